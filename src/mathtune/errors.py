@@ -1,0 +1,15 @@
+"""The one error a user can cause. Everything that reads input raises it; the command line catches it."""
+
+from __future__ import annotations
+
+
+class InputError(Exception):
+    """Something given to mathtune cannot be used: one sentence that says what, where, and what was expected.
+
+    The command line prints the sentence and exits with code 2; nothing is left half-written.
+
+    Example:
+        >>> raise InputError("train.jsonl, line 3, field 'answer': missing; expected a string.")
+        Traceback (most recent call last):
+        mathtune.errors.InputError: train.jsonl, line 3, field 'answer': missing; expected a string.
+    """

@@ -1,0 +1,135 @@
+"""Rows in JSON Lines: strict reading with file, line and field in every error; writing that is never half-done."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, TypeVar
+
+import msgspec
+
+from mathtune.errors import InputError
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def read(path: Path, kind: type[T]) -> Iterator[T]:
+    """Yield the rows of a `.jsonl` or `.jsonl.gz` file as structs of `kind`.
+
+    Raises:
+        InputError: the file is missing or empty, or a line is not a row of `kind`.
+
+    Example:
+        >>> from mathtune.records import Scored
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "scores.jsonl"
+        >>> write(path, [Scored(problem_id="a", index=0, score=0.5)])
+        >>> list(read(path, Scored))
+        [Scored(problem_id='a', index=0, score=0.5)]
+    """
+    decoder = msgspec.json.Decoder(kind)
+    empty = True
+    for number, line in lines(path):
+        empty = False
+        try:
+            yield decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}, line {number}: {_reason(error, kind)}") from None
+    if empty:
+        raise InputError(f"{path}: the file has no rows; expected at least one {kind.__name__}.")
+
+
+def lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number from 1, line) for every line that is not blank.
+
+    Raises:
+        InputError: the file cannot be opened or is no valid gzip stream.
+    """
+    try:
+        with open_bytes(path) as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield number, line
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; expected a .jsonl or .jsonl.gz file.") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; expected a .jsonl or .jsonl.gz file.") from None
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise InputError(f"{path}: not a complete gzip file ({error}).") from None
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a plain or gzipped file for reading bytes."""
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def write(path: Path, rows: Iterable[msgspec.Struct]) -> None:
+    """Write rows to `path` at once: the file appears whole, by rename, or not at all."""
+    encoder = msgspec.json.Encoder()
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as stream:
+        for row in rows:
+            stream.write(encoder.encode(row))
+            stream.write(b"\n")
+        flush(stream)
+    partial.replace(path)
+
+
+def append(path: Path, rows: Iterable[msgspec.Struct]) -> None:
+    """Append rows in one write and flush them to disk. A kill may tear the last line: see `repair`."""
+    encoder = msgspec.json.Encoder()
+    with path.open("ab") as stream:
+        stream.write(b"".join(encoder.encode(row) + b"\n" for row in rows))
+        flush(stream)
+
+
+def repair(path: Path) -> None:
+    """Cut a torn last line (one without its newline) off a file that `append` wrote."""
+    if not path.exists():
+        return
+    with path.open("rb+") as stream:
+        content = stream.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            stream.truncate(whole)
+            flush(stream)
+
+
+def flush(stream: IO[bytes]) -> None:
+    """Push what was written through to the disk."""
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write one JSON document, indented, keys in their given order, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as stream:
+        stream.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+        flush(stream)
+    partial.replace(path)
+
+
+def read_json(path: Path, kind: type[T] | type[dict] = dict) -> T | dict:
+    """Read one JSON document.
+
+    Raises:
+        InputError: the file is missing or is not a document of `kind`.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file.") from None
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path}: {_reason(error, kind)}") from None
+
+
+def _reason(error: Exception, kind: type) -> str:
+    """Turn msgspec's message into our sentence: field, what was found, what was expected."""
+    text = str(error)
+    if " - at `$." in text:
+        message, _, field = text.partition(" - at `$.")
+        return f"field '{field.rstrip('`')}': {message[0].lower() + message[1:]}."
+    return f"not a {kind.__name__} row: {text[0].lower() + text[1:]}."

@@ -1,0 +1,74 @@
+"""What a person sees while work goes on: a bar in a terminal, plain lines elsewhere, all on standard error."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+SECONDS_BETWEEN_LINES = 15.0
+
+
+def say(line: str) -> None:
+    """Print one line. The text is shown as it is: model text cannot bring markup or control sequences."""
+    console.print(escape("".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in line)))
+
+
+class Progress:
+    """Counts units of work, with the rate and what is left.
+
+    Example:
+        >>> with Progress("sample", total=2, unit="problems") as progress:
+        ...     progress.advance()
+        ...     progress.advance(note="1,200 tokens/s")
+    """
+
+    def __init__(self, label: str, *, total: int, unit: str) -> None:
+        self.label, self.total, self.unit = label, total, unit
+        self.done = 0
+        self._start = self._last = time.monotonic()
+        self._bar = None
+        if console.is_terminal:
+            columns = (
+                TextColumn("  {task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+            )
+            self._bar = Bar(*columns, console=console, transient=True)
+            self._task = self._bar.add_task(escape(label), total=total, note="")
+
+    def advance(self, units: int = 1, *, note: str = "") -> None:
+        """Count `units` more; `note` stands beside the count (a rate, a loss)."""
+        self.done += units
+        if self._bar is not None:
+            self._bar.update(self._task, advance=units, note=escape(note))
+        elif time.monotonic() - self._last > SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            say(f"  {self.label}: {self._state()}{'; ' + note if note else ''}")
+
+    def _state(self) -> str:
+        elapsed = time.monotonic() - self._start
+        left = elapsed / max(self.done, 1) * (self.total - self.done)
+        return f"{self.done} of {self.total} {self.unit}, {left:.0f} s left"
+
+    def __enter__(self) -> Progress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()

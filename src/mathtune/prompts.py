@@ -1,0 +1,103 @@
+"""What the models read: solver and evaluator texts in three forms. Used by training, sampling and scoring.
+
+plain   for base models; what the embedded model was pre-trained on
+alpaca  the instruction form of Yuan et al. 2023 (their section 2.6)
+chat    the tokenizer's own template
+auto    chat where the tokenizer has a template, plain elsewhere
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+Form = Literal["auto", "plain", "alpaca", "chat"]
+
+CORRECT = " correct"
+INCORRECT = " incorrect"
+
+_SOLVER = {
+    "plain": "Problem: {problem}\nSolution:\n",
+    "alpaca": (
+        "Below is an instruction that describes a task. "
+        "Write a response that appropriately completes the request.\n\n"
+        "### Instruction:\n{problem}\n\n### Response:"
+    ),
+}
+_CANDIDATE = "Here is a math problem: {problem}\nHere is a candidate solution: {solution}"
+_VERDICT = "The above candidate solution is"
+
+
+class ChatTokenizer(Protocol):
+    """The part of a Hugging Face tokenizer that prompts need."""
+
+    chat_template: str | None
+
+    def apply_chat_template(self, conversation: list[dict[str, str]], **options: bool) -> str: ...
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
+
+
+def resolve(form: Form, tokenizer: ChatTokenizer) -> Form:
+    """The form that `auto` stands for with this tokenizer.
+
+    Example:
+        >>> class Plain:
+        ...     chat_template = None
+        >>> resolve("auto", Plain())
+        'plain'
+    """
+    if form != "auto":
+        return form
+    return "chat" if tokenizer.chat_template else "plain"
+
+
+def solver(problem: str, *, form: Form, tokenizer: ChatTokenizer) -> str:
+    """The text after which the model writes a solution (the P of Liu et al. 2023, Eq. 3).
+
+    Example:
+        >>> class Plain:
+        ...     chat_template = None
+        >>> solver("What is 1 + 1?", form="auto", tokenizer=Plain())
+        'Problem: What is 1 + 1?\\nSolution:\\n'
+    """
+    form = resolve(form, tokenizer)
+    if form == "chat":
+        return _chat(problem, tokenizer)
+    return _SOLVER[form].replace("{problem}", problem)
+
+
+def evaluator(problem: str, solution: str, *, form: Form, tokenizer: ChatTokenizer) -> str:
+    """The text after which the model says ` correct` or ` incorrect` (the T of Liu et al. 2023, 3.2).
+
+    It ends in the word `is`. In chat form the last sentence opens the assistant's turn. Candidates of
+    one problem share the text up to their solution.
+
+    Example:
+        >>> class Plain:
+        ...     chat_template = None
+        >>> print(evaluator("What is 1 + 1?", "It is 2.", form="plain", tokenizer=Plain()))
+        Here is a math problem: What is 1 + 1?
+        Here is a candidate solution: It is 2.
+        The above candidate solution is
+    """
+    # Two replaces in this order: a problem that contains "{solution}" must not be filled in.
+    before, after = _CANDIDATE.split("{solution}")
+    candidate = before.replace("{problem}", problem) + solution + after
+    if resolve(form, tokenizer) == "chat":
+        return _chat(candidate, tokenizer) + _VERDICT
+    return f"{candidate}\n{_VERDICT}"
+
+
+def encode(prompt: str, *, form: Form, tokenizer: ChatTokenizer) -> list[int]:
+    """The token ids of a prompt. A chat template writes its own special tokens; else the tokenizer adds them.
+
+    What follows a prompt (a solution, a label) is encoded without special tokens. A solver's target is
+    encoded by itself, as it is sampled; an evaluator's label together with its prompt.
+    """
+    special = resolve(form, tokenizer) != "chat"
+    return tokenizer.encode(prompt, add_special_tokens=special)
+
+
+def _chat(text: str, tokenizer: ChatTokenizer) -> str:
+    conversation = [{"role": "user", "content": text}]
+    return tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)

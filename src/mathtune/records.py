@@ -1,0 +1,104 @@
+"""The rows between stages, one struct per kind of row. Everything else imports from here.
+
+A file holds rows of one kind, one JSON object a line. A sample's text is stored once, in the file that
+`sample` wrote: `grade` and `score` write narrow files beside it, with the same rows in the same
+order, which are read side by side (`mathtune.samples.read_samples`).
+
+    samples.jsonl  {"problem_id":"a1","index":0,"text":"... #### 24","finish_reason":"stop","tokens":31}
+    grades.jsonl   {"problem_id":"a1","index":0,"answer":"24","rule":"hashes","verdict":"correct","cluster":0}
+    scores.jsonl   {"problem_id":"a1","index":0,"score":0.83}
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Row(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """A row of a file: immutable, its fields named in full, unknown fields refused."""
+
+
+class Verdict(StrEnum):
+    """What a grader says of one answer. `undecided`: the comparison hit its limit; never silently wrong."""
+
+    correct = "correct"
+    wrong = "wrong"
+    no_answer = "no_answer"
+    undecided = "undecided"
+
+
+class Problem(Row):
+    """A question with its gold answer and, for training, a gold solution."""
+
+    id: str
+    problem: str
+    answer: str
+    solution: str | None = None
+    level: str | None = None
+    subject: str | None = None
+
+
+class Example(Row):
+    """One solution to learn from (objective mle). `source` says who wrote it: "gold" or a step's name."""
+
+    problem_id: str
+    problem: str
+    solution: str
+    source: str = "gold"
+
+
+class Pair(Row):
+    """A right and a wrong solution of one problem, for the evaluator."""
+
+    problem_id: str
+    problem: str
+    right: str
+    wrong: str
+
+
+class Labelled(Row):
+    """One solution with its label, for the evaluator."""
+
+    problem_id: str
+    problem: str
+    solution: str
+    correct: bool
+
+
+class Sample(Row):
+    """One sampled solution; `index` counts a problem's samples from 0, `tokens` those generated.
+
+    `finish_reason` is "stop" (the model ended the solution) or "length" (it hit the limit).
+    """
+
+    problem_id: str
+    index: int
+    text: str
+    finish_reason: str
+    tokens: int
+
+
+class Graded(Row):
+    """A sample's extracted answer (None: none found), the extraction rule, the verdict and its cluster.
+
+    `cluster` numbers the problem's clusters in the order of their earliest sample; None without an answer.
+    """
+
+    problem_id: str
+    index: int
+    answer: str | None
+    rule: str | None
+    verdict: Verdict
+    cluster: int | None
+
+
+class Scored(Row):
+    """A sample's score: the evaluator's S in [0, 1], or a likelihood."""
+
+    problem_id: str
+    index: int
+    score: float

@@ -1,0 +1,100 @@
+"""Sampled solutions with their verdicts and scores: narrow files read side by side, grouped by problem.
+
+`samples.jsonl` (texts), `grades.jsonl` and `scores.jsonl` hold the same (problem_id, index) in the same
+order, so they are joined by walking them together; a problem's samples stand next to each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby, zip_longest
+from pathlib import Path
+
+from mathtune import jsonl
+from mathtune.errors import InputError
+from mathtune.records import Graded, Problem, Sample, Scored
+
+Columns = tuple[Path, ...]
+"""Files that are read side by side: samples first, then any of grades and scores."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """One sample with what is known of it so far."""
+
+    sample: Sample
+    grade: Graded | None
+    score: float | None
+
+
+def read_samples(columns: Columns) -> Iterator[Joined]:
+    """Yield the samples of `columns`, joined row by row.
+
+    Which kind of row a file holds is read from its first line.
+
+    Raises:
+        InputError: files disagree about which sample stands on a line, or one is shorter.
+    """
+    first, *rest = columns
+    streams = [jsonl.read(first, Sample)] + [jsonl.read(path, _kind(path)) for path in rest]
+    for number, rows in enumerate(zip_longest(*streams), start=1):
+        sample, *others = rows
+        grade, score = None, None
+        for path, row in zip(columns, rows, strict=True):
+            if row is None:
+                raise InputError(
+                    f"{path}: ends before row {number}; {first} and it must go together."
+                )
+            if (row.problem_id, row.index) != (sample.problem_id, sample.index):
+                raise InputError(
+                    f"{path}, row {number}: sample {row.problem_id!r} {row.index}; expected "
+                    f"{sample.problem_id!r} {sample.index}, as in {first}."
+                )
+        for row in others:
+            if isinstance(row, Graded):
+                grade = row
+            else:
+                score = row.score
+        yield Joined(sample, grade, score)
+
+
+def read_groups(columns: Columns) -> Iterator[tuple[str, list[Joined]]]:
+    """Yield (problem_id, that problem's samples) in file order.
+
+    Raises:
+        InputError: as `read_samples`, or a problem's samples do not stand together.
+    """
+    seen: set[str] = set()
+    for problem_id, rows in groupby(read_samples(columns), key=lambda row: row.sample.problem_id):
+        if problem_id in seen:
+            raise InputError(
+                f"{columns[0]}: the samples of problem {problem_id!r} do not stand together."
+            )
+        seen.add(problem_id)
+        yield problem_id, list(rows)
+
+
+def read_problems(path: Path) -> dict[str, Problem]:
+    """Read a problem file into a dict by id, in file order.
+
+    Raises:
+        InputError: an id stands twice, or a problem has an empty answer.
+    """
+    problems: dict[str, Problem] = {}
+    for number, row in enumerate(jsonl.read(path, Problem), start=1):
+        if row.id in problems:
+            raise InputError(f"{path}, row {number}, field 'id': {row.id!r} stands twice.")
+        problems[row.id] = row
+    return problems
+
+
+def _kind(path: Path) -> type[Graded] | type[Scored]:
+    _, line = next(jsonl.lines(path), (0, b""))
+    if b'"verdict"' in line:
+        return Graded
+    if b'"score"' in line:
+        return Scored
+    raise InputError(
+        f"{path}, line 1: neither a graded nor a scored row; expected a verdict or a score."
+    )
