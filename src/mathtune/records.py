@@ -1,12 +1,15 @@
 """The rows between stages, one struct per kind of row. Everything else imports from here.
 
-A file holds rows of one kind, one JSON object a line. A sample's text is stored once, in the file that
-`sample` wrote: `grade` and `score` write narrow files beside it, with the same rows in the same
-order, which are read side by side (`mathtune.samples.read_samples`).
+A file holds rows of one kind, one JSON object a line. A sample's text is stored once, in the file
+that `sample` wrote: `grade` and `score` write narrow files beside it, with the same rows in the
+same order, which are read side by side (`mathtune.samples.read_samples`).
 
-    samples.jsonl  {"problem_id":"a1","index":0,"text":"... #### 24","finish_reason":"stop","tokens":31}
-    grades.jsonl   {"problem_id":"a1","index":0,"answer":"24","rule":"hashes","verdict":"correct","cluster":0}
-    scores.jsonl   {"problem_id":"a1","index":0,"score":0.83}
+    samples.jsonl
+    {"problem_id":"a1","index":0,"text":"... #### 24","finish_reason":"stop","tokens":31}
+    grades.jsonl
+    {"problem_id":"a1","index":0,"answer":"24","rule":"hashes","verdict":"correct","cluster":0}
+    scores.jsonl
+    {"problem_id":"a1","index":0,"score":0.83}
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ class Row(
 
 
 class Verdict(StrEnum):
-    """What a grader says of one answer. `undecided`: the comparison hit its limit; never silently wrong."""
+    """What a grader says of an answer. `undecided`: the comparison hit its limit; never "wrong"."""
 
     correct = "correct"
     wrong = "wrong"
@@ -43,7 +46,7 @@ class Problem(Row):
 
 
 class Example(Row):
-    """One solution to learn from (objective mle). `source` says who wrote it: "gold" or a step's name."""
+    """One solution to learn from (objective mle). `source`: "gold", or the samples it came from."""
 
     problem_id: str
     problem: str
@@ -83,9 +86,9 @@ class Sample(Row):
 
 
 class Graded(Row):
-    """A sample's extracted answer (None: none found), the extraction rule, the verdict and its cluster.
+    """A sample's answer (None: none found), the extraction rule, the verdict and its cluster.
 
-    `cluster` numbers the problem's clusters in the order of their earliest sample; None without an answer.
+    `cluster` numbers the problem's clusters by their earliest sample; None without an answer.
     """
 
     problem_id: str

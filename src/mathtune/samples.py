@@ -1,7 +1,7 @@
-"""Sampled solutions with their verdicts and scores: narrow files read side by side, grouped by problem.
+"""Sampled solutions with verdicts and scores: narrow files read side by side, by problem.
 
-`samples.jsonl` (texts), `grades.jsonl` and `scores.jsonl` hold the same (problem_id, index) in the same
-order, so they are joined by walking them together; a problem's samples stand next to each other.
+`samples.jsonl` (texts), `grades.jsonl` and `scores.jsonl` hold the same (problem_id, index) in the
+same order, so they are joined by walking them together; a problem's samples stand together.
 """
 
 from __future__ import annotations
