@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class InputError(Exception):
-    """Something given to mathtune cannot be used: one sentence says what, where and what was expected.
+    """What was given cannot be used: one sentence says what, where and what was expected.
 
     The command line prints the sentence and exits with code 2; nothing is left half-written.
 

@@ -34,7 +34,7 @@ class Verdict(StrEnum):
     undecided = "undecided"
 
 
-class Problem(Row):
+class Problem(Row, frozen=True):
     """A question with its gold answer and, for training, a gold solution."""
 
     id: str
@@ -45,7 +45,7 @@ class Problem(Row):
     subject: str | None = None
 
 
-class Example(Row):
+class Example(Row, frozen=True):
     """One solution to learn from (objective mle). `source`: "gold", or the samples it came from."""
 
     problem_id: str
@@ -54,7 +54,7 @@ class Example(Row):
     source: str = "gold"
 
 
-class Pair(Row):
+class Pair(Row, frozen=True):
     """A right and a wrong solution of one problem, for the evaluator."""
 
     problem_id: str
@@ -63,7 +63,7 @@ class Pair(Row):
     wrong: str
 
 
-class Labelled(Row):
+class Labelled(Row, frozen=True):
     """One solution with its label, for the evaluator."""
 
     problem_id: str
@@ -72,7 +72,7 @@ class Labelled(Row):
     correct: bool
 
 
-class Sample(Row):
+class Sample(Row, frozen=True):
     """One sampled solution; `index` counts a problem's samples from 0, `tokens` those generated.
 
     `finish_reason` is "stop" (the model ended the solution) or "length" (it hit the limit).
@@ -85,7 +85,7 @@ class Sample(Row):
     tokens: int
 
 
-class Graded(Row):
+class Graded(Row, frozen=True):
     """A sample's answer (None: none found), the extraction rule, the verdict and its cluster.
 
     `cluster` numbers the problem's clusters by their earliest sample; None without an answer.
@@ -99,7 +99,7 @@ class Graded(Row):
     cluster: int | None
 
 
-class Scored(Row):
+class Scored(Row, frozen=True):
     """A sample's score: the evaluator's S in [0, 1], or a likelihood."""
 
     problem_id: str
