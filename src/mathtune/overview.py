@@ -5,17 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.panel import Panel
+from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from mathtune import jsonl
 from mathtune.errors import InputError
-from mathtune.ranking import picks
 from mathtune.run import METRICS, PLAN, STARTED, STEP, Run
-from mathtune.samples import Joined, read_groups, read_problems
+from mathtune.samples import read_problems
 
 
 def plan_table(run: Run) -> Table:
