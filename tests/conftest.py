@@ -1,4 +1,4 @@
-"""Fixtures for all tests: the real data beside the checkout, or a skip that says what is missing."""
+"""Fixtures for all tests: the real data beside the checkout, or a skip that says so."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real MATH, GSM8K, PRM800K records and samples, which the project does not ship."""
+    """Real MATH, GSM8K, PRM800K records and samples, which the project does not ship."""
     default = Path(__file__).parents[2] / "shared" / "data"
     folder = Path(os.environ.get("MATHTUNE_SHARED_DATA", default))
     if not folder.is_dir():

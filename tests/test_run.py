@@ -1,4 +1,4 @@
-"""The run folder's promises: skip what is finished, refuse what changed, continue what was cut off."""
+"""The run folder's promises: skip the finished, refuse the changed, continue the cut off."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def env() -> None:
 
 
 def _stage_command(kind: type[Stage[Any]], positional: str) -> None:
-    """Add a stage as a command: `mathtune STAGE [FILE] [--config F] [key=value ...] --out FOLDER`."""
+    """Add a stage as a command: `mathtune STAGE [FILE] [key=value ...] --out FOLDER`."""
 
     def command(
         arguments: FileAndAssignments = None,
@@ -169,7 +169,7 @@ def run_stage(
     out: Path | None,
     redo: bool,
 ) -> None:
-    """Execute one stage on plain files, with the same folder, skip and resume as a recipe's step."""
+    """Execute one stage on plain files; its folder is skipped and resumed as a recipe's step is."""
     if arguments and "=" not in arguments[0]:
         arguments = [f"{positional}={arguments[0]}", *arguments[1:]]
     stage = validated(kind, settings.read(config, arguments, beside=None))

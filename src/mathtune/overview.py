@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from mathtune import jsonl
 from mathtune.errors import InputError
-from mathtune.run import METRICS, PLAN, STARTED, STEP, Run
-from mathtune.samples import read_problems
+from mathtune.records import Problem
+from mathtune.run import PLAN, STARTED, STEP, Run
+from mathtune.samples import Joined, read_groups, read_problems
+from mathtune.stages.measure import read_outcomes
 
 
 def plan_table(run: Run) -> Table:
@@ -55,16 +60,47 @@ def problem_view(folder: Path, problem_id: str, *, row: str | None) -> Renderabl
     Raises:
         InputError: no such problem, or no such measured step.
     """
-    rows = [step for step in read_plan(folder)["steps"] if step["stage"] == "measure"]
-    finished = [step for step in rows if (folder / step["name"] / METRICS).exists()]
-    names = [step["name"] for step in finished]
-    if row is not None and row not in names:
-        raise InputError(f"{row}: no finished row; there are {', '.join(names) or 'none'}.")
-    for step in finished:
-        if row in (None, step["name"]):
-            config = step["config"]
-            problems = read_problems(folder / config["problems"])
-            if problem_id in problems:
-                samples = _samples_of(folder, config["samples"], problem_id)
-                return _problem(step["name"], problems[problem_id], samples)
-    raise InputError(f"{problem_id}: no such problem in {row or ', '.join(names) or 'any row'}.")
+    steps = read_plan(folder)["steps"]
+    measured = {
+        step["name"]: step["config"]
+        for step in steps
+        if step["stage"] == "measure" and (folder / step["name"] / STEP).exists()
+    }
+    if row is not None and row not in measured:
+        raise InputError(f"{row}: no measured row; there are {', '.join(measured) or 'none'}.")
+    for name, config in measured.items():
+        problems = read_problems(folder / config["problems"])
+        if row in (None, name) and problem_id in problems:
+            columns = tuple(folder / path for path in config["samples"])
+            samples = next(rows for key, rows in read_groups(columns) if key == problem_id)
+            picks = read_outcomes(folder / name)[problem_id].picks
+            return _problem(name, problems[problem_id], samples, picks)
+    where = row or ", ".join(measured) or "any row"
+    raise InputError(f"{problem_id}: no such problem in {where}.")
+
+
+def _problem(
+    name: str, problem: Problem, samples: Sequence[Joined], picks: Mapping[str, int]
+) -> RenderableType:
+    """The problem, a table of its clusters, and the solution of each cluster's first sample."""
+    clusters: dict[int | None, list[Joined]] = defaultdict(list)
+    for sample in samples:
+        clusters[sample.grade.cluster if sample.grade else None].append(sample)
+    chosen: dict[int, list[str]] = defaultdict(list)
+    for strategy, index in picks.items():
+        chosen[index].append(strategy)
+    table = Table("votes", "answer", "verdict", "summed score", "picked by", title=name)
+    texts: list[RenderableType] = []
+    order = sorted(clusters.items(), key=lambda item: (item[0] is None, -len(item[1]), item[0]))
+    for _, members in order:
+        grade = members[0].grade
+        answer = grade.answer if grade and grade.answer is not None else "(no answer)"
+        verdict = grade.verdict if grade else ""
+        scores = [member.score for member in members if member.score is not None]
+        total = f"{sum(scores):.3f}" if scores else ""
+        by = [strategy for member in members for strategy in chosen[member.sample.index]]
+        table.add_row(str(len(members)), Text(answer), verdict, total, Text(", ".join(by)))
+        texts.append(Text(f"\n{answer}, sample {members[0].sample.index}:", style="bold"))
+        texts.append(Text(members[0].sample.text))
+    head = Text(f"{problem.id}\n{problem.problem}\ngold answer: {problem.answer}\n")
+    return Group(head, table, *texts)
