@@ -119,10 +119,16 @@ def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """`above` over `below`; mappings are merged, everything else is replaced."""
+    """`above` over `below`; mappings are merged, everything else is replaced.
+
+    Raises:
+        InputError: `above` sets parts of what `below` sets as a whole.
+    """
     result = dict(below)
     for key, value in above.items():
-        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+        if isinstance(value, Mapping) and key in result:
+            if not isinstance(result[key], Mapping):
+                raise InputError(f"{key}: set as a whole and in parts ({', '.join(value)}).")
             value = merged(result[key], value)
         result[key] = value
     return result

@@ -12,14 +12,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from mathtune.recipes.rows import Drawing, drawn, greedy, row
+from mathtune.recipes.parts import Settings, drawn, greedy, row
 from mathtune.run import Run
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
-from mathtune.stages.prepare import Prepare
 from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
@@ -27,15 +24,9 @@ from mathtune.stages.train import Train
 Loss = Literal["cls-margin", "cls-xent"]
 
 
-class Liu2023(BaseModel):
-    """Settings of `liu2023`; those of its steps are set by their names."""
+class Liu2023(Settings):
+    """Settings of `liu2023`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    model: str
-    """The base model: `embedded`, a hub id, a local folder or a .gguf file."""
-    data: str = "math"
-    """The problems: `math`, `gsm8k`, `arithmetic`, a hub id or a JSONL file."""
     n: int = 64
     """Samples per problem, on validation and test."""
     n_train: int = 64
@@ -46,17 +37,12 @@ class Liu2023(BaseModel):
     """What the evaluator starts from; the paper says both (its sections 1 and 3.2)."""
     right_from: Literal["samples", "gold"] = "samples"
     """`gold`: the gold solution stands as the right one where no sample is right; counted."""
-    shots: int = 0
-    """Exemplars of the few-shot baseline, drawn from the training solutions; 0: zero-shot."""
-    how: Drawing = Drawing()
-    """Temperature and top-p on validation and test."""
 
 
 def liu2023(run: Run, c: Liu2023) -> None:
     """Baseline, SSFT, and for each loss an evaluator, re-ranking and a sequential generator."""
-    data = run("data", Prepare(source=c.data))
-    few_shot = c.how.model_copy(update={"few_shot": data.solutions, "shots": c.shots})
-    row(run, "base", c.model, data.test, n=c.n, how=few_shot if c.shots else c.how)
+    data = run("data", c.data)
+    row(run, "base", c.model, data.test, n=c.n, how=c.how)
 
     ssft = run("ssft", Train(model=c.model, objective="mle", examples=data.solutions))
     drafts = run("drafts", Sample(model=ssft, problems=data.train, n=c.n_train))
@@ -65,7 +51,7 @@ def liu2023(run: Run, c: Liu2023) -> None:
     pairs = run("pairs", collect)
 
     validation = drawn(run, "validation", ssft, data.validation, n=c.n, how=c.how)
-    first = greedy(run, "ssft", ssft, data.test, how=c.how)
+    first = greedy(run, "ssft", ssft, data.test)
     test = drawn(run, "ssft", ssft, data.test, n=c.n, how=c.how)
     start = ssft if c.evaluator_from == "generator" else c.model
     controls: dict[str, Path] = {}

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from mathtune.recipes.rows import Drawing, drawn, greedy, row
+from mathtune.recipes.parts import Settings, drawn, greedy, row
 from mathtune.run import Run
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
@@ -26,15 +24,11 @@ from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
 
-class Quickstart(BaseModel):
-    """Settings of `quickstart`; those of its steps are set by their names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+class Quickstart(Settings):
+    """Settings of `quickstart`."""
 
     model: str = "embedded"
-    """The base model: `embedded`, a hub id, a local folder or a .gguf file."""
-    data: str = "arithmetic"
-    """The problems: `arithmetic`, `gsm8k`, `math`, a hub id or a JSONL file."""
+    data: Prepare = Prepare()
     n: int = 32
     """Samples per problem of the SSFT generator, on test and validation."""
     n_rows: int = 8
@@ -43,13 +37,11 @@ class Quickstart(BaseModel):
     """Samples per training problem, for the evaluator's pairs and the paths."""
     evaluator_loss: Literal["cls-margin", "cls-xent"] = "cls-margin"
     """The evaluator's objective (Eq. 8 or 9)."""
-    how: Drawing = Drawing()
-    """Temperature and top-p on validation and test."""
 
 
 def quickstart(run: Run, c: Quickstart) -> None:
     """Baseline, SSFT, evaluator and re-ranking, sequential, RFT, and their controls."""
-    data = run("data", Prepare(source=c.data))
+    data = run("data", c.data)
     row(run, "base", c.model, data.test, n=c.n_rows, how=c.how)
 
     # Liu et al. 2023: a generator, an evaluator of its samples, re-ranking
@@ -67,7 +59,7 @@ def quickstart(run: Run, c: Quickstart) -> None:
         measure = Measure(problems=data.validation, samples=scored)
         choices[name] = run(f"validation-{name}-row", measure)
 
-    first = greedy(run, "ssft", ssft, data.test, how=c.how)
+    first = greedy(run, "ssft", ssft, data.test)
     samples = drawn(run, "ssft", ssft, data.test, n=c.n, how=c.how)
     scored = run("ssft-scores", Score(model=evaluator, problems=data.test, samples=samples))
     ssft_row = run(

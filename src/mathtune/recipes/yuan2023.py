@@ -9,28 +9,19 @@ the union (U13B-style); each RFT row stands beside SFT with as many updates.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
-from mathtune.recipes.rows import Drawing, row
+from mathtune.recipes.parts import Drawing, Settings, row
 from mathtune.run import Run
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
-from mathtune.stages.prepare import Prepare
 from mathtune.stages.sample import Sample
 from mathtune.stages.train import Train
 
 
-class Yuan2023(BaseModel):
-    """Settings of `yuan2023`; those of its steps are set by their names."""
+class Yuan2023(Settings):
+    """Settings of `yuan2023`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    model: str
-    """The base model, from which SFT and RFT start."""
     generators: tuple[str, ...] = ()
     """Further base models; each is fine-tuned and sampled too, and its right paths join a union."""
-    data: str = "gsm8k"
-    """The problems: `gsm8k`, `math`, `arithmetic`, a hub id or a JSONL file."""
     k: int = 100
     """Samples per training problem and model."""
     ks: tuple[int, ...] = ()
@@ -43,7 +34,7 @@ class Yuan2023(BaseModel):
 
 def yuan2023(run: Run, c: Yuan2023) -> None:
     """Baseline, SFT, RFT for each k, and the union over models."""
-    data = run("data", Prepare(source=c.data))
+    data = run("data", c.data)
     row(run, "base", c.model, data.test, n=c.n, how=c.how)
 
     drafts = []
