@@ -72,8 +72,9 @@ def to_problems(rows: Iterable[Row], *, fields: Mapping[str, str]) -> list[Probl
 
     Example:
         >>> row = Row("a.jsonl, line 1", {"id": 7, "question": "1 + 1?", "answer": 2})
-        >>> to_problems([row], fields={"problem": "question"})
-        [Problem(id='7', problem='1 + 1?', answer='2')]
+        >>> (problem,) = to_problems([row], fields={"problem": "question"})
+        >>> problem.id, problem.problem, problem.answer
+        ('7', '1 + 1?', '2')
     """
     for name in fields:
         if name not in FIELDS:
