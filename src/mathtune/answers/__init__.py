@@ -3,6 +3,6 @@
 from mathtune.answers.equivalence import cluster, equivalent
 from mathtune.answers.extract import Answer, extract
 from mathtune.answers.grading import compare, grade
-from mathtune.answers.verdict import Verdict
+from mathtune.records import Verdict
 
 __all__ = ["Answer", "Verdict", "cluster", "compare", "equivalent", "extract", "grade"]

@@ -1,18 +1,8 @@
 """Canonical keys of answers, and the relation and clusters they induce. Between grade and votes."""
 
 from collections.abc import Hashable, Sequence
-from functools import lru_cache
 
-from mathtune.answers.numbers import exact_number
-
-
-@lru_cache(maxsize=100_000)
-def canonical_key(answer: str) -> Hashable:
-    """The key of an answer's equivalence class: equivalent answers have equal keys."""
-    number = exact_number(answer)
-    if number is not None:
-        return ("number", number)
-    return ("text", "".join(answer.split()).lower())
+from mathtune.answers.keys import canonical_key
 
 
 def equivalent(a: str, b: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from mathtune.answers.equivalence import equivalent
 from mathtune.answers.extract import extract
-from mathtune.answers.verdict import Verdict
+from mathtune.records import Verdict
 
 Grader = Literal["math", "prm800k", "math-verify"]
 
@@ -14,20 +14,20 @@ def compare(answer: str | None, gold: str, *, grader: Grader = "math") -> Verdic
     r"""Judge an extracted `answer` against `gold`. Never raises on any string.
 
     >>> compare(r"\frac{2}{4}", "0.5")
-    <Verdict.CORRECT: 'correct'>
+    <Verdict.correct: 'correct'>
     >>> compare("0.33", r"\frac{1}{3}")
-    <Verdict.WRONG: 'wrong'>
+    <Verdict.wrong: 'wrong'>
     >>> compare(None, "7")
-    <Verdict.NO_ANSWER: 'no_answer'>
+    <Verdict.no_answer: 'no_answer'>
     >>> compare("7", "")
-    <Verdict.UNDECIDED: 'undecided'>
+    <Verdict.undecided: 'undecided'>
     """
     if grader not in _GRADERS:
         raise ValueError(f"compare: grader is {grader!r}, expected one of {get_args(Grader)}")
     if answer is None or not answer.strip():
-        return Verdict.NO_ANSWER
+        return Verdict.no_answer
     if not gold.strip():
-        return Verdict.UNDECIDED
+        return Verdict.undecided
     return _GRADERS[grader](answer, gold)
 
 
@@ -35,16 +35,16 @@ def grade(solution: str, gold: str, *, grader: Grader = "math") -> Verdict:
     r"""Extract the answer of `solution` (explicit rules only) and judge it against `gold`.
 
     >>> grade(r"Half of it: $\boxed{\frac12}$", "0.5")
-    <Verdict.CORRECT: 'correct'>
+    <Verdict.correct: 'correct'>
     >>> grade("I do not know.", "0.5")
-    <Verdict.NO_ANSWER: 'no_answer'>
+    <Verdict.no_answer: 'no_answer'>
     """
     answer = extract(solution)
     return compare(answer.text if answer else None, gold, grader=grader)
 
 
 def _math(answer: str, gold: str) -> Verdict:
-    return Verdict.CORRECT if equivalent(answer, gold) else Verdict.WRONG
+    return Verdict.correct if equivalent(answer, gold) else Verdict.wrong
 
 
 _GRADERS: dict[str, Callable[[str, str], Verdict]] = {"math": _math, "prm800k": _math}
