@@ -1,7 +1,7 @@
 r"""Exact or 400-bit values of expression trees at fixed points. What canonical keys are made of.
 
 A value is an `int` or `Fraction` (exact), or a pair of raw mpmath floats (real and imaginary part).
-Sizes are checked before anything is computed: `9^{9^9}` raises TooLarge and costs nothing.
+Sizes are checked before anything is computed: `9^{9^9}` raises TooLargeError and costs nothing.
 
 Two expressions are equal up to algebra exactly if they agree at every point. A polynomial or
 rational identity is decided by exact arithmetic at three points that no text can foresee; other
@@ -14,7 +14,7 @@ from zlib import crc32
 
 from mpmath import libmp
 
-from mathtune.answers.lexer import NotMath
+from mathtune.answers.lexer import NotMathError, TooLargeError
 from mathtune.answers.parse import Node
 
 Real = tuple[int, int, int, int]
@@ -28,16 +28,13 @@ _KEY_BITS = 200
 MAX_BITS = 50_000
 MAX_FACTORIAL = 3_000
 POINTS = 3
+POSITIVE_POINTS = (0, 1, 3, 4)
 
 _ZERO: Real = libmp.fzero
 _MODE = libmp.round_nearest
 
 
-class TooLarge(Exception):
-    """A value beyond the limits: the comparison stays undecided."""
-
-
-class Undefined(NotMath):
+class UndefinedError(NotMathError):
     """An expression without a value, such as a division by zero."""
 
 
@@ -65,7 +62,7 @@ def evaluate(node: Node, point: int = 0) -> Value:
     if kind == "call":
         arguments = [evaluate(argument, point) for argument in node[2:]]
         return _call(node[1], arguments)
-    raise NotMath(f"{kind} has no single value")
+    raise NotMathError(f"{kind} has no single value")
 
 
 def symbols(node: Node) -> frozenset[str]:
@@ -91,12 +88,15 @@ _NAMED = {"pi", "e", "i"}
 
 
 def symbol_point(name: str, point: int) -> Fraction | int:
-    """The fixed place of a symbol: above 1, between 0 and 1, and negative; integers for k and n."""
+    """The fixed place of a symbol: above 1, between 0 and 1, negative; positive integers for k, n.
+
+    Points 3 and 4 are positive too, for comparisons that hold only where roots are real.
+    """
     drawn = crc32(f"{name}/{point}".encode())
     if name in ("n", "k"):
         return 5 + 17 * point + drawn % 17
     step = Fraction(drawn % 1_007 + 1, 1_009)
-    return (1 + 2 * step, step, -2 * step)[point]
+    return (1 + 2 * step, step, -2 * step, 3 + step, 2 * step)[point]
 
 
 def _symbol(name: str, point: int) -> Value:
@@ -151,9 +151,9 @@ def _checked(real: Real, imaginary: Real) -> Value:
     """Refuse infinities and what is not a number; turn an exact integer zero back into one."""
     for part in (real, imaginary):
         if not part[1] and part != _ZERO:
-            raise Undefined("no finite value")
+            raise UndefinedError("no finite value")
         if abs(part[2]) > 1 << 40:
-            raise TooLarge("a value beyond two to the power of two to the fortieth")
+            raise TooLargeError("a value beyond two to the power of two to the fortieth")
     if real == _ZERO and imaginary == _ZERO:
         return 0
     scale = max(_magnitude(real), _magnitude(imaginary))
@@ -163,12 +163,12 @@ def _checked(real: Real, imaginary: Real) -> Value:
 def _sized(value: int | Fraction) -> Value:
     if isinstance(value, int):
         if value.bit_length() > MAX_BITS:
-            raise TooLarge(f"a number of more than {MAX_BITS} bits")
+            raise TooLargeError(f"a number of more than {MAX_BITS} bits")
         return value
     if value.denominator == 1:
         return value.numerator
     if value.numerator.bit_length() + value.denominator.bit_length() > MAX_BITS:
-        raise TooLarge(f"a fraction of more than {MAX_BITS} bits")
+        raise TooLargeError(f"a fraction of more than {MAX_BITS} bits")
     return value
 
 
@@ -186,7 +186,7 @@ def multiply(a: Value, b: Value) -> Value:
 
 def divide(a: Value, b: Value) -> Value:
     if b == 0:
-        raise Undefined("division by zero")
+        raise UndefinedError("division by zero")
     if not isinstance(a, tuple) and not isinstance(b, tuple):
         return _sized(Fraction(a) / b)
     return _checked(*libmp.mpc_div(inexact(a), inexact(b), PRECISION, _MODE))
@@ -199,14 +199,14 @@ def power(a: Value, b: Value) -> Value:
         if a == 0 and b <= 0:
             if b == 0:
                 return 1
-            raise Undefined("zero to a negative power")
+            raise UndefinedError("zero to a negative power")
         if a in (0, 1):
             return a
         if a == -1:
             return -1 if b % 2 else 1
         bits = a.numerator.bit_length() + a.denominator.bit_length()
         if bits * abs(b) > MAX_BITS:
-            raise TooLarge(f"a power of more than {MAX_BITS} bits")
+            raise TooLargeError(f"a power of more than {MAX_BITS} bits")
         return _sized(Fraction(a) ** b)
     if isinstance(b, Fraction) and not isinstance(a, tuple) and b.denominator <= 64:
         exact = _exact_root(a, b.denominator)
@@ -216,10 +216,10 @@ def power(a: Value, b: Value) -> Value:
         return 0
     base, exponent = inexact(a), inexact(b)
     if _magnitude(exponent[0]) > 64 or _magnitude(exponent[1]) > 64:
-        raise TooLarge("an exponent beyond two to the sixty-fourth")
+        raise TooLargeError("an exponent beyond two to the sixty-fourth")
     log_size = _magnitude(libmp.mpc_log(base, 60, _MODE)[0]) if base != (libmp.fone, _ZERO) else 0
     if log_size + max(_magnitude(exponent[0]), _magnitude(exponent[1])) > 40:
-        raise TooLarge("a power beyond the limits")
+        raise TooLargeError("a power beyond the limits")
     if isinstance(b, int):
         return _checked(*libmp.mpc_pow_int(base, b, PRECISION, _MODE))
     return _checked(*libmp.mpc_pow(base, exponent, PRECISION, _MODE))
@@ -250,7 +250,7 @@ def root(a: Value, index: Value) -> Value:
     """Principal root, except that an odd root of a negative real is real."""
     index = whole(index)
     if index == 0:
-        raise Undefined("a zeroth root")
+        raise UndefinedError("a zeroth root")
     odd = isinstance(index, int) and index % 2 == 1
     if odd and not isinstance(a, tuple) and a < 0:
         return negative(root(-a, index))
@@ -304,9 +304,9 @@ def _factorial(a: Value) -> Value:
     a = whole(a)
     if isinstance(a, int):
         if a < 0:
-            raise Undefined("factorial of a negative integer")
+            raise UndefinedError("factorial of a negative integer")
         if a > MAX_FACTORIAL:
-            raise TooLarge(f"factorial of more than {MAX_FACTORIAL}")
+            raise TooLargeError(f"factorial of more than {MAX_FACTORIAL}")
         return math.factorial(a)
     return _gamma(add(a, 1))
 
@@ -314,7 +314,7 @@ def _factorial(a: Value) -> Value:
 def _gamma(a: Value) -> Value:
     x = inexact(a)
     if max(_magnitude(x[0]), _magnitude(x[1])) > 16:
-        raise TooLarge("factorial of a large number")
+        raise TooLargeError("factorial of a large number")
     return _checked(*libmp.mpc_gamma(x, PRECISION, _MODE))
 
 
@@ -336,10 +336,10 @@ def _call(name: str, arguments: list[Value]) -> Value:
         return divide(1, _elementary(_RECIPROCAL[name], a))
     if name in ("ln", "log"):
         if a == 0:
-            raise Undefined("logarithm of zero")
+            raise UndefinedError("logarithm of zero")
         return 0 if a == 1 else _checked(*libmp.mpc_log(inexact(a), PRECISION, _MODE))
     if name == "exp" and _magnitude(inexact(a)[0]) > 40:
-        raise TooLarge("an exponential beyond the limits")
+        raise TooLargeError("an exponential beyond the limits")
     return _elementary(name, a)
 
 
@@ -355,7 +355,7 @@ _ELEMENTARY = {
 def _elementary(name: str, a: Value) -> Value:
     x = inexact(a)
     if max(_magnitude(x[0]), _magnitude(x[1])) > 64:
-        raise TooLarge(f"{name} of a large number")
+        raise TooLargeError(f"{name} of a large number")
     real, imaginary = _ELEMENTARY[name](x, PRECISION, _MODE)
     # Zeros such as sin(pi) come out as rounding noise of the argument.
     limit = min(0, _magnitude(x[0])) if name in ("sin", "tan", "sinh", "tanh") else 0
@@ -384,7 +384,7 @@ def _whole_call(name: str, arguments: list[Value]) -> Value:
         return _binomial(*arguments)
     integers = [argument for argument in arguments if isinstance(argument, int)]
     if len(integers) != len(arguments):
-        raise Undefined(f"{name} of what is no integer")
+        raise UndefinedError(f"{name} of what is no integer")
     return math.gcd(*integers) if name == "gcd" else _sized(math.lcm(*integers))
 
 
@@ -392,16 +392,16 @@ def real_fraction(value: Value) -> Fraction:
     if not isinstance(value, tuple):
         return Fraction(value)
     if value[1] != _ZERO or abs(_magnitude(value[0])) > 2_000:
-        raise Undefined("a complex or enormous number where a real one is expected")
+        raise UndefinedError("a complex or enormous number where a real one is expected")
     return Fraction(*libmp.to_rational(value[0]))
 
 
 def _binomial(n: Value, k: Value) -> Value:
     if isinstance(n, int) and isinstance(k, int):
         if k < 0 or n < 0:
-            raise Undefined("a binomial of negative numbers")
+            raise UndefinedError("a binomial of negative numbers")
         if n > 50_000 or min(k, n - k) > MAX_FACTORIAL:
-            raise TooLarge("a binomial beyond the limits")
+            raise TooLargeError("a binomial beyond the limits")
         return _sized(math.comb(n, k))
     below = multiply(_gamma(add(k, 1)), _gamma(add(add(n, negative(k)), 1)))
     return divide(_gamma(add(n, 1)), below)
@@ -410,11 +410,11 @@ def _binomial(n: Value, k: Value) -> Value:
 _BINARY = {"add": add, "mul": multiply, "div": divide, "pow": power, "root": root}
 
 
-# -- keys of values ---------------------------------------------------------------------------------
+# -- keys of values ------------------------------------------------------------------------------
 
 
 def value_key(value: Value) -> object:
-    """A hashable name of a number: equal numbers have equal names, to 60 digits where irrational."""
+    """A hashable name of a number, the same for equal ones: exact, or 60 digits if irrational."""
     if not isinstance(value, tuple):
         return Fraction(value)
     real, imaginary = (_part_key(part) for part in value)

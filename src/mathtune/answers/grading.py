@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Literal, get_args
 
-from mathtune.answers.equivalence import equivalent
 from mathtune.answers.extract import extract
+from mathtune.answers.mathematical import judge
 from mathtune.records import Verdict
 
 Grader = Literal["math", "prm800k", "math-verify"]
@@ -43,8 +43,4 @@ def grade(solution: str, gold: str, *, grader: Grader = "math") -> Verdict:
     return compare(answer.text if answer else None, gold, grader=grader)
 
 
-def _math(answer: str, gold: str) -> Verdict:
-    return Verdict.correct if equivalent(answer, gold) else Verdict.wrong
-
-
-_GRADERS: dict[str, Callable[[str, str], Verdict]] = {"math": _math, "prm800k": _math}
+_GRADERS: dict[str, Callable[[str, str], Verdict]] = {"math": judge}

@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import total_ordering
 
 from mathtune.answers import evaluate as ev
-from mathtune.answers.lexer import NotMath
+from mathtune.answers.lexer import NotMathError
 from mathtune.answers.parse import Node
 
 
@@ -59,7 +59,7 @@ class Interval:
     def between(low: Node, high: Node, closed_low: bool, closed_high: bool) -> "Interval":
         interval = Interval(_end(low), _end(high), closed_low, closed_high)
         if interval.high < interval.low:
-            raise NotMath("an interval that runs backwards")
+            raise NotMathError("an interval that runs backwards")
         return interval
 
     def empty(self) -> bool:
@@ -74,7 +74,7 @@ def _end(node: Node) -> End:
     if node == ("neg", ("inf",)):
         return _LOW
     if ev.symbols(node):
-        raise NotMath("an endpoint with symbols")
+        raise NotMathError("an endpoint with symbols")
     return _real_end(ev.evaluate(node))
 
 
@@ -130,7 +130,7 @@ def complement(parts: list[Interval]) -> list[Interval]:
 
 
 def interval_key(parts: list[Interval]) -> Hashable:
-    """One interval has the key of the pair that writes it; more are a union; none is the empty set."""
+    """One interval has the key of the pair that writes it; none is the empty set."""
     if not parts:
         return ("bag", frozenset())
     if all(part.low == part.high for part in parts):
@@ -169,7 +169,7 @@ def _half_line(left: Node, operator: str, right: Node, name: str) -> list[Interv
         return [Interval.everything()]
     try:
         values = [ev.evaluate(("add", high, ("neg", low)), point) for point in range(ev.POINTS)]
-    except ev.Undefined:
+    except ev.UndefinedError:
         return None
     places = [ev.symbol_point(name, point) for point in range(ev.POINTS)]
     slope = ev.divide(ev.add(values[1], ev.negative(values[0])), places[1] - places[0])

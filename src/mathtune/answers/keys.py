@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from mathtune.answers import evaluate as ev
 from mathtune.answers.intervals import Interval, complement, intersect, interval_key, merge, solve
-from mathtune.answers.lexer import NotMath
+from mathtune.answers.lexer import NotMathError, TooLargeError
 from mathtune.answers.numbers import exact_number
 from mathtune.answers.parse import Node, parse
 from mathtune.answers.text import plain_text
@@ -33,12 +33,14 @@ def canonical_key(answer: str) -> Key:
         return number
     try:
         return node_key(parse(answer))
-    except (NotMath, ev.TooLarge):
+    except NotMathError:
         return ("text", plain_text(answer))
+    except (TooLargeError, RecursionError):
+        return ("large", plain_text(answer))
 
 
 def node_key(node: Node) -> Key:
-    """The key of a tree. Raises NotMath or TooLarge where it has none."""
+    """The key of a tree. Raises NotMathError or TooLargeError where it has none."""
     kind = node[0]
     return _KEYS[kind](node) if kind in _KEYS else scalar_key(node)
 
@@ -49,7 +51,7 @@ def scalar_key(node: Node) -> Key:
         return ev.value_key(ev.evaluate(node))
     values = tuple(_value_at(node, point) for point in range(ev.POINTS))
     if all(value == "undefined" for value in values):
-        raise NotMath("an expression without a value")
+        raise NotMathError("an expression without a value")
     if values[0] == values[1] == values[2]:
         return values[0]
     return ("expression", values)
@@ -58,7 +60,7 @@ def scalar_key(node: Node) -> Key:
 def _value_at(node: Node, point: int) -> Key:
     try:
         return ev.value_key(ev.evaluate(node, point))
-    except ev.Undefined:
+    except ev.UndefinedError:
         return "undefined"
 
 
@@ -71,7 +73,11 @@ def _infinity(node: Node) -> Key:
 
 
 def _negative(node: Node) -> Key:
-    return _infinity(node) if node[1] == ("inf",) else scalar_key(node)
+    if node[1] == ("inf",):
+        return _infinity(node)
+    if node[1][0] == "base":
+        return ("base", "-" + node[1][1], node[1][2])
+    return scalar_key(node)
 
 
 def bag(keys: list[Key]) -> Key:
@@ -122,12 +128,7 @@ def _set(node: Node) -> Key:
 
 def _sequence(node: Node) -> Key:
     _, opener, closer, items = node
-    keys = tuple(node_key(item) for item in items)
-    if (opener, closer) == ("(", ")") or len(keys) != 2:
-        if keys == (("infinity", -1), ("infinity", 1)):
-            return interval_key([Interval.everything()])
-        return ("tuple", opener, closer, keys)
-    return ("tuple", opener, closer, keys)
+    return ("tuple", opener, closer, tuple(node_key(item) for item in items))
 
 
 def _relation(node: Node) -> Key:
@@ -146,7 +147,7 @@ def _relation(node: Node) -> Key:
             sides = ("add", high, ("neg", low))
             parts.append((operator.strip("<>") or "strict", _projective(sides, signed=True)))
         return ("inequality", frozenset(parts))
-    raise NotMath("a chain of different relations")
+    raise NotMathError("a chain of different relations")
 
 
 def _equation(members: tuple[Node, ...]) -> Key:
@@ -168,11 +169,11 @@ def _projective(node: Node, *, signed: bool) -> Key:
     for point in range(ev.POINTS):
         try:
             values.append(ev.evaluate(node, point))
-        except ev.Undefined:
+        except ev.UndefinedError:
             values.append(None)
     scale = next((value for value in values if value is not None and value != 0), None)
     if scale is None:
-        raise NotMath("an identity")
+        raise NotMathError("an identity")
     if signed:
         scale = ev.size(scale)
     return tuple(
@@ -182,7 +183,7 @@ def _projective(node: Node, *, signed: bool) -> Key:
 
 def _membership(left: Node, right: Node) -> Key:
     if left[0] != "sym":
-        raise NotMath("membership of what is no symbol")
+        raise NotMathError("membership of what is no symbol")
     if right[0] == "set":
         return bag([_equation((left, item)) for item in right[1]])
     key = node_key(right)
@@ -192,7 +193,7 @@ def _membership(left: Node, right: Node) -> Key:
 def _region(node: Node) -> Key:
     parts = _intervals(node)
     if parts is None:
-        raise NotMath("a union of what is no interval")
+        raise NotMathError("a union of what is no interval")
     return interval_key(parts)
 
 
@@ -233,7 +234,7 @@ def _ratio(node: Node) -> Key:
     """A ratio up to a factor, unless it may be a time of day (`12:30` is not `6:15`)."""
     values = [ev.evaluate(part) for part in node[1:] if not ev.symbols(part)]
     if len(values) != len(node) - 1:
-        raise NotMath("a ratio of symbols")
+        raise NotMathError("a ratio of symbols")
     if is_clock(node):
         return ("clock", *values)
     if values[0] == 0:

@@ -7,7 +7,10 @@ as one (no Unicode normalisation), so a text that holds them is compared as text
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Literal
+
+from mathtune.answers.units import names
 
 MAX_TEXT = 2_000
 MAX_TOKENS = 400
@@ -16,8 +19,12 @@ MAX_DIGITS = 400
 TokenKind = Literal["number", "symbol", "word", "command", "mark"]
 
 
-class NotMath(Exception):
+class NotMathError(Exception):
     """The text is not an expression this parser reads: compare it as text."""
+
+
+class TooLargeError(Exception):
+    """A text or a value beyond the limits: what cannot be compared as text stays undecided."""
 
 
 @dataclass(slots=True)
@@ -44,7 +51,7 @@ _UNICODE = {
     "μ": r"\mu ", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2002": " ", "\u2003": " ",
     "\u2061": "", "\u200b": "", "⟨": r"\langle ", "⟩": r"\rangle ", "′": "'", "％": "%",
     "“": "", "”": "", "∖": r"\setminus ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ",
-    "⌉": r"\rceil ", "£": r"\pounds ", "€": r"\euro ", "％": "%",
+    "⌉": r"\rceil ", "£": r"\text{pounds}", "€": r"\text{euros}",
 }  # fmt: skip
 _TRANSLATION = str.maketrans(_UNICODE)
 
@@ -61,18 +68,19 @@ _ALIASES = {
     "leqslant": "le", "geqslant": "ge", "lt": "<", "gt": ">", "lbrace": "{", "rbrace": "}",
     "lbrack": "[", "rbrack": "]", "dbinom": "binom", "tbinom": "binom", "varnothing": "emptyset",
     "lvert": "|", "rvert": "|", "vert": "|", "mid": "|", "ast": "*", "colon": ":", "degree": "circ",
-    "to": "to", "operatorname": "mathrm",     "backslash": "setminus", "bmod": "mod", "pmod": "mod", "varphi": "phi", "varepsilon": "epsilon",
-    "infinity": "infty", "lnot": "neg", "wedge": "land", "vee": "lor", "implies": "to",
-    "Rightarrow": "to", "rightarrow": "to", "Longrightarrow": "to", "iff": "to", "land": "and",
-    "lor": "or", "R": "reals", "Reals": "reals", "real": "reals", "land": "and",
+    "backslash": "setminus", "varphi": "phi", "varepsilon": "epsilon", "infinity": "infty",
+    "land": "and", "lor": "or", "R": "reals", "Reals": "reals", "real": "reals",
 }  # fmt: skip
-_FUNCTIONS = frozenset(
-    ["sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "ln", "log", "lg", "exp", "sqrt", "cbrt", "arccot", "arcsec", "arccsc", "asin", "acos", "atan", "coth", "sech", "csch", "floor", "ceil", "abs", "gcd", "lcm", "max", "min", "binom", "frac"]
+_FUNCTIONS = names(
+    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log lg exp sqrt cbrt "
+    "arccot arcsec arccsc asin acos atan coth sech csch floor ceil abs gcd lcm max min binom "
+    "frac"
 )
-_TEXT_COMMANDS = frozenset(["text", "mbox", "textbf", "textit", "textrm", "textnormal", "hbox", "mathrm"])
+_TEXT_COMMANDS = names("text mbox textbf textit textrm textnormal hbox mathrm")
 _NAMES = {"pi": "pi", "infty": "infty", "inf": "infty", "infinity": "infty", "theta": "theta"}
-_SHORT_WORDS = frozenset(
-    ["yes", "no", "odd", "all", "cm", "mm", "km", "kg", "mg", "ml", "ft", "yd", "am", "pm", "in", "lb", "oz", "hr", "min", "sec", "mph", "one", "two", "six", "ten", "and", "or", "non", "any"]
+_SHORT_WORDS = names(
+    "yes no odd all cm mm km kg mg ml ft yd am pm in lb oz hr min sec mph one two six ten and "
+    "or non any"
 )
 
 _TOKEN = re.compile(
@@ -85,6 +93,10 @@ _TOKEN = re.compile(
     r"|(?P<mark>\*\*|<=|>=|!=|==|->|[-+*/^_=<>(){}\[\]|,;:!%'&.])",
     re.DOTALL,
 )
+_ORDINALS = frozenset(("st", "nd", "rd", "th"))
+_RAISED_ORDINAL = re.compile(
+    r"\^\s*(?:\{\s*)?(?:\\(?:text|mathrm|textrm|mbox)\s*)?\{?\s*(?:st|nd|rd|th)\s*\}{0,2}(?![A-Za-z])"
+)
 _BRACKETED_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 _REPEATING = re.compile(r"\\(?:overline|bar)\s*(?:\{([0-9]+)\}|([0-9]))")
 _TEXT_GROUP = re.compile(r"\s*\{([^{}]*)\}")
@@ -95,13 +107,19 @@ _COLUMNS = re.compile(r"\s*\{[clr|\s]*\}")
 def clean(text: str) -> str:
     r"""Write signs in one way and drop layout: Unicode minus, `\left`, spaces, `$` around.
 
+    Raises TooLargeError beyond MAX_TEXT characters.
+
     >>> clean(r"$\left( −1 \right)$").strip()
-    '(  -1  )'
+    '( -1  )'
     """
+    if len(text) > MAX_TEXT:
+        raise TooLargeError(f"longer than {MAX_TEXT} characters")
     if not text.isascii():
         text = text.translate(_TRANSLATION)
     if "\\" in text or "$" in text or "~" in text:
         text = _LAYOUT.sub(_layout, text)
+    if "^" in text:
+        text = _RAISED_ORDINAL.sub("", text)
     return text.strip()
 
 
@@ -111,13 +129,11 @@ def _layout(match: re.Match[str]) -> str:
 
 
 def tokenize(text: str) -> list[Token]:
-    r"""Tokens of a cleaned text. Raises NotMath at the first character that has no meaning here.
+    r"""Tokens of a cleaned text. Raises NotMathError at a character without a meaning here.
 
     >>> [token.text for token in tokenize(r"2\pi r")]
     ['2', 'pi', 'r']
     """
-    if len(text) > MAX_TEXT:
-        raise NotMath(f"longer than {MAX_TEXT} characters")
     tokens: list[Token] = []
     depth = 0
     at, end = 0, len(text)
@@ -125,7 +141,7 @@ def tokenize(text: str) -> list[Token]:
     while at < end:
         match = _TOKEN.match(text, at)
         if match is None:
-            raise NotMath(f"unknown character {text[at]!r}")
+            raise NotMathError(f"unknown character {text[at]!r}")
         kind = match.lastgroup
         word = match.group()
         at = match.end()
@@ -143,6 +159,8 @@ def tokenize(text: str) -> list[Token]:
         elif kind == "command":
             at = _command(text, match["command"], at, spaced, tokens)
         elif kind == "letters":
+            if word in _ORDINALS and tokens and tokens[-1].kind == "number" and not spaced:
+                continue
             tokens.extend(_letters(word, spaced, glued=bool(tokens) and not spaced))
         else:
             tokens.append(Token("mark", "^" if word == "**" else word, spaced))
@@ -150,14 +168,14 @@ def tokenize(text: str) -> list[Token]:
         depth += (last in ("(", "[", "\\{")) - (last in (")", "]", "\\}"))
         spaced = False
         if len(tokens) > MAX_TOKENS:
-            raise NotMath(f"more than {MAX_TOKENS} tokens")
+            raise TooLargeError(f"more than {MAX_TOKENS} tokens")
     return tokens
 
 
 def _number(text: str, word: str, at: int, spaced: bool) -> tuple[Token, int]:
     digits = re.sub(r"[^0-9.]", "", word)
     if len(digits) > MAX_DIGITS:
-        raise NotMath(f"a number of more than {MAX_DIGITS} digits")
+        raise TooLargeError(f"a number of more than {MAX_DIGITS} digits")
     whole, _, decimals = digits.partition(".")
     value: Fraction | int
     value = Fraction(int(whole + decimals or "0"), 10 ** len(decimals)) if decimals else int(whole)
@@ -196,17 +214,17 @@ def _command(text: str, name: str, at: int, spaced: bool, tokens: list[Token]) -
     if name in ("begin", "end"):
         environment = _ENVIRONMENT.match(text, at)
         if environment is None:
-            raise NotMath(f"\\{name} without a name")
+            raise NotMathError(f"\\{name} without a name")
         tokens.append(Token("command", f"{name} {environment.group(1)}", spaced))
         at = environment.end()
         columns = _COLUMNS.match(text, at) if name == "begin" else None
         return columns.end() if columns else at
-    name = _ALIASES[name] if name in _ALIASES else name
+    name = _ALIASES.get(name, name)
     if name in ("and", "or"):
         tokens.append(Token("word", name, spaced))
     elif not name.isalpha() or name in ("{", "}"):
         if name.isspace() or not name.isascii():
-            raise NotMath(f"unknown command {name!r}")
+            raise NotMathError(f"unknown command {name!r}")
         tokens.append(Token("mark", "\\" + name if name in "{}" else name, spaced))
     else:
         tokens.append(Token("command", name, spaced))
@@ -235,12 +253,12 @@ def _words(content: str, spaced: bool) -> list[Token]:
             tokens.append(Token("symbol" if lone else "word", word, spaced))
         elif word[0] in "0123456789":
             if len(word) > MAX_DIGITS:
-                raise NotMath(f"a number of more than {MAX_DIGITS} digits")
+                raise TooLargeError(f"a number of more than {MAX_DIGITS} digits")
             tokens.append(_number(word, word, 0, spaced)[0])
         elif word in "-+*/^_=<>()[]|,;:!%'.":
             tokens.append(Token("mark", word, spaced))
         else:
-            raise NotMath(f"unknown character {word!r} in text")
+            raise NotMathError(f"unknown character {word!r} in text")
         spaced = False
     return tokens
 
@@ -267,5 +285,5 @@ def is_word(run: str, *, glued: bool) -> bool:
     if len(run) < 4:
         return run.lower() in _SHORT_WORDS and not (glued and run == "in")
     letters = [ord(letter) for letter in run]
-    rising = all(after > before for before, after in zip(letters, letters[1:], strict=False))
+    rising = all(after > before for before, after in pairwise(letters))
     return not rising

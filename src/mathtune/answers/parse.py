@@ -19,8 +19,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from mathtune.answers.lexer import NotMath, Token, clean, tokenize
-from mathtune.answers.units import CURRENCIES, number_word, unit_name
+from mathtune.answers.lexer import NotMathError, Token, TooLargeError, clean, tokenize
+from mathtune.answers.units import CURRENCIES, names, number_word, unit_name
 
 Node = tuple[Any, ...]
 
@@ -29,15 +29,19 @@ _RELATIONS = {
     "=": "=", "==": "=", "<": "<", ">": ">", "le": "<=", "ge": ">=", "<=": "<=", ">=": ">=",
     "ne": "!=", "!=": "!=", "in": "in", "equiv": "=", "cong": "=",
 }  # fmt: skip
-_GREEK = frozenset(
-    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "ell", "hbar", "triangle", "angle", "square", "diamond", "heartsuit", "clubsuit", "spadesuit", "aleph", "star"]
+_GREEK = names(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau "
+    "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell "
+    "hbar triangle angle square diamond heartsuit clubsuit spadesuit aleph star"
 )
-_ONE_ARGUMENT = frozenset(
-    ["sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "arcsec", "arccsc", "asin", "acos", "atan", "sinh", "cosh", "tanh", "coth", "sech", "csch", "ln", "log", "lg", "exp", "floor", "ceil", "abs"]
+_ONE_ARGUMENT = names(
+    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc asin acos atan sinh "
+    "cosh tanh coth sech csch ln log lg exp floor ceil abs"
 )
 _MANY_ARGUMENTS = frozenset(["gcd", "lcm", "max", "min"])
-_ACCENTS = frozenset(
-    ["overline", "bar", "vec", "hat", "tilde", "widehat", "overrightarrow", "overleftrightarrow", "underline", "mathcal", "mathfrak", "overset"]
+_ACCENTS = names(
+    "overline bar vec hat tilde widehat overrightarrow overleftrightarrow underline mathcal "
+    "mathfrak overset"
 )
 _MATRICES = frozenset(["pmatrix", "bmatrix", "matrix", "smallmatrix", "Bmatrix", "array"])
 _CLOSERS = {"(": (")", "]"), "[": ("]", ")", "["), "]": ("[", "]"), "langle": ("rangle",)}
@@ -45,7 +49,10 @@ _CLOSERS = {"(": (")", "]"), "[": ("]", ")", "["), "]": ("[", "]"), "langle": ("
 
 @lru_cache(maxsize=50_000)
 def parse(text: str) -> Node:
-    r"""The tree of an answer. Raises NotMath where the text is no expression this grammar knows.
+    r"""The tree of an answer.
+
+    Raises NotMathError where the text is no expression this grammar knows, TooLargeError where it
+    is beyond the limits.
 
     >>> parse("2x")
     ('mul', ('num', 2), ('sym', 'x'))
@@ -55,7 +62,7 @@ def parse(text: str) -> Node:
     parser = _Parser(tokenize(clean(text)))
     tree = parser.answer()
     if parser.at != len(parser.tokens):
-        raise NotMath(f"cannot read on at {parser.tokens[parser.at].text!r}")
+        raise NotMathError(f"cannot read on at {parser.tokens[parser.at].text!r}")
     return tree
 
 
@@ -92,7 +99,7 @@ class _Parser:
     def need(self, *texts: str) -> str:
         found = self.peek()
         if found not in texts:
-            raise NotMath(f"expected {texts[0]!r}, found {found!r}")
+            raise NotMathError(f"expected {texts[0]!r}, found {found!r}")
         self.at += 1
         return found
 
@@ -106,7 +113,7 @@ class _Parser:
         while self.tokens and self.tokens[-1].text in (".", ",", ";", "!.", "\\\\"):
             self.tokens.pop()
         if not self.tokens:
-            raise NotMath("nothing to read")
+            raise NotMathError("nothing to read")
         items, joiner = self.items(top=True)
         if len(items) == 1:
             return items[0]
@@ -259,7 +266,7 @@ class _Parser:
     def deeper(self) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise NotMath(f"nested deeper than {MAX_DEPTH}")
+            raise TooLargeError(f"nested deeper than {MAX_DEPTH}")
 
     def product(self) -> Node:
         left = self.factor()
@@ -293,7 +300,7 @@ class _Parser:
                 self.at += 3
                 return _mixed(left, ("div", ("num", token.value), ("num", after[1].value)))
             if before.kind == "number":
-                raise NotMath("two numbers side by side")
+                raise NotMathError("two numbers side by side")
         return scaled(left, self.power())
 
     def starts_factor(self) -> bool:
@@ -333,7 +340,7 @@ class _Parser:
                 self.at += 3
                 return ("deg", base)
             if self.peek() == "{" and self.peek(1) == "'":
-                raise NotMath("a prime")
+                raise NotMathError("a prime")
             base = self.postfix(("pow", base, self.exponent()))
         elif self.take("circ"):
             return ("deg", base)
@@ -373,7 +380,7 @@ class _Parser:
             return inner
         token = self.token()
         if token is None:
-            raise NotMath("an argument is missing")
+            raise NotMathError("an argument is missing")
         if digits and token.kind == "number" and len(token.text) > 1 and token.text.isdigit():
             # TeX reads one digit: \frac12 is a half. The rest is the next argument.
             parts = (token.text[0], token.text[1:])
@@ -393,7 +400,7 @@ class _Parser:
     def atom(self) -> Node:
         token = self.token()
         if token is None:
-            raise NotMath("the expression ends early")
+            raise NotMathError("the expression ends early")
         self.at += 1
         if token.kind == "number":
             return self.based(token)
@@ -402,7 +409,7 @@ class _Parser:
         if token.kind == "word":
             number = number_word(token.text)
             if number is None:
-                raise NotMath(f"the word {token.text!r}")
+                raise NotMathError(f"the word {token.text!r}")
             return ("num", number)
         if token.kind == "mark":
             return self.bracketed(token.text)
@@ -414,7 +421,7 @@ class _Parser:
         self.at += 1
         base = self.subscript()
         if not base.isdigit():
-            raise NotMath("a number with a subscript that is no base")
+            raise NotMathError("a number with a subscript that is no base")
         return ("base", token.text.lstrip("0") or "0", int(base))
 
     def symbol(self, name: str) -> Node:
@@ -428,14 +435,14 @@ class _Parser:
         if not self.take("{"):
             token = self.token()
             if token is None or token.kind == "mark":
-                raise NotMath("an empty subscript")
+                raise NotMathError("an empty subscript")
             self.at += 1
             return token.text
         parts: list[str] = []
         while not self.take("}"):
             token = self.token()
             if token is None:
-                raise NotMath("a subscript does not close")
+                raise NotMathError("a subscript does not close")
             self.at += 1
             if token.text not in ("(", ")"):
                 number = number_word(token.text) if token.kind == "word" else None
@@ -463,7 +470,7 @@ class _Parser:
             return ("call", "abs", inner)
         if mark in ("(", "[", "]"):
             return self._sequence(mark)
-        raise NotMath(f"{mark!r} where a value is expected")
+        raise NotMathError(f"{mark!r} where a value is expected")
 
     def _inside(self) -> tuple[Node, ...]:
         sign, seen, bars = self.sign, self.signs_seen, self.bars
@@ -488,7 +495,7 @@ class _Parser:
         closer = self.need(*_CLOSERS[mark])
         if len(items) == 1 and (opener, closer) in (("(", ")"), ("[", "]")):
             if items[0][0] == "rel":
-                raise NotMath("a relation inside brackets")
+                raise NotMathError("a relation inside brackets")
             return items[0]
         closer = {"rangle": ")", "[": ")"}[closer] if closer in ("rangle", "[") else closer
         return ("seq", "(" if opener == "]" else opener, closer, items)
@@ -509,23 +516,23 @@ class _Parser:
             return ("sym", f"{name} {self.raw_group()}")
         if name.startswith("begin "):
             return self.matrix(name[6:])
-        reader = _READERS[name] if name in _READERS else None
+        reader = _READERS.get(name)
         if reader is None:
-            raise NotMath(f"unknown command \\{name}")
+            raise NotMathError(f"unknown command \\{name}")
         return reader(self)
 
     def raw_group(self) -> str:
         if not self.take("{"):
             token = self.token()
             if token is None:
-                raise NotMath("an argument is missing")
+                raise NotMathError("an argument is missing")
             self.at += 1
             return token.text
         parts = []
         while not self.take("}"):
             token = self.token()
             if token is None:
-                raise NotMath("a group does not close")
+                raise NotMathError("a group does not close")
             self.at += 1
             parts.append(token.text)
         return "".join(parts)
@@ -547,7 +554,7 @@ class _Parser:
         if name in ("log", "lg", "ln") and base is not None:
             value: Node = ("div", ("call", "ln", argument), ("call", "ln", base))
         elif base is not None:
-            raise NotMath(f"\\{name} with a subscript")
+            raise NotMathError(f"\\{name} with a subscript")
         elif name in ("log", "lg"):
             value = ("div", ("call", "ln", argument), ("call", "ln", ("num", 10)))
         else:
@@ -567,7 +574,7 @@ class _Parser:
 
     def matrix(self, environment: str) -> Node:
         if environment not in _MATRICES:
-            raise NotMath(f"the environment {environment}")
+            raise NotMathError(f"the environment {environment}")
         rows: list[tuple[Node, ...]] = []
         row: list[Node] = []
         while not self.take(f"end {environment}"):
@@ -579,7 +586,7 @@ class _Parser:
             while self.take("\\\\"):
                 pass
         if not rows or len({len(r) for r in rows}) != 1:
-            raise NotMath("a matrix with rows of different lengths")
+            raise NotMathError("a matrix with rows of different lengths")
         return ("matrix", tuple(rows))
 
     # -- commands that read their own arguments ----------------------------------------------------
@@ -610,7 +617,7 @@ class _Parser:
         return ("call", "ceil", inner)
 
     def norm(self) -> Node:
-        raise NotMath("a norm")
+        raise NotMathError("a norm")
 
     def angles(self) -> Node:
         return self._sequence("langle")
@@ -638,8 +645,9 @@ _READERS = {
     "mathbb": _Parser.blackboard,
     "Bbb": _Parser.blackboard,
 }
-_NOT_FACTORS = frozenset(
-    ["cup", "cap", "setminus", "cdot", "times", "div", "pm", "mp", "le", "ge", "ne", "in", "equiv", "cong", "approx", "sim", "to", "rfloor", "rceil", "rangle", "circ", "choose"]
+_NOT_FACTORS = names(
+    "cup cap setminus cdot times div pm mp le ge ne in equiv cong approx sim to rfloor rceil "
+    "rangle circ choose"
 ) | frozenset(_RELATIONS)
 
 
@@ -647,7 +655,7 @@ def negated(node: Node) -> Node:
     if node[0] == "matrix":
         return ("matrix", tuple(tuple(negated(cell) for cell in row) for row in node[1]))
     if node[0] in ("seq", "set", "list"):
-        raise NotMath("a negated tuple or set")
+        raise NotMathError("a negated tuple or set")
     return ("neg", node)
 
 
@@ -657,7 +665,7 @@ def scaled(a: Node, b: Node) -> Node:
         if other[0] == "matrix" and scalar[0] not in ("matrix", "seq", "set"):
             return ("matrix", tuple(tuple(("mul", scalar, c) for c in row) for row in other[1]))
     if a[0] in ("matrix", "seq", "set") or b[0] in ("matrix", "seq", "set"):
-        raise NotMath("a product of tuples, sets or matrices")
+        raise NotMathError("a product of tuples, sets or matrices")
     return ("mul", a, b)
 
 
@@ -665,7 +673,7 @@ def divided(a: Node, b: Node) -> Node:
     if a[0] == "matrix" and b[0] not in ("matrix", "seq", "set"):
         return ("matrix", tuple(tuple(("div", cell, b) for cell in row) for row in a[1]))
     if a[0] in ("seq", "set") or b[0] in ("matrix", "seq", "set"):
-        raise NotMath("a quotient of tuples, sets or matrices")
+        raise NotMathError("a quotient of tuples, sets or matrices")
     return ("div", a, b)
 
 
@@ -677,7 +685,7 @@ def _mixed(whole: Node, fraction: Node) -> Node:
 
 def _integer_text(node: Node) -> str:
     if node[0] != "num" or not isinstance(node[1], int | Fraction):
-        raise NotMath("a unit with a power that is no number")
+        raise NotMathError("a unit with a power that is no number")
     return str(node[1])
 
 
@@ -691,4 +699,4 @@ def _share_label(items: tuple[Node, ...]) -> tuple[Node, ...]:
     return (first, *(("rel", (first[1][0], item), ("=",)) for item in items[1:]))
 
 
-_SCALARS = frozenset(["num", "sym", "add", "neg", "mul", "div", "pow", "fact", "root", "call", "deg", "pct"])
+_SCALARS = names("num sym add neg mul div pow fact root call deg pct")

@@ -1,4 +1,4 @@
-r"""One way to write an answer that is words, or that no grammar reads. For keys and text answers."""
+r"""One way to write an answer that is words, or that no grammar reads. For keys of texts."""
 
 import re
 

@@ -1,6 +1,12 @@
 """Names of units, currencies and small numbers, each written one way. Used by the parser."""
 
-CURRENCIES = frozenset(["dollars", "dollar", "usd", "euros", "euro", "pounds", "cents", "cent", "rupees", "pesos", "yen"])
+
+def names(text: str) -> frozenset[str]:
+    """The words of `text` as a set."""
+    return frozenset(text.split())
+
+
+CURRENCIES = names("dollars dollar usd euros euro pounds cents cent rupees pesos yen")
 
 # Dollars and bare "units" say nothing that the number alone does not.
 _SILENT = frozenset(("dollar", "usd", "unit"))
@@ -16,12 +22,14 @@ _ALIASES = {
     "gallon": "gallon", "percentage": "percent", "percentage point": "percent",
 }  # fmt: skip
 _POWERS = {"square": "^2", "sq": "^2", "squared": "^2", "cubic": "^3", "cubed": "^3", "cu": "^3"}
-_FILLERS = frozenset(["of", "the", "a", "an", "per", "in", "total"])
+_FILLERS = names("of the a an per in total")
+_COUNTED = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen twenty"
+)
 _NUMBER_WORDS = {
     word: value
-    for value, word in enumerate(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]
-    )
+    for value, word in enumerate(_COUNTED.split())
 } | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80,
      "ninety": 90, "hundred": 100}  # fmt: skip
 
@@ -33,7 +41,7 @@ def number_word(word: str) -> int | None:
     (4, None)
     """
     word = word.lower()
-    return _NUMBER_WORDS[word] if word in _NUMBER_WORDS else None
+    return _NUMBER_WORDS.get(word)
 
 
 def unit_name(words: list[str]) -> str:
@@ -43,17 +51,17 @@ def unit_name(words: list[str]) -> str:
     ('inch^2', 'inch^2', '')
     """
     power = ""
-    names: list[str] = []
+    found: list[str] = []
     for word in words:
         if word in _POWERS:
             power = _POWERS[word]
         elif word.startswith("^"):
             power = "" if word == "^1" else word
         elif word == "/" or word == "per":
-            names.append("/")
-        elif word not in _FILLERS or len(words) == 1:
-            names.append(_singular(word))
-    name = " ".join(names).replace(" / ", "/")
+            found.append("/")
+        elif word not in _FILLERS or (word == "in" and not found):
+            found.append(_singular(word))
+    name = " ".join(found).replace(" / ", "/")
     return "" if name in _SILENT else name + power
 
 
@@ -64,4 +72,4 @@ def _singular(word: str) -> str:
         if word.endswith(plural) and not word.endswith("ss") and len(word) > 3:
             word = word.removesuffix(plural) + single
             break
-    return _ALIASES[word] if word in _ALIASES else word
+    return _ALIASES.get(word, word)
