@@ -1,0 +1,188 @@
+"""Sets of the real line as sorted intervals, and inequalities solved into them. For the keys.
+
+Endpoints are compared as 400-bit numbers; an endpoint that is no real number (a parameter) cannot
+be ordered, and the set is then compared piece by piece.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import total_ordering
+
+from mathtune.answers import evaluate as ev
+from mathtune.answers.lexer import NotMathError
+from mathtune.answers.parse import Node
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True)
+class End:
+    """An endpoint: a real number, or an infinity (`side` -1 or 1, else 0)."""
+
+    side: int
+    value: Fraction
+    key: Hashable
+
+    def __lt__(self, other: "End") -> bool:
+        return self.key != other.key and (self.side, self.value) < (other.side, other.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, End) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+_LOW = End(-1, Fraction(0), ("infinity", -1))
+_HIGH = End(1, Fraction(0), ("infinity", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """From `low` to `high`; `closed_low` and `closed_high` say whether the ends belong to it."""
+
+    low: End
+    high: End
+    closed_low: bool
+    closed_high: bool
+
+    @staticmethod
+    def everything() -> "Interval":
+        return Interval(_LOW, _HIGH, False, False)
+
+    @staticmethod
+    def point(node: Node) -> "Interval":
+        end = _end(node)
+        return Interval(end, end, True, True)
+
+    @staticmethod
+    def between(low: Node, high: Node, closed_low: bool, closed_high: bool) -> "Interval":
+        interval = Interval(_end(low), _end(high), closed_low, closed_high)
+        if interval.high < interval.low:
+            raise NotMathError("an interval that runs backwards")
+        return interval
+
+    def empty(self) -> bool:
+        if self.low == self.high:
+            return not (self.closed_low and self.closed_high)
+        return self.high < self.low
+
+
+def _end(node: Node) -> End:
+    if node == ("inf",):
+        return _HIGH
+    if node == ("neg", ("inf",)):
+        return _LOW
+    if ev.symbols(node):
+        raise NotMathError("an endpoint with symbols")
+    return _real_end(ev.evaluate(node))
+
+
+def _real_end(value: ev.Value) -> End:
+    return End(0, ev.real_fraction(value), ev.value_key(value))
+
+
+def merge(parts: list[Interval]) -> list[Interval]:
+    """The union of `parts`, sorted and without overlaps; touching pieces become one."""
+    merged: list[Interval] = []
+    live = [part for part in parts if not part.empty()]
+    for part in sorted(live, key=lambda p: (p.low, not p.closed_low)):
+        if not merged:
+            merged.append(part)
+            continue
+        last = merged[-1]
+        touching = part.low < last.high or (
+            part.low == last.high and (part.closed_low or last.closed_high)
+        )
+        if not touching:
+            merged.append(part)
+        elif last.high < part.high:
+            merged[-1] = Interval(last.low, part.high, last.closed_low, part.closed_high)
+        elif last.high == part.high:
+            closed = last.closed_high or part.closed_high
+            merged[-1] = Interval(last.low, last.high, last.closed_low, closed)
+    return merged
+
+
+def intersect(a: list[Interval], b: list[Interval]) -> list[Interval]:
+    """The intersection of two unions of intervals."""
+    found = []
+    for x in a:
+        for y in b:
+            low = max(x.low, y.low)
+            high = min(x.high, y.high)
+            closed_low = all(p.closed_low for p in (x, y) if p.low == low)
+            closed_high = all(p.closed_high for p in (x, y) if p.high == high)
+            found.append(Interval(low, high, closed_low, closed_high))
+    return merge(found)
+
+
+def complement(parts: list[Interval]) -> list[Interval]:
+    """The rest of the real line."""
+    rest = [Interval.everything()]
+    for part in parts:
+        below = Interval(_LOW, part.low, False, not part.closed_low and part.low.side == 0)
+        above = Interval(part.high, _HIGH, not part.closed_high and part.high.side == 0, False)
+        sides = [below] if part.low.side == 0 else []
+        sides += [above] if part.high.side == 0 else []
+        rest = intersect(rest, sides)
+    return rest
+
+
+def interval_key(parts: list[Interval]) -> Hashable:
+    """One interval has the key of the pair that writes it; none is the empty set."""
+    if not parts:
+        return ("bag", frozenset())
+    if all(part.low == part.high for part in parts):
+        return ("bag", frozenset((part.low.key, 1) for part in parts))
+    keys = [
+        (
+            "tuple",
+            "[" if part.closed_low else "(",
+            "]" if part.closed_high else ")",
+            (part.low.key, part.high.key),
+        )
+        for part in parts
+    ]
+    return keys[0] if len(keys) == 1 else ("union", tuple(keys))
+
+
+def solve(node: Node) -> tuple[str, list[Interval]] | None:
+    """A chain of linear inequalities in one variable as (variable, real set); else None."""
+    members, operators = node[1], node[2]
+    names = frozenset().union(*(ev.symbols(member) for member in members))
+    if len(names) != 1:
+        return None
+    (name,) = names
+    region = [Interval.everything()]
+    for left, operator, right in zip(members, operators, members[1:], strict=False):
+        half = _half_line(left, operator, right, name)
+        if half is None:
+            return None
+        region = intersect(region, half)
+    return name, region
+
+
+def _half_line(left: Node, operator: str, right: Node, name: str) -> list[Interval] | None:
+    low, high = (left, right) if operator[0] in "<!" else (right, left)
+    if ("inf",) in (low, high) or ("neg", ("inf",)) in (low, high):
+        return [Interval.everything()]
+    try:
+        values = [ev.evaluate(("add", high, ("neg", low)), point) for point in range(ev.POINTS)]
+    except ev.UndefinedError:
+        return None
+    places = [ev.symbol_point(name, point) for point in range(ev.POINTS)]
+    slope = ev.divide(ev.add(values[1], ev.negative(values[0])), places[1] - places[0])
+    second = ev.divide(ev.add(values[2], ev.negative(values[0])), places[2] - places[0])
+    if slope == 0 or ev.value_key(slope) != ev.value_key(second):
+        return None
+    if isinstance(slope, tuple) and slope[1] != ev.inexact(0)[1]:
+        return None
+    zero = ev.add(places[0], ev.negative(ev.divide(values[0], slope)))
+    end = _real_end(zero)
+    if operator == "!=":
+        return complement([Interval(end, end, True, True)])
+    closed = operator.endswith("=")
+    if ev.real_fraction(slope) > 0:
+        return [Interval(end, _HIGH, closed, False)]
+    return [Interval(_LOW, end, False, closed)]

@@ -1,0 +1,268 @@
+r"""The canonical key of an answer: a hashable value, equal for answers that state the same thing.
+
+A key is built from the parsed tree: numbers exactly, irrational numbers to 60 digits, expressions
+by their values at fixed points, equations by those values up to a factor, lists and sets without
+order, tuples and intervals with their brackets, inequalities as sets of the real line. What cannot
+be parsed is compared as text. Because equivalence is equality of keys, it is an equivalence
+relation whatever the texts are.
+"""
+
+from collections import Counter
+from collections.abc import Hashable
+from functools import lru_cache
+
+from mathtune.answers import evaluate as ev
+from mathtune.answers.intervals import Interval, complement, intersect, interval_key, merge, solve
+from mathtune.answers.lexer import NotMathError, TooLargeError
+from mathtune.answers.numbers import exact_number
+from mathtune.answers.parse import Node, parse
+from mathtune.answers.text import plain_text
+
+Key = Hashable
+
+
+@lru_cache(maxsize=100_000)
+def canonical_key(answer: str) -> Key:
+    """The key of an answer's equivalence class.
+
+    >>> canonical_key("1/2") == canonical_key("0.5")
+    True
+    """
+    number = exact_number(answer)
+    if number is not None:
+        return number
+    try:
+        return node_key(parse(answer))
+    except NotMathError:
+        return ("text", plain_text(answer))
+    except (TooLargeError, RecursionError):
+        return ("large", plain_text(answer))
+
+
+def node_key(node: Node) -> Key:
+    """The key of a tree. Raises NotMathError or TooLargeError where it has none."""
+    kind = node[0]
+    return _KEYS[kind](node) if kind in _KEYS else scalar_key(node)
+
+
+def scalar_key(node: Node) -> Key:
+    """The value of a number; for an expression with symbols, its values at the fixed points."""
+    if not ev.symbols(node):
+        return ev.value_key(ev.evaluate(node))
+    values = tuple(_value_at(node, point) for point in range(ev.POINTS))
+    if all(value == "undefined" for value in values):
+        raise NotMathError("an expression without a value")
+    if values[0] == values[1] == values[2]:
+        return values[0]
+    return ("expression", values)
+
+
+def _value_at(node: Node, point: int) -> Key:
+    try:
+        return ev.value_key(ev.evaluate(node, point))
+    except ev.UndefinedError:
+        return "undefined"
+
+
+def _infinity(node: Node) -> Key:
+    if node[0] == "inf":
+        return ("infinity", 1)
+    inner = _infinity(node[1])
+    assert isinstance(inner, tuple)
+    return ("infinity", -inner[1])
+
+
+def _negative(node: Node) -> Key:
+    if node[1] == ("inf",):
+        return _infinity(node)
+    if node[1][0] == "base":
+        return ("base", "-" + node[1][1], node[1][2])
+    return scalar_key(node)
+
+
+def bag(keys: list[Key]) -> Key:
+    """Keys without order, with how often each stands there."""
+    return ("bag", frozenset(Counter(keys).items()))
+
+
+def _list(node: Node) -> Key:
+    joiner, items = node[1], node[2]
+    if any(item[0] == "rel" for item in items):
+        merged = _joined_relations(joiner, items)
+        if merged is not None:
+            return merged
+    return bag([node_key(item) for item in items])
+
+
+def _joined_relations(joiner: str, items: tuple[Node, ...]) -> Key | None:
+    """`x > 1 and x < 2`, `x < 1 or x > 2`: one set of the real line."""
+    solved = [_solved(item) for item in items]
+    names = {entry[0] for entry in solved if entry is not None}
+    if None in solved or len(names) != 1:
+        return None
+    sets = [entry[1] for entry in solved if entry is not None]
+    (name,) = names
+    if joiner == "or":
+        return _labelled(name, merge([part for parts in sets for part in parts]))
+    if joiner == "and":
+        region = sets[0]
+        for other in sets[1:]:
+            region = intersect(region, other)
+        return _labelled(name, region)
+    return None
+
+
+def _solved(item: Node) -> tuple[str, list[Interval]] | None:
+    if item[0] != "rel" or "=" in item[2] or "in" in item[2]:
+        return None
+    return solve(item)
+
+
+def _labelled(name: str, region: list[Interval]) -> Key:
+    return ("region", name, interval_key(region))
+
+
+def _set(node: Node) -> Key:
+    return bag(list(dict.fromkeys(node_key(item) for item in node[1])))
+
+
+def _sequence(node: Node) -> Key:
+    _, opener, closer, items = node
+    return ("tuple", opener, closer, tuple(node_key(item) for item in items))
+
+
+def _relation(node: Node) -> Key:
+    members, operators = node[1], node[2]
+    if set(operators) == {"="}:
+        return _equation(members)
+    if operators == ("in",):
+        return _membership(*members)
+    if operators == ("!=",) or not set(operators) & {"=", "in", "!="}:
+        solved = solve(node)
+        if solved is not None:
+            return _labelled(*solved)
+        parts = []
+        for left, operator, right in zip(members, operators, members[1:], strict=False):
+            low, high = (left, right) if operator[0] in "<!" else (right, left)
+            sides = ("add", high, ("neg", low))
+            parts.append((operator.strip("<>") or "strict", _projective(sides, signed=True)))
+        return ("inequality", frozenset(parts))
+    raise NotMathError("a chain of different relations")
+
+
+def _equation(members: tuple[Node, ...]) -> Key:
+    if any(member[0] in _KEYS for member in members):
+        if len(members) == 2 and members[0][0] == "sym":
+            return ("labelled", members[0][1], node_key(members[1]))
+        return ("chain", tuple(node_key(member) for member in members))
+    if not any(ev.symbols(member) for member in members):
+        keys = [scalar_key(member) for member in members]
+        return keys[-1] if len(set(keys)) == 1 else ("chain", tuple(keys))
+    if len(members) > 2:
+        return ("chain", tuple(scalar_key(member) for member in members))
+    return ("equation", _projective(("add", members[0], ("neg", members[1])), signed=False))
+
+
+def _projective(node: Node, *, signed: bool) -> Key:
+    """Values at the points divided by the first that is not zero (by its size where signed)."""
+    values: list[ev.Value | None] = []
+    for point in range(ev.POINTS):
+        try:
+            values.append(ev.evaluate(node, point))
+        except ev.UndefinedError:
+            values.append(None)
+    scale = next((value for value in values if value is not None and value != 0), None)
+    if scale is None:
+        raise NotMathError("an identity")
+    if signed:
+        scale = ev.size(scale)
+    return tuple(
+        "undefined" if value is None else ev.value_key(ev.divide(value, scale)) for value in values
+    )
+
+
+def _membership(left: Node, right: Node) -> Key:
+    if left[0] != "sym":
+        raise NotMathError("membership of what is no symbol")
+    if right[0] == "set":
+        return bag([_equation((left, item)) for item in right[1]])
+    key = node_key(right)
+    return ("region", left[1], key)
+
+
+def _region(node: Node) -> Key:
+    parts = _intervals(node)
+    if parts is None:
+        raise NotMathError("a union of what is no interval")
+    return interval_key(parts)
+
+
+def _intervals(node: Node) -> list[Interval] | None:
+    """The real set of unions, intersections and differences of intervals and finite sets."""
+    kind = node[0]
+    if kind == "reals":
+        return [Interval.everything()]
+    if kind == "set":
+        return merge([Interval.point(item) for item in node[1]])
+    if kind == "seq":
+        if len(node[3]) != 2:
+            return None
+        return [Interval.between(node[3][0], node[3][1], node[1] == "[", node[2] == "]")]
+    if kind not in ("union", "meet", "less"):
+        return None
+    left, right = _intervals(node[1]), _intervals(node[2])
+    if left is None or right is None:
+        return None
+    if kind == "union":
+        return merge(left + right)
+    return intersect(left, right if kind == "meet" else complement(right))
+
+
+def _matrix(node: Node) -> Key:
+    return ("matrix", tuple(tuple(scalar_key(cell) for cell in row) for row in node[1]))
+
+
+def _unit(node: Node) -> Key:
+    return ("unit", node_key(node[1]), node[2])
+
+
+def _base(node: Node) -> Key:
+    return ("base", node[1], node[2])
+
+
+def _ratio(node: Node) -> Key:
+    """A ratio up to a factor, unless it may be a time of day (`12:30` is not `6:15`)."""
+    values = [ev.evaluate(part) for part in node[1:] if not ev.symbols(part)]
+    if len(values) != len(node) - 1:
+        raise NotMathError("a ratio of symbols")
+    if is_clock(node):
+        return ("clock", *values)
+    if values[0] == 0:
+        return ("ratio", *(ev.value_key(value) for value in values))
+    return ("ratio", *(ev.value_key(ev.divide(value, values[0])) for value in values))
+
+
+def is_clock(node: Node) -> bool:
+    """Whether a ratio reads as hours and minutes."""
+    values = [part[1] if part[0] == "num" else None for part in node[1:]]
+    if len(values) != 2 or not all(isinstance(value, int) for value in values):
+        return False
+    return values[0] <= 24 and 10 <= values[1] < 60
+
+
+_KEYS = {
+    "inf": _infinity,
+    "neg": _negative,
+    "list": _list,
+    "set": _set,
+    "seq": _sequence,
+    "rel": _relation,
+    "union": _region,
+    "meet": _region,
+    "less": _region,
+    "reals": _region,
+    "matrix": _matrix,
+    "unit": _unit,
+    "base": _base,
+    "ratio": _ratio,
+}

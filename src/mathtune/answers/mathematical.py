@@ -1,0 +1,373 @@
+r"""The grader `math`: whether a reader would accept an answer against this gold.
+
+It starts from the equivalence relation and then forgives what one side leaves out or writes in
+another way: a unit, a percent or degree sign, a base, a label, a sentence around one number. It
+never forgives a rounded value, another base, another variable, another bracket or order, or a list
+with a member too few or too many. An answer or a value beyond the limits is `undecided`.
+"""
+
+import re
+from fractions import Fraction
+
+from mathtune.answers import evaluate as ev
+from mathtune.answers.keys import canonical_key, is_clock, node_key
+from mathtune.answers.lexer import NotMathError, TooLargeError
+from mathtune.answers.numbers import exact_number
+from mathtune.answers.parse import Node, parse
+from mathtune.answers.text import plain_text
+from mathtune.answers.units import number_word
+from mathtune.records import Verdict
+
+VERSION = "1"
+
+
+def judge(answer: str, gold: str) -> Verdict:
+    r"""Verdict of the grader `math`. Both texts hold something else than spaces.
+
+    >>> judge(r"x = 25\%", "25")
+    <Verdict.correct: 'correct'>
+    >>> judge("(1, 2]", "(1, 2)")
+    <Verdict.wrong: 'wrong'>
+    """
+    ours, golds = canonical_key(answer), canonical_key(gold)
+    if ours == golds:
+        return Verdict.correct
+    if isinstance(ours, Fraction) and isinstance(golds, Fraction):
+        plain = exact_number(answer) is not None and exact_number(gold) is not None
+        if plain:
+            return Verdict.wrong
+    try:
+        if _accepts(answer, gold):
+            return Verdict.correct
+    except (TooLargeError, RecursionError):
+        return Verdict.undecided
+    large = any(isinstance(key, tuple) and key[0] == "large" for key in (ours, golds))
+    return Verdict.undecided if large else Verdict.wrong
+
+
+def _accepts(answer: str, gold: str) -> bool:
+    ours, golds = _tree(answer), _tree(gold)
+    if ours is not None and golds is not None and same(ours, golds):
+        return True
+    if _same_words(answer, gold):
+        return True
+    if golds is None:
+        return False
+    for reading in _readings(answer):
+        if (tree := _tree(reading)) is not None and same(tree, golds):
+            return True
+    return False
+
+
+def _tree(text: str) -> Node | None:
+    try:
+        return parse(text)
+    except NotMathError:
+        return None
+
+
+# -- trees ----------------------------------------------------------------------------------------
+
+
+def same(a: Node, g: Node) -> bool:
+    """Whether the tree `a` states the gold `g`, with what one side may leave out."""
+    if _equal_keys(a, g):
+        return True
+    if a[0] == "rel" or g[0] == "rel":
+        return _same_relations(a, g)
+    if _items(a) is not None or _items(g) is not None:
+        return _same_items(a, g)
+    if a[0] in ("seq", "matrix") or g[0] in ("seq", "matrix"):
+        return _same_cells(a, g)
+    if a[0] == "ratio" or g[0] == "ratio":
+        return _same_ratio(a, g)
+    marks_a, marks_g = _marks(a), _marks(g)
+    if marks_a and marks_g:
+        return marks_a == marks_g and _equal_keys(_bare(a), _bare(g))
+    if marks_a or marks_g:
+        return _equal_keys(_bare(a), _bare(g))
+    return _equal_where_positive(a, g)
+
+
+def _equal_keys(a: Node, g: Node) -> bool:
+    try:
+        return node_key(a) == node_key(g)
+    except NotMathError:
+        return False
+
+
+def _marks(node: Node) -> frozenset[object]:
+    """Units, percent and degree signs and bases in a scalar."""
+    kind = node[0]
+    if kind == "unit":
+        return frozenset((node[2],)) | _marks(node[1])
+    if kind == "base":
+        return frozenset((("base", node[2]),))
+    found: frozenset[object] = frozenset((kind,)) if kind in ("deg", "pct") else frozenset()
+    for child in node[1:]:
+        if isinstance(child, tuple) and child and isinstance(child[0], str):
+            found |= _marks(child)
+    return found
+
+
+def _bare(node: Node) -> Node:
+    """The scalar without its marks."""
+    kind = node[0]
+    if kind in ("unit", "deg", "pct"):
+        return _bare(node[1])
+    if kind == "base":
+        return ("num", int(node[1]))
+    children = (
+        _bare(child) if isinstance(child, tuple) and child and isinstance(child[0], str) else child
+        for child in node[1:]
+    )
+    return (kind, *children)
+
+
+def _items(node: Node) -> list[Node] | None:
+    """Members of a list or set, whose order means nothing; None for anything else."""
+    if node[0] == "list":
+        return list(node[2])
+    if node[0] == "set":
+        return list(dict.fromkeys(node[1]))
+    return None
+
+
+def _same_items(a: Node, g: Node) -> bool:
+    """Each member of one list is matched with one member of the other."""
+    ours, golds = _items(a) or [a], _items(g) or [g]
+    if len(ours) != len(golds) or len(ours) > 60:
+        return False
+    ours, golds = _unlabelled(ours, golds), _unlabelled(golds, ours)
+    last = golds[-1]
+    if last[0] == "unit" and not any(item[0] == "unit" for item in golds[:-1]):
+        # `3 and 4 cm`: the unit belongs to all of them.
+        golds = [*golds[:-1], last[1]]
+    left = list(golds)
+    for item in ours:
+        match = next((i for i, other in enumerate(left) if same(item, other)), None)
+        if match is None:
+            return False
+        left.pop(match)
+    return True
+
+
+def _unlabelled(items: list[Node], others: list[Node]) -> list[Node]:
+    """`x = 1, x = 2` as `1, 2` where the other side has no labels."""
+    if any(other[0] == "rel" for other in others):
+        return items
+    if not all(item[0] == "rel" and item[2] == ("=",) for item in items):
+        return items
+    labels = {item[1][0] for item in items}
+    if len(labels) == 1 and is_label(next(iter(labels))):
+        return [item[1][1] for item in items]
+    return items
+
+
+def _same_cells(a: Node, g: Node) -> bool:
+    if a[0] == "seq" == g[0]:
+        if a[1:3] != g[1:3] or len(a[3]) != len(g[3]):
+            return False
+        return all(same(x, y) for x, y in zip(a[3], g[3], strict=True))
+    rows_a, rows_g = _rows(a), _rows(g)
+    if rows_a is None or rows_g is None or len(rows_a) != len(rows_g):
+        return False
+    return all(
+        len(x) == len(y) and all(same(p, q) for p, q in zip(x, y, strict=True))
+        for x, y in zip(rows_a, rows_g, strict=True)
+    )
+
+
+def _rows(node: Node) -> tuple[tuple[Node, ...], ...] | None:
+    """Rows of a matrix; a tuple counts as a column vector."""
+    if node[0] == "matrix":
+        rows: tuple[tuple[Node, ...], ...] = node[1]
+        return rows
+    if node[0] == "seq" and node[1:3] == ("(", ")"):
+        return tuple((cell,) for cell in node[3])
+    return None
+
+
+def _same_ratio(a: Node, g: Node) -> bool:
+    if a[0] == "ratio" == g[0] and is_clock(a) and is_clock(g):
+        return False
+    if len(a) > 3 or len(g) > 3:
+        return False
+    return _equal_keys(_quotient(a), _quotient(g))
+
+
+def _quotient(node: Node) -> Node:
+    return ("div", node[1], node[2]) if node[0] == "ratio" else node
+
+
+def _equal_where_positive(a: Node, g: Node) -> bool:
+    r"""Expressions with roots or logarithms, for positive variables: `\sqrt{x}\sqrt{y}`."""
+    names = ev.symbols(a)
+    if not names or names != ev.symbols(g) or not (_branches(a) and _branches(g)):
+        return False
+    try:
+        return all(
+            ev.value_key(ev.evaluate(a, point)) == ev.value_key(ev.evaluate(g, point))
+            for point in ev.POSITIVE_POINTS
+        )
+    except NotMathError:
+        return False
+
+
+def _branches(node: Node) -> bool:
+    if node[0] == "root" or (node[0] == "call" and node[1] == "ln"):
+        return True
+    if node[0] == "pow" and node[2][0] == "div":
+        return True
+    return any(_branches(child) for child in node[1:] if isinstance(child, tuple) and child)
+
+
+# -- relations ------------------------------------------------------------------------------------
+
+
+def _same_relations(a: Node, g: Node) -> bool:
+    if a[0] == "rel" == g[0]:
+        if a[2] != g[2] or len(a[1]) != len(g[1]):
+            return _last(a) is not None and is_label(g[1][0]) and _chain_states(a, g)
+        labels_agree = _equal_keys(a[1][0], g[1][0]) or _function_labels(a[1][0], g[1][0])
+        if not (labels_agree and is_label(g[1][0])):
+            return False
+        return all(same(x, y) for x, y in zip(a[1][1:], g[1][1:], strict=True))
+    if a[0] == "rel":
+        return _states(a, g, any_label=True)
+    return _states(g, a, any_label=False)
+
+
+def _states(relation: Node, value: Node, *, any_label: bool) -> bool:
+    """Whether `label = value`, a chain ending in it, or `x in value` states the value alone."""
+    region = _region(relation)
+    if region is not None:
+        try:
+            return region == node_key(value)
+        except NotMathError:
+            return False
+    if relation[2] == ("in",):
+        members = _items(relation[1][1])
+        return members is not None and same(("list", ",", tuple(members)), value)
+    last = _last(relation)
+    if last is None:
+        return False
+    labels = relation[1][:-1]
+    if any_label:
+        ready = is_label(labels[0]) or not any(ev.symbols(member) for member in labels)
+    else:
+        ready = len(labels) == 1 and labels[0][0] in ("sym", "seq", "mul")
+        ready = ready and is_label(labels[0])
+    return ready and same(last, value)
+
+
+def _chain_states(a: Node, g: Node) -> bool:
+    """`x = 80/40 = 2` against `x = 2`."""
+    return len(g[1]) == 2 and _equal_keys(a[1][0], g[1][0]) and same(a[1][-1], g[1][-1])
+
+
+def _region(relation: Node) -> object:
+    """The real set that an inequality or membership in one variable describes, else None."""
+    try:
+        key = node_key(relation)
+    except NotMathError:
+        return None
+    return key[2] if isinstance(key, tuple) and key[0] == "region" else None
+
+
+def _last(relation: Node) -> Node | None:
+    """The last member of a chain of equalities."""
+    return relation[1][-1] if set(relation[2]) == {"="} else None
+
+
+def is_label(node: Node) -> bool:
+    r"""Whether the left of `... = 5` only names a value: `x`, `P(x)`, `a + b`, `(b, c)`.
+
+    `2x + 3` is no label: `2x + 3 = 5` is an equation and does not state 5.
+    """
+    kind = node[0]
+    if kind == "sym":
+        return True
+    if kind == "seq":
+        return all(is_label(item) for item in node[3])
+    if kind == "mul":
+        function = node[1][0] == "sym"
+        return (function and node[2][0] != "pow") or (is_label(node[1]) and is_label(node[2]))
+    if kind in ("add", "div"):
+        return is_label(node[1]) and is_label(node[2])
+    if kind in ("neg", "pow", "deg", "root", "fact"):
+        return is_label(node[1])
+    return kind == "call" and all(ev.symbols(child) for child in node[2:])
+
+
+def _function_labels(a: Node, g: Node) -> bool:
+    """`y = ...` and `f(x) = ...` name the same thing."""
+    kinds = {_label_kind(a), _label_kind(g)}
+    return kinds == {"y", "function"}
+
+
+def _label_kind(node: Node) -> str:
+    if node == ("sym", "y"):
+        return "y"
+    return "function" if node[0] == "mul" and node[1][0] == "sym" == node[2][0] else ""
+
+
+# -- texts ----------------------------------------------------------------------------------------
+
+_ARTICLE = re.compile(r"^(?:the|a|an)\s+")
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
+_CHOICE_GOLD = re.compile(r"\s*\(?\s*([A-Z])\s*\)?\s*[.,]?\s*")
+_CHOICE = re.compile(
+    r"\s*(?:(?:answer|option|choice)\s*(?:is)?\s*:?\s*)?\(?\s*([A-Za-z])\s*(?:\)?\s*[.,]?\s*$|[).:]\s)",
+    re.I,
+)
+
+
+def _same_words(answer: str, gold: str) -> bool:
+    """Text answers and multiple choice: letter case, articles and punctuation do not matter."""
+    ours, golds = plain_text(answer), plain_text(gold)
+    if _CHOICE_GOLD.fullmatch(_unwrapped(gold)):
+        wanted = _CHOICE_GOLD.fullmatch(_unwrapped(gold))
+        chosen = _CHOICE.match(_unwrapped(answer))
+        return bool(wanted and chosen and chosen.group(1).upper() == wanted.group(1))
+    if not ours.isascii() or not golds.isascii() or not re.search("[a-z]{2}", golds):
+        return False
+    if re.search(r"[\\^_=<>+*/|-]", golds):
+        return False
+    ours, golds = (_NOT_WORD.sub(" ", _ARTICLE.sub("", text)).strip() for text in (ours, golds))
+    return bool(golds) and ours == golds
+
+
+def _unwrapped(text: str) -> str:
+    return plain_text(text) and re.sub(r"\\(?:text|mbox|textbf|mathrm|textrm)\s*|[{}$]", "", text)
+
+
+_SENTENCE_NUMBER = re.compile(
+    r"[-−]?\\?\$?\s?(?:\\[dt]?frac\s*\{-?[0-9]+\}\s*\{[0-9]+\}"
+    r"|[0-9]{1,3}(?:(?:,|\{,\}|,?\\!)[0-9]{3})+(?:\.[0-9]+)?|[0-9]*\.?[0-9]+(?:\s?/\s?[0-9]+)?)"
+    r"(?:\s?\\?%|\s?\^\s?\{?\\circ\}?|\s?°)?"
+)
+_MAX_WORDS = 20
+
+
+def _readings(answer: str) -> list[str]:
+    """What a text around the value may stand for: what follows `=`, or a sentence's one number."""
+    found: list[str] = []
+    text = plain_text(answer)
+    label, equals, value = answer.rpartition("=")
+    if equals and not re.search(r"[0-9]|\\frac", label) and "=" not in label:
+        found.append(value)
+    words = re.findall(r"[a-z]{2,}", re.sub(r"\\[a-z]+", " ", text))
+    if not words or len(words) > _MAX_WORDS or re.search(r"[=<>^_]|\b(?:not|no|or|to)\b", text):
+        return found
+    numbers = _SENTENCE_NUMBER.findall(answer)
+    written = [word for word in words if (number_word(word) or 0) > 1]
+    if (
+        len(numbers) == 1
+        and not written
+        and len(re.findall(r"[0-9]+", numbers[0])) == len(re.findall(r"[0-9]+", answer))
+    ):
+        found.append(numbers[0])
+    elif not numbers and len(written) == 1:
+        found.append(str(number_word(written[0])))
+    return found
