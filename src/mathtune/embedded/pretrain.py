@@ -70,8 +70,8 @@ def loss_of(
     weights = batch.next_weights[rows, columns]
     asked = batch.so_far >= 0
     odds = hidden[asked] @ (weight[labels[0]] - weight[labels[1]])
-    so_far = F.binary_cross_entropy_with_logits(odds, batch.so_far[asked])
-    return (each * weights).sum() / weights.sum(), so_far
+    so_far = F.binary_cross_entropy_with_logits(odds, batch.so_far[asked], reduction="sum")
+    return (each * weights).sum() / weights.sum(), so_far / max(1, len(odds))
 
 
 def optimizers(model: LlamaForCausalLM, lr: float) -> list[torch.optim.Optimizer]:
@@ -91,7 +91,7 @@ def rate(done: float) -> float:
 
 def batch_tokens(done: float) -> int:
     """Tokens a batch: small ones early, when every update helps, larger ones later."""
-    return 2048 if done < 0.25 else 4096
+    return 2048 if done < 0.1 else 4096
 
 
 @torch.no_grad()
@@ -186,7 +186,7 @@ def pretrain(
             updates += 1
         state["pool"] += 1
         state["seconds"] = time.monotonic() - began
-        if state["pool"] % 8 == 0 or state["seen"] >= tokens:
+        if state["pool"] % 4 == 0 or state["seen"] >= tokens:
             row = {
                 "tokens": state["seen"],
                 "seconds": round(state["seconds"], 1),
@@ -198,7 +198,7 @@ def pretrain(
             with (out / "curve.jsonl").open("a") as curve:
                 curve.write(json.dumps(row) + "\n")
             typer.echo(json.dumps(row))
-        if state["pool"] % 16 == 0 or state["seen"] >= tokens:
+        if state["pool"] % 4 == 0 or state["seen"] >= tokens:
             whole = {
                 "model": model.state_dict(),
                 "optimizers": [step.state_dict() for step in steps],
