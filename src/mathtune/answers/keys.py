@@ -34,7 +34,8 @@ def canonical_key(answer: str) -> Key:
     try:
         return node_key(parse(answer))
     except NotMathError:
-        return ("text", plain_text(answer))
+        text = plain_text(answer)
+        return _PHRASES.get(text, ("text", text))
     except (TooLargeError, RecursionError):
         return ("large", plain_text(answer))
 
@@ -231,25 +232,22 @@ def _base(node: Node) -> Key:
 
 
 def _ratio(node: Node) -> Key:
-    """A ratio up to a factor, unless it may be a time of day (`12:30` is not `6:15`)."""
+    """A ratio up to a factor."""
     values = [ev.evaluate(part) for part in node[1:] if not ev.symbols(part)]
     if len(values) != len(node) - 1:
         raise NotMathError("a ratio of symbols")
-    if is_clock(node):
-        return ("clock", *values)
-    if values[0] == 0:
-        return ("ratio", *(ev.value_key(value) for value in values))
-    return ("ratio", *(ev.value_key(ev.divide(value, values[0])) for value in values))
+    scale = values[0] if values[0] != 0 else 1
+    return ("ratio", *(ev.value_key(ev.divide(value, scale)) for value in values))
 
 
-def is_clock(node: Node) -> bool:
-    """Whether a ratio reads as hours and minutes."""
-    values = [part[1] if part[0] == "num" else None for part in node[1:]]
-    if len(values) != 2 or not all(isinstance(value, int) for value in values):
-        return False
-    return values[0] <= 24 and 10 <= values[1] < 60
-
-
+_PHRASES: dict[str, Key] = dict.fromkeys(
+    ("all real numbers", "all reals", "real numbers", "the set of all real numbers"),
+    interval_key([Interval.everything()]),
+) | dict.fromkeys(
+    ("no solution", "no solutions", "no real solution", "no real solutions", "empty set",
+     "the empty set", "none"),
+    bag([]),
+)  # fmt: skip
 _KEYS = {
     "inf": _infinity,
     "neg": _negative,
@@ -265,4 +263,5 @@ _KEYS = {
     "unit": _unit,
     "base": _base,
     "ratio": _ratio,
+    "clock": lambda node: node,
 }

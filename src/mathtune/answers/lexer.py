@@ -87,7 +87,9 @@ _TOKEN = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<number>[0-9]{1,3}(?:(?:,|\{,\}|,\\!|\\,|\\!|\\;|\\:)[0-9]{3})+(?![0-9])(?:\.[0-9]+)?"
     r"|[0-9]{1,3}(?:[ ][0-9]{3})+(?![0-9/])(?:\.[0-9]+)?"
+    r"|(?P<mantissa>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE](?P<exponent>[-+]?[0-9]{1,4})(?![0-9A-Za-z.])"
     r"|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+    r"|(?P<clock>[aApP]\.\s?[mM]\.?)(?![A-Za-z])"
     r"|\\(?P<command>[A-Za-z]+|.)"
     r"|(?P<letters>[A-Za-z]+)"
     r"|(?P<mark>\*\*|<=|>=|!=|==|->|[-+*/^_=<>(){}\[\]|,;:!%'&.])",
@@ -120,7 +122,10 @@ def clean(text: str) -> str:
         text = _LAYOUT.sub(_layout, text)
     if "^" in text:
         text = _RAISED_ORDINAL.sub("", text)
-    return text.strip()
+    text = text.strip()
+    if text.startswith("**") and text.endswith("**"):
+        text = text.strip("*").strip()
+    return text
 
 
 def _layout(match: re.Match[str]) -> str:
@@ -148,7 +153,9 @@ def tokenize(text: str) -> list[Token]:
         if kind == "space":
             spaced = True
             continue
-        if kind == "number":
+        if match["exponent"]:
+            tokens.append(_scientific(match["mantissa"], int(match["exponent"]), spaced))
+        elif kind == "number":
             if depth and "," in word and "\\" not in word and "{" not in word:
                 # Inside brackets a bare comma separates: (1,200) is a pair.
                 match = _BRACKETED_NUMBER.match(text, match.start())
@@ -156,6 +163,8 @@ def tokenize(text: str) -> list[Token]:
                 word, at = match.group(), match.end()
             token, at = _number(text, word, at, spaced)
             tokens.append(token)
+        elif kind == "clock":
+            tokens.append(Token("word", word[0].lower() + "m", spaced))
         elif kind == "command":
             at = _command(text, match["command"], at, spaced, tokens)
         elif kind == "letters":
@@ -188,6 +197,13 @@ def _number(text: str, word: str, at: int, spaced: bool) -> tuple[Token, int]:
     if word.endswith(".") and at == len(text):
         digits = whole  # a final full stop
     return Token("number", digits, spaced, value), at
+
+
+def _scientific(mantissa: str, exponent: int, spaced: bool) -> Token:
+    if abs(exponent) > MAX_DIGITS or len(mantissa) > MAX_DIGITS:
+        raise TooLargeError(f"a power of ten beyond {MAX_DIGITS}")
+    value = Fraction(mantissa) * Fraction(10) ** exponent
+    return Token("number", mantissa, spaced, value.numerator if value.denominator == 1 else value)
 
 
 def _command(text: str, name: str, at: int, spaced: bool, tokens: list[Token]) -> int:

@@ -10,7 +10,7 @@ import re
 from fractions import Fraction
 
 from mathtune.answers import evaluate as ev
-from mathtune.answers.keys import canonical_key, is_clock, node_key
+from mathtune.answers.keys import canonical_key, node_key
 from mathtune.answers.lexer import NotMathError, TooLargeError
 from mathtune.answers.numbers import exact_number
 from mathtune.answers.parse import Node, parse
@@ -51,7 +51,7 @@ def _accepts(answer: str, gold: str) -> bool:
         return True
     if _same_words(answer, gold):
         return True
-    if golds is None:
+    if golds is None or golds[0] == "rel":
         return False
     for reading in _readings(answer):
         if (tree := _tree(reading)) is not None and same(tree, golds):
@@ -73,13 +73,15 @@ def same(a: Node, g: Node) -> bool:
     """Whether the tree `a` states the gold `g`, with what one side may leave out."""
     if _equal_keys(a, g):
         return True
+    if _same_region(a, g):
+        return True
     if a[0] == "rel" or g[0] == "rel":
         return _same_relations(a, g)
     if _items(a) is not None or _items(g) is not None:
         return _same_items(a, g)
     if a[0] in ("seq", "matrix") or g[0] in ("seq", "matrix"):
         return _same_cells(a, g)
-    if a[0] == "ratio" or g[0] == "ratio":
+    if a[0] in _RATIOS or g[0] in _RATIOS:
         return _same_ratio(a, g)
     marks_a, marks_g = _marks(a), _marks(g)
     if marks_a and marks_g:
@@ -135,8 +137,9 @@ def _items(node: Node) -> list[Node] | None:
 
 def _same_items(a: Node, g: Node) -> bool:
     """Each member of one list is matched with one member of the other."""
-    ours, golds = _items(a) or [a], _items(g) or [g]
-    if len(ours) != len(golds) or len(ours) > 60:
+    ours = [a] if (items := _items(a)) is None else items
+    golds = [g] if (items := _items(g)) is None else items
+    if len(ours) != len(golds) or not 1 < len(ours) < 60:
         return False
     ours, golds = _unlabelled(ours, golds), _unlabelled(golds, ours)
     last = golds[-1]
@@ -188,8 +191,11 @@ def _rows(node: Node) -> tuple[tuple[Node, ...], ...] | None:
     return None
 
 
+_RATIOS = ("ratio", "clock")
+
+
 def _same_ratio(a: Node, g: Node) -> bool:
-    if a[0] == "ratio" == g[0] and is_clock(a) and is_clock(g):
+    if a[0] == "clock" == g[0]:
         return False
     if len(a) > 3 or len(g) > 3:
         return False
@@ -197,7 +203,7 @@ def _same_ratio(a: Node, g: Node) -> bool:
 
 
 def _quotient(node: Node) -> Node:
-    return ("div", node[1], node[2]) if node[0] == "ratio" else node
+    return ("div", node[1], node[2]) if node[0] in _RATIOS else node
 
 
 def _equal_where_positive(a: Node, g: Node) -> bool:
@@ -240,12 +246,6 @@ def _same_relations(a: Node, g: Node) -> bool:
 
 def _states(relation: Node, value: Node, *, any_label: bool) -> bool:
     """Whether `label = value`, a chain ending in it, or `x in value` states the value alone."""
-    region = _region(relation)
-    if region is not None:
-        try:
-            return region == node_key(value)
-        except NotMathError:
-            return False
     if relation[2] == ("in",):
         members = _items(relation[1][1])
         return members is not None and same(("list", ",", tuple(members)), value)
@@ -266,13 +266,24 @@ def _chain_states(a: Node, g: Node) -> bool:
     return len(g[1]) == 2 and _equal_keys(a[1][0], g[1][0]) and same(a[1][-1], g[1][-1])
 
 
-def _region(relation: Node) -> object:
-    """The real set that an inequality or membership in one variable describes, else None."""
+def _same_region(a: Node, g: Node) -> bool:
+    """`1 < x < 2` or `x in (1, 2)` against the interval alone."""
+    if not (_may_be_region(a) or _may_be_region(g)):
+        return False
     try:
-        key = node_key(relation)
+        keys = [node_key(a), node_key(g)]
     except NotMathError:
-        return None
-    return key[2] if isinstance(key, tuple) and key[0] == "region" else None
+        return False
+    regions = [key[2] if isinstance(key, tuple) and key[0] == "region" else None for key in keys]
+    return (regions[0] is None) != (regions[1] is None) and (
+        regions[0] == keys[1] or regions[1] == keys[0]
+    )
+
+
+def _may_be_region(node: Node) -> bool:
+    if node[0] == "list":
+        return any(item[0] == "rel" for item in node[2])
+    return node[0] == "rel" and node[2] != ("=",)
 
 
 def _last(relation: Node) -> Node | None:

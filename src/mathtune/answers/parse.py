@@ -10,7 +10,7 @@ A tree is a tuple whose first member names its kind:
     ("list", joiner, items)         1, 2 and 3
     ("rel", members, operators)     a chain of equalities or inequalities
     ("union", a, b)  ("meet", a, b)  ("less", a, b)
-    ("matrix", rows)  ("ratio", a, b)  ("unit", a, unit)
+    ("matrix", rows)  ("ratio", a, b...)  ("clock", hours, minutes)  ("unit", a, unit)
 
 `\pm` is resolved here: an item with it is read twice, once per sign, and becomes two items.
 """
@@ -181,9 +181,12 @@ class _Parser:
         if negative:
             value = ("neg", value)
         if self.take(":"):
+            minutes = self.token()
             value = ("ratio", value, self.union())
             while self.take(":"):
                 value = ("ratio", *value[1:], self.union())
+            if minutes is not None and _is_clock(value, minutes.text):
+                value = ("clock", *value[1:])
         words = self.unit_words()
         if words or currency:
             unit = unit_name(words or [currency])
@@ -451,11 +454,11 @@ class _Parser:
 
     def bracketed(self, mark: str) -> Node:
         if mark == "{":
-            inner = self.nested()
-            if self.take("choose"):
-                inner = ("call", "binom", inner, self.nested())
+            items = self._inside()
+            if len(items) == 1 and self.take("choose"):
+                items = (("call", "binom", items[0], self.nested()),)
             self.need("}")
-            return inner
+            return items[0] if len(items) == 1 else ("set", items)
         if mark == "\\{":
             if self.take("\\}"):
                 return ("set", ())
@@ -675,6 +678,12 @@ def divided(a: Node, b: Node) -> Node:
     if a[0] in ("seq", "set") or b[0] in ("matrix", "seq", "set"):
         raise NotMathError("a quotient of tuples, sets or matrices")
     return ("div", a, b)
+
+
+def _is_clock(ratio: Node, minutes: str) -> bool:
+    """Whether `h:mm` reads as a time of day, which is no ratio: 12:30 is not 6:15."""
+    whole = len(ratio) == 3 and all(part[0] == "num" for part in ratio[1:])
+    return whole and len(minutes) == 2 and ratio[1][1] <= 24 and ratio[2][1] < 60
 
 
 def _mixed(whole: Node, fraction: Node) -> Node:

@@ -1,0 +1,46 @@
+"""Every wrong verdict ever found, and every promise of the graders, as rows of a table."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from mathtune.answers import cluster, compare, equivalent
+from mathtune.answers.grading import Grader
+
+ROWS = list(
+    csv.DictReader((Path(__file__).parents[1] / "golden" / "answers.csv").open(encoding="utf-8"))
+)
+
+
+def test_table_is_not_empty() -> None:
+    assert len(ROWS) > 200
+    assert {row["verdict"] for row in ROWS} >= {"correct", "wrong"}
+    assert all(row["source"] for row in ROWS)
+
+
+@pytest.mark.parametrize(
+    "row", ROWS, ids=[f"{r['grader']}-{r['answer'][:30]!r}-{r['gold'][:30]!r}" for r in ROWS]
+)
+def test_verdict(row: dict[str, str]) -> None:
+    graders: dict[str, Grader] = {"math": "math", "prm800k": "prm800k"}
+    verdict = compare(row["answer"], row["gold"], grader=graders[row["grader"]])
+    assert verdict == row["verdict"]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row["grader"] == "math"], ids=lambda r: "")
+def test_equivalent_answers_are_never_judged_wrong(row: dict[str, str]) -> None:
+    if equivalent(row["answer"], row["gold"]):
+        assert row["verdict"] == "correct"
+    assert equivalent(row["answer"], row["answer"])
+    assert equivalent(row["answer"], row["gold"]) == equivalent(row["gold"], row["answer"])
+
+
+def test_clusters_are_the_equivalence_classes() -> None:
+    answers = [row["answer"] for row in ROWS] + [row["gold"] for row in ROWS]
+    answers = answers[::3]
+    groups = cluster(answers)
+    of = {index: number for number, group in enumerate(groups) for index in group}
+    for i in range(0, len(answers), 7):
+        for j in range(0, len(answers), 5):
+            assert equivalent(answers[i], answers[j]) == (of[i] == of[j])
