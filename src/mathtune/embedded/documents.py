@@ -57,9 +57,7 @@ def solving(puzzle: Puzzle, rng: random.Random, tokenizer: PreTrainedTokenizerFa
     if puzzle.check is not None and rng.random() < HONEST:
         mistaken = plant(puzzle, rng)
         learn, text = learn + mistaken.check, mistaken.text
-    return Document(
-        text=f"{prompt}{text}{tokenizer.eos_token}", learn=learn, start=len(prompt)
-    )
+    return Document(text=f"{prompt}{text}{tokenizer.eos_token}", learn=learn, start=len(prompt))
 
 
 def judging(

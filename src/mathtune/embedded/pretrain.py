@@ -114,7 +114,9 @@ def held_out(
         hidden = model.model(input_ids=batch.tokens, use_cache=False).last_hidden_state
         place = batch.next_weights.argmax(dim=1)
         at = torch.arange(len(place))
-        odds = hidden[at, place] @ (model.lm_head.weight[labels[0]] - model.lm_head.weight[labels[1]])
+        odds = hidden[at, place] @ (
+            model.lm_head.weight[labels[0]] - model.lm_head.weight[labels[1]]
+        )
         truth = batch.tokens[at, place + 1] == labels[0]
         right += float(((odds > 0) == truth).sum())
         count += len(place)
