@@ -29,8 +29,8 @@ __all__ = ["build", "page_for_samples", "terminal"]
 def build(run_folder: Path) -> Path:
     """Write report.html, report.md, figures/ and metrics.json of a run; return the page's path.
 
-    Steps that are not finished are left out. metrics.json holds every finished step's metrics by the
-    step's name, no time, path or host.
+    Steps that are not finished are left out. metrics.json holds every finished step's metrics by
+    the step's name, no time, path or host.
 
     Raises:
         InputError: the folder holds no run.
@@ -44,7 +44,7 @@ def build(run_folder: Path) -> Path:
 
 
 def terminal(run_folder: Path) -> list[Table]:
-    """The tables to print at the end of a run: models, strategies, comparisons, cost of each step."""
+    """The tables that end a run: models, strategies, comparisons, evaluators, cost of each step."""
     from mathtune.report import tables
 
     return tables.terminal(run_folder)

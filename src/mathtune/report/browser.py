@@ -1,7 +1,7 @@
 """The solution browser's data: problems with their clusters and solutions, compressed for the page.
 
-The page holds an index of every problem, small, and blocks of a few problems with all their texts, each
-block deflated and in base64; the browser inflates a block when one of its problems is opened.
+The page holds an index of every problem, small, and blocks of a few problems with all their texts,
+each block deflated and in base64; the browser inflates a block when one of its problems is opened.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mathtune.samples import Joined
 
 PROBLEMS_A_BLOCK = 8
 TEXT_LIMIT = 20_000
-"""Characters of one text that the page keeps; the rest stays in samples.jsonl, and the page says so."""
+"""Characters of one text that the page keeps; the page says where the rest is."""
 PAGE_LIMIT = 8_500_000
 """Characters of all blocks; rows that do not fit are left out, and the page says so."""
 

@@ -18,7 +18,7 @@ from mathtune.report.results import Measured, Point, Results
 
 INK, PAPER = "#1b1b1b", "#ffffff"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#6b6b6b")
-"""Okabe and Ito's palette, told apart by most colour-blind readers; no yellow, it fades on white."""
+"""Okabe and Ito's palette, told apart by most colour-blind readers, less its pale yellow."""
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 3)), (0, (3, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
@@ -58,44 +58,60 @@ def draw(results: Results, found: list[Closed]) -> dict[str, tuple[str, Figure]]
                     _over_n(row),
                 )
             if row.scored:
-                drawn[f"{row.name}-over-k"] = (
-                    f"{row.name}: strategies over K (N for Maj1.TopN), and the part of the samples "
-                    "that the evaluator reads",
-                    _over_k(row),
-                )
-                drawn[f"{row.name}-evaluator"] = (
-                    f"{row.name}: how far the scores can be trusted",
-                    _evaluator(row),
-                )
+                drawn |= _judged(row)
         if results.curves:
             drawn["training"] = ("Training losses (dots: validation)", _training(results.curves))
     return drawn
 
 
-def save(figures: dict[str, tuple[str, Figure]], folder: Path) -> None:
-    """Write every figure as PNG and SVG, the same bytes for the same results."""
+def _judged(row: Measured) -> dict[str, tuple[str, Figure]]:
+    """The figures of a row whose samples are scored."""
+    found = row.document["evaluator"]
+    drawn = {
+        f"{row.name}-over-k": (f"{row.name}: strategies over K (N for Maj1.TopN)", _over_k(row)),
+        f"{row.name}-cost": (f"{row.name}: what the evaluator must read", _cost(row)),
+    }
+    if "reliability" in found:
+        caption = (
+            f"{row.name}: calibration, ECE {found['ece']:.3f}; the larger the dot, the more samples"
+        )
+        drawn[f"{row.name}-calibration"] = (caption, _calibration(found["reliability"]))
+    if "roc" in found:
+        within = found["within_auc"]
+        inside = "" if within is None else f", within problems {within['value']:.3f}"
+        caption = f"{row.name}: ROC of the scores, AUC {found['auc']:.3f}{inside}"
+        drawn[f"{row.name}-roc"] = (caption, _roc(found["roc"]))
+    return drawn
+
+
+def save(figures: dict[str, tuple[str, Figure]], folder: Path) -> dict[str, str]:
+    """Write every figure as PNG and SVG, the same bytes for the same results; return the SVGs."""
     folder.mkdir(exist_ok=True)
+    texts = {}
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
         for name, (_, figure) in figures.items():
             figure.savefig(folder / f"{name}.png", facecolor=PAPER, metadata={"Software": None})
-            figure.savefig(folder / f"{name}.svg", facecolor=PAPER, metadata={"Date": None})
+            figure.set_layout_engine(
+                "none"
+            )  # it is laid out by now; again would cost as much again
+            stream = StringIO()
+            figure.savefig(stream, format="svg", facecolor=PAPER, metadata={"Date": None})
+            texts[name] = stream.getvalue()
+            (folder / f"{name}.svg").write_text(texts[name], encoding="utf-8")
+    return texts
 
 
-def inline(figure: Figure) -> str:
-    """The figure as an `<svg>` element whose ink and colours follow the page, light or dark."""
-    stream = StringIO()
-    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-    svg = stream.getvalue()
+def inline(svg: str) -> str:
+    """The `<svg>` element, its ink, paper and colours those of the page, light or dark."""
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor").replace(PAPER, "var(--paper)")
     for number, colour in enumerate(COLOURS):
         svg = svg.replace(colour, f"var(--series-{number})")
     return svg
 
 
-def _figure(width: float = 7.2, height: float = 3.8, columns: int = 1) -> tuple[Figure, Any]:
+def _figure(width: float = 6.0, height: float = 3.7) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(1, columns)
+    return figure, figure.subplots()
 
 
 def _gap_title(row: Measured) -> str:
@@ -107,7 +123,7 @@ def _gap_title(row: Measured) -> str:
 
 
 def _gap(found: list[Closed]) -> Figure:
-    figure, axes = _figure(height=0.9 + 0.34 * len(found))
+    figure, axes = _figure(7.6, 0.9 + 0.34 * len(found))
     for place, one in enumerate(found):
         colour, marker = (COLOURS[1], "s") if one.trained else (COLOURS[0], "o")
         axes.plot([one.part.low, one.part.high], [place, place], color=colour, linewidth=2.2)
@@ -148,49 +164,52 @@ def _over_n(row: Measured) -> Figure:
     }
     figure, axes = _figure()
     _lines(axes, sizes, {shown: curves[name] for name, shown in wanted.items() if name in curves})
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(sizes)
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.set_xlabel("samples per problem, N (mean over subsets)")
+    _doubling(axes, sizes, "samples per problem, N (mean over subsets)")
     return figure
 
 
 def _over_k(row: Measured) -> Figure:
     curves = row.document["curves"]["over_k"]
-    figure, (left, right) = _figure(width=9.0, columns=2)
+    figure, axes = _figure()
     names = ("RR.MajK", "W.RR.MajK", "Maj1.TopN", "MajK")
     shown = {name + (" (oracle)" if name == "MajK" else ""): curves[name] for name in names}
-    _lines(left, curves["k"], shown)
-    left.set_xlabel("K")
-    right.plot(
-        curves["k"], curves["cost.MajK"]["value"], color=COLOURS[7], label="RR.MajK, W.RR.MajK"
-    )
-    right.axhline(1.0, color=INK, linewidth=1, linestyle="--", label="RR.All, W.RR, Maj1.TopN")
-    right.set_ylim(0, 1.05)
-    right.yaxis.set_major_formatter(PercentFormatter(1.0))
-    right.set_xlabel("K")
-    right.set_ylabel("samples the evaluator reads")
-    right.legend(fontsize=8, loc="lower right")
+    _lines(axes, curves["k"], shown)
+    _doubling(axes, row.document["curves"]["over_n"]["n"], "clusters kept, K")
     return figure
+
+
+def _cost(row: Measured) -> Figure:
+    curves = row.document["curves"]["over_k"]
+    figure, axes = _figure()
+    axes.plot(
+        curves["k"], curves["cost.MajK"]["value"], color=COLOURS[0], label="RR.MajK, W.RR.MajK"
+    )
+    axes.axhline(1.0, color=COLOURS[1], linestyle="--", label="RR.All, W.RR, Maj1.TopN")
+    axes.set_ylim(0, 1.05)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_ylabel("part of the samples read")
+    axes.legend(fontsize=8, loc="lower right")
+    _doubling(axes, row.document["curves"]["over_n"]["n"], "clusters kept, K")
+    return figure
+
+
+def _doubling(axes: Axes, ticks: Sequence[int], label: str) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(ticks)
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_xlabel(label)
 
 
 def _lines(axes: Axes, x: Sequence[int], series: dict[str, dict[str, list[float]]]) -> None:
     """Accuracy curves with their intervals, drawn and labelled apart."""
     looks = zip(COLOURS, LINES, MARKERS, strict=True)
-    few = len(x) <= 12
     for (name, found), (colour, line, marker) in zip(series.items(), cycle(looks), strict=False):
-        every = 1 if few else max(1, len(x) // 10)
+        marked = [place for place, one in enumerate(x) if one.bit_count() == 1 or one == x[-1]]
         axes.plot(
-            x,
-            found["value"],
-            color=colour,
-            linestyle=line,
-            marker=marker,
-            markevery=every,
-            label=name,
+            x, found["value"], marker, color=colour, linestyle=line, markevery=marked, label=name
         )
         axes.fill_between(x, found["low"], found["high"], color=colour, alpha=0.08, linewidth=0)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_ylabel("accuracy")
     axes.legend(fontsize=8)
 
@@ -220,29 +239,28 @@ def _smooth(values: Sequence[float]) -> list[float]:
     ]
 
 
-def _evaluator(row: Measured) -> Figure:
-    found = row.document["evaluator"]
-    figure, (left, right) = _figure(width=9.0, height=3.9, columns=2)
-    for axes in (left, right):
-        axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":")
-        axes.set_xlim(-0.02, 1.02)
-        axes.set_ylim(-0.02, 1.02)
-        axes.set_aspect("equal")
-    if "reliability" in found:
-        bins = found["reliability"]
-        most = max(one["count"] for one in bins)
-        x, y = [one["score"] for one in bins], [one["right"] for one in bins]
-        left.plot(x, y, color=COLOURS[0])
-        left.scatter(x, y, s=[15 + 120 * one["count"] / most for one in bins], color=COLOURS[0])
-        left.set_title(f"calibration, ECE {found['ece']:.3f}", fontsize=10)
-    left.set_xlabel("score")
-    left.set_ylabel("part that is right")
-    if "roc" in found:
-        x, y = zip(*found["roc"], strict=True)
-        right.plot(x, y, color=COLOURS[1])
-        within = found["within_auc"]
-        inside = "" if within is None else f", within problems {within['value']:.3f}"
-        right.set_title(f"ROC, AUC {found['auc']:.3f}{inside}", fontsize=10)
-    right.set_xlabel("wrong solutions accepted")
-    right.set_ylabel("right solutions accepted")
+def _calibration(bins: Sequence[dict[str, Any]]) -> Figure:
+    figure, axes = _square("score", "part that is right")
+    most = max(one["count"] for one in bins)
+    x, y = [one["score"] for one in bins], [one["right"] for one in bins]
+    axes.plot(x, y, color=COLOURS[0])
+    axes.scatter(x, y, s=[15 + 120 * one["count"] / most for one in bins], color=COLOURS[0])
     return figure
+
+
+def _roc(points: Sequence[tuple[float, float]]) -> Figure:
+    figure, axes = _square("wrong solutions accepted", "right solutions accepted")
+    axes.plot(*zip(*points, strict=True), color=COLOURS[1])
+    return figure
+
+
+def _square(x: str, y: str) -> tuple[Figure, Axes]:
+    """Axes from 0 to 1 with their diagonal: what chance, or perfect calibration, looks like."""
+    figure, axes = _figure()
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_aspect("equal")
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    return figure, axes

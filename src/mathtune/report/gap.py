@@ -1,4 +1,4 @@
-"""How much of the gap between Pass@1 and Pass@N each way to answer closes. The report's first answer."""
+"""How much of the gap between Pass@1 and Pass@N each way to answer closes: the first answer."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def sentence(results: Results, found: list[Closed]) -> str:
     one, every = row.metrics[row.first]["value"], row.metrics[f"Pass@{row.n}"]["value"]
     how = "greedily" if row.first == "Pass@1" else "with one sample"
     start = (
-        f"On {row.document['problems']} problems, {row.name} solves {one:.1%} {how}, and {every:.1%} "
-        f"have a right solution among its {row.n} samples"
+        f"On {row.document['problems']} problems, {row.name} solves {one:.1%} {how}, and "
+        f"{every:.1%} have a right solution among its {row.n} samples"
     )
     if not found:
         return f"{start}: there is no gap to close."

@@ -11,37 +11,34 @@ from typing import Any
 
 import msgspec
 from jinja2 import Environment, StrictUndefined
-from matplotlib.figure import Figure
 
 from mathtune.report import browser, figures, tables
-from mathtune.report.gap import closed, sentence
+from mathtune.report.gap import Closed, closed, sentence
 from mathtune.report.results import Results
 
 GAP = "gap"
-Figures = dict[str, tuple[str, Figure]]
 
 
 def write(results: Results, folder: Path, *, name: str = "report") -> Path:
     """Write `name`.html, `name`.md and figures/ into `folder`; return the page's path."""
     found = closed(results)
     drawn = figures.draw(results, found)
-    figures.save(drawn, folder / "figures")
+    pictures = figures.save(drawn, folder / "figures")
+    captions = {key: caption for key, (caption, _) in drawn.items()}
+    inlined = {
+        key: {"caption": captions[key], "svg": figures.inline(svg)} for key, svg in pictures.items()
+    }
     page = folder / f"{name}.html"
-    page.write_text(html(results, drawn), encoding="utf-8")
-    (folder / f"{name}.md").write_text(markdown(results, drawn), encoding="utf-8")
+    page.write_text(html(results, found, inlined), encoding="utf-8")
+    (folder / f"{name}.md").write_text(markdown(results, found, captions), encoding="utf-8")
     return page
 
 
-def html(results: Results, drawn: Figures) -> str:
+def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, str]]) -> str:
     """The page: everything in it, nothing fetched, and only its own script may run."""
     here = files("mathtune.report")
     script = (here / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    found = closed(results)
-    pictures = {
-        name: {"caption": caption, "svg": figures.inline(figure)}
-        for name, (caption, figure) in drawn.items()
-    }
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string((here / "page.html").read_text(encoding="utf-8"))
     return template.render(
@@ -50,8 +47,8 @@ def html(results: Results, drawn: Figures) -> str:
         script=script,
         script_hash=f"sha256-{digest}",
         css=(here / "page.css").read_text(encoding="utf-8"),
-        gap=pictures.pop(GAP, None),
-        figures=list(pictures.values()),
+        gap=pictures.get(GAP),
+        figures=[picture for key, picture in pictures.items() if key != GAP],
         tables=tables.accuracy_tables(results, found),
         pages=browser.pages(_in_order(results)),
         bill=tables.costs(results) if results.steps else None,
@@ -63,13 +60,12 @@ def html(results: Results, drawn: Figures) -> str:
     )
 
 
-def markdown(results: Results, drawn: Figures) -> str:
+def markdown(results: Results, found: list[Closed], captions: dict[str, str]) -> str:
     """The same in Markdown, without the solutions."""
-    found = closed(results)
     parts = [f"# {results.title}\n", sentence(results, found) + "\n"]
-    parts += [_picture(GAP, drawn[GAP][0])] if GAP in drawn else []
+    parts += [_picture(GAP, captions[GAP])] if GAP in captions else []
     parts += [tables.markdown(table) for table in tables.accuracy_tables(results, found)]
-    parts += [_picture(name, caption) for name, (caption, _) in drawn.items() if name != GAP]
+    parts += [_picture(name, caption) for name, caption in captions.items() if name != GAP]
     if results.steps:
         parts.append(tables.markdown(tables.costs(results)))
         made_with = [f"{key} {value}" for key, value in _made_with(results).items() if value]
@@ -82,7 +78,7 @@ def _picture(name: str, caption: str) -> str:
 
 
 def _in_order(results: Results) -> list[Any]:
-    """The rows for the browser, the most telling first: what does not fit is left out from the end."""
+    """The rows for the browser, the most telling first: what does not fit is left out."""
     reference = results.reference
     rest = [row for row in results.rows if row is not reference]
     return ([reference] if reference is not None else []) + rest

@@ -1,4 +1,4 @@
-"""What a run folder holds, read for the report: its steps, what each measured row found, the bill."""
+"""What a run folder holds, read for the report: its steps, its measured rows, the bill."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Measured:
-    """One row: a measured set of samples. `groups` and `greedy` read the samples anew at every call."""
+    """One row: a measured set of samples. `groups` and `greedy` read them anew at every call."""
 
     name: str
     document: Document
@@ -83,7 +83,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Results:
-    """A run, or one set of samples. `rows`: on the problems reported; `choices`: those K is chosen on."""
+    """A run, or one set of samples. `choices` are the rows that K is chosen on, `rows` the others."""
 
     title: str
     rows: list[Measured]
@@ -95,7 +95,8 @@ class Results:
     def reference(self) -> Measured | None:
         """The row whose gap between Pass@1 and Pass@N is to be closed.
 
-        The first whose samples are scored, else the first that others are compared with, else the first.
+        The first whose samples are scored, else the first that others are compared with, else the
+        first.
         """
         compared = {name for row in self.rows for name in row.document["against"]}
         ranked = [row for row in self.rows if row.scored]

@@ -95,9 +95,9 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
         f"Strategies over {n} samples of {row.name}{optimistic}",
         ("strategy", "accuracy", f"over Maj1@{n}", "gap closed", "samples read"),
         body,
-        f"{row.document['problems']} problems, graded by {row.document['grader']}; K and N chosen on "
-        f"{chosen['chosen_on']}. Differences are paired, in points, with 95 % intervals and the p of "
-        "a sign-flip test. Samples read: the part of the samples that the evaluator must score.",
+        f"{row.document['problems']} problems, graded by {row.document['grader']}; K and N chosen "
+        f"on {chosen['chosen_on']}. Differences are paired, in points, with 95 % intervals and the "
+        "p of a sign-flip test. Samples read: the part that the evaluator must score.",
     )
 
 
@@ -148,7 +148,7 @@ def evaluators(rows: list[Measured]) -> Table:
         ),
         body,
         "AUC: the chance that a right solution scores above a wrong one; within problems is what "
-        "re-ranking lives on. The last two columns are AUC within problems of length and of form alone.",
+        "re-ranking lives on. The last two columns: AUC within problems of length, of form alone.",
     )
 
 
