@@ -410,6 +410,14 @@ def _binomial(n: Value, k: Value) -> Value:
 _BINARY = {"add": add, "mul": multiply, "div": divide, "pow": power, "root": root}
 
 
+def close(a: Value, b: Value, *, bits: int) -> bool:
+    """Whether `a` and `b` agree to `bits` binary digits."""
+    difference = inexact(add(a, negative(b)))
+    x, y = inexact(a), inexact(b)
+    scale = max(_magnitude(x[0]), _magnitude(x[1]), _magnitude(y[0]), _magnitude(y[1]))
+    return max(_magnitude(difference[0]), _magnitude(difference[1])) < scale - bits
+
+
 # -- keys of values ------------------------------------------------------------------------------
 
 

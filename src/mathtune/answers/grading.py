@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Literal, get_args
 
+from mathtune.answers import mathematical, prm800k
 from mathtune.answers.extract import extract
-from mathtune.answers.mathematical import judge
 from mathtune.records import Verdict
 
 Grader = Literal["math", "prm800k", "math-verify"]
@@ -43,4 +43,7 @@ def grade(solution: str, gold: str, *, grader: Grader = "math") -> Verdict:
     return compare(answer.text if answer else None, gold, grader=grader)
 
 
-_GRADERS: dict[str, Callable[[str, str], Verdict]] = {"math": judge}
+_GRADERS: dict[str, Callable[[str, str], Verdict]] = {
+    "math": mathematical.judge,
+    "prm800k": prm800k.judge,
+}
