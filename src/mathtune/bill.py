@@ -14,7 +14,7 @@ _counts: Counter[str] = Counter()
 
 
 def add(**counts: float) -> None:
-    """Add to the step's bill: `cpu_s` for a worker's CPU seconds, `sampled_tokens`, `read_tokens`, ...
+    """Add to the step's bill: `cpu_s` for a worker's CPU seconds, `sampled_tokens` and so on.
 
     Example:
         >>> start = Meter()

@@ -1,10 +1,10 @@
-"""The one error a user can cause. Everything that reads input raises it; the command line catches it."""
+"""The one error a user can cause: all that reads input raises it, the command line catches it."""
 
 from __future__ import annotations
 
 
 class InputError(Exception):
-    """Something given to mathtune cannot be used: one sentence that says what, where, and what was expected.
+    """What was given cannot be used: one sentence says what, where and what was expected.
 
     The command line prints the sentence and exits with code 2; nothing is left half-written.
 

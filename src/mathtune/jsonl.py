@@ -1,4 +1,4 @@
-"""Rows in JSON Lines: strict reading with file, line and field in every error; writing that is never half-done."""
+"""Rows in JSON Lines: read strictly (every error has file, line, field), never written by half."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def write(path: Path, rows: Iterable[msgspec.Struct]) -> None:
 
 
 def append(path: Path, rows: Iterable[msgspec.Struct]) -> None:
-    """Append rows in one write and flush them to disk. A kill may tear the last line: see `repair`."""
+    """Append rows in one write, flushed to disk. A kill may tear the last line: see `repair`."""
     encoder = msgspec.json.Encoder()
     with path.open("ab") as stream:
         stream.write(b"".join(encoder.encode(row) + b"\n" for row in rows))

@@ -1,4 +1,4 @@
-"""What a person sees while work goes on: a bar in a terminal, plain lines elsewhere, all on standard error."""
+"""What a person sees while work goes on: a bar in a terminal, plain lines elsewhere, on stderr."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS_BETWEEN_LINES = 15.0
 
 
 def say(line: str) -> None:
-    """Print one line. The text is shown as it is: model text cannot bring markup or control sequences."""
+    """Print one line as it is: model text cannot bring markup or control sequences."""
     console.print(escape("".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in line)))
 
 

@@ -1,4 +1,4 @@
-"""What the models read: solver and evaluator texts in three forms. Used by training, sampling and scoring.
+"""What the models read: solver and evaluator texts. For training, sampling and scoring.
 
 plain   for base models; what the embedded model was pre-trained on
 alpaca  the instruction form of Yuan et al. 2023 (their section 2.6)
@@ -67,10 +67,10 @@ def solver(problem: str, *, form: Form, tokenizer: ChatTokenizer) -> str:
 
 
 def evaluator(problem: str, solution: str, *, form: Form, tokenizer: ChatTokenizer) -> str:
-    """The text after which the model says ` correct` or ` incorrect` (the T of Liu et al. 2023, 3.2).
+    """The text after which ` correct` or ` incorrect` follows (the T of Liu et al. 2023, 3.2).
 
-    It ends in the word `is`. In chat form the last sentence opens the assistant's turn. Candidates of
-    one problem share the text up to their solution.
+    It ends in the word `is`. In chat form the last sentence opens the assistant's turn.
+    Candidates of one problem share the text up to their solution.
 
     Example:
         >>> class Plain:
@@ -89,10 +89,10 @@ def evaluator(problem: str, solution: str, *, form: Form, tokenizer: ChatTokeniz
 
 
 def encode(prompt: str, *, form: Form, tokenizer: ChatTokenizer) -> list[int]:
-    """The token ids of a prompt. A chat template writes its own special tokens; else the tokenizer adds them.
+    """The token ids of a prompt; special tokens come from the chat template or the tokenizer.
 
-    What follows a prompt (a solution, a label) is encoded without special tokens. A solver's target is
-    encoded by itself, as it is sampled; an evaluator's label together with its prompt.
+    What follows a prompt (a solution, a label) is encoded without special tokens. A solver's
+    target is encoded by itself, as it is sampled; an evaluator's label together with its prompt.
     """
     special = resolve(form, tokenizer) != "chat"
     return tokenizer.encode(prompt, add_special_tokens=special)

@@ -1,12 +1,15 @@
 """The rows between stages, one struct per kind of row. Everything else imports from here.
 
-A file holds rows of one kind, one JSON object a line. A sample's text is stored once, in the file that
-`sample` wrote: `grade` and `score` write narrow files beside it, with the same rows in the same
-order, which are read side by side (`mathtune.samples.read_samples`).
+A file holds rows of one kind, one JSON object a line. A sample's text is stored once, in the file
+that `sample` wrote: `grade` and `score` write narrow files beside it, with the same rows in the
+same order, which are read side by side (`mathtune.samples.read_samples`).
 
-    samples.jsonl  {"problem_id":"a1","index":0,"text":"... #### 24","finish_reason":"stop","tokens":31}
-    grades.jsonl   {"problem_id":"a1","index":0,"answer":"24","rule":"hashes","verdict":"correct","cluster":0}
-    scores.jsonl   {"problem_id":"a1","index":0,"score":0.83}
+    samples.jsonl
+    {"problem_id":"a1","index":0,"text":"... #### 24","finish_reason":"stop","tokens":31}
+    grades.jsonl
+    {"problem_id":"a1","index":0,"answer":"24","rule":"hashes","verdict":"correct","cluster":0}
+    scores.jsonl
+    {"problem_id":"a1","index":0,"score":0.83}
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ class Row(
 
 
 class Verdict(StrEnum):
-    """What a grader says of one answer. `undecided`: the comparison hit its limit; never silently wrong."""
+    """What a grader says of an answer. `undecided`: the comparison hit its limit; never "wrong"."""
 
     correct = "correct"
     wrong = "wrong"
@@ -31,7 +34,7 @@ class Verdict(StrEnum):
     undecided = "undecided"
 
 
-class Problem(Row):
+class Problem(Row, frozen=True):
     """A question with its gold answer and, for training, a gold solution."""
 
     id: str
@@ -42,8 +45,8 @@ class Problem(Row):
     subject: str | None = None
 
 
-class Example(Row):
-    """One solution to learn from (objective mle). `source` says who wrote it: "gold" or a step's name."""
+class Example(Row, frozen=True):
+    """One solution to learn from (objective mle). `source`: "gold", or the samples it came from."""
 
     problem_id: str
     problem: str
@@ -51,7 +54,7 @@ class Example(Row):
     source: str = "gold"
 
 
-class Pair(Row):
+class Pair(Row, frozen=True):
     """A right and a wrong solution of one problem, for the evaluator."""
 
     problem_id: str
@@ -60,7 +63,7 @@ class Pair(Row):
     wrong: str
 
 
-class Labelled(Row):
+class Labelled(Row, frozen=True):
     """One solution with its label, for the evaluator."""
 
     problem_id: str
@@ -69,7 +72,7 @@ class Labelled(Row):
     correct: bool
 
 
-class Sample(Row):
+class Sample(Row, frozen=True):
     """One sampled solution; `index` counts a problem's samples from 0, `tokens` those generated.
 
     `finish_reason` is "stop" (the model ended the solution) or "length" (it hit the limit).
@@ -82,10 +85,10 @@ class Sample(Row):
     tokens: int
 
 
-class Graded(Row):
-    """A sample's extracted answer (None: none found), the extraction rule, the verdict and its cluster.
+class Graded(Row, frozen=True):
+    """A sample's answer (None: none found), the extraction rule, the verdict and its cluster.
 
-    `cluster` numbers the problem's clusters in the order of their earliest sample; None without an answer.
+    `cluster` numbers the problem's clusters by their earliest sample; None without an answer.
     """
 
     problem_id: str
@@ -96,7 +99,7 @@ class Graded(Row):
     cluster: int | None
 
 
-class Scored(Row):
+class Scored(Row, frozen=True):
     """A sample's score: the evaluator's S in [0, 1], or a likelihood."""
 
     problem_id: str

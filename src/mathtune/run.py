@@ -1,4 +1,4 @@
-"""The run folder: steps with fingerprints, and the rule for each: skip, refuse, continue or execute.
+"""The run folder: steps with fingerprints; each is skipped, refused, continued or executed.
 
     runs/quickstart/
       plan.json          every step of the recipe, written before work starts
@@ -8,68 +8,255 @@
         metrics.json     what it measured: no time, path or host
         step.json        written last, by rename: its existence means complete
 
-A recipe is called twice: first to plan (configs are validated and listed, nothing runs), then to work.
-Handles are paths inside the run folder, so a recipe cannot branch on a result.
+A recipe is called twice: first to plan (configs are validated and listed, nothing runs), then to
+work. Handles are paths inside the run folder, so a recipe cannot branch on a result.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import platform
+import fcntl
 import shutil
-import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Any, TypeVar
 
-import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-
-import mathtune
-from mathtune import jsonl
+from mathtune import __version__, bill, jsonl, provenance
 from mathtune.errors import InputError
-
-
-class Input:
-    """Marks a config field that names something read: its content, not its path, enters the fingerprint."""
-
-
-def _as_tuple(value: Any) -> Any:
-    if isinstance(value, str):
-        return tuple(value.split(","))
-    return (value,) if isinstance(value, Path) else value
-
-
-File = Annotated[Path, Input()]
-"""A file that a stage reads."""
-Columns = Annotated[tuple[Path, ...], BeforeValidator(_as_tuple), Input()]
-"""Files read side by side, or one after the other; `a.jsonl,b.jsonl` on the command line."""
-ModelName = Annotated[str, Input()]
-"""`embedded`, a hub id, a local folder or a .gguf file."""
+from mathtune.fingerprint import differences, fingerprint, inputs, settings
+from mathtune.progress import say
+from mathtune.stage import Stage
 
 Handle = TypeVar("Handle")
+Overrides = Mapping[str, Mapping[str, Any]]
+"""Fields to set, by step name (`ssft`) or by stage (`train`, for every step of that stage)."""
+
+PLAN, STARTED, STEP, METRICS = "plan.json", "started.json", "step.json", "metrics.json"
+LOCK = ".lock"
 
 
-class Stage(BaseModel, Generic[Handle]):
-    """A frozen config and the one function that turns the files it names into files of its own folder.
+@dataclass(frozen=True)
+class Step:
+    """One use of a stage in a recipe: name, resolved config, and the steps whose files it reads."""
 
-    A subclass sets `revision` (raised when its results change), says in `outputs` which files it will
-    have written, and does its work in `run`, which returns what `metrics.json` holds. `run` may find
-    its folder holding what an interrupted run of the same fingerprint left, and continues from there.
+    name: str
+    stage: Stage
+    reads: tuple[str, ...]
+
+
+class Run:
+    """A recipe's view of its run folder: `run(name, stage)` is a step, and returns its handle.
+
+    Example:
+        A recipe composes steps by passing handles on:
+
+            data = run("data", Prepare(source="arithmetic"))
+            model = run("ssft", Train(model="embedded", examples=data.solutions))
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-    revision: ClassVar[int] = 1
-    on_device: ClassVar[bool] = False
-    """Whether the stage holds an accelerator's memory, so that a run isolates it in a child process."""
+    def __init__(self, folder: Path, *, overrides: Overrides) -> None:
+        self.folder = folder
+        self.steps: dict[str, Step] = {}
+        self._overrides = overrides
+        self._redo: frozenset[str] = frozenset()
+        self._working = False
 
-    def outputs(self, folder: Path) -> Handle:
-        """The handle to what `run` writes into `folder`; known before it runs."""
-        raise NotImplementedError
+    def __call__(self, name: str, stage: Stage[Handle]) -> Handle:
+        if self._working:
+            step = self.steps[name]
+            execute(step.stage, self.folder / name, redo=name in self._redo)
+            return step.stage.outputs(self.folder / name)
+        if name in self.steps:
+            raise ValueError(f"two steps are named {name!r}")
+        stage = self._overridden(name, stage)
+        inside = [Path(read) for read in inputs(stage) if self._inside(read)]
+        names = dict.fromkeys(path.relative_to(self.folder).parts[0] for path in inside)
+        self.steps[name] = Step(name, stage, tuple(names))
+        return stage.outputs(self.folder / name)
 
-    def run(self, folder: Path) -> dict[str, Any]:
-        """Do the work; return the metrics (numbers, texts, lists and dicts of them)."""
-        raise NotImplementedError
+    def work(self, recipe: Callable[[Run], None], *, redo: frozenset[str]) -> None:
+        """Call the planned recipe again, this time executing its steps."""
+        self._redo = self._hanging_on(redo)
+        self._working = True
+        recipe(self)
+
+    def check(self, redo: frozenset[str]) -> None:
+        """Raise what is known to be wrong before any work: overrides, inputs, changed settings."""
+        known = set(self.steps) | {step.stage.kind() for step in self.steps.values()}
+        for name in sorted({*self._overrides, *redo} - known):
+            raise InputError(f"{name}: no such step or setting; steps are {', '.join(self.steps)}.")
+        for step in self.steps.values():
+            missing = [path for path in inputs(step.stage) if not self._inside(path)]
+            for path in missing:
+                if isinstance(path, Path) and not path.exists():
+                    raise InputError(
+                        f"{path}: no such file or folder; step {step.name!r} reads it."
+                    )
+        again = self._hanging_on(redo)
+        for name, step in self.steps.items():
+            finished = self.folder / name / STEP
+            if name not in again and finished.exists():
+                refuse_changes(self.folder / name, settings(step.stage))
+
+    def _overridden(self, name: str, stage: Stage[Handle]) -> Stage[Handle]:
+        for key in (stage.kind(), name):
+            if key in self._overrides:
+                stage = stage.replaced(self._overrides[key], where=key)
+        return stage
+
+    def _inside(self, path: str | Path) -> bool:
+        return Path(path).is_relative_to(self.folder)
+
+    def _hanging_on(self, redo: frozenset[str]) -> frozenset[str]:
+        found = set(redo)
+        for step in self.steps.values():  # in order: a step reads only earlier ones
+            if found.intersection(step.reads):
+                found.add(step.name)
+        return frozenset(found)
+
+
+def _is_path(name: str | Path) -> bool:
+    """A model's or data's name is a path where it looks like one; else it may be on the hub."""
+    return isinstance(name, Path) or name.startswith(("/", "./", "../", "~"))
+
+
+def run_recipe(
+    recipe: Callable[[Run], None],
+    *,
+    name: str,
+    folder: Path,
+    overrides: Overrides,
+    redo: frozenset[str] = frozenset(),
+    dry_run: bool = False,
+) -> Run:
+    """Plan the recipe, write `plan.json`, and work through its steps.
+
+    Raises:
+        InputError: a setting, an input or the folder does not fit; nothing has been done then.
+    """
+    run = Run(folder, overrides=overrides)
+    recipe(run)
+    refuse_other_recipe(folder, name)
+    run.check(redo)
+    if dry_run:
+        return run
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        jsonl.write_json(folder / PLAN, plan(run, name))
+        run.work(recipe, redo=redo)
+    return run
+
+
+def plan(run: Run, recipe: str) -> dict[str, Any]:
+    """What `plan.json` holds: the recipe and its steps, inputs named relative to the run folder."""
+    steps = [
+        {
+            "name": step.name,
+            "stage": step.stage.kind(),
+            "reads": list(step.reads),
+            "config": step.stage.described(relative_to=run.folder),
+        }
+        for step in run.steps.values()
+    ]
+    return {"recipe": recipe, "mathtune": __version__, "steps": steps}
+
+
+def execute(stage: Stage, folder: Path, *, redo: bool = False) -> None:
+    """Bring one step's folder to completion: skip, refuse, continue or execute.
+
+    Raises:
+        InputError: the folder holds a finished step with other settings or inputs.
+    """
+    mark = fingerprint(stage)
+    if redo and folder.exists():
+        shutil.rmtree(folder)
+    if (folder / STEP).exists():
+        refuse_changes(folder, mark)
+        say(f"{folder.name}: finished before, skipped")
+        return
+    _prepare_folder(folder, mark)
+    say(f"{folder.name}: {stage.kind()}")
+    meter = bill.Meter()
+    metrics = _isolated(stage, folder) if _wants_isolation(stage) else stage.run(folder)
+    jsonl.write_json(folder / METRICS, metrics)
+    record = {**mark, "bill": meter.read(), "made_with": provenance.record()}
+    jsonl.write_json(folder / STEP, record)
+    (folder / STARTED).unlink()
+
+
+def refuse_changes(folder: Path, mark: Mapping[str, Any]) -> None:
+    """Raise if the finished step in `folder` differs from `mark` in any key that `mark` has."""
+    changed = differences(jsonl.read_json(folder / STEP), mark)
+    if changed:
+        raise InputError(
+            f"{folder}: finished with other settings: {'; '.join(changed)}. "
+            f"Use --redo {folder.name} to make it and what hangs on it again, or another --out."
+        )
+
+
+def refuse_other_recipe(folder: Path, name: str) -> None:
+    """Raise if the folder holds something else than a run of this recipe."""
+    if (folder / PLAN).exists():
+        other = jsonl.read_json(folder / PLAN)["recipe"]
+        if other != name:
+            raise InputError(
+                f"{folder}: holds a run of recipe {other!r}, not {name!r}; choose another --out."
+            )
+    elif folder.exists() and (
+        not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())
+    ):
+        raise InputError(f"{folder}: exists and holds no run; choose another --out.")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for one process; the lock goes with the process, however it ends."""
+    with (folder / LOCK).open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder}: another mathtune process is working in it.") from None
+        yield
+
+
+def _prepare_folder(folder: Path, mark: dict[str, Any]) -> None:
+    started = folder / STARTED
+    if folder.exists():
+        if started.exists() and not differences(jsonl.read_json(started), mark):
+            return
+        if any(folder.iterdir()):
+            say(f"{folder.name}: left unfinished with other settings, started afresh")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    jsonl.write_json(started, mark)
+
+
+def _wants_isolation(stage: Stage) -> bool:
+    if not stage.on_device:
+        return False
+    import torch
+
+    return torch.accelerator.is_available()
+
+
+def _isolated(stage: Stage, folder: Path) -> dict[str, Any]:
+    """Run the stage in a child process: device memory comes back, a crash names its step."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        try:
+            metrics, counts = pool.submit(_in_child, stage, folder).result()
+        except BrokenProcessPool:
+            raise RuntimeError(f"{folder.name}: its process died (out of memory?)") from None
+    bill.add(**counts)
+    return metrics
+
+
+def _in_child(stage: Stage, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
+    meter = bill.Meter()
+    metrics = stage.run(folder)
+    counts = meter.read()
+    del counts["wall_s"]
+    return metrics, counts

@@ -1,14 +1,14 @@
-"""Sampled solutions with their verdicts and scores: narrow files read side by side, grouped by problem.
+"""Sampled solutions with verdicts and scores: narrow files read side by side, by problem.
 
-`samples.jsonl` (texts), `grades.jsonl` and `scores.jsonl` hold the same (problem_id, index) in the same
-order, so they are joined by walking them together; a problem's samples stand next to each other.
+`samples.jsonl` (texts), `grades.jsonl` and `scores.jsonl` hold the same (problem_id, index) in the
+same order, so they are joined by walking them together; a problem's samples stand together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby, zip_longest
+from itertools import groupby
 from pathlib import Path
 
 from mathtune import jsonl
@@ -34,29 +34,29 @@ def read_samples(columns: Columns) -> Iterator[Joined]:
     Which kind of row a file holds is read from its first line.
 
     Raises:
-        InputError: files disagree about which sample stands on a line, or one is shorter.
+        InputError: files disagree about which sample stands in a row, or about how many there are.
     """
     first, *rest = columns
-    streams = [jsonl.read(first, Sample)] + [jsonl.read(path, _kind(path)) for path in rest]
-    for number, rows in enumerate(zip_longest(*streams), start=1):
-        sample, *others = rows
+    others = [jsonl.read(path, _kind(path)) for path in rest]
+    for number, sample in enumerate(jsonl.read(first, Sample), start=1):
         grade, score = None, None
-        for path, row in zip(columns, rows, strict=True):
+        for path, stream in zip(rest, others, strict=True):
+            row = next(stream, None)
             if row is None:
-                raise InputError(
-                    f"{path}: ends before row {number}; {first} and it must go together."
-                )
+                raise InputError(f"{path}: ends before row {number}; it must go with {first}.")
             if (row.problem_id, row.index) != (sample.problem_id, sample.index):
                 raise InputError(
                     f"{path}, row {number}: sample {row.problem_id!r} {row.index}; expected "
                     f"{sample.problem_id!r} {sample.index}, as in {first}."
                 )
-        for row in others:
             if isinstance(row, Graded):
                 grade = row
             else:
                 score = row.score
         yield Joined(sample, grade, score)
+    for path, stream in zip(rest, others, strict=True):
+        if next(stream, None) is not None:
+            raise InputError(f"{path}: has more rows than {first}; they must go together.")
 
 
 def read_groups(columns: Columns) -> Iterator[tuple[str, list[Joined]]]:

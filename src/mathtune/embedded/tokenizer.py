@@ -1,0 +1,60 @@
+"""Build the embedded model's tokenizer: one token a word, one a digit, bytes for all the rest.
+
+Text is cut into words (each with the space before it), single digits, the signs `<<`, `>>` and
+`####`, and single characters. What the vocabulary lacks is spelled in bytes, so every text comes
+back from `decode(encode(text))` as it was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+PIECES = r" ?[A-Za-z]+|\d| ?<<|>>|####| ?\$|\s|[^A-Za-z\d\s]"
+END, PADDING = "<|end|>", "<|pad|>"
+SIGNS = ("<<", " <<", ">>", "####", " $")
+
+
+def build(texts: Iterable[str], *, words: int = 300) -> PreTrainedTokenizerFast:
+    """A tokenizer whose vocabulary is every byte, the signs and the `words` most frequent words.
+
+    Deterministic: words of equal frequency are taken in alphabetical order. Longest match first
+    inside a piece, so an unknown word falls into known parts and, at worst, bytes.
+    """
+    counts = Counter(
+        piece for text in texts for piece in re.findall(PIECES, text) if len(piece) > 1
+    )
+    byte_of = pre_tokenizers.ByteLevel.alphabet()
+    ranked = sorted(counts, key=lambda piece: (-counts[piece], piece))
+    known = [*SIGNS, *[piece for piece in ranked if piece not in SIGNS][:words]]
+    spelled = [piece.replace(" ", "Ġ") for piece in known]  # the byte-level sign for a space
+    vocabulary = {
+        piece: index for index, piece in enumerate([END, PADDING, *sorted(byte_of), *spelled])
+    }
+    core = Tokenizer(
+        models.WordPiece(
+            vocabulary,
+            unk_token=PADDING,  # never met: every byte is in the vocabulary
+            continuing_subword_prefix="",
+            max_input_chars_per_word=1_000_000,
+        )
+    )
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    core.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        eos_token=END,
+        pad_token=PADDING,
+        clean_up_tokenization_spaces=False,
+        padding_side="left",
+        model_max_length=512,
+    )

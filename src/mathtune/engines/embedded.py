@@ -1,0 +1,287 @@
+"""The embedded engine: samples with any Hugging Face causal model, fast on the machine where it
+runs.
+
+A problem's prompt is read once and shared by its n samples; hundreds of rows are in flight at once;
+rows that end leave, waiting ones enter. The next token of every row costs one forward call for all
+of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mathtune import prompts
+from mathtune.engines import attention, models
+from mathtune.engines.decoding import Decoding
+from mathtune.engines.drawing import draw
+from mathtune.engines.stops import Stops
+from mathtune.progress import say
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Reason = Literal["stop", "length", "prompt_too_long"]
+
+ROWS = 1024
+"""Most rows in flight: beyond it, a step's fixed cost is already small."""
+MEMORY = 2**30
+"""Bytes of keys and values in flight that bound the rows."""
+READ_TOKENS = 8192
+"""Prompt tokens read in one forward call."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How solutions are drawn: `n` a prompt, up to `max_tokens` each, cut at the text `stop`."""
+
+    n: int
+    temperature: float
+    top_p: float
+    max_tokens: int
+    stop: str | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One sampled text; `tokens` counts those generated, the end token not included.
+
+    `finish_reason`: "stop" (the model ended it), "length" (it hit max_tokens or the context),
+    "prompt_too_long" (nothing was sampled: the prompt leaves no room in the context).
+    """
+
+    text: str
+    finish_reason: Reason
+    tokens: int
+
+
+class Embedded:
+    """A loaded model that samples. `rows`: most rows in flight; None: as memory allows.
+
+    Example:
+        >>> model, tokenizer = models.load("embedded")                            # doctest: +SKIP
+        >>> engine = Embedded(model, tokenizer, form="plain")                     # doctest: +SKIP
+        >>> sampling = Sampling(n=4, temperature=0.7, top_p=1.0, max_tokens=256)  # doctest: +SKIP
+        >>> drafts = engine.sample(["2 + 2 ="], sampling, seed=(0, 0))            # doctest: +SKIP
+
+    Raises:
+        InputError: the model's attention cannot be replaced, or its tokenizer has no end token.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        form: prompts.Form,
+        rows: int | None = None,
+    ) -> None:
+        attention.install(model)
+        self.model, self.tokenizer, self.form = model, tokenizer, form
+        self.context = models.context_length(model)
+        self._ends = torch.tensor(models.end_tokens(model, tokenizer), device=model.device)
+        self._rows = rows
+
+    @torch.inference_mode()
+    def sample(
+        self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, int]
+    ) -> list[list[Draft]]:
+        """`sampling.n` drafts for each prompt, in order.
+
+        All randomness is one table of uniform numbers, a row a sample, from a generator seeded by
+        `seed` (the config's seed, the block): what is drawn does not depend on which rows run
+        together.
+        """
+        encoded = [prompts.encode(text, form=self.form, tokenizer=self.tokenizer) for text in texts]
+        while True:
+            flight = _Flight(self, encoded, sampling, seed)
+            try:
+                flight.run()
+            except torch.OutOfMemoryError:
+                if flight.capacity == 1:
+                    raise
+                self._rows = flight.capacity // 2
+                say(f"  out of memory: going on with {self._rows} rows in flight")
+                continue
+            return flight.drafts()
+
+    def rows_for(self, longest: int, sampling: Sampling) -> int:
+        """How many rows may be in flight, when prompts have up to `longest` tokens."""
+        if self._rows is not None:
+            return self._rows
+        config = self.model.config.get_text_config()
+        heads = config.num_attention_heads
+        kv_heads = getattr(config, "num_key_value_heads", None) or heads
+        head = getattr(config, "head_dim", None) or config.hidden_size // heads
+        token = 2 * config.num_hidden_layers * kv_heads * head * self.model.dtype.itemsize
+        row = token * (sampling.max_tokens + longest / sampling.n)
+        return int(min(ROWS, max(1, MEMORY // row)))
+
+
+class _Flight:
+    """One call's rows, from the first prompt to the last end."""
+
+    def __init__(
+        self, engine: Embedded, encoded: list[list[int]], sampling: Sampling, seed: tuple[int, int]
+    ) -> None:
+        self._engine, self._encoded, self._sampling = engine, encoded, sampling
+        device = engine.model.device
+        context = engine.context or 2**62
+        lengths = [len(ids) for ids in encoded]
+        self._room = [max(0, min(sampling.max_tokens, context - length)) for length in lengths]
+        by_length = sorted(range(len(encoded)), key=lambda prompt: lengths[prompt])
+        self._waiting = [(p, sampling.n) for p in by_length if self._room[p]]
+        self.capacity = engine.rows_for(max(lengths), sampling)
+        self._decoding = Decoding(self.capacity)
+        total, limit = len(encoded) * sampling.n, max(1, max(self._room))
+        generator = torch.Generator().manual_seed(_stream(seed))
+        self._uniforms = torch.rand(total, limit, generator=generator).to(device)
+        self._tokens = torch.zeros(total, limit, dtype=torch.long, device=device)
+        self._lengths = torch.zeros(total, dtype=torch.long, device=device)
+        self._ended = torch.zeros(total, dtype=torch.bool, device=device)
+        self._taken = [0] * len(encoded)
+        self._stops = Stops(engine.tokenizer, sampling.stop) if sampling.stop else None
+        # One line a row in flight: which sample it is, its last token, that token's position,
+        # how many tokens it has, and how many it may have.
+        self._table = torch.zeros(5, self.capacity, dtype=torch.long, device=device)
+
+    def run(self) -> None:
+        """Sample everything."""
+        decoding = self._decoding
+        while self._waiting or decoding.rows:
+            if self._waiting and (decoding.rows <= self.capacity // 2):
+                self._admit()
+                continue
+            decoding.prepare()
+            _, last, position, _, _ = self._table[:, : decoding.rows]
+            logits = self._engine.model(
+                input_ids=last[:, None],
+                position_ids=position[:, None],
+                use_cache=False,
+                reader=decoding,
+            ).logits[:, -1]
+            decoding.advance()
+            self._accept(logits, 0)
+
+    def _admit(self) -> None:
+        """Read the next prompts and draw their samples' first tokens."""
+        chosen: list[tuple[int, int]] = []
+        free, longest = self.capacity - self._decoding.rows, 0
+        while self._waiting and free:
+            prompt, wanted = self._waiting[0]
+            longest = max(longest, len(self._encoded[prompt]))
+            if chosen and longest * (len(chosen) + 1) > READ_TOKENS:
+                break
+            count = min(wanted, free)
+            chosen.append((prompt, count))
+            free -= count
+            if count == wanted:
+                self._waiting.pop(0)
+            else:
+                self._waiting[0] = (prompt, wanted - count)
+        lengths = torch.tensor([len(self._encoded[prompt]) for prompt, _ in chosen])
+        counts = torch.tensor([count for _, count in chosen])
+        shared, logits = read(self._engine.model, [self._encoded[prompt] for prompt, _ in chosen])
+        first = self._decoding.rows
+        self._decoding.enter(shared, counts)
+        samples = []
+        for prompt, count in chosen:
+            start = prompt * self._sampling.n + self._taken[prompt]
+            samples.append(torch.arange(start, start + count))
+            self._taken[prompt] += count
+        new = self._table[:, first : self._decoding.rows]
+        room = torch.tensor([self._room[prompt] for prompt, _ in chosen])
+        new[0] = torch.cat(samples).to(new.device)
+        new[2] = (lengths.repeat_interleave(counts) - 1).to(new.device)
+        new[3] = 0
+        new[4] = room.repeat_interleave(counts).to(new.device)
+        self._accept(logits.repeat_interleave(counts.to(logits.device), 0), first)
+
+    def _accept(self, logits: Tensor, first: int) -> None:
+        """Draw one token for each row from place `first` on; rows that end leave."""
+        rows = self._decoding.rows
+        sample, last, position, count, room = self._table[:, first:rows]
+        token = draw(
+            logits,
+            self._uniforms[sample, count],
+            temperature=self._sampling.temperature,
+            top_p=self._sampling.top_p,
+        )
+        self._tokens[sample, count] = token
+        ended = torch.isin(token, self._engine._ends)
+        last.copy_(token)
+        position += 1
+        count += 1
+        if self._stops is not None:
+            ended |= self._stops.reached(self._tokens[sample], count, token)
+        over = ended | (count >= room)
+        if not bool(over.any()):
+            return
+        self._lengths[sample[over]] = count[over]
+        self._ended[sample[over]] = ended[over]
+        everyone = torch.zeros(rows, dtype=torch.bool)
+        everyone[first:] = over.cpu()
+        moved, holes = self._decoding.leave(everyone)
+        self._table[:, holes.to(logits.device)] = self._table[:, moved.to(logits.device)]
+
+    def drafts(self) -> list[list[Draft]]:
+        """What was drawn, in the order of the prompts."""
+        n, tokenizer, ends = (
+            self._sampling.n,
+            self._engine.tokenizer,
+            set(self._engine._ends.tolist()),
+        )
+        lengths, ended = self._lengths.tolist(), self._ended.tolist()
+        rows = self._tokens.cpu().numpy()
+        drafts = []
+        for sample, (length, stopped) in enumerate(zip(lengths, ended, strict=True)):
+            if not self._room[sample // n]:
+                drafts.append(Draft("", "prompt_too_long", 0))
+                continue
+            ids = rows[sample, :length].tolist()
+            if ids[-1] in ends:
+                ids.pop()
+            text = tokenizer.decode(ids, skip_special_tokens=True)
+            if self._stops is not None:
+                text = self._stops.cut(text)
+            drafts.append(Draft(text, "stop" if stopped else "length", len(ids)))
+        return [drafts[start : start + n] for start in range(0, len(drafts), n)]
+
+
+def read(model: PreTrainedModel, encoded: list[list[int]]) -> tuple[attention.Prompts, Tensor]:
+    """Read prompts once, side by side: their keys and values, and the logits after each [P,
+    vocabulary].
+    """
+    device = model.device
+    lengths = torch.tensor([len(ids) for ids in encoded], device=device)
+    longest = max(1, *map(len, encoded))  # nothing at all reads as one token of padding
+    ids, positions = left_padded(encoded, longest)
+    shared = attention.Prompts(lengths, longest)
+    logits = model(
+        input_ids=ids.to(device),
+        position_ids=positions.to(device),
+        use_cache=False,
+        logits_to_keep=1,
+        reader=shared,
+    ).logits[:, -1]
+    return shared, logits
+
+
+def left_padded(rows: list[list[int]], longest: int) -> tuple[Tensor, Tensor]:
+    """Token ids and positions, both [len(rows), longest], each row at the right edge."""
+    ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    for row, tokens in zip(ids, rows, strict=True):
+        row[longest - len(tokens) :] = torch.tensor(tokens)
+    lengths = torch.tensor([len(tokens) for tokens in rows])
+    positions = (torch.arange(longest) - (longest - lengths)[:, None]).clamp(min=0)
+    return ids, positions
+
+
+def _stream(seed: tuple[int, int]) -> int:
+    """One 64-bit seed from (seed, block), so that neighbours' streams have nothing in common."""
+    return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])

@@ -1,0 +1,169 @@
+"""Load a causal language model and its tokenizer. Training and the engines begin here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers.utils import logging
+
+from mathtune import embedded
+from mathtune.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+
+EXPECTED = "expected `embedded`, a hub id, a model folder or a .gguf file"
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load(
+    name: str, *, device: str = "auto", dtype: Dtype = "auto"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load the model called `name`, in evaluation mode, and its tokenizer.
+
+    `name` is `embedded` (the base model that ships with mathtune), a hub id, a local folder or a
+    .gguf file (its weights are dequantized). `device` and `dtype` as in `resolve_device`,
+    `resolve_dtype`; weights stored in another type are cast.
+
+    Raises:
+        InputError: there is no such model, its folder is incomplete, or its tokenizer cannot be
+        used.
+
+    Example:
+        >>> load("./no/such/folder")
+        Traceback (most recent call last):
+        mathtune.errors.InputError: model './no/such/folder': no such file or folder; expected
+        `embedded`, a hub id, a model folder or a .gguf file.
+    """
+    where = torch.device(resolve_device(device))
+    options: dict[str, Any] = {"dtype": resolve_dtype(dtype, where)}
+    source, more = _source(name)
+    logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, **more)
+        if more:
+            options["quantization_config"] = GgufConfig(dequantize=True)
+        model = AutoModelForCausalLM.from_pretrained(source, **more, **options)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"model {name!r}: cannot be loaded ({reason}); {EXPECTED}.") from error
+    return model.to(where).eval(), tokenizer
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of the model called `name` alone.
+
+    Raises:
+        InputError: as `load`.
+    """
+    source, more = _source(name)
+    try:
+        return AutoTokenizer.from_pretrained(source, **more)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"model {name!r}: has no usable tokenizer ({reason}); {EXPECTED}."
+        ) from error
+
+
+def resolve_device(device: str) -> str:
+    """The device that `auto` stands for: cuda, else mps, else cpu.
+
+    Raises:
+        InputError: the device is unknown or not on this machine.
+
+    Example:
+        >>> resolve_device("cpu")
+        'cpu'
+    """
+    if device == "auto":
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        return accelerator.type if accelerator is not None else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise InputError(f"device {device!r}: unknown; expected auto, cpu, cuda or mps.") from None
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if kind != "cpu" and (accelerator is None or accelerator.type != kind):
+        raise InputError(f"device {device!r}: not available on this machine; use auto or cpu.")
+    return device
+
+
+def resolve_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
+    """The type that `auto` stands for: bfloat16 on CUDA, float32 elsewhere.
+
+    CPUs without bfloat16 instructions emulate them, some 190 times slower than float32.
+
+    Example:
+        >>> resolve_dtype("auto", torch.device("cpu"))
+        torch.float32
+    """
+    if dtype == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    return _DTYPES[dtype]
+
+
+def context_length(model: PreTrainedModel) -> int | None:
+    """How many tokens the model can read at once; None where its config names no limit."""
+    config = model.config.get_text_config()
+    return config.max_position_embeddings if hasattr(config, "max_position_embeddings") else None
+
+
+def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The ids that end a solution: the tokenizer's end token and those of the generation config.
+
+    Raises:
+        InputError: there is none, so no sample could ever end.
+    """
+    more = model.generation_config.eos_token_id if model.generation_config else None
+    found = {tokenizer.eos_token_id, *(more if isinstance(more, list) else [more])} - {None}
+    if not found:
+        raise InputError(
+            f"model {model.name_or_path!r}: its tokenizer has no end token, so no sample could "
+            "end; expected an eos_token in tokenizer_config.json."
+        )
+    return sorted(found)
+
+
+def _source(name: str) -> tuple[str, dict[str, Any]]:
+    """What `from_pretrained` takes for `name`: a folder or hub id, and the file where it is a
+    .gguf.
+    """
+    if name == "embedded":
+        return str(embedded.path()), {}
+    path = Path(name).expanduser()
+    if path.is_dir():
+        _check_folder(name, path)
+        return str(path), {}
+    if path.suffix == ".gguf" and path.is_file():
+        return str(path.parent), {"gguf_file": path.name}
+    if path.exists():
+        raise InputError(f"model {name!r}: a file of another kind; {EXPECTED}.")
+    if name.startswith(("/", "./", "../", "~")) or name.count("/") > 1 or path.suffix == ".gguf":
+        raise InputError(f"model {name!r}: no such file or folder; {EXPECTED}.")
+    return name, {}
+
+
+def _check_folder(name: str, path: Path) -> None:
+    """Name what a model folder lacks, before anything heavy is loaded."""
+
+    def refuse(lack: str) -> None:
+        raise InputError(f"model {name!r}: the folder is incomplete: {lack}.")
+
+    if not (path / "config.json").exists():
+        raise InputError(f"model {name!r}: the folder has no config.json; {EXPECTED}.")
+    if not list(path.glob("*.safetensors")) and not list(path.glob("*.bin")):
+        refuse("it has no weights (*.safetensors or *.bin)")
+    for index in path.glob("*.index.json"):
+        shards = set(json.loads(index.read_bytes())["weight_map"].values())
+        missing = sorted(shard for shard in shards if not (path / shard).exists())
+        if missing:
+            refuse(f"{index.name} names {missing[0]}, which is not there")
+    if not any((path / file).exists() for file in ("tokenizer.json", "tokenizer_config.json")):
+        refuse("it has no tokenizer (tokenizer.json or tokenizer_config.json)")

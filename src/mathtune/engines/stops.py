@@ -1,0 +1,43 @@
+"""End a sample where it writes a given text, such as the next problem of a few-shot prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Stops:
+    """Watches sampled tokens for the text `stop`.
+
+    Only rows whose newest token holds the stop's last character are decoded, and of those only as
+    many tokens as could hold the stop: one character a token at least, and a few in whose middle it
+    may end.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: str) -> None:
+        self._tokenizer, self._stop = tokenizer, stop
+        self._ending = torch.tensor(
+            [stop[-1] in tokenizer.decode([token]) for token in range(len(tokenizer))]
+        )
+
+    def reached(self, rows: Tensor, counts: Tensor, newest: Tensor) -> Tensor:
+        """Which rows [B] have the stop in their text; `rows` [B, T], of which `counts` tokens are
+        there.
+        """
+        known = newest.clamp(max=len(self._ending) - 1).cpu()
+        found = torch.zeros(len(rows), dtype=torch.bool)
+        for row in self._ending[known].nonzero()[:, 0].tolist():
+            count = int(counts[row])
+            tail = rows[row, max(0, count - 2 * len(self._stop)) : count].tolist()
+            found[row] = self._stop in self._tokenizer.decode(tail)
+        return found.to(rows.device)
+
+    def cut(self, text: str) -> str:
+        """The text before the first stop, without the blank lines that led to it."""
+        before, found, _ = text.partition(self._stop)
+        return before.rstrip() if found else text

@@ -1,0 +1,125 @@
+"""What makes two steps the same: stage, revision, config, and the content of what they read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from mathtune.stage import Input, Stage
+
+UNREAD = {"started.json", "step.json", "metrics.json.partial", ".lock"}
+"""Files of a step's folder that are not results: they hold times and hosts."""
+
+
+def fingerprint(stage: Stage) -> dict[str, Any]:
+    """The settings, with every input replaced by the hash of its content (never its path)."""
+    mark = settings(stage)
+    for name in _input_fields(type(stage)):
+        mark["config"][name] = _hashed(getattr(stage, name))
+    return mark
+
+
+def settings(stage: Stage) -> dict[str, Any]:
+    """Stage, revision and config without its inputs: what can be compared before they exist."""
+    config = stage.model_dump(mode="json")
+    for name in _input_fields(type(stage)):
+        del config[name]
+    return {"stage": stage.kind(), "revision": stage.revision, "config": config}
+
+
+def inputs(stage: Stage) -> Iterator[str | Path]:
+    """Everything the stage reads: paths, and names of models or data that may be paths."""
+    for name in _input_fields(type(stage)):
+        yield from _leaves(getattr(stage, name))
+
+
+def differences(finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Say in words where `wanted` differs from `finished`, for the keys that `wanted` has.
+
+    Example:
+        >>> differences({"config": {"n": 8, "seed": 0}}, {"config": {"n": 16}})
+        ['n was 8, now 16']
+    """
+    found = []
+    before, after = _flat(finished), _flat(wanted)
+    for key, value in after.items():
+        if key not in before:
+            found.append(f"{key} is new ({_short(value)})")
+        elif before[key] != value:
+            found.append(f"{key} was {_short(before[key])}, now {_short(value)}")
+    return found
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's names and files; times and places do not enter."""
+    if path.is_dir():
+        digest = hashlib.sha256()
+        for file in sorted(p for p in path.rglob("*") if p.is_file() and p.name not in UNREAD):
+            digest.update(f"{file.relative_to(path)}\0{content_hash(file)}\0".encode())
+        return digest.hexdigest()
+    status = path.stat()
+    return _file_hash(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _file_hash(path: Path, size: int, modified: int) -> str:  # noqa: ARG001 (part of the cache's key)
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _hashed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _hashed(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_hashed(item) for item in value]
+    if value is None:
+        return None
+    if value == "embedded":
+        from mathtune import embedded
+
+        value = embedded.path()
+    path = Path(value)
+    return content_hash(path) if path.exists() else str(value)
+
+
+def _leaves(value: Any) -> Iterator[str | Path]:
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if isinstance(value, tuple | list):
+        for item in value:
+            yield from _leaves(item)
+    elif value is not None:
+        yield value
+
+
+@cache
+def _input_fields(kind: type[Stage]) -> tuple[str, ...]:
+    return tuple(name for name, field in kind.model_fields.items() if _marked(field))
+
+
+def _marked(field: FieldInfo | Any) -> bool:
+    if isinstance(field, FieldInfo):
+        return any(isinstance(m, Input) for m in field.metadata) or _marked(field.annotation)
+    if get_origin(field) is Annotated and any(isinstance(m, Input) for m in get_args(field)[1:]):
+        return True
+    return any(_marked(part) for part in get_args(field) if part is not Ellipsis)
+
+
+def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, Mapping):
+        return {prefix: tree}
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        name = key if prefix in ("", "config") else f"{prefix}.{key}"
+        flat.update(_flat(value, name))
+    return flat
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return f"{text[:12]}…" if len(text) > 40 else text

@@ -1,0 +1,125 @@
+"""How well scores tell right solutions from wrong ones: AUC, calibration, and what a shortcut would reach.
+
+Pure functions over arrays with one entry a sample: `scores` float (S,), `right` bool (S,) and
+`problem` int (S,), the number of each sample's problem. The verdict is that of the sample's cluster.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+BINS = 10
+ROC_POINTS = 101
+
+
+def auc(scores: Floats, right: Bools) -> float | None:
+    """The chance that a right sample scores above a wrong one, ties counted half (Mann-Whitney).
+
+    None where there are only right or only wrong samples.
+
+    Example:
+        >>> auc(np.array([0.9, 0.4, 0.4]), np.array([True, True, False]))
+        0.75
+    """
+    positives = int(np.count_nonzero(right))
+    negatives = len(right) - positives
+    if positives == 0 or negatives == 0:
+        return None
+    rank_sum = float(_mid_ranks(scores)[right].sum())
+    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
+
+
+def within_auc(scores: Floats, right: Bools, problem: Ints) -> dict[int, float]:
+    """The AUC inside each problem that has both right and wrong samples, by problem number.
+
+    Their mean is what re-ranking lives on: knowing which problems are easy does not raise it.
+    """
+    found: dict[int, float] = {}
+    order = np.argsort(problem, kind="stable")
+    starts = np.flatnonzero(np.diff(problem[order], prepend=-1))
+    for members in np.split(order, starts[1:]):
+        value = auc(scores[members], right[members])
+        if value is not None:
+            found[int(problem[members[0]])] = value
+    return found
+
+
+def reliability(scores: Floats, right: Bools, *, bins: int = BINS) -> list[dict[str, Any]]:
+    """Bins of equal width over [0, 1]: count, mean score and fraction right, for the reliability plot.
+
+    Empty bins are left out.
+    """
+    bin_of = np.minimum((scores * bins).astype(np.int64), bins - 1)
+    found = []
+    for number in range(bins):
+        inside = bin_of == number
+        if inside.any():
+            found.append(
+                {
+                    "low": number / bins,
+                    "high": (number + 1) / bins,
+                    "count": int(inside.sum()),
+                    "score": float(scores[inside].mean()),
+                    "right": float(right[inside].mean()),
+                }
+            )
+    return found
+
+
+def ece(scores: Floats, right: Bools, *, bins: int = BINS) -> float:
+    """The expected calibration error: |mean score - fraction right| per bin, weighted by the bin's count.
+
+    Example:
+        >>> round(ece(np.array([0.95, 0.85, 0.15]), np.array([True, False, False])), 6)
+        0.35
+    """
+    parts = reliability(scores, right, bins=bins)
+    return sum(part["count"] * abs(part["score"] - part["right"]) for part in parts) / len(scores)
+
+
+def roc(scores: Floats, right: Bools) -> list[tuple[float, float]]:
+    """(false positive rate, true positive rate) as the threshold falls, at most `ROC_POINTS` of them."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    true = np.cumsum(right[order])[ends]
+    false = ends + 1 - true
+    points = np.stack([np.append(0, false) / false[-1], np.append(0, true) / true[-1]], axis=1)
+    if len(points) > ROC_POINTS:
+        points = points[np.linspace(0, len(points) - 1, ROC_POINTS).round().astype(int)]
+    return [(float(x), float(y)) for x, y in points]
+
+
+def habit_scores(habits: Sequence[Hashable], right: Bools, problem: Ints) -> Floats:
+    """Score samples by a habit alone (a format, a length class): how often it was right elsewhere.
+
+    Problems are halved by their number's parity and each half is scored with the other half's rates
+    (smoothed towards that half's overall rate by one sample), so that nothing is fitted on itself.
+    """
+    scores = np.zeros(len(right))
+    for half in (0, 1):
+        elsewhere = problem % 2 != half
+        overall = float(right[elsewhere].mean()) if elsewhere.any() else 0.0
+        rights: defaultdict[Hashable, float] = defaultdict(lambda rate=overall: rate)
+        counts: defaultdict[Hashable, int] = defaultdict(lambda: 1)
+        for sample in np.flatnonzero(elsewhere):
+            rights[habits[sample]] += float(right[sample])
+            counts[habits[sample]] += 1
+        for sample in np.flatnonzero(~elsewhere):
+            scores[sample] = rights[habits[sample]] / counts[habits[sample]]
+    return scores
+
+
+def _mid_ranks(values: Floats) -> Floats:
+    """Ranks from 1, equal values sharing the mean of theirs."""
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[group]

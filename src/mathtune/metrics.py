@@ -1,0 +1,187 @@
+"""What a problem's samples are worth: Pass@N, voting and re-ranking over N and over K, per problem.
+
+Values are per problem, in [0, 1]; a metric is their mean over problems (intervals: `intervals.py`).
+Metrics of N samples are averages over subsets of the n that were drawn, never "the first N": exact
+where a formula exists (Pass@N, RR.All) or every subset can be listed, over seeded subsets elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mathtune import ranking
+from mathtune.ranking import Clusters
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which curves are computed: for n samples a problem, subset sizes up to n, at a given K."""
+
+    n: int
+    k: int = 8
+    subsets: int = 200
+    seed: int = 0
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The subset sizes N: powers of two below n, then n."""
+        return (*(2**i for i in range(self.n.bit_length()) if 2**i < self.n), self.n)
+
+    @property
+    def over_n(self) -> tuple[str, ...]:
+        """The names of the curves over N, as they are printed."""
+        k = self.k
+        scored = ("RR.All", f"RR.Maj{k}", "W.RR", f"W.RR.Maj{k}", f"Maj1.Top{k}")
+        return ("Pass", "Maj1", f"Maj{k}", *scored, f"cost.Maj{k}")
+
+
+OVER_K = ("MajK", "RR.MajK", "W.RR.MajK", "Maj1.TopN", "cost.MajK")
+"""The names of the curves over K (the N of Maj1.TopN), of all n samples."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Per problem and point: `over_n` float (P, names, sizes), `over_k` float (P, OVER_K, n)."""
+
+    plan: Plan
+    mean: Floats
+    over_n: Floats
+    over_k: Floats
+
+
+def pass_at(n: int, right: int, size: int) -> float:
+    """The chance that `size` of `n` samples, `right` of them right, hold a right one (Pass@N).
+
+        1 - C(n - right, size) / C(n, size)
+
+    Unbiased over subsets (Chen et al. 2021); with size = n it is the plain oracle of Liu et al. 2023.
+
+    Example:
+        >>> pass_at(4, 1, 2)
+        0.5
+    """
+    return 1.0 - comb(n - right, size) / comb(n, size)
+
+
+def best_scored_at(right_by_rank: Bools, size: int) -> float:
+    """The chance that the best-scored of `size` samples is right (RR.All), exact over subsets.
+
+        sum_i right_i C(n - 1 - i, size - 1) / C(n, size)
+
+    `right_by_rank` bool (n,), best score first: sample i is the pick if it is drawn and no better is.
+
+    Example:
+        >>> best_scored_at(np.array([False, True]), 1)
+        0.5
+    """
+    n = len(right_by_rank)
+    chances = [comb(n - 1 - int(i), size - 1) for i in np.flatnonzero(right_by_rank)]
+    return sum(chances) / comb(n, size)
+
+
+def subsets_of(n: int, size: int, *, count: int, seed: int) -> Bools:
+    """Subsets of n samples as rows, bool (R, n): all of them where at most `count` exist.
+
+    Else `count` random ones, cut from random orders of all samples, so that every sample is used
+    almost equally often. They depend on n, size, count and seed only: every problem has the same.
+    """
+    if comb(n, size) <= count:
+        chosen = np.array(list(combinations(range(n), size)))
+    else:
+        rng = np.random.default_rng([seed, n, size])
+        orders = -(-count // (n // size))
+        shuffled = rng.permuted(np.tile(np.arange(n), (orders, 1)), axis=1)
+        chosen = shuffled[:, : n // size * size].reshape(-1, size)[:count]
+    rows = np.zeros((len(chosen), n), dtype=bool)
+    rows[np.arange(len(chosen))[:, None], chosen] = True
+    return rows
+
+
+def curves(problems: Iterable[Clusters], plan: Plan) -> Curves:
+    """All curves of all problems. Without scores the re-ranking columns rank equal scores.
+
+    Raises:
+        ValueError: a problem has not `plan.n` samples.
+    """
+    parts = [subsets_of(plan.n, size, count=plan.subsets, seed=plan.seed) for size in plan.sizes]
+    bounds = np.cumsum([0, *(len(part) for part in parts)])
+    stacked = np.concatenate(parts)
+    mean, over_n, over_k = [], [], []
+    for clusters in problems:
+        if len(clusters.of) != plan.n:
+            raise ValueError(f"a problem has {len(clusters.of)} samples; expected {plan.n}")
+        mean.append(clusters.right[:-1].mean())
+        over_n.append(_over_n(clusters, plan, stacked, bounds))
+        over_k.append(_over_k(clusters, plan.n))
+    return Curves(plan, np.array(mean), np.array(over_n), np.array(over_k))
+
+
+def _over_n(clusters: Clusters, plan: Plan, subsets: Bools, bounds: NDArray[np.int64]) -> Floats:
+    """float (names, sizes): each curve at each subset size, in the order of `Plan.over_n`."""
+    every = ranking.standings(clusters, subsets)
+    top = every.first_clusters(plan.k)
+    few = ranking.standings(clusters, ranking.top_scored(clusters, subsets, plan.k), top=1)
+    right = clusters.right
+    rows = np.stack(
+        [
+            right[ranking.maj1(top)],
+            ranking.any_right(top),
+            right[ranking.best_scored(top)],
+            right[ranking.heaviest(every)],
+            right[ranking.heaviest(top)],
+            right[ranking.maj1(few)],
+            top.votes.sum(axis=1),
+        ]
+    ).astype(np.float64)
+    sums = np.add.reduceat(rows, bounds[:-1], axis=1)
+    maj1, maj_k, rr_k, w_rr, w_rr_k, top_k, read = sums / np.diff(bounds)
+    by_rank = right[clusters.by_rank[:-1]]
+    hits = int(by_rank.sum())
+    passed = [pass_at(plan.n, hits, size) for size in plan.sizes]
+    rr_all = [best_scored_at(by_rank, size) for size in plan.sizes]
+    return np.stack(
+        [passed, maj1, maj_k, rr_all, rr_k, w_rr, w_rr_k, top_k, read / np.array(plan.sizes)]
+    )
+
+
+def _over_k(clusters: Clusters, n: int) -> Floats:
+    """float (OVER_K, n): each curve at K = 1..n, of all samples."""
+    subset = ranking.whole(clusters)
+    prefixes = ranking.standings(clusters, subset).prefixes()
+    # Row i of the lower triangle, in the order of scores, holds the best i + 1 samples.
+    best = np.zeros((n, n), dtype=bool)
+    best[:, clusters.by_rank[:-1]] = np.tri(n, dtype=bool)
+    top = ranking.standings(clusters, best & (clusters.of >= 0), top=1)
+    right = clusters.right
+    return np.stack(
+        [
+            ranking.any_right(prefixes),
+            right[ranking.best_scored(prefixes)],
+            right[ranking.heaviest(prefixes)],
+            right[ranking.maj1(top)],
+            ranking.cost(prefixes, n),
+        ]
+    ).astype(np.float64)
+
+
+def tie_rates(problems: Sequence[Clusters]) -> dict[str, float]:
+    """The fraction of problems where the most votes, and where the best score, are shared by clusters."""
+    votes = scores = 0
+    for clusters in problems:
+        standing = ranking.standings(clusters, ranking.whole(clusters))
+        counts = standing.votes[0]
+        votes += len(counts) > 1 and counts[0] == counts[1] > 0
+        if clusters.scores is not None and len(clusters.correct):
+            answered = clusters.of >= 0
+            best = clusters.scores[answered].max()
+            scores += len(np.unique(clusters.of[answered & (clusters.scores == best)])) > 1
+    return {"votes": votes / len(problems), "scores": scores / len(problems)}

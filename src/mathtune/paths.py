@@ -1,0 +1,170 @@
+"""Reasoning paths: which of a problem's correct solutions are kept (Yuan et al. 2023, 3.3 and A.3).
+
+A path is the sequence of a solution's equations. Solutions with the same path are one path, of which the
+one that differs most from the others is kept; operand order and equation order make different paths.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rapidfuzz.distance import Levenshtein
+from rapidfuzz.process import cdist
+
+from mathtune.equations import TOLERANCE, equations, value
+
+Rule = Literal["default", "published"]
+
+_ANNOTATION = re.compile(r"<<([^>]*)>>")
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass
+class Selection:
+    """What came of one problem's correct solutions.
+
+    `kept`: indices into them. `paths`: the path of each, None where an equation is false.
+    `without_equations`: how many have no equation, and are told apart by their words.
+    """
+
+    kept: list[int] = field(default_factory=list)
+    paths: list[str | None] = field(default_factory=list)
+    without_equations: int = 0
+
+    @property
+    def false(self) -> int:
+        """How many solutions were dropped for an equation that does not hold."""
+        return self.paths.count(None)
+
+
+def select(solutions: Sequence[str], *, rule: Rule = "default") -> list[int]:
+    """Of one problem's correct solutions, the indices kept: one for each distinct path.
+
+    `default`: which texts are kept does not depend on their order; indices are ascending.
+    `published`: the selection of the authors' code, in the order in which their paths appear.
+
+    Example:
+        >>> select(["3+4=<<3+4=7>>7", "So 3 + 4 is <<3+4=7>>7", "<<4+3=7>>7", "<<3+4=8>>8"])
+        [1, 2]
+    """
+    return selection(solutions, rule=rule).kept
+
+
+def selection(solutions: Sequence[str], *, rule: Rule = "default") -> Selection:
+    """`select`, with the path of every solution and counts of what was dropped."""
+    return _default(solutions) if rule == "default" else _published(solutions)
+
+
+def path_of(solution: str) -> str | None:
+    """A solution's path: its equations joined by `|`; None if an arithmetic one is false.
+
+    Without equations: its words and numbers, so that only rewordings of layout and case are one path.
+
+    Example:
+        >>> path_of("First 3 + 4 = 7. Then 7 * 2 = 14."), path_of("3 + 4 = 8"), path_of("It is TWO.")
+        ('3+4=7|7*2=14', None, 'words:it is two')
+    """
+    found = equations(solution)
+    if any(equation.holds is False for equation in found):
+        return None
+    if not found:
+        return "words:" + " ".join(_WORD.findall(solution.lower()))
+    return "|".join(equation.text for equation in found)
+
+
+def _default(solutions: Sequence[str]) -> Selection:
+    found = Selection()
+    known: dict[str, str | None] = {}
+    for solution in solutions:
+        if solution not in known:
+            known[solution] = path_of(solution)
+        path = known[solution]
+        found.paths.append(path)
+        found.without_equations += path is not None and path.startswith("words:")
+    by_path: dict[str, list[str]] = {}
+    for solution in sorted(known):  # by text: the order of the files must not matter
+        path = known[solution]
+        if path is not None:
+            by_path.setdefault(path, []).append(solution)
+    first_index: dict[str, int] = {}
+    for index, solution in enumerate(solutions):
+        first_index.setdefault(solution, index)
+    found.kept = sorted(first_index[text] for text in farthest(list(by_path.values())))
+    return found
+
+
+def farthest(groups: Sequence[Sequence[str]]) -> list[str]:
+    """One text of each group, each the farthest of its group from the others that are chosen.
+
+    Distance: summed Levenshtein, in characters. Starts from each group's first text and exchanges,
+    group after group, until no exchange is farther; each exchange raises the sum over all chosen
+    pairs, so this ends. Equal distances: the text chosen already, else the group's earliest.
+
+    Example:
+        >>> farthest([["ab", "abcdef"], ["ab"]])
+        ['abcdef', 'ab']
+    """
+    chosen = [group[0] for group in groups]
+    movable = [number for number, group in enumerate(groups) if len(group) > 1]
+    if len(groups) < 2:
+        return chosen
+    changed = True
+    while changed:
+        changed = False
+        for number in movable:
+            others = chosen[:number] + chosen[number + 1 :]
+            group = groups[number]
+            distances = cdist(group, others, scorer=Levenshtein.distance).sum(axis=1)
+            best = int(distances.argmax())
+            if distances[best] > distances[group.index(chosen[number])]:
+                chosen[number] = group[best]
+                changed = True
+    return chosen
+
+
+def _published(solutions: Sequence[str]) -> Selection:
+    """The authors' selection, as their code has it, without its `eval`.
+
+    Solutions without annotations share one empty path. A later solution replaces the kept one of its
+    path where its summed distance to the other kept ones is larger.
+    """
+    found = Selection()
+    kept: dict[str, int] = {}
+    for index, solution in enumerate(solutions):
+        annotations = _ANNOTATION.findall(solution)
+        path = "|".join(annotations).replace(" ", "") if all(map(_holds, annotations)) else None
+        found.paths.append(path)
+        found.without_equations += path == ""
+        if path is None:
+            continue
+        if path not in kept:
+            kept[path] = index
+            continue
+        others = [solutions[other] for key, other in kept.items() if key != path]
+        if _distance(solution, others) > _distance(solutions[kept[path]], others):
+            kept[path] = index
+    found.kept = list(kept.values())
+    return found
+
+
+def _distance(solution: str, others: Sequence[str]) -> int:
+    return sum(Levenshtein.distance(solution, other) for other in others)
+
+
+def _holds(annotation: str) -> bool:
+    left, equals, rest = annotation.partition("=")
+    right = rest.partition("=")[0]
+    if not equals or any(sign in right for sign in "$,%"):
+        return False
+    expected, computed = _float(right), value(left)
+    return expected is not None and computed is not None and abs(computed - expected) < TOLERANCE
+
+
+def _float(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

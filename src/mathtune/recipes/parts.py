@@ -1,0 +1,82 @@
+"""What recipes are made of: the settings they share, and the steps behind a row of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from mathtune.run import Run
+from mathtune.stages.grade import Grade
+from mathtune.stages.measure import Measure
+from mathtune.stages.prepare import Prepare
+from mathtune.stages.sample import Sample
+
+SHORT = ("split", "fields", "limit")
+"""Settings of `data` that may be given without its name: `limit=50` for `data.limit=50`."""
+
+Columns = tuple[Path, ...]
+
+
+class Drawing(BaseModel):
+    """How solutions are drawn. The fields become those of the sample steps."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    temperature: float = 0.6
+    top_p: float = 0.95
+
+
+class Settings(BaseModel):
+    """What every recipe has. Its steps' own settings are given under their names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    model: str
+    """The base model: `embedded`, a hub id, a local folder or a .gguf file."""
+    data: Prepare
+    """The problems: a source (`arithmetic`, `gsm8k`, `math`, ..., a JSONL file), or all of
+    prepare's settings. `split`, `fields` and `limit` are short for `data.split` and so on."""
+    how: Drawing = Drawing()
+    """Temperature and top-p on validation and test; 0.6 and 0.95 in Liu et al."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spell_out(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        given = dict(values)
+        data = given.pop("data", {})
+        short = {name: given.pop(name) for name in SHORT if name in given}
+        if isinstance(data, str):
+            data = {"source": data}
+        return {**given, "data": {**data, **short} if isinstance(data, Mapping) else data}
+
+
+def drawn(run: Run, name: str, model: str, problems: Path, *, n: int, how: Drawing) -> Columns:
+    """Steps `<name>-samples` and `<name>-grades`: n graded samples of every problem."""
+    sample = Sample(model=model, problems=problems, n=n, **dict(how))
+    samples = run(f"{name}-samples", sample)
+    return run(f"{name}-grades", Grade(problems=problems, samples=samples))
+
+
+def greedy(run: Run, name: str, model: str, problems: Path) -> Columns:
+    """Steps `<name>-greedy` and `<name>-greedy-grades`: every problem solved once, and graded."""
+    solutions = run(f"{name}-greedy", Sample(model=model, problems=problems, greedy=True))
+    return run(f"{name}-greedy-grades", Grade(problems=problems, samples=solutions))
+
+
+def row(
+    run: Run,
+    name: str,
+    model: str,
+    problems: Path,
+    *,
+    n: int,
+    how: Drawing,
+    against: Mapping[str, Path] | None = None,
+) -> Path:
+    """All of a row's steps, ending in `<name>-row`; its handle is that step's folder."""
+    first = greedy(run, name, model, problems)
+    samples = drawn(run, name, model, problems, n=n, how=how)
+    measure = Measure(problems=problems, samples=samples, greedy=first, against=against or {})
+    return run(f"{name}-row", measure)

@@ -1,0 +1,88 @@
+"""Both papers on the embedded model and problems: every stage, one table, in minutes on two cores.
+
+    mathtune run quickstart             one seed; at most 5 minutes on two CPU cores
+    mathtune run quickstart-full        three seeds and larger N; at most 60 minutes
+
+The base model solves and judges a little. SSFT teaches it the problems (Liu et al. 2023, 3.1); its
+own graded samples teach an evaluator (3.2), which re-ranks; the evaluator is trained to solve again
+(3.3); and the distinct right paths among the samples train the base anew (Yuan et al. 2023, 3.3).
+The last two stand beside a control with as many updates.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mathtune.recipes.parts import Settings, drawn, greedy, row
+from mathtune.run import Run
+from mathtune.stages.collect import Collect
+from mathtune.stages.grade import Grade
+from mathtune.stages.measure import Measure
+from mathtune.stages.prepare import Prepare
+from mathtune.stages.sample import Sample
+from mathtune.stages.score import Score
+from mathtune.stages.train import Train
+
+
+class Quickstart(Settings):
+    """Settings of `quickstart`."""
+
+    model: str = "embedded"
+    data: Prepare = Prepare()
+    n: int = 32
+    """Samples per problem of the SSFT generator, on test and validation."""
+    n_rows: int = 8
+    """Samples per problem for every other row of the table."""
+    n_train: int = 16
+    """Samples per training problem, for the evaluator's pairs and the paths."""
+    evaluator_loss: Literal["cls-margin", "cls-xent"] = "cls-margin"
+    """The evaluator's objective (Eq. 8 or 9)."""
+
+
+def quickstart(run: Run, c: Quickstart) -> None:
+    """Baseline, SSFT, evaluator and re-ranking, sequential, RFT, and their controls."""
+    data = run("data", c.data)
+    row(run, "base", c.model, data.test, n=c.n_rows, how=c.how)
+
+    # Liu et al. 2023: a generator, an evaluator of its samples, re-ranking
+    ssft = run("ssft", Train(model=c.model, objective="mle", examples=data.solutions))
+    drafts = run("drafts", Sample(model=ssft, problems=data.train, n=c.n_train))
+    graded = run("drafts-grades", Grade(problems=data.train, samples=drafts))
+    pairs = run("pairs", Collect(problems=data.train, samples=graded, keep="pairs"))
+    evaluator = run("evaluator", Train(model=ssft, objective=c.evaluator_loss, examples=pairs))
+
+    validation = drawn(run, "validation", ssft, data.validation, n=c.n, how=c.how)
+    choices = {}
+    for name, judge in {"evaluator": evaluator, "base": c.model}.items():
+        scores = Score(model=judge, problems=data.validation, samples=validation)
+        scored = run(f"validation-{name}-scores", scores)
+        measure = Measure(problems=data.validation, samples=scored)
+        choices[name] = run(f"validation-{name}-row", measure)
+
+    first = greedy(run, "ssft", ssft, data.test)
+    samples = drawn(run, "ssft", ssft, data.test, n=c.n, how=c.how)
+    scored = run("ssft-scores", Score(model=evaluator, problems=data.test, samples=samples))
+    ssft_row = run(
+        "ssft-row",
+        Measure(problems=data.test, samples=scored, greedy=first, choose_on=choices["evaluator"]),
+    )
+
+    # the generator again, from the evaluator's weights; its control goes on from SSFT's
+    again = run("sequential", Train(model=evaluator, objective="mle", examples=data.solutions))
+    more = run(
+        "more-ssft",
+        Train(model=ssft, objective="mle", examples=data.solutions, equal_updates_to=again),
+    )
+    control = row(run, "more-ssft", more, data.test, n=c.n_rows, how=c.how)
+    row(run, "sequential", again, data.test, n=c.n_rows, how=c.how, against={"more-ssft": control})
+
+    # Yuan et al. 2023: the base model anew, on gold and distinct right paths
+    paths = run("paths", Collect(problems=data.train, samples=graded, keep="paths"))
+    rft = run("rft", Train(model=c.model, objective="mle", examples=paths))
+    long = run(
+        "long-ssft",
+        Train(model=c.model, objective="mle", examples=data.solutions, equal_updates_to=rft),
+    )
+    control = row(run, "long-ssft", long, data.test, n=c.n_rows, how=c.how)
+    against = {"long-ssft": control, "ssft": ssft_row}
+    row(run, "rft", rft, data.test, n=c.n_rows, how=c.how, against=against)

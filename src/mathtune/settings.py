@@ -1,0 +1,155 @@
+"""Settings from YAML files and the command line: one reader, strict about keys, plain about values.
+
+A recipe's settings are its own fields and, under a step's or a stage's name, those of its steps:
+
+    n: 32                     # a field of the recipe
+    train: {batch_size: 8}    # every train step
+    ssft.learning_rate: 3e-4  # one step
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mathtune.errors import InputError
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which 3e-4 is a number; 1:30, yes and 2026-01-01 are texts; no key stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                line = node.start_mark.line + 1
+                raise yaml.YAMLError(f"the key {key!r} stands twice (line {line})")
+        return super().construct_mapping(node, deep)
+
+
+_FLOAT, _BOOL, _INT, _TIME = (
+    f"tag:yaml.org,2002:{name}" for name in ("float", "bool", "int", "timestamp")
+)
+_Loader.yaml_implicit_resolvers = {
+    first: [rule for rule in rules if rule[0] not in (_FLOAT, _BOOL, _INT, _TIME)]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_INT, re.compile(r"[-+]?\d+$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    _FLOAT,
+    re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN)$"),
+    list("-+0123456789."),
+)
+_Loader.add_implicit_resolver(
+    _BOOL, re.compile(r"(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
+def read(name: str | None, assignments: Sequence[str], *, beside: str | None) -> dict[str, Any]:
+    """The settings of `--config NAME|FILE` with `key=value` assignments over them, nested.
+
+    `beside` is the package that ships named settings as `NAME.yaml`.
+
+    Raises:
+        InputError: no such file or name, no valid YAML, or an assignment without `=`.
+
+    Example:
+        >>> read(None, ["ssft.learning_rate=3e-4", "n=8"], beside=None)
+        {'ssft': {'learning_rate': 0.0003}, 'n': 8}
+    """
+    settings = parse(_text(name, beside), where=name) if name else {}
+    settings = nested(settings)
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals or not key:
+            raise InputError(f"{assignment!r}: not a setting; expected key=value.")
+        settings = merged(settings, nested({key: value_of(value, where=key)}))
+    return settings
+
+
+def parse(text: str, *, where: str) -> dict[str, Any]:
+    """Parse YAML that holds a mapping.
+
+    Raises:
+        InputError: no valid YAML, a key that stands twice, or something else than a mapping.
+    """
+    try:
+        settings = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{where}: no valid YAML: {' '.join(str(error).split())}.") from None
+    if settings is None:
+        return {}
+    if not isinstance(settings, dict) or not all(isinstance(key, str) for key in settings):
+        raise InputError(f"{where}: expected settings as `key: value` lines.")
+    return settings
+
+
+def value_of(text: str, *, where: str) -> Any:
+    """Read one value as YAML would: `8`, `3e-4`, `true`, `[1, 2]`, `{a: 1}`, else text.
+
+    Example:
+        >>> value_of("3e-4", where="learning_rate"), value_of("a b", where="x")
+        (0.0003, 'a b')
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{where}: no valid value: {' '.join(str(error).split())}.") from None
+
+
+def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Unfold dotted keys.
+
+    Example:
+        >>> nested({"ssft.epochs": 2, "ssft": {"seed": 1}})
+        {'ssft': {'epochs': 2, 'seed': 1}}
+    """
+    tree: dict[str, Any] = {}
+    for key, value in settings.items():
+        inner = nested(value) if isinstance(value, Mapping) else value
+        for part in reversed(key.split(".")):
+            inner = {part: inner}
+        tree = merged(tree, inner)
+    return tree
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`above` over `below`; mappings are merged, everything else is replaced.
+
+    Raises:
+        InputError: `above` sets parts of what `below` sets as a whole.
+    """
+    result = dict(below)
+    for key, value in above.items():
+        if isinstance(value, Mapping) and key in result:
+            if not isinstance(result[key], Mapping):
+                raise InputError(f"{key}: set as a whole and in parts ({', '.join(value)}).")
+            value = merged(result[key], value)
+        result[key] = value
+    return result
+
+
+def shipped(package: str) -> list[str]:
+    """The names of the settings that `package` ships."""
+    names = (file.name for file in files(package).iterdir())
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+
+
+def _text(name: str, package: str | None) -> str:
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{name}: cannot be read ({error}).") from None
+    names = shipped(package) if package else []
+    if package is None or name not in names:
+        raise InputError(
+            f"{name}: no such settings; expected a .yaml file or one of {', '.join(names) or '-'}."
+        )
+    return (files(package) / f"{name}.yaml").read_text(encoding="utf-8")

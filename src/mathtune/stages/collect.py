@@ -1,0 +1,369 @@
+"""collect: graded samples to training rows: pairs and labelled solutions for the evaluator, paths for RFT."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from mathtune import jsonl
+from mathtune.errors import InputError
+from mathtune.paths import Rule, path_of, selection
+from mathtune.records import Example, Labelled, Pair, Problem, Row, Verdict
+from mathtune.samples import Joined, read_groups, read_problems, read_samples
+from mathtune.stage import Columns, File, Stage
+
+FILES = {"pairs": "pairs.jsonl", "labelled": "labelled.jsonl", "paths": "examples.jsonl"}
+
+
+def _as_union(value: Any) -> Any:
+    """One set of columns is a union of one."""
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, tuple | list) and value and isinstance(value[0], Path):
+        return (tuple(value),)
+    return value
+
+
+class Collect(Stage[Path]):
+    """Collect training rows from graded samples of training problems. Its handle is the file written.
+
+    Rows do not depend on the order of the files or of their rows: the draw is seeded per problem.
+    """
+
+    problems: File
+    """The training problems. Samples of any other problem are refused: they would leak."""
+    samples: Annotated[tuple[Columns, ...], BeforeValidator(_as_union)]
+    """Graded samples; several sets (of several models) are united, and each row names its source."""
+    keep: Literal["pairs", "labelled", "paths"]
+    """pairs: a right and a wrong solution (margin losses); labelled: as many right as wrong solutions
+    (cross-entropy); paths: gold and one correct solution for each distinct path (RFT)."""
+    per_problem: int = Field(default=10, ge=1)
+    """Most pairs of a problem, or right and as many wrong solutions; 10 as in the paper."""
+    right_from: Literal["samples", "gold"] = "samples"
+    """gold: where no sample is right, the gold solution stands in for one."""
+    wrong_from: Literal["any", "frequent"] = "any"
+    """frequent: hard negatives, the wrong solutions of the most frequent wrong answers first."""
+    rule: Rule = "default"
+    """Which solution stands for a path: see `mathtune.paths.select`."""
+    dedup: bool = True
+    """paths: one solution a path. False: every correct solution whose equations hold."""
+    gold: bool = True
+    """paths: also write the gold solutions, first; they do not take part in the selection."""
+    k: int | None = Field(default=None, ge=1)
+    """Use only the first k samples of a problem in each set; None: all."""
+    most: int | None = Field(default=None, ge=1)
+    """paths: keep at most so many of a problem, drawn at random; None: all."""
+    completions: bool = False
+    """paths: also write `completions.jsonl`, prompt and completion, as other trainers read."""
+    seed: int = 0
+    """Seed of every draw."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Collect:
+        if self.rule == "published" and len(self.samples) > 1 and not self.dedup:
+            raise ValueError("rule 'published' selects paths; it has no meaning without dedup")
+        return self
+
+    def outputs(self, folder: Path) -> Path:
+        """The file of rows."""
+        return folder / FILES[self.keep]
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        """Collect; the metrics count what was kept and everything that was dropped.
+
+        Raises:
+            InputError: samples are not graded, are of other problems, or are fewer than k.
+        """
+        problems = read_problems(self.problems)
+        sources = _named(self.samples)
+        counts: Counter[str] = Counter()
+        groups = united(sources, problems, k=self.k)
+        if self.keep == "paths":
+            paths = Paths(self, counts)
+            jsonl.write(self.outputs(folder), paths.rows(problems, groups))
+            if self.completions:
+                examples = jsonl.read(self.outputs(folder), Example)
+                jsonl.write(folder / "completions.jsonl", map(_completion, examples))
+            return {**dict(counts), **paths.summary(sources)}
+        jsonl.write(self.outputs(folder), self._judged(problems, groups, counts))
+        if not counts["rows"]:
+            raise InputError(
+                f"{sources[0][1][0]}: no problem has both a right and a wrong solution "
+                f"({counts['only_right']} only right, {counts['only_wrong']} only wrong)."
+            )
+        return dict(counts)
+
+    def _judged(
+        self,
+        problems: dict[str, Problem],
+        groups: Iterable[tuple[str, list[Candidate]]],
+        counts: Counter[str],
+    ) -> Iterator[Pair | Labelled]:
+        """Rows for the evaluator, problem by problem."""
+        for problem_id, candidates in groups:
+            problem = problems[problem_id]
+            for right, wrong in self._pairs(problem, candidates, counts):
+                names = {"problem_id": problem_id, "problem": problem.problem}
+                if self.keep == "pairs":
+                    counts["rows"] += 1
+                    yield Pair(**names, right=right, wrong=wrong)
+                else:
+                    counts["rows"] += 2
+                    yield Labelled(**names, solution=right, correct=True)
+                    yield Labelled(**names, solution=wrong, correct=False)
+
+    def _pairs(
+        self, problem: Problem, candidates: Sequence[Candidate], counts: Counter[str]
+    ) -> list[tuple[str, str]]:
+        rights = _distinct(c for c in candidates if c.verdict is Verdict.correct)
+        wrongs = _distinct(c for c in candidates if c.verdict is Verdict.wrong)
+        counts.update(
+            problems=1,
+            samples=len(candidates),
+            no_answer_dropped=sum(c.verdict is Verdict.no_answer for c in candidates),
+            undecided_dropped=sum(c.verdict is Verdict.undecided for c in candidates),
+        )
+        judged = sum(c.verdict in (Verdict.correct, Verdict.wrong) for c in candidates)
+        counts["duplicate_texts_dropped"] += judged - len(rights) - len(wrongs)
+        rng = drawing(problem.id, self.seed)
+        right_texts = sorted(rights)
+        if not rights and wrongs and self.right_from == "gold" and problem.solution is not None:
+            counts["gold_stands_in"] += 1
+            right_texts = [problem.solution]
+        if not right_texts or not wrongs:
+            counts["only_right" if right_texts else "only_wrong" if wrongs else "neither"] += 1
+            return []
+        rng.shuffle(right_texts)
+        wrong_texts = sorted(wrongs)
+        rng.shuffle(wrong_texts)
+        if self.wrong_from == "frequent":
+            votes = Counter(c.answer for c in candidates if c.verdict is Verdict.wrong)
+            wrong_texts.sort(key=lambda text: (-votes[wrongs[text]], str(wrongs[text])))
+        count = min(self.per_problem, len(right_texts), len(wrong_texts))
+        counts["problems_used"] += 1
+        return list(zip(right_texts[:count], wrong_texts[:count], strict=True))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What collecting needs of a sample. `answer` stands for its cluster."""
+
+    text: str
+    verdict: Verdict
+    answer: str | None
+    source: str
+
+
+class Completion(Row):
+    """A row as other trainers read it: what the model is given, and what it is to write."""
+
+    prompt: str
+    completion: str
+
+
+class Paths:
+    """The rows of keep="paths", and what is counted while they are made."""
+
+    def __init__(self, config: Collect, counts: Counter[str]) -> None:
+        self.config, self.counts = config, counts
+        self.histogram: Counter[int] = Counter()
+        self.found: Counter[str] = Counter()
+        self.exclusive: Counter[str] = Counter()
+        self.correct: Counter[str] = Counter()
+
+    def rows(
+        self, problems: dict[str, Problem], groups: Iterable[tuple[str, list[Candidate]]]
+    ) -> Iterator[Example]:
+        """Gold and kept solutions, problem by problem; gold also of problems without samples."""
+        for problem_id, candidates in groups:
+            problem = problems[problem_id]
+            self.counts["problems"] += 1
+            if self.config.gold:
+                yield from self._gold(problem)
+            for candidate in self._kept(problem, candidates):
+                self.counts["kept"] += 1
+                yield Example(
+                    problem_id=problem.id,
+                    problem=problem.problem,
+                    solution=candidate.text,
+                    source=candidate.source,
+                )
+
+    def summary(self, sources: Sequence[tuple[str, Columns]]) -> dict[str, Any]:
+        """Means per problem, the histogram of distinct paths, and who brings exclusive ones."""
+        problems = max(1, self.counts["problems"])
+        return {
+            "rows": self.counts["kept"] + self.counts["gold"],
+            "correct_per_problem": round(self.counts["correct"] / problems, 6),
+            "paths_per_problem": round(self.counts["distinct_paths"] / problems, 6),
+            "histogram": {str(paths): self.histogram[paths] for paths in sorted(self.histogram)},
+            "sources": {
+                name: {
+                    "correct": self.correct[name],
+                    "paths": self.found[name],
+                    "exclusive_paths": self.exclusive[name],
+                }
+                for name, _ in sources
+            },
+        }
+
+    def _gold(self, problem: Problem) -> Iterator[Example]:
+        if problem.solution is None:
+            self.counts["without_gold_solution"] += 1
+            return
+        self.counts["gold"] += 1
+        self.counts["gold_with_false_equation"] += path_of(problem.solution) is None
+        yield Example(
+            problem_id=problem.id,
+            problem=problem.problem,
+            solution=problem.solution,
+            source="gold",
+        )
+
+    def _kept(self, problem: Problem, candidates: Sequence[Candidate]) -> list[Candidate]:
+        correct = [c for c in candidates if c.verdict is Verdict.correct]
+        if self.config.rule == "default":
+            correct.sort(key=lambda c: (c.text, c.source))
+        chosen = selection([c.text for c in correct], rule=self.config.rule)
+        self._count(candidates, correct, chosen.paths)
+        self.counts["false_equation_dropped"] += chosen.false
+        self.counts["without_equations"] += chosen.without_equations
+        if self.config.dedup:
+            kept = [correct[index] for index in chosen.kept]
+        else:
+            kept = [c for c, path in zip(correct, chosen.paths, strict=True) if path is not None]
+        self.counts["repeated_path_dropped"] += len(correct) - chosen.false - len(kept)
+        if self.config.most is not None and len(kept) > self.config.most:
+            self.counts["over_most_dropped"] += len(kept) - self.config.most
+            kept = drawing(problem.id, self.config.seed).sample(kept, self.config.most)
+        return kept
+
+    def _count(
+        self,
+        candidates: Sequence[Candidate],
+        correct: Sequence[Candidate],
+        paths: Sequence[str | None],
+    ) -> None:
+        self.counts.update(samples=len(candidates), correct=len(correct))
+        sources: dict[str, set[str]] = {}
+        for candidate, path in zip(correct, paths, strict=True):
+            self.correct[candidate.source] += 1
+            if path is not None:
+                sources.setdefault(path, set()).add(candidate.source)
+        self.counts["distinct_paths"] += len(sources)
+        self.histogram[len(sources)] += 1
+        for names in sources.values():
+            self.found.update(names)
+            if len(names) == 1:
+                self.exclusive.update(names)
+
+
+def drawing(problem_id: str, seed: int) -> random.Random:
+    """A generator of a problem's own: the same whatever else is drawn, and in whatever order."""
+    digest = hashlib.sha256(f"{seed}\0{problem_id}".encode()).digest()
+    return random.Random(digest)
+
+
+def united(
+    sources: Sequence[tuple[str, Columns]], problems: dict[str, Problem], *, k: int | None
+) -> Iterator[tuple[str, list[Candidate]]]:
+    """Yield every problem, in the problem file's order, with its samples of all sources.
+
+    Sources are read side by side. Only where one's order differs from the problem file's are its
+    samples held until their turn comes.
+
+    Raises:
+        InputError: samples of problems that are not in the problem file, not graded, or fewer than k.
+    """
+    streams = []
+    for name, columns in sources:
+        present = _problem_ids(columns, problems)
+        streams.append(_Stream(read_groups(columns), present, name, columns[0], k))
+    for problem_id in problems:
+        yield problem_id, [c for stream in streams for c in stream.take(problem_id)]
+
+
+def _problem_ids(columns: Columns, problems: dict[str, Problem]) -> set[str]:
+    found = {joined.sample.problem_id for joined in read_samples(columns[:1])}
+    unknown = found - problems.keys()
+    if unknown:
+        raise InputError(
+            f"{columns[0]}: samples of {len(unknown)} problems that are not in the problem file, "
+            f"{min(unknown)!r} for one; training on them would be leakage."
+        )
+    return found
+
+
+class _Stream:
+    """One source's groups, given out by problem."""
+
+    def __init__(
+        self,
+        groups: Iterator[tuple[str, list[Joined]]],
+        present: set[str],
+        name: str,
+        path: Path,
+        k: int | None,
+    ) -> None:
+        self._groups, self._present, self._name, self._path, self._k = (
+            groups,
+            present,
+            name,
+            path,
+            k,
+        )
+        self._held: dict[str, list[Candidate]] = {}
+
+    def take(self, problem_id: str) -> list[Candidate]:
+        """The problem's candidates in this source; none where it was not sampled."""
+        if problem_id not in self._present:
+            return []
+        while problem_id not in self._held:
+            found, rows = next(self._groups)
+            self._held[found] = self._candidates(found, rows)
+        return self._held.pop(problem_id)
+
+    def _candidates(self, problem_id: str, rows: Sequence[Joined]) -> list[Candidate]:
+        if self._k is not None:
+            if len(rows) < self._k:
+                raise InputError(
+                    f"{self._path}: problem {problem_id!r} has {len(rows)} samples; "
+                    f"expected at least k = {self._k}."
+                )
+            rows = rows[: self._k]
+        found = []
+        for row in rows:
+            grade = row.grade
+            if grade is None:
+                raise InputError(f"{self._path}: its samples are not graded; run grade first.")
+            found.append(Candidate(row.sample.text, grade.verdict, grade.answer, self._name))
+        return found
+
+
+def _named(samples: Sequence[Columns]) -> list[tuple[str, Columns]]:
+    """Name each set after its step's folder; sets of one folder are numbered."""
+    names = [columns[0].parent.name or columns[0].stem for columns in samples]
+    seen: Counter[str] = Counter()
+    named = []
+    for name, columns in zip(names, samples, strict=True):
+        seen[name] += 1
+        named.append((name if seen[name] == 1 else f"{name}-{seen[name]}", columns))
+    return named
+
+
+def _distinct(candidates: Iterable[Candidate]) -> dict[str, str | None]:
+    """Text -> answer, each text once."""
+    return {candidate.text: candidate.answer for candidate in candidates}
+
+
+def _completion(example: Example) -> Completion:
+    return Completion(
+        prompt=f"Problem: {example.problem}\nSolution:\n", completion=example.solution
+    )

@@ -1,0 +1,95 @@
+"""Grade samples: extract each answer, compare it with the gold one, cluster a problem's answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from mathtune import jsonl
+from mathtune.answers import cluster, compare_many, extract
+from mathtune.errors import InputError
+from mathtune.progress import Progress
+from mathtune.records import Graded, Verdict
+from mathtune.samples import Joined, read_groups, read_problems
+from mathtune.stage import Columns, File, Stage
+
+PROBLEMS_AT_ONCE = 256
+"""Read, compared in bulk and written together; bounds memory, changes no result."""
+
+
+class Grade(Stage[Columns]):
+    """Give every sample its answer, a verdict and a cluster."""
+
+    problems: File
+    """The problems with their gold answers."""
+    samples: Columns
+    """The samples, as `sample` writes them."""
+    grader: Literal["math", "prm800k", "math-verify"] = "math"
+    """Who compares an answer with the gold one."""
+    extract: Literal["explicit", "last-number"] = "explicit"
+    """What counts as an answer; `last-number`: where none is explicit, the text's last number."""
+
+    def outputs(self, folder: Path) -> Columns:
+        """The samples and their grades, to be read side by side."""
+        return (*self.samples, folder / "grades.jsonl")
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        """Write `grades.jsonl`; return the counts of verdicts and of extraction rules.
+
+        Raises:
+            InputError: a sample of a problem that the problem file does not have.
+        """
+        golds = {problem.id: problem.answer for problem in read_problems(self.problems).values()}
+        verdicts: Counter[str] = Counter()
+        rules: Counter[str] = Counter()
+
+        def rows() -> Iterator[Graded]:
+            with Progress("grade", total=len(golds), unit="problems") as progress:
+                groups = read_groups(self.samples)
+                while block := tuple(islice(groups, PROBLEMS_AT_ONCE)):
+                    for row in self._graded(block, golds):
+                        verdicts[row.verdict] += 1
+                        rules[row.rule or "none"] += 1
+                        yield row
+                    progress.advance(len(block))
+
+        jsonl.write(folder / "grades.jsonl", rows())
+        return {
+            "grader": self.grader,
+            "extract": self.extract,
+            "samples": verdicts.total(),
+            "verdicts": {verdict.value: verdicts[verdict] for verdict in Verdict},
+            "rules": dict(sorted(rules.items())),
+        }
+
+    def _graded(
+        self, block: tuple[tuple[str, list[Joined]], ...], golds: dict[str, str]
+    ) -> Iterator[Graded]:
+        for problem_id, _ in block:
+            if problem_id not in golds:
+                raise InputError(
+                    f"{self.samples[0]}: a sample of problem {problem_id!r}, "
+                    f"which {self.problems} does not have."
+                )
+        found = [[extract(row.sample.text, rule=self.extract) for row in rows] for _, rows in block]
+        pairs = [
+            (answer.text if answer else None, golds[problem_id])
+            for (problem_id, _), answers in zip(block, found, strict=True)
+            for answer in answers
+        ]
+        verdicts = iter(compare_many(pairs, grader=self.grader))
+        for (problem_id, rows), answers in zip(block, found, strict=True):
+            texts = [answer.text if answer else None for answer in answers]
+            number = {i: k for k, members in enumerate(cluster(texts)) for i in members}
+            for i, (row, answer) in enumerate(zip(rows, answers, strict=True)):
+                yield Graded(
+                    problem_id=problem_id,
+                    index=row.sample.index,
+                    answer=texts[i],
+                    rule=answer.rule if answer else None,
+                    verdict=next(verdicts),
+                    cluster=number.get(i),
+                )

@@ -1,0 +1,132 @@
+"""measure: graded (and scored) samples to metrics, curves, intervals and comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from mathtune import jsonl
+from mathtune.errors import InputError
+from mathtune.intervals import RESAMPLES
+from mathtune.measurement import CHOSEN, Outcome, Settings, measure
+from mathtune.records import Problem, Verdict
+from mathtune.samples import Joined, read_groups, read_problems
+from mathtune.stage import Columns, File, Stage
+
+OUTCOMES = "outcomes.jsonl"
+
+
+class Measure(Stage[Path]):
+    """Measure samples of `problems`. Writes `outcomes.jsonl`, one row a problem; its handle is its folder.
+
+    Example:
+        >>> stage = Measure(problems="test.jsonl", samples="samples.jsonl,grades.jsonl")
+        >>> stage.samples
+        (PosixPath('samples.jsonl'), PosixPath('grades.jsonl'))
+    """
+
+    problems: File
+    """The problem file; every problem must have been sampled, and no other."""
+    samples: Columns
+    """Sampled solutions with their grades, and their scores where re-ranking is measured."""
+    greedy: Columns | None = None
+    """Graded greedy solutions of the same problems, for Pass@1."""
+    choose_on: File | None = None
+    """The folder of a measure of validation problems: K and N are taken from it. None: they are chosen
+    on these very problems, and the table says "optimistic"."""
+    against: dict[str, File] = Field(default_factory=dict)
+    """Folders of other measures of the same problems, by the name to show: paired comparisons."""
+    grader: str = "math"
+    """The grader the samples were graded with, as it is to be shown."""
+    k: int = Field(default=8, ge=1)
+    """The K of RR.MajK and W.RR.MajK and the N of Maj1.TopN in the table; 8 as in the paper."""
+    subsets: int = Field(default=200, ge=1)
+    """Subsets per size in curves over N."""
+    resamples: int = Field(default=RESAMPLES, ge=100)
+    """Bootstrap resamples over problems, and sign flips."""
+    seed: int = 0
+    """Seed of subsets and resamples."""
+
+    def outputs(self, folder: Path) -> Path:
+        """The folder: other measures read its metrics and outcomes."""
+        return folder
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        """Measure, write the outcomes, return the document of metrics.
+
+        Raises:
+            InputError: samples, greedy solutions or other measures do not fit the problems.
+        """
+        problems = read_problems(self.problems)
+        settings = Settings(
+            k=self.k,
+            subsets=self.subsets,
+            seed=self.seed,
+            resamples=self.resamples,
+            chosen=None if self.choose_on is None else read_choice(self.choose_on),
+            against={name: read_outcomes(path) for name, path in self.against.items()},
+        )
+        greedy = None if self.greedy is None else read_greedy(self.greedy, problems)
+        groups = of_problems(self.samples, problems)
+        document, outcomes = measure(groups, settings=settings, greedy=greedy)
+        jsonl.write(folder / OUTCOMES, outcomes)
+        return {"grader": self.grader, **document}
+
+
+def of_problems(
+    columns: Columns, problems: dict[str, Problem]
+) -> Iterator[tuple[str, Sequence[Joined]]]:
+    """Yield the groups of `columns`.
+
+    Raises:
+        InputError: a problem without samples, or samples of a problem that is not there.
+    """
+    left = dict.fromkeys(problems)
+    for problem_id, rows in read_groups(columns):
+        if problem_id not in left:
+            raise InputError(f"{columns[0]}: problem {problem_id!r} is not in the problem file.")
+        del left[problem_id]
+        yield problem_id, rows
+    if left:
+        raise InputError(
+            f"{columns[0]}: {len(left)} problems have no samples, the first is {next(iter(left))!r}."
+        )
+
+
+def read_greedy(columns: Columns, problems: dict[str, Problem]) -> dict[str, bool]:
+    """Whether each problem's greedy solution is right.
+
+    Raises:
+        InputError: as `of_problems`, or a problem has several or ungraded greedy solutions.
+    """
+    right: dict[str, bool] = {}
+    for problem_id, rows in of_problems(columns, problems):
+        if len(rows) != 1:
+            raise InputError(
+                f"{columns[0]}: problem {problem_id!r} has {len(rows)} greedy solutions; expected 1."
+            )
+        grade = rows[0].grade
+        if grade is None:
+            raise InputError(f"{columns[0]}: the greedy solutions are not graded; run grade first.")
+        right[problem_id] = grade.verdict is Verdict.correct
+    return right
+
+
+def read_outcomes(folder: Path) -> dict[str, Outcome]:
+    """The outcomes of a finished measure, by problem."""
+    return {row.problem_id: row for row in jsonl.read(folder / OUTCOMES, Outcome)}
+
+
+def read_choice(folder: Path) -> dict[str, int]:
+    """The K (or N) of each strategy that a finished measure found best.
+
+    Raises:
+        InputError: the folder holds no measure of scored samples.
+    """
+    document = jsonl.read_json(folder / "metrics.json")
+    if "chosen" not in document:
+        raise InputError(f"{folder}: measured samples without scores; K cannot be chosen from it.")
+    return {name: document["chosen"]["k"][name] for name in CHOSEN}

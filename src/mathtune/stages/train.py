@@ -1,0 +1,142 @@
+"""Stage `train`: examples of one objective and a model in, a model out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import PositiveInt
+
+from mathtune import jsonl
+from mathtune.errors import InputError
+from mathtune.progress import say
+from mathtune.stage import Columns, ModelName, Stage
+from mathtune.training.settings import Settings
+
+MODEL = "model"
+
+
+class Train(Settings, Stage[str]):
+    """Fine-tune a model. Writes `model/` (safetensors and tokenizer) and `training.jsonl` (the losses)."""
+
+    on_device: ClassVar[bool] = True
+
+    model: ModelName
+    """The model to start from."""
+    examples: Columns
+    """Files of rows to learn from, one after the other; which kind, the objective says."""
+    validation: Columns | None = None
+    """Files of rows of which only the loss is measured, after every epoch."""
+    equal_updates_to: ModelName | None = None
+    """The model folder of another train step: make exactly as many updates as it did, in as many epochs
+    as that takes, with the schedule stretched to it. `epochs` and `updates` then do not count."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train; auto: cuda, mps, cpu, the first there is."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Precision of the arithmetic; auto: bfloat16 on cuda, float32 elsewhere. Weights that are trained
+    stay float32."""
+    threads: PositiveInt | None = None
+    """CPU threads; None: as many as torch takes. The last bits of the weights depend on it."""
+
+    def outputs(self, folder: Path) -> str:
+        """The folder of the trained model."""
+        return str(folder / MODEL)
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        """Train, save, and return what was learned from and how the loss ended."""
+        if self.keep == "best" and self.validation is None:
+            raise InputError("keep: found 'best' without validation examples; expected them.")
+        equal_to = None if self.equal_updates_to is None else _updates_of(self.equal_updates_to)
+        from mathtune.training.examples import read_rows
+
+        rows = list(read_rows(self.examples, self.objective))
+        held_out = list(read_rows(self.validation or (), self.objective))
+        with _threads(self.threads):
+            return self._train(rows, held_out, equal_to, folder)
+
+    def _train(
+        self, rows: list[Any], held_out: list[Any], equal_to: int | None, folder: Path
+    ) -> dict[str, Any]:
+        from mathtune.engines import models
+        from mathtune.training import fit
+        from mathtune.training.examples import Encoder, shown
+
+        # Trained weights are kept in float32 whatever the arithmetic: an update of 1e-5 of a weight
+        # is lost in bfloat16. Under adapters the model itself is frozen.
+        dtype = self.dtype if self.lora is not None else "float32"
+        model, tokenizer = models.load(self.model, device=self.device, dtype=dtype)
+        encoder = Encoder(tokenizer, self.prompt, self.max_length)
+        items = encoder.items(rows, self.objective)
+        counts = {"truncated": encoder.truncated, "left_out": encoder.left_out}
+        validation = encoder.items(held_out, self.objective) if held_out else []
+        _refuse_unknown_tokens([*items, *validation], model, tokenizer)
+        bfloat16 = self.dtype == "bfloat16" or (
+            self.dtype == "auto" and model.device.type == "cuda"
+        )
+        plan = fit.planned(self, items, equal_to=equal_to, bfloat16=bfloat16)
+        say(
+            f"  {self.objective}: {len(items)} examples, {plan.updates} updates of "
+            f"{self.batch_size}; {encoder.truncated} truncated, {encoder.left_out} left out"
+        )
+        say(f"  first example, target in brackets:\n{shown(items[0], tokenizer)}")
+        model = fit.fit(model, items, validation, settings=self, plan=plan, folder=folder)
+        _save(model, tokenizer, folder / MODEL)
+        fit.clear(folder)
+        return {
+            "objective": self.objective,
+            "examples": len(items),
+            "target_tokens": sum(item.target_tokens for item in items),
+            **counts,
+            **fit.ended(folder, keep=self.keep),
+        }
+
+
+def _updates_of(model: str) -> int:
+    """How many updates the train step that wrote this model folder made."""
+    path = Path(model).parent / "metrics.json"
+    metrics = jsonl.read_json(path)
+    if not isinstance(metrics.get("updates"), int):
+        raise InputError(
+            f"{path}, field 'updates': missing; expected the metrics of a train step, since "
+            f"equal_updates_to names its model."
+        )
+    return metrics["updates"]
+
+
+def _refuse_unknown_tokens(items: list[Any], model: Any, tokenizer: Any) -> None:
+    rows = model.get_input_embeddings().num_embeddings
+    highest = max(int(r.ids.max()) for item in items for r in item.readings)
+    highest = max(highest, max(int(r.tokens.max()) for item in items for r in item.readings))
+    if highest >= rows:
+        raise InputError(
+            f"{model.config._name_or_path}: the tokenizer makes token {highest} "
+            f"({tokenizer.convert_ids_to_tokens(highest)!r}), but the model knows only {rows} tokens; "
+            f"expected a tokenizer of the same model."
+        )
+
+
+def _save(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write the model folder under another name first: once it has its name, it is whole."""
+    partial = folder.with_name(folder.name + ".partial")
+    for old in (partial, folder):
+        shutil.rmtree(old, ignore_errors=True)
+    model.save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    partial.rename(folder)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Use so many CPU threads, and as many as before afterwards."""
+    import torch
+
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,123 @@
+"""What an interrupted training continues from: weights, optimizer, schedule and random state.
+
+    checkpoints/checkpoint-200/
+      weights.safetensors     every parameter that is trained, by name
+      optimizer.safetensors   AdamW's state, "<index>.<name>"
+      random.safetensors      torch's generators (the order of the examples has its own: see batches)
+      schedule.json           learning rates and the schedule's position
+      trainer_state.json      written by transformers: updates done, best loss
+
+Nothing is pickled. A folder is filled under another name and renamed: its existence means complete.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mathtune import jsonl
+
+WEIGHTS = "weights.safetensors"
+OPTIMIZER = "optimizer.safetensors"
+RANDOM = "random.safetensors"
+SCHEDULE = "schedule.json"
+
+
+def name_of(update: int) -> str:
+    """The folder's name after this many updates."""
+    return f"checkpoint-{update}"
+
+
+def newest(folder: Path) -> Path | None:
+    """The complete checkpoint in `folder` with the most updates."""
+    found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdecimal()]
+    return max(found, key=lambda path: int(path.name[11:]), default=None)
+
+
+def complete(partial: Path) -> Path:
+    """Give a filled folder its final name, and remove the checkpoints before it."""
+    _flush(partial)
+    final = partial.with_suffix("")
+    if final.exists():
+        shutil.rmtree(final)
+    partial.rename(final)
+    for other in final.parent.iterdir():
+        if other != final:
+            shutil.rmtree(other)
+    return final
+
+
+def save_weights(model: nn.Module, folder: Path) -> None:
+    """Write the parameters that are trained."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: p.detach().contiguous() for name, p in _trained(model)}, folder / WEIGHTS)
+
+
+def load_weights(model: nn.Module, folder: Path) -> None:
+    """Put back what `save_weights` wrote, into the same model."""
+    saved = load_file(folder / WEIGHTS)
+    with torch.no_grad():
+        for name, parameter in _trained(model):
+            parameter.copy_(saved[name])
+
+
+def save_optimizer(optimizer: torch.optim.Optimizer, schedule: Any, folder: Path) -> None:
+    """Write the optimizer's state and the position in the schedule (a LambdaLR)."""
+    state = optimizer.state_dict()
+    tensors = {
+        f"{index}.{name}": torch.as_tensor(value).contiguous()
+        for index, values in state["state"].items()
+        for name, value in values.items()
+    }
+    save_file(tensors, folder / OPTIMIZER)
+    rates = [group["lr"] for group in state["param_groups"]]
+    jsonl.write_json(folder / SCHEDULE, {"rates": rates, "schedule": schedule.state_dict()})
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, schedule: Any, folder: Path) -> None:
+    """Put back what `save_optimizer` wrote, into a fresh optimizer and schedule of the same settings."""
+    saved: dict[int, dict[str, Tensor]] = {}
+    for key, value in load_file(folder / OPTIMIZER).items():
+        index, name = key.split(".")
+        saved.setdefault(int(index), {})[name] = value
+    written: dict[str, Any] = dict(jsonl.read_json(folder / SCHEDULE))
+    state = optimizer.state_dict()
+    for group, rate in zip(state["param_groups"], written["rates"], strict=True):
+        group["lr"] = rate
+    optimizer.load_state_dict({"state": saved, "param_groups": state["param_groups"]})
+    schedule.load_state_dict(written["schedule"])
+
+
+def save_random(folder: Path) -> None:
+    """Write the state of torch's generators, which dropout draws from."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    save_file(states, folder / RANDOM)
+
+
+def load_random(folder: Path) -> None:
+    """Put back what `save_random` wrote."""
+    states = load_file(folder / RANDOM)
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
+
+
+def _trained(model: nn.Module) -> Iterable[tuple[str, nn.Parameter]]:
+    return ((name, p) for name, p in model.named_parameters() if p.requires_grad)
+
+
+def _flush(folder: Path) -> None:
+    """Push the files through to the disk before the rename says that they are complete."""
+    for path in folder.iterdir():
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)

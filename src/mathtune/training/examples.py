@@ -1,0 +1,284 @@
+"""Rows -> what the model reads and whose log p is taken. Between the row files and the batches.
+
+An item is one row of an objective: the sequences the model reads, and for each of its K texts the
+tokens whose log p is summed. Which text stands in which column:
+
+    mle         solution
+    cls-margin  right: correct, incorrect;  wrong: correct, incorrect
+    cls-xent    correct, incorrect
+    ctr         right solution, wrong solution
+    mul-margin  as cls-margin, then the right solution
+    mul-xent    as cls-xent, then the solution where it is correct
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from mathtune import jsonl, prompts
+from mathtune.errors import InputError
+from mathtune.prompts import Form
+from mathtune.records import Example, Labelled, Pair, Row
+from mathtune.training.settings import Objective
+
+Ids = NDArray[np.int32]
+
+TEXTS: dict[Objective, int] = {
+    "mle": 1,
+    "cls-margin": 4,
+    "cls-xent": 2,
+    "ctr": 2,
+    "mul-margin": 5,
+    "mul-xent": 3,
+}
+"""How many texts an item of each objective has: the K of the table above."""
+
+KINDS: dict[Objective, tuple[type[Row], ...]] = {
+    "mle": (Example,),
+    "cls-margin": (Pair,),
+    "cls-xent": (Labelled, Pair),
+    "ctr": (Pair,),
+    "mul-margin": (Pair,),
+    "mul-xent": (Labelled, Pair),
+}
+"""The kinds of row each objective learns from."""
+
+
+class Tokenizer(Protocol):
+    """The part of a Hugging Face tokenizer that examples need."""
+
+    chat_template: str | None
+    eos_token_id: int | None
+
+    def apply_chat_template(self, conversation: list[dict[str, str]], **options: bool) -> str: ...
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
+
+    def decode(self, token_ids: Ids) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A sequence the model reads and what is read off it.
+
+    The log p of `tokens[r]` is taken at `positions[r]` of the sequence (the position before the token
+    would stand) and counts to the text in column `texts[r]`. A last token that nothing follows is never
+    fed: `ids` ends with the last position that is read.
+    """
+
+    ids: Ids
+    positions: Ids
+    tokens: Ids
+    texts: Ids
+
+
+_READ = ("positions", "tokens", "texts")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row as the model meets it. `name` finds it again; `target_tokens` are those of the mle term."""
+
+    name: str
+    readings: tuple[Reading, ...]
+    correct: bool
+    target_tokens: int
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest sequence."""
+        return max(len(reading.ids) for reading in self.readings)
+
+
+@dataclass
+class Encoder:
+    """Turns rows into items with one tokenizer and counts what did not fit into `max_length` tokens.
+
+    `truncated` counts solutions that were cut, `left_out` rows of which nothing could be learned.
+    """
+
+    tokenizer: Tokenizer
+    form: Form
+    max_length: int
+    truncated: int = 0
+    left_out: int = 0
+
+    def items(self, rows: Iterable[tuple[str, Row]], objective: Objective) -> list[Item]:
+        """Encode named rows for an objective.
+
+        Raises:
+            InputError: no row has a target inside `max_length`.
+        """
+        items = []
+        rows = list(rows)
+        for name, row in rows:
+            item = self._item(name, row, objective)
+            if item is None:
+                self.left_out += 1
+            else:
+                items.append(item)
+        if not items:
+            raise InputError(
+                f"max_length: found {self.max_length}, inside which none of the {len(rows)} examples "
+                f"has a target; expected more tokens."
+            )
+        return items
+
+    def _item(self, name: str, row: Row, objective: Objective) -> Item | None:
+        readings: list[Reading | None] = []
+        correct, target = True, None
+        if isinstance(row, Example):
+            target = self._solution(row.problem, row.solution, column=0)
+            readings = [target]
+        elif isinstance(row, Labelled):
+            correct = row.correct
+            readings += self._candidate(row.problem, row.solution, column=0)
+            if objective == "mul-xent" and correct:
+                target = self._solution(row.problem, row.solution, column=2)
+                readings.append(target)
+        elif isinstance(row, Pair) and objective == "ctr":
+            target = self._solution(row.problem, row.right, column=0)
+            readings = [target, self._solution(row.problem, row.wrong, column=1)]
+        elif isinstance(row, Pair):
+            readings += self._candidate(row.problem, row.right, column=0)
+            readings += self._candidate(row.problem, row.wrong, column=2)
+            if objective == "mul-margin":
+                target = self._solution(row.problem, row.right, column=4)
+                readings.append(target)
+        whole = tuple(reading for reading in readings if reading is not None)
+        if len(whole) < len(readings):
+            return None
+        return Item(name, whole, correct, 0 if target is None else len(target.tokens))
+
+    def _solution(self, problem: str, solution: str, *, column: int) -> Reading | None:
+        prompt = prompts.solver(problem, form=self.form, tokenizer=self.tokenizer)
+        before = prompts.encode(prompt, form=self.form, tokenizer=self.tokenizer)
+        target = self.tokenizer.encode(solution, add_special_tokens=False)
+        whole = [*before, *target, end_token(self.tokenizer)]
+        if len(whole) > self.max_length:
+            self.truncated += 1
+        if len(before) >= self.max_length:
+            return None
+        return _read(whole[: self.max_length], len(before), column)
+
+    def _candidate(self, problem: str, solution: str, *, column: int) -> list[Reading | None]:
+        prompt = prompts.evaluator(problem, solution, form=self.form, tokenizer=self.tokenizer)
+        start, correct, incorrect = self._label_words(prompt)
+        if max(len(correct), len(incorrect)) > self.max_length:
+            return [None]
+        readings = [_read(correct, start, column), _read(incorrect, start, column + 1)]
+        short, long = sorted(readings, key=lambda reading: len(reading.ids))
+        if not np.array_equal(long.ids[: len(short.ids)], short.ids):
+            return list(readings)
+        # One sequence serves both words; always so where each is one token.
+        both = [np.concatenate([getattr(r, name) for r in readings]) for name in _READ]
+        return [Reading(long.ids, *both)]
+
+    def _label_words(self, prompt: str) -> tuple[int, list[int], list[int]]:
+        """Both labels behind the prompt, and where they start: behind all that prompt and labels share."""
+        alone, correct, incorrect = (
+            prompts.encode(prompt + label, form=self.form, tokenizer=self.tokenizer)
+            for label in ("", prompts.CORRECT, prompts.INCORRECT)
+        )
+        start = 0
+        for a, b, c in zip(alone, correct, incorrect, strict=False):
+            if not a == b == c:
+                break
+            start += 1
+        return start, correct, incorrect
+
+
+def read_rows(paths: Iterable[Path], objective: Objective) -> Iterator[tuple[str, Row]]:
+    """Yield (name, row) of one or several files, one after the other, as rows the objective learns from.
+
+    Pair rows become two Labelled rows for cls-xent and mul-xent.
+
+    Raises:
+        InputError: a file holds another kind of row, or a solution to learn is empty.
+    """
+    for path in paths:
+        kind = _kind(path, objective)
+        for number, row in enumerate(jsonl.read(path, kind), start=1):
+            name = f"{path.name}, row {number} (problem {row.problem_id!r})"
+            _refuse_empty(path, number, row, objective)
+            if isinstance(row, Pair) and objective in ("cls-xent", "mul-xent"):
+                yield name, _labelled(row, correct=True)
+                yield name, _labelled(row, correct=False)
+            else:
+                yield name, row
+
+
+def end_token(tokenizer: Tokenizer) -> int:
+    """The token that ends a solution.
+
+    Raises:
+        InputError: the tokenizer has none.
+    """
+    if tokenizer.eos_token_id is None:
+        raise InputError("The model's tokenizer has no end-of-sequence token; expected eos_token.")
+    return tokenizer.eos_token_id
+
+
+def shown(item: Item, tokenizer: Tokenizer) -> str:
+    """An item's first sequence as text, with a mark where its target begins."""
+    reading = item.readings[0]
+    start = reading.positions[0] + 1
+    target = reading.tokens[reading.texts == reading.texts[0]]
+    return f"{tokenizer.decode(reading.ids[:start])}⟦{tokenizer.decode(target)}⟧"
+
+
+def _kind(path: Path, objective: Objective) -> Any:
+    _, line = next(jsonl.lines(path), (0, b"{}"))
+    try:
+        fields = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return KINDS[objective][0]  # reading it as such gives the sentence that is due
+    for kind in (Example, Pair, Labelled):
+        required = {f.name for f in msgspec.structs.fields(kind) if f.required}
+        if isinstance(fields, dict) and required <= set(fields) <= set(kind.__struct_fields__):
+            if kind in KINDS[objective]:
+                return kind
+            wanted = " or ".join(k.__name__ for k in KINDS[objective])
+            raise InputError(
+                f"{path}, line 1: found {kind.__name__} rows; objective {objective!r} learns from "
+                f"{wanted} rows."
+            )
+    return KINDS[objective][0]
+
+
+def _refuse_empty(path: Path, number: int, row: Any, objective: Objective) -> None:
+    field = {Example: "solution", Pair: "right"}.get(type(row))
+    learned = objective in ("mle", "ctr", "mul-margin")
+    if learned and field is not None and not getattr(row, field).strip():
+        raise InputError(
+            f"{path}, row {number}, field {field!r}: empty; expected a solution to learn."
+        )
+
+
+def _labelled(pair: Pair, *, correct: bool) -> Labelled:
+    solution = pair.right if correct else pair.wrong
+    return Labelled(
+        problem_id=pair.problem_id, problem=pair.problem, solution=solution, correct=correct
+    )
+
+
+def _read(whole: list[int], start: int, column: int) -> Reading:
+    """Read every token from `start` on."""
+    count = len(whole) - start
+    return Reading(
+        ids=_ids(whole[:-1]),
+        positions=np.arange(start - 1, start - 1 + count, dtype=np.int32),
+        tokens=_ids(whole[start:]),
+        texts=np.full(count, column, dtype=np.int32),
+    )
+
+
+def _ids(tokens: list[int]) -> Ids:
+    return np.asarray(tokens, dtype=np.int32)

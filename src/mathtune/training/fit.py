@@ -1,0 +1,277 @@
+"""One training from start, or from its last checkpoint, to its last update. Between the trainer and the stage.
+
+folder/
+  training.jsonl   one row per update and per validation (struct `Point`)
+  checkpoints/     the newest complete checkpoint, while training goes on
+  best/            the weights with the least validation loss so far, when they are kept
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import transformers
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from mathtune import jsonl
+from mathtune.errors import InputError
+from mathtune.progress import Progress
+from mathtune.records import Row
+from mathtune.training import checkpoint
+from mathtune.training.examples import Item
+from mathtune.training.settings import Lora, Settings
+from mathtune.training.trainer import Trainer
+
+CURVE = "training.jsonl"
+CHECKPOINTS = "checkpoints"
+BEST = "best"
+
+TOKENS_AT_ONCE = 8192
+"""What a micro-batch holds when its size is not set: little enough for a laptop."""
+
+
+class Point(Row):
+    """The loss after so many updates: of the update's own batch, or (alone) of the validation items."""
+
+    update: int
+    loss: float | None = None
+    learning_rate: float | None = None
+    gradient_norm: float | None = None
+    validation_loss: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many updates, and how a batch passes through the model."""
+
+    updates: int
+    updates_per_epoch: int
+    micro_batch_size: int
+    bfloat16: bool
+    """Whether the arithmetic is done in bfloat16 while the trained weights stay float32."""
+
+
+def planned(
+    settings: Settings, items: Sequence[Item], *, equal_to: int | None, bfloat16: bool
+) -> Plan:
+    """Work out the updates and the micro-batch.
+
+    `equal_to` is the number of updates of another training that this one must match; passes over the
+    items are then as many as that takes.
+
+    Raises:
+        InputError: the micro-batch does not divide the batch.
+    """
+    per_epoch = math.ceil(len(items) / settings.batch_size)
+    updates = math.ceil(settings.epochs * per_epoch)
+    if settings.updates is not None:
+        updates = min(updates, settings.updates)
+    if equal_to is not None:
+        updates = equal_to
+    micro = settings.micro_batch_size
+    if micro is None:
+        longest = max(item.length * len(item.readings) for item in items)
+        sizes = [n for n in range(1, settings.batch_size + 1) if settings.batch_size % n == 0]
+        micro = max(n for n in sizes if n == 1 or n * longest <= TOKENS_AT_ONCE)
+    if settings.batch_size % micro:
+        raise InputError(
+            f"micro_batch_size: found {micro}; expected a divisor of batch_size {settings.batch_size}."
+        )
+    return Plan(updates, per_epoch, micro, bfloat16)
+
+
+def fit(
+    model: Any,
+    items: Sequence[Item],
+    validation: Sequence[Item],
+    *,
+    settings: Settings,
+    plan: Plan,
+    folder: Path,
+) -> Any:
+    """Train `model` (its device is where it is trained) and return the model to save.
+
+    Continues from the newest checkpoint in `folder`, to the same weights as without the interruption.
+
+    Raises:
+        InputError: a loss or gradient is not a finite number.
+    """
+    transformers.set_seed(settings.seed)
+    used_cache = model.config.use_cache
+    if settings.lora is not None:
+        model = _with_adapters(model, settings.lora)
+    latest = checkpoint.newest(folder / CHECKPOINTS)
+    done = 0 if latest is None else int(latest.name.rpartition("-")[2])
+    _cut_curve(folder / CURVE, done)
+    with Progress("train", total=plan.updates - done, unit="updates") as progress:
+        watch = _Watch(folder, plan, progress, keep_best=settings.keep == "best")
+        trainer = Trainer(
+            model,
+            _arguments(settings, plan, folder, model=model, validate=bool(validation)),
+            settings=settings,
+            items=items,
+            validation=validation,
+            callbacks=[watch],
+        )
+        trainer.train(resume_from_checkpoint=None if latest is None else str(latest))
+    if settings.keep == "best":
+        checkpoint.load_weights(model, folder / BEST)
+    if settings.lora is not None:
+        model = model.merge_and_unload()
+    model.config.use_cache = used_cache  # transformers switches it off while training
+    return model
+
+
+def ended(folder: Path, *, keep: str) -> dict[str, float]:
+    """How the training ended, read from its curve.
+
+    `loss` is the mean over the last tenth of the updates, `validation_loss` that of the weights kept,
+    which are those after `kept_update`.
+    """
+    points = list(jsonl.read(folder / CURVE, Point))
+    losses = [point.loss for point in points if point.loss is not None]
+    last = losses[-math.ceil(len(losses) / 10) :]
+    found = {"updates": len(losses), "loss": sum(last) / len(last), "final_loss": losses[-1]}
+    validated = [p for p in points if p.validation_loss is not None]
+    if validated:
+        best = min(validated, key=lambda p: p.validation_loss) if keep == "best" else validated[-1]
+        found |= {"validation_loss": best.validation_loss, "kept_update": best.update}
+    return found
+
+
+def clear(folder: Path) -> None:
+    """Remove what only an unfinished training needs."""
+    for name in (CHECKPOINTS, BEST):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+class _Watch(TrainerCallback):
+    """Writes the curve, shows progress, keeps the best weights and settles when a checkpoint is due."""
+
+    def __init__(self, folder: Path, plan: Plan, progress: Progress, *, keep_best: bool) -> None:
+        self.folder, self.plan, self.progress = folder, plan, progress
+        self.keep_best = keep_best
+        self._due = False
+        self._start = time.monotonic()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        """A checkpoint at the end of an epoch waits for its validation; none at the very end."""
+        self._due = False
+        if state.global_step >= self.plan.updates:
+            control.should_save = False
+        elif state.global_step % self.plan.updates_per_epoch == 0:
+            self._due, control.should_save = control.should_save, False
+        return control
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        control.should_save = self._due
+        return control
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float],
+        **_: Any,
+    ) -> None:
+        state.log_history.clear()  # it would grow with every checkpoint; the curve has it
+        if "loss" not in logs:
+            return
+        point = Point(
+            update=state.global_step,
+            loss=logs["loss"],
+            learning_rate=logs["learning_rate"],
+            gradient_norm=logs["grad_norm"],
+        )
+        self._write(point)
+        self.progress.advance(note=f"loss {logs['loss']:.4f}")
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float],
+        **kwargs: Any,
+    ) -> None:
+        loss = metrics["eval_loss"]
+        self._write(Point(update=state.global_step, validation_loss=loss))
+        if self.keep_best and (state.best_metric is None or loss < state.best_metric):
+            partial = self.folder / f"{BEST}.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            checkpoint.save_weights(kwargs["model"], partial)
+            shutil.rmtree(self.folder / BEST, ignore_errors=True)
+            partial.rename(self.folder / BEST)
+
+    def _write(self, point: Point) -> None:
+        with (self.folder / CURVE).open("ab") as stream:
+            stream.write(msgspec.json.encode(point) + b"\n")
+
+
+def _arguments(
+    settings: Settings, plan: Plan, folder: Path, *, model: Any, validate: bool
+) -> TrainingArguments:
+    schedules = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+    return TrainingArguments(
+        output_dir=str(folder / CHECKPOINTS),
+        per_device_train_batch_size=plan.micro_batch_size,
+        per_device_eval_batch_size=plan.micro_batch_size,
+        gradient_accumulation_steps=settings.batch_size // plan.micro_batch_size,
+        max_steps=plan.updates,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=schedules[settings.schedule],
+        warmup_steps=math.ceil(settings.warmup * plan.updates),
+        weight_decay=settings.weight_decay,
+        adam_beta1=settings.betas[0],
+        adam_beta2=settings.betas[1],
+        max_grad_norm=0.0 if settings.clip is None else settings.clip,
+        optim="adamw_torch_fused",
+        gradient_checkpointing=settings.gradient_checkpointing,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        report_to="none",
+        eval_strategy="epoch" if validate else "no",
+        metric_for_best_model="loss" if validate else None,
+        greater_is_better=False if validate else None,
+        save_strategy="steps",
+        save_steps=settings.save_every,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        seed=settings.seed,
+        use_cpu=model.device.type == "cpu",
+        bf16=plan.bfloat16,
+    )
+
+
+def _with_adapters(model: Any, lora: Lora) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets) or "all-linear",
+    )
+    return get_peft_model(model, config)
+
+
+def _cut_curve(path: Path, done: int) -> None:
+    """Drop the points after the checkpoint: their updates are about to be made again."""
+    if path.exists():
+        jsonl.repair(path)
+        points = [msgspec.json.decode(line, type=Point) for _, line in jsonl.lines(path)]
+        jsonl.write(path, [point for point in points if point.update <= done])

@@ -1,0 +1,260 @@
+# ruff: noqa: F821 (jaxtyping's dimension names)
+"""transformers' Trainer with our losses, normalised over the accumulated batch. Between batches and the stage."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from mathtune import bill, objectives
+from mathtune.errors import InputError
+from mathtune.training import checkpoint
+from mathtune.training.batches import Batch, Order, collate
+from mathtune.training.examples import TEXTS, Item
+from mathtune.training.settings import Objective, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jaxtyping import Bool, Float
+
+
+@dataclass(frozen=True)
+class Read:
+    """What the model says of a micro-batch of I items with K texts each.
+
+    `log_p[i, k]` is the log p of a text, `lengths[i, k]` its tokens. `items` and `tokens` count the whole
+    accumulated batch, `correct` is each item's label.
+    """
+
+    log_p: Float[Tensor, "I K"]
+    lengths: Float[Tensor, "I K"]
+    correct: Bool[Tensor, " I"]
+    items: Tensor
+    tokens: Tensor
+
+
+def _mle(read: Read, _: Settings) -> Tensor:
+    return objectives.mle(read.log_p[:, 0], tokens=read.tokens)
+
+
+def _cls_margin(read: Read, settings: Settings) -> Tensor:
+    right = objectives.log_score(read.log_p[:, 0], read.log_p[:, 1])
+    wrong = objectives.log_score(read.log_p[:, 2], read.log_p[:, 3])
+    return objectives.cls_margin(right, wrong, margin=settings.margin, pairs=read.items)
+
+
+def _cls_xent(read: Read, _: Settings) -> Tensor:
+    return objectives.cls_xent(
+        read.log_p[:, 0], read.log_p[:, 1], read.correct, labelled=read.items
+    )
+
+
+def _ctr(read: Read, settings: Settings) -> Tensor:
+    compared = read.log_p / read.lengths if settings.per_token else read.log_p
+    loss = objectives.ctr_margin(
+        compared[:, 0], compared[:, 1], margin=settings.margin, pairs=read.items
+    )
+    mle = objectives.mle(read.log_p[:, 0], tokens=read.tokens)
+    return objectives.joint(loss, mle, alpha=settings.alpha)
+
+
+def _mul_margin(read: Read, settings: Settings) -> Tensor:
+    mle = objectives.mle(read.log_p[:, 4], tokens=read.tokens)
+    return objectives.joint(_cls_margin(read, settings), mle, alpha=settings.alpha)
+
+
+def _mul_xent(read: Read, settings: Settings) -> Tensor:
+    # A batch may hold no correct solution: its mle term is 0 / 1.
+    mle = objectives.mle(read.log_p[:, 2], tokens=read.tokens.clamp(min=1))
+    return objectives.joint(_cls_xent(read, settings), mle, alpha=settings.alpha)
+
+
+LOSSES: dict[Objective, Callable[[Read, Settings], Tensor]] = {
+    "mle": _mle,
+    "cls-margin": _cls_margin,
+    "cls-xent": _cls_xent,
+    "ctr": _ctr,
+    "mul-margin": _mul_margin,
+    "mul-xent": _mul_xent,
+}
+"""The loss of a micro-batch by objective: the terms it adds to the loss of the accumulated batch."""
+
+
+class Trainer(transformers.Trainer):
+    """transformers' Trainer for items of one objective.
+
+    What differs: the loss reads the vocabulary only where a target stands; each term is divided by its own
+    count over the accumulated batch; a loss or gradient that is no number stops before it reaches the
+    weights; checkpoints are atomic and hold no pickle.
+    """
+
+    loss_is_scaled_for_ga = True
+
+    def __init__(
+        self,
+        model: nn.Module,
+        args: transformers.TrainingArguments,
+        *,
+        settings: Settings,
+        items: Sequence[Item],
+        validation: Sequence[Item],
+        callbacks: list[transformers.TrainerCallback],
+    ) -> None:
+        self.settings = settings
+        self._pending: list[tuple[list[str], Tensor]] = []
+        super().__init__(
+            model,
+            args,
+            data_collator=partial(collate, texts=TEXTS[settings.objective]),
+            train_dataset=items,
+            eval_dataset=validation or None,
+            callbacks=callbacks,
+        )
+        self.remove_callback(transformers.trainer_callback.PrinterCallback)
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | None = None,
+    ) -> Tensor:
+        """The micro-batch's part of the accumulated batch's loss; `num_items_in_batch` has its counts."""
+        counts = inputs["counts"] if num_items_in_batch is None else num_items_in_batch
+        texts = TEXTS[self.settings.objective]
+        head = self.accelerator.unwrap_model(model).get_output_embeddings()
+        with _reading_at(inputs["positions"], head):
+            logits = model(input_ids=inputs["input_ids"], use_cache=False).logits
+        log_p = objectives.token_log_p(logits, inputs["tokens"])
+        count = len(inputs["correct"]) * texts
+        sums = objectives.text_log_p(log_p, inputs["texts"], count=count)
+        lengths = torch.bincount(inputs["texts"], minlength=count)
+        read = Read(
+            log_p=sums.view(-1, texts),
+            lengths=lengths.view(-1, texts),
+            correct=inputs["correct"],
+            items=counts[0],
+            tokens=counts[1],
+        )
+        self._pending.append((inputs["names"], read.log_p.detach()))
+        loss = LOSSES[self.settings.objective](read, self.settings)
+        # Gradients are averaged over processes, while the counts are already those of all of them.
+        return loss * self.accelerator.num_processes
+
+    def _get_num_items_in_batch(
+        self, batch_samples: list[Batch], device: torch.device
+    ) -> Tensor | None:
+        """The counts of the whole accumulated batch, over all processes."""
+        if not batch_samples:
+            return None
+        counts = torch.stack([batch["counts"] for batch in batch_samples]).sum(0).to(device)
+        bill.add(trained_tokens=sum(batch["read_tokens"] for batch in batch_samples))
+        return self.accelerator.reduce(counts) if self.args.world_size > 1 else counts
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Order:
+        items = self.train_dataset if train_dataset is None else train_dataset
+        return Order(
+            [item.length for item in items],
+            batch_size=self.settings.batch_size,
+            seed=self.settings.seed,
+        )
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Tensor:
+        """Called once an update, before the optimizer: the place to refuse what is no number."""
+        if grad_norm is None:
+            grads = [p.grad for p in model.parameters() if p.grad is not None]
+            grad_norm = nn.utils.get_total_norm(grads)
+        pending, self._pending = self._pending, []
+        if not torch.isfinite(grad_norm):
+            self._refuse(pending)
+        return grad_norm
+
+    def _refuse(self, pending: list[tuple[list[str], Tensor]]) -> None:
+        update = self.state.global_step + 1
+        bad = [
+            name
+            for names, log_p in pending
+            for name, finite in zip(names, log_p.isfinite().all(1).tolist(), strict=True)
+            if not finite
+        ]
+        what, names = ("loss", bad) if bad else ("gradient", [n for ns, _ in pending for n in ns])
+        saved = checkpoint.newest(Path(self.args.output_dir))
+        left = "there is no checkpoint yet" if saved is None else f"the last good one is {saved}"
+        raise InputError(
+            f"update {update}: the {what} is not a finite number, in {'; '.join(names[:8])}; "
+            f"expected finite weights and a learning rate the model bears ({left})."
+        )
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Not counted: transformers would walk all parameters for every micro-batch."""
+        return 0
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """The loss over all validation items, each term divided by its count over all of them."""
+        batches = list(self.get_eval_dataloader())
+        counts = self._get_num_items_in_batch(batches, self.args.device)
+        self.model.eval()
+        with torch.no_grad():
+            parts = [
+                self.compute_loss(self.model, self._prepare_inputs(b), num_items_in_batch=counts)
+                for b in batches
+            ]
+        self._pending.clear()
+        metrics = {"eval_loss": float(torch.stack(parts).sum())}
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        folder = Path(self.args.output_dir)
+        partial = folder / f"{checkpoint.name_of(self.state.global_step)}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        checkpoint.save_weights(self.model, partial)
+        checkpoint.save_optimizer(self.optimizer, self.lr_scheduler, partial)
+        checkpoint.save_random(partial)
+        self.state.save_to_json(str(partial / "trainer_state.json"))
+        checkpoint.complete(partial)
+
+    def _load_from_checkpoint(
+        self, resume_from_checkpoint: str, model: nn.Module | None = None
+    ) -> None:
+        checkpoint.load_weights(self.model, Path(resume_from_checkpoint))
+
+    def _load_optimizer_and_scheduler(self, checkpoint_: str | None) -> None:
+        if checkpoint_ is not None:
+            checkpoint.load_optimizer(self.optimizer, self.lr_scheduler, Path(checkpoint_))
+
+    def _load_rng_state(self, checkpoint_: str | None) -> None:
+        if checkpoint_ is not None:
+            checkpoint.load_random(Path(checkpoint_))
+
+
+@contextmanager
+def _reading_at(positions: Tensor, head: nn.Module) -> Iterator[None]:
+    """Let the output layer see only the hidden states at `positions` of the flattened [B T] grid.
+
+    The model's own forward does the rest, so that whatever it does to logits (scaling, soft caps) and
+    whatever wraps it (adapters, distributed wrappers) stays in place. Its logits become [R V].
+    """
+
+    def select(_: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
+        (hidden,) = args
+        return (hidden.flatten(0, 1)[positions],)
+
+    hook = head.register_forward_pre_hook(select)
+    try:
+        yield
+    finally:
+        hook.remove()

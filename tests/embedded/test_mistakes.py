@@ -1,0 +1,67 @@
+"""Planted mistakes: the answer is wrong, the error is where it is said to be, the rest is honest."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from mathtune.data.arithmetic import FAMILIES, draw
+from mathtune.data.arithmetic.puzzle import ANSWER, Check, Puzzle, Step
+from mathtune.embedded.mistakes import plant
+
+EQUATION = re.compile(r"<<(\d+)([-+*/])(\d+)=(\d+)>>")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_answer_is_wrong_and_the_last_line_says_it(family: str) -> None:
+    rng = random.Random(0)
+    for _ in range(60):
+        puzzle = draw("pretrain", family, rng)
+        mistaken = plant(puzzle, rng)
+        answer = re.fullmatch(r"#### (\d+)", mistaken.text.split("\n")[-1])
+        assert answer is not None
+        assert int(answer[1]) != puzzle.answer
+        assert 0 <= mistaken.error < len(mistaken.text)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_at_most_one_equation_is_false_and_it_holds_the_error(family: str) -> None:
+    rng = random.Random(1)
+    for _ in range(60):
+        mistaken = plant(draw("pretrain", family, rng), rng)
+        false = []
+        for match in EQUATION.finditer(mistaken.text):
+            left, right, value = int(match[1]), int(match[3]), int(match[4])
+            true = {"+": left + right, "-": left - right, "*": left * right}.get(match[2])
+            if true is None:
+                true = left // right if left % right == 0 else -1
+            if true != value:
+                false.append(match)
+        assert len(false) <= 1
+        for match in false:
+            assert match.start() < mistaken.error < match.end()
+
+
+def test_a_wrong_guess_is_followed_by_an_honest_check() -> None:
+    puzzle = Puzzle(
+        shape="toy",
+        numbers=(5,),
+        text="Which number times 3 is 15?",
+        answer=5,
+        check=Check(
+            steps=(Step(key="z", left=ANSWER, op="*", right=3, say=("Check:",)),),
+            found="z",
+            wanted=15,
+        ),
+        guess=("Try",),
+    )
+    mistaken = plant(puzzle, random.Random(0))
+    guess = int(mistaken.text[mistaken.error :].partition("\n")[0])
+    first, check, found, last = mistaken.text.split("\n")
+    assert first == f"Try {guess}"
+    assert check in (f"Check: <<{guess}*3={3 * guess}>>{3 * guess}",
+                     f"Check: <<3*{guess}={3 * guess}>>{3 * guess}")  # fmt: skip
+    assert found == f"Check: {3 * guess} and 15"
+    assert last == f"#### {guess}"

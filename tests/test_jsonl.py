@@ -1,0 +1,75 @@
+"""Every fault of a file is told with file, line and field; a torn last line is cut off."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from mathtune import jsonl
+from mathtune.errors import InputError
+from mathtune.records import Problem, Scored
+
+GOOD = b'{"id":"a","problem":"1+1?","answer":"2"}\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (b'{"id":"a","problem":"q"}', "line 2: .*missing required field `answer`"),
+        (b'{"id":"a","problem":"q","answer":2}', "line 2: field 'answer': expected `str`, got"),
+        (b'{"id":"a","problem":"q","answer":"2","x":1}', "line 2: .*unknown field `x`"),
+        (b'{"id":"a",', "line 2: not a Problem row"),
+        (b'{"id":"\xff","problem":"q","answer":"2"}', "line 2: not a Problem row"),
+        (b"[1]", "line 2: not a Problem row"),
+    ],
+)
+def test_a_broken_line_is_named(tmp_path: Path, line: bytes, sentence: str) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_bytes(GOOD + line + b"\n")
+    with pytest.raises(InputError, match=sentence):
+        list(jsonl.read(path, Problem))
+
+
+def test_missing_empty_and_truncated_files(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        list(jsonl.read(tmp_path / "none.jsonl", Problem))
+    (tmp_path / "empty.jsonl").write_bytes(b"\n")
+    with pytest.raises(InputError, match="no rows"):
+        list(jsonl.read(tmp_path / "empty.jsonl", Problem))
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(GOOD * 1000)[:-12])
+    with pytest.raises(InputError, match="not a complete gzip"):
+        list(jsonl.read(tmp_path / "cut.jsonl.gz", Problem))
+
+
+def test_gzip_and_plain_read_alike(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(GOOD)
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(GOOD))
+    plain = list(jsonl.read(tmp_path / "a.jsonl", Problem))
+    assert plain == list(jsonl.read(tmp_path / "a.jsonl.gz", Problem))
+    assert plain == [Problem(id="a", problem="1+1?", answer="2")]
+
+
+def test_write_is_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    jsonl.write(path, [Scored(problem_id="a", index=0, score=0.5)])
+
+    def broken():  # type: ignore[no-untyped-def]
+        yield Scored(problem_id="b", index=0, score=0.5)
+        raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        jsonl.write(path, broken())
+    assert [row.problem_id for row in jsonl.read(path, Scored)] == ["a"]
+
+
+@pytest.mark.parametrize("torn", [0, 1, 10, 35])
+def test_repair_cuts_only_a_torn_last_line(tmp_path: Path, torn: int) -> None:
+    path = tmp_path / "s.jsonl"
+    rows = [Scored(problem_id="a", index=i, score=0.5) for i in range(3)]
+    jsonl.append(path, rows)
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:torn])
+    jsonl.repair(path)
+    assert path.read_bytes() == whole

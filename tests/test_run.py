@@ -1,0 +1,182 @@
+"""The run folder's promises: skip the finished, refuse the changed, continue the cut off."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mathtune.errors import InputError
+from mathtune.run import Run, run_recipe
+from mathtune.stage import File, Stage
+
+
+class Write(Stage[Path]):
+    """Write a text to a file."""
+
+    text: str = "one"
+
+    def outputs(self, folder: Path) -> Path:
+        return folder / "text.txt"
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        (folder / "text.txt").write_text(self.text)
+        return {"characters": len(self.text)}
+
+
+class Double(Stage[Path]):
+    """Write a file's text twice, a letter a call, so that it can be cut off."""
+
+    source: File
+    die_after: int = -1
+
+    def outputs(self, folder: Path) -> Path:
+        return folder / "double.txt"
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        text = self.source.read_text() * 2
+        target = folder / "double.txt"
+        done = target.read_text() if target.exists() else ""
+        for letter in text[len(done) :]:
+            if len(done) == FUSE["at"]:
+                raise KeyboardInterrupt
+            done += letter
+            target.write_text(done)
+            FUSE["letters"] += 1
+        return {"characters": len(done)}
+
+
+FUSE = {"at": -1, "letters": 0}
+
+
+def recipe(run: Run) -> None:
+    first = run("first", Write())
+    run("second", Double(source=first))
+    run("other", Write(text="other"))
+
+
+def go(folder: Path, *, redo: tuple[str, ...] = (), **overrides: dict[str, Any]) -> None:
+    run_recipe(recipe, name="r", folder=folder, overrides=overrides, redo=frozenset(redo))
+
+
+@pytest.fixture(autouse=True)
+def _fuse() -> None:
+    FUSE.update(at=-1, letters=0)
+
+
+def test_executes_in_order_and_writes_step_json_last(tmp_path: Path) -> None:
+    go(tmp_path)
+    assert (tmp_path / "second/double.txt").read_text() == "oneone"
+    assert json.loads((tmp_path / "second/metrics.json").read_text()) == {"characters": 6}
+    step = json.loads((tmp_path / "second/step.json").read_text())
+    assert (step["stage"], step["revision"]) == ("double", 1)
+    assert not (tmp_path / "second/started.json").exists()
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    assert [s["name"] for s in plan["steps"]] == ["first", "second", "other"]
+    assert plan["steps"][1]["reads"] == ["first"]
+    assert plan["steps"][1]["config"]["source"] == "first/text.txt"
+
+
+def test_finished_steps_are_skipped(tmp_path: Path) -> None:
+    go(tmp_path)
+    go(tmp_path)
+    assert FUSE["letters"] == 6
+
+
+def test_the_place_of_a_run_does_not_matter(tmp_path: Path) -> None:
+    go(tmp_path / "a")
+    (tmp_path / "a").rename(tmp_path / "b")
+    go(tmp_path / "b")
+    assert FUSE["letters"] == 6
+
+
+def test_a_changed_setting_is_refused_with_its_name(tmp_path: Path) -> None:
+    go(tmp_path)
+    with pytest.raises(InputError, match=r"first: .*text was one, now two.*--redo first"):
+        go(tmp_path, first={"text": "two"})
+    assert (tmp_path / "first/text.txt").read_text() == "one"
+
+
+def test_redo_makes_a_step_and_what_hangs_on_it_again(tmp_path: Path) -> None:
+    go(tmp_path)
+    go(tmp_path, redo=("first",), first={"text": "two"})
+    assert (tmp_path / "second/double.txt").read_text() == "twotwo"
+    assert (tmp_path / "other/text.txt").read_text() == "other"
+
+
+def test_a_changed_input_is_refused(tmp_path: Path) -> None:
+    go(tmp_path)
+    (tmp_path / "first/text.txt").write_text("tampered")
+    with pytest.raises(InputError, match="source was"):
+        go(tmp_path)
+
+
+def test_interrupted_goes_on_from_what_it_wrote(tmp_path: Path) -> None:
+    FUSE["at"] = 4
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path)
+    assert not (tmp_path / "second/step.json").exists()
+    FUSE["at"] = -1
+    go(tmp_path)
+    assert (tmp_path / "second/double.txt").read_text() == "oneone"
+    assert FUSE["letters"] == 6
+
+
+def test_interrupted_with_other_settings_starts_afresh(tmp_path: Path) -> None:
+    FUSE["at"] = 4
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path)
+    FUSE["at"] = -1
+    go(tmp_path, redo=("first",), first={"text": "abc"})
+    assert (tmp_path / "second/double.txt").read_text() == "abcabc"
+
+
+def test_overrides_reach_a_step_or_every_step_of_a_stage(tmp_path: Path) -> None:
+    go(tmp_path, write={"text": "all"}, other={"text": "only"})
+    assert (tmp_path / "first/text.txt").read_text() == "all"
+    assert (tmp_path / "other/text.txt").read_text() == "only"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        ({"frist": {"text": "x"}}, "frist: no such step"),
+        ({"first": {"txt": "x"}}, r"first\.txt: no such setting; settings are text"),
+        ({"first": {"text": 3}}, r"first\.text: found 3"),
+    ],
+)
+def test_bad_settings_are_found_before_any_work(
+    tmp_path: Path, overrides: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        go(tmp_path / "run", **overrides)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_input_is_found_before_any_work(tmp_path: Path) -> None:
+    def missing(run: Run) -> None:
+        run("first", Write())
+        run("second", Double(source=tmp_path / "none.txt"))
+
+    with pytest.raises(InputError, match=r"none\.txt: no such file"):
+        run_recipe(missing, name="r", folder=tmp_path / "run", overrides={})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    go(tmp_path)
+    with pytest.raises(InputError, match="holds a run of recipe 'r', not 's'"):
+        run_recipe(recipe, name="s", folder=tmp_path, overrides={})
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(InputError, match="holds no run"):
+        go(tmp_path)
+
+
+def test_dry_run_writes_nothing(tmp_path: Path) -> None:
+    run_recipe(recipe, name="r", folder=tmp_path / "run", overrides={}, dry_run=True)
+    assert not (tmp_path / "run").exists()

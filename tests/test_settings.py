@@ -1,0 +1,65 @@
+"""Settings: values read as people mean them, keys strict, the command line over the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mathtune import settings
+from mathtune.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3e-4", 0.0003),
+        ("1e5", 100000.0),
+        ("8", 8),
+        ("-2", -2),
+        (".5", 0.5),
+        ("true", True),
+        ("yes", "yes"),
+        ("1:30", "1:30"),
+        ("2026-01-01", "2026-01-01"),
+        ("openai/gsm8k", "openai/gsm8k"),
+        ("[1, 2]", [1, 2]),
+        ("{solution: a, id: b}", {"solution": "a", "id": "b"}),
+        ("null", None),
+    ],
+)
+def test_values(text: str, value: Any) -> None:
+    found = settings.value_of(text, where="k")
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_the_command_line_stands_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("n: 4\nssft: {epochs: 2, seed: 1}\n")
+    given = settings.read(str(path), ["ssft.epochs=3", "n=8"], beside=None)
+    assert given == {"n": 8, "ssft": {"epochs": 3, "seed": 1}}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("n: 1\nn: 2\n", "'n' stands twice"),
+        ("- a\n", "expected settings"),
+        ("n: [1\n", "no valid YAML"),
+        ("1: 2\n", "expected settings"),
+    ],
+)
+def test_faulty_files(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=sentence):
+        settings.read(str(path), [], beside=None)
+
+
+def test_faulty_names_and_assignments() -> None:
+    with pytest.raises(InputError, match="none: no such settings"):
+        settings.read("none", [], beside="mathtune.recipes")
+    with pytest.raises(InputError, match="'n 8': not a setting"):
+        settings.read(None, ["n 8"], beside=None)

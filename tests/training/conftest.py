@@ -1,0 +1,107 @@
+"""Tiny random models with their tokenizers, saved to folders, and rows to train them on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
+
+from mathtune import jsonl
+from mathtune.records import Example, Pair
+
+CHARACTERS = [chr(c) for c in range(32, 127)] + ["\n"]
+
+
+def tokenizer(words: list[str], chat_template: str | None = None) -> PreTrainedTokenizerFast:
+    """A tokenizer whose tokens are printable ASCII characters and these words; it adds no token."""
+    vocabulary = ["<pad>", "<eos>", *words, *CHARACTERS]
+    model = models.WordLevel({token: i for i, token in enumerate(vocabulary)}, unk_token="?")
+    made = Tokenizer(model)
+    pattern = "|".join([*sorted(words, key=len, reverse=True), "[\\s\\S]"])
+    made.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
+    made.decoder = decoders.Fuse()
+    made.add_special_tokens([AddedToken(t, normalized=False) for t in ("<pad>", "<eos>")])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, eos_token="<eos>", pad_token="<pad>", chat_template=chat_template
+    )
+
+
+def save(
+    folder: Path, *, words: list[str], layers: int = 2, hidden: int = 16, seed: int = 0
+) -> None:
+    """Write a random Llama and its tokenizer into `folder`."""
+    made = tokenizer(words)
+    set_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(made),
+        hidden_size=hidden,
+        intermediate_size=2 * hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=1024,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=made.eos_token_id,
+        pad_token_id=made.pad_token_id,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    made.save_pretrained(folder)
+
+
+def examples(count: int) -> list[Example]:
+    """Sums of growing length, so that lengths differ."""
+    return [
+        Example(
+            problem_id=f"p{i}",
+            problem=f"What is {'+'.join(['1'] * (i % 5 + 1))}?",
+            solution=f"{i % 5 + 1} ones.\n#### {i % 5 + 1}",
+        )
+        for i in range(count)
+    ]
+
+
+def pairs(count: int) -> list[Pair]:
+    """The examples' solutions beside wrong ones."""
+    return [
+        Pair(
+            problem_id=row.problem_id,
+            problem=row.problem,
+            right=row.solution,
+            wrong=f"{i % 5 + 2} or so.\n#### {i % 5 + 2}",
+        )
+        for i, row in enumerate(examples(count))
+    ]
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A random two-layer Llama whose label words are one token each."""
+    folder = tmp_path_factory.mktemp("tiny")
+    save(folder, words=[" correct", " incorrect"])
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def save_tiny() -> Callable[..., None]:
+    """Write another tiny model: `save_tiny(folder, words=[...])`."""
+    return save
+
+
+@pytest.fixture(scope="session")
+def example_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirteen Example rows."""
+    path = tmp_path_factory.mktemp("rows") / "examples.jsonl"
+    jsonl.write(path, examples(13))
+    return path
+
+
+@pytest.fixture(scope="session")
+def pair_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirteen Pair rows."""
+    path = tmp_path_factory.mktemp("rows") / "pairs.jsonl"
+    jsonl.write(path, pairs(13))
+    return path
