@@ -1,10 +1,10 @@
 """The grader `prm800k`: the verdicts of openai/prm800k's `grade_answer`, without evaluating text.
 
-Two answers agree if a string form of theirs is the same, or if, element by element, their difference
-is zero. The original asks sympy for that, on text that it evaluates as Python; here the difference
-is taken at fixed points, exactly where it is rational. Its conservative rules are kept: two
-fractions must agree as written, an integer only with an integer, and nothing is computed with more
-than two unknown letters or with exponents of two digits.
+Two answers agree if a string form of theirs is the same, or if, element by element, their
+difference is zero. The original asks sympy for that, on text that it evaluates as Python; here the
+difference is taken at fixed points, exactly where it is rational. Its conservative rules are kept:
+two fractions must agree as written, an integer only with an integer, and nothing is computed with
+more than two unknown letters or with exponents of two digits.
 """
 
 import re
@@ -38,17 +38,26 @@ def judge(answer: str, gold: str) -> Verdict:
     >>> judge(r"\frac{2}{4}", r"\frac{1}{2}")
     <Verdict.wrong: 'wrong'>
     """
+    verdict = quick(answer, gold)
+    if verdict is not None:
+        return verdict
+    if len(answer) > MAX_TEXT or len(gold) > MAX_TEXT:
+        return Verdict.undecided
+    try:
+        with ev.metered():
+            return Verdict.correct if _agree(answer, gold) else Verdict.wrong
+    except (TooLargeError, RecursionError):
+        return Verdict.undecided
+
+
+def quick(answer: str, gold: str) -> Verdict | None:
+    """The verdict on equal texts and on two plain integers, else None."""
     if answer == gold:
         return Verdict.correct
     if _INTEGER.fullmatch(answer) and _INTEGER.fullmatch(gold):
         same = int(answer.replace(",", "")) == int(gold.replace(",", ""))
         return Verdict.correct if same else Verdict.wrong
-    if len(answer) > MAX_TEXT or len(gold) > MAX_TEXT:
-        return Verdict.undecided
-    try:
-        return Verdict.correct if _agree(answer, gold) else Verdict.wrong
-    except (TooLargeError, RecursionError):
-        return Verdict.undecided
+    return None
 
 
 def _agree(answer: str, gold: str) -> bool:
@@ -71,9 +80,9 @@ def _elements(text: str) -> list[str]:
     """The members of one bracketed tuple or interval, else the whole text."""
     text = without_grouping(text)
     inner = text[1:-1]
-    if len(text) > 2 and text[0] in _BRACKETS and text[-1] in _BRACKETS:
-        if not any(bracket in inner for bracket in _BRACKETS):
-            return [element.strip() for element in inner.split(",")]
+    bracketed = len(text) > 2 and text[0] in _BRACKETS and text[-1] in _BRACKETS
+    if bracketed and not any(bracket in inner for bracket in _BRACKETS):
+        return [element.strip() for element in inner.split(",")]
     return [text]
 
 

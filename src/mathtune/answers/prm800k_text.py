@@ -182,7 +182,7 @@ def without_grouping(text: str) -> str:
         text = shorter
 
 
-# -- LaTeX to text ----------------------------------------------------------------------------------
+# -- LaTeX to text --------------------------------------------------------------------------------
 
 _SIGN_TABLE = (
     "alpha:α beta:β gamma:γ delta:δ epsilon:ϵ varepsilon:ε zeta:ζ eta:η theta:θ vartheta:ϑ "
