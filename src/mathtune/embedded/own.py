@@ -60,7 +60,7 @@ def own_pairs(
     tokenizer: PreTrainedTokenizerFast,
     *,
     seed: str,
-    problems: int = 3000,
+    problems: int = 1500,
     copies: int = 8,
 ) -> list[tuple[str, str, Mistaken]]:
     """(problem, right solution, wrong solution with its first error), up to 4 a problem."""

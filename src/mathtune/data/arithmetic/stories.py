@@ -146,7 +146,8 @@ def sharing(rng: random.Random, wordings: Sequence[str]) -> Puzzle | None:
     texts = {
         "a": "{who} has {a} bags of {b} {x} and {o} has {c} {x}. {noise}"
         "They share all of them equally among {k} friends. ",
-        "b": "{k} friends share {c} {x} from {o} and {a} bags of {b} {x} from {who} equally. {noise}",
+        "b": "{k} friends share {c} {x} from {o} and {a} bags of {b} {x} from {who} equally. "
+        "{noise}",
         "c": "{noise}{o} puts {c} {x} and {who} puts {a} bags of {b} {x} in a box. "
         "{k} friends divide the box equally. ",
     }
