@@ -25,11 +25,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mathtune import __version__, bill, jsonl, provenance
+from mathtune import bill, jsonl, provenance
 from mathtune.errors import InputError
 from mathtune.fingerprint import differences, fingerprint, inputs, settings
 from mathtune.progress import say
 from mathtune.stage import Stage
+from mathtune.version import __version__
 
 Handle = TypeVar("Handle")
 Overrides = Mapping[str, Mapping[str, Any]]
@@ -37,6 +38,7 @@ Overrides = Mapping[str, Mapping[str, Any]]
 
 PLAN, STARTED, STEP, METRICS = "plan.json", "started.json", "step.json", "metrics.json"
 LOCK = ".lock"
+FILES = (".jsonl", ".jsonl.gz", ".gguf", ".yaml")
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,8 @@ class Run:
         for name in sorted({*self._overrides, *redo} - known):
             raise InputError(f"{name}: no such step or setting; steps are {', '.join(self.steps)}.")
         for step in self.steps.values():
-            missing = [path for path in inputs(step.stage) if not self._inside(path)]
-            for path in missing:
-                if isinstance(path, Path) and not path.exists():
+            for path in inputs(step.stage):
+                if not self._inside(path) and missing(path):
                     raise InputError(
                         f"{path}: no such file or folder; step {step.name!r} reads it."
                     )
@@ -119,9 +120,10 @@ class Run:
         return frozenset(found)
 
 
-def _is_path(name: str | Path) -> bool:
-    """A model's or data's name is a path where it looks like one; else it may be on the hub."""
-    return isinstance(name, Path) or name.startswith(("/", "./", "../", "~"))
+def missing(name: str | Path) -> bool:
+    """Whether this is a path that is not there; a name that does not look like one may be a hub's."""
+    looks = isinstance(name, Path) or name.startswith(("/", "./", "../", "~"))
+    return (looks or name.endswith(FILES)) and not Path(name).expanduser().exists()
 
 
 def run_recipe(
@@ -181,7 +183,12 @@ def execute(stage: Stage, folder: Path, *, redo: bool = False) -> None:
     _prepare_folder(folder, mark)
     say(f"{folder.name}: {stage.kind()}")
     meter = bill.Meter()
-    metrics = _isolated(stage, folder) if _wants_isolation(stage) else stage.run(folder)
+    try:
+        metrics = _isolated(stage, folder) if _wants_isolation(stage) else stage.run(folder)
+    except InputError:
+        if [path.name for path in folder.iterdir()] == [STARTED]:
+            shutil.rmtree(folder)
+        raise
     jsonl.write_json(folder / METRICS, metrics)
     record = {**mark, "bill": meter.read(), "made_with": provenance.record()}
     jsonl.write_json(folder / STEP, record)
