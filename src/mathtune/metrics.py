@@ -114,7 +114,7 @@ def curves(problems: Iterable[Clusters], plan: Plan) -> Curves:
     """
     parts = [subsets_of(plan.n, size, count=plan.subsets, seed=plan.seed) for size in plan.sizes]
     bounds = np.cumsum([0, *(len(part) for part in parts)])
-    stacked = np.concatenate(parts)
+    stacked = np.asfortranarray(np.concatenate(parts))  # samples are gathered: see `standings`
     mean, over_n, over_k = [], [], []
     for clusters in problems:
         if len(clusters.of) != plan.n:
@@ -126,48 +126,54 @@ def curves(problems: Iterable[Clusters], plan: Plan) -> Curves:
 
 
 def _over_n(clusters: Clusters, plan: Plan, subsets: Bools, bounds: NDArray[np.int64]) -> Floats:
-    """float (names, sizes): each curve at each subset size, in the order of `Plan.over_n`."""
+    """float (names, sizes): each curve at each subset size, in the order of `Plan.over_n`.
+
+    What looks at the top K clusters is the exact value for all clusters plus the sampled difference
+    between the two: unbiased, nearer, and never above its own limit.
+    """
     every = ranking.standings(clusters, subsets)
     top = every.first_clusters(plan.k)
-    few = ranking.standings(clusters, ranking.top_scored(clusters, subsets, plan.k), top=1)
     right = clusters.right
-    rows = np.stack(
+    sampled = np.stack(
         [
-            right[ranking.maj1(top)],
-            ranking.any_right(top),
-            right[ranking.best_scored(top)],
+            right[every.leader],
+            _minus(ranking.any_right(top), ranking.any_right(every)),
+            _minus(right[ranking.best_scored(top)], right[ranking.best_scored(every)]),
             right[ranking.heaviest(every)],
             right[ranking.heaviest(top)],
-            right[ranking.maj1(few)],
-            top.votes.sum(axis=1),
+            right[ranking.most_voted(clusters, ranking.top_scored(clusters, subsets, plan.k))],
+            top.votes.sum(axis=1) - every.votes.sum(axis=1),
         ]
     ).astype(np.float64)
-    sums = np.add.reduceat(rows, bounds[:-1], axis=1)
-    maj1, maj_k, rr_k, w_rr, w_rr_k, top_k, read = sums / np.diff(bounds)
+    means = np.add.reduceat(sampled, bounds[:-1], axis=1) / np.diff(bounds)
+    maj1, maj_k, rr_k, w_rr, w_rr_k, top_k, read = means
     by_rank = right[clusters.by_rank[:-1]]
     hits = int(by_rank.sum())
-    passed = [pass_at(plan.n, hits, size) for size in plan.sizes]
-    rr_all = [best_scored_at(by_rank, size) for size in plan.sizes]
+    passed = np.array([pass_at(plan.n, hits, size) for size in plan.sizes])
+    rr_all = np.array([best_scored_at(by_rank, size) for size in plan.sizes])
+    cost = np.mean(clusters.of >= 0) + read / np.array(plan.sizes)
     return np.stack(
-        [passed, maj1, maj_k, rr_all, rr_k, w_rr, w_rr_k, top_k, read / np.array(plan.sizes)]
+        [passed, maj1, passed + maj_k, rr_all, rr_all + rr_k, w_rr, w_rr_k, top_k, cost]
     )
+
+
+def _minus(ours: Bools, theirs: Bools) -> NDArray[np.int8]:
+    return ours.astype(np.int8) - theirs.astype(np.int8)
 
 
 def _over_k(clusters: Clusters, n: int) -> Floats:
     """float (OVER_K, n): each curve at K = 1..n, of all samples."""
-    subset = ranking.whole(clusters)
-    prefixes = ranking.standings(clusters, subset).prefixes()
-    # Row i of the lower triangle, in the order of scores, holds the best i + 1 samples.
+    prefixes = ranking.standings(clusters, ranking.whole(clusters)).prefixes()
+    # Row i holds the best-scored i + 1 samples: a lower triangle in the order of scores.
     best = np.zeros((n, n), dtype=bool)
     best[:, clusters.by_rank[:-1]] = np.tri(n, dtype=bool)
-    top = ranking.standings(clusters, best & (clusters.of >= 0), top=1)
     right = clusters.right
     return np.stack(
         [
             ranking.any_right(prefixes),
             right[ranking.best_scored(prefixes)],
             right[ranking.heaviest(prefixes)],
-            right[ranking.maj1(top)],
+            right[ranking.most_voted(clusters, best)],
             ranking.cost(prefixes, n),
         ]
     ).astype(np.float64)
