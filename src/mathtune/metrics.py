@@ -115,42 +115,64 @@ def curves(problems: Iterable[Clusters], plan: Plan) -> Curves:
     parts = [subsets_of(plan.n, size, count=plan.subsets, seed=plan.seed) for size in plan.sizes]
     bounds = np.cumsum([0, *(len(part) for part in parts)])
     stacked = np.asfortranarray(np.concatenate(parts))  # samples are gathered: see `standings`
+    exact = _Exact.of(plan)
     mean, over_n, over_k = [], [], []
     for clusters in problems:
         if len(clusters.of) != plan.n:
             raise ValueError(f"a problem has {len(clusters.of)} samples; expected {plan.n}")
         mean.append(clusters.right[:-1].mean())
-        over_n.append(_over_n(clusters, plan, stacked, bounds))
+        sampled = _sampled(clusters, plan.k, stacked)
+        means = np.add.reduceat(sampled, bounds[:-1], axis=1) / np.diff(bounds)
+        over_n.append(_over_n(clusters, plan, means, exact))
         over_k.append(_over_k(clusters, plan.n))
     return Curves(plan, np.array(mean), np.array(over_n), np.array(over_k))
 
 
-def _over_n(clusters: Clusters, plan: Plan, subsets: Bools, bounds: NDArray[np.int64]) -> Floats:
+@dataclass(frozen=True)
+class _Exact:
+    """`passed` float (n + 1, sizes): `pass_at` by how many are right; `picked` float (n, sizes): the
+    chance that the sample of a rank is the best-scored of a subset, whose sum is `best_scored_at`."""
+
+    passed: Floats
+    picked: Floats
+
+    @staticmethod
+    def of(plan: Plan) -> _Exact:
+        n, sizes = plan.n, plan.sizes
+        one_right = np.eye(n, dtype=bool)
+        return _Exact(
+            np.array([[pass_at(n, right, size) for size in sizes] for right in range(n + 1)]),
+            np.array([[best_scored_at(one_right[i], size) for size in sizes] for i in range(n)]),
+        )
+
+
+def _sampled(clusters: Clusters, k: int, subsets: Bools) -> Floats:
+    """float (7, R): of every subset, what has no formula; what looks at the top K clusters as the
+    difference to all clusters."""
+    every = ranking.standings(clusters, subsets)
+    top = every.first_clusters(k)
+    right = clusters.right
+    found = np.empty((7, len(subsets)))
+    found[0] = right[every.leader]
+    found[1] = _minus(ranking.any_right(top), ranking.any_right(every))
+    found[2] = _minus(right[ranking.best_scored(top)], right[ranking.best_scored(every)])
+    found[3] = right[ranking.heaviest(every)]
+    found[4] = right[ranking.heaviest(top)]
+    found[5] = right[ranking.most_voted(clusters, ranking.top_scored(clusters, subsets, k))]
+    found[6] = top.votes.sum(axis=1) - every.votes.sum(axis=1)
+    return found
+
+
+def _over_n(clusters: Clusters, plan: Plan, means: Floats, exact: _Exact) -> Floats:
     """float (names, sizes): each curve at each subset size, in the order of `Plan.over_n`.
 
     What looks at the top K clusters is the exact value for all clusters plus the sampled difference
     between the two: unbiased, nearer, and never above its own limit.
     """
-    every = ranking.standings(clusters, subsets)
-    top = every.first_clusters(plan.k)
-    right = clusters.right
-    sampled = np.stack(
-        [
-            right[every.leader],
-            _minus(ranking.any_right(top), ranking.any_right(every)),
-            _minus(right[ranking.best_scored(top)], right[ranking.best_scored(every)]),
-            right[ranking.heaviest(every)],
-            right[ranking.heaviest(top)],
-            right[ranking.most_voted(clusters, ranking.top_scored(clusters, subsets, plan.k))],
-            top.votes.sum(axis=1) - every.votes.sum(axis=1),
-        ]
-    ).astype(np.float64)
-    means = np.add.reduceat(sampled, bounds[:-1], axis=1) / np.diff(bounds)
     maj1, maj_k, rr_k, w_rr, w_rr_k, top_k, read = means
-    by_rank = right[clusters.by_rank[:-1]]
-    hits = int(by_rank.sum())
-    passed = np.array([pass_at(plan.n, hits, size) for size in plan.sizes])
-    rr_all = np.array([best_scored_at(by_rank, size) for size in plan.sizes])
+    by_rank = clusters.right[clusters.by_rank[:-1]]
+    passed = exact.passed[np.count_nonzero(by_rank)]
+    rr_all = by_rank @ exact.picked
     cost = np.mean(clusters.of >= 0) + read / np.array(plan.sizes)
     return np.stack(
         [passed, maj1, passed + maj_k, rr_all, rr_all + rr_k, w_rr, w_rr_k, top_k, cost]
@@ -177,6 +199,20 @@ def _over_k(clusters: Clusters, n: int) -> Floats:
             ranking.cost(prefixes, n),
         ]
     ).astype(np.float64)
+
+
+def votes_at(problems: Iterable[Clusters], plan: Plan, sizes: Sequence[int]) -> Floats:
+    """Maj1@N of every problem at any subset sizes, float (P, sizes)."""
+    parts = [
+        np.asfortranarray(subsets_of(plan.n, size, count=plan.subsets, seed=plan.seed))
+        for size in sizes
+    ]
+    return np.array(
+        [
+            [clusters.right[ranking.most_voted(clusters, part)].mean() for part in parts]
+            for clusters in problems
+        ]
+    )
 
 
 def tie_rates(problems: Sequence[Clusters]) -> dict[str, float]:

@@ -230,7 +230,9 @@ def top_scored(clusters: Clusters, subsets: Bools, count: int) -> Bools:
     by_rank = clusters.by_rank[: np.count_nonzero(clusters.of >= 0)]
     inside = subsets.T[by_rank]
     kept = np.zeros(subsets.shape, dtype=bool, order="F")
-    kept.T[by_rank] = inside & (np.cumsum(inside, axis=0, dtype=np.min_scalar_type(len(by_rank))) <= count)
+    kept.T[by_rank] = inside & (
+        np.cumsum(inside, axis=0, dtype=np.min_scalar_type(len(by_rank))) <= count
+    )
     return kept
 
 
@@ -261,9 +263,7 @@ def _smallest(inside: Bools, values: Ints, starts: Ints, n: int) -> NDArray[np.u
     return small.type(n) - found
 
 
-def _taken_apart(
-    keys: NDArray[np.int32], n: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _taken_apart(keys: NDArray[np.int32], n: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Votes and earliest sample (n where there are no votes) of `_keys`."""
     bits = n.bit_length()
     return keys >> bits, n - (keys & ((1 << bits) - 1))
