@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import inspect
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 from rich.markup import escape
 
@@ -89,14 +90,15 @@ def run(
             raise InputError(f"{key}: no such setting; settings are {fields}, and those of steps.")
     resolved = validated(kind, own)
     folder = (out or Path("runs") / recipe).absolute()
-    done = run_recipe(
-        lambda step: RECIPES[name].compose(step, resolved),
-        name=name,
-        folder=folder,
-        overrides=overrides,
-        redo=frozenset(redo or ()),
-        dry_run=dry_run,
-    )
+    with _interruptible():
+        done = run_recipe(
+            lambda step: RECIPES[name].compose(step, resolved),
+            name=name,
+            folder=folder,
+            overrides=overrides,
+            redo=frozenset(redo or ()),
+            dry_run=dry_run,
+        )
     from mathtune import report
     from mathtune.overview import plan_table
 
@@ -178,7 +180,8 @@ def run_stage(
     for path in inputs(stage):
         if isinstance(path, Path) and not path.exists():
             raise InputError(f"{path}: no such file or folder.")
-    execute(stage, out.absolute(), redo=redo)
+    with _interruptible():
+        execute(stage, out.absolute(), redo=redo)
     say(f"wrote {out}")
 
 
@@ -207,25 +210,28 @@ for _kind, _positional in (
 def main() -> None:
     """Start the command line; faults of the user end with one sentence and exit code 2."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except InputError as error:
-        code = _fault(str(error))
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except (KeyboardInterrupt, click.Abort):
-        say("stopped; the same command continues from here")
-        code = 130
+        _fault(str(error))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        code = _fault(
+        _fault(
             f"{error.filename or 'the disk'}: no space left; what was finished is kept, "
             "the same command continues once there is space."
         )
-    sys.exit(code)
 
 
-def _fault(sentence: str) -> int:
+def _fault(sentence: str) -> NoReturn:
     console.print(f"[bold red]error:[/] {escape(sentence)}")
-    return 2
+    sys.exit(2)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end with a sentence and the usual exit code."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("stopped; the same command continues from here")
+        raise typer.Exit(130) from None

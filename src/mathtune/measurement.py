@@ -349,7 +349,7 @@ def _outcomes(
 def rounded(value: Any) -> Any:
     """The document with every float at `DECIMALS` decimals, so that it is the same on every machine."""
     if isinstance(value, float):
-        return round(value, DECIMALS)
+        return round(float(value), DECIMALS)  # numpy's floats are not JSON
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -2,7 +2,20 @@
 
 from mathtune.answers.equivalence import cluster, equivalent
 from mathtune.answers.extract import Answer, extract
-from mathtune.answers.grading import compare, grade
+from mathtune.answers.grading import Grader, compare, compare_many, grade, grade_many
+from mathtune.answers.reward import reward
 from mathtune.records import Verdict
 
-__all__ = ["Answer", "Verdict", "cluster", "compare", "equivalent", "extract", "grade"]
+__all__ = [
+    "Answer",
+    "Grader",
+    "Verdict",
+    "cluster",
+    "compare",
+    "compare_many",
+    "equivalent",
+    "extract",
+    "grade",
+    "grade_many",
+    "reward",
+]

@@ -9,6 +9,9 @@ expressions are compared to 60 digits. Numbers stay exact as long as they are ra
 """
 
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from zlib import crc32
 
@@ -38,12 +41,47 @@ class UndefinedError(NotMathError):
     """An expression without a value, such as a division by zero."""
 
 
+class _Meter(threading.local):
+    """Work left to this thread in the current comparison, in units of some ten microseconds."""
+
+    left = 0
+
+
+_METER = _Meter()
+WORK = 20_000
+
+
+@contextmanager
+def metered() -> Iterator[None]:
+    """Give the comparison inside a fresh allowance of WORK, whatever else the thread is doing.
+
+    What would take longer raises TooLargeError: a limit on work, unlike one on time, gives the same
+    verdict on every machine.
+    """
+    before = _METER.left
+    _METER.left = WORK
+    try:
+        yield
+    finally:
+        _METER.left = before
+
+
+def _spend(units: int) -> None:
+    _METER.left -= units
+    if _METER.left < 0:
+        raise TooLargeError(f"more than {WORK} units of work")
+
+
 def evaluate(node: Node, point: int = 0) -> Value:
     """The value of `node` with its symbols at the `point`-th of POINTS places.
 
-    >>> evaluate(("div", ("num", 2), ("num", 4)))
+    Runs inside `metered()`.
+
+    >>> with metered():
+    ...     evaluate(("div", ("num", 2), ("num", 4)))
     Fraction(1, 2)
     """
+    _spend(1)
     kind = node[0]
     if kind == "num":
         return node[1]
@@ -161,15 +199,12 @@ def _checked(real: Real, imaginary: Real) -> Value:
 
 
 def _sized(value: int | Fraction) -> Value:
-    if isinstance(value, int):
-        if value.bit_length() > MAX_BITS:
-            raise TooLargeError(f"a number of more than {MAX_BITS} bits")
-        return value
-    if value.denominator == 1:
-        return value.numerator
-    if value.numerator.bit_length() + value.denominator.bit_length() > MAX_BITS:
-        raise TooLargeError(f"a fraction of more than {MAX_BITS} bits")
-    return value
+    bits = value.numerator.bit_length() + value.denominator.bit_length()
+    if bits > MAX_BITS:
+        raise TooLargeError(f"a number of more than {MAX_BITS} bits")
+    if bits > 2_000:
+        _spend((bits // 2_000) ** 2)
+    return value.numerator if value.denominator == 1 else value
 
 
 def negative(a: Value) -> Value:
@@ -214,6 +249,7 @@ def power(a: Value, b: Value) -> Value:
             return power(exact, b.numerator)
     if a == 0:
         return 0
+    _spend(20)
     base, exponent = inexact(a), inexact(b)
     if _magnitude(exponent[0]) > 64 or _magnitude(exponent[1]) > 64:
         raise TooLargeError("an exponent beyond two to the sixty-fourth")
@@ -303,6 +339,7 @@ def rational(part: Real) -> Fraction | None:
 def _factorial(a: Value) -> Value:
     a = whole(a)
     if isinstance(a, int):
+        _spend(100)
         if a < 0:
             raise UndefinedError("factorial of a negative integer")
         if a > MAX_FACTORIAL:
@@ -312,6 +349,7 @@ def _factorial(a: Value) -> Value:
 
 
 def _gamma(a: Value) -> Value:
+    _spend(400)
     x = inexact(a)
     if max(_magnitude(x[0]), _magnitude(x[1])) > 16:
         raise TooLargeError("factorial of a large number")
@@ -353,6 +391,7 @@ _ELEMENTARY = {
 
 
 def _elementary(name: str, a: Value) -> Value:
+    _spend(20)
     x = inexact(a)
     if max(_magnitude(x[0]), _magnitude(x[1])) > 64:
         raise TooLargeError(f"{name} of a large number")
@@ -408,6 +447,14 @@ def _binomial(n: Value, k: Value) -> Value:
 
 
 _BINARY = {"add": add, "mul": multiply, "div": divide, "pow": power, "root": root}
+
+
+def close(a: Value, b: Value, *, bits: int) -> bool:
+    """Whether `a` and `b` agree to `bits` binary digits."""
+    difference = inexact(add(a, negative(b)))
+    x, y = inexact(a), inexact(b)
+    scale = max(_magnitude(x[0]), _magnitude(x[1]), _magnitude(y[0]), _magnitude(y[1]))
+    return max(_magnitude(difference[0]), _magnitude(difference[1])) < scale - bits
 
 
 # -- keys of values ------------------------------------------------------------------------------

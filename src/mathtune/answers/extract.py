@@ -22,6 +22,8 @@ ExtractRule = Literal["explicit", "last-number"]
 # Answers stand at the end. The bound keeps a runaway sample of megabytes as cheap as any other.
 TAIL = 100_000
 _ANSWER_LIMIT = 10_000
+# So many marks of one kind are looked at, from the end of the text.
+_MAX_MARKS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,32 +78,29 @@ def _boxed(text: str) -> str | None:
     if "\\boxed" not in text and "\\fbox" not in text:
         return None
     found: str | None = None
-    open_groups: list[int] = []  # start of the content for a box, -1 for any other group
+    groups: list[int] = []  # start of the content for a box, -1 for any other group
+    boxes = 0  # how many of them are boxes
     opens_box = False
     previous_end = 0
     for token in _BOX_TOKEN.finditer(text):
         word = token.group()
         if word == "{":
-            follows = opens_box and not text[previous_end : token.start()].strip()
-            open_groups.append(token.end() if follows else -1)
+            opens_box = opens_box and not text[previous_end : token.start()].strip()
+            groups.append(token.end() if opens_box else -1)
+            boxes += opens_box
             opens_box = False
         elif word == "}":
-            if open_groups:
-                start = open_groups.pop()
-                outermost = all(group < 0 for group in open_groups)
-                content = text[start : token.start()].strip() if start >= 0 and outermost else ""
-                found = content or found
+            start = groups.pop() if groups else -1
+            boxes -= start >= 0
+            if start >= 0 and not boxes:
+                found = text[start : token.start()].strip()[:_ANSWER_LIMIT] or found
             opens_box = False
-        elif word.startswith(("\\boxed", "\\fbox")):
-            opens_box = True
-            if not open_groups or all(group < 0 for group in open_groups):
-                found = _unbraced_box(text, token.end()) or found
         else:
-            opens_box = False
+            opens_box = word.startswith(("\\boxed", "\\fbox"))
+            if opens_box and not boxes:
+                found = _unbraced_box(text, token.end()) or found
         previous_end = token.end()
-        if len(open_groups) > 2_000:
-            return found
-    return found if found is None or len(found) <= _ANSWER_LIMIT else found[:_ANSWER_LIMIT]
+    return found
 
 
 def _unbraced_box(text: str, start: int) -> str | None:
@@ -119,7 +118,9 @@ _NUMBER_LINE = re.compile(r"[-−+]?\s*\\?\$?\s*[-−]?[\d.,]*\d(?:\s*/\s*\d+)?\
 def _hashes(text: str) -> str | None:
     """GSM8K's last line. Markdown headings (`#### Step 2`) are not answers."""
     at = text.rfind("####")
-    while at >= 0:
+    for _ in range(_MAX_MARKS):
+        if at < 0:
+            return None
         line_start = at == 0 or text[at - 1] != "#"
         line, _, rest = text[at + 4 :].partition("\n")
         content = _trim(line)
@@ -169,12 +170,13 @@ def _phrase(text: str) -> str | None:
     """The sentence after the last `answer is` or `Answer:`."""
     if "nswer" not in text and "NSWER" not in text:
         return None
-    found: str | None = None
-    for match in _PHRASE.finditer(text):
-        if text.startswith(("not ", "n't "), match.end()):
-            continue
-        found = _sentence(text[match.end() : match.end() + 1_000]) or found
-    return found
+    matches = list(_PHRASE.finditer(text))[-_MAX_MARKS:]
+    for match in reversed(matches):
+        if not text.startswith(("not ", "n't "), match.end()):
+            found = _sentence(text[match.end() : match.end() + 1_000])
+            if found:
+                return found
+    return None
 
 
 _DOLLARS = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.S)

@@ -1,17 +1,33 @@
-"""Compare an answer with its gold, and grade a whole solution. The door to the named graders."""
+"""Compare an answer with its gold, and grade whole solutions, one or many. The named graders."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, get_args
 
-from mathtune.answers.extract import extract
-from mathtune.answers.mathematical import judge
+from mathtune.answers import mathematical, pool, prm800k, second_opinion
+from mathtune.answers.extract import ExtractRule, extract
 from mathtune.records import Verdict
 
 Grader = Literal["math", "prm800k", "math-verify"]
 
+_JUDGES: dict[str, Callable[[str, str], Verdict]] = {
+    "math": mathematical.judge,
+    "prm800k": prm800k.judge,
+    "math-verify": second_opinion.judge,
+}
+# What each settles at once, without a parser; None is left to the judge.
+_QUICK: dict[str, Callable[[str, str], Verdict | None]] = {
+    "math": mathematical.quick,
+    "prm800k": prm800k.quick,
+    "math-verify": second_opinion.quick,
+}
+VERSIONS = {"math": mathematical.VERSION, "prm800k": prm800k.VERSION}
+
 
 def compare(answer: str | None, gold: str, *, grader: Grader = "math") -> Verdict:
     r"""Judge an extracted `answer` against `gold`. Never raises on any string.
+
+    `math` and `prm800k` work within fixed limits; `math-verify`, which has none, runs in a worker
+    that is killed after a second. What goes beyond the limits is `undecided`.
 
     >>> compare(r"\frac{2}{4}", "0.5")
     <Verdict.correct: 'correct'>
@@ -22,13 +38,14 @@ def compare(answer: str | None, gold: str, *, grader: Grader = "math") -> Verdic
     >>> compare("7", "")
     <Verdict.undecided: 'undecided'>
     """
-    if grader not in _GRADERS:
-        raise ValueError(f"compare: grader is {grader!r}, expected one of {get_args(Grader)}")
-    if answer is None or not answer.strip():
-        return Verdict.no_answer
-    if not gold.strip():
-        return Verdict.undecided
-    return _GRADERS[grader](answer, gold)
+    _check(grader)
+    verdict = _settled(answer, gold, grader)
+    if verdict is not None:
+        return verdict
+    assert answer is not None
+    if grader == "math-verify":
+        return pool.shared(1).run_one((answer, gold), grader, limit=pool.LIMIT, start=0.4)
+    return _JUDGES[grader](answer, gold)
 
 
 def grade(solution: str, gold: str, *, grader: Grader = "math") -> Verdict:
@@ -43,4 +60,81 @@ def grade(solution: str, gold: str, *, grader: Grader = "math") -> Verdict:
     return compare(answer.text if answer else None, gold, grader=grader)
 
 
-_GRADERS: dict[str, Callable[[str, str], Verdict]] = {"math": judge}
+def grade_many(
+    pairs: Iterable[tuple[str, str]],
+    *,
+    grader: Grader = "math",
+    rule: ExtractRule = "explicit",
+    workers: int | None = None,
+    limit: float = pool.LIMIT,
+) -> list[Verdict]:
+    """Verdicts of many (solution, gold), in order. See `compare_many`.
+
+    >>> [v.value for v in grade_many([("#### 7", "7"), ("So 7.", "7")], rule="last-number")]
+    ['correct', 'correct']
+    """
+    found = ((extract(solution, rule=rule), gold) for solution, gold in pairs)
+    answers = ((answer.text if answer else None, gold) for answer, gold in found)
+    return compare_many(answers, grader=grader, workers=workers, limit=limit)
+
+
+def compare_many(
+    pairs: Iterable[tuple[str | None, str]],
+    *,
+    grader: Grader = "math",
+    workers: int | None = None,
+    limit: float = pool.LIMIT,
+) -> list[Verdict]:
+    """Verdicts of many (answer, gold), in order.
+
+    Equal pairs are judged once and plain numbers at once; the rest goes in batches to `workers`
+    processes (default: as many as there are cores), where a pair that takes longer than `limit`
+    seconds is `undecided`. Works on any thread.
+
+    >>> [v.value for v in compare_many([("1/2", "0.5"), (None, "3"), ("4", "3")])]
+    ['correct', 'no_answer', 'wrong']
+    """
+    _check(grader)
+    verdicts: list[Verdict | None] = []
+    hard: dict[tuple[str, str], list[int]] = {}
+    seen: dict[tuple[str | None, str], Verdict | None] = {}
+    for index, pair in enumerate(pairs):
+        if pair not in seen:
+            seen[pair] = _settled(*pair, grader)
+        verdict = seen[pair]
+        verdicts.append(verdict)
+        if verdict is None:
+            assert pair[0] is not None
+            hard.setdefault((pair[0], pair[1]), []).append(index)
+    crew = pool.shared(workers or pool.usable_cores())
+    for indices, verdict in zip(
+        hard.values(), crew.run(list(hard), grader, limit=limit), strict=True
+    ):
+        for index in indices:
+            verdicts[index] = verdict
+    return [verdict for verdict in verdicts if verdict is not None]
+
+
+def judges() -> dict[str, Callable[[str, str], Verdict]]:
+    """The graders by name, for pairs that hold text on both sides."""
+    return _JUDGES
+
+
+def warm() -> None:
+    """Load what the first comparison would load."""
+    mathematical.judge(r"\sqrt{2}", "x + 1")
+
+
+def _check(grader: str) -> None:
+    if grader not in _JUDGES:
+        raise ValueError(f"grader is {grader!r}, expected one of {get_args(Grader)}")
+    if grader == "math-verify":
+        second_opinion.require()
+
+
+def _settled(answer: str | None, gold: str, grader: str) -> Verdict | None:
+    if answer is None or not answer.strip():
+        return Verdict.no_answer
+    if not gold.strip():
+        return Verdict.undecided
+    return _QUICK[grader](answer, gold)

@@ -32,7 +32,8 @@ def canonical_key(answer: str) -> Key:
     if number is not None:
         return number
     try:
-        return node_key(parse(answer))
+        with ev.metered():
+            return node_key(parse(answer))
     except NotMathError:
         text = plain_text(answer)
         return _PHRASES.get(text, ("text", text))

@@ -1,0 +1,196 @@
+"""Worker processes that can be killed: bulk comparisons with a wall-clock limit for each pair.
+
+A batch goes to a worker, its verdicts come back one by one. A pair whose verdict does not come
+within the limit is `undecided`; its worker is killed and replaced, and the rest of the batch goes
+on. Workers are subprocesses with bounded memory; they stay for the next call.
+"""
+
+import atexit
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+from mathtune.answers.worker import READY
+from mathtune.records import Verdict
+
+Pair = tuple[str, str]
+
+LIMIT = 1.0
+"""Seconds that one comparison may take."""
+START = 20.0
+"""Seconds that a worker may take to start in bulk work, where one slow start harms nobody."""
+_BATCH = 64
+
+
+class Worker:
+    """One child process. Not thread-safe: a pool hands it to one thread at a time."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._ready = False
+
+    def run(
+        self, pairs: Sequence[Pair], grader: str, *, limit: float, start: float
+    ) -> list[Verdict]:
+        """Verdicts of a batch, in order. Waits at most `start` seconds for the child to start."""
+        verdicts: list[Verdict] = []
+        while len(verdicts) < len(pairs):
+            if not self._await_ready(start):
+                return verdicts + [Verdict.undecided] * (len(pairs) - len(verdicts))
+            self._send({"grader": grader, "pairs": pairs[len(verdicts) :]})
+            while len(verdicts) < len(pairs):
+                line = self._receive(limit)
+                if line is None:
+                    verdicts.append(Verdict.undecided)
+                    self.kill()
+                    break
+                verdicts.append(Verdict(line.decode().strip()))
+        return verdicts
+
+    def kill(self) -> None:
+        """End the child at once. The next batch starts another."""
+        process, self._process, self._ready = self._process, None, False
+        if process is not None:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
+
+    def _await_ready(self, seconds: float) -> bool:
+        if self._process is None:
+            self._launch()
+        if not self._ready:
+            line = self._receive(seconds)
+            if line == b"":  # the child died while starting
+                self.kill()
+            self._ready = line == READY
+        return self._ready
+
+    def _launch(self) -> None:
+        program = (
+            f"import sys; sys.path[:] = {sys.path!r}; "
+            "from mathtune.answers.worker import main; main()"
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self._lines = queue.SimpleQueue()
+        reader = threading.Thread(
+            target=_forward, args=(self._process, self._lines), name="answers-reader", daemon=True
+        )
+        reader.start()
+
+    def _send(self, batch: dict[str, object]) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(batch).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            # The child died between batches; its end of file makes the first pair undecided.
+            return
+
+    def _receive(self, seconds: float) -> bytes | None:
+        """The next line, empty if the child ended, None if nothing came in time."""
+        try:
+            line = self._lines.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        return line if line else (b"" if not self._ready else None)
+
+
+def _forward(process: "subprocess.Popen[bytes]", lines: "queue.SimpleQueue[bytes]") -> None:
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            lines.put(line)
+    except ValueError:  # closed by kill()
+        return
+    lines.put(b"")
+
+
+class Pool:
+    """Workers that share the batches of one call."""
+
+    def __init__(self, workers: int) -> None:
+        self.owner = os.getpid()
+        self._workers = [Worker() for _ in range(workers)]
+        self._lock = threading.Lock()
+
+    def run(self, pairs: Sequence[Pair], grader: str, *, limit: float) -> list[Verdict]:
+        """Verdicts of `pairs`, in order."""
+        batches = [range(i, min(i + _BATCH, len(pairs))) for i in range(0, len(pairs), _BATCH)]
+        verdicts: list[Verdict] = [Verdict.undecided] * len(pairs)
+        waiting = iter(batches)
+        taking = threading.Lock()
+
+        def work(worker: Worker) -> None:
+            while True:
+                with taking:
+                    batch = next(waiting, None)
+                if batch is None:
+                    return
+                found = worker.run([pairs[i] for i in batch], grader, limit=limit, start=START)
+                for i, verdict in zip(batch, found, strict=True):
+                    verdicts[i] = verdict
+
+        with self._lock:
+            active = self._workers[: len(batches)]
+            threads = [threading.Thread(target=work, args=(w,), daemon=True) for w in active[1:]]
+            for thread in threads:
+                thread.start()
+            if active:
+                work(active[0])
+            for thread in threads:
+                thread.join()
+        return verdicts
+
+    def run_one(self, pair: Pair, grader: str, *, limit: float, start: float) -> Verdict:
+        """One verdict within `limit + start` seconds, whatever happens."""
+        with self._lock:
+            began = time.monotonic()
+            worker = self._workers[0]
+            if not worker._await_ready(start):
+                return Verdict.undecided
+            left = limit + start - (time.monotonic() - began)
+            return worker.run([pair], grader, limit=min(limit, left), start=0.1)[0]
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self._workers:
+            worker.kill()
+
+
+_POOLS: dict[int, Pool] = {}
+_POOLS_LOCK = threading.Lock()
+
+
+def shared(workers: int) -> Pool:
+    """The pool of this process with so many workers; a forked child gets its own."""
+    with _POOLS_LOCK:
+        pool = _POOLS.get(workers)
+        if pool is None or pool.owner != os.getpid():
+            pool = _POOLS[workers] = Pool(workers)
+        return pool
+
+
+@atexit.register
+def _close_all() -> None:
+    for pool in _POOLS.values():
+        if pool.owner == os.getpid():
+            pool.close()
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

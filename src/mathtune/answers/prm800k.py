@@ -1,0 +1,116 @@
+"""The grader `prm800k`: the verdicts of openai/prm800k's `grade_answer`, without evaluating text.
+
+Two answers agree if a string form of theirs is the same, or if, element by element, their
+difference is zero. The original asks sympy for that, on text that it evaluates as Python; here the
+difference is taken at fixed points, exactly where it is rational. Its conservative rules are kept:
+two fractions must agree as written, an integer only with an integer, and nothing is computed with
+more than two unknown letters or with exponents of two digits.
+"""
+
+import re
+
+from mathtune.answers import evaluate as ev
+from mathtune.answers.lexer import NotMathError, TooLargeError
+from mathtune.answers.prm800k_expression import Expression, read
+from mathtune.answers.prm800k_text import (
+    plain_form,
+    reads_as_integer,
+    release_form,
+    without_grouping,
+)
+from mathtune.records import Verdict
+
+VERSION = "1"
+
+MAX_TEXT = 2_000
+_INTEGER = re.compile(r"-?(?:[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})")
+_BRACKETS = "()[]"
+_FRACTION = re.compile(r"^-?[0-9]+.?/0*[1-9][0-9]*.?$")
+_REFUSED = re.compile(r"\^[{(]|\^[0-9]+\^|\^[0-9][0-9]")
+_FLOAT_BITS = 52
+
+
+def judge(answer: str, gold: str) -> Verdict:
+    r"""Verdict of the grader `prm800k`. Both texts hold something else than spaces.
+
+    >>> judge(r"\frac{1}{2}", "0.5")
+    <Verdict.correct: 'correct'>
+    >>> judge(r"\frac{2}{4}", r"\frac{1}{2}")
+    <Verdict.wrong: 'wrong'>
+    """
+    verdict = quick(answer, gold)
+    if verdict is not None:
+        return verdict
+    if len(answer) > MAX_TEXT or len(gold) > MAX_TEXT:
+        return Verdict.undecided
+    try:
+        with ev.metered():
+            return Verdict.correct if _agree(answer, gold) else Verdict.wrong
+    except (TooLargeError, RecursionError):
+        return Verdict.undecided
+
+
+def quick(answer: str, gold: str) -> Verdict | None:
+    """The verdict on equal texts and on two plain integers, else None."""
+    if answer == gold:
+        return Verdict.correct
+    if _INTEGER.fullmatch(answer) and _INTEGER.fullmatch(gold):
+        same = int(answer.replace(",", "")) == int(gold.replace(",", ""))
+        return Verdict.correct if same else Verdict.wrong
+    return None
+
+
+def _agree(answer: str, gold: str) -> bool:
+    if release_form(answer) == release_form(gold):
+        return True
+    ours, golds = plain_form(answer), plain_form(gold)
+    if ours == golds:
+        return True
+    if not ours or not golds:
+        return False
+    elements, wanted = _elements(ours), _elements(golds)
+    if len(wanted) != len(elements):
+        return False
+    if len(wanted) > 1 and (ours[0] != golds[0] or ours[-1] != golds[-1]):
+        return False
+    return all(_same(ours, golds) for ours, golds in zip(elements, wanted, strict=True))
+
+
+def _elements(text: str) -> list[str]:
+    """The members of one bracketed tuple or interval, else the whole text."""
+    text = without_grouping(text)
+    inner = text[1:-1]
+    bracketed = len(text) > 2 and text[0] in _BRACKETS and text[-1] in _BRACKETS
+    if bracketed and not any(bracket in inner for bracket in _BRACKETS):
+        return [element.strip() for element in inner.split(",")]
+    return [text]
+
+
+def _same(ours: str, golds: str) -> bool:
+    if _FRACTION.search(ours) and _FRACTION.search(golds):
+        return ours == golds
+    if reads_as_integer(ours) != reads_as_integer(golds):
+        return False
+    both = f"({golds})-({ours})"
+    if _unknown_letters(both) > 2 or _REFUSED.search(both):
+        return False
+    try:
+        return _difference_is_zero(read(golds), read(ours))
+    except NotMathError:
+        return False
+
+
+def _unknown_letters(text: str) -> int:
+    return len({c for c in text.replace("sqrt", "").replace("frac", "") if c.isalpha()})
+
+
+def _difference_is_zero(golds: Expression, ours: Expression) -> bool:
+    points = range(ev.POINTS) if ev.symbols(golds.node) | ev.symbols(ours.node) else (0,)
+    for point in points:
+        left, right = ev.evaluate(golds.node, point), ev.evaluate(ours.node, point)
+        if golds.rounded or ours.rounded:
+            if not ev.close(left, right, bits=_FLOAT_BITS):
+                return False
+        elif ev.value_key(left) != ev.value_key(right):
+            return False
+    return True

@@ -1,0 +1,196 @@
+"""Read a normalised answer the way sympy's text parser would, into our own tree. For `prm800k`.
+
+Python's operators and precedence, `^` as a power, products without a sign, runs of letters as
+products of symbols unless they are `pi`, `sqrt` or another name sympy knows. Nothing is executed.
+"""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from mathtune.answers.lexer import MAX_DIGITS, NotMathError, TooLargeError
+from mathtune.answers.parse import Node
+from mathtune.answers.units import names
+
+_TOKEN = re.compile(
+    r"(?P<number>(?:[0-9](?:_?[0-9])*)?\.[0-9](?:_?[0-9])*|[0-9](?:_?[0-9])*\.?)"
+    r"(?P<exponent>[eE][-+]?[0-9]+)?(?P<imaginary>[jJ](?![A-Za-z0-9_]))?"
+    r"|(?P<name>[^\W\d]\w*)"
+    r"|(?P<mark>\*\*|//|[-+*/^()!])"
+)
+# Functions that two letters can spell, and sqrt, whose letters are not counted.
+_FUNCTIONS = {"sqrt": "sqrt", "ln": "ln"}
+_GREEK = names("pi mu nu xi eta rho tau phi chi psi")
+_MAX_TOKENS = 400
+_MAX_DEPTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A tree, and whether a decimal in it makes sympy compute with 53-bit floats."""
+
+    node: Node
+    rounded: bool
+
+
+@lru_cache(maxsize=50_000)
+def read(text: str) -> Expression:
+    """The tree of a normalised answer. Raises NotMathError where sympy's parser would fail.
+
+    >>> read("2pi").node
+    ('mul', ('num', 2), ('sym', 'pi'))
+    """
+    reader = _Reader(_tokens(text))
+    node = reader.sum()
+    if reader.at != len(reader.tokens):
+        raise NotMathError("cannot read to the end")
+    return Expression(node, reader.rounded)
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    tokens: list[tuple[str, str]] = []
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise NotMathError(f"unknown character {text[at]!r}")
+        at = match.end()
+        if match["number"]:
+            if len(match.group()) > MAX_DIGITS:
+                raise TooLargeError(f"a number of more than {MAX_DIGITS} digits")
+            tokens.append(("number", match.group()))
+        elif match["name"]:
+            tokens.append(("name", match.group()))
+        else:
+            tokens.append(("mark", {"^": "**"}.get(match.group(), match.group())))
+    if len(tokens) > _MAX_TOKENS:
+        raise TooLargeError(f"more than {_MAX_TOKENS} tokens")
+    return tokens
+
+
+class _Reader:
+    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+        self.tokens = tokens
+        self.at = 0
+        self.depth = 0
+        self.rounded = False
+
+    def peek(self) -> str:
+        if self.at < len(self.tokens) and self.tokens[self.at][0] == "mark":
+            return self.tokens[self.at][1]
+        return ""
+
+    def sum(self) -> Node:
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise TooLargeError(f"nested deeper than {_MAX_DEPTH}")
+        left = self.product()
+        while (sign := self.peek()) in ("+", "-"):
+            self.at += 1
+            right = self.product()
+            left = ("add", left, right if sign == "+" else ("neg", right))
+        self.depth -= 1
+        return left
+
+    def product(self) -> Node:
+        left = self.signed()
+        while True:
+            sign = self.peek()
+            if sign in ("*", "/"):
+                self.at += 1
+                right = self.signed()
+                left = ("mul" if sign == "*" else "div", left, right)
+            elif sign == "//":
+                self.at += 1
+                left = ("call", "floor", ("div", left, self.signed()))
+            elif sign == "(" or (self.at < len(self.tokens) and not sign):
+                self._product_may_follow()
+                left = ("mul", left, self.power())
+            else:
+                return left
+
+    def _product_may_follow(self) -> None:
+        before, after = self.tokens[self.at - 1], self.tokens[self.at]
+        if (
+            before[0] == after[0] == "number"
+            or before == ("mark", "!")
+            or (after[0] == "number" and before[0] != "name")
+        ):
+            raise NotMathError("no product is read here")
+
+    def signed(self) -> Node:
+        positive = True
+        while (sign := self.peek()) in ("+", "-"):
+            self.at += 1
+            positive ^= sign == "-"
+        value = self.power()
+        return value if positive else ("neg", value)
+
+    def power(self) -> Node:
+        base = self.atom()
+        while self.peek() == "!":
+            self.at += 1
+            base = ("fact", base)
+        if self.peek() == "**":
+            self.at += 1
+            self.depth += 1
+            if self.depth > _MAX_DEPTH:
+                raise TooLargeError(f"nested deeper than {_MAX_DEPTH}")
+            base = ("pow", base, self.signed())
+            self.depth -= 1
+        return base
+
+    def atom(self) -> Node:
+        if self.at >= len(self.tokens):
+            raise NotMathError("the expression ends early")
+        kind, text = self.tokens[self.at]
+        self.at += 1
+        if kind == "number":
+            return self.number(text)
+        if kind == "name":
+            return self.name(text)
+        if text == "(":
+            inner = self.sum()
+            if self.peek() != ")":
+                raise NotMathError("a bracket does not close")
+            self.at += 1
+            return inner
+        raise NotMathError(f"{text!r} where a value is expected")
+
+    def number(self, text: str) -> Node:
+        text = text.replace("_", "").lower()
+        imaginary = text.endswith("j")
+        text = text.removesuffix("j")
+        _, _, exponent = text.partition("e")
+        if exponent and abs(int(exponent)) > MAX_DIGITS:
+            raise TooLargeError(f"a power of ten beyond {MAX_DIGITS}")
+        if text.isdigit() and len(text) > 1 and text[0] == "0" and text.strip("0"):
+            raise NotMathError("a leading zero")
+        self.rounded |= not text.isdigit()
+        value = Fraction(text)
+        node: Node = ("num", value.numerator if value.denominator == 1 else value)
+        return ("mul", node, ("sym", "i")) if imaginary else node
+
+    def name(self, text: str) -> Node:
+        if text in _FUNCTIONS:
+            return self.function(_FUNCTIONS[text])
+        if text == "pi":
+            return ("sym", "pi")
+        if text in _GREEK or "_" in text:
+            return ("sym", text + ".")
+        # Symbols get a name of their own: here `e` and `i` are letters like any other.
+        pieces = re.findall(r"[0-9]+|.", text)
+        node: Node | None = None
+        for piece in pieces:
+            factor = ("num", int(piece)) if piece.isdecimal() else ("sym", piece + ".")
+            node = factor if node is None else ("mul", node, factor)
+        assert node is not None
+        return node
+
+    def function(self, name: str) -> Node:
+        """`sqrt(2)`; without brackets the function takes the next power, as in `sqrt2x`."""
+        if self.peek() == "**":
+            raise NotMathError("a power of a function")
+        argument = self.atom() if self.peek() == "(" else self.power()
+        return ("root", argument, ("num", 2)) if name == "sqrt" else ("call", name, argument)

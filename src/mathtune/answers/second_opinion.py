@@ -1,0 +1,38 @@
+"""The grader `math-verify`: Hugging Face's library, as a second opinion. Runs only in a worker."""
+
+from importlib.util import find_spec
+
+from mathtune.errors import InputError
+from mathtune.records import Verdict
+
+
+def require() -> None:
+    """Refuse with a sentence where the library is not installed."""
+    if find_spec("math_verify") is None:
+        raise InputError(
+            "grader math-verify: the library is not installed; "
+            "install it with pip install 'mathtune[math-verify]'."
+        )
+
+
+def quick(answer: str, gold: str) -> None:
+    """Nothing is settled without the library."""
+
+
+def judge(answer: str, gold: str) -> Verdict:
+    """Verdict of math-verify. Its own time limits need the main thread, so the pool sets ours.
+
+    A gold that it cannot read, or an error inside it, is `undecided`: the library itself answers
+    False there.
+    """
+    from math_verify import parse, verify
+
+    try:
+        golds = parse(f"${gold}$", parsing_timeout=None, raise_on_error=True)
+        if not golds:
+            return Verdict.undecided
+        ours = parse(f"${answer}$", parsing_timeout=None, raise_on_error=True)
+        same = verify(golds, ours, timeout_seconds=None, raise_on_error=True)
+    except Exception:  # whatever breaks inside the library is one verdict
+        return Verdict.undecided
+    return Verdict.correct if same else Verdict.wrong
