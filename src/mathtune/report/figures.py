@@ -103,7 +103,9 @@ def save(figures: dict[str, tuple[str, Figure]], folder: Path) -> dict[str, str]
 
 def inline(svg: str) -> str:
     """The `<svg>` element, its ink, paper and colours those of the page, light or dark."""
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor").replace(PAPER, "var(--paper)")
+    start, metadata, rest = svg[svg.index("<svg") :].partition("<metadata>")
+    svg = start + (rest.partition("</metadata>")[2] if metadata else "")
+    svg = svg.replace(INK, "currentColor").replace(PAPER, "var(--paper)")
     for number, colour in enumerate(COLOURS):
         svg = svg.replace(colour, f"var(--series-{number})")
     return svg
@@ -139,14 +141,14 @@ def _gap(found: list[Closed]) -> Figure:
         )
     axes.axvline(0, color=INK, linewidth=1)
     axes.axvline(1, color=INK, linewidth=1, linestyle="--")
-    axes.set_yticks(range(len(found)), [one.label for one in found])
+    axes.set_yticks(range(len(found)), [_plain(one.label) for one in found])
     axes.set_ylim(len(found) - 0.5, -0.75)
     low = min(one.part.low for one in found)
     axes.set_xlim(min(-0.05, max(low - 0.05, -1.0)), 1.05)
     axes.grid(axis="y", visible=False)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel(
-        "0 %: Pass@1     100 %: Pass@N     filled: strategy, hollow: another model, greedy"
+        "0 % is Pass@1, 100 % is Pass@N. Filled: a strategy; hollow: a model, greedily."
     )
     return figure
 
@@ -174,7 +176,9 @@ def _over_k(row: Measured) -> Figure:
     names = ("RR.MajK", "W.RR.MajK", "Maj1.TopN", "MajK")
     shown = {name + (" (oracle)" if name == "MajK" else ""): curves[name] for name in names}
     _lines(axes, curves["k"], shown)
-    _doubling(axes, row.document["curves"]["over_n"]["n"], "clusters kept, K")
+    _doubling(
+        axes, row.document["curves"]["over_n"]["n"], "clusters kept, K (Maj1.TopN: samples, N)"
+    )
     return figure
 
 
@@ -221,7 +225,7 @@ def _training(curves: dict[str, list[Point]]) -> Figure:
         losses = [(p.update, p.loss) for p in points if p.loss is not None]
         if losses:
             updates, values = zip(*losses, strict=True)
-            axes.plot(updates, _smooth(values), color=colour, linestyle=line, label=name)
+            axes.plot(updates, _smooth(values), color=colour, linestyle=line, label=_plain(name))
         held = [(p.update, p.validation_loss) for p in points if p.validation_loss is not None]
         if held:
             axes.plot(*zip(*held, strict=True), marker, color=colour, markersize=6, mec=INK)
@@ -229,6 +233,11 @@ def _training(curves: dict[str, list[Point]]) -> Figure:
     axes.set_ylabel("loss (mean of the last updates)")
     axes.legend(fontsize=8)
     return figure
+
+
+def _plain(name: str) -> str:
+    """The name with its dollar signs kept from being read as the start of mathematics."""
+    return name.replace("$", r"\$")
 
 
 def _smooth(values: Sequence[float]) -> list[float]:

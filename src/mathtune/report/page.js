@@ -255,7 +255,7 @@ function clusters(problem, solutions) {
     const button = make("button", one.verdict, verdict(one.verdict));
     const answer = make("span", "answer");
     spell(answer, one.answer.text.slice(0, 200));
-    button.append(answer, measure(one.votes, votes, `${one.votes} votes`));
+    button.append(answer, measure(one.votes, votes, `${one.votes} ${one.votes === 1 ? "vote" : "votes"}`));
     if (one.score !== null) button.append(measure(one.score, score, `score ${one.score.toFixed(2)}`));
     button.title = "show only this cluster's solutions";
     button.setAttribute("aria-pressed", "false");

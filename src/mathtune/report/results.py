@@ -83,7 +83,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Results:
-    """A run, or one set of samples. `choices` are the rows that K is chosen on, `rows` the others."""
+    """A run, or one set of samples. `choices`: rows that K is chosen on; `rows`: the others."""
 
     title: str
     rows: list[Measured]
