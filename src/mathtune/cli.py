@@ -165,7 +165,7 @@ def run_stage(
         if missing(path):
             raise InputError(f"{path}: no such file or folder.")
     with _interruptible():
-        execute(stage, out.absolute(), redo=redo)
+        execute(stage, out.absolute(), name=out.name, redo=redo)
     say(f"wrote {out}")
 
 

@@ -52,7 +52,8 @@ def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Re
         InputError: no such recipe, settings of another recipe, an unknown key or a wrong value.
 
     Example:
-        >>> resolve("quickstart", config=None, assignments=["ssft.epochs=2"]).overrides["ssft"]["epochs"]
+        >>> found = resolve("quickstart", config=None, assignments=["ssft.epochs=2"])
+        >>> found.overrides["ssft"]["epochs"]
         2
     """
     shipped = settings.shipped(__name__)
