@@ -20,6 +20,7 @@ from mathtune import prompts
 from mathtune.engines import attention, models
 from mathtune.engines.decoding import Decoding
 from mathtune.engines.drawing import draw
+from mathtune.engines.fused import FusedStep, fits
 from mathtune.engines.stops import Stops
 from mathtune.progress import say
 
@@ -30,7 +31,7 @@ Reason = Literal["stop", "length", "prompt_too_long"]
 
 ROWS = 1024
 """Most rows in flight: beyond it, a step's fixed cost is already small."""
-MEMORY = 2**30
+MEMORY = 5 * 2**28
 """Bytes of keys and values in flight that bound the rows."""
 READ_TOKENS = 8192
 """Prompt tokens read in one forward call."""
@@ -86,6 +87,7 @@ class Embedded:
         self.context = models.context_length(model)
         self._ends = torch.tensor(models.end_tokens(model, tokenizer), device=model.device)
         self._rows = rows
+        self.step = FusedStep(model) if fits(model) else Step(model)
 
     @torch.inference_mode()
     def sample(
@@ -121,6 +123,26 @@ class Embedded:
         token = 2 * config.num_hidden_layers * kv_heads * head * self.model.dtype.itemsize
         row = token * (sampling.max_tokens + longest / sampling.n)
         return int(min(ROWS, max(1, MEMORY // row)))
+
+
+class Step:
+    """One new token for each row in flight, by the model's own forward call."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+
+    def enter(self, prompts: attention.Prompts) -> None:
+        """Prompts are used as the model wrote them."""
+
+    def __call__(self, ids: Tensor, positions: Tensor, decoding: Decoding) -> Tensor:
+        """Logits [rows, vocabulary] after the tokens `ids` [rows] at `positions` [rows]."""
+        output = self._model(
+            input_ids=ids[:, None],
+            position_ids=positions[:, None],
+            use_cache=False,
+            reader=decoding,
+        )
+        return output.logits[:, -1]
 
 
 class _Flight:
@@ -159,12 +181,7 @@ class _Flight:
                 continue
             decoding.prepare()
             _, last, position, _, _ = self._table[:, : decoding.rows]
-            logits = self._engine.model(
-                input_ids=last[:, None],
-                position_ids=position[:, None],
-                use_cache=False,
-                reader=decoding,
-            ).logits[:, -1]
+            logits = self._engine.step(last, position, decoding)
             decoding.advance()
             self._accept(logits, 0)
 
@@ -188,6 +205,7 @@ class _Flight:
         counts = torch.tensor([count for _, count in chosen])
         shared, logits = read(self._engine.model, [self._encoded[prompt] for prompt, _ in chosen])
         first = self._decoding.rows
+        self._engine.step.enter(shared)
         self._decoding.enter(shared, counts)
         samples = []
         for prompt, count in chosen:
