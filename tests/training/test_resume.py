@@ -47,8 +47,8 @@ KILLS: dict[str, Callable[[Path], bool]] = {
 def stage(tiny: str, pair_file: Path, which: str) -> Train:
     return Train(
         model=tiny,
-        examples=pair_file,
-        validation=pair_file,
+        examples=(pair_file,),
+        validation=(pair_file,),
         objective="mul-margin",
         batch_size=4,
         micro_batch_size=2,
@@ -99,7 +99,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(
         process.start()
         while process.is_alive() and not reached(tmp_path):
             time.sleep(0.0005)
-        if process.is_alive():
+        if process.is_alive() and process.pid is not None:
             os.kill(process.pid, signal.SIGKILL)
             killed.append(when)
         process.join()
