@@ -205,7 +205,7 @@ def standings(clusters: Clusters, subsets: Bools, *, top: int | None = None) -> 
     present = votes > 0
     cluster = np.where(present, np.append(clusters.of, 0)[first], 0)
     best = _smallest(inside, clusters.rank[order], starts, n)
-    weight = (clusters.members * clusters.units[order]) @ inside.astype(np.float64)
+    weight = _sums(clusters.members * clusters.units[order], inside)
     return Standings(
         clusters,
         votes=votes,
@@ -244,8 +244,15 @@ def _keys(clusters: Clusters, inside: Bools) -> NDArray[np.int32]:
     n = len(clusters.of)
     order, starts = clusters.grouped
     first = _smallest(inside, order, starts, n).astype(np.int32)
-    votes = clusters.members.astype(np.float32) @ inside.astype(np.float32)
+    votes = _sums(clusters.members.astype(np.float32), inside)
     return (votes.astype(np.int32) << n.bit_length()) + (n - first)
+
+
+def _sums(weights: NDArray[np.floating], inside: Bools) -> NDArray[np.floating]:
+    """The sum of each cluster's members in each subset, (C, R), of whole numbers: exact."""
+    # BLAS kernels can flag an invalid value in lanes of theirs that hold none of ours.
+    with np.errstate(invalid="ignore"):
+        return weights @ inside.astype(weights.dtype)
 
 
 def _smallest(inside: Bools, values: Ints, starts: Ints, n: int) -> NDArray[np.unsignedinteger]:
