@@ -1,4 +1,4 @@
-"""The safe evaluator: values by hand, Python's own arithmetic as the second implementation, hostile text."""
+"""The safe evaluator: values by hand, Python's own arithmetic, hostile text."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from mathtune.intervals import (
 
 
 def test_the_bounds_of_a_proportion_are_binomial() -> None:
-    # 30 of 100: the bootstrap mean is Binomial(100, 0.3) / 100, its 2.5 % and 97.5 % are 0.21, 0.39.
+    # The bootstrap mean of 30 in 100 is Binomial(100, 0.3) / 100; its bounds are 0.21 and 0.39.
     values = np.array([[1.0]] * 30 + [[0.0]] * 70)
     low, high = bootstrap(values)
     assert low[0] == pytest.approx(0.21, abs=0.011)

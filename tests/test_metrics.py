@@ -73,7 +73,7 @@ def test_curves_equal_the_mean_over_all_subsets(seed: int) -> None:
 
 
 def plain(c: Clusters, members: tuple[int, ...]) -> list[float]:
-    """The nine values of one subset, each by asking for the pick of a problem with only these samples."""
+    """The nine values of one subset, from the picks of a problem with only these samples."""
     part = sub_problem(c, members)
 
     def right(strategy: ranking.Strategy) -> float:

@@ -1,4 +1,4 @@
-"""Which solutions are kept: distinct paths, the farthest of each, whatever the order; and the published rule."""
+"""Which solutions are kept: the farthest of each path, whatever the order; the published rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The strategies: a plain second implementation, values worked out by hand, and the paper's invariants."""
+"""The strategies: a plain second implementation, values by hand, and the paper's invariants."""
 
 from __future__ import annotations
 

@@ -306,7 +306,7 @@ def _equation(left: Side, right: Side) -> Equation | None:
 
 
 def _differ_in_unit(left: Side, right: Side) -> bool:
-    """ "1/2 hour = 30 minutes", "2 miles = 2 * 5280 feet": the sides do not count the same thing."""
+    """Whether the sides count different things: "1/2 hour = 30 minutes", "2 miles = 2 * 5 feet"."""
     if left.unit and (right.computes or not left.computes):
         return True
     return bool(left.unit and right.unit) and left.unit != right.unit

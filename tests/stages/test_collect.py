@@ -1,4 +1,4 @@
-"""The stage collect: draws, paths, unions, counts and refusals, independent of the order of files."""
+"""The stage collect: draws, paths, unions, counts, refusals, whatever the order of files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from mathtune import jsonl
 from mathtune.errors import InputError
 from mathtune.records import Example, Graded, Labelled, Pair, Problem, Row, Sample, Verdict
-from mathtune.stages.collect import Collect, Completion
 from mathtune.stage import Columns
+from mathtune.stages.collect import Collect, Completion
 
 Texts = dict[str, list[tuple[str, str]]]
 """Per problem: (text, answer) of each sample; "8" is right, "" no answer, "?" undecided."""
@@ -54,7 +54,7 @@ def collect(
 ) -> tuple[list[Any], dict[str, Any]]:
     folder.mkdir()
     jsonl.write(folder / "problems.jsonl", config.pop("problems", PROBLEMS))
-    samples = write(folder / "drafts", texts) if isinstance(texts, dict) else texts
+    samples = (write(folder / "drafts", texts),) if isinstance(texts, dict) else texts
     stage = Collect(problems=folder / "problems.jsonl", samples=samples, **config)
     metrics = stage.run(folder)
     return list(jsonl.read(stage.outputs(folder), kind)), metrics
@@ -129,14 +129,14 @@ def test_rows_do_not_depend_on_the_order_of_files_and_rows(tmp_path: Path, keep:
         p: [(f"{p}, {i}: <<{i}+1={i + 1}>>", "8" if i % 2 else "7") for i in range(9)] for p in "cb"
     }
     shuffled = {p: rng.sample(one[p], len(one[p])) for p in "cab"}
-    kind: type[Row] = {"pairs": Pair, "labelled": Labelled, "paths": Example}[keep]
+    kinds: dict[str, type[Row]] = {"pairs": Pair, "labelled": Labelled, "paths": Example}
     found = []
     for number, (first, reverse) in enumerate(((one, False), (shuffled, True))):
         place = tmp_path / str(number)
         place.mkdir()
         columns = (write(place / "m7", first), write(place / "m13", two))
         samples = columns[::-1] if reverse else columns
-        rows, metrics = collect(place / "x", kind, samples, keep=keep, per_problem=3)
+        rows, metrics = collect(place / "x", kinds[keep], samples, keep=keep, per_problem=3)
         found.append((rows, {**metrics, "sources": metrics.get("sources")}))
     assert found[0][0] == found[1][0]
     assert found[0][1] == found[1][1]

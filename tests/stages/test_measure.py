@@ -13,7 +13,8 @@ from mathtune.records import Graded, Problem, Sample, Scored, Verdict
 from mathtune.stages.measure import Measure, read_outcomes
 
 # Per problem: the answer of each of four samples ("8" is right, None: no answer), and its score.
-ANSWERS = {
+Answers = dict[str, tuple[list[str | None], list[float]]]
+ANSWERS: Answers = {
     "a": (["8", "7", "8", None], [0.9, 0.2, 0.8, 0.99]),
     "b": (["7", "7", "8", "6"], [0.1, 0.2, 0.9, 0.3]),
     "c": (["7", "6", "7", "5"], [0.5, 0.6, 0.4, 0.1]),
@@ -25,7 +26,7 @@ def files(tmp_path: Path) -> dict[str, Any]:
     return write(tmp_path, ANSWERS)
 
 
-def write(folder: Path, answers: dict[str, tuple[list[str | None], list[float]]]) -> dict[str, Any]:
+def write(folder: Path, answers: Answers) -> dict[str, Any]:
     problems, samples, grades, scores, greedy, greedy_grades = [], [], [], [], [], []
     for name, (texts, values) in answers.items():
         problems.append(Problem(id=name, problem=f"Problem {name}?", answer="8"))
@@ -173,13 +174,12 @@ def test_bad_input_is_one_sentence(files: dict[str, Any], tmp_path: Path) -> Non
     ):
         with pytest.raises(InputError, match=message):
             finished(tmp_path / f"bad{number}", **{**files, **change})
-    for number, (answers, message) in enumerate(
-        (
-            ({"a": ANSWERS["a"]}, "2 problems have no samples, the first is 'b'"),
-            ({**ANSWERS, "d": ANSWERS["a"]}, "problem 'd' is not in the problem file"),
-            ({**ANSWERS, "c": (["8"], [0.5])}, "'c' has 1 samples, 'a' has 4"),
-        )
-    ):
+    odd: tuple[tuple[Answers, str], ...] = (
+        ({"a": ANSWERS["a"]}, "2 problems have no samples, the first is 'b'"),
+        ({**ANSWERS, "d": ANSWERS["a"]}, "problem 'd' is not in the problem file"),
+        ({**ANSWERS, "c": (["8"], [0.5])}, "'c' has 1 samples, 'a' has 4"),
+    )
+    for number, (answers, message) in enumerate(odd):
         (tmp_path / f"files{number}").mkdir()
         other = write(tmp_path / f"files{number}", answers)
         with pytest.raises(InputError, match=message):
