@@ -137,7 +137,7 @@ def _chosen(
 ) -> dict[str, Any]:
     optimistic = settings.chosen is None
     return {
-        "on": "these problems (optimistic)" if optimistic else "other problems",
+        "chosen_on": "these problems (optimistic)" if optimistic else "other problems",
         "optimistic": optimistic,
         "k": dict(chosen),
         "best": max(CHOSEN, key=lambda name: shown[name]["value"]),

@@ -128,7 +128,7 @@ def test_k_is_chosen_on_another_measure_or_the_table_says_optimistic(
 ) -> None:
     here = finished(tmp_path / "validation", **files)
     assert here["chosen"]["optimistic"]
-    assert "optimistic" in here["chosen"]["on"]
+    assert "optimistic" in here["chosen"]["chosen_on"]
     there = finished(tmp_path / "test", **files, choose_on=tmp_path / "validation")
     assert not there["chosen"]["optimistic"]
     assert there["chosen"]["k"] == here["chosen"]["k"]
