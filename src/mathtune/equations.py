@@ -91,12 +91,12 @@ def _of_line(line: str) -> tuple[Equation, ...]:
 _STRIPPED: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^[ \t]*(?:[-*•]|\d{1,2}[.)]|#+|Step \d+[:.])[ \t]+"), ""),
     (re.compile(r"\\(?:left|right|displaystyle|quad|qquad)(?![A-Za-z])|\\[,;:! ]|&"), " "),
+    (re.compile(r"(?<=[A-Za-z})])_(?:\{[^{}]*\}|\w)"), ""),
     (
         re.compile(r"\\(?:text|textbf|mathrm|mathbf|mbox|boxed|operatorname)\s*\{([^{}]*)\}"),
         r" \1 ",
     ),
     (re.compile(r"\{,\}"), ","),
-    (re.compile(r"(?<=[A-Za-z})])_(?:\{[^{}]*\}|\w)"), ""),
 )
 _REWRITTEN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\\(?:times|cdot|ast)(?![A-Za-z])|[×·∗⋅]"), "*"),
@@ -104,6 +104,7 @@ _REWRITTEN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[−–—]"), "-"),
     (re.compile(r"\\%"), "%"),
     (re.compile(r"\\[()\[\]]|\\?[$€£]"), " "),
+    (re.compile(r"(?<![\d.])(\d{1,3}) (?=\d{3}(?:[ ]\d{3})*(?![\d.]))"), r"\1"),
     (re.compile(r"(?<=[\d)])\*\*(?=[\d(])"), "^"),
     (re.compile(r"\*\*|__"), " "),
     (re.compile(r"(?<=\d)\s*[xX]\s*(?=[\d(.])"), "*"),
@@ -165,7 +166,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True)
 class Side:
-    """One side of an equals sign: its tokens, the unit it ends in, and whether it was read whole."""
+    """One side of an equals sign: its tokens, the first word after it, and whether it is whole."""
 
     tokens: list[Token]
     unit: str
@@ -186,11 +187,13 @@ def _runs(tokens: list[Token]) -> list[Run]:
         token = tokens[position]
         operand_before = bool(run.tokens) and run.tokens[-1].kind in _OPERAND_ENDS
         if token.kind == "word" and operand_before and (unit := _unit(tokens, position)):
-            run.tokens.append(Token("word", " ".join(part.text for part in unit)))
+            run.tokens.append(unit[0])
             position += len(unit)
             continue
         position += 1
         if token.kind in ("word", "stop"):
+            if operand_before:
+                run.tokens.append(token._replace(kind="word"))  # the last side's unit
             runs.append(run)
             run = Run([], token.kind == "word")
             continue
@@ -303,7 +306,7 @@ def _equation(left: Side, right: Side) -> Equation | None:
 
 
 def _differ_in_unit(left: Side, right: Side) -> bool:
-    """ "1/2 hour = 30 minutes", "2 miles = 2 * 5280 feet": the sides do not count the same thing."""
+    """Whether the sides count different things: "1/2 hour = 30 minutes", "2 miles = 2 * 5 feet"."""
     if left.unit and (right.computes or not left.computes):
         return True
     return bool(left.unit and right.unit) and left.unit != right.unit

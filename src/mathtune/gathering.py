@@ -1,4 +1,4 @@
-"""What measuring keeps of the samples, and the evaluator's own figures from it. Under `measurement.py`."""
+"""What measuring keeps of the samples, and the evaluator's own figures. Under `measurement.py`."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def evaluator(found: Gathered, *, resamples: int, seed: int) -> dict[str, Any]:
         "within_problems": len(within),
     }
     for name, shortcut in (
-        ("shorter_alone", -lengths),
+        ("length_alone", -lengths),
         ("formatting_alone", judging.habit_scores(forms, right, problem)),
     ):
         inside = judging.within_auc(shortcut, right, problem)

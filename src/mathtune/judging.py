@@ -1,12 +1,12 @@
-"""How well scores tell right solutions from wrong ones: AUC, calibration, and what a shortcut would reach.
+"""How well scores tell right from wrong solutions: AUC, calibration, and what a shortcut reaches.
 
 Pure functions over arrays with one entry a sample: `scores` float (S,), `right` bool (S,) and
-`problem` int (S,), the number of each sample's problem. The verdict is that of the sample's cluster.
+`problem` int (S,), the number of each sample's problem. The verdict is that of the sample's
+cluster.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -54,7 +54,7 @@ def within_auc(scores: Floats, right: Bools, problem: Ints) -> dict[int, float]:
 
 
 def reliability(scores: Floats, right: Bools, *, bins: int = BINS) -> list[dict[str, Any]]:
-    """Bins of equal width over [0, 1]: count, mean score and fraction right, for the reliability plot.
+    """Bins of equal width over [0, 1]: count, mean score and fraction right, for a plot.
 
     Empty bins are left out.
     """
@@ -76,7 +76,7 @@ def reliability(scores: Floats, right: Bools, *, bins: int = BINS) -> list[dict[
 
 
 def ece(scores: Floats, right: Bools, *, bins: int = BINS) -> float:
-    """The expected calibration error: |mean score - fraction right| per bin, weighted by the bin's count.
+    """The expected calibration error: |mean score - fraction right| of the bins, weighted by count.
 
     Example:
         >>> round(ece(np.array([0.95, 0.85, 0.15]), np.array([True, False, False])), 6)
@@ -87,7 +87,7 @@ def ece(scores: Floats, right: Bools, *, bins: int = BINS) -> float:
 
 
 def roc(scores: Floats, right: Bools) -> list[tuple[float, float]]:
-    """(false positive rate, true positive rate) as the threshold falls, at most `ROC_POINTS` of them."""
+    """(false, true) positive rates as the threshold falls, at most `ROC_POINTS` of them."""
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
     true = np.cumsum(right[order])[ends]
@@ -104,17 +104,15 @@ def habit_scores(habits: Sequence[Hashable], right: Bools, problem: Ints) -> Flo
     Problems are halved by their number's parity and each half is scored with the other half's rates
     (smoothed towards that half's overall rate by one sample), so that nothing is fitted on itself.
     """
+    numbers: dict[Hashable, int] = {}
+    habit = np.array([numbers.setdefault(name, len(numbers)) for name in habits], dtype=np.int64)
     scores = np.zeros(len(right))
     for half in (0, 1):
-        elsewhere = problem % 2 != half
-        overall = float(right[elsewhere].mean()) if elsewhere.any() else 0.0
-        rights: defaultdict[Hashable, float] = defaultdict(lambda rate=overall: rate)
-        counts: defaultdict[Hashable, int] = defaultdict(lambda: 1)
-        for sample in np.flatnonzero(elsewhere):
-            rights[habits[sample]] += float(right[sample])
-            counts[habits[sample]] += 1
-        for sample in np.flatnonzero(~elsewhere):
-            scores[sample] = rights[habits[sample]] / counts[habits[sample]]
+        here = problem % 2 == half
+        overall = right[~here].mean() if not here.all() else 0.0
+        rights = np.bincount(habit[~here], right[~here], minlength=len(numbers)) + overall
+        counts = np.bincount(habit[~here], minlength=len(numbers)) + 1
+        scores[here] = (rights / counts)[habit[here]]
     return scores
 
 

@@ -31,7 +31,7 @@ CHOSEN = ("RR.MajK", "W.RR.MajK", "Maj1.TopN")
 DECIMALS = 6
 
 
-class Outcome(Row):
+class Outcome(Row, frozen=True):
     """One problem's value in every metric, and the index of the sample each strategy picks.
 
     {"problem_id":"a1","values":{"mean":0.25,"Pass@4":1.0,"Maj1@4":0.0},"picks":{"Maj1@4":2}}
@@ -63,7 +63,7 @@ def measure(
     settings: Settings,
     greedy: Mapping[str, bool] | None = None,
 ) -> tuple[dict[str, Any], list[Outcome]]:
-    """Measure (problem id, its graded samples) groups; `greedy` says whose greedy solution is right.
+    """Measure groups (problem id, graded samples); `greedy`: whether each greedy solution is right.
 
     Returns the document that `metrics.json` holds and one `Outcome` a problem, in the order given.
 
@@ -125,7 +125,7 @@ def needs_scores(name: str) -> bool:
 
 
 def choose(every: Curves, given: Mapping[str, int] | None) -> dict[str, int]:
-    """The K of each strategy: as given, at most n; else the best on this set, the smallest if tied."""
+    """The K of each strategy: as given, at most n; else the best here, the smallest if equal."""
     if given is not None:
         return {name: min(given[name], every.plan.n) for name in CHOSEN}
     means = every.over_k.mean(axis=0).round(9)
@@ -137,7 +137,7 @@ def _chosen(
 ) -> dict[str, Any]:
     optimistic = settings.chosen is None
     return {
-        "on": "these problems (optimistic)" if optimistic else "other problems",
+        "chosen_on": "these problems (optimistic)" if optimistic else "other problems",
         "optimistic": optimistic,
         "k": dict(chosen),
         "best": max(CHOSEN, key=lambda name: shown[name]["value"]),

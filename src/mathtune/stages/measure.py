@@ -20,7 +20,7 @@ OUTCOMES = "outcomes.jsonl"
 
 
 class Measure(Stage[Path]):
-    """Measure samples of `problems`. Writes `outcomes.jsonl`, one row a problem; its handle is its folder.
+    """Measure samples of `problems`; writes `outcomes.jsonl`, a row a problem. Handle: its folder.
 
     Example:
         >>> stage = Measure(problems="test.jsonl", samples="samples.jsonl,grades.jsonl")
@@ -35,8 +35,8 @@ class Measure(Stage[Path]):
     greedy: Columns | None = None
     """Graded greedy solutions of the same problems, for Pass@1."""
     choose_on: File | None = None
-    """The folder of a measure of validation problems: K and N are taken from it. None: they are chosen
-    on these very problems, and the table says "optimistic"."""
+    """The folder of a measure of validation problems, from which K and N are taken. None: they are
+    chosen on these very problems, and the table says "optimistic"."""
     against: dict[str, File] = Field(default_factory=dict)
     """Folders of other measures of the same problems, by the name to show: paired comparisons."""
     grader: str = "math"
@@ -92,7 +92,8 @@ def of_problems(
         yield problem_id, rows
     if left:
         raise InputError(
-            f"{columns[0]}: {len(left)} problems have no samples, the first is {next(iter(left))!r}."
+            f"{columns[0]}: {len(left)} problems have no samples, the first is "
+            f"{next(iter(left))!r}; expected samples of every problem."
         )
 
 
@@ -106,7 +107,8 @@ def read_greedy(columns: Columns, problems: dict[str, Problem]) -> dict[str, boo
     for problem_id, rows in of_problems(columns, problems):
         if len(rows) != 1:
             raise InputError(
-                f"{columns[0]}: problem {problem_id!r} has {len(rows)} greedy solutions; expected 1."
+                f"{columns[0]}: problem {problem_id!r} has {len(rows)} greedy solutions; "
+                "expected 1."
             )
         grade = rows[0].grade
         if grade is None:
