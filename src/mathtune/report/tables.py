@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 from rich import box
 from rich.table import Table as Grid
 from rich.text import Text
 
+from mathtune.intervals import intervals
+from mathtune.measurement import Outcome
 from mathtune.report.gap import Closed, closed, strategy_label
 from mathtune.report.results import Measured, Results, read_run
 
 COUNTED = ("wall_s", "cpu_s")
 NONE = "–"
+GROUP_RESAMPLES = 2_000
+"""Fewer than for the headline: many groups, and their intervals are wide anyway."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,11 @@ def accuracy_tables(results: Results, found: list[Closed]) -> list[Table]:
     scored = [row for row in results.rows if row.scored]
     tables = [models(results.rows)] if results.rows else []
     tables += [strategies(row, found if row is results.reference else []) for row in scored]
+    if results.reference is not None:
+        tables += [groups(results.reference, kind) for kind in ("level", "subject")]
     if any(row.document["against"] for row in results.rows):
         tables.append(comparisons(results.rows))
+    tables = [table for table in tables if table.rows]
     judged = [row for row in (*scored, *results.choices) if row.scored]
     if judged:
         tables.append(evaluators(judged))
@@ -99,6 +109,24 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
         f"on {chosen['chosen_on']}. Differences are paired, in points, with 95 % intervals and the "
         "p of a sign-flip test. Samples read: the part that the evaluator must score.",
     )
+
+
+def groups(row: Measured, kind: Literal["level", "subject"]) -> Table:
+    """One row's metrics for each level or subject of the problems; empty where there is but one."""
+    members: dict[str, list[Outcome]] = defaultdict(list)
+    for problem_id, outcome in row.outcomes.items():
+        members[getattr(row.problems[problem_id], kind) or NONE].append(outcome)
+    wanted = (row.first, "mean", f"Maj1@{row.n}", "RR.All", "W.RR", f"Pass@{row.n}")
+    names = [name for name in dict.fromkeys(wanted) if name in row.metrics]
+    body = []
+    for group, outcomes in sorted(members.items()):
+        columns = np.array([[one.values[name] for name in names] for one in outcomes])
+        cells = [
+            f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+            for found in intervals(columns, resamples=GROUP_RESAMPLES)
+        ]
+        body.append((group, f"{len(outcomes)}", *cells))
+    return Table(f"{row.name} by {kind}", (kind, "problems", *names), body if len(body) > 1 else [])
 
 
 def comparisons(rows: list[Measured]) -> Table:
