@@ -17,8 +17,8 @@ from mathtune import settings
 from mathtune.errors import InputError
 from mathtune.fingerprint import inputs
 from mathtune.progress import console, say
-from mathtune.recipes import RECIPES
-from mathtune.run import execute, run_recipe
+from mathtune.recipes import resolve
+from mathtune.run import execute, missing, run_recipe
 from mathtune.stage import Stage, validated
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
@@ -72,30 +72,14 @@ def run(
 
     mathtune run quickstart n=16 ssft.learning_rate=3e-4 --out runs/small
     """
-    package = "mathtune.recipes"
-    config = config or (recipe if recipe in settings.shipped(package) else None)
-    given = settings.read(config, assignments or [], beside=package)
-    name = given.pop("recipe", recipe)
-    if recipe in RECIPES and name != recipe:
-        raise InputError(f"{config}: settings of recipe {name!r}, not of {recipe!r}.")
-    if name not in RECIPES:
-        known = ", ".join(sorted({*RECIPES, *settings.shipped(package)}))
-        raise InputError(f"{recipe}: no such recipe; there are {known}.")
-    kind = RECIPES[name].config
-    own = {key: value for key, value in given.items() if key in kind.model_fields}
-    overrides = {key: value for key, value in given.items() if key not in own}
-    for key, value in overrides.items():
-        if not isinstance(value, dict):
-            fields = ", ".join(kind.model_fields)
-            raise InputError(f"{key}: no such setting; settings are {fields}, and those of steps.")
-    resolved = validated(kind, own)
+    found = resolve(recipe, config=config, assignments=assignments or [])
     folder = (out or Path("runs") / recipe).absolute()
     with _interruptible():
         done = run_recipe(
-            lambda step: RECIPES[name].compose(step, resolved),
-            name=name,
+            found.compose,
+            name=found.name,
             folder=folder,
-            overrides=overrides,
+            overrides=found.overrides,
             redo=frozenset(redo or ()),
             dry_run=dry_run,
         )
@@ -178,10 +162,10 @@ def run_stage(
     if out is None:
         raise InputError(f"mathtune {kind.kind()}: --out is missing; expected the folder to write.")
     for path in inputs(stage):
-        if isinstance(path, Path) and not path.exists():
+        if missing(path):
             raise InputError(f"{path}: no such file or folder.")
     with _interruptible():
-        execute(stage, out.absolute(), redo=redo)
+        execute(stage, out.absolute(), name=out.name, redo=redo)
     say(f"wrote {out}")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from mathtune.answers.evaluate import symbols
 from mathtune.answers.lexer import MAX_DIGITS, NotMathError, TooLargeError
 from mathtune.answers.parse import Node
 from mathtune.answers.units import names
@@ -137,6 +138,9 @@ class _Reader:
             self.depth += 1
             if self.depth > _MAX_DEPTH:
                 raise TooLargeError(f"nested deeper than {_MAX_DEPTH}")
+            if self.at < len(self.tokens) and "." in self.tokens[self.at][1] and symbols(base):
+                # For sympy x^2. is another expression than x^2.
+                raise NotMathError("a symbol to the power of a float")
             base = ("pow", base, self.signed())
             self.depth -= 1
         return base

@@ -208,7 +208,7 @@ _ALPHABETS = {"mathbf": 0x1D400, "mathit": 0x1D434, "mathcal": 0x1D49C, "mathsf"
 _SPACES = {",": " ", ";": " ", ":": " ", " ": " ", "~": " ", "\n": " ", "\\": "\n", "quad": "  ",
            "qquad": "    "}  # fmt: skip
 _MATRICES = names("pmatrix bmatrix matrix vmatrix Bmatrix Vmatrix smallmatrix array psmallmatrix")
-_PIECE = re.compile(r"\\(?P<command>[A-Za-z]+|.)|(?P<mark>[{}\[\]&~])|[^\\{}\[\]&~]+", re.DOTALL)
+_PIECE = re.compile(r"\\(?P<command>[A-Za-z]+|.|)|(?P<mark>[{}\[\]&~])|[^\\{}\[\]&~]+", re.DOTALL)
 _MAX_DEPTH = 60
 
 
@@ -272,8 +272,8 @@ class _LatexText:
             match = _PIECE.match(self.text, self.at)
             assert match is not None
             self.at = match.end()
-            if match["command"] is None:
-                raise UnreadableError("a lone backslash")
+            if match["command"] in ("", "frac", "sqrt"):
+                raise UnreadableError("a bare command that wants arguments of its own")
             return self.command(match["command"])
         self.at += 1
         return self.text[self.at - 1]

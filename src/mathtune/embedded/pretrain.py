@@ -109,7 +109,7 @@ def held_out(
         judge.append(judging(puzzle.text, plant(puzzle, rng), tokenizer))
     total = right = count = 0.0
     for batch in batches(solve, 8192, rng, tokenizer):
-        total += float(loss_of(model, batch, labels)[0]) * len(batch.tokens)
+        total += loss_of(model, batch, labels)[0].item() * len(batch.tokens)
     for batch in batches(judge, 8192, rng, tokenizer):
         hidden = model.model(input_ids=batch.tokens, use_cache=False).last_hidden_state
         place = batch.next_weights.argmax(dim=1)
