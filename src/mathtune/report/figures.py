@@ -52,17 +52,27 @@ def draw(results: Results, found: list[Closed]) -> dict[str, tuple[str, Figure]]
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
         if found and results.reference is not None:
             drawn["gap"] = (_gap_title(results.reference), _gap(found))
-        for row in results.rows:
-            if row.n > 1 and (row is results.reference or row.scored):
+        for averaged in results.rows:
+            row = averaged.each[0]  # of several seeds, the first one's curves
+            if row.n > 1 and (averaged is results.reference or row.scored):
                 drawn[f"{_file(row)}-over-n"] = (
                     f"{row.name}: accuracy over the number of samples N",
                     _over_n(row),
                 )
             if row.scored:
                 drawn |= _judged(row)
-        if results.curves:
-            drawn["training"] = ("Training losses (dots: validation)", _training(results.curves))
+        curves = _of_one_seed(results.curves)
+        if curves:
+            drawn["training"] = ("Training losses (dots: validation)", _training(curves))
     return drawn
+
+
+def _of_one_seed(curves: dict[str, list[Point]]) -> dict[str, list[Point]]:
+    """The curves of steps outside any seed's folder and of the first seed that has each."""
+    first: dict[str, str] = {}
+    for name in curves:
+        first.setdefault(name.rpartition("/")[2], name)
+    return {name: curves[name] for name in first.values()}
 
 
 def _judged(row: Measured) -> dict[str, tuple[str, Figure]]:
