@@ -113,4 +113,5 @@ def test_in_a_browser(built: Path, tmp_path: Path) -> None:
     assert '<span class="mark">U+202E</span>' in detail
     assert '<span class="mark">U+0000</span>' in detail
     assert "Solutions (4)" in detail
+    assert "<span>score 0.1</span><span>9 tokens</span>" in detail
     assert "CONSOLE" not in done.stderr
