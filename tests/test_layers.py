@@ -14,13 +14,14 @@ import mathtune
 ROOT = Path(mathtune.__file__).parent
 
 LAYERS = [
-    {"errors", "records", "bill", "progress", "provenance"},
+    {"errors", "records", "bill", "progress", "provenance", "version"},
     {"jsonl", "prompts", "stage", "settings"},
-    {"samples", "answers", "ranking", "metrics", "intervals", "judging", "paths", "objectives"},
-    {"scaling", "measurement", "data", "embedded", "fingerprint"},
-    {"engines", "training", "report"},
+    {"samples", "answers", "objectives", "ranking", "metrics", "intervals", "judging"},
+    {"expressions", "equations", "paths", "scaling", "measurement"},
+    {"data", "embedded", "fingerprint"},
+    {"engines", "training"},
     {"run", "stages"},
-    {"recipes", "overview"},
+    {"report", "recipes", "overview"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -47,7 +48,7 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.Import):
             names = (alias.name.split(".") for alias in node.names)
             found.update(parts[1] for parts in names if parts[0] == "mathtune" and len(parts) > 1)
-    return {name for name in found if name != "__version__"}
+    return found
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -65,8 +65,8 @@ def test_scores_of_exchanged_words_sum_to_1(a: float, b: float) -> None:
 
 
 def test_cls_margin_by_hand() -> None:
-    # Pair 1: ln(1/4) - ln(1/2) + 1 = 1 - ln 2. Pair 2: ln(1/8) - ln(1/2) + 1 < 0, so 0. Pair 3: wrong
-    # above right, ln(1/2) - ln(1/4) + 1 = 1 + ln 2. Together 2, over three pairs.
+    # Pair 1: ln(1/4) - ln(1/2) + 1 = 1 - ln 2. Pair 2: ln(1/8) - ln(1/2) + 1 < 0, so 0. Pair 3:
+    # wrong above right, ln(1/2) - ln(1/4) + 1 = 1 + ln 2. Together 2, over three pairs.
     right, wrong = logs(1 / 2, 1 / 2, 1 / 4), logs(1 / 4, 1 / 8, 1 / 2)
     loss = objectives.cls_margin(right, wrong, margin=1.0, pairs=3)
     assert loss.item() == pytest.approx(2 / 3)

@@ -177,6 +177,27 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
         go(tmp_path)
 
 
+def test_scopes_hold_the_same_steps_with_other_fields(tmp_path: Path) -> None:
+    def scoped(run: Run) -> None:
+        for letter in "ab":
+            inner = run.within(letter, text=letter, unknown=3)
+            text = inner("first", Write())
+            inner("second", Double(source=text))
+
+    run_recipe(scoped, name="r", folder=tmp_path, overrides={})
+    assert (tmp_path / "b/second/double.txt").read_text() == "bb"
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    assert [(s["name"], s["reads"]) for s in plan["steps"][2:]] == [
+        ("b/first", []),
+        ("b/second", ["b/first"]),
+    ]
+    again = {"first": {"text": "c"}}
+    run_recipe(
+        scoped, name="r", folder=tmp_path, overrides=again, redo=frozenset({"a/first", "b/first"})
+    )
+    assert (tmp_path / "a/second/double.txt").read_text() == "cc"
+
+
 def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     run_recipe(recipe, name="r", folder=tmp_path / "run", overrides={}, dry_run=True)
     assert not (tmp_path / "run").exists()

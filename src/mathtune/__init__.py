@@ -1,3 +1,33 @@
-"""Fine-tune open language models to solve math problems and to judge their own solutions."""
+"""Fine-tune open language models to solve math problems and to judge their own solutions.
 
-__version__ = "0.1.0"
+What needs no model is here: from a solution's text to its answer, a verdict and clusters. The rest is
+in the modules the README lists; nothing here imports torch.
+"""
+
+from mathtune.answers import (
+    Answer,
+    Verdict,
+    cluster,
+    compare,
+    compare_many,
+    equivalent,
+    extract,
+    grade,
+    grade_many,
+    reward,
+)
+from mathtune.version import __version__
+
+__all__ = [
+    "Answer",
+    "Verdict",
+    "__version__",
+    "cluster",
+    "compare",
+    "compare_many",
+    "equivalent",
+    "extract",
+    "grade",
+    "grade_many",
+    "reward",
+]

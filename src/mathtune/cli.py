@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import inspect
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 from rich.markup import escape
 
@@ -16,8 +17,8 @@ from mathtune import settings
 from mathtune.errors import InputError
 from mathtune.fingerprint import inputs
 from mathtune.progress import console, say
-from mathtune.recipes import RECIPES
-from mathtune.run import execute, run_recipe
+from mathtune.recipes import resolve
+from mathtune.run import execute, missing, run_recipe
 from mathtune.stage import Stage, validated
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
@@ -71,32 +72,17 @@ def run(
 
     mathtune run quickstart n=16 ssft.learning_rate=3e-4 --out runs/small
     """
-    package = "mathtune.recipes"
-    config = config or (recipe if recipe in settings.shipped(package) else None)
-    given = settings.read(config, assignments or [], beside=package)
-    name = given.pop("recipe", recipe)
-    if recipe in RECIPES and name != recipe:
-        raise InputError(f"{config}: settings of recipe {name!r}, not of {recipe!r}.")
-    if name not in RECIPES:
-        known = ", ".join(sorted({*RECIPES, *settings.shipped(package)}))
-        raise InputError(f"{recipe}: no such recipe; there are {known}.")
-    kind = RECIPES[name].config
-    own = {key: value for key, value in given.items() if key in kind.model_fields}
-    overrides = {key: value for key, value in given.items() if key not in own}
-    for key, value in overrides.items():
-        if not isinstance(value, dict):
-            fields = ", ".join(kind.model_fields)
-            raise InputError(f"{key}: no such setting; settings are {fields}, and those of steps.")
-    resolved = validated(kind, own)
+    found = resolve(recipe, config=config, assignments=assignments or [])
     folder = (out or Path("runs") / recipe).absolute()
-    done = run_recipe(
-        lambda step: RECIPES[name].compose(step, resolved),
-        name=name,
-        folder=folder,
-        overrides=overrides,
-        redo=frozenset(redo or ()),
-        dry_run=dry_run,
-    )
+    with _interruptible():
+        done = run_recipe(
+            found.compose,
+            name=found.name,
+            folder=folder,
+            overrides=found.overrides,
+            redo=frozenset(redo or ()),
+            dry_run=dry_run,
+        )
     from mathtune import report
     from mathtune.overview import plan_table
 
@@ -176,9 +162,10 @@ def run_stage(
     if out is None:
         raise InputError(f"mathtune {kind.kind()}: --out is missing; expected the folder to write.")
     for path in inputs(stage):
-        if isinstance(path, Path) and not path.exists():
+        if missing(path):
             raise InputError(f"{path}: no such file or folder.")
-    execute(stage, out.absolute(), redo=redo)
+    with _interruptible():
+        execute(stage, out.absolute(), name=out.name, redo=redo)
     say(f"wrote {out}")
 
 
@@ -207,25 +194,28 @@ for _kind, _positional in (
 def main() -> None:
     """Start the command line; faults of the user end with one sentence and exit code 2."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except InputError as error:
-        code = _fault(str(error))
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except (KeyboardInterrupt, click.Abort):
-        say("stopped; the same command continues from here")
-        code = 130
+        _fault(str(error))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        code = _fault(
+        _fault(
             f"{error.filename or 'the disk'}: no space left; what was finished is kept, "
             "the same command continues once there is space."
         )
-    sys.exit(code)
 
 
-def _fault(sentence: str) -> int:
+def _fault(sentence: str) -> NoReturn:
     console.print(f"[bold red]error:[/] {escape(sentence)}")
-    return 2
+    sys.exit(2)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end with a sentence and the usual exit code."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("stopped; the same command continues from here")
+        raise typer.Exit(130) from None

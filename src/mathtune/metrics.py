@@ -114,63 +114,105 @@ def curves(problems: Iterable[Clusters], plan: Plan) -> Curves:
     """
     parts = [subsets_of(plan.n, size, count=plan.subsets, seed=plan.seed) for size in plan.sizes]
     bounds = np.cumsum([0, *(len(part) for part in parts)])
-    stacked = np.concatenate(parts)
+    stacked = np.asfortranarray(np.concatenate(parts))  # samples are gathered: see `standings`
+    exact = _Exact.of(plan)
     mean, over_n, over_k = [], [], []
     for clusters in problems:
         if len(clusters.of) != plan.n:
             raise ValueError(f"a problem has {len(clusters.of)} samples; expected {plan.n}")
         mean.append(clusters.right[:-1].mean())
-        over_n.append(_over_n(clusters, plan, stacked, bounds))
+        sampled = _sampled(clusters, plan.k, stacked)
+        means = np.add.reduceat(sampled, bounds[:-1], axis=1) / np.diff(bounds)
+        over_n.append(_over_n(clusters, plan, means, exact))
         over_k.append(_over_k(clusters, plan.n))
     return Curves(plan, np.array(mean), np.array(over_n), np.array(over_k))
 
 
-def _over_n(clusters: Clusters, plan: Plan, subsets: Bools, bounds: NDArray[np.int64]) -> Floats:
-    """float (names, sizes): each curve at each subset size, in the order of `Plan.over_n`."""
+@dataclass(frozen=True)
+class _Exact:
+    """`passed` float (n + 1, sizes): `pass_at` by how many are right; `picked` float (n, sizes): the
+    chance that the sample of a rank is the best-scored of a subset, whose sum is `best_scored_at`."""
+
+    passed: Floats
+    picked: Floats
+
+    @staticmethod
+    def of(plan: Plan) -> _Exact:
+        n, sizes = plan.n, plan.sizes
+        one_right = np.eye(n, dtype=bool)
+        return _Exact(
+            np.array([[pass_at(n, right, size) for size in sizes] for right in range(n + 1)]),
+            np.array([[best_scored_at(one_right[i], size) for size in sizes] for i in range(n)]),
+        )
+
+
+def _sampled(clusters: Clusters, k: int, subsets: Bools) -> Floats:
+    """float (7, R): of every subset, what has no formula; what looks at the top K clusters as the
+    difference to all clusters."""
     every = ranking.standings(clusters, subsets)
-    top = every.first_clusters(plan.k)
-    few = ranking.standings(clusters, ranking.top_scored(clusters, subsets, plan.k), top=1)
+    top = every.first_clusters(k)
     right = clusters.right
-    rows = np.stack(
-        [
-            right[ranking.maj1(top)],
-            ranking.any_right(top),
-            right[ranking.best_scored(top)],
-            right[ranking.heaviest(every)],
-            right[ranking.heaviest(top)],
-            right[ranking.maj1(few)],
-            top.votes.sum(axis=1),
-        ]
-    ).astype(np.float64)
-    sums = np.add.reduceat(rows, bounds[:-1], axis=1)
-    maj1, maj_k, rr_k, w_rr, w_rr_k, top_k, read = sums / np.diff(bounds)
-    by_rank = right[clusters.by_rank[:-1]]
-    hits = int(by_rank.sum())
-    passed = [pass_at(plan.n, hits, size) for size in plan.sizes]
-    rr_all = [best_scored_at(by_rank, size) for size in plan.sizes]
+    found = np.empty((7, len(subsets)))
+    found[0] = right[every.leader]
+    found[1] = _minus(ranking.any_right(top), ranking.any_right(every))
+    found[2] = _minus(right[ranking.best_scored(top)], right[ranking.best_scored(every)])
+    found[3] = right[ranking.heaviest(every)]
+    found[4] = right[ranking.heaviest(top)]
+    found[5] = right[ranking.most_voted(clusters, ranking.top_scored(clusters, subsets, k))]
+    found[6] = top.votes.sum(axis=1) - every.votes.sum(axis=1)
+    return found
+
+
+def _over_n(clusters: Clusters, plan: Plan, means: Floats, exact: _Exact) -> Floats:
+    """float (names, sizes): each curve at each subset size, in the order of `Plan.over_n`.
+
+    What looks at the top K clusters is the exact value for all clusters plus the sampled difference
+    between the two: unbiased, nearer, and never above its own limit.
+    """
+    maj1, maj_k, rr_k, w_rr, w_rr_k, top_k, read = means
+    by_rank = clusters.right[clusters.by_rank[:-1]]
+    passed = exact.passed[np.count_nonzero(by_rank)]
+    rr_all = by_rank @ exact.picked
+    cost = np.mean(clusters.of >= 0) + read / np.array(plan.sizes)
     return np.stack(
-        [passed, maj1, maj_k, rr_all, rr_k, w_rr, w_rr_k, top_k, read / np.array(plan.sizes)]
+        [passed, maj1, passed + maj_k, rr_all, rr_all + rr_k, w_rr, w_rr_k, top_k, cost]
     )
+
+
+def _minus(ours: Bools, theirs: Bools) -> NDArray[np.int8]:
+    return ours.astype(np.int8) - theirs.astype(np.int8)
 
 
 def _over_k(clusters: Clusters, n: int) -> Floats:
     """float (OVER_K, n): each curve at K = 1..n, of all samples."""
-    subset = ranking.whole(clusters)
-    prefixes = ranking.standings(clusters, subset).prefixes()
-    # Row i of the lower triangle, in the order of scores, holds the best i + 1 samples.
+    prefixes = ranking.standings(clusters, ranking.whole(clusters)).prefixes()
+    # Row i holds the best-scored i + 1 samples: a lower triangle in the order of scores.
     best = np.zeros((n, n), dtype=bool)
     best[:, clusters.by_rank[:-1]] = np.tri(n, dtype=bool)
-    top = ranking.standings(clusters, best & (clusters.of >= 0), top=1)
     right = clusters.right
     return np.stack(
         [
             ranking.any_right(prefixes),
             right[ranking.best_scored(prefixes)],
             right[ranking.heaviest(prefixes)],
-            right[ranking.maj1(top)],
+            right[ranking.most_voted(clusters, best)],
             ranking.cost(prefixes, n),
         ]
     ).astype(np.float64)
+
+
+def votes_at(problems: Iterable[Clusters], plan: Plan, sizes: Sequence[int]) -> Floats:
+    """Maj1@N of every problem at any subset sizes, float (P, sizes)."""
+    parts = [
+        np.asfortranarray(subsets_of(plan.n, size, count=plan.subsets, seed=plan.seed))
+        for size in sizes
+    ]
+    return np.array(
+        [
+            [clusters.right[ranking.most_voted(clusters, part)].mean() for part in parts]
+            for clusters in problems
+        ]
+    )
 
 
 def tie_rates(problems: Sequence[Clusters]) -> dict[str, float]:

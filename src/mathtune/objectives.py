@@ -1,11 +1,12 @@
-# ruff: noqa: F821 (jaxtyping's dimension names)
-"""The training objectives of Liu et al. 2023: one equation, one pure function. Used by training and engines.
+# ruff: noqa: F722 (jaxtyping's dimension names)
+"""The training objectives of Liu et al. 2023: one equation, one pure function.
 
-All arguments named `log_...`, `right` and `wrong` are natural logarithms of probabilities, at most 0.
-Every term is a sum divided by a count that the caller gives, since a batch may reach the model in
-several micro-batches: the count is that of the whole accumulated batch, so that the micro-batches'
-losses add up to the loss of the batch.
-"""
+Used by training and, for the score, by engines.
+
+All arguments named `log_...`, `right` and `wrong` are natural logarithms of probabilities, at most
+0. Every term is a sum divided by a count that the caller gives, since a batch may reach the model
+in several micro-batches: the count is that of the whole accumulated batch, so that the
+micro-batches' losses add up to the loss of the batch."""
 
 from __future__ import annotations
 
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
     from torch import Tensor
 
+    Count = float | Tensor
+
 
 def token_log_p(logits: Float[Tensor, "R V"], tokens: Int[Tensor, " R"]) -> Float[Tensor, " R"]:
     """log p of one token per row of logits, over the full vocabulary, in float32.
 
         log p(t) = z_t - log sum_v exp z_v
 
-    `logits[r]` must come from the position before `tokens[r]`. bfloat16 logits are widened before the
-    softmax, so that neither large logits nor a large vocabulary overflows or loses the small p.
+    `logits[r]` must come from the position before `tokens[r]`. bfloat16 logits are widened before
+    the softmax, so that neither large logits nor a large vocabulary overflows or loses the small p.
 
     Example:
         >>> token_log_p(torch.zeros(1, 4), torch.tensor([2])).exp().item()
@@ -50,13 +53,13 @@ def text_log_p(
     return log_p.new_zeros(count).index_add(0, texts, log_p)
 
 
-def mle(log_p: Float[Tensor, " T"], *, tokens: float) -> Float[Tensor, ""]:
+def mle(log_p: Float[Tensor, " T"], *, tokens: Count) -> Float[Tensor, ""]:
     """Negative log-likelihood of solutions given their problems (Liu et al. 2023, Eq. 3).
 
         L_mle = -sum_t log p(X_t | P_t) / tokens
 
-    `log_p` is per text; `tokens` counts the target tokens, end tokens included. The paper writes the sum
-    over one solution's tokens; we divide by the tokens of the batch, as its successors do.
+    `log_p` is per text; `tokens` counts the target tokens, end tokens included. The paper writes
+    the sum over one solution's tokens; we divide by the tokens of the batch, as its successors do.
 
     Example:
         >>> mle(torch.tensor([-3.0, -4.0]), tokens=7).item()
@@ -72,9 +75,9 @@ def log_score(
 
         S = p("correct" | T) / (p("correct" | T) + p("incorrect" | T))
 
-    T is the evaluator prompt of Eq. 5; each p is that of the whole label word (Eq. 6), the product over
-    its tokens. Written as log sigmoid(log p(correct) - log p(incorrect)), which neither overflows nor
-    divides 0 by 0 where both words are improbable.
+    T is the evaluator prompt of Eq. 5; each p is that of the whole label word (Eq. 6), the product
+    over its tokens. Written as log sigmoid(log p(correct) - log p(incorrect)), which neither
+    overflows nor divides 0 by 0 where both words are improbable.
 
     Example:
         >>> log_score(torch.tensor([0.3]).log(), torch.tensor([0.1]).log()).exp().item()
@@ -84,7 +87,7 @@ def log_score(
 
 
 def cls_margin(
-    right: Float[Tensor, " P"], wrong: Float[Tensor, " P"], *, margin: float, pairs: float
+    right: Float[Tensor, " P"], wrong: Float[Tensor, " P"], *, margin: float, pairs: Count
 ) -> Float[Tensor, ""]:
     """Pairwise margin loss of the evaluator (Liu et al. 2023, Eq. 8).
 
@@ -104,15 +107,16 @@ def cls_xent(
     log_incorrect: Float[Tensor, " C"],
     correct: Bool[Tensor, " C"],
     *,
-    labelled: float,
+    labelled: Count,
 ) -> Float[Tensor, ""]:
     """Cross-entropy of the evaluator's label words (Liu et al. 2023, Eq. 9).
 
-        L_cls-xent = -sum_c (1{correct_c} log p("correct") + 1{not correct_c} log p("incorrect")) / labelled
+        L_cls-xent = -sum_c (1{correct_c} log p("correct") + 1{not correct_c} log p("incorrect")) /
+        labelled
 
     The p are those of the full vocabulary (Eq. 6), not the two-way S of Eq. 7. Departure: the paper
-    prints a single leading minus sign, which would reward a wrong verdict on wrong solutions; the minus
-    belongs to both terms.
+    prints a single leading minus sign, which would reward a wrong verdict on wrong solutions; the
+    minus belongs to both terms.
 
     Example:
         >>> log_p = torch.tensor([0.5]).log(), torch.tensor([0.25]).log()
@@ -123,14 +127,14 @@ def cls_xent(
 
 
 def ctr_margin(
-    right: Float[Tensor, " P"], wrong: Float[Tensor, " P"], *, margin: float, pairs: float
+    right: Float[Tensor, " P"], wrong: Float[Tensor, " P"], *, margin: float, pairs: Count
 ) -> Float[Tensor, ""]:
     """Margin loss between a right and a wrong solution's own likelihood (Liu et al. 2023, Eq. 10).
 
         L = sum_p max(0, log p(wrong_p | P) - log p(right_p | P) + margin) / pairs
 
-    `right` and `wrong` are whole solutions' log p under the solver prompt: summed over tokens as printed,
-    or divided by their number of tokens, which is the caller's choice.
+    `right` and `wrong` are whole solutions' log p under the solver prompt: summed over tokens as
+    printed, or divided by their number of tokens, which is the caller's choice.
 
     Example:
         >>> ctr_margin(torch.tensor([-9.0]), torch.tensor([-7.0]), margin=1.0, pairs=1).item()
@@ -148,8 +152,8 @@ def joint(
         L_mul-margin = L_cls-margin + alpha L_mle   (Eq. 12; alpha_2)
         L_mul-xent   = L_cls-xent + alpha L_mle     (Eq. 13; alpha_3)
 
-    L_mle is taken over the right solutions. The paper publishes none of its alphas, and found Eq. 12 and
-    13 hard to balance: the mle term over-fits first.
+    L_mle is taken over the right solutions. The paper publishes none of its alphas, and found Eq.
+    12 and 13 hard to balance: the mle term over-fits first.
 
     Example:
         >>> joint(torch.tensor(2.0), torch.tensor(3.0), alpha=0.5).item()

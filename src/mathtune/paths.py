@@ -6,15 +6,19 @@ one that differs most from the others is kept; operand order and equation order 
 
 from __future__ import annotations
 
+import ast
+import math
+import operator
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
-from mathtune.equations import TOLERANCE, equations, value
+from mathtune.equations import TOLERANCE, equations
 
 Rule = Literal["default", "published"]
 
@@ -155,16 +159,48 @@ def _distance(solution: str, others: Sequence[str]) -> int:
 
 
 def _holds(annotation: str) -> bool:
+    """Whether the first two parts around `=` agree, read as Python reads them (no currency, no commas)."""
     left, equals, rest = annotation.partition("=")
     right = rest.partition("=")[0]
     if not equals or any(sign in right for sign in "$,%"):
         return False
-    expected, computed = _float(right), value(left)
-    return expected is not None and computed is not None and abs(computed - expected) < TOLERANCE
-
-
-def _float(text: str) -> float | None:
     try:
-        return float(text)
-    except ValueError:
-        return None
+        return abs(_computed(left) - float(right)) < TOLERANCE
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return False
+
+
+_OPERATIONS: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: math.pow,
+}
+_LONGEST_EXPRESSION = 200
+
+
+def _computed(expression: str) -> float:
+    """The value of a Python expression of numbers and arithmetic signs; ValueError for anything else."""
+    if len(expression) > _LONGEST_EXPRESSION:
+        raise ValueError(expression)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return _walked(ast.parse(expression.strip(" \t"), mode="eval").body)
+    except (SyntaxError, RecursionError, MemoryError):
+        raise ValueError(expression) from None
+
+
+def _walked(node: ast.expr) -> float:
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return number
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_walked(operand)
+        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            return _walked(operand)
+        case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _OPERATIONS:
+            return _OPERATIONS[type(sign)](_walked(left), _walked(right))
+    raise ValueError("not arithmetic")

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from mathtune import __version__
+from mathtune.version import __version__
 
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "datasets", "vllm", "sympy", "numpy")
 

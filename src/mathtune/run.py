@@ -20,16 +20,18 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mathtune import __version__, bill, jsonl, provenance
+from mathtune import bill, jsonl, provenance
 from mathtune.errors import InputError
 from mathtune.fingerprint import differences, fingerprint, inputs, settings
 from mathtune.progress import say
 from mathtune.stage import Stage
+from mathtune.version import __version__
 
 Handle = TypeVar("Handle")
 Overrides = Mapping[str, Mapping[str, Any]]
@@ -37,6 +39,14 @@ Overrides = Mapping[str, Mapping[str, Any]]
 
 PLAN, STARTED, STEP, METRICS = "plan.json", "started.json", "step.json", "metrics.json"
 LOCK = ".lock"
+FILES = (".jsonl", ".jsonl.gz", ".gguf", ".yaml")
+
+
+@dataclass(frozen=True)
+class _Work:
+    """That steps are executed, and which of them again."""
+
+    redo: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -62,37 +72,51 @@ class Run:
         self.folder = folder
         self.steps: dict[str, Step] = {}
         self._overrides = overrides
-        self._redo: frozenset[str] = frozenset()
-        self._working = False
+        self._scope: tuple[str, ...] = ()
+        self._fields: Mapping[str, Any] = {}
+        self._work: _Work | None = None
 
     def __call__(self, name: str, stage: Stage[Handle]) -> Handle:
-        if self._working:
-            step = self.steps[name]
-            execute(step.stage, self.folder / name, redo=name in self._redo)
-            return step.stage.outputs(self.folder / name)
-        if name in self.steps:
-            raise ValueError(f"two steps are named {name!r}")
-        stage = self._overridden(name, stage)
-        inside = [Path(read) for read in inputs(stage) if self._inside(read)]
-        names = dict.fromkeys(path.relative_to(self.folder).parts[0] for path in inside)
-        self.steps[name] = Step(name, stage, tuple(names))
-        return stage.outputs(self.folder / name)
+        full = "/".join((*self._scope, name))
+        if self._work is not None:
+            step = self.steps[full]
+            execute(step.stage, self.folder / full, name=full, redo=full in self._work.redo)
+            return step.stage.outputs(self.folder / full)
+        if full in self.steps:
+            raise ValueError(f"two steps are named {full!r}")
+        stage = self._with_settings(name, stage)
+        reads = dict.fromkeys(self._step_of(read) for read in inputs(stage) if self._inside(read))
+        self.steps[full] = Step(full, stage, tuple(reads))
+        return stage.outputs(self.folder / full)
+
+    def within(self, scope: str, **fields: Any) -> Run:
+        """The same run, its further steps in the folder `scope`, `fields` set where they exist.
+
+        Settings given for a step's name reach it in every scope.
+        """
+        inner = copy(self)
+        inner._scope, inner._fields = (*self._scope, scope), fields
+        return inner
 
     def work(self, recipe: Callable[[Run], None], *, redo: frozenset[str]) -> None:
         """Call the planned recipe again, this time executing its steps."""
-        self._redo = self._hanging_on(redo)
-        self._working = True
+        self._work = _Work(self._hanging_on(redo))
         recipe(self)
 
     def check(self, redo: frozenset[str]) -> None:
         """Raise what is known to be wrong before any work: overrides, inputs, changed settings."""
-        known = set(self.steps) | {step.stage.kind() for step in self.steps.values()}
-        for name in sorted({*self._overrides, *redo} - known):
-            raise InputError(f"{name}: no such step or setting; steps are {', '.join(self.steps)}.")
+        names = dict.fromkeys(name.rpartition("/")[2] for name in self.steps)
+        kinds = {step.stage.kind() for step in self.steps.values()}
+        for name in self._overrides:
+            if name not in names and name not in kinds:
+                raise InputError(f"{name}: no such step or setting; steps are {', '.join(names)}.")
+        for name in sorted(redo):
+            if name not in self.steps:
+                known = ", ".join(self.steps)
+                raise InputError(f"--redo {name}: no such step; steps are {known}.")
         for step in self.steps.values():
-            missing = [path for path in inputs(step.stage) if not self._inside(path)]
-            for path in missing:
-                if isinstance(path, Path) and not path.exists():
+            for path in inputs(step.stage):
+                if not self._inside(path) and missing(path):
                     raise InputError(
                         f"{path}: no such file or folder; step {step.name!r} reads it."
                     )
@@ -100,13 +124,20 @@ class Run:
         for name, step in self.steps.items():
             finished = self.folder / name / STEP
             if name not in again and finished.exists():
-                refuse_changes(self.folder / name, settings(step.stage))
+                refuse_changes(self.folder / name, settings(step.stage), name=name)
 
-    def _overridden(self, name: str, stage: Stage[Handle]) -> Stage[Handle]:
+    def _with_settings(self, name: str, stage: Stage[Handle]) -> Stage[Handle]:
+        has = type(stage).model_fields
+        known = {key: value for key, value in self._fields.items() if key in has}
+        stage = stage.replaced(known, where="/".join(self._scope))
         for key in (stage.kind(), name):
             if key in self._overrides:
                 stage = stage.replaced(self._overrides[key], where=key)
         return stage
+
+    def _step_of(self, path: str | Path) -> str:
+        inside = Path(path).relative_to(self.folder)
+        return next(name for name in self.steps if inside.is_relative_to(name))
 
     def _inside(self, path: str | Path) -> bool:
         return Path(path).is_relative_to(self.folder)
@@ -119,9 +150,10 @@ class Run:
         return frozenset(found)
 
 
-def _is_path(name: str | Path) -> bool:
-    """A model's or data's name is a path where it looks like one; else it may be on the hub."""
-    return isinstance(name, Path) or name.startswith(("/", "./", "../", "~"))
+def missing(name: str | Path) -> bool:
+    """Whether this is a path that is not there; what looks like none may be a hub's name."""
+    looks = isinstance(name, Path) or name.startswith(("/", "./", "../", "~"))
+    return (looks or name.endswith(FILES)) and not Path(name).expanduser().exists()
 
 
 def run_recipe(
@@ -165,7 +197,7 @@ def plan(run: Run, recipe: str) -> dict[str, Any]:
     return {"recipe": recipe, "mathtune": __version__, "steps": steps}
 
 
-def execute(stage: Stage, folder: Path, *, redo: bool = False) -> None:
+def execute(stage: Stage, folder: Path, *, name: str, redo: bool = False) -> None:
     """Bring one step's folder to completion: skip, refuse, continue or execute.
 
     Raises:
@@ -175,26 +207,31 @@ def execute(stage: Stage, folder: Path, *, redo: bool = False) -> None:
     if redo and folder.exists():
         shutil.rmtree(folder)
     if (folder / STEP).exists():
-        refuse_changes(folder, mark)
-        say(f"{folder.name}: finished before, skipped")
+        refuse_changes(folder, mark, name=name)
+        say(f"{name}: finished before, skipped")
         return
-    _prepare_folder(folder, mark)
-    say(f"{folder.name}: {stage.kind()}")
+    _prepare_folder(folder, mark, name=name)
+    say(f"{name}: {stage.kind()}")
     meter = bill.Meter()
-    metrics = _isolated(stage, folder) if _wants_isolation(stage) else stage.run(folder)
+    try:
+        metrics = _isolated(stage, folder) if _wants_isolation(stage) else stage.run(folder)
+    except InputError:
+        if [path.name for path in folder.iterdir()] == [STARTED]:
+            shutil.rmtree(folder)
+        raise
     jsonl.write_json(folder / METRICS, metrics)
     record = {**mark, "bill": meter.read(), "made_with": provenance.record()}
     jsonl.write_json(folder / STEP, record)
     (folder / STARTED).unlink()
 
 
-def refuse_changes(folder: Path, mark: Mapping[str, Any]) -> None:
+def refuse_changes(folder: Path, mark: Mapping[str, Any], *, name: str) -> None:
     """Raise if the finished step in `folder` differs from `mark` in any key that `mark` has."""
     changed = differences(jsonl.read_json(folder / STEP), mark)
     if changed:
         raise InputError(
             f"{folder}: finished with other settings: {'; '.join(changed)}. "
-            f"Use --redo {folder.name} to make it and what hangs on it again, or another --out."
+            f"Use --redo {name} to make it and what hangs on it again, or another --out."
         )
 
 
@@ -223,13 +260,13 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _prepare_folder(folder: Path, mark: dict[str, Any]) -> None:
+def _prepare_folder(folder: Path, mark: dict[str, Any], *, name: str) -> None:
     started = folder / STARTED
     if folder.exists():
         if started.exists() and not differences(jsonl.read_json(started), mark):
             return
         if any(folder.iterdir()):
-            say(f"{folder.name}: left unfinished with other settings, started afresh")
+            say(f"{name}: left unfinished with other settings, started afresh")
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     jsonl.write_json(started, mark)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,12 @@ def fails(
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1, lines
-    return lines[0]
+    *before, last = capsys.readouterr().err.strip().splitlines()
+    assert all(re.fullmatch(r"\w+: \w+", line) for line in before), (
+        before
+    )  # a step's name, its stage
+    assert last.startswith("error: ")
+    return last
 
 
 @pytest.mark.parametrize(
@@ -60,7 +64,7 @@ def test_one_sentence_and_nothing_written(
     ("lines", "sentence"),
     [
         ([], "p.jsonl"),
-        ([{**PROBLEM, "answer": ""}], "answer"),
+        ([{**PROBLEM, "answer": "", "solution": ""}], "answer"),
         ([PROBLEM, {**PROBLEM, "problem": "What is 2 + 0?"}], "'a'"),
         ([PROBLEM, '{"id": '], "line 2"),
         ([{"id": "a", "answer": "2"}], "problem"),
@@ -79,4 +83,4 @@ def test_faulty_problem_files(
     found = fails(["prepare", "p.jsonl", "--out", "out"], capsys, monkeypatch)
     assert "p.jsonl" in found
     assert sentence in found
-    assert not list(tmp_path.glob("out/*.jsonl"))
+    assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""Planted mistakes: the answer is wrong, the error is where it is said to be, the rest is honest."""
+"""Planted mistakes: a wrong answer, the error where it is said to be, the rest honest."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from mathtune.stages.train import Train  # noqa: E402
+from mathtune.stages.train import Train
 
 QUICK = {"device": "cpu", "threads": 1, "batch_size": 4, "learning_rate": 3e-3}
 

@@ -26,7 +26,7 @@ VERDICT_WEIGHT = 4.0  # a document has one verdict and some 60 solution tokens
 @dataclass(frozen=True, kw_only=True)
 class Document:
     """One text. Offsets are characters: `learn` is where the next-token loss begins, `start` and
-    `error` bound the solution's right part and wrong part, `correct` is the verdict (None: not asked).
+    `error` where the solution and its wrong part begin; `correct` is the verdict (None: not asked).
     """
 
     text: str
@@ -57,9 +57,7 @@ def solving(puzzle: Puzzle, rng: random.Random, tokenizer: PreTrainedTokenizerFa
     if puzzle.check is not None and rng.random() < HONEST:
         mistaken = plant(puzzle, rng)
         learn, text = learn + mistaken.check, mistaken.text
-    return Document(
-        text=f"{prompt}{text}{tokenizer.eos_token}", learn=learn, start=len(prompt)
-    )
+    return Document(text=f"{prompt}{text}{tokenizer.eos_token}", learn=learn, start=len(prompt))
 
 
 def judging(

@@ -60,7 +60,7 @@ def own_pairs(
     tokenizer: PreTrainedTokenizerFast,
     *,
     seed: str,
-    problems: int = 3000,
+    problems: int = 1500,
     copies: int = 8,
 ) -> list[tuple[str, str, Mistaken]]:
     """(problem, right solution, wrong solution with its first error), up to 4 a problem."""
@@ -83,9 +83,7 @@ def own_pairs(
         rng.shuffle(right)
         rng.shuffle(wrong)
         for index in range(min(4, max(len(right), len(wrong))) if right and wrong else 0):
-            pairs.append(
-                (puzzle.text, right[index % len(right)], wrong[index % len(wrong)])
-            )
+            pairs.append((puzzle.text, right[index % len(right)], wrong[index % len(wrong)]))
     return pairs
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-import torch.nn.functional as F
 import typer
 from torch import Tensor
+from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from mathtune import prompts
@@ -66,11 +66,11 @@ def loss_of(
     weight = model.lm_head.weight
     rows, columns = torch.nonzero(batch.next_weights, as_tuple=True)
     logits = hidden[rows, columns] @ weight.T
-    each = F.cross_entropy(logits, batch.tokens[rows, columns + 1], reduction="none")
+    each = functional.cross_entropy(logits, batch.tokens[rows, columns + 1], reduction="none")
     weights = batch.next_weights[rows, columns]
     asked = batch.so_far >= 0
     odds = hidden[asked] @ (weight[labels[0]] - weight[labels[1]])
-    so_far = F.binary_cross_entropy_with_logits(odds, batch.so_far[asked], reduction="sum")
+    so_far = functional.binary_cross_entropy_with_logits(odds, batch.so_far[asked], reduction="sum")
     return (each * weights).sum() / weights.sum(), so_far / max(1, len(odds))
 
 
@@ -85,7 +85,7 @@ def optimizers(model: LlamaForCausalLM, lr: float) -> list[torch.optim.Optimizer
 
 
 def rate(done: float) -> float:
-    """The share of the peak learning rate at `done` in [0, 1]: warm-up over 1 %, then linear to 2 %."""
+    """The share of the peak learning rate at `done` in [0, 1]: warm-up, then linear to 2 %."""
     return min(1.0, done / 0.01 + 0.02) * max(0.02, 1.0 - done)
 
 
@@ -98,7 +98,7 @@ def batch_tokens(done: float) -> int:
 def held_out(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, labels: tuple[int, int]
 ) -> dict[str, float]:
-    """Next-token loss and planted-mistake verdict accuracy on 128 problems of the validation split."""
+    """Next-token loss and accuracy on planted mistakes, on 128 validation problems."""
     rng = random.Random("held out")
     names = list(FAMILIES)
     solve, judge = [], []
@@ -109,12 +109,14 @@ def held_out(
         judge.append(judging(puzzle.text, plant(puzzle, rng), tokenizer))
     total = right = count = 0.0
     for batch in batches(solve, 8192, rng, tokenizer):
-        total += float(loss_of(model, batch, labels)[0]) * len(batch.tokens)
+        total += loss_of(model, batch, labels)[0].item() * len(batch.tokens)
     for batch in batches(judge, 8192, rng, tokenizer):
         hidden = model.model(input_ids=batch.tokens, use_cache=False).last_hidden_state
         place = batch.next_weights.argmax(dim=1)
         at = torch.arange(len(place))
-        odds = hidden[at, place] @ (model.lm_head.weight[labels[0]] - model.lm_head.weight[labels[1]])
+        odds = hidden[at, place] @ (
+            model.lm_head.weight[labels[0]] - model.lm_head.weight[labels[1]]
+        )
         truth = batch.tokens[at, place + 1] == labels[0]
         right += float(((odds > 0) == truth).sum())
         count += len(place)
@@ -147,7 +149,7 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Pa
 def pretrain(
     out: Path, *, seed: int, tokens: int, lr: float, shape: tuple[int, int], own_from: float
 ) -> None:
-    """Train until `tokens` tokens were seen; `out/checkpoint.pt` continues, `out/model` is the result."""
+    """Train until `tokens` tokens were seen, from `out/checkpoint.pt` on; make `out/model`."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)

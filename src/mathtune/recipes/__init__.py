@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
-
+from mathtune import settings
+from mathtune.errors import InputError
 from mathtune.recipes.liu2023 import Liu2023, liu2023
+from mathtune.recipes.parts import SHORT, Settings
 from mathtune.recipes.quickstart import Quickstart, quickstart
 from mathtune.recipes.yuan2023 import Yuan2023, yuan2023
-from mathtune.run import Run
+from mathtune.run import Overrides, Run
+from mathtune.stage import validated
 
-__all__ = ["RECIPES", "Recipe"]
+__all__ = ["RECIPES", "Recipe", "Resolved", "resolve"]
 
 
 @dataclass(frozen=True)
 class Recipe:
     """A recipe's config class and its function, called as `compose(run, config)`."""
 
-    config: type[BaseModel]
+    config: type[Settings]
     compose: Callable[[Run, Any], None]
 
 
@@ -29,3 +31,48 @@ RECIPES = {
     "liu2023": Recipe(Liu2023, liu2023),
     "yuan2023": Recipe(Yuan2023, yuan2023),
 }
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A recipe with its settings: what `mathtune.run.run_recipe` takes."""
+
+    name: str
+    compose: Callable[[Run], None]
+    overrides: Overrides
+
+
+def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Resolved:
+    """Find a recipe by its name or by settings that name it, and fill its config.
+
+    Settings with the recipe's own name are its defaults. What is no field of the recipe's config is
+    taken for settings of its steps.
+
+    Raises:
+        InputError: no such recipe, settings of another recipe, an unknown key or a wrong value.
+
+    Example:
+        >>> found = resolve("quickstart", config=None, assignments=["ssft.epochs=2"])
+        >>> found.overrides["ssft"]["epochs"]
+        2
+    """
+    shipped = settings.shipped(__name__)
+    config = config or (asked if asked in shipped else None)
+    given = settings.read(config, assignments, beside=__name__)
+    name = given.pop("recipe", asked)
+    if asked in RECIPES and name != asked:
+        raise InputError(f"{config}: settings of recipe {name!r}, not of {asked!r}.")
+    if name not in RECIPES:
+        known = ", ".join(sorted({*RECIPES, *shipped}))
+        raise InputError(f"{asked}: no such recipe; there are {known}.")
+    recipe = RECIPES[name]
+    fields = (*recipe.config.model_fields, *SHORT)
+    own = {key: value for key, value in given.items() if key in fields}
+    overrides = {key: value for key, value in given.items() if key not in fields}
+    for key, value in overrides.items():
+        if not isinstance(value, dict):
+            raise InputError(
+                f"{key}: no such setting; settings are {', '.join(fields)}, and those of steps."
+            )
+    filled = validated(recipe.config, own)
+    return Resolved(name, lambda run: recipe.compose(run, filled), overrides)

@@ -18,7 +18,7 @@ from mathtune.run import Run
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
-from mathtune.stages.prepare import Prepare
+from mathtune.stages.prepare import Data, Prepare
 from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
@@ -37,13 +37,20 @@ class Quickstart(Settings):
     """Samples per training problem, for the evaluator's pairs and the paths."""
     evaluator_loss: Literal["cls-margin", "cls-xent"] = "cls-margin"
     """The evaluator's objective (Eq. 8 or 9)."""
+    seeds: tuple[int, ...] = (0,)
+    """Seeds of training and sampling; the problems stay the same. Several: a folder for each."""
 
 
 def quickstart(run: Run, c: Quickstart) -> None:
-    """Baseline, SSFT, evaluator and re-ranking, sequential, RFT, and their controls."""
+    """Baseline, then for each seed SSFT, evaluator, re-ranking, sequential, RFT and controls."""
     data = run("data", c.data)
     row(run, "base", c.model, data.test, n=c.n_rows, how=c.how)
+    for seed in c.seeds:
+        both(run.within(f"seed-{seed}", seed=seed) if len(c.seeds) > 1 else run, c, data)
 
+
+def both(run: Run, c: Quickstart, data: Data) -> None:
+    """Both papers, once, on prepared data."""
     # Liu et al. 2023: a generator, an evaluator of its samples, re-ranking
     ssft = run("ssft", Train(model=c.model, objective="mle", examples=data.solutions))
     drafts = run("drafts", Sample(model=ssft, problems=data.train, n=c.n_train))

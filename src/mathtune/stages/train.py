@@ -20,7 +20,7 @@ MODEL = "model"
 
 
 class Train(Settings, Stage[str]):
-    """Fine-tune a model. Writes `model/` (safetensors and tokenizer) and `training.jsonl` (the losses)."""
+    """Fine-tune a model. Writes `model/` (safetensors, tokenizer) and `training.jsonl` (losses)."""
 
     on_device: ClassVar[bool] = True
 
@@ -31,13 +31,14 @@ class Train(Settings, Stage[str]):
     validation: Columns | None = None
     """Files of rows of which only the loss is measured, after every epoch."""
     equal_updates_to: ModelName | None = None
-    """The model folder of another train step: make exactly as many updates as it did, in as many epochs
-    as that takes, with the schedule stretched to it. `epochs` and `updates` then do not count."""
+    """The model folder of another train step: make exactly as many updates as it did, in as many
+    epochs as that takes, with the schedule stretched to it. `epochs` and `updates` then do not
+    count."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; auto: cuda, mps, cpu, the first there is."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of the arithmetic; auto: bfloat16 on cuda, float32 elsewhere. Weights that are trained
-    stay float32."""
+    """Precision of the arithmetic; auto: bfloat16 on cuda, float32 elsewhere. Weights that are
+    trained stay float32."""
     threads: PositiveInt | None = None
     """CPU threads; None: as many as torch takes. The last bits of the weights depend on it."""
 
@@ -113,8 +114,8 @@ def _refuse_unknown_tokens(items: list[Any], model: Any, tokenizer: Any) -> None
     if highest >= rows:
         raise InputError(
             f"{model.config._name_or_path}: the tokenizer makes token {highest} "
-            f"({tokenizer.convert_ids_to_tokens(highest)!r}), but the model knows only {rows} tokens; "
-            f"expected a tokenizer of the same model."
+            f"({tokenizer.convert_ids_to_tokens(highest)!r}), but the model knows only {rows} "
+            f"tokens; expected a tokenizer of the same model."
         )
 
 

@@ -1,5 +1,5 @@
-# ruff: noqa: F821 (jaxtyping's dimension names)
-"""Items -> tensors, and the order in which an epoch meets them. Between examples and the trainer."""
+# ruff: noqa: F722 (jaxtyping's dimension names)
+"""Items -> tensors, and the order in which an epoch meets them. Between examples and trainer."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ WINDOW = 8
 class Batch(TypedDict):
     """Items side by side, padded on the right, so that causal attention needs no mask.
 
-    `positions` count through the flattened [B T] grid; `texts` through the flattened [I K] grid of items
-    and their texts. B sequences of at most T tokens, R tokens whose log p is read, I items.
+    `positions` count through the flattened [B T] grid; `texts` through the flattened [I K] grid of
+    items and their texts. B sequences of at most T tokens, R tokens whose log p is read, I items.
     """
 
     input_ids: Int[Tensor, "B T"]
@@ -63,10 +63,9 @@ def collate(items: Sequence[Item], *, texts: int) -> Batch:
 class Order(Sampler[int]):
     """The order of the items in one epoch, a function of (seed, epoch) and the items' lengths.
 
-    Items are shuffled, then sorted by length inside windows of `WINDOW` batches and cut into batches,
-    which are shuffled again. Inside a batch they stay sorted, so that micro-batches pad little too. The
-    incomplete batch, drawn before the sorting, comes last.
-    """
+    Items are shuffled, then sorted by length inside windows of `WINDOW` batches and cut into
+    batches, which are shuffled again. Inside a batch they stay sorted, so that micro-batches pad
+    little too. The incomplete batch, drawn before the sorting, comes last."""
 
     def __init__(self, lengths: Sequence[int], *, batch_size: int, seed: int) -> None:
         self.lengths = np.asarray(lengths)

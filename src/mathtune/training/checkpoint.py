@@ -3,9 +3,9 @@
     checkpoints/checkpoint-200/
       weights.safetensors     every parameter that is trained, by name
       optimizer.safetensors   AdamW's state, "<index>.<name>"
-      random.safetensors      torch's generators (the order of the examples has its own: see batches)
-      schedule.json           learning rates and the schedule's position
-      trainer_state.json      written by transformers: updates done, best loss
+      random.safetensors torch's generators (the order of the examples has its own: see batches)
+      schedule.json learning rates and the schedule's position trainer_state.json written by
+      transformers: updates done, best loss
 
 Nothing is pickled. A folder is filled under another name and renamed: its existence means complete.
 """
@@ -82,7 +82,7 @@ def save_optimizer(optimizer: torch.optim.Optimizer, schedule: Any, folder: Path
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, schedule: Any, folder: Path) -> None:
-    """Put back what `save_optimizer` wrote, into a fresh optimizer and schedule of the same settings."""
+    """Put back what `save_optimizer` wrote, into a fresh optimizer and schedule."""
     saved: dict[int, dict[str, Tensor]] = {}
     for key, value in load_file(folder / OPTIMIZER).items():
         index, name = key.split(".")

@@ -68,10 +68,9 @@ class Tokenizer(Protocol):
 class Reading:
     """A sequence the model reads and what is read off it.
 
-    The log p of `tokens[r]` is taken at `positions[r]` of the sequence (the position before the token
-    would stand) and counts to the text in column `texts[r]`. A last token that nothing follows is never
-    fed: `ids` ends with the last position that is read.
-    """
+    The log p of `tokens[r]` is taken at `positions[r]` of the sequence (the position before the
+    token would stand) and counts to the text in column `texts[r]`. A last token that nothing
+    follows is never fed: `ids` ends with the last position that is read."""
 
     ids: Ids
     positions: Ids
@@ -84,7 +83,7 @@ _READ = ("positions", "tokens", "texts")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One row as the model meets it. `name` finds it again; `target_tokens` are those of the mle term."""
+    """One row as the model meets it; `target_tokens` are those of its mle term."""
 
     name: str
     readings: tuple[Reading, ...]
@@ -99,7 +98,7 @@ class Item:
 
 @dataclass
 class Encoder:
-    """Turns rows into items with one tokenizer and counts what did not fit into `max_length` tokens.
+    """Turns rows into items and counts what did not fit into `max_length` tokens.
 
     `truncated` counts solutions that were cut, `left_out` rows of which nothing could be learned.
     """
@@ -126,8 +125,8 @@ class Encoder:
                 items.append(item)
         if not items:
             raise InputError(
-                f"max_length: found {self.max_length}, inside which none of the {len(rows)} examples "
-                f"has a target; expected more tokens."
+                f"max_length: found {self.max_length}, inside which none of the {len(rows)} "
+                f"examples has a target; expected more tokens."
             )
         return items
 
@@ -182,7 +181,7 @@ class Encoder:
         return [Reading(long.ids, *both)]
 
     def _label_words(self, prompt: str) -> tuple[int, list[int], list[int]]:
-        """Both labels behind the prompt, and where they start: behind all that prompt and labels share."""
+        """Where the labels start, behind what they share with the prompt, and both in tokens."""
         alone, correct, incorrect = (
             prompts.encode(prompt + label, form=self.form, tokenizer=self.tokenizer)
             for label in ("", prompts.CORRECT, prompts.INCORRECT)
@@ -196,7 +195,7 @@ class Encoder:
 
 
 def read_rows(paths: Iterable[Path], objective: Objective) -> Iterator[tuple[str, Row]]:
-    """Yield (name, row) of one or several files, one after the other, as rows the objective learns from.
+    """Yield (name, row) of the files, one after the other, as rows the objective learns from.
 
     Pair rows become two Labelled rows for cls-xent and mul-xent.
 
@@ -254,9 +253,9 @@ def _kind(path: Path, objective: Objective) -> Any:
 
 
 def _refuse_empty(path: Path, number: int, row: Any, objective: Objective) -> None:
-    field = {Example: "solution", Pair: "right"}.get(type(row))
+    field = "right" if isinstance(row, Pair) else "solution"
     learned = objective in ("mle", "ctr", "mul-margin")
-    if learned and field is not None and not getattr(row, field).strip():
+    if learned and not getattr(row, field).strip():
         raise InputError(
             f"{path}, row {number}, field {field!r}: empty; expected a solution to learn."
         )

@@ -1,4 +1,5 @@
-"""One training from start, or from its last checkpoint, to its last update. Between the trainer and the stage.
+# ruff: noqa: ARG002 (the signatures are those of transformers)
+"""One training from its start, or its last checkpoint, to its end. Between trainer and stage.
 
 folder/
   training.jsonl   one row per update and per validation (struct `Point`)
@@ -37,8 +38,8 @@ TOKENS_AT_ONCE = 8192
 """What a micro-batch holds when its size is not set: little enough for a laptop."""
 
 
-class Point(Row):
-    """The loss after so many updates: of the update's own batch, or (alone) of the validation items."""
+class Point(Row, frozen=True):
+    """After so many updates: the loss of the last one's batch, or that of the validation items."""
 
     update: int
     loss: float | None = None
@@ -63,8 +64,8 @@ def planned(
 ) -> Plan:
     """Work out the updates and the micro-batch.
 
-    `equal_to` is the number of updates of another training that this one must match; passes over the
-    items are then as many as that takes.
+    `equal_to` is the number of updates of another training that this one must match; passes over
+    the items are then as many as that takes.
 
     Raises:
         InputError: the micro-batch does not divide the batch.
@@ -82,7 +83,8 @@ def planned(
         micro = max(n for n in sizes if n == 1 or n * longest <= TOKENS_AT_ONCE)
     if settings.batch_size % micro:
         raise InputError(
-            f"micro_batch_size: found {micro}; expected a divisor of batch_size {settings.batch_size}."
+            f"micro_batch_size: found {micro}; expected a divisor of batch_size "
+            f"{settings.batch_size}."
         )
     return Plan(updates, per_epoch, micro, bfloat16)
 
@@ -98,7 +100,8 @@ def fit(
 ) -> Any:
     """Train `model` (its device is where it is trained) and return the model to save.
 
-    Continues from the newest checkpoint in `folder`, to the same weights as without the interruption.
+    Continues from the newest checkpoint in `folder`, to the same weights as without the
+    interruption.
 
     Raises:
         InputError: a loss or gradient is not a finite number.
@@ -132,17 +135,16 @@ def fit(
 def ended(folder: Path, *, keep: str) -> dict[str, float]:
     """How the training ended, read from its curve.
 
-    `loss` is the mean over the last tenth of the updates, `validation_loss` that of the weights kept,
-    which are those after `kept_update`.
-    """
+    `loss` is the mean over the last tenth of the updates, `validation_loss` that of the weights
+    kept, which are those after `kept_update`."""
     points = list(jsonl.read(folder / CURVE, Point))
     losses = [point.loss for point in points if point.loss is not None]
     last = losses[-math.ceil(len(losses) / 10) :]
     found = {"updates": len(losses), "loss": sum(last) / len(last), "final_loss": losses[-1]}
-    validated = [p for p in points if p.validation_loss is not None]
+    validated = [(p.validation_loss, p.update) for p in points if p.validation_loss is not None]
     if validated:
-        best = min(validated, key=lambda p: p.validation_loss) if keep == "best" else validated[-1]
-        found |= {"validation_loss": best.validation_loss, "kept_update": best.update}
+        loss, update = min(validated) if keep == "best" else validated[-1]
+        found |= {"validation_loss": loss, "kept_update": update}
     return found
 
 
@@ -153,7 +155,7 @@ def clear(folder: Path) -> None:
 
 
 class _Watch(TrainerCallback):
-    """Writes the curve, shows progress, keeps the best weights and settles when a checkpoint is due."""
+    """Writes the curve, shows progress, keeps the best weights, settles when to save."""
 
     def __init__(self, folder: Path, plan: Plan, progress: Progress, *, keep_best: bool) -> None:
         self.folder, self.plan, self.progress = folder, plan, progress
@@ -179,13 +181,9 @@ class _Watch(TrainerCallback):
         return control
 
     def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float],
-        **_: Any,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
+        logs = kwargs["logs"]
         state.log_history.clear()  # it would grow with every checkpoint; the curve has it
         if "loss" not in logs:
             return
@@ -199,14 +197,9 @@ class _Watch(TrainerCallback):
         self.progress.advance(note=f"loss {logs['loss']:.4f}")
 
     def on_evaluate(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        metrics: dict[str, float],
-        **kwargs: Any,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        loss = metrics["eval_loss"]
+        loss = kwargs["metrics"]["eval_loss"]
         self._write(Point(update=state.global_step, validation_loss=loss))
         if self.keep_best and (state.best_metric is None or loss < state.best_metric):
             partial = self.folder / f"{BEST}.partial"

@@ -1,4 +1,4 @@
-"""The knobs of training, without torch: `stages.train` shows them to the user, the rest reads them."""
+"""The knobs of training, without torch: stages.train shows them, the rest reads them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Lora(BaseModel):
 
     rank: PositiveInt = 16
     """Rank of the adapters."""
-    alpha: float = Field(32.0, gt=0)
+    alpha: PositiveInt = 32
     """Scale of the adapters: their product counts alpha / rank times."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Dropout on the adapters' input while training."""
@@ -27,13 +27,14 @@ class Lora(BaseModel):
 
 
 class Settings(BaseModel):
-    """How a model is trained. The defaults are those of Yuan et al. 2023 where they publish them."""
+    """How a model is trained. Defaults are those of Yuan et al. 2023 where they publish them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     objective: Objective = "mle"
-    """The loss, and with it the kind of row the examples must be: mle takes Example rows; cls-margin,
-    ctr and mul-margin take Pair rows; cls-xent and mul-xent take Labelled rows, or Pair rows as two."""
+    """The loss, and with it the kind of row the examples must be: mle takes Example rows;
+    cls-margin, ctr and mul-margin take Pair rows; cls-xent and mul-xent take Labelled rows, or Pair
+    rows as two."""
     epochs: float = Field(3.0, gt=0)
     """Passes over the examples; a fraction ends within a pass."""
     updates: PositiveInt | None = None
@@ -41,12 +42,13 @@ class Settings(BaseModel):
     batch_size: PositiveInt = 128
     """Examples (rows; a pair is one) per update."""
     micro_batch_size: PositiveInt | None = None
-    """Examples that pass through the model at once, a divisor of the batch size; None: the largest one
-    whose longest examples stay within 8,192 tokens. It changes memory and speed, not the loss."""
+    """Examples that pass through the model at once, a divisor of the batch size; None: the largest
+    one whose longest examples stay within 8,192 tokens. It changes memory and speed, not the
+    loss."""
     learning_rate: float = Field(2e-5, gt=0)
     """Peak learning rate."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    """Course of the learning rate after the warm-up: down to 0 in a half cosine or a line, or none."""
+    """The learning rate after the warm-up: down to 0 in a half cosine or a line, or constant."""
     warmup: float = Field(0.03, ge=0, lt=1)
     """Share of the updates in which the learning rate rises from 0."""
     weight_decay: float = Field(0.0, ge=0)
@@ -57,14 +59,14 @@ class Settings(BaseModel):
     """Gradients with a larger norm are scaled down to it; None: never."""
     max_length: PositiveInt = 512
     """Tokens of prompt and target together. A longer solution is cut, and then has no end token to
-    learn; an example whose prompt alone is longer, or whose verdict lies beyond, is left out. Both are
-    counted in the metrics."""
+    learn; an example whose prompt alone is longer, or whose verdict lies beyond, is left out. Both
+    are counted in the metrics."""
     prompt: Form = "auto"
     """The form of the prompts; see mathtune.prompts."""
     margin: float = Field(1.0, ge=0)
     """The margin (lambda) of Eq. 8 and Eq. 10, in nats; the paper does not publish its own."""
     alpha: float = Field(1.0, ge=0)
-    """Weight of the mle term in ctr, mul-margin and mul-xent; the paper does not publish its own."""
+    """Weight of the mle term in ctr, mul-margin and mul-xent; the paper publishes none."""
     per_token: bool = False
     """Whether Eq. 10 compares log p per token; the paper compares sums."""
     lora: Lora | None = None
@@ -72,7 +74,7 @@ class Settings(BaseModel):
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: about a third more work, much less memory."""
     keep: Literal["last", "best"] = "last"
-    """Which weights become the model: the last, or those of the epoch with the least validation loss."""
+    """Which weights are saved: the last, or those of the epoch with the least validation loss."""
     save_every: PositiveInt = 200
     """Updates between two checkpoints, from which an interrupted training continues."""
     seed: int = 0

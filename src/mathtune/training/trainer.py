@@ -1,5 +1,5 @@
-# ruff: noqa: F821 (jaxtyping's dimension names)
-"""transformers' Trainer with our losses, normalised over the accumulated batch. Between batches and the stage."""
+# ruff: noqa: ARG002, F722 (the signatures of transformers; jaxtyping's dimension names)
+"""transformers' Trainer with our losses, normalised over the accumulated batch."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import transformers
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from mathtune import bill, objectives
 from mathtune.errors import InputError
@@ -32,9 +33,8 @@ if TYPE_CHECKING:
 class Read:
     """What the model says of a micro-batch of I items with K texts each.
 
-    `log_p[i, k]` is the log p of a text, `lengths[i, k]` its tokens. `items` and `tokens` count the whole
-    accumulated batch, `correct` is each item's label.
-    """
+    `log_p[i, k]` is the log p of a text, `lengths[i, k]` its tokens. `items` and `tokens` count the
+    whole accumulated batch, `correct` is each item's label."""
 
     log_p: Float[Tensor, "I K"]
     lengths: Float[Tensor, "I K"]
@@ -87,16 +87,15 @@ LOSSES: dict[Objective, Callable[[Read, Settings], Tensor]] = {
     "mul-margin": _mul_margin,
     "mul-xent": _mul_xent,
 }
-"""The loss of a micro-batch by objective: the terms it adds to the loss of the accumulated batch."""
+"""What a micro-batch adds to the loss of the accumulated batch, by objective."""
 
 
 class Trainer(transformers.Trainer):
     """transformers' Trainer for items of one objective.
 
-    What differs: the loss reads the vocabulary only where a target stands; each term is divided by its own
-    count over the accumulated batch; a loss or gradient that is no number stops before it reaches the
-    weights; checkpoints are atomic and hold no pickle.
-    """
+    What differs: the loss reads the vocabulary only where a target stands; each term is divided by
+    its own count over the accumulated batch; a loss or gradient that is no number stops before it
+    reaches the weights; checkpoints are atomic and hold no pickle."""
 
     loss_is_scaled_for_ga = True
 
@@ -111,13 +110,16 @@ class Trainer(transformers.Trainer):
         callbacks: list[transformers.TrainerCallback],
     ) -> None:
         self.settings = settings
+        self.trained = model
+        """The model as it is saved: without what distributed training wraps around it."""
+        self.items = items
         self._pending: list[tuple[list[str], Tensor]] = []
         super().__init__(
             model,
             args,
-            data_collator=partial(collate, texts=TEXTS[settings.objective]),
-            train_dataset=items,
-            eval_dataset=validation or None,
+            data_collator=cast(Any, partial(collate, texts=TEXTS[settings.objective])),
+            train_dataset=cast(Dataset, items),
+            eval_dataset=cast(Dataset, validation) if validation else None,
             callbacks=callbacks,
         )
         self.remove_callback(transformers.trainer_callback.PrinterCallback)
@@ -125,11 +127,11 @@ class Trainer(transformers.Trainer):
     def compute_loss(
         self,
         model: nn.Module,
-        inputs: Batch,
+        inputs: Any,
         return_outputs: bool = False,
-        num_items_in_batch: Tensor | None = None,
+        num_items_in_batch: Any = None,
     ) -> Tensor:
-        """The micro-batch's part of the accumulated batch's loss; `num_items_in_batch` has its counts."""
+        """What a micro-batch (a Batch) adds to the loss; the counts are of all micro-batches."""
         counts = inputs["counts"] if num_items_in_batch is None else num_items_in_batch
         texts = TEXTS[self.settings.objective]
         head = self.accelerator.unwrap_model(model).get_output_embeddings()
@@ -157,14 +159,16 @@ class Trainer(transformers.Trainer):
         """The counts of the whole accumulated batch, over all processes."""
         if not batch_samples:
             return None
-        counts = torch.stack([batch["counts"] for batch in batch_samples]).sum(0).to(device)
         bill.add(trained_tokens=sum(batch["read_tokens"] for batch in batch_samples))
+        return self._counts(batch_samples)
+
+    def _counts(self, batches: list[Batch]) -> Tensor:
+        counts = torch.stack([batch["counts"] for batch in batches]).sum(0).to(self.args.device)
         return self.accelerator.reduce(counts) if self.args.world_size > 1 else counts
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Order:
-        items = self.train_dataset if train_dataset is None else train_dataset
         return Order(
-            [item.length for item in items],
+            [item.length for item in self.items],
             batch_size=self.settings.batch_size,
             seed=self.settings.seed,
         )
@@ -188,7 +192,7 @@ class Trainer(transformers.Trainer):
             if not finite
         ]
         what, names = ("loss", bad) if bad else ("gradient", [n for ns, _ in pending for n in ns])
-        saved = checkpoint.newest(Path(self.args.output_dir))
+        saved = checkpoint.newest(self._folder)
         left = "there is no checkpoint yet" if saved is None else f"the last good one is {saved}"
         raise InputError(
             f"update {update}: the {what} is not a finite number, in {'; '.join(names[:8])}; "
@@ -202,11 +206,13 @@ class Trainer(transformers.Trainer):
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """The loss over all validation items, each term divided by its count over all of them."""
         batches = list(self.get_eval_dataloader())
-        counts = self._get_num_items_in_batch(batches, self.args.device)
-        self.model.eval()
+        counts = self._counts(batches)
+        self.trained.eval()
         with torch.no_grad():
             parts = [
-                self.compute_loss(self.model, self._prepare_inputs(b), num_items_in_batch=counts)
+                self.compute_loss(
+                    self.model_wrapped, self._prepare_inputs(b), num_items_in_batch=counts
+                )
                 for b in batches
             ]
         self._pending.clear()
@@ -217,11 +223,15 @@ class Trainer(transformers.Trainer):
         )
         return metrics
 
+    @property
+    def _folder(self) -> Path:
+        return Path(str(self.args.output_dir))
+
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        folder = Path(self.args.output_dir)
-        partial = folder / f"{checkpoint.name_of(self.state.global_step)}.partial"
+        partial = self._folder / f"{checkpoint.name_of(self.state.global_step)}.partial"
         shutil.rmtree(partial, ignore_errors=True)
-        checkpoint.save_weights(self.model, partial)
+        checkpoint.save_weights(self.trained, partial)
+        assert self.optimizer is not None
         checkpoint.save_optimizer(self.optimizer, self.lr_scheduler, partial)
         checkpoint.save_random(partial)
         self.state.save_to_json(str(partial / "trainer_state.json"))
@@ -230,10 +240,10 @@ class Trainer(transformers.Trainer):
     def _load_from_checkpoint(
         self, resume_from_checkpoint: str, model: nn.Module | None = None
     ) -> None:
-        checkpoint.load_weights(self.model, Path(resume_from_checkpoint))
+        checkpoint.load_weights(self.trained, Path(resume_from_checkpoint))
 
     def _load_optimizer_and_scheduler(self, checkpoint_: str | None) -> None:
-        if checkpoint_ is not None:
+        if checkpoint_ is not None and self.optimizer is not None:
             checkpoint.load_optimizer(self.optimizer, self.lr_scheduler, Path(checkpoint_))
 
     def _load_rng_state(self, checkpoint_: str | None) -> None:
@@ -245,8 +255,8 @@ class Trainer(transformers.Trainer):
 def _reading_at(positions: Tensor, head: nn.Module) -> Iterator[None]:
     """Let the output layer see only the hidden states at `positions` of the flattened [B T] grid.
 
-    The model's own forward does the rest, so that whatever it does to logits (scaling, soft caps) and
-    whatever wraps it (adapters, distributed wrappers) stays in place. Its logits become [R V].
+    The model's own forward does the rest, so that whatever it does to logits (scaling, soft caps)
+    and whatever wraps it (adapters, distributed wrappers) stays in place. Its logits become [R V].
     """
 
     def select(_: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:

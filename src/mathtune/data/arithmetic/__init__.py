@@ -1,11 +1,13 @@
 """The embedded problems: seeded multi-step word problems with solutions in GSM8K's form.
 
-    {"id": "arithmetic-train-0-00003", "problem": "Ann saves $6 a week and ... How much money is left?",
-     "answer": "24", "solution": "Ann saves <<6*4=24>>24\\n...\\n#### 24", "level": "4", "subject": "saving"}
+    {"id": "arithmetic-train-0-00003", "problem": "Ann saves $6 a week and ... How much is left?",
+     "answer": "24", "solution": "Ann saves <<6*4=24>>24\\n...\\n#### 24", "level": "4",
+     "subject": "saving"}
 
 No two splits share a problem, whatever the seeds: a problem belongs to the split that a hash of its
 shape and numbers names (`split_of`; names, things and wording do not enter), and `draw` throws
-away what belongs elsewhere. The base model's pre-training text is drawn from the `pretrain` split only.
+away what belongs elsewhere. The base model's pre-training text is drawn from the `pretrain`
+split only.
 """
 
 from __future__ import annotations

@@ -28,12 +28,9 @@ def thought(rng: random.Random, wordings: Sequence[str]) -> Puzzle | None:
         "What is the number?",
         "b": "When a number is multiplied by {a} and {b} is {done}, the result is {c}. "
         "What is the number?",
-        "c": "{who} gets {c} from a number: first times {a}, then {sign} {b}. "
-        "What was the number?",
+        "c": "{who} gets {c} from a number: first times {a}, then {sign} {b}. What was the number?",
     }
-    undo = Step(
-        key="m", left=c, op="-" if plus else "+", right=b, say=("Before that", "Undo it:")
-    )
+    undo = Step(key="m", left=c, op="-" if plus else "+", right=b, say=("Before that", "Undo it:"))
     number = Step(key="r", left="m", op="/", right=a, say=("The number is", "So it is"))
     check = (
         Step(key="u", left=ANSWER, op="*", right=a, say=("Check:",)),

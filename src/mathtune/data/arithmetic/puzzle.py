@@ -1,4 +1,4 @@
-"""A word problem with its known ways of reasoning, and how a solution is written. Below the families.
+"""A word problem, its known ways of reasoning, and how a solution is written. Below the families.
 
 A `Puzzle` holds plans: each plan is a small graph of steps, so one problem has many valid
 solutions (another plan, another order of independent steps, swapped operands).

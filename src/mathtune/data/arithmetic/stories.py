@@ -56,9 +56,7 @@ def shop(rng: random.Random, wordings: Sequence[str]) -> Puzzle | None:
     less = Step(key="u", left=note, op="-", right="m", say=("This leaves",))
     rest = Step(key="r", left="u", op="-", right="n", say=("Change is", "This leaves"))
     plans = ((first, second, both, left), (first, second, less, rest))
-    text = _pick(rng, wordings, texts).format(
-        who=who, a=a, b=b, p=p, q=q, x=x, y=y, noise=noise
-    )
+    text = _pick(rng, wordings, texts).format(who=who, a=a, b=b, p=p, q=q, x=x, y=y, noise=noise)
     return Puzzle(
         shape="shop-change" if change else "shop",
         numbers=(*sorted([(a, p), (b, q)])[0], *sorted([(a, p), (b, q)])[1], note * change),
@@ -148,7 +146,8 @@ def sharing(rng: random.Random, wordings: Sequence[str]) -> Puzzle | None:
     texts = {
         "a": "{who} has {a} bags of {b} {x} and {o} has {c} {x}. {noise}"
         "They share all of them equally among {k} friends. ",
-        "b": "{k} friends share {c} {x} from {o} and {a} bags of {b} {x} from {who} equally. {noise}",
+        "b": "{k} friends share {c} {x} from {o} and {a} bags of {b} {x} from {who} equally. "
+        "{noise}",
         "c": "{noise}{o} puts {c} {x} and {who} puts {a} bags of {b} {x} in a box. "
         "{k} friends divide the box equally. ",
     }

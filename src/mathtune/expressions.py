@@ -1,0 +1,136 @@
+"""Arithmetic in model text, evaluated safely: tokens and a recursive descent, never `eval`.
+
+Under `equations.py`, which finds the expressions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+DEEPEST = 40
+"""Brackets and exponents nested deeper than this are no expression."""
+
+
+class Token(NamedTuple):
+    """`kind` is one of number, letter, operator, open, close, equals, word, stop."""
+
+    kind: str
+    text: str
+    glued: bool = False
+    """Whether it follows the token before it without a space."""
+
+
+class NoExpressionError(Exception):
+    """The tokens are no expression."""
+
+
+def evaluate(tokens: Sequence[Token], *, percent: float = 0.01) -> float | None:
+    """The value of + - * / ^ ( ) % over numbers; `percent` is what a percent sign multiplies by.
+
+    None where there is no value: a letter, a division by 0, an overflow. A number before a bracket or
+    a letter multiplies it. ^ binds to the right. With percent = 0.01, `100 - 20%` is 80.
+
+    Raises:
+        NoExpressionError: the tokens are no expression.
+
+    Example:
+        >>> evaluate([Token("number", "1,200"), Token("operator", "/"), Token("number", "4")])
+        300.0
+    """
+    parser = _Parser(tokens, percent)
+    try:
+        found = parser.sum()
+    except (ZeroDivisionError, OverflowError):
+        return None
+    if parser.at < len(tokens):
+        raise NoExpressionError
+    return found if math.isfinite(found) else None
+
+
+class _Parser:
+    """A letter's value is nan, so that a symbolic side is an expression without a value."""
+
+    def __init__(self, tokens: Sequence[Token], percent: float) -> None:
+        self._tokens, self._percent = tokens, percent
+        self.at = self._depth = 0
+
+    def sum(self) -> float:
+        self._deeper()
+        total = self._product()
+        while (sign := self._peek()) in ("+", "-"):
+            self.at += 1
+            start = self.at
+            term = self._product()
+            if self._percent != 1.0 and self._is_percent(start):
+                term *= total  # "100 - 20%" takes 20 % of 100 away
+            total = total + term if sign == "+" else total - term
+        self._depth -= 1
+        return total
+
+    def _product(self) -> float:
+        product = self._signed()
+        while self.at < len(self._tokens):
+            token = self._tokens[self.at]
+            if token.text in ("*", "/"):
+                self.at += 1
+                factor = self._signed()
+                product = product * factor if token.text == "*" else product / factor
+            elif token.kind in ("open", "letter"):
+                product *= self._power()
+            else:
+                break
+        return product
+
+    def _signed(self) -> float:
+        sign = 1.0
+        while self._peek() in ("+", "-"):
+            sign = -sign if self._peek() == "-" else sign
+            self.at += 1
+        return sign * self._power()
+
+    def _power(self) -> float:
+        base = self._atom()
+        if self._peek() != "^":
+            return base
+        self.at += 1
+        self._deeper()
+        exponent = self._signed()
+        self._depth -= 1
+        if base < 0 and not exponent.is_integer():
+            return math.nan
+        return math.pow(base, exponent) if base or exponent >= 0 else math.nan
+
+    def _atom(self) -> float:
+        if self.at >= len(self._tokens):
+            raise NoExpressionError
+        token = self._tokens[self.at]
+        self.at += 1
+        if token.kind == "number":
+            found = float(token.text.replace(",", ""))
+        elif token.kind == "letter":
+            found = math.nan
+        elif token.kind == "open":
+            found = self.sum()
+            if self.at >= len(self._tokens) or self._tokens[self.at].kind != "close":
+                raise NoExpressionError
+            self.at += 1
+        else:
+            raise NoExpressionError
+        while self._peek() == "%":
+            self.at += 1
+            found *= self._percent
+        return found
+
+    def _peek(self) -> str:
+        return self._tokens[self.at].text if self.at < len(self._tokens) else ""
+
+    def _is_percent(self, start: int) -> bool:
+        """Whether the term from `start` on is a number and a percent sign."""
+        return self.at == start + 2 and self._tokens[start + 1].text == "%"
+
+    def _deeper(self) -> None:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise NoExpressionError

@@ -1,0 +1,159 @@
+"""What measuring keeps of the samples, and the evaluator's own figures from it. Under `measurement.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mathtune import judging, ranking
+from mathtune.errors import InputError
+from mathtune.intervals import bootstrap_ratio
+from mathtune.ranking import Clusters
+from mathtune.records import Verdict
+from mathtune.samples import Joined
+
+COUNTS = ("samples", "no_answer", "undecided", "verdict_differs_from_cluster", "cut_off")
+"""What is counted over all samples; `cut_off`: reached the limit on tokens."""
+
+
+@dataclass
+class Gathered:
+    """The problems in the order given: clusters and narrow columns, no texts."""
+
+    ids: list[str] = field(default_factory=list)
+    clusters: list[Clusters] = field(default_factory=list)
+    indices: list[list[int]] = field(default_factory=list)
+    lengths: list[list[int]] = field(default_factory=list)
+    formats: list[list[tuple[Any, ...]]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+
+    @property
+    def n(self) -> int:
+        """Samples a problem."""
+        return len(self.clusters[0].of)
+
+    @property
+    def scored(self) -> bool:
+        """Whether the samples have scores."""
+        return self.clusters[0].scores is not None
+
+
+def gather(groups: Iterable[tuple[str, Sequence[Joined]]]) -> Gathered:
+    """Read (problem id, its samples) groups once.
+
+    Raises:
+        InputError: samples are not graded, only some are scored, a score is not finite, problems
+            differ in their number of samples, or there are none.
+    """
+    found = Gathered()
+    for problem_id, rows in groups:
+        grades = [row.grade for row in rows if row.grade is not None]
+        scores = [row.score for row in rows if row.score is not None]
+        if len(grades) < len(rows):
+            raise InputError(
+                f"problem {problem_id!r}: its samples are not graded; run grade first."
+            )
+        if len(scores) not in (0, len(rows)):
+            raise InputError(
+                f"problem {problem_id!r}: {len(scores)} of its {len(rows)} samples are scored; "
+                "expected all or none."
+            )
+        clusters = ranking.clusters_of(grades, scores or None)
+        _check(problem_id, clusters, found)
+        found.ids.append(problem_id)
+        found.clusters.append(clusters)
+        found.indices.append([row.sample.index for row in rows])
+        found.lengths.append([len(row.sample.text) for row in rows])
+        found.formats.append([_form(row) for row in rows])
+        _count(rows, clusters, found.counts)
+    if not found.ids:
+        raise InputError("there are no samples to measure.")
+    return found
+
+
+def _check(problem_id: str, clusters: Clusters, found: Gathered) -> None:
+    if clusters.scores is not None and not np.isfinite(clusters.scores).all():
+        raise InputError(f"problem {problem_id!r}: a score is not a finite number.")
+    if not found.ids:
+        return
+    if len(clusters.of) != found.n:
+        raise InputError(
+            f"problem {problem_id!r} has {len(clusters.of)} samples, {found.ids[0]!r} has "
+            f"{found.n}; expected the same number for every problem."
+        )
+    if (clusters.scores is not None) != found.scored:
+        raise InputError(
+            f"of problems {problem_id!r} and {found.ids[0]!r} only one has scores; "
+            "expected scores for all problems or for none."
+        )
+
+
+def _form(row: Joined) -> tuple[Any, ...]:
+    """What can be seen of a sample's form without reading its mathematics."""
+    text = row.sample.text
+    rule = row.grade.rule if row.grade is not None else None
+    marks = ("<<" in text, "\\" in text, "**" in text)
+    return (rule, row.sample.finish_reason, *marks, text.count("\n").bit_length())
+
+
+def _count(rows: Sequence[Joined], clusters: Clusters, counts: dict[str, int]) -> None:
+    counts["samples"] += len(rows)
+    for row, right in zip(rows, clusters.right[:-1], strict=True):
+        counts["cut_off"] += row.sample.finish_reason == "length"
+        if row.grade is not None:
+            verdict = row.grade.verdict
+            counts["no_answer"] += verdict is Verdict.no_answer
+            counts["undecided"] += verdict is Verdict.undecided
+            counts["verdict_differs_from_cluster"] += (verdict is Verdict.correct) != bool(right)
+
+
+def evaluator(found: Gathered, *, resamples: int, seed: int) -> dict[str, Any]:
+    """How well the scores judge answered samples, beside what length or formatting alone would.
+
+    Samples without an answer are left out, and counted: no strategy ever reads them.
+    """
+    answered = np.concatenate([c.of >= 0 for c in found.clusters])
+    problem = np.repeat(np.arange(len(found.ids)), found.n)[answered]
+    right = np.concatenate([c.right[:-1] for c in found.clusters])[answered]
+    scores = np.concatenate([c.scores for c in found.clusters if c.scores is not None])[answered]
+    lengths = np.concatenate(found.lengths)[answered].astype(np.float64)
+    forms = [form for part in found.formats for form in part]
+    forms = [form for form, kept in zip(forms, answered, strict=True) if kept]
+    within = judging.within_auc(scores, right, problem)
+    document: dict[str, Any] = {
+        "samples": int(answered.sum()),
+        "without_answer": int((~answered).sum()),
+        "auc": judging.auc(scores, right),
+        "within_auc": _mean_interval(within, len(found.ids), resamples, seed),
+        "within_problems": len(within),
+    }
+    for name, shortcut in (
+        ("shorter_alone", -lengths),
+        ("formatting_alone", judging.habit_scores(forms, right, problem)),
+    ):
+        inside = judging.within_auc(shortcut, right, problem)
+        document[name] = {
+            "auc": judging.auc(shortcut, right),
+            "within_auc": float(np.mean(list(inside.values()))) if inside else None,
+        }
+    if len(scores) and scores.min() >= 0.0 and scores.max() <= 1.0:
+        document["ece"] = judging.ece(scores, right)
+        document["reliability"] = judging.reliability(scores, right)
+    if document["auc"] is not None:
+        document["roc"] = judging.roc(scores, right)
+    return document
+
+
+def _mean_interval(
+    values: Mapping[int, float], problems: int, resamples: int, seed: int
+) -> dict[str, float] | None:
+    """The mean over those problems that have a value, all problems being resampled."""
+    if not values:
+        return None
+    over, under = np.zeros(problems), np.zeros(problems)
+    over[list(values)] = list(values.values())
+    under[list(values)] = 1.0
+    return asdict(bootstrap_ratio(over, under, resamples=resamples, seed=seed))

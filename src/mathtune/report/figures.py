@@ -1,0 +1,275 @@
+"""The report's figures. Series differ in colour, line and marker, so that none is needed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import StringIO
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter, ScalarFormatter
+
+from mathtune.report.gap import Closed
+from mathtune.report.results import Measured, Point, Results
+
+INK, PAPER = "#1b1b1b", "#ffffff"
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#6b6b6b")
+"""Okabe and Ito's palette, told apart by most colour-blind readers, less its pale yellow."""
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 3)), (0, (3, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+_STYLE = {
+    "figure.dpi": 100,
+    "savefig.dpi": 160,
+    "font.size": 10,
+    "font.family": "sans-serif",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "mathtune",
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": INK,
+    "grid.alpha": 0.15,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+}
+
+
+def draw(results: Results, found: list[Closed]) -> dict[str, tuple[str, Figure]]:
+    """Every figure that the results allow: name -> (what it shows, figure)."""
+    drawn: dict[str, tuple[str, Figure]] = {}
+    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+        if found and results.reference is not None:
+            drawn["gap"] = (_gap_title(results.reference), _gap(found))
+        for row in results.rows:
+            if row.n > 1 and (row is results.reference or row.scored):
+                drawn[f"{row.name}-over-n"] = (
+                    f"{row.name}: accuracy over the number of samples N",
+                    _over_n(row),
+                )
+            if row.scored:
+                drawn |= _judged(row)
+        if results.curves:
+            drawn["training"] = ("Training losses (dots: validation)", _training(results.curves))
+    return drawn
+
+
+def _judged(row: Measured) -> dict[str, tuple[str, Figure]]:
+    """The figures of a row whose samples are scored."""
+    found = row.document["evaluator"]
+    drawn = {
+        f"{row.name}-over-k": (f"{row.name}: strategies over K (N for Maj1.TopN)", _over_k(row)),
+        f"{row.name}-cost": (f"{row.name}: what the evaluator must read", _cost(row)),
+    }
+    if "reliability" in found:
+        caption = (
+            f"{row.name}: calibration, ECE {found['ece']:.3f}; the larger the dot, the more samples"
+        )
+        drawn[f"{row.name}-calibration"] = (caption, _calibration(found["reliability"]))
+    if "roc" in found:
+        within = found["within_auc"]
+        inside = "" if within is None else f", within problems {within['value']:.3f}"
+        caption = f"{row.name}: ROC of the scores, AUC {found['auc']:.3f}{inside}"
+        drawn[f"{row.name}-roc"] = (caption, _roc(found["roc"]))
+    return drawn
+
+
+def save(figures: dict[str, tuple[str, Figure]], folder: Path) -> dict[str, str]:
+    """Write every figure as PNG and SVG, the same bytes for the same results; return the SVGs."""
+    folder.mkdir(exist_ok=True)
+    texts = {}
+    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+        for name, (_, figure) in figures.items():
+            figure.savefig(folder / f"{name}.png", facecolor=PAPER, metadata={"Software": None})
+            figure.set_layout_engine(
+                "none"
+            )  # it is laid out by now; again would cost as much again
+            stream = StringIO()
+            figure.savefig(stream, format="svg", facecolor=PAPER, metadata={"Date": None})
+            texts[name] = stream.getvalue()
+            (folder / f"{name}.svg").write_text(texts[name], encoding="utf-8")
+    return texts
+
+
+def inline(svg: str) -> str:
+    """The `<svg>` element, its ink, paper and colours those of the page, light or dark."""
+    start, metadata, rest = svg[svg.index("<svg") :].partition("<metadata>")
+    svg = start + (rest.partition("</metadata>")[2] if metadata else "")
+    svg = svg.replace(INK, "currentColor").replace(PAPER, "var(--paper)")
+    for number, colour in enumerate(COLOURS):
+        svg = svg.replace(colour, f"var(--series-{number})")
+    return svg
+
+
+def _figure(width: float = 6.0, height: float = 3.7) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _gap_title(row: Measured) -> str:
+    one = "greedy" if row.first == "Pass@1" else "mean"
+    return (
+        f"Part of the gap between Pass@1 ({one}, {row.metrics[row.first]['value']:.1%}) and "
+        f"Pass@{row.n} ({row.metrics[f'Pass@{row.n}']['value']:.1%}) of {row.name} that each closes"
+    )
+
+
+def _gap(found: list[Closed]) -> Figure:
+    figure, axes = _figure(7.6, 0.9 + 0.34 * len(found))
+    for place, one in enumerate(found):
+        colour, marker = (COLOURS[1], "s") if one.trained else (COLOURS[0], "o")
+        axes.plot([one.part.low, one.part.high], [place, place], color=colour, linewidth=2.2)
+        fill = PAPER if one.trained else colour
+        axes.plot([one.part.value], [place], marker, color=colour, markersize=8, mfc=fill)
+        axes.annotate(
+            f"{one.part.value:.0%}",
+            (one.part.value, place),
+            xytext=(0, 7),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+        )
+    axes.axvline(0, color=INK, linewidth=1)
+    axes.axvline(1, color=INK, linewidth=1, linestyle="--")
+    axes.set_yticks(range(len(found)), [_plain(one.label) for one in found])
+    axes.set_ylim(len(found) - 0.5, -0.75)
+    low = min(one.part.low for one in found)
+    axes.set_xlim(min(-0.05, max(low - 0.05, -1.0)), 1.05)
+    axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_xlabel(
+        "0 % is Pass@1, 100 % is Pass@N. Filled: a strategy; hollow: a model, greedily."
+    )
+    return figure
+
+
+def _over_n(row: Measured) -> Figure:
+    curves = row.document["curves"]["over_n"]
+    k, sizes = curves["k"], curves["n"]
+    wanted = {
+        "Pass": "Pass@N (oracle)",
+        f"Maj{k}": f"Maj{k}@N (oracle)",
+        "RR.All": "RR.All",
+        f"RR.Maj{k}": f"RR.Maj{k}",
+        "W.RR": "W.RR",
+        "Maj1": "Maj1@N",
+    }
+    figure, axes = _figure()
+    _lines(axes, sizes, {shown: curves[name] for name, shown in wanted.items() if name in curves})
+    _doubling(axes, sizes, "samples per problem, N (mean over subsets)")
+    return figure
+
+
+def _over_k(row: Measured) -> Figure:
+    curves = row.document["curves"]["over_k"]
+    figure, axes = _figure()
+    names = ("RR.MajK", "W.RR.MajK", "Maj1.TopN", "MajK")
+    shown = {name + (" (oracle)" if name == "MajK" else ""): curves[name] for name in names}
+    _lines(axes, curves["k"], shown)
+    _doubling(
+        axes, row.document["curves"]["over_n"]["n"], "clusters kept, K (Maj1.TopN: samples, N)"
+    )
+    return figure
+
+
+def _cost(row: Measured) -> Figure:
+    curves = row.document["curves"]["over_k"]
+    figure, axes = _figure()
+    axes.plot(
+        curves["k"], curves["cost.MajK"]["value"], color=COLOURS[0], label="RR.MajK, W.RR.MajK"
+    )
+    axes.axhline(1.0, color=COLOURS[1], linestyle="--", label="RR.All, W.RR, Maj1.TopN")
+    axes.set_ylim(0, 1.05)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_ylabel("part of the samples read")
+    axes.legend(fontsize=8, loc="lower right")
+    _doubling(axes, row.document["curves"]["over_n"]["n"], "clusters kept, K")
+    return figure
+
+
+def _doubling(axes: Axes, ticks: Sequence[int], label: str) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(ticks)
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_xlabel(label)
+
+
+def _lines(axes: Axes, x: Sequence[int], series: dict[str, dict[str, list[float]]]) -> None:
+    """Accuracy curves with their intervals, drawn and labelled apart."""
+    looks = zip(COLOURS, LINES, MARKERS, strict=True)
+    for (name, found), (colour, line, marker) in zip(series.items(), cycle(looks), strict=False):
+        marked = [place for place, one in enumerate(x) if one.bit_count() == 1 or one == x[-1]]
+        axes.plot(
+            x, found["value"], marker, color=colour, linestyle=line, markevery=marked, label=name
+        )
+        axes.fill_between(x, found["low"], found["high"], color=colour, alpha=0.08, linewidth=0)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_ylabel("accuracy")
+    axes.legend(fontsize=8)
+
+
+def _training(curves: dict[str, list[Point]]) -> Figure:
+    figure, axes = _figure()
+    looks = cycle(zip(COLOURS, LINES, MARKERS, strict=True))
+    for (name, points), (colour, line, marker) in zip(curves.items(), looks, strict=False):
+        losses = [(p.update, p.loss) for p in points if p.loss is not None]
+        if losses:
+            updates, values = zip(*losses, strict=True)
+            axes.plot(updates, _smooth(values), color=colour, linestyle=line, label=_plain(name))
+        held = [(p.update, p.validation_loss) for p in points if p.validation_loss is not None]
+        if held:
+            axes.plot(*zip(*held, strict=True), marker, color=colour, markersize=6, mec=INK)
+    axes.set_xlabel("updates")
+    axes.set_ylabel("loss (mean of the last updates)")
+    axes.legend(fontsize=8)
+    return figure
+
+
+def _plain(name: str) -> str:
+    """The name with its dollar signs kept from being read as the start of mathematics."""
+    return name.replace("$", r"\$")
+
+
+def _smooth(values: Sequence[float]) -> list[float]:
+    """The mean of the last twentieth of the points so far, at least of one."""
+    width = max(1, len(values) // 20)
+    return [
+        sum(values[max(0, i + 1 - width) : i + 1]) / min(i + 1, width) for i in range(len(values))
+    ]
+
+
+def _calibration(bins: Sequence[dict[str, Any]]) -> Figure:
+    figure, axes = _square("score", "part that is right")
+    most = max(one["count"] for one in bins)
+    x, y = [one["score"] for one in bins], [one["right"] for one in bins]
+    axes.plot(x, y, color=COLOURS[0])
+    axes.scatter(x, y, s=[15 + 120 * one["count"] / most for one in bins], color=COLOURS[0])
+    return figure
+
+
+def _roc(points: Sequence[tuple[float, float]]) -> Figure:
+    figure, axes = _square("wrong solutions accepted", "right solutions accepted")
+    axes.plot(*zip(*points, strict=True), color=COLOURS[1])
+    return figure
+
+
+def _square(x: str, y: str) -> tuple[Figure, Axes]:
+    """Axes from 0 to 1 with their diagonal: what chance, or perfect calibration, looks like."""
+    figure, axes = _figure()
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_aspect("equal")
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    return figure, axes

@@ -1,0 +1,121 @@
+"""How much of the gap between Pass@1 and Pass@N each way to answer closes: the first answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mathtune.intervals import Interval, bootstrap_ratio
+from mathtune.report.results import Measured, Results
+
+CHOSEN = ("RR.MajK", "W.RR.MajK", "Maj1.TopN")
+STRATEGIES = ("RR.All", "W.RR", *CHOSEN)
+
+
+@dataclass(frozen=True)
+class Closed:
+    """One way to answer: its accuracy and the part of the gap it closes (0: Pass@1, 1: Pass@N)."""
+
+    label: str
+    accuracy: Interval
+    part: Interval
+    trained: bool
+    """Whether another model answers greedily, rather than a strategy over the same samples."""
+
+
+def closed(results: Results) -> list[Closed]:
+    """Every strategy on the reference row's samples, then every later row's own Pass@1.
+
+        part = sum_i (a_i - Pass@1_i) / sum_i (Pass@N_i - Pass@1_i)
+
+    over problems i, with a bootstrap interval over problems. Empty where there is no gap.
+    """
+    reference = results.reference
+    if reference is None or _gap(reference) <= 0.0:
+        return []
+    found = [
+        _closed(reference, reference, metric, strategy_label(reference, metric), trained=False)
+        for metric in (f"Maj1@{reference.n}", *STRATEGIES)
+        if metric in reference.metrics
+    ]
+    later = results.rows[results.rows.index(reference) + 1 :]
+    found += [
+        _closed(reference, row, row.first, row.name, trained=True)
+        for row in later
+        if row.outcomes.keys() == reference.outcomes.keys() and row.first == reference.first
+    ]
+    return found
+
+
+def strategy_label(row: Measured, metric: str) -> str:
+    """The metric's name with the K that was chosen for it: `RR.MajK, K = 5`."""
+    if row.scored and metric in row.document["chosen"]["k"]:
+        letter = "N" if metric.endswith("N") else "K"
+        return f"{metric}, {letter} = {row.document['chosen']['k'][metric]}"
+    return metric
+
+
+def sentence(results: Results, found: list[Closed]) -> str:
+    """The answer in words, naming what validation chose and what training changed."""
+    row = results.reference
+    if row is None:
+        return "Nothing has been measured yet."
+    one, every = row.metrics[row.first]["value"], row.metrics[f"Pass@{row.n}"]["value"]
+    how = "greedily" if row.first == "Pass@1" else "with one sample"
+    start = (
+        f"On {row.document['problems']} problems, {row.name} solves {one:.1%} {how}, and "
+        f"{every:.1%} have a right solution among its {row.n} samples"
+    )
+    if not found:
+        return f"{start}: there is no gap to close."
+    votes = found[0]
+    parts = [f"majority voting closes {_part(votes)}"]
+    best = _validated(row, found)
+    if best is not None:
+        parts.append(f"{best.label} closes {_part(best)}")
+    parts += [_against_controls(results, one, found) for one in found if one.trained]
+    return f"{start}. Of that gap, {'; '.join(filter(None, parts))}."
+
+
+def _against_controls(results: Results, one: Closed, found: list[Closed]) -> str:
+    """What a trained row closes, beside its controls; nothing for a row that is only a control."""
+    row = next(row for row in results.rows if row.name == one.label)
+    others = row.document["against"]
+    if not others:
+        return ""
+    controls = [f"{other.label} {other.part.value:.0%}" for other in found if other.label in others]
+    beside = f" (control: {', '.join(controls)})" if controls else ""
+    return f"{one.label}, greedily, {_part(one)}{beside}"
+
+
+def _validated(row: Measured, found: list[Closed]) -> Closed | None:
+    """The strategy that did best where K was chosen; None where nothing was chosen elsewhere."""
+    if row.chosen_by is None or "chosen" not in row.chosen_by:
+        return None
+    label = strategy_label(row, row.chosen_by["chosen"]["best"])
+    return next((one for one in found if one.label == label), None)
+
+
+def _part(one: Closed) -> str:
+    return f"{one.part.value:.0%} [{one.part.low:.0%}, {one.part.high:.0%}]"
+
+
+def _gap(row: Measured) -> float:
+    return row.metrics[f"Pass@{row.n}"]["value"] - row.metrics[row.first]["value"]
+
+
+def _closed(
+    reference: Measured, row: Measured, metric: str, label: str, *, trained: bool
+) -> Closed:
+    ids = list(reference.outcomes)
+    column = {
+        name: np.array([measured.outcomes[i].values[key] for i in ids])
+        for name, measured, key in (
+            ("one", reference, reference.first),
+            ("every", reference, f"Pass@{reference.n}"),
+            ("here", row, metric),
+        )
+    }
+    part = bootstrap_ratio(column["here"] - column["one"], column["every"] - column["one"])
+    return Closed(label, Interval(**row.metrics[metric]), part, trained)

@@ -1,0 +1,94 @@
+"""Write report.html (one file that works offline) and report.md from what a run found."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from jinja2 import Environment, StrictUndefined
+
+from mathtune.report import browser, figures, tables
+from mathtune.report.gap import Closed, closed, sentence
+from mathtune.report.results import Results
+
+GAP = "gap"
+
+
+def write(results: Results, folder: Path, *, name: str = "report") -> Path:
+    """Write `name`.html, `name`.md and figures/ into `folder`; return the page's path."""
+    found = closed(results)
+    drawn = figures.draw(results, found)
+    pictures = figures.save(drawn, folder / "figures")
+    captions = {key: caption for key, (caption, _) in drawn.items()}
+    inlined = {
+        key: {"caption": captions[key], "svg": figures.inline(svg)} for key, svg in pictures.items()
+    }
+    page = folder / f"{name}.html"
+    page.write_text(html(results, found, inlined), encoding="utf-8")
+    (folder / f"{name}.md").write_text(markdown(results, found, captions), encoding="utf-8")
+    return page
+
+
+def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, str]]) -> str:
+    """The page: everything in it, nothing fetched, and only its own script may run."""
+    here = files("mathtune.report")
+    script = (here / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    template = environment.from_string((here / "page.html").read_text(encoding="utf-8"))
+    return template.render(
+        title=results.title,
+        sentence=sentence(results, found),
+        script=script,
+        script_hash=f"sha256-{digest}",
+        css=(here / "page.css").read_text(encoding="utf-8"),
+        gap=pictures.get(GAP),
+        figures=[picture for key, picture in pictures.items() if key != GAP],
+        tables=tables.accuracy_tables(results, found),
+        pages=browser.pages(_in_order(results)),
+        bill=tables.costs(results) if results.steps else None,
+        made_with=_made_with(results),
+        steps=[
+            {"name": step.name, "stage": step.stage, "config": _pretty(step.config)}
+            for step in results.steps
+        ],
+    )
+
+
+def markdown(results: Results, found: list[Closed], captions: dict[str, str]) -> str:
+    """The same in Markdown, without the solutions."""
+    parts = [f"# {results.title}\n", sentence(results, found) + "\n"]
+    parts += [_picture(GAP, captions[GAP])] if GAP in captions else []
+    parts += [tables.markdown(table) for table in tables.accuracy_tables(results, found)]
+    parts += [_picture(name, caption) for name, caption in captions.items() if name != GAP]
+    if results.steps:
+        parts.append(tables.markdown(tables.costs(results)))
+        made_with = [f"{key} {value}" for key, value in _made_with(results).items() if value]
+        parts.append(f"Made with {'; '.join(made_with)}.\n")
+    return "\n".join(parts)
+
+
+def _picture(name: str, caption: str) -> str:
+    return f"![{caption}](figures/{name}.png)\n\n{caption}.\n"
+
+
+def _in_order(results: Results) -> list[Any]:
+    """The rows for the browser, the most telling first: what does not fit is left out."""
+    reference = results.reference
+    rest = [row for row in results.rows if row is not reference]
+    return ([reference] if reference is not None else []) + rest
+
+
+def _made_with(results: Results) -> Mapping[str, Any]:
+    """What the last finished step was made with."""
+    finished = [step for step in results.steps if step.finished]
+    return finished[-1].made_with if finished else {}
+
+
+def _pretty(config: Mapping[str, Any]) -> str:
+    return msgspec.json.format(msgspec.json.encode(config), indent=2).decode("utf-8")

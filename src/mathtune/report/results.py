@@ -1,0 +1,181 @@
+"""What a run folder holds, read for the report: its steps, its measured rows, the bill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mathtune import jsonl
+from mathtune.errors import InputError
+from mathtune.measurement import Outcome
+from mathtune.records import Problem
+from mathtune.run import METRICS, PLAN, STEP
+from mathtune.samples import Joined, read_groups, read_problems
+from mathtune.stages.measure import OUTCOMES
+
+Groups = Iterable[tuple[str, Sequence[Joined]]]
+Document = dict[str, Any]
+
+ROW = "-row"
+"""How a recipe's measure steps end; a row is shown without it."""
+
+
+class Point(msgspec.Struct):
+    """A point of a training curve; what else `training.jsonl` holds is not read here."""
+
+    update: int
+    loss: float | None = None
+    validation_loss: float | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the plan; `metrics`, `bill` and `made_with` are empty until it is finished."""
+
+    name: str
+    stage: str
+    config: Document
+    metrics: Document
+    bill: Mapping[str, float]
+    made_with: Mapping[str, Any]
+    finished: bool
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One row: a measured set of samples. `groups` and `greedy` read them anew at every call."""
+
+    name: str
+    document: Document
+    outcomes: Mapping[str, Outcome]
+    problems: Mapping[str, Problem]
+    groups: Callable[[], Groups]
+    greedy: Callable[[], Groups] = lambda: ()
+    updates: int | None = None
+    chosen_by: Document | None = None
+    """The document of the row that K was chosen on."""
+
+    @property
+    def n(self) -> int:
+        """Samples per problem."""
+        return self.document["n"]
+
+    @property
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """Metric name -> value, low, high."""
+        return self.document["metrics"]
+
+    @property
+    def first(self) -> str:
+        """The metric for one solution a problem: greedy where it was measured, else the mean."""
+        return "Pass@1" if "Pass@1" in self.metrics else "mean"
+
+    @property
+    def scored(self) -> bool:
+        """Whether its samples have scores."""
+        return "chosen" in self.document
+
+
+@dataclass(frozen=True)
+class Results:
+    """A run, or one set of samples. `choices`: rows that K is chosen on; `rows`: the others."""
+
+    title: str
+    rows: list[Measured]
+    choices: list[Measured] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    curves: dict[str, list[Point]] = field(default_factory=dict)
+
+    @cached_property
+    def reference(self) -> Measured | None:
+        """The row whose gap between Pass@1 and Pass@N is to be closed.
+
+        The first whose samples are scored, else the first that others are compared with, else the
+        first.
+        """
+        compared = {name for row in self.rows for name in row.document["against"]}
+        ranked = [row for row in self.rows if row.scored]
+        ranked += [row for row in self.rows if row.name in compared]
+        return next(iter([*ranked, *self.rows]), None)
+
+
+def read_run(folder: Path) -> Results:
+    """Read a run folder, finished or not.
+
+    Raises:
+        InputError: the folder holds no run, or a file in it is damaged.
+    """
+    if not (folder / PLAN).exists():
+        raise InputError(f"{folder}: no run here; expected a folder that `mathtune run` wrote.")
+    plan = jsonl.read_json(folder / PLAN)
+    steps = [_step(folder, step) for step in plan["steps"]]
+    finished = {step.name: step for step in steps if step.finished}
+    measures = [step for step in finished.values() if step.stage == "measure"]
+    deciding = {step.config["choose_on"] for step in measures} - {None}
+    rows = {step.name: _measured(folder, step, finished) for step in measures}
+    return Results(
+        title=plan["recipe"],
+        rows=[row for name, row in rows.items() if name not in deciding | _side(measures)],
+        choices=[row for name, row in rows.items() if name in deciding | _side(measures)],
+        steps=steps,
+        curves={
+            step.name: list(jsonl.read(folder / step.name / "training.jsonl", Point))
+            for step in finished.values()
+            if step.stage == "train" and (folder / step.name / "training.jsonl").exists()
+        },
+    )
+
+
+def _step(folder: Path, planned: Document) -> Step:
+    place = folder / planned["name"]
+    done = (place / STEP).exists()
+    record = jsonl.read_json(place / STEP) if done else {"bill": {}, "made_with": {}}
+    return Step(
+        name=planned["name"],
+        stage=planned["stage"],
+        config=planned["config"],
+        metrics=jsonl.read_json(place / METRICS) if done else {},
+        bill=record["bill"],
+        made_with=record["made_with"],
+        finished=done,
+    )
+
+
+def _side(measures: Sequence[Step]) -> set[str]:
+    """Rows of the same problems as a row that K is chosen on: validation, not what is reported."""
+    named = {step.config["choose_on"] for step in measures}
+    problems = {step.config["problems"] for step in measures if step.name in named}
+    return {step.name for step in measures if step.config["problems"] in problems}
+
+
+def _measured(folder: Path, step: Step, finished: Mapping[str, Step]) -> Measured:
+    config = step.config
+    columns = tuple(folder / path for path in config["samples"])
+    greedy = config["greedy"]
+    deciding = config["choose_on"]
+    return Measured(
+        name=step.name.removesuffix(ROW),
+        document=step.metrics,
+        outcomes={
+            row.problem_id: row for row in jsonl.read(folder / step.name / OUTCOMES, Outcome)
+        },
+        problems=read_problems(folder / config["problems"]),
+        groups=lambda: read_groups(columns),
+        greedy=lambda: read_groups(tuple(folder / path for path in greedy)) if greedy else (),
+        updates=_updates(config, finished),
+        chosen_by=finished[deciding].metrics if deciding in finished else None,
+    )
+
+
+def _updates(config: Document, finished: Mapping[str, Step]) -> int | None:
+    """The updates of the model that wrote the samples, where this run trained it."""
+    sampled = finished.get(Path(config["samples"][0]).parts[0])
+    trained = finished.get(Path(sampled.config["model"]).parts[0]) if sampled else None
+    if trained is None or trained.stage != "train" or "updates" not in trained.metrics:
+        return None
+    return trained.metrics["updates"]

@@ -1,0 +1,115 @@
+"""The page: complete, offline, the same for the same run, deaf to hostile texts; in a browser."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mathtune import report
+from mathtune.report import page
+from mathtune.report.results import Results, read_run
+
+
+@pytest.fixture(scope="module")
+def built(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("built") / "run"
+    shutil.copytree(run_folder, folder)
+    assert report.build(folder) == folder / "report.html"
+    return folder
+
+
+def test_it_writes_what_it_promises(built: Path) -> None:
+    names = {path.stem for path in (built / "figures").glob("*.png")}
+    assert {"gap", "ssft-over-n", "ssft-over-k", "ssft-cost", "ssft-roc", "training"} <= names
+    assert names == {path.stem for path in (built / "figures").glob("*.svg")}
+    text = (built / "report.md").read_text()
+    assert text.startswith("# made\n\nOn 5 problems, ssft solves 40.0% greedily")
+    for name in re.findall(r"\((figures/[^)]+)\)", text):
+        assert (built / name).exists()
+
+
+def test_metrics_are_those_of_the_steps(built: Path) -> None:
+    metrics = json.loads((built / "metrics.json").read_text())
+    step = json.loads((built / "ssft-row" / "metrics.json").read_text())
+    assert metrics["ssft-row"] == step
+    assert str(built) not in (built / "metrics.json").read_text()
+
+
+def test_the_same_run_gives_the_same_bytes(built: Path, run_folder: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    shutil.copytree(run_folder, again)
+    report.build(again)
+    for name in ("metrics.json", "report.md", "report.html", "figures/gap.svg", "figures/gap.png"):
+        assert (again / name).read_bytes() == (built / name).read_bytes()
+
+
+def test_nothing_is_fetched_and_only_its_script_runs(built: Path) -> None:
+    text = (built / "report.html").read_text()
+    assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", text)
+    assert not re.search(r"@import|url\(\s*['\"]?https?:", text)
+    assert "default-src 'none'" in text
+    scripts = re.findall(r"<script(?![^>]*text/x-packed)[^>]*>", text)
+    assert scripts == ["<script>"]
+    packed = re.findall(r'<script type="text/x-packed" id="[\w-]+">([^<]*)</script>', text)
+    assert all(re.fullmatch(r"[A-Za-z0-9+/=]+", one) for one in packed)
+    assert len(packed) == 1 + 3  # the index, and one block for each of three rows
+
+
+def test_no_text_of_a_model_stands_in_the_page_as_it_is(built: Path) -> None:
+    text = (built / "report.html").read_text()
+    for words in ("owned", "onerror", "<img", "7 * 7", "\u202e", "<b>"):
+        assert words not in text
+
+
+def test_names_are_escaped() -> None:
+    hostile = Results("<script>alert(1)</script>", [])
+    text = page.html(hostile, [], {})
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)" in text
+
+
+def test_a_page_for_samples_from_elsewhere(run_folder: Path, tmp_path: Path) -> None:
+    row = read_run(run_folder).rows[0]
+    path = report.page_for_samples(
+        tmp_path / "mine.html",
+        title="theirs",
+        document=row.document,
+        outcomes=row.outcomes,
+        problems=row.problems,
+        groups=row.groups,
+    )
+    assert path == tmp_path / "mine.html"
+    text = path.read_text()
+    assert "On 5 problems, theirs solves 40.0% with one sample" in text
+    assert (tmp_path / "mine.md").exists()
+
+
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here")
+def test_in_a_browser(built: Path, tmp_path: Path) -> None:
+    """A link to one problem opens it; hostile texts are shown, not run; nothing goes wrong."""
+    assert CHROMIUM is not None
+    quiet = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+        "--disable-background-networking --disable-component-update --disable-sync "
+        "--enable-logging=stderr --virtual-time-budget=10000 --dump-dom"
+    )
+    address = f"{(built / 'report.html').as_uri()}#row=ssft&problem=saved"
+    command = [CHROMIUM, *quiet.split(), f"--user-data-dir={tmp_path / 'user'}", address]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "<title>made – mathtune</title>" in done.stdout
+    detail = done.stdout.partition('id="detail"')[2]
+    assert "&lt;script&gt;document.title = 'owned'&lt;/script&gt;" in detail
+    assert "&lt;img src=x onerror=" in detail
+    assert '<span class="mark">U+202E</span>' in detail
+    assert '<span class="mark">U+0000</span>' in detail
+    assert "Solutions (4)" in detail
+    assert "CONSOLE" not in done.stderr

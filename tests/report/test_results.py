@@ -1,0 +1,70 @@
+"""Reading a run: which rows are reported, which is the reference; the gap worked out by hand."""
+
+from pathlib import Path
+
+import pytest
+
+from mathtune import jsonl
+from mathtune.errors import InputError
+from mathtune.report.gap import closed, sentence, strategy_label
+from mathtune.report.results import Results, read_run
+
+
+@pytest.fixture(scope="module")
+def results(run_folder: Path) -> Results:
+    return read_run(run_folder)
+
+
+def test_rows_are_apart_from_what_k_is_chosen_on(results: Results) -> None:
+    assert [row.name for row in results.rows] == ["base", "ssft", "again"]
+    assert [row.name for row in results.choices] == ["validation"]
+    assert results.reference is not None
+    assert results.reference.name == "ssft"
+    assert [row.updates for row in results.rows] == [None, 12, None]
+    assert [point.update for point in results.curves["ssft"]] == [*range(1, 13), 12]
+
+
+def test_the_gap_by_hand(results: Results) -> None:
+    """Greedy solves all, mixed: 2 of 5. Samples: all but `never`, 4 of 5. So the gap is 2 problems.
+
+    Maj1 is right on all, mixed (votes tie, earliest wins) and the last one (1 before 2): it closes
+    1 of 2. RR.All is right on all, saved and the last, wrong on mixed: (3 - 2) / 2. `again` solves
+    saved too, so it closes 1 of 2.
+    """
+    found = {one.label: one for one in closed(results)}
+    assert found["Maj1@4"].part.value == pytest.approx(0.5)
+    assert found["RR.All"].part.value == pytest.approx(0.5)
+    assert found["again"].part.value == pytest.approx(0.5)
+    assert found["again"].trained
+    assert "base" not in found
+    assert all(one.part.low <= one.part.value <= one.part.high for one in found.values())
+
+
+def test_the_sentence_names_what_validation_chose(results: Results) -> None:
+    words = sentence(results, closed(results))
+    assert words.startswith(
+        "On 5 problems, ssft solves 40.0% greedily, and 80.0% have a right solution among its 4"
+    )
+    row = results.reference
+    assert row is not None
+    assert row.chosen_by is not None
+    assert strategy_label(row, row.chosen_by["chosen"]["best"]) in words
+    assert "again, greedily, 50%" in words
+    assert "base" not in words
+
+
+def test_without_rows_there_is_still_a_sentence() -> None:
+    assert sentence(Results("empty", []), []) == "Nothing has been measured yet."
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no run here"):
+        read_run(tmp_path)
+
+
+def test_unfinished_steps_are_left_out(tmp_path: Path) -> None:
+    steps = [{"name": "data", "stage": "prepare", "reads": [], "config": {}}]
+    jsonl.write_json(tmp_path / "plan.json", {"recipe": "quickstart", "steps": steps})
+    results = read_run(tmp_path)
+    assert results.rows == []
+    assert [step.finished for step in results.steps] == [False]

@@ -1,0 +1,77 @@
+"""Tables: the cells by hand, the same in the terminal and in Markdown."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from mathtune.report.gap import closed
+from mathtune.report.results import Results, read_run
+from mathtune.report.tables import Table, accuracy_tables, costs, markdown, terminal
+
+
+@pytest.fixture(scope="module")
+def results(run_folder: Path) -> Results:
+    return read_run(run_folder)
+
+
+def by_title(results: Results) -> dict[str, Table]:
+    return {table.title: table for table in accuracy_tables(results, closed(results))}
+
+
+def test_models(results: Results) -> None:
+    table = by_title(results)["Models"]
+    rows = {row[0]: row for row in table.rows}
+    assert rows["base"][1:3] == ("–", "–")  # not trained in this run, no greedy solutions
+    assert rows["ssft"][1] == "12"
+    assert rows["ssft"][2].startswith("40.0 [")
+    # Right samples: 4, 1, 0, 2 and 1 of 4 each: 8 of 20.
+    assert rows["ssft"][3].startswith("40.0 [")
+    assert rows["again"][2].startswith("60.0 [")
+    assert rows["ssft"][6].startswith("80.0 [")
+
+
+def test_strategies_say_where_k_comes_from(results: Results) -> None:
+    table = by_title(results)["Strategies over 4 samples of ssft"]
+    assert "chosen on other problems" in table.note
+    cells = {row[0]: row for row in table.rows}
+    assert cells["Maj1@4"][1].startswith("60.0 [")
+    assert cells["Maj1@4"][4] == "0 %"
+    assert cells["RR.All"][4] == "100 %"
+    assert cells["RR.All"][3].startswith("50% [")
+    assert cells["RR.All"][2].startswith("+0.0 [")
+    assert "Pass@4 (oracle)" in cells
+
+
+def test_comparisons_are_paired(results: Results) -> None:
+    (row,) = by_title(results)["Paired comparisons"].rows
+    assert row[0] == "again – ssft"
+    assert row[1].startswith("+20.0 [")
+
+
+def test_costs_add_up(results: Results) -> None:
+    table = costs(results)
+    count = len(results.steps)
+    assert table.rows[-1] == (
+        "all",
+        "",
+        f"{1.5 * count:,.1f}",
+        f"{2.25 * count:,.1f}",
+        f"{count},000",
+    )
+
+
+def test_the_terminal_shows_them(run_folder: Path) -> None:
+    console = Console(width=200, file=StringIO())
+    for table in terminal(run_folder):
+        console.print(table)
+    assert isinstance(console.file, StringIO)
+    text = console.file.getvalue()
+    for word in ("Models", "ssft", "RR.All", "60.0 [", "CPU s"):
+        assert word in text
+
+
+def test_markdown_keeps_bars_in_their_cell() -> None:
+    text = markdown(Table("T", ("name", "x"), [("a|b", "1")], "Note."))
+    assert text == "### T\n\n| name | x |\n| --- | ---: |\n| a\\|b | 1 |\n\nNote.\n"

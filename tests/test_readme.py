@@ -1,0 +1,100 @@
+"""The README tells the truth: its file tree is the tree, its Python runs, its commands parse."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import mathtune
+from mathtune import settings
+from mathtune.recipes import resolve
+from mathtune.run import run_recipe
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PACKAGE = Path(mathtune.__file__).parent
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
+TREE = next(text for _, text in BLOCKS if text.startswith("Makefile"))
+COMMANDS = [
+    line.partition("#")[0].strip()
+    for _, text in BLOCKS
+    for line in text.splitlines()
+    if line.startswith(("mathtune ", "make ", "pip "))
+]
+
+
+def test_the_tree_names_what_exists_and_all_of_it() -> None:
+    folder = ROOT
+    named = set()
+    for line in TREE.splitlines():
+        entry = line.split()[0]
+        if not line.startswith(" "):
+            folder = ROOT / entry
+            assert folder.exists(), entry
+        else:
+            assert (folder / entry).exists(), entry
+            named.add(folder / entry)
+    package = Path(mathtune.__file__).parent
+    there = {
+        path
+        for path in package.iterdir()
+        if not path.name.startswith("_") and path.suffix != ".typed"
+    }
+    assert there == {path for path in named if path.parent == package}
+
+
+def test_its_python_says_what_it_shows() -> None:
+    code = next(text for language, text in BLOCKS if language == "python")
+    names = {"mathtune": mathtune}
+    checked = 0
+    for line in code.splitlines():
+        if "  # " not in line:
+            exec(line, names)  # our own README, not model text
+            continue
+        call, _, shown = line.rpartition("  # ")
+        found = eval(call, names)
+        shown = shown.strip()
+        expected = mathtune.Verdict(shown[8:]) if shown.startswith("Verdict.") else eval(shown)
+        assert found == expected, line
+        checked += 1
+    assert checked >= 4
+
+
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) >= 8
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("mathtune run")])
+def test_every_recipe_command_resolves(command: str, tmp_path: Path) -> None:
+    _, _, recipe, *rest = shlex.split(command)
+    config = rest[rest.index("--config") + 1] if "--config" in rest else None
+    assignments = [word for word in rest if "=" in word]
+    resolves(recipe, config, assignments, tmp_path)
+
+
+def test_every_shipped_setting_resolves(tmp_path: Path) -> None:
+    names = settings.shipped("mathtune.recipes")
+    assert {"quickstart", "liu2023", "yuan2023", "smollm2-gsm8k-small"} <= set(names)
+    for name in names:
+        resolves(name, name, ["model=embedded"], tmp_path)
+
+
+def resolves(recipe: str, config: str | None, assignments: list[str], folder: Path) -> None:
+    found = resolve(recipe, config=config, assignments=assignments)
+    run = run_recipe(
+        found.compose,
+        name=found.name,
+        folder=folder / "run",
+        overrides=found.overrides,
+        dry_run=True,
+    )
+    assert len(run.steps) > 10
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ")])
+def test_every_make_target_exists(command: str) -> None:
+    target = command.split()[1]
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
