@@ -28,12 +28,13 @@ def test_verdict(row: dict[str, str]) -> None:
     assert verdict == row["verdict"]
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row["grader"] == "math"], ids=lambda r: "")
-def test_equivalent_answers_are_never_judged_wrong(row: dict[str, str]) -> None:
-    if equivalent(row["answer"], row["gold"]):
-        assert row["verdict"] == "correct"
-    assert equivalent(row["answer"], row["answer"])
-    assert equivalent(row["answer"], row["gold"]) == equivalent(row["gold"], row["answer"])
+def test_equivalent_answers_are_never_judged_wrong() -> None:
+    for row in ROWS:
+        answer, gold = row["answer"], row["gold"]
+        if row["grader"] == "math" and equivalent(answer, gold):
+            assert row["verdict"] == "correct"
+        assert equivalent(answer, answer)
+        assert equivalent(answer, gold) == equivalent(gold, answer)
 
 
 def test_clusters_are_the_equivalence_classes() -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 ExtractRule = Literal["explicit", "last-number"]
+_RULES = get_args(ExtractRule)
 
 # Answers stand at the end. The bound keeps a runaway sample of megabytes as cheap as any other.
 TAIL = 100_000
@@ -53,8 +54,8 @@ def extract(solution: str, *, rule: ExtractRule = "explicit") -> Answer | None:
     >>> extract("I count 7 of them.", rule="last-number")
     Answer(text='7', rule='last-number')
     """
-    if rule not in get_args(ExtractRule):
-        raise ValueError(f"extract: rule is {rule!r}, expected one of {get_args(ExtractRule)}")
+    if rule not in _RULES:
+        raise ValueError(f"extract: rule is {rule!r}, expected one of {_RULES}")
     tail = solution[-TAIL:]
     for name, find in _EXPLICIT:
         text = find(tail)
@@ -75,14 +76,15 @@ _BARE_TOKEN = re.compile(r"\s*(-?[\d.,]*\d|[A-Za-z]|\\[A-Za-z]+)")
 
 def _boxed(text: str) -> str | None:
     """Content of the last outermost box that closes and is not empty."""
-    if "\\boxed" not in text and "\\fbox" not in text:
+    starts = [at for at in (text.find("\\boxed"), text.find("\\fbox")) if at >= 0]
+    if not starts:
         return None
     found: str | None = None
     groups: list[int] = []  # start of the content for a box, -1 for any other group
     boxes = 0  # how many of them are boxes
     opens_box = False
     previous_end = 0
-    for token in _BOX_TOKEN.finditer(text):
+    for token in _BOX_TOKEN.finditer(text, min(starts)):
         word = token.group()
         if word == "{":
             opens_box = opens_box and not text[previous_end : token.start()].strip()
@@ -213,10 +215,14 @@ _NUMBER = re.compile(r"(?<![\w.)}])[-−]?\.?\d(?:[\d,]*\d)?(?:\.\d+)?|\d(?:[\d,
 
 
 def _last_number(text: str) -> str | None:
-    found: str | None = None
-    for match in _NUMBER.finditer(text[-5_000:]):
-        found = match.group()
-    return found
+    for length in (200, 5_000):
+        tail = text[-length:]
+        if len(text) > length:
+            tail = tail[tail.find(" ") + 1 :]  # never half a number
+        numbers = _NUMBER.findall(tail)
+        if numbers:
+            return numbers[-1]
+    return None
 
 
 def _trim(text: str) -> str:

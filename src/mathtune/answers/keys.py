@@ -121,6 +121,9 @@ def _solved(item: Node) -> tuple[str, list[Interval]] | None:
 
 
 def _labelled(name: str, region: list[Interval]) -> Key:
+    if not region or region == [Interval.everything()]:
+        # `f(2) < f(1) < f(4)` is no inequality in f.
+        raise NotMathError("an inequality that excludes nothing or everything")
     return ("region", name, interval_key(region))
 
 

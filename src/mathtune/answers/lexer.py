@@ -95,6 +95,7 @@ _TOKEN = re.compile(
     r"|(?P<mark>\*\*|<=|>=|!=|==|->|[-+*/^_=<>(){}\[\]|,;:!%'&.])",
     re.DOTALL,
 )
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _ORDINALS = frozenset(("st", "nd", "rd", "th"))
 _RAISED_ORDINAL = re.compile(
     r"\^\s*(?:\{\s*)?(?:\\(?:text|mathrm|textrm|mbox)\s*)?\{?\s*(?:st|nd|rd|th)\s*\}{0,2}(?![A-Za-z])"
@@ -119,13 +120,25 @@ def clean(text: str) -> str:
     if not text.isascii():
         text = text.translate(_TRANSLATION)
     if "\\" in text or "$" in text or "~" in text:
-        text = _LAYOUT.sub(_layout, text)
+        text = _LAYOUT.sub(_layout, text.replace("\\! ", "\\!"))
     if "^" in text:
         text = _RAISED_ORDINAL.sub("", text)
     text = text.strip()
     if text.startswith("**") and text.endswith("**"):
         text = text.strip("*").strip()
+    while text.startswith("{") and _closes_at_end(text):
+        text = text[1:-1].strip()
     return text
+
+
+def _closes_at_end(text: str) -> bool:
+    """Whether the brace that opens `text` is closed by its last character."""
+    depth = 0
+    for mark in _BRACE.finditer(text):
+        depth += {"{": 1, "}": -1}.get(mark.group(), 0)
+        if depth == 0:
+            return mark.end() == len(text)
+    return False
 
 
 def _layout(match: re.Match[str]) -> str:
@@ -153,9 +166,11 @@ def tokenize(text: str) -> list[Token]:
         if kind == "space":
             spaced = True
             continue
-        if match["exponent"]:
+        if match["exponent"] and _is_scientific(match, len(tokens), end):
             tokens.append(_scientific(match["mantissa"], int(match["exponent"]), spaced))
         elif kind == "number":
+            if match["exponent"]:
+                word, at = match["mantissa"], match.end("mantissa")
             if depth and "," in word and "\\" not in word and "{" not in word:
                 # Inside brackets a bare comma separates: (1,200) is a pair.
                 match = _BRACKETED_NUMBER.match(text, match.start())
@@ -197,6 +212,11 @@ def _number(text: str, word: str, at: int, spaced: bool) -> tuple[Token, int]:
     if word.endswith(".") and at == len(text):
         digits = whole  # a final full stop
     return Token("number", digits, spaced, value), at
+
+
+def _is_scientific(match: re.Match[str], before: int, end: int) -> bool:
+    """`3e4` is a power of ten; `4e+2` is one only by itself, since `e` may be a variable."""
+    return match["exponent"].isdigit() or (before <= 1 and match.end() == end)
 
 
 def _scientific(mantissa: str, exponent: int, spaced: bool) -> Token:
@@ -265,7 +285,8 @@ def _words(content: str, spaced: bool) -> list[Token]:
             tokens.append(Token("word", word[0].lower() + "m", spaced))
         elif word[0].isascii() and word[0].isalpha():
             word = word.removesuffix(".")
-            lone = len(word) == 1 and (word.isupper() or len(content.strip()) == 1)
+            glued = bool(tokens) and tokens[-1].kind == "number" and not spaced
+            lone = len(word) == 1 and (word.isupper() or len(content.strip()) == 1 or glued)
             tokens.append(Token("symbol" if lone else "word", word, spaced))
         elif word[0] in "0123456789":
             if len(word) > MAX_DIGITS:

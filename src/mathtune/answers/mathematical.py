@@ -7,6 +7,7 @@ with a member too few or too many. An answer or a value beyond the limits is `un
 """
 
 import re
+from fractions import Fraction
 
 from mathtune.answers import evaluate as ev
 from mathtune.answers.keys import canonical_key, node_key
@@ -61,7 +62,7 @@ def _accepts(answer: str, gold: str) -> bool:
         return True
     if _same_words(answer, gold):
         return True
-    if golds is None or golds[0] == "rel":
+    if ours is not None or golds is None or golds[0] == "rel":
         return False
     for reading in _readings(answer):
         if (tree := _tree(reading)) is not None and same(tree, golds):
@@ -128,7 +129,7 @@ def _bare(node: Node) -> Node:
     if kind in ("unit", "deg", "pct"):
         return _bare(node[1])
     if kind == "base":
-        return ("num", int(node[1]))
+        return ("num", Fraction(node[1]))
     children = (
         _bare(child) if isinstance(child, tuple) and child and isinstance(child[0], str) else child
         for child in node[1:]
@@ -335,6 +336,7 @@ def _label_kind(node: Node) -> str:
 
 # -- texts ----------------------------------------------------------------------------------------
 
+_BASE = re.compile(r"_[0-9]+$")
 _ARTICLE = re.compile(r"^(?:the|a|an)\s+")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 _CHOICE_GOLD = re.compile(r"\s*\(?\s*([A-Z])\s*\)?\s*[.,]?\s*")
@@ -351,6 +353,8 @@ def _same_words(answer: str, gold: str) -> bool:
         wanted = _CHOICE_GOLD.fullmatch(_unwrapped(gold))
         chosen = _CHOICE.match(_unwrapped(answer))
         return bool(wanted and chosen and chosen.group(1).upper() == wanted.group(1))
+    if _BASE.sub("", ours) == _BASE.sub("", golds) and ("_" in ours) != ("_" in golds):
+        return True
     if not ours.isascii() or not golds.isascii() or not re.search("[a-z]{2}", golds):
         return False
     if re.search(r"[\\^_=<>+*/|-]", golds):

@@ -8,7 +8,7 @@ import re
 from fractions import Fraction
 
 # Digits beyond this are left to the parser's limits.
-_DIGITS = 300
+_DIGITS = 4_000
 
 _SIGN = r"(?P<sign>[-+−]?)\s*"
 _INTEGER = r"(?:[0-9]{1,3}(?:(?:,|\{,\}|,\\!|\\,|\\!)[0-9]{3})+(?![0-9])|[0-9]+)"

@@ -76,6 +76,7 @@ class _Parser:
         self.bars = 0
         self.sign = 1
         self.signs_seen = False
+        self.in_set = False
 
     # -- tokens ------------------------------------------------------------------------------
 
@@ -462,7 +463,7 @@ class _Parser:
         if mark == "\\{":
             if self.take("\\}"):
                 return ("set", ())
-            items = self._inside()
+            items = self._members()
             self.need("\\}")
             return ("set", items)
         if mark == "|":
@@ -476,20 +477,23 @@ class _Parser:
         raise NotMathError(f"{mark!r} where a value is expected")
 
     def _inside(self) -> tuple[Node, ...]:
-        sign, seen, bars = self.sign, self.signs_seen, self.bars
-        self.bars = 0
-        start = self.at
+        """Items of a bracket. A `\\pm` among them is left to the item outside."""
+        bars, self.bars = self.bars, 0
+        items = [self.item(top=False)]
+        while self.take(",", ";"):
+            items.append(self.item(top=False))
+        self.bars = bars
+        return tuple(items)
+
+    def _members(self) -> tuple[Node, ...]:
+        """Items of a set in braces: each one with a `\\pm` is two of its members."""
+        if self.in_set:
+            raise NotMathError("a set of sets")
+        outside = self.sign, self.signs_seen, self.bars
+        self.in_set, self.bars = True, 0
         items, _ = self.items(top=False)
-        if len(items) == 2 and items[0] != items[1] and self.peek() in (")", "]", "}"):
-            # `(2 \pm 3)` is one value per sign: let the item outside count it, not this group.
-            self.at, self.sign, self.signs_seen = start, sign, False
-            first = self.item(top=False)
-            if self.signs_seen and self.peek() in (")", "]", "}"):
-                self.bars = bars
-                return (first,)
-            self.at = start
-            items, _ = self.items(top=False)
-        self.sign, self.signs_seen, self.bars = sign, seen, bars
+        self.in_set = False
+        self.sign, self.signs_seen, self.bars = outside
         return items
 
     def _sequence(self, mark: str) -> Node:

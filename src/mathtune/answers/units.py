@@ -62,7 +62,7 @@ def unit_name(words: list[str]) -> str:
         elif word not in _FILLERS or (word == "in" and not found):
             found.append(_singular(word))
     name = " ".join(found).replace(" / ", "/")
-    return "" if name in _SILENT else name + power
+    return "" if name + power in _SILENT else name + power
 
 
 def _singular(word: str) -> str:

@@ -1,0 +1,220 @@
+r"""Read sampled solutions that other programs wrote, with their golds, line by line. For `grade`.
+
+A line is one sample or one problem with a list of samples. Shapes that are known by their fields:
+
+    NeMo-Skills              {"generation": "...", "expected_answer": "18", "problem": "..."}
+    lm-evaluation-harness    {"doc_id": 0, "doc": {...}, "target": "#### 18", "resps": [["..."]]}
+    Qwen2.5-Math             {"idx": 0, "question": "...", "gt": "18", "code": ["...", "..."]}
+    TRL                      {"prompt": [...], "completion": [{"content": "..."}], "solution": "18"}
+    lists per problem        {"problem_id": "a", "samples": ["...", "..."], "gold_answer": "18"}
+
+Any other file is read with `Fields`, which say where solution, gold and problem stand.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from mathtune import jsonl
+from mathtune.answers import extract
+from mathtune.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Where a line holds its solution (a text or a list of them), its gold and its problem's id.
+
+    A dotted name reaches into an object: `doc.answer`. Without `problem`, lines with the same
+    question are one problem, else every line is its own.
+    """
+
+    solution: str
+    gold: str
+    problem: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Fields":
+        """Read `solution=generation,gold=expected_answer,problem=id`.
+
+        >>> Fields.parse("solution=generation,gold=expected_answer").gold
+        'expected_answer'
+        """
+        named = dict(part.strip().partition("=")[::2] for part in text.split(",") if part.strip())
+        unknown = set(named) - {"solution", "gold", "problem"}
+        if unknown or not {"solution", "gold"} <= set(named) or not all(named.values()):
+            raise InputError(
+                f"--fields {text!r}: expected solution=NAME,gold=NAME and optionally problem=NAME."
+            )
+        return cls(named["solution"], named["gold"], named.get("problem"))
+
+
+class ForeignSample(NamedTuple):
+    """One sample: the line it stands on (from 1), its problem, its text and its problem's gold."""
+
+    line: int
+    problem_id: str
+    solution: str
+    gold: str
+
+
+_KNOWN = (
+    Fields("generation", "expected_answer"),
+    Fields("resps", "target", "doc_id"),
+    Fields("code", "gt", "idx"),
+    Fields("completion", "solution"),
+    Fields("completions", "solution"),
+    Fields("completion", "answer"),
+    Fields("completion", "ground_truth"),
+    Fields("samples", "gold_answer", "problem_id"),
+    Fields("samples", "answer"),
+    Fields("solutions", "gold_answer"),
+    Fields("outputs", "ground_truth"),
+    Fields("generations", "answer"),
+    Fields("generation", "answer"),
+    Fields("response", "answer"),
+    Fields("output", "answer"),
+    Fields("text", "answer"),
+    Fields("text", "gold"),
+    Fields("solution", "gold_answer"),
+    Fields("solution", "gold"),
+    Fields("solution", "answer"),
+)
+_IDS = ("problem_id", "id", "unique_id", "idx", "doc_id", "problem", "question", "prompt")
+_TEXTS_OF = ("content", "text", "response", "generation", "output")
+
+
+def read_foreign(
+    path: Path,
+    *,
+    fields: Fields | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Iterator[ForeignSample]:
+    """Yield every sample of a `.jsonl` or `.jsonl.gz` file, one line in memory at a time.
+
+    A line that cannot be used is given to `report` as a sentence with file and line, and the rest
+    goes on; without `report` (strict) it is raised as InputError.
+
+    Raises:
+        InputError: the file is missing, or its first good line has no known fields.
+    """
+    shape = fields
+    for number, line in jsonl.lines(path):
+        try:
+            row = _row(line)
+            if shape is None:
+                shape = _shape(row)
+            samples = list(_samples(number, row, shape))
+        except _BrokenLineError as error:
+            sentence = f"{path}, line {number}: {error}"
+            if report is None:
+                raise InputError(sentence) from None
+            report(sentence)
+            continue
+        except _UnknownShapeError as error:
+            raise InputError(f"{path}, line {number}: {error}") from None
+        yield from samples
+
+
+class _BrokenLineError(Exception):
+    """A line that cannot be used; the text says why."""
+
+
+class _UnknownShapeError(Exception):
+    """The fields of a line are none that we know."""
+
+
+def _row(line: bytes) -> dict[str, object]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _BrokenLineError(f"not valid JSON ({error}).") from None
+    if not isinstance(row, dict):
+        raise _BrokenLineError(f"found {type(row).__name__}, expected a JSON object.")
+    return row
+
+
+def _shape(row: dict[str, object]) -> Fields:
+    for shape in _KNOWN:
+        if shape.solution in row and shape.gold in row:
+            return shape
+    raise _UnknownShapeError(
+        f"the fields {', '.join(sorted(row)) or '(none)'} are of no known shape; "
+        "say where things stand with --fields solution=NAME,gold=NAME,problem=NAME."
+    )
+
+
+def _samples(number: int, row: dict[str, object], shape: Fields) -> Iterator[ForeignSample]:
+    gold = _gold(_reach(row, shape.gold))
+    problem = _problem(number, row, shape)
+    for solution in _solutions(_reach(row, shape.solution), shape.solution):
+        yield ForeignSample(number, problem, solution, gold)
+
+
+def _reach(row: dict[str, object], name: str) -> object:
+    if name in row:
+        return row[name]
+    found: object = row
+    for part in name.split("."):
+        if not isinstance(found, dict) or part not in found:
+            raise _BrokenLineError(f"field '{name}': missing.")
+        found = found[part]
+    return found
+
+
+def _gold(value: object) -> str:
+    """A gold answer. A gold solution, as GSM8K's in harness logs, is reduced to its answer."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _BrokenLineError(f"the gold is {_shown(value)}, expected a text or a number.")
+    text = str(value)
+    if "####" in text or "\\boxed" in text:
+        answer = extract(text)
+        return answer.text if answer else text
+    return text
+
+
+def _problem(number: int, row: dict[str, object], shape: Fields) -> str:
+    if shape.problem is not None and (shape.problem in row or "." in shape.problem):
+        return _identity(_reach(row, shape.problem))
+    for name in _IDS:
+        if name in row:
+            return _identity(row[name])
+    return f"line {number}"
+
+
+def _identity(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _solutions(value: object, name: str) -> Iterator[str]:
+    """A text, a chat (its last message), or a list of either, to any depth of lists."""
+    if isinstance(value, str):
+        yield value
+    elif _is_chat(value):
+        assert isinstance(value, list)
+        yield from _solutions(value[-1], name)
+    elif isinstance(value, dict):
+        text = next((value[key] for key in _TEXTS_OF if isinstance(value.get(key), str)), None)
+        if text is None:
+            raise _BrokenLineError(f"field '{name}': an object without a text.")
+        yield text
+    elif isinstance(value, list) and value:
+        for member in value:
+            yield from _solutions(member, name)
+    else:
+        raise _BrokenLineError(f"field '{name}': found {_shown(value)}, expected a text or a list.")
+
+
+def _is_chat(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(message, dict) and "role" in message for message in value)
+    )
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"

@@ -1,0 +1,109 @@
+"""Other people's sample files are read as they are; broken lines are named and left out."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from mathtune.data.foreign import Fields, ForeignSample, read_foreign
+from mathtune.errors import InputError
+
+SHAPES = {
+    "nemo": (
+        {"generation": "so \\boxed{3}", "expected_answer": "3", "problem": "1+2?", "x": 1},
+        [("1+2?", "so \\boxed{3}", "3")],
+    ),
+    "harness": (
+        {
+            "doc_id": 7,
+            "doc": {"question": "q", "answer": "6*3=18\n#### 18"},
+            "target": "6*3=18\n#### 18",
+            "resps": [["a #### 18", "b #### 17"]],
+            "filtered_resps": ["18"],
+        },
+        [("7", "a #### 18", "18"), ("7", "b #### 17", "18")],
+    ),
+    "qwen": (
+        {"idx": 0, "question": "q", "gt": "18", "code": ["a", "b"], "pred": ["1", "2"]},
+        [("0", "a", "18"), ("0", "b", "18")],
+    ),
+    "trl": (
+        {
+            "prompt": [{"role": "user", "content": "q"}],
+            "completion": [{"role": "assistant", "content": "\\boxed{2}"}],
+            "solution": "$\\boxed{2}$",
+        },
+        [('[{"role": "user", "content": "q"}]', "\\boxed{2}", "2")],
+    ),
+    "list": (
+        {"problem_id": "p", "samples": ["a", "b"], "gold_answer": 5},
+        [("p", "a", "5"), ("p", "b", "5")],
+    ),
+    "responses": (
+        {"question": "q", "ground_truth": "5", "outputs": [{"response": "a", "label": 1}]},
+        [("q", "a", "5")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_known_shapes(name: str, tmp_path: Path) -> None:
+    row, expected = SHAPES[name]
+    path = tmp_path / "out.jsonl"
+    path.write_text("\n" + json.dumps(row) + "\n")
+    assert list(read_foreign(path)) == [ForeignSample(2, *sample) for sample in expected]
+
+
+def test_named_fields_reach_into_objects(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl.gz"
+    row = {"reply": {"text": "4"}, "doc": {"gold": "4", "id": 9}}
+    path.write_bytes(gzip.compress(json.dumps(row).encode()))
+    fields = Fields.parse("solution=reply.text, gold=doc.gold, problem=doc.id")
+    assert list(read_foreign(path, fields=fields)) == [ForeignSample(1, "9", "4", "4")]
+
+
+def test_broken_lines_are_reported_with_their_number(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    good = json.dumps({"generation": "3", "expected_answer": "3", "id": 1})
+    lines = [good, "{torn", "[1]", json.dumps({"generation": None, "expected_answer": "3"}),
+             json.dumps({"generation": "3"}), good]  # fmt: skip
+    path.write_text("\n".join(lines))
+    found: list[str] = []
+    assert [sample.line for sample in read_foreign(path, report=found.append)] == [1, 6]
+    assert [sentence.split(": ")[0] for sentence in found] == [
+        f"{path}, line {number}" for number in (2, 3, 4, 5)
+    ]
+    with pytest.raises(InputError, match="line 2: not valid JSON"):
+        list(read_foreign(path))
+
+
+def test_invalid_bytes_and_lone_surrogates_do_not_stop_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(
+        b'{"generation": "\xff", "expected_answer": "1"}\n'
+        b'{"generation": "\\ud800", "expected_answer": "1"}\n'
+    )
+    found: list[str] = []
+    assert [sample.line for sample in read_foreign(path, report=found.append)] == [2]
+    assert len(found) == 1
+
+
+def test_unknown_shape_names_the_fields_and_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text('{"foo": 1}\n')
+    with pytest.raises(InputError, match=r"line 1: the fields foo .* --fields solution=NAME"):
+        list(read_foreign(path, report=print))
+
+
+@pytest.mark.parametrize("text", ["", "solution=a", "gold=b", "solution=a,gold=b,what=c", "x"])
+def test_fields_that_say_too_little(text: str) -> None:
+    with pytest.raises(InputError, match="expected solution=NAME,gold=NAME"):
+        Fields.parse(text)
+
+
+def test_real_samples(shared_data: Path) -> None:
+    path = shared_data / "samples" / "gsm8k_openai_gpt3_n4.jsonl"
+    samples = list(read_foreign(path))
+    assert len(samples) == 1_319 * 4
+    assert len({sample.problem_id for sample in samples}) == 1_319
