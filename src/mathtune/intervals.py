@@ -54,11 +54,16 @@ def bootstrap(
         >>> low, high
         (array([0.]), array([1.]))
     """
-    means = np.concatenate(
-        [w @ values / len(values) for w in _weights(len(values), resamples, seed)]
-    )
+    means = resampled_means(values, resamples=resamples, seed=seed)
     low, high = np.percentile(means, [2.5, 97.5], axis=0)
     return low, high
+
+
+def resampled_means(values: Floats, *, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
+    """The mean of each column of `values` (P, M) in each resample of its rows, (resamples, M)."""
+    return np.concatenate(
+        [w @ values / len(values) for w in _weights(len(values), resamples, seed)]
+    )
 
 
 def bootstrap_ratio(

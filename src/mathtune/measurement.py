@@ -22,8 +22,6 @@ from mathtune.records import Row
 from mathtune.samples import Joined
 
 Floats = NDArray[np.float64]
-Columns = dict[tuple[Any, ...], Floats]
-"""Values per problem, float (P,), by where they go in the document."""
 
 CHOSEN = ("RR.MajK", "W.RR.MajK", "Maj1.TopN")
 """The strategies whose K (or N) is chosen on validation."""
@@ -78,22 +76,16 @@ def measure(
     values = headline(every, chosen, scored=found.scored)
     if greedy is not None:
         values = {"Pass@1": np.array([float(greedy[i]) for i in found.ids]), **values}
-    columns: Columns = {("metrics", name): column for name, column in values.items()}
-    columns |= _curve_columns(every, scored=found.scored)
     matched = Matched.of(found, every) if found.scored else None
     document: dict[str, Any] = {
         "problems": len(found.ids),
         "n": plan.n,
         "counts": found.counts,
         "ties": tie_rates(found.clusters),
-        "metrics": {},
-        "curves": {
-            "over_n": {"n": list(plan.sizes), "k": plan.k},
-            "over_k": {"n": plan.n, "k": list(range(1, plan.n + 1))},
-        },
+        "metrics": metrics_of(values, settings),
+        "over_maj1": over_maj1(values, plan.n, settings),
+        "curves": drawn_curves(every, settings, scored=found.scored),
     }
-    _fill(document, columns, settings)
-    document["over_maj1"] = over_maj1(values, plan.n, settings)
     if matched is not None:
         document["chosen"] = _chosen(document["metrics"], chosen, settings)
         document["matched_compute"] = matched.rows(settings)
@@ -144,32 +136,29 @@ def _chosen(
     }
 
 
-def _curve_columns(every: Curves, *, scored: bool) -> Columns:
-    found: Columns = {}
-    for curve, names, values in (
-        ("over_n", every.plan.over_n, every.over_n),
-        ("over_k", OVER_K, every.over_k),
-    ):
-        for row, name in enumerate(names):
-            if scored or not needs_scores(name):
-                for point in range(values.shape[2]):
-                    found["curves", curve, name, point] = values[:, row, point]
-    return found
-
-
-def _fill(document: dict[str, Any], columns: Columns, settings: Settings) -> None:
-    """Put every column's mean and interval in its place; curves become lists over their points."""
-    stacked = np.stack(list(columns.values()), axis=1)
-    found = intervals(stacked, resamples=settings.resamples, seed=settings.seed)
-    for (part, *place), interval in zip(columns, found, strict=True):
-        if part == "metrics":
-            document[part][place[0]] = asdict(interval)
-        else:
-            curve = document[part][place[0]].setdefault(
-                place[1], {"value": [], "low": [], "high": []}
-            )
-            for key, bound in asdict(interval).items():
-                curve[key].append(bound)
+def drawn_curves(every: Curves, settings: Settings, *, scored: bool) -> dict[str, Any]:
+    """The curves over N and over K, each name with lists of value, low and high over its points."""
+    plan = every.plan
+    document: dict[str, Any] = {
+        "over_n": {"n": list(plan.sizes), "k": plan.k},
+        "over_k": {"n": plan.n, "k": list(range(1, plan.n + 1))},
+    }
+    places = [
+        (curve, name, values[:, row])
+        for curve, names, values in (
+            ("over_n", plan.over_n, every.over_n),
+            ("over_k", OVER_K, every.over_k),
+        )
+        for row, name in enumerate(names)
+        if scored or not needs_scores(name)
+    ]
+    # One bootstrap for all points: drawing the resamples is what takes the time.
+    stacked = np.concatenate([values for _, _, values in places], axis=1)
+    found = iter(intervals(stacked, resamples=settings.resamples, seed=settings.seed))
+    for curve, name, values in places:
+        points = [asdict(next(found)) for _ in range(values.shape[1])]
+        document[curve][name] = {key: [p[key] for p in points] for key in ("value", "low", "high")}
+    return document
 
 
 def over_maj1(
@@ -181,6 +170,13 @@ def over_maj1(
     ours = np.stack([values[name] for name in names], axis=1)
     found = paired(ours, base[:, None], resamples=settings.resamples, seed=settings.seed)
     return {name: asdict(row) for name, row in zip(names, found, strict=True)}
+
+
+def metrics_of(values: Mapping[str, Floats], settings: Settings) -> dict[str, dict[str, float]]:
+    """Name -> value, low, high of float (P,) columns: the `metrics` of a document."""
+    stacked = np.stack(list(values.values()), axis=1)
+    found = intervals(stacked, resamples=settings.resamples, seed=settings.seed)
+    return {name: asdict(interval) for name, interval in zip(values, found, strict=True)}
 
 
 @dataclass(frozen=True)
