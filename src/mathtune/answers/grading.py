@@ -9,7 +9,7 @@ from mathtune.records import Verdict
 
 Grader = Literal["math", "prm800k", "math-verify"]
 
-_JUDGES: dict[str, Callable[[str, str], Verdict]] = {
+JUDGES: dict[str, Callable[[str, str], Verdict]] = {
     "math": mathematical.judge,
     "prm800k": prm800k.judge,
     "math-verify": second_opinion.judge,
@@ -44,8 +44,8 @@ def compare(answer: str | None, gold: str, *, grader: Grader = "math") -> Verdic
         return verdict
     assert answer is not None
     if grader == "math-verify":
-        return pool.shared(1).run_one((answer, gold), grader, limit=pool.LIMIT, start=0.4)
-    return _JUDGES[grader](answer, gold)
+        return pool.shared(1, grader).run_one((answer, gold), limit=pool.CALL)
+    return JUDGES[grader](answer, gold)
 
 
 def grade(solution: str, gold: str, *, grader: Grader = "math") -> Verdict:
@@ -106,27 +106,15 @@ def compare_many(
         if verdict is None:
             assert pair[0] is not None
             hard.setdefault((pair[0], pair[1]), []).append(index)
-    crew = pool.shared(workers or pool.usable_cores())
-    for indices, verdict in zip(
-        hard.values(), crew.run(list(hard), grader, limit=limit), strict=True
-    ):
+    crew = pool.shared(workers or pool.usable_cores(), grader)
+    for indices, verdict in zip(hard.values(), crew.run(list(hard), limit=limit), strict=True):
         for index in indices:
             verdicts[index] = verdict
     return [verdict for verdict in verdicts if verdict is not None]
 
 
-def judges() -> dict[str, Callable[[str, str], Verdict]]:
-    """The graders by name, for pairs that hold text on both sides."""
-    return _JUDGES
-
-
-def warm() -> None:
-    """Load what the first comparison would load."""
-    mathematical.judge(r"\sqrt{2}", "x + 1")
-
-
 def _check(grader: str) -> None:
-    if grader not in _JUDGES:
+    if grader not in JUDGES:
         raise ValueError(f"grader is {grader!r}, expected one of {get_args(Grader)}")
     if grader == "math-verify":
         second_opinion.require()

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from mathtune.answers.worker import READY
 from mathtune.records import Verdict
@@ -22,7 +23,9 @@ Pair = tuple[str, str]
 
 LIMIT = 1.0
 """Seconds that one comparison may take."""
-START = 20.0
+CALL = 1.4
+"""Seconds that a single call may take, the start of a worker included."""
+START = 30.0
 """Seconds that a worker may take to start in bulk work, where one slow start harms nobody."""
 _BATCH = 64
 
@@ -30,20 +33,19 @@ _BATCH = 64
 class Worker:
     """One child process. Not thread-safe: a pool hands it to one thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, grader: str) -> None:
+        self._grader = grader
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._ready = False
 
-    def run(
-        self, pairs: Sequence[Pair], grader: str, *, limit: float, start: float
-    ) -> list[Verdict]:
+    def run(self, pairs: Sequence[Pair], *, limit: float, start: float) -> list[Verdict]:
         """Verdicts of a batch, in order. Waits at most `start` seconds for the child to start."""
         verdicts: list[Verdict] = []
         while len(verdicts) < len(pairs):
-            if not self._await_ready(start):
+            if not self.await_ready(start):
                 return verdicts + [Verdict.undecided] * (len(pairs) - len(verdicts))
-            self._send({"grader": grader, "pairs": pairs[len(verdicts) :]})
+            self._send(pairs[len(verdicts) :])
             while len(verdicts) < len(pairs):
                 line = self._receive(limit)
                 if line is None:
@@ -60,10 +62,12 @@ class Worker:
             process.kill()
             process.wait()
             for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    stream.close()
+                with suppress(BrokenPipeError):  # of what was still to be sent
+                    if stream is not None:
+                        stream.close()
 
-    def _await_ready(self, seconds: float) -> bool:
+    def await_ready(self, seconds: float) -> bool:
+        """Start the child if there is none; whether it is there within so many seconds."""
         if self._process is None:
             self._launch()
         if not self._ready:
@@ -76,7 +80,7 @@ class Worker:
     def _launch(self) -> None:
         program = (
             f"import sys; sys.path[:] = {sys.path!r}; "
-            "from mathtune.answers.worker import main; main()"
+            f"from mathtune.answers.worker import main; main({self._grader!r})"
         )
         self._process = subprocess.Popen(
             [sys.executable, "-c", program],
@@ -90,7 +94,7 @@ class Worker:
         )
         reader.start()
 
-    def _send(self, batch: dict[str, object]) -> None:
+    def _send(self, batch: Sequence[Pair]) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
         try:
@@ -122,12 +126,12 @@ def _forward(process: "subprocess.Popen[bytes]", lines: "queue.SimpleQueue[bytes
 class Pool:
     """Workers that share the batches of one call."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, grader: str) -> None:
         self.owner = os.getpid()
-        self._workers = [Worker() for _ in range(workers)]
+        self._workers = [Worker(grader) for _ in range(workers)]
         self._lock = threading.Lock()
 
-    def run(self, pairs: Sequence[Pair], grader: str, *, limit: float) -> list[Verdict]:
+    def run(self, pairs: Sequence[Pair], *, limit: float) -> list[Verdict]:
         """Verdicts of `pairs`, in order."""
         batches = [range(i, min(i + _BATCH, len(pairs))) for i in range(0, len(pairs), _BATCH)]
         verdicts: list[Verdict] = [Verdict.undecided] * len(pairs)
@@ -140,7 +144,7 @@ class Pool:
                     batch = next(waiting, None)
                 if batch is None:
                     return
-                found = worker.run([pairs[i] for i in batch], grader, limit=limit, start=START)
+                found = worker.run([pairs[i] for i in batch], limit=limit, start=START)
                 for i, verdict in zip(batch, found, strict=True):
                     verdicts[i] = verdict
 
@@ -155,15 +159,18 @@ class Pool:
                 thread.join()
         return verdicts
 
-    def run_one(self, pair: Pair, grader: str, *, limit: float, start: float) -> Verdict:
-        """One verdict within `limit + start` seconds, whatever happens."""
+    def run_one(self, pair: Pair, *, limit: float) -> Verdict:
+        """One verdict within `limit` seconds, the start of a worker included.
+
+        Where the worker is not there in time the pair is undecided and the start goes on, so that
+        later calls find it.
+        """
         with self._lock:
             began = time.monotonic()
-            worker = self._workers[0]
-            if not worker._await_ready(start):
+            if not self._workers[0].await_ready(limit):
                 return Verdict.undecided
-            left = limit + start - (time.monotonic() - began)
-            return worker.run([pair], grader, limit=min(limit, left), start=0.1)[0]
+            left = max(0.1, limit - (time.monotonic() - began))
+            return self._workers[0].run([pair], limit=left, start=0)[0]
 
     def close(self) -> None:
         """End all workers."""
@@ -171,16 +178,16 @@ class Pool:
             worker.kill()
 
 
-_POOLS: dict[int, Pool] = {}
+_POOLS: dict[tuple[int, str], Pool] = {}
 _POOLS_LOCK = threading.Lock()
 
 
-def shared(workers: int) -> Pool:
-    """The pool of this process with so many workers; a forked child gets its own."""
+def shared(workers: int, grader: str) -> Pool:
+    """This process's pool of so many workers for a grader; a forked child gets its own."""
     with _POOLS_LOCK:
-        pool = _POOLS.get(workers)
+        pool = _POOLS.get((workers, grader))
         if pool is None or pool.owner != os.getpid():
-            pool = _POOLS[workers] = Pool(workers)
+            pool = _POOLS[workers, grader] = Pool(workers, grader)
         return pool
 
 

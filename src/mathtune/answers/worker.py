@@ -6,24 +6,30 @@ and in scripts without a main guard, where multiprocessing does not.
 
 import json
 import sys
+from collections.abc import Callable
 from typing import BinaryIO
+
+from mathtune.records import Verdict
+
+Judge = Callable[[str, str], Verdict]
 
 MEMORY = 2 << 30
 READY = b"ready\n"
 
 
-def main() -> None:
-    """Answer batches from standard input until it closes."""
+def main(grader: str) -> None:
+    """Answer batches for `grader` from standard input until it closes."""
     results = sys.stdout.buffer
     sys.stdout = sys.stderr
     _limit_memory()
-    from mathtune.answers.grading import warm
+    from mathtune.answers.grading import JUDGES
 
-    warm()
+    judge = JUDGES[grader]
+    judge(r"\sqrt{2}", "x + 1")  # loads what the first comparison needs
     results.write(READY)
     results.flush()
     for line in sys.stdin.buffer:
-        _answer(json.loads(line), results)
+        _answer(json.loads(line), judge, results)
 
 
 def _limit_memory() -> None:
@@ -36,13 +42,7 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, most))
 
 
-def _answer(batch: dict[str, object], results: BinaryIO) -> None:
-    from mathtune.answers.grading import judges
-    from mathtune.records import Verdict
-
-    judge = judges()[str(batch["grader"])]
-    pairs = batch["pairs"]
-    assert isinstance(pairs, list)
+def _answer(pairs: list[list[str]], judge: Judge, results: BinaryIO) -> None:
     for answer, gold in pairs:
         try:
             verdict = judge(answer, gold)
