@@ -231,5 +231,5 @@ def test_rows_that_do_not_fit_end_with_a_sentence(
 
 def test_a_pair_is_two_labelled_solutions_for_cross_entropy(tmp_path: Path) -> None:
     jsonl.write(tmp_path / "rows.jsonl", [PAIR])
-    found = [row for _, row in read_rows([tmp_path / "rows.jsonl"], "cls-xent")]
+    found: list[Any] = [row for _, row in read_rows([tmp_path / "rows.jsonl"], "cls-xent")]
     assert [(row.solution, row.correct) for row in found] == [("#### 2", True), ("#### 3", False)]

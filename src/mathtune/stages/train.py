@@ -68,6 +68,7 @@ class Train(Settings, Stage[str]):
         # Trained weights are kept in float32 whatever the arithmetic: an update of 1e-5 of a weight
         # is lost in bfloat16. Under adapters the model itself is frozen.
         dtype = self.dtype if self.lora is not None else "float32"
+        tokenizer: Any
         model, tokenizer = models.load(self.model, device=self.device, dtype=dtype)
         encoder = Encoder(tokenizer, self.prompt, self.max_length)
         items = encoder.items(rows, self.objective)
