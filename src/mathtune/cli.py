@@ -171,7 +171,7 @@ def run_stage(
 
 def stage_help(kind: type[Stage[Any]], positional: str) -> str:
     """A stage's help: its docstring's first paragraph, then every setting with its default."""
-    summary = inspect.getdoc(kind).partition("\n\n")[0]
+    summary = (inspect.getdoc(kind) or "").partition("\n\n")[0]
     lines = [summary, "", f"The file given first is `{positional}`. Settings:", "", "\b"]
     for name, field in kind.model_fields.items():
         default = "" if field.is_required() else f" [{field.default}]"
