@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 Reason = Literal["stop", "length", "prompt_too_long"]
 
-ROWS = 1024
+ROWS = 512
 """Most rows in flight: beyond it, a step's fixed cost is already small."""
-MEMORY = 5 * 2**28
+MEMORY = 2**30
 """Bytes of keys and values in flight that bound the rows."""
 READ_TOKENS = 8192
 """Prompt tokens read in one forward call."""
