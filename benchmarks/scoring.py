@@ -21,13 +21,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from sampling import product_limit, question
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from mathtune import prompts
 from mathtune.engines import models
 from mathtune.engines.embedded import Embedded, Sampling
 from mathtune.engines.scoring import Scorer
-from sampling import product_limit, question
 
 Scores = list[float]
 
@@ -98,7 +98,8 @@ def candidates(
 def forward(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str], *, rows: int
 ) -> Scores:
-    """The plain way: whole prompts, `rows` side by side in their order, logits at every position."""
+    """The plain way: whole prompts, `rows` side by side in their order, logits at every position.
+    """
     words = [
         tokenizer.encode(word, add_special_tokens=False)[0]
         for word in (prompts.CORRECT, prompts.INCORRECT)
@@ -125,7 +126,8 @@ def forward(
 def timed(
     way: Callable[[], Scores], model: PreTrainedModel, times: int = 2
 ) -> tuple[Scores, float]:
-    """What it gives, and candidates per CPU second (per second on an accelerator), best of a few."""
+    """What it gives, and candidates per CPU second (per second on an accelerator), best of a few.
+    """
     clock = time.process_time if model.device.type == "cpu" else time.perf_counter
     best = 0.0
     for _ in range(times):
