@@ -107,28 +107,18 @@ class Decoding:
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """Attention of each row's new token to its prompt, its earlier tokens and itself."""
-        query = (query * scale).view(self.rows, key.shape[1], -1, query.shape[-1])
-        return self.attend_rows(layer, query, key[:, :, 0], value[:, :, 0])[:, None]
-
-    def attend_rows(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """The same without the dimension of one token.
-
-        Args:
-            query: [rows, kv_heads, G, d], scaled; key and value: [rows, kv_heads, d].
-
-        Returns:
-            [rows, kv_heads * G, d].
-        """
+        heads, kv_heads, d = query.shape[1], key.shape[1], query.shape[3]
+        query = (query if scale == 1 else query * scale).reshape(self.rows, kv_heads, -1, d)
         keys, values = (buffer[layer, : self.rows] for buffer in self._buffers)
-        keys[:, :, self._column] = key
-        values[:, :, self._column] = value
+        keys[:, :, self._column] = key[:, :, 0]
+        values[:, :, self._column] = value[:, :, 0]
         window = slice(self._first, self._column + 1)
         own, own_mass = _part(query, keys[:, :, window], values[:, :, window], self._bias)
         parts = [self._attend_prompts(cohort, layer, query) for cohort in self._cohorts]
         shared, mass = parts[0] if len(parts) == 1 else map(torch.cat, zip(*parts, strict=True))
         shared, mass = shared.index_select(0, self._cell_of), mass.index_select(0, self._cell_of)
         mixed = torch.lerp(shared, own, own_mass.sub_(mass).sigmoid_().to(own.dtype))
-        return mixed.flatten(1, 2)
+        return mixed.view(self.rows, 1, heads, -1)
 
     @staticmethod
     def _attend_prompts(cohort: _Cohort, layer: int, query: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
-"""A decoding step for small models shaped like Llama, in few large operations. Used by the engine.
+"""A forward call for small models shaped like Llama, in few large operations. Used by the engine.
 
-The same mathematics as the model's own forward call, arranged for many rows of one token: one
+The same mathematics as the model's own forward call, arranged for many short rows: one
 product for queries, keys and values, one for gate and up; each norm's weight multiplied into the
 product after it; the attention's scale into the queries' weights; rotary pairs side by side, so
 that turning them is one complex product.
@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, rms_norm, silu
 
-from mathtune.engines.attention import Prompts
-from mathtune.engines.decoding import Decoding
+from mathtune.engines.attention import Reader
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -27,7 +26,7 @@ MOST_PARAMETERS = 2**26
 
 
 def fits(model: PreTrainedModel) -> bool:
-    """Whether `FusedStep` can compute this model, and it pays."""
+    """Whether `FusedForward` can compute this model, and it pays."""
     config = model.config
     if config.model_type not in SHAPES or config.hidden_act != "silu":
         return False
@@ -37,10 +36,11 @@ def fits(model: PreTrainedModel) -> bool:
     return plain and small and model.dtype == torch.float32
 
 
-class FusedStep:
-    """One new token for each row in flight, whose attention `Decoding` computes.
+class FusedForward:
+    """Logits for rows of tokens, attention by a reader: as `attention.ModelForward`, faster.
 
-    The weights are copied, rearranged; later changes of the model do not reach them.
+    The weights are copied, rearranged; later changes of the model do not reach them. Keys come in
+    another order than from the model itself, so prompts must be read here, too.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -50,20 +50,17 @@ class FusedStep:
         self._layers = [_Layer(layer, self._eps) for layer in model.model.layers]
         self._head = model.get_output_embeddings().weight * model.model.norm.weight
 
-    def enter(self, prompts: Prompts) -> None:
-        """Bring the keys of prompts, as the model wrote them, into the order used here."""
-        order = _pairs(prompts.keys[0].shape[-1]).to(prompts.keys[0].device)
-        prompts.keys = [keys.index_select(-1, order) for keys in prompts.keys]
-
-    def __call__(self, ids: Tensor, positions: Tensor, decoding: Decoding) -> Tensor:
-        """Logits [rows, vocabulary] after the tokens `ids` [rows] at `positions` [rows]."""
+    def __call__(self, ids: Tensor, positions: Tensor, reader: Reader, *, kept: int = 1) -> Tensor:
+        """Logits [B, kept, vocabulary] at the last `kept` of the tokens `ids` [B, S]."""
         hidden = self._embedding[ids]
-        cos, sin = self._rotary(hidden, position_ids=positions[:, None])
+        cos, sin = self._rotary(hidden, position_ids=positions)
         half = cos.shape[-1] // 2
-        turn = torch.complex(cos[..., :half], sin[..., :half])  # [rows, 1, half]
+        turn = torch.complex(cos[..., :half], sin[..., :half])[:, :, None]  # [B, S, 1, half]
+        hidden = hidden.flatten(0, 1)
         for number, layer in enumerate(self._layers):
-            hidden = layer(number, hidden, turn, decoding)
-        return linear(rms_norm(hidden, hidden.shape[1:], eps=self._eps), self._head)
+            hidden = layer(number, hidden, turn, reader)
+        last = hidden.view(*ids.shape, -1)[:, -kept:]
+        return linear(rms_norm(last, last.shape[2:], eps=self._eps), self._head)
 
 
 class _Layer:
@@ -92,17 +89,16 @@ class _Layer:
         self._gate_up = gate_up * layer.post_attention_layernorm.weight
         self._down = mlp.down_proj.weight.T
 
-    def __call__(self, number: int, hidden: Tensor, turn: Tensor, decoding: Decoding) -> Tensor:
-        """Hidden states [rows, D] after this layer; `hidden` itself is changed."""
+    def __call__(self, number: int, hidden: Tensor, turn: Tensor, reader: Reader) -> Tensor:
+        """Hidden states [B * S, D] after this layer; `hidden` itself is changed."""
         shape, turned = hidden.shape[1:], self._heads + self._kv_heads
         mixed = linear(rms_norm(hidden, shape, eps=self._eps), self._before, self._bias)
-        mixed = mixed.view(len(hidden), -1, self._d)
-        pairs = torch.view_as_complex(mixed[:, :turned].unflatten(-1, (-1, 2)))
-        both = torch.view_as_real(pairs * turn).flatten(-2)
+        mixed = mixed.view(*turn.shape[:2], -1, self._d)
+        pairs = torch.view_as_complex(mixed[:, :, :turned].unflatten(-1, (-1, 2)))
+        both = torch.view_as_real(pairs * turn).flatten(-2).transpose(1, 2)
         query, key = both.split((self._heads, self._kv_heads), 1)
-        query = query.unflatten(1, (self._kv_heads, -1))
-        attended = decoding.attend_rows(number, query, key, mixed[:, turned:])
-        hidden.addmm_(attended.flatten(1), self._out)
+        attended = reader.attend(number, query, key, mixed[:, :, turned:].transpose(1, 2), 1.0)
+        hidden.addmm_(attended.reshape(len(hidden), -1), self._out)
         gate, up = linear(rms_norm(hidden, shape, eps=self._eps), self._gate_up).chunk(2, -1)
         return hidden.addmm_(silu(gate).mul_(up), self._down)
 
