@@ -14,8 +14,10 @@ import pytest
 
 pytest.importorskip("torch")
 
+from mathtune import jsonl
 from mathtune.bill import Meter
 from mathtune.stages.train import Train
+from mathtune.training.fit import Point
 from mathtune.training.settings import Lora
 
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -29,6 +31,12 @@ def rows(folder: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
+def updates(folder: Path) -> int:
+    points = jsonl.read(folder / "training.jsonl", Point)
+    return max(point.update for point in points)
+
+
+ASKED = "asked to stop"
 # 13 rows in batches of 4: 4 updates an epoch; 16 updates and 4 validations make 20 rows.
 KILLS: dict[str, Callable[[Path], bool]] = {
     "before the first checkpoint": lambda folder: rows(folder) >= 2,
@@ -39,6 +47,7 @@ KILLS: dict[str, Callable[[Path], bool]] = {
     "after a checkpoint at the end of an epoch": lambda folder: (
         folder / "checkpoints" / "checkpoint-12"
     ).exists(),
+    ASKED: lambda folder: updates(folder) > 13,
     "near the end": lambda folder: rows(folder) >= 19,
     "while the model is saved": lambda folder: (folder / "model.partial").exists(),
 }
@@ -100,9 +109,13 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(
         while process.is_alive() and not reached(tmp_path):
             time.sleep(0.0005)
         if process.is_alive() and process.pid is not None:
-            os.kill(process.pid, signal.SIGKILL)
+            asked = when == ASKED
+            os.kill(process.pid, signal.SIGTERM if asked else signal.SIGKILL)
             killed.append(when)
         process.join()
+        if when == ASKED:  # it leaves a checkpoint of the very update
+            assert process.exitcode == 0
+            assert (tmp_path / "checkpoints" / f"checkpoint-{updates(tmp_path)}").exists()
         kinds = {p.suffix for p in (tmp_path / "checkpoints").rglob("*") if p.is_file()}
         assert kinds <= {".safetensors", ".json", ".partial"}
         if (tmp_path / "model").exists():  # the last kill came too late

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,22 @@ def test_a_loss_that_is_no_number_names_update_and_examples_and_keeps_the_checkp
     assert update > 1
     assert [path.name for path in saved] == [f"checkpoint-{update - 1}"]
     assert not (tmp_path / "a" / "model").exists()
+
+
+def test_a_full_disk_ends_with_a_sentence_and_nothing_half_written(
+    tiny: str, example_file: Path, tmp_path: Path
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))  # less than the weights
+    try:
+        with pytest.raises(InputError, match=r"checkpoint-2.partial: cannot be written"):
+            train(tmp_path / "a", model=tiny, examples=example_file, save_every=2)
+        with pytest.raises(InputError, match=r"model.partial: cannot be written"):
+            train(tmp_path / "b", model=tiny, examples=example_file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "a" / "checkpoints" / "checkpoint-2").exists()
+    assert not (tmp_path / "b" / "model").exists()
 
 
 def test_a_tokenizer_of_another_model_is_refused(

@@ -122,12 +122,15 @@ def _refuse_unknown_tokens(items: list[Any], model: Any, tokenizer: Any) -> None
 
 def _save(model: Any, tokenizer: Any, folder: Path) -> None:
     """Write the model folder under another name first: once it has its name, it is whole."""
+    from mathtune.training.checkpoint import writing
+
     partial = folder.with_name(folder.name + ".partial")
     for old in (partial, folder):
         shutil.rmtree(old, ignore_errors=True)
-    model.save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
-    partial.rename(folder)
+    with writing(partial):
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        partial.rename(folder)
 
 
 @contextmanager
