@@ -14,8 +14,10 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
+import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
@@ -115,22 +117,24 @@ def farthest(groups: Sequence[Sequence[str]]) -> list[str]:
         >>> farthest([["ab", "abcdef"], ["ab"]])
         ['abcdef', 'ab']
     """
-    chosen = [group[0] for group in groups]
-    movable = [number for number, group in enumerate(groups) if len(group) > 1]
-    if len(groups) < 2:
-        return chosen
-    changed = True
-    while changed:
-        changed = False
-        for number in movable:
-            others = chosen[:number] + chosen[number + 1 :]
-            group = groups[number]
-            distances = cdist(group, others, scorer=Levenshtein.distance).sum(axis=1)
-            best = int(distances.argmax())
-            if distances[best] > distances[group.index(chosen[number])]:
-                chosen[number] = group[best]
-                changed = True
-    return chosen
+    texts = [text for group in groups for text in group]
+    starts = np.cumsum([0, *(len(group) for group in groups)])
+    chosen = starts[:-1].copy()
+    if len(groups) > 1:
+        distances = cdist(texts, [texts[at] for at in chosen], scorer=Levenshtein.distance)
+        changed = True
+        while changed:
+            changed = False
+            for number, (start, end) in enumerate(pairwise(starts)):
+                # The group's own column does not count.
+                sums = distances[start:end].sum(axis=1) - distances[start:end, number]
+                best = start + int(sums.argmax())
+                if sums[best - start] > sums[chosen[number] - start]:
+                    chosen[number] = best
+                    again = cdist(texts, [texts[best]], scorer=Levenshtein.distance)
+                    distances[:, number] = again[:, 0]
+                    changed = True
+    return [texts[at] for at in chosen]
 
 
 def _published(solutions: Sequence[str]) -> Selection:
