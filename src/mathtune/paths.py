@@ -117,24 +117,26 @@ def farthest(groups: Sequence[Sequence[str]]) -> list[str]:
         >>> farthest([["ab", "abcdef"], ["ab"]])
         ['abcdef', 'ab']
     """
-    texts = [text for group in groups for text in group]
-    starts = np.cumsum([0, *(len(group) for group in groups)])
-    chosen = starts[:-1].copy()
-    if len(groups) > 1:
-        distances = cdist(texts, [texts[at] for at in chosen], scorer=Levenshtein.distance)
-        changed = True
-        while changed:
-            changed = False
-            for number, (start, end) in enumerate(pairwise(starts)):
-                # The group's own column does not count.
-                sums = distances[start:end].sum(axis=1) - distances[start:end, number]
-                best = start + int(sums.argmax())
-                if sums[best - start] > sums[chosen[number] - start]:
-                    chosen[number] = best
-                    again = cdist(texts, [texts[best]], scorer=Levenshtein.distance)
-                    distances[:, number] = again[:, 0]
-                    changed = True
-    return [texts[at] for at in chosen]
+    chosen = [group[0] for group in groups]
+    choices = [number for number, group in enumerate(groups) if len(group) > 1]
+    if len(groups) < 2 or not choices:
+        return chosen
+    texts = [text for number in choices for text in groups[number]]
+    starts = np.cumsum([0, *(len(groups[number]) for number in choices)])
+    distances = cdist(texts, chosen, scorer=Levenshtein.distance)
+    changed = True
+    while changed:
+        changed = False
+        for number, (start, end) in zip(choices, pairwise(starts), strict=True):
+            # The group's own column does not count.
+            sums = distances[start:end].sum(axis=1) - distances[start:end, number]
+            best = int(sums.argmax())
+            if sums[best] > sums[groups[number].index(chosen[number])]:
+                chosen[number] = groups[number][best]
+                again = cdist(texts, [chosen[number]], scorer=Levenshtein.distance)
+                distances[:, number] = again[:, 0]
+                changed = True
+    return chosen
 
 
 def _published(solutions: Sequence[str]) -> Selection:
