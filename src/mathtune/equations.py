@@ -25,6 +25,8 @@ TOLERANCE = 1e-3
 LONGEST = 20_000
 """Characters of a solution that are read; longer ones have gone wrong."""
 
+_LONGEST_KEPT = 400
+
 _ANNOTATION = re.compile(r"<<([^>]*)>>")
 _NEWLINE = re.compile(r"\\\\|\\(?:begin|end)\s*\{[^{}]*\}")
 _CONTINUED = re.compile(r"\n[\s&]*=")
@@ -50,7 +52,11 @@ def equations(solution: str) -> list[Equation]:
     """
     solution = solution[:LONGEST]
     lines = _ANNOTATION.findall(solution) or _lines(solution)
-    return [equation for line in lines for equation in _of_line(line)]
+    found: list[Equation] = []
+    for line in lines:
+        # The samples of a problem repeat each other's lines; long ones are not worth their memory.
+        found += _known_line(line) if len(line) <= _LONGEST_KEPT else _of_line(line)
+    return found
 
 
 def value(expression: str) -> float | None:
@@ -74,7 +80,11 @@ def _lines(text: str) -> list[str]:
     return [line for line in text.split("\n") if "=" in line]
 
 
-@lru_cache(maxsize=1 << 16)  # the samples of a problem repeat each other's lines
+@lru_cache(maxsize=1 << 16)
+def _known_line(line: str) -> tuple[Equation, ...]:
+    return _of_line(line)
+
+
 def _of_line(line: str) -> tuple[Equation, ...]:
     found = []
     for run in _runs(_tokens(line)):

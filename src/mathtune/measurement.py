@@ -77,7 +77,8 @@ def measure(
     chosen = choose(every, settings.chosen) if found.scored else {}
     values = headline(every, chosen, scored=found.scored)
     if greedy is not None:
-        values = {"Pass@1": np.array([float(greedy[i]) for i in found.ids]), **values}
+        values = {"Pass@1": values["mean"], **values}  # the first, also where n = 1 has its own
+        values["Pass@1"] = np.array([float(greedy[i]) for i in found.ids])
     matched = Matched.of(found, every) if found.scored else None
     document: dict[str, Any] = {
         "problems": len(found.ids),

@@ -111,6 +111,16 @@ def test_values_by_hand(files: dict[str, Any], tmp_path: Path) -> None:
     assert 0 <= evaluator["ece"] <= 1
 
 
+def test_pass_at_1_is_that_of_the_greedy_solution(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    files = write(tmp_path / "one", {"a": (["8"], [0.5]), "b": (["7"], [0.5])})
+    (tmp_path / "other").mkdir()
+    greedy = write(tmp_path / "other", {"a": (["7"], [0.5]), "b": (["7"], [0.5])})["greedy"]
+    values = finished(tmp_path / "m", **{**files, "greedy": greedy})["metrics"]
+    assert values["Pass@1"]["value"] == 0.0
+    assert values["mean"]["value"] == values["Maj1@1"]["value"] == 0.5
+
+
 def test_outcomes_hold_each_problem_and_each_pick(files: dict[str, Any], tmp_path: Path) -> None:
     finished(tmp_path / "m", **files, k=2)
     rows = read_outcomes(tmp_path / "m")
