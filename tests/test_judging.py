@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathtune.judging import auc, ece, habit_scores, reliability, roc, within_auc
+from mathtune.judging import auc, auc_error, ece, habit_scores, reliability, roc, within_auc
 
 SAMPLES = st.lists(
     st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.booleans(), st.integers(0, 2)),
@@ -44,6 +44,21 @@ def test_knowing_easy_problems_raises_only_the_overall_auc() -> None:
     scores = np.where(problem == 0, 0.9, 0.1)
     assert auc(scores, right) == pytest.approx(0.75)
     assert within_auc(scores, right, problem) == {0: 0.5, 1: 0.5}
+
+
+def test_the_error_of_the_overall_auc_is_that_of_resampled_problems() -> None:
+    rng = np.random.default_rng(0)
+    problem = np.repeat(np.arange(60), 8)
+    ease = np.repeat(rng.random(60), 8)
+    right = rng.random(480) < ease
+    scores = 0.5 * ease + rng.random(480) * 0.5 + 0.1 * right
+    found = auc_error(scores, right, problem)
+    resampled = []
+    for _ in range(400):
+        drawn = np.concatenate([np.arange(p * 8, p * 8 + 8) for p in rng.integers(0, 60, 60)])
+        resampled.append(auc(scores[drawn], right[drawn]))
+    assert found == pytest.approx(np.std(np.array(resampled, dtype=float)), rel=0.15)
+    assert auc_error(scores, right, np.zeros(480, dtype=int)) is None
 
 
 def test_reliability_and_ece_by_hand() -> None:

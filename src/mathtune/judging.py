@@ -38,6 +38,28 @@ def auc(scores: Floats, right: Bools) -> float | None:
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
 
 
+def auc_error(scores: Floats, right: Bools, problem: Ints) -> float | None:
+    """The standard error of the overall AUC where samples of a problem belong together.
+
+    Obuchowski 1997, for clustered data: the variance of the problems' sums of each sample's chance
+    to score on the right side of the other kind. None with fewer than two problems, or as `auc`.
+    """
+    value = auc(scores, right)
+    problems, number = np.unique(problem, return_inverse=True)
+    if value is None or len(problems) < 2:
+        return None
+    positives = np.count_nonzero(right)
+    negatives = len(right) - positives
+    below = _mid_ranks(scores)
+    chance = np.empty(len(scores))
+    chance[right] = (below[right] - _mid_ranks(scores[right])) / negatives
+    chance[~right] = 1.0 - (below[~right] - _mid_ranks(scores[~right])) / positives
+    # Each sample's distance from the mean, weighted so that the sums' variance is the AUC's.
+    shares = (chance - value) / np.where(right, positives, negatives)
+    sums = np.bincount(number, shares)
+    return float(np.sqrt(len(problems) / (len(problems) - 1) * (sums**2).sum()))
+
+
 def within_auc(scores: Floats, right: Bools, problem: Ints) -> dict[int, float]:
     """The AUC inside each problem that has both right and wrong samples, by problem number.
 

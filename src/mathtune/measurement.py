@@ -38,6 +38,8 @@ class Outcome(Row, frozen=True):
     problem_id: str
     values: dict[str, float]
     picks: dict[str, int]
+    within_auc: float | None = None
+    """The AUC of the scores among this problem's samples; None where not both kinds are there."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ def measure(
     chosen = choose(every, settings.chosen) if found.scored else {}
     values = headline(every, chosen, scored=found.scored)
     if greedy is not None:
-        values = {"Pass@1": np.array([float(greedy[i]) for i in found.ids]), **values}
+        values = {"Pass@1": values["mean"], **values}  # the first, also where n = 1 has its own
+        values["Pass@1"] = np.array([float(greedy[i]) for i in found.ids])
     matched = Matched.of(found, every) if found.scored else None
     document: dict[str, Any] = {
         "problems": len(found.ids),
@@ -86,11 +89,14 @@ def measure(
         "over_maj1": over_maj1(values, plan.n, settings),
         "curves": drawn_curves(every, settings, scored=found.scored),
     }
+    within: dict[str, float] = {}
     if matched is not None:
         document["chosen"] = _chosen(document["metrics"], chosen, settings)
         document["matched_compute"] = matched.rows(settings)
-        document["evaluator"] = evaluator(found, resamples=settings.resamples, seed=settings.seed)
-    outcomes = _outcomes(found, values, chosen, plan)
+        document["evaluator"], within = evaluator(
+            found, resamples=settings.resamples, seed=settings.seed
+        )
+    outcomes = _outcomes(found, values, chosen, plan, within)
     document["against"] = {
         name: compare(outcomes, other, settings, name=name)
         for name, other in settings.against.items()
@@ -129,7 +135,7 @@ def _chosen(
 ) -> dict[str, Any]:
     optimistic = settings.chosen is None
     return {
-        "chosen_on": "these problems (optimistic)" if optimistic else "other problems",
+        "on": "these problems (optimistic)" if optimistic else "other problems",
         "optimistic": optimistic,
         "k": dict(chosen),
         "best": max(CHOSEN, key=lambda name: shown[name]["value"]),
@@ -224,6 +230,8 @@ def compare(
 ) -> dict[str, Any]:
     """The paired difference, ours - theirs, in every metric that both runs have.
 
+    `within_auc` is compared over the problems where both runs have one, and says how many.
+
     Raises:
         InputError: the runs are not of the same problems.
     """
@@ -237,11 +245,27 @@ def compare(
     mine = np.array([[row.values[metric] for metric in shared] for row in ours])
     other = np.array([[theirs[row.problem_id].values[m] for m in shared] for row in ours])
     found = paired(mine, other, resamples=settings.resamples, seed=settings.seed)
-    return {metric: asdict(row) for metric, row in zip(shared, found, strict=True)}
+    document: dict[str, Any] = {
+        metric: asdict(row) for metric, row in zip(shared, found, strict=True)
+    }
+    judged = [
+        (row.within_auc, theirs[row.problem_id].within_auc)
+        for row in ours
+        if row.within_auc is not None and theirs[row.problem_id].within_auc is not None
+    ]
+    if judged:
+        both = np.array(judged, dtype=np.float64)
+        (pair,) = paired(both[:, :1], both[:, 1:], resamples=settings.resamples, seed=settings.seed)
+        document["within_auc"] = {**asdict(pair), "problems": len(judged)}
+    return document
 
 
 def _outcomes(
-    found: Gathered, values: Mapping[str, Floats], chosen: Mapping[str, int], plan: Plan
+    found: Gathered,
+    values: Mapping[str, Floats],
+    chosen: Mapping[str, int],
+    plan: Plan,
+    within: Mapping[str, float],
 ) -> list[Outcome]:
     strategies: dict[str, tuple[ranking.Strategy, int]] = {f"Maj1@{plan.n}": ("Maj1", 1)}
     if chosen:
@@ -263,7 +287,8 @@ def _outcomes(
             if position is not None:
                 picks[name] = found.indices[number][position]
         mine = {name: round(float(column[number]), DECIMALS) for name, column in values.items()}
-        rows.append(Outcome(problem_id=problem_id, values=mine, picks=picks))
+        auc = round(within[problem_id], DECIMALS) if problem_id in within else None
+        rows.append(Outcome(problem_id=problem_id, values=mine, picks=picks, within_auc=auc))
     return rows
 
 

@@ -14,8 +14,10 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
+import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
@@ -116,19 +118,23 @@ def farthest(groups: Sequence[Sequence[str]]) -> list[str]:
         ['abcdef', 'ab']
     """
     chosen = [group[0] for group in groups]
-    movable = [number for number, group in enumerate(groups) if len(group) > 1]
-    if len(groups) < 2:
+    choices = [number for number, group in enumerate(groups) if len(group) > 1]
+    if len(groups) < 2 or not choices:
         return chosen
+    texts = [text for number in choices for text in groups[number]]
+    starts = np.cumsum([0, *(len(groups[number]) for number in choices)])
+    distances = cdist(texts, chosen, scorer=Levenshtein.distance)
     changed = True
     while changed:
         changed = False
-        for number in movable:
-            others = chosen[:number] + chosen[number + 1 :]
-            group = groups[number]
-            distances = cdist(group, others, scorer=Levenshtein.distance).sum(axis=1)
-            best = int(distances.argmax())
-            if distances[best] > distances[group.index(chosen[number])]:
-                chosen[number] = group[best]
+        for number, (start, end) in zip(choices, pairwise(starts), strict=True):
+            # The group's own column does not count.
+            sums = distances[start:end].sum(axis=1) - distances[start:end, number]
+            best = int(sums.argmax())
+            if sums[best] > sums[groups[number].index(chosen[number])]:
+                chosen[number] = groups[number][best]
+                again = cdist(texts, [chosen[number]], scorer=Levenshtein.distance)
+                distances[:, number] = again[:, 0]
                 changed = True
     return chosen
 

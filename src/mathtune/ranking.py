@@ -287,7 +287,7 @@ def best_scored(standing: Standings) -> Ints:
 def heaviest(standing: Standings) -> Ints:
     """W.RR: the best-scored sample of the cluster, of those kept, with the largest sum of scores.
 
-    The weight of a sample is its score S; the paper does not print its formula.
+    The weight of a sample is its score S >= 0; the paper does not print its formula.
     """
     heaviest_of = standing.weight.max(axis=1, keepdims=True)
     n = len(standing.clusters.of)

@@ -166,7 +166,7 @@ def sampling_flops(
 
 
 def _lines(x: Floats, ys: Floats) -> tuple[Floats, Floats, Floats]:
-    """Intercept, slope and r2, float (R,) each, of the lines through the rows of `ys` (R, points)."""
+    """Intercept, slope and r2, float (R,) each, of lines through the rows of `ys` (R, points)."""
     centred = x - x.mean()
     spread = float(centred @ centred)
     if spread == 0.0:

@@ -111,6 +111,16 @@ def test_values_by_hand(files: dict[str, Any], tmp_path: Path) -> None:
     assert 0 <= evaluator["ece"] <= 1
 
 
+def test_pass_at_1_is_that_of_the_greedy_solution(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    files = write(tmp_path / "one", {"a": (["8"], [0.5]), "b": (["7"], [0.5])})
+    (tmp_path / "other").mkdir()
+    greedy = write(tmp_path / "other", {"a": (["7"], [0.5]), "b": (["7"], [0.5])})["greedy"]
+    values = finished(tmp_path / "m", **{**files, "greedy": greedy})["metrics"]
+    assert values["Pass@1"]["value"] == 0.0
+    assert values["mean"]["value"] == values["Maj1@1"]["value"] == 0.5
+
+
 def test_outcomes_hold_each_problem_and_each_pick(files: dict[str, Any], tmp_path: Path) -> None:
     finished(tmp_path / "m", **files, k=2)
     rows = read_outcomes(tmp_path / "m")
@@ -128,7 +138,7 @@ def test_k_is_chosen_on_another_measure_or_the_table_says_optimistic(
 ) -> None:
     here = finished(tmp_path / "validation", **files)
     assert here["chosen"]["optimistic"]
-    assert "optimistic" in here["chosen"]["chosen_on"]
+    assert "optimistic" in here["chosen"]["on"]
     there = finished(tmp_path / "test", **files, choose_on=tmp_path / "validation")
     assert not there["chosen"]["optimistic"]
     assert there["chosen"]["k"] == here["chosen"]["k"]
@@ -144,7 +154,10 @@ def test_against_pairs_problem_by_problem(files: dict[str, Any], tmp_path: Path)
     found = document["against"]["one"]
     assert found["Maj1@4"]["difference"] == pytest.approx(-1 / 3, abs=1e-6)
     assert found["Pass@4"] == {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
-    assert set(found) == set(document["metrics"])
+    assert set(found) == {*document["metrics"], "within_auc"}
+    # Only b has both kinds in both runs, and the same scores.
+    assert found["within_auc"]["problems"] == 2
+    assert found["within_auc"]["difference"] == 0.0
 
 
 def test_without_scores_nothing_is_said_of_reranking(files: dict[str, Any], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from mathtune import jsonl
 from mathtune.errors import InputError
 from mathtune.intervals import RESAMPLES
 from mathtune.measurement import CHOSEN, Outcome, Settings, measure
+from mathtune.progress import say
 from mathtune.records import Problem, Verdict
 from mathtune.samples import Joined, read_groups, read_problems
 from mathtune.stage import Columns, File, Stage
@@ -73,6 +74,13 @@ class Measure(Stage[Path]):
         groups = of_problems(self.samples, problems)
         document, outcomes = measure(groups, settings=settings, greedy=greedy)
         jsonl.write(folder / OUTCOMES, outcomes)
+        counts, ties = document["counts"], document["ties"]
+        say(
+            f"  of {counts['samples']} samples {counts['no_answer']} have no answer, "
+            f"{counts['undecided']} are undecided, {counts['verdict_differs_from_cluster']} have "
+            f"another verdict than their cluster; ties of votes in {ties['votes']:.1%}, of scores "
+            f"in {ties['scores']:.1%} of problems"
+        )
         return {"grader": self.grader, **document}
 
 
