@@ -418,7 +418,8 @@ def _whole_call(name: str, arguments: list[Value]) -> Value:
         return arguments[pick]
     if name in ("floor", "ceil"):
         value = real_fraction(arguments[0])
-        return math.floor(value) if name == "floor" else math.ceil(value)
+        rounded: int = math.floor(value) if name == "floor" else math.ceil(value)
+        return rounded
     if name == "binom":
         return _binomial(*arguments)
     integers = [argument for argument in arguments if isinstance(argument, int)]
