@@ -404,7 +404,7 @@ def _elementary(name: str, a: Value) -> Value:
 def size(a: Value) -> Value:
     """Absolute value of a number."""
     if not isinstance(a, tuple):
-        return abs(a)
+        return -a if a < 0 else a
     return _checked(libmp.mpc_abs(a, PRECISION, _MODE), _ZERO)
 
 
@@ -414,17 +414,17 @@ _WHOLE = frozenset(("floor", "ceil", "gcd", "lcm", "max", "min", "binom"))
 def _whole_call(name: str, arguments: list[Value]) -> Value:
     if name in ("max", "min"):
         real = [real_fraction(argument) for argument in arguments]
-        pick = (max if name == "max" else min)(range(len(real)), key=lambda i: real[i])
-        return arguments[pick]
+        return arguments[real.index(max(real) if name == "max" else min(real))]
     if name in ("floor", "ceil"):
         value = real_fraction(arguments[0])
-        return math.floor(value) if name == "floor" else math.ceil(value)
+        rounded: int = math.floor(value) if name == "floor" else math.ceil(value)
+        return rounded
     if name == "binom":
         return _binomial(*arguments)
     integers = [argument for argument in arguments if isinstance(argument, int)]
     if len(integers) != len(arguments):
         raise UndefinedError(f"{name} of what is no integer")
-    return math.gcd(*integers) if name == "gcd" else _sized(math.lcm(*integers))
+    return _sized(math.gcd(*integers) if name == "gcd" else math.lcm(*integers))
 
 
 def real_fraction(value: Value) -> Fraction:

@@ -126,7 +126,7 @@ def clean(text: str) -> str:
     text = text.strip()
     if text.startswith("**") and text.endswith("**"):
         text = text.strip("*").strip()
-    while text.startswith("{") and _closes_at_end(text):
+    while text.startswith("{") and "\\choose" not in text and _closes_at_end(text):
         text = text[1:-1].strip()
     return text
 

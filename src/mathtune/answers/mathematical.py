@@ -84,6 +84,9 @@ def same(a: Node, g: Node) -> bool:
     """Whether the tree `a` states the gold `g`, with what one side may leave out."""
     if _equal_keys(a, g):
         return True
+    if a[0] == "unit" or g[0] == "unit":
+        both = a[0] == g[0]
+        return (not both or a[2] == g[2]) and same(_measure(a), _measure(g))
     if _same_region(a, g):
         return True
     if a[0] == "rel" or g[0] == "rel":
@@ -102,6 +105,11 @@ def same(a: Node, g: Node) -> bool:
     return _equal_where_positive(a, g)
 
 
+def _measure(node: Node) -> Node:
+    measure: Node = node[1] if node[0] == "unit" else node
+    return measure
+
+
 def _equal_keys(a: Node, g: Node) -> bool:
     try:
         return node_key(a) == node_key(g)
@@ -110,10 +118,8 @@ def _equal_keys(a: Node, g: Node) -> bool:
 
 
 def _marks(node: Node) -> frozenset[object]:
-    """Units, percent and degree signs and bases in a scalar."""
+    """Percent and degree signs and bases in a scalar."""
     kind = node[0]
-    if kind == "unit":
-        return frozenset((node[2],)) | _marks(node[1])
     if kind == "base":
         return frozenset((("base", node[2]),))
     found: frozenset[object] = frozenset((kind,)) if kind in ("deg", "pct") else frozenset()
@@ -126,7 +132,7 @@ def _marks(node: Node) -> frozenset[object]:
 def _bare(node: Node) -> Node:
     """The scalar without its marks."""
     kind = node[0]
-    if kind in ("unit", "deg", "pct"):
+    if kind in ("deg", "pct"):
         return _bare(node[1])
     if kind == "base":
         return ("num", Fraction(node[1]))
@@ -373,6 +379,8 @@ _SENTENCE_NUMBER = re.compile(
     r"(?:\s?\\?%|\s?\^\s?\{?\\circ\}?|\s?°)?"
 )
 _MAX_WORDS = 20
+# Relations, variables, alternatives and denials: such a sentence does not just state a number.
+_MORE_THAN_A_NUMBER = re.compile(r"[=<>^_+*]|\b(?:not|no|or|to|[b-hj-z])\b")
 
 
 def _readings(answer: str) -> list[str]:
@@ -383,7 +391,7 @@ def _readings(answer: str) -> list[str]:
     if equals and not re.search(r"[0-9]|\\frac", label) and "=" not in label:
         found.append(value)
     words = re.findall(r"[a-z]{2,}", re.sub(r"\\[a-z]+", " ", text))
-    if not words or len(words) > _MAX_WORDS or re.search(r"[=<>^_]|\b(?:not|no|or|to)\b", text):
+    if not words or len(words) > _MAX_WORDS or _MORE_THAN_A_NUMBER.search(text):
         return found
     numbers = _SENTENCE_NUMBER.findall(answer)
     written = [word for word in words if (number_word(word) or 0) > 1]

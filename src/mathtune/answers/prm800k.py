@@ -11,7 +11,7 @@ import re
 
 from mathtune.answers import evaluate as ev
 from mathtune.answers.lexer import NotMathError, TooLargeError
-from mathtune.answers.prm800k_expression import Expression, read
+from mathtune.answers.prm800k_expression import Expression, as_float, read
 from mathtune.answers.prm800k_text import (
     plain_form,
     reads_as_integer,
@@ -105,6 +105,10 @@ def _unknown_letters(text: str) -> int:
 
 
 def _difference_is_zero(golds: Expression, ours: Expression) -> bool:
+    if golds.rounded or ours.rounded:
+        floats = as_float(golds.node), as_float(ours.node)
+        if floats[0] is not None and floats[1] is not None:
+            return float(floats[0]) == float(floats[1])
     points = range(ev.POINTS) if ev.symbols(golds.node) | ev.symbols(ours.node) else (0,)
     for point in points:
         left, right = ev.evaluate(golds.node, point), ev.evaluate(ours.node, point)

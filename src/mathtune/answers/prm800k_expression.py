@@ -23,6 +23,7 @@ _TOKEN = re.compile(
 # Functions that two letters can spell, and sqrt, whose letters are not counted.
 _FUNCTIONS = {"sqrt": "sqrt", "ln": "ln"}
 _GREEK = names("pi mu nu xi eta rho tau phi chi psi")
+_FLOAT_RANGE = 10**150
 _MAX_TOKENS = 400
 _MAX_DEPTH = 40
 
@@ -68,6 +69,34 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     if len(tokens) > _MAX_TOKENS:
         raise TooLargeError(f"more than {_MAX_TOKENS} tokens")
     return tokens
+
+
+def as_float(node: Node) -> int | Fraction | float | None:
+    """The value of a sum or product of numbers as sympy rounds it, else None.
+
+    Decimals are 53-bit floats, which stay floats; integers and their quotients are exact.
+    """
+    kind = node[0]
+    if kind == "num":
+        value: int | Fraction = node[1]
+        if value > _FLOAT_RANGE:
+            return None
+        return float(value) if isinstance(value, Fraction) else value
+    if kind == "neg":
+        inner = as_float(node[1])
+        return None if inner is None else -inner
+    if kind not in ("add", "mul", "div"):
+        return None
+    left, right = as_float(node[1]), as_float(node[2])
+    if left is None or right is None or (kind == "div" and right == 0):
+        return None
+    if max(left, -left, right, -right) > _FLOAT_RANGE:
+        return None
+    if isinstance(left, float) or isinstance(right, float):
+        left, right = float(left), float(right)
+    elif kind == "div":
+        return Fraction(left) / right
+    return left + right if kind == "add" else left * right if kind == "mul" else left / right
 
 
 class _Reader:
@@ -172,8 +201,7 @@ class _Reader:
         if text.isdigit() and len(text) > 1 and text[0] == "0" and text.strip("0"):
             raise NotMathError("a leading zero")
         self.rounded |= not text.isdigit()
-        value = Fraction(text)
-        node: Node = ("num", value.numerator if value.denominator == 1 else value)
+        node: Node = ("num", int(text) if text.isdigit() else Fraction(text))
         return ("mul", node, ("sym", "i")) if imaginary else node
 
     def name(self, text: str) -> Node:

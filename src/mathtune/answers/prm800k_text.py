@@ -241,9 +241,8 @@ class _LatexText:
             self.at = match.end()
             word = match.group()
             if word == closer:
-                break
-            if match["command"] == "end" and closer == "\\end":
-                self.argument()
+                if closer == "\\end":
+                    self.argument()
                 break
             if match["command"] is not None:
                 parts.append(self.command(match["command"]))
