@@ -126,9 +126,9 @@ def test_muon_descends() -> None:
     weight = torch.nn.Parameter(torch.randn(8, 4))
     goal = torch.randn(8, 4)
     step = Muon([weight], lr=0.05, momentum=0.9, decay=0.0)
-    first = float((weight - goal).square().sum())
+    first = (weight - goal).square().sum().item()
     for _ in range(200):
         (weight - goal).square().sum().backward()
         step.step()
         step.zero_grad()
-    assert float((weight - goal).square().sum()) < first / 20
+    assert (weight - goal).square().sum().item() < first / 20

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 pytest.importorskip("tokenizers")
 pytest.importorskip("transformers")
-# ruff: noqa: E402
 
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
