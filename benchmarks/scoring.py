@@ -98,8 +98,7 @@ def candidates(
 def forward(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str], *, rows: int
 ) -> Scores:
-    """The plain way: whole prompts, `rows` side by side in their order, logits at every position.
-    """
+    """The plain way: whole prompts, `rows` side by side, logits at every position."""
     words = [
         tokenizer.encode(word, add_special_tokens=False)[0]
         for word in (prompts.CORRECT, prompts.INCORRECT)
@@ -126,8 +125,7 @@ def forward(
 def timed(
     way: Callable[[], Scores], model: PreTrainedModel, times: int = 2
 ) -> tuple[Scores, float]:
-    """What it gives, and candidates per CPU second (per second on an accelerator), best of a few.
-    """
+    """What it gives, and candidates per CPU second (on an accelerator: per second), best of few."""
     clock = time.process_time if model.device.type == "cpu" else time.perf_counter
     best = 0.0
     for _ in range(times):

@@ -8,7 +8,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
-# ruff: noqa: E402
 
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 

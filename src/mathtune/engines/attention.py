@@ -71,8 +71,7 @@ def install(model: PreTrainedModel) -> None:
 
 
 class ModelForward:
-    """Logits for rows of tokens by the model's own forward call, its attention given to a reader.
-    """
+    """Logits for rows of tokens by the model's own forward; a reader does its attention."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         install(model)

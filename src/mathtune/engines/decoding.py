@@ -138,7 +138,8 @@ class Decoding:
     def _arrange(self) -> Tensor:
         """Lay every cohort's rows out in a grid prompts x width; [rows], the cell of each row."""
         cell_of = torch.empty(self.rows, dtype=torch.long)
-        offset, kept = 0, []
+        offset = 0
+        kept: list[_Cohort] = []
         for number, cohort in enumerate(self._cohorts):
             places = (self._cohort_of[: self.rows] == number).nonzero()[:, 0]
             if not len(places):

@@ -218,7 +218,7 @@ class Trainer(transformers.Trainer):
         self._pending.clear()
         metrics = {"eval_loss": float(torch.stack(parts).sum())}
         self.log(dict(metrics))
-        self.control = self.callback_handler.on_evaluate(
+        self.control: transformers.TrainerControl = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
         return metrics
