@@ -76,12 +76,12 @@ def test_a_subset_is_ranked_as_if_it_were_all(c: Clusters, k: int, data: st.Data
     every = standings(c, subsets)
     top = standings(c, subsets, top=k)
     found = {
-        "Maj1": ranking.most_voted(c, subsets),
+        "Maj1": ranking.maj1(c, subsets),
         "RR.All": ranking.best_scored(every),
         "RR.MajK": ranking.best_scored(top),
         "W.RR": ranking.heaviest(every),
         "W.RR.MajK": ranking.heaviest(top),
-        "Maj1.TopN": ranking.most_voted(c, top_scored(c, subsets, k)),
+        "Maj1.TopN": ranking.maj1(c, top_scored(c, subsets, k)),
     }
     for row, kept in enumerate(rows):
         members = [i for i, inside in enumerate(kept) if inside]

@@ -161,7 +161,7 @@ def _sampled(clusters: Clusters, k: int, subsets: Bools) -> Floats:
     found[2] = _minus(right[ranking.best_scored(top)], right[ranking.best_scored(every)])
     found[3] = right[ranking.heaviest(every)]
     found[4] = right[ranking.heaviest(top)]
-    found[5] = right[ranking.most_voted(clusters, ranking.top_scored(clusters, subsets, k))]
+    found[5] = right[ranking.maj1(clusters, ranking.top_scored(clusters, subsets, k))]
     found[6] = top.votes.sum(axis=1) - every.votes.sum(axis=1)
     return found
 
@@ -198,7 +198,7 @@ def _over_k(clusters: Clusters, n: int) -> Floats:
             ranking.any_right(prefixes),
             right[ranking.best_scored(prefixes)],
             right[ranking.heaviest(prefixes)],
-            right[ranking.most_voted(clusters, best)],
+            right[ranking.maj1(clusters, best)],
             ranking.cost(prefixes, n),
         ]
     ).astype(np.float64)
@@ -212,7 +212,7 @@ def votes_at(problems: Iterable[Clusters], plan: Plan, sizes: Sequence[int]) -> 
     ]
     return np.array(
         [
-            [clusters.right[ranking.most_voted(clusters, part)].mean() for part in parts]
+            [clusters.right[ranking.maj1(clusters, part)].mean() for part in parts]
             for clusters in problems
         ]
     )

@@ -12,12 +12,12 @@ The order of clusters never looks at scores; equal scores, and equal sums of the
 earliest sample. A sample without an answer is in no cluster: it is never picked, but it counts in
 N.
 
-    Maj1       most_voted(clusters, subsets)
+    Maj1       maj1(clusters, subsets)
     RR.All     best_scored(standings(clusters, subsets))
     RR.MajK    best_scored(standings(clusters, subsets, top=k))
     W.RR       heaviest(standings(clusters, subsets))
     W.RR.MajK  heaviest(standings(clusters, subsets, top=k))
-    Maj1.TopN  most_voted(clusters, top_scored(clusters, subsets, count))
+    Maj1.TopN  maj1(clusters, top_scored(clusters, subsets, count))
     MajK@N     any_right(standings(clusters, subsets, top=k))    an oracle
     Pass@N     any_right(standings(clusters, subsets))           an oracle
 """
@@ -160,7 +160,7 @@ class Standings:
 
     @property
     def leader(self) -> Ints:
-        """Maj1, as `most_voted`."""
+        """What `maj1` picks."""
         return np.where(self.votes[:, 0] > 0, self.first[:, 0], -1)
 
     def first_clusters(self, top: int) -> Standings:
@@ -219,7 +219,7 @@ def standings(clusters: Clusters, subsets: Bools, *, top: int | None = None) -> 
     )
 
 
-def most_voted(clusters: Clusters, subsets: Bools) -> Ints:
+def maj1(clusters: Clusters, subsets: Bools) -> Ints:
     """Maj1: the earliest sample of the cluster with most votes."""
     order, starts = clusters.grouped
     if len(starts) == 0:
@@ -321,7 +321,7 @@ def pick(clusters: Clusters, strategy: Strategy, *, k: int = 8) -> int | None:
     if strategy == "Maj1.TopN":
         subsets = top_scored(clusters, subsets, k)
     if strategy.startswith("Maj1"):
-        found = most_voted(clusters, subsets)
+        found = maj1(clusters, subsets)
     else:
         standing = standings(clusters, subsets, top=k if strategy.endswith("MajK") else None)
         found = (heaviest if strategy.startswith("W.RR") else best_scored)(standing)
