@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch")
-# ruff: noqa: E402
 
 from mathtune import jsonl
 from mathtune.engines import models

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch")
-# ruff: noqa: E402
 
 from safetensors.torch import load_file, save_file
 
