@@ -228,6 +228,8 @@ def _matrix(node: Node) -> Key:
 
 
 def _unit(node: Node) -> Key:
+    if node[2] == "dollar":  # the sign is as often there as not
+        return node_key(node[1])
     return ("unit", node_key(node[1]), node[2])
 
 

@@ -14,7 +14,7 @@ from mathtune.answers.keys import canonical_key, node_key
 from mathtune.answers.lexer import NotMathError, TooLargeError
 from mathtune.answers.numbers import exact_number
 from mathtune.answers.parse import Node, parse
-from mathtune.answers.text import plain_text
+from mathtune.answers.text import TEXT_COMMAND, plain_text
 from mathtune.answers.units import number_word
 from mathtune.records import Verdict
 
@@ -62,9 +62,9 @@ def _accepts(answer: str, gold: str) -> bool:
         return True
     if _same_words(answer, gold):
         return True
-    if ours is not None or golds is None or golds[0] == "rel":
+    if golds is None or golds[0] == "rel":
         return False
-    for reading in _readings(answer):
+    for reading in _readings(answer) if ours is None else _plain_readings(answer):
         if (tree := _tree(reading)) is not None and same(tree, golds):
             return True
     return False
@@ -85,8 +85,10 @@ def same(a: Node, g: Node) -> bool:
     if _equal_keys(a, g):
         return True
     if a[0] == "unit" or g[0] == "unit":
-        both = a[0] == g[0]
-        return (not both or a[2] == g[2]) and same(_measure(a), _measure(g))
+        a_value, g_value = _measure(a), _measure(g)
+        if a[0] == g[0]:
+            return bool(a[2] == g[2]) and same(a_value, g_value)
+        return not (_marks(a_value) or _marks(g_value)) and same(a_value, g_value)
     if _same_region(a, g):
         return True
     if a[0] == "rel" or g[0] == "rel":
@@ -311,18 +313,20 @@ def _last(relation: Node) -> Node | None:
 def is_label(node: Node) -> bool:
     r"""Whether the left of `... = 5` only names a value: `x`, `P(x)`, `a + b`, `(b, c)`.
 
-    `2x + 3` is no label: `2x + 3 = 5` is an equation and does not state 5.
+    `2x + 3` and `x^2` are no labels: `x^2 = 4` is an equation and does not state 4.
     """
     kind = node[0]
     if kind == "sym":
         return True
+    if kind == "pow" and node[1][0] == "sym":
+        return False
     if kind == "seq":
         return all(is_label(item) for item in node[3])
     if kind == "mul":
         function = node[1][0] == "sym"
         return (function and node[2][0] != "pow") or (is_label(node[1]) and is_label(node[2]))
     if kind in ("add", "div"):
-        return is_label(node[1]) and is_label(node[2])
+        return all(is_label(child) or child[0] == "pow" for child in node[1:])
     if kind in ("neg", "pow", "deg", "root", "fact"):
         return is_label(node[1])
     return kind == "call" and all(ev.symbols(child) for child in node[2:])
@@ -347,7 +351,7 @@ _ARTICLE = re.compile(r"^(?:the|a|an)\s+")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 _CHOICE_GOLD = re.compile(r"\s*\(?\s*([A-Z])\s*\)?\s*[.,]?\s*")
 _CHOICE = re.compile(
-    r"\s*(?:(?:answer|option|choice)\s*(?:is)?\s*:?\s*)?\(?\s*([A-Za-z])\s*(?:\)?\s*[.,]?\s*$|[).:]\s)",
+    r"\s*(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)\s*(?:is)?\s*:?\s*)?\(?\s*([A-Za-z])\s*(?:\)?\s*[.,]?\s*$|[).:]\s)",
     re.I,
 )
 
@@ -358,7 +362,10 @@ def _same_words(answer: str, gold: str) -> bool:
     if _CHOICE_GOLD.fullmatch(_unwrapped(gold)):
         wanted = _CHOICE_GOLD.fullmatch(_unwrapped(gold))
         chosen = _CHOICE.match(_unwrapped(answer))
-        return bool(wanted and chosen and chosen.group(1).upper() == wanted.group(1))
+        if wanted is None or chosen is None:
+            return False
+        variable = gold.strip().isalpha() and wanted.group(1) > "F"
+        return (chosen.group(1) if variable else chosen.group(1).upper()) == wanted.group(1)
     if _BASE.sub("", ours) == _BASE.sub("", golds) and ("_" in ours) != ("_" in golds):
         return True
     if not ours.isascii() or not golds.isascii() or not re.search("[a-z]{2}", golds):
@@ -370,7 +377,7 @@ def _same_words(answer: str, gold: str) -> bool:
 
 
 def _unwrapped(text: str) -> str:
-    return plain_text(text) and re.sub(r"\\(?:text|mbox|textbf|mathrm|textrm)\s*|[{}$]", "", text)
+    return re.sub(r"[{}$*]", "", TEXT_COMMAND.sub("", text))
 
 
 _SENTENCE_NUMBER = re.compile(
@@ -379,13 +386,22 @@ _SENTENCE_NUMBER = re.compile(
     r"(?:\s?\\?%|\s?\^\s?\{?\\circ\}?|\s?°)?"
 )
 _MAX_WORDS = 20
-# Relations, variables, alternatives and denials: such a sentence does not just state a number.
-_MORE_THAN_A_NUMBER = re.compile(r"[=<>^_+*]|\b(?:not|no|or|to|[b-hj-z])\b")
+# Relations, alternatives and denials: such a sentence does not just state a number.
+_MORE_THAN_A_NUMBER = re.compile(r"[=<>^_+*]|\b(?:not|no|or|to)\b|n't\b|[0-9][a-z]")
+_PLAIN_UNIT = re.compile(r"\s*(\S*[0-9}])\s+(?:[msghlLJNWVAKCF]|m/s|km/h|m\^\{?[23]\}?)\.?\s*")
+_RATIO = re.compile(r"\s*([0-9]+)\s+to\s+([0-9]+)\s*")
+
+
+def _plain_readings(answer: str) -> list[str]:
+    """A number with a unit of one letter, and `1 to 2`."""
+    unit, ratio = _PLAIN_UNIT.fullmatch(answer), _RATIO.fullmatch(answer)
+    found = [unit.group(1)] if unit else []
+    return [*found, f"{ratio.group(1)}:{ratio.group(2)}"] if ratio else found
 
 
 def _readings(answer: str) -> list[str]:
     """What a text around the value may stand for: what follows `=`, or a sentence's one number."""
-    found: list[str] = []
+    found = _plain_readings(answer)
     text = plain_text(answer)
     label, equals, value = answer.rpartition("=")
     if equals and not re.search(r"[0-9]|\\frac", label) and "=" not in label:

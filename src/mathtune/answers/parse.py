@@ -463,6 +463,8 @@ class _Parser:
         if mark == "\\{":
             if self.take("\\}"):
                 return ("set", ())
+            if self.peek(1) in ("|", ":") and self.tokens[self.at].kind == "symbol":
+                return self._set_builder()
             items = self._members()
             self.need("\\}")
             return ("set", items)
@@ -475,6 +477,15 @@ class _Parser:
         if mark in ("(", "[", "]"):
             return self._sequence(mark)
         raise NotMathError(f"{mark!r} where a value is expected")
+
+    def _set_builder(self) -> Node:
+        """`\\{x \\mid x > 1\\}` is the condition on its variable."""
+        self.at += 2
+        condition = self.item(top=False)
+        self.need("\\}")
+        if condition[0] != "rel":
+            raise NotMathError("a set without a condition")
+        return condition
 
     def _inside(self) -> tuple[Node, ...]:
         """Items of a bracket. A `\\pm` among them is left to the item outside."""
@@ -610,8 +621,8 @@ class _Parser:
         return ("root", self.script(), index)
 
     def binomial(self) -> Node:
-        top = self.script()
-        return ("call", "binom", top, self.script())
+        top = self.script(digits=True)
+        return ("call", "binom", top, self.script(digits=True))
 
     def floor(self) -> Node:
         inner = self.nested()
