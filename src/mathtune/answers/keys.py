@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from mathtune.answers import evaluate as ev
 from mathtune.answers.intervals import Interval, complement, intersect, interval_key, merge, solve
-from mathtune.answers.lexer import NotMathError, TooLargeError
+from mathtune.answers.lexer import MAX_TEXT, NotMathError, TooLargeError
 from mathtune.answers.numbers import exact_number
 from mathtune.answers.parse import Node, parse
 from mathtune.answers.text import plain_text
@@ -21,13 +21,19 @@ from mathtune.answers.text import plain_text
 Key = Hashable
 
 
-@lru_cache(maxsize=100_000)
 def canonical_key(answer: str) -> Key:
     """The key of an answer's equivalence class.
 
     >>> canonical_key("1/2") == canonical_key("0.5")
     True
     """
+    if len(answer) > MAX_TEXT:  # not worth remembering
+        return ("large", answer.strip())
+    return _key(answer)
+
+
+@lru_cache(maxsize=50_000)
+def _key(answer: str) -> Key:
     number = exact_number(answer)
     if number is not None:
         return number

@@ -47,7 +47,7 @@ _MATRICES = frozenset(["pmatrix", "bmatrix", "matrix", "smallmatrix", "Bmatrix",
 _CLOSERS = {"(": (")", "]"), "[": ("]", ")", "["), "]": ("[", "]"), "langle": ("rangle",)}
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=5_000)
 def parse(text: str) -> Node:
     r"""The tree of an answer.
 

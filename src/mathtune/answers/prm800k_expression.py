@@ -36,7 +36,7 @@ class Expression:
     rounded: bool
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=10_000)
 def read(text: str) -> Expression:
     """The tree of a normalised answer. Raises NotMathError where sympy's parser would fail.
 
