@@ -37,7 +37,7 @@ def top(path: Path) -> str:
 
 def imported(path: Path) -> set[str]:
     """The top-level names inside mathtune that a file imports, anywhere in it."""
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module == "mathtune":
             found.update(alias.name for alias in node.names)

@@ -16,7 +16,7 @@ from rich.markup import escape
 from mathtune import settings
 from mathtune.errors import InputError
 from mathtune.fingerprint import inputs
-from mathtune.progress import console, say
+from mathtune.progress import console, output, say
 from mathtune.recipes import resolve
 from mathtune.run import execute, missing, run_recipe
 from mathtune.stage import Stage, validated
@@ -87,11 +87,11 @@ def run(
     from mathtune.overview import plan_table
 
     if dry_run:
-        console.print(plan_table(done))
+        output.print(plan_table(done))
         return
     page = report.build(folder)
     for table in report.terminal(folder):
-        console.print(table)
+        output.print(table)
     say(f"report: {page}")
 
 
@@ -100,7 +100,7 @@ def status(run_folder: RunFolder) -> None:
     """Show a run's steps: finished, under way, waiting."""
     from mathtune.overview import status_table
 
-    console.print(status_table(run_folder))
+    output.print(status_table(run_folder))
 
 
 @app.command()
@@ -112,7 +112,7 @@ def show(
     """Show a problem: its clusters, verdicts, scores and picks."""
     from mathtune.overview import problem_view
 
-    console.print(problem_view(run_folder, problem, row=row))
+    output.print(problem_view(run_folder, problem, row=row))
 
 
 @app.command()
@@ -171,7 +171,7 @@ def run_stage(
 
 def stage_help(kind: type[Stage[Any]], positional: str) -> str:
     """A stage's help: its docstring's first paragraph, then every setting with its default."""
-    summary = inspect.getdoc(kind).partition("\n\n")[0]
+    summary = (inspect.getdoc(kind) or "").partition("\n\n")[0]
     lines = [summary, "", f"The file given first is `{positional}`. Settings:", "", "\b"]
     for name, field in kind.model_fields.items():
         default = "" if field.is_required() else f" [{field.default}]"

@@ -25,6 +25,8 @@ TOLERANCE = 1e-3
 LONGEST = 20_000
 """Characters of a solution that are read; longer ones have gone wrong."""
 
+_LONGEST_KEPT = 400
+
 _ANNOTATION = re.compile(r"<<([^>]*)>>")
 _NEWLINE = re.compile(r"\\\\|\\(?:begin|end)\s*\{[^{}]*\}")
 _CONTINUED = re.compile(r"\n[\s&]*=")
@@ -50,7 +52,11 @@ def equations(solution: str) -> list[Equation]:
     """
     solution = solution[:LONGEST]
     lines = _ANNOTATION.findall(solution) or _lines(solution)
-    return [equation for line in lines for equation in _of_line(line)]
+    found: list[Equation] = []
+    for line in lines:
+        # The samples of a problem repeat each other's lines; long ones are not worth their memory.
+        found += _known_line(line) if len(line) <= _LONGEST_KEPT else _of_line(line)
+    return found
 
 
 def value(expression: str) -> float | None:
@@ -74,7 +80,11 @@ def _lines(text: str) -> list[str]:
     return [line for line in text.split("\n") if "=" in line]
 
 
-@lru_cache(maxsize=1 << 16)  # the samples of a problem repeat each other's lines
+@lru_cache(maxsize=1 << 16)
+def _known_line(line: str) -> tuple[Equation, ...]:
+    return _of_line(line)
+
+
 def _of_line(line: str) -> tuple[Equation, ...]:
     found = []
     for run in _runs(_tokens(line)):
@@ -88,28 +98,41 @@ def _of_line(line: str) -> tuple[Equation, ...]:
 
 # ---- text to tokens
 
-_STRIPPED: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"^[ \t]*(?:[-*•]|\d{1,2}[.)]|#+|Step \d+[:.])[ \t]+"), ""),
-    (re.compile(r"\\(?:left|right|displaystyle|quad|qquad)(?![A-Za-z])|\\[,;:! ]|&"), " "),
-    (
-        re.compile(r"\\(?:text|textbf|mathrm|mathbf|mbox|boxed|operatorname)\s*\{([^{}]*)\}"),
-        r" \1 ",
-    ),
-    (re.compile(r"\{,\}"), ","),
-    (re.compile(r"(?<=[A-Za-z})])_(?:\{[^{}]*\}|\w)"), ""),
+
+class Rewrite(NamedTuple):
+    """A substitution, tried only where one of the characters `having` is in the text."""
+
+    having: str
+    pattern: re.Pattern[str]
+    replacement: str
+
+
+_STRIPPED = tuple(
+    Rewrite(having, re.compile(pattern), replacement)
+    for having, pattern, replacement in (
+        ("-*•.)#:", r"^[ \t]*(?:[-*•]|\d{1,2}[.)]|#+|Step \d+[:.])[ \t]+", ""),
+        ("\\&", r"\\(?:left|right|displaystyle|quad|qquad)(?![A-Za-z])|\\[,;:! ]|&", " "),
+        ("_", r"(?<=[A-Za-z})])_(?:\{[^{}]*\}|\w)", ""),
+        ("\\", r"\\(?:text\w*|math\w+|mbox|boxed|operatorname)\s*\{([^{}]*)\}", r" \1 "),
+        ("{", r"\{,\}", ","),
+    )
 )
-_REWRITTEN: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\\(?:times|cdot|ast)(?![A-Za-z])|[×·∗⋅]"), "*"),
-    (re.compile(r"\\div(?![A-Za-z])|÷"), "/"),
-    (re.compile(r"[−–—]"), "-"),
-    (re.compile(r"\\%"), "%"),
-    (re.compile(r"\\[()\[\]]|\\?[$€£]"), " "),
-    (re.compile(r"(?<=[\d)])\*\*(?=[\d(])"), "^"),
-    (re.compile(r"\*\*|__"), " "),
-    (re.compile(r"(?<=\d)\s*[xX]\s*(?=[\d(.])"), "*"),
-    (re.compile(r"(?<=[\d%])\s+of\s+(?=[\d(])"), "*"),
-    (re.compile(r"(?<![\d./^])(\d+)\s+(\d+)/(\d+)(?![\d/.])"), r"(\1+\2/\3)"),
-    (re.compile(r"(?<=\d)\s*(?:cents?\b|¢|percent\b)"), "%"),
+_REWRITTEN = tuple(
+    Rewrite(having, re.compile(pattern), replacement)
+    for having, pattern, replacement in (
+        ("\\×·∗⋅", r"\\(?:times|cdot|ast)(?![A-Za-z])|[×·∗⋅]", "*"),
+        ("\\÷", r"\\div(?![A-Za-z])|÷", "/"),
+        ("−–—", r"[−–—]", "-"),
+        ("\\", r"\\%", "%"),
+        ("\\$€£", r"\\[()\[\]]|\\?[$€£]", " "),
+        (" ", r"(?<![\d.])(\d{1,3}) (?=\d{3}(?: \d{3})*(?![\d.]))", r"\1"),
+        ("*", r"(?<=[\d)])\*\*(?=[\d(])", "^"),
+        ("*_", r"\*\*|__", " "),
+        ("xX", r"(?<=\d)\s*[xX]\s*(?=[\d(.])", "*"),
+        ("o", r"(?<=[\d%])\s+of\s+(?=[\d(])", "*"),
+        ("/", r"(?<![\d./^])(\d+)\s+(\d+)/(\d+)(?![\d/.])", r"(\1+\2/\3)"),
+        ("¢c", r"(?<=\d)\s*(?:cents?\b|¢|percent\b)", "%"),
+    )
 )
 _FRACTION = re.compile(r"\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 _TOKEN = re.compile(
@@ -125,14 +148,12 @@ _ENGLISH = {"a", "A", "I"}
 
 
 def _tokens(text: str) -> list[Token]:
-    for pattern, replacement in _STRIPPED:
-        text = pattern.sub(replacement, text)
+    text = _rewritten(text, _STRIPPED)
     for _ in range(DEEPEST):
         text, count = _FRACTION.subn(r"((\1)/(\2))", text)
         if count == 0:
             break
-    for pattern, replacement in _REWRITTEN:
-        text = pattern.sub(replacement, text)
+    text = _rewritten(text, _REWRITTEN)
     found: list[Token] = []
     end = 0
     for match in _TOKEN.finditer(text):
@@ -143,6 +164,13 @@ def _tokens(text: str) -> list[Token]:
         found.append(Token(kind, match.group(), glued))
         end = match.end()
     return found
+
+
+def _rewritten(text: str, rewrites: tuple[Rewrite, ...]) -> str:
+    for having, pattern, replacement in rewrites:
+        if any(character in text for character in having):
+            text = pattern.sub(replacement, text)
+    return text
 
 
 def _is_variable(text: str, match: re.Match[str], glued: bool) -> bool:
@@ -165,7 +193,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True)
 class Side:
-    """One side of an equals sign: its tokens, the unit it ends in, and whether it was read whole."""
+    """One side of an equals sign: its tokens, the first word after it, and whether it is whole."""
 
     tokens: list[Token]
     unit: str
@@ -186,11 +214,13 @@ def _runs(tokens: list[Token]) -> list[Run]:
         token = tokens[position]
         operand_before = bool(run.tokens) and run.tokens[-1].kind in _OPERAND_ENDS
         if token.kind == "word" and operand_before and (unit := _unit(tokens, position)):
-            run.tokens.append(Token("word", " ".join(part.text for part in unit)))
+            run.tokens.append(unit[0])
             position += len(unit)
             continue
         position += 1
         if token.kind in ("word", "stop"):
+            if operand_before:
+                run.tokens.append(token._replace(kind="word"))  # the last side's unit
             runs.append(run)
             run = Run([], token.kind == "word")
             continue
@@ -303,7 +333,7 @@ def _equation(left: Side, right: Side) -> Equation | None:
 
 
 def _differ_in_unit(left: Side, right: Side) -> bool:
-    """ "1/2 hour = 30 minutes", "2 miles = 2 * 5280 feet": the sides do not count the same thing."""
+    """Whether the sides count different things: "1/2 hour = 30 minutes", "2 miles = 2 * 5 feet"."""
     if left.unit and (right.computes or not left.computes):
         return True
     return bool(left.unit and right.unit) and left.unit != right.unit

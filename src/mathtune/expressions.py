@@ -29,8 +29,8 @@ class NoExpressionError(Exception):
 def evaluate(tokens: Sequence[Token], *, percent: float = 0.01) -> float | None:
     """The value of + - * / ^ ( ) % over numbers; `percent` is what a percent sign multiplies by.
 
-    None where there is no value: a letter, a division by 0, an overflow. A number before a bracket or
-    a letter multiplies it. ^ binds to the right. With percent = 0.01, `100 - 20%` is 80.
+    None where there is no value: a letter, a division by 0, an overflow. A number before a bracket
+    or a letter multiplies it. ^ binds to the right. With percent = 0.01, `100 - 20%` is 80.
 
     Raises:
         NoExpressionError: the tokens are no expression.

@@ -1,4 +1,4 @@
-"""What measuring keeps of the samples, and the evaluator's own figures from it. Under `measurement.py`."""
+"""What measuring keeps of the samples, and the evaluator's own figures. Under `measurement.py`."""
 
 from __future__ import annotations
 
@@ -110,10 +110,13 @@ def _count(rows: Sequence[Joined], clusters: Clusters, counts: dict[str, int]) -
             counts["verdict_differs_from_cluster"] += (verdict is Verdict.correct) != bool(right)
 
 
-def evaluator(found: Gathered, *, resamples: int, seed: int) -> dict[str, Any]:
+def evaluator(
+    found: Gathered, *, resamples: int, seed: int
+) -> tuple[dict[str, Any], dict[str, float]]:
     """How well the scores judge answered samples, beside what length or formatting alone would.
 
-    Samples without an answer are left out, and counted: no strategy ever reads them.
+    Samples without an answer are left out, and counted: no strategy ever reads them. Also returns
+    the AUC within each problem that has one.
     """
     answered = np.concatenate([c.of >= 0 for c in found.clusters])
     problem = np.repeat(np.arange(len(found.ids)), found.n)[answered]
@@ -127,6 +130,7 @@ def evaluator(found: Gathered, *, resamples: int, seed: int) -> dict[str, Any]:
         "samples": int(answered.sum()),
         "without_answer": int((~answered).sum()),
         "auc": judging.auc(scores, right),
+        "auc_error": judging.auc_error(scores, right, problem),
         "within_auc": _mean_interval(within, len(found.ids), resamples, seed),
         "within_problems": len(within),
     }
@@ -144,7 +148,7 @@ def evaluator(found: Gathered, *, resamples: int, seed: int) -> dict[str, Any]:
         document["reliability"] = judging.reliability(scores, right)
     if document["auc"] is not None:
         document["roc"] = judging.roc(scores, right)
-    return document
+    return document, {found.ids[number]: value for number, value in within.items()}
 
 
 def _mean_interval(

@@ -1,7 +1,8 @@
-"""How sure a figure is: bootstrap intervals over problems and paired sign-flip tests. Pure functions.
+"""How sure a figure is: bootstrap intervals and paired sign-flip tests, over problems.
 
 Rows are problems, the unit that was drawn; columns are metrics. Runs with other seeds of the same
-problems are averaged within a problem first (`average_seeds`), so that seeds are not counted as problems.
+problems are averaged within a problem first (`average_seeds`), so that seeds are not counted as
+problems.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 RESAMPLES = 10_000
-"""Bootstrap resamples and sign flips: the Monte-Carlo error of a 95 % bound is then far below its width."""
+"""Bootstrap resamples and sign flips: their sampling error is far below an interval's width."""
 
 _BLOCK = 500
 _TOLERANCE = 1e-12
@@ -53,17 +54,22 @@ def bootstrap(
         >>> low, high
         (array([0.]), array([1.]))
     """
-    means = np.concatenate(
-        [w @ values / len(values) for w in _weights(len(values), resamples, seed)]
-    )
+    means = resampled_means(values, resamples=resamples, seed=seed)
     low, high = np.percentile(means, [2.5, 97.5], axis=0)
     return low, high
+
+
+def resampled_means(values: Floats, *, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
+    """The mean of each column of `values` (P, M) in each resample of its rows, (resamples, M)."""
+    return np.concatenate(
+        [w @ values / len(values) for w in _weights(len(values), resamples, seed)]
+    )
 
 
 def bootstrap_ratio(
     over: Floats, under: Floats, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
-    """sum(over) / sum(under) with its interval, both float (P,): for a mean over some problems only."""
+    """sum(over) / sum(under), both float (P,), and its interval: a mean over some problems."""
     parts = np.stack([over, under], axis=1)
     sums = np.concatenate([w @ parts for w in _weights(len(over), resamples, seed)])
     kept = sums[sums[:, 1] > 0]
@@ -96,12 +102,12 @@ def paired(
 
 
 def sign_flip(differences: Floats, *, resamples: int = RESAMPLES, seed: int = 0) -> float:
-    """The two-sided p of a paired permutation test: how often random signs reach |sum(differences)|.
+    """The two-sided p of a paired permutation test: how often random signs reach the sum.
 
         p = (1 + #{flips : |sum_i s_i d_i| >= |sum_i d_i|}) / (1 + resamples)
 
-    Differences of 0 do not matter, and where the others are few every assignment of signs is counted
-    and p is exact.
+    Differences of 0 do not matter, and where the others are few every assignment of signs is
+    counted and p is exact.
 
     Example:
         >>> sign_flip(np.array([1.0, 1.0, 0.0, 1.0]))

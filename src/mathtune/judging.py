@@ -1,12 +1,12 @@
-"""How well scores tell right solutions from wrong ones: AUC, calibration, and what a shortcut would reach.
+"""How well scores tell right from wrong solutions: AUC, calibration, and what a shortcut reaches.
 
 Pure functions over arrays with one entry a sample: `scores` float (S,), `right` bool (S,) and
-`problem` int (S,), the number of each sample's problem. The verdict is that of the sample's cluster.
+`problem` int (S,), the number of each sample's problem. The verdict is that of the sample's
+cluster.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -38,6 +38,28 @@ def auc(scores: Floats, right: Bools) -> float | None:
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
 
 
+def auc_error(scores: Floats, right: Bools, problem: Ints) -> float | None:
+    """The standard error of the overall AUC where samples of a problem belong together.
+
+    Obuchowski 1997, for clustered data: the variance of the problems' sums of each sample's chance
+    to score on the right side of the other kind. None with fewer than two problems, or as `auc`.
+    """
+    value = auc(scores, right)
+    problems, number = np.unique(problem, return_inverse=True)
+    if value is None or len(problems) < 2:
+        return None
+    positives = np.count_nonzero(right)
+    negatives = len(right) - positives
+    below = _mid_ranks(scores)
+    chance = np.empty(len(scores))
+    chance[right] = (below[right] - _mid_ranks(scores[right])) / negatives
+    chance[~right] = 1.0 - (below[~right] - _mid_ranks(scores[~right])) / positives
+    # Each sample's distance from the mean, weighted so that the sums' variance is the AUC's.
+    shares = (chance - value) / np.where(right, positives, negatives)
+    sums = np.bincount(number, shares)
+    return float(np.sqrt(len(problems) / (len(problems) - 1) * (sums**2).sum()))
+
+
 def within_auc(scores: Floats, right: Bools, problem: Ints) -> dict[int, float]:
     """The AUC inside each problem that has both right and wrong samples, by problem number.
 
@@ -54,7 +76,7 @@ def within_auc(scores: Floats, right: Bools, problem: Ints) -> dict[int, float]:
 
 
 def reliability(scores: Floats, right: Bools, *, bins: int = BINS) -> list[dict[str, Any]]:
-    """Bins of equal width over [0, 1]: count, mean score and fraction right, for the reliability plot.
+    """Bins of equal width over [0, 1]: count, mean score and fraction right, for a plot.
 
     Empty bins are left out.
     """
@@ -76,7 +98,7 @@ def reliability(scores: Floats, right: Bools, *, bins: int = BINS) -> list[dict[
 
 
 def ece(scores: Floats, right: Bools, *, bins: int = BINS) -> float:
-    """The expected calibration error: |mean score - fraction right| per bin, weighted by the bin's count.
+    """The expected calibration error: |mean score - fraction right| of the bins, weighted by count.
 
     Example:
         >>> round(ece(np.array([0.95, 0.85, 0.15]), np.array([True, False, False])), 6)
@@ -87,7 +109,7 @@ def ece(scores: Floats, right: Bools, *, bins: int = BINS) -> float:
 
 
 def roc(scores: Floats, right: Bools) -> list[tuple[float, float]]:
-    """(false positive rate, true positive rate) as the threshold falls, at most `ROC_POINTS` of them."""
+    """(false, true) positive rates as the threshold falls, at most `ROC_POINTS` of them."""
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
     true = np.cumsum(right[order])[ends]
@@ -104,17 +126,15 @@ def habit_scores(habits: Sequence[Hashable], right: Bools, problem: Ints) -> Flo
     Problems are halved by their number's parity and each half is scored with the other half's rates
     (smoothed towards that half's overall rate by one sample), so that nothing is fitted on itself.
     """
+    numbers: dict[Hashable, int] = {}
+    habit = np.array([numbers.setdefault(name, len(numbers)) for name in habits], dtype=np.int64)
     scores = np.zeros(len(right))
     for half in (0, 1):
-        elsewhere = problem % 2 != half
-        overall = float(right[elsewhere].mean()) if elsewhere.any() else 0.0
-        rights: defaultdict[Hashable, float] = defaultdict(lambda rate=overall: rate)
-        counts: defaultdict[Hashable, int] = defaultdict(lambda: 1)
-        for sample in np.flatnonzero(elsewhere):
-            rights[habits[sample]] += float(right[sample])
-            counts[habits[sample]] += 1
-        for sample in np.flatnonzero(~elsewhere):
-            scores[sample] = rights[habits[sample]] / counts[habits[sample]]
+        here = problem % 2 == half
+        overall = right[~here].mean() if not here.all() else 0.0
+        rights = np.bincount(habit[~here], right[~here], minlength=len(numbers)) + overall
+        counts = np.bincount(habit[~here], minlength=len(numbers)) + 1
+        scores[here] = (rights / counts)[habit[here]]
     return scores
 
 

@@ -22,8 +22,6 @@ from mathtune.records import Row
 from mathtune.samples import Joined
 
 Floats = NDArray[np.float64]
-Columns = dict[tuple[Any, ...], Floats]
-"""Values per problem, float (P,), by where they go in the document."""
 
 CHOSEN = ("RR.MajK", "W.RR.MajK", "Maj1.TopN")
 """The strategies whose K (or N) is chosen on validation."""
@@ -31,7 +29,7 @@ CHOSEN = ("RR.MajK", "W.RR.MajK", "Maj1.TopN")
 DECIMALS = 6
 
 
-class Outcome(Row):
+class Outcome(Row, frozen=True):
     """One problem's value in every metric, and the index of the sample each strategy picks.
 
     {"problem_id":"a1","values":{"mean":0.25,"Pass@4":1.0,"Maj1@4":0.0},"picks":{"Maj1@4":2}}
@@ -40,6 +38,8 @@ class Outcome(Row):
     problem_id: str
     values: dict[str, float]
     picks: dict[str, int]
+    within_auc: float | None = None
+    """The AUC of the scores among this problem's samples; None where not both kinds are there."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def measure(
     settings: Settings,
     greedy: Mapping[str, bool] | None = None,
 ) -> tuple[dict[str, Any], list[Outcome]]:
-    """Measure (problem id, its graded samples) groups; `greedy` says whose greedy solution is right.
+    """Measure groups (problem id, graded samples); `greedy`: whether each greedy solution is right.
 
     Returns the document that `metrics.json` holds and one `Outcome` a problem, in the order given.
 
@@ -77,28 +77,26 @@ def measure(
     chosen = choose(every, settings.chosen) if found.scored else {}
     values = headline(every, chosen, scored=found.scored)
     if greedy is not None:
-        values = {"Pass@1": np.array([float(greedy[i]) for i in found.ids]), **values}
-    columns: Columns = {("metrics", name): column for name, column in values.items()}
-    columns |= _curve_columns(every, scored=found.scored)
+        values = {"Pass@1": values["mean"], **values}  # the first, also where n = 1 has its own
+        values["Pass@1"] = np.array([float(greedy[i]) for i in found.ids])
     matched = Matched.of(found, every) if found.scored else None
     document: dict[str, Any] = {
         "problems": len(found.ids),
         "n": plan.n,
         "counts": found.counts,
         "ties": tie_rates(found.clusters),
-        "metrics": {},
-        "curves": {
-            "over_n": {"n": list(plan.sizes), "k": plan.k},
-            "over_k": {"n": plan.n, "k": list(range(1, plan.n + 1))},
-        },
+        "metrics": metrics_of(values, settings),
+        "over_maj1": over_maj1(values, plan.n, settings),
+        "curves": drawn_curves(every, settings, scored=found.scored),
     }
-    _fill(document, columns, settings)
-    document["over_maj1"] = over_maj1(values, plan.n, settings)
+    within: dict[str, float] = {}
     if matched is not None:
         document["chosen"] = _chosen(document["metrics"], chosen, settings)
         document["matched_compute"] = matched.rows(settings)
-        document["evaluator"] = evaluator(found, resamples=settings.resamples, seed=settings.seed)
-    outcomes = _outcomes(found, values, chosen, plan)
+        document["evaluator"], within = evaluator(
+            found, resamples=settings.resamples, seed=settings.seed
+        )
+    outcomes = _outcomes(found, values, chosen, plan, within)
     document["against"] = {
         name: compare(outcomes, other, settings, name=name)
         for name, other in settings.against.items()
@@ -125,7 +123,7 @@ def needs_scores(name: str) -> bool:
 
 
 def choose(every: Curves, given: Mapping[str, int] | None) -> dict[str, int]:
-    """The K of each strategy: as given, at most n; else the best on this set, the smallest if tied."""
+    """The K of each strategy: as given, at most n; else the best here, the smallest if equal."""
     if given is not None:
         return {name: min(given[name], every.plan.n) for name in CHOSEN}
     means = every.over_k.mean(axis=0).round(9)
@@ -144,32 +142,29 @@ def _chosen(
     }
 
 
-def _curve_columns(every: Curves, *, scored: bool) -> Columns:
-    found: Columns = {}
-    for curve, names, values in (
-        ("over_n", every.plan.over_n, every.over_n),
-        ("over_k", OVER_K, every.over_k),
-    ):
-        for row, name in enumerate(names):
-            if scored or not needs_scores(name):
-                for point in range(values.shape[2]):
-                    found["curves", curve, name, point] = values[:, row, point]
-    return found
-
-
-def _fill(document: dict[str, Any], columns: Columns, settings: Settings) -> None:
-    """Put every column's mean and interval in its place; curves become lists over their points."""
-    stacked = np.stack(list(columns.values()), axis=1)
-    found = intervals(stacked, resamples=settings.resamples, seed=settings.seed)
-    for (part, *place), interval in zip(columns, found, strict=True):
-        if part == "metrics":
-            document[part][place[0]] = asdict(interval)
-        else:
-            curve = document[part][place[0]].setdefault(
-                place[1], {"value": [], "low": [], "high": []}
-            )
-            for key, bound in asdict(interval).items():
-                curve[key].append(bound)
+def drawn_curves(every: Curves, settings: Settings, *, scored: bool) -> dict[str, Any]:
+    """The curves over N and over K, each name with lists of value, low and high over its points."""
+    plan = every.plan
+    document: dict[str, Any] = {
+        "over_n": {"n": list(plan.sizes), "k": plan.k},
+        "over_k": {"n": plan.n, "k": list(range(1, plan.n + 1))},
+    }
+    places = [
+        (curve, name, values[:, row])
+        for curve, names, values in (
+            ("over_n", plan.over_n, every.over_n),
+            ("over_k", OVER_K, every.over_k),
+        )
+        for row, name in enumerate(names)
+        if scored or not needs_scores(name)
+    ]
+    # One bootstrap for all points: drawing the resamples is what takes the time.
+    stacked = np.concatenate([values for _, _, values in places], axis=1)
+    found = iter(intervals(stacked, resamples=settings.resamples, seed=settings.seed))
+    for curve, name, values in places:
+        points = [asdict(next(found)) for _ in range(values.shape[1])]
+        document[curve][name] = {key: [p[key] for p in points] for key in ("value", "low", "high")}
+    return document
 
 
 def over_maj1(
@@ -181,6 +176,13 @@ def over_maj1(
     ours = np.stack([values[name] for name in names], axis=1)
     found = paired(ours, base[:, None], resamples=settings.resamples, seed=settings.seed)
     return {name: asdict(row) for name, row in zip(names, found, strict=True)}
+
+
+def metrics_of(values: Mapping[str, Floats], settings: Settings) -> dict[str, dict[str, float]]:
+    """Name -> value, low, high of float (P,) columns: the `metrics` of a document."""
+    stacked = np.stack(list(values.values()), axis=1)
+    found = intervals(stacked, resamples=settings.resamples, seed=settings.seed)
+    return {name: asdict(interval) for name, interval in zip(values, found, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,8 @@ def compare(
 ) -> dict[str, Any]:
     """The paired difference, ours - theirs, in every metric that both runs have.
 
+    `within_auc` is compared over the problems where both runs have one, and says how many.
+
     Raises:
         InputError: the runs are not of the same problems.
     """
@@ -241,11 +245,27 @@ def compare(
     mine = np.array([[row.values[metric] for metric in shared] for row in ours])
     other = np.array([[theirs[row.problem_id].values[m] for m in shared] for row in ours])
     found = paired(mine, other, resamples=settings.resamples, seed=settings.seed)
-    return {metric: asdict(row) for metric, row in zip(shared, found, strict=True)}
+    document: dict[str, Any] = {
+        metric: asdict(row) for metric, row in zip(shared, found, strict=True)
+    }
+    judged = [
+        (row.within_auc, theirs[row.problem_id].within_auc)
+        for row in ours
+        if row.within_auc is not None and theirs[row.problem_id].within_auc is not None
+    ]
+    if judged:
+        both = np.array(judged, dtype=np.float64)
+        (pair,) = paired(both[:, :1], both[:, 1:], resamples=settings.resamples, seed=settings.seed)
+        document["within_auc"] = {**asdict(pair), "problems": len(judged)}
+    return document
 
 
 def _outcomes(
-    found: Gathered, values: Mapping[str, Floats], chosen: Mapping[str, int], plan: Plan
+    found: Gathered,
+    values: Mapping[str, Floats],
+    chosen: Mapping[str, int],
+    plan: Plan,
+    within: Mapping[str, float],
 ) -> list[Outcome]:
     strategies: dict[str, tuple[ranking.Strategy, int]] = {f"Maj1@{plan.n}": ("Maj1", 1)}
     if chosen:
@@ -267,7 +287,8 @@ def _outcomes(
             if position is not None:
                 picks[name] = found.indices[number][position]
         mine = {name: round(float(column[number]), DECIMALS) for name, column in values.items()}
-        rows.append(Outcome(problem_id=problem_id, values=mine, picks=picks))
+        auc = round(within[problem_id], DECIMALS) if problem_id in within else None
+        rows.append(Outcome(problem_id=problem_id, values=mine, picks=picks, within_auc=auc))
     return rows
 
 

@@ -2,7 +2,8 @@
 
 Values are per problem, in [0, 1]; a metric is their mean over problems (intervals: `intervals.py`).
 Metrics of N samples are averages over subsets of the n that were drawn, never "the first N": exact
-where a formula exists (Pass@N, RR.All) or every subset can be listed, over seeded subsets elsewhere.
+where a formula exists (Pass@N, RR.All) or every subset can be listed, over seeded subsets
+elsewhere.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def pass_at(n: int, right: int, size: int) -> float:
 
         1 - C(n - right, size) / C(n, size)
 
-    Unbiased over subsets (Chen et al. 2021); with size = n it is the plain oracle of Liu et al. 2023.
+    Unbiased over subsets (Chen et al. 2021); size = n is the plain oracle of Liu et al. 2023.
 
     Example:
         >>> pass_at(4, 1, 2)
@@ -77,7 +78,8 @@ def best_scored_at(right_by_rank: Bools, size: int) -> float:
 
         sum_i right_i C(n - 1 - i, size - 1) / C(n, size)
 
-    `right_by_rank` bool (n,), best score first: sample i is the pick if it is drawn and no better is.
+    `right_by_rank` bool (n,), best score first: sample i is the pick if it is drawn and no better
+    is.
 
     Example:
         >>> best_scored_at(np.array([False, True]), 1)
@@ -130,8 +132,9 @@ def curves(problems: Iterable[Clusters], plan: Plan) -> Curves:
 
 @dataclass(frozen=True)
 class _Exact:
-    """`passed` float (n + 1, sizes): `pass_at` by how many are right; `picked` float (n, sizes): the
-    chance that the sample of a rank is the best-scored of a subset, whose sum is `best_scored_at`."""
+    """`passed` float (n + 1, sizes): `pass_at` by how many are right. `picked` float (n, sizes):
+    the chance that the sample of a rank is the best of a subset; `best_scored_at` sums them.
+    """
 
     passed: Floats
     picked: Floats
@@ -158,7 +161,7 @@ def _sampled(clusters: Clusters, k: int, subsets: Bools) -> Floats:
     found[2] = _minus(right[ranking.best_scored(top)], right[ranking.best_scored(every)])
     found[3] = right[ranking.heaviest(every)]
     found[4] = right[ranking.heaviest(top)]
-    found[5] = right[ranking.most_voted(clusters, ranking.top_scored(clusters, subsets, k))]
+    found[5] = right[ranking.maj1(clusters, ranking.top_scored(clusters, subsets, k))]
     found[6] = top.votes.sum(axis=1) - every.votes.sum(axis=1)
     return found
 
@@ -195,7 +198,7 @@ def _over_k(clusters: Clusters, n: int) -> Floats:
             ranking.any_right(prefixes),
             right[ranking.best_scored(prefixes)],
             right[ranking.heaviest(prefixes)],
-            right[ranking.most_voted(clusters, best)],
+            right[ranking.maj1(clusters, best)],
             ranking.cost(prefixes, n),
         ]
     ).astype(np.float64)
@@ -209,14 +212,14 @@ def votes_at(problems: Iterable[Clusters], plan: Plan, sizes: Sequence[int]) -> 
     ]
     return np.array(
         [
-            [clusters.right[ranking.most_voted(clusters, part)].mean() for part in parts]
+            [clusters.right[ranking.maj1(clusters, part)].mean() for part in parts]
             for clusters in problems
         ]
     )
 
 
 def tie_rates(problems: Sequence[Clusters]) -> dict[str, float]:
-    """The fraction of problems where the most votes, and where the best score, are shared by clusters."""
+    """The fraction of problems whose most votes, and whose best score, several clusters share."""
     votes = scores = 0
     for clusters in problems:
         standing = ranking.standings(clusters, ranking.whole(clusters))

@@ -1,7 +1,8 @@
 """Reasoning paths: which of a problem's correct solutions are kept (Yuan et al. 2023, 3.3 and A.3).
 
-A path is the sequence of a solution's equations. Solutions with the same path are one path, of which the
-one that differs most from the others is kept; operand order and equation order make different paths.
+A path is the sequence of a solution's equations. Solutions with the same path are one path, of
+which the one that differs most from the others is kept; operand order and equation order make
+different paths.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
+import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
@@ -65,11 +68,14 @@ def selection(solutions: Sequence[str], *, rule: Rule = "default") -> Selection:
 def path_of(solution: str) -> str | None:
     """A solution's path: its equations joined by `|`; None if an arithmetic one is false.
 
-    Without equations: its words and numbers, so that only rewordings of layout and case are one path.
+    Without equations: its words and numbers, so that only rewordings of layout and case are one
+    path.
 
     Example:
-        >>> path_of("First 3 + 4 = 7. Then 7 * 2 = 14."), path_of("3 + 4 = 8"), path_of("It is TWO.")
-        ('3+4=7|7*2=14', None, 'words:it is two')
+        >>> path_of("First 3 + 4 = 7. Then 7 * 2 = 14.")
+        '3+4=7|7*2=14'
+        >>> path_of("3 + 4 = 8"), path_of("It is TWO.")
+        (None, 'words:it is two')
     """
     found = equations(solution)
     if any(equation.holds is False for equation in found):
@@ -112,19 +118,23 @@ def farthest(groups: Sequence[Sequence[str]]) -> list[str]:
         ['abcdef', 'ab']
     """
     chosen = [group[0] for group in groups]
-    movable = [number for number, group in enumerate(groups) if len(group) > 1]
-    if len(groups) < 2:
+    choices = [number for number, group in enumerate(groups) if len(group) > 1]
+    if len(groups) < 2 or not choices:
         return chosen
+    texts = [text for number in choices for text in groups[number]]
+    starts = np.cumsum([0, *(len(groups[number]) for number in choices)])
+    distances = cdist(texts, chosen, scorer=Levenshtein.distance)
     changed = True
     while changed:
         changed = False
-        for number in movable:
-            others = chosen[:number] + chosen[number + 1 :]
-            group = groups[number]
-            distances = cdist(group, others, scorer=Levenshtein.distance).sum(axis=1)
-            best = int(distances.argmax())
-            if distances[best] > distances[group.index(chosen[number])]:
-                chosen[number] = group[best]
+        for number, (start, end) in zip(choices, pairwise(starts), strict=True):
+            # The group's own column does not count.
+            sums = distances[start:end].sum(axis=1) - distances[start:end, number]
+            best = int(sums.argmax())
+            if sums[best] > sums[groups[number].index(chosen[number])]:
+                chosen[number] = groups[number][best]
+                again = cdist(texts, [chosen[number]], scorer=Levenshtein.distance)
+                distances[:, number] = again[:, 0]
                 changed = True
     return chosen
 
@@ -132,8 +142,8 @@ def farthest(groups: Sequence[Sequence[str]]) -> list[str]:
 def _published(solutions: Sequence[str]) -> Selection:
     """The authors' selection, as their code has it, without its `eval`.
 
-    Solutions without annotations share one empty path. A later solution replaces the kept one of its
-    path where its summed distance to the other kept ones is larger.
+    Solutions without annotations share one empty path. A later solution replaces the kept one of
+    its path where its summed distance to the other kept ones is larger.
     """
     found = Selection()
     kept: dict[str, int] = {}
@@ -159,7 +169,7 @@ def _distance(solution: str, others: Sequence[str]) -> int:
 
 
 def _holds(annotation: str) -> bool:
-    """Whether the first two parts around `=` agree, read as Python reads them (no currency, no commas)."""
+    """Whether the first two parts around `=` agree, read as Python reads numbers."""
     left, equals, rest = annotation.partition("=")
     right = rest.partition("=")[0]
     if not equals or any(sign in right for sign in "$,%"):
@@ -183,7 +193,7 @@ _LONGEST_EXPRESSION = 200
 
 
 def _computed(expression: str) -> float:
-    """The value of a Python expression of numbers and arithmetic signs; ValueError for anything else."""
+    """The value of a Python expression of numbers and signs; ValueError for anything else."""
     if len(expression) > _LONGEST_EXPRESSION:
         raise ValueError(expression)
     try:

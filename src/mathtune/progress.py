@@ -11,6 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Where work speaks of itself: standard error."""
+output = Console(highlight=False)
+"""Where results go: standard output."""
 
 SECONDS_BETWEEN_LINES = 15.0
 

@@ -1,21 +1,23 @@
-"""The strategies: which of a problem's sampled solutions is picked. Pure functions over its clusters.
+"""The strategies: which of a problem's samples is picked. Pure functions over its clusters.
 
-Liu et al. 2023, sections 3.2 and 5. A problem's samples are given as `Clusters`; a strategy is asked
-about many subsets of them at once, the rows of a boolean matrix, which is what curves over N need:
+Liu et al. 2023, sections 3.2 and 5. A problem's samples are given as `Clusters`; a strategy is
+asked about many subsets of them at once, the rows of a boolean matrix, which is what curves over N
+need:
 
     subsets   bool (R, n)   the samples that are in each subset; one row, all True: the problem
     standing  `Standings`   each subset's clusters: most votes first, then earliest sample first
     picks     int  (R,)     the position of each subset's pick; -1: no sample has an answer
 
-The order of clusters never looks at scores; equal scores, and equal sums of them, go to the earliest
-sample. A sample without an answer is in no cluster: it is never picked, but it counts in N.
+The order of clusters never looks at scores; equal scores, and equal sums of them, go to the
+earliest sample. A sample without an answer is in no cluster: it is never picked, but it counts in
+N.
 
-    Maj1       most_voted(clusters, subsets)
+    Maj1       maj1(clusters, subsets)
     RR.All     best_scored(standings(clusters, subsets))
     RR.MajK    best_scored(standings(clusters, subsets, top=k))
     W.RR       heaviest(standings(clusters, subsets))
     W.RR.MajK  heaviest(standings(clusters, subsets, top=k))
-    Maj1.TopN  most_voted(clusters, top_scored(clusters, subsets, count))
+    Maj1.TopN  maj1(clusters, top_scored(clusters, subsets, count))
     MajK@N     any_right(standings(clusters, subsets, top=k))    an oracle
     Pass@N     any_right(standings(clusters, subsets))           an oracle
 """
@@ -46,9 +48,9 @@ Strategy = Literal["Maj1", "RR.All", "RR.MajK", "W.RR", "W.RR.MajK", "Maj1.TopN"
 class Clusters:
     """One problem's n samples in C clusters.
 
-    `of` int (n,): the cluster of each sample, -1 without an answer; clusters are numbered in the order
-    of their earliest sample. `correct` bool (C,): each cluster's verdict. `scores` float (n,), higher
-    is better, or None where nothing was scored.
+    `of` int (n,): the cluster of each sample, -1 without an answer; clusters are numbered in the
+    order of their earliest sample. `correct` bool (C,): each cluster's verdict. `scores` float
+    (n,), higher is better, or None where nothing was scored.
     """
 
     of: Ints
@@ -57,7 +59,7 @@ class Clusters:
 
     @cached_property
     def right(self) -> Bools:
-        """bool (n + 1,): whether each sample's cluster is correct; the last entry, for pick -1, is False."""
+        """bool (n + 1,): whether each sample's cluster is correct, then False for pick -1."""
         return np.append(self.correct, False)[np.append(self.of, -1)]
 
     @cached_property
@@ -79,7 +81,7 @@ class Clusters:
 
     @cached_property
     def units(self) -> Floats:
-        """float (n,): the scores as whole multiples of a power of two, so that sums of them are exact.
+        """float (n,): the scores as whole multiples of a power of two, whose sums are exact.
 
         Sums then do not depend on the order of addition, and equal sums are equal.
         """
@@ -92,13 +94,13 @@ class Clusters:
 
     @cached_property
     def members(self) -> Bools:
-        """bool (C, answered): which answered samples, in the order of `grouped`, are in each cluster."""
+        """bool (C, answered): the members of each cluster, samples in the order of `grouped`."""
         order, _ = self.grouped
         return self.of[order] == np.arange(len(self.correct))[:, None]
 
     @cached_property
     def grouped(self) -> tuple[Ints, Ints]:
-        """The positions of answered samples, cluster after cluster, and where each cluster starts."""
+        """Positions of answered samples, cluster after cluster, and where each cluster starts."""
         order = np.argsort(self.of, kind="stable")[np.count_nonzero(self.of < 0) :]
         return order, np.searchsorted(self.of[order], np.arange(len(self.correct)))
 
@@ -106,8 +108,9 @@ class Clusters:
 def clusters_of(grades: Sequence[Graded], scores: Sequence[float] | None = None) -> Clusters:
     """The clusters of one problem's graded samples, in their order.
 
-    A cluster's verdict is that of its most frequent answer text (equally frequent: the earliest), so
-    that a cluster whose members were graded differently has one verdict. Undecided is not correct.
+    A cluster's verdict is that of its most frequent answer text (equally frequent: the earliest),
+    so that a cluster whose members were graded differently has one verdict. Undecided is not
+    correct.
 
     Example:
         >>> def row(index, answer, verdict, cluster):
@@ -144,8 +147,8 @@ class Standings:
 
     All arrays are (R, K); in a row, columns past the subset's last cluster hold 0 votes.
     `first`: the position of the cluster's earliest sample in the subset (n where none). `best`: the
-    rank of its best-scored sample (n where none). `weight`: the sum of its scores, in `Clusters.units`
-    (-inf where none). `correct`: its verdict (False where none).
+    rank of its best-scored sample (n where none). `weight`: the sum of its scores, in
+    `Clusters.units` (-inf where none). `correct`: its verdict (False where none).
     """
 
     clusters: Clusters
@@ -157,7 +160,7 @@ class Standings:
 
     @property
     def leader(self) -> Ints:
-        """Maj1, as `most_voted`."""
+        """What `maj1` picks."""
         return np.where(self.votes[:, 0] > 0, self.first[:, 0], -1)
 
     def first_clusters(self, top: int) -> Standings:
@@ -173,7 +176,7 @@ class Standings:
         )
 
     def prefixes(self) -> Standings:
-        """Of a single row, one row for each K: row k - 1 keeps the first k clusters, for k up to n."""
+        """Of a single row, a row for each K up to n: row k - 1 keeps the first k clusters."""
         n, columns = len(self.clusters.of), self.votes.shape[1]
         kept = np.tri(n, columns, dtype=bool)
         return Standings(
@@ -205,7 +208,7 @@ def standings(clusters: Clusters, subsets: Bools, *, top: int | None = None) -> 
     present = votes > 0
     cluster = np.where(present, np.append(clusters.of, 0)[first], 0)
     best = _smallest(inside, clusters.rank[order], starts, n)
-    weight = (clusters.members * clusters.units[order]) @ inside.astype(np.float64)
+    weight = _sums(clusters.members * clusters.units[order], inside)
     return Standings(
         clusters,
         votes=votes,
@@ -216,7 +219,7 @@ def standings(clusters: Clusters, subsets: Bools, *, top: int | None = None) -> 
     )
 
 
-def most_voted(clusters: Clusters, subsets: Bools) -> Ints:
+def maj1(clusters: Clusters, subsets: Bools) -> Ints:
     """Maj1: the earliest sample of the cluster with most votes."""
     order, starts = clusters.grouped
     if len(starts) == 0:
@@ -244,8 +247,15 @@ def _keys(clusters: Clusters, inside: Bools) -> NDArray[np.int32]:
     n = len(clusters.of)
     order, starts = clusters.grouped
     first = _smallest(inside, order, starts, n).astype(np.int32)
-    votes = clusters.members.astype(np.float32) @ inside.astype(np.float32)
+    votes = _sums(clusters.members.astype(np.float32), inside)
     return (votes.astype(np.int32) << n.bit_length()) + (n - first)
+
+
+def _sums(weights: NDArray[np.floating], inside: Bools) -> NDArray[np.floating]:
+    """The sum of each cluster's members in each subset, (C, R), of whole numbers: exact."""
+    # BLAS kernels can flag an invalid value in lanes of theirs that hold none of ours.
+    with np.errstate(invalid="ignore"):
+        return weights @ inside.astype(weights.dtype)
 
 
 def _smallest(inside: Bools, values: Ints, starts: Ints, n: int) -> NDArray[np.unsignedinteger]:
@@ -277,7 +287,7 @@ def best_scored(standing: Standings) -> Ints:
 def heaviest(standing: Standings) -> Ints:
     """W.RR: the best-scored sample of the cluster, of those kept, with the largest sum of scores.
 
-    The weight of a sample is its score S; the paper does not print its formula.
+    The weight of a sample is its score S >= 0; the paper does not print its formula.
     """
     heaviest_of = standing.weight.max(axis=1, keepdims=True)
     n = len(standing.clusters.of)
@@ -288,29 +298,30 @@ def heaviest(standing: Standings) -> Ints:
 
 def any_right(standing: Standings) -> Bools:
     """The oracle: whether any cluster kept is correct (Pass@N of all, MajK@N of the top K)."""
-    return standing.correct.any(axis=1)
+    return np.any(standing.correct, axis=1)
 
 
 def cost(standing: Standings, size: int) -> Floats:
-    """The fraction of a subset's `size` samples that the evaluator must read: those of the clusters kept."""
+    """What the evaluator must read, those of the clusters kept, as a fraction of `size` samples."""
     return standing.votes.sum(axis=1) / size
 
 
 def pick(clusters: Clusters, strategy: Strategy, *, k: int = 8) -> int | None:
-    """The position of the sample that a strategy picks of all samples; None where none has an answer.
+    """The position of the sample that a strategy picks; None where no sample has an answer.
 
     `k` is the K of RR.MajK and W.RR.MajK and the N of Maj1.TopN.
 
     Example:
-        >>> two_against_one = Clusters(np.array([0, 1, 0]), np.array([False, True]), np.array([.2, .9, .3]))
-        >>> pick(two_against_one, "Maj1"), pick(two_against_one, "RR.All"), pick(two_against_one, "RR.MajK", k=1)
+        >>> scores = np.array([0.2, 0.9, 0.3])
+        >>> two_to_one = Clusters(np.array([0, 1, 0]), np.array([False, True]), scores)
+        >>> pick(two_to_one, "Maj1"), pick(two_to_one, "RR.All"), pick(two_to_one, "RR.MajK", k=1)
         (0, 1, 2)
     """
     subsets = whole(clusters)
     if strategy == "Maj1.TopN":
         subsets = top_scored(clusters, subsets, k)
     if strategy.startswith("Maj1"):
-        found = most_voted(clusters, subsets)
+        found = maj1(clusters, subsets)
     else:
         standing = standings(clusters, subsets, top=k if strategy.endswith("MajK") else None)
         found = (heaviest if strategy.startswith("W.RR") else best_scored)(standing)

@@ -85,7 +85,7 @@ def test_every_puzzle_belongs_to_the_split_it_was_drawn_for() -> None:
 
 def test_shares_of_the_hash_range_are_met() -> None:
     rng = random.Random(0)
-    places = []
+    places: list[Split] = []
     while len(places) < 4000:
         puzzle = FAMILIES["bakery"](rng, ("a",))
         if puzzle is not None:

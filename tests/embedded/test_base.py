@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from mathtune import prompts
 from mathtune.data.arithmetic import FAMILIES, draw
@@ -28,26 +28,28 @@ def test_size_and_format() -> None:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     assert model.config.model_type == "llama"
     assert 500_000 <= sum(p.numel() for p in model.parameters()) <= 2_000_000
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     assert model.config.eos_token_id == tokenizer.eos_token_id
     assert model.config.pad_token_id == tokenizer.pad_token_id
     assert model.config.vocab_size == len(tokenizer)
 
 
 def test_the_shipped_tokenizer_is_the_one_the_script_builds() -> None:
-    shipped = AutoTokenizer.from_pretrained(path())
+    shipped = PreTrainedTokenizerFast.from_pretrained(path())
     assert shipped.get_vocab() == build_tokenizer().get_vocab()
 
 
 def test_a_judging_document_labels_every_token_from_the_mistake_on() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(path())
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(path())
     rng = random.Random(0)
     puzzle = draw("pretrain", "saving", rng)
     mistaken = plant(puzzle, rng)
     (batch,) = batches([judging(puzzle.text, mistaken, tokenizer)], 4096, rng, tokenizer)
     tokens, asked = batch.tokens[0].tolist(), batch.so_far[0].tolist()
-    right = tokenizer.decode([t for t, label in zip(tokens, asked, strict=True) if label == 1])
-    wrong = tokenizer.decode([t for t, label in zip(tokens, asked, strict=True) if label == 0])
+    right, wrong = (
+        str(tokenizer.decode([t for t, at in zip(tokens, asked, strict=True) if at == label]))
+        for label in (1, 0)
+    )
     before = mistaken.text[: mistaken.error].strip()
     assert before.endswith(right.strip())
     assert len(before.split()) - len(right.split()) <= 1  # the first word's token has a space
@@ -58,7 +60,7 @@ def test_a_judging_document_labels_every_token_from_the_mistake_on() -> None:
 
 
 def test_a_pool_is_half_solving_half_judging_in_balanced_pairs() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(path())
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(path())
     documents = pool(random.Random(0), 400, [], tokenizer)
     verdicts = [document.correct for document in documents]
     assert len(documents) == 400
@@ -67,7 +69,7 @@ def test_a_pool_is_half_solving_half_judging_in_balanced_pairs() -> None:
 
 
 def test_wrong_answers_in_the_solvers_form_teach_only_their_check() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(path())
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(path())
     rng = random.Random(1)
     wrong = 0
     for _ in range(100):
@@ -123,9 +125,9 @@ def test_muon_descends() -> None:
     weight = torch.nn.Parameter(torch.randn(8, 4))
     goal = torch.randn(8, 4)
     step = Muon([weight], lr=0.05, momentum=0.9, decay=0.0)
-    first = float((weight - goal).square().sum())
+    first = (weight - goal).square().sum().item()
     for _ in range(200):
         (weight - goal).square().sum().backward()
         step.step()
         step.zero_grad()
-    assert float((weight - goal).square().sum()) < first / 20
+    assert (weight - goal).square().sum().item() < first / 20

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from statistics import mean
+
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("tokenizers")
@@ -14,28 +16,22 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from mathtune import prompts
 from mathtune.data.arithmetic import generate
 from mathtune.embedded import path
+from mathtune.embedded.documents import for_prompts
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerFast:
-    return AutoTokenizer.from_pretrained(path())
+    return PreTrainedTokenizerFast.from_pretrained(path())
 
 
-TOKENIZER: list[PreTrainedTokenizerFast] = []
+def test_auto_tokenizer_loads_it(tokenizer: PreTrainedTokenizerFast) -> None:
+    assert AutoTokenizer.from_pretrained(path()).get_vocab() == tokenizer.get_vocab()
 
 
-def shipped() -> PreTrainedTokenizerFast:
-    """Loaded once, for the property test."""
-    if not TOKENIZER:
-        TOKENIZER.append(AutoTokenizer.from_pretrained(path()))
-    return TOKENIZER[0]
-
-
-@given(st.text(max_size=200))
-def test_any_text_comes_back(text: str) -> None:
-    tokenizer = shipped()
-    if "<|" in text:
-        return
+@given(text=st.text(max_size=200))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_text_comes_back(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
+    assume("<|end|>" not in text and "<|pad|>" not in text)
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
@@ -46,7 +42,9 @@ def test_generated_text_comes_back(tokenizer: PreTrainedTokenizerFast) -> None:
 
 
 def test_label_words_are_one_token_after_the_prompt(tokenizer: PreTrainedTokenizerFast) -> None:
-    prompt = prompts.evaluator("What is 1 + 1?", "#### 2", form="plain", tokenizer=tokenizer)
+    prompt = prompts.evaluator(
+        "What is 1 + 1?", "#### 2", form="plain", tokenizer=for_prompts(tokenizer)
+    )
     before = tokenizer.encode(prompt)
     ends = [tokenizer.encode(prompt + word) for word in (prompts.CORRECT, prompts.INCORRECT)]
     assert [end[:-1] for end in ends] == [before, before]
@@ -70,10 +68,7 @@ def test_ends_and_pads_are_different_tokens(tokenizer: PreTrainedTokenizerFast) 
 
 def test_texts_are_short(tokenizer: PreTrainedTokenizerFast) -> None:
     rows = generate("train", 200, seed=0)
-    prompt = sum(
-        len(tokenizer.encode(prompts.solver(row.problem, form="plain", tokenizer=tokenizer)))
-        for row in rows
-    )
-    solution = sum(len(tokenizer.encode(str(row.solution))) for row in rows)
-    assert prompt / len(rows) <= 60
-    assert solution / len(rows) <= 70
+    typed = for_prompts(tokenizer)
+    asked = [prompts.solver(row.problem, form="plain", tokenizer=typed) for row in rows]
+    assert mean(len(tokenizer(text).input_ids) for text in asked) <= 60
+    assert mean(len(tokenizer(str(row.solution)).input_ids) for row in rows) <= 70

@@ -64,7 +64,7 @@ class Maker:
         for problem_id, given in answers.items():
             for index, answer in enumerate(given):
                 text = f"{HOSTILE[index]}\n#### {answer}"
-                key = {"problem_id": problem_id, "index": index}
+                key: dict[str, Any] = {"problem_id": problem_id, "index": index}
                 samples.append(Sample(**key, text=text, finish_reason="stop", tokens=9))
                 found = answer != "-"
                 grades.append(

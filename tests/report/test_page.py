@@ -75,7 +75,7 @@ def test_a_page_for_samples_from_elsewhere(run_folder: Path, tmp_path: Path) -> 
     row = read_run(run_folder).rows[0]
     path = report.page_for_samples(
         tmp_path / "mine.html",
-        title="theirs",
+        title="their/samples $x",
         document=row.document,
         outcomes=row.outcomes,
         problems=row.problems,
@@ -83,8 +83,9 @@ def test_a_page_for_samples_from_elsewhere(run_folder: Path, tmp_path: Path) -> 
     )
     assert path == tmp_path / "mine.html"
     text = path.read_text()
-    assert "On 5 problems, theirs solves 40.0% with one sample" in text
+    assert "On 5 problems, their/samples $x solves 40.0% with one sample" in text
     assert (tmp_path / "mine.md").exists()
+    assert (tmp_path / "figures" / "their-samples-x-over-n.svg").exists()
 
 
 CHROMIUM = (
@@ -112,4 +113,5 @@ def test_in_a_browser(built: Path, tmp_path: Path) -> None:
     assert '<span class="mark">U+202E</span>' in detail
     assert '<span class="mark">U+0000</span>' in detail
     assert "Solutions (4)" in detail
+    assert "<span>score 0.1</span><span>9 tokens</span>" in detail
     assert "CONSOLE" not in done.stderr

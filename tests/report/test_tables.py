@@ -44,6 +44,14 @@ def test_strategies_say_where_k_comes_from(results: Results) -> None:
     assert "Pass@4 (oracle)" in cells
 
 
+def test_levels_are_told_apart(results: Results) -> None:
+    """Level 0: all, never, the last one; level 1: saved, mixed. Greedy solves all and mixed."""
+    table = by_title(results)["ssft by level"]
+    assert [row[:2] for row in table.rows] == [("0", "3"), ("1", "2")]
+    assert [row[2].partition(" ")[0] for row in table.rows] == ["33.3", "50.0"]
+    assert "ssft by subject" not in by_title(results)
+
+
 def test_comparisons_are_paired(results: Results) -> None:
     (row,) = by_title(results)["Paired comparisons"].rows
     assert row[0] == "again – ssft"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
+from transformers.utils.logging import disable_progress_bar
 
 from mathtune import jsonl
 from mathtune.records import Example, Pair
@@ -15,12 +17,12 @@ from mathtune.records import Example, Pair
 CHARACTERS = [chr(c) for c in range(32, 127)] + ["\n"]
 
 
-def tokenizer(words: list[str], chat_template: str | None = None) -> PreTrainedTokenizerFast:
-    """A tokenizer whose tokens are printable ASCII characters and these words; it adds no token."""
+def characters(words: list[str], chat_template: str | None = None) -> PreTrainedTokenizerFast:
+    """A tokenizer whose tokens are ASCII characters and these words; it adds none by itself."""
     vocabulary = ["<pad>", "<eos>", *words, *CHARACTERS]
     model = models.WordLevel({token: i for i, token in enumerate(vocabulary)}, unk_token="?")
     made = Tokenizer(model)
-    pattern = "|".join([*sorted(words, key=len, reverse=True), "[\\s\\S]"])
+    pattern = "|".join([*map(re.escape, sorted(words, key=len, reverse=True)), "[\\s\\S]"])
     made.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
     made.decoder = decoders.Fuse()
     made.add_special_tokens([AddedToken(t, normalized=False) for t in ("<pad>", "<eos>")])
@@ -30,26 +32,31 @@ def tokenizer(words: list[str], chat_template: str | None = None) -> PreTrainedT
 
 
 def save(
-    folder: Path, *, words: list[str], layers: int = 2, hidden: int = 16, seed: int = 0
+    folder: Path,
+    *,
+    tokenizer: PreTrainedTokenizerFast | None = None,
+    vocabulary: int | None = None,
+    tied: bool = True,
 ) -> None:
-    """Write a random Llama and its tokenizer into `folder`."""
-    made = tokenizer(words)
-    set_seed(seed)
+    """Write a random Llama and its tokenizer; by default each label word is one token."""
+    tokenizer = tokenizer or characters([" correct", " incorrect"])
+    set_seed(0)
     config = LlamaConfig(
-        vocab_size=len(made),
-        hidden_size=hidden,
-        intermediate_size=2 * hidden,
-        num_hidden_layers=layers,
+        vocab_size=vocabulary or len(tokenizer),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=1,
         max_position_embeddings=1024,
-        tie_word_embeddings=True,
+        tie_word_embeddings=tied,
         bos_token_id=None,
-        eos_token_id=made.eos_token_id,
-        pad_token_id=made.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
     )
+    disable_progress_bar()
     LlamaForCausalLM(config).save_pretrained(folder)
-    made.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def examples(count: int) -> list[Example]:
@@ -81,14 +88,20 @@ def pairs(count: int) -> list[Pair]:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A random two-layer Llama whose label words are one token each."""
     folder = tmp_path_factory.mktemp("tiny")
-    save(folder, words=[" correct", " incorrect"])
+    save(folder)
     return str(folder)
 
 
 @pytest.fixture(scope="session")
 def save_tiny() -> Callable[..., None]:
-    """Write another tiny model: `save_tiny(folder, words=[...])`."""
+    """Write another tiny model into a folder."""
     return save
+
+
+@pytest.fixture(scope="session")
+def character_tokenizer() -> Callable[..., PreTrainedTokenizerFast]:
+    """Make a tokenizer of characters and given words."""
+    return characters
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,11 @@
 """Where problems come from, one file per source, and how they are split.
 
-rows      a row of any file or hub data set -> Problem; JSON Lines files and folders of them
-hub       data sets of the Hugging Face hub, through `datasets`
-local     finds local copies of the named data sets, recognises Git-LFS pointers
-gsm8k     GSM8K (Cobbe et al. 2021)
-math      MATH (Hendrycks et al. 2021), original split and that of PRM800K
-prm800k   the raw PRM800K release (Lightman et al. 2023): correct step-by-step solutions
-splits    train, validation and test that never share a problem
+arithmetic  the embedded problems, generated
+gsm8k       GSM8K (Cobbe et al. 2021)
+math        MATH (Hendrycks et al. 2021), original split and that of PRM800K
+prm800k     the raw PRM800K release (Lightman et al. 2023): correct step-by-step solutions
+hub         data sets of the Hugging Face hub, through `datasets`
+rows        a row of any file or data set -> Problem; JSON Lines files and folders of them
+local       finds local copies of the named data sets, recognises Git-LFS pointers
+splits      train, validation and test that never share a problem
 """

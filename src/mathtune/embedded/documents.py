@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -49,10 +50,15 @@ class Batch:
     so_far: Tensor
 
 
+def for_prompts(tokenizer: PreTrainedTokenizerFast) -> prompts.ChatTokenizer:
+    """The tokenizer as `mathtune.prompts` types it; transformers types each option by name."""
+    return cast(prompts.ChatTokenizer, tokenizer)
+
+
 def solving(puzzle: Puzzle, rng: random.Random, tokenizer: PreTrainedTokenizerFast) -> Document:
     """A solution in the solver's form. Where the family has a check, some have a wrong answer, and
     only the honest check after it is learned."""
-    prompt = prompts.solver(puzzle.text, form="plain", tokenizer=tokenizer)
+    prompt = prompts.solver(puzzle.text, form="plain", tokenizer=for_prompts(tokenizer))
     learn, text = len(prompt), write(puzzle, rng)
     if puzzle.check is not None and rng.random() < HONEST:
         mistaken = plant(puzzle, rng)
@@ -69,7 +75,7 @@ def judging(
 ) -> Document:
     """A right solution or one with a mistake, in the evaluator's form, with its verdict."""
     text = solution if isinstance(solution, str) else solution.text
-    prompt = prompts.evaluator(problem, text, form="plain", tokenizer=tokenizer)
+    prompt = prompts.evaluator(problem, text, form="plain", tokenizer=for_prompts(tokenizer))
     start = prompt.index(text, len("Here is a math problem: ") + len(problem))
     end = start + len(text)
     if isinstance(solution, str):

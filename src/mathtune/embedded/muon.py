@@ -34,7 +34,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(matrices, {"lr": lr, "momentum": momentum, "decay": decay})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # noqa: ARG002 - the signature is torch's
+    def step(self, closure: object = None) -> None:  # type: ignore[override] # noqa: ARG002
         """One update of every matrix that has a gradient."""
         for group in self.param_groups:
             by_shape = defaultdict(list)

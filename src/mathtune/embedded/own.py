@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import re
-from itertools import product
 
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -16,6 +15,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from mathtune import prompts
 from mathtune.data.arithmetic import FAMILIES, draw
 from mathtune.data.arithmetic.puzzle import Puzzle, follow
+from mathtune.embedded.documents import for_prompts
 from mathtune.embedded.mistakes import Mistaken
 
 EQUATION = re.compile(r"<<(-?\d+)([-+*/])(-?\d+)=(-?\d+)>>")
@@ -41,7 +41,7 @@ def sample(
         for first in range(0, len(same), 32):
             block = same[first : first + 32]
             prompt = torch.tensor([encoded[text] for text in block for _ in range(copies)])
-            made = model.generate(
+            made = model.generate(  # type: ignore[misc]
                 prompt,
                 attention_mask=torch.ones_like(prompt),
                 do_sample=True,
@@ -69,7 +69,9 @@ def own_pairs(
     puzzles = {}
     for _ in range(problems):
         puzzle = draw("pretrain", rng.choice(names), rng)
-        puzzles[prompts.solver(puzzle.text, form="plain", tokenizer=tokenizer)] = puzzle
+        prompt = prompts.solver(puzzle.text, form="plain", tokenizer=for_prompts(tokenizer))
+        puzzles[prompt] = puzzle
+    torch.manual_seed(rng.getrandbits(63))
     written = sample(model, tokenizer, list(puzzles), copies=copies)
     pairs = []
     for puzzle, solutions in zip(puzzles.values(), written, strict=True):
@@ -95,7 +97,7 @@ def first_error(puzzle: Puzzle, text: str) -> int:
     if not puzzle.plans:
         return len(text.partition("\n")[0].rpartition(" ")[0]) + 1
     valid = set()
-    for plan, _ in product(puzzle.plans, range(1)):
+    for plan in puzzle.plans:
         for line in follow(plan, random.Random(0)):
             valid.add((line.left, line.op, line.right, line.value))
             if line.op in "+*":

@@ -140,7 +140,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write the model in half precision and the tokenizer, for `from_pretrained`."""
-    half = LlamaForCausalLM(model.config).to(torch.float16)
+    half = LlamaForCausalLM(model.config).half()
     half.load_state_dict(model.state_dict())
     half.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

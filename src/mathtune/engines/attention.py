@@ -70,30 +70,54 @@ def install(model: PreTrainedModel) -> None:
     model.set_attn_implementation(NAME)
 
 
+class ModelForward:
+    """Logits for rows of tokens by the model's own forward; a reader does its attention."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        install(model)
+        self._model = model
+
+    def __call__(self, ids: Tensor, positions: Tensor, reader: Reader, *, kept: int = 1) -> Tensor:
+        """Logits [B, kept, vocabulary] at the last `kept` of the tokens `ids` [B, S]."""
+        return self._model(
+            input_ids=ids,
+            position_ids=positions,
+            use_cache=False,
+            logits_to_keep=kept,
+            reader=reader,
+        ).logits
+
+
+class Forward(Protocol):
+    """What reads tokens: `ModelForward`, or `fused.FusedForward` where that can."""
+
+    def __call__(self, ids: Tensor, positions: Tensor, reader: Reader, *, kept: int = 1) -> Tensor:
+        """Logits [B, kept, vocabulary] at the last `kept` of the tokens `ids` [B, S]."""
+        ...
+
+
 class Prompts:
-    """Reads prompts padded on the left, [P, L] tokens, and keeps their keys and values, layer by
-    layer.
+    """Reads prompts padded on the left, [P, L] tokens, and keeps their keys and values by layer.
+
+    Attributes:
+        real: [P, L], which columns hold tokens and which padding.
+        padded: whether there is any padding.
     """
 
     def __init__(self, lengths: Tensor, longest: int) -> None:
         columns = torch.arange(longest, device=lengths.device)
-        self.real = columns >= longest - lengths[:, None]  # [P, L]
+        self.real = columns >= longest - lengths[:, None]
         self.padded = bool((lengths < longest).any())
         self.keys: list[Tensor] = []
         self.values: list[Tensor] = []
-        if self.padded:
-            causal = columns[:, None] >= columns
-            # A padding token attends to itself, or its softmax would have nothing to sum.
-            itself = columns[:, None] == columns
-            self._mask = ((causal & self.real[:, None]) | itself)[:, None]
+        self._mask = _Mask(_causal(self.real))
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """Causal attention within each prompt."""
         assert layer == len(self.keys)
         self.keys.append(key.contiguous())
         self.values.append(value.contiguous())
-        mask = self._mask if self.padded else None
-        return _attend(query, key, value, scale, mask, causal=not self.padded)
+        return self._mask.attend(query, key, value, scale)
 
     def select(self, kept: Tensor) -> None:
         """Forget all prompts but those at the indices `kept`."""
@@ -103,37 +127,48 @@ class Prompts:
 
 
 class Continuing:
-    """Reads rows padded on the left, [B, S] tokens, each of which continues the prefix
-    `groups[row]`.
-    """
+    """Reads rows padded on the left, [B, S] tokens; row b continues the prompt `groups[b]`."""
 
     def __init__(self, prompts: Prompts, groups: Tensor, lengths: Tensor, longest: int) -> None:
         self._prompts, self._groups = prompts, groups
-        columns = torch.arange(longest, device=lengths.device)
-        real = columns >= longest - lengths[:, None]
-        causal = (columns[:, None] >= columns) & real[:, None]
-        causal |= columns[:, None] == columns  # padding attends to itself
+        real = torch.arange(longest, device=lengths.device) >= longest - lengths[:, None]
         prefix = prompts.real[groups][:, None].expand(-1, longest, -1)
-        self._mask = torch.cat((prefix, causal), -1)[:, None]
+        self._mask = _Mask(torch.cat((prefix, _causal(real)), -1))
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """Attention to the prefix, and causal attention to the row's own tokens."""
-        # With many queries a row the copy of one layer's prefix is small beside the products.
+        """Attention to the prompt, and causal attention to the row's own tokens."""
+        # With many queries a row, the copy of one layer's prompt is small beside the products.
         key = torch.cat((self._prompts.keys[layer][self._groups], key), 2)
         value = torch.cat((self._prompts.values[layer][self._groups], value), 2)
-        return _attend(query, key, value, scale, self._mask, causal=False)
+        return self._mask.attend(query, key, value, scale)
 
 
-def _attend(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, mask: Tensor | None, *, causal: bool
-) -> Tensor:
-    out = scaled_dot_product_attention(
-        query,
-        key,
-        value,
-        attn_mask=mask,
-        is_causal=causal,
-        scale=scale,
-        enable_gqa=query.shape[1] != key.shape[1],
-    )
-    return out.transpose(1, 2)
+class _Mask:
+    """Attention in which query q of row b sees the keys where `seen` [B, Q, N] is true."""
+
+    def __init__(self, seen: Tensor) -> None:
+        self._seen = seen
+        self._bias: Tensor | None = None
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        """query [B, heads, Q, d], key and value [B, kv_heads, N, d] -> [B, Q, heads, d]."""
+        rows, heads, many, d = query.shape
+        group = heads // key.shape[1]
+        if self._bias is None:  # made once for all layers
+            bias = torch.zeros(self._seen.shape, dtype=query.dtype, device=query.device)
+            bias.masked_fill_(~self._seen, -torch.inf)
+            self._bias = bias.repeat(1, group, 1)[:, None]
+        # Heads that share a key head stand as further queries of it: no key is replicated.
+        query = query.reshape(rows, key.shape[1], group * many, d)
+        out = scaled_dot_product_attention(query, key, value, attn_mask=self._bias, scale=scale)
+        return out.view(rows, heads, many, -1).transpose(1, 2)
+
+
+def _causal(real: Tensor) -> Tensor:
+    """What each of a row's tokens sees of the row: [B, S, S] from `real` [B, S].
+
+    A padding token sees itself, or its softmax would have nothing to sum.
+    """
+    columns = torch.arange(real.shape[1], device=real.device)
+    earlier = (columns[:, None] >= columns) & real[:, None]
+    return earlier | (columns[:, None] == columns)

@@ -107,37 +107,39 @@ class Decoding:
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """Attention of each row's new token to its prompt, its earlier tokens and itself."""
-        heads, kv_heads = query.shape[1], key.shape[1]
+        heads, kv_heads, d = query.shape[1], key.shape[1], query.shape[3]
+        query = (query if scale == 1 else query * scale).reshape(self.rows, kv_heads, -1, d)
         keys, values = (buffer[layer, : self.rows] for buffer in self._buffers)
         keys[:, :, self._column] = key[:, :, 0]
         values[:, :, self._column] = value[:, :, 0]
-        query = (query * scale).reshape(self.rows, kv_heads, heads // kv_heads, -1)
         window = slice(self._first, self._column + 1)
         own, own_mass = _part(query, keys[:, :, window], values[:, :, window], self._bias)
         parts = [self._attend_prompts(cohort, layer, query) for cohort in self._cohorts]
-        shared, mass = (torch.cat(side)[self._cell_of] for side in zip(*parts, strict=True))
-        mixed = torch.lerp(shared, own, torch.sigmoid(own_mass - mass).to(own.dtype))
-        return mixed.reshape(self.rows, 1, heads, -1)
+        shared, mass = parts[0] if len(parts) == 1 else map(torch.cat, zip(*parts, strict=True))
+        shared, mass = shared.index_select(0, self._cell_of), mass.index_select(0, self._cell_of)
+        mixed = torch.lerp(shared, own, own_mass.sub_(mass).sigmoid_().to(own.dtype))
+        return mixed.view(self.rows, 1, heads, -1)
 
     @staticmethod
     def _attend_prompts(cohort: _Cohort, layer: int, query: Tensor) -> tuple[Tensor, Tensor]:
         """Each prompt's product with all its rows at once; cells [P * width, kv_heads, G, ...]."""
         _, kv_heads, group, d = query.shape
-        grid = query[cohort.gather].view(-1, cohort.width, kv_heads, group, d)
-        flat = grid.transpose(1, 2).reshape(len(grid), kv_heads, cohort.width * group, d)
         keys, values = cohort.prompts.keys[layer], cohort.prompts.values[layer]
-        out, mass = _part(flat, keys, values, cohort.bias)
+        grid = query.index_select(0, cohort.gather).view(-1, cohort.width, kv_heads, group, d)
+        flat = grid.transpose(1, 2).reshape(len(keys), kv_heads, cohort.width * group, d)
 
         def cells(side: Tensor) -> Tensor:
-            side = side.view(len(grid), kv_heads, cohort.width, group, -1).transpose(1, 2)
-            return side.reshape(-1, kv_heads, group, side.shape[-1])
+            side = side.view(len(keys), kv_heads, cohort.width, group, -1).transpose(1, 2)
+            return side.flatten(0, 1)
 
+        out, mass = _part(flat, keys, values, cohort.bias)
         return cells(out), cells(mass)
 
     def _arrange(self) -> Tensor:
         """Lay every cohort's rows out in a grid prompts x width; [rows], the cell of each row."""
         cell_of = torch.empty(self.rows, dtype=torch.long)
-        offset, kept = 0, []
+        offset = 0
+        kept: list[_Cohort] = []
         for number, cohort in enumerate(self._cohorts):
             places = (self._cohort_of[: self.rows] == number).nonzero()[:, 0]
             if not len(places):
@@ -203,4 +205,5 @@ def _part(
     top = scores.amax(-1, keepdim=True)
     weights = scores.sub_(top).exp_()
     total = weights.sum(-1, keepdim=True)
-    return weights.to(values.dtype) @ values / total.to(values.dtype), top + total.log()
+    mixed = (weights.to(values.dtype) @ values).div_(total.to(values.dtype))
+    return mixed, top.add_(total.log_())

@@ -20,6 +20,7 @@ from mathtune import prompts
 from mathtune.engines import attention, models
 from mathtune.engines.decoding import Decoding
 from mathtune.engines.drawing import draw
+from mathtune.engines.fused import FusedForward, fits
 from mathtune.engines.stops import Stops
 from mathtune.progress import say
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 Reason = Literal["stop", "length", "prompt_too_long"]
 
-ROWS = 1024
+ROWS = 512
 """Most rows in flight: beyond it, a step's fixed cost is already small."""
 MEMORY = 2**30
 """Bytes of keys and values in flight that bound the rows."""
@@ -81,11 +82,11 @@ class Embedded:
         form: prompts.Form,
         rows: int | None = None,
     ) -> None:
-        attention.install(model)
         self.model, self.tokenizer, self.form = model, tokenizer, form
         self.context = models.context_length(model)
         self._ends = torch.tensor(models.end_tokens(model, tokenizer), device=model.device)
         self._rows = rows
+        self.forward = forward_of(model)
 
     @torch.inference_mode()
     def sample(
@@ -159,12 +160,7 @@ class _Flight:
                 continue
             decoding.prepare()
             _, last, position, _, _ = self._table[:, : decoding.rows]
-            logits = self._engine.model(
-                input_ids=last[:, None],
-                position_ids=position[:, None],
-                use_cache=False,
-                reader=decoding,
-            ).logits[:, -1]
+            logits = self._engine.forward(last[:, None], position[:, None], decoding)[:, -1]
             decoding.advance()
             self._accept(logits, 0)
 
@@ -186,7 +182,8 @@ class _Flight:
                 self._waiting[0] = (prompt, wanted - count)
         lengths = torch.tensor([len(self._encoded[prompt]) for prompt, _ in chosen])
         counts = torch.tensor([count for _, count in chosen])
-        shared, logits = read(self._engine.model, [self._encoded[prompt] for prompt, _ in chosen])
+        encoded = [self._encoded[prompt] for prompt, _ in chosen]
+        shared, logits = read(self._engine.forward, self._table.device, encoded)
         first = self._decoding.rows
         self._decoding.enter(shared, counts)
         samples = []
@@ -253,23 +250,27 @@ class _Flight:
         return [drafts[start : start + n] for start in range(0, len(drafts), n)]
 
 
-def read(model: PreTrainedModel, encoded: list[list[int]]) -> tuple[attention.Prompts, Tensor]:
-    """Read prompts once, side by side: their keys and values, and the logits after each [P,
-    vocabulary].
+def forward_of(model: PreTrainedModel) -> attention.Forward:
+    """What reads tokens for this model.
+
+    Raises:
+        InputError: the model's attention cannot be replaced.
     """
-    device = model.device
+    return FusedForward(model) if fits(model) else attention.ModelForward(model)
+
+
+def read(
+    forward: attention.Forward, device: torch.device, encoded: list[list[int]]
+) -> tuple[attention.Prompts, Tensor]:
+    """Read prompts once, side by side: their keys and values, and the logits after each.
+
+    The logits are [P, vocabulary].
+    """
     lengths = torch.tensor([len(ids) for ids in encoded], device=device)
     longest = max(1, *map(len, encoded))  # nothing at all reads as one token of padding
     ids, positions = left_padded(encoded, longest)
     shared = attention.Prompts(lengths, longest)
-    logits = model(
-        input_ids=ids.to(device),
-        position_ids=positions.to(device),
-        use_cache=False,
-        logits_to_keep=1,
-        reader=shared,
-    ).logits[:, -1]
-    return shared, logits
+    return shared, forward(ids.to(device), positions.to(device), shared)[:, -1]
 
 
 def left_padded(rows: list[list[int]], longest: int) -> tuple[Tensor, Tensor]:

@@ -17,13 +17,15 @@ from torch import Tensor
 
 from mathtune import prompts
 from mathtune.engines import attention, models
-from mathtune.engines.embedded import left_padded, read
+from mathtune.engines.embedded import forward_of, left_padded, read
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-TOKENS = 8192
-"""Tokens read in one forward call."""
+SHARED_TOKENS = 8192
+"""Tokens of beginnings read in one forward call."""
+TOKENS = {"cpu": 2048, "mps": 8192, "cuda": 32768}
+"""Tokens of candidates read in one forward call: a CPU is fastest where they stay in its caches."""
 LOGITS = 2**26
 """Logits made in one forward call; bounds the batch where every position's are wanted."""
 
@@ -54,9 +56,9 @@ class Scorer:
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, form: prompts.Form
     ) -> None:
-        attention.install(model)
         self.model, self.tokenizer, self.form = model, tokenizer, form
         self.context = models.context_length(model)
+        self._forward = forward_of(model)
         self.tokens = 0
         """Tokens read so far, what candidates share counted once."""
 
@@ -139,7 +141,7 @@ class Scorer:
         shared = [(group, _shared(rows)) for group, rows in enumerate(groups) if rows]
         chunk: list[tuple[int, int]] = []
         for group, length in sorted(shared, key=lambda pair: pair[1]):
-            if chunk and length * (len(chunk) + 1) > TOKENS:
+            if chunk and length * (len(chunk) + 1) > SHARED_TOKENS:
                 yield chunk
                 chunk = []
             chunk.append((group, length))
@@ -152,7 +154,7 @@ class Scorer:
     ) -> Iterator[tuple[tuple[int, Reading], list[float]]]:
         """Read the beginnings once, then the rest of every row."""
         beginnings = [list(groups[group][0].tokens[:length]) for group, length in chunk]
-        shared, _ = read(self.model, beginnings)
+        shared, _ = read(self._forward, self.model.device, beginnings)
         self.tokens += sum(map(len, beginnings))
         rows = [(place, row) for place, (group, _) in enumerate(chunk) for row in groups[group]]
         rows.sort(key=lambda pair: len(pair[1].tokens) - chunk[pair[0]][1])
@@ -167,13 +169,14 @@ class Scorer:
     ) -> Iterator[list[tuple[int, Reading]]]:
         """Cut rows, shortest rest first, into batches bounded in tokens and in logits."""
         vocabulary = self.model.config.get_text_config().vocab_size
+        most = TOKENS[self.model.device.type]
         batch: list[tuple[int, Reading]] = []
         kept = 0
         for place, row in rows:
             length = len(row.tokens) - chunk[place][1]
             kept = max(kept, len(row.tokens) - row.first)
             many = len(batch) + 1
-            if batch and (many * length > TOKENS or many * kept * vocabulary > LOGITS):
+            if batch and (many * length > most or many * kept * vocabulary > LOGITS):
                 yield batch
                 batch, kept = [], len(row.tokens) - row.first
             batch.append((place, row))
@@ -196,13 +199,8 @@ class Scorer:
         positions += torch.tensor([chunk[place][1] for place, _ in batch])[:, None]
         lengths = torch.tensor([len(rest) for rest in rests])
         kept = max(len(row.tokens) - row.first for _, row in batch)
-        logits = self.model(
-            input_ids=ids.to(device),
-            position_ids=positions.to(device),
-            use_cache=False,
-            logits_to_keep=kept,
-            reader=attention.Continuing(shared, groups.to(device), lengths.to(device), longest),
-        ).logits
+        reader = attention.Continuing(shared, groups.to(device), lengths.to(device), longest)
+        logits = self._forward(ids.to(device), positions.to(device), reader, kept=kept)
         return _words(logits, [row for _, row in batch])
 
 

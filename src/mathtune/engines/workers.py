@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection, get_context, parent_process
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 
@@ -101,8 +101,8 @@ def _deal(tasks: Sequence[Any], ends: list[connection.Connection]) -> Iterator[A
         end.send((sent, tasks[sent]))
         sent += 1
     while given < len(tasks):
-        for end in connection.wait(ends):
-            assert isinstance(end, connection.Connection)
+        for ready in connection.wait(ends):
+            end = cast("connection.Connection", ready)
             number, result, error, seconds = end.recv()
             bill.add(cpu_s=seconds)
             if error is not None:

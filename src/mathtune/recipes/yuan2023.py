@@ -9,7 +9,7 @@ the union (U13B-style); each RFT row stands beside SFT with as many updates.
 
 from __future__ import annotations
 
-from mathtune.recipes.parts import Drawing, Settings, row
+from mathtune.recipes.parts import Columns, Drawing, Settings, row
 from mathtune.run import Run
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
@@ -37,7 +37,7 @@ def yuan2023(run: Run, c: Yuan2023) -> None:
     data = run("data", c.data)
     row(run, "base", c.model, data.test, n=c.n, how=c.how)
 
-    drafts = []
+    drafts: list[Columns] = []
     for number, model in enumerate((c.model, *c.generators)):
         name = "sft" if number == 0 else f"sft-{number}"
         sft = run(name, Train(model=model, objective="mle", examples=data.solutions))
@@ -51,8 +51,8 @@ def yuan2023(run: Run, c: Yuan2023) -> None:
     kinds = {f"rft-k{k}": (drafts[:1], k) for k in (*c.ks, c.k)}
     if c.generators:
         kinds["rft-union"] = (drafts, c.k)
-    for name, (samples, k) in kinds.items():
-        collect = Collect(problems=data.train, samples=tuple(samples), keep="paths", k=k)
+    for name, (sources, k) in kinds.items():
+        collect = Collect(problems=data.train, samples=tuple(sources), keep="paths", k=k)
         paths = run(f"{name}-paths", collect)
         rft = run(name, Train(model=c.model, objective="mle", examples=paths))
         control = Train(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from io import StringIO
 from itertools import cycle
@@ -51,36 +52,46 @@ def draw(results: Results, found: list[Closed]) -> dict[str, tuple[str, Figure]]
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
         if found and results.reference is not None:
             drawn["gap"] = (_gap_title(results.reference), _gap(found))
-        for row in results.rows:
-            if row.n > 1 and (row is results.reference or row.scored):
-                drawn[f"{row.name}-over-n"] = (
+        for averaged in results.rows:
+            row = averaged.each[0]  # of several seeds, the first one's curves
+            if row.n > 1 and (averaged is results.reference or row.scored):
+                drawn[f"{_file(row)}-over-n"] = (
                     f"{row.name}: accuracy over the number of samples N",
                     _over_n(row),
                 )
             if row.scored:
                 drawn |= _judged(row)
-        if results.curves:
-            drawn["training"] = ("Training losses (dots: validation)", _training(results.curves))
+        curves = _of_one_seed(results.curves)
+        if curves:
+            drawn["training"] = ("Training losses (dots: validation)", _training(curves))
     return drawn
+
+
+def _of_one_seed(curves: dict[str, list[Point]]) -> dict[str, list[Point]]:
+    """The curves of steps outside any seed's folder and of the first seed that has each."""
+    first: dict[str, str] = {}
+    for name in curves:
+        first.setdefault(name.rpartition("/")[2], name)
+    return {name: curves[name] for name in first.values()}
 
 
 def _judged(row: Measured) -> dict[str, tuple[str, Figure]]:
     """The figures of a row whose samples are scored."""
     found = row.document["evaluator"]
     drawn = {
-        f"{row.name}-over-k": (f"{row.name}: strategies over K (N for Maj1.TopN)", _over_k(row)),
-        f"{row.name}-cost": (f"{row.name}: what the evaluator must read", _cost(row)),
+        f"{_file(row)}-over-k": (f"{row.name}: strategies over K (N for Maj1.TopN)", _over_k(row)),
+        f"{_file(row)}-cost": (f"{row.name}: what the evaluator must read", _cost(row)),
     }
     if "reliability" in found:
         caption = (
             f"{row.name}: calibration, ECE {found['ece']:.3f}; the larger the dot, the more samples"
         )
-        drawn[f"{row.name}-calibration"] = (caption, _calibration(found["reliability"]))
+        drawn[f"{_file(row)}-calibration"] = (caption, _calibration(found["reliability"]))
     if "roc" in found:
         within = found["within_auc"]
         inside = "" if within is None else f", within problems {within['value']:.3f}"
         caption = f"{row.name}: ROC of the scores, AUC {found['auc']:.3f}{inside}"
-        drawn[f"{row.name}-roc"] = (caption, _roc(found["roc"]))
+        drawn[f"{_file(row)}-roc"] = (caption, _roc(found["roc"]))
     return drawn
 
 
@@ -233,6 +244,11 @@ def _training(curves: dict[str, list[Point]]) -> Figure:
     axes.set_ylabel("loss (mean of the last updates)")
     axes.legend(fontsize=8)
     return figure
+
+
+def _file(row: Measured) -> str:
+    """The row's name as part of a file's name."""
+    return re.sub(r"[^\w.-]+", "-", row.name)
 
 
 def _plain(name: str) -> str:

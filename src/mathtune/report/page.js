@@ -309,9 +309,9 @@ function solution(one, name) {
     if (one.rule) answer.append(` (${one.rule})`);
     head.append(answer);
   }
-  if (one.score !== null) head.append(`score ${one.score}`);
-  head.append(`${one.tokens} tokens`);
-  if (one.finish === "length") head.append("cut at the token limit");
+  if (one.score !== null) head.append(make("span", "", `score ${one.score}`));
+  head.append(make("span", "", `${one.tokens} tokens`));
+  if (one.finish === "length") head.append(make("span", "", "cut at the token limit"));
   return make("article", "solution", head, shown(one.text));
 }
 

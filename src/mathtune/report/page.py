@@ -15,12 +15,14 @@ from jinja2 import Environment, StrictUndefined
 from mathtune.report import browser, figures, tables
 from mathtune.report.gap import Closed, closed, sentence
 from mathtune.report.results import Results
+from mathtune.report.seeds import over_seeds
 
 GAP = "gap"
 
 
 def write(results: Results, folder: Path, *, name: str = "report") -> Path:
     """Write `name`.html, `name`.md and figures/ into `folder`; return the page's path."""
+    results = over_seeds(results)
     found = closed(results)
     drawn = figures.draw(results, found)
     pictures = figures.save(drawn, folder / "figures")
@@ -81,7 +83,8 @@ def _in_order(results: Results) -> list[Any]:
     """The rows for the browser, the most telling first: what does not fit is left out."""
     reference = results.reference
     rest = [row for row in results.rows if row is not reference]
-    return ([reference] if reference is not None else []) + rest
+    ordered = ([reference] if reference is not None else []) + rest
+    return [part for row in ordered for part in row.each]
 
 
 def _made_with(results: Results) -> Mapping[str, Any]:

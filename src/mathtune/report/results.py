@@ -59,11 +59,23 @@ class Measured:
     updates: int | None = None
     chosen_by: Document | None = None
     """The document of the row that K was chosen on."""
+    parts: tuple[Measured, ...] = ()
+    """The rows of the seeds that this one averages."""
+
+    @property
+    def each(self) -> tuple[Measured, ...]:
+        """The rows of its seeds, or itself alone."""
+        return self.parts or (self,)
 
     @property
     def n(self) -> int:
         """Samples per problem."""
         return self.document["n"]
+
+    @property
+    def k(self) -> int:
+        """The K of RR.MajK in the table, 8 in the paper."""
+        return self.document["curves"]["over_n"]["k"]
 
     @property
     def metrics(self) -> dict[str, dict[str, float]]:
@@ -116,12 +128,12 @@ def read_run(folder: Path) -> Results:
     steps = [_step(folder, step) for step in plan["steps"]]
     finished = {step.name: step for step in steps if step.finished}
     measures = [step for step in finished.values() if step.stage == "measure"]
-    deciding = {step.config["choose_on"] for step in measures} - {None}
+    side = _side(measures)
     rows = {step.name: _measured(folder, step, finished) for step in measures}
     return Results(
         title=plan["recipe"],
-        rows=[row for name, row in rows.items() if name not in deciding | _side(measures)],
-        choices=[row for name, row in rows.items() if name in deciding | _side(measures)],
+        rows=[row for name, row in rows.items() if name not in side],
+        choices=[row for name, row in rows.items() if name in side],
         steps=steps,
         curves={
             step.name: list(jsonl.read(folder / step.name / "training.jsonl", Point))
@@ -147,8 +159,8 @@ def _step(folder: Path, planned: Document) -> Step:
 
 
 def _side(measures: Sequence[Step]) -> set[str]:
-    """Rows of the same problems as a row that K is chosen on: validation, not what is reported."""
-    named = {step.config["choose_on"] for step in measures}
+    """Rows that K is chosen on, and others of their problems: not what is reported."""
+    named = {step.config["choose_on"] for step in measures} - {None}
     problems = {step.config["problems"] for step in measures if step.name in named}
     return {step.name for step in measures if step.config["problems"] in problems}
 
@@ -174,8 +186,8 @@ def _measured(folder: Path, step: Step, finished: Mapping[str, Step]) -> Measure
 
 def _updates(config: Document, finished: Mapping[str, Step]) -> int | None:
     """The updates of the model that wrote the samples, where this run trained it."""
-    sampled = finished.get(Path(config["samples"][0]).parts[0])
-    trained = finished.get(Path(sampled.config["model"]).parts[0]) if sampled else None
+    sampled = finished.get(str(Path(config["samples"][0]).parent))
+    trained = finished.get(str(Path(sampled.config["model"]).parent)) if sampled else None
     if trained is None or trained.stage != "train" or "updates" not in trained.metrics:
         return None
     return trained.metrics["updates"]

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 from rich import box
 from rich.table import Table as Grid
 from rich.text import Text
 
+from mathtune.intervals import intervals
+from mathtune.measurement import Outcome
 from mathtune.report.gap import Closed, closed, strategy_label
 from mathtune.report.results import Measured, Results, read_run
+from mathtune.report.seeds import over_seeds
 
 COUNTED = ("wall_s", "cpu_s")
 NONE = "–"
+GROUP_RESAMPLES = 2_000
+"""Fewer than for the headline: many groups, and their intervals are wide anyway."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,7 @@ class Table:
 
 def terminal(run_folder: Path) -> list[Grid]:
     """The tables that end a run: models, strategies, and what each step cost."""
-    results = read_run(run_folder)
+    results = over_seeds(read_run(run_folder))
     found = closed(results)
     return [grid(table) for table in (*accuracy_tables(results, found), costs(results))]
 
@@ -39,9 +47,14 @@ def accuracy_tables(results: Results, found: list[Closed]) -> list[Table]:
     scored = [row for row in results.rows if row.scored]
     tables = [models(results.rows)] if results.rows else []
     tables += [strategies(row, found if row is results.reference else []) for row in scored]
+    tables += [matched(part) for row in scored for part in row.each]
+    if results.reference is not None:
+        tables += [groups(results.reference, kind) for kind in ("level", "subject")]
     if any(row.document["against"] for row in results.rows):
         tables.append(comparisons(results.rows))
-    judged = [row for row in (*scored, *results.choices) if row.scored]
+    tables = [table for table in tables if table.rows]
+    judged = [part for row in scored for part in row.each]
+    judged += [row for row in results.choices if row.scored]
     if judged:
         tables.append(evaluators(judged))
     return tables
@@ -59,6 +72,8 @@ def models(rows: list[Measured]) -> Table:
         )
         for row in rows
     ]
+    most = max((len(row.parts) for row in rows), default=0)
+    seeds = f" Means over {most} seeds, averaged within each problem." if most else ""
     graders = sorted({row.document["grader"] for row in rows})
     problems = sorted({row.document["problems"] for row in rows})
     return Table(
@@ -66,13 +81,13 @@ def models(rows: list[Measured]) -> Table:
         ("model", "updates", "Pass@1 (greedy)", "mean of samples", "N", "Maj1@N", "Pass@N"),
         body,
         f"Percent of {_listed(problems)} problems, with 95 % bootstrap intervals over problems; "
-        f"graded by {_listed(graders)}. Pass@N is an oracle.",
+        f"graded by {_listed(graders)}. Pass@N is an oracle.{seeds}",
     )
 
 
 def strategies(row: Measured, found: list[Closed]) -> Table:
     """Re-ranking of one row's samples: accuracy, difference to voting, gap closed, what is read."""
-    n, k = row.n, row.document["curves"]["over_n"]["k"]
+    n, k = row.n, row.k
     fixed = ("RR.All", f"RR.Maj{k}", "W.RR", f"W.RR.Maj{k}", f"Maj1.Top{k}")
     chosen = row.document["chosen"]
     names = (f"Maj1@{n}", *fixed, *chosen["k"], f"Maj{k}@{n}", f"Pass@{n}")
@@ -96,9 +111,48 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
         ("strategy", "accuracy", f"over Maj1@{n}", "gap closed", "samples read"),
         body,
         f"{row.document['problems']} problems, graded by {row.document['grader']}; K and N chosen "
-        f"on {chosen['chosen_on']}. Differences are paired, in points, with 95 % intervals and the "
+        f"on {chosen['on']}. Differences are paired, in points, with 95 % intervals and the "
         "p of a sign-flip test. Samples read: the part that the evaluator must score.",
     )
+
+
+def matched(row: Measured) -> Table:
+    """Re-ranking against as many more votes as reading the samples would have paid for."""
+    names = (f"RR.Maj{row.k}", f"W.RR.Maj{row.k}")
+    body = [
+        (
+            f"{one['n']}",
+            f"{one['votes']}",
+            f"{100 * one['Maj1']:.1f}",
+            *(_difference(one["over_maj1"], name) for name in names),
+        )
+        for one in row.document["matched_compute"]
+    ]
+    return Table(
+        f"{row.name} at equal compute",
+        ("samples read", "votes that cost as much", "Maj1 of those votes", *names),
+        body,
+        "Re-ranking N samples minus Maj1 of as many votes as N samples and their reading cost, "
+        "reading a sample taken to cost as much as writing it; in points.",
+    )
+
+
+def groups(row: Measured, kind: Literal["level", "subject"]) -> Table:
+    """One row's metrics for each level or subject of the problems; empty where there is but one."""
+    members: dict[str, list[Outcome]] = defaultdict(list)
+    for problem_id, outcome in row.outcomes.items():
+        members[getattr(row.problems[problem_id], kind) or NONE].append(outcome)
+    wanted = (row.first, "mean", f"Maj1@{row.n}", "RR.All", "W.RR", f"Pass@{row.n}")
+    names = [name for name in dict.fromkeys(wanted) if name in row.metrics]
+    body = []
+    for group, outcomes in sorted(members.items()):
+        columns = np.array([[one.values[name] for name in names] for one in outcomes])
+        cells = [
+            f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+            for found in intervals(columns, resamples=GROUP_RESAMPLES)
+        ]
+        body.append((group, f"{len(outcomes)}", *cells))
+    return Table(f"{row.name} by {kind}", (kind, "problems", *names), body if len(body) > 1 else [])
 
 
 def comparisons(rows: list[Measured]) -> Table:
@@ -131,7 +185,7 @@ def evaluators(rows: list[Measured]) -> Table:
                 else f"{within['value']:.3f} [{within['low']:.3f}, {within['high']:.3f}]",
                 f"{found['within_problems']}",
                 _plain(found["ece"]) if "ece" in found else NONE,
-                _plain(found["length_alone"]["within_auc"]),
+                _plain(found["shorter_alone"]["within_auc"]),
                 _plain(found["formatting_alone"]["within_auc"]),
             )
         )
@@ -143,22 +197,25 @@ def evaluators(rows: list[Measured]) -> Table:
             "AUC within problems",
             "problems with both",
             "ECE",
-            "length alone",
+            "shortness alone",
             "form alone",
         ),
         body,
         "AUC: the chance that a right solution scores above a wrong one; within problems is what "
-        "re-ranking lives on. The last two columns: AUC within problems of length, of form alone.",
+        "re-ranking lives on. The last two columns: the same of shortness and of form alone.",
     )
 
 
 def costs(results: Results) -> Table:
     """The bill: one line a step, and the sum."""
     steps = [step for step in results.steps if step.finished]
+    bills: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for step in steps:
+        bills[step.name.rpartition("/")[2], step.stage].update(step.bill)
     counts = sorted({key for step in steps for key in step.bill} - set(COUNTED))
     body = [
-        (step.name, step.stage, *(_amount(step.bill, key) for key in (*COUNTED, *counts)))
-        for step in steps
+        (*names, *(_amount(bill, key) for key in (*COUNTED, *counts)))
+        for names, bill in bills.items()
     ]
     total = {
         key: sum(step.bill[key] for step in steps if key in step.bill)
@@ -170,7 +227,10 @@ def costs(results: Results) -> Table:
         "Cost of each step",
         ("step", "stage", "wall s", "CPU s", *(key.replace("_", " ") for key in counts)),
         body,
-        f"{waiting} steps are not finished." if waiting else "",
+        " ".join(
+            [f"{waiting} steps are not finished."] * bool(waiting)
+            + ["Sums over the seeds."] * (len(bills) < len(steps))
+        ),
     )
 
 
@@ -216,14 +276,19 @@ def _part(one: Closed) -> str:
 
 
 def _cost(row: Measured, name: str) -> str:
-    k, n = row.document["curves"]["over_n"]["k"], row.n
+    """The part of the samples that is read, the mean over seeds."""
+    return f"{100 * np.mean([_read(part, name) for part in row.each]):.0f} %"
+
+
+def _read(row: Measured, name: str) -> float:
+    k, n = row.k, row.n
     if name in (f"Maj1@{n}", f"Maj{k}@{n}", f"Pass@{n}"):
-        return "0 %"
+        return 0.0
     by_k = row.document["curves"]["over_k"]["cost.MajK"]["value"]
     if name.endswith((f".Maj{k}", ".MajK")):
         top = row.document["chosen"]["k"][name] if name.endswith("MajK") else min(k, n)
-        return f"{100 * by_k[top - 1]:.0f} %"
-    return "100 %"
+        return by_k[top - 1]
+    return 1.0
 
 
 def _plain(value: float | None) -> str:

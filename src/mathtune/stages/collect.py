@@ -1,4 +1,4 @@
-"""collect: graded samples to training rows: pairs and labelled solutions for the evaluator, paths for RFT."""
+"""collect: graded samples to training rows: pairs or labels for the evaluator, paths for RFT."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _as_union(value: Any) -> Any:
 
 
 class Collect(Stage[Path]):
-    """Collect training rows from graded samples of training problems. Its handle is the file written.
+    """Collect training rows from graded samples of training problems. Handle: the file written.
 
     Rows do not depend on the order of the files or of their rows: the draw is seeded per problem.
     """
@@ -40,10 +40,10 @@ class Collect(Stage[Path]):
     problems: File
     """The training problems. Samples of any other problem are refused: they would leak."""
     samples: Annotated[tuple[Columns, ...], BeforeValidator(_as_union)]
-    """Graded samples; several sets (of several models) are united, and each row names its source."""
+    """Graded samples; several sets (of several models) are united, each row naming its source."""
     keep: Literal["pairs", "labelled", "paths"]
-    """pairs: a right and a wrong solution (margin losses); labelled: as many right as wrong solutions
-    (cross-entropy); paths: gold and one correct solution for each distinct path (RFT)."""
+    """pairs: a right and a wrong solution (margin losses). labelled: as many right as wrong ones
+    (cross-entropy). paths: gold and one correct solution for each distinct path (RFT)."""
     per_problem: int = Field(default=10, ge=1)
     """Most pairs of a problem, or right and as many wrong solutions; 10 as in the paper."""
     right_from: Literal["samples", "gold"] = "samples"
@@ -161,7 +161,7 @@ class Candidate:
     source: str
 
 
-class Completion(Row):
+class Completion(Row, frozen=True):
     """A row as other trainers read it: what the model is given, and what it is to write."""
 
     prompt: str
@@ -280,7 +280,8 @@ def united(
     samples held until their turn comes.
 
     Raises:
-        InputError: samples of problems that are not in the problem file, not graded, or fewer than k.
+        InputError: samples of problems that are not in the problem file, not graded, or fewer than
+        k.
     """
     streams = []
     for name, columns in sources:

@@ -12,6 +12,7 @@ from mathtune import jsonl
 from mathtune.errors import InputError
 from mathtune.intervals import RESAMPLES
 from mathtune.measurement import CHOSEN, Outcome, Settings, measure
+from mathtune.progress import say
 from mathtune.records import Problem, Verdict
 from mathtune.samples import Joined, read_groups, read_problems
 from mathtune.stage import Columns, File, Stage
@@ -20,7 +21,7 @@ OUTCOMES = "outcomes.jsonl"
 
 
 class Measure(Stage[Path]):
-    """Measure samples of `problems`. Writes `outcomes.jsonl`, one row a problem; its handle is its folder.
+    """Measure samples of `problems`; writes `outcomes.jsonl`, a row a problem. Handle: its folder.
 
     Example:
         >>> stage = Measure(problems="test.jsonl", samples="samples.jsonl,grades.jsonl")
@@ -35,8 +36,8 @@ class Measure(Stage[Path]):
     greedy: Columns | None = None
     """Graded greedy solutions of the same problems, for Pass@1."""
     choose_on: File | None = None
-    """The folder of a measure of validation problems: K and N are taken from it. None: they are chosen
-    on these very problems, and the table says "optimistic"."""
+    """The folder of a measure of validation problems, from which K and N are taken. None: they are
+    chosen on these very problems, and the table says "optimistic"."""
     against: dict[str, File] = Field(default_factory=dict)
     """Folders of other measures of the same problems, by the name to show: paired comparisons."""
     grader: str = "math"
@@ -73,6 +74,13 @@ class Measure(Stage[Path]):
         groups = of_problems(self.samples, problems)
         document, outcomes = measure(groups, settings=settings, greedy=greedy)
         jsonl.write(folder / OUTCOMES, outcomes)
+        counts, ties = document["counts"], document["ties"]
+        say(
+            f"  of {counts['samples']} samples {counts['no_answer']} have no answer, "
+            f"{counts['undecided']} are undecided, {counts['verdict_differs_from_cluster']} have "
+            f"another verdict than their cluster; ties of votes in {ties['votes']:.1%}, of scores "
+            f"in {ties['scores']:.1%} of problems"
+        )
         return {"grader": self.grader, **document}
 
 
@@ -92,7 +100,8 @@ def of_problems(
         yield problem_id, rows
     if left:
         raise InputError(
-            f"{columns[0]}: {len(left)} problems have no samples, the first is {next(iter(left))!r}."
+            f"{columns[0]}: {len(left)} problems have no samples, the first is "
+            f"{next(iter(left))!r}; expected samples of every problem."
         )
 
 
@@ -106,7 +115,8 @@ def read_greedy(columns: Columns, problems: dict[str, Problem]) -> dict[str, boo
     for problem_id, rows in of_problems(columns, problems):
         if len(rows) != 1:
             raise InputError(
-                f"{columns[0]}: problem {problem_id!r} has {len(rows)} greedy solutions; expected 1."
+                f"{columns[0]}: problem {problem_id!r} has {len(rows)} greedy solutions; "
+                "expected 1."
             )
         grade = rows[0].grade
         if grade is None:

@@ -88,6 +88,8 @@ class Prepare(Stage[Data]):
         if self.fields and self.source in NAMED:
             raise InputError(f"fields: {self.source} has known fields; expected none.")
         to_problems((), fields=self.fields)
+        if self.source.endswith(FILES) and not Path(self.source).is_file():
+            raise InputError(f"{self.source}: no such file; expected problems, one a line.")
         if not _known(self.source):
             raise InputError(
                 f"source: found {self.source!r}, which is no file or folder; expected one, a hub "

@@ -68,6 +68,7 @@ class Train(Settings, Stage[str]):
         # Trained weights are kept in float32 whatever the arithmetic: an update of 1e-5 of a weight
         # is lost in bfloat16. Under adapters the model itself is frozen.
         dtype = self.dtype if self.lora is not None else "float32"
+        tokenizer: Any
         model, tokenizer = models.load(self.model, device=self.device, dtype=dtype)
         encoder = Encoder(tokenizer, self.prompt, self.max_length)
         items = encoder.items(rows, self.objective)
@@ -121,12 +122,15 @@ def _refuse_unknown_tokens(items: list[Any], model: Any, tokenizer: Any) -> None
 
 def _save(model: Any, tokenizer: Any, folder: Path) -> None:
     """Write the model folder under another name first: once it has its name, it is whole."""
+    from mathtune.training.checkpoint import writing
+
     partial = folder.with_name(folder.name + ".partial")
     for old in (partial, folder):
         shutil.rmtree(old, ignore_errors=True)
-    model.save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
-    partial.rename(folder)
+    with writing(partial):
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        partial.rename(folder)
 
 
 @contextmanager

@@ -14,20 +14,39 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mathtune import jsonl
+from mathtune.errors import InputError
 
 WEIGHTS = "weights.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 RANDOM = "random.safetensors"
 SCHEDULE = "schedule.json"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure to write `path` (a full disk, mostly) into a sentence.
+
+    Raises:
+        InputError: something inside the block could not be written.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path}: cannot be written ({error}); what was complete before is untouched, and the "
+            f"same command continues from there."
+        ) from error
 
 
 def name_of(update: int) -> str:

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import math
 import shutil
-import time
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +23,9 @@ import msgspec
 import transformers
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from mathtune import jsonl
+from mathtune import bill, jsonl
 from mathtune.errors import InputError
-from mathtune.progress import Progress
+from mathtune.progress import Progress, say
 from mathtune.records import Row
 from mathtune.training import checkpoint
 from mathtune.training.examples import Item
@@ -104,7 +106,8 @@ def fit(
     interruption.
 
     Raises:
-        InputError: a loss or gradient is not a finite number.
+        InputError: a loss or gradient is not a finite number, or a checkpoint cannot be written.
+        SystemExit: SIGTERM came; a checkpoint was written, and the exit code is 0.
     """
     transformers.set_seed(settings.seed)
     used_cache = model.config.use_cache
@@ -123,7 +126,11 @@ def fit(
             validation=validation,
             callbacks=[watch],
         )
-        trainer.train(resume_from_checkpoint=None if latest is None else str(latest))
+        with _on_sigterm(watch.stop):
+            trainer.train(resume_from_checkpoint=None if latest is None else str(latest))
+    if watch.stopped:
+        say("  stopped by SIGTERM; the same command continues from the checkpoint")
+        raise SystemExit(0)
     if settings.keep == "best":
         checkpoint.load_weights(model, folder / BEST)
     if settings.lora is not None:
@@ -160,16 +167,23 @@ class _Watch(TrainerCallback):
     def __init__(self, folder: Path, plan: Plan, progress: Progress, *, keep_best: bool) -> None:
         self.folder, self.plan, self.progress = folder, plan, progress
         self.keep_best = keep_best
+        self.stopped = False
         self._due = False
-        self._start = time.monotonic()
+        self._meter = bill.Meter()
+
+    def stop(self) -> None:
+        """Ask for a checkpoint and an end after the update under way."""
+        self.stopped = True
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
         """A checkpoint at the end of an epoch waits for its validation; none at the very end."""
         self._due = False
+        if self.stopped:
+            control.should_save = control.should_training_stop = True
         if state.global_step >= self.plan.updates:
-            control.should_save = False
+            self.stopped = control.should_save = False
         elif state.global_step % self.plan.updates_per_epoch == 0:
             self._due, control.should_save = control.should_save, False
         return control
@@ -178,6 +192,8 @@ class _Watch(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
         control.should_save = self._due
+        if self.stopped and state.global_step % self.plan.updates_per_epoch:
+            control.should_evaluate = False  # the epoch has not ended, it was left
         return control
 
     def on_log(
@@ -194,7 +210,9 @@ class _Watch(TrainerCallback):
             gradient_norm=logs["grad_norm"],
         )
         self._write(point)
-        self.progress.advance(note=f"loss {logs['loss']:.4f}")
+        used = self._meter.read()
+        rate = used["trained_tokens"] / max(used["wall_s"], 0.01)
+        self.progress.advance(note=f"loss {logs['loss']:.4f}, {rate:,.0f} tokens/s")
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -211,6 +229,19 @@ class _Watch(TrainerCallback):
     def _write(self, point: Point) -> None:
         with (self.folder / CURVE).open("ab") as stream:
             stream.write(msgspec.json.encode(point) + b"\n")
+
+
+@contextmanager
+def _on_sigterm(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` where SIGTERM (a cluster takes the machine back) would have ended the process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: stop())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _arguments(

@@ -20,7 +20,7 @@ class Lora(BaseModel):
     """Rank of the adapters."""
     alpha: PositiveInt = 32
     """Scale of the adapters: their product counts alpha / rank times."""
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout on the adapters' input while training."""
     targets: tuple[str, ...] = ()
     """Names of the linear layers that get adapters; none: every linear layer but the output."""
@@ -35,7 +35,7 @@ class Settings(BaseModel):
     """The loss, and with it the kind of row the examples must be: mle takes Example rows;
     cls-margin, ctr and mul-margin take Pair rows; cls-xent and mul-xent take Labelled rows, or Pair
     rows as two."""
-    epochs: float = Field(3.0, gt=0)
+    epochs: float = Field(default=3.0, gt=0)
     """Passes over the examples; a fraction ends within a pass."""
     updates: PositiveInt | None = None
     """At most this many optimizer updates."""
@@ -45,17 +45,17 @@ class Settings(BaseModel):
     """Examples that pass through the model at once, a divisor of the batch size; None: the largest
     one whose longest examples stay within 8,192 tokens. It changes memory and speed, not the
     loss."""
-    learning_rate: float = Field(2e-5, gt=0)
+    learning_rate: float = Field(default=2e-5, gt=0)
     """Peak learning rate."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """The learning rate after the warm-up: down to 0 in a half cosine or a line, or constant."""
-    warmup: float = Field(0.03, ge=0, lt=1)
+    warmup: float = Field(default=0.03, ge=0, lt=1)
     """Share of the updates in which the learning rate rises from 0."""
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
     """AdamW's decoupled decay of the weight matrices."""
     betas: tuple[float, float] = (0.9, 0.999)
     """AdamW's decay rates of the first and second moment; (0.9, 0.98) suits small models."""
-    clip: float | None = Field(1.0, gt=0)
+    clip: float | None = Field(default=1.0, gt=0)
     """Gradients with a larger norm are scaled down to it; None: never."""
     max_length: PositiveInt = 512
     """Tokens of prompt and target together. A longer solution is cut, and then has no end token to
@@ -63,9 +63,9 @@ class Settings(BaseModel):
     are counted in the metrics."""
     prompt: Form = "auto"
     """The form of the prompts; see mathtune.prompts."""
-    margin: float = Field(1.0, ge=0)
+    margin: float = Field(default=1.0, ge=0)
     """The margin (lambda) of Eq. 8 and Eq. 10, in nats; the paper does not publish its own."""
-    alpha: float = Field(1.0, ge=0)
+    alpha: float = Field(default=1.0, ge=0)
     """Weight of the mle term in ctr, mul-margin and mul-xent; the paper publishes none."""
     per_token: bool = False
     """Whether Eq. 10 compares log p per token; the paper compares sums."""

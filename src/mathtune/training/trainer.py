@@ -218,7 +218,7 @@ class Trainer(transformers.Trainer):
         self._pending.clear()
         metrics = {"eval_loss": float(torch.stack(parts).sum())}
         self.log(dict(metrics))
-        self.control = self.callback_handler.on_evaluate(
+        self.control: transformers.TrainerControl = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
         return metrics
@@ -230,12 +230,13 @@ class Trainer(transformers.Trainer):
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         partial = self._folder / f"{checkpoint.name_of(self.state.global_step)}.partial"
         shutil.rmtree(partial, ignore_errors=True)
-        checkpoint.save_weights(self.trained, partial)
         assert self.optimizer is not None
-        checkpoint.save_optimizer(self.optimizer, self.lr_scheduler, partial)
-        checkpoint.save_random(partial)
-        self.state.save_to_json(str(partial / "trainer_state.json"))
-        checkpoint.complete(partial)
+        with checkpoint.writing(partial):
+            checkpoint.save_weights(self.trained, partial)
+            checkpoint.save_optimizer(self.optimizer, self.lr_scheduler, partial)
+            checkpoint.save_random(partial)
+            self.state.save_to_json(str(partial / "trainer_state.json"))
+            checkpoint.complete(partial)
 
     def _load_from_checkpoint(
         self, resume_from_checkpoint: str, model: nn.Module | None = None

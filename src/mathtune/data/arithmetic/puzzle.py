@@ -113,7 +113,7 @@ def follow(
     `values` gives what is known beforehand (the answer, for a check). Raises ArithmeticError
     where a division leaves a remainder: a family never offers such a plan.
     """
-    known: dict[Operand, int] = dict(values) if values else {}
+    known: dict[Operand, int] = {key: value for key, value in (values or {}).items()}  # noqa: C416
     lines = []
     for step in steps:
         left, right = known.get(step.left, step.left), known.get(step.right, step.right)

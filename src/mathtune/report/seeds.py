@@ -1,0 +1,109 @@
+"""Several seeds of a recipe in one run: rows averaged within each problem, measured again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from mathtune.intervals import average_seeds, intervals, paired
+from mathtune.measurement import CHOSEN, Outcome, rounded
+from mathtune.report.results import Document, Measured, Results
+
+
+def over_seeds(results: Results) -> Results:
+    """The results with the rows of several seeds averaged; unchanged where there is one seed."""
+    return replace(results, rows=averaged(results.rows))
+
+
+def averaged(rows: Sequence[Measured]) -> list[Measured]:
+    """The rows, those of one name under several seeds (`seed-0/ssft`, `seed-1/ssft`) as one row.
+
+    A seed is no new problem: values are averaged within each problem, and intervals and tests are
+    over problems, as for one seed. Rows of other problems, or that stand alone, stay as they are.
+    """
+    named: dict[str, list[Measured]] = defaultdict(list)
+    for row in rows:
+        named[row.name.rpartition("/")[2]].append(row)
+    merged: dict[str, Measured] = {}
+    for name, parts in named.items():
+        same = all(part.outcomes.keys() == parts[0].outcomes.keys() for part in parts)
+        if len(parts) > 1 and same and len({part.n for part in parts}) == 1:
+            merged[name] = _average(name, parts)
+    with_controls = {
+        name: replace(row, document={**row.document, "against": _against(row, merged)})
+        for name, row in merged.items()
+    }
+    kept: dict[str, Measured] = {}
+    for row in rows:
+        name = row.name.rpartition("/")[2]
+        kept.setdefault(name if name in merged else row.name, with_controls.get(name, row))
+    return list(kept.values())
+
+
+def _average(name: str, parts: list[Measured]) -> Measured:
+    values = average_seeds([{i: one.values for i, one in p.outcomes.items()} for p in parts])
+    outcomes = {i: Outcome(problem_id=i, values=row, picks={}) for i, row in values.items()}
+    names = list(next(iter(values.values())))
+    columns = np.array([[row[metric] for metric in names] for row in values.values()])
+    found = intervals(columns)
+    base = columns[:, [names.index(f"Maj1@{parts[0].n}")]]
+    over = zip(names, paired(columns, base), strict=True)
+    first = parts[0].document
+    document = {
+        "grader": first["grader"],
+        "problems": first["problems"],
+        "n": first["n"],
+        "metrics": {metric: asdict(one) for metric, one in zip(names, found, strict=True)},
+        "over_maj1": {metric: asdict(one) for metric, one in over},
+        "curves": first["curves"],
+        "against": first["against"],
+    }
+    if all(part.scored for part in parts):
+        document["chosen"] = _chosen(parts)
+    deciding = [part.chosen_by for part in parts if part.chosen_by is not None]
+    return replace(
+        parts[0],
+        name=name,
+        document=rounded(document),
+        outcomes=outcomes,
+        chosen_by=_best(deciding) if len(deciding) == len(parts) else None,
+        parts=tuple(parts),
+    )
+
+
+def _chosen(parts: Sequence[Measured]) -> Document:
+    """What was chosen, seed by seed: `K = 5, 3, 5`."""
+    chosen = [part.document["chosen"] for part in parts]
+    return {
+        **chosen[0],
+        "optimistic": any(one["optimistic"] for one in chosen),
+        "k": {name: ", ".join(str(one["k"][name]) for one in chosen) for name in CHOSEN},
+    }
+
+
+def _best(deciding: Sequence[Document]) -> Document:
+    """The strategy with the best mean over seeds where K was chosen."""
+    means = {
+        name: np.mean([document["metrics"][name]["value"] for document in deciding])
+        for name in CHOSEN
+    }
+    return {"chosen": {"best": max(CHOSEN, key=lambda name: means[name])}}
+
+
+def _against(row: Measured, merged: Mapping[str, Measured]) -> Document:
+    """Paired differences to the averaged controls, in the metrics that both have."""
+    found: Document = {}
+    for name in row.document["against"]:
+        if name in merged and merged[name].outcomes.keys() == row.outcomes.keys():
+            other = merged[name]
+            shared = [metric for metric in row.metrics if metric in other.metrics]
+            ours, theirs = (
+                np.array([[one.outcomes[i].values[m] for m in shared] for i in row.outcomes])
+                for one in (row, other)
+            )
+            pairs = zip(shared, paired(ours, theirs), strict=True)
+            found[name] = rounded({metric: asdict(one) for metric, one in pairs})
+    return found

@@ -1,0 +1,184 @@
+"""The scaling study (Yuan et al. 2023): log-linear fits with intervals, claims, FLOPs; all pure.
+
+Accuracies are fractions, losses any unit, logarithms natural: a slope on log x times log 2 is the
+gain of a doubling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mathtune.intervals import RESAMPLES, Interval, resampled_means
+
+Floats = NDArray[np.float64]
+Answer = Literal["yes", "no", "cannot tell"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """y = intercept + slope * x by least squares; `r2`: the part of y's variance explained."""
+
+    intercept: float
+    slope: float
+    r2: float
+
+    @property
+    def per_doubling(self) -> float:
+        """What y gains when what was logged doubles; only for lines on log x."""
+        return self.slope * log(2)
+
+    def at(self, x: float) -> float:
+        """The line's y at x."""
+        return self.intercept + self.slope * x
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A line with 95 % intervals of its slope and of its r2."""
+
+    line: Line
+    slope: Interval
+    r2: Interval
+
+
+def line(x: ArrayLike, y: ArrayLike) -> Line:
+    """Least squares through points; r2 is 1 where y does not vary.
+
+    Raises:
+        ValueError: fewer than two different x.
+
+    Example:
+        >>> line([1, 2, 3], [2, 4, 6])
+        Line(intercept=0.0, slope=2.0, r2=1.0)
+    """
+    intercepts, slopes, r2s = _lines(np.asarray(x, dtype=float), np.asarray(y, dtype=float)[None])
+    return Line(float(intercepts[0]), float(slopes[0]), float(r2s[0]))
+
+
+def log_line(x: ArrayLike, y: ArrayLike) -> Line:
+    """y = a + b log(x), the paper's law for supervised data: `line` on the natural log of x > 0.
+
+    Example:
+        >>> round(log_line([100, 200, 400], [0.1, 0.2, 0.3]).per_doubling, 9)
+        0.1
+    """
+    return line(np.log(np.asarray(x, dtype=float)), y)
+
+
+def fit_over_points(
+    x: ArrayLike, y: ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Fit:
+    """The line with intervals from resampling its points, for points that are experiments.
+
+    Draws with fewer than two different x are left out.
+    """
+    xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, len(xs), size=(resamples, len(xs)))
+    usable = drawn[np.ptp(xs[drawn], axis=1) > 0]
+    found = [_lines(xs[rows], ys[rows][None]) for rows in usable]
+    slopes = np.array([part[1][0] for part in found])
+    r2s = np.array([part[2][0] for part in found])
+    whole = line(xs, ys)
+    return Fit(whole, _interval(whole.slope, slopes), _interval(whole.r2, r2s))
+
+
+def fit_over_problems(
+    x: ArrayLike, values: Floats, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Fit:
+    """The line through the mean of each column, with intervals from resampling the problems.
+
+    `values` float (P, points): every problem's value at every point, so that points share problems.
+    """
+    xs = np.asarray(x, dtype=float)
+    _, slopes, r2s = _lines(xs, resampled_means(values, resamples=resamples, seed=seed))
+    whole = line(xs, values.mean(axis=0))
+    return Fit(whole, _interval(whole.slope, slopes), _interval(whole.r2, r2s))
+
+
+def better_predictor(
+    ours: ArrayLike,
+    theirs: ArrayLike,
+    values: Floats,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """r2 of the line on `ours` minus r2 of the line on `theirs`, problems resampled.
+
+    For "the pre-training loss predicts accuracy better than the number of parameters does".
+    """
+    means = resampled_means(values, resamples=resamples, seed=seed)
+    whole = values.mean(axis=0)
+    first, second = (np.asarray(x, dtype=float) for x in (ours, theirs))
+    differences = _lines(first, means)[2] - _lines(second, means)[2]
+    return _interval(line(first, whole).r2 - line(second, whole).r2, differences)
+
+
+def holds(interval: Interval, *, above: float = 0.0) -> Answer:
+    """Whether a claim "it is above" holds: yes or no where the interval lies on one side.
+
+    Example:
+        >>> holds(Interval(0.2, 0.1, 0.3)), holds(Interval(0.2, -0.1, 0.5))
+        ('yes', 'cannot tell')
+    """
+    if interval.low > above:
+        return "yes"
+    return "no" if interval.high < above else "cannot tell"
+
+
+def training_flops(parameters: float, *, tokens: float) -> float:
+    """FLOPs of training (their appendix E): 6 N n_ctx N_s, `tokens` = n_ctx N_s over all epochs.
+
+    `parameters`: those that are no embeddings, as in all formulas here.
+    """
+    return 6.0 * parameters * tokens
+
+
+def sampling_flops(
+    parameters: float,
+    *,
+    layers: int,
+    width: int,
+    prompt: float,
+    solution: float,
+    samples: float,
+) -> float:
+    """FLOPs of drawing `samples` solutions; `solution` and `prompt` are their tokens.
+
+        C_fwd(n) = 2 N + 2 n_layer n d          a token of the prompt
+        C'_fwd(i) = 1.66 N + 2 n_layer i d      a token with the key-value cache
+        C = N_s [n_q C_fwd(n_q) + sum_{i = n_q}^{n_q + n_r} C'_fwd(i)]
+
+    Their appendix E; the printed sum multiplies each term by i once more, which is taken as a
+    misprint: C'_fwd(i) is already the cost of token i.
+    """
+    read = prompt * (2 * parameters + 2 * layers * prompt * width)
+    mean_position = prompt + solution / 2
+    write = (solution + 1) * (1.66 * parameters + 2 * layers * mean_position * width)
+    return samples * (read + write)
+
+
+def _lines(x: Floats, ys: Floats) -> tuple[Floats, Floats, Floats]:
+    """Intercept, slope and r2, float (R,) each, of lines through the rows of `ys` (R, points)."""
+    centred = x - x.mean()
+    spread = float(centred @ centred)
+    if spread == 0.0:
+        raise ValueError("a line needs at least two different x")
+    means = ys.mean(axis=1, keepdims=True)
+    slopes = (ys - means) @ centred / spread
+    total = ((ys - means) ** 2).sum(axis=1)
+    explained = slopes**2 * spread
+    r2s = np.where(total > 0, explained / np.where(total > 0, total, 1.0), 1.0)
+    return means[:, 0] - slopes * x.mean(), slopes, r2s
+
+
+def _interval(value: float, resampled: Floats | Sequence[float]) -> Interval:
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return Interval(float(value), float(low), float(high))

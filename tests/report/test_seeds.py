@@ -1,0 +1,64 @@
+"""Seeds are averaged within each problem: by hand, and nothing changes where there is one seed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mathtune.measurement import Outcome
+from mathtune.report.gap import closed, sentence
+from mathtune.report.results import Measured, Results, read_run
+from mathtune.report.seeds import averaged, over_seeds
+from mathtune.report.tables import accuracy_tables, costs
+
+
+@pytest.fixture(scope="module")
+def one(run_folder: Path) -> Results:
+    return read_run(run_folder)
+
+
+def seeded(results: Results) -> Results:
+    """`ssft` and `again` twice; in the second seed greedy is right everywhere."""
+    base, *trained = results.rows
+    first = [replace(row, name=f"seed-0/{row.name}") for row in trained]
+    second = [_perfect(replace(row, name=f"seed-1/{row.name}")) for row in trained]
+    steps = [replace(step, name=f"seed-{n}/{step.name}") for n in (0, 1) for step in results.steps]
+    return replace(results, rows=[base, *first, *second], steps=steps)
+
+
+def _perfect(row: Measured) -> Measured:
+    outcomes = {
+        name: Outcome(problem_id=name, values={**found.values, "Pass@1": 1.0}, picks=found.picks)
+        for name, found in row.outcomes.items()
+    }
+    return replace(row, outcomes=outcomes)
+
+
+def test_one_seed_is_left_alone(one: Results) -> None:
+    assert averaged(one.rows) == one.rows
+
+
+def test_two_seeds_by_hand(one: Results) -> None:
+    """ssft: greedy 2 of 5 and 5 of 5, mean 0.7; again: 3 of 5 and 5 of 5, mean 0.8."""
+    results = over_seeds(seeded(one))
+    assert [row.name for row in results.rows] == ["base", "ssft", "again"]
+    _, ssft, again = results.rows
+    assert ssft.metrics["Pass@1"]["value"] == pytest.approx(0.7)
+    assert ssft.outcomes["saved"].values["Pass@1"] == 0.5
+    assert again.metrics["Pass@1"]["value"] == pytest.approx(0.8)
+    found = again.document["against"]["ssft"]["Pass@1"]
+    assert found["difference"] == pytest.approx(0.1)
+    assert [part.name for part in ssft.each] == ["seed-0/ssft", "seed-1/ssft"]
+
+
+def test_the_tables_say_so(one: Results) -> None:
+    results = over_seeds(seeded(one))
+    tables = {table.title: table for table in accuracy_tables(results, closed(results))}
+    assert "Means over 2 seeds" in tables["Models"].note
+    row = next(row for row in tables["Models"].rows if row[0] == "ssft")
+    assert row[2].startswith("70.0 [")
+    assert [row[0] for row in tables["Evaluators"].rows][:2] == ["seed-0/ssft", "seed-1/ssft"]
+    bill = costs(results)
+    assert "Sums over the seeds." in bill.note
+    assert len(bill.rows) == len(one.steps) + 1
+    assert "ssft solves 70.0% greedily" in sentence(results, closed(results))

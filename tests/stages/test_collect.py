@@ -1,0 +1,224 @@
+"""The stage collect: draws, paths, unions, counts, refusals, whatever the order of files."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mathtune import jsonl
+from mathtune.errors import InputError
+from mathtune.records import Example, Graded, Labelled, Pair, Problem, Row, Sample, Verdict
+from mathtune.stage import Columns
+from mathtune.stages.collect import Collect, Completion
+
+Texts = dict[str, list[tuple[str, str]]]
+"""Per problem: (text, answer) of each sample; "8" is right, "" no answer, "?" undecided."""
+
+PROBLEMS = [
+    Problem(id="a", problem="A?", answer="8", solution="Gold: <<4+4=8>>"),
+    Problem(id="b", problem="B?", answer="8", solution="Gold: <<4+4=9>>"),
+    Problem(id="c", problem="C?", answer="8"),
+]
+
+
+def write(folder: Path, texts: Texts) -> Columns:
+    folder.mkdir()
+    samples, grades = [], []
+    for name, rows in texts.items():
+        numbers: dict[str, int] = {}
+        for index, (text, answer) in enumerate(rows):
+            verdict = {"8": "correct", "": "no_answer", "?": "undecided"}.get(answer, "wrong")
+            samples.append(
+                Sample(problem_id=name, index=index, text=text, finish_reason="stop", tokens=3)
+            )
+            grades.append(
+                Graded(
+                    problem_id=name,
+                    index=index,
+                    answer=answer or None,
+                    rule=None,
+                    verdict=Verdict(verdict),
+                    cluster=numbers.setdefault(answer, len(numbers)) if answer else None,
+                )
+            )
+    jsonl.write(folder / "samples.jsonl", samples)
+    jsonl.write(folder / "grades.jsonl", grades)
+    return (folder / "samples.jsonl", folder / "grades.jsonl")
+
+
+def collect(
+    folder: Path, kind: type[Row], texts: Texts | tuple[Columns, ...], **config: Any
+) -> tuple[list[Any], dict[str, Any]]:
+    folder.mkdir()
+    jsonl.write(folder / "problems.jsonl", config.pop("problems", PROBLEMS))
+    samples = (write(folder / "drafts", texts),) if isinstance(texts, dict) else texts
+    stage = Collect(problems=folder / "problems.jsonl", samples=samples, **config)
+    metrics = stage.run(folder)
+    return list(jsonl.read(stage.outputs(folder), kind)), metrics
+
+
+MANY: Texts = {
+    "a": [(f"right {i % 6}", "8") for i in range(12)] + [(f"wrong {i}", "7") for i in range(4)],
+    "b": [("right", "8")] * 3 + [("silent", ""), ("slow", "?")],
+    "c": [("wrong", "7"), ("worse", "6")],
+}
+
+
+def test_pairs_are_drawn_without_replacement_and_everything_dropped_is_counted(
+    tmp_path: Path,
+) -> None:
+    rows, counts = collect(tmp_path / "x", Pair, MANY, keep="pairs")
+    assert {row.problem_id for row in rows} == {"a"}
+    assert len(rows) == 4  # as many as there are distinct wrong texts
+    assert len({row.right for row in rows}) == len({row.wrong for row in rows}) == 4
+    assert all(row.right.startswith("right") and row.wrong.startswith("wrong") for row in rows)
+    assert rows[0].problem == "A?"
+    assert counts == {
+        "problems": 3,
+        "samples": 23,
+        "no_answer_dropped": 1,
+        "undecided_dropped": 1,
+        "duplicate_texts_dropped": 8,
+        "only_right": 1,
+        "only_wrong": 1,
+        "problems_used": 1,
+        "rows": 4,
+    }
+    few, _ = collect(tmp_path / "y", Pair, MANY, keep="pairs", per_problem=2)
+    assert len(few) == 2
+
+
+def test_labelled_is_balanced(tmp_path: Path) -> None:
+    rows, counts = collect(tmp_path / "x", Labelled, MANY, keep="labelled")
+    assert [row.correct for row in rows] == [True, False] * 4
+    assert len({row.solution for row in rows}) == 8
+    assert counts["rows"] == 8
+
+
+def test_gold_stands_in_where_no_sample_is_right(tmp_path: Path) -> None:
+    texts: Texts = {"a": [("wrong", "7")], "c": [("wrong", "7")]}
+    rows, counts = collect(tmp_path / "x", Pair, texts, keep="pairs", right_from="gold")
+    assert [(row.problem_id, row.right) for row in rows] == [("a", "Gold: <<4+4=8>>")]
+    assert counts["gold_stands_in"] == 1
+    assert counts["only_wrong"] == 1  # c has no gold solution
+    with pytest.raises(InputError, match="no problem has both a right and a wrong solution"):
+        collect(tmp_path / "y", Pair, texts, keep="pairs")
+
+
+def test_hard_negatives_are_of_the_most_frequent_wrong_answers(tmp_path: Path) -> None:
+    rare = [(f"rare {i}", f"1{i}") for i in range(20)]
+    texts: Texts = {"a": [*rare, *((f"often {i}", "7") for i in range(4)), *MANY["a"][:6]]}
+    rows, _ = collect(
+        tmp_path / "x", Pair, texts, keep="pairs", per_problem=4, wrong_from="frequent"
+    )
+    assert {row.wrong for row in rows} == {f"often {i}" for i in range(4)}
+    others, _ = collect(tmp_path / "y", Pair, texts, keep="pairs", per_problem=4)
+    assert {row.wrong for row in others} != {row.wrong for row in rows}
+
+
+@pytest.mark.parametrize("keep", ["pairs", "labelled", "paths"])
+def test_rows_do_not_depend_on_the_order_of_files_and_rows(tmp_path: Path, keep: str) -> None:
+    rng = random.Random(0)
+    one: Texts = {
+        p: [(f"{p} {i} <<{i}+1={i + 1}>>", "8" if i % 2 else "7") for i in range(9)] for p in "abc"
+    }
+    two: Texts = {
+        p: [(f"{p}, {i}: <<{i}+1={i + 1}>>", "8" if i % 2 else "7") for i in range(9)] for p in "cb"
+    }
+    shuffled = {p: rng.sample(one[p], len(one[p])) for p in "cab"}
+    kinds: dict[str, type[Row]] = {"pairs": Pair, "labelled": Labelled, "paths": Example}
+    found = []
+    for number, (first, reverse) in enumerate(((one, False), (shuffled, True))):
+        place = tmp_path / str(number)
+        place.mkdir()
+        columns = (write(place / "m7", first), write(place / "m13", two))
+        samples = columns[::-1] if reverse else columns
+        rows, metrics = collect(place / "x", kinds[keep], samples, keep=keep, per_problem=3)
+        found.append((rows, {**metrics, "sources": metrics.get("sources")}))
+    assert found[0][0] == found[1][0]
+    assert found[0][1] == found[1][1]
+
+
+def test_the_seed_changes_the_draw_of_every_problem_alone(tmp_path: Path) -> None:
+    one, _ = collect(tmp_path / "x", Pair, MANY, keep="pairs", per_problem=2)
+    other, _ = collect(tmp_path / "y", Pair, MANY, keep="pairs", per_problem=2, seed=1)
+    alone, _ = collect(tmp_path / "z", Pair, {"a": MANY["a"]}, keep="pairs", per_problem=2)
+    assert one != other
+    assert one == alone
+
+
+PATHS: Texts = {
+    "a": [
+        ("x <<4+4=8>>", "8"),
+        ("a longer x <<4+4=8>>", "8"),
+        ("<<2*4=8>>", "8"),
+        ("<<2*4=9>>", "8"),
+        ("<<1+1=2>>", "2"),
+        ("eight", "8"),
+    ],
+    "b": [("<<3+5=8>>", "8"), ("<<3+5=8>>", "8")],
+}
+
+
+def test_paths_are_gold_and_one_solution_for_each_path(tmp_path: Path) -> None:
+    rows, counts = collect(tmp_path / "x", Example, PATHS, keep="paths")
+    assert [(row.problem_id, row.solution, row.source) for row in rows] == [
+        ("a", "Gold: <<4+4=8>>", "gold"),
+        ("a", "<<2*4=8>>", "drafts"),
+        ("a", "a longer x <<4+4=8>>", "drafts"),
+        ("a", "eight", "drafts"),
+        ("b", "Gold: <<4+4=9>>", "gold"),
+        ("b", "<<3+5=8>>", "drafts"),
+    ]
+    assert counts["correct"] == 7
+    assert counts["false_equation_dropped"] == 1
+    assert counts["repeated_path_dropped"] == 2
+    assert counts["without_equations"] == 1
+    assert counts["gold"] == 2
+    assert counts["gold_with_false_equation"] == 1
+    assert counts["without_gold_solution"] == 1
+    assert counts["rows"] == 6
+    assert counts["histogram"] == {"0": 1, "1": 1, "3": 1}
+    assert counts["paths_per_problem"] == pytest.approx(4 / 3, abs=1e-6)
+
+
+def test_ablations_of_paths(tmp_path: Path) -> None:
+    rows, _ = collect(tmp_path / "x", Example, PATHS, keep="paths", dedup=False, gold=False)
+    assert len(rows) == 6  # all correct ones whose equations hold
+    first, _ = collect(tmp_path / "y", Example, PATHS, keep="paths", k=1, gold=False)
+    assert [row.solution for row in first] == ["x <<4+4=8>>", "<<3+5=8>>"]
+    capped, counts = collect(tmp_path / "z", Example, PATHS, keep="paths", most=1, gold=False)
+    assert [row.problem_id for row in capped] == ["a", "b"]
+    assert counts["over_most_dropped"] == 2
+
+
+def test_a_union_is_deduplicated_together_and_remembers_its_sources(tmp_path: Path) -> None:
+    small = write(tmp_path / "small", {"a": [("s <<4+4=8>>", "8"), ("s <<2*4=8>>", "8")]})
+    large = write(tmp_path / "large", {"a": [("l <<4+4=8>>", "8")], "b": [("l <<9-1=8>>", "8")]})
+    rows, counts = collect(tmp_path / "x", Example, (small, large), keep="paths", gold=False)
+    assert len(rows) == 3
+    assert {row.source for row in rows} <= {"small", "large"}
+    assert counts["sources"] == {
+        "small": {"correct": 2, "paths": 2, "exclusive_paths": 1},
+        "large": {"correct": 2, "paths": 2, "exclusive_paths": 1},
+    }
+
+
+def test_completions_for_other_trainers(tmp_path: Path) -> None:
+    rows, _ = collect(tmp_path / "x", Example, PATHS, keep="paths", completions=True)
+    found = list(jsonl.read(tmp_path / "x" / "completions.jsonl", Completion))
+    assert [row.completion for row in found] == [row.solution for row in rows]
+    assert found[0].prompt == "Problem: A?\nSolution:\n"
+
+
+def test_bad_input_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="1 problems that are not in the problem file, 'z'"):
+        collect(tmp_path / "x", Pair, {**MANY, "z": MANY["a"]}, keep="pairs")
+    with pytest.raises(InputError, match="problem 'a' has 6 samples; expected at least k = 7"):
+        collect(tmp_path / "y", Example, PATHS, keep="paths", k=7)
+    ungraded = (write(tmp_path / "w", PATHS)[0],)
+    with pytest.raises(InputError, match="not graded"):
+        collect(tmp_path / "z", Example, (ungraded,), keep="paths")

@@ -1,0 +1,93 @@
+"""AUC, calibration and shortcuts: by hand and by counting all pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mathtune.judging import auc, auc_error, ece, habit_scores, reliability, roc, within_auc
+
+SAMPLES = st.lists(
+    st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.booleans(), st.integers(0, 2)),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(SAMPLES)
+def test_auc_counts_all_pairs(rows: list[tuple[float, bool, int]]) -> None:
+    right = [score for score, good, _ in rows if good]
+    wrong = [score for score, good, _ in rows if not good]
+    found = auc(np.array([r[0] for r in rows]), np.array([r[1] for r in rows]))
+    if not right or not wrong:
+        assert found is None
+        return
+    wins = [1.0 if a > b else 0.5 if a == b else 0.0 for a in right for b in wrong]
+    assert found == pytest.approx(np.mean(wins))
+
+
+@given(SAMPLES)
+def test_within_auc_is_the_auc_of_each_problem(rows: list[tuple[float, bool, int]]) -> None:
+    scores, right = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
+    problem = np.array([r[2] for r in rows])
+    expected = {int(p): auc(scores[problem == p], right[problem == p]) for p in set(problem)}
+    assert within_auc(scores, right, problem) == {
+        p: pytest.approx(value) for p, value in expected.items() if value is not None
+    }
+
+
+def test_knowing_easy_problems_raises_only_the_overall_auc() -> None:
+    problem = np.array([0] * 4 + [1] * 4)
+    right = np.array([True, True, True, False, True, False, False, False])
+    scores = np.where(problem == 0, 0.9, 0.1)
+    assert auc(scores, right) == pytest.approx(0.75)
+    assert within_auc(scores, right, problem) == {0: 0.5, 1: 0.5}
+
+
+def test_the_error_of_the_overall_auc_is_that_of_resampled_problems() -> None:
+    rng = np.random.default_rng(0)
+    problem = np.repeat(np.arange(60), 8)
+    ease = np.repeat(rng.random(60), 8)
+    right = rng.random(480) < ease
+    scores = 0.5 * ease + rng.random(480) * 0.5 + 0.1 * right
+    found = auc_error(scores, right, problem)
+    resampled = []
+    for _ in range(400):
+        drawn = np.concatenate([np.arange(p * 8, p * 8 + 8) for p in rng.integers(0, 60, 60)])
+        resampled.append(auc(scores[drawn], right[drawn]))
+    assert found == pytest.approx(np.std(np.array(resampled, dtype=float)), rel=0.15)
+    assert auc_error(scores, right, np.zeros(480, dtype=int)) is None
+
+
+def test_reliability_and_ece_by_hand() -> None:
+    scores = np.array([0.05, 0.05, 0.65, 0.69, 1.0])
+    right = np.array([False, True, True, True, True])
+    bins = reliability(scores, right)
+    assert [(b["low"], b["count"], b["right"]) for b in bins] == [
+        (0.0, 2, 0.5),
+        (0.6, 2, 1.0),
+        (0.9, 1, 1.0),
+    ]
+    assert ece(scores, right) == pytest.approx((2 * 0.45 + 2 * 0.33 + 0) / 5)
+
+
+def test_roc_is_a_staircase_with_the_auc_below_it() -> None:
+    scores, right = np.array([0.9, 0.8, 0.8, 0.1]), np.array([True, True, False, False])
+    points = roc(scores, right)
+    assert points == [(0.0, 0.0), (0.0, 0.5), (0.5, 1.0), (1.0, 1.0)]
+    x, y = np.array(points).T
+    assert np.trapezoid(y, x) == pytest.approx(auc(scores, right))
+    many = np.random.default_rng(0).random(5000)
+    assert len(roc(many, many > 0.5)) == 101
+
+
+def test_a_habit_is_scored_by_the_other_half_of_the_problems() -> None:
+    problem = np.array([0, 0, 1, 1])
+    habits = ["boxed", "plain", "boxed", "plain"]
+    right = np.array([True, False, True, True])
+    # Problem 1 is scored with problem 0's rates: overall 1/2, boxed (1 + 1/2) / 2, plain (1/2) / 2.
+    # Problem 0 with problem 1's: overall 1, so 1 for both.
+    found = habit_scores(habits, right, problem)
+    assert found.tolist() == [1.0, 1.0, 0.75, 0.25]

@@ -1,0 +1,95 @@
+"""Fits by hand and against numpy, intervals that hold the truth, FLOPs of the paper's table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mathtune.intervals import Interval
+from mathtune.scaling import (
+    better_predictor,
+    fit_over_points,
+    fit_over_problems,
+    holds,
+    line,
+    log_line,
+    sampling_flops,
+    training_flops,
+)
+
+
+def test_a_line_by_hand() -> None:
+    # x = 0, 1, 2 and y = 0, 1, 5: slope 5/2, mean 2, r2 = (5/2)^2 * 2 / 14 = 25/28.
+    found = line([0, 1, 2], [0, 1, 5])
+    assert (found.intercept, found.slope) == (pytest.approx(-0.5), pytest.approx(2.5))
+    assert found.r2 == pytest.approx(25 / 28)
+    assert found.at(4) == pytest.approx(9.5)
+
+
+def test_a_line_is_that_of_numpy() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.random(9), rng.random(9)
+    slope, intercept = np.polyfit(x, y, 1)
+    found = line(x, y)
+    assert (found.slope, found.intercept) == (pytest.approx(slope), pytest.approx(intercept))
+    assert found.r2 == pytest.approx(np.corrcoef(x, y)[0, 1] ** 2)
+
+
+def test_log_line_of_the_papers_supervised_data() -> None:
+    # Yuan et al., Table 5, 7B with 3 epochs, from 1/8 of the data on: about 6.6 points a doubling.
+    found = log_line([1 / 8, 1 / 4, 1 / 2, 1], [16.5, 22.7, 30.9, 35.9])
+    assert found.per_doubling == pytest.approx((3 * (35.9 - 16.5) + (30.9 - 22.7)) / 10)
+    assert found.r2 > 0.98
+
+
+def test_no_line_through_one_x() -> None:
+    with pytest.raises(ValueError, match="two different x"):
+        line([1, 1], [0, 1])
+
+
+def test_flat_points_are_explained() -> None:
+    assert line([0, 1, 2], [3, 3, 3]).r2 == 1.0
+
+
+def test_resampling_points_holds_an_exact_line() -> None:
+    found = fit_over_points([0, 1, 2, 3], [1, 3, 5, 7], resamples=300)
+    assert (found.slope.low, found.slope.high) == (pytest.approx(2), pytest.approx(2))
+    assert found.r2.low == pytest.approx(1)
+
+
+def test_resampling_problems_holds_the_truth_about_95_times_in_100() -> None:
+    rng = np.random.default_rng(1)
+    x = np.array([0.0, 1.0, 2.0])
+    held = 0
+    for seed in range(100):
+        values = (rng.random((150, 1)) < 0.2 + 0.2 * x).astype(float)
+        found = fit_over_problems(x, values, resamples=300, seed=seed)
+        held += found.slope.low <= 0.2 <= found.slope.high
+    assert 88 <= held <= 100
+
+
+def test_the_better_predictor_is_told() -> None:
+    rng = np.random.default_rng(2)
+    loss, size = np.array([3.0, 2.5, 2.0, 1.5]), np.array([1.0, 3.0, 2.0, 4.0])
+    values = (rng.random((800, 1)) < (3.2 - loss) / 3).astype(float)
+    found = better_predictor(loss, size, values, resamples=500)
+    assert holds(found) == "yes"
+    assert holds(better_predictor(size, loss, values, resamples=500)) == "no"
+    assert holds(better_predictor(loss, 2 * loss, values, resamples=500)) == "cannot tell"
+
+
+def test_claims() -> None:
+    assert holds(Interval(0.2, 0.1, 0.3), above=0.05) == "yes"
+    assert holds(Interval(0.2, 0.1, 0.3), above=0.4) == "no"
+    assert holds(Interval(0.2, 0.1, 0.3), above=0.2) == "cannot tell"
+
+
+def test_flops_of_the_papers_table() -> None:
+    # Table 4: LLaMA 7B, 3 epochs of 7,473 examples of 66 + 130 tokens; 7,473 x 100 samples.
+    parameters = 12 * 32 * 4096**2
+    sft = training_flops(parameters, tokens=3 * 7473 * (66 + 130))
+    assert sft == pytest.approx(1.7e17, rel=0.05)
+    drawn = sampling_flops(
+        parameters, layers=32, width=4096, prompt=66, solution=130, samples=747_300
+    )
+    assert drawn == pytest.approx(1.4e18, rel=0.25)

@@ -1,0 +1,137 @@
+"""The trainer's loss against the same loss written out example by example, without padding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from mathtune import jsonl
+from mathtune.engines import models
+from mathtune.records import Example, Pair
+from mathtune.stages.train import Train
+from mathtune.training.fit import Point
+
+MARGIN, ALPHA = 0.7, 0.3
+
+
+def curve(folder: Path, **config: Any) -> list[Point]:
+    folder.mkdir()
+    Train(device="cpu", threads=1, margin=MARGIN, alpha=ALPHA, **config).run(folder)
+    return list(jsonl.read(folder / "training.jsonl", Point))
+
+
+class ByHand:
+    """log p of texts, one sequence at a time, from the whole output of the model."""
+
+    def __init__(self, folder: str) -> None:
+        self.model, self.tokenizer = models.load(folder, device="cpu", dtype="float32")
+
+    def log_p(self, before: str, after: str, *, end: bool = False) -> tuple[float, int]:
+        """Sum of log p of the tokens of `after`, and how many they are."""
+        first = self.tokenizer.encode(before)
+        target = self.tokenizer.encode(after) + [self.tokenizer.eos_token_id] * end
+        with torch.no_grad():
+            logits = self.model(torch.tensor([first + target])).logits[0].double()
+        table = logits.log_softmax(-1)
+        log_p = sum(table[len(first) - 1 + k, token].item() for k, token in enumerate(target))
+        return log_p, len(target)
+
+    def solution(self, problem: str, solution: str) -> tuple[float, int]:
+        return self.log_p(f"Problem: {problem}\nSolution:\n", solution, end=True)
+
+    def label(self, problem: str, solution: str, label: str) -> float:
+        text = f"Here is a math problem: {problem}\nHere is a candidate solution: {solution}\n"
+        return self.log_p(f"{text}The above candidate solution is", f" {label}")[0]
+
+    def log_score(self, problem: str, solution: str) -> float:
+        correct, incorrect = (
+            torch.tensor(self.label(problem, solution, word)).exp()
+            for word in ("correct", "incorrect")
+        )
+        return (correct / (correct + incorrect)).log().item()
+
+    def mle(self, rows: list[tuple[str, str]]) -> float:
+        found = [self.solution(*row) for row in rows]
+        return -sum(log_p for log_p, _ in found) / sum(tokens for _, tokens in found)
+
+    def cls_margin(self, pairs: list[Pair]) -> float:
+        losses = [
+            self.log_score(p.problem, p.wrong) - self.log_score(p.problem, p.right) + MARGIN
+            for p in pairs
+        ]
+        return sum(max(0.0, loss) for loss in losses) / len(pairs)
+
+    def cls_xent(self, pairs: list[Pair]) -> float:
+        right = sum(self.label(p.problem, p.right, "correct") for p in pairs)
+        wrong = sum(self.label(p.problem, p.wrong, "incorrect") for p in pairs)
+        return -(right + wrong) / (2 * len(pairs))
+
+    def ctr_margin(self, pairs: list[Pair], *, per_token: bool) -> float:
+        total = 0.0
+        for pair in pairs:
+            right, n = self.solution(pair.problem, pair.right)
+            wrong, m = self.solution(pair.problem, pair.wrong)
+            total += max(0.0, (wrong / m - right / n if per_token else wrong - right) + MARGIN)
+        return total / len(pairs)
+
+
+@pytest.fixture(scope="module")
+def by_hand(tiny: str) -> ByHand:
+    return ByHand(tiny)
+
+
+def expected(objective: str, by_hand: ByHand, example_file: Path, pair_file: Path) -> float:
+    examples = [(row.problem, row.solution) for row in jsonl.read(example_file, Example)]
+    pairs = list(jsonl.read(pair_file, Pair))
+    mle = by_hand.mle([(p.problem, p.right) for p in pairs])
+    return {
+        "mle": lambda: by_hand.mle(examples),
+        "cls-margin": lambda: by_hand.cls_margin(pairs),
+        "cls-xent": lambda: by_hand.cls_xent(pairs),
+        "ctr": lambda: by_hand.ctr_margin(pairs, per_token=False) + ALPHA * mle,
+        "ctr per token": lambda: by_hand.ctr_margin(pairs, per_token=True) + ALPHA * mle,
+        "mul-margin": lambda: by_hand.cls_margin(pairs) + ALPHA * mle,
+        "mul-xent": lambda: by_hand.cls_xent(pairs) + ALPHA * mle,
+    }[objective]()
+
+
+@pytest.mark.parametrize(
+    "objective",
+    ["mle", "cls-margin", "cls-xent", "ctr", "ctr per token", "mul-margin", "mul-xent"],
+)
+def test_the_loss_is_the_equation_and_accumulation_changes_nothing(
+    objective: str,
+    tiny: str,
+    by_hand: ByHand,
+    example_file: Path,
+    pair_file: Path,
+    tmp_path: Path,
+) -> None:
+    config = {
+        "model": tiny,
+        "examples": example_file if objective == "mle" else pair_file,
+        "objective": objective.split()[0],
+        "per_token": objective.endswith("per token"),
+        "batch_size": 32,  # more than there are: one update sees every example
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        "warmup": 0,
+        "epochs": 2,
+    }
+    at_once = curve(tmp_path / "once", **config, micro_batch_size=32)
+    piece_by_piece = curve(tmp_path / "pieces", **config, micro_batch_size=4)
+    assert at_once[0].loss == pytest.approx(
+        expected(objective, by_hand, example_file, pair_file), rel=1e-5
+    )
+    assert len(at_once) == len(piece_by_piece) == 2
+    for one, other in zip(at_once, piece_by_piece, strict=True):
+        assert other.loss == pytest.approx(one.loss, rel=1e-5)
+        assert other.gradient_norm == pytest.approx(one.gradient_norm, rel=1e-4)
+    first, second = (point.loss for point in at_once)
+    assert first is not None
+    assert second is not None
+    assert second < first

@@ -1,0 +1,129 @@
+"""A training that is killed and run again ends with the same bytes as one that is not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+from mathtune import jsonl
+from mathtune.bill import Meter
+from mathtune.stages.train import Train
+from mathtune.training.fit import Point
+from mathtune.training.settings import Lora
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    "all weights": {"keep": "best"},
+    "adapters with dropout": {"lora": Lora(rank=2, dropout=0.3)},
+}
+
+
+def rows(folder: Path) -> int:
+    path = folder / "training.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def updates(folder: Path) -> int:
+    points = jsonl.read(folder / "training.jsonl", Point)
+    return max(point.update for point in points)
+
+
+ASKED = "asked to stop"
+# 13 rows in batches of 4: 4 updates an epoch; 16 updates and 4 validations make 20 rows.
+KILLS: dict[str, Callable[[Path], bool]] = {
+    "before the first checkpoint": lambda folder: rows(folder) >= 2,
+    "inside an epoch": lambda folder: (folder / "checkpoints" / "checkpoint-3").exists(),
+    "while a checkpoint is written": lambda folder: bool(
+        list((folder / "checkpoints").glob("checkpoint-6.partial"))
+    ),
+    "after a checkpoint at the end of an epoch": lambda folder: (
+        folder / "checkpoints" / "checkpoint-12"
+    ).exists(),
+    ASKED: lambda folder: updates(folder) > 13,
+    "near the end": lambda folder: rows(folder) >= 19,
+    "while the model is saved": lambda folder: (folder / "model.partial").exists(),
+}
+
+
+def stage(tiny: str, pair_file: Path, which: str) -> Train:
+    return Train(
+        model=tiny,
+        examples=(pair_file,),
+        validation=(pair_file,),
+        objective="mul-margin",
+        batch_size=4,
+        micro_batch_size=2,
+        epochs=4,
+        learning_rate=1e-2,
+        save_every=3,
+        device="cpu",
+        threads=1,
+        **CONFIGS[which],
+    )
+
+
+def outcome(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    tiny: str, pair_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[dict[str, Any], dict[str, bytes]]]:
+    """Metrics and files of each config, trained in one go."""
+    found = {}
+    for which in CONFIGS:
+        folder = tmp_path_factory.mktemp("whole")
+        metrics = stage(tiny, pair_file, which).run(folder)
+        found[which] = (metrics, outcome(folder))
+    return found.__getitem__
+
+
+@pytest.mark.parametrize("which", CONFIGS)
+def test_killed_again_and_again_it_ends_with_the_same_bytes(
+    which: str,
+    tiny: str,
+    pair_file: Path,
+    tmp_path: Path,
+    uninterrupted: Callable[[str], tuple[dict[str, Any], dict[str, bytes]]],
+) -> None:
+    work = stage(tiny, pair_file, which)
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["mathtune.stages.train", "mathtune.training.fit"])
+    killed = []
+    for when, reached in KILLS.items():
+        process = context.Process(target=work.run, args=(tmp_path,))
+        process.start()
+        while process.is_alive() and not reached(tmp_path):
+            time.sleep(0.0005)
+        if process.is_alive() and process.pid is not None:
+            asked = when == ASKED
+            os.kill(process.pid, signal.SIGTERM if asked else signal.SIGKILL)
+            killed.append(when)
+        process.join()
+        if when == ASKED:  # it leaves a checkpoint of the very update
+            assert process.exitcode == 0
+            assert (tmp_path / "checkpoints" / f"checkpoint-{updates(tmp_path)}").exists()
+        kinds = {p.suffix for p in (tmp_path / "checkpoints").rglob("*") if p.is_file()}
+        assert kinds <= {".safetensors", ".json", ".partial"}
+        if (tmp_path / "model").exists():  # the last kill came too late
+            break
+    assert len(killed) >= 4
+    metrics, files = uninterrupted(which)
+    bill = Meter()
+    assert work.run(tmp_path) == metrics
+    assert outcome(tmp_path) == files
+    # It went on from a checkpoint near the end: far from 4 epochs of 13 rows of some 300 tokens.
+    assert bill.read()["trained_tokens"] < 2 * 4 * 300
