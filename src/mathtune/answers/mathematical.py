@@ -6,16 +6,16 @@ never forgives a rounded value, another base, another variable, another bracket 
 with a member too few or too many. An answer or a value beyond the limits is `undecided`.
 """
 
-import re
 from fractions import Fraction
 
 from mathtune.answers import evaluate as ev
+from mathtune.answers import values
 from mathtune.answers.keys import canonical_key, node_key
 from mathtune.answers.lexer import NotMathError, TooLargeError
+from mathtune.answers.nodes import Node
 from mathtune.answers.numbers import exact_number
-from mathtune.answers.parse import Node, parse
-from mathtune.answers.text import TEXT_COMMAND, plain_text
-from mathtune.answers.units import number_word
+from mathtune.answers.parse import parse
+from mathtune.answers.wording import plain_readings, readings, same_words
 from mathtune.records import Verdict
 
 VERSION = "1"
@@ -36,7 +36,7 @@ def judge(answer: str, gold: str) -> Verdict:
     if ours == golds:
         return Verdict.correct
     try:
-        with ev.metered():
+        with values.metered():
             if _accepts(answer, gold):
                 return Verdict.correct
     except (TooLargeError, RecursionError):
@@ -60,11 +60,11 @@ def _accepts(answer: str, gold: str) -> bool:
     ours, golds = _tree(answer), _tree(gold)
     if ours is not None and golds is not None and same(ours, golds):
         return True
-    if _same_words(answer, gold):
+    if same_words(answer, gold):
         return True
     if golds is None or golds[0] == "rel":
         return False
-    for reading in _readings(answer) if ours is None else _plain_readings(answer):
+    for reading in readings(answer) if ours is None else plain_readings(answer):
         if (tree := _tree(reading)) is not None and same(tree, golds):
             return True
     return False
@@ -232,7 +232,7 @@ def _equal_where_positive(a: Node, g: Node) -> bool:
         return False
     try:
         return all(
-            ev.value_key(ev.evaluate(a, point)) == ev.value_key(ev.evaluate(g, point))
+            values.value_key(ev.evaluate(a, point)) == values.value_key(ev.evaluate(g, point))
             for point in ev.POSITIVE_POINTS
         )
     except NotMathError:
@@ -342,81 +342,3 @@ def _label_kind(node: Node) -> str:
     if node == ("sym", "y"):
         return "y"
     return "function" if node[0] == "mul" and node[1][0] == "sym" == node[2][0] else ""
-
-
-# -- texts ----------------------------------------------------------------------------------------
-
-_BASE = re.compile(r"_[0-9]+$")
-_ARTICLE = re.compile(r"^(?:the|a|an)\s+")
-_NOT_WORD = re.compile(r"[^a-z0-9]+")
-_CHOICE_GOLD = re.compile(r"\s*\(?\s*([A-Z])\s*\)?\s*[.,]?\s*")
-_CHOICE = re.compile(
-    r"\s*(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)\s*(?:is)?\s*:?\s*)?\(?\s*([A-Za-z])\s*(?:\)?\s*[.,]?\s*$|[).:]\s)",
-    re.I,
-)
-
-
-def _same_words(answer: str, gold: str) -> bool:
-    """Text answers and multiple choice: letter case, articles and punctuation do not matter."""
-    ours, golds = plain_text(answer), plain_text(gold)
-    if _CHOICE_GOLD.fullmatch(_unwrapped(gold)):
-        wanted = _CHOICE_GOLD.fullmatch(_unwrapped(gold))
-        chosen = _CHOICE.match(_unwrapped(answer))
-        if wanted is None or chosen is None:
-            return False
-        variable = gold.strip().isalpha() and wanted.group(1) > "F"
-        return (chosen.group(1) if variable else chosen.group(1).upper()) == wanted.group(1)
-    if _BASE.sub("", ours) == _BASE.sub("", golds) and ("_" in ours) != ("_" in golds):
-        return True
-    if not ours.isascii() or not golds.isascii() or not re.search("[a-z]{2}", golds):
-        return False
-    if re.search(r"[\\^_=<>+*/|-]", golds):
-        return False
-    ours, golds = (_NOT_WORD.sub(" ", _ARTICLE.sub("", text)).strip() for text in (ours, golds))
-    return bool(golds) and ours == golds
-
-
-def _unwrapped(text: str) -> str:
-    return re.sub(r"[{}$*]", "", TEXT_COMMAND.sub("", text))
-
-
-_SENTENCE_NUMBER = re.compile(
-    r"[-−]?\\?\$?\s?(?:\\[dt]?frac\s*\{-?[0-9]+\}\s*\{[0-9]+\}"
-    r"|[0-9]{1,3}(?:(?:,|\{,\}|,?\\!)[0-9]{3})+(?:\.[0-9]+)?|[0-9]*\.?[0-9]+(?:\s?/\s?[0-9]+)?)"
-    r"(?:\s?\\?%|\s?\^\s?\{?\\circ\}?|\s?°)?"
-)
-_MAX_WORDS = 20
-# Relations, alternatives and denials: such a sentence does not just state a number.
-_MORE_THAN_A_NUMBER = re.compile(r"[=<>^_+*]|\b(?:not|no|or|to)\b|n't\b|[0-9][a-z]")
-_PLAIN_UNIT = re.compile(r"\s*(\S*[0-9}])\s+(?:[msghlLJNWVAKCF]|m/s|km/h|m\^\{?[23]\}?)\.?\s*")
-_RATIO = re.compile(r"\s*([0-9]+)\s+to\s+([0-9]+)\s*")
-
-
-def _plain_readings(answer: str) -> list[str]:
-    """A number with a unit of one letter, and `1 to 2`."""
-    unit, ratio = _PLAIN_UNIT.fullmatch(answer), _RATIO.fullmatch(answer)
-    found = [unit.group(1)] if unit else []
-    return [*found, f"{ratio.group(1)}:{ratio.group(2)}"] if ratio else found
-
-
-def _readings(answer: str) -> list[str]:
-    """What a text around the value may stand for: what follows `=`, or a sentence's one number."""
-    found = _plain_readings(answer)
-    text = plain_text(answer)
-    label, equals, value = answer.rpartition("=")
-    if equals and not re.search(r"[0-9]|\\frac", label) and "=" not in label:
-        found.append(value)
-    words = re.findall(r"[a-z]{2,}", re.sub(r"\\[a-z]+", " ", text))
-    if not words or len(words) > _MAX_WORDS or _MORE_THAN_A_NUMBER.search(text):
-        return found
-    numbers = _SENTENCE_NUMBER.findall(answer)
-    written = [word for word in words if (number_word(word) or 0) > 1]
-    if (
-        len(numbers) == 1
-        and not written
-        and len(re.findall(r"[0-9]+", numbers[0])) == len(re.findall(r"[0-9]+", answer))
-    ):
-        found.append(numbers[0])
-    elif not numbers and len(written) == 1:
-        found.append(str(number_word(written[0])))
-    return found

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from mathtune.answers.evaluate import symbols
 from mathtune.answers.lexer import MAX_DIGITS, NotMathError, TooLargeError
-from mathtune.answers.parse import Node
+from mathtune.answers.nodes import Node
 from mathtune.answers.units import names
 
 _TOKEN = re.compile(
