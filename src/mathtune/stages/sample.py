@@ -10,20 +10,22 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 from pydantic import Field
 
 from mathtune import bill, jsonl, prompts
-from mathtune.engines import blocks, models, workers
-from mathtune.engines.embedded import Draft, Embedded, Sampling
+from mathtune.engines import Dtype, blocks
 from mathtune.errors import InputError
 from mathtune.progress import Progress, say
 from mathtune.records import Problem, Row
 from mathtune.records import Sample as SampleRow
 from mathtune.samples import read_problems
 from mathtune.stage import Columns, File, ModelName, Stage
+
+if TYPE_CHECKING:
+    from mathtune.engines.embedded import Draft, Sampling
 
 NEXT_PROBLEM = "\nProblem:"
 """Where a few-shot sample goes on to a problem of its own, and is cut."""
@@ -74,7 +76,7 @@ class Sample(Stage[Columns]):
     """
     device: str = "auto"
     """auto: cuda, else mps, else cpu."""
-    dtype: models.Dtype = "auto"
+    dtype: Dtype = "auto"
     """auto: bfloat16 on cuda, float32 elsewhere."""
 
     def outputs(self, folder: Path) -> Columns:
@@ -109,6 +111,8 @@ class Sample(Stage[Columns]):
                     f"{self.problems}, problem {problem.id!r}, field 'problem': empty; "
                     "expected a text."
                 )
+        from mathtune.engines import models
+
         tokenizer = models.load_tokenizer(self.model)
         shown = self._exemplars()
         return [
@@ -133,6 +137,8 @@ class Sample(Stage[Columns]):
         return "".join(f"Problem: {row.problem}\nSolution:\n{row.solution}\n\n" for row in rows)
 
     def _sampling(self) -> Sampling:
+        from mathtune.engines.embedded import Sampling
+
         return Sampling(
             n=1 if self.greedy else self.n,
             temperature=0.0 if self.greedy else self.temperature,
@@ -150,6 +156,8 @@ class Sample(Stage[Columns]):
         sampling: Sampling,
     ) -> None:
         """Sample the tasks' blocks, appending each as a whole."""
+        from mathtune.engines import models, workers
+
         device = models.resolve_device(self.device)
         many = workers.count(self.workers, device, threads=self.threads, blocks=len(tasks))
         make = partial(_sampler, self, sampling)
@@ -175,6 +183,9 @@ class Exemplar(msgspec.Struct):
 
 def _sampler(config: Sample, sampling: Sampling) -> Callable[[Block], list[list[Draft]]]:
     """Load the model; what it returns samples one block. Called in each worker."""
+    from mathtune.engines import models
+    from mathtune.engines.embedded import Embedded
+
     model, tokenizer = models.load(config.model, device=config.device, dtype=config.dtype)
     engine = Embedded(model, tokenizer, form=config._form(), rows=config.rows)
 

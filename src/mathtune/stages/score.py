@@ -16,8 +16,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from mathtune import bill, jsonl, prompts
-from mathtune.engines import blocks, models, workers
-from mathtune.engines.scoring import Scorer
+from mathtune.engines import Dtype, blocks
 from mathtune.errors import InputError
 from mathtune.progress import Progress, say
 from mathtune.records import Problem, Sample, Scored
@@ -55,7 +54,7 @@ class Score(Stage[Columns]):
     """Threads of a process on a CPU."""
     device: str = "auto"
     """auto: cuda, else mps, else cpu."""
-    dtype: models.Dtype = "auto"
+    dtype: Dtype = "auto"
     """auto: bfloat16 on cuda, float32 elsewhere."""
 
     def outputs(self, folder: Path) -> Columns:
@@ -91,6 +90,8 @@ class Score(Stage[Columns]):
         return groups
 
     def _say_first(self, problem: Problem, samples: list[Sample]) -> None:
+        from mathtune.engines import models
+
         tokenizer = models.load_tokenizer(self.model)
         if self.scorer == "evaluator":
             text = prompts.evaluator(
@@ -102,6 +103,8 @@ class Score(Stage[Columns]):
 
     def _work(self, path: Path, parts: list[list[tuple[Problem, list[Sample]]]]) -> None:
         """Score the blocks, appending each as a whole."""
+        from mathtune.engines import models, workers
+
         tasks: list[Block] = [
             [(problem.problem, [sample.text for sample in own]) for problem, own in part]
             for part in parts
@@ -121,6 +124,9 @@ class Score(Stage[Columns]):
 
 def _scorer(config: Score) -> Callable[[Block], tuple[Scores, int]]:
     """Load the model; what it returns scores one block and counts tokens. Called in each worker."""
+    from mathtune.engines import models
+    from mathtune.engines.scoring import Scorer
+
     model, tokenizer = models.load(config.model, device=config.device, dtype=config.dtype)
     scorer = Scorer(model, tokenizer, form=config.prompt)
 
