@@ -11,6 +11,7 @@ import pytest
 from mathtune.answers import cluster, compare, extract
 from mathtune.answers.grading import Grader
 from mathtune.answers.reward import reward
+from mathtune.errors import InputError
 
 
 def accuracy(path: Path, grader: Grader) -> tuple[float, float, float]:
@@ -100,3 +101,6 @@ def test_reward_takes_texts_and_chats() -> None:
     chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": r"\boxed{1/2}"}]
     assert reward([r"\boxed{0.5}", "0.5"], solution=["1/2", "1/2"], prompts=["", ""]) == [1.0, 0.0]
     assert reward([chat, chat], ["0.5", ""]) == [1.0, None]
+    assert reward([chat], answer=["so $\\boxed{\\frac12}$"]) == [1.0]
+    with pytest.raises(InputError, match="no column"):
+        reward([chat])

@@ -1,7 +1,7 @@
 """From a solution's text to an answer, a verdict and a cluster. No torch in here."""
 
 from mathtune.answers.equivalence import cluster, equivalent
-from mathtune.answers.extract import Answer, extract
+from mathtune.answers.extract import Answer, extract, gold_answer
 from mathtune.answers.grading import Grader, compare, compare_many, grade, grade_many
 from mathtune.answers.reward import reward
 from mathtune.records import Verdict
@@ -15,6 +15,7 @@ __all__ = [
     "compare_many",
     "equivalent",
     "extract",
+    "gold_answer",
     "grade",
     "grade_many",
     "reward",

@@ -68,6 +68,16 @@ def extract(solution: str, *, rule: ExtractRule = "explicit") -> Answer | None:
     return None
 
 
+def gold_answer(text: str) -> str:
+    r"""A gold as it stands; of a gold solution, marked by `####` or `\boxed`, its answer.
+
+    >>> gold_answer("6 * 3 = 18\n#### 18"), gold_answer("18")
+    ('18', '18')
+    """
+    answer = extract(text) if "####" in text or "\\boxed" in text else None
+    return answer.text if answer else text
+
+
 _EMPTY_BOX = re.compile(r"[\s$]*\\(?:boxed|fbox)\s*\{\s*\}[\s$]*")
 _BOX_TOKEN = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])|\\.|[{}]", re.DOTALL)
 _BARE_BOX = re.compile(r"\s*([^${}\n]+?)\s*(?:\$|\n|\\\)|\\\]|\Z)")

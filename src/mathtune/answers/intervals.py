@@ -10,8 +10,9 @@ from fractions import Fraction
 from functools import total_ordering
 
 from mathtune.answers import evaluate as ev
+from mathtune.answers import values
 from mathtune.answers.lexer import NotMathError
-from mathtune.answers.parse import Node
+from mathtune.answers.nodes import Node
 
 
 @total_ordering
@@ -78,8 +79,8 @@ def _end(node: Node) -> End:
     return _real_end(ev.evaluate(node))
 
 
-def _real_end(value: ev.Value) -> End:
-    return End(0, ev.real_fraction(value), ev.value_key(value))
+def _real_end(value: values.Value) -> End:
+    return End(0, values.real_fraction(value), values.value_key(value))
 
 
 def merge(parts: list[Interval]) -> list[Interval]:
@@ -168,21 +169,21 @@ def _half_line(left: Node, operator: str, right: Node, name: str) -> list[Interv
     if ("inf",) in (low, high) or ("neg", ("inf",)) in (low, high):
         return [Interval.everything()]
     try:
-        values = [ev.evaluate(("add", high, ("neg", low)), point) for point in range(ev.POINTS)]
-    except ev.UndefinedError:
+        found = [ev.evaluate(("add", high, ("neg", low)), point) for point in range(ev.POINTS)]
+    except values.UndefinedError:
         return None
     places = [ev.symbol_point(name, point) for point in range(ev.POINTS)]
-    slope = ev.divide(ev.add(values[1], ev.negative(values[0])), places[1] - places[0])
-    second = ev.divide(ev.add(values[2], ev.negative(values[0])), places[2] - places[0])
-    if slope == 0 or ev.value_key(slope) != ev.value_key(second):
+    slope = values.divide(values.add(found[1], values.negative(found[0])), places[1] - places[0])
+    second = values.divide(values.add(found[2], values.negative(found[0])), places[2] - places[0])
+    if slope == 0 or values.value_key(slope) != values.value_key(second):
         return None
-    if isinstance(slope, tuple) and slope[1] != ev.inexact(0)[1]:
+    if isinstance(slope, tuple) and slope[1] != values.inexact(0)[1]:
         return None
-    zero = ev.add(places[0], ev.negative(ev.divide(values[0], slope)))
+    zero = values.add(places[0], values.negative(values.divide(found[0], slope)))
     end = _real_end(zero)
     if operator == "!=":
         return complement([Interval(end, end, True, True)])
     closed = operator.endswith("=")
-    if ev.real_fraction(slope) > 0:
+    if values.real_fraction(slope) > 0:
         return [Interval(end, _HIGH, closed, False)]
     return [Interval(_LOW, end, False, closed)]

@@ -1,7 +1,7 @@
 r"""The canonical key of an answer: a hashable value, equal for answers that state the same thing.
 
 A key is built from the parsed tree: numbers exactly, irrational numbers to 60 digits, expressions
-by their values at fixed points, equations by those values up to a factor, lists and sets without
+by their values at fixed points, equations by those up to a factor, lists and sets without
 order, tuples and intervals with their brackets, inequalities as sets of the real line. What cannot
 be parsed is compared as text. Because equivalence is equality of keys, it is an equivalence
 relation whatever the texts are.
@@ -12,27 +12,35 @@ from collections.abc import Hashable
 from functools import lru_cache
 
 from mathtune.answers import evaluate as ev
+from mathtune.answers import values
 from mathtune.answers.intervals import Interval, complement, intersect, interval_key, merge, solve
-from mathtune.answers.lexer import NotMathError, TooLargeError
+from mathtune.answers.lexer import MAX_TEXT, NotMathError, TooLargeError
+from mathtune.answers.nodes import Node
 from mathtune.answers.numbers import exact_number
-from mathtune.answers.parse import Node, parse
+from mathtune.answers.parse import parse
 from mathtune.answers.text import plain_text
 
 Key = Hashable
 
 
-@lru_cache(maxsize=100_000)
 def canonical_key(answer: str) -> Key:
     """The key of an answer's equivalence class.
 
     >>> canonical_key("1/2") == canonical_key("0.5")
     True
     """
+    if len(answer) > MAX_TEXT:  # not worth remembering
+        return ("large", answer.strip())
+    return _key(answer)
+
+
+@lru_cache(maxsize=50_000)
+def _key(answer: str) -> Key:
     number = exact_number(answer)
     if number is not None:
         return number
     try:
-        with ev.metered():
+        with values.metered():
             return node_key(parse(answer))
     except NotMathError:
         text = plain_text(answer)
@@ -50,19 +58,19 @@ def node_key(node: Node) -> Key:
 def scalar_key(node: Node) -> Key:
     """The value of a number; for an expression with symbols, its values at the fixed points."""
     if not ev.symbols(node):
-        return ev.value_key(ev.evaluate(node))
-    values = tuple(_value_at(node, point) for point in range(ev.POINTS))
-    if all(value == "undefined" for value in values):
+        return values.value_key(ev.evaluate(node))
+    found = tuple(_value_at(node, point) for point in range(ev.POINTS))
+    if all(value == "undefined" for value in found):
         raise NotMathError("an expression without a value")
-    if values[0] == values[1] == values[2]:
-        return values[0]
-    return ("expression", values)
+    if found[0] == found[1] == found[2]:
+        return found[0]
+    return ("expression", found)
 
 
 def _value_at(node: Node, point: int) -> Key:
     try:
-        return ev.value_key(ev.evaluate(node, point))
-    except ev.UndefinedError:
+        return values.value_key(ev.evaluate(node, point))
+    except values.UndefinedError:
         return "undefined"
 
 
@@ -170,19 +178,20 @@ def _equation(members: tuple[Node, ...]) -> Key:
 
 def _projective(node: Node, *, signed: bool) -> Key:
     """Values at the points divided by the first that is not zero (by its size where signed)."""
-    values: list[ev.Value | None] = []
+    found: list[values.Value | None] = []
     for point in range(ev.POINTS):
         try:
-            values.append(ev.evaluate(node, point))
-        except ev.UndefinedError:
-            values.append(None)
-    scale = next((value for value in values if value is not None and value != 0), None)
+            found.append(ev.evaluate(node, point))
+        except values.UndefinedError:
+            found.append(None)
+    scale = next((value for value in found if value is not None and value != 0), None)
     if scale is None:
         raise NotMathError("an identity")
     if signed:
-        scale = ev.size(scale)
+        scale = values.size(scale)
     return tuple(
-        "undefined" if value is None else ev.value_key(ev.divide(value, scale)) for value in values
+        "undefined" if value is None else values.value_key(values.divide(value, scale))
+        for value in found
     )
 
 
@@ -228,6 +237,8 @@ def _matrix(node: Node) -> Key:
 
 
 def _unit(node: Node) -> Key:
+    if node[2] == "dollar":  # the sign is as often there as not
+        return node_key(node[1])
     return ("unit", node_key(node[1]), node[2])
 
 
@@ -237,11 +248,11 @@ def _base(node: Node) -> Key:
 
 def _ratio(node: Node) -> Key:
     """A ratio up to a factor."""
-    values = [ev.evaluate(part) for part in node[1:] if not ev.symbols(part)]
-    if len(values) != len(node) - 1:
+    found = [ev.evaluate(part) for part in node[1:] if not ev.symbols(part)]
+    if len(found) != len(node) - 1:
         raise NotMathError("a ratio of symbols")
-    scale = values[0] if values[0] != 0 else 1
-    return ("ratio", *(ev.value_key(ev.divide(value, scale)) for value in values))
+    scale = found[0] if found[0] != 0 else 1
+    return ("ratio", *(values.value_key(values.divide(value, scale)) for value in found))
 
 
 _PHRASES: dict[str, Key] = dict.fromkeys(

@@ -79,8 +79,8 @@ _FUNCTIONS = names(
 _TEXT_COMMANDS = names("text mbox textbf textit textrm textnormal hbox mathrm")
 _NAMES = {"pi": "pi", "infty": "infty", "inf": "infty", "infinity": "infty", "theta": "theta"}
 _SHORT_WORDS = names(
-    "yes no odd all cm mm km kg mg ml ft yd am pm in lb oz hr min sec mph one two six ten and "
-    "or non any"
+    "yes no odd all sq hrs lbs yds cm mm km kg mg ml ft yd am pm in lb oz hr min sec mph one two "
+    "six ten and or non any"
 )
 
 _TOKEN = re.compile(
@@ -96,6 +96,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_APPLIED = re.compile("(sin|cos|tan|cot|sec|csc|ln|log)([a-z])")
 _ORDINALS = frozenset(("st", "nd", "rd", "th"))
 _RAISED_ORDINAL = re.compile(
     r"\^\s*(?:\{\s*)?(?:\\(?:text|mathrm|textrm|mbox)\s*)?\{?\s*(?:st|nd|rd|th)\s*\}{0,2}(?![A-Za-z])"
@@ -124,8 +125,8 @@ def clean(text: str) -> str:
     if "^" in text:
         text = _RAISED_ORDINAL.sub("", text)
     text = text.strip()
-    if text.startswith("**") and text.endswith("**"):
-        text = text.strip("*").strip()
+    if text.startswith(("**", "`")) and text.endswith(("**", "`")):
+        text = text.strip("*`").strip()
     while text.startswith("{") and "\\choose" not in text and _closes_at_end(text):
         text = text[1:-1].strip()
     return text
@@ -306,6 +307,10 @@ def _letters(run: str, spaced: bool, *, glued: bool) -> list[Token]:
         return [Token("command", run, spaced)]
     if run in _NAMES:
         return [Token("command", _NAMES[run], spaced)]
+    applied = _APPLIED.fullmatch(run)
+    if applied:
+        function = Token("command", applied.group(1), spaced)
+        return [function, Token("symbol", applied.group(2), False)]
     if is_word(run, glued=glued):
         return [Token("word", run, spaced)]
     return [Token("symbol", letter, spaced and i == 0) for i, letter in enumerate(run)]

@@ -6,16 +6,16 @@ never forgives a rounded value, another base, another variable, another bracket 
 with a member too few or too many. An answer or a value beyond the limits is `undecided`.
 """
 
-import re
 from fractions import Fraction
 
 from mathtune.answers import evaluate as ev
+from mathtune.answers import values
 from mathtune.answers.keys import canonical_key, node_key
 from mathtune.answers.lexer import NotMathError, TooLargeError
+from mathtune.answers.nodes import Node
 from mathtune.answers.numbers import exact_number
-from mathtune.answers.parse import Node, parse
-from mathtune.answers.text import plain_text
-from mathtune.answers.units import number_word
+from mathtune.answers.parse import parse
+from mathtune.answers.wording import plain_readings, readings, same_words
 from mathtune.records import Verdict
 
 VERSION = "1"
@@ -36,7 +36,7 @@ def judge(answer: str, gold: str) -> Verdict:
     if ours == golds:
         return Verdict.correct
     try:
-        with ev.metered():
+        with values.metered():
             if _accepts(answer, gold):
                 return Verdict.correct
     except (TooLargeError, RecursionError):
@@ -60,11 +60,11 @@ def _accepts(answer: str, gold: str) -> bool:
     ours, golds = _tree(answer), _tree(gold)
     if ours is not None and golds is not None and same(ours, golds):
         return True
-    if _same_words(answer, gold):
+    if same_words(answer, gold):
         return True
-    if ours is not None or golds is None or golds[0] == "rel":
+    if golds is None or golds[0] == "rel":
         return False
-    for reading in _readings(answer):
+    for reading in readings(answer) if ours is None else plain_readings(answer):
         if (tree := _tree(reading)) is not None and same(tree, golds):
             return True
     return False
@@ -85,8 +85,10 @@ def same(a: Node, g: Node) -> bool:
     if _equal_keys(a, g):
         return True
     if a[0] == "unit" or g[0] == "unit":
-        both = a[0] == g[0]
-        return (not both or a[2] == g[2]) and same(_measure(a), _measure(g))
+        a_value, g_value = _measure(a), _measure(g)
+        if a[0] == g[0]:
+            return bool(a[2] == g[2]) and same(a_value, g_value)
+        return not (_marks(a_value) or _marks(g_value)) and same(a_value, g_value)
     if _same_region(a, g):
         return True
     if a[0] == "rel" or g[0] == "rel":
@@ -230,7 +232,7 @@ def _equal_where_positive(a: Node, g: Node) -> bool:
         return False
     try:
         return all(
-            ev.value_key(ev.evaluate(a, point)) == ev.value_key(ev.evaluate(g, point))
+            values.value_key(ev.evaluate(a, point)) == values.value_key(ev.evaluate(g, point))
             for point in ev.POSITIVE_POINTS
         )
     except NotMathError:
@@ -311,18 +313,20 @@ def _last(relation: Node) -> Node | None:
 def is_label(node: Node) -> bool:
     r"""Whether the left of `... = 5` only names a value: `x`, `P(x)`, `a + b`, `(b, c)`.
 
-    `2x + 3` is no label: `2x + 3 = 5` is an equation and does not state 5.
+    `2x + 3` and `x^2` are no labels: `x^2 = 4` is an equation and does not state 4.
     """
     kind = node[0]
     if kind == "sym":
         return True
+    if kind == "pow" and node[1][0] == "sym":
+        return False
     if kind == "seq":
         return all(is_label(item) for item in node[3])
     if kind == "mul":
         function = node[1][0] == "sym"
         return (function and node[2][0] != "pow") or (is_label(node[1]) and is_label(node[2]))
     if kind in ("add", "div"):
-        return is_label(node[1]) and is_label(node[2])
+        return all(is_label(child) or child[0] == "pow" for child in node[1:])
     if kind in ("neg", "pow", "deg", "root", "fact"):
         return is_label(node[1])
     return kind == "call" and all(ev.symbols(child) for child in node[2:])
@@ -338,69 +342,3 @@ def _label_kind(node: Node) -> str:
     if node == ("sym", "y"):
         return "y"
     return "function" if node[0] == "mul" and node[1][0] == "sym" == node[2][0] else ""
-
-
-# -- texts ----------------------------------------------------------------------------------------
-
-_BASE = re.compile(r"_[0-9]+$")
-_ARTICLE = re.compile(r"^(?:the|a|an)\s+")
-_NOT_WORD = re.compile(r"[^a-z0-9]+")
-_CHOICE_GOLD = re.compile(r"\s*\(?\s*([A-Z])\s*\)?\s*[.,]?\s*")
-_CHOICE = re.compile(
-    r"\s*(?:(?:answer|option|choice)\s*(?:is)?\s*:?\s*)?\(?\s*([A-Za-z])\s*(?:\)?\s*[.,]?\s*$|[).:]\s)",
-    re.I,
-)
-
-
-def _same_words(answer: str, gold: str) -> bool:
-    """Text answers and multiple choice: letter case, articles and punctuation do not matter."""
-    ours, golds = plain_text(answer), plain_text(gold)
-    if _CHOICE_GOLD.fullmatch(_unwrapped(gold)):
-        wanted = _CHOICE_GOLD.fullmatch(_unwrapped(gold))
-        chosen = _CHOICE.match(_unwrapped(answer))
-        return bool(wanted and chosen and chosen.group(1).upper() == wanted.group(1))
-    if _BASE.sub("", ours) == _BASE.sub("", golds) and ("_" in ours) != ("_" in golds):
-        return True
-    if not ours.isascii() or not golds.isascii() or not re.search("[a-z]{2}", golds):
-        return False
-    if re.search(r"[\\^_=<>+*/|-]", golds):
-        return False
-    ours, golds = (_NOT_WORD.sub(" ", _ARTICLE.sub("", text)).strip() for text in (ours, golds))
-    return bool(golds) and ours == golds
-
-
-def _unwrapped(text: str) -> str:
-    return plain_text(text) and re.sub(r"\\(?:text|mbox|textbf|mathrm|textrm)\s*|[{}$]", "", text)
-
-
-_SENTENCE_NUMBER = re.compile(
-    r"[-−]?\\?\$?\s?(?:\\[dt]?frac\s*\{-?[0-9]+\}\s*\{[0-9]+\}"
-    r"|[0-9]{1,3}(?:(?:,|\{,\}|,?\\!)[0-9]{3})+(?:\.[0-9]+)?|[0-9]*\.?[0-9]+(?:\s?/\s?[0-9]+)?)"
-    r"(?:\s?\\?%|\s?\^\s?\{?\\circ\}?|\s?°)?"
-)
-_MAX_WORDS = 20
-# Relations, variables, alternatives and denials: such a sentence does not just state a number.
-_MORE_THAN_A_NUMBER = re.compile(r"[=<>^_+*]|\b(?:not|no|or|to|[b-hj-z])\b")
-
-
-def _readings(answer: str) -> list[str]:
-    """What a text around the value may stand for: what follows `=`, or a sentence's one number."""
-    found: list[str] = []
-    text = plain_text(answer)
-    label, equals, value = answer.rpartition("=")
-    if equals and not re.search(r"[0-9]|\\frac", label) and "=" not in label:
-        found.append(value)
-    words = re.findall(r"[a-z]{2,}", re.sub(r"\\[a-z]+", " ", text))
-    if not words or len(words) > _MAX_WORDS or _MORE_THAN_A_NUMBER.search(text):
-        return found
-    numbers = _SENTENCE_NUMBER.findall(answer)
-    written = [word for word in words if (number_word(word) or 0) > 1]
-    if (
-        len(numbers) == 1
-        and not written
-        and len(re.findall(r"[0-9]+", numbers[0])) == len(re.findall(r"[0-9]+", answer))
-    ):
-        found.append(numbers[0])
-    elif not numbers and len(written) == 1:
-        found.append(str(number_word(written[0])))
-    return found

@@ -179,6 +179,7 @@ class Pool:
 
 
 _POOLS: dict[tuple[int, str], Pool] = {}
+_INHERITED: list[Pool] = []
 _POOLS_LOCK = threading.Lock()
 
 
@@ -186,7 +187,10 @@ def shared(workers: int, grader: str) -> Pool:
     """This process's pool of so many workers for a grader; a forked child gets its own."""
     with _POOLS_LOCK:
         pool = _POOLS.get((workers, grader))
-        if pool is None or pool.owner != os.getpid():
+        if pool is not None and pool.owner != os.getpid():
+            _INHERITED.append(pool)  # the parent's children are not ours to end
+            pool = None
+        if pool is None:
             pool = _POOLS[workers, grader] = Pool(workers, grader)
         return pool
 

@@ -10,6 +10,7 @@ more than two unknown letters or with exponents of two digits.
 import re
 
 from mathtune.answers import evaluate as ev
+from mathtune.answers import values
 from mathtune.answers.lexer import NotMathError, TooLargeError
 from mathtune.answers.prm800k_expression import Expression, as_float, read
 from mathtune.answers.prm800k_text import (
@@ -44,7 +45,7 @@ def judge(answer: str, gold: str) -> Verdict:
     if len(answer) > MAX_TEXT or len(gold) > MAX_TEXT:
         return Verdict.undecided
     try:
-        with ev.metered():
+        with values.metered():
             return Verdict.correct if _agree(answer, gold) else Verdict.wrong
     except (TooLargeError, RecursionError):
         return Verdict.undecided
@@ -113,8 +114,8 @@ def _difference_is_zero(golds: Expression, ours: Expression) -> bool:
     for point in points:
         left, right = ev.evaluate(golds.node, point), ev.evaluate(ours.node, point)
         if golds.rounded or ours.rounded:
-            if not ev.close(left, right, bits=_FLOAT_BITS):
+            if not values.close(left, right, bits=_FLOAT_BITS):
                 return False
-        elif ev.value_key(left) != ev.value_key(right):
+        elif values.value_key(left) != values.value_key(right):
             return False
     return True

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from mathtune.answers.evaluate import symbols
 from mathtune.answers.lexer import MAX_DIGITS, NotMathError, TooLargeError
-from mathtune.answers.parse import Node
+from mathtune.answers.nodes import Node
 from mathtune.answers.units import names
 
 _TOKEN = re.compile(
@@ -36,7 +36,7 @@ class Expression:
     rounded: bool
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=10_000)
 def read(text: str) -> Expression:
     """The tree of a normalised answer. Raises NotMathError where sympy's parser would fail.
 

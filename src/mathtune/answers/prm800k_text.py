@@ -18,7 +18,7 @@ class UnreadableError(ValueError):
     """The original stops with an error here and falls back to the text before the failing step."""
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def release_form(answer: str) -> str:
     r"""The MATH release's string form.
 
@@ -114,7 +114,7 @@ _DIGITS_APART = re.compile("([0-9]) +([0-9])")
 _GROUPED = re.compile(r"(\d)(,)(\d\d\d)($|\D)")
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def plain_form(answer: str) -> str:
     r"""The form that is split into elements and given to algebra.
 
@@ -161,7 +161,7 @@ def _whole_float(text: str) -> float | None:
         return None
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def reads_as_integer(text: str) -> bool:
     """Whether `text` is within 1e-7 of an integer, thousands commas allowed."""
     return _whole_float(without_grouping(text)) is not None

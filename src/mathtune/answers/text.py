@@ -4,7 +4,9 @@ import re
 
 from mathtune.answers.lexer import MAX_TEXT, clean
 
-_TEXT_COMMAND = re.compile(r"\\(?:text|mbox|textbf|textit|textrm|textnormal|mathrm|hbox)\s*")
+TEXT_COMMAND = re.compile(
+    r"\\(?:text|mbox|textbf|textit|textrm|textnormal|mathrm|hbox)(?![A-Za-z])\s*"
+)
 _MARKS = re.compile(r"[{}]|\\[,!;:]")
 
 
@@ -16,5 +18,5 @@ def plain_text(answer: str) -> str:
     """
     if len(answer) > MAX_TEXT:
         return answer.strip()
-    text = _MARKS.sub("", _TEXT_COMMAND.sub("", clean(answer)))
+    text = _MARKS.sub("", TEXT_COMMAND.sub("", clean(answer)))
     return " ".join(text.split()).removesuffix(".").rstrip().casefold()

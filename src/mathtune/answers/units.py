@@ -8,8 +8,8 @@ def names(text: str) -> frozenset[str]:
 
 CURRENCIES = names("dollars dollar usd euros euro pounds cents cent rupees pesos yen")
 
-# Dollars and bare "units" say nothing that the number alone does not.
-_SILENT = frozenset(("dollar", "usd", "unit"))
+# Bare "units" say nothing that the number alone does not.
+_SILENT = "unit"
 _ALIASES = {
     "cm": "centimeter", "mm": "millimeter", "km": "kilometer", "m": "meter", "metre": "meter",
     "centimetre": "centimeter", "kilometre": "kilometer", "millimetre": "millimeter",
@@ -19,7 +19,7 @@ _ALIASES = {
     "oz": "ounce", "l": "liter", "litre": "liter", "ml": "milliliter", "deg": "degree",
     "people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse",
     "mph": "mile/hour", "kph": "kilometer/hour", "dimes": "dime", "cubes": "cube",
-    "gallon": "gallon", "percentage": "percent", "percentage point": "percent",
+    "usd": "dollar", "percentage": "percent", "percentage point": "percent",
 }  # fmt: skip
 _POWERS = {"square": "^2", "sq": "^2", "squared": "^2", "cubic": "^3", "cubed": "^3", "cu": "^3"}
 _FILLERS = names("of the a an per in total")
@@ -45,9 +45,9 @@ def number_word(word: str) -> int | None:
 
 
 def unit_name(words: list[str]) -> str:
-    """One name for a unit however it is written; empty for dollars and bare units.
+    """One name for a unit however it is written; empty for bare units.
 
-    >>> unit_name(["square", "inches"]), unit_name(["in", "^2"]), unit_name(["dollars"])
+    >>> unit_name(["square", "inches"]), unit_name(["in", "^2"]), unit_name(["units"])
     ('inch^2', 'inch^2', '')
     """
     power = ""
@@ -62,14 +62,14 @@ def unit_name(words: list[str]) -> str:
         elif word not in _FILLERS or (word == "in" and not found):
             found.append(_singular(word))
     name = " ".join(found).replace(" / ", "/")
-    return "" if name + power in _SILENT else name + power
+    return "" if name + power == _SILENT else name + power
 
 
 def _singular(word: str) -> str:
     if word in _ALIASES:
         return _ALIASES[word]
     for plural, single in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("s", "")):
-        if word.endswith(plural) and not word.endswith("ss") and len(word) > 3:
+        if word.endswith(plural) and not word.endswith("ss") and len(word) > 2:
             word = word.removesuffix(plural) + single
             break
     return _ALIASES.get(word, word)

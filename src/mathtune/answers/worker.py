@@ -5,7 +5,10 @@ and in scripts without a main guard, where multiprocessing does not.
 """
 
 import json
+import os
 import sys
+import threading
+import time
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -19,6 +22,7 @@ READY = b"ready\n"
 
 def main(grader: str) -> None:
     """Answer batches for `grader` from standard input until it closes."""
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     results = sys.stdout.buffer
     sys.stdout = sys.stderr
     _limit_memory()
@@ -30,6 +34,13 @@ def main(grader: str) -> None:
     results.flush()
     for line in sys.stdin.buffer:
         _answer(json.loads(line), judge, results)
+
+
+def _end_with_parent(parent: int) -> None:
+    """A parent that was killed closes nothing: what still computes then must not go on for ever."""
+    while os.getppid() == parent:
+        time.sleep(2)
+    os._exit(1)
 
 
 def _limit_memory() -> None:

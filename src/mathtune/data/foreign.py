@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mathtune import jsonl
-from mathtune.answers import extract
+from mathtune.answers import gold_answer
 from mathtune.errors import InputError
 
 
@@ -169,11 +169,7 @@ def _gold(value: object) -> str:
         value = value[0]
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _BrokenLineError(f"the gold is {_shown(value)}, expected a text or a number.")
-    text = str(value)
-    if "####" in text or "\\boxed" in text:
-        answer = extract(text)
-        return answer.text if answer else text
-    return text
+    return gold_answer(str(value))
 
 
 def _problem(number: int, row: dict[str, object], shape: Fields) -> str:

@@ -1,0 +1,84 @@
+r"""Answers in words: text answers, multiple choice, and the one number that a sentence states.
+
+For the grader `math`, where trees alone do not decide.
+"""
+
+import re
+
+from mathtune.answers.text import TEXT_COMMAND, plain_text
+from mathtune.answers.units import number_word
+
+_BASE = re.compile(r"_[0-9]+$")
+_ARTICLE = re.compile(r"^(?:the|a|an)\s+")
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
+_CHOICE_GOLD = re.compile(r"\s*\(?\s*([A-Z])\s*\)?\s*[.,]?\s*")
+_CHOICE = re.compile(
+    r"\s*(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)\s*(?:is)?\s*:?\s*)?\(?\s*([A-Za-z])\s*(?:\)?\s*[.,]?\s*$|[).:]\s)",
+    re.I,
+)
+
+
+def same_words(answer: str, gold: str) -> bool:
+    """Text answers and multiple choice: letter case, articles and punctuation do not matter."""
+    ours, golds = plain_text(answer), plain_text(gold)
+    if _CHOICE_GOLD.fullmatch(_unwrapped(gold)):
+        wanted = _CHOICE_GOLD.fullmatch(_unwrapped(gold))
+        chosen = _CHOICE.match(_unwrapped(answer))
+        if wanted is None or chosen is None:
+            return False
+        variable = gold.strip().isalpha() and wanted.group(1) > "F"
+        return (chosen.group(1) if variable else chosen.group(1).upper()) == wanted.group(1)
+    if _BASE.sub("", ours) == _BASE.sub("", golds) and ("_" in ours) != ("_" in golds):
+        return True
+    if not ours.isascii() or not golds.isascii() or not re.search("[a-z]{2}", golds):
+        return False
+    if re.search(r"[\\^_=<>+*/|-]", golds):
+        return False
+    ours, golds = (_NOT_WORD.sub(" ", _ARTICLE.sub("", text)).strip() for text in (ours, golds))
+    return bool(golds) and ours == golds
+
+
+def _unwrapped(text: str) -> str:
+    return re.sub(r"[{}$*]", "", TEXT_COMMAND.sub("", text))
+
+
+_SENTENCE_NUMBER = re.compile(
+    r"[-−]?\\?\$?\s?(?:\\[dt]?frac\s*\{-?[0-9]+\}\s*\{[0-9]+\}"
+    r"|[0-9]{1,3}(?:(?:,|\{,\}|,?\\!)[0-9]{3})+(?:\.[0-9]+)?|[0-9]*\.?[0-9]+(?:\s?/\s?[0-9]+)?)"
+    r"(?:\s?\\?%|\s?\^\s?\{?\\circ\}?|\s?°)?"
+)
+_MAX_WORDS = 20
+# Relations, alternatives and denials: such a sentence does not just state a number.
+_MORE_THAN_A_NUMBER = re.compile(r"[=<>^_+*]|\b(?:not|no|or|to)\b|n't\b|[0-9][a-z]")
+_PLAIN_UNIT = re.compile(r"\s*(\S*[0-9}])\s+(?:[msghlLJNWVAKCF]|m/s|km/h|m\^\{?[23]\}?)\.?\s*")
+_RATIO = re.compile(r"\s*([0-9]+)\s+to\s+([0-9]+)\s*")
+
+
+def plain_readings(answer: str) -> list[str]:
+    """A number with a unit of one letter, and `1 to 2`."""
+    unit, ratio = _PLAIN_UNIT.fullmatch(answer), _RATIO.fullmatch(answer)
+    found = [unit.group(1)] if unit else []
+    return [*found, f"{ratio.group(1)}:{ratio.group(2)}"] if ratio else found
+
+
+def readings(answer: str) -> list[str]:
+    """What a text around the value may stand for: what follows `=`, or a sentence's one number."""
+    found = plain_readings(answer)
+    text = plain_text(answer)
+    label, equals, value = answer.rpartition("=")
+    if equals and not re.search(r"[0-9]|\\frac", label) and "=" not in label:
+        found.append(value)
+    words = re.findall(r"[a-z]{2,}", re.sub(r"\\[a-z]+", " ", text))
+    if not words or len(words) > _MAX_WORDS or _MORE_THAN_A_NUMBER.search(text):
+        return found
+    numbers = _SENTENCE_NUMBER.findall(answer)
+    written = [word for word in words if (number_word(word) or 0) > 1]
+    if (
+        len(numbers) == 1
+        and not written
+        and len(re.findall(r"[0-9]+", numbers[0])) == len(re.findall(r"[0-9]+", answer))
+    ):
+        found.append(numbers[0])
+    elif not numbers and len(written) == 1:
+        found.append(str(number_word(written[0])))
+    return found
