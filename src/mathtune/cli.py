@@ -201,21 +201,19 @@ def two_uses(kind: type[Stage[Any]], file_alone: str) -> str:
     return f"{file_alone}\n\nWith problems=FILE: {stage_help(kind, 'samples')}"
 
 
-GRADE_FILE = """Grade samples: other programs' files as they are, or ours.
-
-A file alone holds its golds: one line a sample, or one a problem with a list. Known are NeMo-Skills,
-lm-evaluation-harness, Qwen2.5-Math, TRL; --fields names the fields of others. It is read in bounded
-memory; broken lines are named and left out. --out keeps the grades. Example:
-
-mathtune grade outputs.jsonl --grader math,prm800k --extract last-number
-"""
-MEASURE_FILE = """Measure samples, with votes and re-ranking: other programs' files, or ours.
-
-A file alone holds its golds and may hold scores: one line a problem (problem_id, gold_answer,
-samples, scores) or one a sample; what `mathtune grade` reads. Example:
-
-mathtune measure outputs.jsonl.gz --grader prm800k --score scores --report report.html
-"""
+GRADE_FILE = (
+    "Grade samples: other programs' files as they are, or ours.\n\n"
+    "A file alone holds its golds: one line a sample, or one a problem with a list. NeMo-Skills, "
+    "lm-evaluation-harness, Qwen2.5-Math and TRL are recognised; --fields names the fields of "
+    "others. Read in bounded memory; broken lines are named and left out; --out keeps the grades. "
+    "Example:\n\nmathtune grade outputs.jsonl --grader math,prm800k --extract last-number"
+)
+MEASURE_FILE = (
+    "Measure samples, votes and re-ranking: other programs' files, or ours.\n\n"
+    "A file alone holds its golds, and scores where there are any: one line a problem "
+    "(problem_id, gold_answer, samples, scores) or one a sample, as `mathtune grade` reads it. "
+    "Example:\n\nmathtune measure outputs.jsonl.gz --grader prm800k --report report.html"
+)
 
 for _kind, _positional in (
     (Prepare, "source"),
