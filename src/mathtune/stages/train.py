@@ -78,7 +78,8 @@ class Train(Settings, Stage[str]):
         bfloat16 = self.dtype == "bfloat16" or (
             self.dtype == "auto" and model.device.type == "cuda"
         )
-        plan = fit.planned(self, items, equal_to=equal_to, bfloat16=bfloat16)
+        vocabulary = model.get_input_embeddings().num_embeddings
+        plan = fit.planned(self, items, equal_to=equal_to, vocabulary=vocabulary, bfloat16=bfloat16)
         say(
             f"  {self.objective}: {len(items)} examples, {plan.updates} updates of "
             f"{self.batch_size}; {encoder.truncated} truncated, {encoder.left_out} left out"

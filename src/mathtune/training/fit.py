@@ -36,8 +36,9 @@ CURVE = "training.jsonl"
 CHECKPOINTS = "checkpoints"
 BEST = "best"
 
-TOKENS_AT_ONCE = 8192
-"""What a micro-batch holds when its size is not set: little enough for a laptop."""
+TOKENS_AT_ONCE = 2048
+LOGITS_AT_ONCE = 2**26
+"""What a micro-batch holds at most when its size is not set: little enough for a laptop."""
 
 
 class Point(Row, frozen=True):
@@ -62,9 +63,14 @@ class Plan:
 
 
 def planned(
-    settings: Settings, items: Sequence[Item], *, equal_to: int | None, bfloat16: bool
+    settings: Settings,
+    items: Sequence[Item],
+    *,
+    equal_to: int | None,
+    vocabulary: int,
+    bfloat16: bool,
 ) -> Plan:
-    """Work out the updates and the micro-batch.
+    """Work out the updates and the micro-batch (for a model with `vocabulary` tokens).
 
     `equal_to` is the number of updates of another training that this one must match; passes over
     the items are then as many as that takes.
@@ -80,9 +86,11 @@ def planned(
         updates = equal_to
     micro = settings.micro_batch_size
     if micro is None:
-        longest = max(item.length * len(item.readings) for item in items)
-        sizes = [n for n in range(1, settings.batch_size + 1) if settings.batch_size % n == 0]
-        micro = max(n for n in sizes if n == 1 or n * longest <= TOKENS_AT_ONCE)
+        tokens = max(item.length * len(item.readings) for item in items)
+        logits = max(sum(len(r.tokens) for r in item.readings) for item in items) * vocabulary
+        most = max(1, min(TOKENS_AT_ONCE // tokens, LOGITS_AT_ONCE // logits))
+        sizes = range(1, settings.batch_size + 1)
+        micro = max(n for n in sizes if settings.batch_size % n == 0 and n <= most)
     if settings.batch_size % micro:
         raise InputError(
             f"micro_batch_size: found {micro}; expected a divisor of batch_size "

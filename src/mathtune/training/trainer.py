@@ -98,6 +98,7 @@ class Trainer(transformers.Trainer):
     reaches the weights; checkpoints are atomic and hold no pickle."""
 
     loss_is_scaled_for_ga = True
+    control: transformers.TrainerControl
 
     def __init__(
         self,
