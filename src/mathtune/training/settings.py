@@ -75,6 +75,9 @@ class Settings(BaseModel):
     """Recompute activations in the backward pass: about a third more work, much less memory."""
     keep: Literal["last", "best"] = "last"
     """Which weights are saved: the last, or those of the epoch with the least validation loss."""
+    best_by: Literal["loss", "accuracy"] = "loss"
+    """What makes an epoch the best: the validation loss, or (not for mle) the share of validation
+    pairs whose right solution stands above the wrong one, or of labels that are found."""
     save_every: PositiveInt = 200
     """Updates between two checkpoints, from which an interrupted training continues."""
     seed: int = 0
