@@ -36,10 +36,9 @@ def load(
         used.
 
     Example:
-        >>> load("./no/such/folder")
+        >>> load("./no/such/folder")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        mathtune.errors.InputError: model './no/such/folder': no such file or folder; expected
-        `embedded`, a hub id, a model folder or a .gguf file.
+        mathtune.errors.InputError: model './no/such/folder': no such file or folder; expected ...
     """
     where = torch.device(resolve_device(device))
     options: dict[str, Any] = {"dtype": resolve_dtype(dtype, where)}
