@@ -74,7 +74,7 @@ def install(model: PreTrainedModel) -> None:
 
 
 class ModelForward:
-    """Logits for rows of tokens by the model's own forward call, its attention given to a reader."""
+    """Logits for rows of tokens by the model itself, its attention given to a reader."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         install(model)

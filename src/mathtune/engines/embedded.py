@@ -132,7 +132,7 @@ class Flight:
     """One call's rows, from the first prompt to the last end.
 
     Attributes:
-        tokens: [samples, most tokens], a prompt's samples side by side; what follows an end is noise.
+        tokens: [samples, most tokens], a prompt's samples side by side; noise after an end.
         capacity: most rows in flight.
     """
 
