@@ -30,9 +30,9 @@ def same_words(answer: str, gold: str) -> bool:
         return (chosen.group(1) if variable else chosen.group(1).upper()) == wanted.group(1)
     if _BASE.sub("", ours) == _BASE.sub("", golds) and ("_" in ours) != ("_" in golds):
         return True
-    if not ours.isascii() or not golds.isascii() or not re.search("[a-z]{2}", golds):
+    if not ours.isascii() or not golds.isascii() or not re.search("[a-z]{2}|^[a-z]\\b", golds):
         return False
-    if re.search(r"[\\^_=<>+*/|-]", golds):
+    if re.search(r"[\\^_=<>+*/|-]", ours + golds):
         return False
     ours, golds = (_NOT_WORD.sub(" ", _ARTICLE.sub("", text)).strip() for text in (ours, golds))
     return bool(golds) and ours == golds
