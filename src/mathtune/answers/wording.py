@@ -48,8 +48,11 @@ _SENTENCE_NUMBER = re.compile(
     r"(?:\s?\\?%|\s?\^\s?\{?\\circ\}?|\s?°)?"
 )
 _MAX_WORDS = 20
-# Relations, alternatives and denials: such a sentence does not just state a number.
-_MORE_THAN_A_NUMBER = re.compile(r"[=<>^_+*]|\b(?:not|no|or|to)\b|n't\b|[0-9][a-z]")
+# Relations, alternatives, bounds and denials: such a sentence does not just state a number.
+_MORE_THAN_A_NUMBER = re.compile(
+    r"[=<>^_+*]|\b(?:not|no|or|at least|at most|up to|(?:more|less|fewer|greater) than)\b"
+    r"|n't\b|[0-9][a-z]"
+)
 _PLAIN_UNIT = re.compile(r"\s*(\S*[0-9}])\s+(?:[msghlLJNWVAKCF]|m/s|km/h|m\^\{?[23]\}?)\.?\s*")
 _RATIO = re.compile(r"\s*([0-9]+)\s+to\s+([0-9]+)\s*")
 
@@ -59,6 +62,20 @@ def plain_readings(answer: str) -> list[str]:
     unit, ratio = _PLAIN_UNIT.fullmatch(answer), _RATIO.fullmatch(answer)
     found = [unit.group(1)] if unit else []
     return [*found, f"{ratio.group(1)}:{ratio.group(2)}"] if ratio else found
+
+
+_PLAIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}(?![A-Za-z])")
+_VERBS = frozenset(("is", "are", "equals", "was"))
+
+
+def is_sentence(answer: str) -> bool:
+    """Whether a verb or two words stand in the text.
+
+    >>> is_sentence("x is 5"), is_sentence("5 of them"), is_sentence("2xy")
+    (True, True, False)
+    """
+    words = _PLAIN_WORD.findall(answer)
+    return len(words) > 1 or bool(_VERBS.intersection(words))
 
 
 def readings(answer: str) -> list[str]:
