@@ -32,6 +32,7 @@ FOUND = [
     ("The answer is 3.14.", "3.14", "phrase"),
     ("so the final answer is: **$12$**.", "12", "phrase"),
     ("The answer is 5. The answer is 6, because it is.", "6", "phrase"),
+    ("The answers are 3 and 4.", "3 and 4", "phrase"),
     ("Answer: $x^2$", "x^2", "phrase"),
     ("**Answer:** 10", "10", "phrase"),
     ("The answer to the question is \\(7\\).", "7", "phrase"),

@@ -48,7 +48,9 @@ class ExpressionReader(TokenReader):
         left = self.sum()
         while True:
             operator = self.peek()
-            if operator == "cup" or (operator == "" and self._is_symbol("U") and left[0] == "seq"):
+            if operator == "cup" or (
+                operator == "" and self._is_symbol("U") and left[0] in ("seq", "set")
+            ):
                 self.at += 1
                 left = ("union", left, self.sum())
             elif operator == "cap":
@@ -132,7 +134,7 @@ class ExpressionReader(TokenReader):
 
     def _union_follows(self) -> bool:
         before, after = self.tokens[self.at - 1], self.peek(1)
-        return before.text in (")", "]") and after in ("(", "[")
+        return before.text in (")", "]", "\\}") and after in ("(", "[", "\\{")
 
     def factor(self) -> Node:
         positive = True

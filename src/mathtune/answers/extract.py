@@ -172,7 +172,7 @@ def _minerva(text: str) -> str | None:
 
 
 _PHRASE = re.compile(
-    r"\banswer(?:\s+to\s+[^.\n]{1,100}?)?\s*(?:\*\*)?\s*(?:is|are|:|=)(?![A-Za-z])"
+    r"(?:\banswer|\bthe\s+(?:final\s+|correct\s+)?answers)(?:\s+to\s+[^.\n]{1,100}?)?\s*(?:\*\*)?\s*(?:is|are|:|=)(?![A-Za-z])"
     r"\s*(?:\*\*)?\s*:?\s*",
     re.I,
 )

@@ -103,6 +103,7 @@ _RAISED_ORDINAL = re.compile(
 )
 _BRACKETED_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 _REPEATING = re.compile(r"\\(?:overline|bar)\s*(?:\{([0-9]+)\}|([0-9]))")
+_SPACING = re.compile(r"\\[,;:! ]|~")
 _TEXT_GROUP = re.compile(r"\s*\{([^{}]*)\}")
 _ENVIRONMENT = re.compile(r"\s*\{\s*([a-zA-Z]+\*?)\s*\}")
 _COLUMNS = re.compile(r"\s*\{[clr|\s]*\}")
@@ -127,6 +128,7 @@ def clean(text: str) -> str:
     text = text.strip()
     if text.startswith(("**", "`")) and text.endswith(("**", "`")):
         text = text.strip("*`").strip()
+    text = text.removeprefix("\\mathrm") if text.startswith("\\mathrm{") else text
     while text.startswith("{") and "\\choose" not in text and _closes_at_end(text):
         text = text[1:-1].strip()
     return text
@@ -242,7 +244,9 @@ def _command(text: str, name: str, at: int, spaced: bool, tokens: list[Token]) -
         group = _TEXT_GROUP.match(text, at)
         if group is None:
             return at
-        content = group.group(1)
+        content = _SPACING.sub(" ", group.group(1))
+        if "\\" in content:
+            return at  # mathematics inside: read it as a group
         if name in ("mathrm", "operatorname") and content.strip() in _FUNCTIONS:
             tokens.append(Token("command", content.strip(), spaced))
         else:

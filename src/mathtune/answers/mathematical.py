@@ -15,7 +15,7 @@ from mathtune.answers.lexer import NotMathError, TooLargeError
 from mathtune.answers.nodes import Node
 from mathtune.answers.numbers import exact_number
 from mathtune.answers.parse import parse
-from mathtune.answers.wording import plain_readings, readings, same_words
+from mathtune.answers.wording import is_sentence, plain_readings, readings, same_words
 from mathtune.records import Verdict
 
 VERSION = "1"
@@ -64,10 +64,16 @@ def _accepts(answer: str, gold: str) -> bool:
         return True
     if golds is None or golds[0] == "rel":
         return False
-    for reading in readings(answer) if ours is None else plain_readings(answer):
+    # Short words may read as products of variables: `It is 5`. With two units they decide.
+    sentence = ours is None or (is_sentence(answer) and (ours[0] != "unit" or not _marked(golds)))
+    for reading in readings(answer) if sentence else plain_readings(answer):
         if (tree := _tree(reading)) is not None and same(tree, golds):
             return True
     return False
+
+
+def _marked(gold: Node) -> bool:
+    return gold[0] == "unit" or bool(_marks(gold))
 
 
 def _tree(text: str) -> Node | None:

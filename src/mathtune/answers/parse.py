@@ -10,7 +10,7 @@ from functools import lru_cache
 from mathtune.answers.expression import RELATIONS, ExpressionReader
 from mathtune.answers.lexer import NotMathError, clean, tokenize
 from mathtune.answers.nodes import Node, is_clock, negated
-from mathtune.answers.units import CURRENCIES, names, unit_name
+from mathtune.answers.units import CURRENCIES, SCALES, names, unit_name
 
 
 @lru_cache(maxsize=5_000)
@@ -114,6 +114,8 @@ class _AnswerReader(ExpressionReader):
             if minutes is not None and is_clock(value, minutes.text):
                 value = ("clock", *value[1:])
         words = self.unit_words()
+        if words and words[0] in SCALES:
+            value = ("mul", value, ("num", SCALES[words.pop(0)]))
         if words or currency:
             unit = unit_name(words or [currency])
             if unit == "degree":

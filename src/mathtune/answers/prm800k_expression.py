@@ -200,7 +200,8 @@ class _Reader:
             raise TooLargeError(f"a power of ten beyond {MAX_DIGITS}")
         if text.isdigit() and len(text) > 1 and text[0] == "0" and text.strip("0"):
             raise NotMathError("a leading zero")
-        self.rounded |= not text.isdigit()
+        # Beyond 15 digits sympy keeps them all, and such a decimal equals no fraction by rounding.
+        self.rounded |= not text.isdigit() and len(text.replace(".", "").lstrip("0")) <= 15
         node: Node = ("num", int(text) if text.isdigit() else Fraction(text))
         return ("mul", node, ("sym", "i")) if imaginary else node
 

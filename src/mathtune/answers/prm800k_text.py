@@ -207,6 +207,8 @@ _ALPHABETS = {"mathbf": 0x1D400, "mathit": 0x1D434, "mathcal": 0x1D49C, "mathsf"
               "mathbb": 0x1D538}  # fmt: skip
 _SPACES = {",": " ", ";": " ", ":": " ", " ": " ", "~": " ", "\n": " ", "\\": "\n", "quad": "  ",
            "qquad": "    "}  # fmt: skip
+_PLAIN = {"&": "     ", "}": "", "~": "\u00a0"}
+_WRITTEN = str.maketrans({"√": "sqrt", "π": "pi", "∞": "inf", "∪": "U", "·": "*", "×": "*"})
 _MATRICES = names("pmatrix bmatrix matrix vmatrix Bmatrix Vmatrix smallmatrix array psmallmatrix")
 _PIECE = re.compile(r"\\(?P<command>[A-Za-z]+|.|)|(?P<mark>[{}\[\]&~])|[^\\{}\[\]&~]+", re.DOTALL)
 _MAX_DEPTH = 60
@@ -218,7 +220,7 @@ def latex_text(text: str) -> str:
     text = text.replace("\\frac", " \\frac")
     try:
         reader = _LatexText(text)
-        return reader.until("").strip()
+        return reader.until("").translate(_WRITTEN).strip()
     except UnreadableError:
         return text
 
@@ -251,7 +253,7 @@ class _LatexText:
             elif word == "&" and closer == "\\end":
                 parts.append("\t")
             else:
-                parts.append("     " if word == "&" else "" if word == "}" else word)
+                parts.append(_PLAIN.get(word, word))
         self.depth -= 1
         return "".join(parts)
 

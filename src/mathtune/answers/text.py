@@ -7,7 +7,9 @@ from mathtune.answers.lexer import MAX_TEXT, clean
 TEXT_COMMAND = re.compile(
     r"\\(?:text|mbox|textbf|textit|textrm|textnormal|mathrm|hbox)(?![A-Za-z])\s*"
 )
-_MARKS = re.compile(r"[{}]|\\[,!;:]")
+_SPACES = re.compile(r"\\[,!;:]")
+# Where these stand, braces say what belongs together: 9^{99} is not 9^{9}9.
+_STRUCTURE = re.compile(r"[\\^_]")
 
 
 def plain_text(answer: str) -> str:
@@ -18,5 +20,7 @@ def plain_text(answer: str) -> str:
     """
     if len(answer) > MAX_TEXT:
         return answer.strip()
-    text = _MARKS.sub("", TEXT_COMMAND.sub("", clean(answer)))
+    text = _SPACES.sub(" ", TEXT_COMMAND.sub("", clean(answer)))
+    if not _STRUCTURE.search(text):
+        text = text.replace("{", "").replace("}", "")
     return " ".join(text.split()).removesuffix(".").rstrip().casefold()

@@ -8,6 +8,8 @@ def names(text: str) -> frozenset[str]:
 
 CURRENCIES = names("dollars dollar usd euros euro pounds cents cent rupees pesos yen")
 
+SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+
 # Bare "units" say nothing that the number alone does not.
 _SILENT = "unit"
 _ALIASES = {

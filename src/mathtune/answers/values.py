@@ -23,7 +23,7 @@ PRECISION = 400
 # Terms that agree to this many bits cancel to exactly zero.
 _CANCELLED = 330
 _KEY_BITS = 200
-MAX_BITS = 50_000
+MAX_BITS = 100_000
 
 ZERO: Real = libmp.fzero
 MODE = libmp.round_nearest

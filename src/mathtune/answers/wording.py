@@ -30,9 +30,9 @@ def same_words(answer: str, gold: str) -> bool:
         return (chosen.group(1) if variable else chosen.group(1).upper()) == wanted.group(1)
     if _BASE.sub("", ours) == _BASE.sub("", golds) and ("_" in ours) != ("_" in golds):
         return True
-    if not ours.isascii() or not golds.isascii() or not re.search("[a-z]{2}", golds):
+    if not ours.isascii() or not golds.isascii() or not re.search("[a-z]{2}|^[a-z]\\b", golds):
         return False
-    if re.search(r"[\\^_=<>+*/|-]", golds):
+    if re.search(r"[\\^_=<>+*/|-]", ours + golds):
         return False
     ours, golds = (_NOT_WORD.sub(" ", _ARTICLE.sub("", text)).strip() for text in (ours, golds))
     return bool(golds) and ours == golds
@@ -48,8 +48,11 @@ _SENTENCE_NUMBER = re.compile(
     r"(?:\s?\\?%|\s?\^\s?\{?\\circ\}?|\s?°)?"
 )
 _MAX_WORDS = 20
-# Relations, alternatives and denials: such a sentence does not just state a number.
-_MORE_THAN_A_NUMBER = re.compile(r"[=<>^_+*]|\b(?:not|no|or|to)\b|n't\b|[0-9][a-z]")
+# Relations, alternatives, bounds and denials: such a sentence does not just state a number.
+_MORE_THAN_A_NUMBER = re.compile(
+    r"[=<>^_+*]|\b(?:not|no|or|at least|at most|up to|(?:more|less|fewer|greater) than)\b"
+    r"|n't\b|[0-9][a-z]"
+)
 _PLAIN_UNIT = re.compile(r"\s*(\S*[0-9}])\s+(?:[msghlLJNWVAKCF]|m/s|km/h|m\^\{?[23]\}?)\.?\s*")
 _RATIO = re.compile(r"\s*([0-9]+)\s+to\s+([0-9]+)\s*")
 
@@ -59,6 +62,20 @@ def plain_readings(answer: str) -> list[str]:
     unit, ratio = _PLAIN_UNIT.fullmatch(answer), _RATIO.fullmatch(answer)
     found = [unit.group(1)] if unit else []
     return [*found, f"{ratio.group(1)}:{ratio.group(2)}"] if ratio else found
+
+
+_PLAIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}(?![A-Za-z])")
+_VERBS = frozenset(("is", "are", "equals", "was"))
+
+
+def is_sentence(answer: str) -> bool:
+    """Whether a verb or two words stand in the text.
+
+    >>> is_sentence("x is 5"), is_sentence("5 of them"), is_sentence("2xy")
+    (True, True, False)
+    """
+    words = _PLAIN_WORD.findall(answer)
+    return len(words) > 1 or bool(_VERBS.intersection(words))
 
 
 def readings(answer: str) -> list[str]:
