@@ -143,7 +143,8 @@ def tables(document: dict[str, Any]) -> list[Table]:
     samples = document["samples"]
     rows = [
         (
-            f"{name} {found['version']}",
+            name,
+            found["version"],
             f"{100 * found['accuracy']:.1f} %",
             *(f"{found[verdict.value]:,}" for verdict in Verdict),
         )
@@ -151,10 +152,12 @@ def tables(document: dict[str, Any]) -> list[Table]:
     ]
     broken = document["broken_lines"]
     notes = f"Answers found by the rule {document['extract']}."
+    if "between_graders" in document:
+        notes += f" The graders differ on {document['between_graders']['samples']:,} samples."
     shown = [
         Table(
             f"{samples:,} samples" + (f", {broken:,} broken lines left out" if broken else ""),
-            ("grader", "accuracy", *(verdict.value for verdict in Verdict)),
+            ("grader", "version", "accuracy", *(verdict.value for verdict in Verdict)),
             rows,
             notes,
         )
@@ -164,8 +167,7 @@ def tables(document: dict[str, Any]) -> list[Table]:
         shown.append(_disagreements(title, found))
     if "between_graders" in document:
         found = document["between_graders"]
-        title = f"Where the graders differ: {found['samples']:,} of {samples:,} samples"
-        shown.append(_disagreements(title, found))
+        shown.append(_disagreements("Where the graders differ", found))
     return [table for table in shown if table.rows]
 
 
