@@ -86,7 +86,7 @@ def _run_workers(
         ends.append(mine)
     try:
         yield from _deal(tasks, ends)
-    except EOFError:
+    except (EOFError, ConnectionError):
         raise RuntimeError(
             "a worker process died (out of memory?); run the same command again to go on, "
             "or with fewer workers"
