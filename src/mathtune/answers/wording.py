@@ -8,7 +8,7 @@ import re
 from mathtune.answers.text import TEXT_COMMAND, plain_text
 from mathtune.answers.units import number_word
 
-_BASE = re.compile(r"_[0-9]+$")
+_BASE = re.compile(r"_(?:[0-9]+|\{[0-9]+\})$")
 _ARTICLE = re.compile(r"^(?:the|a|an)\s+")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 _CHOICE_GOLD = re.compile(r"\s*\(?\s*([A-Z])\s*\)?\s*[.,]?\s*")
