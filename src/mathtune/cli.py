@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import inspect
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +53,18 @@ Config = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option(help="The folder to write into.")]
 Redo = Annotated[bool, typer.Option("--redo", help="Make it again.")]
+Grader = Annotated[
+    str | None, typer.Option(metavar="NAME", help="math (the default), prm800k or math-verify.")
+]
+Extract = Annotated[
+    str | None,
+    typer.Option(metavar="RULE", help="explicit (the default), or last-number where none is."),
+]
+Fields = Annotated[
+    str | None,
+    typer.Option(metavar="PARTS", help="Where things stand: solution=NAME,gold=NAME,problem=NAME."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first broken line.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")]
 
 
@@ -174,10 +187,33 @@ def stage_help(kind: type[Stage[Any]], positional: str) -> str:
     summary = (inspect.getdoc(kind) or "").partition("\n\n")[0]
     lines = [summary, "", f"The file given first is `{positional}`. Settings:", "", "\b"]
     for name, field in kind.model_fields.items():
-        default = "" if field.is_required() else f" [{field.default}]"
+        default = (
+            ""
+            if field.is_required()
+            else escape(f" [{field.get_default(call_default_factory=True)}]")
+        )
         lines.append(f"{name}{default}: {' '.join((field.description or '').split())}")
     return "\n".join(lines)
 
+
+def two_uses(kind: type[Stage[Any]], file_alone: str) -> str:
+    """The help of a command that also reads other programs' files: that use, then the stage's."""
+    return f"{file_alone}\n\nWith problems=FILE: {stage_help(kind, 'samples')}"
+
+
+GRADE_FILE = (
+    "Grade samples: other programs' files as they are, or ours.\n\n"
+    "A file alone holds its golds: one line a sample, or one a problem with a list. NeMo-Skills, "
+    "lm-evaluation-harness, Qwen2.5-Math and TRL are recognised; --fields names the fields of "
+    "others. Read in bounded memory; broken lines are named and left out; --out keeps the grades. "
+    "Example:\n\nmathtune grade outputs.jsonl --grader math,prm800k --extract last-number"
+)
+MEASURE_FILE = (
+    "Measure samples, votes and re-ranking: other programs' files, or ours.\n\n"
+    "A file alone holds its golds, and scores where there are any: one line a problem "
+    "(problem_id, gold_answer, samples, scores) or one a sample, as `mathtune grade` reads it. "
+    "Example:\n\nmathtune measure outputs.jsonl.gz --grader prm800k --report report.html"
+)
 
 for _kind, _positional in (
     (Prepare, "source"),
@@ -185,10 +221,105 @@ for _kind, _positional in (
     (Sample, "problems"),
     (Score, "samples"),
     (Collect, "samples"),
-    (Grade, "samples"),
-    (Measure, "samples"),
 ):
     _stage_command(_kind, _positional)
+
+
+@app.command(help=two_uses(Grade, GRADE_FILE))
+def grade(
+    arguments: FileAndAssignments = None,
+    grader: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[,NAME]", help="math (the default), prm800k, math-verify; or several."
+        ),
+    ] = None,
+    extract: Extract = None,
+    fields: Fields = None,
+    strict: Strict = False,
+    config: Config = None,
+    out: Out = None,
+    redo: Redo = False,
+) -> None:
+    file = only_a_file(arguments, config)
+    if file is None:
+        _refuse("grade", {"--fields": fields, "--strict": strict})
+        given = [*(arguments or []), *_assignments(grader=grader, extract=extract)]
+        run_stage(Grade, "samples", given, config, out, redo)
+        return
+    from mathtune.elsewhere import Request, grade_file
+    from mathtune.elsewhere.grading import tables
+    from mathtune.report.tables import grid
+
+    request = Request.parse(file, grader=grader, rule=extract, fields=fields, strict=strict)
+    for table in tables(grade_file(request, out=out, redo=redo)):
+        output.print(grid(table))
+    if out is not None:
+        say(f"wrote {out}")
+
+
+@app.command(help=two_uses(Measure, MEASURE_FILE))
+def measure(
+    arguments: FileAndAssignments = None,
+    grader: Grader = None,
+    extract: Extract = None,
+    score: Annotated[
+        str | None,
+        typer.Option(metavar="FIELD", help="The scores' field, else scores or score if there."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    page: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.html", help="Write the page too.")
+    ] = None,
+    fields: Fields = None,
+    strict: Strict = False,
+    config: Config = None,
+    out: Out = None,
+    redo: Redo = False,
+) -> None:
+    file = only_a_file(arguments, config)
+    if file is None:
+        alone = {"--score": score, "--json": as_json, "--report": page, "--fields": fields}
+        _refuse("measure", {**alone, "--extract": extract, "--strict": strict})
+        given = [*(arguments or []), *_assignments(grader=grader)]
+        run_stage(Measure, "samples", given, config, out, redo)
+        return
+    if out is not None or redo:
+        raise InputError("--out and --redo go with problems=FILE; expected --json or --report.")
+    from mathtune.elsewhere import Request, measure_file
+    from mathtune.elsewhere.measuring import table
+    from mathtune.report.tables import grid
+
+    request = Request.parse(file, grader=grader, rule=extract, fields=fields, strict=strict)
+    document = measure_file(request, score=score, page=page)
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        output.print(grid(table(document)))
+    if page is not None:
+        say(f"report: {page}")
+
+
+def only_a_file(arguments: list[str] | None, config: str | None) -> Path | None:
+    """The file, where nothing but a file is given: it holds its golds, and no stage is meant."""
+    if config is not None or arguments is None or len(arguments) != 1:
+        return None
+    path = Path(arguments[0])
+    return path if "=" not in arguments[0] or path.exists() else None
+
+
+def _assignments(**given: str | None) -> list[str]:
+    return [f"{name}={value}" for name, value in given.items() if value is not None]
+
+
+def _refuse(command: str, given: dict[str, Any]) -> None:
+    """Raise if an option was given that only a file with its golds inside has a use for."""
+    names = [name for name, value in given.items() if value not in (None, False)]
+    if names:
+        raise InputError(
+            f"mathtune {command} {names[0]}: only for a file alone, with its golds in it; "
+            "expected no problems=, no other setting and no --config."
+        )
 
 
 def main() -> None:

@@ -52,7 +52,7 @@ def test_known_shapes(name: str, tmp_path: Path) -> None:
     row, expected = SHAPES[name]
     path = tmp_path / "out.jsonl"
     path.write_text("\n" + json.dumps(row) + "\n")
-    assert list(read_foreign(path)) == [ForeignSample(2, *sample) for sample in expected]
+    assert [found[:4] for found in read_foreign(path)] == [(2, *sample) for sample in expected]
 
 
 def test_named_fields_reach_into_objects(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
-"""The order of an epoch."""
+"""The order of an epoch, and how many updates and micro-batches it makes."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mathtune.errors import InputError
 from mathtune.training.batches import Order
+from mathtune.training.examples import Item, Reading
+from mathtune.training.fit import Plan, planned
+from mathtune.training.settings import Settings
 
 LENGTHS = st.lists(st.integers(1, 500), min_size=1, max_size=200)
 
@@ -53,3 +59,46 @@ def test_batches_hold_similar_lengths() -> None:
 
     assert padded(batches) < 1.1 < 1.4 < padded(shuffled)
     assert (np.diff(batches, axis=1) >= 0).all()  # sorted inside, so that micro-batches pad little
+
+
+def plan(items: int, *, equal_to: int | None = None, vocabulary: int = 100, **given: Any) -> Plan:
+    """The plan for so many items of 64 tokens, 32 of them targets."""
+    ids = np.zeros(64, dtype=np.int32)
+    item = Item("a", (Reading(ids, ids[:32], ids[:32], ids[:32]),), True, 32)
+    settings = Settings(**{"batch_size": 48, **given})
+    return planned(
+        settings, [item] * items, equal_to=equal_to, vocabulary=vocabulary, bfloat16=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "updates"),
+    [
+        ({"epochs": 3}, 9),  # 100 items in batches of 48: 3 updates an epoch, one incomplete
+        ({"epochs": 1.5}, 5),
+        ({"epochs": 3, "updates": 4}, 4),
+        ({"epochs": 1, "updates": 4}, 3),
+        ({"epochs": 1, "updates": 4, "equal_to": 77}, 77),
+    ],
+)
+def test_updates(given: dict[str, Any], updates: int) -> None:
+    assert plan(100, **given).updates == updates
+
+
+@pytest.mark.parametrize(
+    ("given", "micro_batch_size"),
+    [
+        ({}, 24),  # 2,048 tokens hold 32 of them; 24 divides 48
+        ({"vocabulary": 2**17}, 16),  # 2**26 logits hold 512 target tokens, 16 of them
+        ({"vocabulary": 2**25}, 1),
+        ({"batch_size": 7}, 7),
+        ({"micro_batch_size": 48}, 48),
+    ],
+)
+def test_micro_batches_fit_a_laptop(given: dict[str, Any], micro_batch_size: int) -> None:
+    assert plan(100, **given).micro_batch_size == micro_batch_size
+
+
+def test_a_micro_batch_must_divide_the_batch() -> None:
+    with pytest.raises(InputError, match="micro_batch_size: found 7; expected a divisor of"):
+        plan(100, micro_batch_size=7)

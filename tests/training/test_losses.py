@@ -14,6 +14,7 @@ from mathtune.engines import models
 from mathtune.records import Example, Pair
 from mathtune.stages.train import Train
 from mathtune.training.fit import Point
+from mathtune.training.trainer import ACCURACIES
 
 MARGIN, ALPHA = 0.7, 0.3
 
@@ -77,6 +78,19 @@ class ByHand:
             wrong, m = self.solution(pair.problem, pair.wrong)
             total += max(0.0, (wrong / m - right / n if per_token else wrong - right) + MARGIN)
         return total / len(pairs)
+
+
+def test_accuracy_by_hand() -> None:
+    # Log-odds of "correct" of the right and the wrong solution: 2 > 1, -1 < 0, 1 = 1.
+    pairs = torch.tensor([[-1.0, -3, -2, -3], [-3.0, -2, -3, -3], [-2.0, -3, -1, -2]])
+    labels = torch.tensor([True, False, False])
+    accuracies: dict[Any, Any] = dict(ACCURACIES)
+    for objective in ("cls-margin", "mul-margin"):
+        assert float(accuracies[objective](pairs, labels)) == pytest.approx(1 / 3)
+    for objective in ("cls-xent", "mul-xent"):  # says correct, incorrect, correct
+        assert float(accuracies[objective](pairs[:, :2], labels)) == pytest.approx(2 / 3)
+    assert float(accuracies["ctr"](pairs[:, :2], labels)) == pytest.approx(2 / 3)
+    assert accuracies["mle"](pairs, labels) is None
 
 
 @pytest.fixture(scope="module")

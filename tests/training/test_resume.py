@@ -91,6 +91,7 @@ def uninterrupted(
     return found.__getitem__
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", CONFIGS)
 def test_killed_again_and_again_it_ends_with_the_same_bytes(
     which: str,

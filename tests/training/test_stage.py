@@ -112,6 +112,27 @@ def test_the_weights_of_the_best_epoch_are_kept(
     assert again["validation_loss"] == pytest.approx(metrics["validation_loss"], rel=1e-6)
 
 
+@pytest.mark.parametrize("objective", ["cls-margin", "ctr"])
+def test_the_epoch_of_the_best_accuracy_is_kept(
+    objective: str, tiny: str, pair_file: Path, tmp_path: Path
+) -> None:
+    metrics = train(
+        tmp_path / "a",
+        model=tiny,
+        examples=pair_file,
+        validation=pair_file,
+        objective=objective,
+        keep="best",
+        best_by="accuracy",
+        learning_rate=2e-2,
+        epochs=8,
+    )
+    found = {p.update: p.validation_accuracy for p in curve(tmp_path / "a") if p.loss is None}
+    best = max(accuracy for accuracy in found.values() if accuracy is not None)
+    assert metrics["validation_accuracy"] == best > 0.7
+    assert metrics["kept_update"] == min(u for u, accuracy in found.items() if accuracy == best)
+
+
 def test_as_many_updates_as_another_training(tiny: str, example_file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "other"
     metrics = train(folder, model=tiny, examples=example_file, epochs=1.5)
@@ -157,6 +178,26 @@ def test_adapters_are_merged_into_a_plain_model(
         learning_rate=1e-12,
     )
     assert again["validation_loss"] == pytest.approx(metrics["validation_loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize("lora", [None, Lora(rank=2)])
+def test_recomputed_activations_change_nothing(
+    lora: Lora | None, tiny: str, example_file: Path, tmp_path: Path
+) -> None:
+    config = {"model": tiny, "examples": example_file, "lora": lora}
+    whole = train(tmp_path / "a", **config)
+    less = train(tmp_path / "b", **config, gradient_checkpointing=True)
+    assert less["final_loss"] == pytest.approx(whole["final_loss"], rel=1e-5)
+
+
+def test_bfloat16_arithmetic_trains_float32_weights(
+    tiny: str, example_file: Path, tmp_path: Path
+) -> None:
+    whole = train(tmp_path / "a", model=tiny, examples=example_file)
+    half = train(tmp_path / "b", model=tiny, examples=example_file, dtype="bfloat16")
+    assert half["final_loss"] == pytest.approx(whole["final_loss"], rel=2e-2)
+    assert half["final_loss"] != whole["final_loss"]
+    assert {w.dtype for w in weights(tmp_path / "b" / "model").values()} == {torch.float32}
 
 
 def test_a_loss_that_is_no_number_names_update_and_examples_and_keeps_the_checkpoint(
@@ -218,7 +259,12 @@ def test_a_tokenizer_of_another_model_is_refused(
     ("config", "sentence"),
     [
         ({"keep": "best"}, "keep: found 'best' without validation examples"),
+        ({"best_by": "accuracy"}, "best_by: found 'accuracy' with objective 'mle'"),
         ({"micro_batch_size": 3}, "micro_batch_size: found 3; expected a divisor of batch_size 4."),
+        (
+            {"lora": Lora(rank=2, targets=("query",))},
+            "lora.targets: found query, which the model does not have; expected some of down_proj,",
+        ),
         ({"max_length": 5}, "max_length: found 5, inside which none of the 13 examples"),
         ({"objective": "cls-margin"}, "objective 'cls-margin' learns from Pair rows."),
     ],

@@ -1,4 +1,4 @@
-r"""Read sampled solutions that other programs wrote, with their golds, line by line. For `grade`.
+r"""Read sampled solutions that other programs wrote, with golds and scores, line by line.
 
 A line is one sample or one problem with a list of samples. Shapes that are known by their fields:
 
@@ -6,14 +6,17 @@ A line is one sample or one problem with a list of samples. Shapes that are know
     lm-evaluation-harness    {"doc_id": 0, "doc": {...}, "target": "#### 18", "resps": [["..."]]}
     Qwen2.5-Math             {"idx": 0, "question": "...", "gt": "18", "code": ["...", "..."]}
     TRL                      {"prompt": [...], "completion": [{"content": "..."}], "solution": "18"}
-    lists per problem        {"problem_id": "a", "samples": ["...", "..."], "gold_answer": "18"}
+    lists per problem        {"problem_id": "a", "samples": ["...", "..."], "gold_answer": "18",
+                              "scores": [0.9, 0.2]}
 
-Any other file is read with `Fields`, which say where solution, gold and problem stand.
+Any other file is read with `Fields`, which say where solution, gold and problem stand. For
+`mathtune grade FILE` and `mathtune measure FILE`.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,12 +30,13 @@ class Fields:
     """Where a line holds its solution (a text or a list of them), its gold and its problem's id.
 
     A dotted name reaches into an object: `doc.answer`. Without `problem`, lines with the same
-    question are one problem, else every line is its own.
+    question are one problem, else every line is its own. `score` is a number for each sample.
     """
 
     solution: str
     gold: str
     problem: str | None = None
+    score: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Fields":
@@ -51,12 +55,21 @@ class Fields:
 
 
 class ForeignSample(NamedTuple):
-    """One sample: the line it stands on (from 1), its problem, its text and its problem's gold."""
+    """One sample: the line it stands on (from 1), its problem, its text, its problem's gold.
+
+    `question` is the problem's text, empty where the line has none that we know.
+    """
 
     line: int
     problem_id: str
     solution: str
     gold: str
+    question: str = ""
+    score: float | None = None
+
+
+SCORES = ("scores", "score")
+"""Where scores usually stand."""
 
 
 _KNOWN = (
@@ -82,6 +95,7 @@ _KNOWN = (
     Fields("solution", "answer"),
 )
 _IDS = ("problem_id", "id", "unique_id", "idx", "doc_id", "problem", "question", "prompt")
+_QUESTIONS = ("problem", "question", "prompt", "doc.question", "doc.problem")
 _TEXTS_OF = ("content", "text", "response", "generation", "output")
 
 
@@ -89,6 +103,7 @@ def read_foreign(
     path: Path,
     *,
     fields: Fields | None = None,
+    score: str | tuple[str, ...] = (),
     report: Callable[[str], None] | None = None,
 ) -> Iterator[ForeignSample]:
     """Yield every sample of a `.jsonl` or `.jsonl.gz` file, one line in memory at a time.
@@ -96,15 +111,18 @@ def read_foreign(
     A line that cannot be used is given to `report` as a sentence with file and line, and the rest
     goes on; without `report` (strict) it is raised as InputError.
 
+    `score` names the field of the scores, which every line must have then; of several names, the
+    first counts that the first good line has with a number for each sample, and none is needed.
+
     Raises:
-        InputError: the file is missing, or its first good line has no known fields.
+        InputError: the file is missing, or its first good line has no known fields or no `score`.
     """
-    shape = fields
+    shape: Fields | None = None
     for number, line in jsonl.lines(path):
         try:
             row = _row(line)
             if shape is None:
-                shape = _shape(row)
+                shape = _with_score(row, fields or _shape(row), score)
             samples = list(_samples(number, row, shape))
         except _BrokenLineError as error:
             sentence = f"{path}, line {number}: {error}"
@@ -141,15 +159,44 @@ def _shape(row: dict[str, object]) -> Fields:
             return shape
     raise _UnknownShapeError(
         f"the fields {', '.join(sorted(row)) or '(none)'} are of no known shape; "
-        "say where things stand with --fields solution=NAME,gold=NAME,problem=NAME."
+        "say where things stand with --fields solution=NAME,gold=NAME,problem=NAME, or give "
+        "a file of problems with their golds: problems=FILE."
     )
+
+
+def _with_score(row: dict[str, object], shape: Fields, score: str | tuple[str, ...]) -> Fields:
+    if isinstance(score, str):
+        if not _has(row, score):
+            raise _UnknownShapeError(f"field '{score}': missing; expected scores.")
+        return replace(shape, score=score)
+    texts = list(_solutions(_reach(row, shape.solution), shape.solution))
+    for name in score:
+        # A field of this name may be another thing: Qwen2.5-Math's `score` is a list of verdicts.
+        try:
+            _scores(_reach(row, name), name, len(texts))
+        except _BrokenLineError:
+            continue
+        return replace(shape, score=name)
+    return shape
 
 
 def _samples(number: int, row: dict[str, object], shape: Fields) -> Iterator[ForeignSample]:
     gold = _gold(_reach(row, shape.gold))
-    problem = _problem(number, row, shape)
-    for solution in _solutions(_reach(row, shape.solution), shape.solution):
-        yield ForeignSample(number, problem, solution, gold)
+    problem, question = _problem(number, row, shape), _question(row)
+    texts = list(_solutions(_reach(row, shape.solution), shape.solution))
+    scores: list[float] | list[None] = [None] * len(texts)
+    if shape.score is not None:
+        scores = _scores(_reach(row, shape.score), shape.score, len(texts))
+    for solution, score in zip(texts, scores, strict=True):
+        yield ForeignSample(number, problem, solution, gold, question, score)
+
+
+def _has(row: dict[str, object], name: str) -> bool:
+    try:
+        _reach(row, name)
+    except _BrokenLineError:
+        return False
+    return True
 
 
 def _reach(row: dict[str, object], name: str) -> object:
@@ -179,6 +226,48 @@ def _problem(number: int, row: dict[str, object], shape: Fields) -> str:
         if name in row:
             return _identity(row[name])
     return f"line {number}"
+
+
+def _question(row: dict[str, object]) -> str:
+    for name in _QUESTIONS:
+        if _has(row, name):
+            value = _reach(row, name)
+            if _is_chat(value):
+                assert isinstance(value, list)
+                value = value[-1].get("content")
+            if isinstance(value, str):
+                return value
+    return ""
+
+
+def _scores(value: object, name: str, samples: int) -> list[float]:
+    """One finite number for each sample, in the order of the samples."""
+    found = list(_numbers(value, name))
+    if len(found) != samples:
+        raise _BrokenLineError(
+            f"field '{name}': {len(found)} scores for {samples} samples; expected one for each."
+        )
+    return found
+
+
+def _numbers(value: object, name: str) -> Iterator[float]:
+    if isinstance(value, list):
+        for member in value:
+            yield from _numbers(member, name)
+    elif (number := _finite(value)) is not None:
+        yield number
+    else:
+        raise _BrokenLineError(f"field '{name}': found {_shown(value)}, expected a finite number.")
+
+
+def _finite(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # JSON's integers have no limit
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _identity(value: object) -> str:

@@ -1,6 +1,6 @@
 """Pre-train the embedded base model, from nothing, on generated text alone.
 
-    python -m mathtune.embedded.pretrain --out runs/base --seed 0 --tokens 30000000
+    python -m mathtune.embedded.pretrain --out runs/base --seed 0
 
 Jointly, and in about equal parts, on solving and on judging (`documents`); from `own_from` of the
 way on, half of the judging pairs are the model's own samples on fresh problems (`own`). One core
@@ -215,11 +215,11 @@ def pretrain(
 def main(
     out: Annotated[Path, typer.Option(help="Folder of the checkpoints and of the model.")],
     seed: Annotated[int, typer.Option(help="Weights, text and samples hang on it.")] = 0,
-    tokens: Annotated[int, typer.Option(help="Tokens to train on, padding included.")] = 30_000_000,
+    tokens: Annotated[int, typer.Option(help="Tokens to train on, padding included.")] = 15_000_000,
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 4e-3,
     width: Annotated[int, typer.Option(help="Hidden size.")] = 128,
     layers: Annotated[int, typer.Option(help="Number of layers.")] = 8,
-    own_from: Annotated[float, typer.Option(help="When own samples come in; 1: never.")] = 0.5,
+    own_from: Annotated[float, typer.Option(help="When own samples come in; 1: never.")] = 0.45,
 ) -> None:
     """Pre-train the embedded base model; continues where it was interrupted."""
     pretrain(out, seed=seed, tokens=tokens, lr=lr, shape=(width, layers), own_from=own_from)

@@ -28,7 +28,10 @@ class Reader(Protocol):
     """Takes one layer's new queries, keys and values; gives what its rows attend to."""
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """query [B, heads, Q, d], key and value [B, kv_heads, Q, d] -> [B, Q, heads, d]."""
+        """query [B, heads, Q, d], key and value [B, kv_heads, S, d] -> [B, Q, heads, d].
+
+        Q is S, or less where only the last positions' results are wanted.
+        """
         ...
 
 
@@ -71,7 +74,7 @@ def install(model: PreTrainedModel) -> None:
 
 
 class ModelForward:
-    """Logits for rows of tokens by the model's own forward; a reader does its attention."""
+    """Logits for rows of tokens by the model itself, its attention given to a reader."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         install(model)
@@ -148,19 +151,23 @@ class _Mask:
 
     def __init__(self, seen: Tensor) -> None:
         self._seen = seen
-        self._bias: Tensor | None = None
+        self._biases: dict[int, Tensor] = {}
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """query [B, heads, Q, d], key and value [B, kv_heads, N, d] -> [B, Q, heads, d]."""
+        """query [B, heads, Q, d], key and value [B, kv_heads, N, d] -> [B, Q, heads, d].
+
+        Fewer queries than `seen` has are the last ones.
+        """
         rows, heads, many, d = query.shape
         group = heads // key.shape[1]
-        if self._bias is None:  # made once for all layers
-            bias = torch.zeros(self._seen.shape, dtype=query.dtype, device=query.device)
-            bias.masked_fill_(~self._seen, -torch.inf)
-            self._bias = bias.repeat(1, group, 1)[:, None]
+        if many not in self._biases:  # made once for all layers
+            seen = self._seen[:, -many:]
+            bias = torch.zeros(seen.shape, dtype=query.dtype, device=query.device)
+            self._biases[many] = bias.masked_fill_(~seen, -torch.inf).repeat(1, group, 1)[:, None]
         # Heads that share a key head stand as further queries of it: no key is replicated.
         query = query.reshape(rows, key.shape[1], group * many, d)
-        out = scaled_dot_product_attention(query, key, value, attn_mask=self._bias, scale=scale)
+        mask = self._biases[many]
+        out = scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
         return out.view(rows, heads, many, -1).transpose(1, 2)
 
 

@@ -174,14 +174,15 @@ class Decoding:
 
     def _buffer(self, side: list[Tensor]) -> Tensor:
         _, kv_heads, _, d = side[0].shape
-        return side[0].new_empty(len(side), self._capacity, kv_heads, COLUMNS, d)
+        # Zeros: a masked column still meets its row's query, and must not hold NaN.
+        return side[0].new_zeros(len(side), self._capacity, kv_heads, COLUMNS, d)
 
     def _make_room(self) -> None:
         """Move the columns still needed to the front, of a longer buffer where half are."""
         used = self._column - self._first
         length = self._column if used * 2 <= self._column else self._column + COLUMNS
         for number, old in enumerate(self._buffers):
-            new = old.new_empty(*old.shape[:3], length, old.shape[4])
+            new = old.new_zeros(*old.shape[:3], length, old.shape[4])
             new[:, : self.rows, :, :used] = old[:, : self.rows, :, self._first : self._column]
             self._buffers[number] = new
         self._starts -= self._first

@@ -88,7 +88,6 @@ class Embedded:
         self._rows = rows
         self.forward = forward_of(model)
 
-    @torch.inference_mode()
     def sample(
         self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, int]
     ) -> list[list[Draft]]:
@@ -98,9 +97,14 @@ class Embedded:
         `seed` (the config's seed, the block): what is drawn does not depend on which rows run
         together.
         """
+        return self.fly(texts, sampling, seed=seed).drafts()
+
+    @torch.inference_mode()
+    def fly(self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, int]) -> Flight:
+        """As `sample`; the finished flight, which holds the tokens."""
         encoded = [prompts.encode(text, form=self.form, tokenizer=self.tokenizer) for text in texts]
         while True:
-            flight = _Flight(self, encoded, sampling, seed)
+            flight = Flight(self, encoded, sampling, seed)
             try:
                 flight.run()
             except torch.OutOfMemoryError:
@@ -109,7 +113,7 @@ class Embedded:
                 self._rows = flight.capacity // 2
                 say(f"  out of memory: going on with {self._rows} rows in flight")
                 continue
-            return flight.drafts()
+            return flight
 
     def rows_for(self, longest: int, sampling: Sampling) -> int:
         """How many rows may be in flight, when prompts have up to `longest` tokens."""
@@ -124,8 +128,13 @@ class Embedded:
         return int(min(ROWS, max(1, MEMORY // row)))
 
 
-class _Flight:
-    """One call's rows, from the first prompt to the last end."""
+class Flight:
+    """One call's rows, from the first prompt to the last end.
+
+    Attributes:
+        tokens: [samples, most tokens], a prompt's samples side by side; noise after an end.
+        capacity: most rows in flight.
+    """
 
     def __init__(
         self, engine: Embedded, encoded: list[list[int]], sampling: Sampling, seed: tuple[int, int]
@@ -142,7 +151,7 @@ class _Flight:
         total, limit = len(encoded) * sampling.n, max(1, max(self._room))
         generator = torch.Generator().manual_seed(_stream(seed))
         self._uniforms = torch.rand(total, limit, generator=generator).to(device)
-        self._tokens = torch.zeros(total, limit, dtype=torch.long, device=device)
+        self.tokens = torch.zeros(total, limit, dtype=torch.long, device=device)
         self._lengths = torch.zeros(total, dtype=torch.long, device=device)
         self._ended = torch.zeros(total, dtype=torch.bool, device=device)
         self._taken = [0] * len(encoded)
@@ -209,13 +218,13 @@ class _Flight:
             temperature=self._sampling.temperature,
             top_p=self._sampling.top_p,
         )
-        self._tokens[sample, count] = token
+        self.tokens[sample, count] = token
         ended = torch.isin(token, self._engine._ends)
         last.copy_(token)
         position += 1
         count += 1
         if self._stops is not None:
-            ended |= self._stops.reached(self._tokens[sample], count, token)
+            ended |= self._stops.reached(self.tokens[sample], count, token)
         over = ended | (count >= room)
         if not bool(over.any()):
             return
@@ -234,7 +243,7 @@ class _Flight:
             set(self._engine._ends.tolist()),
         )
         lengths, ended = self._lengths.tolist(), self._ended.tolist()
-        rows = self._tokens.cpu().numpy()
+        rows = self.tokens.cpu().numpy()
         drafts = []
         for sample, (length, stopped) in enumerate(zip(lengths, ended, strict=True)):
             if not self._room[sample // n]:

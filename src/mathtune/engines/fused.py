@@ -56,11 +56,11 @@ class FusedForward:
         cos, sin = self._rotary(hidden, position_ids=positions)
         half = cos.shape[-1] // 2
         turn = torch.complex(cos[..., :half], sin[..., :half])[:, :, None]  # [B, S, 1, half]
-        hidden = hidden.flatten(0, 1)
         for number, layer in enumerate(self._layers):
-            hidden = layer(number, hidden, turn, reader)
-        last = hidden.view(*ids.shape, -1)[:, -kept:]
-        return linear(rms_norm(last, last.shape[2:], eps=self._eps), self._head)
+            # Of the last layer, only the kept positions go on.
+            going_on = kept if layer is self._layers[-1] else ids.shape[1]
+            hidden = layer(number, hidden, turn, reader, going_on)
+        return linear(rms_norm(hidden, hidden.shape[2:], eps=self._eps), self._head)
 
 
 class _Layer:
@@ -89,18 +89,23 @@ class _Layer:
         self._gate_up = gate_up * layer.post_attention_layernorm.weight
         self._down = mlp.down_proj.weight.T
 
-    def __call__(self, number: int, hidden: Tensor, turn: Tensor, reader: Reader) -> Tensor:
-        """Hidden states [B * S, D] after this layer; `hidden` itself is changed."""
-        shape, turned = hidden.shape[1:], self._heads + self._kv_heads
-        mixed = linear(rms_norm(hidden, shape, eps=self._eps), self._before, self._bias)
-        mixed = mixed.view(*turn.shape[:2], -1, self._d)
+    def __call__(
+        self, number: int, hidden: Tensor, turn: Tensor, reader: Reader, kept: int
+    ) -> Tensor:
+        """Hidden states [B, kept, D] after this layer, of `hidden` [B, S, D], which is changed."""
+        rows, _, width = hidden.shape
+        turned = self._heads + self._kv_heads
+        mixed = linear(rms_norm(hidden, (width,), eps=self._eps), self._before, self._bias)
+        mixed = mixed.unflatten(-1, (-1, self._d))
         pairs = torch.view_as_complex(mixed[:, :, :turned].unflatten(-1, (-1, 2)))
         both = torch.view_as_real(pairs * turn).flatten(-2).transpose(1, 2)
         query, key = both.split((self._heads, self._kv_heads), 1)
-        attended = reader.attend(number, query, key, mixed[:, :, turned:].transpose(1, 2), 1.0)
-        hidden.addmm_(attended.reshape(len(hidden), -1), self._out)
-        gate, up = linear(rms_norm(hidden, shape, eps=self._eps), self._gate_up).chunk(2, -1)
-        return hidden.addmm_(silu(gate).mul_(up), self._down)
+        value = mixed[:, :, turned:].transpose(1, 2)
+        attended = reader.attend(number, query[:, :, -kept:], key, value, 1.0)
+        flat = hidden[:, -kept:].reshape(rows * kept, width)
+        flat.addmm_(attended.reshape(rows * kept, -1), self._out)
+        gate, up = linear(rms_norm(flat, (width,), eps=self._eps), self._gate_up).chunk(2, -1)
+        return flat.addmm_(silu(gate).mul_(up), self._down).view(rows, kept, width)
 
 
 def _pairs(d: int) -> Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.utils import logging
 
@@ -35,10 +36,9 @@ def load(
         used.
 
     Example:
-        >>> load("./no/such/folder")
+        >>> load("./no/such/folder")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        mathtune.errors.InputError: model './no/such/folder': no such file or folder; expected
-        `embedded`, a hub id, a model folder or a .gguf file.
+        mathtune.errors.InputError: model './no/such/folder': no such file or folder; expected ...
     """
     where = torch.device(resolve_device(device))
     options: dict[str, Any] = {"dtype": resolve_dtype(dtype, where)}
@@ -49,7 +49,7 @@ def load(
         if more:
             options["quantization_config"] = GgufConfig(dequantize=True)
         model = AutoModelForCausalLM.from_pretrained(source, **more, **options)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"model {name!r}: cannot be loaded ({reason}); {EXPECTED}.") from error
     return model.to(where).eval(), tokenizer

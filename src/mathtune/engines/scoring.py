@@ -18,6 +18,7 @@ from torch import Tensor
 from mathtune import prompts
 from mathtune.engines import attention, models
 from mathtune.engines.embedded import forward_of, left_padded, read
+from mathtune.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -50,7 +51,7 @@ class Scorer:
     """A loaded model that reads candidates.
 
     Raises:
-        InputError: the model's attention cannot be replaced, or its tokenizer has no end token.
+        InputError: the model's attention cannot be replaced.
     """
 
     def __init__(
@@ -84,7 +85,15 @@ class Scorer:
             sum_t log p(solution_t | prompt, solution_<t)      natural log
 
         None: it does not fit the context.
+
+        Raises:
+            InputError: the tokenizer has no end token.
         """
+        if self.tokenizer.eos_token_id is None:
+            raise InputError(
+                f"model {self.model.name_or_path!r}: its tokenizer has no end token, so a "
+                "solution's likelihood has no end; expected an eos_token in tokenizer_config.json."
+            )
         rows = []
         for text, own in zip(texts, solutions, strict=True):
             prompt = prompts.encode(text, form=self.form, tokenizer=self.tokenizer)

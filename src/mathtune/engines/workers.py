@@ -25,6 +25,7 @@ Make = Callable[[], Callable[[Task], Result]]
 """Builds what works: called once in each worker, so that a model is loaded once."""
 
 PRELOAD = ["__main__", "mathtune.engines.preload"]
+_server_billed = False
 
 
 def count(workers: int | None, device: str, *, threads: int, blocks: int) -> int:
@@ -70,19 +71,22 @@ def _run_here(make: Make[Task, Result], tasks: Sequence[Task], threads: int) -> 
 def _run_workers(
     make: Make[Task, Result], tasks: Sequence[Task], workers: int, threads: int
 ) -> Iterator[Result]:
+    global _server_billed
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
     processes, ends = [], []
     for _ in range(workers):
         mine, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, make, threads), daemon=True)
+        args = (theirs, make, threads, not _server_billed)
+        process = context.Process(target=_serve, args=args, daemon=True)
+        _server_billed = True
         process.start()
         theirs.close()
         processes.append(process)
         ends.append(mine)
     try:
         yield from _deal(tasks, ends)
-    except EOFError:
+    except (EOFError, ConnectionError):
         raise RuntimeError(
             "a worker process died (out of memory?); run the same command again to go on, "
             "or with fewer workers"
@@ -116,7 +120,9 @@ def _deal(tasks: Sequence[Any], ends: list[connection.Connection]) -> Iterator[A
             given += 1
 
 
-def _serve(end: connection.Connection, make: Make[Any, Any], threads: int) -> None:
+def _serve(
+    end: connection.Connection, make: Make[Any, Any], threads: int, bill_server: bool
+) -> None:
     """A worker's life: build, then answer tasks with (number, result, error, CPU seconds) until
     killed.
     """
@@ -124,6 +130,10 @@ def _serve(end: connection.Connection, make: Make[Any, Any], threads: int) -> No
     Thread(target=_die_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     spent, work = 0.0, None
+    if bill_server:
+        from mathtune.engines import preload
+
+        spent -= preload.CPU_S
     while True:
         number, task = end.recv()
         result, error = None, None

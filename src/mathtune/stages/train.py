@@ -50,6 +50,10 @@ class Train(Settings, Stage[str]):
         """Train, save, and return what was learned from and how the loss ended."""
         if self.keep == "best" and self.validation is None:
             raise InputError("keep: found 'best' without validation examples; expected them.")
+        if self.best_by == "accuracy" and self.objective == "mle":
+            raise InputError(
+                "best_by: found 'accuracy' with objective 'mle', which has none; expected 'loss'."
+            )
         equal_to = None if self.equal_updates_to is None else _updates_of(self.equal_updates_to)
         from mathtune.training.examples import read_rows
 
@@ -78,7 +82,8 @@ class Train(Settings, Stage[str]):
         bfloat16 = self.dtype == "bfloat16" or (
             self.dtype == "auto" and model.device.type == "cuda"
         )
-        plan = fit.planned(self, items, equal_to=equal_to, bfloat16=bfloat16)
+        vocabulary = model.get_input_embeddings().num_embeddings
+        plan = fit.planned(self, items, equal_to=equal_to, vocabulary=vocabulary, bfloat16=bfloat16)
         say(
             f"  {self.objective}: {len(items)} examples, {plan.updates} updates of "
             f"{self.batch_size}; {encoder.truncated} truncated, {encoder.left_out} left out"
@@ -92,7 +97,7 @@ class Train(Settings, Stage[str]):
             "examples": len(items),
             "target_tokens": sum(item.target_tokens for item in items),
             **counts,
-            **fit.ended(folder, keep=self.keep),
+            **fit.ended(folder, self),
         }
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 import transformers
+from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mathtune import bill, jsonl
@@ -36,8 +37,9 @@ CURVE = "training.jsonl"
 CHECKPOINTS = "checkpoints"
 BEST = "best"
 
-TOKENS_AT_ONCE = 8192
-"""What a micro-batch holds when its size is not set: little enough for a laptop."""
+TOKENS_AT_ONCE = 2048
+LOGITS_AT_ONCE = 2**26
+"""What a micro-batch holds at most when its size is not set: little enough for a laptop."""
 
 
 class Point(Row, frozen=True):
@@ -48,6 +50,7 @@ class Point(Row, frozen=True):
     learning_rate: float | None = None
     gradient_norm: float | None = None
     validation_loss: float | None = None
+    validation_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,14 @@ class Plan:
 
 
 def planned(
-    settings: Settings, items: Sequence[Item], *, equal_to: int | None, bfloat16: bool
+    settings: Settings,
+    items: Sequence[Item],
+    *,
+    equal_to: int | None,
+    vocabulary: int,
+    bfloat16: bool,
 ) -> Plan:
-    """Work out the updates and the micro-batch.
+    """Work out the updates and the micro-batch (for a model with `vocabulary` tokens).
 
     `equal_to` is the number of updates of another training that this one must match; passes over
     the items are then as many as that takes.
@@ -80,9 +88,11 @@ def planned(
         updates = equal_to
     micro = settings.micro_batch_size
     if micro is None:
-        longest = max(item.length * len(item.readings) for item in items)
-        sizes = [n for n in range(1, settings.batch_size + 1) if settings.batch_size % n == 0]
-        micro = max(n for n in sizes if n == 1 or n * longest <= TOKENS_AT_ONCE)
+        tokens = max(item.length * len(item.readings) for item in items)
+        logits = max(sum(len(r.tokens) for r in item.readings) for item in items) * vocabulary
+        most = max(1, min(TOKENS_AT_ONCE // tokens, LOGITS_AT_ONCE // logits))
+        sizes = range(1, settings.batch_size + 1)
+        micro = max(n for n in sizes if settings.batch_size % n == 0 and n <= most)
     if settings.batch_size % micro:
         raise InputError(
             f"micro_batch_size: found {micro}; expected a divisor of batch_size "
@@ -115,9 +125,11 @@ def fit(
         model = _with_adapters(model, settings.lora)
     latest = checkpoint.newest(folder / CHECKPOINTS)
     done = 0 if latest is None else int(latest.name.rpartition("-")[2])
+    if done:
+        say(f"  continued after update {done}, its last checkpoint")
     _cut_curve(folder / CURVE, done)
     with Progress("train", total=plan.updates - done, unit="updates") as progress:
-        watch = _Watch(folder, plan, progress, keep_best=settings.keep == "best")
+        watch = _Watch(folder, plan, progress, settings)
         trainer = Trainer(
             model,
             _arguments(settings, plan, folder, model=model, validate=bool(validation)),
@@ -139,20 +151,34 @@ def fit(
     return model
 
 
-def ended(folder: Path, *, keep: str) -> dict[str, float]:
+def ended(folder: Path, settings: Settings) -> dict[str, float]:
     """How the training ended, read from its curve.
 
-    `loss` is the mean over the last tenth of the updates, `validation_loss` that of the weights
-    kept, which are those after `kept_update`."""
+    `loss` is the mean over the last tenth of the updates, `validation_loss` (and `_accuracy`) that
+    of the weights kept, which are those after `kept_update`.
+    """
     points = list(jsonl.read(folder / CURVE, Point))
     losses = [point.loss for point in points if point.loss is not None]
     last = losses[-math.ceil(len(losses) / 10) :]
     found = {"updates": len(losses), "loss": sum(last) / len(last), "final_loss": losses[-1]}
-    validated = [(p.validation_loss, p.update) for p in points if p.validation_loss is not None]
-    if validated:
-        loss, update = min(validated) if keep == "best" else validated[-1]
-        found |= {"validation_loss": loss, "kept_update": update}
+    kept = _kept(points, settings)
+    if kept is not None and kept.validation_loss is not None:
+        found |= {"validation_loss": kept.validation_loss, "kept_update": kept.update}
+        if kept.validation_accuracy is not None:
+            found["validation_accuracy"] = kept.validation_accuracy
     return found
+
+
+def _kept(points: list[Point], settings: Settings) -> Point | None:
+    """The validation of the weights to keep: the last, or the best (of equal ones the first)."""
+    validated = [point for point in points if point.validation_loss is not None]
+    if not validated:
+        return None
+    if settings.keep == "last":
+        return validated[-1]
+    if settings.best_by == "accuracy":
+        return max(validated, key=lambda point: point.validation_accuracy or 0.0)
+    return min(validated, key=lambda point: point.validation_loss or 0.0)
 
 
 def clear(folder: Path) -> None:
@@ -164,9 +190,9 @@ def clear(folder: Path) -> None:
 class _Watch(TrainerCallback):
     """Writes the curve, shows progress, keeps the best weights, settles when to save."""
 
-    def __init__(self, folder: Path, plan: Plan, progress: Progress, *, keep_best: bool) -> None:
+    def __init__(self, folder: Path, plan: Plan, progress: Progress, settings: Settings) -> None:
         self.folder, self.plan, self.progress = folder, plan, progress
-        self.keep_best = keep_best
+        self.settings = settings
         self.stopped = False
         self._due = False
         self._meter = bill.Meter()
@@ -217,9 +243,15 @@ class _Watch(TrainerCallback):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        loss = kwargs["metrics"]["eval_loss"]
-        self._write(Point(update=state.global_step, validation_loss=loss))
-        if self.keep_best and (state.best_metric is None or loss < state.best_metric):
+        metrics = kwargs["metrics"]
+        point = Point(
+            update=state.global_step,
+            validation_loss=metrics["eval_loss"],
+            validation_accuracy=metrics["eval_accuracy"],
+        )
+        self._write(point)
+        points = list(jsonl.read(self.folder / CURVE, Point))
+        if self.settings.keep == "best" and _kept(points, self.settings) == point:
             partial = self.folder / f"{BEST}.partial"
             shutil.rmtree(partial, ignore_errors=True)
             checkpoint.save_weights(kwargs["model"], partial)
@@ -268,8 +300,6 @@ def _arguments(
         disable_tqdm=True,
         report_to="none",
         eval_strategy="epoch" if validate else "no",
-        metric_for_best_model="loss" if validate else None,
-        greater_is_better=False if validate else None,
         save_strategy="steps",
         save_steps=settings.save_every,
         remove_unused_columns=False,
@@ -290,7 +320,15 @@ def _with_adapters(model: Any, lora: Lora) -> Any:
         lora_dropout=lora.dropout,
         target_modules=list(lora.targets) or "all-linear",
     )
-    return get_peft_model(model, config)
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        modules = model.named_modules()
+        names = {name.rpartition(".")[2] for name, m in modules if isinstance(m, nn.Linear)}
+        raise InputError(
+            f"lora.targets: found {', '.join(lora.targets)}, which the model does not have; "
+            f"expected some of {', '.join(sorted(names))}."
+        ) from error
 
 
 def _cut_curve(path: Path, done: int) -> None:

@@ -43,8 +43,8 @@ class Settings(BaseModel):
     """Examples (rows; a pair is one) per update."""
     micro_batch_size: PositiveInt | None = None
     """Examples that pass through the model at once, a divisor of the batch size; None: the largest
-    one whose longest examples stay within 8,192 tokens. It changes memory and speed, not the
-    loss."""
+    one that stays within 2,048 tokens (and 2**26 logits) even with the longest examples. It changes
+    memory and speed, not the loss."""
     learning_rate: float = Field(default=2e-5, gt=0)
     """Peak learning rate."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
@@ -75,6 +75,9 @@ class Settings(BaseModel):
     """Recompute activations in the backward pass: about a third more work, much less memory."""
     keep: Literal["last", "best"] = "last"
     """Which weights are saved: the last, or those of the epoch with the least validation loss."""
+    best_by: Literal["loss", "accuracy"] = "loss"
+    """What makes an epoch the best: the validation loss, or (not for mle) the share of validation
+    pairs whose right solution stands above the wrong one, or of labels that are found."""
     save_every: PositiveInt = 200
     """Updates between two checkpoints, from which an interrupted training continues."""
     seed: int = 0

@@ -90,6 +90,28 @@ LOSSES: dict[Objective, Callable[[Read, Settings], Tensor]] = {
 """What a micro-batch adds to the loss of the accumulated batch, by objective."""
 
 
+def _right_above_wrong(log_p: Tensor, _: Tensor) -> Tensor:
+    right = objectives.log_score(log_p[:, 0], log_p[:, 1])
+    wrong = objectives.log_score(log_p[:, 2], log_p[:, 3])
+    return (right > wrong).float().mean()
+
+
+def _label_found(log_p: Tensor, correct: Tensor) -> Tensor:
+    return ((log_p[:, 0] > log_p[:, 1]) == correct).float().mean()
+
+
+ACCURACIES: dict[Objective, Callable[[Tensor, Tensor], Tensor | None]] = {
+    "mle": lambda *_: None,  # that of a generator is measured on its samples
+    "cls-margin": _right_above_wrong,
+    "cls-xent": _label_found,
+    "ctr": lambda log_p, _: (log_p[:, 0] > log_p[:, 1]).float().mean(),
+    "mul-margin": _right_above_wrong,
+    "mul-xent": _label_found,
+}
+"""The share of items told apart, from their log p and labels: in pairs the right solution stands
+above the wrong one of its problem, else the likelier label word is the true one."""
+
+
 class Trainer(transformers.Trainer):
     """transformers' Trainer for items of one objective.
 
@@ -98,6 +120,7 @@ class Trainer(transformers.Trainer):
     reaches the weights; checkpoints are atomic and hold no pickle."""
 
     loss_is_scaled_for_ga = True
+    control: transformers.TrainerControl
 
     def __init__(
         self,
@@ -203,8 +226,8 @@ class Trainer(transformers.Trainer):
         """Not counted: transformers would walk all parameters for every micro-batch."""
         return 0
 
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """The loss over all validation items, each term divided by its count over all of them."""
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, Any]:
+        """Loss and accuracy over all validation items; each term divided by its count over all."""
         batches = list(self.get_eval_dataloader())
         counts = self._counts(batches)
         self.trained.eval()
@@ -215,10 +238,15 @@ class Trainer(transformers.Trainer):
                 )
                 for b in batches
             ]
-        self._pending.clear()
-        metrics = {"eval_loss": float(torch.stack(parts).sum())}
-        self.log(dict(metrics))
-        self.control: transformers.TrainerControl = self.callback_handler.on_evaluate(
+        pending, self._pending = self._pending, []
+        log_p = torch.cat([log_p for _, log_p in pending])
+        correct = torch.cat([batch["correct"] for batch in batches]).to(log_p.device)
+        accuracy = ACCURACIES[self.settings.objective](log_p, correct)
+        metrics = {
+            "eval_loss": float(torch.stack(parts).sum()),
+            "eval_accuracy": None if accuracy is None else float(accuracy),
+        }
+        self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
         return metrics

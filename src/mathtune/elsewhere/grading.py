@@ -1,0 +1,187 @@
+"""Grade a foreign file in one pass: counts per grader, frequent disagreements, grades to keep."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from heapq import nlargest
+from pathlib import Path
+from typing import Any
+
+from mathtune.elsewhere.grades import GradeFiles, refuse_folder
+from mathtune.elsewhere.judged import Judged, Request, judged
+from mathtune.records import Verdict
+from mathtune.report.tables import Table
+
+SHOWN = 10
+"""Disagreements in a list."""
+KEPT = 20_000
+"""Different disagreements that are counted at a time."""
+TEXT_KEPT = 200
+"""Characters of an answer that tell disagreements apart."""
+TEXT_SHOWN = 60
+
+
+def grade_file(request: Request, *, out: Path | None = None, redo: bool = False) -> dict[str, Any]:
+    """Grade every sample; with `out`, write the grades and this document into that folder.
+
+    Returns `samples`, `broken_lines`, `extract`; `graders`: name -> version, accuracy, a count for
+    each verdict and the most frequent `disagreements` with the gold; with several graders
+    `between_graders`. Accuracy is the part of all samples that is correct.
+
+    Raises:
+        InputError: as `judged`; the folder holds something else than grades, or grades and not
+            `redo`. Nothing is written then.
+    """
+    tally = Tally(request)
+    if out is None:
+        for one in judged(request):
+            tally.add(one)
+        return tally.document()
+    refuse_folder(out, redo=redo)
+    with GradeFiles(out, request.graders) as files:
+        files.write(_counted(request, tally))
+        document = tally.document()
+        files.finish(document)
+    return document
+
+
+def _counted(request: Request, tally: Tally) -> Iterator[Judged]:
+    for one in judged(request):
+        tally.add(one)
+        yield one
+
+
+class Frequent:
+    """Counts keys and remembers each one's first line, in bounded memory.
+
+    Beyond `KEPT` different keys the rarer half is forgotten, so that a count is a lower bound.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.exact = True
+        self._found: dict[tuple[str, ...], list[int]] = {}
+
+    def add(self, key: tuple[str, ...], line: int) -> None:
+        """Count a key that stands on `line`."""
+        self.total += 1
+        self._found.setdefault(key, [0, line])[0] += 1
+        if len(self._found) > KEPT:
+            self.exact = False
+            self._found = dict(self._ranked(KEPT // 2))
+
+    def rows(self, names: tuple[str, ...]) -> list[dict[str, Any]]:
+        """The most frequent keys with their count and first line; `names`: of a key's parts."""
+        return [
+            {"count": count, **dict(zip(names, key, strict=True)), "first_line": line}
+            for key, (count, line) in self._ranked(SHOWN)
+        ]
+
+    def _ranked(self, number: int) -> list[tuple[tuple[str, ...], list[int]]]:
+        return nlargest(number, self._found.items(), key=lambda item: (item[1][0], -item[1][1]))
+
+
+@dataclass
+class Tally:
+    """What is counted while the samples go by."""
+
+    request: Request
+    samples: int = 0
+    verdicts: list[Counter[Verdict]] = field(default_factory=list)
+    against_gold: list[Frequent] = field(default_factory=list)
+    between: Frequent = field(default_factory=Frequent)
+
+    def __post_init__(self) -> None:
+        self.verdicts = [Counter() for _ in self.request.graders]
+        self.against_gold = [Frequent() for _ in self.request.graders]
+
+    def add(self, one: Judged) -> None:
+        """Count one sample."""
+        self.samples += 1
+        gold = one.sample.gold[:TEXT_KEPT]
+        answer = one.answer.text[:TEXT_KEPT] if one.answer else ""
+        for number, verdict in enumerate(one.verdicts):
+            self.verdicts[number][verdict] += 1
+            if verdict in (Verdict.wrong, Verdict.undecided):
+                self.against_gold[number].add((gold, answer, verdict.value), one.sample.line)
+        if len(set(one.verdicts)) > 1:
+            said = (verdict.value for verdict in one.verdicts)
+            self.between.add((gold, answer, *said), one.sample.line)
+
+    def document(self) -> dict[str, Any]:
+        """The counts as JSON values, in the order they are shown."""
+        graders = {}
+        for name, counts, wrong in zip(
+            self.request.graders, self.verdicts, self.against_gold, strict=True
+        ):
+            graders[name] = {
+                "version": self.request.versions[name],
+                "accuracy": round(counts[Verdict.correct] / self.samples, 6),
+                **{verdict.value: counts[verdict] for verdict in Verdict},
+                "disagreements": wrong.rows(("gold", "answer", "verdict")),
+                "disagreements_exact": wrong.exact,
+            }
+        document: dict[str, Any] = {
+            "samples": self.samples,
+            "broken_lines": self.request.broken,
+            "extract": self.request.rule,
+            "graders": graders,
+        }
+        if len(graders) > 1:
+            document["between_graders"] = {
+                "samples": self.between.total,
+                "disagreements": self.between.rows(("gold", "answer", *graders)),
+                "disagreements_exact": self.between.exact,
+            }
+        return document
+
+
+def tables(document: dict[str, Any]) -> list[Table]:
+    """What the terminal shows of `grade_file`'s document."""
+    samples = document["samples"]
+    rows = [
+        (
+            name,
+            found["version"],
+            f"{100 * found['accuracy']:.1f} %",
+            *(f"{found[verdict.value]:,}" for verdict in Verdict),
+        )
+        for name, found in document["graders"].items()
+    ]
+    broken = document["broken_lines"]
+    notes = f"Answers found by the rule {document['extract']}."
+    if "between_graders" in document:
+        notes += f" The graders differ on {document['between_graders']['samples']:,} samples."
+    shown = [
+        Table(
+            f"{samples:,} samples" + (f", {broken:,} broken lines left out" if broken else ""),
+            ("grader", "version", "accuracy", *(verdict.value for verdict in Verdict)),
+            rows,
+            notes,
+        )
+    ]
+    for name, found in document["graders"].items():
+        title = f"Most frequent disagreements with the gold, {name}"
+        shown.append(_disagreements(title, found))
+    if "between_graders" in document:
+        found = document["between_graders"]
+        shown.append(_disagreements("Where the graders differ", found))
+    return [table for table in shown if table.rows]
+
+
+def _disagreements(title: str, found: dict[str, Any]) -> Table:
+    listed = found["disagreements"]
+    header = tuple(listed[0]) if listed else ()
+    rows = [tuple(_cell(value) for value in row.values()) for row in listed]
+    note = "" if found["disagreements_exact"] else "Very many differ: counts are lower bounds."
+    return Table(title, tuple(name.replace("_", " ") for name in header), rows, note)
+
+
+def _cell(value: int | str) -> str:
+    """A cell: model text is cut, and brings no control sequences."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    text = value[:TEXT_SHOWN] + ("…" if len(value) > TEXT_SHOWN else "")
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -1,0 +1,151 @@
+"""Measure a foreign file: means, oracles, votes and, where it has scores, re-ranking."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mathtune import report
+from mathtune.data.foreign import SCORES
+from mathtune.elsewhere.judged import Judged, Request, judged, rows_of
+from mathtune.errors import InputError
+from mathtune.measurement import CHOSEN, Settings, measure
+from mathtune.records import Problem, Sample
+from mathtune.report.tables import Table
+from mathtune.samples import Joined
+
+COUNTS = ("samples", "no_answer", "undecided", "verdict_differs_from_cluster")
+"""The counts that a foreign file has: of what cut a text off it says nothing."""
+
+
+def measure_file(
+    request: Request, *, score: str | None = None, page: Path | None = None
+) -> dict[str, Any]:
+    """Measure the file's samples; with `page`, write the HTML page there.
+
+    Every problem must have the same number of samples, on one line or on many, in any order.
+    `score` names the field of scores, higher is better; None: `scores` or `score` where one of them
+    holds a number for each sample. Holds all samples in memory.
+
+    Returns `problems`, `n`, `grader`, `grader_version`, `extract`, `broken_lines`, `counts`,
+    `metrics` (name -> value, low, high) and `over_maj1` (name -> difference, low, high, p), all
+    parts of 1. There is no validation set here, so nothing whose K would be chosen is given.
+
+    Raises:
+        InputError: as `judged`, several graders, samples of one problem with different golds, or
+            as `measure`.
+    """
+    if len(request.graders) > 1:
+        raise InputError("mathtune measure: several graders; expected one with --grader.")
+    problems, groups = _gathered(judged(request, score=SCORES if score is None else score), request)
+    try:
+        document, outcomes = measure(groups.items(), settings=Settings())
+    except InputError as error:
+        raise InputError(f"{request.file}: {error}") from None
+    (grader,) = request.graders
+    found = {
+        "problems": document["problems"],
+        "n": document["n"],
+        "grader": grader,
+        "grader_version": request.versions[grader],
+        "extract": request.rule,
+        "broken_lines": request.broken,
+        "counts": {name: document["counts"][name] for name in COUNTS},
+        "metrics": _without_choices(document["metrics"]),
+        "over_maj1": _without_choices(document["over_maj1"]),
+    }
+    if page is not None:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        report.page_for_samples(
+            page,
+            title=request.file.name.removesuffix(".gz").removesuffix(".jsonl"),
+            document={**document, "grader": _graded_by(found)},
+            outcomes={row.problem_id: row for row in outcomes},
+            problems=problems,
+            groups=groups.items,
+        )
+    return found
+
+
+def table(document: dict[str, Any]) -> Table:
+    """What the terminal shows of `measure_file`'s document."""
+    counts = document["counts"]
+    over = document["over_maj1"]
+    n = document["n"]
+    rows = [
+        (
+            _label(name, n),
+            f"{100 * found['value']:.1f}",
+            f"[{100 * found['low']:.1f}, {100 * found['high']:.1f}]",
+            f"{100 * over[name]['difference']:+.1f} [{100 * over[name]['low']:+.1f}, "
+            f"{100 * over[name]['high']:+.1f}]"
+            if name in over
+            else "–",
+        )
+        for name, found in document["metrics"].items()
+    ]
+    broken = document["broken_lines"]
+    return Table(
+        f"{document['problems']:,} problems, {n} samples each"
+        + (f", {broken:,} broken lines left out" if broken else ""),
+        ("", "percent", "95 % interval", f"minus Maj1@{n}"),
+        rows,
+        f"Graded by {_graded_by(document)}: {counts['no_answer']:,} of {counts['samples']:,} "
+        f"samples without an answer, {counts['undecided']:,} undecided. Intervals: bootstrap over "
+        "problems; differences are paired.",
+    )
+
+
+def _label(name: str, n: int) -> str:
+    if name.startswith(("Pass@", "Maj")) and name.endswith(f"@{n}") and not name.startswith("Maj1"):
+        return f"{name} (oracle)"
+    return f"samples read, {name.removeprefix('cost.')}" if name.startswith("cost.") else name
+
+
+def _graded_by(document: dict[str, Any]) -> str:
+    return f"{document['grader']} {document['grader_version']} (answers: {document['extract']})"
+
+
+def _without_choices(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in CHOSEN}
+
+
+def _gathered(
+    samples: Iterator[Judged], request: Request
+) -> tuple[dict[str, Problem], dict[str, Sequence[Joined]]]:
+    """The problems, and each one's samples, in the order of their first lines."""
+    found: dict[str, list[Judged]] = defaultdict(list)
+    for one in samples:
+        members = found[one.sample.problem_id]
+        if members and members[0].sample.gold != one.sample.gold:
+            first = members[0].sample
+            raise InputError(
+                f"{request.file}, line {one.sample.line}: problem {first.problem_id!r} has the "
+                f"gold {one.sample.gold!r} and, on line {first.line}, {first.gold!r}; expected "
+                "one gold a problem. Say which field names it: --fields ...,problem=NAME."
+            )
+        members.append(one)
+    problems = {}
+    groups: dict[str, Sequence[Joined]] = {}
+    for problem_id, members in found.items():
+        first = members[0].sample
+        problems[problem_id] = Problem(id=problem_id, problem=first.question, answer=first.gold)
+        groups[problem_id] = _joined(members)
+    return problems, groups
+
+
+def _joined(members: list[Judged]) -> list[Joined]:
+    rows = []
+    for one, grade in zip(members, rows_of(members), strict=True):
+        # Foreign files do not say alike how a text ended, nor how long it was in tokens.
+        sample = Sample(
+            problem_id=grade.problem_id,
+            index=grade.index,
+            text=one.sample.solution,
+            finish_reason="unknown",
+            tokens=0,
+        )
+        rows.append(Joined(sample, grade, one.sample.score))
+    return rows

@@ -1,0 +1,93 @@
+"""Loading models, and one sentence for each way in which a path is no model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from mathtune.engines import models
+from mathtune.errors import InputError
+
+
+def test_the_embedded_model_loads_in_float32() -> None:
+    model, tokenizer = models.load("embedded", device="cpu")
+    assert model.dtype == torch.float32
+    assert not model.training
+    assert models.end_tokens(model, tokenizer) == [tokenizer.eos_token_id]
+    assert models.context_length(model) == model.config.max_position_embeddings
+
+
+@pytest.fixture
+def folder(tmp_path: Path, make_model, make_tokenizer) -> Path:  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    make_model("llama", len(tokenizer)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_a_folder_loads_as_it_was_saved(folder: Path, make_model) -> None:  # type: ignore[no-untyped-def]
+    model, tokenizer = models.load(str(folder), device="cpu")
+    assert tokenizer.eos_token == "<|end|>"
+    saved = make_model("llama", len(tokenizer)).state_dict()
+    assert all(torch.equal(weight, saved[name]) for name, weight in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda f: (f / "config.json").unlink(), "has no config.json"),
+        (lambda f: (f / "model.safetensors").unlink(), "has no weights"),
+        (
+            lambda f: (f / "model.safetensors.index.json").write_text(
+                json.dumps({"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}})
+            ),
+            "model-2.safetensors, which is not there",
+        ),
+        (
+            lambda f: [path.unlink() for path in f.glob("tokenizer*")],
+            "has no tokenizer",
+        ),
+        (lambda f: (f / "config.json").write_text("{}"), "cannot be loaded"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"short"), "cannot be loaded"),
+    ],
+    ids=["config", "weights", "shard", "tokenizer", "empty-config", "torn-weights"],
+)
+def test_an_incomplete_folder_is_refused(folder: Path, spoil, said: str) -> None:  # type: ignore[no-untyped-def]
+    spoil(folder)
+    with pytest.raises(InputError, match=said) as error:
+        models.load(str(folder), device="cpu")
+    assert str(folder) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("./no/such/folder", "no such file or folder"),
+        ("missing.gguf", "no such file or folder"),
+        (__file__, "a file of another kind"),
+    ],
+)
+def test_a_path_that_is_no_model_is_refused(name: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        models.load(name)
+
+
+def test_a_tokenizer_without_an_end_token_is_refused(make_model, make_tokenizer) -> None:  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    model = make_model("llama", len(tokenizer))
+    tokenizer.eos_token = None
+    model.generation_config.eos_token_id = None
+    with pytest.raises(InputError, match="no end token"):
+        models.end_tokens(model, tokenizer)
+
+
+def test_an_unknown_device_is_refused() -> None:
+    with pytest.raises(InputError, match="unknown"):
+        models.resolve_device("toaster")
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="not available"):
+            models.resolve_device("cuda")

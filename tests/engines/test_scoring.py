@@ -1,0 +1,113 @@
+"""Scores: equal to a plain forward call on each whole text, multi-token labels included."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from mathtune import prompts
+from mathtune.engines import scoring
+from mathtune.engines.scoring import Reading, Scorer
+
+FAMILIES = ("llama", "qwen2", "qwen3", "gpt_neox", "gemma")
+PROBLEMS = [
+    ("What is 12 + 30?", ["5 + 7 = 12\n#### 12", "5\n", "Tom has 42 apples " * 5, "5\n", ""]),
+    ("Tom buys 7 more. How many?", ["7", "12 apples 12 apples"]),
+    ("Alone", ["only one candidate"]),
+]
+
+
+def log_p(model: PreTrainedModel, ids: list[int], start: int) -> float:
+    """Log-probability of ids[start:] given what precedes, by one forward call."""
+    with torch.no_grad():
+        logs = model(torch.tensor([ids])).logits[0].double().log_softmax(-1)
+    return sum(float(logs[at - 1, ids[at]]) for at in range(start, len(ids)))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("words", [True, False])
+def test_scores_equal_a_plain_forward_call(family, words, make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer(words=words)
+    right = len(tokenizer.encode(" correct"))
+    assert (right, len(tokenizer.encode(" incorrect"))) == ((1, 1) if words else (2, 4))
+    model = make_model(family, len(tokenizer))
+    groups = [
+        [prompts.evaluator(problem, text, form="plain", tokenizer=tokenizer) for text in candidates]
+        for problem, candidates in PROBLEMS
+    ]
+    found = Scorer(make_model(family, len(tokenizer)), tokenizer, form="plain").evaluate(groups)
+    for texts, scores in zip(groups, found, strict=True):
+        for text, score in zip(texts, scores, strict=True):
+            start = len(tokenizer.encode(text))
+            correct = math.exp(log_p(model, tokenizer.encode(text + " correct"), start))
+            wrong = math.exp(log_p(model, tokenizer.encode(text + " incorrect"), start))
+            assert score == pytest.approx(correct / (correct + wrong), abs=1e-5)
+    assert found[0][1] == found[0][3]  # the same text twice
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_likelihoods_are_sums_of_log_p_with_the_end_token(family, make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    model = make_model(family, len(tokenizer))
+    texts = [prompts.solver(p, form="plain", tokenizer=tokenizer) for p, _ in PROBLEMS]
+    scorer = Scorer(make_model(family, len(tokenizer)), tokenizer, form="plain")
+    found = scorer.log_likelihoods(texts, [candidates for _, candidates in PROBLEMS])
+    for text, (_, candidates), logs in zip(texts, PROBLEMS, found, strict=True):
+        prompt = tokenizer.encode(text)
+        for candidate, log in zip(candidates, logs, strict=True):
+            ids = [*prompt, *tokenizer.encode(candidate), tokenizer.eos_token_id]
+            assert log == pytest.approx(log_p(model, ids, len(prompt)), abs=1e-4)
+
+
+def test_scores_do_not_depend_on_the_batch(monkeypatch, make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    scorer = Scorer(make_model("llama", len(tokenizer)), tokenizer, form="plain")
+    groups = [[p + c for c in candidates] for p, candidates in PROBLEMS]
+    together = scorer.evaluate(groups)
+    apart = [scorer.evaluate([[text]])[0][0] for group in groups for text in group]
+    monkeypatch.setitem(scoring.TOKENS, "cpu", 1)
+    monkeypatch.setattr(scoring, "SHARED_TOKENS", 1)
+    single = scorer.evaluate(groups)
+    flat = [score for group in together for score in group]
+    assert flat == pytest.approx(apart, abs=1e-6)
+    assert flat == pytest.approx([score for group in single for score in group], abs=1e-6)
+
+
+def test_a_candidate_beyond_the_context_has_no_score(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    scorer = Scorer(make_model("llama", len(tokenizer), context=40), tokenizer, form="plain")
+    ((long, short),) = scorer.evaluate([["x" * 50, "xy"]])
+    assert long is None
+    assert short is not None
+    ((long, short),) = scorer.log_likelihoods(["x" * 30], [["y" * 20, "y"]])
+    assert long is None
+    assert short is not None
+    assert short < 0
+
+
+def test_what_candidates_share_is_read_once(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    scorer = Scorer(make_model("llama", len(tokenizer)), tokenizer, form="plain")
+    texts = ["x" * 30 + ending for ending in ("a", "b", "c", "b")]
+    scorer.evaluate([texts])
+    lengths = [len(tokenizer.encode(text)) for text in texts]
+    assert lengths == [31] * 4
+    assert scorer.tokens == 30 + 3  # the beginning, and one token of each distinct text
+
+
+def test_the_score_is_a_share_by_hand() -> None:
+    assert scoring._share([math.log(0.3), math.log(0.1)]) == pytest.approx(0.75)
+    assert scoring._share([-2000.0, 0.0]) == 0
+    assert scoring._share([0.0, -2000.0]) == 1
+
+
+def test_the_shared_beginning_ends_before_what_is_wanted() -> None:
+    rows = [
+        Reading((1, 2, 3, 4), (((3, 9),),)),
+        Reading((1, 2, 3, 5), (((2, 5), (3, 9)),)),
+    ]
+    assert scoring._shared(rows) == 2
+    assert scoring._shared(rows[:1]) == 3

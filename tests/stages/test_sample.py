@@ -1,0 +1,118 @@
+"""The sample stage on the embedded model: rows, blocks, resuming, few-shot prompts, bad input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mathtune import jsonl
+from mathtune.errors import InputError
+from mathtune.records import Problem
+from mathtune.records import Sample as Row
+from mathtune.stages.sample import Sample
+
+PROBLEMS = [
+    Problem(id=f"p{number}", problem=f"Tom has {number} apples and buys 3. How many?", answer="1")
+    for number in range(7)
+]
+SETTINGS = {"model": "embedded", "n": 3, "max_tokens": 24, "block_size": 2, "device": "cpu"}
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Path:
+    path = tmp_path / "problems.jsonl"
+    jsonl.write(path, PROBLEMS)
+    return path
+
+
+def sampled(problems: Path, folder: Path, **settings: object) -> tuple[bytes, dict]:
+    """The file's bytes and the metrics."""
+    stage = Sample(problems=problems, **{**SETTINGS, "workers": 1, **settings})
+    folder.mkdir(exist_ok=True)
+    metrics = stage.run(folder)
+    (path,) = stage.outputs(folder)
+    return path.read_bytes(), metrics
+
+
+def test_every_problem_has_n_samples_in_order(problems: Path, tmp_path: Path) -> None:
+    _, metrics = sampled(problems, tmp_path / "out")
+    rows = list(jsonl.read(tmp_path / "out" / "samples.jsonl", Row))
+    expected = [(problem.id, index) for problem in PROBLEMS for index in range(3)]
+    assert [(row.problem_id, row.index) for row in rows] == expected
+    assert metrics["samples"] == 21
+    assert metrics["tokens"] == sum(row.tokens for row in rows)
+    assert sum(metrics["finish_reasons"].values()) == 21
+    assert all(row.tokens == 24 for row in rows if row.finish_reason == "length")
+
+
+@pytest.mark.parametrize("cut", [0.0, 0.2, 0.5, 0.97])
+def test_a_continued_file_is_the_uninterrupted_one(
+    cut: float, problems: Path, tmp_path: Path
+) -> None:
+    whole = sampled(problems, tmp_path / "whole")
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    (folder / "samples.jsonl").write_bytes(whole[0][: int(len(whole[0]) * cut)])
+    assert sampled(problems, folder) == whole
+    assert sampled(problems, folder) == whole  # nothing left to do
+
+
+@pytest.mark.slow
+def test_the_file_is_the_same_with_two_workers(problems: Path, tmp_path: Path) -> None:
+    one = sampled(problems, tmp_path / "one", workers=1)
+    assert sampled(problems, tmp_path / "two", workers=2) == one
+
+
+def test_greedy_takes_one_sample_of_temperature_zero(problems: Path, tmp_path: Path) -> None:
+    first, metrics = sampled(problems, tmp_path / "first", greedy=True)
+    again, _ = sampled(problems, tmp_path / "again", greedy=True, seed=5)
+    assert metrics["samples"] == 7
+    assert first == again
+
+
+def test_few_shot_prompts_hold_solved_problems(
+    problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = tmp_path / "shown.jsonl"
+    jsonl.write(
+        shown,
+        [
+            Problem(id=str(number), problem=f"What is {number} + 1?", answer="1", solution="#### 1")
+            for number in range(3)
+        ],
+    )
+    _, metrics = sampled(problems, tmp_path / "out", few_shot=shown, shots=2)
+    expected = (
+        "Problem: What is 0 + 1?\nSolution:\n#### 1\n\n"
+        "Problem: What is 1 + 1?\nSolution:\n#### 1\n\n"
+        "Problem: Tom has 0 apples and buys 3. How many?\nSolution:\n"
+    )
+    assert expected in capsys.readouterr().err
+    rows = list(jsonl.read(tmp_path / "out" / "samples.jsonl", Row))
+    assert not [row for row in rows if "\nProblem:" in row.text]
+    assert metrics["samples"] == 21
+    with pytest.raises(InputError, match="has 3 rows; expected 5 exemplars"):
+        sampled(problems, tmp_path / "more", few_shot=shown, shots=5)
+    with pytest.raises(InputError, match="solution"):
+        sampled(problems, tmp_path / "none", few_shot=problems, shots=2)
+
+
+def test_a_prompt_beyond_the_context_is_named_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "problems.jsonl"
+    jsonl.write(path, [Problem(id="long", problem="x " * 3000, answer="1"), *PROBLEMS])
+    _, metrics = sampled(path, tmp_path / "out")
+    assert metrics["prompts_too_long"] == ["long"]
+    assert metrics["samples"] == 24
+    assert metrics["finish_reasons"]["prompt_too_long"] == 3
+    assert "long" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_empty_problem_is_refused_before_work(tmp_path: Path) -> None:
+    path = tmp_path / "problems.jsonl"
+    jsonl.write(path, [*PROBLEMS, Problem(id="void", problem=" ", answer="1")])
+    with pytest.raises(InputError, match="'void', field 'problem': empty"):
+        sampled(path, tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())

@@ -1,0 +1,119 @@
+"""The score stage on the embedded model: rows beside the samples, resuming, both scorers."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from mathtune import jsonl
+from mathtune.engines import models
+from mathtune.errors import InputError
+from mathtune.records import Problem, Sample, Scored
+from mathtune.samples import read_samples
+from mathtune.stages.score import Score
+
+PROBLEMS = [
+    Problem(id=f"p{number}", problem=f"Tom has {number} apples and buys 3. How many?", answer="1")
+    for number in range(5)
+]
+SAMPLES = [
+    Sample(problem_id=problem.id, index=index, text=text, finish_reason="stop", tokens=5)
+    for problem in PROBLEMS
+    for index, text in enumerate(("#### 3", "3 + 1 = 4\n#### 4", "", "#### 3"))
+]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    jsonl.write(tmp_path / "problems.jsonl", PROBLEMS)
+    jsonl.write(tmp_path / "samples.jsonl", SAMPLES)
+    return tmp_path / "problems.jsonl", tmp_path / "samples.jsonl"
+
+
+def scored(files: tuple[Path, Path], folder: Path, **settings: object) -> tuple[bytes, dict]:
+    """The file's bytes and the metrics."""
+    problems, samples = files
+    stage = Score(
+        model="embedded",
+        problems=problems,
+        samples=(samples,),
+        device="cpu",
+        **{"workers": 1, "block_size": 2, **settings},
+    )
+    folder.mkdir(exist_ok=True)
+    metrics = stage.run(folder)
+    columns = stage.outputs(folder)
+    assert len(list(read_samples(columns))) == len(SAMPLES)
+    return columns[-1].read_bytes(), metrics
+
+
+def test_scores_are_shares_and_equal_for_equal_texts(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    _, metrics = scored(files, tmp_path / "out")
+    rows = list(jsonl.read(tmp_path / "out" / "scores.jsonl", Scored))
+    assert [(row.problem_id, row.index) for row in rows] == [
+        (sample.problem_id, sample.index) for sample in SAMPLES
+    ]
+    assert all(0 < row.score < 1 for row in rows)
+    assert [row.score for row in rows[0::4]] == [row.score for row in rows[3::4]]
+    assert len({row.score for row in rows}) == 15
+    assert metrics["scores"] == 20
+    assert metrics["mean"] == pytest.approx(sum(row.score for row in rows) / 20)
+
+
+def test_a_likelihood_is_the_solutions_probability(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    scored(files, tmp_path / "out", scorer="likelihood")
+    rows = list(jsonl.read(tmp_path / "out" / "scores.jsonl", Scored))
+    model, tokenizer = models.load("embedded", device="cpu")
+    prompt = tokenizer.encode(f"Problem: {PROBLEMS[2].problem}\nSolution:\n")
+    target = tokenizer.encode("3 + 1 = 4\n#### 4", add_special_tokens=False)
+    ids = [*prompt, *target, tokenizer.eos_token_id]
+    with torch.no_grad():
+        logs = model(torch.tensor([ids])).logits[0].double().log_softmax(-1)
+    log = sum(float(logs[at - 1, ids[at]]) for at in range(len(prompt), len(ids)))
+    assert math.log(rows[2 * 4 + 1].score) == pytest.approx(log, abs=1e-4)
+
+
+@pytest.mark.parametrize("cut", [0.0, 0.3, 0.9])
+def test_a_continued_file_is_the_uninterrupted_one(
+    cut: float, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    whole = scored(files, tmp_path / "whole")
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    (folder / "scores.jsonl").write_bytes(whole[0][: int(len(whole[0]) * cut)])
+    assert scored(files, folder) == whole
+
+
+@pytest.mark.slow
+def test_the_file_is_the_same_with_two_workers(files: tuple[Path, Path], tmp_path: Path) -> None:
+    assert scored(files, tmp_path / "two", workers=2) == scored(files, tmp_path / "one")
+
+
+def test_a_sample_beyond_the_context_gets_zero_and_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jsonl.write(tmp_path / "problems.jsonl", PROBLEMS)
+    long = Sample(problem_id="p0", index=4, text="x " * 3000, finish_reason="length", tokens=1)
+    jsonl.write(tmp_path / "samples.jsonl", [*SAMPLES[:4], long, *SAMPLES[5:]])
+    files = (tmp_path / "problems.jsonl", tmp_path / "samples.jsonl")
+    _, metrics = scored(files, tmp_path / "out")
+    rows = list(jsonl.read(tmp_path / "out" / "scores.jsonl", Scored))
+    assert metrics["zero"] == 1
+    assert rows[4].score == 0
+    assert "p0 4: longer than the model's context" in capsys.readouterr().err
+
+
+def test_samples_of_an_unknown_problem_are_refused(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    jsonl.write(files[0], PROBLEMS[:2])
+    with pytest.raises(InputError, match="'p2', which is not in"):
+        scored(files, tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
