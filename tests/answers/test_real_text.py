@@ -54,7 +54,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "no left and right": lambda gold: gold.replace(r"\left", "").replace(r"\right", ""),
     "Unicode minus": lambda gold: gold.replace("-", "−"),
     "degree sign": lambda gold: gold.replace(r"^\circ", "°"),
-    "mbox": lambda gold: gold.replace(r"\text", r"\mbox"),
+    "mbox": lambda gold: gold.replace(r"\text{", r"\mbox{"),
     "no percent": lambda gold: gold.replace(r"\%", "") if "=" not in gold else gold,
     "no degree": lambda gold: gold.replace(r"^\circ", ""),
     "no currency": lambda gold: gold.replace(r"\$", ""),

@@ -4,8 +4,7 @@ Recursive descent, from the loosest binding to the tightest. Products need no si
 and `7 3/4` are mixed numbers; TeX's one-digit arguments (`\frac12`) are read as TeX reads them.
 """
 
-from collections.abc import Callable
-
+from mathtune.answers.commands import ONE_ARGUMENT, READERS, function, matrix
 from mathtune.answers.lexer import NotMathError, Token
 from mathtune.answers.nodes import Node, divided, mixed, negated, scaled
 from mathtune.answers.reader import TokenReader
@@ -20,16 +19,11 @@ _GREEK = names(
     "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell "
     "hbar triangle angle square diamond heartsuit clubsuit spadesuit aleph star"
 )
-_ONE_ARGUMENT = names(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc asin acos atan sinh "
-    "cosh tanh coth sech csch ln log lg exp floor ceil abs"
-)
 _MANY_ARGUMENTS = frozenset(["gcd", "lcm", "max", "min"])
 _ACCENTS = names(
     "overline bar vec hat tilde widehat overrightarrow overleftrightarrow underline mathcal "
     "mathfrak overset"
 )
-_MATRICES = frozenset(["pmatrix", "bmatrix", "matrix", "smallmatrix", "Bmatrix", "array"])
 _CLOSERS = {"(": (")", "]"), "[": ("]", ")", "["), "]": ("[", "]"), "langle": ("rangle",)}
 
 
@@ -270,7 +264,7 @@ class ExpressionReader(TokenReader):
 
     def bracketed(self, mark: str) -> Node:
         if mark == "{":
-            items = self._inside()
+            items = self.inside()
             if len(items) == 1 and self.take("choose"):
                 items = (("call", "binom", items[0], self.nested()),)
             self.need("}")
@@ -290,7 +284,7 @@ class ExpressionReader(TokenReader):
             self.bars -= 1
             return ("call", "abs", inner)
         if mark in ("(", "[", "]"):
-            return self._sequence(mark)
+            return self.sequence(mark)
         raise NotMathError(f"{mark!r} where a value is expected")
 
     def _set_builder(self) -> Node:
@@ -302,7 +296,7 @@ class ExpressionReader(TokenReader):
             raise NotMathError("a set without a condition")
         return condition
 
-    def _inside(self) -> tuple[Node, ...]:
+    def inside(self) -> tuple[Node, ...]:
         """Items of a bracket. A `\\pm` among them is left to the item outside."""
         bars, self.bars = self.bars, 0
         items = [self.item(top=False)]
@@ -322,9 +316,9 @@ class ExpressionReader(TokenReader):
         self.sign, self.signs_seen, self.bars = outside
         return items
 
-    def _sequence(self, mark: str) -> Node:
+    def sequence(self, mark: str) -> Node:
         opener = "(" if mark == "langle" else mark
-        items = self._inside()
+        items = self.inside()
         closer = self.need(*_CLOSERS[mark])
         if len(items) == 1 and (opener, closer) in (("(", ")"), ("[", "]")):
             if items[0][0] == "rel":
@@ -334,11 +328,11 @@ class ExpressionReader(TokenReader):
         return ("seq", "(" if opener == "]" else opener, closer, items)
 
     def command(self, name: str) -> Node:
-        if name in _ONE_ARGUMENT:
-            return self.function(name)
+        if name in ONE_ARGUMENT:
+            return function(self, name)
         if name in _MANY_ARGUMENTS:
             self.need("(")
-            items = self._inside()
+            items = self.inside()
             self.need(")")
             return ("call", name, *items)
         if name in _CONSTANTS:
@@ -348,8 +342,8 @@ class ExpressionReader(TokenReader):
         if name in _ACCENTS:
             return ("sym", f"{name} {self.raw_group()}")
         if name.startswith("begin "):
-            return self.matrix(name[6:])
-        reader = _READERS.get(name)
+            return matrix(self, name[6:])
+        reader = READERS.get(name)
         if reader is None:
             raise NotMathError(f"unknown command \\{name}")
         return reader(self)
@@ -370,92 +364,6 @@ class ExpressionReader(TokenReader):
             parts.append(token.text)
         return "".join(parts)
 
-    def function(self, name: str) -> Node:
-        """`\\sin x`, `\\sin^2 x`, `\\sin(2x)`, `\\log_2 8`."""
-        name = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}[name] if name in (
-            "asin", "acos", "atan") else name  # fmt: skip
-        base: Node | None = None
-        power: Node | None = None
-        for _ in range(2):
-            if base is None and self.take("_"):
-                base = self.script()
-            elif power is None and self.take("^"):
-                power = self.exponent()
-        argument = self.argument()
-        if power == ("neg", ("num", 1)) and name in ("sin", "cos", "tan", "cot", "sec", "csc"):
-            name, power = "arc" + name, None
-        if name in ("log", "lg", "ln") and base is not None:
-            value: Node = ("div", ("call", "ln", argument), ("call", "ln", base))
-        elif base is not None:
-            raise NotMathError(f"\\{name} with a subscript")
-        elif name in ("log", "lg"):
-            value = ("div", ("call", "ln", argument), ("call", "ln", ("num", 10)))
-        else:
-            value = ("call", name, argument)
-        return value if power is None else ("pow", value, power)
-
-    def argument(self) -> Node:
-        """What a function without brackets applies to: the factors up to the next function."""
-        if self.peek() in ("(", "{", "["):
-            return self.power() if self.peek() == "(" else self.postfix(self.atom())
-        if self.peek() == "-":
-            return self.factor()
-        value = self.power()
-        while self.starts_factor() and self.peek() not in ("(", "[", "|", *_ONE_ARGUMENT):
-            value = self.juxtaposed(value)
-        return value
-
-    def matrix(self, environment: str) -> Node:
-        if environment not in _MATRICES:
-            raise NotMathError(f"the environment {environment}")
-        rows: list[tuple[Node, ...]] = []
-        row: list[Node] = []
-        while not self.take(f"end {environment}"):
-            row.append(self.nested())
-            if self.take("&"):
-                continue
-            rows.append(tuple(row))
-            row = []
-            while self.take("\\\\"):
-                pass
-        if not rows or len({len(r) for r in rows}) != 1:
-            raise NotMathError("a matrix with rows of different lengths")
-        return ("matrix", tuple(rows))
-
-    # -- commands that read their own arguments ----------------------------------------------------
-
-    def fraction(self) -> Node:
-        top = self.script(digits=True)
-        return divided(top, self.script(digits=True))
-
-    def root(self) -> Node:
-        index: Node = ("num", 2)
-        if self.take("["):
-            index = self.nested()
-            self.need("]")
-        return ("root", self.script(), index)
-
-    def binomial(self) -> Node:
-        top = self.script(digits=True)
-        return ("call", "binom", top, self.script(digits=True))
-
-    def floor(self) -> Node:
-        inner = self.nested()
-        self.need("rfloor")
-        return ("call", "floor", inner)
-
-    def ceiling(self) -> Node:
-        inner = self.nested()
-        self.need("rceil")
-        return ("call", "ceil", inner)
-
-    def angles(self) -> Node:
-        return self._sequence("langle")
-
-    def blackboard(self) -> Node:
-        name = self.raw_group()
-        return ("reals",) if name == "R" else ("sym", f"mathbb {name}")
-
 
 _CONSTANTS: dict[str, Node] = {
     "pi": ("sym", "pi"),
@@ -463,17 +371,6 @@ _CONSTANTS: dict[str, Node] = {
     "emptyset": ("set", ()),
     "reals": ("reals",),
     "imath": ("sym", "i"),
-}
-_READERS: dict[str, Callable[[ExpressionReader], Node]] = {
-    "frac": ExpressionReader.fraction,
-    "sqrt": ExpressionReader.root,
-    "cbrt": lambda parser: ("root", parser.script(), ("num", 3)),
-    "binom": ExpressionReader.binomial,
-    "lfloor": ExpressionReader.floor,
-    "lceil": ExpressionReader.ceiling,
-    "langle": ExpressionReader.angles,
-    "mathbb": ExpressionReader.blackboard,
-    "Bbb": ExpressionReader.blackboard,
 }
 _NOT_FACTORS = names(
     "cup cap setminus cdot times div pm mp le ge ne in equiv cong approx sim to rfloor rceil "

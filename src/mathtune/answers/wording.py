@@ -8,7 +8,7 @@ import re
 from mathtune.answers.text import TEXT_COMMAND, plain_text
 from mathtune.answers.units import number_word
 
-_BASE = re.compile(r"_[0-9]+$")
+_BASE = re.compile(r"_(?:[0-9]+|\{[0-9]+\})$")
 _ARTICLE = re.compile(r"^(?:the|a|an)\s+")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 _CHOICE_GOLD = re.compile(r"\s*\(?\s*([A-Z])\s*\)?\s*[.,]?\s*")
@@ -53,6 +53,8 @@ _MORE_THAN_A_NUMBER = re.compile(
     r"[=<>^_+*]|\b(?:not|no|or|at least|at most|up to|(?:more|less|fewer|greater) than)\b"
     r"|n't\b|[0-9][a-z]"
 )
+# A digit or a command beside the number: `\\sqrt{5}` and `\\frac{1}{x}` are no plain numbers.
+_FORMULA = re.compile(r"[0-9]|\\(?!(?:text|mbox|textbf|textit|mathrm)\b)[A-Za-z]")
 _PLAIN_UNIT = re.compile(r"\s*(\S*[0-9}])\s+(?:[msghlLJNWVAKCF]|m/s|km/h|m\^\{?[23]\}?)\.?\s*")
 _RATIO = re.compile(r"\s*([0-9]+)\s+to\s+([0-9]+)\s*")
 
@@ -90,11 +92,10 @@ def readings(answer: str) -> list[str]:
         return found
     numbers = _SENTENCE_NUMBER.findall(answer)
     written = [word for word in words if (number_word(word) or 0) > 1]
-    if (
-        len(numbers) == 1
-        and not written
-        and len(re.findall(r"[0-9]+", numbers[0])) == len(re.findall(r"[0-9]+", answer))
-    ):
+    rest = answer.replace(numbers[0], "", 1) if numbers else answer
+    if _FORMULA.search(rest):
+        return found
+    if len(numbers) == 1 and not written:
         found.append(numbers[0])
     elif not numbers and len(written) == 1:
         found.append(str(number_word(written[0])))
