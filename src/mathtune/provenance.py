@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mathtune.version import __version__
 
-PACKAGES = ("torch", "transformers", "peft", "accelerate", "datasets", "vllm", "sympy", "numpy")
+PACKAGES = ("torch", "transformers", "peft", "accelerate", "datasets", "vllm", "numpy")
 
 
 def record() -> dict[str, str | int | None]:
