@@ -16,9 +16,6 @@ from torch import Tensor
 
 from mathtune.engines.attention import Prompts
 
-COLUMNS = 64
-"""Columns that the buffer begins with, and grows by."""
-
 
 @dataclass
 class _Cohort:
@@ -31,15 +28,16 @@ class _Cohort:
 
 
 class Decoding:
-    """A reader of one new token a row, for up to `capacity` rows in flight.
+    """A reader of one new token a row, for up to `capacity` rows of up to `longest` tokens.
 
     Attributes:
         rows: how many rows are in flight; they stand at places 0 .. rows - 1.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, longest: int) -> None:
         self.rows = 0
-        self._capacity = capacity
+        # A column more than the longest row; half as many again, so that they seldom run out.
+        self._shape = (capacity, longest + longest // 2 + 1)
         self._column = 0  # where the next step writes
         self._first = 0  # the earliest column that any row still needs
         self._starts = torch.zeros(capacity, dtype=torch.long)
@@ -54,6 +52,9 @@ class Decoding:
         if not self._buffers:
             self._buffers = [self._buffer(side) for side in (prompts.keys, prompts.values)]
         new = slice(self.rows, self.rows + int(counts.sum()))
+        for buffer in self._buffers:
+            # Masked columns still meet the row's query: they must hold numbers.
+            buffer[:, new, :, self._first : self._column] = 0
         self._starts[new] = self._column
         self._cohort_of[new] = len(self._cohorts)
         self._prompt_of[new] = torch.repeat_interleave(counts)
@@ -174,17 +175,16 @@ class Decoding:
 
     def _buffer(self, side: list[Tensor]) -> Tensor:
         _, kv_heads, _, d = side[0].shape
-        # Zeros: a masked column still meets its row's query, and must not hold NaN.
-        return side[0].new_zeros(len(side), self._capacity, kv_heads, COLUMNS, d)
+        capacity, columns = self._shape
+        # On a CPU, memory that is never written is never taken.
+        return side[0].new_empty(len(side), capacity, kv_heads, columns, d)
 
     def _make_room(self) -> None:
-        """Move the columns still needed to the front, of a longer buffer where half are."""
+        """Move the columns that are still needed to the front."""
         used = self._column - self._first
-        length = self._column if used * 2 <= self._column else self._column + COLUMNS
-        for number, old in enumerate(self._buffers):
-            new = old.new_zeros(*old.shape[:3], length, old.shape[4])
-            new[:, : self.rows, :, :used] = old[:, : self.rows, :, self._first : self._column]
-            self._buffers[number] = new
+        for buffer in self._buffers:
+            rows = buffer[:, : self.rows]
+            rows[:, :, :, :used] = rows[:, :, :, self._first : self._column].clone()
         self._starts -= self._first
         self._column, self._first = used, 0
 

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 Reason = Literal["stop", "length", "prompt_too_long"]
 
-ROWS = 512
+ROWS = 1024
 """Most rows in flight: beyond it, a step's fixed cost is already small."""
-MEMORY = 2**30
+MEMORY = 5 * 2**28
 """Bytes of keys and values in flight that bound the rows."""
 READ_TOKENS = 8192
 """Prompt tokens read in one forward call."""
@@ -147,8 +147,8 @@ class Flight:
         by_length = sorted(range(len(encoded)), key=lambda prompt: lengths[prompt])
         self._waiting = [(p, sampling.n) for p in by_length if self._room[p]]
         self.capacity = engine.rows_for(max(lengths), sampling)
-        self._decoding = Decoding(self.capacity)
         total, limit = len(encoded) * sampling.n, max(1, max(self._room))
+        self._decoding = Decoding(self.capacity, limit)
         generator = torch.Generator().manual_seed(_stream(seed))
         self._uniforms = torch.rand(total, limit, generator=generator).to(device)
         self.tokens = torch.zeros(total, limit, dtype=torch.long, device=device)
@@ -249,13 +249,11 @@ class Flight:
             if not self._room[sample // n]:
                 drafts.append(Draft("", "prompt_too_long", 0))
                 continue
-            ids = rows[sample, :length].tolist()
-            if ids[-1] in ends:
-                ids.pop()
-            text = tokenizer.decode(ids, skip_special_tokens=True)
+            count = length - int(rows[sample, length - 1] in ends)
+            text = tokenizer.decode(rows[sample, :count], skip_special_tokens=True)
             if self._stops is not None:
                 text = self._stops.cut(text)
-            drafts.append(Draft(text, "stop" if stopped else "length", len(ids)))
+            drafts.append(Draft(text, "stop" if stopped else "length", count))
         return [drafts[start : start + n] for start in range(0, len(drafts), n)]
 
 

@@ -68,7 +68,7 @@ class Sample(Stage[Columns]):
     block_size: int | None = Field(None, ge=1)
     """Problems a block: what a kill can cost. None: as many as have 1,024 samples."""
     rows: int | None = Field(None, ge=1)
-    """Samples in flight in one process. None: up to 512, as memory allows."""
+    """Samples in flight in one process. None: up to 1,024, as memory allows."""
     workers: int | None = Field(None, ge=1)
     """Processes. None: one for every `threads` cores on a CPU, one on an accelerator."""
     threads: int = Field(1, ge=1)
