@@ -11,20 +11,20 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, parent_process
 from threading import Thread
 from typing import Any, TypeVar, cast
 
 import torch
 
 from mathtune import bill
+from mathtune.engines import forking
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Make = Callable[[], Callable[[Task], Result]]
 """Builds what works: called once in each worker, so that a model is loaded once."""
 
-PRELOAD = ["__main__", "mathtune.engines.preload"]
 _server_billed = False
 
 
@@ -72,8 +72,7 @@ def _run_workers(
     make: Make[Task, Result], tasks: Sequence[Task], workers: int, threads: int
 ) -> Iterator[Result]:
     global _server_billed
-    context = get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
+    context = forking.context()
     processes, ends = [], []
     for _ in range(workers):
         mine, theirs = context.Pipe()

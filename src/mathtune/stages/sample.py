@@ -16,7 +16,7 @@ import msgspec
 from pydantic import Field
 
 from mathtune import bill, jsonl, prompts
-from mathtune.engines import Dtype, blocks
+from mathtune.engines import Dtype, blocks, forking
 from mathtune.errors import InputError
 from mathtune.progress import Progress, say
 from mathtune.records import Problem, Row
@@ -90,6 +90,8 @@ class Sample(Stage[Columns]):
             InputError: a problem is empty, an exemplar has no solution, or the model cannot be
             used.
         """
+        if self.workers != 1 and self.device in ("auto", "cpu"):
+            forking.start()
         problems = list(read_problems(self.problems).values())
         texts = self._prompts(problems)
         sampling = self._sampling()
