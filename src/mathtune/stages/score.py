@@ -106,7 +106,8 @@ class Score(Stage[Columns]):
         from mathtune.engines import models, workers
 
         tasks: list[Block] = [
-            [(problem.problem, _distinct(own)) for problem, own in part] for part in parts
+            [(problem.problem, [sample.text for sample in own]) for problem, own in part]
+            for part in parts
         ]
         device = models.resolve_device(self.device)
         many = workers.count(self.workers, device, threads=self.threads, blocks=len(tasks))
@@ -160,18 +161,11 @@ def _scorer(config: Score) -> Callable[[Block], tuple[Scores, int]]:
     return work
 
 
-def _distinct(samples: list[Sample]) -> list[str]:
-    """The texts of a problem's samples, each once: a text that was drawn again is read once."""
-    return list(dict.fromkeys(sample.text for sample in samples))
-
-
 def _rows(part: list[tuple[Problem, list[Sample]]], scores: Scores) -> list[Scored]:
     """A block's rows; a sample that does not fit the context is named and gets 0."""
     rows = []
     for (problem, samples), values in zip(part, scores, strict=True):
-        score_of = dict(zip(_distinct(samples), values, strict=True))
-        for sample in samples:
-            value = score_of[sample.text]
+        for sample, value in zip(samples, values, strict=True):
             if value is None:
                 say(f"  {problem.id} {sample.index}: longer than the model's context, score 0")
                 value = 0.0
