@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from mathtune.run import Run
+from mathtune.samples import Columns
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
 from mathtune.stages.prepare import Prepare
@@ -16,8 +17,6 @@ from mathtune.stages.sample import Sample
 
 SHORT = ("split", "fields", "limit")
 """Settings of `data` that may be given without its name: `limit=50` for `data.limit=50`."""
-
-Columns = tuple[Path, ...]
 
 
 class Drawing(BaseModel):

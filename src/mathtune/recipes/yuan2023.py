@@ -9,8 +9,9 @@ the union (U13B-style); each RFT row stands beside SFT with as many updates.
 
 from __future__ import annotations
 
-from mathtune.recipes.parts import Columns, Drawing, Settings, row
+from mathtune.recipes.parts import Drawing, Settings, row
 from mathtune.run import Run
+from mathtune.samples import Columns
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
 from mathtune.stages.sample import Sample
