@@ -157,7 +157,7 @@ def pretrain(
     labels = tuple(tokenizer.encode(w)[0] for w in (prompts.CORRECT, prompts.INCORRECT))
     model = model_of(len(tokenizer), width=shape[0], layers=shape[1])
     steps = optimizers(model, lr)
-    state = {"pool": 0, "seen": 0, "seconds": 0.0, "rounds": 0}
+    state = {"pool": 0, "seen": 0, "seconds": 0.0, "round": (tokens, 0)}
     own: list[tuple[str, str, Mistaken]] = []
     checkpoint = out / "checkpoint.pt"
     if checkpoint.exists():
@@ -169,9 +169,10 @@ def pretrain(
     began, sums, updates = time.monotonic() - state["seconds"], torch.zeros(2), 0
     while state["seen"] < tokens:
         done = state["seen"] / tokens
-        if done >= own_from + state["rounds"] * (1 - own_from) / 2:
-            own = own_pairs(model, tokenizer, seed=f"{seed}-{state['rounds']}")
-            state["rounds"] += 1
+        number = (done >= own_from) + (done >= (1 + own_from) / 2)
+        if number and state["round"] != (tokens, number):
+            own = own_pairs(model, tokenizer, seed=f"{seed}-{tokens}-{number}")
+            state["round"] = (tokens, number)
         rng = random.Random(f"{seed}-{state['pool']}")
         for batch in batches(pool(rng, POOL, own, tokenizer), batch_tokens(done), rng, tokenizer):
             for step in steps:
