@@ -33,7 +33,16 @@ def draw(logits: Tensor, uniforms: Tensor, *, temperature: float, top_p: float) 
     probabilities = torch.softmax(logits.float() / temperature, -1)
     if top_p == 1:
         return _invert(probabilities, uniforms)
-    likely, tokens = probabilities.topk(min(LIKELIEST, logits.shape[-1]))
+    top, token = probabilities.max(-1)
+    several = (top < top_p).nonzero()[:, 0]  # rows whose likeliest token is not the whole nucleus
+    if len(several):
+        token[several] = _from_nucleus(probabilities[several], uniforms[several], top_p)
+    return token
+
+
+def _from_nucleus(probabilities: Tensor, uniforms: Tensor, top_p: float) -> Tensor:
+    """One token a row among the likeliest whose probabilities sum to at least top_p."""
+    likely, tokens = probabilities.topk(min(LIKELIEST, probabilities.shape[-1]))
     if bool((likely.sum(-1) < top_p).any()):
         likely, tokens = probabilities.sort(descending=True)
     before = likely.cumsum(-1) - likely

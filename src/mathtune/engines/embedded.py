@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mathtune import prompts
 from mathtune.engines import attention, models
-from mathtune.engines.decoding import Decoding
+from mathtune.engines.decoding import Arena, Decoding
 from mathtune.engines.drawing import draw
 from mathtune.engines.fused import FusedForward, fits
 from mathtune.engines.stops import Stops
@@ -86,6 +86,7 @@ class Embedded:
         self.context = models.context_length(model)
         self._ends = torch.tensor(models.end_tokens(model, tokenizer), device=model.device)
         self._rows = rows
+        self.arena = Arena()
         self.forward = forward_of(model)
 
     def sample(
@@ -110,7 +111,7 @@ class Embedded:
             except torch.OutOfMemoryError:
                 if flight.capacity == 1:
                     raise
-                self._rows = flight.capacity // 2
+                self._rows, self.arena = flight.capacity // 2, Arena()
                 say(f"  out of memory: going on with {self._rows} rows in flight")
                 continue
             return flight
@@ -148,7 +149,7 @@ class Flight:
         self._waiting = [(p, sampling.n) for p in by_length if self._room[p]]
         self.capacity = engine.rows_for(max(lengths), sampling)
         total, limit = len(encoded) * sampling.n, max(1, max(self._room))
-        self._decoding = Decoding(self.capacity, limit)
+        self._decoding = Decoding(self.capacity, limit, engine.arena)
         generator = torch.Generator().manual_seed(_stream(seed))
         self._uniforms = torch.rand(total, limit, generator=generator).to(device)
         self.tokens = torch.zeros(total, limit, dtype=torch.long, device=device)
@@ -232,8 +233,8 @@ class Flight:
         self._ended[sample[over]] = ended[over]
         everyone = torch.zeros(rows, dtype=torch.bool)
         everyone[first:] = over.cpu()
-        moved, holes = self._decoding.leave(everyone)
-        self._table[:, holes.to(logits.device)] = self._table[:, moved.to(logits.device)]
+        order = self._decoding.leave(everyone).to(logits.device)
+        self._table[:, : len(order)] = self._table[:, order]
 
     def drafts(self) -> list[list[Draft]]:
         """What was drawn, in the order of the prompts."""
