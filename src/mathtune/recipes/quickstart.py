@@ -23,6 +23,8 @@ from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
+Scorer = Literal["evaluator", "likelihood"]
+
 
 class Quickstart(Settings):
     """Settings of `quickstart`."""
@@ -37,6 +39,9 @@ class Quickstart(Settings):
     """Samples per training problem, for the evaluator's pairs and the paths."""
     evaluator_loss: Literal["cls-margin", "cls-xent"] = "cls-margin"
     """The evaluator's objective (Eq. 8 or 9)."""
+    compare_judges: bool = False
+    """Let the base's own judging and the SSFT model's likelihood re-rank the test samples, too,
+    each in a row of its own; on validation they always do."""
     seeds: tuple[int, ...] = (0,)
     """Seeds of training and sampling; the problems stay the same. Several: a folder for each."""
 
@@ -58,21 +63,32 @@ def both(run: Run, c: Quickstart, data: Data) -> None:
     pairs = run("pairs", Collect(problems=data.train, samples=graded, keep="pairs"))
     evaluator = run("evaluator", Train(model=ssft, objective=c.evaluator_loss, examples=pairs))
 
+    # three judges of the same samples: the trained one, the base zero-shot, plain likelihood
+    judges: dict[str, tuple[str, Scorer]] = {
+        "evaluator": (evaluator, "evaluator"),
+        "base": (c.model, "evaluator"),
+        "likelihood": (ssft, "likelihood"),
+    }
     validation = drawn(run, "validation", ssft, data.validation, n=c.n, how=c.how)
     choices = {}
-    for name, judge in {"evaluator": evaluator, "base": c.model}.items():
-        scores = Score(model=judge, problems=data.validation, samples=validation)
+    for name, (model, scorer) in judges.items():
+        scores = Score(model=model, scorer=scorer, problems=data.validation, samples=validation)
         scored = run(f"validation-{name}-scores", scores)
         measure = Measure(problems=data.validation, samples=scored)
         choices[name] = run(f"validation-{name}-row", measure)
 
     first = greedy(run, "ssft", ssft, data.test)
     samples = drawn(run, "ssft", ssft, data.test, n=c.n, how=c.how)
-    scored = run("ssft-scores", Score(model=evaluator, problems=data.test, samples=samples))
-    ssft_row = run(
-        "ssft-row",
-        Measure(problems=data.test, samples=scored, greedy=first, choose_on=choices["evaluator"]),
-    )
+    rows = {}
+    for name in judges if c.compare_judges else ["evaluator"]:
+        model, scorer = judges[name]
+        step = "ssft" if name == "evaluator" else f"ssft-{name}"
+        scores = Score(model=model, scorer=scorer, problems=data.test, samples=samples)
+        scored = run(f"{step}-scores", scores)
+        measure = Measure(
+            problems=data.test, samples=scored, greedy=first, choose_on=choices[name], against=rows
+        )
+        rows = {**rows, step: run(f"{step}-row", measure)}
 
     # the generator again, from the evaluator's weights; its control goes on from SSFT's
     again = run("sequential", Train(model=evaluator, objective="mle", examples=data.solutions))
@@ -91,5 +107,5 @@ def both(run: Run, c: Quickstart, data: Data) -> None:
         Train(model=c.model, objective="mle", examples=data.solutions, equal_updates_to=rft),
     )
     control = row(run, "long-ssft", long, data.test, n=c.n_rows, how=c.how)
-    against = {"long-ssft": control, "ssft": ssft_row}
+    against = {"long-ssft": control, "ssft": rows["ssft"]}
     row(run, "rft", rft, data.test, n=c.n_rows, how=c.how, against=against)
