@@ -106,27 +106,37 @@ def merge(parts: list[Interval]) -> list[Interval]:
 
 
 def intersect(a: list[Interval], b: list[Interval]) -> list[Interval]:
-    """The intersection of two unions of intervals."""
-    found = []
-    for x in a:
-        for y in b:
-            low = max(x.low, y.low)
-            high = min(x.high, y.high)
-            closed_low = all(p.closed_low for p in (x, y) if p.low == low)
-            closed_high = all(p.closed_high for p in (x, y) if p.high == high)
-            found.append(Interval(low, high, closed_low, closed_high))
-    return merge(found)
+    """The intersection of two sorted unions of intervals that do not overlap, as `merge` gives."""
+    found: list[Interval] = []
+    i = j = 0
+    while i < len(a) and j < len(b):
+        values.spend(2)
+        x, y = a[i], b[j]
+        low, high = max(x.low, y.low), min(x.high, y.high)
+        closed_low = all(p.closed_low for p in (x, y) if p.low == low)
+        closed_high = all(p.closed_high for p in (x, y) if p.high == high)
+        both = Interval(low, high, closed_low, closed_high)
+        if not both.empty():
+            found.append(both)
+        # The one that ends first meets nothing more; at a common end, a closed one may still.
+        if x.high < y.high or (x.high == y.high and not x.closed_high):
+            i += 1
+        else:
+            j += 1
+    return found
 
 
 def complement(parts: list[Interval]) -> list[Interval]:
     """The rest of the real line."""
-    rest = [Interval.everything()]
-    for part in parts:
-        below = Interval(_LOW, part.low, False, not part.closed_low and part.low.side == 0)
-        above = Interval(part.high, _HIGH, not part.closed_high and part.high.side == 0, False)
-        sides = [below] if part.low.side == 0 else []
-        sides += [above] if part.high.side == 0 else []
-        rest = intersect(rest, sides)
+    rest: list[Interval] = []
+    low, closed = _LOW, False
+    for part in merge(parts):
+        below = Interval(low, part.low, closed, not part.closed_low and part.low.side == 0)
+        if part.low.side == 0 and not below.empty():
+            rest.append(below)
+        low, closed = part.high, not part.closed_high and part.high.side == 0
+    if low.side <= 0:
+        rest.append(Interval(low, _HIGH, closed, False))
     return rest
 
 
