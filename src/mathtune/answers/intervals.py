@@ -1,4 +1,4 @@
-"""Sets of the real line as sorted intervals, and inequalities solved into them. For the keys.
+"""Sets of the real line as sorted intervals. For the keys.
 
 Endpoints are compared as 400-bit numbers; an endpoint that is no real number (a parameter) cannot
 be ordered, and the set is then compared piece by piece.
@@ -52,6 +52,14 @@ class Interval:
         return Interval(_LOW, _HIGH, False, False)
 
     @staticmethod
+    def above(end: End, *, closed: bool) -> "Interval":
+        return Interval(end, _HIGH, closed, False)
+
+    @staticmethod
+    def below(end: End, *, closed: bool) -> "Interval":
+        return Interval(_LOW, end, False, closed)
+
+    @staticmethod
     def point(node: Node) -> "Interval":
         end = _end(node)
         return Interval(end, end, True, True)
@@ -76,10 +84,11 @@ def _end(node: Node) -> End:
         return _LOW
     if ev.symbols(node):
         raise NotMathError("an endpoint with symbols")
-    return _real_end(ev.evaluate(node))
+    return real_end(ev.evaluate(node))
 
 
-def _real_end(value: values.Value) -> End:
+def real_end(value: values.Value) -> End:
+    """The endpoint at a real number; UndefinedError for any other."""
     return End(0, values.real_fraction(value), values.value_key(value))
 
 
@@ -156,44 +165,3 @@ def interval_key(parts: list[Interval]) -> Hashable:
         for part in parts
     ]
     return keys[0] if len(keys) == 1 else ("union", tuple(keys))
-
-
-def solve(node: Node) -> tuple[str, list[Interval]] | None:
-    """A chain of linear inequalities in one variable as (variable, real set); else None."""
-    members, operators = node[1], node[2]
-    names = frozenset().union(*(ev.symbols(member) for member in members))
-    if len(names) != 1:
-        return None
-    (name,) = names
-    region = [Interval.everything()]
-    for left, operator, right in zip(members, operators, members[1:], strict=False):
-        half = _half_line(left, operator, right, name)
-        if half is None:
-            return None
-        region = intersect(region, half)
-    return name, region
-
-
-def _half_line(left: Node, operator: str, right: Node, name: str) -> list[Interval] | None:
-    low, high = (left, right) if operator[0] in "<!" else (right, left)
-    if ("inf",) in (low, high) or ("neg", ("inf",)) in (low, high):
-        return [Interval.everything()]
-    try:
-        found = [ev.evaluate(("add", high, ("neg", low)), point) for point in range(ev.POINTS)]
-    except values.UndefinedError:
-        return None
-    places = [ev.symbol_point(name, point) for point in range(ev.POINTS)]
-    slope = values.divide(values.add(found[1], values.negative(found[0])), places[1] - places[0])
-    second = values.divide(values.add(found[2], values.negative(found[0])), places[2] - places[0])
-    if slope == 0 or values.value_key(slope) != values.value_key(second):
-        return None
-    if isinstance(slope, tuple) and slope[1] != values.inexact(0)[1]:
-        return None
-    zero = values.add(places[0], values.negative(values.divide(found[0], slope)))
-    end = _real_end(zero)
-    if operator == "!=":
-        return complement([Interval(end, end, True, True)])
-    closed = operator.endswith("=")
-    if values.real_fraction(slope) > 0:
-        return [Interval(end, _HIGH, closed, False)]
-    return [Interval(_LOW, end, False, closed)]
