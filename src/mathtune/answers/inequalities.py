@@ -7,6 +7,7 @@ the line; a linear one may have any real coefficients, the others rational ones,
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
+from math import ceil, floor, lcm
 
 from mathtune.answers import evaluate as ev
 from mathtune.answers import values
@@ -16,6 +17,7 @@ from mathtune.answers.nodes import Node
 from mathtune.answers.values import Value
 
 _DEGREE = 4
+_COEFFICIENT_BITS = 500
 # A zero is found to so many binary digits behind the point: more than a key keeps.
 _BITS = 420
 _MAX_BARS = 4
@@ -153,6 +155,11 @@ def _product(p: Polynomial, q: Polynomial) -> Polynomial:
 
 def _quotient_positive(quotient: tuple[Polynomial, Polynomial], kind: str) -> list[Interval]:
     top, bottom = quotient
+    for value in (*top, *bottom):
+        size = values.real_fraction(value)
+        bits = size.numerator.bit_length() + size.denominator.bit_length()
+        if not isinstance(value, tuple) and bits > _COEFFICIENT_BITS:
+            raise NotMathError("an inequality with enormous numbers")
     zeros, poles = _zeros(top), _zeros(bottom)
     cuts = {values.value_key(value): value for value in (*zeros, *poles)}
     ordered = sorted(cuts.values(), key=values.real_fraction)
@@ -191,7 +198,7 @@ def _sign(p: Polynomial, place: Fraction) -> int:
 
 
 def _at(p: Sequence[Fraction], place: Fraction) -> Fraction:
-    values.spend(1)
+    values.spend(4)
     total = Fraction(0)
     for coefficient in reversed(p):
         total = total * place + coefficient
@@ -254,16 +261,27 @@ def _near_zero(p: list[Fraction], place: Fraction) -> bool:
 
 
 def _bisected(p: list[Fraction], low: Fraction, high: Fraction) -> Fraction:
+    """A zero between two places of different sign, rounded down to _BITS digits.
+
+    In whole numbers: c_0 + c_1 x + ... at x = k / 2^B has the sign of c_0 2^(nB) + c_1 k 2^((n-1)B)
+    + ...
+    """
+    values.spend(200)
+    scale = lcm(*(c.denominator for c in p))
+    degree = len(p) - 1
+    whole = [int(c * scale) << _BITS * (degree - i) for i, c in enumerate(p)]
     rising = _at(p, low) < 0
-    width = Fraction(1, 1 << _BITS)
-    while high - low > width:
-        # Rounded down, so that the fractions stay short.
-        middle = Fraction(int((low + high) / 2 * (4 << _BITS)), 4 << _BITS)
-        if (_at(p, middle) < 0) == rising:
-            low = middle
+    below, above = floor(low * (1 << _BITS)), ceil(high * (1 << _BITS))
+    while above - below > 1:
+        middle = (below + above) // 2
+        total = 0
+        for coefficient in reversed(whole):
+            total = total * middle + coefficient
+        if (total < 0) == rising:
+            below = middle
         else:
-            high = middle
-    return low
+            above = middle
+    return Fraction(below, 1 << _BITS)
 
 
 def _settled(place: Fraction) -> Value:
