@@ -12,7 +12,7 @@ import re
 from mathtune.answers import evaluate as ev
 from mathtune.answers import values
 from mathtune.answers.lexer import NotMathError, TooLargeError
-from mathtune.answers.prm800k_expression import Expression, as_float, read
+from mathtune.answers.prm800k_expression import Expression, as_float, has_rounded_root, read
 from mathtune.answers.prm800k_text import (
     plain_form,
     reads_as_integer,
@@ -110,6 +110,8 @@ def _difference_is_zero(golds: Expression, ours: Expression) -> bool:
         floats = as_float(golds.node), as_float(ours.node)
         if floats[0] is not None and floats[1] is not None:
             return float(floats[0]) == float(floats[1])
+        if has_rounded_root(golds.node) != has_rounded_root(ours.node):
+            return False
     points = range(ev.POINTS) if ev.symbols(golds.node) | ev.symbols(ours.node) else (0,)
     for point in points:
         left, right = ev.evaluate(golds.node, point), ev.evaluate(ours.node, point)
