@@ -21,6 +21,7 @@ _TOKEN = re.compile(
     r"(?P<exponent>[eE][-+]?[0-9]+)?(?P<imaginary>[jJ](?![A-Za-z0-9_]))?"
     r"|(?P<name>[^\W\d]\w*)"
     r"|(?P<mark>\*\*|//|[-+*/^()!])"
+    r"|(?P<space>\s)"
 )
 # Functions that two letters can spell, and sqrt, whose letters are not counted.
 _FUNCTIONS = {"sqrt": "sqrt", "ln": "ln"}
@@ -33,10 +34,14 @@ _MAX_DEPTH = 40
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A tree, and whether a decimal in it makes sympy compute with 53-bit floats."""
+    """A tree, and what decimals in it make sympy do.
+
+    `rounded`: compute with 53-bit floats. `long`: keep more than the 15 digits of those.
+    """
 
     node: Node
     rounded: bool
+    long: bool
 
 
 @lru_cache(maxsize=10_000)
@@ -50,7 +55,7 @@ def read(text: str) -> Expression:
     node = reader.sum()
     if reader.at != len(reader.tokens):
         raise NotMathError("cannot read to the end")
-    return Expression(node, reader.rounded)
+    return Expression(node, reader.rounded, reader.long)
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
@@ -70,6 +75,8 @@ def _tokens(text: str) -> list[tuple[str, str]]:
             if len(match.group()) > MAX_DIGITS:
                 raise TooLargeError(f"a number of more than {MAX_DIGITS} digits")
             tokens.append(("number", match.group()))
+        elif match["space"]:
+            continue
         elif match["name"]:
             tokens.append(("name", match.group()))
         else:
@@ -135,6 +142,7 @@ class _Reader:
         self.at = 0
         self.depth = 0
         self.rounded = False
+        self.long = False
 
     def peek(self) -> str:
         if self.at < len(self.tokens) and self.tokens[self.at][0] == "mark":
@@ -229,7 +237,10 @@ class _Reader:
         if exponent and abs(int(exponent)) > MAX_DIGITS:
             raise TooLargeError(f"a power of ten beyond {MAX_DIGITS}")
         # Beyond 15 digits sympy keeps them all, and such a decimal equals no fraction by rounding.
-        self.rounded |= not text.isdigit() and len(text.replace(".", "").lstrip("0")) <= 15
+        if not text.isdigit():
+            short = len(text.replace(".", "").lstrip("0")) <= 15
+            self.rounded |= short
+            self.long |= not short
         node: Node = ("num", int(text) if text.isdigit() else Fraction(text))
         return ("mul", node, ("sym", "i")) if imaginary else node
 
