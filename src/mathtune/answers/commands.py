@@ -3,6 +3,7 @@ r"""LaTeX commands that read their own arguments: `\frac`, `\sqrt`, `\sin^2 x`, 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from mathtune.answers.brackets import sequence
 from mathtune.answers.lexer import NotMathError
 from mathtune.answers.nodes import Node, divided
 from mathtune.answers.units import names
@@ -107,7 +108,7 @@ def ceiling(reader: "ExpressionReader") -> Node:
 
 
 def angles(reader: "ExpressionReader") -> Node:
-    return reader.sequence("langle")
+    return sequence(reader, "langle")
 
 
 def blackboard(reader: "ExpressionReader") -> Node:

@@ -4,11 +4,12 @@ Recursive descent, from the loosest binding to the tightest. Products need no si
 and `7 3/4` are mixed numbers; TeX's one-digit arguments (`\frac12`) are read as TeX reads them.
 """
 
+from mathtune.answers.brackets import bracketed
 from mathtune.answers.commands import ONE_ARGUMENT, READERS, function, matrix
 from mathtune.answers.lexer import NotMathError, Token
-from mathtune.answers.nodes import Node, divided, mixed, negated, scaled
+from mathtune.answers.nodes import Node, added, divided, mixed, negated, scaled
 from mathtune.answers.reader import TokenReader
-from mathtune.answers.units import names, number_word
+from mathtune.answers.units import joined_number, names, number_word
 
 RELATIONS = {
     "=": "=", "==": "=", "<": "<", ">": ">", "le": "<=", "ge": ">=", "<=": "<=", ">=": ">=",
@@ -24,7 +25,6 @@ _ACCENTS = names(
     "overline bar vec hat tilde widehat overrightarrow overleftrightarrow underline mathcal "
     "mathfrak overset"
 )
-_CLOSERS = {"(": (")", "]"), "[": ("]", ")", "["), "]": ("[", "]"), "langle": ("rangle",)}
 
 
 class ExpressionReader(TokenReader):
@@ -53,6 +53,12 @@ class ExpressionReader(TokenReader):
             elif operator == "setminus":
                 self.at += 1
                 left = ("less", left, self.sum())
+            elif operator == "choose":
+                self.at += 1
+                left = ("call", "binom", left, self.sum())
+            elif operator == "over":
+                self.at += 1
+                left = divided(left, self.sum())
             else:
                 return left
 
@@ -70,13 +76,13 @@ class ExpressionReader(TokenReader):
                 self.signs_seen = True
                 right = self.product()
                 plus = (self.sign > 0) == (operator == "pm")
-                left = ("add", left, right if plus else ("neg", right))
+                left = added(left, right if plus else negated(right))
             elif operator == "+":
                 self.at += 1
-                left = ("add", left, self.product())
+                left = added(left, self.product())
             elif operator == "-":
                 self.at += 1
-                left = ("add", left, negated(self.product()))
+                left = added(left, negated(self.product()))
             else:
                 self.depth -= 1
                 return left
@@ -123,7 +129,9 @@ class ExpressionReader(TokenReader):
         if token.kind in ("number", "symbol"):
             return not (token.text == "U" and self._union_follows())
         if token.kind == "mark":
-            return token.text in ("(", "[", "{") or (token.text == "|" and not self.bars)
+            if token.text == "[":
+                return not self.outward
+            return token.text in ("(", "{") or (token.text == "|" and not self.bars)
         return token.text not in _NOT_FACTORS and not token.text.startswith("end ")
 
     def _union_follows(self) -> bool:
@@ -203,9 +211,10 @@ class ExpressionReader(TokenReader):
 
     def nested(self) -> Node:
         """An expression inside brackets, where no unit can stand."""
-        bars, self.bars = self.bars, 0
+        outside = self.bars, self.outward
+        self.bars, self.outward = 0, False
         inner = self.union()
-        self.bars = bars
+        self.bars, self.outward = outside
         return inner
 
     # -- atoms -----------------------------------------------------------------------------------
@@ -223,10 +232,20 @@ class ExpressionReader(TokenReader):
             number = number_word(token.text)
             if number is None:
                 raise NotMathError(f"the word {token.text!r}")
-            return ("num", number)
+            return ("num", self._joined(number))
         if token.kind == "mark":
-            return self.bracketed(token.text)
+            return bracketed(self, token.text)
         return self.command(token.text)
+
+    def _joined(self, tens: int) -> int:
+        """`twenty-five` or `twenty five`, of which `twenty` is read."""
+        ahead = 1 if self.peek() == "-" else 0
+        token = self.tokens[self.at + ahead] if self.at + ahead < len(self.tokens) else None
+        number = None if token is None else joined_number(tens, token.text)
+        if number is None:
+            return tens
+        self.at += ahead + 1
+        return number
 
     def based(self, token: Token) -> Node:
         if self.peek() != "_":
@@ -241,6 +260,11 @@ class ExpressionReader(TokenReader):
         if self.peek() == "_":
             self.at += 1
             name = f"{name}_{self.subscript()}"
+        if name in ("f", "g", "h") and self.peek() == "(" and self.peek(2) == ")":
+            place = self.tokens[self.at + 1]
+            if place.kind == "number":  # no product: f(2) < f(4) says nothing of f(1)
+                self.at += 3
+                name = f"{name}({place.value})"
         return ("sym", name)
 
     def subscript(self) -> str:
@@ -250,7 +274,7 @@ class ExpressionReader(TokenReader):
             if token is None or token.kind == "mark":
                 raise NotMathError("an empty subscript")
             self.at += 1
-            return token.text
+            return _numeral(token)
         parts: list[str] = []
         while not self.take("}"):
             token = self.token()
@@ -258,43 +282,8 @@ class ExpressionReader(TokenReader):
                 raise NotMathError("a subscript does not close")
             self.at += 1
             if token.text not in ("(", ")"):
-                number = number_word(token.text) if token.kind == "word" else None
-                parts.append(token.text if number is None else str(number))
+                parts.append(_numeral(token))
         return "".join(parts)
-
-    def bracketed(self, mark: str) -> Node:
-        if mark == "{":
-            items = self.inside()
-            if len(items) == 1 and self.take("choose"):
-                items = (("call", "binom", items[0], self.nested()),)
-            self.need("}")
-            return items[0] if len(items) == 1 else ("set", items)
-        if mark == "\\{":
-            if self.take("\\}"):
-                return ("set", ())
-            if self.peek(1) in ("|", ":") and self.tokens[self.at].kind == "symbol":
-                return self._set_builder()
-            items = self._members()
-            self.need("\\}")
-            return ("set", items)
-        if mark == "|":
-            self.bars += 1
-            inner = self.sum()
-            self.need("|")
-            self.bars -= 1
-            return ("call", "abs", inner)
-        if mark in ("(", "[", "]"):
-            return self.sequence(mark)
-        raise NotMathError(f"{mark!r} where a value is expected")
-
-    def _set_builder(self) -> Node:
-        """`\\{x \\mid x > 1\\}` is the condition on its variable."""
-        self.at += 2
-        condition = self.item(top=False)
-        self.need("\\}")
-        if condition[0] != "rel":
-            raise NotMathError("a set without a condition")
-        return condition
 
     def inside(self) -> tuple[Node, ...]:
         """Items of a bracket. A `\\pm` among them is left to the item outside."""
@@ -304,28 +293,6 @@ class ExpressionReader(TokenReader):
             items.append(self.item(top=False))
         self.bars = bars
         return tuple(items)
-
-    def _members(self) -> tuple[Node, ...]:
-        """Items of a set in braces: each one with a `\\pm` is two of its members."""
-        if self.in_set:
-            raise NotMathError("a set of sets")
-        outside = self.sign, self.signs_seen, self.bars
-        self.in_set, self.bars = True, 0
-        items, _ = self.items(top=False)
-        self.in_set = False
-        self.sign, self.signs_seen, self.bars = outside
-        return items
-
-    def sequence(self, mark: str) -> Node:
-        opener = "(" if mark == "langle" else mark
-        items = self.inside()
-        closer = self.need(*_CLOSERS[mark])
-        if len(items) == 1 and (opener, closer) in (("(", ")"), ("[", "]")):
-            if items[0][0] == "rel":
-                raise NotMathError("a relation inside brackets")
-            return items[0]
-        closer = {"rangle": ")", "[": ")"}[closer] if closer in ("rangle", "[") else closer
-        return ("seq", "(" if opener == "]" else opener, closer, items)
 
     def command(self, name: str) -> Node:
         if name in ONE_ARGUMENT:
@@ -365,6 +332,12 @@ class ExpressionReader(TokenReader):
         return "".join(parts)
 
 
+def _numeral(token: Token) -> str:
+    """The text of a token in a subscript; `eight` as `8`."""
+    number = number_word(token.text) if token.kind == "word" else None
+    return token.text if number is None else str(number)
+
+
 _CONSTANTS: dict[str, Node] = {
     "pi": ("sym", "pi"),
     "infty": ("inf",),
@@ -374,5 +347,5 @@ _CONSTANTS: dict[str, Node] = {
 }
 _NOT_FACTORS = names(
     "cup cap setminus cdot times div pm mp le ge ne in equiv cong approx sim to rfloor rceil "
-    "rangle circ choose"
+    "rangle circ choose over"
 ) | frozenset(RELATIONS)

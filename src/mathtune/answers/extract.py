@@ -80,8 +80,10 @@ def gold_answer(text: str) -> str:
 
 _EMPTY_BOX = re.compile(r"[\s$]*\\(?:boxed|fbox)\s*\{\s*\}[\s$]*")
 _BOX_TOKEN = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])|\\.|[{}]", re.DOTALL)
-_BARE_BOX = re.compile(r"\s*([^${}\n]+?)\s*(?:\$|\n|\\\)|\\\]|\Z)")
-_BARE_TOKEN = re.compile(r"\s*(-?[\d.,]*\d|[A-Za-z]|\\[A-Za-z]+)")
+_BARE_BOX = re.compile(r"\s*((?:[^${}\n]|\{[^${}\n]*\})+?)\s*(?:\$|\n|\\\)|\\\]|\Z)")
+_BARE_TOKEN = re.compile(
+    r"\s*(-?[0-9.,]*[0-9]|[A-Za-z]|-?\\[A-Za-z]+(?:\s*(?:\{[^{}]{0,80}\}|[0-9])){0,2})"
+)
 
 
 def _boxed(text: str) -> str | None:
@@ -124,7 +126,7 @@ def _unbraced_box(text: str, start: int) -> str | None:
     return match.group(1).strip() if match else None
 
 
-_NUMBER_LINE = re.compile(r"[-−+]?\s*\\?\$?\s*[-−]?[\d.,]*\d(?:\s*/\s*\d+)?\s*(?:\\?%)?\.?")
+_NUMBER_LINE = re.compile(r"[-−+]?\s*\\?\$?\s*[-−]?[0-9.,]*[0-9](?:\s*/\s*[0-9]+)?\s*(?:\\?%)?\.?")
 
 
 def _hashes(text: str) -> str | None:
@@ -144,7 +146,7 @@ def _hashes(text: str) -> str | None:
 
 
 _SECTION = re.compile(
-    r"^[ \t]{0,3}#{1,6}[ \t]*(?:final[ \t]+)?answer[ \t]*:?[ \t]*#*[ \t]*$", re.I | re.M
+    r"^[ \t]{0,3}#{1,6}[ \t]*(?:final[ \t]+)?answer[ \t]*:?[ \t]*#*[ \t\r]*$", re.I | re.M
 )
 
 
@@ -192,7 +194,7 @@ def _phrase(text: str) -> str | None:
 
 
 _DOLLARS = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.S)
-_SENTENCE_END = re.compile(r"\n|[.;!?](?=\s|\*|\Z)|,\s+(?:so|because|since|which)\b")
+_SENTENCE_END = re.compile(r"\n|[.;!?](?=\s|\*|\Z)|,\s+(?:so|which)\b|,?\s+(?:because|since)\b")
 
 
 def _sentence(text: str) -> str | None:
@@ -221,7 +223,9 @@ def _label(text: str) -> str | None:
     return _trim(lines[-1].group(1))
 
 
-_NUMBER = re.compile(r"(?<![\w.)}])[-−]?\.?\d(?:[\d,]*\d)?(?:\.\d+)?|\d(?:[\d,]*\d)?(?:\.\d+)?")
+_NUMBER = re.compile(
+    r"(?<![\w.)}])[-−]?\.?[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?|[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?"
+)
 
 
 def _last_number(text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Sets of the real line as sorted intervals, and inequalities solved into them. For the keys.
+"""Sets of the real line as sorted intervals. For the keys.
 
 Endpoints are compared as 400-bit numbers; an endpoint that is no real number (a parameter) cannot
 be ordered, and the set is then compared piece by piece.
@@ -52,6 +52,14 @@ class Interval:
         return Interval(_LOW, _HIGH, False, False)
 
     @staticmethod
+    def above(end: End, *, closed: bool) -> "Interval":
+        return Interval(end, _HIGH, closed, False)
+
+    @staticmethod
+    def below(end: End, *, closed: bool) -> "Interval":
+        return Interval(_LOW, end, False, closed)
+
+    @staticmethod
     def point(node: Node) -> "Interval":
         end = _end(node)
         return Interval(end, end, True, True)
@@ -76,10 +84,11 @@ def _end(node: Node) -> End:
         return _LOW
     if ev.symbols(node):
         raise NotMathError("an endpoint with symbols")
-    return _real_end(ev.evaluate(node))
+    return real_end(ev.evaluate(node))
 
 
-def _real_end(value: values.Value) -> End:
+def real_end(value: values.Value) -> End:
+    """The endpoint at a real number; UndefinedError for any other."""
     return End(0, values.real_fraction(value), values.value_key(value))
 
 
@@ -106,27 +115,37 @@ def merge(parts: list[Interval]) -> list[Interval]:
 
 
 def intersect(a: list[Interval], b: list[Interval]) -> list[Interval]:
-    """The intersection of two unions of intervals."""
-    found = []
-    for x in a:
-        for y in b:
-            low = max(x.low, y.low)
-            high = min(x.high, y.high)
-            closed_low = all(p.closed_low for p in (x, y) if p.low == low)
-            closed_high = all(p.closed_high for p in (x, y) if p.high == high)
-            found.append(Interval(low, high, closed_low, closed_high))
-    return merge(found)
+    """The intersection of two sorted unions of intervals that do not overlap, as `merge` gives."""
+    found: list[Interval] = []
+    i = j = 0
+    while i < len(a) and j < len(b):
+        values.spend(2)
+        x, y = a[i], b[j]
+        low, high = max(x.low, y.low), min(x.high, y.high)
+        closed_low = all(p.closed_low for p in (x, y) if p.low == low)
+        closed_high = all(p.closed_high for p in (x, y) if p.high == high)
+        both = Interval(low, high, closed_low, closed_high)
+        if not both.empty():
+            found.append(both)
+        # The one that ends first meets nothing more; at a common end, a closed one may still.
+        if x.high < y.high or (x.high == y.high and not x.closed_high):
+            i += 1
+        else:
+            j += 1
+    return found
 
 
 def complement(parts: list[Interval]) -> list[Interval]:
     """The rest of the real line."""
-    rest = [Interval.everything()]
-    for part in parts:
-        below = Interval(_LOW, part.low, False, not part.closed_low and part.low.side == 0)
-        above = Interval(part.high, _HIGH, not part.closed_high and part.high.side == 0, False)
-        sides = [below] if part.low.side == 0 else []
-        sides += [above] if part.high.side == 0 else []
-        rest = intersect(rest, sides)
+    rest: list[Interval] = []
+    low, closed = _LOW, False
+    for part in merge(parts):
+        below = Interval(low, part.low, closed, not part.closed_low and part.low.side == 0)
+        if part.low.side == 0 and not below.empty():
+            rest.append(below)
+        low, closed = part.high, not part.closed_high and part.high.side == 0
+    if low.side <= 0:
+        rest.append(Interval(low, _HIGH, closed, False))
     return rest
 
 
@@ -146,44 +165,3 @@ def interval_key(parts: list[Interval]) -> Hashable:
         for part in parts
     ]
     return keys[0] if len(keys) == 1 else ("union", tuple(keys))
-
-
-def solve(node: Node) -> tuple[str, list[Interval]] | None:
-    """A chain of linear inequalities in one variable as (variable, real set); else None."""
-    members, operators = node[1], node[2]
-    names = frozenset().union(*(ev.symbols(member) for member in members))
-    if len(names) != 1:
-        return None
-    (name,) = names
-    region = [Interval.everything()]
-    for left, operator, right in zip(members, operators, members[1:], strict=False):
-        half = _half_line(left, operator, right, name)
-        if half is None:
-            return None
-        region = intersect(region, half)
-    return name, region
-
-
-def _half_line(left: Node, operator: str, right: Node, name: str) -> list[Interval] | None:
-    low, high = (left, right) if operator[0] in "<!" else (right, left)
-    if ("inf",) in (low, high) or ("neg", ("inf",)) in (low, high):
-        return [Interval.everything()]
-    try:
-        found = [ev.evaluate(("add", high, ("neg", low)), point) for point in range(ev.POINTS)]
-    except values.UndefinedError:
-        return None
-    places = [ev.symbol_point(name, point) for point in range(ev.POINTS)]
-    slope = values.divide(values.add(found[1], values.negative(found[0])), places[1] - places[0])
-    second = values.divide(values.add(found[2], values.negative(found[0])), places[2] - places[0])
-    if slope == 0 or values.value_key(slope) != values.value_key(second):
-        return None
-    if isinstance(slope, tuple) and slope[1] != values.inexact(0)[1]:
-        return None
-    zero = values.add(places[0], values.negative(values.divide(found[0], slope)))
-    end = _real_end(zero)
-    if operator == "!=":
-        return complement([Interval(end, end, True, True)])
-    closed = operator.endswith("=")
-    if values.real_fraction(slope) > 0:
-        return [Interval(end, _HIGH, closed, False)]
-    return [Interval(_LOW, end, False, closed)]

@@ -13,7 +13,8 @@ from functools import lru_cache
 
 from mathtune.answers import evaluate as ev
 from mathtune.answers import values
-from mathtune.answers.intervals import Interval, complement, intersect, interval_key, merge, solve
+from mathtune.answers.inequalities import solve
+from mathtune.answers.intervals import Interval, complement, intersect, interval_key, merge
 from mathtune.answers.lexer import MAX_TEXT, NotMathError, TooLargeError
 from mathtune.answers.nodes import Node
 from mathtune.answers.numbers import exact_number
@@ -164,7 +165,7 @@ def _relation(node: Node) -> Key:
 
 
 def _equation(members: tuple[Node, ...]) -> Key:
-    if any(member[0] in _KEYS for member in members):
+    if any(_structured(member) for member in members):
         if len(members) == 2 and members[0][0] == "sym":
             return ("labelled", members[0][1], node_key(members[1]))
         return ("chain", tuple(node_key(member) for member in members))
@@ -174,6 +175,13 @@ def _equation(members: tuple[Node, ...]) -> Key:
     if len(members) > 2:
         return ("chain", tuple(scalar_key(member) for member in members))
     return ("equation", _projective(("add", members[0], ("neg", members[1])), signed=False))
+
+
+def _structured(node: Node) -> bool:
+    """Whether the tree is no scalar; a negative is one unless of an infinity or a base."""
+    if node[0] == "neg":
+        return _structured(node[1])
+    return node[0] in _KEYS
 
 
 def _projective(node: Node, *, signed: bool) -> Key:

@@ -52,6 +52,10 @@ _UNICODE = {
     "\u2061": "", "\u200b": "", "⟨": r"\langle ", "⟩": r"\rangle ", "′": "'", "％": "%",
     "“": "", "”": "", "∖": r"\setminus ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ",
     "⌉": r"\rceil ", "£": r"\text{pounds}", "€": r"\text{euros}",
+    "¢": r"\text{cents}", "∛": r"\sqrt[3]", "½": r"\frac12 ", "⅓": r"\frac13 ", "⅔": r"\frac23 ",
+    "¼": r"\frac14 ", "¾": r"\frac34 ", "⅕": r"\frac15 ", "⅖": r"\frac25 ", "⅗": r"\frac35 ",
+    "⅘": r"\frac45 ", "⅙": r"\frac16 ", "⅚": r"\frac56 ", "⅛": r"\frac18 ", "⅜": r"\frac38 ",
+    "⅝": r"\frac58 ", "⅞": r"\frac78 ",
 }  # fmt: skip
 _TRANSLATION = str.maketrans(_UNICODE)
 
@@ -80,7 +84,7 @@ _TEXT_COMMANDS = names("text mbox textbf textit textrm textnormal hbox mathrm")
 _NAMES = {"pi": "pi", "infty": "infty", "inf": "infty", "infinity": "infty", "theta": "theta"}
 _SHORT_WORDS = names(
     "yes no odd all sq hrs lbs yds cm mm km kg mg ml ft yd am pm in lb oz hr min sec mph one two "
-    "six ten and or non any"
+    "six ten and or non any day cup usd deg pct gal"
 )
 
 _TOKEN = re.compile(
@@ -102,6 +106,7 @@ _RAISED_ORDINAL = re.compile(
     r"\^\s*(?:\{\s*)?(?:\\(?:text|mathrm|textrm|mbox)\s*)?\{?\s*(?:st|nd|rd|th)\s*\}{0,2}(?![A-Za-z])"
 )
 _BRACKETED_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
+_SPACED_GROUPS = re.compile(r"(?<=[0-9]) ?\{, \} ?(?=[0-9]{3}(?![0-9]))")
 _REPEATING = re.compile(r"\\(?:overline|bar)\s*(?:\{([0-9]+)\}|([0-9]))")
 _SPACING = re.compile(r"\\[,;:! ]|~")
 _TEXT_GROUP = re.compile(r"\s*\{([^{}]*)\}")
@@ -123,6 +128,8 @@ def clean(text: str) -> str:
         text = text.translate(_TRANSLATION)
     if "\\" in text or "$" in text or "~" in text:
         text = _LAYOUT.sub(_layout, text.replace("\\! ", "\\!"))
+    if "{, }" in text:
+        text = _SPACED_GROUPS.sub("{,}", text)
     if "^" in text:
         text = _RAISED_ORDINAL.sub("", text)
     text = text.strip()

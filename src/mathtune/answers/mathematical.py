@@ -6,11 +6,10 @@ never forgives a rounded value, another base, another variable, another bracket 
 with a member too few or too many. An answer or a value beyond the limits is `undecided`.
 """
 
-from fractions import Fraction
-
 from mathtune.answers import evaluate as ev
 from mathtune.answers import values
 from mathtune.answers.keys import canonical_key, node_key
+from mathtune.answers.labels import as_point, coordinates, function_labels, is_label, oriented
 from mathtune.answers.lexer import NotMathError, TooLargeError
 from mathtune.answers.nodes import Node
 from mathtune.answers.numbers import exact_number
@@ -90,12 +89,13 @@ def same(a: Node, g: Node) -> bool:
     """Whether the tree `a` states the gold `g`, with what one side may leave out."""
     if _equal_keys(a, g):
         return True
+    a, g = oriented(a), oriented(g)
     if a[0] == "unit" or g[0] == "unit":
         a_value, g_value = _measure(a), _measure(g)
         if a[0] == g[0]:
             return bool(a[2] == g[2]) and same(a_value, g_value)
         return not (_marks(a_value) or _marks(g_value)) and same(a_value, g_value)
-    if _same_region(a, g):
+    if _same_region(a, g) or _same_coordinates(a, g):
         return True
     if a[0] == "rel" or g[0] == "rel":
         return _same_relations(a, g)
@@ -143,7 +143,8 @@ def _bare(node: Node) -> Node:
     if kind in ("deg", "pct"):
         return _bare(node[1])
     if kind == "base":
-        return ("num", Fraction(node[1]))
+        digits: str = node[1]
+        return ("num", int(digits)) if digits.isdigit() else ("sym", digits)
     children = (
         _bare(child) if isinstance(child, tuple) and child and isinstance(child[0], str) else child
         for child in node[1:]
@@ -216,6 +217,18 @@ def _rows(node: Node) -> tuple[tuple[Node, ...], ...] | None:
     return None
 
 
+def _same_coordinates(a: Node, g: Node) -> bool:
+    """`x = 1, y = 2`, `(x, y) = (1, 2)` and, on one side, `(1, 2)`."""
+    ours, golds = coordinates(a), coordinates(g)
+    if ours is not None and golds is not None:
+        named = ours.keys() == golds.keys()
+        return named and all(same(value, golds[label]) for label, value in ours.items())
+    for values_of, other in ((ours, g), (golds, a)):
+        if values_of is not None and other[0] == "seq" and (point := as_point(values_of)):
+            return _same_cells(point, other)
+    return False
+
+
 _RATIOS = ("ratio", "clock")
 
 
@@ -260,7 +273,9 @@ def _same_relations(a: Node, g: Node) -> bool:
     if a[0] == "rel" == g[0]:
         if a[2] != g[2] or len(a[1]) != len(g[1]):
             return _last(a) is not None and is_label(g[1][0]) and _chain_states(a, g)
-        labels_agree = _equal_keys(a[1][0], g[1][0]) or _function_labels(a[1][0], g[1][0])
+        if a[2] == ("=",) and is_label(g[1][0]) and not any(map(ev.symbols, a[1])):
+            return same(a[1][-1], g[1][-1])  # `3 + 4 = 7` against `x = 7`
+        labels_agree = _equal_keys(a[1][0], g[1][0]) or function_labels(a[1][0], g[1][0])
         if not (labels_agree and is_label(g[1][0])):
             return False
         return all(same(x, y) for x, y in zip(a[1][1:], g[1][1:], strict=True))
@@ -281,7 +296,7 @@ def _states(relation: Node, value: Node, *, any_label: bool) -> bool:
     if any_label:
         ready = is_label(labels[0]) or not any(ev.symbols(member) for member in labels)
     else:
-        ready = len(labels) == 1 and labels[0][0] in ("sym", "seq", "mul")
+        ready = len(labels) == 1 and labels[0][0] in ("sym", "seq", "mul", "ratio")
         ready = ready and is_label(labels[0])
     return ready and same(last, value)
 
@@ -314,37 +329,3 @@ def _may_be_region(node: Node) -> bool:
 def _last(relation: Node) -> Node | None:
     """The last member of a chain of equalities."""
     return relation[1][-1] if set(relation[2]) == {"="} else None
-
-
-def is_label(node: Node) -> bool:
-    r"""Whether the left of `... = 5` only names a value: `x`, `P(x)`, `a + b`, `(b, c)`.
-
-    `2x + 3` and `x^2` are no labels: `x^2 = 4` is an equation and does not state 4.
-    """
-    kind = node[0]
-    if kind == "sym":
-        return True
-    if kind == "pow" and node[1][0] == "sym":
-        return False
-    if kind == "seq":
-        return all(is_label(item) for item in node[3])
-    if kind == "mul":
-        function = node[1][0] == "sym"
-        return (function and node[2][0] != "pow") or (is_label(node[1]) and is_label(node[2]))
-    if kind in ("add", "div"):
-        return all(is_label(child) or child[0] == "pow" for child in node[1:])
-    if kind in ("neg", "pow", "deg", "root", "fact"):
-        return is_label(node[1])
-    return kind == "call" and all(ev.symbols(child) for child in node[2:])
-
-
-def _function_labels(a: Node, g: Node) -> bool:
-    """`y = ...` and `f(x) = ...` name the same thing."""
-    kinds = {_label_kind(a), _label_kind(g)}
-    return kinds == {"y", "function"}
-
-
-def _label_kind(node: Node) -> str:
-    if node == ("sym", "y"):
-        return "y"
-    return "function" if node[0] == "mul" and node[1][0] == "sym" == node[2][0] else ""

@@ -29,6 +29,17 @@ def negated(node: Node) -> Node:
     return ("neg", node)
 
 
+def added(a: Node, b: Node) -> Node:
+    """Sum; of two matrices of one shape, that of their cells."""
+    if a[0] != "matrix" and b[0] != "matrix":
+        return ("add", a, b)
+    shapes = [[len(row) for row in node[1]] if node[0] == "matrix" else None for node in (a, b)]
+    if shapes[0] != shapes[1]:
+        raise NotMathError("a sum of matrices of different shapes")
+    rows = zip(a[1], b[1], strict=True)
+    return ("matrix", tuple(tuple(map(added, p, q)) for p, q in rows))
+
+
 def scaled(a: Node, b: Node) -> Node:
     """Product; a scalar times a matrix or a tuple is taken into its cells."""
     for scalar, other in ((a, b), (b, a)):

@@ -4,6 +4,7 @@ No name in a text is ever looked up or executed. An item with `\pm` is read twic
 and becomes two items.
 """
 
+import re
 from fractions import Fraction
 from functools import lru_cache
 
@@ -25,11 +26,24 @@ def parse(text: str) -> Node:
     >>> parse("(1, 2]")
     ('seq', '(', ']', (('num', 1), ('num', 2)))
     """
-    parser = _AnswerReader(tokenize(clean(text)))
+    text = clean(text)
+    lettered = _LETTERED.fullmatch(text)
+    if lettered:
+        digits, base = lettered["digits"].upper(), int(lettered["base"])
+        if len(digits) > 1 and all(int(digit, 36) < base <= 36 for digit in digits):
+            return ("base", digits, base)
+    parser = _AnswerReader(tokenize(text))
     tree = parser.answer()
     if parser.at != len(parser.tokens):
         raise NotMathError(f"cannot read on at {parser.tokens[parser.at].text!r}")
     return tree
+
+
+# `4B_{12}`, `\text{A5}_{11}`, `BEE_{15}`: the digits of a base above ten.
+_LETTERED = re.compile(
+    r"(?:\\(?:text|mathrm|mbox)\s*)?\{?(?P<digits>[A-Z]{2,9}|(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])"
+    r"[0-9A-Za-z]{2,60})\}?\s*_\s*\{?(?P<base>[1-3][0-9])\}?"
+)
 
 
 class _AnswerReader(ExpressionReader):
@@ -113,6 +127,8 @@ class _AnswerReader(ExpressionReader):
                 value = ("ratio", *value[1:], self.union())
             if minutes is not None and is_clock(value, minutes.text):
                 value = ("clock", *value[1:])
+        if self.word() == "base" and value[0] == "num" and isinstance(value[1], int):
+            return self._worded_base(value[1])
         words = self.unit_words()
         if words and words[0] in SCALES:
             value = ("mul", value, ("num", SCALES[words.pop(0)]))
@@ -124,6 +140,14 @@ class _AnswerReader(ExpressionReader):
                 return ("pct", value)
             return ("unit", value, unit) if unit else value
         return value
+
+    def _worded_base(self, digits: int) -> Node:
+        """`2516 base 8` of which the number is read."""
+        self.at += 1
+        base = self.atom()
+        if base[0] != "num":
+            raise NotMathError("a base that is no number")
+        return ("base", str(digits), int(base[1]))
 
     def _currency_next(self) -> bool:
         after = self.tokens[self.at + 1] if self.at + 1 < len(self.tokens) else None

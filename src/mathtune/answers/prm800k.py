@@ -12,7 +12,7 @@ import re
 from mathtune.answers import evaluate as ev
 from mathtune.answers import values
 from mathtune.answers.lexer import NotMathError, TooLargeError
-from mathtune.answers.prm800k_expression import Expression, as_float, read
+from mathtune.answers.prm800k_expression import Expression, as_float, has_rounded_root, read
 from mathtune.answers.prm800k_text import (
     plain_form,
     reads_as_integer,
@@ -29,6 +29,7 @@ _BRACKETS = "()[]"
 _FRACTION = re.compile(r"^-?[0-9]+.?/0*[1-9][0-9]*.?$")
 _REFUSED = re.compile(r"\^[{(]|\^[0-9]+\^|\^[0-9][0-9]")
 _FLOAT_BITS = 52
+_LONG_BITS = 58
 
 
 def judge(answer: str, gold: str) -> Verdict:
@@ -106,15 +107,18 @@ def _unknown_letters(text: str) -> int:
 
 
 def _difference_is_zero(golds: Expression, ours: Expression) -> bool:
-    if golds.rounded or ours.rounded:
+    long = golds.long or ours.long
+    if (golds.rounded or ours.rounded) and not long:
         floats = as_float(golds.node), as_float(ours.node)
         if floats[0] is not None and floats[1] is not None:
             return float(floats[0]) == float(floats[1])
+        if has_rounded_root(golds.node) != has_rounded_root(ours.node):
+            return False
     points = range(ev.POINTS) if ev.symbols(golds.node) | ev.symbols(ours.node) else (0,)
     for point in points:
         left, right = ev.evaluate(golds.node, point), ev.evaluate(ours.node, point)
         if golds.rounded or ours.rounded:
-            if not values.close(left, right, bits=_FLOAT_BITS):
+            if not values.close(left, right, bits=_LONG_BITS if long else _FLOAT_BITS):
                 return False
         elif values.value_key(left) != values.value_key(right):
             return False

@@ -5,23 +5,27 @@ products of symbols unless they are `pi`, `sqrt` or another name sympy knows. No
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from mathtune.answers.evaluate import symbols
+from mathtune.answers.evaluate import evaluate, symbols
 from mathtune.answers.lexer import MAX_DIGITS, NotMathError, TooLargeError
 from mathtune.answers.nodes import Node
 from mathtune.answers.units import names
+from mathtune.answers.values import UndefinedError, whole
 
 _TOKEN = re.compile(
     r"(?P<number>(?:[0-9](?:_?[0-9])*)?\.[0-9](?:_?[0-9])*|[0-9](?:_?[0-9])*\.?)"
     r"(?P<exponent>[eE][-+]?[0-9]+)?(?P<imaginary>[jJ](?![A-Za-z0-9_]))?"
     r"|(?P<name>[^\W\d]\w*)"
     r"|(?P<mark>\*\*|//|[-+*/^()!])"
+    r"|(?P<space>\s)"
 )
 # Functions that two letters can spell, and sqrt, whose letters are not counted.
 _FUNCTIONS = {"sqrt": "sqrt", "ln": "ln"}
+_ZEROS = re.compile(r"0(?:_?0)*(?=_?[1-9][0-9_]*(?![0-9_.eEjJ]))")
 _GREEK = names("pi mu nu xi eta rho tau phi chi psi")
 _FLOAT_RANGE = 10**150
 _MAX_TOKENS = 400
@@ -30,10 +34,14 @@ _MAX_DEPTH = 40
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A tree, and whether a decimal in it makes sympy compute with 53-bit floats."""
+    """A tree, and what decimals in it make sympy do.
+
+    `rounded`: compute with 53-bit floats. `long`: keep more than the 15 digits of those.
+    """
 
     node: Node
     rounded: bool
+    long: bool
 
 
 @lru_cache(maxsize=10_000)
@@ -47,7 +55,7 @@ def read(text: str) -> Expression:
     node = reader.sum()
     if reader.at != len(reader.tokens):
         raise NotMathError("cannot read to the end")
-    return Expression(node, reader.rounded)
+    return Expression(node, reader.rounded, reader.long)
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
@@ -59,9 +67,16 @@ def _tokens(text: str) -> list[tuple[str, str]]:
             raise NotMathError(f"unknown character {text[at]!r}")
         at = match.end()
         if match["number"]:
+            zeros = _ZEROS.match(match.group())
+            if zeros:  # Python cuts 007 into 00 and 7, and sympy multiplies them
+                tokens += [("number", "0"), ("mark", "*")]
+                at = match.start() + zeros.end()
+                continue
             if len(match.group()) > MAX_DIGITS:
                 raise TooLargeError(f"a number of more than {MAX_DIGITS} digits")
             tokens.append(("number", match.group()))
+        elif match["space"]:
+            continue
         elif match["name"]:
             tokens.append(("name", match.group()))
         else:
@@ -92,11 +107,33 @@ def as_float(node: Node) -> int | Fraction | float | None:
         return None
     if max(left, -left, right, -right) > _FLOAT_RANGE:
         return None
-    if isinstance(left, float) or isinstance(right, float):
+    was_float = isinstance(left, float)
+    if was_float or isinstance(right, float):
         left, right = float(left), float(right)
     elif kind == "div":
         return Fraction(left) / right
-    return left + right if kind == "add" else left * right if kind == "mul" else left / right
+    if kind == "div":
+        # sympy multiplies an exact number with the rounded inverse of a float.
+        return left / right if was_float else left * (1.0 / right)
+    return left + right if kind == "add" else left * right
+
+
+def has_rounded_root(node: Node) -> bool:
+    """Whether sympy makes a float of a root or power in `node` that is irrational.
+
+    `sqrt(2.)` and `2^0.5` are 1.41421356237310 and never cancel with `sqrt(2)`.
+    """
+    if node[0] in ("root", "pow") and not symbols(node) and _has_decimal(node):
+        with suppress(UndefinedError):
+            value = evaluate(node)
+            return isinstance(value, tuple) and not isinstance(whole(value), int | Fraction)
+    return any(has_rounded_root(child) for child in node[1:] if isinstance(child, tuple))
+
+
+def _has_decimal(node: Node) -> bool:
+    if node[0] == "num":
+        return isinstance(node[1], Fraction)
+    return any(_has_decimal(child) for child in node[1:] if isinstance(child, tuple))
 
 
 class _Reader:
@@ -105,6 +142,7 @@ class _Reader:
         self.at = 0
         self.depth = 0
         self.rounded = False
+        self.long = False
 
     def peek(self) -> str:
         if self.at < len(self.tokens) and self.tokens[self.at][0] == "mark":
@@ -198,10 +236,11 @@ class _Reader:
         _, _, exponent = text.partition("e")
         if exponent and abs(int(exponent)) > MAX_DIGITS:
             raise TooLargeError(f"a power of ten beyond {MAX_DIGITS}")
-        if text.isdigit() and len(text) > 1 and text[0] == "0" and text.strip("0"):
-            raise NotMathError("a leading zero")
         # Beyond 15 digits sympy keeps them all, and such a decimal equals no fraction by rounding.
-        self.rounded |= not text.isdigit() and len(text.replace(".", "").lstrip("0")) <= 15
+        if not text.isdigit():
+            short = len(text.replace(".", "").lstrip("0")) <= 15
+            self.rounded |= short
+            self.long |= not short
         node: Node = ("num", int(text) if text.isdigit() else Fraction(text))
         return ("mul", node, ("sym", "i")) if imaginary else node
 

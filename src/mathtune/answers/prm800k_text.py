@@ -211,6 +211,7 @@ _PLAIN = {"&": "     ", "}": "", "~": "\u00a0"}
 _WRITTEN = str.maketrans({"√": "sqrt", "π": "pi", "∞": "inf", "∪": "U", "·": "*", "×": "*"})
 _MATRICES = names("pmatrix bmatrix matrix vmatrix Bmatrix Vmatrix smallmatrix array psmallmatrix")
 _PIECE = re.compile(r"\\(?P<command>[A-Za-z]+|.|)|(?P<mark>[{}\[\]&~])|[^\\{}\[\]&~]+", re.DOTALL)
+_NAMED_END = re.compile(r"\s*\{[^{}]*\}")
 _MAX_DEPTH = 60
 
 
@@ -242,11 +243,13 @@ class _LatexText:
             assert match is not None
             self.at = match.end()
             word = match.group()
-            if word == closer:
+            if word == closer == "\\end" and not _NAMED_END.match(self.text, self.at):
+                parts.append(word)
+            elif word == closer:
                 if closer == "\\end":
                     self.argument()
                 break
-            if match["command"] is not None:
+            elif match["command"] is not None:
                 parts.append(self.command(match["command"]))
             elif word == "{":
                 parts.append(self.until("}"))

@@ -16,6 +16,7 @@ class TokenReader:
         self.sign = 1
         self.signs_seen = False
         self.in_set = False
+        self.outward = False  # inside `]1,2[`, where `[` opens nothing
 
     def peek(self, ahead: int = 0) -> str:
         """Text of a mark or command ahead; the empty string for anything else."""

@@ -8,7 +8,7 @@ def names(text: str) -> frozenset[str]:
 
 CURRENCIES = names("dollars dollar usd euros euro pounds cents cent rupees pesos yen")
 
-SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 
 # Bare "units" say nothing that the number alone does not.
 _SILENT = "unit"
@@ -21,7 +21,7 @@ _ALIASES = {
     "oz": "ounce", "l": "liter", "litre": "liter", "ml": "milliliter", "deg": "degree",
     "people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse",
     "mph": "mile/hour", "kph": "kilometer/hour", "dimes": "dime", "cubes": "cube",
-    "usd": "dollar", "percentage": "percent", "percentage point": "percent",
+    "usd": "dollar", "percentage": "percent", "percentage point": "percent", "pct": "percent",
 }  # fmt: skip
 _POWERS = {"square": "^2", "sq": "^2", "squared": "^2", "cubic": "^3", "cubed": "^3", "cu": "^3"}
 _FILLERS = names("of the a an per in total")
@@ -44,6 +44,18 @@ def number_word(word: str) -> int | None:
     """
     word = word.lower()
     return _NUMBER_WORDS.get(word)
+
+
+def joined_number(tens: int, word: str) -> int | None:
+    """`twenty` and `five` as 25; None where they are no such pair.
+
+    >>> joined_number(20, "five"), joined_number(25, "five")
+    (25, None)
+    """
+    ones = number_word(word)
+    if ones is None or not 0 < ones < 10 or tens not in range(20, 100, 10):
+        return None
+    return tens + ones
 
 
 def unit_name(words: list[str]) -> str:

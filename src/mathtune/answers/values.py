@@ -40,7 +40,7 @@ class _Meter(threading.local):
 
 
 _METER = _Meter()
-WORK = 20_000
+WORK = 8_000
 
 
 @contextmanager

@@ -6,9 +6,10 @@ For the grader `math`, where trees alone do not decide.
 import re
 
 from mathtune.answers.text import TEXT_COMMAND, plain_text
-from mathtune.answers.units import number_word
+from mathtune.answers.units import joined_number, number_word
 
 _BASE = re.compile(r"_(?:[0-9]+|\{[0-9]+\})$")
+_AND = re.compile(r",?\s+and\s+")
 _ARTICLE = re.compile(r"^(?:the|a|an)\s+")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 _CHOICE_GOLD = re.compile(r"\s*\(?\s*([A-Z])\s*\)?\s*[.,]?\s*")
@@ -20,7 +21,7 @@ _CHOICE = re.compile(
 
 def same_words(answer: str, gold: str) -> bool:
     """Text answers and multiple choice: letter case, articles and punctuation do not matter."""
-    ours, golds = plain_text(answer), plain_text(gold)
+    ours, golds = (_AND.sub(", ", _ORDINAL.sub("", plain_text(t))) for t in (answer, gold))
     if _CHOICE_GOLD.fullmatch(_unwrapped(gold)):
         wanted = _CHOICE_GOLD.fullmatch(_unwrapped(gold))
         chosen = _CHOICE.match(_unwrapped(answer))
@@ -44,7 +45,7 @@ def _unwrapped(text: str) -> str:
 
 _SENTENCE_NUMBER = re.compile(
     r"[-−]?\\?\$?\s?(?:\\[dt]?frac\s*\{-?[0-9]+\}\s*\{[0-9]+\}"
-    r"|[0-9]{1,3}(?:(?:,|\{,\}|,?\\!)[0-9]{3})+(?:\.[0-9]+)?|[0-9]*\.?[0-9]+(?:\s?/\s?[0-9]+)?)"
+    r"|[0-9]+\s?:\s?[0-9]+|[0-9]{1,3}(?:(?:,|\{,\}|,?\\!)[0-9]{3})+(?:\.[0-9]+)?|[0-9]*\.?[0-9]+(?:\s?/\s?[0-9]+)?)"
     r"(?:\s?\\?%|\s?\^\s?\{?\\circ\}?|\s?°)?"
 )
 _MAX_WORDS = 20
@@ -80,9 +81,20 @@ def is_sentence(answer: str) -> bool:
     return len(words) > 1 or bool(_VERBS.intersection(words))
 
 
+_ORDINAL = re.compile(r"(?<=[0-9])(?:st|nd|rd|th)\b")
+_TENS_AND_ONES = re.compile(r"\b([A-Za-z]{5,7}y)[- ]([A-Za-z]{3,5})\b")
+
+
+def _joined(match: re.Match[str]) -> str:
+    tens = number_word(match.group(1))
+    number = None if tens is None else joined_number(tens, match.group(2))
+    return match.group() if number is None else str(number)
+
+
 def readings(answer: str) -> list[str]:
     """What a text around the value may stand for: what follows `=`, or a sentence's one number."""
     found = plain_readings(answer)
+    answer = _TENS_AND_ONES.sub(_joined, _ORDINAL.sub("", answer))
     text = plain_text(answer)
     label, equals, value = answer.rpartition("=")
     if equals and not re.search(r"[0-9]|\\frac", label) and "=" not in label:
