@@ -20,7 +20,7 @@ LAYERS = [
     {"expressions", "equations", "paths", "scaling", "gathering", "measurement"},
     {"data", "embedded", "fingerprint"},
     {"engines", "training"},
-    {"run", "stages"},
+    {"run", "stages", "solving"},
     {"report", "recipes", "overview", "elsewhere"},
     {"cli", "__main__"},
 ]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 from rich.markup import escape
@@ -106,6 +106,61 @@ def run(
     for table in report.terminal(folder):
         output.print(table)
     say(f"report: {page}")
+
+
+@app.command()
+def solve(
+    question: Annotated[str, typer.Argument(help="The problem, in words.")],
+    generator: Annotated[
+        str, typer.Option(metavar="MODEL", help="Writes solutions; a train step's folder will do.")
+    ] = "embedded",
+    evaluator: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Judges them; without one, votes decide.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", "--n", help="Solutions to sample.")] = 16,
+    strategy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Maj1, RR.All, W.RR, ...; else W.RR, or Maj1 unjudged."),
+    ] = None,
+    k: Annotated[int, typer.Option("--k", help="The K (or N) of strategies that have one.")] = 8,
+    temperature: Annotated[float, typer.Option(help="0: always the likeliest token.")] = 0.6,
+    top_p: Annotated[float, typer.Option(help="Nucleus sampling.")] = 0.95,
+    max_tokens: Annotated[int, typer.Option(help="Longest solution.")] = 512,
+    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
+    extract: Extract = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Solve one question: clusters of answers, the pick, and how sure it is.
+
+    Samples solutions, groups equal answers, and picks by votes weighted with the evaluator's
+    scores. Ends with exit code 1 where no sample has an answer. Example:
+
+    mathtune solve "Tom has 3 bags of 12 nuts. How many nuts?" --evaluator embedded
+    """
+    from mathtune import solving
+
+    solver = solving.Solver(
+        generator=generator,
+        evaluator=evaluator,
+        n=n,
+        strategy=cast(Any, strategy),  # checked by name, with the others
+        k=k,
+        temperature=temperature,
+        top_p=top_p,
+        max_tokens=max_tokens,
+        seed=seed,
+        rule=cast(Any, extract or "explicit"),
+        device=device,
+    )
+    with _interruptible():
+        found = solving.solve(question, solver)
+    if as_json:
+        typer.echo(json.dumps(found.document(), indent=2))
+    else:
+        output.print(solving.view(found))
+    if found.answer is None:
+        raise typer.Exit(1)
 
 
 @app.command()
