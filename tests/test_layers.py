@@ -17,7 +17,7 @@ LAYERS = [
     {"errors", "records", "bill", "progress", "provenance", "version"},
     {"jsonl", "prompts", "stage", "settings"},
     {"samples", "answers", "objectives", "ranking", "metrics", "intervals", "judging"},
-    {"expressions", "equations", "paths", "scaling", "gathering", "measurement"},
+    {"expressions", "equations", "paths", "prefixes", "scaling", "gathering", "measurement"},
     {"data", "embedded", "fingerprint"},
     {"engines", "training"},
     {"run", "stages", "solving"},

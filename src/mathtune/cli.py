@@ -22,7 +22,9 @@ from mathtune.recipes import resolve
 from mathtune.run import execute, missing, run_recipe
 from mathtune.stage import Stage, validated
 from mathtune.stages.collect import Collect
+from mathtune.stages.exemplars import Exemplars
 from mathtune.stages.grade import Grade
+from mathtune.stages.halve import Halve
 from mathtune.stages.measure import Measure
 from mathtune.stages.prepare import Prepare
 from mathtune.stages.sample import Sample
@@ -272,6 +274,8 @@ MEASURE_FILE = (
 
 for _kind, _positional in (
     (Prepare, "source"),
+    (Halve, "problems"),
+    (Exemplars, "solutions"),
     (Train, "examples"),
     (Sample, "problems"),
     (Score, "samples"),
