@@ -46,6 +46,7 @@ def accuracy_tables(results: Results, found: list[Closed]) -> list[Table]:
     """Models, strategies, comparisons and evaluators, those that the run has."""
     scored = [row for row in results.rows if row.scored]
     tables = [models(results.rows)] if results.rows else []
+    tables.append(reranked(scored))
     tables += [strategies(row, found if row is results.reference else []) for row in scored]
     tables += [matched(part) for row in scored for part in row.each]
     if results.reference is not None:
@@ -82,6 +83,24 @@ def models(rows: list[Measured]) -> Table:
         body,
         f"Percent of {_listed(problems)} problems, with 95 % bootstrap intervals over problems; "
         f"graded by {_listed(graders)}. Pass@N is an oracle.{seeds}",
+    )
+
+
+def reranked(rows: list[Measured]) -> Table:
+    """One line a judged set of samples (Liu et al. 2023, Tables 3 and 6); empty where one is."""
+    body = []
+    for row in rows:
+        names = (f"Maj1@{row.n}", "RR.All", f"RR.Maj{row.k}", "W.RR", f"W.RR.Maj{row.k}")
+        cells = (_accuracy(row.metrics, name) for name in names)
+        body.append((row.name, _accuracy(row.metrics, row.first), *cells))
+    k = rows[0].k if rows else 0
+    header = ("samples-judge", "one solution", "Maj1", "RR.All", f"RR.Top-{k}")
+    return Table(
+        "Re-ranking by evaluator",
+        (*header, "W.RR", f"W.RR.Top-{k}"),
+        body if len(body) > 1 else [],
+        "Each row's own samples; one solution: greedy where it was measured. Top-K reads all "
+        "solutions of the K largest clusters.",
     )
 
 
