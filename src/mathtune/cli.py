@@ -186,6 +186,28 @@ def show(
 
 
 @app.command()
+def compare(
+    ours: Annotated[str, typer.Argument(metavar="ROW[:METRIC]", help="A measured step's folder.")],
+    theirs: Annotated[str, typer.Argument(metavar="ROW[:METRIC]", help="Another, or the same.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare two measured rows problem by problem: difference, interval, p.
+
+    Folders of several seeds, joined by commas, are averaged within each problem. Example:
+
+    mathtune compare runs/quickstart/ssft-row:W.RR runs/quickstart/ssft-row:Maj1@32
+    """
+    from mathtune.comparing import compared
+    from mathtune.report.tables import grid, one_comparison
+
+    found = compared(ours, theirs)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        output.print(grid(one_comparison(found)))
+
+
+@app.command()
 def report(run_folder: RunFolder) -> None:
     """Write report.md, report.html and metrics.json of a run."""
     from mathtune import report

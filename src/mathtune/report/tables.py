@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from rich import box
@@ -186,6 +186,27 @@ def comparisons(rows: list[Measured]) -> Table:
         ("row – control", "Pass@1", "mean of samples"),
         body,
         "In points, problem by problem, with 95 % intervals and the p of a sign-flip test.",
+    )
+
+
+def one_comparison(found: Mapping[str, Any]) -> Table:
+    """What `mathtune compare` found, a line a metric."""
+    body = [
+        (
+            name,
+            f"{100 * row['ours']:.1f}",
+            f"{100 * row['theirs']:.1f}",
+            _difference({name: row}, name),
+        )
+        for name, row in found["metrics"].items()
+    ]
+    seeds = " and ".join(f"{count}" for count in found["seeds"])
+    return Table(
+        f"{found['ours']} – {found['theirs']}",
+        ("", "ours", "theirs", "difference"),
+        body,
+        f"Percent and points over {found['problems']} problems, seeds: {seeds}; 95 % intervals of "
+        "a paired bootstrap, p of a sign-flip test.",
     )
 
 
