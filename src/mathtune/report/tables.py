@@ -16,7 +16,7 @@ from rich.text import Text
 from mathtune.intervals import intervals
 from mathtune.measurement import Outcome
 from mathtune.report.gap import Closed, closed, strategy_label
-from mathtune.report.results import Measured, Results, read_run
+from mathtune.report.results import Measured, Results, Step, read_run
 from mathtune.report.seeds import over_seeds
 
 COUNTED = ("wall_s", "cpu_s")
@@ -46,7 +46,7 @@ def accuracy_tables(results: Results, found: list[Closed]) -> list[Table]:
     """Models, strategies, comparisons and evaluators, those that the run has."""
     scored = [row for row in results.rows if row.scored]
     tables = [models(results.rows)] if results.rows else []
-    tables.append(reranked(scored))
+    tables += [data(results.steps), reranked(scored)]
     tables += [strategies(row, found if row is results.reference else []) for row in scored]
     tables += [matched(part) for row in scored for part in row.each]
     if results.reference is not None:
@@ -62,7 +62,14 @@ def accuracy_tables(results: Results, found: list[Closed]) -> list[Table]:
 
 
 def models(rows: list[Measured]) -> Table:
-    """One line a model: one solution, votes over N, the oracle over N."""
+    """One line a model: one solution, votes over N, the oracle over N.
+
+    Samples that several evaluators judged have one line, under the first one's name.
+    """
+    first: dict[str, Measured] = {}
+    for row in rows:
+        first.setdefault(row.samples or row.name, row)
+    rows = list(first.values())
     body = [
         (
             row.name,
@@ -84,6 +91,23 @@ def models(rows: list[Measured]) -> Table:
         f"Percent of {_listed(problems)} problems, with 95 % bootstrap intervals over problems; "
         f"graded by {_listed(graders)}. Pass@N is an oracle.{seeds}",
     )
+
+
+def data(steps: list[Step]) -> Table:
+    """Problems and solutions, how many and how long (Liu et al. 2023, Table 1)."""
+    body = [
+        (
+            f"{step.name}: {part}",
+            f"{found['problems']:,}",
+            f"{found['solutions']:,}" if "solutions" in found else NONE,
+            NONE if found["mean_characters"] is None else f"{found['mean_characters']:.0f}",
+        )
+        for step in steps
+        if step.stage == "prepare" and step.finished
+        for part, found in step.metrics.items()
+        if isinstance(found, dict) and "mean_characters" in found
+    ]
+    return Table("Data", ("", "problems", "solutions", "mean characters"), body)
 
 
 def reranked(rows: list[Measured]) -> Table:
