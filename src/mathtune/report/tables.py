@@ -165,6 +165,7 @@ def matched(row: Measured) -> Table:
     body = [
         (
             f"{one['n']}",
+            f"{one['generated']:,.0f} + {one['evaluated']:,.0f}",
             f"{one['votes']}",
             f"{100 * one['Maj1']:.1f}",
             *(_difference(one["over_maj1"], name) for name in names),
@@ -173,11 +174,15 @@ def matched(row: Measured) -> Table:
     ]
     return Table(
         f"{row.name} at equal compute",
-        ("samples read", "votes that cost as much", "Maj1 of those votes", *names),
+        ("N", f"generated + read {_unit(row)}", "votes for as much", "their Maj1", *names),
         body,
-        "Re-ranking N samples minus Maj1 of as many votes as N samples and their reading cost, "
-        "reading a sample taken to cost as much as writing it; in points.",
+        "Re-ranking N samples minus Maj1 of as many votes as the same tokens, generated and read, "
+        "would have paid for; in points.",
     )
+
+
+def _unit(row: Measured) -> str:
+    return next((one["unit"] for one in row.document["matched_compute"]), "")
 
 
 def groups(row: Measured, kind: Literal["level", "subject"]) -> Table:
