@@ -17,11 +17,20 @@ LAYERS = [
     {"errors", "records", "bill", "progress", "provenance", "version"},
     {"jsonl", "prompts", "stage", "settings"},
     {"samples", "answers", "objectives", "ranking", "metrics", "intervals", "judging"},
-    {"expressions", "equations", "paths", "scaling", "gathering", "measurement"},
+    {
+        "expressions",
+        "equations",
+        "paths",
+        "prefixes",
+        "scaling",
+        "gathering",
+        "matching",
+        "measurement",
+    },
     {"data", "embedded", "fingerprint"},
     {"engines", "training"},
-    {"run", "stages"},
-    {"report", "recipes", "overview", "elsewhere"},
+    {"run", "stages", "solving"},
+    {"report", "recipes", "overview", "elsewhere", "comparing"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

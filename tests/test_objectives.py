@@ -130,3 +130,31 @@ def test_losses_of_micro_batches_add_up_to_that_of_the_batch(
 
     parts = losses(slice(cut)) + losses(slice(cut, None))
     assert torch.allclose(parts, losses(slice(None)))
+
+
+@pytest.mark.parametrize("name", ["mle", "cls-margin", "cls-xent", "ctr"])
+def test_losses_and_gradients_of_bfloat16_logits_are_finite(name: str) -> None:
+    """From a model's bfloat16 logits, far beyond the range of exp, to the loss and back."""
+    torch.manual_seed(0)
+    logits = (torch.randn(8, 50) * 1e4).to(torch.bfloat16).requires_grad_()
+    words = objectives.text_log_p(
+        objectives.token_log_p(logits, torch.arange(8)),
+        torch.tensor([0, 0, 1, 1, 2, 2, 3, 3]),
+        count=4,
+    )
+    assert words.dtype == torch.float32
+    correct, incorrect = words[::2], words[1::2]
+    score = objectives.log_score(correct, incorrect)
+    loss = {
+        "mle": lambda: objectives.mle(words, tokens=8),
+        "cls-margin": lambda: objectives.cls_margin(score[:1], score[1:], margin=1.0, pairs=1),
+        "cls-xent": lambda: objectives.cls_xent(
+            correct, incorrect, torch.tensor([True, False]), labelled=2
+        ),
+        "ctr": lambda: objectives.ctr_margin(words[:2], words[2:], margin=1.0, pairs=2),
+    }[name]()
+    loss.backward()
+    assert loss.isfinite()
+    assert logits.grad is not None
+    assert logits.grad.dtype == torch.bfloat16
+    assert logits.grad.isfinite().all()

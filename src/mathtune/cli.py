@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 from rich.markup import escape
@@ -22,7 +22,9 @@ from mathtune.recipes import resolve
 from mathtune.run import execute, missing, run_recipe
 from mathtune.stage import Stage, validated
 from mathtune.stages.collect import Collect
+from mathtune.stages.exemplars import Exemplars
 from mathtune.stages.grade import Grade
+from mathtune.stages.halve import Halve
 from mathtune.stages.measure import Measure
 from mathtune.stages.prepare import Prepare
 from mathtune.stages.sample import Sample
@@ -109,6 +111,61 @@ def run(
 
 
 @app.command()
+def solve(
+    question: Annotated[str, typer.Argument(help="The problem, in words.")],
+    generator: Annotated[
+        str, typer.Option(metavar="MODEL", help="Writes solutions; a train step's folder will do.")
+    ] = "embedded",
+    evaluator: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Judges them; without one, votes decide.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", "--n", help="Solutions to sample.")] = 16,
+    strategy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Maj1, RR.All, W.RR, ...; else W.RR, or Maj1 unjudged."),
+    ] = None,
+    k: Annotated[int, typer.Option("--k", help="The K (or N) of strategies that have one.")] = 8,
+    temperature: Annotated[float, typer.Option(help="0: always the likeliest token.")] = 0.6,
+    top_p: Annotated[float, typer.Option(help="Nucleus sampling.")] = 0.95,
+    max_tokens: Annotated[int, typer.Option(help="Longest solution.")] = 512,
+    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
+    extract: Extract = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Solve one question: clusters of answers, the pick, and how sure it is.
+
+    Samples solutions, groups equal answers, and picks by votes weighted with the evaluator's
+    scores. Ends with exit code 1 where no sample has an answer. Example:
+
+    mathtune solve "Tom has 3 bags of 12 nuts. How many nuts?" --evaluator embedded
+    """
+    from mathtune import solving
+
+    solver = solving.Solver(
+        generator=generator,
+        evaluator=evaluator,
+        n=n,
+        strategy=cast(Any, strategy),  # checked by name, with the others
+        k=k,
+        temperature=temperature,
+        top_p=top_p,
+        max_tokens=max_tokens,
+        seed=seed,
+        rule=cast(Any, extract or "explicit"),
+        device=device,
+    )
+    with _interruptible():
+        found = solving.solve(question, solver)
+    if as_json:
+        typer.echo(json.dumps(found.document(), indent=2))
+    else:
+        output.print(solving.view(found))
+    if found.answer is None:
+        raise typer.Exit(1)
+
+
+@app.command()
 def status(run_folder: RunFolder) -> None:
     """Show a run's steps: finished, under way, waiting."""
     from mathtune.overview import status_table
@@ -126,6 +183,28 @@ def show(
     from mathtune.overview import problem_view
 
     output.print(problem_view(run_folder, problem, row=row))
+
+
+@app.command()
+def compare(
+    ours: Annotated[str, typer.Argument(metavar="ROW[:METRIC]", help="A measured step's folder.")],
+    theirs: Annotated[str, typer.Argument(metavar="ROW[:METRIC]", help="Another, or the same.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare two measured rows problem by problem: difference, interval, p.
+
+    Folders of several seeds, joined by commas, are averaged within each problem. Example:
+
+    mathtune compare runs/quickstart/ssft-row:W.RR runs/quickstart/ssft-row:Maj1@32
+    """
+    from mathtune.comparing import compared
+    from mathtune.report.tables import grid, one_comparison
+
+    found = compared(ours, theirs)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        output.print(grid(one_comparison(found)))
 
 
 @app.command()
@@ -217,6 +296,8 @@ MEASURE_FILE = (
 
 for _kind, _positional in (
     (Prepare, "source"),
+    (Halve, "problems"),
+    (Exemplars, "solutions"),
     (Train, "examples"),
     (Sample, "problems"),
     (Score, "samples"),

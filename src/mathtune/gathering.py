@@ -27,6 +27,7 @@ class Gathered:
     clusters: list[Clusters] = field(default_factory=list)
     indices: list[list[int]] = field(default_factory=list)
     lengths: list[list[int]] = field(default_factory=list)
+    tokens: list[list[int]] = field(default_factory=list)
     formats: list[list[tuple[Any, ...]]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
 
@@ -34,6 +35,16 @@ class Gathered:
     def n(self) -> int:
         """Samples a problem."""
         return len(self.clusters[0].of)
+
+    @property
+    def unit(self) -> str:
+        """What `sizes` counts: other programs' files do not say how many tokens a text had."""
+        return "tokens" if any(map(any, self.tokens)) else "characters"
+
+    @property
+    def sizes(self) -> list[list[int]]:
+        """What each sample cost to generate."""
+        return self.tokens if self.unit == "tokens" else self.lengths
 
     @property
     def scored(self) -> bool:
@@ -67,6 +78,7 @@ def gather(groups: Iterable[tuple[str, Sequence[Joined]]]) -> Gathered:
         found.clusters.append(clusters)
         found.indices.append([row.sample.index for row in rows])
         found.lengths.append([len(row.sample.text) for row in rows])
+        found.tokens.append([row.sample.tokens for row in rows])
         found.formats.append([_form(row) for row in rows])
         _count(rows, clusters, found.counts)
     if not found.ids:

@@ -17,7 +17,8 @@ from mathtune import ranking
 from mathtune.errors import InputError
 from mathtune.gathering import Gathered, evaluator, gather
 from mathtune.intervals import RESAMPLES, intervals, paired
-from mathtune.metrics import OVER_K, Curves, Plan, curves, tie_rates, votes_at
+from mathtune.matching import Lengths, matched
+from mathtune.metrics import OVER_K, Curves, Plan, curves, tie_rates
 from mathtune.records import Row
 from mathtune.samples import Joined
 
@@ -79,7 +80,6 @@ def measure(
     if greedy is not None:
         values = {"Pass@1": values["mean"], **values}  # the first, also where n = 1 has its own
         values["Pass@1"] = np.array([float(greedy[i]) for i in found.ids])
-    matched = Matched.of(found, every) if found.scored else None
     document: dict[str, Any] = {
         "problems": len(found.ids),
         "n": plan.n,
@@ -90,9 +90,12 @@ def measure(
         "curves": drawn_curves(every, settings, scored=found.scored),
     }
     within: dict[str, float] = {}
-    if matched is not None:
+    if found.scored:
         document["chosen"] = _chosen(document["metrics"], chosen, settings)
-        document["matched_compute"] = matched.rows(settings)
+        lengths = Lengths.of(found.clusters, found.sizes, k=plan.k, unit=found.unit)
+        document["matched_compute"] = matched(
+            found.clusters, every, lengths, resamples=settings.resamples, seed=settings.seed
+        )
         document["evaluator"], within = evaluator(
             found, resamples=settings.resamples, seed=settings.seed
         )
@@ -183,46 +186,6 @@ def metrics_of(values: Mapping[str, Floats], settings: Settings) -> dict[str, di
     stacked = np.stack(list(values.values()), axis=1)
     found = intervals(stacked, resamples=settings.resamples, seed=settings.seed)
     return {name: asdict(interval) for name, interval in zip(values, found, strict=True)}
-
-
-@dataclass(frozen=True)
-class Matched:
-    """Re-ranking N samples against Maj1 of as many more votes as reading them would have paid for.
-
-    Reading a sample is taken to cost as many tokens as writing it, so N samples of which a fraction
-    `cost` is read are matched by N (1 + cost) votes, where that many were sampled.
-    """
-
-    every: Curves
-    sizes: tuple[int, ...]
-    votes: tuple[int, ...]
-    maj1: Floats
-
-    @staticmethod
-    def of(found: Gathered, every: Curves) -> Matched:
-        plan = every.plan
-        cost = every.over_n[:, -1].mean(axis=0)
-        votes = [round(size * (1 + c)) for size, c in zip(plan.sizes, cost, strict=True)]
-        fit = [(size, v) for size, v in zip(plan.sizes, votes, strict=True) if v <= plan.n]
-        sizes = tuple(size for size, _ in fit)
-        votes_kept = tuple(v for _, v in fit)
-        return Matched(every, sizes, votes_kept, votes_at(found.clusters, plan, votes_kept))
-
-    def rows(self, settings: Settings) -> list[dict[str, Any]]:
-        """For each N: the votes that cost the same, and RR.MajK and W.RR.MajK minus their Maj1."""
-        plan = self.every.plan
-        found = []
-        for column, (size, votes) in enumerate(zip(self.sizes, self.votes, strict=True)):
-            at = plan.sizes.index(size)
-            names = (f"RR.Maj{plan.k}", f"W.RR.Maj{plan.k}")
-            ours = self.every.over_n[:, [plan.over_n.index(name) for name in names], at]
-            base = self.maj1[:, [column]]
-            pairs = paired(ours, base, resamples=settings.resamples, seed=settings.seed)
-            minus = {name: asdict(pair) for name, pair in zip(names, pairs, strict=True)}
-            found.append(
-                {"n": size, "votes": votes, "Maj1": float(base.mean()), "over_maj1": minus}
-            )
-        return found
 
 
 def compare(

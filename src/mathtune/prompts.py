@@ -2,6 +2,7 @@
 
 plain   for base models; what the embedded model was pre-trained on
 alpaca  the instruction form of Yuan et al. 2023 (their section 2.6)
+minerva the layout of Minerva's few-shot prompts (Liu et al. 2023, section 4.2), for base models
 chat    the tokenizer's own template
 auto    chat where the tokenizer has a template, plain elsewhere
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-Form = Literal["auto", "plain", "alpaca", "chat"]
+Form = Literal["auto", "plain", "alpaca", "minerva", "chat"]
 
 CORRECT = " correct"
 INCORRECT = " incorrect"
@@ -22,6 +23,7 @@ _SOLVER = {
         "Write a response that appropriately completes the request.\n\n"
         "### Instruction:\n{problem}\n\n### Response:"
     ),
+    "minerva": "Problem:\n{problem}\n\nSolution:\n",
 }
 _CANDIDATE = "Here is a math problem: {problem}\nHere is a candidate solution: {solution}"
 _VERDICT = "The above candidate solution is"
@@ -64,6 +66,26 @@ def solver(problem: str, *, form: Form, tokenizer: ChatTokenizer) -> str:
     if form == "chat":
         return _chat(problem, tokenizer)
     return _SOLVER[form].replace("{problem}", problem)
+
+
+def exemplar(problem: str, solution: str, *, form: Literal["plain", "minerva"]) -> str:
+    """A solved problem before the one to solve (few-shot), a blank line after it.
+
+    Example:
+        >>> exemplar("What is 1 + 1?", "#### 2", form="plain")
+        'Problem: What is 1 + 1?\\nSolution:\\n#### 2\\n\\n'
+    """
+    return _SOLVER[form].replace("{problem}", problem) + solution + "\n\n"
+
+
+def minerva_solution(solution: str, answer: str) -> str:
+    """A solution that ends in the sentence that Minerva's exemplars end in.
+
+    Example:
+        >>> minerva_solution("One and one.", "2").splitlines()[1]
+        'Final Answer: The final answer is $2$. I hope it is correct.'
+    """
+    return f"{solution}\nFinal Answer: The final answer is ${answer}$. I hope it is correct."
 
 
 def evaluator(problem: str, solution: str, *, form: Form, tokenizer: ChatTokenizer) -> str:

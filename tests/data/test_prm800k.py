@@ -58,6 +58,46 @@ def test_a_record_gives_its_solution_or_a_reason(
     assert prm800k.solution(given) == (text, reason)
 
 
+def test_ratings_label_the_solution_after_each_step() -> None:
+    """Neutral is right so far, a human step right; a wrong or an unrated one ends it."""
+    first = step(1, -1, 0, chosen=0)
+    found = prm800k.steps(record(first, step(-1, chosen=None, human="Mine."), step(-1), step(1)))
+    assert found == [
+        ("Step.", True),
+        ("Step.", False),
+        ("Step.", True),
+        ("Step.\nStep.", False),
+        ("Step.\nMine.", True),
+        ("Step.\nMine.\nStep.", False),
+    ]
+    assert prm800k.steps(record(step(None), step(1))) == []
+    assert prm800k.steps(record(step(1), step(None, chosen=None), step(1))) == [("Step.", True)]
+
+
+def test_labelled_steps_are_balanced_and_disagreement_counts_as_wrong(tmp_path: Path) -> None:
+    rows = [
+        record(step(1), step(-1, text="Bad.")),
+        record(step(1), step(1, text="Good."), step(1, text=END)),
+        record(step(1), step(-1, text="Good.")),
+    ]
+    jsonl.write(tmp_path / "phase1_train.jsonl", rows)
+    release = prm800k.load(tmp_path)["train"]
+    labelled = release.labelled([Problem(id="a", problem="2 + 2?", answer="4")], seed=0)
+    assert sorted((row.solution, row.correct) for row in labelled if not row.correct) == [
+        ("Step.\nBad.", False),
+        ("Step.\nGood.", False),
+    ]
+    assert {row.solution for row in labelled if row.correct} == {"Step.", f"Step.\nGood.\n{END}"}
+
+
+def test_a_git_lfs_pointer_is_named(tmp_path: Path) -> None:
+    (tmp_path / "phase1_train.jsonl").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    )
+    with pytest.raises(InputError, match=r"phase1_train\.jsonl.*(Git-LFS|git lfs)"):
+        prm800k.load(tmp_path)
+
+
 def test_a_solution_that_was_labelled_twice_counts_once(tmp_path: Path) -> None:
     path = tmp_path / "phase2_train.jsonl"
     jsonl.write(path, [record(step(1), step(1, text=END))] * 2 + [record(step(1, text=END))])
@@ -105,3 +145,6 @@ def test_release_folded_back(shared_data: Path) -> None:
     train = {normalized(p.problem) for p in parts["train"].as_problems()}
     test = {normalized(p.problem) for p in parts["test"].as_problems()}
     assert not train & test
+    steps = parts["train"].steps.values()
+    rated = [right for known in steps for right in known.values()]
+    assert 0.5 < sum(rated) / len(rated) < 0.95  # most steps are right, as in the release

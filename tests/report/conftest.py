@@ -116,7 +116,8 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make = Maker(tmp_path_factory.mktemp("run"))
     test = make.problems("test", TEST)
     validation = make.problems("validation", VALIDATION)
-    make.step("data", "prepare", {"source": "made"}, {"train": {"problems": 0}})
+    train = {"problems": 9, "mean_characters": 101.6}
+    make.step("data", "prepare", {"source": "made"}, {"train": train})
     answers = {name: given for name, (given, _, _) in TEST.items()}
     greedy = {name: one for name, (_, one, _) in TEST.items()}
 

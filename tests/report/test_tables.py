@@ -1,5 +1,6 @@
 """Tables: the cells by hand, the same in the terminal and in Markdown."""
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -8,7 +9,15 @@ from rich.console import Console
 
 from mathtune.report.gap import closed
 from mathtune.report.results import Results, read_run
-from mathtune.report.tables import Table, accuracy_tables, costs, markdown, terminal
+from mathtune.report.tables import (
+    Table,
+    accuracy_tables,
+    costs,
+    markdown,
+    models,
+    reranked,
+    terminal,
+)
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +92,20 @@ def test_the_terminal_shows_them(run_folder: Path) -> None:
 def test_markdown_keeps_bars_in_their_cell() -> None:
     text = markdown(Table("T", ("name", "x"), [("a|b", "1")], "Note."))
     assert text == "### T\n\n| name | x |\n| --- | ---: |\n| a\\|b | 1 |\n\nNote.\n"
+
+
+def test_the_data(results: Results) -> None:
+    assert list(by_title(results)["Data"].rows) == [("data: train", "9", "–", "102")]
+
+
+def test_each_judged_set_of_samples_has_a_line(results: Results) -> None:
+    """One evaluator: no table. Two of the same samples: a line each, and one line as a model."""
+    assert "Re-ranking by evaluator" not in by_title(results)
+    (row,) = [row for row in results.rows if row.scored]
+    other = replace(row, name="ssft-other")
+    table = reranked([row, other])
+    assert [cells[0] for cells in table.rows] == ["ssft", "ssft-other"]
+    assert table.header[3:5] == ("RR.All", "RR.Top-2")
+    assert table.rows[0][1].startswith("40.0 [")
+    assert table.rows[0][2].startswith("60.0 [")
+    assert len(models([row, other]).rows) == 1

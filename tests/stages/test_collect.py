@@ -119,6 +119,26 @@ def test_hard_negatives_are_of_the_most_frequent_wrong_answers(tmp_path: Path) -
     assert {row.wrong for row in others} != {row.wrong for row in rows}
 
 
+def test_labels_after_every_step_are_balanced(tmp_path: Path) -> None:
+    right = "<<1+1=2>>2\n<<2+6=8>>8\n#### 8"
+    wrong = "<<1+1=3>>3\n<<3+4=7>>7\n<<7-0=7>>7\n#### 7"
+    lost = "<<1+1=2>>2\n<<2+5=7>>7\n#### 7"  # all its equations hold: only its whole is wrong
+    texts: Texts = {"a": [(right, "8"), (wrong, "7"), (lost, "7"), ("8 it is", "8")]}
+    rows, counts = collect(tmp_path / "x", Labelled, texts, keep="labelled", steps=True)
+    labels = {row.solution: row.correct for row in rows}
+    assert labels == {
+        right: True,
+        "8 it is": True,
+        wrong: False,
+        lost: False,
+        "<<1+1=2>>2": True,
+        "<<1+1=2>>2\n<<2+6=8>>8": True,
+        **{text: False for text in labels if text.startswith("<<1+1=3>>3") and text != wrong},
+    }
+    assert len(rows) == 8 == counts["rows"]
+    assert (counts["beginnings"], counts["wrong_beginnings_left"]) == (2, 1)
+
+
 @pytest.mark.parametrize("keep", ["pairs", "labelled", "paths"])
 def test_rows_do_not_depend_on_the_order_of_files_and_rows(tmp_path: Path, keep: str) -> None:
     rng = random.Random(0)

@@ -16,6 +16,7 @@ ends in `# Answer` and the answer.
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from mathtune.answers import compare, extract
 from mathtune.data import local
 from mathtune.data.rows import normalized, stable_id
 from mathtune.errors import InputError
-from mathtune.records import Example, Problem
+from mathtune.records import Example, Labelled, Problem
 
 SOURCE = "prm800k"
 RELEASE = "https://github.com/openai/prm800k"
@@ -76,6 +77,8 @@ class Release:
 
     problems: dict[str, Question] = field(default_factory=dict)
     solutions: dict[str, list[str]] = field(default_factory=dict)
+    steps: dict[str, dict[str, bool]] = field(default_factory=dict)
+    """By normalised problem text: a solution after a step -> whether it is right so far."""
     counts: Counter[str] = field(default_factory=Counter)
 
     def examples(self, problems: Iterable[Problem]) -> list[Example]:
@@ -85,6 +88,26 @@ class Release:
             for p in problems
             for text in self.solutions.get(normalized(p.problem), [])
         ]
+
+    def labelled(self, problems: Iterable[Problem], *, seed: int) -> list[Labelled]:
+        """What people's ratings say of beginnings of solutions, for the evaluator.
+
+        As many right as wrong ones of each problem, drawn at random.
+        """
+        rows = []
+        for p in problems:
+            known = self.steps.get(normalized(p.problem), {})
+            right = [text for text, good in known.items() if good]
+            wrong = [text for text, good in known.items() if not good]
+            count = min(len(right), len(wrong))
+            rng = random.Random(f"{seed} {p.id}")
+            drawn = zip(rng.sample(right, count), rng.sample(wrong, count), strict=True)
+            rows += [
+                Labelled(problem_id=p.id, problem=p.problem, solution=text, correct=good)
+                for pair in drawn
+                for text, good in zip(pair, (True, False), strict=True)
+            ]
+        return rows
 
     def as_problems(self) -> list[Problem]:
         """The problems that have a correct solution, the first of them as gold."""
@@ -132,6 +155,7 @@ def read(paths: Sequence[Path]) -> Release:
         for record in jsonl.read(path, Record):
             key = normalized(record.question.problem)
             release.problems.setdefault(key, record.question)
+            _add_steps(release.steps.setdefault(key, {}), record)
             text, reason = solution(record)
             if text is not None:
                 kept = release.solutions.setdefault(key, [])
@@ -167,6 +191,38 @@ def solution(record: Record) -> tuple[str | None, str]:
         return None, "no_answer"
     verdict = compare(answer.text, gold)
     return (text, "kept") if verdict == "correct" else (None, f"answer_{verdict}")
+
+
+def steps(record: Record) -> list[tuple[str, bool]]:
+    """The solution after each rated step, and whether it is right so far; in the record's order.
+
+    Every completion that was rated is taken, behind the steps that were taken before it: 1 and 0
+    (neutral is not wrong) are right so far, -1 is wrong. Nothing is said behind a wrong or an
+    unrated step, save that a human step is right.
+    """
+    found: list[tuple[str, bool]] = []
+    before: list[str] = []
+    for step in record.label.steps:
+        for completion in step.completions or []:
+            if completion.rating is not None:
+                text = "\n".join((*before, completion.text.strip()))
+                found.append((text, completion.rating >= 0))
+        taken = _taken(step)
+        if taken is None or taken.rating == -1:
+            break
+        human = taken is step.human_completion
+        if taken.rating is None and not human:
+            break
+        before.append(taken.text.strip())
+        if human:
+            found.append(("\n".join(before), True))
+    return found
+
+
+def _add_steps(known: dict[str, bool], record: Record) -> None:
+    """Add what a record says; of texts that people rated differently, the worse rating counts."""
+    for text, right in steps(record):
+        known[text] = known.get(text, True) and right
 
 
 def _taken(step: Step) -> Completion | None:

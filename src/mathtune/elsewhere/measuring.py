@@ -31,7 +31,9 @@ def measure_file(
 
     Returns `problems`, `n`, `grader`, `grader_version`, `extract`, `broken_lines`, `counts`,
     `metrics` (name -> value, low, high) and `over_maj1` (name -> difference, low, high, p), all
-    parts of 1. There is no validation set here, so nothing whose K would be chosen is given.
+    parts of 1; `ties`; with scores `evaluator` (AUC, calibration, what length or form alone would
+    reach) and `matched_compute`. There is no validation set here, so nothing whose K would be
+    chosen is given.
 
     Raises:
         InputError: as `judged`, several graders, samples of one problem with different golds, or
@@ -55,7 +57,11 @@ def measure_file(
         "counts": {name: document["counts"][name] for name in COUNTS},
         "metrics": _without_choices(document["metrics"]),
         "over_maj1": _without_choices(document["over_maj1"]),
+        "ties": document["ties"],
     }
+    for name in ("evaluator", "matched_compute"):
+        if name in document:
+            found[name] = document[name]
     if page is not None:
         page.parent.mkdir(parents=True, exist_ok=True)
         report.page_for_samples(
@@ -93,9 +99,20 @@ def table(document: dict[str, Any]) -> Table:
         ("", "percent", "95 % interval", f"minus Maj1@{n}"),
         rows,
         f"Graded by {_graded_by(document)}: {counts['no_answer']:,} of {counts['samples']:,} "
-        f"samples without an answer, {counts['undecided']:,} undecided. Intervals: bootstrap over "
-        "problems; differences are paired.",
+        f"samples without an answer, {counts['undecided']:,} undecided. {_ties(document)}"
+        "Intervals: bootstrap over problems; differences are paired.",
     )
+
+
+def _ties(document: dict[str, Any]) -> str:
+    """How often the earliest sample decided, and how well the scores judge."""
+    ties = document["ties"]
+    text = f"Most votes tied in {ties['votes']:.1%} of problems"
+    if "evaluator" not in document:
+        return f"{text}. "
+    within = document["evaluator"]["within_auc"]
+    judged = "" if within is None else f"; AUC of the scores within problems {within['value']:.3f}"
+    return f"{text}, best scores in {ties['scores']:.1%}{judged}. "
 
 
 def _label(name: str, n: int) -> str:

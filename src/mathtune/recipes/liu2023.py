@@ -2,26 +2,41 @@
 
     mathtune run liu2023 model=embedded data=arithmetic
     mathtune run liu2023 --config smollm2-gsm8k-small
+    mathtune run liu2023-tables               every table of the paper, small, on the embedded model
 
-Rows of their tables: few-shot and SSFT (Table 2), re-ranking with either loss (Tables 3 and 7,
-Figure 1), the sequential generator beside its equal-updates control (Table 4).
+Rows of their tables, and the settings that turn on those that are not always there:
+
+    Table 1     the data: step `data`
+    Table 2     rows `base`, `ssft`; `sources`: SSFT on other solutions too; `few_shot`
+    Table 3     rows `ssft-margin`, `ssft-xent`, and `ssft-likelihood` as a baseline
+    Table 4     rows `sequential-*` beside `more-ssft`; `joint_losses`: rows `joint-*` (Eq. 11-13)
+    Table 5     `few_shot`: rows `few-shot-*`, exemplars from one set of solutions or another
+    Table 6     `others`: further models; each evaluator judges each generator's samples
+    Table 7     the strategies of every judged row, K from validation; Figure 1: their curves over K
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mathtune.recipes.parts import Settings, drawn, greedy, row
+from pydantic import model_validator
+
+from mathtune.recipes.parts import FewShot, Settings, drawn, greedy, row
 from mathtune.run import Run
+from mathtune.samples import Columns
 from mathtune.stages.collect import Collect
-from mathtune.stages.grade import Grade
+from mathtune.stages.exemplars import Exemplars
+from mathtune.stages.halve import Halve
 from mathtune.stages.measure import Measure
-from mathtune.stages.sample import Sample
+from mathtune.stages.prepare import Data
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
 Loss = Literal["cls-margin", "cls-xent"]
+Joint = Literal["ctr", "mul-margin", "mul-xent"]
 
 
 class Liu2023(Settings):
@@ -35,43 +50,209 @@ class Liu2023(Settings):
     """One evaluator and one sequential generator for each (Eq. 8, Eq. 9)."""
     evaluator_from: Literal["generator", "base"] = "generator"
     """What the evaluator starts from; the paper says both (its sections 1 and 3.2)."""
+    evaluator_data: Literal["train", "held-out"] = "train"
+    """Whose samples of the training problems teach the evaluator. train: the generator's own, as in
+    the paper. Beware: it has memorised these problems, so that its samples of them are righter and
+    their mistakes other than on new problems. held-out: of two generators, each trained on one half
+    of the problems and sampled on the other; this costs two more SSFT trainings."""
     right_from: Literal["samples", "gold"] = "samples"
     """`gold`: the gold solution stands as the right one where no sample is right; counted."""
+    joint_losses: tuple[Joint, ...] = ()
+    """Train generators on Eq. 11, 12 or 13 too, to test that they are hard to balance (Table 4)."""
+    sources: tuple[str, ...] = ()
+    """SSFT on other solutions too (Table 2): math, prm800k, both, or files of examples."""
+    few_shot: tuple[str, ...] = ()
+    """Sets that few-shot exemplars are drawn from (Table 5): data (its own) or of `sources`."""
+    few_shot_form: Literal["minerva", "plain"] = "minerva"
+    """How exemplars are laid out; Minerva's as in the paper."""
+    others: tuple[str, ...] = ()
+    """Further base models, each with a generator and an evaluator of its own (Table 6)."""
+    likelihood: bool = True
+    """Also rank by the generator's own log-probability: what judging costs nothing to beat."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Liu2023:
+        names = [source_name(source) for source in self.sources]
+        if len({"data", *names}) <= len(names):
+            raise ValueError(f"sources must have different names, none of them data: {names}")
+        unknown = [name for name in self.few_shot if name not in ("data", *names)]
+        if unknown:
+            raise ValueError(f"few_shot: no set {unknown[0]!r}; there are data, {', '.join(names)}")
+        if not self.evaluator_losses:
+            raise ValueError("evaluator_losses: empty; expected cls-margin, cls-xent or both")
+        return self
+
+
+@dataclass(frozen=True)
+class Generator:
+    """An SSFT model, number `number` of the recipe's, with its graded solutions."""
+
+    number: int
+    base: str
+    model: str
+    greedy: Columns
+    validation: Columns
+    test: Columns
+
+    @property
+    def name(self) -> str:
+        """Its row's name."""
+        return f"ssft{suffix(self.number)}"
 
 
 def liu2023(run: Run, c: Liu2023) -> None:
-    """Baseline, SSFT, and for each loss an evaluator, re-ranking and a sequential generator."""
+    """Baselines, SSFT, and for each loss an evaluator, re-ranking and a sequential generator."""
     data = run("data", c.data)
     row(run, "base", c.model, data.test, n=c.n, how=c.how)
+    baselines(run, c, data)
 
-    ssft = run("ssft", Train(model=c.model, objective="mle", examples=data.solutions))
-    drafts = run("drafts", Sample(model=ssft, problems=data.train, n=c.n_train))
-    graded = run("drafts-grades", Grade(problems=data.train, samples=drafts))
-    collect = Collect(problems=data.train, samples=graded, keep="pairs", right_from=c.right_from)
-    pairs = run("pairs", collect)
-
-    validation = drawn(run, "validation", ssft, data.validation, n=c.n, how=c.how)
-    first = greedy(run, "ssft", ssft, data.test)
-    test = drawn(run, "ssft", ssft, data.test, n=c.n, how=c.how)
-    start = ssft if c.evaluator_from == "generator" else c.model
-    controls: dict[str, Path] = {}
+    first = generator(run, c, data, 1, c.model)
+    taught = pairs(run, c, data, first)
+    start = first.model if c.evaluator_from == "generator" else c.model
+    evaluators: dict[str, str] = {}
+    measured: dict[str, Path] = {}
     for loss in c.evaluator_losses:
-        kind = loss.removeprefix("cls-")
-        evaluator = run(f"evaluator-{kind}", Train(model=start, objective=loss, examples=pairs))
-        scores = Score(model=evaluator, problems=data.validation, samples=validation)
-        scored = run(f"validation-{kind}-scores", scores)
-        chosen = run(f"validation-{kind}-row", Measure(problems=data.validation, samples=scored))
-        scores = Score(model=evaluator, problems=data.test, samples=test)
-        scored = run(f"ssft-{kind}-scores", scores)
-        measure = Measure(problems=data.test, samples=scored, greedy=first, choose_on=chosen)
-        run(f"ssft-{kind}-row", measure)
+        train = Train(model=start, objective=loss, examples=taught)
+        evaluators[loss] = run(f"evaluator-{kind(loss)}", train)
+        measured[loss] = judged(run, data, first, kind(loss), evaluators[loss])
+    if c.likelihood:
+        judged(run, data, first, "likelihood", first.model, scorer="likelihood")
+    sequential(run, c, data, first, evaluators)
 
-        again = Train(model=evaluator, objective="mle", examples=data.solutions)
-        sequential = run(f"sequential-{kind}", again)
+    against = {"ssft": measured[c.evaluator_losses[0]]}
+    for joint in c.joint_losses:
+        model = run(f"joint-{joint}", Train(model=start, objective=joint, examples=taught))
+        row(run, f"joint-{joint}", model, data.test, n=c.n, how=c.how, against=against)
+        if joint != "ctr":
+            judged(run, data, first, joint, model)
+    if c.others:
+        transfer(run, c, data, first, evaluators[c.evaluator_losses[0]])
+
+
+def baselines(run: Run, c: Liu2023, data: Data) -> None:
+    """SSFT on further solutions (Table 2), and few-shot rows of the base model (Table 5)."""
+    sets = {"data": data.solutions}
+    for source in c.sources:
+        name = source_name(source)
+        sets[name] = Path(source)
+        if source in ("math", "prm800k", "both"):
+            prepare = c.data.replaced({"solutions": source}, where="data")
+            sets[name] = run(f"data-{name}", prepare).solutions
+        ssft = run(f"ssft-{name}", Train(model=c.model, objective="mle", examples=sets[name]))
+        row(run, f"ssft-{name}", ssft, data.test, n=c.n, how=c.how)
+    for name in c.few_shot:
+        form = c.few_shot_form
+        shown = run(f"exemplars-{name}", Exemplars(solutions=sets[name], form=form))
+        how = FewShot(**dict(c.how), few_shot=shown, form=form)
+        row(run, f"few-shot-{name}", c.model, data.test, n=c.n, how=how)
+
+
+def generator(run: Run, c: Liu2023, data: Data, number: int, base: str) -> Generator:
+    """SSFT of a base model, and its graded samples of validation and test."""
+    name, validation = f"ssft{suffix(number)}", f"validation{suffix(number)}"
+    model = run(name, Train(model=base, objective="mle", examples=data.solutions))
+    return Generator(
+        number,
+        base,
+        model,
+        greedy=greedy(run, name, model, data.test),
+        validation=drawn(run, validation, model, data.validation, n=c.n, how=c.how),
+        test=drawn(run, name, model, data.test, n=c.n, how=c.how),
+    )
+
+
+def pairs(run: Run, c: Liu2023, data: Data, g: Generator) -> Path:
+    """Pairs for the evaluator, from samples of the training problems."""
+    after, graded = suffix(g.number), []
+    if c.evaluator_data == "train":
+        graded.append(drawn(run, f"drafts{after}", g.model, data.train, n=c.n_train, how=c.how))
+    else:
+        halves = run(f"halves{after}", Halve(problems=data.train, solutions=data.solutions))
+        for part, (learned, asked) in enumerate((halves, halves[::-1]), start=1):
+            train = Train(model=g.base, objective="mle", examples=learned.solutions)
+            half = run(f"{g.name}-half-{part}", train)
+            name = f"drafts{after}-half-{part}"
+            graded.append(drawn(run, name, half, asked.problems, n=c.n_train, how=c.how))
+    collect = Collect(
+        problems=data.train, samples=tuple(graded), keep="pairs", right_from=c.right_from
+    )
+    return run(f"pairs{after}", collect)
+
+
+def judged(
+    run: Run,
+    data: Data,
+    g: Generator,
+    label: str,
+    model: str,
+    *,
+    scorer: Literal["evaluator", "likelihood"] = "evaluator",
+) -> Path:
+    """A generator's samples, scored and measured; K and N from validation. Its handle is the row's.
+
+    Steps `<generator>-<label>-scores` and `-row`, the same of `validation` before them.
+    """
+    before = f"validation{suffix(g.number)}-{label}"
+    score = Score(model=model, problems=data.validation, samples=g.validation, scorer=scorer)
+    scored = run(f"{before}-scores", score)
+    chosen = run(f"{before}-row", Measure(problems=data.validation, samples=scored))
+    score = Score(model=model, problems=data.test, samples=g.test, scorer=scorer)
+    scored = run(f"{g.name}-{label}-scores", score)
+    measure = Measure(problems=data.test, samples=scored, greedy=g.greedy, choose_on=chosen)
+    return run(f"{g.name}-{label}-row", measure)
+
+
+def sequential(
+    run: Run, c: Liu2023, data: Data, g: Generator, evaluators: Mapping[str, str]
+) -> None:
+    """Each evaluator trained to solve again, beside SSFT with as many updates more (Table 4)."""
+    controls: dict[str, Path] = {}
+    for loss, evaluator in evaluators.items():
+        name = f"sequential-{kind(loss)}"
+        again = run(name, Train(model=evaluator, objective="mle", examples=data.solutions))
         if not controls:  # every sequential generator makes as many updates: one control serves all
             control = Train(
-                model=ssft, objective="mle", examples=data.solutions, equal_updates_to=sequential
+                model=g.model, objective="mle", examples=data.solutions, equal_updates_to=again
             )
             more = run("more-ssft", control)
             controls["more-ssft"] = row(run, "more-ssft", more, data.test, n=c.n, how=c.how)
-        row(run, f"sequential-{kind}", sequential, data.test, n=c.n, how=c.how, against=controls)
+        row(run, name, again, data.test, n=c.n, how=c.how, against=controls)
+
+
+def transfer(run: Run, c: Liu2023, data: Data, first: Generator, evaluator: str) -> None:
+    """Further generators and evaluators, each judging the samples of all (Table 6).
+
+    Row `ssft-2-by-1`: samples of the second generator, judged by the first evaluator.
+    """
+    loss = c.evaluator_losses[0]
+    generators, judges = [first], {1: evaluator}
+    for number, base in enumerate(c.others, start=2):
+        g = generator(run, c, data, number, base)
+        start = g.model if c.evaluator_from == "generator" else base
+        train = Train(model=start, objective=loss, examples=pairs(run, c, data, g))
+        judges[number] = run(f"evaluator{suffix(number)}", train)
+        generators.append(g)
+    for g in generators:
+        for number, judge in judges.items():
+            if (g.number, number) != (1, 1):  # measured before
+                judged(run, data, g, f"by-{number}", judge)
+
+
+def suffix(number: int) -> str:
+    """What the steps of the recipe's models are told apart by: nothing, -2, -3, ..."""
+    return "" if number == 1 else f"-{number}"
+
+
+def kind(loss: str) -> str:
+    """The evaluator's short name: margin, xent."""
+    return loss.removeprefix("cls-")
+
+
+def source_name(source: str) -> str:
+    """The name of a set of solutions: its own, or that of its file.
+
+    Example:
+        >>> source_name("prm800k"), source_name("own/worked.jsonl")
+        ('prm800k', 'worked')
+    """
+    return Path(source).name.removesuffix(".gz").removesuffix(".jsonl")

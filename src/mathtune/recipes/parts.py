@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from mathtune.prompts import Form
 from mathtune.run import Run
 from mathtune.samples import Columns
 from mathtune.stages.grade import Grade
@@ -25,6 +26,21 @@ class Drawing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     temperature: float = 0.6
     top_p: float = 0.95
+
+    def read_as(self) -> dict[str, Any]:
+        """Fields of the sample steps for what the model reads, greedy or not."""
+        return {}
+
+
+class FewShot(Drawing):
+    """Drawing from a model that is shown solved problems before each problem."""
+
+    few_shot: Path
+    form: Form
+
+    def read_as(self) -> dict[str, Any]:
+        """The exemplars and their form."""
+        return {"few_shot": self.few_shot, "prompt": self.form}
 
 
 class Settings(BaseModel):
@@ -53,14 +69,18 @@ class Settings(BaseModel):
 
 def drawn(run: Run, name: str, model: str, problems: Path, *, n: int, how: Drawing) -> Columns:
     """Steps `<name>-samples` and `<name>-grades`: n graded samples of every problem."""
-    sample = Sample(model=model, problems=problems, n=n, **dict(how))
-    samples = run(f"{name}-samples", sample)
+    drawing = {"temperature": how.temperature, "top_p": how.top_p, **how.read_as()}
+    samples = run(f"{name}-samples", Sample(model=model, problems=problems, n=n, **drawing))
     return run(f"{name}-grades", Grade(problems=problems, samples=samples))
 
 
-def greedy(run: Run, name: str, model: str, problems: Path) -> Columns:
+def greedy(
+    run: Run, name: str, model: str, problems: Path, *, how: Drawing | None = None
+) -> Columns:
     """Steps `<name>-greedy` and `<name>-greedy-grades`: every problem solved once, and graded."""
-    solutions = run(f"{name}-greedy", Sample(model=model, problems=problems, greedy=True))
+    read_as = {} if how is None else how.read_as()
+    sample = Sample(model=model, problems=problems, greedy=True, **read_as)
+    solutions = run(f"{name}-greedy", sample)
     return run(f"{name}-greedy-grades", Grade(problems=problems, samples=solutions))
 
 
@@ -75,7 +95,7 @@ def row(
     against: Mapping[str, Path] | None = None,
 ) -> Path:
     """All of a row's steps, ending in `<name>-row`; its handle is that step's folder."""
-    first = greedy(run, name, model, problems)
+    first = greedy(run, name, model, problems, how=how)
     samples = drawn(run, name, model, problems, n=n, how=how)
     measure = Measure(problems=problems, samples=samples, greedy=first, against=against or {})
     return run(f"{name}-row", measure)

@@ -57,6 +57,8 @@ class Measured:
     groups: Callable[[], Groups]
     greedy: Callable[[], Groups] = lambda: ()
     updates: int | None = None
+    samples: str = ""
+    """The file of its samples: rows of several evaluators share one."""
     chosen_by: Document | None = None
     """The document of the row that K was chosen on."""
     parts: tuple[Measured, ...] = ()
@@ -180,6 +182,7 @@ def _measured(folder: Path, step: Step, finished: Mapping[str, Step]) -> Measure
         groups=lambda: read_groups(columns),
         greedy=lambda: read_groups(tuple(folder / path for path in greedy)) if greedy else (),
         updates=_updates(config, finished),
+        samples=config["samples"][0],
         chosen_by=finished[deciding].metrics if deciding in finished else None,
     )
 

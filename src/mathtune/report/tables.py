@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from rich import box
@@ -16,7 +16,7 @@ from rich.text import Text
 from mathtune.intervals import intervals
 from mathtune.measurement import Outcome
 from mathtune.report.gap import Closed, closed, strategy_label
-from mathtune.report.results import Measured, Results, read_run
+from mathtune.report.results import Measured, Results, Step, read_run
 from mathtune.report.seeds import over_seeds
 
 COUNTED = ("wall_s", "cpu_s")
@@ -46,6 +46,7 @@ def accuracy_tables(results: Results, found: list[Closed]) -> list[Table]:
     """Models, strategies, comparisons and evaluators, those that the run has."""
     scored = [row for row in results.rows if row.scored]
     tables = [models(results.rows)] if results.rows else []
+    tables += [data(results.steps), reranked(scored)]
     tables += [strategies(row, found if row is results.reference else []) for row in scored]
     tables += [matched(part) for row in scored for part in row.each]
     if results.reference is not None:
@@ -61,7 +62,14 @@ def accuracy_tables(results: Results, found: list[Closed]) -> list[Table]:
 
 
 def models(rows: list[Measured]) -> Table:
-    """One line a model: one solution, votes over N, the oracle over N."""
+    """One line a model: one solution, votes over N, the oracle over N.
+
+    Samples that several evaluators judged have one line, under the first one's name.
+    """
+    first: dict[str, Measured] = {}
+    for row in rows:
+        first.setdefault(row.samples or row.name, row)
+    rows = list(first.values())
     body = [
         (
             row.name,
@@ -82,6 +90,41 @@ def models(rows: list[Measured]) -> Table:
         body,
         f"Percent of {_listed(problems)} problems, with 95 % bootstrap intervals over problems; "
         f"graded by {_listed(graders)}. Pass@N is an oracle.{seeds}",
+    )
+
+
+def data(steps: list[Step]) -> Table:
+    """Problems and solutions, how many and how long (Liu et al. 2023, Table 1)."""
+    body = [
+        (
+            f"{step.name}: {part}",
+            f"{found['problems']:,}",
+            f"{found['solutions']:,}" if "solutions" in found else NONE,
+            NONE if found["mean_characters"] is None else f"{found['mean_characters']:.0f}",
+        )
+        for step in steps
+        if step.stage == "prepare" and step.finished
+        for part, found in step.metrics.items()
+        if isinstance(found, dict) and "mean_characters" in found
+    ]
+    return Table("Data", ("", "problems", "solutions", "mean characters"), body)
+
+
+def reranked(rows: list[Measured]) -> Table:
+    """One line a judged set of samples (Liu et al. 2023, Tables 3 and 6); empty where one is."""
+    body = []
+    for row in rows:
+        names = (f"Maj1@{row.n}", "RR.All", f"RR.Maj{row.k}", "W.RR", f"W.RR.Maj{row.k}")
+        cells = (_accuracy(row.metrics, name) for name in names)
+        body.append((row.name, _accuracy(row.metrics, row.first), *cells))
+    k = rows[0].k if rows else 0
+    header = ("samples-judge", "one solution", "Maj1", "RR.All", f"RR.Top-{k}")
+    return Table(
+        "Re-ranking by evaluator",
+        (*header, "W.RR", f"W.RR.Top-{k}"),
+        body if len(body) > 1 else [],
+        "Each row's own samples; one solution: greedy where it was measured. Top-K reads all "
+        "solutions of the K largest clusters.",
     )
 
 
@@ -122,6 +165,7 @@ def matched(row: Measured) -> Table:
     body = [
         (
             f"{one['n']}",
+            f"{one['generated']:,.0f} + {one['evaluated']:,.0f}",
             f"{one['votes']}",
             f"{100 * one['Maj1']:.1f}",
             *(_difference(one["over_maj1"], name) for name in names),
@@ -130,11 +174,15 @@ def matched(row: Measured) -> Table:
     ]
     return Table(
         f"{row.name} at equal compute",
-        ("samples read", "votes that cost as much", "Maj1 of those votes", *names),
+        ("N", f"generated + read {_unit(row)}", "votes for as much", "their Maj1", *names),
         body,
-        "Re-ranking N samples minus Maj1 of as many votes as N samples and their reading cost, "
-        "reading a sample taken to cost as much as writing it; in points.",
+        "Re-ranking N samples minus Maj1 of as many votes as the same tokens, generated and read, "
+        "would have paid for; in points.",
     )
+
+
+def _unit(row: Measured) -> str:
+    return next((one["unit"] for one in row.document["matched_compute"]), "")
 
 
 def groups(row: Measured, kind: Literal["level", "subject"]) -> Table:
@@ -167,6 +215,27 @@ def comparisons(rows: list[Measured]) -> Table:
         ("row – control", "Pass@1", "mean of samples"),
         body,
         "In points, problem by problem, with 95 % intervals and the p of a sign-flip test.",
+    )
+
+
+def one_comparison(found: Mapping[str, Any]) -> Table:
+    """What `mathtune compare` found, a line a metric."""
+    body = [
+        (
+            name,
+            f"{100 * row['ours']:.1f}",
+            f"{100 * row['theirs']:.1f}",
+            _difference({name: row}, name),
+        )
+        for name, row in found["metrics"].items()
+    ]
+    seeds = " and ".join(f"{count}" for count in found["seeds"])
+    return Table(
+        f"{found['ours']} – {found['theirs']}",
+        ("", "ours", "theirs", "difference"),
+        body,
+        f"Percent and points over {found['problems']} problems, seeds: {seeds}; 95 % intervals of "
+        "a paired bootstrap, p of a sign-flip test.",
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from mathtune import jsonl
 from mathtune.errors import InputError
 from mathtune.paths import Rule, path_of, selection
+from mathtune.prefixes import right_beginnings, wrong_beginnings
 from mathtune.records import Example, Labelled, Pair, Problem, Row, Verdict
 from mathtune.samples import Joined, read_groups, read_problems, read_samples
 from mathtune.stage import Columns, File, Stage
@@ -50,6 +51,9 @@ class Collect(Stage[Path]):
     """gold: where no sample is right, the gold solution stands in for one."""
     wrong_from: Literal["any", "frequent"] = "any"
     """frequent: hard negatives, the wrong solutions of the most frequent wrong answers first."""
+    steps: bool = False
+    """Pairs and labels also of beginnings, after every step: right ones of the right solutions
+    drawn and as many wrong ones of the wrong solutions, as far as `mathtune.prefixes` can tell."""
     rule: Rule = "default"
     """Which solution stands for a path: see `mathtune.paths.select`."""
     dedup: bool = True
@@ -148,7 +152,11 @@ class Collect(Stage[Path]):
             wrong_texts.sort(key=lambda text: (-votes[wrongs[text]], str(wrongs[text])))
         count = min(self.per_problem, len(right_texts), len(wrong_texts))
         counts["problems_used"] += 1
-        return list(zip(right_texts[:count], wrong_texts[:count], strict=True))
+        right_texts, wrong_texts = right_texts[:count], wrong_texts[:count]
+        if self.steps:
+            right, wrong = _beginnings(right_texts, wrong_texts, rng, counts)
+            right_texts, wrong_texts = right_texts + right, wrong_texts + wrong
+        return list(zip(right_texts, wrong_texts, strict=True))
 
 
 @dataclass(frozen=True)
@@ -357,6 +365,20 @@ def _named(samples: Sequence[Columns]) -> list[tuple[str, Columns]]:
         seen[name] += 1
         named.append((name if seen[name] == 1 else f"{name}-{seen[name]}", columns))
     return named
+
+
+def _beginnings(
+    rights: list[str], wrongs: list[str], rng: random.Random, counts: Counter[str]
+) -> tuple[list[str], list[str]]:
+    """As many right as wrong beginnings of these solutions, each text once, drawn at random."""
+    right = {text for solution in rights for text in right_beginnings(solution)}
+    wrong = {text for solution in wrongs for text in wrong_beginnings(solution)}
+    both = right & wrong
+    count = min(len(right - both), len(wrong - both))
+    counts["beginnings"] += count
+    counts["right_beginnings_left"] += len(right - both) - count
+    counts["wrong_beginnings_left"] += len(wrong - both) - count
+    return rng.sample(sorted(right - both), count), rng.sample(sorted(wrong - both), count)
 
 
 def _distinct(candidates: Iterable[Candidate]) -> dict[str, str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -28,6 +28,8 @@ class Measure(Stage[Path]):
         >>> stage.samples
         (PosixPath('samples.jsonl'), PosixPath('grades.jsonl'))
     """
+
+    revision: ClassVar[int] = 2
 
     problems: File
     """The problem file; every problem must have been sampled, and no other."""

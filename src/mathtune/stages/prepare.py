@@ -32,12 +32,14 @@ class Data:
     validation: Path
     test: Path
     solutions: Path
+    steps: Path
+    """Only where PRM800K is read: beginnings of solutions of train that people rated."""
 
 
 class Prepare(Stage[Data]):
     """Read problems from a source, split them, and write what the other stages read."""
 
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
 
     source: Annotated[str, Input()] = "arithmetic"
     """arithmetic, gsm8k, math, prm800k, the id of a hub data set, a folder or a JSON Lines file."""
@@ -98,11 +100,11 @@ class Prepare(Stage[Data]):
         return self
 
     def outputs(self, folder: Path) -> Data:
-        """Paths of the four files."""
-        return Data(*(folder / f"{name}.jsonl" for name in (*SPLITS, "solutions")))
+        """Paths of the files."""
+        return Data(*(folder / f"{name}.jsonl" for name in (*SPLITS, "solutions", "steps")))
 
     def run(self, folder: Path) -> dict[str, Any]:
-        """Write train.jsonl, validation.jsonl, test.jsonl and solutions.jsonl.
+        """Write train, validation, test and solutions.jsonl, and for PRM800K steps.jsonl.
 
         Raises:
             InputError: the source cannot be read, has no such split, or is too small for the draws.
@@ -127,6 +129,9 @@ class Prepare(Stage[Data]):
         metrics["shared_problems_dropped"] = dict(splits.dropped)
         if release is not None:
             metrics["prm800k_records"] = dict(sorted(release["train"].counts.items()))
+            labelled = release["train"].labelled(parts["train"], seed=self.seed)
+            jsonl.write(files.steps, labelled)
+            metrics["prm800k_steps"] = len(labelled)
         return metrics
 
     def _reads_prm800k(self) -> bool:

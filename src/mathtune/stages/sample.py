@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 from pydantic import Field
@@ -60,11 +60,11 @@ class Sample(Stage[Columns]):
     seed: int = Field(0, ge=0)
     """Seed of all draws."""
     few_shot: File | None = None
-    """Problems with solutions, or examples, that stand before each problem, in the plain form."""
+    """Problems with solutions, or examples, that stand before each problem: see exemplars."""
     shots: int = Field(4, ge=1)
     """How many of `few_shot`, from its beginning. Both papers' few-shot baseline has 4."""
     prompt: prompts.Form = "auto"
-    """The form of the prompt; with `few_shot` always plain."""
+    """The form of the prompt; with `few_shot` minerva if that is asked for, else plain."""
     block_size: int | None = Field(None, ge=1)
     """Problems a block: what a kill can cost. None: as many as have 1,024 samples."""
     rows: int | None = Field(None, ge=1)
@@ -123,7 +123,10 @@ class Sample(Stage[Columns]):
         ]
 
     def _form(self) -> prompts.Form:
-        return "plain" if self.few_shot is not None else self.prompt
+        return self._few_shot_form() if self.few_shot is not None else self.prompt
+
+    def _few_shot_form(self) -> Literal["plain", "minerva"]:
+        return "minerva" if self.prompt == "minerva" else "plain"
 
     def _exemplars(self) -> str:
         """The solved problems before each problem, a blank line after each; nothing without
@@ -136,7 +139,8 @@ class Sample(Stage[Columns]):
             raise InputError(
                 f"{self.few_shot}: has {len(rows)} rows; expected {self.shots} exemplars."
             )
-        return "".join(f"Problem: {row.problem}\nSolution:\n{row.solution}\n\n" for row in rows)
+        form = self._few_shot_form()
+        return "".join(prompts.exemplar(row.problem, row.solution, form=form) for row in rows)
 
     def _sampling(self) -> Sampling:
         from mathtune.engines.embedded import Sampling

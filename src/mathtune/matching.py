@@ -1,0 +1,94 @@
+"""Re-ranking against as many more votes as judging has cost: equal tokens. Under `measurement.py`.
+
+N samples are generated and a part of them is read by the evaluator; the same tokens would have paid
+for more samples to vote. Reading a solution is taken to cost its tokens: what candidates of a
+problem share is read once, and so is a repeated solution, which makes reading cheaper yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mathtune import ranking
+from mathtune.intervals import paired
+from mathtune.metrics import Curves, votes_at
+from mathtune.ranking import Clusters
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long samples are, in tokens where they are known, else in characters.
+
+    `generated`: the mean of all samples. `read`: the mean of those in the K largest clusters.
+    """
+
+    generated: float
+    read: float
+    unit: str
+
+    @staticmethod
+    def of(
+        clusters: Sequence[Clusters], sizes: Sequence[Sequence[int]], *, k: int, unit: str
+    ) -> Lengths:
+        """`sizes`: each problem's samples' lengths.
+
+        Example:
+            >>> one = Clusters(np.array([0, 0, 1]), np.array([True, False]))
+            >>> Lengths.of([one], [[10, 20, 60]], k=1, unit="tokens")
+            Lengths(generated=30.0, read=15.0, unit='tokens')
+        """
+        read, count = 0.0, 0
+        for problem, lengths in zip(clusters, sizes, strict=True):
+            standing = ranking.standings(problem, ranking.whole(problem), top=k)
+            first = standing.first[0][standing.votes[0] > 0]
+            inside = np.isin(problem.of, problem.of[first])
+            read += float(np.asarray(lengths)[inside].sum())
+            count += int(inside.sum())
+        mean = float(np.mean(np.concatenate([np.asarray(lengths) for lengths in sizes])))
+        return Lengths(mean, read / count if count else 0.0, unit)
+
+
+def matched(
+    clusters: Sequence[Clusters], every: Curves, lengths: Lengths, *, resamples: int, seed: int
+) -> list[dict[str, Any]]:
+    """For each N: the votes that cost the same, and RR.MajK and W.RR.MajK minus their Maj1.
+
+    With g and r the mean length of what is generated and of what is read, and c the part that is
+    read, N samples and their reading cost N g + N c r, which pays for
+
+        votes = N (1 + c r / g)
+
+    Each row holds `n`, `votes`, `generated` and `evaluated` (per problem, in `unit`), `Maj1` of
+    those votes, and `over_maj1`. Left out where that many were not sampled.
+    """
+    plan = every.plan
+    cost = every.over_n[:, -1].mean(axis=0)
+    ratio = lengths.read / lengths.generated if lengths.generated else 0.0
+    found = []
+    for column, size in enumerate(plan.sizes):
+        votes = round(size * (1 + float(cost[column]) * ratio))
+        if votes > plan.n:
+            continue
+        base = votes_at(clusters, plan, [votes])
+        names = (f"RR.Maj{plan.k}", f"W.RR.Maj{plan.k}")
+        ours = every.over_n[:, [plan.over_n.index(name) for name in names], column]
+        pairs = paired(ours, base, resamples=resamples, seed=seed)
+        found.append(
+            {
+                "n": size,
+                "votes": votes,
+                "generated": size * lengths.generated,
+                "evaluated": size * float(cost[column]) * lengths.read,
+                "unit": lengths.unit,
+                "Maj1": float(base.mean()),
+                "over_maj1": {name: asdict(pair) for name, pair in zip(names, pairs, strict=True)},
+            }
+        )
+    return found

@@ -1,0 +1,282 @@
+"""Solve one question: sample, cluster, judge, pick. What `mathtune solve` does, and its table.
+
+>>> found = solve("At $4 each Ben takes 6 toys. What does he pay?", Solver())  # doctest: +SKIP
+>>> found.answer, found.clusters[0].votes, found.sure.votes                    # doctest: +SKIP
+('24', 15, 0.9375)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mathtune import prompts, ranking
+from mathtune.answers import cluster, extract
+from mathtune.answers.extract import ExtractRule
+from mathtune.errors import InputError
+from mathtune.ranking import Clusters, Strategy
+
+if TYPE_CHECKING:
+    from mathtune.engines.embedded import Draft
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solver:
+    """How a question is solved. Defaults are those of Liu et al. 2023, with fewer samples."""
+
+    generator: str = "embedded"
+    """The model that writes solutions: `embedded`, a hub id, a folder (a train step's too)."""
+    evaluator: str | None = None
+    """The model that judges them; None: nothing is judged, votes decide."""
+    n: int = 16
+    strategy: Strategy | None = None
+    """How the pick is made; None: W.RR with an evaluator, Maj1 without."""
+    k: int = 8
+    """The K of RR.MajK and W.RR.MajK, and the N of Maj1.TopN."""
+    temperature: float = 0.6
+    top_p: float = 0.95
+    max_tokens: int = 512
+    seed: int = 0
+    rule: ExtractRule = "explicit"
+    form: prompts.Form = "auto"
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A cluster: its answer, votes, summed score, and its best-scored (else earliest) solution.
+
+    `score` and `best_score` are None where nothing was judged; scores are S in [0, 1].
+    """
+
+    answer: str
+    votes: int
+    score: float | None
+    best_score: float | None
+    solution: str
+
+
+@dataclass(frozen=True)
+class Sure:
+    """How much speaks for the pick, each a part of 1; `votes` and `scores` are of its cluster.
+
+    votes: of all n samples, those without an answer included. scores: of all summed scores.
+    pick: S of the picked solution itself. None where nothing was judged.
+    """
+
+    votes: float
+    scores: float | None
+    pick: float | None
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A question's clusters, most votes first, and the pick.
+
+    `answer`, `solution` and `sure` are None where no sample ends in an answer.
+    """
+
+    question: str
+    answer: str | None
+    solution: str | None
+    strategy: Strategy
+    sure: Sure | None
+    clusters: tuple[Answered, ...]
+    n: int
+    no_answer: int
+    cut_off: int
+    tokens: int
+    generator: str
+    evaluator: str | None
+
+    def document(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return asdict(self)
+
+
+def solve(question: str, solver: Solver) -> Solved:
+    """Sample `n` solutions, cluster their answers, judge them once each, and pick.
+
+    Raises:
+        InputError: an empty or too long question, a setting out of range, a strategy that needs an
+            evaluator, or a model that cannot be used.
+    """
+    strategy = _checked(question, solver)
+    from mathtune.engines import models
+    from mathtune.engines.embedded import Embedded, Sampling
+    from mathtune.engines.scoring import Scorer
+
+    name = model_in(solver.generator)
+    model, tokenizer = models.load(name, device=solver.device)
+    prompt = prompts.solver(question, form=solver.form, tokenizer=tokenizer)
+    sampling = Sampling(
+        n=solver.n,
+        temperature=solver.temperature,
+        top_p=solver.top_p,
+        max_tokens=solver.max_tokens,
+    )
+    engine = Embedded(model, tokenizer, form=solver.form)
+    (drafts,) = engine.sample([prompt], sampling, seed=(solver.seed, 0))
+    if drafts[0].finish_reason == "prompt_too_long":
+        raise InputError(
+            f"question: longer than the {engine.context} tokens that {solver.generator!r} can "
+            "read; expected a shorter one."
+        )
+    answers = [extract(draft.text, rule=solver.rule) for draft in drafts]
+    texts = [None if answer is None else answer.text for answer in answers]
+    scores = None
+    if solver.evaluator is not None and any(text is not None for text in texts):
+        judge = model_in(solver.evaluator)
+        if judge != name:
+            model, tokenizer = models.load(judge, device=solver.device)
+        candidates = [
+            prompts.evaluator(question, draft.text, form=solver.form, tokenizer=tokenizer)
+            for draft, text in zip(drafts, texts, strict=True)
+            if text is not None
+        ]
+        (read,) = Scorer(model, tokenizer, form=solver.form).evaluate([candidates])
+        # A solution that does not fit the evaluator's context counts 0, as in the stage `score`.
+        values = iter(0.0 if score is None else score for score in read)
+        scores = np.array([0.0 if text is None else next(values) for text in texts])
+    return _picked(question, solver, strategy, drafts, texts, scores)
+
+
+def model_in(name: str) -> str:
+    """The model's folder where `name` is a train step's, else `name`.
+
+    Example:
+        >>> model_in("embedded")
+        'embedded'
+    """
+    inside = Path(name) / "model"
+    return str(inside) if (inside / "config.json").is_file() else name
+
+
+def _checked(question: str, solver: Solver) -> Strategy:
+    """The strategy; what cannot be meant is refused before a model is loaded."""
+    if not question.strip():
+        raise InputError("question: empty; expected a text.")
+    for name, value, least in (
+        ("n", solver.n, 1),
+        ("k", solver.k, 1),
+        ("max-tokens", solver.max_tokens, 1),
+        ("seed", solver.seed, 0),
+        ("temperature", solver.temperature, 0),
+    ):
+        if value < least:
+            raise InputError(f"--{name}: found {value}; expected at least {least}.")
+    if not 0 < solver.top_p <= 1:
+        raise InputError(f"--top-p: found {solver.top_p}; expected above 0 and at most 1.")
+    if solver.rule not in get_args(ExtractRule):
+        known = " or ".join(get_args(ExtractRule))
+        raise InputError(f"--extract {solver.rule}: no such rule; expected {known}.")
+    if solver.strategy is None:
+        return "Maj1" if solver.evaluator is None else "W.RR"
+    if solver.strategy not in get_args(Strategy):
+        known = ", ".join(get_args(Strategy))
+        raise InputError(f"--strategy {solver.strategy}: no such strategy; expected {known}.")
+    if solver.evaluator is None and solver.strategy != "Maj1":
+        raise InputError(
+            f"--strategy {solver.strategy}: reads scores; expected a model with --evaluator."
+        )
+    return solver.strategy
+
+
+def _picked(
+    question: str,
+    solver: Solver,
+    strategy: Strategy,
+    drafts: Sequence[Draft],
+    texts: Sequence[str | None],
+    scores: np.ndarray | None,
+) -> Solved:
+    groups = cluster(texts)
+    of = np.full(len(texts), -1)
+    for number, members in enumerate(groups):
+        of[members] = number
+    # Nothing is known to be right here; ranking only needs the verdicts for its oracles.
+    clusters = Clusters(of, np.zeros(len(groups), dtype=bool), scores)
+    position = ranking.pick(clusters, strategy, k=solver.k)
+    order = sorted(groups, key=lambda members: (-len(members), members[0]))
+    found = [_answered(members, drafts, texts, scores) for members in order]
+    sure = None
+    if position is not None:
+        members = groups[of[position]]
+        sure = Sure(
+            votes=len(members) / len(texts),
+            scores=None if scores is None else _part(scores[members].sum(), scores.sum()),
+            pick=None if scores is None else float(scores[position]),
+        )
+    return Solved(
+        question=question,
+        answer=None if position is None else texts[position],
+        solution=None if position is None else drafts[position].text,
+        strategy=strategy,
+        sure=sure,
+        clusters=tuple(found),
+        n=len(texts),
+        no_answer=sum(text is None for text in texts),
+        cut_off=sum(draft.finish_reason == "length" for draft in drafts),
+        tokens=sum(draft.tokens for draft in drafts),
+        generator=solver.generator,
+        evaluator=solver.evaluator,
+    )
+
+
+def _answered(
+    members: list[int],
+    drafts: Sequence[Draft],
+    texts: Sequence[str | None],
+    scores: np.ndarray | None,
+) -> Answered:
+    best = members[0] if scores is None else max(members, key=lambda i: (scores[i], -i))
+    return Answered(
+        answer=str(texts[members[0]]),
+        votes=len(members),
+        score=None if scores is None else float(scores[members].sum()),
+        best_score=None if scores is None else float(scores[best]),
+        solution=drafts[best].text,
+    )
+
+
+def _part(value: float, total: float) -> float:
+    return float(value / total) if total > 0 else 0.0
+
+
+def view(found: Solved) -> RenderableType:
+    """What the terminal shows: the clusters, the pick, its solution, and how sure it is."""
+    table = Table("answer", "votes", "summed score", "best score")
+    for one in found.clusters:
+        score = "" if one.score is None else f"{one.score:.2f}"
+        best = "" if one.best_score is None else f"{one.best_score:.2f}"
+        table.add_row(Text(_plain(one.answer)), str(one.votes), score, best)
+    if found.answer is None or found.sure is None or found.solution is None:
+        return Text(
+            f"None of the {found.n} samples ends in an answer ({found.cut_off} were cut off); try "
+            "a larger --max-tokens, more samples (-n), or --extract last-number."
+        )
+    table.caption = (
+        f"{found.n} samples, {found.no_answer} without an answer, {found.cut_off} cut off"
+    )
+    sure = f"{found.sure.votes:.0%} of the votes"
+    if found.sure.scores is not None and found.sure.pick is not None:
+        sure += f", {found.sure.scores:.0%} of the scores; its solution is judged "
+        sure += f"{found.sure.pick:.2f}"
+    head = Text(f"{_plain(found.answer)}", style="bold")
+    return Group(
+        table,
+        Text("answer: ") + head + Text(f"   ({found.strategy}; {sure})\n"),
+        Text(_plain(found.solution)),
+    )
+
+
+def _plain(text: str) -> str:
+    """Model text without control sequences."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)

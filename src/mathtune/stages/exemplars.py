@@ -1,0 +1,78 @@
+"""exemplars: solved problems drawn from a named set, to stand before each problem (few-shot).
+
+Between prepare and sample.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from mathtune import jsonl, prompts
+from mathtune.answers import extract
+from mathtune.errors import InputError
+from mathtune.records import Example
+from mathtune.stage import File, Stage
+
+
+class Exemplars(Stage[Path]):
+    """Draw exemplars, one solution a problem. Handle: their file, for `few_shot` of sample.
+
+    Example:
+        >>> Exemplars(solutions="solutions.jsonl").outputs(Path("shots")).as_posix()
+        'shots/exemplars.jsonl'
+    """
+
+    solutions: File
+    """The solutions to draw from; the style of the exemplars is theirs."""
+    shots: int = Field(default=4, ge=1)
+    """How many; 4 in Liu et al. 2023."""
+    form: prompts.Form = "plain"
+    """minerva: end each solution in Minerva's sentence, with its final answer; only solutions that
+    have one are drawn. Other forms: the solutions as they are."""
+    longest: int = Field(default=1_200, ge=1)
+    """Longer solutions, in characters, are not drawn: the exemplars stand before every problem."""
+    seed: int = 0
+    """Seed of the draw."""
+
+    def outputs(self, folder: Path) -> Path:
+        """The exemplars."""
+        return folder / "exemplars.jsonl"
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        """Write the exemplars.
+
+        Raises:
+            InputError: too few problems have a solution that can be drawn.
+        """
+        fitting: dict[str, Example] = {}
+        rows = list(jsonl.read(self.solutions, Example))
+        random.Random(self.seed).shuffle(rows)
+        for row in rows:
+            shown = self._shown(row)
+            if shown is not None and len(shown.solution) <= self.longest:
+                fitting.setdefault(row.problem_id, shown)
+        if len(fitting) < self.shots:
+            raise InputError(
+                f"{self.solutions}: {len(fitting)} problems have a solution that can be an "
+                f"exemplar; expected at least {self.shots}."
+            )
+        drawn = list(fitting.values())[: self.shots]
+        jsonl.write(self.outputs(folder), drawn)
+        return {"of": len(rows), "problems": [row.problem_id for row in drawn]}
+
+    def _shown(self, row: Example) -> Example | None:
+        if self.form != "minerva":
+            return row
+        answer = extract(row.solution)
+        if answer is None:
+            return None
+        return Example(
+            problem_id=row.problem_id,
+            problem=row.problem,
+            solution=prompts.minerva_solution(row.solution, answer.text),
+            source=row.source,
+        )
