@@ -18,6 +18,9 @@ from mathtune.report.results import Results
 from mathtune.report.seeds import over_seeds
 
 GAP = "gap"
+SCRIPTS = (("katex/katex.min.js",), ("texts.js", "page.js"))
+"""The page's scripts, each the files one after the other. KaTeX (MIT, Khan Academy and others; its
+licence stands beside it) is as its makers publish it, and draws MathML, which needs no fonts."""
 
 
 def write(results: Results, folder: Path, *, name: str = "report") -> Path:
@@ -37,17 +40,14 @@ def write(results: Results, folder: Path, *, name: str = "report") -> Path:
 
 
 def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, str]]) -> str:
-    """The page: everything in it, nothing fetched, and only its own script may run."""
+    """The page: everything in it, nothing fetched, and only its own scripts may run."""
     here = files("mathtune.report")
-    script = (here / "page.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string((here / "page.html").read_text(encoding="utf-8"))
     return template.render(
         title=results.title,
         sentence=sentence(results, found),
-        script=script,
-        script_hash=f"sha256-{digest}",
+        scripts=[_script(*names) for names in SCRIPTS],
         css=(here / "page.css").read_text(encoding="utf-8"),
         gap=pictures.get(GAP),
         figures=[picture for key, picture in pictures.items() if key != GAP],
@@ -73,6 +73,14 @@ def markdown(results: Results, found: list[Closed], captions: dict[str, str]) ->
         made_with = [f"{key} {value}" for key, value in _made_with(results).items() if value]
         parts.append(f"Made with {'; '.join(made_with)}.\n")
     return "\n".join(parts)
+
+
+def _script(*names: str) -> dict[str, str]:
+    """A script's text and the hash by which the page's policy knows it."""
+    here = files("mathtune.report")
+    text = "".join((here / name).read_text(encoding="utf-8") for name in names)
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+    return {"text": text, "hash": f"sha256-{digest}"}
 
 
 def _picture(name: str, caption: str) -> str:
