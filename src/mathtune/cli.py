@@ -129,11 +129,30 @@ def show(
 
 
 @app.command()
-def report(run_folder: RunFolder) -> None:
-    """Write report.md, report.html and metrics.json of a run."""
+def report(
+    run_folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Of several runs: the page, else comparison.html."),
+    ] = None,
+) -> None:
+    """Write report.md, report.html and metrics.json of a run; or compare several runs.
+
+    Several: each is compared with the first, problem by problem, with intervals and p. Example:
+
+    mathtune report runs/quickstart runs/other --out comparison.html
+    """
     from mathtune import report
 
-    say(f"report: {report.build(run_folder)}")
+    if len(run_folders) == 1:
+        if out is not None:
+            raise InputError("--out: only for several runs; one run's report is in its folder.")
+        say(f"report: {report.build(run_folders[0])}")
+        return
+    page, tables = report.build_comparison(run_folders, out or Path("comparison.html"))
+    for table in tables:
+        output.print(table)
+    say(f"report: {page}")
 
 
 @app.command()
