@@ -45,7 +45,7 @@ def test_missing_empty_and_truncated_files(tmp_path: Path) -> None:
     torn = bytearray(gzip.compress(random.Random(0).randbytes(10_000)))
     torn[60:90] = bytes(30)  # inside the compressed data: zlib itself stumbles
     (tmp_path / "torn.jsonl.gz").write_bytes(torn)
-    with pytest.raises(InputError, match="torn[.]jsonl[.]gz: not a complete gzip"):
+    with pytest.raises(InputError, match="not a complete gzip"):
         list(jsonl.lines(tmp_path / "torn.jsonl.gz"))
 
 

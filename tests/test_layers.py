@@ -21,7 +21,7 @@ LAYERS = [
     {"data", "embedded", "fingerprint"},
     {"engines", "training"},
     {"run", "stages"},
-    {"report", "recipes", "overview", "elsewhere"},
+    {"report", "recipes", "overview", "elsewhere", "reference"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -87,9 +87,10 @@ def write(found: Compared, page: Path) -> Path:
         figure={"svg": figures.inline(svg), "caption": caption},
         tables=accuracies(found),
         names=found.names,
-        verdicts="greedy solution and majority",
         changed=[
-            {"name": name, "problems": _changed(found, name, page.parent)} for name in found.rows
+            {"name": name, "count": len(problems), "problems": problems[:SHOWN]}
+            for name in found.rows
+            if (problems := _changed(found, name, page.parent))
         ],
         settings=settings(found),
     )
@@ -229,7 +230,7 @@ def _changed(found: Compared, name: str, beside: Path) -> list[dict[str, Any]]:
         ]
         start = problem.problem[:START].encode("utf-8", "replace").decode("utf-8")
         problems.append({"id": problem_id, "start": start, "runs": runs})
-    return problems[:SHOWN]
+    return problems
 
 
 def _marks(row: Measured, problem_id: str) -> str:

@@ -172,7 +172,7 @@ def differences(found: Compared) -> Figure:
     lines = [
         (f"{name}: {metric}", [one[metric] for one in found.minus[name]])
         for name, each in found.rows.items()
-        for metric in ("Pass@1", "mean", f"Maj1@{each[0].n}", "W.RR", f"Pass@{each[0].n}")
+        for metric in (each[0].first, f"Maj1@{each[0].n}", "W.RR")
         if all(metric in one for one in found.minus[name])
     ]
     others = found.names[1:]
