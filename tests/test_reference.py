@@ -101,7 +101,14 @@ def test_a_schema_names_what_is_wrong(text: str, fault: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["data: gsm8k", "limit: 5", "ssft.epochs: 3", "train: {lora: {rank: 8}}", "some-step: {n: 3}"],
+    [
+        "data: gsm8k",
+        "limit: 5",
+        "ssft.epochs: 3",
+        "train: {lora: {rank: 8}}",
+        "some-step: {n: 3}",
+        "fields: problem=q",
+    ],
 )
 def test_a_schema_accepts_what_the_program_does(text: str) -> None:
     assert check(text, "quickstart") == []

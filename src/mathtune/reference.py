@@ -89,11 +89,13 @@ def schema(recipe: str) -> dict[str, Any]:
     groups = whole["$defs"]
     for stage in STAGES:
         groups[stage.__name__].pop("required", None)  # a step's other settings come from the recipe
+    fields = groups["Prepare"]["properties"]
+    fields["fields"] = {"anyOf": [fields["fields"], {"type": "string"}]}
     own = groups.pop(config.__name__)
     properties: dict[str, Any] = {"recipe": {"const": recipe}}
     properties |= own["properties"]
     properties["data"] = {"anyOf": [{"type": "string"}, refs[Prepare, "validation"]]}
-    properties |= {name: groups["Prepare"]["properties"][name] for name in SHORT}
+    properties |= {name: fields[name] for name in SHORT}
     for stage in STAGES:
         properties.setdefault(stage.kind(), refs[stage, "validation"])
     for name, kind in _steps(recipe).items():

@@ -108,11 +108,14 @@ def test_a_run_filters_links_and_keys(built: Path, opened: Opened) -> None:
     opened.go(built.as_uri())
     page = opened.page
     assert page.title() == "made – mathtune"
+    assert page.evaluate("scrollY") == 0  # the answer first
     assert page.inner_text("#count") == "5 of 5 problems"
     page.select_option("#filters select >> nth=1", "missed")
     assert page.inner_text("#count") == "1 of 5 problems"
+    assert page.inner_text("#where") == "not in the filtered list"
     page.click("#list a")
     page.wait_for_url("**#row=ssft&problem=saved")
+    page.wait_for_function("document.getElementById('where').textContent === '1 of 1'")
     assert opened.shown().startswith("saved")
     assert "RR.All: sample 2 ✓ correct" in opened.shown()
     page.select_option("#filters select >> nth=1", "all")

@@ -136,6 +136,7 @@ function list() {
   };
   document.getElementById("turn").replaceChildren(
     turn("‹ back", -1), `page ${state.page + 1} of ${pages}`, turn("on ›", 1));
+  position();
 }
 
 function step(by) {
@@ -162,11 +163,21 @@ async function open(id) {
   list();
   const block = await unpack("block-" + entry.block);
   if (state.id !== id) return;
-  detail(block.find((one) => one.id === id), at, found.length);
-  document.querySelector(".list [aria-current]")?.scrollIntoView({ block: "nearest" });
+  detail(block.find((one) => one.id === id));
+  reveal(document.querySelector(".list [aria-current]"));
 }
 
-function detail(problem, at, count) {
+// Scroll the list, and never the page, so that the item is seen.
+function reveal(item) {
+  if (!item) return;
+  const box = document.querySelector(".list");
+  const above = box.getBoundingClientRect().top - item.getBoundingClientRect().top;
+  const below = item.getBoundingClientRect().bottom - box.getBoundingClientRect().bottom;
+  if (above > 0) box.scrollTop -= above;
+  else if (below > 0) box.scrollTop += below;
+}
+
+function detail(problem) {
   const title = make("h3", "");
   spell(title, problem.id);
   const link = make("a", "", "link");
@@ -177,7 +188,9 @@ function detail(problem, at, count) {
     return button;
   };
   const head = make("div", "head", title, link, move("‹ k", -1), move("j ›", 1));
-  head.append(make("span", "note", at < 0 ? "not in the filtered list" : `${at + 1} of ${count}`));
+  const where = make("span", "note");
+  where.id = "where";
+  head.append(where);
   const about = [problem.subject, problem.level && `level ${problem.level}`].filter(Boolean).join(", ");
   const gold = make("p", "", "Gold answer: ", answer(problem.gold, "gold"));
   if (about) gold.append(` · ${about}`);
@@ -195,7 +208,15 @@ function detail(problem, at, count) {
       make("li", "", `${name}: sample ${index} `, verdict(byIndex.get(index).verdict)))));
   }
   place.append(solutions);
+  position();
   draw(problem, solutions);
+}
+
+function position() {
+  const found = matching();
+  const at = found.findIndex((one) => one.id === state.id);
+  const where = document.getElementById("where");
+  if (where) where.textContent = at < 0 ? "not in the filtered list" : `${at + 1} of ${found.length}`;
 }
 
 function measure(value, most, text) {
