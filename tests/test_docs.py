@@ -81,8 +81,8 @@ def test_it_is_a_command_whose_settings_resolve(command: str, desk: Path) -> Non
         return
     name, *rest = words
     shell = rest.index(">") if ">" in rest else len(rest)
-    context = PROGRAM.commands[name].make_context(name, rest[:shell])  # type: ignore[attr-defined]
-    given = context.params
+    program = PROGRAM.commands[name]  # type: ignore[attr-defined]
+    given = program.make_context(name, rest[:shell]).params
     if name == "run":
         found = resolve(
             given["recipe"], config=given["config"], assignments=given["assignments"] or []
@@ -100,7 +100,7 @@ def test_it_is_a_command_whose_settings_resolve(command: str, desk: Path) -> Non
         if name in ("grade", "measure") and not others and "=" not in first:
             assert first in ("outputs.jsonl", "outputs.jsonl.gz"), "the reader's own file"
             return
-        positional = cli.POSITIONAL[KINDS[name]]
+        (positional,) = re.findall(r"The file given first is `(\w+)`", program.help)
         arguments = [first if "=" in first else f"{positional}={first}", *others]
         validated(KINDS[name], settings.read(given["config"], arguments, beside=None))
 

@@ -213,19 +213,7 @@ def schema(
     typer.echo(json.dumps(reference.schema(recipe), indent=2))
 
 
-POSITIONAL: dict[type[Stage[Any]], str] = {
-    Prepare: "source",
-    Train: "examples",
-    Sample: "problems",
-    Grade: "samples",
-    Score: "samples",
-    Collect: "samples",
-    Measure: "samples",
-}
-"""The setting that a stage's first argument fills, where it is given without its name."""
-
-
-def _stage_command(kind: type[Stage[Any]]) -> None:
+def _stage_command(kind: type[Stage[Any]], positional: str) -> None:
     """Add a stage as a command: `mathtune STAGE [FILE] [key=value ...] --out FOLDER`."""
 
     def command(
@@ -234,14 +222,15 @@ def _stage_command(kind: type[Stage[Any]]) -> None:
         out: Out = None,
         redo: Redo = False,
     ) -> None:
-        run_stage(kind, arguments or [], config, out, redo)
+        run_stage(kind, positional, arguments or [], config, out, redo)
 
-    command.__doc__ = stage_help(kind)
+    command.__doc__ = stage_help(kind, positional)
     app.command(name=kind.kind())(command)
 
 
 def run_stage(
     kind: type[Stage[Any]],
+    positional: str,
     arguments: list[str],
     config: str | None,
     out: Path | None,
@@ -249,7 +238,7 @@ def run_stage(
 ) -> None:
     """Execute one stage on plain files; its folder is skipped and resumed as a recipe's step is."""
     if arguments and "=" not in arguments[0]:
-        arguments = [f"{POSITIONAL[kind]}={arguments[0]}", *arguments[1:]]
+        arguments = [f"{positional}={arguments[0]}", *arguments[1:]]
     stage = validated(kind, settings.read(config, arguments, beside=None))
     if out is None:
         raise InputError(f"mathtune {kind.kind()}: --out is missing; expected the folder to write.")
@@ -261,10 +250,10 @@ def run_stage(
     say(f"wrote {out}")
 
 
-def stage_help(kind: type[Stage[Any]]) -> str:
+def stage_help(kind: type[Stage[Any]], positional: str) -> str:
     """A stage's help: its docstring's first paragraph, then every setting with its default."""
     summary = (inspect.getdoc(kind) or "").partition("\n\n")[0]
-    lines = [summary, "", f"The file given first is `{POSITIONAL[kind]}`. Settings:", "", "\b"]
+    lines = [summary, "", f"The file given first is `{positional}`. Settings:", "", "\b"]
     for name, field in kind.model_fields.items():
         default = (
             ""
@@ -277,7 +266,7 @@ def stage_help(kind: type[Stage[Any]]) -> str:
 
 def two_uses(kind: type[Stage[Any]], file_alone: str) -> str:
     """The help of a command that also reads other programs' files: that use, then the stage's."""
-    return f"{file_alone}\n\nWith problems=FILE: {stage_help(kind)}"
+    return f"{file_alone}\n\nWith problems=FILE: {stage_help(kind, 'samples')}"
 
 
 GRADE_FILE = (
@@ -294,8 +283,14 @@ MEASURE_FILE = (
     "Example:\n\nmathtune measure outputs.jsonl.gz --grader prm800k --report report.html"
 )
 
-for _kind in (Prepare, Train, Sample, Score, Collect):
-    _stage_command(_kind)
+for _kind, _positional in (
+    (Prepare, "source"),
+    (Train, "examples"),
+    (Sample, "problems"),
+    (Score, "samples"),
+    (Collect, "samples"),
+):
+    _stage_command(_kind, _positional)
 
 
 @app.command(help=two_uses(Grade, GRADE_FILE))
@@ -318,7 +313,7 @@ def grade(
     if file is None:
         _refuse("grade", {"--fields": fields, "--strict": strict})
         given = [*(arguments or []), *_assignments(grader=grader, extract=extract)]
-        run_stage(Grade, given, config, out, redo)
+        run_stage(Grade, "samples", given, config, out, redo)
         return
     from mathtune.elsewhere import Request, grade_file
     from mathtune.elsewhere.grading import tables
@@ -355,7 +350,7 @@ def measure(
         alone = {"--score": score, "--json": as_json, "--report": page, "--fields": fields}
         _refuse("measure", {**alone, "--extract": extract, "--strict": strict})
         given = [*(arguments or []), *_assignments(grader=grader)]
-        run_stage(Measure, given, config, out, redo)
+        run_stage(Measure, "samples", given, config, out, redo)
         return
     if out is not None or redo:
         raise InputError("--out and --redo go with problems=FILE; expected --json or --report.")
