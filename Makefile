@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart quickstart-full smollm2 test quick-test check fix clean
+.PHONY: help quickstart quickstart-full smollm2 test quick-test check fix docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -32,6 +32,9 @@ check: $(VENV)/dev ## Format, lint, types, all tests
 fix: $(VENV)/dev ## Format and mend what can be mended
 	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/ruff check --fix src tests benchmarks
+
+docs: $(VENV)/dev ## Write docs/settings.md anew from the code
+	$(BIN)/mathtune settings > docs/settings.md
 
 clean: ## Remove the environment and what tools left
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

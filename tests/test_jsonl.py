@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,11 @@ def test_missing_empty_and_truncated_files(tmp_path: Path) -> None:
     (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(GOOD * 1000)[:-12])
     with pytest.raises(InputError, match="not a complete gzip"):
         list(jsonl.read(tmp_path / "cut.jsonl.gz", Problem))
+    torn = bytearray(gzip.compress(random.Random(0).randbytes(10_000)))
+    torn[60:90] = bytes(30)  # inside the compressed data: zlib itself stumbles
+    (tmp_path / "torn.jsonl.gz").write_bytes(torn)
+    with pytest.raises(InputError, match="not a complete gzip"):
+        list(jsonl.lines(tmp_path / "torn.jsonl.gz"))
 
 
 def test_gzip_and_plain_read_alike(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ LAYERS = [
     {"data", "embedded", "fingerprint"},
     {"engines", "training"},
     {"run", "stages", "solving"},
-    {"report", "recipes", "overview", "elsewhere", "comparing"},
+    {"report", "recipes", "overview", "elsewhere", "reference", "comparing"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console, RenderableType
 
-from mathtune import jsonl
+from mathtune import cli, jsonl
 from mathtune.errors import InputError
 from mathtune.overview import plan_table, problem_view, status_table
 from mathtune.records import Problem, Sample
-from mathtune.run import Run, run_recipe
+from mathtune.run import Run, locked, run_recipe
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
 
@@ -48,9 +49,60 @@ def made(tmp_path: Path) -> tuple[Path, Run]:
 def test_plan_and_status(made: tuple[Path, Run]) -> None:
     folder, run = made
     assert "measure" in shown(plan_table(run))
-    assert shown(status_table(folder)).count("finished") == 2
+    view = shown(status_table(folder))
+    assert view.count("finished ") == 3  # two steps, and the sum
+    assert "2 of 2 steps finished" in view
     (folder / "row" / "step.json").rename(folder / "row" / "started.json")
-    assert "under way" in shown(status_table(folder))
+    view = shown(status_table(folder))
+    assert "interrupted" in view
+    assert "No process works on it" in " ".join(view.split())
+    with locked(folder):
+        view = shown(status_table(folder))
+    assert "under way" in view
+    assert "1 of 2 steps finished" in view
+    assert "No process" not in view
+
+
+def planned(folder: Path, name: str, stage: str, config: dict[str, Any]) -> None:
+    """A run whose only step is under way."""
+    step = {"name": name, "stage": stage, "reads": [], "config": config}
+    jsonl.write_json(folder / "plan.json", {"recipe": "r", "steps": [step]})
+    (folder / name).mkdir()
+    jsonl.write_json(folder / name / "started.json", {})
+
+
+def test_how_far_a_step_is(tmp_path: Path) -> None:
+    """Three of two problems with two samples each: three quarters."""
+    rows = [Problem(id=name, problem="?", answer="1") for name in "ab"]
+    jsonl.write(tmp_path / "p.jsonl", rows)
+    planned(tmp_path, "s", "sample", {"problems": "p.jsonl", "n": 2, "greedy": False})
+    assert "interrupted " in shown(status_table(tmp_path))
+    (tmp_path / "s" / "samples.jsonl").write_bytes(b"{}\n{}\n{}\n{torn")
+    assert "3 of 4 rows (75%), " in shown(status_table(tmp_path))
+
+
+def test_how_far_a_training_is(tmp_path: Path) -> None:
+    planned(tmp_path, "t", "train", {"examples": []})
+    (tmp_path / "t" / "training.jsonl").write_bytes(b'{"update":1}\n{"update":2,"loss":1}\n{"up')
+    assert "interrupted: update 2, " in shown(status_table(tmp_path))
+
+
+def test_the_commands(
+    made: tuple[Path, Run], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for arguments in (["status", str(made[0])], ["show", str(made[0]), "a", "--row", "row"]):
+        monkeypatch.setattr("sys.argv", ["mathtune", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        assert stopped.value.code in (0, None)
+    text = capsys.readouterr().out
+    assert "2 of 2 steps finished" in text
+    assert "gold answer: 2" in text
+    monkeypatch.setattr("sys.argv", ["mathtune", "show", str(made[0]), "nothing"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 2
+    assert "nothing: no such problem in row" in capsys.readouterr().err
 
 
 def test_a_problem_with_its_clusters(made: tuple[Path, Run]) -> None:

@@ -18,7 +18,7 @@ from mathtune import settings
 from mathtune.errors import InputError
 from mathtune.fingerprint import inputs
 from mathtune.progress import console, output, say
-from mathtune.recipes import resolve
+from mathtune.recipes import RECIPES, resolve
 from mathtune.run import execute, missing, run_recipe
 from mathtune.stage import Stage, validated
 from mathtune.stages.collect import Collect
@@ -30,6 +30,7 @@ from mathtune.stages.prepare import Prepare
 from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
+from mathtune.version import __version__
 
 app = typer.Typer(
     name="mathtune",
@@ -70,9 +71,35 @@ Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first broken
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")]
 
 
+def recipe_names(incomplete: str) -> list[str]:
+    """The recipes and shipped settings that begin so: what the shell completes."""
+    names = {*RECIPES, *settings.shipped("mathtune.recipes")}
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and stop, where it is asked for."""
+    if wanted:
+        typer.echo(f"mathtune {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Options of the program itself; the text above is what `--help` shows."""
+
+
 @app.command()
 def run(
-    recipe: Annotated[str, typer.Argument(help="A recipe, or settings that name one.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(help="A recipe, or settings that name one.", autocompletion=recipe_names),
+    ],
     assignments: Assignments = None,
     config: Config = None,
     out: Annotated[Path | None, typer.Option(help="The run folder, else runs/<recipe>.")] = None,
@@ -208,20 +235,61 @@ def compare(
 
 
 @app.command()
-def report(run_folder: RunFolder) -> None:
-    """Write report.md, report.html and metrics.json of a run."""
+def report(
+    run_folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Of several runs: the page, else comparison.html."),
+    ] = None,
+) -> None:
+    """Write report.md, report.html and metrics.json of a run; or compare several runs.
+
+    Several: each is compared with the first, problem by problem, with intervals and p. Example:
+
+    mathtune report runs/quickstart runs/other --out comparison.html
+    """
     from mathtune import report
 
-    say(f"report: {report.build(run_folder)}")
+    if len(run_folders) == 1:
+        if out is not None:
+            raise InputError("--out: only for several runs; one run's report is in its folder.")
+        say(f"report: {report.build(run_folders[0])}")
+        return
+    page, tables = report.build_comparison(run_folders, out or Path("comparison.html"))
+    for table in tables:
+        output.print(table)
+    say(f"report: {page}")
 
 
 @app.command()
 def env() -> None:
-    """Print what to paste into a bug report."""
-    from mathtune.provenance import environment
+    """Print what to paste into a bug report: versions, devices, memory, threads; no secrets."""
+    from mathtune.provenance import bug_report
 
-    for key, value in environment().items():
+    for key, value in bug_report().items():
         typer.echo(f"{key}: {value}")
+
+
+@app.command("settings")
+def all_settings() -> None:
+    """Print every setting of every recipe and stage, in Markdown: docs/settings.md."""
+    from mathtune.reference import markdown
+
+    typer.echo(markdown(), nl=False)
+
+
+@app.command()
+def schema(
+    recipe: Annotated[str, typer.Argument(help="A recipe.", autocompletion=recipe_names)],
+) -> None:
+    """Print the JSON Schema of a recipe's YAML settings, for editors.
+
+    Example: mathtune schema liu2023 > liu2023.schema.json, and as the first line of the settings
+    # yaml-language-server: $schema=liu2023.schema.json
+    """
+    from mathtune import reference
+
+    typer.echo(json.dumps(reference.schema(recipe), indent=2))
 
 
 def _stage_command(kind: type[Stage[Any]], positional: str) -> None:

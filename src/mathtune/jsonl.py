@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TypeVar
@@ -56,7 +57,7 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise InputError(f"{path}: no such file; expected a .jsonl or .jsonl.gz file.") from None
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder; expected a .jsonl or .jsonl.gz file.") from None
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: not a complete gzip file ({error}).") from None
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,9 +17,13 @@ from rich.text import Text
 from mathtune import jsonl
 from mathtune.errors import InputError
 from mathtune.records import Problem
-from mathtune.run import PLAN, STARTED, STEP, Run
+from mathtune.run import LOCK, PLAN, STARTED, STEP, Run
 from mathtune.samples import Joined, read_groups, read_problems
 from mathtune.stages.measure import read_outcomes
+
+CURVE = "training.jsonl"
+GROWING = ("samples.jsonl", "scores.jsonl", CURVE)
+"""The files that a step appends to while it works."""
 
 
 def plan_table(run: Run) -> Table:
@@ -39,19 +46,78 @@ def read_plan(folder: Path) -> dict[str, Any]:
 
 
 def status_table(folder: Path) -> Table:
-    """Every step of a run: finished (with its time), under way, or waiting."""
+    """Every step of a run: finished (with its time), under way (with what is done), or waiting."""
     plan = read_plan(folder)
+    working = is_locked(folder)
     table = Table("step", "stage", "state", "wall s", "CPU s", title=f"{plan['recipe']}: {folder}")
+    finished = [step for step in plan["steps"] if (folder / step["name"] / STEP).exists()]
+    total = 0.0
     for step in plan["steps"]:
         place = folder / step["name"]
-        if (place / STEP).exists():
+        if step in finished:
             cost = jsonl.read_json(place / STEP)["bill"]
+            total += cost["wall_s"]
             times = (f"{cost['wall_s']:.1f}", f"{cost['cpu_s']:.1f}")
             table.add_row(step["name"], step["stage"], "finished", *times)
+        elif (place / STARTED).exists():
+            state = "under way" if working else "interrupted"
+            done = so_far(folder, step)
+            table.add_row(step["name"], step["stage"], f"{state}{done and ': ' + done}", "", "")
         else:
-            state = "under way" if (place / STARTED).exists() else "waiting"
-            table.add_row(step["name"], step["stage"], state, "", "")
+            table.add_row(step["name"], step["stage"], "waiting", "", "")
+    table.caption = f"{len(finished)} of {len(plan['steps'])} steps finished in {total:.0f} s."
+    if len(finished) < len(plan["steps"]) and not working:
+        table.caption += " No process works on it; the same command continues it."
     return table
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process works in the run folder: it holds the folder's lock as long as it lives."""
+    if not (folder / LOCK).exists():
+        return False
+    with (folder / LOCK).open() as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def so_far(folder: Path, step: Mapping[str, Any]) -> str:
+    """What an unfinished step has written: rows or updates, of how many, and how old that is.
+
+    Empty where the stage writes only when it is done.
+    """
+    place = folder / step["name"]
+    found = next((path for path in map(place.joinpath, GROWING) if path.exists()), None)
+    if found is None:
+        return ""
+    age = max(0.0, time.time() - found.stat().st_mtime)
+    if found.name == CURVE:
+        words = f"update {_last_update(found):,}"
+    else:
+        with found.open("rb") as stream:
+            rows = sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1 << 20), b""))
+        whole = _rows_wanted(folder, step["config"])
+        words = f"{rows:,} of {whole:,} rows ({rows / whole:.0%})" if whole else f"{rows:,} rows"
+    return f"{words}, {age:.0f} s ago"
+
+
+def _last_update(curve: Path) -> int:
+    """The update that a training curve has reached; its last line may be torn."""
+    lines = curve.read_bytes().rpartition(b"\n")[0].splitlines()
+    return msgspec.json.decode(lines[-1])["update"] if lines else 0
+
+
+def _rows_wanted(folder: Path, config: Mapping[str, Any]) -> int:
+    """The rows that a sample or score step will have written; 0 where that cannot be told."""
+    problems = folder / config["problems"]
+    if "samples" in config:
+        samples = folder / config["samples"][0]
+        return sum(1 for _ in jsonl.lines(samples)) if samples.exists() else 0
+    if not problems.exists():
+        return 0
+    return sum(1 for _ in jsonl.lines(problems)) * (1 if config["greedy"] else config["n"])
 
 
 def problem_view(folder: Path, problem_id: str, *, row: str | None) -> RenderableType:

@@ -13,7 +13,14 @@ from pathlib import Path
 
 from mathtune.version import __version__
 
-PACKAGES = ("torch", "transformers", "peft", "accelerate", "datasets", "vllm", "numpy")
+PACKAGES = (
+    *("torch", "transformers", "tokenizers", "peft", "accelerate", "datasets", "vllm", "ray"),
+    *("numpy", "pydantic", "math-verify"),
+)
+
+
+TOLD = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM")
+"""The environment's variables that change what we do; no other is read or shown."""
 
 
 def record() -> dict[str, str | int | None]:
@@ -22,18 +29,54 @@ def record() -> dict[str, str | int | None]:
     return {**environment(), "finished": finished}
 
 
-@cache
 def environment() -> dict[str, str | int | None]:
-    """What to paste into a bug report."""
+    """Versions, commit and device."""
+    return {**_software(), "device": _device(), **_versions()}
+
+
+def bug_report() -> dict[str, str | int | None]:
+    """What to paste into a bug report: no path, no user, no host, no secret.
+
+    Imports torch where it is installed, to ask for its devices and threads.
+    """
+    found = {**_software(), "memory": _memory()}
+    if _version("torch"):
+        import torch
+
+        found["torch threads"] = torch.get_num_threads()
+        accelerator = torch.accelerator
+        if accelerator.is_available():
+            count = accelerator.device_count()
+            found["accelerators"] = f"{count} x {accelerator.current_accelerator()}"
+        if torch.cuda.is_available():
+            parts = [torch.cuda.get_device_properties(n) for n in range(torch.cuda.device_count())]
+            found["devices"] = "; ".join(
+                f"{part.name}, {part.total_memory / 2**30:.0f} GiB" for part in parts
+            )
+            found["cuda"] = torch.version.cuda
+    found["device"] = _device()
+    return {**found, **_versions(), **{name: os.environ.get(name, "not set") for name in TOLD}}
+
+
+@cache
+def _software() -> dict[str, str | int | None]:
     return {
         "mathtune": __version__,
         "commit": _commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "device": _device(),
-        **{name: found for name in PACKAGES if (found := _version(name))},
     }
+
+
+@cache
+def _versions() -> dict[str, str | int | None]:
+    return {name: found for name in PACKAGES if (found := _version(name))}
+
+
+def _memory() -> str:
+    size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{size / 2**30:.1f} GiB"
 
 
 def _version(package: str) -> str | None:

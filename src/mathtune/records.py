@@ -18,6 +18,9 @@ from enum import StrEnum
 
 import msgspec
 
+UNKNOWN = "unknown"
+"""The `finish_reason` of a sample from elsewhere: how it ended and its tokens are not known."""
+
 
 class Row(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True

@@ -141,6 +141,16 @@ def training_flops(parameters: float, *, tokens: float) -> float:
     return 6.0 * parameters * tokens
 
 
+def reading_flops(parameters: float, *, tokens: float) -> float:
+    """FLOPs of one forward pass over `tokens`: their C_fwd(n) = 2 N without its attention term.
+
+    Example:
+        >>> reading_flops(1e9, tokens=100)
+        200000000000.0
+    """
+    return 2.0 * parameters * tokens
+
+
 def sampling_flops(
     parameters: float,
     *,

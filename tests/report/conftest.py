@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +78,23 @@ class Maker:
                         cluster=given.index(answer) if found else None,
                     )
                 )
-        self.step(f"{name}-samples", "sample", {"model": model}, {})
+        config = {"model": model, "few_shot": None}
+        self.step(f"{name}-samples", "sample", config, {"samples": len(samples)})
         self.step(f"{name}-grades", "grade", {}, {})
         jsonl.write(self.folder / f"{name}-samples" / "samples.jsonl", samples)
         jsonl.write(self.folder / f"{name}-grades" / "grades.jsonl", grades)
         return [f"{name}-samples/samples.jsonl", f"{name}-grades/grades.jsonl"]
+
+    def trained(self, name: str, start: str, objective: str, examples: str, updates: int) -> None:
+        """Step `<name>`, a train step whose model has 6 parameters that are no embeddings."""
+        config = {"model": start, "objective": objective, "examples": [examples]}
+        self.step(name, "train", config, {"updates": updates})
+        model = self.folder / name / "model"
+        model.mkdir()
+        jsonl.write_json(model / "config.json", {"num_hidden_layers": 1, "hidden_size": 3})
+        tensors = {"model.embed_tokens.weight": [5, 3], "layers.0.up.weight": [2, 3]}
+        head = json.dumps({name: {"shape": shape} for name, shape in tensors.items()}).encode()
+        (model / "model.safetensors").write_bytes(struct.pack("<Q", len(head)) + head)
 
     def scores(self, name: str, given: dict[str, tuple[float, ...]]) -> str:
         rows = [
@@ -88,7 +102,7 @@ class Maker:
             for problem_id, scores in given.items()
             for index, score in enumerate(scores)
         ]
-        self.step(f"{name}-scores", "score", {}, {})
+        self.step(f"{name}-scores", "score", {"model": "evaluator/model"}, {})
         jsonl.write(self.folder / f"{name}-scores" / "scores.jsonl", rows)
         return f"{name}-scores/scores.jsonl"
 
@@ -124,7 +138,9 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     columns = make.samples("base", "embedded", answers)
     make.measure("base", {"problems": test, "samples": columns})
 
-    make.step("ssft", "train", {"model": "embedded"}, {"updates": 12})
+    make.trained("ssft", "embedded", "mle", "data/solutions.jsonl", 12)
+    make.trained("evaluator", "ssft/model", "cls-margin", "pairs/pairs.jsonl", 4)
+    make.trained("again", "evaluator/model", "mle", "data/solutions.jsonl", 5)
     points = [b'{"update":%d,"loss":%f,"learning_rate":0.1}\n' % (n, 3 / n) for n in range(1, 13)]
     points.append(b'{"update":12,"validation_loss":0.5}\n')
     (make.folder / "ssft" / "training.jsonl").write_bytes(b"".join(points))

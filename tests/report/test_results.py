@@ -20,8 +20,15 @@ def test_rows_are_apart_from_what_k_is_chosen_on(results: Results) -> None:
     assert [row.name for row in results.choices] == ["validation"]
     assert results.reference is not None
     assert results.reference.name == "ssft"
-    assert [row.updates for row in results.rows] == [None, 12, None]
+    assert [row.origin.updates for row in results.rows] == [None, 12, 5]
     assert [point.update for point in results.curves["ssft"]] == [*range(1, 13), 12]
+
+
+def test_where_a_row_comes_from(results: Results) -> None:
+    base, ssft, again = (row.origin for row in results.rows)
+    assert (base.objectives, base.evaluator) == ((), None)
+    assert (ssft.objectives, ssft.evaluator) == (("mle",), "cls-margin")
+    assert again.objectives == ("mle", "cls-margin", "mle")
 
 
 def test_the_gap_by_hand(results: Results) -> None:

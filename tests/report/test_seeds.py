@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from mathtune.measurement import Outcome
+from mathtune.report import cost
 from mathtune.report.gap import closed, sentence
 from mathtune.report.results import Measured, Results, read_run
 from mathtune.report.seeds import averaged, over_seeds
-from mathtune.report.tables import accuracy_tables, costs
+from mathtune.report.tables import accuracy_tables
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,17 @@ def test_two_seeds_by_hand(one: Results) -> None:
     assert [part.name for part in ssft.each] == ["seed-0/ssft", "seed-1/ssft"]
 
 
+def test_the_auc_within_problems_is_compared_too(one: Results) -> None:
+    """Where both rows have one: here the same rows, so the difference is nothing."""
+    base, ssft, _ = one.rows
+    inside = [found.within_auc for found in ssft.outcomes.values() if found.within_auc is not None]
+    twin = replace(ssft, name="twin", document={**ssft.document, "against": {"ssft": {}}})
+    rows = [replace(row, name=f"seed-{n}/{row.name}") for n in (0, 1) for row in (ssft, twin)]
+    _, _, again = averaged([base, *rows])
+    found = again.document["against"]["ssft"]["within_auc"]
+    assert (found["difference"], found["problems"]) == (0.0, len(inside))
+
+
 def test_the_tables_say_so(one: Results) -> None:
     results = over_seeds(seeded(one))
     tables = {table.title: table for table in accuracy_tables(results, closed(results))}
@@ -58,7 +70,7 @@ def test_the_tables_say_so(one: Results) -> None:
     row = next(row for row in tables["Models"].rows if row[0] == "ssft")
     assert row[2].startswith("70.0 [")
     assert [row[0] for row in tables["Evaluators"].rows][:2] == ["seed-0/ssft", "seed-1/ssft"]
-    bill = costs(results)
+    bill = cost.table(results)
     assert "Sums over the seeds." in bill.note
     assert len(bill.rows) == len(one.steps) + 1
     assert "ssft solves 70.0% greedily" in sentence(results, closed(results))

@@ -7,17 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from mathtune.report import terminal
 from mathtune.report.gap import closed
 from mathtune.report.results import Results, read_run
-from mathtune.report.tables import (
-    Table,
-    accuracy_tables,
-    costs,
-    markdown,
-    models,
-    reranked,
-    terminal,
-)
+from mathtune.report.tables import Table, accuracy_tables, markdown, models, reranked
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +58,6 @@ def test_comparisons_are_paired(results: Results) -> None:
     (row,) = by_title(results)["Paired comparisons"].rows
     assert row[0] == "again – ssft"
     assert row[1].startswith("+20.0 [")
-
-
-def test_costs_add_up(results: Results) -> None:
-    table = costs(results)
-    count = len(results.steps)
-    assert table.rows[-1] == (
-        "all",
-        "",
-        f"{1.5 * count:,.1f}",
-        f"{2.25 * count:,.1f}",
-        f"{count},000",
-    )
 
 
 def test_the_terminal_shows_them(run_folder: Path) -> None:

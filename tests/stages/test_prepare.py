@@ -118,6 +118,7 @@ def test_a_split_that_does_not_exist_names_those_that_do(tmp_path: Path) -> None
         ({"source": "gsm8k", "solutions": "both"}, "solutions: found 'both' with source 'gsm8k'"),
         ({"source": "gsm8k", "fields": {"id": "x"}}, "fields: gsm8k has known fields"),
         ({"source": "a/b", "fields": {"gold": "x"}}, "fields.gold: no such field"),
+        ({"source": "a/b", "fields": "problem"}, "fields: found 'problem'; expected names as in"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused_before_work(
@@ -126,6 +127,11 @@ def test_settings_that_do_not_fit_are_refused_before_work(
     with pytest.raises(InputError) as error:
         Prepare(**config)
     assert sentence in str(error.value)
+
+
+def test_fields_are_named_on_the_command_line_as_in_a_file() -> None:
+    given = Prepare.model_validate({"source": "a/b", "fields": "problem=question, answer=target"})
+    assert given.fields == {"problem": "question", "answer": "target"}
 
 
 @pytest.mark.parametrize("limit", [-1, {"dev": 3}, {"train": -1}])

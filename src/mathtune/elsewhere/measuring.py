@@ -12,7 +12,7 @@ from mathtune.data.foreign import SCORES
 from mathtune.elsewhere.judged import Judged, Request, judged, rows_of
 from mathtune.errors import InputError
 from mathtune.measurement import CHOSEN, Settings, measure
-from mathtune.records import Problem, Sample
+from mathtune.records import UNKNOWN, Problem, Sample
 from mathtune.report.tables import Table
 from mathtune.samples import Joined
 
@@ -161,7 +161,7 @@ def _joined(members: list[Judged]) -> list[Joined]:
             problem_id=grade.problem_id,
             index=grade.index,
             text=one.sample.solution,
-            finish_reason="unknown",
+            finish_reason=UNKNOWN,
             tokens=0,
         )
         rows.append(Joined(sample, grade, one.sample.score))

@@ -14,7 +14,7 @@ import random
 import shutil
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -157,7 +157,7 @@ def pretrain(
     labels = tuple(tokenizer.encode(w)[0] for w in (prompts.CORRECT, prompts.INCORRECT))
     model = model_of(len(tokenizer), width=shape[0], layers=shape[1])
     steps = optimizers(model, lr)
-    state = {"pool": 0, "seen": 0, "seconds": 0.0, "round": (tokens, 0)}
+    state: dict[str, Any] = {"pool": 0, "seen": 0, "seconds": 0.0, "round": (tokens, 0)}
     own: list[tuple[str, str, Mistaken]] = []
     checkpoint = out / "checkpoint.pt"
     if checkpoint.exists():

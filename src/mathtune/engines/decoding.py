@@ -2,14 +2,14 @@
 the engine.
 
 Rows enter in cohorts: problems whose prompts were read together, and whose rows therefore have
-equally many tokens of their own, so that a cohort's attention has no masked column. A row that ends
-gives its place to its cohort's last one; a cohort that has shrunk leaves a gap, closed when the next
-one enters.
+equally many tokens of their own, so that a cohort's attention has no masked column. A row that
+ends gives its place to its cohort's last one; a cohort that has shrunk leaves a gap, closed when
+the next one enters.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -50,8 +50,8 @@ class _Cohort:
     moved: bool = True  # whether rows left since `arrange`
     # The rows laid out in a grid prompts x width: the row in each cell, and each row's cell.
     width: int = 0
-    gather: Tensor = torch.empty(0)
-    cell_of: Tensor = torch.empty(0)
+    gather: Tensor = field(default_factory=lambda: torch.empty(0))
+    cell_of: Tensor = field(default_factory=lambda: torch.empty(0))
 
     @property
     def rows(self) -> int:

@@ -11,6 +11,7 @@ The last two stand beside a control with as many updates.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from mathtune.recipes.parts import Settings, drawn, greedy, row
@@ -79,7 +80,7 @@ def both(run: Run, c: Quickstart, data: Data) -> None:
 
     first = greedy(run, "ssft", ssft, data.test)
     samples = drawn(run, "ssft", ssft, data.test, n=c.n, how=c.how)
-    rows = {}
+    rows: dict[str, Path] = {}
     for name in judges if c.compare_judges else ["evaluator"]:
         model, scorer = judges[name]
         step = "ssft" if name == "evaluator" else f"ssft-{name}"

@@ -1,16 +1,20 @@
 """From a run folder to what people read: figures, tables, report.md and report.html.
 
+steps     a run folder's steps, and where each model comes from
 results   what a run folder holds
 gap       how much of the gap between Pass@1 and Pass@N each way to answer closes
 tables    the tables, for the page, Markdown and the terminal
+papers    the papers' tables, ours beside theirs
+cost      the bill: seconds, tokens, device-hours, FLOPs
 figures   the figures
 browser   problems, clusters and solutions, compressed for the page
 page      report.html and report.md
+compare   two or more runs beside each other
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from mathtune.records import Problem
     from mathtune.report.results import Groups
 
-__all__ = ["build", "page_for_samples", "terminal"]
+__all__ = ["build", "build_comparison", "page_for_samples", "terminal"]
 
 
 def build(run_folder: Path) -> Path:
@@ -45,9 +49,27 @@ def build(run_folder: Path) -> Path:
 
 def terminal(run_folder: Path) -> list[Table]:
     """The tables that end a run: models, strategies, comparisons, evaluators, cost of each step."""
-    from mathtune.report import tables
+    from mathtune.report import cost, tables
+    from mathtune.report.gap import closed
+    from mathtune.report.results import read_run
+    from mathtune.report.seeds import over_seeds
 
-    return tables.terminal(run_folder)
+    results = over_seeds(read_run(run_folder))
+    shown = tables.accuracy_tables(results, closed(results))
+    return [tables.grid(table) for table in (*shown, cost.table(results))]
+
+
+def build_comparison(run_folders: Sequence[Path], page: Path) -> tuple[Path, list[Table]]:
+    """Write the page that compares runs of the same problems; return its path and its tables.
+
+    Raises:
+        InputError: a folder holds no run, or the runs have no row of the same problems.
+    """
+    from mathtune.report import compare, tables
+
+    found = compare.compared(run_folders)
+    shown = [tables.grid(table) for table in compare.accuracies(found)]
+    return compare.write(found, page), shown
 
 
 def page_for_samples(

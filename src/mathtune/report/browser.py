@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from mathtune.records import Problem, Verdict
+from mathtune.equations import equations
+from mathtune.records import UNKNOWN, Problem, Verdict
 from mathtune.report.results import Measured
 from mathtune.samples import Joined
 
@@ -120,11 +121,13 @@ def _clusters(samples: Sequence[Joined]) -> Iterator[dict[str, Any]]:
 
 def _sample(row: Joined) -> dict[str, Any]:
     grade = row.grade
+    finish = row.sample.finish_reason
     return {
         "index": row.sample.index,
         "text": _text(row.sample.text),
-        "finish": row.sample.finish_reason,
-        "tokens": row.sample.tokens,
+        "equations": [(_text(one.text)["text"], one.holds) for one in equations(row.sample.text)],
+        "finish": finish,
+        "tokens": None if finish == UNKNOWN else row.sample.tokens,
         "answer": None if grade is None or grade.answer is None else _text(grade.answer),
         "rule": None if grade is None else grade.rule,
         "verdict": None if grade is None else grade.verdict,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from io import StringIO
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -16,6 +16,9 @@ from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 from mathtune.report.gap import Closed
 from mathtune.report.results import Measured, Point, Results
+
+if TYPE_CHECKING:
+    from mathtune.report.compare import Compared
 
 INK, PAPER = "#1b1b1b", "#ffffff"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#6b6b6b")
@@ -161,6 +164,36 @@ def _gap(found: list[Closed]) -> Figure:
     axes.set_xlabel(
         "0 % is Pass@1, 100 % is Pass@N. Filled: a strategy; hollow: a model, greedily."
     )
+    return figure
+
+
+def differences(found: Compared) -> Figure:
+    """The paired differences of every shared row to the first run: one mark a further run."""
+    lines = [
+        (f"{name}: {metric}", [one[metric] for one in found.minus[name]])
+        for name, each in found.rows.items()
+        for metric in (each[0].first, f"Maj1@{each[0].n}", "W.RR")
+        if all(metric in one for one in found.minus[name])
+    ]
+    others = found.names[1:]
+    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+        figure, axes = _figure(7.6, 0.9 + (0.2 + 0.14 * len(others)) * len(lines))
+        for number, name in enumerate(others):
+            colour, marker = COLOURS[number % 8], MARKERS[number % 8]
+            shift = 0.6 * (number + 0.5) / len(others) - 0.3
+            for place, (_, ones) in enumerate(lines):
+                one = {key: 100 * ones[number][key] for key in ("difference", "low", "high")}
+                at = [place + shift] * 2
+                axes.plot([one["low"], one["high"]], at, color=colour, linewidth=2)
+                label = _plain(name) if place == 0 else None
+                axes.plot([one["difference"]], at[:1], marker, color=colour, label=label)
+        axes.axvline(0, color=INK, linewidth=1)
+        axes.set_yticks(range(len(lines)), [_plain(label) for label, _ in lines])
+        axes.set_ylim(len(lines) - 0.4, -0.6)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel(f"points minus {_plain(found.names[0])}")
+        if len(others) > 1:
+            axes.legend(fontsize=8)
     return figure
 
 

@@ -1,6 +1,5 @@
-"use strict";
-// The solution browser. Every text in it comes from a model or a data set, so it is only ever set as
-// textContent: nothing here builds markup from strings.
+// The solution browser: filters, a list, one problem with its clusters and solutions. Texts go through
+// texts.js, which stands before this in the page.
 
 const VERDICTS = {
   correct: "✓ correct", wrong: "✗ wrong", no_answer: "– no answer", undecided: "? undecided",
@@ -13,20 +12,11 @@ const SHOWN = {
   never: "no correct sample",
   cut: "a sample cut at the token limit",
 };
-const ON_A_PAGE = 50, SOLUTIONS_AT_ONCE = 8, FIRST_CHARACTERS = 4000;
-// Characters that could hide or reorder text are shown by their code.
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u;
+const ON_A_PAGE = 50, SOLUTIONS_AT_ONCE = 8;
 
 const state = { row: 0, filters: {}, page: 0, id: null, cluster: null, order: "drawn" };
 const unpacked = new Map();
 let rows = [];
-
-function make(tag, className, ...children) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  element.append(...children);
-  return element;
-}
 
 async function unpack(id) {
   if (!unpacked.has(id)) {
@@ -36,36 +26,6 @@ async function unpack(id) {
     unpacked.set(id, JSON.parse(await new Response(stream).text()));
   }
   return unpacked.get(id);
-}
-
-function spell(parent, text) {
-  let from = 0;
-  for (let at = 0; at < text.length; at++) {
-    if (!UNSEEN.test(text[at])) continue;
-    const code = "U+" + text.charCodeAt(at).toString(16).toUpperCase().padStart(4, "0");
-    parent.append(text.slice(from, at), make("span", "mark", code));
-    from = at + 1;
-  }
-  parent.append(text.slice(from));
-}
-
-function shown(text, className = "text") {
-  const box = make("div", className);
-  const whole = text.text;
-  spell(box, whole.slice(0, FIRST_CHARACTERS));
-  if (whole.length > FIRST_CHARACTERS) {
-    const more = make("button", "", `show all ${whole.length.toLocaleString("en")} characters`);
-    more.addEventListener("click", () => {
-      more.remove();
-      spell(box, whole.slice(FIRST_CHARACTERS));
-      if (text.length) {
-        const left = (text.length - whole.length).toLocaleString("en");
-        box.append(make("p", "note", `${left} more characters stand in the run's files only.`));
-      }
-    });
-    box.append(" ", more);
-  }
-  return box;
 }
 
 function verdict(name) {
@@ -164,7 +124,7 @@ function list() {
     link.append(make("div", "", verdict(one.verdict), `  ${one.right}/${n} right · `));
     spell(link.lastChild, one.id);
     const what = make("div", "what");
-    spell(what, one.start);
+    typeset(what, one.start);
     link.append(what);
     return make("li", "", link);
   }));
@@ -176,6 +136,7 @@ function list() {
   };
   document.getElementById("turn").replaceChildren(
     turn("‹ back", -1), `page ${state.page + 1} of ${pages}`, turn("on ›", 1));
+  position();
 }
 
 function step(by) {
@@ -202,11 +163,21 @@ async function open(id) {
   list();
   const block = await unpack("block-" + entry.block);
   if (state.id !== id) return;
-  detail(block.find((one) => one.id === id), at, found.length);
-  document.querySelector(".list [aria-current]")?.scrollIntoView({ block: "nearest" });
+  detail(block.find((one) => one.id === id));
+  reveal(document.querySelector(".list [aria-current]"));
 }
 
-function detail(problem, at, count) {
+// Scroll the list, and never the page, so that the item is seen.
+function reveal(item) {
+  if (!item) return;
+  const box = document.querySelector(".list");
+  const above = box.getBoundingClientRect().top - item.getBoundingClientRect().top;
+  const below = item.getBoundingClientRect().bottom - box.getBoundingClientRect().bottom;
+  if (above > 0) box.scrollTop -= above;
+  else if (below > 0) box.scrollTop += below;
+}
+
+function detail(problem) {
   const title = make("h3", "");
   spell(title, problem.id);
   const link = make("a", "", "link");
@@ -217,11 +188,11 @@ function detail(problem, at, count) {
     return button;
   };
   const head = make("div", "head", title, link, move("‹ k", -1), move("j ›", 1));
-  head.append(make("span", "note", at < 0 ? "not in the filtered list" : `${at + 1} of ${count}`));
+  const where = make("span", "note");
+  where.id = "where";
+  head.append(where);
   const about = [problem.subject, problem.level && `level ${problem.level}`].filter(Boolean).join(", ");
-  const gold = make("p", "", "Gold answer: ");
-  gold.append(shown(problem.gold, "answer text"));
-  gold.lastChild.style.display = "inline";
+  const gold = make("p", "", "Gold answer: ", answer(problem.gold, "gold"));
   if (about) gold.append(` · ${about}`);
   const place = document.getElementById("detail");
   place.replaceChildren(head, shown(problem.problem), gold);
@@ -237,7 +208,15 @@ function detail(problem, at, count) {
       make("li", "", `${name}: sample ${index} `, verdict(byIndex.get(index).verdict)))));
   }
   place.append(solutions);
+  position();
   draw(problem, solutions);
+}
+
+function position() {
+  const found = matching();
+  const at = found.findIndex((one) => one.id === state.id);
+  const where = document.getElementById("where");
+  if (where) where.textContent = at < 0 ? "not in the filtered list" : `${at + 1} of ${found.length}`;
 }
 
 function measure(value, most, text) {
@@ -253,9 +232,7 @@ function clusters(problem, solutions) {
   if (!problem.clusters.length) place.append("No sample has an answer.");
   for (const one of problem.clusters) {
     const button = make("button", one.verdict, verdict(one.verdict));
-    const answer = make("span", "answer");
-    spell(answer, one.answer.text.slice(0, 200));
-    button.append(answer, measure(one.votes, votes, `${one.votes} ${one.votes === 1 ? "vote" : "votes"}`));
+    button.append(answer(one.answer), measure(one.votes, votes, `${one.votes} ${one.votes === 1 ? "vote" : "votes"}`));
     if (one.score !== null) button.append(measure(one.score, score, `score ${one.score.toFixed(2)}`));
     button.title = "show only this cluster's solutions";
     button.setAttribute("aria-pressed", "false");
@@ -304,26 +281,65 @@ function solution(one, name) {
   const head = make("header", "", make("b", "", name));
   if (one.verdict) head.append(verdict(one.verdict));
   if (one.answer) {
-    const answer = make("span", "", "answer ");
-    spell(answer, one.answer.text.slice(0, 200));
-    if (one.rule) answer.append(` (${one.rule})`);
-    head.append(answer);
+    head.append(make("span", "", "answer ", answer(one.answer), one.rule ? ` (${one.rule})` : ""));
   }
   if (one.score !== null) head.append(make("span", "", `score ${one.score}`));
-  head.append(make("span", "", `${one.tokens} tokens`));
+  if (one.tokens !== null) head.append(make("span", "", `${one.tokens} tokens`));
   if (one.finish === "length") head.append(make("span", "", "cut at the token limit"));
-  return make("article", "solution", head, shown(one.text));
+  const article = make("article", "solution", head, shown(one.text));
+  if (one.equations.length) article.append(equations(one.equations));
+  return article;
+}
+
+// The path: one equation a line, each checked; true and false differ in sign as well as in colour.
+function equations(found) {
+  const wrong = found.filter((one) => one[1] === false).length;
+  const checked = found.filter((one) => one[1] !== null).length;
+  const rows = found.map(([text, holds]) => {
+    const row = make("li", holds === null ? "unchecked" : holds ? "correct" : "wrong");
+    const sign = make("span", "sign", holds === null ? "·" : holds ? "✓" : "✗");
+    sign.title = holds === null ? "not arithmetic: not checked" : holds ? "holds" : "does not hold";
+    row.append(sign, " ");
+    spell(row, text);
+    return row;
+  });
+  const summary = make("summary", "", `Path: ${found.length} ${found.length === 1 ? "equation" : "equations"}, ${checked} checked, `);
+  summary.append(wrong ? make("b", "verdict wrong", `${wrong} false`) : "none false");
+  const box = make("details", "path", summary, make("ol", "equations", ...rows));
+  box.open = wrong > 0;
+  return box;
+}
+
+// The problem that the address names: `#row=ssft&problem=a1`, or its id alone, `#a1`.
+function wanted() {
+  const found = new URLSearchParams(location.hash.slice(1));
+  if (found.has("problem")) return { row: found.get("row"), id: found.get("problem") };
+  let id = location.hash.slice(1);
+  try {
+    id = decodeURIComponent(id);
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error; // a stray % in the id is itself
+  }
+  return rows[state.row].problems.some((one) => one.id === id) ? { row: null, id } : null;
 }
 
 function follow() {
-  const wanted = new URLSearchParams(location.hash.slice(1));
-  if (!wanted.has("problem")) return;
-  const row = rows.findIndex((one) => one.name === wanted.get("row"));
+  const found = wanted();
+  if (!found) return false;
+  const row = rows.findIndex((one) => one.name === found.row);
   if (row >= 0 && row !== state.row) {
     state.row = row;
     filters();
   }
-  open(wanted.get("problem"));
+  open(found.id);
+  return true;
+}
+
+// Show one cluster only, by its place in the list; 0 or the same once more shows all again.
+function press(place) {
+  const buttons = document.querySelectorAll("#detail .clusters button");
+  const pressed = document.querySelector('#detail .clusters button[aria-pressed="true"]');
+  (place === 0 ? pressed : buttons[place - 1])?.click();
 }
 
 async function start() {
@@ -340,15 +356,18 @@ async function start() {
     }
     if (event.key === "j") step(1);
     else if (event.key === "k") step(-1);
-    else if (event.key === "/") {
+    else if (/^[0-9]$/.test(event.key)) press(Number(event.key));
+    else if (event.key === "t") {
+      reading.formulas = !reading.formulas;
+      list();
+      if (state.id !== null) open(state.id);
+    } else if (event.key === "/") {
       event.preventDefault();
       document.getElementById("search").focus();
     }
   });
-  if (location.hash.includes("problem=")) {
-    follow();
-    document.getElementById("solutions").scrollIntoView();
-  } else open(rows[state.row].problems[0].id);
+  if (follow()) document.getElementById("solutions").scrollIntoView();
+  else if (rows[state.row].problems.length) open(rows[state.row].problems[0].id);
 }
 
 start();

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mathtune.report import browser, figures, tables
+from mathtune.report import browser, cost, figures, papers, tables
 from mathtune.report.gap import Closed, closed, sentence
 from mathtune.report.results import Results
 from mathtune.report.seeds import over_seeds
 
 GAP = "gap"
+SCRIPTS = (("katex/katex.min.js",), ("texts.js", "page.js"))
+"""The page's scripts, each the files one after the other. KaTeX (MIT, Khan Academy and others; its
+licence stands beside it) is as its makers publish it, and draws MathML, which needs no fonts."""
 
 
 def write(results: Results, folder: Path, *, name: str = "report") -> Path:
@@ -37,23 +40,20 @@ def write(results: Results, folder: Path, *, name: str = "report") -> Path:
 
 
 def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, str]]) -> str:
-    """The page: everything in it, nothing fetched, and only its own script may run."""
-    here = files("mathtune.report")
-    script = (here / "page.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    template = environment.from_string((here / "page.html").read_text(encoding="utf-8"))
-    return template.render(
+    """The page: everything in it, nothing fetched, and only its own scripts may run."""
+    return rendered(
+        "page.html",
         title=results.title,
         sentence=sentence(results, found),
-        script=script,
-        script_hash=f"sha256-{digest}",
-        css=(here / "page.css").read_text(encoding="utf-8"),
+        scripts=[_script(*names) for names in SCRIPTS],
         gap=pictures.get(GAP),
         figures=[picture for key, picture in pictures.items() if key != GAP],
         tables=tables.accuracy_tables(results, found),
+        papers=papers.beside(results),
+        papers_note=papers.NOTE,
         pages=browser.pages(_in_order(results)),
-        bill=tables.costs(results) if results.steps else None,
+        bill=cost.table(results, by_stage=True) if results.steps else None,
+        each_step=cost.table(results),
         made_with=_made_with(results),
         steps=[
             {"name": step.name, "stage": step.stage, "config": _pretty(step.config)}
@@ -62,17 +62,41 @@ def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, st
     )
 
 
+def rendered(template: str, **values: Any) -> str:
+    """A page of this package, every value escaped but the style, our scripts and our figures."""
+    environment = Environment(
+        loader=PackageLoader("mathtune", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    css = (files("mathtune.report") / "page.css").read_text(encoding="utf-8")
+    return environment.get_template(template).render(css=css, **values).lstrip()
+
+
 def markdown(results: Results, found: list[Closed], captions: dict[str, str]) -> str:
     """The same in Markdown, without the solutions."""
     parts = [f"# {results.title}\n", sentence(results, found) + "\n"]
     parts += [_picture(GAP, captions[GAP])] if GAP in captions else []
     parts += [tables.markdown(table) for table in tables.accuracy_tables(results, found)]
+    theirs = papers.beside(results)
+    parts += [f"## Beside the papers\n\n{papers.NOTE}\n"] if theirs else []
+    parts += [tables.markdown(table) for table in theirs]
     parts += [_picture(name, caption) for name, caption in captions.items() if name != GAP]
     if results.steps:
-        parts.append(tables.markdown(tables.costs(results)))
+        parts.append(tables.markdown(cost.table(results, by_stage=True)))
+        parts.append(tables.markdown(cost.table(results)))
         made_with = [f"{key} {value}" for key, value in _made_with(results).items() if value]
         parts.append(f"Made with {'; '.join(made_with)}.\n")
     return "\n".join(parts)
+
+
+def _script(*names: str) -> dict[str, str]:
+    """A script's text and the hash by which the page's policy knows it."""
+    here = files("mathtune.report")
+    text = "".join((here / name).read_text(encoding="utf-8") for name in names)
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+    return {"text": text, "hash": f"sha256-{digest}"}
 
 
 def _picture(name: str, caption: str) -> str:

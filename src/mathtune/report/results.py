@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -14,12 +13,12 @@ from mathtune import jsonl
 from mathtune.errors import InputError
 from mathtune.measurement import Outcome
 from mathtune.records import Problem
-from mathtune.run import METRICS, PLAN, STEP
+from mathtune.report.steps import Document, Origin, Step, origin, read_step
+from mathtune.run import PLAN
 from mathtune.samples import Joined, read_groups, read_problems
 from mathtune.stages.measure import OUTCOMES
 
 Groups = Iterable[tuple[str, Sequence[Joined]]]
-Document = dict[str, Any]
 
 ROW = "-row"
 """How a recipe's measure steps end; a row is shown without it."""
@@ -34,19 +33,6 @@ class Point(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Step:
-    """A step of the plan; `metrics`, `bill` and `made_with` are empty until it is finished."""
-
-    name: str
-    stage: str
-    config: Document
-    metrics: Document
-    bill: Mapping[str, float]
-    made_with: Mapping[str, Any]
-    finished: bool
-
-
-@dataclass(frozen=True)
 class Measured:
     """One row: a measured set of samples. `groups` and `greedy` read them anew at every call."""
 
@@ -56,9 +42,10 @@ class Measured:
     problems: Mapping[str, Problem]
     groups: Callable[[], Groups]
     greedy: Callable[[], Groups] = lambda: ()
-    updates: int | None = None
     samples: str = ""
     """The file of its samples: rows of several evaluators share one."""
+    origin: Origin = field(default_factory=Origin)
+    """How the model that wrote the samples was made, where this run made it."""
     chosen_by: Document | None = None
     """The document of the row that K was chosen on."""
     parts: tuple[Measured, ...] = ()
@@ -127,7 +114,7 @@ def read_run(folder: Path) -> Results:
     if not (folder / PLAN).exists():
         raise InputError(f"{folder}: no run here; expected a folder that `mathtune run` wrote.")
     plan = jsonl.read_json(folder / PLAN)
-    steps = [_step(folder, step) for step in plan["steps"]]
+    steps = [read_step(folder, step) for step in plan["steps"]]
     finished = {step.name: step for step in steps if step.finished}
     measures = [step for step in finished.values() if step.stage == "measure"]
     side = _side(measures)
@@ -142,21 +129,6 @@ def read_run(folder: Path) -> Results:
             for step in finished.values()
             if step.stage == "train" and (folder / step.name / "training.jsonl").exists()
         },
-    )
-
-
-def _step(folder: Path, planned: Document) -> Step:
-    place = folder / planned["name"]
-    done = (place / STEP).exists()
-    record = jsonl.read_json(place / STEP) if done else {"bill": {}, "made_with": {}}
-    return Step(
-        name=planned["name"],
-        stage=planned["stage"],
-        config=planned["config"],
-        metrics=jsonl.read_json(place / METRICS) if done else {},
-        bill=record["bill"],
-        made_with=record["made_with"],
-        finished=done,
     )
 
 
@@ -181,16 +153,7 @@ def _measured(folder: Path, step: Step, finished: Mapping[str, Step]) -> Measure
         problems=read_problems(folder / config["problems"]),
         groups=lambda: read_groups(columns),
         greedy=lambda: read_groups(tuple(folder / path for path in greedy)) if greedy else (),
-        updates=_updates(config, finished),
         samples=config["samples"][0],
+        origin=origin(config, finished),
         chosen_by=finished[deciding].metrics if deciding in finished else None,
     )
-
-
-def _updates(config: Document, finished: Mapping[str, Step]) -> int | None:
-    """The updates of the model that wrote the samples, where this run trained it."""
-    sampled = finished.get(str(Path(config["samples"][0]).parent))
-    trained = finished.get(str(Path(sampled.config["model"]).parent)) if sampled else None
-    if trained is None or trained.stage != "train" or "updates" not in trained.metrics:
-        return None
-    return trained.metrics["updates"]

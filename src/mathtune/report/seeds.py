@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from mathtune.intervals import average_seeds, intervals, paired
-from mathtune.measurement import CHOSEN, Outcome, rounded
+from mathtune.measurement import CHOSEN, Outcome, Settings, compare, rounded
 from mathtune.report.results import Document, Measured, Results
 
 
@@ -45,7 +45,12 @@ def averaged(rows: Sequence[Measured]) -> list[Measured]:
 
 def _average(name: str, parts: list[Measured]) -> Measured:
     values = average_seeds([{i: one.values for i, one in p.outcomes.items()} for p in parts])
-    outcomes = {i: Outcome(problem_id=i, values=row, picks={}) for i, row in values.items()}
+    outcomes = {
+        i: Outcome(
+            problem_id=i, values=row, picks={}, within_auc=_within([p.outcomes[i] for p in parts])
+        )
+        for i, row in values.items()
+    }
     names = list(next(iter(values.values())))
     columns = np.array([[row[metric] for metric in names] for row in values.values()])
     found = intervals(columns)
@@ -74,6 +79,12 @@ def _average(name: str, parts: list[Measured]) -> Measured:
     )
 
 
+def _within(seeds: Sequence[Outcome]) -> float | None:
+    """The mean AUC within a problem over the seeds that have one there."""
+    found = [one.within_auc for one in seeds if one.within_auc is not None]
+    return float(np.mean(found)) if found else None
+
+
 def _chosen(parts: Sequence[Measured]) -> Document:
     """What was chosen, seed by seed: `K = 5, 3, 5`."""
     chosen = [part.document["chosen"] for part in parts]
@@ -95,15 +106,10 @@ def _best(deciding: Sequence[Document]) -> Document:
 
 def _against(row: Measured, merged: Mapping[str, Measured]) -> Document:
     """Paired differences to the averaged controls, in the metrics that both have."""
-    found: Document = {}
-    for name in row.document["against"]:
-        if name in merged and merged[name].outcomes.keys() == row.outcomes.keys():
-            other = merged[name]
-            shared = [metric for metric in row.metrics if metric in other.metrics]
-            ours, theirs = (
-                np.array([[one.outcomes[i].values[m] for m in shared] for i in row.outcomes])
-                for one in (row, other)
-            )
-            pairs = zip(shared, paired(ours, theirs), strict=True)
-            found[name] = rounded({metric: asdict(one) for metric, one in pairs})
-    return found
+    return {
+        name: rounded(
+            compare(list(row.outcomes.values()), merged[name].outcomes, Settings(), name=name)
+        )
+        for name in row.document["against"]
+        if name in merged and merged[name].outcomes.keys() == row.outcomes.keys()
+    }

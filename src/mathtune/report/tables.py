@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -15,11 +14,9 @@ from rich.text import Text
 
 from mathtune.intervals import intervals
 from mathtune.measurement import Outcome
-from mathtune.report.gap import Closed, closed, strategy_label
-from mathtune.report.results import Measured, Results, Step, read_run
-from mathtune.report.seeds import over_seeds
+from mathtune.report.gap import Closed, strategy_label
+from mathtune.report.results import Measured, Results, Step
 
-COUNTED = ("wall_s", "cpu_s")
 NONE = "–"
 GROUP_RESAMPLES = 2_000
 """Fewer than for the headline: many groups, and their intervals are wide anyway."""
@@ -33,13 +30,6 @@ class Table:
     header: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     note: str = ""
-
-
-def terminal(run_folder: Path) -> list[Grid]:
-    """The tables that end a run: models, strategies, and what each step cost."""
-    results = over_seeds(read_run(run_folder))
-    found = closed(results)
-    return [grid(table) for table in (*accuracy_tables(results, found), costs(results))]
 
 
 def accuracy_tables(results: Results, found: list[Closed]) -> list[Table]:
@@ -73,10 +63,10 @@ def models(rows: list[Measured]) -> Table:
     body = [
         (
             row.name,
-            NONE if row.updates is None else f"{row.updates:,}",
-            *(_accuracy(row.metrics, name) for name in ("Pass@1", "mean")),
+            NONE if row.origin.updates is None else f"{row.origin.updates:,}",
+            *(accuracy(row.metrics, name) for name in ("Pass@1", "mean")),
             f"{row.n}",
-            *(_accuracy(row.metrics, f"{name}@{row.n}") for name in ("Maj1", "Pass")),
+            *(accuracy(row.metrics, f"{name}@{row.n}") for name in ("Maj1", "Pass")),
         )
         for row in rows
     ]
@@ -115,8 +105,8 @@ def reranked(rows: list[Measured]) -> Table:
     body = []
     for row in rows:
         names = (f"Maj1@{row.n}", "RR.All", f"RR.Maj{row.k}", "W.RR", f"W.RR.Maj{row.k}")
-        cells = (_accuracy(row.metrics, name) for name in names)
-        body.append((row.name, _accuracy(row.metrics, row.first), *cells))
+        cells = (accuracy(row.metrics, name) for name in names)
+        body.append((row.name, accuracy(row.metrics, row.first), *cells))
     k = rows[0].k if rows else 0
     header = ("samples-judge", "one solution", "Maj1", "RR.All", f"RR.Top-{k}")
     return Table(
@@ -142,8 +132,8 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
         body.append(
             (
                 shown,
-                _accuracy(row.metrics, name),
-                _difference(row.document["over_maj1"], name),
+                accuracy(row.metrics, name),
+                difference(row.document["over_maj1"], name),
                 _part(parts[label]) if label in parts else NONE,
                 _cost(row, name),
             )
@@ -168,7 +158,7 @@ def matched(row: Measured) -> Table:
             f"{one['generated']:,.0f} + {one['evaluated']:,.0f}",
             f"{one['votes']}",
             f"{100 * one['Maj1']:.1f}",
-            *(_difference(one["over_maj1"], name) for name in names),
+            *(difference(one["over_maj1"], name) for name in names),
         )
         for one in row.document["matched_compute"]
     ]
@@ -206,7 +196,7 @@ def groups(row: Measured, kind: Literal["level", "subject"]) -> Table:
 def comparisons(rows: list[Measured]) -> Table:
     """Paired differences between rows."""
     body = [
-        (f"{row.name} – {other}", *(_difference(found, name) for name in ("Pass@1", "mean")))
+        (f"{row.name} – {other}", *(difference(found, name) for name in ("Pass@1", "mean")))
         for row in rows
         for other, found in row.document["against"].items()
     ]
@@ -225,7 +215,7 @@ def one_comparison(found: Mapping[str, Any]) -> Table:
             name,
             f"{100 * row['ours']:.1f}",
             f"{100 * row['theirs']:.1f}",
-            _difference({name: row}, name),
+            difference({name: row}, name),
         )
         for name, row in found["metrics"].items()
     ]
@@ -275,34 +265,6 @@ def evaluators(rows: list[Measured]) -> Table:
     )
 
 
-def costs(results: Results) -> Table:
-    """The bill: one line a step, and the sum."""
-    steps = [step for step in results.steps if step.finished]
-    bills: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    for step in steps:
-        bills[step.name.rpartition("/")[2], step.stage].update(step.bill)
-    counts = sorted({key for step in steps for key in step.bill} - set(COUNTED))
-    body = [
-        (*names, *(_amount(bill, key) for key in (*COUNTED, *counts)))
-        for names, bill in bills.items()
-    ]
-    total = {
-        key: sum(step.bill[key] for step in steps if key in step.bill)
-        for key in (*COUNTED, *counts)
-    }
-    body.append(("all", "", *(_amount(total, key) for key in (*COUNTED, *counts))))
-    waiting = len(results.steps) - len(steps)
-    return Table(
-        "Cost of each step",
-        ("step", "stage", "wall s", "CPU s", *(key.replace("_", " ") for key in counts)),
-        body,
-        " ".join(
-            [f"{waiting} steps are not finished."] * bool(waiting)
-            + ["Sums over the seeds."] * (len(bills) < len(steps))
-        ),
-    )
-
-
 def grid(table: Table) -> Grid:
     """The table for a terminal."""
     drawn = Grid(title=table.title, caption=table.note or None, box=box.SIMPLE_HEAD)
@@ -325,14 +287,16 @@ def markdown(table: Table) -> str:
     return f"### {table.title}\n\n" + "\n".join(lines) + "\n" + note
 
 
-def _accuracy(metrics: Mapping[str, Mapping[str, float]], name: str) -> str:
+def accuracy(metrics: Mapping[str, Mapping[str, float]], name: str) -> str:
+    """A metric as a cell: percent with its interval, or a dash where it was not measured."""
     if name not in metrics:
         return NONE
     found = metrics[name]
     return f"{100 * found['value']:.1f} [{100 * found['low']:.1f}, {100 * found['high']:.1f}]"
 
 
-def _difference(found: Mapping[str, Mapping[str, float]], name: str) -> str:
+def difference(found: Mapping[str, Mapping[str, float]], name: str) -> str:
+    """A paired difference as a cell: points with its interval and p, or a dash."""
     if name not in found:
         return NONE
     row = found[name]
@@ -362,12 +326,6 @@ def _read(row: Measured, name: str) -> float:
 
 def _plain(value: float | None) -> str:
     return NONE if value is None else f"{value:.3f}"
-
-
-def _amount(bill: Mapping[str, float], key: str) -> str:
-    if key not in bill:
-        return NONE
-    return f"{bill[key]:,.1f}" if key.endswith("_s") else f"{bill[key]:,.0f}"
 
 
 def _listed(values: list[str] | list[int]) -> str:

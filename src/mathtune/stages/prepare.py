@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from mathtune import jsonl
 from mathtune.data import gsm8k, hub, local, math, prm800k
@@ -36,6 +36,18 @@ class Data:
     """Only where PRM800K is read: beginnings of solutions of train that people rated."""
 
 
+def _as_mapping(value: Any) -> Any:
+    """`problem=question,answer=target`, as it is written on the command line, as a mapping."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in value.split(",")]
+    if not all(ours and theirs for ours, _, theirs in pairs):
+        raise InputError(
+            f"fields: found {value!r}; expected names as in problem=question,answer=target."
+        )
+    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+
+
 class Prepare(Stage[Data]):
     """Read problems from a source, split them, and write what the other stages read."""
 
@@ -51,8 +63,9 @@ class Prepare(Stage[Data]):
     folder: Annotated[Path | None, Input()] = None
     """Where local copies of gsm8k, math and prm800k are looked for. None: $MATHTUNE_SHARED_DATA,
     then ../shared/data; what is not found there comes from the hub."""
-    fields: dict[str, str] = Field(default_factory=dict)
-    """Our field names -> those of the rows (problem, answer, solution, id, level, subject)."""
+    fields: Annotated[dict[str, str], BeforeValidator(_as_mapping)] = Field(default_factory=dict)
+    """Our field names -> those of the rows (problem, answer, solution, id, level, subject); on the
+    command line `problem=question,answer=target`."""
     train: Count = 500
     """arithmetic: training problems to generate. Other sources give all they have: see limit."""
     validation: Count | None = None

@@ -1,0 +1,261 @@
+"""Two or more runs of the same problems beside each other: `mathtune report RUN1 RUN2`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from mathtune.errors import InputError
+from mathtune.fingerprint import differences
+from mathtune.measurement import Settings, compare
+from mathtune.report import figures, tables
+from mathtune.report.page import rendered
+from mathtune.report.results import Measured, Results, read_run
+from mathtune.report.seeds import over_seeds
+from mathtune.report.tables import NONE, Table, accuracy, difference
+
+SHOWN = 500
+"""Changed problems of a row that the page lists; it says how many there are."""
+START = 120
+"""Characters of a problem in that list."""
+
+Difference = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Runs of the same problems: the first is what the others are compared with.
+
+    `rows`: name -> that row of each run. `minus`: name -> for each further run, its paired
+    differences to the first, metric -> difference, low, high, p.
+    """
+
+    names: tuple[str, ...]
+    folders: tuple[Path, ...]
+    results: tuple[Results, ...]
+    rows: dict[str, tuple[Measured, ...]]
+    minus: dict[str, tuple[Difference, ...]]
+
+
+def compared(folders: Sequence[Path]) -> Compared:
+    """Read the runs and compare the rows that all of them have.
+
+    Raises:
+        InputError: a folder holds no run, no row is in all of them, or a row is of other problems.
+    """
+    results = tuple(over_seeds(read_run(folder)) for folder in folders)
+    found = [{row.name: row for row in one.rows} for one in results]
+    shared = [name for name in found[0] if all(name in rows for rows in found[1:])]
+    if not shared:
+        have = "; ".join(
+            f"{folder} has {', '.join(rows) or 'none'}"
+            for folder, rows in zip(folders, found, strict=True)
+        )
+        raise InputError(f"{folders[0]}: no measured row is in all runs: {have}.")
+    rows = {name: tuple(one[name] for one in found) for name in shared}
+    for name, each in rows.items():
+        for folder, row in zip(folders[1:], each[1:], strict=True):
+            _refuse_other_problems(name, each[0], row, folders[0], folder)
+    minus = {
+        name: tuple(
+            compare(list(row.outcomes.values()), each[0].outcomes, Settings(), name=name)
+            for row in each[1:]
+        )
+        for name, each in rows.items()
+    }
+    return Compared(_names(folders), tuple(folders), results, rows, minus)
+
+
+def write(found: Compared, page: Path) -> Path:
+    """Write the page, its figure and the same in Markdown beside it; return the page's path."""
+    drawn = {f"{page.stem}-differences": ("Paired differences", figures.differences(found))}
+    page.parent.mkdir(parents=True, exist_ok=True)
+    svg = next(iter(figures.save(drawn, page.parent / "figures").values()))
+    caption = (
+        f"Points above (right) or below (left) {found.names[0]}, paired problem by problem, with "
+        "95 % intervals"
+    )
+    title = " and ".join(found.names) if len(found.names) == 2 else f"{len(found.names)} runs"
+    text = rendered(
+        "compare.html",
+        title=title,
+        sentence=sentence(found),
+        figure={"svg": figures.inline(svg), "caption": caption},
+        tables=accuracies(found),
+        names=found.names,
+        changed=[
+            {"name": name, "count": len(problems), "problems": problems[:SHOWN]}
+            for name in found.rows
+            if (problems := _changed(found, name, page.parent))
+        ],
+        settings=settings(found),
+    )
+    page.write_text(text, encoding="utf-8")
+    differ = settings(found)
+    parts = [f"# {title}\n", sentence(found) + "\n"]
+    parts += [f"![{caption}](figures/{page.stem}-differences.png)\n\n{caption}.\n"]
+    parts += [tables.markdown(table) for table in accuracies(found)]
+    parts += [tables.markdown(differ)] if differ is not None else []
+    page.with_suffix(".md").write_text("\n".join(parts), encoding="utf-8")
+    return page
+
+
+def sentence(found: Compared) -> str:
+    """The answer in words: what one solution a problem gains on the row that a report is about."""
+    reference = found.results[0].reference
+    rows = list(found.rows)
+    name = reference.name if reference is not None and reference.name in rows else rows[0]
+    each = found.rows[name]
+    parts = []
+    for other, row, minus in zip(found.names[1:], each[1:], found.minus[name], strict=True):
+        metric = _one(each[0], row)
+        won, lost = _counted(each[0], row, metric)
+        change = minus[metric]
+        parts.append(
+            f"{other} is {100 * change['difference']:+.1f} points [{100 * change['low']:+.1f}, "
+            f"{100 * change['high']:+.1f}] from {found.names[0]} in {metric} (p = "
+            f"{change['p']:.3f}; better on {won} problems, worse on {lost})"
+        )
+    more = f" {len(rows) - 1} more rows stand below." if len(rows) > 1 else ""
+    return f"On {len(each[0].outcomes)} problems, row {name}: {'; '.join(parts)}.{more}"
+
+
+def accuracies(found: Compared) -> list[Table]:
+    """For every row: each metric in each run, and the paired differences to the first."""
+    return [_row(found, name) for name in found.rows]
+
+
+def _row(found: Compared, name: str) -> Table:
+    each, minus = found.rows[name], found.minus[name]
+    first = found.names[0]
+    metrics = [
+        metric for metric in each[0].metrics if all(metric in one for one in minus)
+    ]  # in the order of the first run's table
+    body = [
+        (
+            metric,
+            *(accuracy(row.metrics, metric) for row in each),
+            *(difference(one, metric) for one in minus),
+        )
+        for metric in metrics
+        if not metric.startswith("cost")
+    ]
+    inside = [one.get("within_auc") for one in minus]
+    if all(inside):
+        cells = (
+            f"{one['difference']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}] p={one['p']:.3f}"
+            for one in inside
+            if one
+        )
+        body.append(("AUC within problems", *[NONE] * len(each), *cells))
+    sizes = {row.n for row in each}
+    note = (
+        f"Percent of {len(each[0].outcomes)} problems, graded by "
+        f"{', '.join(dict.fromkeys(row.document['grader'] for row in each))}; differences in "
+        "points, paired, with 95 % intervals and the p of a sign-flip test."
+    )
+    if len(sizes) > 1:
+        drawn = ", ".join(f"{row.n} in {one}" for row, one in zip(each, found.names, strict=True))
+        note += f" The number of samples differs: {drawn}."
+    header = ("", *found.names, *(f"{other} – {first}" for other in found.names[1:]))
+    return Table(name, header, body, note)
+
+
+def settings(found: Compared) -> Table | None:
+    """The settings in which a run differs from the first, step by step; None where none does."""
+    first = {step.name: step for step in found.results[0].steps}
+    body = []
+    for name, result in zip(found.names[1:], found.results[1:], strict=True):
+        for step in result.steps:
+            if step.name not in first:
+                body.append((step.name, name, f"only in {name}"))
+                continue
+            changes = differences(first[step.name].config, step.config)
+            if changes:
+                body.append((step.name, name, "; ".join(changes)))
+        ours = {step.name for step in result.steps}
+        body += [(step, name, f"not in {name}") for step in first if step not in ours]
+    note = f"Was: in {found.names[0]}."
+    return Table("", ("step", "run", "settings"), body, note) if body else None
+
+
+def _refuse_other_problems(
+    name: str, ours: Measured, theirs: Measured, first: Path, other: Path
+) -> None:
+    odd = sorted(ours.outcomes.keys() ^ theirs.outcomes.keys())
+    odd += [
+        key
+        for key, problem in ours.problems.items()
+        if key in theirs.problems
+        and (problem.problem, problem.answer)
+        != (theirs.problems[key].problem, theirs.problems[key].answer)
+    ]
+    if odd:
+        raise InputError(
+            f"{other}: row {name!r} is of other problems than in {first}: {odd[0]!r} is not the "
+            f"same in both, of {len(odd)}; expected runs of the same problems."
+        )
+
+
+def _one(*rows: Measured) -> str:
+    """The metric of one solution a problem that all rows have."""
+    return "Pass@1" if all(row.first == "Pass@1" for row in rows) else "mean"
+
+
+def _counted(ours: Measured, theirs: Measured, metric: str) -> tuple[int, int]:
+    """Problems where the metric rose, and where it fell."""
+    changes = [
+        theirs.outcomes[i].values[metric] - ours.outcomes[i].values[metric] for i in ours.outcomes
+    ]
+    return sum(change > 0 for change in changes), sum(change < 0 for change in changes)
+
+
+def _changed(found: Compared, name: str, beside: Path) -> list[dict[str, Any]]:
+    each = found.rows[name]
+    problems = []
+    for problem_id, problem in each[0].problems.items():
+        marks = [_marks(row, problem_id) for row in each]
+        if len(set(marks)) == 1:
+            continue
+        runs = [
+            {
+                "text": f"{mark}  {round(100 * row.outcomes[problem_id].values['mean'])} % right",
+                "link": _link(folder, row, problem_id, beside),
+            }
+            for mark, row, folder in zip(marks, each, found.folders, strict=True)
+        ]
+        start = problem.problem[:START].encode("utf-8", "replace").decode("utf-8")
+        problems.append({"id": problem_id, "start": start, "runs": runs})
+    return problems
+
+
+def _marks(row: Measured, problem_id: str) -> str:
+    values = row.outcomes[problem_id].values
+    names = ("Pass@1", f"Maj1@{row.n}")
+    return " ".join(
+        f"{'✓' if values[name] >= 0.5 else '✗'} {'greedy' if name == 'Pass@1' else 'majority'}"
+        for name in names
+        if name in values
+    )
+
+
+def _link(folder: Path, row: Measured, problem_id: str, beside: Path) -> str | None:
+    page = folder / "report.html"
+    if not page.exists():
+        return None
+    where = urlencode({"row": row.each[0].name, "problem": problem_id})
+    return f"{Path(os.path.relpath(page, beside)).as_posix()}#{where}"
+
+
+def _names(folders: Sequence[Path]) -> tuple[str, ...]:
+    """The folders' last parts, as many as tell them apart."""
+    whole = [folder.resolve().parts for folder in folders]
+    for length in range(1, max(map(len, whole)) + 1):
+        names = tuple("/".join(parts[-length:]) for parts in whole)
+        if len(set(names)) == len(names):
+            return names
+    raise InputError(f"{folders[0]}: named twice; expected different runs.")

@@ -1,0 +1,162 @@
+"""The bill: tokens, seconds, device-hours and FLOPs of each step, and their sums."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import msgspec
+
+from mathtune import embedded, jsonl
+from mathtune.report.results import Results
+from mathtune.report.steps import Step
+from mathtune.report.tables import NONE, Table
+from mathtune.scaling import reading_flops, sampling_flops, training_flops
+
+COUNTED = ("wall_s", "cpu_s")
+DEVICE_H, FLOPS = "device_h", "flops"
+WITH_MODEL = ("train", "sample", "score")
+"""The stages that hold a device; they have `model` in their config."""
+
+NOTE = (
+    "Device-hours of the steps that hold a model: wall time on an accelerator, core time on CPU. "
+    "FLOPs by the formulas of Yuan et al. 2023, appendix E, for parameters that are no embeddings; "
+    "the reading of prompts before sampling is not in them."
+)
+
+_EMBEDDING = re.compile(r"embed|\bwte\b|\bwpe\b|lm_head")
+_LAYERS = ("num_hidden_layers", "n_layer", "n_layers")
+_WIDTH = ("hidden_size", "n_embd", "d_model")
+
+
+@dataclass(frozen=True)
+class Size:
+    """A model's parameters that are no embeddings, its layers and their width."""
+
+    parameters: int
+    layers: int
+    width: int
+
+
+def table(results: Results, *, by_stage: bool = False) -> Table:
+    """The bill: one line a step, and the sum; of several seeds, one line for all.
+
+    `by_stage`: one line for all steps of a stage.
+    """
+    steps = [step for step in results.steps if step.finished]
+    sizes = model_sizes(steps)
+    bills: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    total: Counter[str] = Counter()
+    for step in steps:
+        full = {**step.bill, **_device(step), **_flops(step, sizes)}
+        name = step.name.rpartition("/")[2]
+        bills[(step.stage,) if by_stage else (name, step.stage)].update(full)
+        total.update(full)
+    tokens = sorted(total.keys() - {*COUNTED, DEVICE_H, FLOPS})
+    keys = (*COUNTED, DEVICE_H, *tokens, FLOPS)
+    body = [(*names, *(_amount(bill, key) for key in keys)) for names, bill in bills.items()]
+    body.append((*(("all",) if by_stage else ("all", "")), *(_amount(total, key) for key in keys)))
+    header = ("wall s", "CPU s", "device-hours", *(key.replace("_", " ") for key in tokens))
+    notes = [NOTE]
+    waiting = len(results.steps) - len(steps)
+    notes += [f"{waiting} steps are not finished."] * bool(waiting)
+    if by_stage:
+        return Table("Cost of each stage", ("stage", *header, "FLOPs"), body, " ".join(notes))
+    notes = ["Sums over the seeds."] if len(bills) < len(steps) else []
+    return Table("Cost of each step", ("step", "stage", *header, "FLOPs"), body, " ".join(notes))
+
+
+def model_sizes(steps: Sequence[Step]) -> dict[str, Size]:
+    """The size of every model that the steps name, where a folder tells it.
+
+    A model from the hub has the size of what this run trained from it.
+    """
+    found: dict[str, Size] = {}
+    trained = [step for step in steps if step.stage == "train"]
+    for step in trained:
+        size = read_size(step.folder / "model")
+        if size is not None:
+            found[f"{step.name}/model"] = size
+            found.setdefault(step.config["model"], size)
+    for step in steps:
+        if step.stage in WITH_MODEL and step.config["model"] not in found:
+            name = step.config["model"]
+            size = read_size(embedded.path() if name == "embedded" else Path(name))
+            if size is not None:
+                found[name] = size
+    return found
+
+
+def read_size(folder: Path) -> Size | None:
+    """A model folder's size, from config.json and the heads of its safetensors files; no torch.
+
+    None where the folder or one of these is not there, or the config names no layers or width.
+
+    Example:
+        >>> read_size(embedded.path()).layers
+        8
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    if not files or not (folder / "config.json").exists():
+        return None
+    config = jsonl.read_json(folder / "config.json")
+    config = {**config, **config.get("text_config", {})}  # of a model that also sees
+    layers = next((config[name] for name in _LAYERS if name in config), None)
+    width = next((config[name] for name in _WIDTH if name in config), None)
+    if layers is None or width is None:
+        return None
+    shapes = {name: shape for path in files for name, shape in _shapes(path).items()}
+    counted = (prod(shape) for name, shape in shapes.items() if not _EMBEDDING.search(name))
+    return Size(sum(counted), layers, width)
+
+
+def _shapes(path: Path) -> dict[str, list[int]]:
+    """Tensor name -> shape: a safetensors file begins with the length of a JSON head."""
+    with path.open("rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8))
+        head = msgspec.json.decode(stream.read(length))
+    return {name: tensor["shape"] for name, tensor in head.items() if name != "__metadata__"}
+
+
+def _device(step: Step) -> dict[str, float]:
+    if step.stage not in WITH_MODEL:
+        return {}
+    spent = "cpu_s" if step.made_with["device"] == "cpu" else "wall_s"
+    return {DEVICE_H: step.bill[spent] / 3600}
+
+
+def _flops(step: Step, sizes: Mapping[str, Size]) -> dict[str, float]:
+    size = sizes.get(step.config["model"]) if step.stage in WITH_MODEL else None
+    if size is None:
+        return {}
+    if "trained_tokens" in step.bill:
+        return {FLOPS: training_flops(size.parameters, tokens=step.bill["trained_tokens"])}
+    if "read_tokens" in step.bill:
+        return {FLOPS: reading_flops(size.parameters, tokens=step.bill["read_tokens"])}
+    if step.stage == "sample" and "sampled_tokens" in step.bill and step.metrics["samples"]:
+        samples = step.metrics["samples"]
+        written = sampling_flops(
+            size.parameters,
+            layers=size.layers,
+            width=size.width,
+            prompt=0,
+            solution=step.bill["sampled_tokens"] / samples,
+            samples=samples,
+        )
+        return {FLOPS: written}
+    return {}
+
+
+def _amount(bill: Mapping[str, float], key: str) -> str:
+    if key not in bill:
+        return NONE
+    if key == FLOPS:
+        return f"{bill[key]:.1e}".replace("e+", "e")
+    if key == DEVICE_H:
+        return f"{bill[key]:.4f}" if bill[key] < 1 else f"{bill[key]:,.1f}"
+    return f"{bill[key]:,.1f}" if key.endswith("_s") else f"{bill[key]:,.0f}"

@@ -1,0 +1,96 @@
+"""The steps of a run folder, and where the model behind a row comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mathtune import jsonl
+from mathtune.run import METRICS, STEP
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the plan; `metrics`, `bill` and `made_with` are empty until it is finished."""
+
+    name: str
+    stage: str
+    config: Document
+    metrics: Document
+    bill: Mapping[str, float]
+    made_with: Mapping[str, Any]
+    finished: bool
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How the model behind a row was made, read from the steps that its samples hang on."""
+
+    objectives: tuple[str, ...] = ()
+    """The objectives it was trained with, one after the other; none: a model from elsewhere."""
+    few_shot: bool = False
+    """Whether exemplars stood before the problem."""
+    paths: Step | None = None
+    """The step that collected the distinct paths it learned from."""
+    updates: int | None = None
+    """The updates of its last training."""
+    evaluator: str | None = None
+    """The objective of the model that scored the samples; None: not scored, or not trained here."""
+
+
+def read_step(run_folder: Path, planned: Document) -> Step:
+    """A step of `plan.json`, with what its folder holds.
+
+    Raises:
+        InputError: a file of the step is damaged.
+    """
+    place = run_folder / planned["name"]
+    done = (place / STEP).exists()
+    record = jsonl.read_json(place / STEP) if done else {"bill": {}, "made_with": {}}
+    return Step(
+        name=planned["name"],
+        stage=planned["stage"],
+        config=planned["config"],
+        metrics=jsonl.read_json(place / METRICS) if done else {},
+        bill=record["bill"],
+        made_with=record["made_with"],
+        finished=done,
+        folder=place,
+    )
+
+
+def origin(measured: Document, finished: Mapping[str, Step]) -> Origin:
+    """Where the samples of a measure's config come from, as far as this run made them."""
+    steps = [finished.get(_parent(path)) for path in measured["samples"]]
+    sampled = steps[0]
+    if sampled is None or sampled.stage != "sample":
+        return Origin()
+    trained = _trainings(sampled.config["model"], finished)
+    last = trained[-1] if trained else None
+    learned = [finished.get(_parent(path)) for path in last.config["examples"]] if last else []
+    scored = next((step for step in steps if step is not None and step.stage == "score"), None)
+    judges = _trainings(scored.config["model"], finished) if scored is not None else []
+    return Origin(
+        objectives=tuple(step.config["objective"] for step in trained),
+        few_shot=sampled.config["few_shot"] is not None,
+        paths=next((step for step in learned if step and step.config.get("keep") == "paths"), None),
+        updates=last.metrics["updates"] if last is not None else None,
+        evaluator=judges[-1].config["objective"] if judges else None,
+    )
+
+
+def _trainings(model: str, finished: Mapping[str, Step]) -> list[Step]:
+    """The train steps of this run that led to a model, the first one first."""
+    step = finished.get(_parent(model))
+    if step is None or step.stage != "train":
+        return []
+    return [*_trainings(step.config["model"], finished), step]
+
+
+def _parent(path: str) -> str:
+    return str(Path(path).parent)

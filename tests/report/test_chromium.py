@@ -1,0 +1,201 @@
+"""The page in a real browser: it opens, filters, follows links, and runs nothing of a model's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mathtune import report
+from mathtune.elsewhere import Request, measure_file
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+if not CHROMIUM:
+    pytest.skip("no Chromium here (Debian's package: chromium)", allow_module_level=True)
+
+pytestmark = pytest.mark.slow
+
+EVIL = (
+    "<script>document.title = 'owned'</script>",
+    "</script></textarea><img src=x onerror=\"document.title = 'owned'\">",
+    r"$\href{javascript:document.title='owned'}{x}$ \(\htmlData{a=b}{x}\) \(\url{https://x.example}\)",
+    r"\(\includegraphics{https://x.example/a.png}\) $\def\a{\a\a}\a$ $" + "{" * 900 + "$",
+    "\u202eright to left\u202c \u200fmark \x00 \x1b[31m broken \ud800 bytes",
+    "It costs $5 and then $10, so \\$15 in all.\n#### 15",
+    r"We have $\frac{1}{2}$ and \[x^2 + 1 = 2\] so 3 + 4 = 8 and \boxed{7}",
+    "x" * 1_000_000,
+)
+
+
+@dataclass
+class Opened:
+    """A page, with all that went wrong and all that it asked for."""
+
+    page: Any
+    faults: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def go(self, address: str) -> None:
+        """Open the address and wait for a problem's details; `seconds` says how long it took."""
+        start = time.perf_counter()
+        self.page.goto(address)
+        self.page.wait_for_selector("#detail h3")
+        self.seconds = time.perf_counter() - start
+
+    def shown(self) -> str:
+        """The text of the problem that is open."""
+        return self.page.inner_text("#detail")
+
+    def quiet(self) -> bool:
+        """Whether there was no error, no message, and no request but for the page itself."""
+        return not self.faults and all(one.startswith("file:") for one in self.requests)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM)
+        browser.new_page().close()  # the first page of a browser waits for its start
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium: Any) -> Iterator[Opened]:
+    page = chromium.new_page(viewport={"width": 1100, "height": 900})
+    found = Opened(page)
+    page.on("console", lambda message: found.faults.append(message.text))
+    page.on("pageerror", lambda error: found.faults.append(str(error)))
+    page.on("request", lambda request: found.requests.append(request.url))
+    yield found
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def built(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("built") / "run"
+    shutil.copytree(run_folder, folder)
+    return report.build(folder)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of samples that try to break it."""
+    folder = tmp_path_factory.mktemp("hostile")
+    row = {
+        "problem_id": "<b>evil</b>",
+        "problem": EVIL[0],
+        "gold_answer": "7",
+        "samples": EVIL,
+        "level": "</textarea>",
+    }
+    (folder / "f.jsonl").write_text(json.dumps(row) + "\n")
+    measure_file(Request(folder / "f.jsonl"), page=folder / "report.html")
+    return folder / "report.html"
+
+
+def test_a_run_filters_links_and_keys(built: Path, opened: Opened) -> None:
+    opened.go(built.as_uri())
+    page = opened.page
+    assert page.title() == "made – mathtune"
+    assert page.evaluate("scrollY") == 0  # the answer first
+    assert page.inner_text("#count") == "5 of 5 problems"
+    page.select_option("#filters select >> nth=1", "missed")
+    assert page.inner_text("#count") == "1 of 5 problems"
+    assert page.inner_text("#where") == "not in the filtered list"
+    page.click("#list a")
+    page.wait_for_url("**#row=ssft&problem=saved")
+    page.wait_for_function("document.getElementById('where').textContent === '1 of 1'")
+    assert opened.shown().startswith("saved")
+    assert "RR.All: sample 2 ✓ correct" in opened.shown()
+    page.select_option("#filters select >> nth=1", "all")
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("j")
+    page.wait_for_url("**#row=ssft&problem=never")
+    page.keyboard.press("1")
+    assert "Solutions (1)" in opened.shown()
+    page.keyboard.press("0")
+    assert "Solutions (4)" in opened.shown()
+    page.fill("#search", "mixed")
+    assert page.inner_text("#count") == "1 of 5 problems"
+    page.click('nav a[href="#bill"]')
+    assert page.evaluate("document.getElementById('bill').getBoundingClientRect().top") < 900
+    assert opened.quiet(), (opened.faults, opened.requests)
+
+
+@pytest.mark.parametrize("address", ["#row=ssft&problem=saved", "#saved"])
+def test_a_link_opens_its_problem(address: str, built: Path, opened: Opened) -> None:
+    opened.go(built.as_uri() + address)
+    opened.page.wait_for_function("document.querySelector('#detail h3').textContent === 'saved'")
+    top = "document.getElementById('solutions').getBoundingClientRect().top"
+    assert opened.page.evaluate(top) < 200
+    assert opened.quiet()
+
+
+def test_hostile_texts_are_shown_and_do_nothing(hostile: Path, opened: Opened) -> None:
+    opened.go(hostile.as_uri())
+    page = opened.page
+    for button in iter(lambda: page.query_selector("#detail .solution .text > button"), None):
+        button.click()
+    text = opened.shown()
+    assert "<b>evil</b>" in text
+    assert EVIL[0] in text
+    assert EVIL[1] in text
+    assert "javascript:document.title" in text  # KaTeX is not trusted: as it stands
+    for mark in ("U+202E", "U+200F", "U+0000", "U+001B"):
+        assert mark in text
+    assert "980,000 more characters stand in the run's files only" in text
+    assert page.query_selector("#detail img, #detail script, #detail a[href*=x]") is None
+    assert page.title() == "f – mathtune"
+    assert opened.quiet(), (opened.faults, opened.requests)
+
+
+def test_formulas_money_and_equations(hostile: Path, opened: Opened) -> None:
+    opened.go(hostile.as_uri())
+    page = opened.page
+    article = page.locator("#detail .solution").filter(has_text="sample 6")
+    assert article.locator("math").count() == 3
+    assert article.locator("math mfrac").count() == 1
+    path = article.locator(".equations li")
+    assert [path.nth(n).inner_text() for n in range(path.count())][-1] == "✗ 3+4=8"
+    money = page.locator("#detail .solution").filter(has_text="sample 5")
+    assert money.locator("math").count() == 0
+    assert "It costs $5 and then $10, so $15 in all." in money.inner_text()
+    page.keyboard.press("t")
+    page.wait_for_function("document.querySelectorAll('#detail math').length === 0")
+    assert r"$\frac{1}{2}$" in opened.shown()
+
+
+def test_real_samples_open_fast(shared_data: Path, tmp_path: Path, opened: Opened) -> None:
+    """500 problems x 32 samples of Qwen2.5-7B-Instruct with a process reward model's scores."""
+    path = tmp_path / "report.html"
+    file = shared_data / "samples" / "gsm8k_qwen_n32_prm.jsonl.gz"
+    measure_file(Request.parse(file, grader="prm800k", rule="last-number"), page=path)
+    assert path.stat().st_size < 10_000_000
+    opened.go(path.as_uri())
+    assert opened.seconds < 2.0
+    page = opened.page
+    assert page.inner_text("#count") == "500 of 500 problems"
+    page.select_option("#filters select >> nth=0", "disagree")
+    count = int(page.inner_text("#count").split()[0])
+    assert 0 < count < 500
+    assert page.locator("#list a").count() == min(count, 50)
+    page.click("#list a >> nth=2")
+    page.wait_for_function("location.hash.includes('problem=')")
+    page.wait_for_selector("#detail .solution")
+    assert " tokens" not in opened.shown()  # samples from elsewhere do not say how many
+    opened.go(path.as_uri() + "#gsm8k/test/12")
+    page.wait_for_function("document.querySelector('#detail h3').textContent === 'gsm8k/test/12'")
+    assert page.locator("#detail math").count() > 0
+    assert opened.quiet(), (opened.faults, opened.requests)

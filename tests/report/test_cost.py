@@ -1,0 +1,57 @@
+"""The bill: sums and FLOPs worked out by hand, models' sizes read without torch."""
+
+from pathlib import Path
+
+import pytest
+
+from mathtune import embedded
+from mathtune.report.cost import Size, read_size, table
+from mathtune.report.results import Results, read_run
+
+
+@pytest.fixture(scope="module")
+def results(run_folder: Path) -> Results:
+    return read_run(run_folder)
+
+
+def test_costs_add_up(results: Results) -> None:
+    """Every step took 1.5 s, 2.25 CPU seconds and 1,000 tokens."""
+    found = table(results)
+    count = len(results.steps)
+    total = dict(zip(found.header, found.rows[-1], strict=True))
+    assert (total["wall s"], total["CPU s"]) == (f"{1.5 * count:,.1f}", f"{2.25 * count:,.1f}")
+    assert total["sampled tokens"] == f"{count},000"
+    held = sum(step.stage in ("train", "sample", "score") for step in results.steps)
+    assert total["device-hours"] == f"{held * 2.25 / 3600:.4f}"  # on CPU: core time
+
+
+def test_by_stage_is_the_same_sum(results: Results) -> None:
+    steps, stages = table(results), table(results, by_stage=True)
+    assert steps.rows[-1][2:] == stages.rows[-1][1:]
+    assert [row[0] for row in stages.rows] == [
+        *("prepare", "sample", "grade", "measure", "train", "score"),
+        "all",
+    ]
+
+
+def test_flops_of_sampling_by_hand(results: Results) -> None:
+    """ssft: 6 parameters, 1 layer of width 3; 20 samples, 1,000 tokens, so 50 each.
+
+    20 x (50 + 1) x (1.66 x 6 + 2 x 1 x 25 x 3) = 163,159.2
+    """
+    found = table(results)
+    rows = {row[0]: dict(zip(found.header, row, strict=True)) for row in found.rows}
+    assert rows["ssft-samples"]["FLOPs"] == "1.6e05"
+    assert rows["data"]["FLOPs"] == "–"
+
+
+def test_a_size_is_read_from_the_heads_of_files(run_folder: Path, tmp_path: Path) -> None:
+    assert read_size(run_folder / "ssft" / "model") == Size(parameters=6, layers=1, width=3)
+    assert read_size(tmp_path) is None
+
+
+def test_the_embedded_model_by_hand() -> None:
+    """8 layers of width 128, 4 heads and 2 of keys of 32, an inner width of 352."""
+    attention = 2 * 128 * 128 + 2 * 128 * 64
+    layer = attention + 3 * 128 * 352 + 2 * 128
+    assert read_size(embedded.path()) == Size(8 * layer + 128, 8, 128)
