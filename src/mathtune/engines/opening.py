@@ -119,9 +119,9 @@ def _openai(asked: Asked, form: prompts.Form, seed: int) -> Engine:  # noqa: ARG
 
 
 def _vllm(asked: Asked, form: prompts.Form, seed: int) -> Engine:
-    from mathtune.engines.vllm import Vllm as Loaded
+    from mathtune.engines.vllm import VLLM
 
-    return Loaded(asked, form=form, seed=seed)
+    return VLLM(asked, form=form, seed=seed)
 
 
 def _is_here(model: str) -> bool:

@@ -60,7 +60,7 @@ class Vllm(Group):
     one on a CPU."""
     memory: Annotated[float, Free()] = Field(0.9, gt=0, le=1)
     """The part of a GPU's memory that is used for weights, keys and values."""
-    cpu_memory: Annotated[float, Free()] = Field(1.0, gt=0)
+    cpu_memory: Annotated[int, Free()] = Field(1, ge=1)
     """On a CPU: GiB for keys and values."""
     max_length: int | None = Field(None, ge=1)
     """Longest prompt with its sample, in tokens. None: the model's context."""
