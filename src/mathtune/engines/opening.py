@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -87,12 +89,60 @@ def judge_tokenizer(asked: Asked, form: prompts.Form) -> prompts.ChatTokenizer:
 
 
 def open_engine(asked: Asked, form: prompts.Form, *, seed: int = 0) -> Engine:
-    """Load the model, start vLLM, or greet the server. `form` as `form_of` gives it.
+    """Load the model, start vLLM or engines on a cluster, or greet the server.
+
+    `form` as `form_of` gives it.
 
     Raises:
         InputError: the model or the server cannot be used, or the engine is not installed.
     """
+    if asked.ray is None:
+        many = _vllm_engines(asked) if asked.engine == "vllm" else 1
+        return open_here(asked, form, seed=seed) if many == 1 else _several(asked, form, seed, many)
+    if asked.engine == "openai":
+        raise InputError(
+            "ray: found with engine openai, which needs no cluster; expected one of them "
+            "(server.concurrency says how many requests are in flight)."
+        )
+    from mathtune.engines.ray import Cluster
+
+    return Cluster(asked, asked.ray, form=form, seed=seed)
+
+
+def open_here(asked: Asked, form: prompts.Form, *, seed: int) -> Engine:
+    """One engine, in this process.
+
+    Raises:
+        InputError: as `open_engine`.
+    """
     return _OPEN[asked.engine](asked, form, seed)
+
+
+def _vllm_engines(asked: Asked) -> int:
+    """Engine processes: as asked, else one for every `tensor_parallel` GPUs, one on a CPU."""
+    if asked.vllm.engines is not None:
+        return asked.vllm.engines
+    import torch
+
+    return max(1, torch.cuda.device_count() // asked.vllm.tensor_parallel)
+
+
+def _several(asked: Asked, form: prompts.Form, seed: int, many: int) -> Engine:
+    """Engines in processes of their own, each with its share of the GPUs."""
+    import torch
+
+    from mathtune.engines.replicas import Replicas
+
+    each, there = asked.vllm.tensor_parallel, torch.cuda.device_count()
+    if there and many * each > there:
+        raise InputError(
+            f"vllm.engines: found {many} engines of {each} GPUs; expected at most the "
+            f"{there} GPUs of this machine."
+        )
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    names = visible if len(visible) == there else [str(number) for number in range(there)]
+    devices = [",".join(names[at * each : (at + 1) * each]) for at in range(many)]
+    return Replicas(partial(open_here, asked, form, seed=seed), devices)
 
 
 def _transformers(asked: Asked, form: prompts.Form, seed: int) -> Engine:  # noqa: ARG001
