@@ -208,7 +208,7 @@ def _ray() -> Any:
 
 
 def _users_fault(error: Exception) -> InputError | None:
-    """The sentence that an engine on the cluster ended with, if it did: Ray passes it on as text."""
+    """The sentence that an engine on the cluster ended with; Ray passes it on as text."""
     name = f"{InputError.__module__}.{InputError.__qualname__}: "
     _, found, sentence = str(error).rpartition(name)
     return InputError(sentence.partition("\n")[0]) if found else None
