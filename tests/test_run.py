@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
+from pydantic import BaseModel
 
 from mathtune.errors import InputError
+from mathtune.fingerprint import fingerprint
 from mathtune.run import Run, run_recipe
-from mathtune.stage import File, Stage
+from mathtune.stage import File, Free, Stage
 
 
 class Write(Stage[Path]):
@@ -201,3 +203,119 @@ def test_scopes_hold_the_same_steps_with_other_fields(tmp_path: Path) -> None:
 def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     run_recipe(recipe, name="r", folder=tmp_path / "run", overrides={}, dry_run=True)
     assert not (tmp_path / "run").exists()
+
+
+class Count(Stage[Path]):
+    """Write the numbers below `most`; more of them are added to those that are there."""
+
+    grows: ClassVar[str | None] = "most"
+    most: int = 3
+    first: int = 0
+
+    def outputs(self, folder: Path) -> Path:
+        return folder / "numbers.txt"
+
+    def grow(self, folder: Path, before: int) -> None:
+        with (folder / "grown.txt").open("a") as stream:
+            stream.write(f"{before}\n")
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        path = folder / "numbers.txt"
+        lines = path.read_text().split() if path.exists() else []
+        for number in range(self.first + len(lines), self.first + self.most):
+            if number == FUSE["at"]:
+                raise KeyboardInterrupt
+            FUSE["letters"] += 1
+            lines.append(str(number))
+            path.write_text("\n".join(lines))
+        return {"numbers": len(lines)}
+
+
+class Learn(Double):
+    """A step that is dear to make."""
+
+    costly: ClassVar[bool] = True
+
+
+def growing(run: Run) -> None:
+    numbers = run("numbers", Count())
+    run("double", Double(source=numbers))
+    run("other", Write())
+
+
+def learning(run: Run) -> None:
+    run("learnt", Learn(source=run("numbers", Count())))
+
+
+def grow(folder: Path, most: int, recipe: Any = growing, redo: tuple[str, ...] = ()) -> None:
+    overrides = {"count": {"most": most}}
+    run_recipe(recipe, name="r", folder=folder, overrides=overrides, redo=frozenset(redo))
+
+
+def test_asking_for_more_adds_to_a_finished_step_and_remakes_what_hangs_on_it(
+    tmp_path: Path,
+) -> None:
+    grow(tmp_path, 3)
+    other = (tmp_path / "other/step.json").read_bytes()
+    FUSE["letters"] = 0
+    grow(tmp_path, 5)
+    assert (tmp_path / "numbers/numbers.txt").read_text().split() == list("01234")
+    assert (tmp_path / "numbers/grown.txt").read_text() == "3\n"
+    assert FUSE["letters"] == 2 + len("0\n1\n2\n3\n4") * 2
+    assert json.loads((tmp_path / "double/metrics.json").read_text()) == {"characters": 18}
+    assert (tmp_path / "other/step.json").read_bytes() == other
+    assert json.loads((tmp_path / "numbers/step.json").read_text())["config"]["most"] == 5
+
+
+def test_growth_that_is_cut_off_goes_on(tmp_path: Path) -> None:
+    grow(tmp_path, 3)
+    FUSE["at"] = 4
+    with pytest.raises(KeyboardInterrupt):
+        grow(tmp_path, 6)
+    assert not (tmp_path / "numbers/step.json").exists()
+    assert not (tmp_path / "double").exists()  # what hung on three numbers
+    with pytest.raises(KeyboardInterrupt):
+        grow(tmp_path, 7)  # and further, before it was finished
+    FUSE["at"] = -1
+    grow(tmp_path, 7)
+    assert (tmp_path / "numbers/numbers.txt").read_text().split() == list("0123456")
+    assert (tmp_path / "numbers/grown.txt").read_text() == "3\n6\n"
+    assert json.loads((tmp_path / "double/metrics.json").read_text()) == {"characters": 26}
+
+
+def test_fewer_than_before_and_other_changes_are_refused(tmp_path: Path) -> None:
+    grow(tmp_path, 3)
+    with pytest.raises(InputError, match="most was 3, now 2"):
+        grow(tmp_path, 2)
+    overrides = {"count": {"most": 4, "first": 1}}
+    with pytest.raises(InputError, match="first was 0, now 1"):
+        run_recipe(growing, name="r", folder=tmp_path, overrides=overrides)
+    assert (tmp_path / "numbers/numbers.txt").read_text().split() == list("012")
+
+
+def test_what_is_dear_is_made_again_only_when_asked(tmp_path: Path) -> None:
+    grow(tmp_path, 3, learning)
+    learnt = (tmp_path / "learnt/double.txt").read_text()
+    with pytest.raises(InputError, match="learnt would be made again from it; add --redo learnt"):
+        grow(tmp_path, 4, learning)
+    assert (tmp_path / "learnt/double.txt").read_text() == learnt
+    assert (tmp_path / "numbers/numbers.txt").read_text().split() == list("012")
+    grow(tmp_path, 4, learning, redo=("learnt",))
+    assert (tmp_path / "learnt/double.txt").read_text() == "0\n1\n2\n30\n1\n2\n3"
+
+
+def test_where_and_how_fast_is_no_part_of_the_fingerprint() -> None:
+    class Place(BaseModel):
+        url: Annotated[str, Free()] = "a"
+        longest: int = 1
+
+    class Ask(Stage[Path]):
+        place: Place = Place()
+        hurry: Annotated[bool, Free()] = False
+
+    def mark(**fields: Any) -> dict[str, Any]:
+        return fingerprint(Ask(**fields))
+
+    assert mark() == mark(hurry=True, place=Place(url="b"))
+    assert mark()["config"] == {"place": {"longest": 1}}
+    assert mark() != mark(place=Place(longest=2))

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
+from pydantic import BaseModel
 from rich.markup import escape
 
 from mathtune import settings
+from mathtune.engines.settings import Group
 from mathtune.errors import InputError
 from mathtune.fingerprint import inputs
 from mathtune.progress import console, output, say
@@ -56,6 +58,7 @@ Config = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option(help="The folder to write into.")]
 Redo = Annotated[bool, typer.Option("--redo", help="Make it again.")]
+OnRay = Annotated[bool, typer.Option("--ray", help="Run on a Ray cluster (docs/scaling.md).")]
 Grader = Annotated[
     str | None, typer.Option(metavar="NAME", help="math (the default), prm800k or math-verify.")
 ]
@@ -107,6 +110,7 @@ def run(
     redo: Annotated[
         list[str] | None, typer.Option(help="A step to make again, with what hangs on it.")
     ] = None,
+    ray: OnRay = False,
 ) -> None:
     """Run a recipe: quickstart, liu2023, yuan2023.
 
@@ -114,7 +118,7 @@ def run(
 
     mathtune run quickstart n=16 ssft.learning_rate=3e-4 --out runs/small
     """
-    found = resolve(recipe, config=config, assignments=assignments or [])
+    found = resolve(recipe, config=config, assignments=_with_ray(ray, assignments or []))
     folder = (out or Path("runs") / recipe).absolute()
     with _interruptible():
         done = run_recipe(
@@ -303,8 +307,22 @@ def _stage_command(kind: type[Stage[Any]], positional: str) -> None:
     ) -> None:
         run_stage(kind, positional, arguments or [], config, out, redo)
 
-    command.__doc__ = stage_help(kind, positional)
-    app.command(name=kind.kind())(command)
+    def on_engines(
+        arguments: FileAndAssignments = None,
+        config: Config = None,
+        out: Out = None,
+        redo: Redo = False,
+        ray: OnRay = False,
+    ) -> None:
+        run_stage(kind, positional, _with_ray(ray, arguments or []), config, out, redo)
+
+    chosen = on_engines if "ray" in kind.model_fields else command
+    chosen.__doc__ = stage_help(kind, positional)
+    app.command(name=kind.kind())(chosen)
+
+
+def _with_ray(ray: bool, arguments: list[str]) -> list[str]:
+    return [*arguments, "ray={}"] if ray else arguments
 
 
 def run_stage(
@@ -333,14 +351,18 @@ def stage_help(kind: type[Stage[Any]], positional: str) -> str:
     """A stage's help: its docstring's first paragraph, then every setting with its default."""
     summary = (inspect.getdoc(kind) or "").partition("\n\n")[0]
     lines = [summary, "", f"The file given first is `{positional}`. Settings:", "", "\b"]
+    return "\n".join([*lines, *_settings_help(kind, "")])
+
+
+def _settings_help(kind: type[BaseModel], prefix: str) -> Iterator[str]:
+    """A line for each setting, those of an engine's groups after the group."""
     for name, field in kind.model_fields.items():
-        default = (
-            ""
-            if field.is_required()
-            else escape(f" [{field.get_default(call_default_factory=True)}]")
-        )
-        lines.append(f"{name}{default}: {' '.join((field.description or '').split())}")
-    return "\n".join(lines)
+        value = None if field.is_required() else field.get_default(call_default_factory=True)
+        inner = isinstance(value, Group)
+        default = "" if field.is_required() or inner else escape(f" [{value}]")
+        yield f"{prefix}{name}{default}: {' '.join((field.description or '').split())}"
+        if isinstance(value, Group):
+            yield from _settings_help(type(value), f"{prefix}{name}.")
 
 
 def two_uses(kind: type[Stage[Any]], file_alone: str) -> str:
@@ -389,11 +411,13 @@ def grade(
     config: Config = None,
     out: Out = None,
     redo: Redo = False,
+    ray: OnRay = False,
 ) -> None:
     file = only_a_file(arguments, config)
     if file is None:
         _refuse("grade", {"--fields": fields, "--strict": strict})
         given = [*(arguments or []), *_assignments(grader=grader, extract=extract)]
+        given = _with_ray(ray, given)
         run_stage(Grade, "samples", given, config, out, redo)
         return
     from mathtune.elsewhere import Request, grade_file

@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mathtune.stage import Input, Stage
+from mathtune.stage import Free, Input, Stage
 
 UNREAD = {"started.json", "step.json", "metrics.json.partial", ".lock"}
 """Files of a step's folder that are not results: they hold times and hosts."""
@@ -26,7 +27,7 @@ def fingerprint(stage: Stage) -> dict[str, Any]:
 
 def settings(stage: Stage) -> dict[str, Any]:
     """Stage, revision and config without its inputs: what can be compared before they exist."""
-    config = stage.model_dump(mode="json")
+    config = _what(stage, stage.model_dump(mode="json"))
     for name in _input_fields(type(stage)):
         del config[name]
     return {"stage": stage.kind(), "revision": stage.revision, "config": config}
@@ -53,6 +54,20 @@ def differences(finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[
         elif before[key] != value:
             found.append(f"{key} was {_short(before[key])}, now {_short(value)}")
     return found
+
+
+def growth(found: Mapping[str, Any], wanted: Mapping[str, Any], field: str | None) -> int | None:
+    """What `field` was, where nothing else differs and it only grew; else None.
+
+    Example:
+        >>> growth({"config": {"n": 8, "seed": 0}}, {"config": {"n": 16, "seed": 0}}, "n")
+        8
+    """
+    if field is None or field not in found.get("config", {}):
+        return None
+    before, now = found["config"][field], wanted["config"][field]
+    same = {**found, "config": {**found["config"], field: now}}
+    return before if before < now and not differences(same, wanted) else None
 
 
 def content_hash(path: Path) -> str:
@@ -95,6 +110,17 @@ def _leaves(value: Any) -> Iterator[str | Path]:
             yield from _leaves(item)
     elif value is not None:
         yield value
+
+
+def _what(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:
+    """The model's values without its fields, and those of models inside it, that are `Free`."""
+    kept = {}
+    for name, field in type(model).model_fields.items():
+        if any(isinstance(mark, Free) for mark in field.metadata):
+            continue
+        inner = getattr(model, name)
+        kept[name] = _what(inner, values[name]) if isinstance(inner, BaseModel) else values[name]
+    return kept
 
 
 @cache

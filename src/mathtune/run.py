@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 
 from mathtune import bill, jsonl, provenance
 from mathtune.errors import InputError
-from mathtune.fingerprint import differences, fingerprint, inputs, settings
+from mathtune.fingerprint import differences, fingerprint, growth, inputs, settings
 from mathtune.progress import say
 from mathtune.stage import Stage
 from mathtune.version import __version__
@@ -100,6 +100,11 @@ class Run:
 
     def work(self, recipe: Callable[[Run], None], *, redo: frozenset[str]) -> None:
         """Call the planned recipe again, this time executing its steps."""
+        grown = self._grown(redo)
+        for name in self._hanging_on(grown) - grown - redo:
+            if (self.folder / name).exists():
+                say(f"{name}: hangs on a step that is added to, made again")
+                shutil.rmtree(self.folder / name)
         self._work = _Work(self._hanging_on(redo))
         recipe(self)
 
@@ -120,10 +125,17 @@ class Run:
                     raise InputError(
                         f"{path}: no such file or folder; step {step.name!r} reads it."
                     )
-        again = self._hanging_on(redo)
+        grown = self._grown(redo)
+        again = self._hanging_on(redo | grown)
+        costly = [n for n in again if self.steps[n].stage.costly and self._finished(n)]
+        if unasked := [name for name in costly if name not in self._hanging_on(redo)]:
+            raise InputError(
+                f"{', '.join(sorted(grown))}: asked for more than before, and "
+                f"{', '.join(unasked)} would be made again from it; "
+                f"add --redo {unasked[0]} to have that, or choose another --out."
+            )
         for name, step in self.steps.items():
-            finished = self.folder / name / STEP
-            if name not in again and finished.exists():
+            if name not in again and self._finished(name):
                 refuse_changes(self.folder / name, settings(step.stage), name=name)
 
     def _with_settings(self, name: str, stage: Stage[Handle]) -> Stage[Handle]:
@@ -141,6 +153,19 @@ class Run:
 
     def _inside(self, path: str | Path) -> bool:
         return Path(path).is_relative_to(self.folder)
+
+    def _finished(self, name: str) -> bool:
+        return (self.folder / name / STEP).exists()
+
+    def _grown(self, redo: frozenset[str]) -> frozenset[str]:
+        """Finished steps that are now asked for more of the same, and are not made again."""
+        grown: set[str] = set()
+        for name, step in self.steps.items():
+            if name not in self._hanging_on(redo | grown) and self._finished(name):
+                found = jsonl.read_json(self.folder / name / STEP)
+                if growth(found, settings(step.stage), step.stage.grows) is not None:
+                    grown.add(name)
+        return frozenset(grown)
 
     def _hanging_on(self, redo: frozenset[str]) -> frozenset[str]:
         found = set(redo)
@@ -206,11 +231,11 @@ def execute(stage: Stage, folder: Path, *, name: str, redo: bool = False) -> Non
     mark = fingerprint(stage)
     if redo and folder.exists():
         shutil.rmtree(folder)
-    if (folder / STEP).exists():
+    if (folder / STEP).exists() and not _reopened(stage, folder, mark):
         refuse_changes(folder, mark, name=name)
         say(f"{name}: finished before, skipped")
         return
-    _prepare_folder(folder, mark, name=name)
+    _prepare_folder(stage, folder, mark, name=name)
     say(f"{name}: {stage.kind()}")
     meter = bill.Meter()
     try:
@@ -260,11 +285,30 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _prepare_folder(folder: Path, mark: dict[str, Any], *, name: str) -> None:
+def _reopened(stage: Stage, folder: Path, mark: dict[str, Any]) -> bool:
+    """Open a finished step again if it is only asked for more; what it has stays."""
+    before = growth(jsonl.read_json(folder / STEP), mark, stage.grows)
+    if before is None:
+        return False
+    stage.grow(folder, before)
+    jsonl.write_json(folder / STARTED, mark)
+    (folder / STEP).unlink()
+    (folder / METRICS).unlink(missing_ok=True)
+    return True
+
+
+def _prepare_folder(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str) -> None:
     started = folder / STARTED
     if folder.exists():
-        if started.exists() and not differences(jsonl.read_json(started), mark):
-            return
+        if started.exists():
+            found = jsonl.read_json(started)
+            if not differences(found, mark):
+                return
+            before = growth(found, mark, stage.grows)
+            if before is not None:
+                stage.grow(folder, before)
+                jsonl.write_json(started, mark)
+                return
         if any(folder.iterdir()):
             say(f"{name}: left unfinished with other settings, started afresh")
         shutil.rmtree(folder)

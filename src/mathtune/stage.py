@@ -15,6 +15,10 @@ class Input:
     """Marks a field that names something read: its content, not its path, is fingerprinted."""
 
 
+class Free:
+    """Marks a field that says where or how fast work is done, not what: no fingerprint has it."""
+
+
 def _as_tuple(value: Any) -> Any:
     if isinstance(value, str):
         return tuple(value.split(","))
@@ -43,6 +47,10 @@ class Stage(BaseModel, Generic[Handle]):
     revision: ClassVar[int] = 1
     on_device: ClassVar[bool] = False
     """Whether it holds an accelerator's memory: a run gives it a process of its own there."""
+    grows: ClassVar[str | None] = None
+    """A number whose increase adds to what is there, instead of being refused."""
+    costly: ClassVar[bool] = False
+    """Whether it is made again only where `--redo` says so, also when what it reads has grown."""
 
     def outputs(self, folder: Path) -> Handle:
         """The handle to what `run` writes into `folder`; known before it runs."""
@@ -51,6 +59,9 @@ class Stage(BaseModel, Generic[Handle]):
     def run(self, folder: Path) -> dict[str, Any]:
         """Do the work; return the metrics: numbers, texts, and lists and dicts of them."""
         raise NotImplementedError
+
+    def grow(self, folder: Path, before: int) -> None:
+        """Note that `folder` holds work, finished or not, done when `grows` was `before`."""
 
     @classmethod
     def kind(cls) -> str:

@@ -1,8 +1,18 @@
-"""Tiny random models of several families and a tiny tokenizer, made here: no network, no files."""
+"""Tiny random models of several families, a tiny tokenizer and a small server, made here: no
+network, no files.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +28,10 @@ from transformers import (
     Qwen2Config,
     Qwen3Config,
 )
+
+from mathtune.engines.embedded import Embedded
+from mathtune.engines.models import load
+from mathtune.engines.protocol import Sampling
 
 TEXT = (
     "Problem: What is 12 + 30? Tom has 5 apples and buys 7 more.\nSolution:\n5 + 7 = 12\n#### 12\n"
@@ -81,3 +95,156 @@ def make_model() -> MakeModel:
         return model
 
     return make
+
+
+@cache
+def _tiny() -> tuple[Any, Any]:
+    return load("embedded", device="cpu")
+
+
+class Served(ThreadingHTTPServer):
+    """A small OpenAI-compatible server: the embedded model through the embedded engine, greedy
+    tokens and true log-probabilities, and every fault that is listed, one a request.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, faults: Sequence[str] = (), key: str = "", most_n: int = 64) -> None:
+        super().__init__(("127.0.0.1", 0), _Answering)
+        self.faults, self.key, self.most_n = list(faults), key, most_n
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.keys: set[str] = set()
+        self.model, self.tokenizer = _tiny()
+        self.engine = Embedded(self.model, self.tokenizer, form="plain")
+        self.lock = threading.Lock()
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no news here."""
+
+
+class _Answering(BaseHTTPRequestHandler):
+    server: Served
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        if not self.refused():
+            self.answer(200, {"object": "list", "data": [{"id": "tiny", "object": "model"}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        with self.server.lock:
+            self.server.asked.append((self.path, body))
+            fault = self.server.faults.pop(0) if self.server.faults else ""
+        if not self.refused() and not self.fault(fault):
+            with self.server.lock:
+                status, found = self.answered(body)
+            if fault == "half":
+                found["choices"][-1]["finish_reason"] = None
+            if fault == "no labels":
+                found["choices"][0]["logprobs"]["top_logprobs"][0].pop(" incorrect", None)
+            self.answer(status, found)
+
+    def refused(self) -> bool:
+        given = self.headers.get("authorization", "")
+        self.server.keys.add(given)
+        if self.server.key and given != f"Bearer {self.server.key}":
+            self.answer(401, {"error": {"message": f"Incorrect API key provided: {given[7:]}"}})
+            return True
+        return False
+
+    def fault(self, name: str) -> bool:
+        """Do wrong; whether the request is done with."""
+        if name.isdigit():
+            self.answer(int(name), {"error": {"message": "no"}})
+        elif name == "drop":
+            self.connection.shutdown(socket.SHUT_RDWR)
+        elif name == "half a body":
+            self.send_response(200)
+            self.send_header("content-length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"choices": [{"te')
+            self.close_connection = True
+        elif name == "wrong JSON":
+            self.answer(200, {"choices": "none"})
+        elif name == "html":
+            self.answer(200, "<html>hello</html>")
+        elif name == "slow":
+            time.sleep(1.5)
+            self.close_connection = True
+        elif name == "trickle":
+            self.send_response(200)
+            self.end_headers()
+            for _ in range(15):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+                time.sleep(0.1)
+            self.close_connection = True
+        elif name == "empty":
+            self.answer(200, {"choices": []})
+        else:
+            return False
+        return True
+
+    def answered(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """The true answer: what the embedded engine samples, what the model says comes next."""
+        chat = "messages" in body
+        prompt = body["messages"][0]["content"] if chat else body["prompt"]
+        count = self.server.tokenizer.encode(prompt)
+        if len(count) + body["max_tokens"] > 512:
+            message = (
+                f"This model's maximum context length is 512 tokens. However, you requested "
+                f"{len(count) + body['max_tokens']} tokens."
+            )
+            return 400, {"error": {"message": message}}
+        if body.get("n", 1) > self.server.most_n > 1:
+            return 400, {"error": {"message": f"n must be at most {self.server.most_n}"}}
+        n = min(body.get("n", 1), self.server.most_n)
+        how = Sampling(
+            n=n, temperature=body["temperature"], top_p=body["top_p"], max_tokens=body["max_tokens"]
+        )
+        seed = (1, len(self.server.asked))
+        (drafts,) = self.server.engine.sample([prompt], how, seed=seed)
+        choices: list[dict[str, Any]] = [
+            {"index": at, "text": draft.text, "finish_reason": draft.finish_reason}
+            for at, draft in enumerate(drafts)
+        ]
+        for choice in choices:
+            if chat:
+                choice["message"] = {"role": "assistant", "content": choice.pop("text")}
+        if "logprobs" in body:
+            with torch.no_grad():
+                logits = self.server.model(torch.tensor([count])).logits[0, -1]
+            top = logits.double().log_softmax(-1).topk(body["logprobs"])
+            texts = [self.server.tokenizer.decode([token]) for token in top.indices.tolist()]
+            likeliest = dict(zip(texts, top.values.tolist(), strict=True))
+            choices[0]["logprobs"] = {"top_logprobs": [likeliest]}
+        spent = sum(draft.tokens for draft in drafts)
+        usage = {"prompt_tokens": len(count), "completion_tokens": spent}
+        return 200, {"choices": choices, "usage": usage}
+
+    def answer(self, status: int, content: Any) -> None:
+        body = content if isinstance(content, str) else json.dumps(content)
+        self.send_response(status)
+        self.send_header("content-length", str(len(body.encode())))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Served]]:
+    """Start a server with the given faults; it stops with the test."""
+    started: list[Served] = []
+
+    def start(*faults: str, **options: Any) -> Served:
+        server = Served(faults, **options)
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.shutdown()
+        server.server_close()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from mathtune import jsonl
 from mathtune.errors import InputError
+from mathtune.fingerprint import fingerprint
 from mathtune.records import Problem
 from mathtune.records import Sample as Row
+from mathtune.run import execute
 from mathtune.stages.sample import Sample
 
 PROBLEMS = [
@@ -116,3 +119,73 @@ def test_an_empty_problem_is_refused_before_work(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'void', field 'problem': empty"):
         sampled(path, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
+
+
+def run_on(problems: Path, folder: Path, **settings: object) -> list[Row]:
+    """As the command line does it: `execute` finds the folder's state by itself."""
+    stage = Sample(problems=problems, **{**SETTINGS, "workers": 1, **settings})
+    execute(stage, folder, name="samples")
+    return list(jsonl.read(folder / "samples.jsonl", Row))
+
+
+def test_more_samples_are_added_to_those_that_are_there(problems: Path, tmp_path: Path) -> None:
+    few = run_on(problems, tmp_path / "out", n=2)
+    many = run_on(problems, tmp_path / "out", n=5)
+    expected = [(problem.id, index) for problem in PROBLEMS for index in range(5)]
+    assert [(row.problem_id, row.index) for row in many] == expected
+    assert [row for row in many if row.index < 2] == few
+    texts = {(row.problem_id, row.text) for row in few}
+    new = [row for row in many if row.index >= 2]
+    assert sum((row.problem_id, row.text) in texts for row in new) < len(new)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "samples.jsonl",
+        "metrics.json",
+        "step.json",
+    }
+    with pytest.raises(InputError, match="n was 5, now 4"):
+        run_on(problems, tmp_path / "out", n=4)
+
+
+def cut_off(folder: Path, into: Path, at: float, stage: Sample) -> None:
+    """A folder as a kill leaves it when this part of what `stage` writes is there."""
+    into.mkdir()
+    text = (folder / "samples.jsonl").read_bytes()
+    (into / "samples.jsonl").write_bytes(text[: int(len(text) * at)])
+    jsonl.write_json(into / "started.json", fingerprint(stage))
+
+
+@pytest.mark.parametrize("at", [0.0, 0.3, 0.8])
+def test_more_than_an_unfinished_step_was_asked_for(
+    at: float, problems: Path, tmp_path: Path
+) -> None:
+    run_on(problems, tmp_path / "out", n=2)
+    stage = Sample(problems=problems, **{**SETTINGS, "workers": 1, "n": 2})
+    cut_off(tmp_path / "out", tmp_path / "cut", at, stage)
+    assert run_on(problems, tmp_path / "cut", n=5) == run_on(problems, tmp_path / "out", n=5)
+
+
+@pytest.mark.parametrize("at", [0.0, 0.4, 0.9, 1.0])
+def test_growth_that_is_cut_off_is_the_uninterrupted_one(
+    at: float, problems: Path, tmp_path: Path
+) -> None:
+    run_on(problems, tmp_path / "out", n=2)
+    few = (tmp_path / "out/samples.jsonl").read_bytes()
+    shutil.copytree(tmp_path / "out", tmp_path / "cut")
+    whole = run_on(problems, tmp_path / "out", n=5)
+    stage = Sample(problems=problems, **{**SETTINGS, "workers": 1, "n": 5})
+    stage.grow(tmp_path / "cut", 2)
+    jsonl.write_json(tmp_path / "cut/started.json", fingerprint(stage))
+    (tmp_path / "cut/step.json").unlink()
+    # Later rounds stand after the first until all is there: in blocks of two problems here.
+    blocks = [PROBLEMS[start : start + 2] for start in range(0, len(PROBLEMS), 2)]
+    later = [
+        row
+        for block in blocks
+        for problem in block
+        for row in whole
+        if row.problem_id == problem.id and row.index >= 2
+    ]
+    jsonl.write(tmp_path / "later.jsonl", later)
+    more = (tmp_path / "later.jsonl").read_bytes()
+    (tmp_path / "cut/samples.jsonl").write_bytes(few + more[: int(len(more) * at)])
+    assert run_on(problems, tmp_path / "cut", n=5) == whole

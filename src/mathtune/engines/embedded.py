@@ -9,8 +9,7 @@ of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,13 +20,12 @@ from mathtune.engines import attention, models
 from mathtune.engines.decoding import Arena, Decoding
 from mathtune.engines.drawing import draw
 from mathtune.engines.fused import FusedForward, fits
+from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
 from mathtune.engines.stops import Stops
 from mathtune.progress import say
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-Reason = Literal["stop", "length", "prompt_too_long"]
 
 ROWS = 1024
 """Most rows in flight: beyond it, a step's fixed cost is already small."""
@@ -35,30 +33,6 @@ MEMORY = 5 * 2**28
 """Bytes of keys and values in flight that bound the rows."""
 READ_TOKENS = 8192
 """Prompt tokens read in one forward call."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """How solutions are drawn: `n` a prompt, up to `max_tokens` each, cut at the text `stop`."""
-
-    n: int
-    temperature: float
-    top_p: float
-    max_tokens: int
-    stop: str | None = None
-
-
-@dataclass(frozen=True)
-class Draft:
-    """One sampled text; `tokens` counts those generated, the end token not included.
-
-    `finish_reason`: "stop" (the model ended it), "length" (it hit max_tokens or the context),
-    "prompt_too_long" (nothing was sampled: the prompt leaves no room in the context).
-    """
-
-    text: str
-    finish_reason: Reason
-    tokens: int
 
 
 class Embedded:
@@ -90,7 +64,7 @@ class Embedded:
         self.forward = forward_of(model)
 
     def sample(
-        self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, int]
+        self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, ...]
     ) -> list[list[Draft]]:
         """`sampling.n` drafts for each prompt, in order.
 
@@ -101,7 +75,7 @@ class Embedded:
         return self.fly(texts, sampling, seed=seed).drafts()
 
     @torch.inference_mode()
-    def fly(self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, int]) -> Flight:
+    def fly(self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, ...]) -> Flight:
         """As `sample`; the finished flight, which holds the tokens."""
         encoded = [prompts.encode(text, form=self.form, tokenizer=self.tokenizer) for text in texts]
         while True:
@@ -138,7 +112,7 @@ class Flight:
     """
 
     def __init__(
-        self, engine: Embedded, encoded: list[list[int]], sampling: Sampling, seed: tuple[int, int]
+        self, engine: Embedded, encoded: list[list[int]], sampling: Sampling, seed: tuple[int, ...]
     ) -> None:
         self._engine, self._encoded, self._sampling = engine, encoded, sampling
         device = engine.model.device
@@ -248,7 +222,7 @@ class Flight:
         drafts = []
         for sample, (length, stopped) in enumerate(zip(lengths, ended, strict=True)):
             if not self._room[sample // n]:
-                drafts.append(Draft("", "prompt_too_long", 0))
+                drafts.append(TOO_LONG)
                 continue
             count = length - int(rows[sample, length - 1] in ends)
             text = tokenizer.decode(rows[sample, :count], skip_special_tokens=True)
@@ -291,6 +265,6 @@ def left_padded(rows: list[list[int]], longest: int) -> tuple[Tensor, Tensor]:
     return ids, positions
 
 
-def _stream(seed: tuple[int, int]) -> int:
+def _stream(seed: tuple[int, ...]) -> int:
     """One 64-bit seed from (seed, block), so that neighbours' streams have nothing in common."""
     return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])

@@ -13,6 +13,7 @@ from mathtune.recipes.parts import SHORT, Settings
 from mathtune.recipes.quickstart import Quickstart, quickstart
 from mathtune.recipes.yuan2023 import Yuan2023, yuan2023
 from mathtune.run import Overrides, Run
+from mathtune.settings import merged
 from mathtune.stage import validated
 
 __all__ = ["RECIPES", "Recipe", "Resolved", "resolve"]
@@ -68,7 +69,7 @@ def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Re
     recipe = RECIPES[name]
     fields = (*recipe.config.model_fields, *SHORT)
     own = {key: value for key, value in given.items() if key in fields}
-    overrides = {key: value for key, value in given.items() if key not in fields}
+    overrides = _everywhere({key: value for key, value in given.items() if key not in fields})
     for key, value in overrides.items():
         if not isinstance(value, dict):
             raise InputError(
@@ -76,3 +77,16 @@ def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Re
             )
     filled = validated(recipe.config, own)
     return Resolved(name, lambda run: recipe.compose(run, filled), overrides)
+
+
+def _everywhere(overrides: dict[str, Any]) -> dict[str, Any]:
+    """`ray: {...}` reaches every sample, score and grade step; their own settings stand above it.
+
+    Example:
+        >>> _everywhere({"ray": {"actors": 8}, "grade": {"grader": "math"}})["grade"]
+        {'ray': {'actors': 8}, 'grader': 'math'}
+    """
+    if "ray" not in overrides:
+        return overrides
+    ray = overrides.pop("ray")
+    return merged({stage: {"ray": ray} for stage in ("sample", "score", "grade")}, overrides)

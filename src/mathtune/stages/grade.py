@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from mathtune import jsonl
 from mathtune.answers import cluster, compare_many, extract
+from mathtune.engines.settings import Ray
 from mathtune.errors import InputError
 from mathtune.progress import Progress
 from mathtune.records import Graded, Verdict
 from mathtune.samples import Joined, read_groups, read_problems
-from mathtune.stage import Columns, File, Stage
+from mathtune.stage import Columns, File, Free, Stage
 
 PROBLEMS_AT_ONCE = 256
 """Read, compared in bulk and written together; bounds memory, changes no result."""
@@ -32,6 +36,9 @@ class Grade(Stage[Columns]):
     extract: Literal["explicit", "last-number"] = "explicit"
     """What counts as an answer; `last-number`: where none is explicit, the text's last number."""
 
+    ray: Annotated[Ray | None, Free()] = None
+    """Grade on a Ray cluster: address, cpus; --ray takes the defaults."""
+
     def outputs(self, folder: Path) -> Columns:
         """The samples and their grades, to be read side by side."""
         return (*self.samples, folder / "grades.jsonl")
@@ -48,13 +55,12 @@ class Grade(Stage[Columns]):
 
         def rows() -> Iterator[Graded]:
             with Progress("grade", total=len(golds), unit="problems") as progress:
-                groups = read_groups(self.samples)
-                while block := tuple(islice(groups, PROBLEMS_AT_ONCE)):
-                    for row in self._graded(block, golds):
+                for graded in self._blocks(golds):
+                    for row in graded:
                         verdicts[row.verdict] += 1
                         rules[row.rule or "none"] += 1
                         yield row
-                    progress.advance(len(block))
+                    progress.advance(len({row.problem_id for row in graded}))
 
         jsonl.write(folder / "grades.jsonl", rows())
         return {
@@ -64,6 +70,23 @@ class Grade(Stage[Columns]):
             "verdicts": {verdict.value: verdicts[verdict] for verdict in Verdict},
             "rules": dict(sorted(rules.items())),
         }
+
+    def _blocks(self, golds: dict[str, str]) -> Iterator[list[Graded]]:
+        """The rows of some problems at a time, in order, graded here or on the cluster."""
+        groups = read_groups(self.samples)
+        blocks = iter(lambda: tuple(islice(groups, PROBLEMS_AT_ONCE)), ())
+        if self.ray is None:
+            for block in blocks:
+                yield list(self._graded(block, golds))
+            return
+        from mathtune.engines.ray import mapped
+
+        tasks = (
+            msgspec.json.encode((block, {name: golds[name] for name, _ in block if name in golds}))
+            for block in blocks
+        )
+        for content in mapped(self.ray, partial(_graded_there, self), tasks):
+            yield msgspec.json.decode(content, type=list[Graded])
 
     def _graded(
         self, block: tuple[tuple[str, list[Joined]], ...], golds: dict[str, str]
@@ -93,3 +116,10 @@ class Grade(Stage[Columns]):
                     verdict=next(verdicts),
                     cluster=number.get(i),
                 )
+
+
+def _graded_there(stage: Grade, task: bytes) -> bytes:
+    """On the cluster: a block's samples and golds in, its rows out."""
+    kind = tuple[tuple[tuple[str, list[Joined]], ...], dict[str, str]]
+    block, golds = msgspec.json.decode(task, type=kind)
+    return msgspec.json.encode(list(stage._graded(block, golds)))

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import Field
 
 from mathtune import bill, jsonl, prompts
-from mathtune.engines import Dtype, blocks, forking
+from mathtune.engines import Dtype, arriving, blocks, forking, opening
+from mathtune.engines.protocol import Draft, Drafts, Sampling, Want
+from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
 from mathtune.progress import Progress, say
 from mathtune.records import Problem, Row
@@ -24,22 +28,40 @@ from mathtune.records import Sample as SampleRow
 from mathtune.samples import read_problems
 from mathtune.stage import Columns, File, ModelName, Stage
 
-if TYPE_CHECKING:
-    from mathtune.engines.embedded import Draft, Sampling
-
 NEXT_PROBLEM = "\nProblem:"
 """Where a few-shot sample goes on to a problem of its own, and is cut."""
 BLOCK_ROWS = 1024
 """Samples of a block, where `block_size` is not given."""
 
-Block = tuple[int, list[str]]
-"""A block's number and its prompts."""
+ROUNDS = "rounds.json"
+"""The n of earlier rounds, where more samples were asked for before the step was finished."""
 
 
-class Sample(Stage[Columns]):
-    """Sample solutions, problems in blocks; a block draws from (seed, block) alone."""
+@dataclass(frozen=True)
+class Block:
+    """Problems sampled together by the embedded engine: their samples from `first` up to `last`."""
+
+    number: int
+    problems: slice
+    first: int
+    last: int
+    texts: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Samples in it."""
+        return (self.problems.stop - self.problems.start) * (self.last - self.first)
+
+    def seed(self, seed: int) -> tuple[int, ...]:
+        """The stream it draws from: later rounds have their own."""
+        return (seed, self.number, self.first) if self.first else (seed, self.number)
+
+
+class Sample(EngineSettings, Stage[Columns]):
+    """Sample solutions with the embedded engine, vLLM or a server; asking for more adds to them."""
 
     on_device: ClassVar[bool] = True
+    grows: ClassVar[str | None] = "n"
 
     model: ModelName
     """The model that samples."""
@@ -84,26 +106,32 @@ class Sample(Stage[Columns]):
         return (folder / "samples.jsonl",)
 
     def run(self, folder: Path) -> dict[str, Any]:
-        """Sample the blocks that are not there yet.
+        """Sample what is not there yet.
+
+        The embedded engine works in blocks of problems, and a block draws from (seed, block) alone;
+        other engines' samples are written as they arrive, and put in order at the end.
 
         Raises:
-            InputError: a problem is empty, an exemplar has no solution, or the model cannot be
-            used.
+            InputError: a problem is empty, an exemplar has no solution, or the model or the server
+            cannot be used.
         """
-        if self.workers != 1 and self.device in ("auto", "cpu"):
+        here = self.engine == "transformers" and self.ray is None
+        if here and self.workers != 1 and self.device in ("auto", "cpu"):
             forking.start()
         problems = list(read_problems(self.problems).values())
         texts = self._prompts(problems)
-        sampling = self._sampling()
-        size = self.block_size or max(1, BLOCK_ROWS // sampling.n)
-        parts = [slice(start, start + size) for start in range(0, len(problems), size)]
         (path,) = self.outputs(folder)
-        done = blocks.resume(path, [len(problems[part]) * sampling.n for part in parts])
-        tasks = [(number, texts[part]) for number, part in enumerate(parts)][done:]
-        if tasks:
-            say(f"  the first prompt:\n{texts[0]}")
-            self._work(path, problems, parts, tasks, sampling)
-        return _summary(path, len(problems), sampling.n)
+        if here:
+            self._in_blocks(path, problems, texts)
+        else:
+            self._as_they_arrive(path, problems, texts)
+        arriving.put_in_order(path, [problem.id for problem in problems])
+        (folder / ROUNDS).unlink(missing_ok=True)
+        return _summary(path, len(problems), self._sampling().n)
+
+    def grow(self, folder: Path, before: int) -> None:
+        """Remember that the rows there are, or begin with, `before` samples a problem."""
+        jsonl.write_json(folder / ROUNDS, sorted({*_rounds(folder), before}))
 
     def _prompts(self, problems: list[Problem]) -> list[str]:
         """What the model reads for each problem."""
@@ -113,17 +141,16 @@ class Sample(Stage[Columns]):
                     f"{self.problems}, problem {problem.id!r}, field 'problem': empty; "
                     "expected a text."
                 )
-        from mathtune.engines import models
-
-        tokenizer = models.load_tokenizer(self.model)
+        form, tokenizer = self._form(), opening.solver_tokenizer(self)
         shown = self._exemplars()
         return [
-            shown + prompts.solver(problem.problem, form=self._form(), tokenizer=tokenizer)
+            shown + prompts.solver(problem.problem, form=form, tokenizer=tokenizer)
             for problem in problems
         ]
 
     def _form(self) -> prompts.Form:
-        return self._few_shot_form() if self.few_shot is not None else self.prompt
+        form = self._few_shot_form() if self.few_shot is not None else self.prompt
+        return opening.form_of(self, form)
 
     def _few_shot_form(self) -> Literal["plain", "minerva"]:
         return "minerva" if self.prompt == "minerva" else "plain"
@@ -143,8 +170,6 @@ class Sample(Stage[Columns]):
         return "".join(prompts.exemplar(row.problem, row.solution, form=form) for row in rows)
 
     def _sampling(self) -> Sampling:
-        from mathtune.engines.embedded import Sampling
-
         return Sampling(
             n=1 if self.greedy else self.n,
             temperature=0.0 if self.greedy else self.temperature,
@@ -153,31 +178,83 @@ class Sample(Stage[Columns]):
             stop=None if self.few_shot is None else NEXT_PROBLEM,
         )
 
-    def _work(
-        self,
-        path: Path,
-        problems: list[Problem],
-        parts: list[slice],
-        tasks: list[Block],
-        sampling: Sampling,
-    ) -> None:
-        """Sample the tasks' blocks, appending each as a whole."""
+    def _in_blocks(self, path: Path, problems: list[Problem], texts: list[str]) -> None:
+        """Sample the blocks that are not there yet, appending each as a whole."""
         from mathtune.engines import models, workers
 
+        sampling = self._sampling()
+        planned = self._blocks(len(problems), sampling.n, _rounds(path.parent))
+        tasks = [
+            replace(block, texts=tuple(texts[block.problems]))
+            for block in planned[blocks.resume(path, [block.rows for block in planned]) :]
+        ]
+        if not tasks:
+            return
+        say(f"  the first prompt:\n{texts[0]}")
         device = models.resolve_device(self.device)
         many = workers.count(self.workers, device, threads=self.threads, blocks=len(tasks))
         make = partial(_sampler, self, sampling)
         results = workers.run(make, tasks, workers=many, threads=self.threads)
-        left, start, total = sum(len(texts) for _, texts in tasks), time.monotonic(), 0
-        with Progress("sample", total=left, unit="problems") as progress:
-            for (number, _), drafts in zip(tasks, results, strict=True):
-                block = problems[parts[number]]
-                jsonl.append(path, _rows(block, drafts))
-                tokens = sum(draft.tokens for group in drafts for draft in group)
-                bill.add(sampled_tokens=tokens)
-                total += tokens
-                rate = total / (time.monotonic() - start)
-                progress.advance(len(block), note=f"{rate:,.0f} tokens/s")
+        with _Rate(sum(len(block.texts) for block in tasks)) as rate:
+            for block, drafts in zip(tasks, results, strict=True):
+                own = problems[block.problems]
+                jsonl.append(path, _rows(own, drafts, first=block.first))
+                rate.count(drafts, len(own))
+
+    def _blocks(self, problems: int, n: int, rounds: list[int]) -> list[Block]:
+        """All blocks: those of the first round, then those that later rounds add."""
+        bounds = [0, *(done for done in rounds if done < n), n]
+        planned = []
+        for first, last in pairwise(bounds):
+            size = self.block_size or max(1, BLOCK_ROWS // (last - first))
+            for number, start in enumerate(range(0, problems, size)):
+                part = slice(start, min(start + size, problems))
+                planned.append(Block(number, part, first, last))
+        return planned
+
+    def _as_they_arrive(self, path: Path, problems: list[Problem], texts: list[str]) -> None:
+        """Ask for the samples that are not there yet, appending each answer."""
+        sampling = self._sampling()
+        have = arriving.counts(path)
+        asked = [place for place, problem in enumerate(problems) if have[problem.id] < sampling.n]
+        if not asked:
+            return
+        say(f"  the first prompt:\n{texts[0]}")
+        wants = [Want(texts[place], sampling.n - have[problems[place].id]) for place in asked]
+        with _Rate(len(asked)) as rate:
+            for number, drafts in self._arriving(wants, sampling):
+                problem = problems[asked[number]]
+                jsonl.append(path, _rows([problem], [drafts], first=have[problem.id]))
+                have[problem.id] += len(drafts)
+                rate.count([drafts], int(have[problem.id] == sampling.n))
+
+    def _arriving(self, wants: list[Want], sampling: Sampling) -> Iterator[Drafts]:
+        """Drafts from the engine here, or from those on the cluster."""
+        engine = opening.open_engine(self, self._form(), seed=self.seed)
+        yield from engine.sample(wants, sampling, seed=(self.seed,))
+
+
+class _Rate:
+    """Shows how sampling goes, and bills its tokens."""
+
+    def __init__(self, problems: int) -> None:
+        self._progress = Progress("sample", total=problems, unit="problems")
+        self._start, self._tokens = time.monotonic(), 0
+
+    def count(self, drafts: list[list[Draft]], problems: int) -> None:
+        """Count drafts, and problems that have all of theirs."""
+        tokens = sum(draft.tokens for group in drafts for draft in group)
+        bill.add(sampled_tokens=tokens)
+        self._tokens += tokens
+        rate = self._tokens / (time.monotonic() - self._start)
+        self._progress.advance(problems, note=f"{rate:,.0f} tokens/s")
+
+    def __enter__(self) -> _Rate:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._progress.__exit__(*error)
 
 
 class Exemplar(msgspec.Struct):
@@ -189,20 +266,28 @@ class Exemplar(msgspec.Struct):
 
 def _sampler(config: Sample, sampling: Sampling) -> Callable[[Block], list[list[Draft]]]:
     """Load the model; what it returns samples one block. Called in each worker."""
-    from mathtune.engines import models
+    from mathtune.engines import local
     from mathtune.engines.embedded import Embedded
 
-    model, tokenizer = models.load(config.model, device=config.device, dtype=config.dtype)
+    model, tokenizer = local.load(
+        config.model, config.adapter, device=config.device, dtype=config.dtype
+    )
     engine = Embedded(model, tokenizer, form=config._form(), rows=config.rows)
 
     def work(block: Block) -> list[list[Draft]]:
-        number, texts = block
-        return engine.sample(texts, sampling, seed=(config.seed, number))
+        how = replace(sampling, n=block.last - block.first)
+        return engine.sample(block.texts, how, seed=block.seed(config.seed))
 
     return work
 
 
-def _rows(problems: list[Problem], drafts: list[list[Draft]]) -> list[Row]:
+def _rounds(folder: Path) -> list[int]:
+    path = folder / ROUNDS
+    return msgspec.json.decode(path.read_bytes(), type=list[int]) if path.exists() else []
+
+
+def _rows(problems: list[Problem], drafts: list[list[Draft]], *, first: int) -> list[Row]:
+    """Rows of some samples of each problem, their indices from `first` on."""
     return [
         SampleRow(
             problem_id=problem.id,
@@ -212,7 +297,7 @@ def _rows(problems: list[Problem], drafts: list[list[Draft]]) -> list[Row]:
             tokens=draft.tokens,
         )
         for problem, group in zip(problems, drafts, strict=True)
-        for index, draft in enumerate(group)
+        for index, draft in enumerate(group, start=first)
     ]
 
 

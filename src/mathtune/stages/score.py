@@ -8,28 +8,33 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from mathtune import bill, jsonl, prompts
-from mathtune.engines import Dtype, blocks
+from mathtune.engines import Dtype, arriving, blocks, opening
+from mathtune.engines.protocol import Candidates, ScorerName
+from mathtune.engines.protocol import Scores as Arrived
+from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
 from mathtune.progress import Progress, say
 from mathtune.records import Problem, Sample, Scored
 from mathtune.samples import read_groups, read_problems
 from mathtune.stage import Columns, File, ModelName, Stage
 
-Block = list[tuple[str, list[str]]]
+Block = list[Candidates]
 """Problems with the texts of their samples."""
+Group = tuple[Problem, list[Sample]]
+"""A problem and its samples."""
 Scores = list[list[float | None]]
 """The scores of a block; None: the candidate does not fit the context."""
 
 
-class Score(Stage[Columns]):
+class Score(EngineSettings, Stage[Columns]):
     """Give every sample a score. A problem's samples with the same text are read once."""
 
     on_device: ClassVar[bool] = True
@@ -40,7 +45,7 @@ class Score(Stage[Columns]):
     """The problems of the samples."""
     samples: Columns
     """A samples file, alone or with its grades (which are not looked at)."""
-    scorer: Literal["evaluator", "likelihood"] = "evaluator"
+    scorer: ScorerName = "evaluator"
     """evaluator: S = p(correct) / (p(correct) + p(incorrect)), in [0, 1] (Liu et al. 2023, 3.2).
     likelihood: p(solution | prompt) = exp(sum_t log p), the end token included, so that scores are
     weights that are not negative; below about 1e-308 it is 0."""
@@ -68,15 +73,14 @@ class Score(Stage[Columns]):
             InputError: a sample's problem is not among the problems, or the model cannot be used.
         """
         groups = self._groups()
-        parts = [groups[at : at + self.block_size] for at in range(0, len(groups), self.block_size)]
         path = self.outputs(folder)[-1]
-        done = blocks.resume(path, [sum(len(own) for _, own in part) for part in parts])
-        if done < len(parts):
-            self._say_first(*groups[0])
-            self._work(path, parts[done:])
+        if self.engine == "transformers" and self.ray is None:
+            self._in_blocks(path, groups)
+        else:
+            self._as_they_arrive(path, groups)
         return _summary(path, len(groups))
 
-    def _groups(self) -> list[tuple[Problem, list[Sample]]]:
+    def _groups(self) -> list[Group]:
         """Every problem that has samples, with them, in the order of the samples."""
         problems = read_problems(self.problems)
         groups = []
@@ -90,25 +94,30 @@ class Score(Stage[Columns]):
         return groups
 
     def _say_first(self, problem: Problem, samples: list[Sample]) -> None:
-        from mathtune.engines import models
-
-        tokenizer = models.load_tokenizer(self.model)
+        form = self._form()
         if self.scorer == "evaluator":
+            tokenizer = opening.judge_tokenizer(self, form)
             text = prompts.evaluator(
-                problem.problem, samples[0].text, form=self.prompt, tokenizer=tokenizer
+                problem.problem, samples[0].text, form=form, tokenizer=tokenizer
             )
         else:
-            text = prompts.solver(problem.problem, form=self.prompt, tokenizer=tokenizer)
+            tokenizer = opening.solver_tokenizer(self)
+            text = prompts.solver(problem.problem, form=form, tokenizer=tokenizer)
         say(f"  the first prompt:\n{text}")
 
-    def _work(self, path: Path, parts: list[list[tuple[Problem, list[Sample]]]]) -> None:
-        """Score the blocks, appending each as a whole."""
+    def _form(self) -> prompts.Form:
+        return opening.form_of(self, self.prompt)
+
+    def _in_blocks(self, path: Path, groups: list[Group]) -> None:
+        """Score the blocks that are not there yet, appending each as a whole."""
         from mathtune.engines import models, workers
 
-        tasks: list[Block] = [
-            [(problem.problem, [sample.text for sample in own]) for problem, own in part]
-            for part in parts
-        ]
+        parts = [groups[at : at + self.block_size] for at in range(0, len(groups), self.block_size)]
+        parts = parts[blocks.resume(path, [sum(len(own) for _, own in part) for part in parts]) :]
+        if not parts:
+            return
+        self._say_first(*groups[0])
+        tasks = [_candidates(part) for part in parts]
         device = models.resolve_device(self.device)
         many = workers.count(self.workers, device, threads=self.threads, blocks=len(tasks))
         results = workers.run(partial(_scorer, self), tasks, workers=many, threads=self.threads)
@@ -121,47 +130,45 @@ class Score(Stage[Columns]):
                 rate = total / (time.monotonic() - start)
                 progress.advance(len(part), note=f"{rate:,.0f} tokens/s")
 
+    def _as_they_arrive(self, path: Path, groups: list[Group]) -> None:
+        """Ask for the scores that are not there yet, appending each problem's as they are known."""
+        have = arriving.counts(path)
+        left = [(problem, own[have[problem.id] :]) for problem, own in groups]
+        left = [(problem, own) for problem, own in left if own]
+        if left:
+            self._say_first(*groups[0])
+            with Progress("score", total=len(left), unit="problems") as progress:
+                for place, scores in self._arriving(_candidates(left)):
+                    jsonl.append(path, _rows([left[place]], [scores]))
+                    progress.advance()
+        arriving.put_in_order(path, [problem.id for problem, _ in groups])
+
+    def _arriving(self, candidates: Block) -> Iterator[Arrived]:
+        """Scores from the engine here, or from those on the cluster."""
+        engine = opening.open_engine(self, self._form())
+        yield from engine.score(candidates, self.scorer)
+        bill.add(read_tokens=engine.tokens)
+
+
+def _candidates(groups: list[Group]) -> Block:
+    return [
+        Candidates(problem.problem, tuple(sample.text for sample in own)) for problem, own in groups
+    ]
+
 
 def _scorer(config: Score) -> Callable[[Block], tuple[Scores, int]]:
     """Load the model; what it returns scores one block and counts tokens. Called in each worker."""
-    from mathtune.engines import models
-    from mathtune.engines.scoring import Scorer
-
-    model, tokenizer = models.load(config.model, device=config.device, dtype=config.dtype)
-    scorer = Scorer(model, tokenizer, form=config.prompt)
-
-    def evaluate(block: Block) -> Scores:
-        return scorer.evaluate(
-            [
-                [
-                    prompts.evaluator(problem, text, form=config.prompt, tokenizer=tokenizer)
-                    for text in texts
-                ]
-                for problem, texts in block
-            ]
-        )
-
-    def likelihood(block: Block) -> Scores:
-        logs = scorer.log_likelihoods(
-            [
-                prompts.solver(problem, form=config.prompt, tokenizer=tokenizer)
-                for problem, _ in block
-            ],
-            [texts for _, texts in block],
-        )
-        return [[None if log is None else math.exp(log) for log in group] for group in logs]
-
-    score = {"evaluator": evaluate, "likelihood": likelihood}[config.scorer]
+    engine = opening.open_engine(config, config.prompt)
 
     def work(block: Block) -> tuple[Scores, int]:
-        before = scorer.tokens
-        scores = score(block)
-        return scores, scorer.tokens - before
+        before = engine.tokens
+        scores = [scores for _, scores in engine.score(block, config.scorer)]
+        return scores, engine.tokens - before
 
     return work
 
 
-def _rows(part: list[tuple[Problem, list[Sample]]], scores: Scores) -> list[Scored]:
+def _rows(part: list[Group], scores: Scores) -> list[Scored]:
     """A block's rows; a sample that does not fit the context is named and gets 0."""
     rows = []
     for (problem, samples), values in zip(part, scores, strict=True):

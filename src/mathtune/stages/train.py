@@ -23,6 +23,7 @@ class Train(Settings, Stage[str]):
     """Fine-tune a model. Writes `model/` (safetensors, tokenizer) and `training.jsonl` (losses)."""
 
     on_device: ClassVar[bool] = True
+    costly: ClassVar[bool] = True
 
     model: ModelName
     """The model to start from."""

@@ -1,0 +1,119 @@
+"""The embedded engine as one of the three: a Hugging Face model loaded here, that samples and
+scores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mathtune import prompts
+from mathtune.engines import Dtype, models
+from mathtune.engines.embedded import Embedded
+from mathtune.engines.protocol import Candidates, Drafts, Sampling, ScorerName, Scores, Want
+from mathtune.engines.scoring import Scorer
+from mathtune.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def load(
+    name: str, adapter: Path | None, *, device: str, dtype: Dtype
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """As `models.load`, with a LoRA adapter merged into the weights where one is given.
+
+    Raises:
+        InputError: the model or the adapter cannot be loaded.
+    """
+    model, tokenizer = models.load(name, device=device, dtype=dtype)
+    if adapter is None:
+        return model, tokenizer
+    from peft import PeftModel
+
+    check_adapter(adapter)
+    try:
+        merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"adapter {str(adapter)!r}: does not fit {name!r} ({reason}).") from error
+    return merged.eval(), tokenizer
+
+
+def check_adapter(adapter: Path) -> None:
+    """Raise if the folder is no LoRA adapter as peft writes it."""
+    for file in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (adapter / file).exists():
+            raise InputError(f"adapter {str(adapter)!r}: has no {file}; expected a LoRA adapter.")
+
+
+class Local:
+    """A loaded model. `rows`: most samples in flight; None: as memory allows."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        form: prompts.Form,
+        rows: int | None = None,
+    ) -> None:
+        self.model, self.tokenizer, self.form, self.rows = model, tokenizer, form, rows
+
+    @cached_property
+    def embedded(self) -> Embedded:
+        """What samples."""
+        return Embedded(self.model, self.tokenizer, form=self.form, rows=self.rows)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """What reads."""
+        return Scorer(self.model, self.tokenizer, form=self.form)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read so far by `score`."""
+        return self.scorer.tokens
+
+    def sample(
+        self, wants: Sequence[Want], sampling: Sampling, *, seed: tuple[int, ...]
+    ) -> Iterator[Drafts]:
+        """Drafts of all wants at once, those with equal counts together."""
+        for count in sorted({want.count for want in wants}):
+            chosen = [place for place, want in enumerate(wants) if want.count == count]
+            texts = [wants[place].prompt for place in chosen]
+            how = replace(sampling, n=count)
+            yield from zip(chosen, self.embedded.sample(texts, how, seed=seed), strict=True)
+
+    def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
+        """Scores of all groups at once."""
+        yield from enumerate(
+            self._evaluate(groups) if scorer == "evaluator" else self._like(groups)
+        )
+
+    def _evaluate(self, groups: Sequence[Candidates]) -> list[list[float | None]]:
+        return self.scorer.evaluate(
+            [
+                [
+                    prompts.evaluator(
+                        group.problem, solution, form=self.form, tokenizer=self.tokenizer
+                    )
+                    for solution in group.solutions
+                ]
+                for group in groups
+            ]
+        )
+
+    def _like(self, groups: Sequence[Candidates]) -> list[list[float | None]]:
+        logs = self.scorer.log_likelihoods(
+            [
+                prompts.solver(group.problem, form=self.form, tokenizer=self.tokenizer)
+                for group in groups
+            ],
+            [group.solutions for group in groups],
+        )
+        return [[None if log is None else math.exp(log) for log in group] for group in logs]

@@ -1,0 +1,181 @@
+"""Open the engine that the settings ask for, and what its prompts need."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from mathtune import prompts
+from mathtune.engines import Dtype
+from mathtune.engines.protocol import Engine
+from mathtune.engines.settings import EngineName, Ray, Server, Vllm
+from mathtune.errors import InputError
+
+
+class Asked(Protocol):
+    """The settings of `sample` or `score` that an engine is made of."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def engine(self) -> EngineName: ...
+    @property
+    def adapter(self) -> Path | None: ...
+    @property
+    def server(self) -> Server: ...
+    @property
+    def vllm(self) -> Vllm: ...
+    @property
+    def ray(self) -> Ray | None: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def dtype(self) -> Dtype: ...
+
+
+def form_of(asked: Asked, form: prompts.Form) -> prompts.Form:
+    """The form of the prompts: with a server, which cannot be asked, `auto` is settled here.
+
+    Raises:
+        InputError: `auto`, and nothing here says whether the served model has a chat template.
+    """
+    if asked.engine != "openai" or form != "auto":
+        return form
+    if not _is_here(asked.model):
+        raise InputError(
+            f"prompt: found 'auto' with engine openai and model {asked.model!r}, which is not a "
+            "folder here that would say whether it has a chat template; expected prompt=chat or "
+            "prompt=plain."
+        )
+    from mathtune.engines import models
+
+    return prompts.resolve(form, models.load_tokenizer(asked.model))
+
+
+def solver_tokenizer(asked: Asked) -> prompts.ChatTokenizer:
+    """What renders a solver's prompts: the model's tokenizer, or one that leaves chats to a server.
+
+    Raises:
+        InputError: the model has no usable tokenizer.
+    """
+    if asked.engine == "openai":
+        from mathtune.engines.openai import Unrendered
+
+        return Unrendered()
+    from mathtune.engines import models
+
+    return models.load_tokenizer(asked.model)
+
+
+def judge_tokenizer(asked: Asked, form: prompts.Form) -> prompts.ChatTokenizer:
+    """What renders an evaluator's prompts: the model's tokenizer where there is a chat to render.
+
+    Raises:
+        InputError: the model has no usable tokenizer, or it is needed and not here.
+    """
+    if asked.engine != "openai" or form != "chat":
+        return solver_tokenizer(asked)
+    if not _is_here(asked.model):
+        raise InputError(
+            f"prompt: found 'chat' for scoring with engine openai and model {asked.model!r}; the "
+            "evaluator's last sentence stands inside the assistant's turn, which needs the model's "
+            "tokenizer: expected model=FOLDER with server.model as its name, or prompt=plain."
+        )
+    from mathtune.engines import models
+
+    return models.load_tokenizer(asked.model)
+
+
+def open_engine(asked: Asked, form: prompts.Form, *, seed: int = 0) -> Engine:
+    """Load the model, start vLLM or engines on a cluster, or greet the server.
+
+    `form` as `form_of` gives it.
+
+    Raises:
+        InputError: the model or the server cannot be used, or the engine is not installed.
+    """
+    if asked.ray is None:
+        many = _vllm_engines(asked) if asked.engine == "vllm" else 1
+        return open_here(asked, form, seed=seed) if many == 1 else _several(asked, form, seed, many)
+    if asked.engine == "openai":
+        raise InputError(
+            "ray: found with engine openai, which needs no cluster; expected one of them "
+            "(server.concurrency says how many requests are in flight)."
+        )
+    from mathtune.engines.ray import Cluster
+
+    return Cluster(asked, asked.ray, form=form, seed=seed)
+
+
+def open_here(asked: Asked, form: prompts.Form, *, seed: int) -> Engine:
+    """One engine, in this process.
+
+    Raises:
+        InputError: as `open_engine`.
+    """
+    return _OPEN[asked.engine](asked, form, seed)
+
+
+def _vllm_engines(asked: Asked) -> int:
+    """Engine processes: as asked, else one for every `tensor_parallel` GPUs, one on a CPU."""
+    if asked.vllm.engines is not None:
+        return asked.vllm.engines
+    import torch
+
+    return max(1, torch.cuda.device_count() // asked.vllm.tensor_parallel)
+
+
+def _several(asked: Asked, form: prompts.Form, seed: int, many: int) -> Engine:
+    """Engines in processes of their own, each with its share of the GPUs."""
+    import torch
+
+    from mathtune.engines.replicas import Replicas
+
+    each, there = asked.vllm.tensor_parallel, torch.cuda.device_count()
+    if there and many * each > there:
+        raise InputError(
+            f"vllm.engines: found {many} engines of {each} GPUs; expected at most the "
+            f"{there} GPUs of this machine."
+        )
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    names = visible if len(visible) == there else [str(number) for number in range(there)]
+    devices = [",".join(names[at * each : (at + 1) * each]) for at in range(many)]
+    return Replicas(partial(open_here, asked, form, seed=seed), devices)
+
+
+def _transformers(asked: Asked, form: prompts.Form, seed: int) -> Engine:  # noqa: ARG001
+    from mathtune.engines import local
+
+    model, tokenizer = local.load(
+        asked.model, asked.adapter, device=asked.device, dtype=asked.dtype
+    )
+    return local.Local(model, tokenizer, form=form)
+
+
+def _openai(asked: Asked, form: prompts.Form, seed: int) -> Engine:  # noqa: ARG001
+    from mathtune.engines.openai import OpenAI
+
+    if asked.adapter is not None:
+        raise InputError(
+            "adapter: found with engine openai; expected a server that was started with it, and "
+            "its name there as server.model."
+        )
+    judge = judge_tokenizer(asked, "plain")
+    if form == "chat" and _is_here(asked.model):
+        judge = judge_tokenizer(asked, form)
+    return OpenAI(asked.model, asked.server, form=form, judge=judge)
+
+
+def _vllm(asked: Asked, form: prompts.Form, seed: int) -> Engine:
+    from mathtune.engines.vllm import VLLM
+
+    return VLLM(asked, form=form, seed=seed)
+
+
+def _is_here(model: str) -> bool:
+    return model == "embedded" or Path(model).expanduser().exists()
+
+
+_OPEN = {"transformers": _transformers, "openai": _openai, "vllm": _vllm}

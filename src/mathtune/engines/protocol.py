@@ -1,0 +1,102 @@
+"""What every engine does: sample texts and score candidates. No torch in here.
+
+transformers  the embedded engine, `local.Local`: any Hugging Face model, always there
+vllm          `vllm.Vllm`: one engine process per GPU, or per group of them
+openai        `openai.OpenAI`: any server that speaks OpenAI's protocol
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Reason = Literal["stop", "length", "prompt_too_long"]
+ScorerName = Literal["evaluator", "likelihood"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How solutions are drawn: `n` a prompt, up to `max_tokens` each, cut at the text `stop`.
+
+    A temperature of 0 takes the likeliest token each time.
+    """
+
+    n: int
+    temperature: float
+    top_p: float
+    max_tokens: int
+    stop: str | None = None
+
+    def cut(self, text: str) -> str:
+        """The text before the first stop, without the blank lines that led to it.
+
+        Example:
+            >>> how = Sampling(n=1, temperature=0, top_p=1, max_tokens=9, stop="\\nProblem:")
+            >>> how.cut("#### 4\\n\\nProblem: more")
+            '#### 4'
+        """
+        if self.stop is None:
+            return text
+        before, found, _ = text.partition(self.stop)
+        return before.rstrip() if found else text
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One sampled text; `tokens` counts those generated, the end token not included.
+
+    `finish_reason`: "stop" (the model ended it), "length" (it hit max_tokens or the context),
+    "prompt_too_long" (nothing was sampled: the prompt leaves no room in the context).
+    """
+
+    text: str
+    finish_reason: Reason
+    tokens: int
+
+
+TOO_LONG = Draft("", "prompt_too_long", 0)
+
+
+@dataclass(frozen=True)
+class Want:
+    """A prompt, and how many drafts of it are wanted."""
+
+    prompt: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """A problem and candidate solutions of it, to be read by an evaluator or a solver."""
+
+    problem: str
+    solutions: tuple[str, ...]
+
+
+Drafts = tuple[int, list[Draft]]
+"""Which of the wants, and some of its drafts."""
+Scores = tuple[int, list[float | None]]
+"""Which of the groups, and the scores of all its candidates; None: it does not fit the context."""
+
+
+class Engine(Protocol):
+    """A model that is ready to sample and to score."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read so far by `score`."""
+        ...
+
+    def sample(
+        self, wants: Sequence[Want], sampling: Sampling, *, seed: tuple[int, ...]
+    ) -> Iterator[Drafts]:
+        """Yield drafts as they are finished, until every want has `count` of them.
+
+        `sampling.n` is not read. Only the embedded engine draws the same again from the same seed.
+        """
+        ...
+
+    def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
+        """Yield each group's scores as they are known: S in [0, 1], or likelihoods."""
+        ...

@@ -1,0 +1,192 @@
+"""Requests to an OpenAI-compatible server: patient with what passes, plain about what does not.
+
+The key is read from the environment variable OPENAI_API_KEY, sent in a header, and stands nowhere
+else; a server that repeats it in an error is shown with `***` instead.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from typing import Any, TypeVar
+
+import msgspec
+
+from mathtune.engines.settings import Server
+from mathtune.errors import InputError
+from mathtune.progress import say
+
+KEY = "OPENAI_API_KEY"
+LONGEST_PAUSE = 60.0
+LARGEST = 2**28
+"""Bytes of an answer; more is no answer."""
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class RefusedError(Exception):
+    """The server understood and said no: a 4xx status that trying again does not change."""
+
+
+class _PassingError(Exception):
+    """What may be over in a moment; `pause` is how long the server asks to wait."""
+
+    def __init__(self, reason: str, pause: float = 0.0) -> None:
+        super().__init__(reason)
+        self.pause = pause
+
+
+class Listed(msgspec.Struct):
+    """A model that a server has."""
+
+    id: str
+
+
+class Models(msgspec.Struct):
+    """The answer to GET /models."""
+
+    data: list[Listed]
+
+
+class Client:
+    """Talks to one server, from many threads.
+
+    Raises:
+        InputError: httpx2 is not installed, or the key cannot stand in a header.
+    """
+
+    def __init__(self, server: Server) -> None:
+        try:
+            import httpx2
+        except ImportError:
+            raise InputError(
+                "engine openai: needs httpx2; install it with pip install 'mathtune[openai]'."
+            ) from None
+        self._httpx, self._server = httpx2, server
+        self._key = os.environ.get(KEY, "").strip()
+        if not self._key.isascii() or not self._key.isprintable():
+            raise InputError(f"{KEY}: holds signs that no key has; expected the server's key.")
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        limits = httpx2.Limits(max_connections=server.concurrency)
+        timeout = httpx2.Timeout(server.timeout, connect=min(10.0, server.timeout), pool=None)
+        self._http = httpx2.Client(headers=headers, limits=limits, timeout=timeout)
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """End what is under way: no request is made again."""
+        self._closed.set()
+        self._http.close()
+
+    def models(self) -> list[str]:
+        """The names of the server's models; asked first, so that a wrong address is told at once.
+
+        Raises:
+            InputError: nothing answers, it is no OpenAI-compatible server, or it refuses the key.
+        """
+        try:
+            found = self._patient("GET", "/models", None, Models, retries=2)
+        except RefusedError as error:
+            raise InputError(f"{self}: is no OpenAI-compatible server ({error}).") from None
+        return [model.id for model in found.data]
+
+    def post(self, path: str, body: dict[str, Any], kind: type[T]) -> T:
+        """The answer to a request, made again while what is wrong may pass.
+
+        Raises:
+            RefusedError: a 4xx status that says something about this request.
+            InputError: 401, 403, 404, or nothing usable after all retries.
+        """
+        return self._patient("POST", path, body, kind, retries=self._server.retries)
+
+    def __str__(self) -> str:
+        return f"server {self._server.url}"
+
+    def _patient(
+        self, method: str, path: str, body: dict[str, Any] | None, kind: type[T], *, retries: int
+    ) -> T:
+        for attempt in range(retries + 1):
+            try:
+                return self._once(method, path, body, kind)
+            except _PassingError as error:
+                if attempt == retries or self._closed.is_set():
+                    raise InputError(self._gave_up(path, str(error), attempt + 1)) from None
+                pause = max(error.pause, 0.5 * 2**attempt) * random.uniform(0.75, 1.25)
+                if attempt >= 2:
+                    say(f"  {self}: {error}; asked again in {min(pause, LONGEST_PAUSE):.0f} s")
+                self._closed.wait(min(pause, LONGEST_PAUSE))
+        raise AssertionError("unreachable")
+
+    def _gave_up(self, path: str, reason: str, attempts: int) -> str:
+        if path == "/models":
+            return (
+                f"{self}: no OpenAI-compatible server answers there ({reason}); "
+                "start it, or set server.url to its base URL, which usually ends in /v1."
+            )
+        return (
+            f"{self}: {path} still fails after {attempts} attempts ({reason}); what was finished "
+            "is kept, and the same command goes on from there."
+        )
+
+    def _once(self, method: str, path: str, body: dict[str, Any] | None, kind: type[T]) -> T:
+        try:
+            status, headers, content = self._exchange(method, path, body)
+        except self._httpx.TimeoutException:
+            raise _PassingError(f"no answer within {self._server.timeout:g} s") from None
+        except self._httpx.HTTPError as error:
+            raise _PassingError(self._clean(f"{type(error).__name__}: {error}")) from None
+        if status == 200:
+            try:
+                return msgspec.json.decode(content, type=kind)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise _PassingError(f"the answer is not what was expected: {error}") from None
+        said = self._clean(_message(content))
+        if status in (401, 403):
+            held = f"the key in {KEY}" if self._key else f"a request without key ({KEY} is not set)"
+            raise InputError(f"{self}: refuses {held}, status {status} ({said}).")
+        if status == 404:
+            raise InputError(
+                f"{self}: has no {path} or not this model, status 404 ({said}); expected the base "
+                "URL, which usually ends in /v1, and prompt=chat where it serves chats only."
+            )
+        if status in (408, 425, 429) or status >= 500:
+            raise _PassingError(f"status {status} ({said})", _retry_after(headers))
+        raise RefusedError(f"status {status}: {said}")
+
+    def _exchange(
+        self, method: str, path: str, body: dict[str, Any] | None
+    ) -> tuple[int, Any, bytes]:
+        """Status, headers and content, all within the timeout, however slowly they trickle in."""
+        deadline = time.monotonic() + self._server.timeout
+        with self._http.stream(method, self._server.url + path, json=body) as answer:
+            content = bytearray()
+            for chunk in answer.iter_bytes():
+                content += chunk
+                if time.monotonic() > deadline:
+                    raise self._httpx.ReadTimeout("too slow")
+                if len(content) > LARGEST:
+                    raise _PassingError(f"the answer is larger than {LARGEST} bytes")
+            return answer.status_code, answer.headers, bytes(content)
+
+    def _clean(self, text: str) -> str:
+        return text.replace(self._key, "***") if self._key else text
+
+
+def _message(content: bytes) -> str:
+    """What an error's body says, in one short line."""
+    try:
+        found: Any = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = content.decode("utf-8", "replace")
+    for key in ("error", "message", "detail"):
+        if isinstance(found, dict) and key in found:
+            found = found[key]
+    text = " ".join(str(found).split())
+    return text if len(text) <= 300 else f"{text[:300]}…"
+
+
+def _retry_after(headers: Any) -> float:
+    """Seconds that the server asks to wait; 0 where it says nothing or gives a date."""
+    value = headers.get("retry-after", "")
+    return float(value) if value.isdigit() else 0.0

@@ -1,0 +1,100 @@
+"""Which engine samples and scores, and where it runs: the settings that both stages have."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from mathtune.stage import File, Free
+
+EngineName = Literal["transformers", "vllm", "openai"]
+
+
+class Group(BaseModel):
+    """A frozen group of settings that belong together; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Server(Group):
+    """Where an OpenAI-compatible server is and how hard it may be pressed. Its key comes from the
+    environment variable OPENAI_API_KEY and from nowhere else."""
+
+    url: Annotated[str, Free()] = "http://127.0.0.1:8000/v1"
+    """Its base URL, up to and with /v1."""
+    model: Annotated[str | None, Free()] = None
+    """What the server calls the model. None: as `model`."""
+    concurrency: Annotated[int, Free()] = Field(32, ge=1)
+    """Requests in flight at once."""
+    timeout: Annotated[float, Free()] = Field(600.0, gt=0)
+    """Seconds until a request without an answer is given up and made again."""
+    retries: Annotated[int, Free()] = Field(8, ge=0)
+    """How often a request is made again after 429, 5xx, a timeout, a dropped connection or an
+    answer that is no JSON, with pauses that double from half a second to a minute."""
+    top_logprobs: Annotated[int, Free()] = Field(20, ge=2)
+    """Likeliest tokens asked for when scoring; both labels must be among them. vLLM gives up to 20
+    unless started with a larger --max-logprobs."""
+
+    @field_validator("url")
+    @classmethod
+    def _no_secret(cls, url: str) -> str:
+        scheme, _, rest = url.partition("://")
+        if scheme not in ("http", "https") or not rest:
+            raise ValueError("expected a URL such as http://127.0.0.1:8000/v1")
+        if "@" in rest or "?" in rest or "#" in rest:
+            raise ValueError(
+                "expected a URL without a user, a password or a query; "
+                "a key comes from the environment variable OPENAI_API_KEY"
+            )
+        return url.rstrip("/")
+
+
+class Vllm(Group):
+    """How vLLM uses this machine."""
+
+    tensor_parallel: Annotated[int, Free()] = Field(1, ge=1)
+    """GPUs that hold one copy of the model between them."""
+    engines: Annotated[int | None, Free()] = Field(None, ge=1)
+    """Engine processes, each with a copy of the model. None: one for every `tensor_parallel` GPUs,
+    one on a CPU."""
+    memory: Annotated[float, Free()] = Field(0.9, gt=0, le=1)
+    """The part of a GPU's memory that is used for weights, keys and values."""
+    cpu_memory: Annotated[int, Free()] = Field(1, ge=1)
+    """On a CPU: GiB for keys and values."""
+    max_length: int | None = Field(None, ge=1)
+    """Longest prompt with its sample, in tokens. None: the model's context."""
+
+
+class Ray(Group):
+    """A Ray cluster on which engines run, each an actor with its own copy of the model."""
+
+    address: Annotated[str | None, Free()] = None
+    """The cluster's address; "auto": the one this machine belongs to. None: as the environment
+    variable RAY_ADDRESS says, else one on this machine, started for the step."""
+    actors: Annotated[int | None, Free()] = Field(None, ge=1)
+    """Engines. None: one for every GPU (or `vllm.tensor_parallel` of them), one a node without."""
+    gpus: Annotated[float | None, Free()] = Field(None, ge=0)
+    """GPUs of an engine. None: `vllm.tensor_parallel` where the cluster has GPUs, else 0."""
+    cpus: Annotated[float, Free()] = Field(1.0, gt=0)
+    """CPUs of an engine."""
+    batch: Annotated[int, Free()] = Field(16, ge=1)
+    """Problems that an engine is given at a time: what a lost machine can cost."""
+
+
+class EngineSettings(BaseModel):
+    """The settings of `sample` and `score` that choose an engine."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    engine: EngineName = "transformers"
+    """transformers: the embedded engine, always there. vllm: fast on CUDA, `make vllm-env` on a
+    CPU. openai: any OpenAI-compatible server, see `server`."""
+    adapter: File | None = None
+    """A LoRA adapter's folder, on top of `model` (transformers and vllm)."""
+    server: Server = Server()
+    """For engine openai: url, model, concurrency, timeout, retries, top_logprobs."""
+    vllm: Vllm = Vllm()
+    """For engine vllm: tensor_parallel, engines, memory, cpu_memory, max_length."""
+    ray: Annotated[Ray | None, Free()] = None
+    """Run on a Ray cluster: address, actors, gpus, cpus, batch; --ray takes the defaults."""

@@ -1,0 +1,256 @@
+"""Sample and score with vLLM in this process: all samples of a prompt in one request, prompts that
+begin alike read once.
+
+vLLM keeps its own order of work, so that only greedy samples are the same in every run. It is
+seeded as a whole: seeds of single requests fail on a CPU.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from mathtune import embedded, prompts
+from mathtune.engines import models
+from mathtune.engines.protocol import (
+    TOO_LONG,
+    Candidates,
+    Draft,
+    Drafts,
+    Sampling,
+    ScorerName,
+    Scores,
+    Want,
+)
+from mathtune.errors import InputError
+
+if TYPE_CHECKING:
+    from mathtune.engines.opening import Asked
+
+IN_FLIGHT = 4096
+"""Requests that wait in vLLM at once; the rest wait here."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One prompt to read, and the tokens whose log-probability is wanted, by their position.
+
+    With `next`, they are alternatives of the one token that follows; else they stand in the prompt.
+    """
+
+    tokens: tuple[int, ...]
+    wanted: tuple[tuple[int, int], ...]
+    next: bool
+
+
+class VLLM:
+    """A model loaded in vLLM.
+
+    Raises:
+        InputError: vLLM is not installed, or it cannot run the model.
+    """
+
+    def __init__(self, asked: Asked, *, form: prompts.Form, seed: int) -> None:
+        self.tokenizer, self.form = models.load_tokenizer(asked.model), form
+        self.tokens = 0
+        on_cpu = models.resolve_device(asked.device) == "cpu"
+        if on_cpu:
+            # Read by vLLM when it is imported. One process: nothing waits for a GPU here.
+            os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(asked.vllm.cpu_memory)
+            os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        try:
+            import vllm
+            from vllm.lora.request import LoRARequest
+        except ImportError as error:
+            raise InputError(
+                f"engine vllm: cannot be imported ({error}); install it with "
+                "pip install 'mathtune[vllm]' on CUDA, or make vllm-env on a CPU."
+            ) from None
+        self._vllm, self._lora, options = vllm, None, dict[str, Any]()
+        if asked.adapter is not None:
+            self._lora = LoRARequest("adapter", 1, str(asked.adapter))
+            options = {"enable_lora": True, "max_lora_rank": _rank(asked)}
+        name = str(embedded.path()) if asked.model == "embedded" else asked.model
+        try:
+            self._engine = vllm.LLM(
+                model=name,
+                dtype="float32" if on_cpu and asked.dtype == "auto" else asked.dtype,
+                seed=seed,
+                tensor_parallel_size=asked.vllm.tensor_parallel,
+                gpu_memory_utilization=asked.vllm.memory,
+                max_model_len=asked.vllm.max_length,
+                enable_prefix_caching=True,
+                enforce_eager=on_cpu,
+                **options,
+            ).llm_engine
+        except (ValueError, OSError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[-400:]
+            raise InputError(
+                f"engine vllm: cannot run model {asked.model!r} ({reason})."
+            ) from error
+        self.context = int(self._engine.model_config.max_model_len)
+        self._numbers = count()
+
+    def sample(
+        self,
+        wants: Sequence[Want],
+        sampling: Sampling,
+        *,
+        seed: tuple[int, ...],  # noqa: ARG002 (the engine has its seed)
+    ) -> Iterator[Drafts]:
+        """A prompt's drafts as soon as all of them are finished."""
+        todo = []
+        for place, want in enumerate(wants):
+            ids = prompts.encode(want.prompt, form=self.form, tokenizer=self.tokenizer)
+            room = min(sampling.max_tokens, self.context - len(ids))
+            if room < 1:
+                yield place, [TOO_LONG] * want.count
+                continue
+            how = self._params(
+                n=want.count,
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                max_tokens=room,
+                stop=sampling.stop,
+            )
+            todo.append((place, ids, how))
+        for place, found in self._answers(todo):
+            yield place, [self._draft(output, sampling) for output in found.outputs]
+
+    def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
+        """A group's scores as soon as all of them are known; equal candidates are read once."""
+        read = self._judged if scorer == "evaluator" else self._solved
+        wanted = [
+            {text: read(group.problem, text) for text in dict.fromkeys(group.solutions)}
+            for group in groups
+        ]
+        logs: list[dict[Reading, list[float]]] = [{} for _ in groups]
+        left: list[int] = []
+        keys: list[tuple[int, Reading]] = []
+        todo: list[tuple[int, list[int], Any]] = []
+        for place, texts in enumerate(wanted):
+            rows = dict.fromkeys(row for rows in texts.values() for row in rows if self._fits(row))
+            left.append(len(rows))
+            for row in rows:
+                todo.append((len(keys), list(row.tokens), self._reading(row)))
+                keys.append((place, row))
+        for place, group in enumerate(groups):
+            if not left[place]:
+                yield place, [None for _ in group.solutions]
+        for number, found in self._answers(todo):
+            place, row = keys[number]
+            logs[place][row] = _logs(row, found)
+            self.tokens += len(row.tokens)
+            left[place] -= 1
+            if not left[place]:
+                scores = {text: _score(rows, logs[place]) for text, rows in wanted[place].items()}
+                yield place, [scores[text] for text in groups[place].solutions]
+
+    def _answers(self, todo: list[tuple[int, list[int], Any]]) -> Iterator[tuple[int, Any]]:
+        """Finished requests with their places, while the next ones wait in line."""
+        waiting, places = iter(todo), dict[str, int]()
+        more = True
+        try:
+            while more or places:
+                while more and len(places) < IN_FLIGHT:
+                    entry = next(waiting, None)
+                    if entry is None:
+                        more = False
+                        break
+                    place, ids, how = entry
+                    number = str(next(self._numbers))
+                    self._engine.add_request(
+                        number, {"prompt_token_ids": ids}, how, lora_request=self._lora
+                    )
+                    places[number] = place
+                for found in self._engine.step() if places else ():
+                    if found.finished:
+                        yield places.pop(found.request_id), found
+        finally:
+            if places:
+                self._engine.abort_request(list(places))
+
+    def _params(self, **options: Any) -> Any:
+        kind = self._vllm.sampling_params.RequestOutputKind.FINAL_ONLY
+        return self._vllm.SamplingParams(
+            output_kind=kind, detokenize=bool(options.get("stop")), **options
+        )
+
+    def _reading(self, row: Reading) -> Any:
+        if row.next:
+            return self._params(max_tokens=1, logprob_token_ids=[token for _, token in row.wanted])
+        return self._params(max_tokens=1, prompt_logprobs=0)
+
+    def _draft(self, output: Any, sampling: Sampling) -> Draft:
+        stopped = output.finish_reason == "stop"
+        ended = stopped and not isinstance(output.stop_reason, str)  # by a token, not by the text
+        ids = list(output.token_ids)[: -1 if ended else None]
+        text = sampling.cut(self.tokenizer.decode(ids, skip_special_tokens=True))
+        return Draft(text, "stop" if stopped else "length", len(ids))
+
+    def _fits(self, row: Reading) -> bool:
+        return len(row.tokens) < self.context
+
+    def _judged(self, problem: str, solution: str) -> list[Reading]:
+        """One row where each label is one token after the same text, else one a label.
+
+        What ` correct` needs comes first.
+        """
+        text = prompts.evaluator(problem, solution, form=self.form, tokenizer=self.tokenizer)
+        right, wrong = (
+            tuple(prompts.encode(text + label, form=self.form, tokenizer=self.tokenizer))
+            for label in (prompts.CORRECT, prompts.INCORRECT)
+        )
+        differing = (at for at, (a, b) in enumerate(zip(right, wrong, strict=False)) if a != b)
+        start = next(differing, min(len(right), len(wrong)))
+        if len(right) == len(wrong) == start + 1:
+            words = (start, right[start]), (start, wrong[start])
+            return [Reading(right[:start], words, next=True)]
+        return [
+            Reading(ids, tuple((at, ids[at]) for at in range(start, len(ids))), next=False)
+            for ids in (right, wrong)
+        ]
+
+    def _solved(self, problem: str, solution: str) -> list[Reading]:
+        """The solution after its prompt, with the end token."""
+        text = prompts.solver(problem, form=self.form, tokenizer=self.tokenizer)
+        prompt = prompts.encode(text, form=self.form, tokenizer=self.tokenizer)
+        target = self.tokenizer.encode(solution, add_special_tokens=False)
+        ids = (*prompt, *target, self.tokenizer.eos_token_id)
+        return [
+            Reading(ids, tuple((at, ids[at]) for at in range(len(prompt), len(ids))), next=False)
+        ]
+
+
+def _logs(row: Reading, found: Any) -> list[float]:
+    """Log p of each alternative for the next token, or of all wanted tokens together."""
+    if row.next:
+        (alternatives,) = found.outputs[0].logprobs
+        return [alternatives[token].logprob for _, token in row.wanted]
+    return [math.fsum(found.prompt_logprobs[at][token].logprob for at, token in row.wanted)]
+
+
+def _score(rows: list[Reading], logs: dict[Reading, list[float]]) -> float | None:
+    """S from log p of both labels, the likelihood from one; None where a row was too long."""
+    if not all(row in logs for row in rows):
+        return None
+    found = [log for row in rows for log in logs[row]]
+    if len(found) == 1:
+        return math.exp(found[0])
+    correct, incorrect = found
+    return 0.5 * (1 + math.tanh((correct - incorrect) / 2))
+
+
+def _rank(asked: Asked) -> int:
+    """The adapter's rank, which vLLM wants to know beforehand."""
+    from mathtune.engines.local import check_adapter
+
+    assert asked.adapter is not None
+    check_adapter(asked.adapter)
+    return int(json.loads((asked.adapter / "adapter_config.json").read_bytes())["r"])

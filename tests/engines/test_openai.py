@@ -1,0 +1,371 @@
+"""Sampling and scoring with a server: a true one gives what the embedded engine gives, and a
+hostile one costs patience, never samples.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("httpx2", reason="pip install 'mathtune[openai]'")
+
+from mathtune import jsonl, prompts
+from mathtune.engines import models
+from mathtune.engines.local import Local
+from mathtune.engines.openai import OpenAI, _without_start
+from mathtune.engines.protocol import Candidates, Sampling, Want
+from mathtune.engines.settings import Server
+from mathtune.errors import InputError
+from mathtune.records import Problem, Sample, Scored
+from mathtune.run import execute
+from mathtune.stages.sample import Sample as SampleStage
+from mathtune.stages.score import Score
+
+PROBLEMS = [
+    Problem(id=f"p{number}", problem=f"Tom has {number} apples and buys 3. How many?", answer="1")
+    for number in range(3)
+]
+KEY = "sk-a-secret-0123456789"
+Serve = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _no_key_no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setattr("mathtune.engines.server.LONGEST_PAUSE", 0.01)
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Path:
+    path = tmp_path / "problems.jsonl"
+    jsonl.write(path, PROBLEMS)
+    return path
+
+
+def sampled(problems: Path, folder: Path, served: Any, **settings: Any) -> list[Sample]:
+    given: dict[str, Any] = {"model": "tiny", "prompt": "plain", "max_tokens": 12, "n": 4}
+    server = {"url": served.url, "timeout": 5.0, **settings.pop("server", {})}
+    stage = SampleStage(problems=problems, engine="openai", server=server, **{**given, **settings})
+    execute(stage, folder, name="samples")
+    return list(jsonl.read(folder / "samples.jsonl", Sample))
+
+
+def test_greedy_samples_are_those_of_the_embedded_engine(
+    problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    found = sampled(problems, tmp_path / "out", serve(), greedy=True)
+    here = SampleStage(
+        problems=problems, model="embedded", greedy=True, max_tokens=12, device="cpu", workers=1
+    )
+    execute(here, tmp_path / "here", name="here")
+    assert found == list(jsonl.read(tmp_path / "here" / "samples.jsonl", Sample))
+
+
+def test_all_samples_of_a_problem_are_one_request(
+    problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    server = serve()
+    found = sampled(problems, tmp_path / "out", server)
+    expected = [(problem.id, index) for problem in PROBLEMS for index in range(4)]
+    assert [(row.problem_id, row.index) for row in found] == expected
+    assert [body["n"] for _, body in server.asked] == [4] * 3
+    assert {path for path, _ in server.asked} == {"/v1/completions"}
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_bytes())
+    assert metrics["samples"] == 12
+    assert metrics["tokens"] == sum(row.tokens for row in found)
+
+
+@pytest.mark.parametrize("most_n", [1, 2])  # gives one whatever is asked; refuses more than two
+def test_a_server_without_n_is_asked_for_copies(
+    most_n: int, problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    found = sampled(problems, tmp_path / "out", serve(most_n=most_n))
+    expected = [(problem.id, index) for problem in PROBLEMS for index in range(4)]
+    assert [(row.problem_id, row.index) for row in found] == expected
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["429", "500", "503", "408", "drop", "half a body", "wrong JSON", "html", "empty", "half"],
+)
+def test_what_passes_is_asked_again(
+    fault: str, problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    server = serve(fault, fault)
+    found = sampled(problems, tmp_path / "out", server, server={"concurrency": 2})
+    expected = [(problem.id, index) for problem in PROBLEMS for index in range(4)]
+    assert [(row.problem_id, row.index) for row in found] == expected
+    assert len(server.asked) > 3
+
+
+@pytest.mark.parametrize("fault", ["slow", "trickle"])
+def test_a_slow_answer_is_given_up_and_asked_for_again(
+    fault: str, problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    # The server has one model and one lock: one request at a time is what it answers in a second.
+    patience = {"timeout": 1.0, "concurrency": 1}
+    found = sampled(problems, tmp_path / "out", serve(fault), server=patience, max_tokens=8)
+    assert len(found) == 12
+
+
+def test_what_was_finished_is_kept_when_the_server_fails_for_good(
+    problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    bad = serve("", "", *["500"] * 50)
+    with pytest.raises(InputError, match=r"still fails after 2 attempts \(status 500 \(no\)\)"):
+        sampled(problems, tmp_path / "out", bad, server={"concurrency": 1, "retries": 1})
+    kept = list(jsonl.read(tmp_path / "out" / "samples.jsonl", Sample))
+    assert [row.problem_id for row in kept] == ["p0"] * 4 + ["p1"] * 4
+    with (tmp_path / "out" / "samples.jsonl").open("a") as stream:
+        stream.write('{"problem_id":"p2","ind')  # what a kill tears
+    good = serve()  # elsewhere: the address is no part of the fingerprint
+    found = sampled(problems, tmp_path / "out", good)
+    assert [row for row in found if row.problem_id in ("p0", "p1")] == kept
+    assert len(found) == 12
+    assert len(good.asked) == 1
+
+
+def test_more_samples_are_added(problems: Path, tmp_path: Path, serve: Serve) -> None:
+    server = serve()
+    few = sampled(problems, tmp_path / "out", server)
+    many = sampled(problems, tmp_path / "out", server, n=6)
+    expected = [(problem.id, index) for problem in PROBLEMS for index in range(6)]
+    assert [(row.problem_id, row.index) for row in many] == expected
+    assert [row for row in many if row.index < 4] == few
+    assert [body["n"] for _, body in server.asked] == [4] * 3 + [2] * 3
+
+
+def test_other_engine_other_samples(problems: Path, tmp_path: Path, serve: Serve) -> None:
+    server = serve()
+    sampled(problems, tmp_path / "out", server)
+    with pytest.raises(InputError, match="engine was openai, now transformers"):
+        execute(
+            SampleStage(problems=problems, model="tiny", prompt="plain", max_tokens=12, n=4),
+            tmp_path / "out",
+            name="samples",
+        )
+
+
+def test_a_prompt_beyond_the_context_is_named_and_the_rest_goes_on(
+    tmp_path: Path, serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "problems.jsonl"
+    long = Problem(id="long", problem="apples " * 600, answer="1")
+    close = Problem(id="close", problem="5 + 7 " * 74, answer="1")
+    jsonl.write(path, [PROBLEMS[0], long, close])
+    _, tokenizer = models.load("embedded")
+    prompt = prompts.solver(close.problem, form="plain", tokenizer=tokenizer)
+    room = 512 - len(tokenizer.encode(prompt))
+    assert 20 < room < 200
+    found = sampled(path, tmp_path / "out", serve(), max_tokens=200)
+    reasons = [{row.finish_reason for row in found[at : at + 4]} for at in (0, 4, 8)]
+    assert reasons[1] == {"prompt_too_long"}
+    assert "prompt_too_long" not in reasons[0] | reasons[2]
+    assert max(row.tokens for row in found[8:]) <= room
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_bytes())
+    assert metrics["prompts_too_long"] == ["long"]
+    assert "1 prompts are longer than the model's context: long" in capsys.readouterr().err
+
+
+def test_chats_are_sent_as_chats(problems: Path, tmp_path: Path, serve: Serve) -> None:
+    server = serve()
+    found = sampled(problems, tmp_path / "out", server, prompt="chat")
+    assert len(found) == 12
+    path, body = server.asked[0]
+    assert path == "/v1/chat/completions"
+    assert "prompt" not in body
+    sent = {body["messages"][0]["content"] for _, body in server.asked}
+    assert sent == {problem.problem for problem in PROBLEMS}
+
+
+def test_the_form_of_a_model_that_is_not_here_must_be_said(
+    problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    with pytest.raises(InputError, match="prompt: found 'auto' with engine openai"):
+        sampled(problems, tmp_path / "out", serve(), prompt="auto")
+    found = sampled(
+        problems,
+        tmp_path / "out",
+        serve(),
+        prompt="auto",
+        model="embedded",
+        server={"model": "tiny"},
+    )  # the folder that is here has a tokenizer, which has no template
+    assert len(found) == 12
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        ("401", r"refuses a request without key \(OPENAI_API_KEY is not set\), status 401"),
+        ("404", "has no /completions or not this model, status 404"),
+        ("400", "refuses the request: status 400: no"),
+    ],
+)
+def test_what_does_not_pass_ends_at_once(
+    status: str, sentence: str, problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    server = serve(*[status] * 20)
+    with pytest.raises(InputError, match=sentence):
+        sampled(problems, tmp_path / "out", server, server={"concurrency": 1})
+    assert len(server.asked) <= 3
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_key_is_sent_and_stands_nowhere(
+    problems: Path,
+    tmp_path: Path,
+    serve: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server = serve("500", key=KEY)
+    sampled(problems, tmp_path / "out", server)
+    assert server.keys == {f"Bearer {KEY}"}
+    with pytest.raises(InputError) as error:  # this server says the key it was given
+        sampled(problems, tmp_path / "other", serve(key="another"))
+    assert "refuses the key in OPENAI_API_KEY, status 401 (Incorrect API key provided: ***)" in str(
+        error.value
+    )
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"127.0.0.1" not in written
+    for text in (written.decode(), *capsys.readouterr()):
+        assert KEY not in text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [f"http://user:{KEY}@host/v1", f"http://host/v1?api_key={KEY}", "host/v1", "ftp://host/v1"],
+)
+def test_a_url_holds_no_secret(url: str) -> None:
+    with pytest.raises(ValueError, match="expected a URL"):
+        Server(url=url)
+
+
+def test_a_server_that_is_none(
+    problems: Path, tmp_path: Path, serve: Serve, free_port: int
+) -> None:
+    server = serve()
+    server.url = f"http://127.0.0.1:{free_port}/v1"
+    with pytest.raises(InputError, match="no OpenAI-compatible server answers there"):
+        sampled(problems, tmp_path / "out", server)
+    with pytest.raises(InputError, match=r"has no model 'large'; it has tiny; set server.model"):
+        sampled(problems, tmp_path / "out", serve(), model="large")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "says", [b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 200 OK\r\n\r\n<html>", b""]
+)
+def test_a_port_of_something_else(says: bytes, problems: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def talk() -> None:
+            for _ in range(3):
+                connection, _ = listening.accept()
+                connection.recv(10000)
+                connection.sendall(says)
+                connection.close()
+
+        threading.Thread(target=talk, daemon=True).start()
+
+        class Other:
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+
+        with pytest.raises(InputError, match="no OpenAI-compatible server answers there"):
+            sampled(problems, tmp_path / "out", Other())
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+def scored(served: Any, tmp_path: Path, **settings: Any) -> list[Scored]:
+    jsonl.write(tmp_path / "problems.jsonl", PROBLEMS[:3])
+    texts = ["3 + 1 = 4\n#### 4", "4 + 0 = 5", "3 + 1 = 4\n#### 4", "#### 9"]
+    rows = [
+        Sample(problem_id=f"p{number}", index=at, text=text, finish_reason="stop", tokens=3)
+        for number in range(3)
+        for at, text in enumerate(texts)
+    ]
+    jsonl.write(tmp_path / "samples.jsonl", rows)
+    given: dict[str, Any] = {"engine": "openai", "model": "tiny", "prompt": "plain"}
+    server = {"url": served.url, "top_logprobs": 200} if served is not None else {}
+    stage = Score(
+        problems=tmp_path / "problems.jsonl",
+        samples=(tmp_path / "samples.jsonl",),
+        **{**given, "server": server, **settings},
+    )
+    folder = tmp_path / f"scores-{settings.get('engine', 'openai')}"
+    execute(stage, folder, name="scores")
+    return list(jsonl.read(folder / "scores.jsonl", Scored))
+
+
+def test_scores_are_those_of_the_embedded_engine(tmp_path: Path, serve: Serve) -> None:
+    server = serve("500", "wrong JSON", "drop")
+    found = scored(server, tmp_path)
+    here = scored(None, tmp_path, engine="transformers", model="embedded", device="cpu", workers=1)
+    assert [(row.problem_id, row.index) for row in found] == [
+        (row.problem_id, row.index) for row in here
+    ]
+    assert [row.score for row in found] == pytest.approx([row.score for row in here], abs=1e-5)
+    assert len({round(row.score, 4) for row in found}) > 5
+    assert len(server.asked) == 3 + 9  # a text that stands twice is read once
+
+
+def test_a_label_that_the_server_does_not_return_is_an_error(tmp_path: Path, serve: Serve) -> None:
+    with pytest.raises(InputError, match="the label ' incorrect' is not among the 199 likeliest"):
+        scored(serve("no labels"), tmp_path)
+
+
+def test_likelihoods_are_not_for_servers(tmp_path: Path, serve: Serve) -> None:
+    with pytest.raises(InputError, match="scorer: found 'likelihood' with engine openai"):
+        scored(serve(), tmp_path, scorer="likelihood")
+
+
+def test_scoring_chats_needs_the_model_s_tokenizer(tmp_path: Path, serve: Serve) -> None:
+    with pytest.raises(InputError, match="prompt: found 'chat' for scoring with engine openai"):
+        scored(serve(), tmp_path, prompt="chat")
+
+
+def test_a_candidate_beyond_the_context_has_no_score(serve: Serve) -> None:
+    server = Server(url=serve().url, top_logprobs=200)
+    _, tokenizer = models.load("embedded")
+    engine = OpenAI("tiny", server, form="plain", judge=tokenizer)
+    groups = [Candidates("What is 1 + 1?", ("#### 2", "2 " * 600))]
+    ((_, (short, long)),) = engine.score(groups, "evaluator")
+    assert long is None
+    assert short is not None
+    assert engine.tokens == len(
+        tokenizer.encode(
+            prompts.evaluator("What is 1 + 1?", "#### 2", form="plain", tokenizer=tokenizer)
+        )
+    )
+
+
+def test_the_local_engine_answers_every_want() -> None:
+    model, tokenizer = models.load("embedded", device="cpu")
+    engine = Local(model, tokenizer, form="plain")
+    wants = [Want("2 + 2 =", 2), Want("3 + 1 =", 1), Want("5 + 1 =", 2)]
+    how = Sampling(n=9, temperature=0.7, top_p=1.0, max_tokens=6)
+    found = dict(engine.sample(wants, how, seed=(0,)))
+    assert [len(found[place]) for place in range(3)] == [2, 1, 2]
+
+
+def test_a_rendered_chat_has_one_start_token() -> None:
+    class Starting:
+        bos_token, bos_token_id = "<s>", 1
+
+        def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+            return [1, *map(ord, text)] if add_special_tokens else [*map(ord, text)]
+
+    assert _without_start("<s>[INST] a", Starting()) == "[INST] a"
