@@ -15,7 +15,7 @@ Form = Literal["auto", "plain", "alpaca", "chat"]
 CORRECT = " correct"
 INCORRECT = " incorrect"
 
-_SOLVER = {
+FIXED = {
     "plain": "Problem: {problem}\nSolution:\n",
     "alpaca": (
         "Below is an instruction that describes a task. "
@@ -23,6 +23,7 @@ _SOLVER = {
         "### Instruction:\n{problem}\n\n### Response:"
     ),
 }
+"""The solver's forms that need no tokenizer."""
 _CANDIDATE = "Here is a math problem: {problem}\nHere is a candidate solution: {solution}"
 _VERDICT = "The above candidate solution is"
 
@@ -63,7 +64,7 @@ def solver(problem: str, *, form: Form, tokenizer: ChatTokenizer) -> str:
     form = resolve(form, tokenizer)
     if form == "chat":
         return _chat(problem, tokenizer)
-    return _SOLVER[form].replace("{problem}", problem)
+    return FIXED[form].replace("{problem}", problem)
 
 
 def evaluator(problem: str, solution: str, *, form: Form, tokenizer: ChatTokenizer) -> str:
