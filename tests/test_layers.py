@@ -18,11 +18,20 @@ LAYERS = [
     {"jsonl", "prompts", "stage", "settings"},
     {"samples", "answers", "objectives", "ranking", "metrics", "intervals", "judging"},
     {"tokens"},
-    {"expressions", "equations", "paths", "scaling", "gathering", "measurement", "unions"},
+    {
+        "expressions",
+        "equations",
+        "paths",
+        "scaling",
+        "claims",
+        "gathering",
+        "measurement",
+        "unions",
+    },
     {"data", "embedded", "fingerprint"},
     {"engines", "training"},
     {"run", "stages"},
-    {"report", "recipes", "overview", "elsewhere"},
+    {"report", "recipes", "overview", "elsewhere", "forecast"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -4,6 +4,7 @@ results   what a run folder holds
 gap       how much of the gap between Pass@1 and Pass@N each way to answer closes
 tables    the tables, for the page, Markdown and the terminal
 figures   the figures
+study     the tables of a scaling study, and study_figures its figures
 browser   problems, clusters and solutions, compressed for the page
 page      report.html and report.md
 """
@@ -45,9 +46,10 @@ def build(run_folder: Path) -> Path:
 
 def terminal(run_folder: Path) -> list[Table]:
     """The tables that end a run: models, strategies, comparisons, evaluators, cost of each step."""
-    from mathtune.report import tables
+    from mathtune.report import results, study, tables
 
-    return tables.terminal(run_folder)
+    studied = study.tables(results.read_run(run_folder))
+    return [*tables.terminal(run_folder), *map(tables.grid, studied)]
 
 
 def page_for_samples(

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from jinja2 import Environment, StrictUndefined
 
-from mathtune.report import browser, figures, tables
+from mathtune.report import browser, figures, study, study_figures, tables
 from mathtune.report.gap import Closed, closed, sentence
 from mathtune.report.results import Results
 from mathtune.report.seeds import over_seeds
@@ -24,7 +24,7 @@ def write(results: Results, folder: Path, *, name: str = "report") -> Path:
     """Write `name`.html, `name`.md and figures/ into `folder`; return the page's path."""
     results = over_seeds(results)
     found = closed(results)
-    drawn = figures.draw(results, found)
+    drawn = {**study_figures.draw(results), **figures.draw(results, found)}
     pictures = figures.save(drawn, folder / "figures")
     captions = {key: caption for key, (caption, _) in drawn.items()}
     inlined = {
@@ -51,7 +51,7 @@ def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, st
         css=(here / "page.css").read_text(encoding="utf-8"),
         gap=pictures.get(GAP),
         figures=[picture for key, picture in pictures.items() if key != GAP],
-        tables=tables.accuracy_tables(results, found),
+        tables=[*study.tables(results), *tables.accuracy_tables(results, found)],
         pages=browser.pages(_in_order(results)),
         bill=tables.costs(results) if results.steps else None,
         made_with=_made_with(results),
@@ -66,7 +66,8 @@ def markdown(results: Results, found: list[Closed], captions: dict[str, str]) ->
     """The same in Markdown, without the solutions."""
     parts = [f"# {results.title}\n", sentence(results, found) + "\n"]
     parts += [_picture(GAP, captions[GAP])] if GAP in captions else []
-    parts += [tables.markdown(table) for table in tables.accuracy_tables(results, found)]
+    shown = [*study.tables(results), *tables.accuracy_tables(results, found)]
+    parts += [tables.markdown(table) for table in shown]
     parts += [_picture(name, caption) for name, caption in captions.items() if name != GAP]
     if results.steps:
         parts.append(tables.markdown(tables.costs(results)))
