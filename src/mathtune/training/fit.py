@@ -28,10 +28,10 @@ from mathtune import bill, jsonl
 from mathtune.errors import InputError
 from mathtune.progress import Progress, say
 from mathtune.records import Row
-from mathtune.training import checkpoint
+from mathtune.training import checkpoint, fused, packed
 from mathtune.training.examples import Item
 from mathtune.training.settings import Lora, Settings
-from mathtune.training.trainer import Trainer
+from mathtune.training.trainer import Reading, Trainer
 
 CURVE = "training.jsonl"
 CHECKPOINTS = "checkpoints"
@@ -121,6 +121,8 @@ def fit(
     """
     transformers.set_seed(settings.seed)
     used_cache = model.config.use_cache
+    base = model
+    reading = way_of_reading(model, settings, plan)
     if settings.lora is not None:
         model = _with_adapters(model, settings.lora)
     latest = checkpoint.newest(folder / CHECKPOINTS)
@@ -128,7 +130,10 @@ def fit(
     if done:
         say(f"  continued after update {done}, its last checkpoint")
     _cut_curve(folder / CURVE, done)
-    with Progress("train", total=plan.updates - done, unit="updates") as progress:
+    with (
+        _installed(base, reading),
+        Progress("train", total=plan.updates - done, unit="updates") as progress,
+    ):
         watch = _Watch(folder, plan, progress, settings)
         trainer = Trainer(
             model,
@@ -137,6 +142,7 @@ def fit(
             items=items,
             validation=validation,
             callbacks=[watch],
+            reading=reading,
         )
         with _on_sigterm(watch.stop):
             trainer.train(resume_from_checkpoint=None if latest is None else str(latest))
@@ -149,6 +155,30 @@ def fit(
         model = model.merge_and_unload()
     model.config.use_cache = used_cache  # transformers switches it off while training
     return model
+
+
+def way_of_reading(model: Any, settings: Settings, plan: Plan) -> Reading:
+    """The fastest way of reading that serves this model and these settings."""
+    if not packed.fits(model):
+        return "padded"
+    whole = settings.lora is None and not plan.bfloat16
+    return "fused" if whole and fused.fits(model) else "packed"
+
+
+@contextmanager
+def _installed(model: Any, reading: Reading) -> Iterator[None]:
+    """Prepare the model for this way of reading, and leave it as it was."""
+    before = model.config._attn_implementation
+    if reading != "padded":
+        model.set_attn_implementation(packed.NAME)
+    if reading == "fused":
+        fused.install(model)
+    try:
+        yield
+    finally:
+        if reading == "fused":
+            fused.remove(model)
+        model.set_attn_implementation(before)
 
 
 def ended(folder: Path, settings: Settings) -> dict[str, float]:

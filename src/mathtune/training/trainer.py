@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 import transformers
@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 
 from mathtune import bill, objectives
 from mathtune.errors import InputError
-from mathtune.training import checkpoint
+from mathtune.training import checkpoint, fused
 from mathtune.training.batches import Batch, Order, collate
 from mathtune.training.examples import TEXTS, Item
 from mathtune.training.settings import Objective, Settings
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jaxtyping import Bool, Float
+
+
+Reading = Literal["padded", "packed", "fused"]
+"""How the model reads: rows of padded sequences, one packed row, or that with fused layers."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +135,9 @@ class Trainer(transformers.Trainer):
         items: Sequence[Item],
         validation: Sequence[Item],
         callbacks: list[transformers.TrainerCallback],
+        reading: Reading,
     ) -> None:
-        self.settings = settings
+        self.settings, self.reading = settings, reading
         self.trained = model
         """The model as it is saved: without what distributed training wraps around it."""
         self.items = items
@@ -140,12 +145,16 @@ class Trainer(transformers.Trainer):
         super().__init__(
             model,
             args,
-            data_collator=cast(Any, partial(collate, texts=TEXTS[settings.objective])),
+            data_collator=cast(Any, self._collator()),
             train_dataset=cast(Dataset, items),
             eval_dataset=cast(Dataset, validation) if validation else None,
             callbacks=callbacks,
         )
         self.remove_callback(transformers.trainer_callback.PrinterCallback)
+
+    def _collator(self) -> Callable[[Sequence[Item]], Batch]:
+        packed = self.reading != "padded"
+        return partial(collate, texts=TEXTS[self.settings.objective], packed=packed)
 
     def compute_loss(
         self,
@@ -157,10 +166,7 @@ class Trainer(transformers.Trainer):
         """What a micro-batch (a Batch) adds to the loss; the counts are of all micro-batches."""
         counts = inputs["counts"] if num_items_in_batch is None else num_items_in_batch
         texts = TEXTS[self.settings.objective]
-        head = self.accelerator.unwrap_model(model).get_output_embeddings()
-        with _reading_at(inputs["positions"], head):
-            logits = model(input_ids=inputs["input_ids"], use_cache=False).logits
-        log_p = objectives.token_log_p(logits, inputs["tokens"])
+        log_p = self._log_p(model, inputs)
         count = len(inputs["correct"]) * texts
         sums = objectives.text_log_p(log_p, inputs["texts"], count=count)
         lengths = torch.bincount(inputs["texts"], minlength=count)
@@ -175,6 +181,19 @@ class Trainer(transformers.Trainer):
         loss = LOSSES[self.settings.objective](read, self.settings)
         # Gradients are averaged over processes, while the counts are already those of all of them.
         return loss * self.accelerator.num_processes
+
+    def _log_p(self, model: nn.Module, batch: Any) -> Tensor:
+        """log p of the batch's tokens [R]; the vocabulary is read where one stands, only."""
+        head = self.accelerator.unwrap_model(model).get_output_embeddings()
+        given = {name: batch[name] for name in ("input_ids", "position_ids")}
+        if batch["segments"] is not None:
+            given["segments"] = batch["segments"]
+        if self.reading == "fused":
+            with fused.reading(head, batch["positions"], batch["tokens"]):
+                return model(**given, use_cache=False).logits
+        with _reading_at(batch["positions"], head):
+            logits = model(**given, use_cache=False).logits
+        return objectives.token_log_p(logits, batch["tokens"])
 
     def _get_num_items_in_batch(
         self, batch_samples: list[Batch], device: torch.device
