@@ -5,13 +5,14 @@
 
 Needs TRL (`pip install '.[bench]'`) and models/smollm2 (`make smollm2`). Every contender is a
 process of its own, with the same weights, texts, batch and float32; it makes one update to warm up,
-then rounds of updates in turns with the others (A B A B). Counted are target tokens (for evaluators:
-pairs) per CPU second, since other work on the machine takes wall time and no CPU seconds, and the
-most memory that the process ever had.
+then updates in turns with the others (A B A B). Counted are target tokens (for evaluators: pairs)
+per CPU second, since other work on the machine takes wall time but no CPU seconds, and the most
+memory that the process ever had.
 
     ours          our train step
     trl           SFTTrainer, RewardTrainer as they are
-    trl best      SFTTrainer without gradient checkpointing, with loss_type=chunked_nll
+    plain loss,   SFTTrainer without gradient checkpointing, as its documentation advises for speed,
+    loss in chunks  and with loss_type=chunked_nll; the faster one is its best
     limit         the matrix products of our step alone: what a step without anything else takes
 """
 
@@ -19,18 +20,34 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import importlib.util
 import json
 import multiprocessing
 import os
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-SYSTEM = "Problem: {}\nSolution:\n"
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.data import SequentialSampler
+from transformers import AutoTokenizer, TrainerCallback
+
+from mathtune.engines import models
+from mathtune.records import Example, Pair
+from mathtune.training import fit
+from mathtune.training.batches import collate
+from mathtune.training.examples import TEXTS, Encoder
+from mathtune.training.settings import Settings
+from mathtune.training.trainer import Trainer
+
+SOLVER = "Problem: {}\nSolution:\n"
+VERDICT = "The above candidate solution is"
 
 
 def main() -> int:
@@ -62,8 +79,6 @@ def main() -> int:
 
 def missing(args: argparse.Namespace) -> str | None:
     """What is not there, in a sentence."""
-    import importlib.util
-
     if not (Path(args.model) / "config.json").exists():
         return f"{args.model} is not there; `make smollm2` makes it."
     if importlib.util.find_spec("trl") is None:
@@ -85,135 +100,147 @@ def problems(args: argparse.Namespace) -> list[dict[str, str]]:
         return [json.loads(next(stream)) for _ in range(args.batch * (args.rounds + 1))]
 
 
-def sft(args: argparse.Namespace, rows: list[dict[str, str]]) -> dict[str, float]:
-    """Solutions: ours, TRL as it is, TRL at its best, the limit."""
-    texts = [(SYSTEM.format(row["problem"]), row["solution"]) for row in rows]
-    found = race(
-        {"ours": ours_sft, "trl": trl_sft, "trl best": trl_sft_best, "limit": limit}, args, texts
-    )
-    name = Path(args.model).name
-    table("target tokens", found)
-    flops = found["ours"]["flops"]
-    rate = flops / found["ours"]["seconds"] / 1e9
-    peak = found["limit"]["peak"] / 1e9
-    print(
-        f"our step makes {rate:.0f} of the {peak:.0f} GFLOP/s that the largest products reach: "
-        f"MFU {rate / peak:.0%}"
-    )
-    ours = found["ours"]
-    return {
-        f"sft vs trl, {name} cpu": ratio(ours, found["trl"]),
-        f"sft vs trl best, {name} cpu": ratio(ours, found["trl best"]),
-        f"sft of limit, {name} cpu": ratio(ours, found["limit"]),
-        f"sft memory vs trl, {name} cpu": memory(ours, found["trl"]),
-        f"sft memory vs trl best, {name} cpu": memory(ours, found["trl best"]),
-    }
-
-
-def evaluator(args: argparse.Namespace, rows: list[dict[str, str]]) -> dict[str, float]:
-    """Pairs of a right and a wrong solution: ours with the margin loss, TRL's reward model."""
-    texts = [
-        (row["problem"], row["solution"], other["solution"])
-        for row, other in zip(rows, [*rows[1:], rows[0]], strict=True)
+def sft(args: argparse.Namespace, problems: list[dict[str, str]]) -> dict[str, float]:
+    """Solutions: ours, TRL as it is and at its best, and the products' limit."""
+    rows = [
+        Example(problem_id=str(n), problem=row["problem"], solution=row["solution"])
+        for n, row in enumerate(problems)
     ]
-    found = race({"ours": ours_evaluator, "trl": trl_reward}, args, texts)
-    table("pairs", found)
+    items, settings, model = encoded(args, rows)
+    tokens, targets = sizes(items[args.batch :], settings)
+    first = race({"ours": ours_trainer, "trl": trl_sft, "limit": limit}, args, rows)
+    second = race(
+        {"ours": ours_trainer, "plain loss": trl_sft_best, "loss in chunks": trl_sft_chunked},
+        args,
+        rows,
+    )
+    table("target tokens", targets, {"first race": first, "second race": second})
+    head = model.get_output_embeddings().weight.numel()
+    body = sum(p.numel() for layer in model.model.layers for p in layer.parameters())
+    flops = 6.0 * (tokens * body + targets * head)
+    ours, products = first["ours"]["seconds"], first["limit"]["seconds"]
+    print(
+        f"our updates: {flops / ours / 1e9:.0f} GFLOP/s per core, their matrix products alone "
+        f"{flops / products / 1e9:.0f} (MFU {products / ours:.0%})"
+    )
+    best = min((second["plain loss"], second["loss in chunks"]), key=lambda x: x["seconds"])
+    lean = min((second["plain loss"], second["loss in chunks"]), key=lambda x: x["memory"])
+    name = f"{Path(args.model).name} cpu"
     return {
-        "evaluator vs trl reward": ratio(found["ours"], found["trl"]),
-        "evaluator memory vs trl reward": memory(found["ours"], found["trl"]),
+        f"sft vs trl, {name}": share(first["trl"], first["ours"], "seconds"),
+        f"sft vs trl best, {name}": share(best, second["ours"], "seconds"),
+        f"sft of limit, {name}": share(first["limit"], first["ours"], "seconds"),
+        f"sft memory of trl, {name}": share(first["ours"], first["trl"], "memory"),
+        f"sft memory of trl best, {name}": share(second["ours"], lean, "memory"),
     }
 
 
-Update = Callable[[int], dict[str, float]]
-"""Makes the update with this number; says what it counted."""
+def evaluator(args: argparse.Namespace, problems: list[dict[str, str]]) -> dict[str, float]:
+    """Pairs of a right and a wrong solution: ours with the margin loss, TRL's reward model."""
+    others = [*problems[1:], problems[0]]
+    rows = [
+        Pair(
+            problem_id=str(n),
+            problem=row["problem"],
+            right=row["solution"],
+            wrong=wrong["solution"],
+        )
+        for n, (row, wrong) in enumerate(zip(problems, others, strict=True))
+    ]
+    found = race({"ours": ours_trainer, "trl reward": trl_reward}, args, rows)
+    table("pairs", args.batch * args.rounds, {"evaluators": found})
+    return {
+        "evaluator vs trl reward": share(found["trl reward"], found["ours"], "seconds"),
+        "evaluator memory of trl reward": share(found["ours"], found["trl reward"], "memory"),
+    }
 
 
-def race(
-    contenders: dict[str, Callable[[Any, Any], Update]], args: Any, texts: Any
-) -> dict[str, dict[str, float]]:
-    """Every contender's counts, CPU seconds and memory, each in its own process, in turns."""
+def table(unit: str, count: int, races: dict[str, dict[str, dict[str, float]]]) -> None:
+    """Print rates and memory."""
+    print(f"{'':>24}{unit + '/CPU s':>22}{'peak GiB':>10}")
+    for name, found in races.items():
+        print(name)
+        for contender, counted in found.items():
+            print(f"{contender:>24}{count / counted['seconds']:>22.1f}{counted['memory']:>10.1f}")
+
+
+def share(one: dict[str, float], other: dict[str, float], key: str) -> float:
+    """One's seconds or memory over the other's."""
+    return round(one[key] / other[key], 2)
+
+
+class Turns(TrainerCallback):
+    """Makes a Trainer wait for its turn before every update, and counts what the update took."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe, self.start = pipe, 0.0
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        self.pipe.recv()
+        self.start = time.process_time()
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        self.pipe.send(time.process_time() - self.start)
+
+
+Contender = Callable[[Any, Any, Turns], None]
+"""Trains on the texts with these arguments, taking turns."""
+
+
+def race(contenders: dict[str, Contender], args: Any, texts: Any) -> dict[str, dict[str, float]]:
+    """CPU seconds and peak memory (GiB) of every contender, each in its own process, in turns."""
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
-    processes = []
-    for name, make in contenders.items():
-        here, there = context.Pipe()
-        process = context.Process(target=work, args=(make, args, texts, there))
-        process.start()
-        pipes[name], processes = here, [*processes, process]
-    found: dict[str, dict[str, float]] = {name: {} for name in contenders}
+    for name, train in contenders.items():
+        pipes[name], there = context.Pipe()
+        context.Process(target=work, args=(train, args, texts, there), daemon=True).start()
+    found = {name: {"seconds": 0.0} for name in contenders}
     for number in range(args.rounds + 1):
         for name, pipe in pipes.items():
             pipe.send(number)
-            counted = pipe.recv()
-            if number:  # the first one warms up
-                for key, value in counted.items():
-                    found[name][key] = found[name].get(key, 0.0) + value
+            seconds = pipe.recv()
+            found[name]["seconds"] += seconds if number else 0.0  # the first one warms up
     for name, pipe in pipes.items():
-        pipe.send(None)
         found[name] |= pipe.recv()
-    for process in processes:
-        process.join()
     return found
 
 
-def work(make: Callable[[Any, Any], Update], args: Any, texts: Any, pipe: Connection) -> None:
+def work(train: Contender, args: Any, texts: Any, pipe: Connection) -> None:
     """A contender's process."""
-    import torch
-
     torch.set_num_threads(1)
-    update = make(args, texts)
-    while (number := pipe.recv()) is not None:
-        start = time.process_time()
-        counted = update(number)
-        counted.setdefault("seconds", time.process_time() - start)
-        pipe.send(counted)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    pipe.send({"memory": peak / 2**20, "peak": getattr(update, "peak", 0.0)})
+    train(args, texts, Turns(pipe))
+    pipe.send({"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20})
 
 
-def batch_of(args: Any, texts: Any, number: int) -> Any:
-    """The texts of an update."""
-    return texts[number * args.batch : (number + 1) * args.batch]
+def ours_trainer(args: Any, rows: list[Any], turns: Turns) -> None:
+    """Our Trainer on rows of their own kind."""
+    items, settings, model = encoded(args, rows)
+    plan = fit.planned(
+        settings, items, equal_to=None, vocabulary=model.config.vocab_size, bfloat16=False
+    )
+    reading = fit.way_of_reading(model, settings, plan)
+    with tempfile.TemporaryDirectory() as folder, fit.installed(model, reading):
+        trainer = Trainer(
+            model,
+            fit.arguments(settings, plan, Path(folder), model=model, validate=False),
+            settings=settings,
+            items=items,
+            validation=[],
+            callbacks=[turns],
+            reading=reading,
+        )
+        in_order(trainer)
+        if args.profile:
+            with profile(activities=[ProfilerActivity.CPU]) as seen:
+                trainer.train()
+            print(seen.key_averages().table(sort_by="self_cpu_time_total", row_limit=20))
+        else:
+            trainer.train()
 
 
-def ours_sft(args: Any, texts: Any) -> Update:
-    """Our trainer on solutions."""
-    from mathtune.records import Example
-
-    rows = [Example(problem_id=str(n), problem=p, solution=s) for n, (p, s) in enumerate(texts)]
-    plain = [
-        Example(problem_id=r.problem_id, problem=strip(r.problem), solution=r.solution)
-        for r in rows
-    ]
-    return ours(args, plain, "mle")
-
-
-def strip(prompt: str) -> str:
-    """The problem inside a prompt."""
-    before, after = SYSTEM.split("{}")
-    return prompt[len(before) : -len(after)]
-
-
-def ours_evaluator(args: Any, texts: Any) -> Update:
-    """Our trainer on pairs."""
-    from mathtune.records import Pair
-
-    rows = [
-        Pair(problem_id=str(n), problem=p, right=r, wrong=w) for n, (p, r, w) in enumerate(texts)
-    ]
-    return ours(args, rows, "cls-margin")
-
-
-def ours(args: Any, rows: list[Any], objective: Any) -> Update:
-    """Our Trainer, its updates made one by one on the batches of the others."""
-    import tempfile
-
-    from mathtune.engines import models
-    from mathtune.training import fit
-    from mathtune.training.examples import Encoder
-    from mathtune.training.settings import Settings
-
-    model, tokenizer = models.load(args.model, device="cpu", dtype="float32")
+def encoded(args: Any, rows: list[Any]) -> tuple[list[Any], Settings, Any]:
+    """Items, settings and the model, for rows of either kind."""
+    objective = "mle" if isinstance(rows[0], Example) else "cls-margin"
     settings = Settings(
         objective=objective,
         batch_size=args.batch,
@@ -224,29 +251,108 @@ def ours(args: Any, rows: list[Any], objective: Any) -> Update:
         warmup=0,
         epochs=1,
     )
-    named = [(str(n), row) for n, row in enumerate(rows)]
-    items = Encoder(tokenizer, "plain", settings.max_length).items(named, objective)
-    plan = fit.planned(
-        settings, items, equal_to=None, vocabulary=model.config.vocab_size, bfloat16=False
-    )
-    folder = Path(tempfile.mkdtemp())
-    trainer = fit.prepared(model, items, [], settings=settings, plan=plan, folder=folder)
-    body = sum(p.numel() for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n)
-    head = model.get_output_embeddings().weight.numel()
+    model, tokenizer = models.load(args.model, device="cpu", dtype="float32")
+    named = [(row.problem_id, row) for row in rows]
+    return Encoder(tokenizer, "plain", 1024).items(named, objective), settings, model
 
-    def update(number: int) -> dict[str, float]:
-        chosen = batch_of(args, items, number)
-        if args.profile and number == args.rounds:
-            profiled(lambda: trainer.update(chosen))
-        start = time.process_time()
-        trainer.update(chosen)
-        seconds = time.process_time() - start
-        batch = trainer.data_collator(chosen)
-        tokens, targets = batch["input_ids"].numel(), len(batch["tokens"])
-        return {
-            "count": float(targets if objective == "mle" else len(chosen)),
-            "seconds": seconds,
-            "flops": 6.0 * (tokens * body + targets * head),
-        }
 
-    return update
+def trl_sft(args: Any, rows: list[Any], turns: Turns, **more: Any) -> None:
+    """TRL's SFTTrainer as it is, on the same texts."""
+    from trl import SFTConfig, SFTTrainer
+
+    texts = {
+        "prompt": [SOLVER.format(row.problem) for row in rows],
+        "completion": [row.solution for row in rows],
+    }
+    peer(SFTTrainer, SFTConfig, args, texts, turns, more)
+
+
+def trl_sft_best(args: Any, rows: list[Any], turns: Turns) -> None:
+    """SFTTrainer without recomputing activations, as its documentation advises for speed."""
+    trl_sft(args, rows, turns, gradient_checkpointing=False)
+
+
+def trl_sft_chunked(args: Any, rows: list[Any], turns: Turns) -> None:
+    """The same with its loss in chunks, as its documentation advises for memory."""
+    trl_sft(args, rows, turns, gradient_checkpointing=False, loss_type="chunked_nll")
+
+
+def trl_reward(args: Any, rows: list[Any], turns: Turns) -> None:
+    """TRL's RewardTrainer as it is, on the same pairs."""
+    from trl import RewardConfig, RewardTrainer
+
+    texts = {
+        "prompt": [f"Here is a math problem: {row.problem}\n" for row in rows],
+        "chosen": [f"Here is a candidate solution: {row.right}\n{VERDICT}" for row in rows],
+        "rejected": [f"Here is a candidate solution: {row.wrong}\n{VERDICT}" for row in rows],
+    }
+    peer(RewardTrainer, RewardConfig, args, texts, turns, {})
+
+
+def peer(trainer: Any, config: Any, args: Any, texts: Any, turns: Turns, more: Any) -> None:
+    """One of TRL's trainers, with the same weights, batch, precision and order."""
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    kind = AutoModelForSequenceClassification if "chosen" in texts else AutoModelForCausalLM
+    options = {"num_labels": 1} if "chosen" in texts else {}
+    model = kind.from_pretrained(args.model, dtype=torch.float32, **options)
+    tokenizer = AutoTokenizer.from_pretrained(args.model)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = config(
+            output_dir=folder,
+            per_device_train_batch_size=args.batch,
+            max_length=1024,
+            max_steps=args.rounds + 1,
+            bf16=False,
+            use_cpu=True,
+            report_to="none",
+            save_strategy="no",
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+            **more,
+        )
+        made = trainer(
+            model=model,
+            args=settings,
+            train_dataset=Dataset.from_dict(texts),
+            processing_class=tokenizer,
+            callbacks=[turns],
+        )
+        in_order(made)
+        made.train()
+
+
+def in_order(trainer: Any) -> None:
+    """Let a Trainer meet the examples as they stand."""
+    trainer._get_train_sampler = lambda *_: SequentialSampler(trainer.train_dataset)
+
+
+def limit(args: Any, rows: list[Any], turns: Turns) -> None:
+    """The matrix products of our step and nothing else: forward, and both gradients."""
+    items, settings, model = encoded(args, rows)
+    head = model.get_output_embeddings().weight.detach()
+    body = [p.detach() for layer in model.model.layers for p in layer.parameters() if p.ndim == 2]
+    gradients = [torch.empty_like(weight) for weight in (*body, head)]
+    for number in range(args.rounds + 1):
+        tokens, targets = sizes(items[number * args.batch :][: args.batch], settings)
+        counts = [*([tokens] * len(body)), targets]
+        shapes = {(n, d) for n, w in zip(counts, (*body, head), strict=True) for d in w.shape}
+        tensors = {(n, d): torch.randn(n, d) / d for n, d in shapes}
+        turns.on_step_begin()
+        for n, weight, gradient in zip(counts, (*body, head), gradients, strict=True):
+            above, below = tensors[n, weight.shape[0]], tensors[n, weight.shape[1]]
+            torch.mm(below, weight.T, out=above)
+            torch.mm(above, weight, out=below)
+            torch.mm(above.T, below, out=gradient)
+        turns.on_step_end()
+
+
+def sizes(items: list[Any], settings: Settings) -> tuple[int, int]:
+    """Tokens that pass through the layers, and target tokens, of a batch."""
+    batch = collate(items, texts=TEXTS[settings.objective], packed=True, idle=items[0])
+    return batch["input_ids"].numel(), len(batch["tokens"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -43,6 +43,8 @@ class Stage(BaseModel, Generic[Handle]):
     revision: ClassVar[int] = 1
     on_device: ClassVar[bool] = False
     """Whether it holds an accelerator's memory: a run gives it a process of its own there."""
+    in_processes: ClassVar[bool] = False
+    """Whether torchrun and accelerate may launch it as several processes."""
 
     def outputs(self, folder: Path) -> Handle:
         """The handle to what `run` writes into `folder`; known before it runs."""

@@ -74,7 +74,7 @@ def one_by_one(model: Any) -> Any:
 
 def together(model: Any, way: str) -> Any:
     items = [Item(str(n), (r,), True, 5) for n, r in enumerate(readings())]
-    batch = collate(items, texts=1, packed=True)
+    batch = collate(items, texts=1, packed=True, idle=items[0])
     assert batch["segments"] is not None
     model.set_attn_implementation(packed.NAME)
     given = {name: batch[name] for name in ("input_ids", "position_ids", "segments")}
@@ -108,7 +108,7 @@ def test_packed_log_p_and_gradients_are_those_of_each_sequence_alone(model: Any,
 
 def test_what_a_family_shares_is_read_once() -> None:
     items = [Item(str(n), (r,), True, 5) for n, r in enumerate(readings())]
-    batch = collate(items, texts=1, packed=True)
+    batch = collate(items, texts=1, packed=True, idle=items[0])
     segments = (Segment(12), Segment(8, 0), Segment(4, 0), Segment(13, 0), Segment(16))
     assert batch["segments"] == segments
     assert batch["input_ids"].shape == (1, 12 + 8 + 4 + 13 + 16)

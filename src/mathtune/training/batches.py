@@ -43,13 +43,20 @@ class Batch(TypedDict):
     correct: Bool[Tensor, " I"]
     counts: Float[Tensor, " 2"]
     """Items, and target tokens of the mle term."""
-    names: list[str]
+    items: tuple[Item, ...]
     read_tokens: int
     """Tokens of the sequences, without padding."""
 
 
-def collate(items: Sequence[Item], *, texts: int, packed: bool) -> Batch:
-    """Lay items out; `texts` is the K of their objective."""
+def collate(items: Sequence[Item], *, texts: int, packed: bool, idle: Item) -> Batch:
+    """Lay items out; `texts` is the K of their objective.
+
+    A process without items reads `idle`, since the others wait for its gradients; it counts
+    nothing.
+    """
+    if not items:
+        batch = collate([idle], texts=texts, packed=packed, idle=idle)
+        return {**batch, "counts": torch.zeros(2), "items": (), "read_tokens": 0}
     readings = [reading for item in items for reading in item.readings]
     rows = [row for row, item in enumerate(items) for _ in item.readings]
     ids, places, segments, positions = (_packed if packed else _padded)(readings)
@@ -62,7 +69,7 @@ def collate(items: Sequence[Item], *, texts: int, packed: bool) -> Batch:
         texts=_flat([row * texts + r.texts for row, r in zip(rows, readings, strict=True)]),
         correct=torch.tensor([item.correct for item in items]),
         counts=torch.tensor([len(items), sum(item.target_tokens for item in items)]).float(),
-        names=[item.name for item in items],
+        items=tuple(items),
         read_tokens=sum(len(r.ids) for r in readings),
     )
 
@@ -151,6 +158,40 @@ class Order(Sampler[int]):
 
     def _by_length(self, order: np.ndarray) -> np.ndarray:
         return order[np.argsort(self.lengths[order], kind="stable")]
+
+
+class MicroBatches(Sampler[list[int]]):
+    """One process's micro-batches of an epoch: batches of `batch_size`, dealt out to `processes`.
+
+    All processes get equally many of every batch; where it does not go round, some are empty."""
+
+    def __init__(
+        self, order: Order, *, micro_batch_size: int, process: int = 0, processes: int = 1
+    ) -> None:
+        self.batch_sampler = order
+        """Where transformers looks for `set_epoch`."""
+        self.micro_batch_size = micro_batch_size
+        self.process, self.processes = process, processes
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration walks."""
+        self.batch_sampler.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        order = self.batch_sampler
+        whole, rest = divmod(len(order), order.batch_size)
+        return whole * self._turns(order.batch_size) + self._turns(rest)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        indices = list(self.batch_sampler)
+        for start in range(0, len(indices), self.batch_sampler.batch_size):
+            batch = indices[start : start + self.batch_sampler.batch_size]
+            for turn in range(self._turns(len(batch))):
+                first = (turn * self.processes + self.process) * self.micro_batch_size
+                yield batch[first : first + self.micro_batch_size]
+
+    def _turns(self, count: int) -> int:
+        return -(-count // (self.micro_batch_size * self.processes))
 
 
 def _flat(arrays: Sequence[np.ndarray]) -> Tensor:
