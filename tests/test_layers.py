@@ -14,7 +14,7 @@ import mathtune
 ROOT = Path(mathtune.__file__).parent
 
 LAYERS = [
-    {"errors", "records", "bill", "progress", "provenance", "version"},
+    {"errors", "records", "bill", "progress", "provenance", "processes", "version"},
     {"jsonl", "prompts", "stage", "settings"},
     {"samples", "answers", "objectives", "ranking", "metrics", "intervals", "judging"},
     {"tokens"},

@@ -10,6 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from mathtune import processes
+
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 """Where work speaks of itself: standard error."""
 output = Console(highlight=False)
@@ -19,7 +21,12 @@ SECONDS_BETWEEN_LINES = 15.0
 
 
 def say(line: str) -> None:
-    """Print one line as it is: model text cannot bring markup or control sequences."""
+    """Print one line as it is: model text cannot bring markup or control sequences.
+
+    Of several processes launched together, only the first one speaks.
+    """
+    if not processes.first():
+        return
     console.print(escape("".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in line)))
 
 
@@ -37,7 +44,7 @@ class Progress:
         self.done = 0
         self._start = self._last = time.monotonic()
         self._bar = None
-        if console.is_terminal:
+        if console.is_terminal and processes.first():
             columns = (
                 TextColumn("  {task.description}"),
                 BarColumn(),

@@ -26,7 +26,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mathtune import bill, jsonl, provenance
+from mathtune import bill, jsonl, processes, provenance
 from mathtune.errors import InputError
 from mathtune.fingerprint import differences, fingerprint, growth, inputs, settings
 from mathtune.progress import say
@@ -196,6 +196,8 @@ def run_recipe(
     Raises:
         InputError: a setting, an input or the folder does not fit; nothing has been done then.
     """
+    if processes.count() > 1:
+        _refuse_processes(None)
     run = Run(folder, overrides=overrides)
     recipe(run)
     refuse_other_recipe(folder, name)
@@ -229,6 +231,12 @@ def execute(stage: Stage, folder: Path, *, name: str, redo: bool = False) -> Non
     Raises:
         InputError: the folder holds a finished step with other settings or inputs.
     """
+    if processes.count() > 1:
+        _refuse_processes(stage)
+        if not processes.first():
+            if redo or not (folder / STEP).exists():
+                stage.run(folder)
+            return
     mark = fingerprint(stage)
     if redo and folder.exists():
         shutil.rmtree(folder)
@@ -249,6 +257,15 @@ def execute(stage: Stage, folder: Path, *, name: str, redo: bool = False) -> Non
     record = {**mark, "bill": meter.read(), "made_with": provenance.record()}
     jsonl.write_json(folder / STEP, record)
     (folder / STARTED).unlink()
+
+
+def _refuse_processes(stage: Stage | None) -> None:
+    if stage is None or not stage.in_processes:
+        what = "a recipe" if stage is None else stage.kind()
+        raise InputError(
+            f"launched as {processes.count()} processes: {what} runs in one; expected `mathtune "
+            "train`, the stage that torchrun and accelerate launch can spread."
+        )
 
 
 def refuse_changes(folder: Path, mark: Mapping[str, Any], *, name: str) -> None:
@@ -318,7 +335,7 @@ def _prepare_folder(stage: Stage, folder: Path, mark: dict[str, Any], *, name: s
 
 
 def _wants_isolation(stage: Stage) -> bool:
-    if not stage.on_device:
+    if not stage.on_device or processes.count() > 1:
         return False
     import torch
 

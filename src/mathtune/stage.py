@@ -51,6 +51,8 @@ class Stage(BaseModel, Generic[Handle]):
     """A number whose increase adds to what is there, instead of being refused."""
     costly: ClassVar[bool] = False
     """Whether it is made again only where `--redo` says so, also when what it reads has grown."""
+    in_processes: ClassVar[bool] = False
+    """Whether torchrun and accelerate may launch it as several processes."""
 
     def outputs(self, folder: Path) -> Handle:
         """The handle to what `run` writes into `folder`; known before it runs."""

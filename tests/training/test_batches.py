@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from mathtune.errors import InputError
 from mathtune.training.batches import Order
 from mathtune.training.examples import Item, Reading
-from mathtune.training.fit import Plan, planned
-from mathtune.training.settings import Settings
+from mathtune.training.fit import planned
+from mathtune.training.settings import Plan, Settings
 
 LENGTHS = st.lists(st.integers(1, 500), min_size=1, max_size=200)
 

@@ -13,7 +13,7 @@ from mathtune import jsonl
 from mathtune.engines import models
 from mathtune.records import Example, Pair
 from mathtune.stages.train import Train
-from mathtune.training.fit import Point
+from mathtune.training.curve import Point
 from mathtune.training.trainer import ACCURACIES
 
 MARGIN, ALPHA = 0.7, 0.3

@@ -17,11 +17,11 @@ pytest.importorskip("torch")
 from mathtune import jsonl
 from mathtune.bill import Meter
 from mathtune.stages.train import Train
-from mathtune.training.fit import Point
+from mathtune.training.curve import Point
 from mathtune.training.settings import Lora
 
 CONFIGS: dict[str, dict[str, Any]] = {
-    "all weights": {"keep": "best"},
+    "all weights": {"choose": "loss"},
     "adapters with dropout": {"lora": Lora(rank=2, dropout=0.3)},
 }
 

@@ -19,7 +19,7 @@ from mathtune.bill import Meter
 from mathtune.errors import InputError
 from mathtune.records import Example
 from mathtune.stages.train import Train
-from mathtune.training.fit import Point
+from mathtune.training.curve import Point
 from mathtune.training.settings import Lora
 
 QUICK: dict[str, Any] = {"device": "cpu", "threads": 1, "batch_size": 4, "learning_rate": 3e-3}
@@ -95,7 +95,7 @@ def test_the_weights_of_the_best_epoch_are_kept(
     other = tmp_path / "other.jsonl"
     problem = "What is 1+1+1?"
     jsonl.write(other, [Example(problem_id="z", problem=problem, solution="~" * 30)])
-    config = {"model": tiny, "examples": example_file, "validation": other, "keep": "best"}
+    config = {"model": tiny, "examples": example_file, "validation": other, "choose": "loss"}
     metrics = train(tmp_path / "a", **config, epochs=4)
     losses = {p.update: p.validation_loss for p in curve(tmp_path / "a") if p.validation_loss}
     assert metrics["validation_loss"] == min(losses.values())
@@ -122,8 +122,7 @@ def test_the_epoch_of_the_best_accuracy_is_kept(
         examples=pair_file,
         validation=pair_file,
         objective=objective,
-        keep="best",
-        best_by="accuracy",
+        choose="accuracy",
         learning_rate=2e-2,
         epochs=8,
     )
@@ -258,8 +257,8 @@ def test_a_tokenizer_of_another_model_is_refused(
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ({"keep": "best"}, "keep: found 'best' without validation examples"),
-        ({"best_by": "accuracy"}, "best_by: found 'accuracy' with objective 'mle'"),
+        ({"choose": "loss"}, "choose: found 'loss' without validation examples"),
+        ({"patience": 2}, "patience: found 2 without validation examples"),
         ({"micro_batch_size": 3}, "micro_batch_size: found 3; expected a divisor of batch_size 4."),
         (
             {"lora": Lora(rank=2, targets=("query",))},

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from mathtune import jsonl
+from mathtune import jsonl, processes
 from mathtune.errors import InputError
 from mathtune.progress import say
 from mathtune.stage import Columns, ModelName, Stage
@@ -22,8 +22,10 @@ MODEL = "model"
 class Train(Settings, Stage[str]):
     """Fine-tune a model. Writes `model/` (safetensors, tokenizer) and `training.jsonl` (losses)."""
 
+    revision: ClassVar[int] = 2
     on_device: ClassVar[bool] = True
     costly: ClassVar[bool] = True
+    in_processes: ClassVar[bool] = True
 
     model: ModelName
     """The model to start from."""
@@ -49,11 +51,14 @@ class Train(Settings, Stage[str]):
 
     def run(self, folder: Path) -> dict[str, Any]:
         """Train, save, and return what was learned from and how the loss ended."""
-        if self.keep == "best" and self.validation is None:
-            raise InputError("keep: found 'best' without validation examples; expected them.")
-        if self.best_by == "accuracy" and self.objective == "mle":
+        for name, value in (("choose", self.choose), ("patience", self.patience)):
+            if value not in ("last", None) and self.validation is None:
+                raise InputError(
+                    f"{name}: found {value!r} without validation examples; expected them."
+                )
+        if self.choose == "accuracy" and self.objective == "mle":
             raise InputError(
-                "best_by: found 'accuracy' with objective 'mle', which has none; expected 'loss'."
+                "choose: found 'accuracy' with objective 'mle', which has none; expected 'loss'."
             )
         equal_to = None if self.equal_updates_to is None else _updates_of(self.equal_updates_to)
         from mathtune.training.examples import read_rows
@@ -67,7 +72,7 @@ class Train(Settings, Stage[str]):
         self, rows: list[Any], held_out: list[Any], equal_to: int | None, folder: Path
     ) -> dict[str, Any]:
         from mathtune.engines import models
-        from mathtune.training import fit
+        from mathtune.training import curve, fit
         from mathtune.training.examples import Encoder, shown
 
         # Trained weights are kept in float32 whatever the arithmetic: an update of 1e-5 of a weight
@@ -91,6 +96,8 @@ class Train(Settings, Stage[str]):
         )
         say(f"  first example, target in brackets:\n{shown(items[0], tokenizer)}")
         model = fit.fit(model, items, validation, settings=self, plan=plan, folder=folder)
+        if not processes.first():
+            return {}
         _save(model, tokenizer, folder / MODEL)
         fit.clear(folder)
         return {
@@ -98,7 +105,7 @@ class Train(Settings, Stage[str]):
             "examples": len(items),
             "target_tokens": sum(item.target_tokens for item in items),
             **counts,
-            **fit.ended(folder, self),
+            **curve.ended(folder, self),
         }
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch.utils.data import Sampler
 
-from mathtune.training.examples import Item
+from mathtune.training.examples import Item, Reading
+from mathtune.training.packed import Segment
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -20,44 +21,109 @@ WINDOW = 8
 """Batches whose examples are sorted by length together: enough to avoid most padding."""
 
 
+SHARED = 8
+"""Tokens from which on a common beginning is read once: less is not worth a segment."""
+
+
 class Batch(TypedDict):
-    """Items side by side, padded on the right, so that causal attention needs no mask.
+    """Items as tensors: packed into one row without padding, or side by side, padded on the right
+    (so that causal attention needs no mask).
 
     `positions` count through the flattened [B T] grid; `texts` through the flattened [I K] grid of
     items and their texts. B sequences of at most T tokens, R tokens whose log p is read, I items.
     """
 
     input_ids: Int[Tensor, "B T"]
+    position_ids: Int[Tensor, "B T"]
+    segments: tuple[Segment, ...] | None
+    """How a packed row is cut; None: padded."""
     positions: Int[Tensor, " R"]
     tokens: Int[Tensor, " R"]
     texts: Int[Tensor, " R"]
     correct: Bool[Tensor, " I"]
     counts: Float[Tensor, " 2"]
     """Items, and target tokens of the mle term."""
-    names: list[str]
+    items: tuple[Item, ...]
     read_tokens: int
     """Tokens of the sequences, without padding."""
 
 
-def collate(items: Sequence[Item], *, texts: int) -> Batch:
-    """Lay items side by side; `texts` is the K of their objective."""
-    readings = [(row, reading) for row, item in enumerate(items) for reading in item.readings]
-    width = max(len(reading.ids) for _, reading in readings)
-    ids = np.zeros((len(readings), width), dtype=np.int64)
-    for line, (_, reading) in zip(ids, readings, strict=True):
-        line[: len(reading.ids)] = reading.ids
-    positions = [line * width + r.positions for line, (_, r) in enumerate(readings)]
-    columns = [row * texts + r.texts for row, r in readings]
+def collate(items: Sequence[Item], *, texts: int, packed: bool, idle: Item) -> Batch:
+    """Lay items out; `texts` is the K of their objective.
+
+    A process without items reads `idle`, since the others wait for its gradients; it counts
+    nothing.
+    """
+    if not items:
+        batch = collate([idle], texts=texts, packed=packed, idle=idle)
+        return {**batch, "counts": torch.zeros(2), "items": (), "read_tokens": 0}
+    readings = [reading for item in items for reading in item.readings]
+    rows = [row for row, item in enumerate(items) for _ in item.readings]
+    ids, places, segments, positions = (_packed if packed else _padded)(readings)
     return Batch(
-        input_ids=torch.from_numpy(ids),
+        input_ids=torch.from_numpy(ids.astype(np.int64)),
+        position_ids=torch.from_numpy(places),
+        segments=segments,
         positions=_flat(positions),
-        tokens=_flat([r.tokens for _, r in readings]),
-        texts=_flat(columns),
+        tokens=_flat([r.tokens for r in readings]),
+        texts=_flat([row * texts + r.texts for row, r in zip(rows, readings, strict=True)]),
         correct=torch.tensor([item.correct for item in items]),
         counts=torch.tensor([len(items), sum(item.target_tokens for item in items)]).float(),
-        names=[item.name for item in items],
-        read_tokens=sum(len(r.ids) for _, r in readings),
+        items=tuple(items),
+        read_tokens=sum(len(r.ids) for r in readings),
     )
+
+
+_Layout = tuple[np.ndarray, np.ndarray, tuple[Segment, ...] | None, list[np.ndarray]]
+
+
+def _padded(readings: Sequence[Reading]) -> _Layout:
+    width = max(len(reading.ids) for reading in readings)
+    ids = np.zeros((len(readings), width), dtype=np.int64)
+    for line, reading in zip(ids, readings, strict=True):
+        line[: len(reading.ids)] = reading.ids
+    places = np.broadcast_to(np.arange(width), ids.shape).copy()
+    return ids, places, None, [line * width + r.positions for line, r in enumerate(readings)]
+
+
+def _packed(readings: Sequence[Reading]) -> _Layout:
+    """One behind the other; what the readings of a family begin with alike is read once."""
+    families: dict[str, list[int]] = {}
+    for number, reading in enumerate(readings):
+        families.setdefault(reading.family or str(number), []).append(number)
+    parts: list[np.ndarray] = []
+    places: list[np.ndarray] = []
+    segments: list[Segment] = []
+    positions: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(readings)
+    end = 0
+    for numbers in families.values():
+        shared = _common([readings[number].ids for number in numbers])
+        shared = shared if len(numbers) > 1 and shared >= SHARED else 0
+        start, parent = end, -1
+        if shared:
+            parent = len(segments)
+            parts.append(readings[numbers[0]].ids[:shared])
+            places.append(np.arange(shared))
+            segments.append(Segment(shared))
+            end += shared
+        for number in numbers:
+            reading = readings[number]
+            own = len(reading.ids) - shared
+            parts.append(reading.ids[shared:])
+            places.append(np.arange(shared, shared + own))
+            segments.append(Segment(own, parent))
+            moved = np.where(reading.positions < shared, start, end - shared)
+            positions[number] = reading.positions + moved
+            end += own
+    return np.concatenate(parts)[None], np.concatenate(places)[None], tuple(segments), positions
+
+
+def _common(rows: list[np.ndarray]) -> int:
+    """How many tokens all rows begin with alike, leaving each at least one of its own."""
+    least = min(len(row) for row in rows) - 1
+    stacked = np.stack([row[:least] for row in rows])
+    alike = (stacked == stacked[0]).all(0)
+    return least if alike.all() else int(alike.argmin())
 
 
 class Order(Sampler[int]):
@@ -94,5 +160,39 @@ class Order(Sampler[int]):
         return order[np.argsort(self.lengths[order], kind="stable")]
 
 
-def _flat(arrays: list[np.ndarray]) -> Tensor:
+class MicroBatches(Sampler[list[int]]):
+    """One process's micro-batches of an epoch: batches of `batch_size`, dealt out to `processes`.
+
+    All processes get equally many of every batch; where it does not go round, some are empty."""
+
+    def __init__(
+        self, order: Order, *, micro_batch_size: int, process: int = 0, processes: int = 1
+    ) -> None:
+        self.batch_sampler = order
+        """Where transformers looks for `set_epoch`."""
+        self.micro_batch_size = micro_batch_size
+        self.process, self.processes = process, processes
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration walks."""
+        self.batch_sampler.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        order = self.batch_sampler
+        whole, rest = divmod(len(order), order.batch_size)
+        return whole * self._turns(order.batch_size) + self._turns(rest)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        indices = list(self.batch_sampler)
+        for start in range(0, len(indices), self.batch_sampler.batch_size):
+            batch = indices[start : start + self.batch_sampler.batch_size]
+            for turn in range(self._turns(len(batch))):
+                first = (turn * self.processes + self.process) * self.micro_batch_size
+                yield batch[first : first + self.micro_batch_size]
+
+    def _turns(self, count: int) -> int:
+        return -(-count // (self.micro_batch_size * self.processes))
+
+
+def _flat(arrays: Sequence[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.concatenate(arrays).astype(np.int64))

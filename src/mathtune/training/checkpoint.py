@@ -3,9 +3,10 @@
     checkpoints/checkpoint-200/
       weights.safetensors     every parameter that is trained, by name
       optimizer.safetensors   AdamW's state, "<index>.<name>"
-      random.safetensors torch's generators (the order of the examples has its own: see batches)
-      schedule.json learning rates and the schedule's position trainer_state.json written by
-      transformers: updates done, best loss
+      random-0.safetensors    torch's generators, of each process (the order of the examples has
+                              its own: see batches)
+      schedule.json           learning rates and the schedule's position
+      trainer_state.json      written by transformers: updates done
 
 Nothing is pickled. A folder is filled under another name and renamed: its existence means complete.
 """
@@ -29,7 +30,7 @@ from mathtune.errors import InputError
 
 WEIGHTS = "weights.safetensors"
 OPTIMIZER = "optimizer.safetensors"
-RANDOM = "random.safetensors"
+RANDOM = "random-{}.safetensors"
 SCHEDULE = "schedule.json"
 
 
@@ -114,17 +115,17 @@ def load_optimizer(optimizer: torch.optim.Optimizer, schedule: Any, folder: Path
     schedule.load_state_dict(written["schedule"])
 
 
-def save_random(folder: Path) -> None:
+def save_random(folder: Path, process: int) -> None:
     """Write the state of torch's generators, which dropout draws from."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state()
-    save_file(states, folder / RANDOM)
+    save_file(states, folder / RANDOM.format(process))
 
 
-def load_random(folder: Path) -> None:
+def load_random(folder: Path, process: int) -> None:
     """Put back what `save_random` wrote."""
-    states = load_file(folder / RANDOM)
+    states = load_file(folder / RANDOM.format(process))
     torch.set_rng_state(states["cpu"])
     if "cuda" in states and torch.cuda.is_available():
         torch.cuda.set_rng_state(states["cuda"])

@@ -70,12 +70,14 @@ class Reading:
 
     The log p of `tokens[r]` is taken at `positions[r]` of the sequence (the position before the
     token would stand) and counts to the text in column `texts[r]`. A last token that nothing
-    follows is never fed: `ids` ends with the last position that is read."""
+    follows is never fed: `ids` ends with the last position that is read. Readings of one `family`
+    (one prompt's solutions, one problem's candidates) begin alike."""
 
     ids: Ids
     positions: Ids
     tokens: Ids
     texts: Ids
+    family: str = ""
 
 
 _READ = ("positions", "tokens", "texts")
@@ -165,20 +167,24 @@ class Encoder:
             self.truncated += 1
         if len(before) >= self.max_length:
             return None
-        return _read(whole[: self.max_length], len(before), column)
+        return _read(whole[: self.max_length], len(before), column, f"solve {problem}")
 
     def _candidate(self, problem: str, solution: str, *, column: int) -> list[Reading | None]:
         prompt = prompts.evaluator(problem, solution, form=self.form, tokenizer=self.tokenizer)
         start, correct, incorrect = self._label_words(prompt)
         if max(len(correct), len(incorrect)) > self.max_length:
             return [None]
-        readings = [_read(correct, start, column), _read(incorrect, start, column + 1)]
+        family = f"judge {problem}"
+        readings = [
+            _read(correct, start, column, family),
+            _read(incorrect, start, column + 1, family),
+        ]
         short, long = sorted(readings, key=lambda reading: len(reading.ids))
         if not np.array_equal(long.ids[: len(short.ids)], short.ids):
             return list(readings)
         # One sequence serves both words; always so where each is one token.
-        both = [np.concatenate([getattr(r, name) for r in readings]) for name in _READ]
-        return [Reading(long.ids, *both)]
+        both = {name: np.concatenate([getattr(r, name) for r in readings]) for name in _READ}
+        return [Reading(long.ids, **both, family=family)]
 
     def _label_words(self, prompt: str) -> tuple[int, list[int], list[int]]:
         """Where the labels start, behind what they share with the prompt, and both in tokens."""
@@ -268,7 +274,7 @@ def _labelled(pair: Pair, *, correct: bool) -> Labelled:
     )
 
 
-def _read(whole: list[int], start: int, column: int) -> Reading:
+def _read(whole: list[int], start: int, column: int, family: str) -> Reading:
     """Read every token from `start` on."""
     count = len(whole) - start
     return Reading(
@@ -276,6 +282,7 @@ def _read(whole: list[int], start: int, column: int) -> Reading:
         positions=np.arange(start - 1, start - 1 + count, dtype=np.int32),
         tokens=_ids(whole[start:]),
         texts=np.full(count, column, dtype=np.int32),
+        family=family,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
@@ -73,12 +74,27 @@ class Settings(BaseModel):
     """Train low-rank adapters instead of all weights; the saved model has them merged."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: about a third more work, much less memory."""
-    keep: Literal["last", "best"] = "last"
-    """Which weights are saved: the last, or those of the epoch with the least validation loss."""
-    best_by: Literal["loss", "accuracy"] = "loss"
-    """What makes an epoch the best: the validation loss, or (not for mle) the share of validation
-    pairs whose right solution stands above the wrong one, or of labels that are found."""
+    choose: Literal["last", "loss", "accuracy"] = "last"
+    """Which weights are saved: the last, or those of the epoch with the least validation loss or
+    (not for mle) the best accuracy: the share of validation pairs whose right solution stands above
+    the wrong one, or of labels that are found."""
+    patience: PositiveInt | None = None
+    """End when so many validations in a row were not better than the best; None: never."""
+    report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
+    """Trackers that losses go to as well; tensorboard writes into tensorboard/, the others as their
+    own environment variables say."""
     save_every: PositiveInt = 200
     """Updates between two checkpoints, from which an interrupted training continues."""
     seed: int = 0
     """Seed of the order of the examples, of dropout and of the adapters' first weights."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many updates, and how a batch passes through the model."""
+
+    updates: int
+    updates_per_epoch: int
+    micro_batch_size: int
+    bfloat16: bool
+    """Whether the arithmetic is done in bfloat16 while the trained weights stay float32."""

@@ -9,17 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 import transformers
+from accelerate.utils import gather_object
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from mathtune import bill, objectives
 from mathtune.errors import InputError
-from mathtune.training import checkpoint
-from mathtune.training.batches import Batch, Order, collate
+from mathtune.progress import say
+from mathtune.training import checkpoint, fused
+from mathtune.training.batches import Batch, MicroBatches, Order, collate
 from mathtune.training.examples import TEXTS, Item
 from mathtune.training.settings import Objective, Settings
 
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jaxtyping import Bool, Float
+
+
+Reading = Literal["padded", "packed", "fused"]
+"""How the model reads: rows of padded sequences, one packed row, or that with fused layers."""
 
 
 @dataclass(frozen=True)
@@ -131,21 +137,86 @@ class Trainer(transformers.Trainer):
         items: Sequence[Item],
         validation: Sequence[Item],
         callbacks: list[transformers.TrainerCallback],
+        reading: Reading,
     ) -> None:
-        self.settings = settings
+        self.settings, self.reading = settings, reading
         self.trained = model
         """The model as it is saved: without what distributed training wraps around it."""
         self.items = items
         self._pending: list[tuple[list[str], Tensor]] = []
+        self._passed: list[tuple[Item, ...]] = []
+        self._counted = torch.zeros(())
+        self.most = args.per_device_train_batch_size
+        """Items that pass through the model at once: less than planned after running out of
+        memory."""
         super().__init__(
             model,
             args,
-            data_collator=cast(Any, partial(collate, texts=TEXTS[settings.objective])),
+            data_collator=cast(Any, self._collator()),
             train_dataset=cast(Dataset, items),
             eval_dataset=cast(Dataset, validation) if validation else None,
             callbacks=callbacks,
         )
         self.remove_callback(transformers.trainer_callback.PrinterCallback)
+
+    def _collator(self) -> Callable[[Sequence[Item]], Batch]:
+        texts, packed = TEXTS[self.settings.objective], self.reading != "padded"
+        return partial(collate, texts=texts, packed=packed, idle=self.items[0])
+
+    def training_step(
+        self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None
+    ) -> Tensor:
+        """One micro-batch forward and backward; smaller pieces from when memory runs out.
+
+        Losses are divided by counts of the whole accumulated batch, so that pieces add up. Memory
+        may have run out in the middle of a backward pass: then the update is made again from its
+        first micro-batch, and what that one's losses have been counted for is taken off."""
+        self._passed.append(inputs["items"])
+        todo, counted = [inputs["items"]], torch.zeros(())
+        while True:
+            try:
+                losses = [
+                    super(Trainer, self).training_step(
+                        model, self._collator()(piece), num_items_in_batch
+                    )
+                    for items in todo
+                    for piece in _pieces(items, self.most)
+                ]
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not _out_of_memory(error):
+                    raise
+                self._halve(model)
+            else:
+                loss = torch.stack(losses).sum() - counted.to(losses[0])
+                self._counted = self._counted.to(loss) + loss
+                return loss
+            todo, counted = list(self._passed), self._counted
+
+    def _halve(self, model: nn.Module) -> None:
+        """Go on with half as many items at once, the update under way forgotten.
+
+        Raises:
+            InputError: they cannot be halved, or the processes could not all do so.
+        """
+        before, self.most = self.most, (self.most + 1) // 2
+        if before == 1:
+            raise InputError(
+                "out of memory with a single example at once; expected a smaller model, "
+                "max_length, lora or gradient_checkpointing."
+            )
+        if self.args.world_size > 1:
+            raise InputError(
+                f"out of memory on process {self.args.process_index} with {before} examples at "
+                f"once; expected micro_batch_size={self.most} (the batch stays the same)."
+            )
+        say(
+            f"  out of memory: going on with {self.most} examples at once instead of {before}, "
+            f"accumulated over as many more passes; the batch stays {self.settings.batch_size}"
+        )
+        model.zero_grad()
+        self._pending.clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def compute_loss(
         self,
@@ -157,10 +228,7 @@ class Trainer(transformers.Trainer):
         """What a micro-batch (a Batch) adds to the loss; the counts are of all micro-batches."""
         counts = inputs["counts"] if num_items_in_batch is None else num_items_in_batch
         texts = TEXTS[self.settings.objective]
-        head = self.accelerator.unwrap_model(model).get_output_embeddings()
-        with _reading_at(inputs["positions"], head):
-            logits = model(input_ids=inputs["input_ids"], use_cache=False).logits
-        log_p = objectives.token_log_p(logits, inputs["tokens"])
+        log_p = self._log_p(model, inputs)
         count = len(inputs["correct"]) * texts
         sums = objectives.text_log_p(log_p, inputs["texts"], count=count)
         lengths = torch.bincount(inputs["texts"], minlength=count)
@@ -171,10 +239,26 @@ class Trainer(transformers.Trainer):
             items=counts[0],
             tokens=counts[1],
         )
-        self._pending.append((inputs["names"], read.log_p.detach()))
+        names = [item.name for item in inputs["items"]]
+        self._pending.append((names, read.log_p.detach()))
         loss = LOSSES[self.settings.objective](read, self.settings)
+        if not names:
+            loss = loss * 0
         # Gradients are averaged over processes, while the counts are already those of all of them.
         return loss * self.accelerator.num_processes
+
+    def _log_p(self, model: nn.Module, batch: Any) -> Tensor:
+        """log p of the batch's tokens [R]; the vocabulary is read where one stands, only."""
+        head = self.accelerator.unwrap_model(model).get_output_embeddings()
+        given = {name: batch[name] for name in ("input_ids", "position_ids")}
+        if batch["segments"] is not None:
+            given["segments"] = batch["segments"]
+        if self.reading == "fused":
+            with fused.reading(head, batch["positions"], batch["tokens"]):
+                return model(**given, use_cache=False).logits
+        with _reading_at(batch["positions"], head):
+            logits = model(**given, use_cache=False).logits
+        return objectives.token_log_p(logits, batch["tokens"])
 
     def _get_num_items_in_batch(
         self, batch_samples: list[Batch], device: torch.device
@@ -182,18 +266,37 @@ class Trainer(transformers.Trainer):
         """The counts of the whole accumulated batch, over all processes."""
         if not batch_samples:
             return None
-        bill.add(trained_tokens=sum(batch["read_tokens"] for batch in batch_samples))
+        tokens = self._summed(torch.tensor([float(b["read_tokens"]) for b in batch_samples]))
+        bill.add(trained_tokens=int(tokens.sum()))
         return self._counts(batch_samples)
 
     def _counts(self, batches: list[Batch]) -> Tensor:
-        counts = torch.stack([batch["counts"] for batch in batches]).sum(0).to(self.args.device)
-        return self.accelerator.reduce(counts) if self.args.world_size > 1 else counts
+        return self._summed(torch.stack([batch["counts"] for batch in batches]).sum(0))
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Order:
-        return Order(
-            [item.length for item in self.items],
-            batch_size=self.settings.batch_size,
-            seed=self.settings.seed,
+    def _summed(self, values: Tensor) -> Tensor:
+        """The sum over all processes."""
+        values = values.to(self.args.device)
+        return self.accelerator.reduce(values) if self.args.world_size > 1 else values
+
+    def get_train_dataloader(self) -> DataLoader:
+        """This process's micro-batches, each epoch in its own order."""
+        return self._loader(
+            Order(
+                [item.length for item in self.items],
+                batch_size=self.settings.batch_size,
+                seed=self.settings.seed,
+            )
+        )
+
+    def _loader(self, order: Order) -> DataLoader:
+        shares = MicroBatches(
+            order,
+            micro_batch_size=self.args.per_device_train_batch_size,
+            process=self.args.process_index,
+            processes=self.args.world_size,
+        )
+        return DataLoader(
+            cast(Dataset, self.items), batch_sampler=shares, collate_fn=self._collator()
         )
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Tensor:
@@ -202,6 +305,7 @@ class Trainer(transformers.Trainer):
             grads = [p.grad for p in model.parameters() if p.grad is not None]
             grad_norm = nn.utils.get_total_norm(grads)
         pending, self._pending = self._pending, []
+        self._passed, self._counted = [], torch.zeros(())
         if not torch.isfinite(grad_norm):
             self._refuse(pending)
         return grad_norm
@@ -211,10 +315,11 @@ class Trainer(transformers.Trainer):
         bad = [
             name
             for names, log_p in pending
-            for name, finite in zip(names, log_p.isfinite().all(1).tolist(), strict=True)
+            for name, finite in zip(names, log_p.isfinite().all(1).tolist(), strict=False)
             if not finite
         ]
-        what, names = ("loss", bad) if bad else ("gradient", [n for ns, _ in pending for n in ns])
+        bad, names = gather_object(bad), gather_object([n for ns, _ in pending for n in ns])
+        what, names = ("loss", bad) if bad else ("gradient", names)
         saved = checkpoint.newest(self._folder)
         left = "there is no checkpoint yet" if saved is None else f"the last good one is {saved}"
         raise InputError(
@@ -228,24 +333,32 @@ class Trainer(transformers.Trainer):
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, Any]:
         """Loss and accuracy over all validation items; each term divided by its count over all."""
-        batches = list(self.get_eval_dataloader())
+        held_out = cast(Sequence[Item], self.eval_dataset)
+        size, processes = self.most, self.args.world_size
+        starts = range(self.args.process_index * size, len(held_out), processes * size)
+        shares = [held_out[start : start + size] for start in starts]
+        turns = -(-len(held_out) // (size * processes))  # all processes call the model as often
+        collate = self._collator()
+        batches = [collate(share) for share in [*shares, *([[]] * (turns - len(shares)))]]
         counts = self._counts(batches)
         self.trained.eval()
-        with torch.no_grad():
-            parts = [
-                self.compute_loss(
-                    self.model_wrapped, self._prepare_inputs(b), num_items_in_batch=counts
+        loss, hits = torch.zeros((), device=self.args.device), 0.0
+        accuracy = None
+        for batch in batches:
+            with torch.no_grad():
+                loss += self.compute_loss(
+                    self.model_wrapped, self._prepare_inputs(batch), num_items_in_batch=counts
                 )
-                for b in batches
-            ]
-        pending, self._pending = self._pending, []
-        log_p = torch.cat([log_p for _, log_p in pending])
-        correct = torch.cat([batch["correct"] for batch in batches]).to(log_p.device)
-        accuracy = ACCURACIES[self.settings.objective](log_p, correct)
+            names, log_p = self._pending.pop()
+            correct = batch["correct"].to(log_p.device)
+            accuracy = ACCURACIES[self.settings.objective](log_p, correct)
+            hits += 0.0 if accuracy is None else float(accuracy) * len(names)
+        sums = self._summed(torch.stack([loss / processes, torch.tensor(hits).to(loss)]))
         metrics = {
-            "eval_loss": float(torch.stack(parts).sum()),
-            "eval_accuracy": None if accuracy is None else float(accuracy),
+            "eval_loss": float(sums[0]),
+            "eval_accuracy": None if accuracy is None else float(sums[1] / counts[0]),
         }
+        self.log({name: value for name, value in metrics.items() if value is not None})
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
@@ -257,14 +370,19 @@ class Trainer(transformers.Trainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         partial = self._folder / f"{checkpoint.name_of(self.state.global_step)}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
         assert self.optimizer is not None
         with checkpoint.writing(partial):
-            checkpoint.save_weights(self.trained, partial)
-            checkpoint.save_optimizer(self.optimizer, self.lr_scheduler, partial)
-            checkpoint.save_random(partial)
-            self.state.save_to_json(str(partial / "trainer_state.json"))
-            checkpoint.complete(partial)
+            if self.is_world_process_zero():
+                shutil.rmtree(partial, ignore_errors=True)
+                checkpoint.save_weights(self.trained, partial)
+                checkpoint.save_optimizer(self.optimizer, self.lr_scheduler, partial)
+                self.state.save_to_json(str(partial / "trainer_state.json"))
+            self.accelerator.wait_for_everyone()
+            checkpoint.save_random(partial, self.args.process_index)
+            self.accelerator.wait_for_everyone()
+            if self.is_world_process_zero():
+                checkpoint.complete(partial)
+        self.accelerator.wait_for_everyone()
 
     def _load_from_checkpoint(
         self, resume_from_checkpoint: str, model: nn.Module | None = None
@@ -277,7 +395,17 @@ class Trainer(transformers.Trainer):
 
     def _load_rng_state(self, checkpoint_: str | None) -> None:
         if checkpoint_ is not None:
-            checkpoint.load_random(Path(checkpoint_))
+            checkpoint.load_random(Path(checkpoint_), self.args.process_index)
+
+
+def _pieces(items: tuple[Item, ...], most: int) -> list[tuple[Item, ...]]:
+    starts = range(0, max(1, len(items)), most)
+    return [items[start : start + most] for start in starts]
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether this is the accelerator's or the CPU allocator's way of saying so."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 @contextmanager

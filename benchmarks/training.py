@@ -1,0 +1,358 @@
+"""How fast, and in how much memory, we train, beside TRL's SFTTrainer and RewardTrainer.
+
+    python benchmarks/training.py [--json]                 models/smollm2 on GSM8K, one thread
+    python benchmarks/training.py --part sft --rounds 3
+
+Needs TRL (`pip install '.[bench]'`) and models/smollm2 (`make smollm2`). Every contender is a
+process of its own, with the same weights, texts, batch and float32; it makes one update to warm up,
+then updates in turns with the others (A B A B). Counted are target tokens (for evaluators: pairs)
+per CPU second, since other work on the machine takes wall time but no CPU seconds, and the most
+memory that the process ever had.
+
+    ours          our train step
+    trl           SFTTrainer, RewardTrainer as they are
+    plain loss,   SFTTrainer without gradient checkpointing, as its documentation advises for speed,
+    loss in chunks  and with loss_type=chunked_nll; the faster one is its best
+    limit         the matrix products of our step alone: what a step without anything else takes
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import importlib.util
+import json
+import multiprocessing
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.data import SequentialSampler
+from transformers import AutoTokenizer, TrainerCallback
+
+from mathtune.engines import models
+from mathtune.records import Example, Pair
+from mathtune.training import fit
+from mathtune.training.batches import collate
+from mathtune.training.examples import TEXTS, Encoder
+from mathtune.training.settings import Settings
+from mathtune.training.trainer import Trainer
+
+SOLVER = "Problem: {}\nSolution:\n"
+VERDICT = "The above candidate solution is"
+
+
+def main() -> int:
+    """Measure and print; 2 where the model, the data or TRL is not there."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="models/smollm2", help="a model folder")
+    parser.add_argument("--data", type=Path, default=None, help="the folder of the GSM8K file")
+    parser.add_argument("--part", choices=["sft", "evaluator"], help="only this one")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=2, help="updates of each, after a first one")
+    parser.add_argument("--profile", action="store_true", help="print where our time goes")
+    parser.add_argument("--json", action="store_true", help="print the ratios as JSON, last")
+    args = parser.parse_args()
+    lack = missing(args)
+    if lack:
+        print(lack, file=sys.stderr)
+        return 2
+    rows = problems(args)
+    ratios: dict[str, float] = {}
+    if args.part != "evaluator":
+        ratios |= sft(args, rows)
+    if args.part != "sft":
+        ratios |= evaluator(args, rows)
+    print(*(f"{name}: {value}" for name, value in ratios.items()), sep="\n")
+    if args.json:
+        print(json.dumps({"ratios": ratios}))
+    return 0
+
+
+def missing(args: argparse.Namespace) -> str | None:
+    """What is not there, in a sentence."""
+    if not (Path(args.model) / "config.json").exists():
+        return f"{args.model} is not there; `make smollm2` makes it."
+    if importlib.util.find_spec("trl") is None:
+        return "TRL is not installed; `pip install '.[bench]'` brings it."
+    if not data_file(args).exists():
+        return f"{data_file(args)} is not there; expected GSM8K's training problems (--data)."
+    return None
+
+
+def data_file(args: argparse.Namespace) -> Path:
+    """GSM8K's training problems, one JSON object a line."""
+    folder = args.data or Path(os.environ.get("MATHTUNE_SHARED_DATA", "../shared/data"))
+    return folder / "problems" / "gsm8k_train.jsonl.gz"
+
+
+def problems(args: argparse.Namespace) -> list[dict[str, str]]:
+    """A batch of problems for every update and the one before."""
+    with gzip.open(data_file(args), "rt", encoding="utf-8") as stream:
+        return [json.loads(next(stream)) for _ in range(args.batch * (args.rounds + 1))]
+
+
+def sft(args: argparse.Namespace, problems: list[dict[str, str]]) -> dict[str, float]:
+    """Solutions: ours, TRL as it is and at its best, and the products' limit."""
+    rows = [
+        Example(problem_id=str(n), problem=row["problem"], solution=row["solution"])
+        for n, row in enumerate(problems)
+    ]
+    items, settings, model = encoded(args, rows)
+    tokens, targets = sizes(items[args.batch :], settings)
+    first = race({"ours": ours_trainer, "trl": trl_sft, "limit": limit}, args, rows)
+    second = race(
+        {"ours": ours_trainer, "plain loss": trl_sft_best, "loss in chunks": trl_sft_chunked},
+        args,
+        rows,
+    )
+    table("target tokens", targets, {"first race": first, "second race": second})
+    head = model.get_output_embeddings().weight.numel()
+    body = sum(p.numel() for layer in model.model.layers for p in layer.parameters())
+    flops = 6.0 * (tokens * body + targets * head)
+    ours, products = first["ours"]["seconds"], first["limit"]["seconds"]
+    print(
+        f"our updates: {flops / ours / 1e9:.0f} GFLOP/s per core, their matrix products alone "
+        f"{flops / products / 1e9:.0f} (MFU {products / ours:.0%})"
+    )
+    best = min((second["plain loss"], second["loss in chunks"]), key=lambda x: x["seconds"])
+    lean = min((second["plain loss"], second["loss in chunks"]), key=lambda x: x["memory"])
+    name = f"{Path(args.model).name} cpu"
+    return {
+        f"sft vs trl, {name}": share(first["trl"], first["ours"], "seconds"),
+        f"sft vs trl best, {name}": share(best, second["ours"], "seconds"),
+        f"sft of limit, {name}": share(first["limit"], first["ours"], "seconds"),
+        f"sft memory of trl, {name}": share(first["ours"], first["trl"], "memory"),
+        f"sft memory of trl best, {name}": share(second["ours"], lean, "memory"),
+    }
+
+
+def evaluator(args: argparse.Namespace, problems: list[dict[str, str]]) -> dict[str, float]:
+    """Pairs of a right and a wrong solution: ours with the margin loss, TRL's reward model."""
+    others = [*problems[1:], problems[0]]
+    rows = [
+        Pair(
+            problem_id=str(n),
+            problem=row["problem"],
+            right=row["solution"],
+            wrong=wrong["solution"],
+        )
+        for n, (row, wrong) in enumerate(zip(problems, others, strict=True))
+    ]
+    found = race({"ours": ours_trainer, "trl reward": trl_reward}, args, rows)
+    table("pairs", args.batch * args.rounds, {"evaluators": found})
+    return {
+        "evaluator vs trl reward": share(found["trl reward"], found["ours"], "seconds"),
+        "evaluator memory of trl reward": share(found["ours"], found["trl reward"], "memory"),
+    }
+
+
+def table(unit: str, count: int, races: dict[str, dict[str, dict[str, float]]]) -> None:
+    """Print rates and memory."""
+    print(f"{'':>24}{unit + '/CPU s':>22}{'peak GiB':>10}")
+    for name, found in races.items():
+        print(name)
+        for contender, counted in found.items():
+            print(f"{contender:>24}{count / counted['seconds']:>22.1f}{counted['memory']:>10.1f}")
+
+
+def share(one: dict[str, float], other: dict[str, float], key: str) -> float:
+    """One's seconds or memory over the other's."""
+    return round(one[key] / other[key], 2)
+
+
+class Turns(TrainerCallback):
+    """Makes a Trainer wait for its turn before every update, and counts what the update took."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe, self.start = pipe, 0.0
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        self.pipe.recv()
+        self.start = time.process_time()
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        self.pipe.send(time.process_time() - self.start)
+
+
+Contender = Callable[[Any, Any, Turns], None]
+"""Trains on the texts with these arguments, taking turns."""
+
+
+def race(contenders: dict[str, Contender], args: Any, texts: Any) -> dict[str, dict[str, float]]:
+    """CPU seconds and peak memory (GiB) of every contender, each in its own process, in turns."""
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    for name, train in contenders.items():
+        pipes[name], there = context.Pipe()
+        context.Process(target=work, args=(train, args, texts, there), daemon=True).start()
+    found = {name: {"seconds": 0.0} for name in contenders}
+    for number in range(args.rounds + 1):
+        for name, pipe in pipes.items():
+            pipe.send(number)
+            seconds = pipe.recv()
+            found[name]["seconds"] += seconds if number else 0.0  # the first one warms up
+    for name, pipe in pipes.items():
+        found[name] |= pipe.recv()
+    return found
+
+
+def work(train: Contender, args: Any, texts: Any, pipe: Connection) -> None:
+    """A contender's process."""
+    torch.set_num_threads(1)
+    train(args, texts, Turns(pipe))
+    pipe.send({"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20})
+
+
+def ours_trainer(args: Any, rows: list[Any], turns: Turns) -> None:
+    """Our Trainer on rows of their own kind."""
+    items, settings, model = encoded(args, rows)
+    plan = fit.planned(
+        settings, items, equal_to=None, vocabulary=model.config.vocab_size, bfloat16=False
+    )
+    reading = fit.way_of_reading(model, settings, plan)
+    with tempfile.TemporaryDirectory() as folder, fit.installed(model, reading):
+        trainer = Trainer(
+            model,
+            fit.arguments(settings, plan, Path(folder), model=model, validate=False),
+            settings=settings,
+            items=items,
+            validation=[],
+            callbacks=[turns],
+            reading=reading,
+        )
+        in_order(trainer)
+        if args.profile:
+            with profile(activities=[ProfilerActivity.CPU]) as seen:
+                trainer.train()
+            print(seen.key_averages().table(sort_by="self_cpu_time_total", row_limit=20))
+        else:
+            trainer.train()
+
+
+def encoded(args: Any, rows: list[Any]) -> tuple[list[Any], Settings, Any]:
+    """Items, settings and the model, for rows of either kind."""
+    objective = "mle" if isinstance(rows[0], Example) else "cls-margin"
+    settings = Settings(
+        objective=objective,
+        batch_size=args.batch,
+        micro_batch_size=args.batch,
+        max_length=1024,
+        prompt="plain",
+        schedule="constant",
+        warmup=0,
+        epochs=1,
+    )
+    model, tokenizer = models.load(args.model, device="cpu", dtype="float32")
+    named = [(row.problem_id, row) for row in rows]
+    return Encoder(tokenizer, "plain", 1024).items(named, objective), settings, model
+
+
+def trl_sft(args: Any, rows: list[Any], turns: Turns, **more: Any) -> None:
+    """TRL's SFTTrainer as it is, on the same texts."""
+    from trl import SFTConfig, SFTTrainer
+
+    texts = {
+        "prompt": [SOLVER.format(row.problem) for row in rows],
+        "completion": [row.solution for row in rows],
+    }
+    peer(SFTTrainer, SFTConfig, args, texts, turns, more)
+
+
+def trl_sft_best(args: Any, rows: list[Any], turns: Turns) -> None:
+    """SFTTrainer without recomputing activations, as its documentation advises for speed."""
+    trl_sft(args, rows, turns, gradient_checkpointing=False)
+
+
+def trl_sft_chunked(args: Any, rows: list[Any], turns: Turns) -> None:
+    """The same with its loss in chunks, as its documentation advises for memory."""
+    trl_sft(args, rows, turns, gradient_checkpointing=False, loss_type="chunked_nll")
+
+
+def trl_reward(args: Any, rows: list[Any], turns: Turns) -> None:
+    """TRL's RewardTrainer as it is, on the same pairs."""
+    from trl import RewardConfig, RewardTrainer
+
+    texts = {
+        "prompt": [f"Here is a math problem: {row.problem}\n" for row in rows],
+        "chosen": [f"Here is a candidate solution: {row.right}\n{VERDICT}" for row in rows],
+        "rejected": [f"Here is a candidate solution: {row.wrong}\n{VERDICT}" for row in rows],
+    }
+    peer(RewardTrainer, RewardConfig, args, texts, turns, {})
+
+
+def peer(trainer: Any, config: Any, args: Any, texts: Any, turns: Turns, more: Any) -> None:
+    """One of TRL's trainers, with the same weights, batch, precision and order."""
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    kind = AutoModelForSequenceClassification if "chosen" in texts else AutoModelForCausalLM
+    options = {"num_labels": 1} if "chosen" in texts else {}
+    model = kind.from_pretrained(args.model, dtype=torch.float32, **options)
+    tokenizer = AutoTokenizer.from_pretrained(args.model)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = config(
+            output_dir=folder,
+            per_device_train_batch_size=args.batch,
+            max_length=1024,
+            max_steps=args.rounds + 1,
+            bf16=False,
+            use_cpu=True,
+            report_to="none",
+            save_strategy="no",
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+            **more,
+        )
+        made = trainer(
+            model=model,
+            args=settings,
+            train_dataset=Dataset.from_dict(texts),
+            processing_class=tokenizer,
+            callbacks=[turns],
+        )
+        in_order(made)
+        made.train()
+
+
+def in_order(trainer: Any) -> None:
+    """Let a Trainer meet the examples as they stand."""
+    trainer._get_train_sampler = lambda *_: SequentialSampler(trainer.train_dataset)
+
+
+def limit(args: Any, rows: list[Any], turns: Turns) -> None:
+    """The matrix products of our step and nothing else: forward, and both gradients."""
+    items, settings, model = encoded(args, rows)
+    head = model.get_output_embeddings().weight.detach()
+    body = [p.detach() for layer in model.model.layers for p in layer.parameters() if p.ndim == 2]
+    gradients = [torch.empty_like(weight) for weight in (*body, head)]
+    for number in range(args.rounds + 1):
+        tokens, targets = sizes(items[number * args.batch :][: args.batch], settings)
+        counts = [*([tokens] * len(body)), targets]
+        shapes = {(n, d) for n, w in zip(counts, (*body, head), strict=True) for d in w.shape}
+        tensors = {(n, d): torch.randn(n, d) / d for n, d in shapes}
+        turns.on_step_begin()
+        for n, weight, gradient in zip(counts, (*body, head), gradients, strict=True):
+            above, below = tensors[n, weight.shape[0]], tensors[n, weight.shape[1]]
+            torch.mm(below, weight.T, out=above)
+            torch.mm(above, weight, out=below)
+            torch.mm(above.T, below, out=gradient)
+        turns.on_step_end()
+
+
+def sizes(items: list[Any], settings: Settings) -> tuple[int, int]:
+    """Tokens that pass through the layers, and target tokens, of a batch."""
+    batch = collate(items, texts=TEXTS[settings.objective], packed=True, idle=items[0])
+    return batch["input_ids"].numel(), len(batch["tokens"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""What a training leaves of its course: a row per update and per validation. Beside checkpoint."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from mathtune import jsonl
+from mathtune.records import Row
+from mathtune.training.settings import Settings
+
+CURVE = "training.jsonl"
+
+
+class Point(Row, frozen=True):
+    """After so many updates: the loss of the last one's batch, or that of the validation items."""
+
+    update: int
+    loss: float | None = None
+    learning_rate: float | None = None
+    gradient_norm: float | None = None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+
+
+def ended(folder: Path, settings: Settings) -> dict[str, float]:
+    """How the training ended, read from its curve.
+
+    `loss` is the mean over the last tenth of the updates, `validation_loss` (and `_accuracy`) that
+    of the weights kept, which are those after `kept_update`.
+    """
+    points = list(jsonl.read(folder / CURVE, Point))
+    losses = [point.loss for point in points if point.loss is not None]
+    last = losses[-math.ceil(len(losses) / 10) :]
+    found = {"updates": len(losses), "loss": sum(last) / len(last), "final_loss": losses[-1]}
+    chosen = kept(points, settings)
+    if chosen is not None and chosen.validation_loss is not None:
+        found |= {"validation_loss": chosen.validation_loss, "kept_update": chosen.update}
+        if chosen.validation_accuracy is not None:
+            found["validation_accuracy"] = chosen.validation_accuracy
+    return found
+
+
+def kept(points: Sequence[Point], settings: Settings) -> Point | None:
+    """The validation of the weights to keep: the last, or the best (of equal ones the first)."""
+    validated = [point for point in points if point.validation_loss is not None]
+    if not validated:
+        return None
+    if settings.choose == "last":
+        return validated[-1]
+    return best(validated, settings)
+
+
+def best(validated: Sequence[Point], settings: Settings) -> Point:
+    """The best validation: by accuracy where that chooses, else by loss; of equals the first."""
+    if settings.choose == "accuracy":
+        return max(validated, key=lambda point: point.validation_accuracy or 0.0)
+    return min(validated, key=lambda point: point.validation_loss or 0.0)
+
+
+def exhausted(points: Sequence[Point], settings: Settings) -> bool:
+    """Whether `patience` validations have gone by without a better one."""
+    validated = [point for point in points if point.validation_loss is not None]
+    if settings.patience is None or not validated:
+        return False
+    since = len(validated) - 1 - validated.index(best(validated, settings))
+    return since >= settings.patience
+
+
+def cut(path: Path, done: int) -> None:
+    """Drop the points after the checkpoint: their updates are about to be made again."""
+    if path.exists():
+        jsonl.repair(path)
+        points = [msgspec.json.decode(line, type=Point) for _, line in jsonl.lines(path)]
+        jsonl.write(path, [point for point in points if point.update <= done])

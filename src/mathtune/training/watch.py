@@ -1,0 +1,122 @@
+# ruff: noqa: ARG002 (the signatures are those of transformers)
+"""Who looks on while a model is trained: writes the curve, keeps the best weights, settles when to
+save and when to end. Between trainer and fit.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from mathtune import bill, jsonl, processes
+from mathtune.progress import Progress, say
+from mathtune.training import checkpoint
+from mathtune.training.curve import CURVE, Point, exhausted, kept
+from mathtune.training.settings import Plan, Settings
+
+BEST = "best"
+
+
+class Watch(TrainerCallback):
+    """Writes the curve, shows progress, keeps the best weights, settles when to save."""
+
+    def __init__(self, folder: Path, plan: Plan, progress: Progress, settings: Settings) -> None:
+        self.folder, self.plan, self.progress = folder, plan, progress
+        self.settings = settings
+        path = folder / CURVE
+        self.points = list(jsonl.read(path, Point)) if path.exists() else []
+        self.stopped = False
+        self._due = False
+        self._meter = bill.Meter()
+
+    def stop(self) -> None:
+        """Ask for a checkpoint and an end after the update under way."""
+        self.stopped = True
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        """A checkpoint at the end of an epoch waits for its validation; none at the very end."""
+        self._due = False
+        if self.stopped:
+            control.should_save = control.should_training_stop = True
+        if state.global_step >= self.plan.updates:
+            self.stopped = control.should_save = False
+        elif state.global_step % self.plan.updates_per_epoch == 0:
+            self._due, control.should_save = control.should_save, False
+        return control
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        control.should_save = self._due
+        if self.stopped and state.global_step % self.plan.updates_per_epoch:
+            control.should_evaluate = False  # the epoch has not ended, it was left
+        return control
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        logs = kwargs["logs"]
+        state.log_history.clear()  # it would grow with every checkpoint; the curve has it
+        if "loss" not in logs:
+            return
+        point = Point(
+            update=state.global_step,
+            loss=logs["loss"],
+            learning_rate=logs["learning_rate"],
+            gradient_norm=logs["grad_norm"],
+        )
+        self._write(point)
+        used = self._meter.read()
+        rate = used["trained_tokens"] / max(used["wall_s"], 0.01)
+        self.progress.advance(note=f"loss {logs['loss']:.4f}, {rate:,.0f} tokens/s")
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        metrics = kwargs["metrics"]
+        point = Point(
+            update=state.global_step,
+            validation_loss=metrics["eval_loss"],
+            validation_accuracy=metrics["eval_accuracy"],
+        )
+        self._write(point)
+        if exhausted(self.points, self.settings):
+            say(f"  no better validation in {self.settings.patience}: training ends here")
+            control.should_training_stop = True
+        choosing = self.settings.choose != "last"
+        if processes.first() and choosing and kept(self.points, self.settings) == point:
+            partial = self.folder / f"{BEST}.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            checkpoint.save_weights(kwargs["model"], partial)
+            shutil.rmtree(self.folder / BEST, ignore_errors=True)
+            partial.rename(self.folder / BEST)
+
+    def _write(self, point: Point) -> None:
+        self.points.append(point)
+        if not processes.first():
+            return
+        with (self.folder / CURVE).open("ab") as stream:
+            stream.write(msgspec.json.encode(point) + b"\n")
+
+
+@contextmanager
+def on_sigterm(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` where SIGTERM (a cluster takes the machine back) would have ended the process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: stop())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,133 @@
+"""The plan on paper against what small models take, counted tensor by tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import numpy as np
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from mathtune import objectives
+from mathtune.training import fused, packed
+from mathtune.training.batches import collate
+from mathtune.training.examples import Item, Reading
+from mathtune.training.memory import Shape, planned
+
+SHAPE = Shape(layers=4, width=128, kv_width=64, feed_forward=320, vocabulary=1000, tied=True)
+TOKENS, TARGETS = 4 * 150, 4 * 60
+
+
+def model(shape: Shape = SHAPE) -> Any:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=shape.vocabulary,
+        hidden_size=shape.width,
+        intermediate_size=shape.feed_forward,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=8,
+        num_key_value_heads=4,
+        tie_word_embeddings=True,
+    )
+    made = LlamaForCausalLM(config).train()
+    made.set_attn_implementation(packed.NAME)
+    return made
+
+
+def batch() -> Any:
+    reading = Reading(
+        ids=np.arange(150, dtype=np.int32),
+        positions=np.arange(90, 150, dtype=np.int32),
+        tokens=np.arange(60, dtype=np.int32),
+        texts=np.zeros(60, dtype=np.int32),
+    )
+    items = [Item(str(n), (reading,), True, 60) for n in range(4)]
+    return collate(items, texts=1, packed=True, idle=items[0])
+
+
+def loss(made: Any, given: Any, way: str) -> Any:
+    inputs = {name: given[name] for name in ("input_ids", "position_ids", "segments")}
+    head = made.get_output_embeddings()
+    if way == "fused":
+        with fused.reading(head, given["positions"], given["tokens"]):
+            return made(**inputs, use_cache=False).logits.sum()
+    hidden = made.model(**inputs, use_cache=False).last_hidden_state[0, given["positions"]]
+    return objectives.token_log_p(head(hidden), given["tokens"]).sum()
+
+
+def kept(made: Any, run: Callable[[], Any]) -> int:
+    """Bytes that the forward pass keeps for the backward pass, weights not counted."""
+    own = {p.untyped_storage().data_ptr() for p in made.parameters()}
+    storages: dict[int, int] = {}
+
+    def pack(tensor: Any) -> Any:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            storages[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        held = run()
+    found = sum(storages.values())
+    del held
+    return found
+
+
+def test_weights_by_hand() -> None:
+    assert model().num_parameters() == SHAPE.parameters
+
+
+@pytest.mark.parametrize("way", ["fused", "packed"])
+def test_what_is_kept_for_the_backward_pass_is_planned(way: str) -> None:
+    made, given = model(), batch()
+    if way == "fused":
+        fused.install(made)
+    plan = planned(SHAPE, tokens=TOKENS, targets=TARGETS, fused=way == "fused")
+    scale = 1 if way == "fused" else 2  # the plan is for bfloat16, these are float32
+    logits = 4 * TARGETS * SHAPE.vocabulary
+    measured = kept(made, lambda: loss(made, given, way))
+    assert measured == pytest.approx(scale * plan.activations + logits, rel=0.1)
+
+
+LARGER = Shape(layers=4, width=512, kv_width=256, feed_forward=1536, vocabulary=8000, tied=True)
+
+
+def grown(answer: Any) -> None:
+    """Send by how many bytes this process grows at most while it makes two updates."""
+    status = Path("/proc/self/status")
+
+    def read(field: str) -> int:
+        return int(status.read_text().partition(f"{field}:")[2].split()[0]) * 1024
+
+    torch.set_num_threads(1)
+    small, given = model(), batch()
+    loss(small, given, "packed").backward()  # what libraries take the first time
+    before = read("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    made = model(LARGER)
+    fused.install(made)
+    optimizer = torch.optim.AdamW(made.parameters(), fused=True)
+    for _ in range(2):  # the second one has the optimizer's state beside it
+        (-loss(made, given, "fused")).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    answer.send(read("VmHWM") - before)
+
+
+@pytest.mark.slow
+def test_the_peak_of_an_update_is_planned() -> None:
+    context = get_context("forkserver")
+    here, there = context.Pipe()
+    process = context.Process(target=grown, args=(there,))
+    process.start()
+    measured = here.recv()
+    process.join()
+    plan = planned(LARGER, tokens=TOKENS, targets=TARGETS, fused=True)
+    assert plan.total > 300e6
+    assert measured == pytest.approx(plan.total, rel=0.15)
