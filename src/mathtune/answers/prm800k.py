@@ -26,7 +26,7 @@ from mathtune.answers.prm800k_text import (
 )
 from mathtune.records import Verdict
 
-VERSION = "1"
+VERSION = "2"
 
 MAX_TEXT = 2_000
 _INTEGER = re.compile(r"-?(?:[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})")

@@ -25,7 +25,7 @@ _TOKEN = re.compile(
     r"(?P<exponent>[eE][-+]?[0-9]+)?(?P<imaginary>[jJ](?![A-Za-z0-9_]))?"
     r"|(?P<name>[^\W\d]\w*)"
     r"|(?P<mark>\*\*|//|[-+*/^()!])"
-    r"|(?P<space>\s)"
+    r"|(?P<space>[ \t\n\r\f])"
 )
 # Functions that two letters can spell, and sqrt, whose letters are not counted.
 _FUNCTIONS = {"sqrt": "sqrt", "ln": "ln"}
