@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--prm800k", type=Path, help="a checkout of openai/prm800k")
     parser.add_argument("--limit", type=int, default=400, help="pairs a workload (warm: 16 x)")
     parser.add_argument("--workload", choices=(*WORKLOADS, "bulk"), help="only this one")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.add_argument("--json", action="store_true", help="print the ratios as JSON, last")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.contender:
@@ -144,15 +144,15 @@ def main() -> None:
         workload: side_by_side(workload, arguments.prm800k)
         for workload in ([arguments.workload] if arguments.workload else WORKLOADS)
     }
-    ratios: dict[str, dict[str, float]] = {}
+    ratios: dict[str, float] = {}
     for workload, found in rates.items():
         for ours, peer in OURS.items():
             if ours in found and peer in found:
                 ratio = found[ours] / found[peer]
-                ratios.setdefault(workload, {})[f"{ours}/{peer}"] = round(ratio, 1)
+                ratios[f"{workload}: {ours} vs {peer}"] = round(ratio, 1)
                 print(f"{workload:8} {ours} is {ratio:.0f} x {peer}")
     if arguments.json:
-        print(json.dumps({"ratios": ratios, "pairs_per_cpu_second": rates}))
+        print(json.dumps({"ratios": ratios}))
 
 
 def side_by_side(workload: str, prm800k: Path | None) -> dict[str, float]:

@@ -55,14 +55,16 @@ def read(text: str) -> Expression:
     >>> read("2pi").node
     ('mul', ('num', 2), ('sym', 'pi'))
     """
-    reader = _Reader(_tokens(text))
+    reader = _Reader(*_tokens(text))
     node = reader.sum()
     if reader.at != len(reader.tokens):
         raise NotMathError("cannot read to the end")
     return Expression(node, reader.rounded, reader.long)
 
 
-def _tokens(text: str) -> list[tuple[str, str]]:
+def _tokens(text: str) -> tuple[list[tuple[str, str]], set[int]]:
+    """The tokens, and which of them stand behind a line's end."""
+    behind: set[int] = set()
     tokens: list[tuple[str, str]] = []
     at = 0
     while at < len(text):
@@ -80,14 +82,14 @@ def _tokens(text: str) -> list[tuple[str, str]]:
                 raise TooLargeError(f"a number of more than {MAX_DIGITS} digits")
             tokens.append(("number", match.group()))
         elif match["space"]:
-            continue
+            behind.add(len(tokens))
         elif match["name"]:
             tokens.append(("name", match.group()))
         else:
             tokens.append(("mark", {"^": "**"}.get(match.group(), match.group())))
     if len(tokens) > _MAX_TOKENS:
         raise TooLargeError(f"more than {_MAX_TOKENS} tokens")
-    return tokens
+    return tokens, behind
 
 
 Rounded = tuple[values.Real, int]
@@ -174,8 +176,9 @@ def _has_decimal(node: Node) -> bool:
 
 
 class _Reader:
-    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+    def __init__(self, tokens: list[tuple[str, str]], behind: set[int]) -> None:
         self.tokens = tokens
+        self.behind = behind
         self.at = 0
         self.depth = 0
         self.rounded = False
@@ -218,7 +221,8 @@ class _Reader:
     def _product_may_follow(self) -> None:
         before, after = self.tokens[self.at - 1], self.tokens[self.at]
         if (
-            before[0] == after[0] == "number"
+            self.at in self.behind
+            or before[0] == after[0] == "number"
             or before == ("mark", "!")
             or (after[0] == "number" and before[0] != "name")
         ):
