@@ -3,6 +3,7 @@
     python benchmarks/grading.py --data ../shared/data
     python benchmarks/grading.py --data ../shared/data --prm800k ~/prm800k   # a checkout of theirs
     python benchmarks/grading.py --data ../shared/data --workload bulk       # 480,000 samples
+    python benchmarks/grading.py --data ../shared/data --json                # last line: ratios
 
 Workloads:
 
@@ -98,8 +99,11 @@ def measure(contender: str, workload: str, arguments: argparse.Namespace) -> flo
     return len(pairs) / (time.process_time() - began)
 
 
-def bulk(data: Path) -> None:
-    """Grade and cluster 480,000 answers: golds, other spellings of them, and wrong ones."""
+def bulk(data: Path) -> dict[str, float]:
+    """Grade and cluster 480,000 answers: golds, other spellings of them, and wrong ones.
+
+    Returns the wall seconds of both and of all.
+    """
     golds = math_golds(data)[:7_500]
     golds = [golds[i % len(golds)] for i in range(7_500)]
     draw = random.Random(0)
@@ -115,6 +119,7 @@ def bulk(data: Path) -> None:
     ended = time.perf_counter()
     print(f"bulk: 480,000 graded in {graded - began:.1f} s, clustered in {ended - graded:.1f} s")
     print(f"      {groups / len(problems):.1f} clusters a problem; {ended - began:.1f} s in all")
+    return {"graded": graded - began, "clustered": ended - graded, "all": ended - began}
 
 
 def main() -> None:
@@ -124,31 +129,48 @@ def main() -> None:
     parser.add_argument("--prm800k", type=Path, help="a checkout of openai/prm800k")
     parser.add_argument("--limit", type=int, default=400, help="pairs a workload (warm: 16 x)")
     parser.add_argument("--workload", choices=(*WORKLOADS, "bulk"), help="only this one")
+    parser.add_argument("--json", action="store_true", help="print the ratios as JSON, last")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.contender:
         print(measure(arguments.contender, arguments.workload, arguments))
         return
     if arguments.workload == "bulk":
-        bulk(arguments.data)
+        seconds = bulk(arguments.data)
+        if arguments.json:
+            print(json.dumps({"seconds": {name: round(s, 2) for name, s in seconds.items()}}))
         return
-    for workload in [arguments.workload] if arguments.workload else WORKLOADS:
-        rates: dict[str, float] = {}
-        for contender in CONTENDERS:
-            if contender == "prm800k-original" and arguments.prm800k is None:
-                continue
-            command = [sys.executable, __file__, *sys.argv[1:], "--contender", contender]
-            done = subprocess.run(
-                [*command, "--workload", workload], capture_output=True, text=True, check=False
-            )
-            if done.returncode:
-                print(f"{workload:8} {contender:18} failed: {done.stderr.strip()[-100:]}")
-                continue
-            rates[contender] = float(done.stdout.split()[-1])
-            print(f"{workload:8} {contender:18} {rates[contender]:12,.0f} pairs/s", flush=True)
+    rates = {
+        workload: side_by_side(workload, arguments.prm800k)
+        for workload in ([arguments.workload] if arguments.workload else WORKLOADS)
+    }
+    ratios: dict[str, float] = {}
+    for workload, found in rates.items():
         for ours, peer in OURS.items():
-            if ours in rates and peer in rates:
-                print(f"{workload:8} {ours} is {rates[ours] / rates[peer]:.0f} x {peer}")
+            if ours in found and peer in found:
+                ratio = found[ours] / found[peer]
+                ratios[f"{workload}: {ours} vs {peer}"] = round(ratio, 1)
+                print(f"{workload:8} {ours} is {ratio:.0f} x {peer}")
+    if arguments.json:
+        print(json.dumps({"ratios": ratios}))
+
+
+def side_by_side(workload: str, prm800k: Path | None) -> dict[str, float]:
+    """Pairs per CPU second of every contender, each in a child of its own."""
+    rates: dict[str, float] = {}
+    for contender in CONTENDERS:
+        if contender == "prm800k-original" and prm800k is None:
+            continue
+        command = [sys.executable, __file__, *sys.argv[1:], "--contender", contender]
+        done = subprocess.run(
+            [*command, "--workload", workload], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            print(f"{workload:8} {contender:18} failed: {done.stderr.strip()[-100:]}")
+            continue
+        rates[contender] = float(done.stdout.split()[-1])
+        print(f"{workload:8} {contender:18} {rates[contender]:12,.0f} pairs/s", flush=True)
+    return rates
 
 
 if __name__ == "__main__":

@@ -104,3 +104,19 @@ def test_reward_takes_texts_and_chats() -> None:
     assert reward([chat], answer=["so $\\boxed{\\frac12}$"]) == [1.0]
     with pytest.raises(InputError, match="no column"):
         reward([chat])
+
+
+def test_reward_is_called_as_trl_calls_it() -> None:
+    """All columns, ids and hooks as keywords; messages whose text comes in parts, or not at all."""
+    parts = [{"role": "assistant", "content": [{"type": "text", "text": "#### 5"}]}]
+    empty = [{"role": "assistant", "content": None}]
+    rewards = reward(
+        prompts=[[{"role": "user", "content": "?"}]] * 4,
+        completions=[parts, empty, [], parts],
+        completion_ids=[[1], [2], [3], [4]],
+        answer=[5, 5, 5, None],
+        trainer_state=None,
+        log_extra=print,
+        log_metric=print,
+    )
+    assert rewards == [1.0, 0.0, 0.0, None]

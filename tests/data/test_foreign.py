@@ -55,6 +55,20 @@ def test_known_shapes(name: str, tmp_path: Path) -> None:
     assert [found[:4] for found in read_foreign(path)] == [(2, *sample) for sample in expected]
 
 
+def test_the_harness_logs_a_sample_once_for_each_filter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "samples_gsm8k.jsonl"
+    rows = [
+        {"doc_id": doc, "target": "#### 18", "resps": [[f"#### {doc}"]], "filtered_resps": ["18"],
+         "filter": name}
+        for name in ("strict-match", "flexible-extract") for doc in (0, 1)
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [found.solution for found in read_foreign(path)] == ["#### 0", "#### 1"]
+    assert capsys.readouterr().err.count("filter 'flexible-extract'") == 1
+
+
 def test_named_fields_reach_into_objects(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl.gz"
     row = {"reply": {"text": "4"}, "doc": {"gold": "4", "id": 9}}

@@ -10,7 +10,7 @@ import pytest
 from mathtune import jsonl
 from mathtune.errors import InputError
 from mathtune.records import Graded, Problem, Sample, Scored, Verdict
-from mathtune.stages.measure import Measure, read_outcomes
+from mathtune.stages.measure import Measure, graded_by, read_outcomes
 
 # Per problem: the answer of each of four samples ("8" is right, None: no answer), and its score.
 Answers = dict[str, tuple[list[str | None], list[float]]]
@@ -201,3 +201,14 @@ def test_bad_input_is_one_sentence(files: dict[str, Any], tmp_path: Path) -> Non
     fewer = write(tmp_path / "fewer", {"a": ANSWERS["a"]})
     with pytest.raises(InputError, match="against three: problem 'b' is in only one"):
         finished(tmp_path / "against", **fewer, against={"three": tmp_path / "three"})
+
+
+def test_grader_version_and_rule_stand_beside_the_numbers(tmp_path: Path) -> None:
+    columns = (tmp_path / "samples.jsonl", tmp_path / "grades.jsonl")
+    assert graded_by(columns) == "a grader that is not named"
+    document = {"grader": "prm800k", "grader_version": "7", "extract": "last-number"}
+    jsonl.write_json(tmp_path / "metrics.json", document)
+    assert graded_by(columns) == "prm800k 7 (answers: last-number)"
+    foreign = {"extract": "explicit", "graders": {"math": {"version": "3"}}}
+    jsonl.write_json(tmp_path / "metrics.json", foreign)
+    assert graded_by(columns) == "math 3 (answers: explicit)"

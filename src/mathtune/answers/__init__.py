@@ -2,7 +2,14 @@
 
 from mathtune.answers.equivalence import cluster, equivalent
 from mathtune.answers.extract import Answer, extract, gold_answer
-from mathtune.answers.grading import Grader, compare, compare_many, grade, grade_many
+from mathtune.answers.grading import (
+    Grader,
+    compare,
+    compare_many,
+    grade,
+    grade_many,
+    grader_version,
+)
 from mathtune.answers.reward import reward
 from mathtune.records import Verdict
 
@@ -18,5 +25,6 @@ __all__ = [
     "gold_answer",
     "grade",
     "grade_many",
+    "grader_version",
     "reward",
 ]

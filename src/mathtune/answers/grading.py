@@ -1,6 +1,7 @@
 """Compare an answer with its gold, and grade whole solutions, one or many. The named graders."""
 
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from typing import Literal, get_args
 
 from mathtune.answers import mathematical, pool, prm800k, second_opinion
@@ -20,7 +21,17 @@ _QUICK: dict[str, Callable[[str, str], Verdict | None]] = {
     "prm800k": prm800k.quick,
     "math-verify": second_opinion.quick,
 }
-VERSIONS = {"math": mathematical.VERSION, "prm800k": prm800k.VERSION}
+_VERSIONS = {"math": mathematical.VERSION, "prm800k": prm800k.VERSION}
+
+
+def grader_version(grader: Grader) -> str:
+    """The version that stands beside a grader's numbers: ours, or that of the library.
+
+    >>> grader_version("prm800k")
+    '2'
+    """
+    _check(grader)
+    return _VERSIONS[grader] if grader in _VERSIONS else version("math-verify")
 
 
 def compare(answer: str | None, gold: str, *, grader: Grader = "math") -> Verdict:

@@ -38,11 +38,12 @@ def solve(node: Node) -> tuple[str, list[Interval]] | None:
     """
     members, operators = node[1], node[2]
     names = frozenset().union(*(ev.symbols(member) for member in members))
-    if len(names) == 2:  # `0 < f(x) < 1` is one in f(x)
-        function, variable = sorted(names, key=lambda name: name not in _FUNCTIONS)
-        name = f"{function}({variable})"
-        whole = ("mul", ("sym", function), ("sym", variable))
-        members = tuple(_replaced(member, whole, ("sym", name)) for member in members)
+    functions = names.intersection(_FUNCTIONS)
+    if len(names) == 2 and len(functions) == 1:  # `0 < f(x) < 1` is one in f(x)
+        (function,), (variable,) = functions, names - functions
+        value = ("sym", f"{function}({variable})")
+        product = ("mul", ("sym", function), ("sym", variable))
+        members = tuple(_replaced(member, product, value) for member in members)
         names = frozenset().union(*(ev.symbols(member) for member in members))
     if len(names) != 1:
         return None

@@ -17,7 +17,7 @@ from mathtune.answers.parse import parse
 from mathtune.answers.wording import is_sentence, plain_readings, readings, same_words
 from mathtune.records import Verdict
 
-VERSION = "1"
+VERSION = "2"
 
 
 def judge(answer: str, gold: str) -> Verdict:

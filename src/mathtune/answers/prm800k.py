@@ -12,7 +12,12 @@ import re
 from mathtune.answers import evaluate as ev
 from mathtune.answers import values
 from mathtune.answers.lexer import NotMathError, TooLargeError
-from mathtune.answers.prm800k_expression import Expression, as_float, has_rounded_root, read
+from mathtune.answers.prm800k_expression import (
+    Expression,
+    has_rounded_root,
+    read,
+    same_rounded,
+)
 from mathtune.answers.prm800k_text import (
     plain_form,
     reads_as_integer,
@@ -21,7 +26,7 @@ from mathtune.answers.prm800k_text import (
 )
 from mathtune.records import Verdict
 
-VERSION = "1"
+VERSION = "2"
 
 MAX_TEXT = 2_000
 _INTEGER = re.compile(r"-?(?:[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})")
@@ -108,10 +113,10 @@ def _unknown_letters(text: str) -> int:
 
 def _difference_is_zero(golds: Expression, ours: Expression) -> bool:
     long = golds.long or ours.long
-    if (golds.rounded or ours.rounded) and not long:
-        floats = as_float(golds.node), as_float(ours.node)
-        if floats[0] is not None and floats[1] is not None:
-            return float(floats[0]) == float(floats[1])
+    if golds.rounded or ours.rounded or long:
+        same = same_rounded(golds.node, ours.node)
+        if same is not None:
+            return same
         if has_rounded_root(golds.node) != has_rounded_root(ours.node):
             return False
     points = range(ev.POINTS) if ev.symbols(golds.node) | ev.symbols(ours.node) else (0,)

@@ -5,23 +5,27 @@ products of symbols unless they are `pi`, `sqrt` or another name sympy knows. No
 """
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from math import log2
 
+from mpmath import libmp
+
+from mathtune.answers import values
 from mathtune.answers.evaluate import evaluate, symbols
 from mathtune.answers.lexer import MAX_DIGITS, NotMathError, TooLargeError
 from mathtune.answers.nodes import Node
 from mathtune.answers.units import names
-from mathtune.answers.values import UndefinedError, whole
 
 _TOKEN = re.compile(
     r"(?P<number>(?:[0-9](?:_?[0-9])*)?\.[0-9](?:_?[0-9])*|[0-9](?:_?[0-9])*\.?)"
     r"(?P<exponent>[eE][-+]?[0-9]+)?(?P<imaginary>[jJ](?![A-Za-z0-9_]))?"
     r"|(?P<name>[^\W\d]\w*)"
     r"|(?P<mark>\*\*|//|[-+*/^()!])"
-    r"|(?P<space>\s)"
+    r"|(?P<space>[ \t\n\r\f])"
 )
 # Functions that two letters can spell, and sqrt, whose letters are not counted.
 _FUNCTIONS = {"sqrt": "sqrt", "ln": "ln"}
@@ -51,14 +55,16 @@ def read(text: str) -> Expression:
     >>> read("2pi").node
     ('mul', ('num', 2), ('sym', 'pi'))
     """
-    reader = _Reader(_tokens(text))
+    reader = _Reader(*_tokens(text))
     node = reader.sum()
     if reader.at != len(reader.tokens):
         raise NotMathError("cannot read to the end")
     return Expression(node, reader.rounded, reader.long)
 
 
-def _tokens(text: str) -> list[tuple[str, str]]:
+def _tokens(text: str) -> tuple[list[tuple[str, str]], set[int]]:
+    """The tokens, and which of them stand behind a line's end."""
+    behind: set[int] = set()
     tokens: list[tuple[str, str]] = []
     at = 0
     while at < len(text):
@@ -76,46 +82,79 @@ def _tokens(text: str) -> list[tuple[str, str]]:
                 raise TooLargeError(f"a number of more than {MAX_DIGITS} digits")
             tokens.append(("number", match.group()))
         elif match["space"]:
-            continue
+            behind.add(len(tokens))
         elif match["name"]:
             tokens.append(("name", match.group()))
         else:
             tokens.append(("mark", {"^": "**"}.get(match.group(), match.group())))
     if len(tokens) > _MAX_TOKENS:
         raise TooLargeError(f"more than {_MAX_TOKENS} tokens")
-    return tokens
+    return tokens, behind
 
 
-def as_float(node: Node) -> int | Fraction | float | None:
-    """The value of a sum or product of numbers as sympy rounds it, else None.
+Rounded = tuple[values.Real, int]
+"""A float as sympy holds it, and its precision in bits."""
 
-    Decimals are 53-bit floats, which stay floats; integers and their quotients are exact.
-    """
+
+def same_rounded(a: Node, b: Node) -> bool | None:
+    """Whether sums and products of numbers cancel as sympy rounds them; None for other trees."""
+    left, right = _rounded(a), _rounded(b)
+    if left is None or right is None:
+        return None
+    difference = _with(libmp.mpf_sub, left, right)
+    return difference[0] == values.ZERO
+
+
+def _rounded(node: Node) -> Fraction | Rounded | None:
+    """The value: exact of integers and their quotients, else a float of 53 bits or more."""
     kind = node[0]
     if kind == "num":
-        value: int | Fraction = node[1]
-        if value > _FLOAT_RANGE:
-            return None
-        return float(value) if isinstance(value, Fraction) else value
+        return _float(node[1], node[2]) if len(node) > 2 else Fraction(node[1])
     if kind == "neg":
-        inner = as_float(node[1])
+        inner = _rounded(node[1])
+        if isinstance(inner, tuple):
+            return libmp.mpf_neg(inner[0]), inner[1]
         return None if inner is None else -inner
     if kind not in ("add", "mul", "div"):
         return None
-    left, right = as_float(node[1]), as_float(node[2])
-    if left is None or right is None or (kind == "div" and right == 0):
+    left, right = _rounded(node[1]), _rounded(node[2])
+    if left is None or right is None:
         return None
-    if max(left, -left, right, -right) > _FLOAT_RANGE:
+    if isinstance(left, Fraction) and isinstance(right, Fraction):
+        found = None if kind == "div" and right == 0 else _exact(kind, left, right)
+        return None if found is None or abs(found) > _FLOAT_RANGE else found
+    if kind != "div":
+        return _with(libmp.mpf_add if kind == "add" else libmp.mpf_mul, left, right)
+    if right in (0, values.ZERO) or (isinstance(right, tuple) and right[0] == values.ZERO):
         return None
-    was_float = isinstance(left, float)
-    if was_float or isinstance(right, float):
-        left, right = float(left), float(right)
-    elif kind == "div":
-        return Fraction(left) / right
-    if kind == "div":
-        # sympy multiplies an exact number with the rounded inverse of a float.
-        return left / right if was_float else left * (1.0 / right)
-    return left + right if kind == "add" else left * right
+    if isinstance(left, Fraction):  # sympy multiplies it with the rounded inverse
+        return _with(libmp.mpf_mul, left, _with(libmp.mpf_div, Fraction(1), right))
+    return _with(libmp.mpf_div, left, right)
+
+
+def _exact(kind: str, a: Fraction, b: Fraction) -> Fraction:
+    return a + b if kind == "add" else a * b if kind == "mul" else a / b
+
+
+def _float(value: Fraction, digits: int) -> Rounded:
+    precision = 53 if digits <= 15 else round((digits + 1) * log2(10))
+    top, bottom = value.numerator, value.denominator
+    return libmp.from_rational(top, bottom, precision, values.MODE), precision
+
+
+def _with(
+    operation: Callable[..., values.Real], a: Fraction | Rounded, b: Fraction | Rounded
+) -> Rounded:
+    """The operation at the higher precision of its floats, to which exact numbers are rounded."""
+    values.spend(2)
+    precision = max([x[1] for x in (a, b) if isinstance(x, tuple)], default=53)
+    x, y = (
+        part[0]
+        if isinstance(part, tuple)
+        else libmp.from_rational(part.numerator, part.denominator, precision, values.MODE)
+        for part in (a, b)
+    )
+    return operation(x, y, precision, values.MODE), precision
 
 
 def has_rounded_root(node: Node) -> bool:
@@ -124,21 +163,22 @@ def has_rounded_root(node: Node) -> bool:
     `sqrt(2.)` and `2^0.5` are 1.41421356237310 and never cancel with `sqrt(2)`.
     """
     if node[0] in ("root", "pow") and not symbols(node) and _has_decimal(node):
-        with suppress(UndefinedError):
+        with suppress(values.UndefinedError):
             value = evaluate(node)
-            return isinstance(value, tuple) and not isinstance(whole(value), int | Fraction)
+            return isinstance(value, tuple) and not isinstance(values.whole(value), int | Fraction)
     return any(has_rounded_root(child) for child in node[1:] if isinstance(child, tuple))
 
 
 def _has_decimal(node: Node) -> bool:
     if node[0] == "num":
-        return isinstance(node[1], Fraction)
+        return len(node) > 2
     return any(_has_decimal(child) for child in node[1:] if isinstance(child, tuple))
 
 
 class _Reader:
-    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+    def __init__(self, tokens: list[tuple[str, str]], behind: set[int]) -> None:
         self.tokens = tokens
+        self.behind = behind
         self.at = 0
         self.depth = 0
         self.rounded = False
@@ -181,7 +221,8 @@ class _Reader:
     def _product_may_follow(self) -> None:
         before, after = self.tokens[self.at - 1], self.tokens[self.at]
         if (
-            before[0] == after[0] == "number"
+            self.at in self.behind
+            or before[0] == after[0] == "number"
             or before == ("mark", "!")
             or (after[0] == "number" and before[0] != "name")
         ):
@@ -238,10 +279,10 @@ class _Reader:
             raise TooLargeError(f"a power of ten beyond {MAX_DIGITS}")
         # Beyond 15 digits sympy keeps them all, and such a decimal equals no fraction by rounding.
         if not text.isdigit():
-            short = len(text.replace(".", "").lstrip("0")) <= 15
-            self.rounded |= short
-            self.long |= not short
-        node: Node = ("num", int(text) if text.isdigit() else Fraction(text))
+            digits = len(text.partition("e")[0].replace(".", "").lstrip("0"))
+            self.rounded |= digits <= 15
+            self.long |= digits > 15
+        node: Node = ("num", int(text)) if text.isdigit() else ("num", Fraction(text), digits)
         return ("mul", node, ("sym", "i")) if imaginary else node
 
     def name(self, text: str) -> Node:

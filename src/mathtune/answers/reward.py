@@ -1,13 +1,16 @@
 """A reward function for reinforcement learning with TRL, over `grade`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mathtune.answers.extract import gold_answer
 from mathtune.answers.grading import grade_many
 from mathtune.errors import InputError
 from mathtune.records import Verdict
 
-Completion = str | Sequence[dict[str, str]]
+Message = Mapping[str, Any]
+Completion = str | Sequence[Message]
+Gold = str | int | float | None
 
 _REWARDS = {
     Verdict.correct: 1.0,
@@ -19,15 +22,17 @@ _REWARDS = {
 
 def reward(
     completions: Sequence[Completion],
-    solution: Sequence[str] | None = None,
-    answer: Sequence[str] | None = None,
+    solution: Sequence[Gold] | None = None,
+    answer: Sequence[Gold] | None = None,
     **_: object,
 ) -> list[float | None]:
     r"""1.0 for a correct completion, 0.0 for a wrong one or none, None where undecided.
 
-    The signature is TRL's: `completions` are texts, or chats whose last message is judged;
-    `solution` (or `answer`) is the data set's column of golds, each an answer or a solution that
-    marks one; other columns are ignored. TRL leaves a sample with None out of this function's mean.
+    The signature is TRL's (`GRPOTrainer(reward_funcs=reward)`): `completions` are texts, or chats
+    whose last message is judged; `solution` (or `answer`) is the data set's column of golds, each
+    an answer or a solution that marks one; whatever else TRL hands over is ignored. A gold that is
+    None, as in data sets of several tasks, gives None. TRL leaves a sample with None out of this
+    function's mean.
 
     >>> reward([r"\boxed{2}", r"\boxed{3}", "?"], ["2", "2", "2"])
     [1.0, 0.0, 0.0]
@@ -37,6 +42,21 @@ def reward(
     golds = solution if solution is not None else answer
     if golds is None:
         raise InputError("reward: the data set has no column `solution` or `answer` of golds.")
-    texts = [text if isinstance(text, str) else text[-1]["content"] for text in completions]
-    verdicts = grade_many(zip(texts, map(gold_answer, golds), strict=True))
-    return [_REWARDS[verdict] for verdict in verdicts]
+    pairs = [
+        (_text(completion), "" if gold is None else gold_answer(str(gold)))
+        for completion, gold in zip(completions, golds, strict=True)
+    ]
+    return [
+        _REWARDS[verdict] if gold else None
+        for verdict, (_, gold) in zip(grade_many(pairs), pairs, strict=True)
+    ]
+
+
+def _text(completion: Completion) -> str:
+    """The text to judge; of a chat the last message, which may hold text in parts, or nothing."""
+    if isinstance(completion, str):
+        return completion
+    content = completion[-1]["content"] if completion else None
+    if content is None or isinstance(content, str):
+        return content or ""
+    return "".join(part["text"] for part in content if part.get("type") == "text")

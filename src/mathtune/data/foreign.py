@@ -23,6 +23,7 @@ from typing import NamedTuple
 from mathtune import jsonl
 from mathtune.answers import gold_answer
 from mathtune.errors import InputError
+from mathtune.progress import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,8 @@ def read_foreign(
     A line that cannot be used is given to `report` as a sentence with file and line, and the rest
     goes on; without `report` (strict) it is raised as InputError.
 
+    lm-evaluation-harness logs every sample once for each of its filters: the first filter's count.
+
     `score` names the field of the scores, which every line must have then; of several names, the
     first counts that the first good line has with a number for each sample, and none is needed.
 
@@ -118,9 +121,17 @@ def read_foreign(
         InputError: the file is missing, or its first good line has no known fields or no `score`.
     """
     shape: Fields | None = None
+    filters: list[object] = []
     for number, line in jsonl.lines(path):
         try:
             row = _row(line)
+            if "filtered_resps" in row and "filter" in row:
+                if row["filter"] not in filters:
+                    filters.append(row["filter"])
+                    if len(filters) > 1:
+                        say(f"{path}: filter {row['filter']!r} has the samples again; left out")
+                if row["filter"] != filters[0]:
+                    continue
             if shape is None:
                 shape = _with_score(row, fields or _shape(row), score)
             samples = list(_samples(number, row, shape))

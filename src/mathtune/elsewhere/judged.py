@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, get_args
 
-from mathtune.answers import Answer, Grader, cluster, compare_many, extract, second_opinion
+from mathtune.answers import (
+    Answer,
+    Grader,
+    cluster,
+    compare_many,
+    extract,
+    grader_version,
+    second_opinion,
+)
 from mathtune.answers.extract import ExtractRule
-from mathtune.answers.grading import VERSIONS
 from mathtune.data.foreign import Fields, ForeignSample, read_foreign
 from mathtune.data.local import refuse_pointer
 from mathtune.errors import InputError
@@ -132,11 +138,6 @@ def rows_of(members: Sequence[Judged], grader: int = 0) -> list[Graded]:
         )
         for i, one in enumerate(members)
     ]
-
-
-def grader_version(grader: Grader) -> str:
-    """The version that stands beside a grader's numbers: ours, or that of the library."""
-    return VERSIONS[grader] if grader in VERSIONS else version(grader)
 
 
 def _samples(request: Request, score: str | tuple[str, ...]) -> Iterator[ForeignSample]:

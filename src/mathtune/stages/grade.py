@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
 from mathtune import jsonl
-from mathtune.answers import cluster, compare_many, extract
+from mathtune.answers import cluster, compare_many, extract, grader_version
 from mathtune.engines.settings import Ray
 from mathtune.errors import InputError
 from mathtune.progress import Progress
@@ -26,6 +26,8 @@ PROBLEMS_AT_ONCE = 256
 
 class Grade(Stage[Columns]):
     """Give every sample its answer, a verdict and a cluster."""
+
+    revision: ClassVar[int] = 2
 
     problems: File
     """The problems with their gold answers."""
@@ -65,6 +67,7 @@ class Grade(Stage[Columns]):
         jsonl.write(folder / "grades.jsonl", rows())
         return {
             "grader": self.grader,
+            "grader_version": grader_version(self.grader),
             "extract": self.extract,
             "samples": verdicts.total(),
             "verdicts": {verdict.value: verdicts[verdict] for verdict in Verdict},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,7 +30,7 @@ class Measure(Stage[Path]):
         (PosixPath('samples.jsonl'), PosixPath('grades.jsonl'))
     """
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     problems: File
     """The problem file; every problem must have been sampled, and no other."""
@@ -42,8 +43,9 @@ class Measure(Stage[Path]):
     chosen on these very problems, and the table says "optimistic"."""
     against: dict[str, File] = Field(default_factory=dict)
     """Folders of other measures of the same problems, by the name to show: paired comparisons."""
-    grader: str = "math"
-    """The grader the samples were graded with, as it is to be shown."""
+    grader: str | None = None
+    """The grader, as it is to be shown. None: name, version and extraction rule as they stand
+    beside the grades."""
     k: int = Field(default=8, ge=1)
     """The K of RR.MajK and W.RR.MajK and the N of Maj1.TopN in the table; 8 as in the paper."""
     subsets: int = Field(default=200, ge=1)
@@ -83,7 +85,22 @@ class Measure(Stage[Path]):
             f"another verdict than their cluster; ties of votes in {ties['votes']:.1%}, of scores "
             f"in {ties['scores']:.1%} of problems"
         )
-        return {"grader": self.grader, **document}
+        return {"grader": self.grader or graded_by(self.samples), **document}
+
+
+def graded_by(columns: Columns) -> str:
+    """`math 2 (answers: explicit)`: what the step that graded `columns` wrote beside the grades."""
+    for path in columns:
+        beside = path.with_name("metrics.json")
+        if not path.name.startswith("grades") or not beside.exists():
+            continue
+        found = json.loads(beside.read_bytes())
+        if "grader_version" in found:  # of the stage
+            return f"{found['grader']} {found['grader_version']} (answers: {found['extract']})"
+        for name, of in found.get("graders", {}).items():  # of `mathtune grade FILE --out`
+            if path.name in ("grades.jsonl", f"grades-{name}.jsonl"):
+                return f"{name} {of['version']} (answers: {found['extract']})"
+    return "a grader that is not named"
 
 
 def of_problems(
