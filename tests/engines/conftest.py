@@ -172,12 +172,12 @@ class _Answering(BaseHTTPRequestHandler):
         elif name == "html":
             self.answer(200, "<html>hello</html>")
         elif name == "slow":
-            time.sleep(1.5)
+            time.sleep(5)
             self.close_connection = True
         elif name == "trickle":
             self.send_response(200)
             self.end_headers()
-            for _ in range(15):
+            for _ in range(50):
                 self.wfile.write(b" ")
                 self.wfile.flush()
                 time.sleep(0.1)

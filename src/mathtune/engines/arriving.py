@@ -28,8 +28,8 @@ def counts(path: Path) -> Counter[str]:
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "scores.jsonl"
-        >>> path.write_text('{"problem_id":"a","index":0,"score":1}\\\\n{"problem_id":"a","ind')
-        62
+        >>> path.write_text('{"problem_id":"a","index":0,"score":1}\\n{"problem_id":"a","ind')
+        61
         >>> counts(path)
         Counter({'a': 1})
     """

@@ -48,8 +48,8 @@ def _attention(
     for feature in ("softcap", "s_aux", "sliding_window", "position_bias"):
         if kwargs.get(feature) is not None:
             raise InputError(
-                f"{type(module).__name__} uses {feature}, which the embedded engine lacks; "
-                "use another model."
+                f"{type(module).__name__} uses {feature}, which the embedded engine lacks; use "
+                "engine=vllm, a server (engine=openai), or another model."
             )
     assert reader is not None
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling

@@ -30,6 +30,8 @@ def fits(model: PreTrainedModel) -> bool:
     config = model.config
     if config.model_type not in SHAPES or config.hidden_act != "silu":
         return False
+    if getattr(config, "sliding_window", None) is not None:
+        return False  # `ModelForward` refuses it; here it would be left out in silence
     first = model.model.layers[0]
     plain = first.self_attn.o_proj.bias is None and first.mlp.gate_proj.bias is None
     small = sum(weight.numel() for weight in model.parameters()) <= MOST_PARAMETERS

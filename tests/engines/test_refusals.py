@@ -1,0 +1,91 @@
+"""What an engine cannot do, or is not installed for, is told in one sentence before anything is
+written.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma2Config,
+    Gemma3TextConfig,
+    MistralConfig,
+    PreTrainedConfig,
+)
+
+from mathtune import jsonl
+from mathtune.engines.embedded import Embedded
+from mathtune.engines.protocol import Sampling
+from mathtune.errors import InputError
+from mathtune.records import Problem
+from mathtune.run import execute
+from mathtune.stages.sample import Sample
+
+SHAPE: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 256,
+    "bos_token_id": None,
+    "eos_token_id": 0,
+    "pad_token_id": None,
+}
+HOW = Sampling(n=2, temperature=1.0, top_p=1.0, max_tokens=4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "feature"),
+    [
+        (Gemma2Config, {"sliding_window": 16}, "softcap"),
+        (Gemma3TextConfig, {"sliding_window": 16}, "sliding_window"),
+        (MistralConfig, {"sliding_window": 16}, "sliding_window"),
+    ],
+)
+def test_attention_that_the_embedded_engine_lacks_is_refused(
+    kind: type[PreTrainedConfig], more: dict[str, Any], feature: str, make_tokenizer: Any
+) -> None:
+    tokenizer = make_tokenizer()
+    torch.manual_seed(0)
+    config = kind(vocab_size=len(tokenizer), **SHAPE, **more)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    with pytest.raises(InputError, match=rf"uses {feature}, .*; use engine=vllm, a server"):
+        Embedded(model, tokenizer, form="plain").sample(["Tom has"], HOW, seed=(0, 0))
+
+
+def test_without_a_sliding_window_the_same_family_samples(make_tokenizer: Any) -> None:
+    tokenizer = make_tokenizer()
+    config = MistralConfig(vocab_size=len(tokenizer), **SHAPE, sliding_window=None)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    ((first, second),) = Embedded(model, tokenizer, form="plain").sample(
+        ["Tom has"], HOW, seed=(0, 0)
+    )
+    assert first.tokens <= 4
+    assert second.tokens <= 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "package", "sentence"),
+    [
+        ({"engine": "vllm"}, "vllm", r"pip install 'mathtune\[vllm\]' on CUDA, or make vllm-env"),
+        ({"ray": {}}, "ray", r"ray: cannot be imported .* pip install 'mathtune\[ray\]'"),
+    ],
+)
+def test_what_is_not_installed_is_named(
+    settings: dict[str, Any], package: str, sentence: str, tmp_path: Path
+) -> None:
+    if importlib.util.find_spec(package) is not None:
+        pytest.skip(f"{package} is installed here")
+    problems = tmp_path / "problems.jsonl"
+    jsonl.write(problems, [Problem(id="a", problem="1 + 1?", answer="2")])
+    stage = Sample(problems=problems, model="embedded", device="cpu", **settings)
+    with pytest.raises(InputError, match=sentence):
+        execute(stage, tmp_path / "out", name="out")
+    assert not (tmp_path / "out").exists()

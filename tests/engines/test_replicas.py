@@ -1,0 +1,37 @@
+"""Engines in several processes: every problem is answered, at its own place."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from mathtune.engines.local import Local, load
+from mathtune.engines.opening import open_here
+from mathtune.engines.protocol import Candidates, Sampling, Want
+from mathtune.engines.replicas import Replicas
+from mathtune.stages.sample import Sample
+
+pytestmark = pytest.mark.slow
+
+
+def replicas() -> Replicas:
+    asked = Sample(model="embedded", problems=Path("none"), device="cpu")
+    return Replicas(partial(open_here, asked, "plain", seed=0), ["", ""])
+
+
+def test_two_engines_answer_as_one_does() -> None:
+    model, tokenizer = load("embedded", None, device="cpu", dtype="float32")
+    one = Local(model, tokenizer, form="plain")
+    how = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=12)
+    wants = [Want(f"Problem: What is {a} + 3?\nSolution:\n", 1) for a in range(37)]
+    several = dict(replicas().sample(wants, how, seed=(0,)))
+    assert several == dict(one.sample(wants, how, seed=(0,)))
+    groups = [Candidates(f"What is {a} + 3?", (f"#### {a}", "#### 3")) for a in range(5)]
+    engine = replicas()
+    found, expected = dict(engine.score(groups, "evaluator")), dict(one.score(groups, "evaluator"))
+    assert set(found) == set(expected)
+    for place, scores in expected.items():
+        assert found[place] == pytest.approx(scores, abs=1e-5)
+    assert engine.tokens > 0
