@@ -19,6 +19,11 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def local_rank() -> int:
+    """The number of this process on its machine: that of its accelerator."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
 def count() -> int:
     """How many processes were launched together."""
     return int(os.environ.get("WORLD_SIZE", "1"))

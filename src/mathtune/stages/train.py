@@ -71,6 +71,8 @@ class Train(Settings, Stage[str]):
     def _train(
         self, rows: list[Any], held_out: list[Any], equal_to: int | None, folder: Path
     ) -> dict[str, Any]:
+        import torch
+
         from mathtune.engines import models
         from mathtune.training import curve, fit
         from mathtune.training.examples import Encoder, shown
@@ -78,6 +80,8 @@ class Train(Settings, Stage[str]):
         # Trained weights are kept in float32 whatever the arithmetic: an update of 1e-5 of a weight
         # is lost in bfloat16. Under adapters the model itself is frozen.
         dtype = self.dtype if self.lora is not None else "float32"
+        if processes.count() > 1 and torch.cuda.is_available():
+            torch.cuda.set_device(processes.local_rank())
         tokenizer: Any
         model, tokenizer = models.load(self.model, device=self.device, dtype=dtype)
         encoder = Encoder(tokenizer, self.prompt, self.max_length)
@@ -95,10 +99,10 @@ class Train(Settings, Stage[str]):
             f"{self.batch_size}; {encoder.truncated} truncated, {encoder.left_out} left out"
         )
         say(f"  first example, target in brackets:\n{shown(items[0], tokenizer)}")
-        model = fit.fit(model, items, validation, settings=self, plan=plan, folder=folder)
+        model, gathered = fit.fit(model, items, validation, settings=self, plan=plan, folder=folder)
         if not processes.first():
             return {}
-        _save(model, tokenizer, folder / MODEL)
+        _save(model, tokenizer, folder / MODEL, gathered)
         fit.clear(folder)
         return {
             "objective": self.objective,
@@ -133,7 +137,7 @@ def _refuse_unknown_tokens(items: list[Any], model: Any, tokenizer: Any) -> None
         )
 
 
-def _save(model: Any, tokenizer: Any, folder: Path) -> None:
+def _save(model: Any, tokenizer: Any, folder: Path, weights: dict[str, Any] | None) -> None:
     """Write the model folder under another name first: once it has its name, it is whole."""
     from mathtune.training.checkpoint import writing
 
@@ -141,7 +145,7 @@ def _save(model: Any, tokenizer: Any, folder: Path) -> None:
     for old in (partial, folder):
         shutil.rmtree(old, ignore_errors=True)
     with writing(partial):
-        model.save_pretrained(partial)
+        model.save_pretrained(partial, state_dict=weights)
         tokenizer.save_pretrained(partial)
         partial.rename(folder)
 

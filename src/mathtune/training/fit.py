@@ -90,8 +90,10 @@ def fit(
     settings: Settings,
     plan: Plan,
     folder: Path,
-) -> Any:
+) -> tuple[Any, dict[str, Any] | None]:
     """Train `model` (its device is where it is trained) and return the model to save.
+
+    Beside it stand its weights, gathered, where they are sharded over the processes; else None.
 
     Continues from the newest checkpoint in `folder`, to the same weights as without the
     interruption.
@@ -130,6 +132,11 @@ def fit(
             callbacks=[watch, *_trackers(settings, folder)],
             reading=reading,
         )
+        if trainer.sharded and (settings.lora is not None or settings.choose != "last"):
+            raise InputError(
+                "lora, choose: found one of them with sharded weights (FSDP, DeepSpeed); expected "
+                "neither, or launch/ddp.yaml."
+            )
         if latest is not None and curve.exhausted(watch.points, settings):
             checkpoint.load_weights(model, latest)
         else:
@@ -139,12 +146,16 @@ def fit(
         say("  stopped by SIGTERM; the same command continues from the checkpoint")
         raise SystemExit(0)
     together.wait_for_everyone()
+    if trainer.sharded:
+        gathered = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+        model.config.use_cache = used_cache
+        return model, gathered
     if settings.choose != "last":
         checkpoint.load_weights(model, folder / BEST)
     if settings.lora is not None:
         model = model.merge_and_unload()
     model.config.use_cache = used_cache  # transformers switches it off while training
-    return model
+    return model, None
 
 
 def way_of_reading(model: Any, settings: Settings, plan: Plan) -> Reading:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 import transformers
-from accelerate.utils import gather_object
+from accelerate.utils import DistributedType, gather_object
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -365,12 +365,21 @@ class Trainer(transformers.Trainer):
         return metrics
 
     @property
+    def sharded(self) -> bool:
+        """Whether no process has all of the weights."""
+        kinds = (DistributedType.FSDP, DistributedType.DEEPSPEED)
+        return self.accelerator.distributed_type in kinds
+
+    @property
     def _folder(self) -> Path:
         return Path(str(self.args.output_dir))
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         partial = self._folder / f"{checkpoint.name_of(self.state.global_step)}.partial"
         assert self.optimizer is not None
+        if self.sharded:
+            say("  no checkpoint: weights are sharded (FSDP, DeepSpeed), only the end is saved")
+            return
         with checkpoint.writing(partial):
             if self.is_world_process_zero():
                 shutil.rmtree(partial, ignore_errors=True)

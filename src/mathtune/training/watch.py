@@ -32,7 +32,7 @@ class Watch(TrainerCallback):
         self.folder, self.plan, self.progress = folder, plan, progress
         self.settings = settings
         path = folder / CURVE
-        self.points = list(jsonl.read(path, Point)) if path.exists() else []
+        self.points = list(jsonl.read(path, Point)) if path.exists() and path.stat().st_size else []
         self.stopped = False
         self._due = False
         self._meter = bill.Meter()
