@@ -17,6 +17,7 @@ LAYERS = [
     {"errors", "records", "bill", "progress", "provenance", "version"},
     {"jsonl", "prompts", "stage", "settings"},
     {"samples", "answers", "objectives", "ranking", "metrics", "intervals", "judging"},
+    {"tokens"},
     {
         "expressions",
         "equations",
@@ -26,6 +27,7 @@ LAYERS = [
         "gathering",
         "matching",
         "measurement",
+        "unions",
     },
     {"data", "embedded", "fingerprint"},
     {"engines", "training"},

@@ -391,9 +391,23 @@ for _kind, _positional in (
     (Train, "examples"),
     (Sample, "problems"),
     (Score, "samples"),
-    (Collect, "samples"),
 ):
     _stage_command(_kind, _positional)
+
+
+@app.command(help=stage_help(Collect, "samples"))
+def collect(
+    arguments: FileAndAssignments = None,
+    rows: Annotated[
+        str | None,
+        typer.Option("--format", metavar="NAME", help="trl: also prompt/completion rows."),
+    ] = None,
+    config: Config = None,
+    out: Out = None,
+    redo: Redo = False,
+) -> None:
+    given = [*(arguments or []), *_assignments(format=rows)]
+    run_stage(Collect, "samples", given, config, out, redo)
 
 
 @app.command(help=two_uses(Grade, GRADE_FILE))

@@ -12,12 +12,14 @@ Model text is untrusted: it is cut into tokens and evaluated by `expressions.py`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
+from math import isnan
 from typing import NamedTuple
 
-from mathtune.expressions import DEEPEST, NoExpressionError, Token, evaluate
+from mathtune.expressions import HUNDREDTHS, NoExpressionError, evaluate
+from mathtune.tokens import ROUNDED, Token, tokenized
 
 TOLERANCE = 1e-3
 """How far apart two sides may be (Yuan et al. 2023, their code)."""
@@ -29,7 +31,7 @@ _LONGEST_KEPT = 400
 
 _ANNOTATION = re.compile(r"<<([^>]*)>>")
 _NEWLINE = re.compile(r"\\\\|\\(?:begin|end)\s*\{[^{}]*\}")
-_CONTINUED = re.compile(r"\n[\s&]*=")
+_CONTINUED = re.compile(r"(?:\n[\s&]*=|=[ \t&]*\n)[ \t]*(?!=)")
 
 
 class Equation(NamedTuple):
@@ -42,9 +44,10 @@ class Equation(NamedTuple):
 def equations(solution: str) -> list[Equation]:
     r"""The equations of a solution, in order: its `<<...>>` annotations, else those of its text.
 
-    A chain a = b = c gives a=b and b=c; a line that begins with = goes on with the line before.
-    Units and words around the mathematics are left out, and where they make it doubtful that a side
-    was read whole ("Total for day 4 = 2 * 16"), the equation is not called false.
+    A chain a = b = c gives a=b and b=c; a line that begins with = goes on with the line before, as
+    does one after a line that ends in it. Units and words around the mathematics are left out, and
+    where they make it doubtful that a side was read whole ("Total for day 4 = 2 * 16"), the
+    equation is not called false.
 
     Example:
         >>> equations(r"We get $12 \times 3 = 36$, that is 36 - 6 = 29 left.")
@@ -67,16 +70,17 @@ def value(expression: str) -> float | None:
         (3000.0, None)
     """
     try:
-        return evaluate(_tokens(expression))
+        found = evaluate(tokenized(expression))
     except NoExpressionError:
         return None
+    return None if found is None or isnan(found) else found
 
 
 def _lines(text: str) -> list[str]:
     """The lines that have an equals sign."""
     if "=" not in text:
         return []
-    text = _CONTINUED.sub(" =", _NEWLINE.sub("\n", text))
+    text = _CONTINUED.sub(" = ", _NEWLINE.sub("\n", text))
     return [line for line in text.split("\n") if "=" in line]
 
 
@@ -87,108 +91,30 @@ def _known_line(line: str) -> tuple[Equation, ...]:
 
 def _of_line(line: str) -> tuple[Equation, ...]:
     found = []
-    for run in _runs(_tokens(line)):
+    for run in _runs(tokenized(line)):
         sides = _sides(run)
         pairs = [_equation(left, right) for left, right in pairwise(sides)]
+        if any(pairs):
+            restated = [_restated(left, right) for left, right in pairwise(sides)]
+            pairs = [pair or again for pair, again in zip(pairs, restated, strict=True)]
         if not any(pairs) and len(sides) > 1:
             pairs = [_labelled(sides[1])]
         found += [equation for equation in pairs if equation is not None]
     return tuple(found)
 
 
-# ---- text to tokens
-
-
-class Rewrite(NamedTuple):
-    """A substitution, tried only where one of the characters `having` is in the text."""
-
-    having: str
-    pattern: re.Pattern[str]
-    replacement: str
-
-
-_STRIPPED = tuple(
-    Rewrite(having, re.compile(pattern), replacement)
-    for having, pattern, replacement in (
-        ("-*•.)#:", r"^[ \t]*(?:[-*•]|\d{1,2}[.)]|#+|Step \d+[:.])[ \t]+", ""),
-        ("\\&", r"\\(?:left|right|displaystyle|quad|qquad)(?![A-Za-z])|\\[,;:! ]|&", " "),
-        ("_", r"(?<=[A-Za-z})])_(?:\{[^{}]*\}|\w)", ""),
-        ("\\", r"\\(?:text\w*|math\w+|mbox|boxed|operatorname)\s*\{([^{}]*)\}", r" \1 "),
-        ("{", r"\{,\}", ","),
-    )
-)
-_REWRITTEN = tuple(
-    Rewrite(having, re.compile(pattern), replacement)
-    for having, pattern, replacement in (
-        ("\\×·∗⋅", r"\\(?:times|cdot|ast)(?![A-Za-z])|[×·∗⋅]", "*"),
-        ("\\÷", r"\\div(?![A-Za-z])|÷", "/"),
-        ("−–—", r"[−–—]", "-"),
-        ("\\", r"\\%", "%"),
-        ("\\$€£", r"\\[()\[\]]|\\?[$€£]", " "),
-        (" ", r"(?<![\d.])(\d{1,3}) (?=\d{3}(?: \d{3})*(?![\d.]))", r"\1"),
-        ("*", r"(?<=[\d)])\*\*(?=[\d(])", "^"),
-        ("*_", r"\*\*|__", " "),
-        ("xX", r"(?<=\d)\s*[xX]\s*(?=[\d(.])", "*"),
-        ("o", r"(?<=[\d%])\s+of\s+(?=[\d(])", "*"),
-        ("/", r"(?<![\d./^])(\d+)\s+(\d+)/(\d+)(?![\d/.])", r"(\1+\2/\3)"),
-        ("¢c", r"(?<=\d)\s*(?:cents?\b|¢|percent\b)", "%"),
-    )
-)
-_FRACTION = re.compile(r"\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
-_TOKEN = re.compile(
-    r"(?P<number>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![A-Za-z]{2})|\.\d+)"
-    r"|(?P<letter>(?<![A-Za-z\\'’])[A-Za-z](?![A-Za-z'’]))"
-    r"|(?P<operator>[-+*/^%])"
-    r"|(?P<open>[({])|(?P<close>[)}])"
-    r"|(?P<equals>(?<![<>!=:])=(?!=))"
-    r"|(?P<word>\\?[A-Za-z][A-Za-z'’-]*)"
-    r"|(?P<stop>\S)"
-)
-_ENGLISH = {"a", "A", "I"}
-
-
-def _tokens(text: str) -> list[Token]:
-    text = _rewritten(text, _STRIPPED)
-    for _ in range(DEEPEST):
-        text, count = _FRACTION.subn(r"((\1)/(\2))", text)
-        if count == 0:
-            break
-    text = _rewritten(text, _REWRITTEN)
-    found: list[Token] = []
-    end = 0
-    for match in _TOKEN.finditer(text):
-        kind = match.lastgroup or "stop"
-        glued = match.start() == end and bool(found)
-        if kind == "letter" and not _is_variable(text, match, glued):
-            kind = "word"
-        found.append(Token(kind, match.group(), glued))
-        end = match.end()
-    return found
-
-
-def _rewritten(text: str, rewrites: tuple[Rewrite, ...]) -> str:
-    for having, pattern, replacement in rewrites:
-        if any(character in text for character in having):
-            text = pattern.sub(replacement, text)
-    return text
-
-
-def _is_variable(text: str, match: re.Match[str], glued: bool) -> bool:
-    """A letter stands for a number where mathematics follows it, or a number is glued to it."""
-    after = text[match.end() : match.end() + 3].lstrip(" ")[:1]
-    if (after and after in "+-*/^=") or (glued and text[match.start() - 1].isdigit()):
-        return True
-    return match.group() not in _ENGLISH and (after in ("", ")", ".", ",", ";", "}") or glued)
-
-
 # ---- tokens to sides of equations
 
 
 class Run(NamedTuple):
-    """A stretch of mathematics with an equals sign; `after_word`: words stand right before it."""
+    """A stretch of mathematics with an equals sign; `after_word`: words stand right before it.
+
+    `torn`: what stands before it may belong to it: a function's name, a sign that is not known.
+    """
 
     tokens: list[Token]
     after_word: bool
+    torn: bool = False
 
 
 @dataclass(frozen=True)
@@ -201,8 +127,11 @@ class Side:
 
     @property
     def computes(self) -> bool:
-        """Whether it has an operator."""
-        return any(t.kind == "operator" and t.text != "%" for t in self.tokens)
+        """Whether it has an operator, or a bracket that multiplies: 2(3)."""
+        return any(t.kind == "operator" and t.text not in HUNDREDTHS for t in self.tokens) or any(
+            t.kind == "open" and before.kind in ("number", "close")
+            for before, t in pairwise(self.tokens)
+        )
 
 
 def _runs(tokens: list[Token]) -> list[Run]:
@@ -219,21 +148,31 @@ def _runs(tokens: list[Token]) -> list[Run]:
             continue
         position += 1
         if token.kind in ("word", "stop"):
-            if operand_before:
+            if operand_before and (token.kind == "word" or _is_unknown(token)):
                 run.tokens.append(token._replace(kind="word"))  # the last side's unit
             runs.append(run)
-            run = Run([], token.kind == "word")
+            after = tokens[position] if position < len(tokens) else token
+            applied = token.kind == "word" and after.kind == "open" and after.glued
+            run = Run([], token.kind == "word", applied or _is_unknown(token))
             continue
         if operand_before and (
             token.kind == "number" or (token.kind in ("letter", "open") and not token.glued)
         ):
             runs.append(run)
-            run = Run([], False)
+            run = Run([], False, torn=run.tokens[-1].kind != "word")
         run.tokens.append(token)
     runs.append(run)
     return [run for run in runs if any(token.kind == "equals" for token in run.tokens)]
 
 
+_INEXACT = {ROUNDED, "remainder", "r", "approximately"}
+"""Words after a number that say that it is not all there is."""
+_RELATIONS = (
+    r"\implies \Rightarrow \Longrightarrow \iff \Leftrightarrow \to \rightarrow \therefore "
+    r"\because \text \le \leq \ge \geq \lt \gt \ne \neq \approx \sim \equiv \hline \begin \end"
+)
+_SEPARATING = {*".,;:?<>≤≥≈≠→⇒[]\"'’“”‘", *_RELATIONS.split(" ")}
+"""Signs and LaTeX commands that end an expression; others may be a part of it: 5!, 2\\pi."""
 _OPERAND_ENDS = ("number", "letter", "close", "word")
 _MOST_WORDS = 3
 
@@ -246,7 +185,7 @@ def _unit(tokens: list[Token], position: int) -> list[Token]:
         token = tokens[number]
         if token.kind == "word":
             words += 1
-            if words > _MOST_WORDS:
+            if words > _MOST_WORDS or _is_unknown(token):
                 return []
         elif token.kind in ("equals", "close"):
             return unit
@@ -260,30 +199,40 @@ def _unit(tokens: list[Token], position: int) -> list[Token]:
     return []
 
 
+def _is_unknown(token: Token) -> bool:
+    """Whether it may compute something that is not understood here."""
+    may_compute = token.kind == "stop" or token.text.startswith("\\") or not token.text[0].isalpha()
+    return token.kind in ("stop", "word") and may_compute and token.text not in _SEPARATING
+
+
 def _sides(run: Run) -> list[Side]:
     """Cut at the equals signs."""
     sides: list[Side] = []
     tokens: list[Token] = []
-    for token in [*run.tokens, Token("equals", "=")]:
+    end = Token("equals", "=", glued=True)
+    for token in [*run.tokens, end]:
         if token.kind == "equals":
-            sides.append(_side(tokens, label_before=run.after_word and not sides))
+            ends = (not sides, token is end)
+            side = _side(tokens, ends, label_before=run.after_word and not sides)
+            sides.append(replace(side, whole=False) if run.torn and not sides else side)
             tokens = []
         else:
             tokens.append(token)
     return sides
 
 
-def _side(tokens: list[Token], *, label_before: bool) -> Side:
+def _side(tokens: list[Token], ends: tuple[bool, bool], *, label_before: bool) -> Side:
+    """`ends`: whether it is the first side of its equation, and whether the last."""
     unit = tokens[-1].text if tokens and tokens[-1].kind == "word" else ""
-    kept = _balanced([token for token in tokens if token.kind != "word"])
-    whole = True
-    while kept and kept[-1].kind == "operator" and kept[-1].text != "%":
+    kept, whole = _balanced([token for token in tokens if token.kind != "word"], ends)
+    whole = whole and unit.lower() not in _INEXACT and not any(map(_is_unknown, tokens))
+    while kept and kept[-1].kind == "operator" and kept[-1].text not in HUNDREDTHS:
         kept.pop()
         whole = False
     # A dash that does not touch its number is a dash, not a sign.
     while kept and kept[0].kind == "operator" and not _is_sign(kept):
+        whole = whole and kept[0].text == "-" and not label_before
         kept.pop(0)
-        whole = not label_before
     side = Side(kept, unit, whole)
     # "Total for day 4 = ...": the number belongs to the words.
     return Side(kept, unit, False) if label_before and not side.computes else side
@@ -293,21 +242,23 @@ def _is_sign(tokens: list[Token]) -> bool:
     return tokens[0].text == "-" and len(tokens) > 1 and tokens[1].glued
 
 
-def _balanced(tokens: list[Token]) -> list[Token]:
-    """Without brackets that do not match within the side."""
-    kept: list[Token] = []
+def _balanced(tokens: list[Token], ends: tuple[bool, bool]) -> tuple[list[Token], bool]:
+    """Without brackets that do not match within the side, and whether these stood around it all."""
+    dropped: list[int] = []
     open_at: list[int] = []
-    for token in tokens:
-        if token.kind == "close":
-            if not open_at:
-                continue
+    for position, token in enumerate(tokens):
+        if token.kind == "open":
+            open_at.append(position)
+        elif token.kind == "close" and open_at:
             open_at.pop()
-        elif token.kind == "open":
-            open_at.append(len(kept))
-        kept.append(token)
-    for position in reversed(open_at):
-        del kept[position]
-    return kept
+        elif token.kind == "close":
+            dropped.append(position)
+    kept = [t for at, t in enumerate(tokens) if at not in dropped and at not in open_at]
+    first, last = ends
+    around = (not dropped or (last and dropped[0] >= len(kept))) and (
+        not open_at or (first and open_at == list(range(len(open_at))))
+    )
+    return kept, around
 
 
 # ---- sides to equations
@@ -327,7 +278,7 @@ def _equation(left: Side, right: Side) -> Equation | None:
     text = f"{_written(left.tokens)}={_written(right.tokens)}"
     if symbolic:
         return Equation(text, None)
-    if not agree and (_differ_in_unit(left, right) or not left.whole or not right.whole):
+    if agree is False and (_differ_in_unit(left, right) or not left.whole or not right.whole):
         return None
     return Equation(text, agree)
 
@@ -337,6 +288,19 @@ def _differ_in_unit(left: Side, right: Side) -> bool:
     if left.unit and (right.computes or not left.computes):
         return True
     return bool(left.unit and right.unit) and left.unit != right.unit
+
+
+def _restated(left: Side, right: Side) -> Equation | None:
+    """A number restated within a chain that computes: `5 * 2 = 10 = 11`; None for the same one."""
+    if not (left.whole and right.whole) or left.unit != right.unit:
+        return None
+    text, again = _written(left.tokens), _written(right.tokens)
+    if not text or not again or text == again or left.computes or right.computes:
+        return None
+    try:
+        return Equation(f"{text}={again}", _agree(left.tokens, right.tokens))
+    except NoExpressionError:
+        return None
 
 
 def _labelled(side: Side) -> Equation | None:
@@ -350,17 +314,21 @@ def _labelled(side: Side) -> Equation | None:
     return Equation(f"={_written(side.tokens)}", None)
 
 
-def _agree(left: list[Token], right: list[Token]) -> bool:
-    """Whether two sides are equal, reading a percent sign as hundredths or as a mere label."""
+def _agree(left: list[Token], right: list[Token]) -> bool | None:
+    """Whether two sides are equal, a percent or cent sign being hundredths or a mere label.
+
+    None where a side's value is not known.
+    """
     lefts = [evaluate(left, percent=percent) for percent in _readings(left)]
     rights = [evaluate(right, percent=percent) for percent in _readings(right)]
-    return any(
-        a is not None and b is not None and abs(a - b) < TOLERANCE for a in lefts for b in rights
-    )
+    known = [(a, b) for a in lefts for b in rights if not (isnan(a or 0.0) or isnan(b or 0.0))]
+    if not known:
+        return None
+    return any(a is not None and b is not None and abs(a - b) < TOLERANCE for a, b in known)
 
 
 def _readings(tokens: list[Token]) -> tuple[float, ...]:
-    return (0.01, 1.0) if any(token.text == "%" for token in tokens) else (1.0,)
+    return (0.01, 1.0) if any(token.text in HUNDREDTHS for token in tokens) else (1.0,)
 
 
 def _written(tokens: list[Token]) -> str:
@@ -369,6 +337,8 @@ def _written(tokens: list[Token]) -> str:
 
 
 def _number(text: str) -> str:
+    if "e" in text:
+        return text
     whole, _, decimals = text.replace(",", "").partition(".")
     whole, decimals = whole.lstrip("0") or "0", decimals.rstrip("0")
     return f"{whole}.{decimals}" if decimals else whole

@@ -1,4 +1,4 @@
-"""Arithmetic in model text, evaluated safely: tokens and a recursive descent, never `eval`.
+"""Arithmetic in model text, evaluated safely: a recursive descent over tokens, never `eval`.
 
 Under `equations.py`, which finds the expressions.
 """
@@ -7,19 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from mathtune.tokens import Token
 
 DEEPEST = 40
 """Brackets and exponents nested deeper than this are no expression."""
 
 
-class Token(NamedTuple):
-    """`kind` is one of number, letter, operator, open, close, equals, word, stop."""
-
-    kind: str
-    text: str
-    glued: bool = False
-    """Whether it follows the token before it without a space."""
+HUNDREDTHS = ("%", "¢")
 
 
 class NoExpressionError(Exception):
@@ -29,8 +24,10 @@ class NoExpressionError(Exception):
 def evaluate(tokens: Sequence[Token], *, percent: float = 0.01) -> float | None:
     """The value of + - * / ^ ( ) % over numbers; `percent` is what a percent sign multiplies by.
 
-    None where there is no value: a letter, a division by 0, an overflow. A number before a bracket
-    or a letter multiplies it. ^ binds to the right. With percent = 0.01, `100 - 20%` is 80.
+    None where there is no value: a division by 0. nan where it is not known here: a letter, a root
+    of a negative number, a number too large. A number before a bracket
+    or a letter multiplies it. ^ binds to the right. With percent = 0.01, `100 - 20%` is 80. A cent
+    sign multiplies like a percent sign, but 3 + 50¢ is 3.5.
 
     Raises:
         NoExpressionError: the tokens are no expression.
@@ -42,11 +39,13 @@ def evaluate(tokens: Sequence[Token], *, percent: float = 0.01) -> float | None:
     parser = _Parser(tokens, percent)
     try:
         found = parser.sum()
-    except (ZeroDivisionError, OverflowError):
+    except ZeroDivisionError:
         return None
+    except OverflowError:
+        return math.nan
     if parser.at < len(tokens):
         raise NoExpressionError
-    return found if math.isfinite(found) else None
+    return found if math.isfinite(found) else math.nan
 
 
 class _Parser:
@@ -118,7 +117,7 @@ class _Parser:
             self.at += 1
         else:
             raise NoExpressionError
-        while self._peek() == "%":
+        while self._peek() in HUNDREDTHS:
             self.at += 1
             found *= self._percent
         return found

@@ -16,7 +16,7 @@ Form = Literal["auto", "plain", "alpaca", "minerva", "chat"]
 CORRECT = " correct"
 INCORRECT = " incorrect"
 
-_SOLVER = {
+FIXED = {
     "plain": "Problem: {problem}\nSolution:\n",
     "alpaca": (
         "Below is an instruction that describes a task. "
@@ -25,6 +25,7 @@ _SOLVER = {
     ),
     "minerva": "Problem:\n{problem}\n\nSolution:\n",
 }
+"""The solver's forms that need no tokenizer."""
 _CANDIDATE = "Here is a math problem: {problem}\nHere is a candidate solution: {solution}"
 _VERDICT = "The above candidate solution is"
 
@@ -65,7 +66,7 @@ def solver(problem: str, *, form: Form, tokenizer: ChatTokenizer) -> str:
     form = resolve(form, tokenizer)
     if form == "chat":
         return _chat(problem, tokenizer)
-    return _SOLVER[form].replace("{problem}", problem)
+    return FIXED[form].replace("{problem}", problem)
 
 
 def exemplar(problem: str, solution: str, *, form: Literal["plain", "minerva"]) -> str:

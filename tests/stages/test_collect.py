@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from mathtune import jsonl
+from mathtune.cli import app
 from mathtune.errors import InputError
 from mathtune.records import Example, Graded, Labelled, Pair, Problem, Row, Sample, Verdict
 from mathtune.stage import Columns
@@ -146,7 +148,8 @@ def test_rows_do_not_depend_on_the_order_of_files_and_rows(tmp_path: Path, keep:
         p: [(f"{p} {i} <<{i}+1={i + 1}>>", "8" if i % 2 else "7") for i in range(9)] for p in "abc"
     }
     two: Texts = {
-        p: [(f"{p}, {i}: <<{i}+1={i + 1}>>", "8" if i % 2 else "7") for i in range(9)] for p in "cb"
+        p: [(f"{p}, {i}: <<{i}+1={i + 1}>>", "8" if i % 2 else "7") for i in range(9)]
+        for p in "cab"
     }
     shuffled = {p: rng.sample(one[p], len(one[p])) for p in "cab"}
     kinds: dict[str, type[Row]] = {"pairs": Pair, "labelled": Labelled, "paths": Example}
@@ -216,7 +219,10 @@ def test_ablations_of_paths(tmp_path: Path) -> None:
 
 
 def test_a_union_is_deduplicated_together_and_remembers_its_sources(tmp_path: Path) -> None:
-    small = write(tmp_path / "small", {"a": [("s <<4+4=8>>", "8"), ("s <<2*4=8>>", "8")]})
+    small = write(
+        tmp_path / "small",
+        {"a": [("s <<4+4=8>>", "8"), ("s <<2*4=8>>", "8")], "b": [("none", "7")]},
+    )
     large = write(tmp_path / "large", {"a": [("l <<4+4=8>>", "8")], "b": [("l <<9-1=8>>", "8")]})
     rows, counts = collect(tmp_path / "x", Example, (small, large), keep="paths", gold=False)
     assert len(rows) == 3
@@ -228,8 +234,8 @@ def test_a_union_is_deduplicated_together_and_remembers_its_sources(tmp_path: Pa
 
 
 def test_completions_for_other_trainers(tmp_path: Path) -> None:
-    rows, _ = collect(tmp_path / "x", Example, PATHS, keep="paths", completions=True)
-    found = list(jsonl.read(tmp_path / "x" / "completions.jsonl", Completion))
+    rows, _ = collect(tmp_path / "x", Example, PATHS, keep="paths", format="trl")
+    found = list(jsonl.read(tmp_path / "x" / "trl.jsonl", Completion))
     assert [row.completion for row in found] == [row.solution for row in rows]
     assert found[0].prompt == "Problem: A?\nSolution:\n"
 
@@ -239,6 +245,36 @@ def test_bad_input_is_refused(tmp_path: Path) -> None:
         collect(tmp_path / "x", Pair, {**MANY, "z": MANY["a"]}, keep="pairs")
     with pytest.raises(InputError, match="problem 'a' has 6 samples; expected at least k = 7"):
         collect(tmp_path / "y", Example, PATHS, keep="paths", k=7)
+    other = write(tmp_path / "other", {"a": PATHS["a"]})
+    same = write(tmp_path / "same", PATHS)
+    with pytest.raises(InputError, match="a union needs the same problems"):
+        collect(tmp_path / "v", Example, (same, other), keep="paths")
+    jsonl.write(tmp_path / "test.jsonl", [Problem(id="t", problem=" b? ", answer="8")])
+    with pytest.raises(InputError, match="1 training problems are test problems, 'b' for one"):
+        collect(tmp_path / "u", Example, PATHS, keep="paths", test=tmp_path / "test.jsonl")
     ungraded = (write(tmp_path / "w", PATHS)[0],)
     with pytest.raises(InputError, match="not graded"):
         collect(tmp_path / "z", Example, (ungraded,), keep="paths")
+
+
+def test_the_first_k_are_those_of_the_least_index(tmp_path: Path) -> None:
+    columns = write(tmp_path / "drafts", PATHS)
+    whole, _ = collect(tmp_path / "x", Example, (columns,), keep="paths", k=2, gold=False)
+    reversed_rows = (tmp_path / "again" / "samples.jsonl", tmp_path / "again" / "grades.jsonl")
+    (tmp_path / "again").mkdir()
+    jsonl.write(reversed_rows[0], list(jsonl.read(columns[0], Sample))[::-1])
+    jsonl.write(reversed_rows[1], list(jsonl.read(columns[1], Graded))[::-1])
+    again, _ = collect(tmp_path / "y", Example, (reversed_rows,), keep="paths", k=2, gold=False)
+    assert [row.solution for row in whole] == [row.solution for row in again]
+
+
+def test_the_command_unites_and_writes_rows_for_trl(tmp_path: Path) -> None:
+    jsonl.write(tmp_path / "problems.jsonl", PROBLEMS)
+    sets = [write(tmp_path / name, PATHS) for name in ("one", "two")]
+    samples = ";".join(",".join(map(str, columns)) for columns in sets)
+    arguments = [f"problems={tmp_path / 'problems.jsonl'}", "keep=paths", "--format", "trl"]
+    done = CliRunner().invoke(app, ["collect", samples, *arguments, "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    rows = list(jsonl.read(tmp_path / "out" / "trl.jsonl", Completion))
+    assert len(rows) == 6
+    assert rows[0] == Completion(prompt="Problem: A?\nSolution:\n", completion="Gold: <<4+4=8>>")

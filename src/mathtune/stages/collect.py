@@ -6,27 +6,29 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mathtune import jsonl
+from mathtune import jsonl, prompts
+from mathtune.data.near import refuse_shared, report_near
 from mathtune.errors import InputError
 from mathtune.paths import Rule, path_of, selection
 from mathtune.prefixes import right_beginnings, wrong_beginnings
 from mathtune.records import Example, Labelled, Pair, Problem, Row, Verdict
-from mathtune.samples import Joined, read_groups, read_problems, read_samples
+from mathtune.samples import read_problems
 from mathtune.stage import Columns, File, Stage
+from mathtune.unions import Candidate, named, united
 
+TRL = "trl.jsonl"
 FILES = {"pairs": "pairs.jsonl", "labelled": "labelled.jsonl", "paths": "examples.jsonl"}
 
 
 def _as_union(value: Any) -> Any:
-    """One set of columns is a union of one."""
+    """One set of columns is a union of one; `a.jsonl,b.jsonl;c.jsonl,d.jsonl` is one of two."""
     if isinstance(value, str):
-        return (value,)
+        return tuple(value.split(";"))
     if isinstance(value, tuple | list) and value and isinstance(value[0], Path):
         return (tuple(value),)
     return value
@@ -41,7 +43,8 @@ class Collect(Stage[Path]):
     problems: File
     """The training problems. Samples of any other problem are refused: they would leak."""
     samples: Annotated[tuple[Columns, ...], BeforeValidator(_as_union)]
-    """Graded samples; several sets (of several models) are united, each row naming its source."""
+    """Graded samples, `samples.jsonl,grades.jsonl`; several sets (of several models), separated by
+    `;`, are united, each row naming its source."""
     keep: Literal["pairs", "labelled", "paths"]
     """pairs: a right and a wrong solution (margin losses). labelled: as many right as wrong ones
     (cross-entropy). paths: gold and one correct solution for each distinct path (RFT)."""
@@ -64,15 +67,21 @@ class Collect(Stage[Path]):
     """Use only the first k samples of a problem in each set; None: all."""
     most: int | None = Field(default=None, ge=1)
     """paths: keep at most so many of a problem, drawn at random; None: all."""
-    completions: bool = False
-    """paths: also write `completions.jsonl`, prompt and completion, as other trainers read."""
+    test: File | None = None
+    """The test problems: refused among the training problems; near ones are reported."""
+    format: Literal["mathtune", "trl"] = "mathtune"
+    """paths: trl also writes `trl.jsonl`, prompt and completion, which other trainers read."""
+    prompt: Literal["plain", "alpaca"] = "plain"
+    """The form of the prompts in `trl.jsonl`; see mathtune.prompts."""
     seed: int = 0
     """Seed of every draw."""
 
     @model_validator(mode="after")
     def _check(self) -> Collect:
-        if self.rule == "published" and len(self.samples) > 1 and not self.dedup:
+        if self.rule == "published" and not self.dedup:
             raise ValueError("rule 'published' selects paths; it has no meaning without dedup")
+        if self.format == "trl" and self.keep != "paths":
+            raise ValueError("format 'trl' is of paths; pairs and labels are no completions")
         return self
 
     def outputs(self, folder: Path) -> Path:
@@ -83,26 +92,40 @@ class Collect(Stage[Path]):
         """Collect; the metrics count what was kept and everything that was dropped.
 
         Raises:
-            InputError: samples are not graded, are of other problems, or are fewer than k.
+            InputError: samples are not graded, are of other problems, or are fewer than k; test
+            problems are among the training problems.
         """
         problems = read_problems(self.problems)
-        sources = _named(self.samples)
+        near = {} if self.test is None else self._near(problems, self.test)
+        sources = named(self.samples)
         counts: Counter[str] = Counter()
         groups = united(sources, problems, k=self.k)
         if self.keep == "paths":
             paths = Paths(self, counts)
             jsonl.write(self.outputs(folder), paths.rows(problems, groups))
-            if self.completions:
+            if self.format == "trl":
                 examples = jsonl.read(self.outputs(folder), Example)
-                jsonl.write(folder / "completions.jsonl", map(_completion, examples))
-            return {**dict(counts), **paths.summary(sources)}
+                jsonl.write(folder / TRL, map(self._completion, examples))
+            return {**dict(counts), **paths.summary(sources), **near}
         jsonl.write(self.outputs(folder), self._judged(problems, groups, counts))
         if not counts["rows"]:
             raise InputError(
                 f"{sources[0][1][0]}: no problem has both a right and a wrong solution "
                 f"({counts['only_right']} only right, {counts['only_wrong']} only wrong)."
             )
-        return dict(counts)
+        return {**dict(counts), **near}
+
+    def _near(self, problems: dict[str, Problem], test: Path) -> dict[str, Any]:
+        """Refuse test problems among the training problems; report those that are nearly one."""
+        known = read_problems(test)
+        refuse_shared(problems, known, what=f"{self.problems}, with {test}")
+        return {"near_test": report_near(problems.values(), known.values())}
+
+    def _completion(self, example: Example) -> Completion:
+        return Completion(
+            prompt=prompts.FIXED[self.prompt].replace("{problem}", example.problem),
+            completion=example.solution,
+        )
 
     def _judged(
         self,
@@ -157,16 +180,6 @@ class Collect(Stage[Path]):
             right, wrong = _beginnings(right_texts, wrong_texts, rng, counts)
             right_texts, wrong_texts = right_texts + right, wrong_texts + wrong
         return list(zip(right_texts, wrong_texts, strict=True))
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What collecting needs of a sample. `answer` stands for its cluster."""
-
-    text: str
-    verdict: Verdict
-    answer: str | None
-    source: str
 
 
 class Completion(Row, frozen=True):
@@ -279,94 +292,6 @@ def drawing(problem_id: str, seed: int) -> random.Random:
     return random.Random(digest)
 
 
-def united(
-    sources: Sequence[tuple[str, Columns]], problems: dict[str, Problem], *, k: int | None
-) -> Iterator[tuple[str, list[Candidate]]]:
-    """Yield every problem, in the problem file's order, with its samples of all sources.
-
-    Sources are read side by side. Only where one's order differs from the problem file's are its
-    samples held until their turn comes.
-
-    Raises:
-        InputError: samples of problems that are not in the problem file, not graded, or fewer than
-        k.
-    """
-    streams = []
-    for name, columns in sources:
-        present = _problem_ids(columns, problems)
-        streams.append(_Stream(read_groups(columns), present, name, columns[0], k))
-    for problem_id in problems:
-        yield problem_id, [c for stream in streams for c in stream.take(problem_id)]
-
-
-def _problem_ids(columns: Columns, problems: dict[str, Problem]) -> set[str]:
-    found = {joined.sample.problem_id for joined in read_samples(columns[:1])}
-    unknown = found - problems.keys()
-    if unknown:
-        raise InputError(
-            f"{columns[0]}: samples of {len(unknown)} problems that are not in the problem file, "
-            f"{min(unknown)!r} for one; training on them would be leakage."
-        )
-    return found
-
-
-class _Stream:
-    """One source's groups, given out by problem."""
-
-    def __init__(
-        self,
-        groups: Iterator[tuple[str, list[Joined]]],
-        present: set[str],
-        name: str,
-        path: Path,
-        k: int | None,
-    ) -> None:
-        self._groups, self._present, self._name, self._path, self._k = (
-            groups,
-            present,
-            name,
-            path,
-            k,
-        )
-        self._held: dict[str, list[Candidate]] = {}
-
-    def take(self, problem_id: str) -> list[Candidate]:
-        """The problem's candidates in this source; none where it was not sampled."""
-        if problem_id not in self._present:
-            return []
-        while problem_id not in self._held:
-            found, rows = next(self._groups)
-            self._held[found] = self._candidates(found, rows)
-        return self._held.pop(problem_id)
-
-    def _candidates(self, problem_id: str, rows: Sequence[Joined]) -> list[Candidate]:
-        if self._k is not None:
-            if len(rows) < self._k:
-                raise InputError(
-                    f"{self._path}: problem {problem_id!r} has {len(rows)} samples; "
-                    f"expected at least k = {self._k}."
-                )
-            rows = rows[: self._k]
-        found = []
-        for row in rows:
-            grade = row.grade
-            if grade is None:
-                raise InputError(f"{self._path}: its samples are not graded; run grade first.")
-            found.append(Candidate(row.sample.text, grade.verdict, grade.answer, self._name))
-        return found
-
-
-def _named(samples: Sequence[Columns]) -> list[tuple[str, Columns]]:
-    """Name each set after its step's folder; sets of one folder are numbered."""
-    names = [columns[0].parent.name or columns[0].stem for columns in samples]
-    seen: Counter[str] = Counter()
-    named = []
-    for name, columns in zip(names, samples, strict=True):
-        seen[name] += 1
-        named.append((name if seen[name] == 1 else f"{name}-{seen[name]}", columns))
-    return named
-
-
 def _beginnings(
     rights: list[str], wrongs: list[str], rng: random.Random, counts: Counter[str]
 ) -> tuple[list[str], list[str]]:
@@ -384,9 +309,3 @@ def _beginnings(
 def _distinct(candidates: Iterable[Candidate]) -> dict[str, str | None]:
     """Text -> answer, each text once."""
     return {candidate.text: candidate.answer for candidate in candidates}
-
-
-def _completion(example: Example) -> Completion:
-    return Completion(
-        prompt=f"Problem: {example.problem}\nSolution:\n", completion=example.solution
-    )

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mathtune import jsonl
 from mathtune.data import gsm8k, hub, local, math, prm800k
+from mathtune.data.near import report_near
 from mathtune.data.rows import SPLIT_NAMES, normalized, read_folder, read_rows, to_problems
 from mathtune.data.splits import SPLITS, Split, Splits, apart, draw_out, limited
 from mathtune.errors import InputError
@@ -140,6 +141,7 @@ class Prepare(Stage[Data]):
         metrics: dict[str, Any] = {split: _counts(parts[split]) for split in SPLITS}
         metrics["solutions"] = _solution_counts(solutions)
         metrics["shared_problems_dropped"] = dict(splits.dropped)
+        metrics["near_test"] = report_near(parts["train"], parts["test"])
         if release is not None:
             metrics["prm800k_records"] = dict(sorted(release["train"].counts.items()))
             labelled = release["train"].labelled(parts["train"], seed=self.seed)

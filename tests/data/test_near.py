@@ -1,0 +1,27 @@
+"""Near-duplicates across splits: the same numbers and almost the same words."""
+
+from __future__ import annotations
+
+from mathtune.data.near import near
+from mathtune.records import Problem
+
+STORY = "Ann buys 3 red apples and 4 green pears at the market, and eats 2 of them. How many stay?"
+
+
+def problem(name: str, text: str) -> Problem:
+    return Problem(id=name, problem=text, answer="5")
+
+
+def test_near_means_the_same_numbers_and_almost_the_same_words() -> None:
+    test = [problem("t", STORY), problem("u", "What is 1 + 1?")]
+    found = near(
+        [
+            problem("reworded", STORY.replace("eats", "ate")),
+            problem("other-numbers", STORY.replace("3", "5")),
+            problem(
+                "same-numbers", "Bob has 3 dogs, 4 cats and 2 birds. How many animals are there?"
+            ),
+        ],
+        test,
+    )
+    assert [(ours, theirs) for ours, theirs, _ in found] == [("reworded", "t")]
