@@ -7,7 +7,7 @@ LIMIT ?= 900
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart quickstart-full smollm2 test quick-test test-vllm test-ray vllm-env ray-env check fix docs clean
+.PHONY: help quickstart quickstart-full ladder smollm2 test quick-test test-vllm test-ray vllm-env ray-env check fix docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -17,6 +17,9 @@ quickstart: $(VENV)/train ## Install, then both papers on the embedded model (5 
 
 quickstart-full: $(VENV)/train ## The same with more samples and three seeds (an hour, two cores)
 	$(BIN)/mathtune run quickstart-full
+
+ladder: $(VENV)/train ## Pre-train seven tiny base models for the scaling study (half an hour, two cores)
+	OMP_NUM_THREADS=1 $(BIN)/python -m mathtune.embedded.ladder --out models/ladder
 
 smollm2: models/smollm2/config.json ## Fetch and convert a small real model, SmolLM2-135M-Instruct
 

@@ -24,6 +24,7 @@ LAYERS = [
         "paths",
         "prefixes",
         "scaling",
+        "claims",
         "gathering",
         "matching",
         "measurement",
@@ -32,7 +33,7 @@ LAYERS = [
     {"data", "embedded", "fingerprint"},
     {"engines", "training"},
     {"run", "stages", "solving"},
-    {"report", "recipes", "overview", "elsewhere", "reference", "comparing"},
+    {"report", "recipes", "overview", "elsewhere", "reference", "comparing", "forecast"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

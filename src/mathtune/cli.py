@@ -23,11 +23,13 @@ from mathtune.progress import console, output, say
 from mathtune.recipes import RECIPES, resolve
 from mathtune.run import execute, missing, run_recipe
 from mathtune.stage import Stage, validated
+from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect
 from mathtune.stages.exemplars import Exemplars
 from mathtune.stages.grade import Grade
 from mathtune.stages.halve import Halve
 from mathtune.stages.measure import Measure
+from mathtune.stages.part import Part
 from mathtune.stages.prepare import Prepare
 from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
@@ -106,13 +108,15 @@ def run(
     assignments: Assignments = None,
     config: Config = None,
     out: Annotated[Path | None, typer.Option(help="The run folder, else runs/<recipe>.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the steps only.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the steps and their predicted bill only.")
+    ] = False,
     redo: Annotated[
         list[str] | None, typer.Option(help="A step to make again, with what hangs on it.")
     ] = None,
     ray: OnRay = False,
 ) -> None:
-    """Run a recipe: quickstart, liu2023, yuan2023.
+    """Run a recipe: quickstart, liu2023, yuan2023, scaling.
 
     Finished steps are skipped, an interrupted one goes on where it was. Example:
 
@@ -133,7 +137,10 @@ def run(
     from mathtune.overview import plan_table
 
     if dry_run:
+        from mathtune import forecast
+
         output.print(plan_table(done))
+        output.print(forecast.table(done, speed=found.speed))
         return
     page = report.build(folder)
     for table in report.terminal(folder):
@@ -391,6 +398,8 @@ for _kind, _positional in (
     (Train, "examples"),
     (Sample, "problems"),
     (Score, "samples"),
+    (Part, "examples"),
+    (Bits, "text"),
 ):
     _stage_command(_kind, _positional)
 

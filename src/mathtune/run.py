@@ -178,6 +178,7 @@ class Run:
 def missing(name: str | Path) -> bool:
     """Whether this is a path that is not there; what looks like none may be a hub's name."""
     looks = isinstance(name, Path) or name.startswith(("/", "./", "../", "~"))
+    looks = looks or str(name).count("/") > 1
     return (looks or str(name).endswith(FILES)) and not Path(name).expanduser().exists()
 
 

@@ -57,7 +57,7 @@ def line(x: ArrayLike, y: ArrayLike) -> Line:
         >>> line([1, 2, 3], [2, 4, 6])
         Line(intercept=0.0, slope=2.0, r2=1.0)
     """
-    intercepts, slopes, r2s = _lines(np.asarray(x, dtype=float), np.asarray(y, dtype=float)[None])
+    intercepts, slopes, r2s = lines(np.asarray(x, dtype=float), np.asarray(y, dtype=float)[None])
     return Line(float(intercepts[0]), float(slopes[0]), float(r2s[0]))
 
 
@@ -82,7 +82,7 @@ def fit_over_points(
     rng = np.random.default_rng(seed)
     drawn = rng.integers(0, len(xs), size=(resamples, len(xs)))
     usable = drawn[np.ptp(xs[drawn], axis=1) > 0]
-    found = [_lines(xs[rows], ys[rows][None]) for rows in usable]
+    found = [lines(xs[rows], ys[rows][None]) for rows in usable]
     slopes = np.array([part[1][0] for part in found])
     r2s = np.array([part[2][0] for part in found])
     whole = line(xs, ys)
@@ -97,7 +97,7 @@ def fit_over_problems(
     `values` float (P, points): every problem's value at every point, so that points share problems.
     """
     xs = np.asarray(x, dtype=float)
-    _, slopes, r2s = _lines(xs, resampled_means(values, resamples=resamples, seed=seed))
+    _, slopes, r2s = lines(xs, resampled_means(values, resamples=resamples, seed=seed))
     whole = line(xs, values.mean(axis=0))
     return Fit(whole, _interval(whole.slope, slopes), _interval(whole.r2, r2s))
 
@@ -117,7 +117,7 @@ def better_predictor(
     means = resampled_means(values, resamples=resamples, seed=seed)
     whole = values.mean(axis=0)
     first, second = (np.asarray(x, dtype=float) for x in (ours, theirs))
-    differences = _lines(first, means)[2] - _lines(second, means)[2]
+    differences = lines(first, means)[2] - lines(second, means)[2]
     return _interval(line(first, whole).r2 - line(second, whole).r2, differences)
 
 
@@ -175,7 +175,7 @@ def sampling_flops(
     return samples * (read + write)
 
 
-def _lines(x: Floats, ys: Floats) -> tuple[Floats, Floats, Floats]:
+def lines(x: Floats, ys: Floats) -> tuple[Floats, Floats, Floats]:
     """Intercept, slope and r2, float (R,) each, of lines through the rows of `ys` (R, points)."""
     centred = x - x.mean()
     spread = float(centred @ centred)

@@ -11,6 +11,7 @@ from mathtune.errors import InputError
 from mathtune.recipes.liu2023 import Liu2023, liu2023
 from mathtune.recipes.parts import SHORT, Settings
 from mathtune.recipes.quickstart import Quickstart, quickstart
+from mathtune.recipes.scaling import Scaling, scaling
 from mathtune.recipes.yuan2023 import Yuan2023, yuan2023
 from mathtune.run import Overrides, Run
 from mathtune.settings import merged
@@ -31,6 +32,7 @@ RECIPES = {
     "quickstart": Recipe(Quickstart, quickstart),
     "liu2023": Recipe(Liu2023, liu2023),
     "yuan2023": Recipe(Yuan2023, yuan2023),
+    "scaling": Recipe(Scaling, scaling),
 }
 
 
@@ -41,6 +43,8 @@ class Resolved:
     name: str
     compose: Callable[[Run], None]
     overrides: Overrides
+    speed: float
+    """FLOP/s, for the predicted bill."""
 
 
 def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Resolved:
@@ -76,7 +80,7 @@ def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Re
                 f"{key}: no such setting; settings are {', '.join(fields)}, and those of steps."
             )
     filled = validated(recipe.config, own)
-    return Resolved(name, lambda run: recipe.compose(run, filled), overrides)
+    return Resolved(name, lambda run: recipe.compose(run, filled), overrides, filled.speed)
 
 
 def _everywhere(overrides: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mathtune.prompts import Form
 from mathtune.run import Run
@@ -57,6 +57,9 @@ class Settings(BaseModel):
     prepare's settings. `split`, `fields` and `limit` are short for `data.split` and so on."""
     how: Drawing = Drawing()
     """Temperature and top-p on validation and test; 0.6 and 0.95 in Liu et al."""
+    speed: float = Field(default=8e13, gt=0)
+    """FLOP/s that the device reaches, for the hours that `--dry-run` predicts. 8e13: an A100 in
+    Table 4 of Yuan et al. 2023 (SFT of 7B parameters: 1.7e17 FLOPs in 0.6 hours)."""
 
     @model_validator(mode="before")
     @classmethod

@@ -2,18 +2,26 @@
 
     mathtune run yuan2023 model=embedded data=arithmetic k=16
     mathtune run yuan2023 model=HuggingFaceTB/SmolLM2-135M data=gsm8k
+    mathtune run yuan2023 --config yuan2023-small     the embedded model, two CPU cores
 
-SFT and RFT always start from the base model. `generators` are further models whose right paths join
-the union (U13B-style); each RFT row stands beside SFT with as many updates.
+Everything is trained from the base model: SFT, RFT for each k, RFT without dedup, and RFT on unions
+(U13B-style) of the paths of several generators, which are further models or further seeds. Each RFT
+row stands beside SFT with as many updates. `study` makes the paper's tables and figures.
 """
 
 from __future__ import annotations
 
-from mathtune.recipes.parts import Drawing, Settings, row
+from collections.abc import Sequence
+
+from mathtune.claims import Kind
+from mathtune.recipes.parts import Drawing, Settings
+from mathtune.recipes.points import Points, labels
 from mathtune.run import Run
 from mathtune.samples import Columns
+from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
+from mathtune.stages.prepare import Data
 from mathtune.stages.sample import Sample
 from mathtune.stages.train import Train
 
@@ -22,11 +30,19 @@ class Yuan2023(Settings):
     """Settings of `yuan2023`."""
 
     generators: tuple[str, ...] = ()
-    """Further base models; each is fine-tuned and sampled too, and its right paths join a union."""
+    """Further base models; each is fine-tuned and sampled too, and its right paths join unions."""
+    generator_seeds: tuple[int, ...] = ()
+    """Further seeds of the base model's own SFT and samples, which join unions as generators do."""
+    unions: tuple[int, ...] = ()
+    """Numbers of generators to unite, the base model's own first; none: all of them."""
     k: int = 100
-    """Samples per training problem and model."""
+    """Samples per training problem and generator."""
     ks: tuple[int, ...] = ()
     """Smaller k to fine-tune on as well, each with the first k samples (their Table 2)."""
+    dedup_control: bool = True
+    """Also train on all right samples of k, repeated paths and all (their "no dedup")."""
+    shots: int = 8
+    """Exemplars of the few-shot baseline, from the training problems' beginning; 0: no such row."""
     n: int = 100
     """Samples per test problem, for maj1@n."""
     how: Drawing = Drawing(temperature=0.7, top_p=1.0)
@@ -34,32 +50,75 @@ class Yuan2023(Settings):
 
 
 def yuan2023(run: Run, c: Yuan2023) -> None:
-    """Baseline, SFT, RFT for each k, and the union over models."""
+    """Baselines, SFT, RFT for each k, without dedup and on unions, each with its control."""
     data = run("data", c.data)
-    row(run, "base", c.model, data.test, n=c.n, how=c.how)
+    (base,) = labels([c.model])
+    points = Points(data.test, c.n, c.how)
+    bits = {base: run(f"{base}-bits", Bits(model=c.model, text=data.validation))}
+    points.measure(run, "base", c.model, point=(base, "base"))
+    if c.shots:
+        shown = run.within("few-shot", few_shot=data.solutions, shots=c.shots)
+        points.measure(shown, f"{c.shots}-shot", c.model, point=(base, "few-shot"))
 
-    drafts: list[Columns] = []
-    for number, model in enumerate((c.model, *c.generators)):
-        name = "sft" if number == 0 else f"sft-{number}"
-        sft = run(name, Train(model=model, objective="mle", examples=data.solutions))
-        sample = Sample(model=sft, problems=data.train, n=c.k, **dict(c.how))
-        samples = run(f"{name}-drafts", sample)
-        grade = Grade(problems=data.train, samples=samples)
-        drafts.append(run(f"{name}-drafts-grades", grade))
-        if number == 0:
-            against = {"sft": row(run, "sft", sft, data.test, n=c.n, how=c.how)}
+    sft, own = generated(run, "sft", c.model, c, data)
+    against = {"sft": points.measure(run, "sft", sft, point=(base, "sft"))}
+    drafts = [own]
+    for number, model in enumerate(c.generators, start=2):
+        drafts.append(generated(run, f"sft-{number}", model, c, data)[1])
+    for seed in c.generator_seeds:
+        seeded = run.within(f"generator-seed-{seed}", seed=seed)
+        drafts.append(generated(seeded, f"sft-seed-{seed}", c.model, c, data)[1])
 
-    kinds = {f"rft-k{k}": (drafts[:1], k) for k in (*c.ks, c.k)}
-    if c.generators:
-        kinds["rft-union"] = (drafts, c.k)
-    for name, (sources, k) in kinds.items():
-        collect = Collect(problems=data.train, samples=tuple(sources), keep="paths", k=k)
+    for name, kind, k, collect in collections(c, drafts, data):
         paths = run(f"{name}-paths", collect)
         rft = run(name, Train(model=c.model, objective="mle", examples=paths))
         control = Train(
             model=c.model, objective="mle", examples=data.solutions, equal_updates_to=rft
         )
         long = run(f"{name}-control", control)
-        beside = row(run, f"{name}-control", long, data.test, n=c.n, how=c.how)
-        against_both = {**against, "control": beside}
-        row(run, name, rft, data.test, n=c.n, how=c.how, against=against_both)
+        beside = points.measure(run, f"{name}-control", long, point=(base, "control"), k=k, of=kind)
+        points.measure(
+            run,
+            name,
+            rft,
+            point=(base, kind),
+            made_by=paths,
+            against={**against, "control": beside},
+            k=k,
+        )
+    points.study(run, bits)
+
+
+def generated(run: Run, name: str, model: str, c: Yuan2023, data: Data) -> tuple[str, Columns]:
+    """SFT of a base model, and k graded samples of every training problem from it."""
+    sft = run(name, Train(model=model, objective="mle", examples=data.solutions))
+    sample = Sample(model=sft, problems=data.train, n=c.k, **dict(c.how))
+    samples = run(f"{name}-drafts", sample)
+    return sft, run(f"{name}-drafts-grades", Grade(problems=data.train, samples=samples))
+
+
+def collections(
+    c: Yuan2023, drafts: Sequence[Columns], data: Data
+) -> list[tuple[str, Kind, int, Collect]]:
+    """The sets to fine-tune on: name, kind, k, and the step that makes it."""
+
+    def paths(sources: Sequence[Columns], k: int, *, dedup: bool = True) -> Collect:
+        return Collect(
+            problems=data.train,
+            test=data.test,
+            samples=tuple(sources),
+            keep="paths",
+            k=k,
+            dedup=dedup,
+        )
+
+    found: list[tuple[str, Kind, int, Collect]] = [
+        (f"rft-k{k}", "rft", k, paths(drafts[:1], k)) for k in (*c.ks, c.k)
+    ]
+    if c.dedup_control:
+        found.append(("rft-no-dedup", "no-dedup", c.k, paths(drafts[:1], c.k, dedup=False)))
+    sizes = c.unions or ((len(drafts),) if len(drafts) > 1 else ())
+    for size in sizes:
+        union = paths(drafts[:size], c.k)
+        found.append((f"rft-union-{size}", "union", size * c.k, union))
+    return found

@@ -7,6 +7,7 @@ tables    the tables, for the page, Markdown and the terminal
 papers    the papers' tables, ours beside theirs
 cost      the bill: seconds, tokens, device-hours, FLOPs
 figures   the figures
+study     the tables of a scaling study, and study_figures its figures
 browser   problems, clusters and solutions, compressed for the page
 page      report.html and report.md
 compare   two or more runs beside each other
@@ -49,13 +50,13 @@ def build(run_folder: Path) -> Path:
 
 def terminal(run_folder: Path) -> list[Table]:
     """The tables that end a run: models, strategies, comparisons, evaluators, cost of each step."""
-    from mathtune.report import cost, tables
+    from mathtune.report import cost, study, tables
     from mathtune.report.gap import closed
     from mathtune.report.results import read_run
     from mathtune.report.seeds import over_seeds
 
     results = over_seeds(read_run(run_folder))
-    shown = tables.accuracy_tables(results, closed(results))
+    shown = [*tables.accuracy_tables(results, closed(results)), *study.tables(results)]
     return [tables.grid(table) for table in (*shown, cost.table(results))]
 
 

@@ -26,7 +26,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 3)), (0, (3, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
-_STYLE = {
+STYLE = {
     "figure.dpi": 100,
     "savefig.dpi": 160,
     "font.size": 10,
@@ -52,7 +52,7 @@ _STYLE = {
 def draw(results: Results, found: list[Closed]) -> dict[str, tuple[str, Figure]]:
     """Every figure that the results allow: name -> (what it shows, figure)."""
     drawn: dict[str, tuple[str, Figure]] = {}
-    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         if found and results.reference is not None:
             drawn["gap"] = (_gap_title(results.reference), _gap(found))
         for averaged in results.rows:
@@ -102,7 +102,7 @@ def save(figures: dict[str, tuple[str, Figure]], folder: Path) -> dict[str, str]
     """Write every figure as PNG and SVG, the same bytes for the same results; return the SVGs."""
     folder.mkdir(exist_ok=True)
     texts = {}
-    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         for name, (_, figure) in figures.items():
             figure.savefig(folder / f"{name}.png", facecolor=PAPER, metadata={"Software": None})
             figure.set_layout_engine(

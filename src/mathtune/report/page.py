@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mathtune.report import browser, cost, figures, papers, tables
+from mathtune.report import browser, cost, figures, papers, study, study_figures, tables
 from mathtune.report.gap import Closed, closed, sentence
 from mathtune.report.results import Results
 from mathtune.report.seeds import over_seeds
@@ -27,7 +27,7 @@ def write(results: Results, folder: Path, *, name: str = "report") -> Path:
     """Write `name`.html, `name`.md and figures/ into `folder`; return the page's path."""
     results = over_seeds(results)
     found = closed(results)
-    drawn = figures.draw(results, found)
+    drawn = {**study_figures.draw(results), **figures.draw(results, found)}
     pictures = figures.save(drawn, folder / "figures")
     captions = {key: caption for key, (caption, _) in drawn.items()}
     inlined = {
@@ -48,7 +48,7 @@ def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, st
         scripts=[_script(*names) for names in SCRIPTS],
         gap=pictures.get(GAP),
         figures=[picture for key, picture in pictures.items() if key != GAP],
-        tables=tables.accuracy_tables(results, found),
+        tables=[*study.tables(results), *tables.accuracy_tables(results, found)],
         papers=papers.beside(results),
         papers_note=papers.NOTE,
         pages=browser.pages(_in_order(results)),
@@ -78,7 +78,8 @@ def markdown(results: Results, found: list[Closed], captions: dict[str, str]) ->
     """The same in Markdown, without the solutions."""
     parts = [f"# {results.title}\n", sentence(results, found) + "\n"]
     parts += [_picture(GAP, captions[GAP])] if GAP in captions else []
-    parts += [tables.markdown(table) for table in tables.accuracy_tables(results, found)]
+    shown = [*study.tables(results), *tables.accuracy_tables(results, found)]
+    parts += [tables.markdown(table) for table in shown]
     theirs = papers.beside(results)
     parts += [f"## Beside the papers\n\n{papers.NOTE}\n"] if theirs else []
     parts += [tables.markdown(table) for table in theirs]

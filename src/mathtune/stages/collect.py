@@ -22,7 +22,12 @@ from mathtune.stage import Columns, File, Stage
 from mathtune.unions import Candidate, named, united
 
 TRL = "trl.jsonl"
-FILES = {"pairs": "pairs.jsonl", "labelled": "labelled.jsonl", "paths": "examples.jsonl"}
+FILES = {
+    "pairs": "pairs.jsonl",
+    "labelled": "labelled.jsonl",
+    "paths": "examples.jsonl",
+    "counts": "counts.jsonl",
+}
 
 
 def _as_union(value: Any) -> Any:
@@ -45,9 +50,10 @@ class Collect(Stage[Path]):
     samples: Annotated[tuple[Columns, ...], BeforeValidator(_as_union)]
     """Graded samples, `samples.jsonl,grades.jsonl`; several sets (of several models), separated by
     `;`, are united, each row naming its source."""
-    keep: Literal["pairs", "labelled", "paths"]
+    keep: Literal["pairs", "labelled", "paths", "counts"]
     """pairs: a right and a wrong solution (margin losses). labelled: as many right as wrong ones
-    (cross-entropy). paths: gold and one correct solution for each distinct path (RFT)."""
+    (cross-entropy). paths: gold and one correct solution for each distinct path (RFT). counts: how
+    many correct samples and distinct correct paths each problem has, and nothing to learn from."""
     per_problem: int = Field(default=10, ge=1)
     """Most pairs of a problem, or right and as many wrong solutions; 10 as in the paper."""
     right_from: Literal["samples", "gold"] = "samples"
@@ -100,6 +106,10 @@ class Collect(Stage[Path]):
         sources = named(self.samples)
         counts: Counter[str] = Counter()
         groups = united(sources, problems, k=self.k)
+        if self.keep == "counts":
+            paths = Paths(self, counts)
+            jsonl.write(self.outputs(folder), paths.numbers(problems, groups))
+            return {**dict(counts), **paths.summary(sources), **near}
         if self.keep == "paths":
             paths = Paths(self, counts)
             jsonl.write(self.outputs(folder), paths.rows(problems, groups))
@@ -189,6 +199,15 @@ class Completion(Row, frozen=True):
     completion: str
 
 
+class Counted(Row, frozen=True):
+    """How many samples of a problem there are, how many are correct, on how many paths."""
+
+    problem_id: str
+    samples: int
+    correct: int
+    paths: int
+
+
 class Paths:
     """The rows of keep="paths", and what is counted while they are made."""
 
@@ -216,6 +235,21 @@ class Paths:
                     solution=candidate.text,
                     source=candidate.source,
                 )
+
+    def numbers(
+        self, problems: dict[str, Problem], groups: Iterable[tuple[str, list[Candidate]]]
+    ) -> Iterator[Counted]:
+        """How many samples, correct ones and distinct correct paths every problem has."""
+        for problem_id, candidates in groups:
+            self.counts["problems"] += 1
+            before = self.counts["correct"], self.counts["distinct_paths"]
+            self._kept(problems[problem_id], candidates)
+            yield Counted(
+                problem_id=problem_id,
+                samples=len(candidates),
+                correct=self.counts["correct"] - before[0],
+                paths=self.counts["distinct_paths"] - before[1],
+            )
 
     def summary(self, sources: Sequence[tuple[str, Columns]]) -> dict[str, Any]:
         """Means per problem, the histogram of distinct paths, and who brings exclusive ones."""

@@ -1,0 +1,160 @@
+"""What fine-tuning on mathematics hangs on (Yuan et al. 2023): the scaling study, on any models.
+
+    make ladder && mathtune run scaling --config scaling-small
+    mathtune run scaling model=... models=[...] data=gsm8k text=held-out.txt --dry-run
+
+Every base model is measured in bits per byte of held-out text, fine-tuned on {1, 1/2, ..., 1/32} of
+the supervised data, and on its own right paths (RFT): for each k, without dedup, and on the union
+of all models' paths. All start from the base. `study` then fits the lines and answers the paper's
+claims. The runs of several seeds are averaged problem by problem.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from mathtune.claims import Kind
+from mathtune.recipes.parts import Drawing, Settings
+from mathtune.recipes.points import Points, labels
+from mathtune.run import Run
+from mathtune.samples import Columns
+from mathtune.stages.bits import Bits
+from mathtune.stages.collect import Collect
+from mathtune.stages.grade import Grade
+from mathtune.stages.part import Part
+from mathtune.stages.prepare import Data
+from mathtune.stages.sample import Sample
+from mathtune.stages.train import Train
+
+
+class Scaling(Settings):
+    """Settings of `scaling`."""
+
+    models: tuple[str, ...] = ()
+    """Further base models beside `model`; three or more with different losses make a study."""
+    text: Path | None = None
+    """Held-out text for the pre-training loss: a text file, or JSON Lines with solutions. None: the
+    solutions of the validation problems, given the problems."""
+    fractions: tuple[float, ...] = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)
+    """Parts of the training problems; the first is what RFT starts from."""
+    lengths: tuple[Literal["epochs", "updates"], ...] = ("epochs", "updates")
+    """How long the parts are trained: as many epochs, or as many updates as the whole data takes.
+    The paper trains both, and reports the better on test; here both are points."""
+    ks: tuple[int, ...] = ()
+    """Numbers of samples per training problem to make paths of, beside `k`."""
+    k: int = 100
+    """Samples per training problem and model."""
+    most: int | None = None
+    """Most paths of a problem in the union; None: all."""
+    n: int = 0
+    """Samples per test problem for maj1@n; 0: greedy alone."""
+    how: Drawing = Drawing(temperature=0.7, top_p=1.0)
+    """Temperature and top-p of all samples."""
+    seeds: tuple[int, ...] = (0,)
+    """Seeds of training, sampling and of the draw of the parts."""
+
+
+def scaling(run: Run, c: Scaling) -> None:
+    """Losses, then for each seed data fractions and RFT of every base, then fits and claims."""
+    data = run("data", c.data)
+    bases = labels((c.model, *c.models))
+    text = data.validation if c.text is None else c.text.absolute()
+    bits = {
+        base: run(f"{base}-bits", Bits(model=model, text=text)) for base, model in bases.items()
+    }
+    points = Points(data.test, c.n, c.how)
+    for base, model in bases.items():
+        points.measure(run, f"{base}-base", model, point=(base, "base"))
+    for seed in c.seeds:
+        seeded = run.within(f"seed-{seed}", seed=seed)
+        parts = {
+            f: seeded(f"part-{_name(f)}", Part(examples=data.solutions, fraction=f))
+            for f in c.fractions
+        }
+        drafts = {}
+        for base, model in bases.items():
+            sft = fractions(seeded, c, (base, model), parts, points)
+            drafts[base] = drafted(seeded, c, base, sft, data)
+        for base, model in bases.items():
+            rft(seeded, c, (base, model), drafts, data, points)
+    points.study(run, bits)
+
+
+def fractions(
+    run: Run, c: Scaling, base: tuple[str, str], parts: dict[float, Path], points: Points
+) -> str:
+    """SFT on each part of the data; the handle is the model of the first part."""
+    label, model = base
+    whole = ""
+    for fraction, part in parts.items():
+        for length in c.lengths if whole else ("epochs",):
+            name = f"{label}-sft-{_name(fraction)}" + "-long" * (length == "updates")
+            equal = whole if length == "updates" else None
+            stage = Train(model=model, objective="mle", examples=part, equal_updates_to=equal)
+            trained = run(name, stage)
+            kind: Kind = "sft" if length == "epochs" else "sft-long"
+            points.measure(run, name, trained, point=(label, kind), made_by=part, fraction=fraction)
+            whole = whole or trained
+    return whole
+
+
+def drafted(run: Run, c: Scaling, label: str, sft: str, data: Data) -> Columns:
+    """k graded samples of every training problem."""
+    sample = Sample(model=sft, problems=data.train, n=c.k, **dict(c.how))
+    samples = run(f"{label}-drafts", sample)
+    return run(f"{label}-drafts-grades", Grade(problems=data.train, samples=samples))
+
+
+def rft(
+    run: Run,
+    c: Scaling,
+    base: tuple[str, str],
+    drafts: dict[str, Columns],
+    data: Data,
+    points: Points,
+) -> None:
+    """RFT for each k, without dedup, on the union; and SFT with as many updates as the last k."""
+    label, model = base
+    own = (drafts[label],)
+    collected: dict[tuple[str, Kind, int], Collect] = {
+        (f"rft-k{k}", "rft", k): Collect(
+            problems=data.train, test=data.test, samples=own, keep="paths", k=k
+        )
+        for k in (*c.ks, c.k)
+    }
+    collected["no-dedup", "no-dedup", c.k] = Collect(
+        problems=data.train, test=data.test, samples=own, keep="paths", k=c.k, dedup=False
+    )
+    if len(drafts) > 1:
+        union = Collect(
+            problems=data.train,
+            test=data.test,
+            samples=tuple(drafts.values()),
+            keep="paths",
+            k=c.k,
+            most=c.most,
+        )
+        collected["union", "union", c.k] = union
+    for (name, kind, k), collect in collected.items():
+        paths = run(f"{label}-{name}-paths", collect)
+        trained = run(f"{label}-{name}", Train(model=model, objective="mle", examples=paths))
+        points.measure(run, f"{label}-{name}", trained, point=(label, kind), made_by=paths, k=k)
+        if kind == "rft" and k == c.k:
+            last = trained
+    control = Train(model=model, objective="mle", examples=data.solutions, equal_updates_to=last)
+    long = run(f"{label}-control", control)
+    points.measure(run, f"{label}-control", long, point=(label, "control"), k=c.k, of="rft")
+
+
+def _name(fraction: float) -> str:
+    """`1of8` for 0.125.
+
+    Example:
+        >>> _name(0.125), _name(1.0), _name(0.3)
+        ('1of8', 'all', '0.3')
+    """
+    over = round(1 / fraction)
+    if over == 1:
+        return "all"
+    return f"1of{over}" if abs(over * fraction - 1) < 1e-9 else f"{fraction:g}"

@@ -1,0 +1,227 @@
+"""What the `study` step found, as tables like those of Yuan et al. 2023, and as figures' data."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mathtune.report.results import Document, Results, Step
+from mathtune.report.tables import NONE, Table
+from mathtune.scaling import sampling_flops, training_flops
+
+PROMPT_TOKENS = 66
+"""Tokens of a problem where they were not counted (Yuan et al. 2023, appendix E)."""
+TITLES = {
+    "base": "base, no examples",
+    "few-shot": "base, few-shot",
+    "sft": "SFT",
+    "rft": "RFT",
+    "no-dedup": "RFT without dedup",
+    "union": "RFT on the union",
+}
+
+
+def found(results: Results) -> Document | None:
+    """The metrics of the run's study, where it has a finished one."""
+    return next((s.metrics for s in results.steps if s.stage == "study" and s.finished), None)
+
+
+def tables(results: Results) -> list[Table]:
+    """Every table that the study allows; none without a study."""
+    document = found(results)
+    if document is None:
+        return []
+    points: list[Document] = document["points"]
+    made = [claims(document), models(points), fractions(points), paths(points), fits(document)]
+    made.append(cost(results))
+    return [table for table in made if table.rows]
+
+
+def claims(document: Document) -> Table:
+    """The paper's claims, each with its answer here and the number behind it."""
+    body = [
+        (
+            row["claim"],
+            row["answer"],
+            NONE if row["interval"] is None else _interval(row["interval"]),
+            row["number"],
+        )
+        for row in document["claims"]
+    ]
+    return Table(
+        "Claims of Yuan et al. 2023",
+        ("claim", "here", "number", "what the number is"),
+        body,
+        f"95 % intervals over {document['problems']} problems; cannot tell: 0 lies inside.",
+    )
+
+
+def models(points: Sequence[Document]) -> Table:
+    """Their Table 1: ways to train by base models; greedy, and votes where samples were drawn."""
+    bases = _bases(points)
+    full = whole(points)
+    rows: dict[str, dict[str, str]] = defaultdict(dict)
+    for point in points:
+        if point["kind"] == "sft-long" or (point["kind"] == "sft" and point not in full):
+            continue
+        rows[way(point)][point["base"]] = _accuracy(point)
+    body = [(name, *(cells.get(base, NONE) for base in bases)) for name, cells in rows.items()]
+    seeds = max(point["seeds"] for point in points)
+    return Table(
+        "Base models and ways to train",
+        ("trained by", *bases),
+        body,
+        "Percent, greedy with its 95 % interval over problems; after the slash maj1@n. "
+        f"Means over {seeds} seeds.",
+    )
+
+
+def fractions(points: Sequence[Document]) -> Table:
+    """Their Table 5: parts of the supervised data by base models."""
+    bases = _bases(points)
+    rows: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for point in points:
+        if point["kind"] in ("sft", "sft-long") and point["fraction"] is not None:
+            length = "epochs" if point["kind"] == "sft" else "updates"
+            key = (f"{point['fraction']:.4g}", length)
+            rows[key][point["base"]] = _accuracy(point)
+    body = [
+        (part, length, *(cells.get(base, NONE) for base in bases))
+        for (part, length), cells in rows.items()
+    ]
+    return Table(
+        "Supervised data",
+        ("part", "equal", *bases),
+        body if len(rows) > 1 else [],
+        "Trained for as many epochs, or for as many updates, as on all of it.",
+    )
+
+
+def paths(points: Sequence[Document]) -> Table:
+    """Their Table 2: correct samples and distinct paths per training problem, and accuracy."""
+    body = [
+        (
+            point["base"],
+            way(point),
+            f"{point['correct']:.2f}",
+            f"{point['paths']:.2f}",
+            f"{point['examples']:,}",
+            f"{point['updates']:,}",
+            _accuracy(point),
+        )
+        for point in points
+        if point["paths"] is not None
+    ]
+    header = ("base", "set", "correct a problem", "paths a problem", "rows", "updates", "accuracy")
+    return Table("Samples, distinct paths and what they bring", header, body)
+
+
+def fits(document: Document) -> Table:
+    """The fitted lines."""
+    body = [
+        (
+            row["name"],
+            _interval(row["slope"]),
+            _interval(row["r2"]),
+            f"{row['line']['intercept']:.3f}",
+        )
+        for row in document["fits"]
+    ]
+    return Table(
+        "Fits",
+        ("accuracy", "slope", "R2", "intercept"),
+        body,
+        "Least squares; natural logarithms; intervals from resampled problems.",
+    )
+
+
+def cost(results: Results) -> Table:
+    """FLOPs by the paper's formulas, and measured hours, by base model and work."""
+    shapes = {s.config["model"]: s for s in results.steps if s.stage == "bits" and s.finished}
+    by_name = {step.name: step for step in results.steps}
+    sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0] * 4)
+    for step in results.steps:
+        base = _base_model(step, by_name) if step.finished else None
+        if base not in shapes:
+            continue
+        work, tokens, flops = _work(step, shapes[base].metrics)
+        label = shapes[base].name.removesuffix("-bits")
+        for place, amount in enumerate(
+            (tokens, flops, step.bill["wall_s"] / 3600, step.bill["cpu_s"] / 3600)
+        ):
+            sums[label, work][place] += amount
+    body = [
+        (*key, f"{tokens:,.0f}", f"{flops:.1e}", f"{wall:.3f}", f"{cpu:.3f}")
+        for key, (tokens, flops, wall, cpu) in sums.items()
+    ]
+    return Table(
+        "FLOPs and hours",
+        ("base", "work", "tokens", "FLOPs", "wall hours", "CPU hours"),
+        body,
+        "Sums over points and seeds, by the formulas of their appendix E for parameters without "
+        f"embeddings. Prompts of samples count as {PROMPT_TOKENS} tokens.",
+    )
+
+
+def _work(step: Step, shape: Mapping[str, Any]) -> tuple[str, float, float]:
+    """What a step did, its tokens and FLOPs."""
+    size = shape["without_embeddings"]
+    if step.stage == "train":
+        tokens = step.bill["trained_tokens"]
+        return "train", tokens, training_flops(size, tokens=tokens)
+    metrics = step.metrics
+    flops = sampling_flops(
+        size,
+        layers=shape["layers"],
+        width=shape["width"],
+        prompt=PROMPT_TOKENS,
+        solution=metrics["mean_tokens"],
+        samples=metrics["samples"],
+    )
+    return "sample", metrics["tokens"], flops
+
+
+def _base_model(step: Step, by_name: Mapping[str, Step]) -> str | None:
+    """The model that a train or sample step's model was made from in the end."""
+    if step.stage not in ("train", "sample"):
+        return None
+    model: str = step.config["model"]
+    while (before := model.removesuffix("/model")) in by_name and before != model:
+        model = by_name[before].config["model"]
+    return model
+
+
+def _bases(points: Sequence[Document]) -> list[str]:
+    """Base models, the one with the highest loss first."""
+    losses = {point["base"]: point["loss"] for point in points}
+    return sorted(losses, key=lambda base: -(losses[base] or 0.0))
+
+
+def whole(points: Sequence[Document]) -> list[Document]:
+    """Of each base the SFT on the most problems."""
+    best: dict[str, Document] = {}
+    for point in points:
+        if point["kind"] == "sft":
+            kept = best.setdefault(point["base"], point)
+            if (point["problems"] or 0) > (kept["problems"] or 0):
+                best[point["base"]] = point
+    return list(best.values())
+
+
+def way(point: Document) -> str:
+    k = f", k = {point['k']}" if point["k"] is not None else ""
+    if point["kind"] == "control":
+        return f"SFT, as many updates as {TITLES[point['of']]}{k}"
+    return TITLES[point["kind"]] + k
+
+
+def _accuracy(point: Document) -> str:
+    one = point["accuracy"]
+    votes = f" / {100 * point['votes']['value']:.1f}" if point["votes"] else ""
+    bounds = f"[{100 * one['low']:.1f}, {100 * one['high']:.1f}]"
+    return f"{100 * one['value']:.1f} {bounds}{votes}"
+
+
+def _interval(found: Mapping[str, float]) -> str:
+    return f"{found['value']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"

@@ -1,0 +1,187 @@
+"""The study's figures: accuracy over loss, data and paths; paths over samples; who brings them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import cycle
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter, ScalarFormatter
+
+from mathtune.report import study
+from mathtune.report.figures import COLOURS, INK, LINES, MARKERS, STYLE
+from mathtune.report.results import Document, Results
+
+Drawn = dict[str, tuple[str, Figure]]
+HIGHEST = 12
+"""Distinct paths from here on share the last bar of the histogram."""
+
+
+def draw(results: Results) -> Drawn:
+    """Every figure that the study allows: name -> (what it shows, figure)."""
+    document = study.found(results)
+    if document is None:
+        return {}
+    points: list[Document] = document["points"]
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+        return {**_over_loss(points), **_over_data(points), **_paths(points), **_tested(points)}
+
+
+def _over_loss(points: Sequence[Document]) -> Drawn:
+    """Their Figure 1: accuracy over the loss, for each way to train."""
+    series: dict[str, list[Document]] = defaultdict(list)
+    full = study.whole(points)
+    for point in points:
+        shown = point["kind"] in ("base", "rft", "union") or point in full
+        if shown and point["loss"] is not None:
+            series[study.way(point)].append(point)
+    series = {way: rows for way, rows in series.items() if len(rows) > 1}
+    if not series:
+        return {}
+    figure, axes = _axes()
+    for (way, rows), look in zip(series.items(), cycle(_looks()), strict=False):
+        _line(axes, [row["loss"] for row in rows], rows, way, look)
+    axes.set_xlabel("loss of the base model on held-out text, bits per byte")
+    _finish(axes)
+    return {"study-loss": ("Accuracy over the base model's loss", figure)}
+
+
+def _over_data(points: Sequence[Document]) -> Drawn:
+    """Their Figure 3: accuracy over supervised data, on a logarithmic axis."""
+    series: dict[str, list[Document]] = defaultdict(list)
+    for point in points:
+        if point["kind"] in ("sft", "sft-long") and point["problems"]:
+            series[point["base"] + ", equal updates" * (point["kind"] != "sft")].append(point)
+    series = {base: rows for base, rows in series.items() if len(rows) > 2}
+    if not series:
+        return {}
+    figure, axes = _axes()
+    for (base, rows), look in zip(series.items(), cycle(_looks()), strict=False):
+        _line(axes, [row["problems"] for row in rows], rows, base, look)
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_xlabel("problems with a solution to learn from")
+    _finish(axes)
+    return {"study-data": ("Accuracy over supervised data", figure)}
+
+
+def _paths(points: Sequence[Document]) -> Drawn:
+    """Accuracy over distinct paths; correct samples and paths over k; exclusive paths."""
+    sampled = [point for point in points if point["paths"] is not None]
+    if not sampled:
+        return {}
+    drawn: Drawn = {}
+    by_base = _grouped(sampled)
+    figure, axes = _axes()
+    for (base, rows), look in zip(by_base.items(), cycle(_looks()), strict=False):
+        _line(axes, [row["paths"] for row in rows], rows, base, look)
+    axes.set_xlabel("distinct paths a training problem, beside gold")
+    _finish(axes)
+    drawn["study-paths"] = ("Accuracy over distinct paths", figure)
+    by_k = {base: [row for row in rows if row["kind"] == "rft"] for base, rows in by_base.items()}
+    by_k = {base: rows for base, rows in by_k.items() if len(rows) > 1}
+    if by_k:
+        figure, axes = _axes()
+        for (base, rows), look in zip(by_k.items(), cycle(_looks()), strict=False):
+            rows = sorted(rows, key=lambda row: row["k"])
+            ks = [row["k"] for row in rows]
+            axes.plot(ks, [r["paths"] for r in rows], look[2], color=look[0], ls="-", label=base)
+            axes.plot(ks, [r["correct"] for r in rows], look[2], color=look[0], ls=":", mfc="none")
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log", base=2)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(ScalarFormatter())
+        axes.set_xlabel("samples a problem, k")
+        axes.set_ylabel("a training problem: paths (lines), correct (dots)")
+        axes.legend(fontsize=8)
+        drawn["study-samples"] = ("Correct samples and distinct paths over k", figure)
+    unions = [point for point in sampled if len(point["sources"]) > 1]
+    return drawn | (_exclusive(unions[-1]) if unions else {})
+
+
+def _exclusive(union: Document) -> Drawn:
+    """Their Figure 6: what each model alone brings to the union."""
+    names = list(union["sources"])
+    found = [union["sources"][name] for name in names]
+    figure, axes = _axes(height=0.9 + 0.4 * len(names))
+    axes.barh(names, [one["paths"] for one in found], color=COLOURS[5], label="distinct paths")
+    alone = [one["exclusive_paths"] for one in found]
+    axes.barh(names, alone, color=COLOURS[1], hatch="//", label="of them, in no other's samples")
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("paths over all training problems")
+    axes.legend(fontsize=8)
+    return {"study-exclusive": ("Who brings paths to the union that no other does", figure)}
+
+
+def _tested(points: Sequence[Document]) -> Drawn:
+    """Their Figure 7: distinct correct paths of each test problem."""
+    rows = [
+        point for point in points if "test_histogram" in point and point["fraction"] in (None, 1)
+    ]
+    last = {(row["base"], row["kind"]): row for row in rows}
+    rows = [row for row in last.values() if row["base"] == points[0]["base"]]
+    if not rows:
+        return {}
+    figure, axes = _axes()
+    width = 0.8 / len(rows)
+    for place, (row, look) in enumerate(zip(rows, cycle(_looks()), strict=False)):
+        heights = [0] * (HIGHEST + 1)
+        for paths, problems in row["test_histogram"].items():
+            heights[min(int(paths), HIGHEST)] += problems
+        x = [number + place * width for number in range(HIGHEST + 1)]
+        axes.bar(x, heights, width, color=look[0], label=study.way(row))
+    ticks = [str(number) for number in range(HIGHEST)] + [f"{HIGHEST}+"]
+    axes.set_xticks([number + 0.4 - width / 2 for number in range(HIGHEST + 1)], ticks)
+    axes.set_xlabel("distinct correct paths among a test problem's samples")
+    axes.set_ylabel("problems")
+    axes.legend(fontsize=8)
+    title = f"{rows[0]['base']}: distinct correct paths of each test problem"
+    return {"study-diversity": (title, figure)}
+
+
+def _grouped(points: Sequence[Document]) -> dict[str, list[Document]]:
+    found: dict[str, list[Document]] = defaultdict(list)
+    for point in points:
+        found[point["base"]].append(point)
+    return dict(found)
+
+
+Look = tuple[str, object, str]
+
+
+def _looks() -> list[Look]:
+    return list(zip(COLOURS, LINES, MARKERS, strict=True))
+
+
+def _axes(height: float = 3.7) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.0, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _line(axes: Axes, x: Sequence[float], rows: Sequence[Document], label: str, look: Look) -> None:
+    """Points in the order of x, with their intervals."""
+    order = sorted(range(len(rows)), key=lambda i: x[i])
+    values = [rows[i]["accuracy"] for i in order]
+    below = [one["value"] - one["low"] for one in values]
+    above = [one["high"] - one["value"] for one in values]
+    colour, line, marker = look
+    axes.errorbar(
+        [x[i] for i in order],
+        [one["value"] for one in values],
+        yerr=[below, above],
+        color=colour,
+        ecolor=INK,
+        elinewidth=0.5,
+        linestyle=line,
+        marker=marker,
+        label=label,
+    )
+
+
+def _finish(axes: Axes) -> None:
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_ylabel("accuracy, greedy")
+    axes.legend(fontsize=8)

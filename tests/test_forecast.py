@@ -1,0 +1,64 @@
+"""The predicted bill: rows and FLOPs of a plan by hand, shapes from config.json and names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mathtune import embedded
+from mathtune.engines import models
+from mathtune.forecast import PROBLEM, SOLUTION, Forecast, problems, shape_of, table
+from mathtune.run import Run
+from mathtune.stages.bits import shape
+from mathtune.stages.collect import Collect
+from mathtune.stages.grade import Grade
+from mathtune.stages.part import Part
+from mathtune.stages.prepare import Prepare
+from mathtune.stages.sample import Sample
+from mathtune.stages.train import Train
+
+
+def test_a_models_parameters_are_read_from_its_config() -> None:
+    found = shape_of("embedded")
+    assert found is not None
+    model, _ = models.load(str(embedded.path()))
+    counted = shape(model)
+    # The norms' weights are left out: (2 * 8 + 1) * 128.
+    assert found.parameters == counted["without_embeddings"] - 17 * 128
+    assert (found.layers, found.width) == (counted["layers"], counted["width"])
+    assert shape_of("org/model-x") is None
+    assert shape_of("models/ladder/64x4-8M") is None
+
+
+def test_flops_of_a_plan_by_hand(tmp_path: Path) -> None:
+    run = Run(tmp_path, overrides={})
+    data = run("data", Prepare(source="gsm8k", limit=100))
+    part = run("part", Part(examples=data.solutions, fraction=0.5))
+    model = "org/model-1b"
+    sft = run("sft", Train(model=model, objective="mle", examples=part, epochs=2))
+    samples = run("drafts", Sample(model=sft, problems=data.train, n=100))
+    graded = run("graded", Grade(problems=data.train, samples=samples))
+    paths = run("paths", Collect(problems=data.train, samples=graded, keep="paths"))
+    rft = run("rft", Train(model=model, objective="mle", examples=paths, epochs=1))
+    equal = Train(model=model, objective="mle", examples=data.solutions, equal_updates_to=rft)
+    run("control", equal)
+    forecast = Forecast()
+    flops = {
+        name: forecast.read(step.stage, run.folder / name)[0] for name, step in run.steps.items()
+    }
+    tokens = PROBLEM + SOLUTION
+    assert flops["sft"] == pytest.approx(6e9 * tokens * 50 * 2)
+    # Layers and width of a model known by name are not: only the parameters count.
+    each = PROBLEM * 2e9 + (SOLUTION + 1) * 1.66e9
+    assert flops["drafts"] == pytest.approx(100 * 100 * each)
+    assert flops["rft"] == pytest.approx(6e9 * tokens * 100 * (1 + 5.25))
+    assert flops["control"] == flops["rft"]
+    shown = table(run, speed=1e12)
+    assert shown.row_count == 5  # four steps that cost, and the sum
+
+
+def test_sizes_of_sources() -> None:
+    assert problems(Prepare(source="arithmetic", train=50, test=20)) == (50, 200, 20)
+    assert problems(Prepare(source="gsm8k")) == (7473, 0, 1319)
+    assert problems(Prepare(source="gsm8k", limit={"train": 10})) == (10, 0, 1319)
