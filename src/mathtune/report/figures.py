@@ -176,7 +176,7 @@ def differences(found: Compared) -> Figure:
         if all(metric in one for one in found.minus[name])
     ]
     others = found.names[1:]
-    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         figure, axes = _figure(7.6, 0.9 + (0.2 + 0.14 * len(others)) * len(lines))
         for number, name in enumerate(others):
             colour, marker = COLOURS[number % 8], MARKERS[number % 8]
