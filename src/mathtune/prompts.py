@@ -76,7 +76,7 @@ def exemplar(problem: str, solution: str, *, form: Literal["plain", "minerva"]) 
         >>> exemplar("What is 1 + 1?", "#### 2", form="plain")
         'Problem: What is 1 + 1?\\nSolution:\\n#### 2\\n\\n'
     """
-    return _SOLVER[form].replace("{problem}", problem) + solution + "\n\n"
+    return FIXED[form].replace("{problem}", problem) + solution + "\n\n"
 
 
 def minerva_solution(solution: str, answer: str) -> str:
