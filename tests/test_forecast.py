@@ -8,7 +8,7 @@ import pytest
 
 from mathtune import embedded
 from mathtune.engines import models
-from mathtune.forecast import PROBLEM, SOLUTION, Forecast, problems, shape_of, table
+from mathtune.forecast import PROBLEM, SOLUTION, Forecast, problems, size_of, table
 from mathtune.run import Run
 from mathtune.stages.bits import shape
 from mathtune.stages.collect import Collect
@@ -19,16 +19,14 @@ from mathtune.stages.sample import Sample
 from mathtune.stages.train import Train
 
 
-def test_a_models_parameters_are_read_from_its_config() -> None:
-    found = shape_of("embedded")
+def test_a_models_size_is_read_from_its_folder_or_name() -> None:
+    found = size_of("embedded")
     assert found is not None
-    model, _ = models.load(str(embedded.path()))
-    counted = shape(model)
-    # The norms' weights are left out: (2 * 8 + 1) * 128.
-    assert found.parameters == counted["without_embeddings"] - 17 * 128
+    counted = shape(models.load(str(embedded.path()))[0])
+    assert found.parameters == counted["without_embeddings"]
     assert (found.layers, found.width) == (counted["layers"], counted["width"])
-    assert shape_of("org/model-x") is None
-    assert shape_of("models/ladder/64x4-8M") is None
+    assert size_of("org/model-x") is None
+    assert size_of("models/ladder/64x4-8M") is None
 
 
 def test_flops_of_a_plan_by_hand(tmp_path: Path) -> None:

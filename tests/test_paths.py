@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
-from mathtune.paths import farthest, path_of, select, selection
+from mathtune.paths import Rule, farthest, path_of, select, selection, selections
 
 TEXTS = st.sampled_from(
     [
@@ -57,6 +57,17 @@ def test_each_kept_solution_is_the_farthest_of_its_path(texts: list[str]) -> Non
         rivals = [text for text in texts if path_of(text) == path_of(solution)]
         distances = [sum(Levenshtein.distance(text, other) for other in others) for text in rivals]
         assert max(distances, default=0) == distances[rivals.index(solution)]
+
+
+@pytest.mark.parametrize("rule", ["default", "published"])
+def test_workers_select_the_same_in_the_same_order(rule: Rule) -> None:
+    rng = random.Random(0)
+    texts = ["<<3+4=7>>", "so <<3+4=7>>", "<<4+3=7>>", "<<3+4=8>>", "3 + 4 = 7", "seven"]
+    problems = [(number, rng.choices(texts, k=9)) for number in range(90)]
+    alone = list(selections(problems, rule=rule))
+    assert list(selections(iter(problems), rule=rule, workers=2)) == alone
+    assert [number for number, _ in alone] == list(range(90))
+    assert [found for _, found in alone] == [selection(t, rule=rule) for _, t in problems]
 
 
 def test_farthest_by_hand() -> None:

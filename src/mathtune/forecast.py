@@ -7,7 +7,6 @@ distinct paths in k samples as their LLaMA-7B does (their Table 2).
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from rich.table import Table
 
 from mathtune import embedded
 from mathtune.data.splits import SPLITS
+from mathtune.report.cost import Size, read_size
 from mathtune.run import Run
 from mathtune.scaling import sampling_flops, training_flops
 from mathtune.stages.collect import Collect
@@ -39,23 +39,14 @@ _RIGHT = 0.533
 """The part of LLaMA-7B's samples that is right (their Table 1)."""
 
 
-@dataclass(frozen=True)
-class Shape:
-    """Parameters without embeddings, layers, width."""
-
-    parameters: float
-    layers: int
-    width: int
-
-
 @dataclass
 class Forecast:
-    """What is expected of a plan's files: rows by path, and model shapes by name."""
+    """What is expected of a plan's files: rows by path, and model sizes by name."""
 
     rows: dict[Path, float] = field(default_factory=dict)
-    shapes: dict[str, Shape | None] = field(default_factory=dict)
+    sizes: dict[str, Size | None] = field(default_factory=dict)
 
-    def read(self, stage: Any, folder: Path) -> tuple[float, Shape | None]:
+    def read(self, stage: Any, folder: Path) -> tuple[float, Size | None]:
         """A step's FLOPs and its model's shape; notes what it will write."""
         outputs = stage.outputs(folder)
         if isinstance(stage, Prepare):
@@ -70,14 +61,14 @@ class Forecast:
         elif isinstance(stage, Collect):
             self.rows[outputs] = self._collected(stage)
         elif isinstance(stage, Sample):
-            shape = self._shape(stage.model)
+            shape = self._size(stage.model)
             n = 1 if stage.greedy else stage.n
             size = self._rows([stage.problems])
             self.rows[outputs[0]] = n
             return _sampling(shape, size * n), shape
         elif isinstance(stage, Train):
-            shape = self._shape(stage.model)
-            self.shapes[outputs] = shape
+            shape = self._size(stage.model)
+            self.sizes[outputs] = shape
             tokens = self._trained(stage, outputs)
             flops = training_flops(shape.parameters, tokens=tokens) if shape else 0.0
             return flops, shape
@@ -103,10 +94,10 @@ class Forecast:
     def _rows(self, paths: Sequence[Path]) -> float:
         return sum(self.rows[path] if path in self.rows else _lines(path) for path in paths)
 
-    def _shape(self, model: str) -> Shape | None:
-        if model not in self.shapes:
-            self.shapes[model] = shape_of(model)
-        return self.shapes[model]
+    def _size(self, model: str) -> Size | None:
+        if model not in self.sizes:
+            self.sizes[model] = size_of(model)
+        return self.sizes[model]
 
 
 def table(run: Run, *, speed: float) -> Table:
@@ -152,31 +143,23 @@ def problems(stage: Prepare) -> tuple[float, float, float]:
     return train, validation, test
 
 
-def shape_of(model: str) -> Shape | None:
-    """From a local config.json, else from a size in the name ("-135M", "7b"); None: unknown.
+def size_of(model: str) -> Size | None:
+    """From a local folder, else from a size in the name ("-135M", "7b"); None: unknown.
 
     Example:
-        >>> shape_of("HuggingFaceTB/SmolLM2-135M")
-        Shape(parameters=135000000.0, layers=0, width=0)
+        >>> size_of("HuggingFaceTB/SmolLM2-135M")
+        Size(parameters=135000000, layers=0, width=0)
     """
     folder = embedded.path() if model == "embedded" else Path(model).expanduser()
-    if (folder / "config.json").exists():
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        width, layers = config["hidden_size"], config["num_hidden_layers"]
-        heads = config["num_attention_heads"]
-        keys = config.get("num_key_value_heads", heads) / heads
-        inner = config.get("intermediate_size", 4 * width)
-        each = width * width * (2 + 2 * keys) + 3 * width * inner
-        return Shape(layers * each, layers, width)
-    if model.count("/") > 1:
-        return None
+    if folder.is_dir():
+        return read_size(folder)
     found = re.search(r"(\d+(?:\.\d+)?)([mb])(?![a-z])", Path(model).name.lower())
-    if found is None:
+    if found is None or model.count("/") > 1:
         return None
-    return Shape(float(found[1]) * {"m": 1e6, "b": 1e9}[found[2]], 0, 0)
+    return Size(round(float(found[1]) * {"m": 1e6, "b": 1e9}[found[2]]), 0, 0)
 
 
-def _sampling(shape: Shape | None, samples: float) -> float:
+def _sampling(shape: Size | None, samples: float) -> float:
     if shape is None:
         return 0.0
     return sampling_flops(

@@ -12,10 +12,13 @@ import math
 import operator
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Literal
+from itertools import islice, pairwise
+from multiprocessing import get_context
+from typing import Literal, TypeVar
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -24,6 +27,9 @@ from rapidfuzz.process import cdist
 from mathtune.equations import TOLERANCE, equations
 
 Rule = Literal["default", "published"]
+Known = TypeVar("Known")
+PROBLEMS_AT_ONCE = 16
+"""Problems that a worker gets at a time."""
 
 _ANNOTATION = re.compile(r"<<([^>]*)>>")
 _WORD = re.compile(r"[^\W_]+")
@@ -63,6 +69,34 @@ def select(solutions: Sequence[str], *, rule: Rule = "default") -> list[int]:
 def selection(solutions: Sequence[str], *, rule: Rule = "default") -> Selection:
     """`select`, with the path of every solution and counts of what was dropped."""
     return _default(solutions) if rule == "default" else _published(solutions)
+
+
+def selections(
+    problems: Iterable[tuple[Known, Sequence[str]]], *, rule: Rule, workers: int = 1
+) -> Iterator[tuple[Known, Selection]]:
+    """`selection` of every problem's solutions, in order, with what else is known of each problem.
+
+    With several workers problems are selected at once, and few are held at a time.
+    """
+    if workers == 1:
+        for known, solutions in problems:
+            yield known, selection(solutions, rule=rule)
+        return
+    waiting: deque[tuple[list[Known], Future[list[Selection]]]] = deque()
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        problems = iter(problems)
+        while batch := list(islice(problems, PROBLEMS_AT_ONCE)):
+            work = pool.submit(_select_all, [list(solutions) for _, solutions in batch], rule)
+            waiting.append(([known for known, _ in batch], work))
+            if len(waiting) > 2 * workers:
+                known_first, done = waiting.popleft()
+                yield from zip(known_first, done.result(), strict=True)
+        for known_left, done in waiting:
+            yield from zip(known_left, done.result(), strict=True)
+
+
+def _select_all(problems: list[list[str]], rule: Rule) -> list[Selection]:
+    return [selection(solutions, rule=rule) for solutions in problems]
 
 
 def path_of(solution: str) -> str | None:
@@ -189,7 +223,7 @@ _OPERATIONS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Mod: operator.mod,
     ast.Pow: math.pow,
 }
-_LONGEST_EXPRESSION = 200
+_LONGEST_EXPRESSION = 2_000
 
 
 def _computed(expression: str) -> float:

@@ -23,15 +23,29 @@ from mathtune.recipes import RECIPES
 from mathtune.recipes.parts import SHORT
 from mathtune.run import Run
 from mathtune.stage import Stage
+from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
+from mathtune.stages.part import Part
 from mathtune.stages.prepare import Prepare
 from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
+from mathtune.stages.study import Study
 from mathtune.stages.train import Train
 
-STAGES: tuple[type[Stage[Any]], ...] = (Prepare, Train, Sample, Grade, Score, Collect, Measure)
+STAGES: tuple[type[Stage[Any]], ...] = (
+    Prepare,
+    Part,
+    Train,
+    Sample,
+    Grade,
+    Score,
+    Collect,
+    Measure,
+    Bits,
+    Study,
+)
 
 HEAD = """# Settings
 

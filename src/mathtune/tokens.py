@@ -23,7 +23,7 @@ class Token(NamedTuple):
 class Rewrite(NamedTuple):
     """A substitution, tried only where one of the characters `having` is in the text."""
 
-    having: str
+    having: frozenset[str]
     pattern: re.Pattern[str]
     replacement: str
 
@@ -32,7 +32,7 @@ ROUNDED = "rounded"
 """The word that stands for the dots of 3.33..."""
 
 _STRIPPED = tuple(
-    Rewrite(having, re.compile(pattern), replacement)
+    Rewrite(frozenset(having), re.compile(pattern), replacement)
     for having, pattern, replacement in (
         ("-*•.)#:", r"^[ \t]*(?:[-*•]|\d{1,2}[.)]|#+|Step \d+[:.])[ \t]+", ""),
         ("\\&", r"\\(?:left|right|displaystyle|quad|qquad)(?![A-Za-z])|\\[,;:! ]|&", " "),
@@ -51,7 +51,7 @@ _STRIPPED = tuple(
     )
 )
 _REWRITTEN = tuple(
-    Rewrite(having, re.compile(pattern), replacement)
+    Rewrite(frozenset(having), re.compile(pattern), replacement)
     for having, pattern, replacement in (
         ("\\×·∗⋅", r"\\(?:times|cdot|ast)(?![A-Za-z])|[×·∗⋅]", "*"),
         ("\\÷", r"\\div(?![A-Za-z])|÷", "/"),
@@ -94,7 +94,7 @@ def tokenized(text: str) -> list[Token]:
         ['3', 'apples', '+', '1,200', '=', 'x']
     """
     text = _rewritten(text, _STRIPPED)
-    for _ in range(_NESTED):
+    for _ in range(_NESTED if "\\" in text or "√" in text or "sqrt" in text else 0):
         text, fractions = _FRACTION.subn(_divided, text)
         text, roots = _ROOT.subn(_root, text)
         if not fractions + roots:
@@ -129,9 +129,12 @@ def _root(match: re.Match[str]) -> str:
 
 
 def _rewritten(text: str, rewrites: tuple[Rewrite, ...]) -> str:
+    present = set(text)
     for having, pattern, replacement in rewrites:
-        if any(character in text for character in having):
-            text = pattern.sub(replacement, text)
+        if not having.isdisjoint(present):
+            rewritten = pattern.sub(replacement, text)
+            if rewritten != text:
+                text, present = rewritten, set(rewritten)
     return text
 
 

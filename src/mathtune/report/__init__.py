@@ -56,7 +56,7 @@ def terminal(run_folder: Path) -> list[Table]:
     from mathtune.report.seeds import over_seeds
 
     results = over_seeds(read_run(run_folder))
-    shown = [*study.tables(results), *tables.accuracy_tables(results, closed(results))]
+    shown = [*tables.accuracy_tables(results, closed(results)), *study.tables(results)]
     return [tables.grid(table) for table in (*shown, cost.table(results))]
 
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from mathtune.report.results import Document, Results, Step
+from mathtune.report.results import Document, Results
 from mathtune.report.tables import NONE, Table
-from mathtune.scaling import sampling_flops, training_flops
 
-PROMPT_TOKENS = 66
-"""Tokens of a problem where they were not counted (Yuan et al. 2023, appendix E)."""
 TITLES = {
     "base": "base, no examples",
     "few-shot": "base, few-shot",
@@ -34,7 +30,6 @@ def tables(results: Results) -> list[Table]:
         return []
     points: list[Document] = document["points"]
     made = [claims(document), models(points), fractions(points), paths(points), fits(document)]
-    made.append(cost(results))
     return [table for table in made if table.rows]
 
 
@@ -73,7 +68,7 @@ def models(points: Sequence[Document]) -> Table:
         ("trained by", *bases),
         body,
         "Percent, greedy with its 95 % interval over problems; after the slash maj1@n. "
-        f"Means over {seeds} seeds.",
+        + f"Means over {seeds} seeds." * (seeds > 1),
     )
 
 
@@ -134,62 +129,6 @@ def fits(document: Document) -> Table:
         body,
         "Least squares; natural logarithms; intervals from resampled problems.",
     )
-
-
-def cost(results: Results) -> Table:
-    """FLOPs by the paper's formulas, and measured hours, by base model and work."""
-    shapes = {s.config["model"]: s for s in results.steps if s.stage == "bits" and s.finished}
-    by_name = {step.name: step for step in results.steps}
-    sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0] * 4)
-    for step in results.steps:
-        base = _base_model(step, by_name) if step.finished else None
-        if base not in shapes:
-            continue
-        work, tokens, flops = _work(step, shapes[base].metrics)
-        label = shapes[base].name.removesuffix("-bits")
-        for place, amount in enumerate(
-            (tokens, flops, step.bill["wall_s"] / 3600, step.bill["cpu_s"] / 3600)
-        ):
-            sums[label, work][place] += amount
-    body = [
-        (*key, f"{tokens:,.0f}", f"{flops:.1e}", f"{wall:.3f}", f"{cpu:.3f}")
-        for key, (tokens, flops, wall, cpu) in sums.items()
-    ]
-    return Table(
-        "FLOPs and hours",
-        ("base", "work", "tokens", "FLOPs", "wall hours", "CPU hours"),
-        body,
-        "Sums over points and seeds, by the formulas of their appendix E for parameters without "
-        f"embeddings. Prompts of samples count as {PROMPT_TOKENS} tokens.",
-    )
-
-
-def _work(step: Step, shape: Mapping[str, Any]) -> tuple[str, float, float]:
-    """What a step did, its tokens and FLOPs."""
-    size = shape["without_embeddings"]
-    if step.stage == "train":
-        tokens = step.bill["trained_tokens"]
-        return "train", tokens, training_flops(size, tokens=tokens)
-    metrics = step.metrics
-    flops = sampling_flops(
-        size,
-        layers=shape["layers"],
-        width=shape["width"],
-        prompt=PROMPT_TOKENS,
-        solution=metrics["mean_tokens"],
-        samples=metrics["samples"],
-    )
-    return "sample", metrics["tokens"], flops
-
-
-def _base_model(step: Step, by_name: Mapping[str, Step]) -> str | None:
-    """The model that a train or sample step's model was made from in the end."""
-    if step.stage not in ("train", "sample"):
-        return None
-    model: str = step.config["model"]
-    while (before := model.removesuffix("/model")) in by_name and before != model:
-        model = by_name[before].config["model"]
-    return model
 
 
 def _bases(points: Sequence[Document]) -> list[str]:

@@ -112,7 +112,7 @@ def _exclusive(union: Document) -> Drawn:
     axes.barh(names, alone, color=COLOURS[1], hatch="//", label="of them, in no other's samples")
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("paths over all training problems")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return {"study-exclusive": ("Who brings paths to the union that no other does", figure)}
 
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from mathtune import jsonl, prompts
 from mathtune.data.near import refuse_shared, report_near
 from mathtune.errors import InputError
-from mathtune.paths import Rule, path_of, selection
+from mathtune.paths import Rule, Selection, path_of, selections
 from mathtune.prefixes import right_beginnings, wrong_beginnings
 from mathtune.records import Example, Labelled, Pair, Problem, Row, Verdict
 from mathtune.samples import read_problems
 from mathtune.stage import Columns, File, Stage
 from mathtune.unions import Candidate, named, united
 
+WORTH_WORKERS = 20_000_000
+"""Bytes of samples from which on starting a process for every core pays."""
 TRL = "trl.jsonl"
 FILES = {
     "pairs": "pairs.jsonl",
@@ -44,6 +47,8 @@ class Collect(Stage[Path]):
 
     Rows do not depend on the order of the files or of their rows: the draw is seeded per problem.
     """
+
+    revision: ClassVar[int] = 2
 
     problems: File
     """The training problems. Samples of any other problem are refused: they would leak."""
@@ -108,7 +113,7 @@ class Collect(Stage[Path]):
         groups = united(sources, problems, k=self.k)
         if self.keep == "counts":
             paths = Paths(self, counts)
-            jsonl.write(self.outputs(folder), paths.numbers(problems, groups))
+            jsonl.write(self.outputs(folder), paths.numbers(groups))
             return {**dict(counts), **paths.summary(sources), **near}
         if self.keep == "paths":
             paths = Paths(self, counts)
@@ -208,6 +213,15 @@ class Counted(Row, frozen=True):
     paths: int
 
 
+class Chosen(NamedTuple):
+    """A problem's samples, the correct ones of them, and which of these are kept."""
+
+    problem_id: str
+    candidates: list[Candidate]
+    correct: list[Candidate]
+    chosen: Selection
+
+
 class Paths:
     """The rows of keep="paths", and what is counted while they are made."""
 
@@ -222,12 +236,12 @@ class Paths:
         self, problems: dict[str, Problem], groups: Iterable[tuple[str, list[Candidate]]]
     ) -> Iterator[Example]:
         """Gold and kept solutions, problem by problem; gold also of problems without samples."""
-        for problem_id, candidates in groups:
-            problem = problems[problem_id]
+        for chosen in self._chosen(groups):
+            problem = problems[chosen.problem_id]
             self.counts["problems"] += 1
             if self.config.gold:
                 yield from self._gold(problem)
-            for candidate in self._kept(problem, candidates):
+            for candidate in self._kept(*chosen):
                 self.counts["kept"] += 1
                 yield Example(
                     problem_id=problem.id,
@@ -236,17 +250,15 @@ class Paths:
                     source=candidate.source,
                 )
 
-    def numbers(
-        self, problems: dict[str, Problem], groups: Iterable[tuple[str, list[Candidate]]]
-    ) -> Iterator[Counted]:
+    def numbers(self, groups: Iterable[tuple[str, list[Candidate]]]) -> Iterator[Counted]:
         """How many samples, correct ones and distinct correct paths every problem has."""
-        for problem_id, candidates in groups:
+        for chosen in self._chosen(groups):
             self.counts["problems"] += 1
             before = self.counts["correct"], self.counts["distinct_paths"]
-            self._kept(problems[problem_id], candidates)
+            self._kept(*chosen)
             yield Counted(
-                problem_id=problem_id,
-                samples=len(candidates),
+                problem_id=chosen.problem_id,
+                samples=len(chosen.candidates),
                 correct=self.counts["correct"] - before[0],
                 paths=self.counts["distinct_paths"] - before[1],
             )
@@ -282,11 +294,29 @@ class Paths:
             source="gold",
         )
 
-    def _kept(self, problem: Problem, candidates: Sequence[Candidate]) -> list[Candidate]:
-        correct = [c for c in candidates if c.verdict is Verdict.correct]
-        if self.config.rule == "default":
-            correct.sort(key=lambda c: (c.text, c.source))
-        chosen = selection([c.text for c in correct], rule=self.config.rule)
+    def _chosen(self, groups: Iterable[tuple[str, list[Candidate]]]) -> Iterator[Chosen]:
+        """The selection of every problem, in order; several problems at once where it pays."""
+        rule = self.config.rule
+        size = sum(columns[0].stat().st_size for columns in self.config.samples)
+        workers = (os.cpu_count() or 1) if size > WORTH_WORKERS else 1
+
+        def asked() -> Iterator[tuple[tuple[str, list[Candidate], list[Candidate]], list[str]]]:
+            for problem_id, candidates in groups:
+                correct = [c for c in candidates if c.verdict is Verdict.correct]
+                if rule == "default":
+                    correct.sort(key=lambda c: (c.text, c.source))
+                yield (problem_id, candidates, correct), [c.text for c in correct]
+
+        for known, chosen in selections(asked(), rule=rule, workers=workers):
+            yield Chosen(*known, chosen)
+
+    def _kept(
+        self,
+        problem_id: str,
+        candidates: Sequence[Candidate],
+        correct: Sequence[Candidate],
+        chosen: Selection,
+    ) -> list[Candidate]:
         self._count(candidates, correct, chosen.paths)
         self.counts["false_equation_dropped"] += chosen.false
         self.counts["without_equations"] += chosen.without_equations
@@ -297,7 +327,7 @@ class Paths:
         self.counts["repeated_path_dropped"] += len(correct) - chosen.false - len(kept)
         if self.config.most is not None and len(kept) > self.config.most:
             self.counts["over_most_dropped"] += len(kept) - self.config.most
-            kept = drawing(problem.id, self.config.seed).sample(kept, self.config.most)
+            kept = drawing(problem_id, self.config.seed).sample(kept, self.config.most)
         return kept
 
     def _count(

@@ -1,0 +1,73 @@
+"""The study recipes as plans: which steps, which controls, which points; nothing runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from mathtune.recipes import resolve
+from mathtune.run import Run, run_recipe
+from mathtune.stages.collect import Collect
+from mathtune.stages.study import Study
+from mathtune.stages.train import Train
+
+
+def planned(folder: Path, recipe: str, *assignments: str) -> Run:
+    found = resolve(recipe, config=None, assignments=assignments)
+    return run_recipe(
+        found.compose, name=found.name, folder=folder, overrides=found.overrides, dry_run=True
+    )
+
+
+def study(run: Run) -> Study:
+    return cast(Study, run.steps["study"].stage)
+
+
+def test_yuan2023_has_every_set_beside_its_control_from_the_base(tmp_path: Path) -> None:
+    run = planned(
+        tmp_path, "yuan2023", "model=embedded", "k=8", "ks=[1,3]", "generator_seeds=[1,2]",
+        "unions=[2,3]",
+    )  # fmt: skip
+    sets = ["rft-k1", "rft-k3", "rft-k8", "rft-no-dedup", "rft-union-2", "rft-union-3"]
+    for name in sets:
+        trained = cast(Train, run.steps[name].stage)
+        control = cast(Train, run.steps[f"{name}-control"].stage)
+        assert trained.model == control.model == "embedded"
+        assert control.equal_updates_to == str(tmp_path / name / "model")
+    paths = {name: cast(Collect, run.steps[f"{name}-paths"].stage) for name in sets}
+    assert [paths[name].k for name in sets] == [1, 3, 8, 8, 8, 8]
+    assert [len(paths[name].samples) for name in sets] == [1, 1, 1, 1, 2, 3]
+    assert [paths[name].dedup for name in sets] == [True, True, True, False, True, True]
+    assert all(stage.test == tmp_path / "data" / "test.jsonl" for stage in paths.values())
+    kinds = [point.kind for point in study(run).points.values()]
+    assert sorted(kinds) == sorted(
+        ["base", "few-shot", "sft", *["rft"] * 3, "no-dedup", *["union"] * 2, *["control"] * 6]
+    )
+    assert len(set(study(run).points.values())) == len(kinds)  # none is taken for another's seed
+
+
+def test_scaling_crosses_bases_parts_and_seeds(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+    run = planned(
+        tmp_path / "run", "scaling", f"model={one}", f"models=[{two}]", "fractions=[1,0.5,0.25]",
+        "k=4", "ks=[1]", "seeds=[3,4]",
+    )  # fmt: skip
+    points = study(run).points
+    assert len(set(points.values())) * 2 - 2 == len(points)  # two seeds of all but the two bases
+    # per base and seed: 3 parts, 2 of them long too, 2 RFT, no dedup, union, control
+    assert len(points) == 2 + 2 * 2 * (3 + 2 + 2 + 1 + 1 + 1)
+    long = cast(Train, run.steps["seed-3/one-sft-1of4-long"].stage)
+    assert long.equal_updates_to == str(tmp_path / "run/seed-3/one-sft-all/model")
+    assert long.seed == 3
+    union = cast(Collect, run.steps["seed-4/two-union-paths"].stage)
+    assert [columns[0].parent.name for columns in union.samples] == ["one-drafts", "two-drafts"]
+    assert study(run).bits.keys() == {"one", "two"}
+
+
+@pytest.mark.parametrize("recipe", ["yuan2023-small", "scaling"])
+def test_shipped_settings_resolve(recipe: str) -> None:
+    resolve(recipe, config=None, assignments=["model=embedded"])

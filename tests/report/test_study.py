@@ -1,0 +1,79 @@
+"""The study's tables and figures, from a document made by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mathtune.report import study, study_figures
+from mathtune.report.results import Results
+from mathtune.report.steps import Step
+
+
+def point(base: str, kind: str, value: float, **more: Any) -> dict[str, Any]:
+    accuracy = {"value": value, "low": value - 0.05, "high": value + 0.05}
+    empty = dict.fromkeys(("k", "of", "problems", "examples", "paths", "fraction", "updates"))
+    loss = {"weak": 0.9, "strong": 0.3}[base]
+    return {
+        **empty, "base": base, "kind": kind, "loss": loss, "parameters": 10, "seeds": 2,
+        "accuracy": accuracy, "votes": {}, **more,
+    }  # fmt: skip
+
+
+def points() -> list[dict[str, Any]]:
+    found = []
+    for base, value in {"weak": 0.2, "strong": 0.6}.items():
+        source = {"correct": 9, "paths": 5, "exclusive_paths": 3}
+        known = {"paths": 1.5, "correct": 3.25, "examples": 250, "updates": 30}
+        one, both = {"a": source}, {"a": source, "b": source}
+        found += [
+            point(base, "base", value - 0.1),
+            *(
+                point(base, "sft", value - 0.01 * over, fraction=1 / over, problems=80 // over)
+                for over in (1, 2, 4)
+            ),
+            point(base, "rft", value + 0.05, k=4, sources=one, **known),
+            point(base, "rft", value + 0.1, k=8, sources=one, **{**known, "paths": 2.5}),
+            point(base, "union", value + 0.1, k=8, sources=both, **{**known, "paths": 4.0}),
+            point(base, "control", value, k=8, of="rft"),
+        ]
+    found[1]["test_histogram"] = {"0": 4, "1": 5, "20": 1}
+    found[1]["votes"] = {"n": 8, "value": 0.25}
+    return found
+
+
+def results() -> Results:
+    claim = {"claim": "C", "answer": "yes", "number": "d", "interval": None}
+    interval = {"value": 0.1, "low": 0.0, "high": 0.2}
+    line = {"intercept": 0.5, "slope": 0.1, "r2": 1.0}
+    fit = {"name": "sft over loss", "over": "loss", "line": line, "slope": interval, "r2": interval}
+    document = {"problems": 10, "bases": {}, "points": points(), "fits": [fit], "claims": [claim]}
+
+    step = Step("study", "study", {}, document, {}, {}, True, Path("study"))
+    return Results("scaling", [], steps=[step])
+
+
+def test_tables_say_what_the_document_holds() -> None:
+    tables = {table.title: table for table in study.tables(results())}
+    models = tables["Base models and ways to train"]
+    assert models.header == ("trained by", "weak", "strong")  # the highest loss first
+    cells = {row[0]: row[1:] for row in models.rows}
+    assert cells["SFT"] == ("19.0 [14.0, 24.0] / 25.0", "59.0 [54.0, 64.0]")
+    assert cells["RFT, k = 8"][0] == "30.0 [25.0, 35.0]"
+    assert "SFT, as many updates as RFT, k = 8" in cells
+    assert [row[0] for row in tables["Supervised data"].rows] == ["1", "0.5", "0.25"]
+    assert len(tables["Samples, distinct paths and what they bring"].rows) == 6
+    assert tables["Claims of Yuan et al. 2023"].rows == [("C", "yes", "–", "d")]
+
+
+def test_every_figure_is_drawn_and_a_run_without_a_study_has_none() -> None:
+    pytest.importorskip("matplotlib")
+    drawn = study_figures.draw(results())
+    assert drawn.keys() == {
+        "study-loss", "study-data", "study-paths", "study-samples", "study-exclusive",
+        "study-diversity",
+    }  # fmt: skip
+    assert study_figures.draw(Results("x", [])) == {}
+    assert study.tables(Results("x", [])) == []
