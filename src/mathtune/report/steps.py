@@ -12,10 +12,15 @@ from mathtune.run import METRICS, STEP
 
 Document = dict[str, Any]
 
+_UNFINISHED: Document = {"bill": {}, "made_with": {}, "revision": 0}
+
 
 @dataclass(frozen=True)
 class Step:
-    """A step of the plan; `metrics`, `bill` and `made_with` are empty until it is finished."""
+    """A step of the plan; `metrics`, `bill` and `made_with` are empty until it is finished.
+
+    `revision`: the stage's when the step was made; 0 until it is finished.
+    """
 
     name: str
     stage: str
@@ -25,6 +30,7 @@ class Step:
     made_with: Mapping[str, Any]
     finished: bool
     folder: Path
+    revision: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ def read_step(run_folder: Path, planned: Document) -> Step:
     """
     place = run_folder / planned["name"]
     done = (place / STEP).exists()
-    record = jsonl.read_json(place / STEP) if done else {"bill": {}, "made_with": {}}
+    record = jsonl.read_json(place / STEP) if done else _UNFINISHED
     return Step(
         name=planned["name"],
         stage=planned["stage"],
@@ -61,6 +67,7 @@ def read_step(run_folder: Path, planned: Document) -> Step:
         made_with=record["made_with"],
         finished=done,
         folder=place,
+        revision=record["revision"],
     )
 
 
