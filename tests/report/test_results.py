@@ -29,6 +29,7 @@ def test_where_a_row_comes_from(results: Results) -> None:
     base, ssft, again = (row.origin for row in results.rows)
     assert (base.objectives, base.evaluator) == ((), None)
     assert (ssft.objectives, ssft.evaluator) == (("mle",), "cls-margin")
+    assert ssft.own_evaluator
     assert again.objectives == ("mle", "cls-margin", "mle")
 
 
