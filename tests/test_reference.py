@@ -38,7 +38,7 @@ def test_every_stage_is_there() -> None:
         path.stem for path in package.glob("*.py") if path.stem != "__init__"
     }
     for stage in STAGES:
-        assert f"### `mathtune {stage.kind()}`" in text
+        assert f"### `{stage.kind()}`" in text
     assert "| `margin` | float, at least 0 | `1.0` |" in text
 
 
