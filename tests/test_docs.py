@@ -31,7 +31,7 @@ def commands(page: Path, *, marked: str = "") -> list[str]:
         line.partition("  #")[0].strip()
         for mark, text in FENCE.findall(page.read_text())
         if marked in mark
-        for line in text.splitlines()
+        for line in text.replace("\\\n", " ").splitlines()
         if line.startswith("mathtune ")
     ]
 

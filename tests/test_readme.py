@@ -66,10 +66,17 @@ def test_there_are_commands() -> None:
     assert len(COMMANDS) >= 8
 
 
-def test_every_shipped_setting_resolves(tmp_path: Path) -> None:
+def test_every_shipped_setting_resolves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tmp_path / "models" / "ladder" / "heldout.jsonl"  # by `make ladder`
+    made.parent.mkdir(parents=True)
+    made.touch()
+    monkeypatch.chdir(tmp_path)
     names = settings.shipped("mathtune.recipes")
     assert {"quickstart", "liu2023", "yuan2023", "smollm2-gsm8k-small"} <= set(names)
     for name in names:
+        given = settings.read(name, [], beside="mathtune.recipes")
+        for model in given.get("models", []):
+            (tmp_path / model).mkdir(parents=True, exist_ok=True)
         found = resolve(name, config=name, assignments=["model=embedded"])
         run = run_recipe(
             found.compose,

@@ -33,8 +33,12 @@ def test_every_setting_says_what_it_means() -> None:
 
 def test_every_stage_is_there() -> None:
     text = markdown()
+    package = Path(str(files("mathtune.stages")))
+    assert {stage.kind() for stage in STAGES} == {
+        path.stem for path in package.glob("*.py") if path.stem != "__init__"
+    }
     for stage in STAGES:
-        assert f"### `mathtune {stage.kind()}`" in text
+        assert f"### `{stage.kind()}`" in text
     assert "| `margin` | float, at least 0 | `1.0` |" in text
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -17,35 +19,32 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 from pydantic_core import to_jsonable_python
 
-from mathtune import settings
+from mathtune import settings, stages
 from mathtune.errors import InputError
 from mathtune.recipes import RECIPES
 from mathtune.recipes.parts import SHORT
 from mathtune.run import Run
 from mathtune.stage import Stage
-from mathtune.stages.bits import Bits
-from mathtune.stages.collect import Collect
-from mathtune.stages.grade import Grade
-from mathtune.stages.measure import Measure
-from mathtune.stages.part import Part
 from mathtune.stages.prepare import Prepare
-from mathtune.stages.sample import Sample
-from mathtune.stages.score import Score
-from mathtune.stages.study import Study
-from mathtune.stages.train import Train
 
-STAGES: tuple[type[Stage[Any]], ...] = (
-    Prepare,
-    Part,
-    Train,
-    Sample,
-    Grade,
-    Score,
-    Collect,
-    Measure,
-    Bits,
-    Study,
-)
+
+def _stages() -> tuple[type[Stage[Any]], ...]:
+    """The stage of every module in `mathtune.stages`: it is named as its module."""
+    modules = [
+        import_module(f"{stages.__name__}.{one.name}") for one in iter_modules(stages.__path__)
+    ]
+    return tuple(
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, Stage)
+        and value.__module__ == module.__name__
+        and value.kind() == module.__name__.rpartition(".")[2]
+    )
+
+
+STAGES = _stages()
 
 HEAD = """# Settings
 
@@ -66,13 +65,13 @@ def markdown() -> str:
     inner: dict[str, type[BaseModel]] = {}
     for name, recipe in RECIPES.items():
         story = inspect.getdoc(inspect.getmodule(recipe.compose)) or ""
-        parts.append(_section(f"`mathtune run {name}`", recipe.config, inner, story=story))
+        parts.append(_section(f"`{name}`", recipe.config, inner, story=story))
     shipped = ", ".join(f"`{name}`" for name in settings.shipped("mathtune.recipes"))
     parts.append(f"Shipped settings, for `--config NAME`: {shipped}.\n")
     parts.append("## Stages\n")
     for stage in STAGES:
         inner.pop(stage.__name__, None)
-        parts.append(_section(f"`mathtune {stage.kind()}`", stage, inner))
+        parts.append(_section(f"`{stage.kind()}`", stage, inner))
     inner = {name: model for name, model in inner.items() if not issubclass(model, Stage)}
     if inner:
         parts.append("## Groups of settings\n")

@@ -47,7 +47,8 @@ class Maker:
         jsonl.write_json(place / "metrics.json", metrics)
         bill = {"wall_s": 1.5, "cpu_s": 2.25, "sampled_tokens": 1000}
         made_with = {"mathtune": "0.1.0", "device": "cpu", "commit": None}
-        jsonl.write_json(place / "step.json", {"bill": bill, "made_with": made_with})
+        record = {"revision": Measure.revision, "bill": bill, "made_with": made_with}
+        jsonl.write_json(place / "step.json", record)
         self.steps.append({"name": name, "stage": stage, "reads": [], "config": config})
 
     def problems(self, split: str, ids: dict[str, Any]) -> str:

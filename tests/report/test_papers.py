@@ -51,6 +51,19 @@ def test_nothing_of_ours_nothing_of_theirs(results: Results) -> None:
     assert beside(replace(results, rows=untrained)) == []
 
 
+def test_an_evaluator_of_another_model_is_another_table(results: Results) -> None:
+    ssft = results.rows[1]
+    origin = replace(ssft.origin, own_evaluator=False)
+    rows = [*results.rows, replace(ssft, name="ssft-by-2", origin=origin)]
+    tables = by_number(replace(results, rows=rows))
+    assert "ssft-by-2 (ours)" not in [row[0] for row in tables["Table 3"].rows]
+    assert [row[0] for row in tables["Table 6"].rows] == [
+        "ssft-by-2 (ours)",
+        "PaLM 2-L, judged by PaLM 2-S*",
+        "PaLM 2-S*, judged by PaLM 2-L",
+    ]
+
+
 @pytest.mark.parametrize(
     ("samples", "sets", "theirs"),
     [

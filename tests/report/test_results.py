@@ -1,5 +1,6 @@
 """Reading a run: which rows are reported, which is the reference; the gap worked out by hand."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ def test_where_a_row_comes_from(results: Results) -> None:
     base, ssft, again = (row.origin for row in results.rows)
     assert (base.objectives, base.evaluator) == ((), None)
     assert (ssft.objectives, ssft.evaluator) == (("mle",), "cls-margin")
+    assert ssft.own_evaluator
     assert again.objectives == ("mle", "cls-margin", "mle")
 
 
@@ -75,3 +77,13 @@ def test_unfinished_steps_are_left_out(tmp_path: Path) -> None:
     results = read_run(tmp_path)
     assert results.rows == []
     assert [step.finished for step in results.steps] == [False]
+
+
+def test_a_row_of_an_earlier_revision_is_refused(run_folder: Path, tmp_path: Path) -> None:
+    """Not a traceback: what it measured may lack what the tables show."""
+    folder = tmp_path / "old"
+    shutil.copytree(run_folder, folder)
+    record = jsonl.read_json(folder / "ssft-row" / "step.json")
+    jsonl.write_json(folder / "ssft-row" / "step.json", {**record, "revision": 1})
+    with pytest.raises(InputError, match="ssft-row: measured by revision 1 of measure"):
+        read_run(folder)

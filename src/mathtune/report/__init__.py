@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mathtune import jsonl
+from mathtune import jsonl, provenance
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -87,4 +87,5 @@ def page_for_samples(
     from mathtune.report.results import Measured, Results
 
     row = Measured(title, document, outcomes, problems, groups)
-    return page.write(Results(title, [row]), path.parent, name=path.stem)
+    results = Results(title, [row], made_with=provenance.environment())
+    return page.write(results, path.parent, name=path.stem)

@@ -16,7 +16,7 @@ from mathtune.report import figures, tables
 from mathtune.report.page import rendered
 from mathtune.report.results import Measured, Results, read_run
 from mathtune.report.seeds import over_seeds
-from mathtune.report.tables import NONE, Table, accuracy, difference
+from mathtune.report.tables import NONE, Table, accuracy, difference, p_value
 
 SHOWN = 500
 """Changed problems of a row that the page lists; it says how many there are."""
@@ -117,8 +117,8 @@ def sentence(found: Compared) -> str:
         change = minus[metric]
         parts.append(
             f"{other} is {100 * change['difference']:+.1f} points [{100 * change['low']:+.1f}, "
-            f"{100 * change['high']:+.1f}] from {found.names[0]} in {metric} (p = "
-            f"{change['p']:.3f}; better on {won} problems, worse on {lost})"
+            f"{100 * change['high']:+.1f}] from {found.names[0]} in {metric} "
+            f"({p_value(change['p'])}; better on {won} problems, worse on {lost})"
         )
     more = f" {len(rows) - 1} more rows stand below." if len(rows) > 1 else ""
     return f"On {len(each[0].outcomes)} problems, row {name}: {'; '.join(parts)}.{more}"
@@ -147,7 +147,7 @@ def _row(found: Compared, name: str) -> Table:
     inside = [one.get("within_auc") for one in minus]
     if all(inside):
         cells = (
-            f"{one['difference']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}] p={one['p']:.3f}"
+            f"{one['difference']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}] {p_value(one['p'])}"
             for one in inside
             if one
         )

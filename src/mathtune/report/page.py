@@ -54,7 +54,7 @@ def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, st
         pages=browser.pages(_in_order(results)),
         bill=cost.table(results, by_stage=True) if results.steps else None,
         each_step=cost.table(results),
-        made_with=_made_with(results),
+        made_with=results.made_with,
         steps=[
             {"name": step.name, "stage": step.stage, "config": _pretty(step.config)}
             for step in results.steps
@@ -87,8 +87,8 @@ def markdown(results: Results, found: list[Closed], captions: dict[str, str]) ->
     if results.steps:
         parts.append(tables.markdown(cost.table(results, by_stage=True)))
         parts.append(tables.markdown(cost.table(results)))
-        made_with = [f"{key} {value}" for key, value in _made_with(results).items() if value]
-        parts.append(f"Made with {'; '.join(made_with)}.\n")
+    made_with = [f"{key} {value}" for key, value in results.made_with.items() if value]
+    parts += [f"Made with {'; '.join(made_with)}.\n"] if made_with else []
     return "\n".join(parts)
 
 
@@ -110,12 +110,6 @@ def _in_order(results: Results) -> list[Any]:
     rest = [row for row in results.rows if row is not reference]
     ordered = ([reference] if reference is not None else []) + rest
     return [part for row in ordered for part in row.each]
-
-
-def _made_with(results: Results) -> Mapping[str, Any]:
-    """What the last finished step was made with."""
-    finished = [step for step in results.steps if step.finished]
-    return finished[-1].made_with if finished else {}
 
 
 def _pretty(config: Mapping[str, Any]) -> str:

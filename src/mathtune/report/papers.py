@@ -20,6 +20,11 @@ RERANKED = {
     "cls-xent": {"PaLM 2-S*": (22.6, 38.8, 33.6, 35.4), "PaLM 2-L": (35.6, 55.2, 56.8, 58.8)},
 }
 """Table 3: Pass@1, Maj1@64, RR.All, RR.Top-8 (our RR.Maj8)."""
+TRANSFERRED = {
+    "PaLM 2-L, judged by PaLM 2-S*": (35.6, 55.2, 48.4, 50.6),
+    "PaLM 2-S*, judged by PaLM 2-L": (22.6, 38.8, 46.0, 46.4),
+}
+"""Table 6, an evaluator of the other model: as `RERANKED`, cross-entropy."""
 SEQUENTIAL = {"cls-margin": (37.6, 57.2, 82.6), "cls-xent": (36.2, 56.6, 82.2)}
 """Table 4, PaLM 2-L: Pass@1, Maj1@64, Pass@64."""
 STRATEGIES = {
@@ -58,11 +63,13 @@ GSM8K = "Theirs: LLaMA, 1,319 problems of GSM8K, N = 100."
 def beside(results: Results) -> list[Table]:
     """The tables that have a row of ours and one of theirs; none where no training was measured."""
     judged = [row for row in results.rows if row.origin.evaluator in RERANKED]
+    others = [row for row in judged if not row.origin.own_evaluator]
+    judged = [row for row in judged if row.origin.own_evaluator]
     paths = [row for row in results.rows if row.origin.paths is not None]
     found = []
     if judged:
         found = [fine_tuned(results.rows), reranked(judged)]
-        found += [sequential(results.rows), strategies(judged)]
+        found += [sequential(results.rows), transferred(others), strategies(judged)]
     if paths:
         found.append(rejection_sampled(results.rows, paths))
     return [table for table in found if table.rows]
@@ -116,6 +123,20 @@ def sequential(rows: Sequence[Measured]) -> Table:
         body.append(("PaLM 2-L, sequential", loss, *_theirs(SEQUENTIAL[loss]), "64"))
     header = ("", "evaluator's loss", "Pass@1", "Maj1@N", "Pass@N", "N")
     return _table("Liu et al. 2023, Table 4: sequential fine-tuning", header, body, ours, MATH)
+
+
+def transferred(rows: Sequence[Measured]) -> Table:
+    """Their Table 6: samples judged by the evaluator of another model."""
+    if not rows:
+        return Table("", (), [])
+    names = ("Pass@1", "Maj1", "RR.All", "RR.Maj8")
+    body = []
+    for row in rows:
+        shown = [accuracy(row.metrics, f"Maj1@{row.n}" if n == "Maj1" else n) for n in names]
+        body.append((f"{row.name} (ours)", *shown, f"{row.n}"))
+    body += [(who, *_theirs(values), "64") for who, values in TRANSFERRED.items()]
+    header = ("samples of, judged by", "Pass@1", "Maj1@N", "RR.All", "RR.Top-8", "N")
+    return _table("Liu et al. 2023, Table 6: evaluators of other models", header, body, rows, MATH)
 
 
 def strategies(rows: Sequence[Measured]) -> Table:
@@ -172,9 +193,9 @@ def _rft_rows(
 
 
 def _tuned(rows: Sequence[Measured]) -> list[Measured]:
-    """The rows fine-tuned once, on gold solutions; of several the first, which starts the rest."""
+    """The row fine-tuned once, on gold solutions; of several the one that starts the rest."""
     once = [r for r in rows if r.origin.objectives == ("mle",) and r.origin.paths is None]
-    return once[:1]
+    return sorted(once, key=lambda row: row.origin.evaluator is None)[:1]
 
 
 def _ours(row: Measured, *names: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -16,7 +17,7 @@ from mathtune.records import Problem
 from mathtune.report.steps import Document, Origin, Step, origin, read_step
 from mathtune.run import PLAN
 from mathtune.samples import Joined, read_groups, read_problems
-from mathtune.stages.measure import OUTCOMES
+from mathtune.stages.measure import OUTCOMES, Measure
 
 Groups = Iterable[tuple[str, Sequence[Joined]]]
 
@@ -91,6 +92,8 @@ class Results:
     choices: list[Measured] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     curves: dict[str, list[Point]] = field(default_factory=dict)
+    made_with: Mapping[str, Any] = field(default_factory=dict)
+    """What the last finished step was made with, or samples from elsewhere were measured with."""
 
     @cached_property
     def reference(self) -> Measured | None:
@@ -109,7 +112,8 @@ def read_run(folder: Path) -> Results:
     """Read a run folder, finished or not.
 
     Raises:
-        InputError: the folder holds no run, or a file in it is damaged.
+        InputError: the folder holds no run, a file in it is damaged, or a row was measured by an
+            earlier revision of the stage.
     """
     if not (folder / PLAN).exists():
         raise InputError(f"{folder}: no run here; expected a folder that `mathtune run` wrote.")
@@ -117,6 +121,13 @@ def read_run(folder: Path) -> Results:
     steps = [read_step(folder, step) for step in plan["steps"]]
     finished = {step.name: step for step in steps if step.finished}
     measures = [step for step in finished.values() if step.stage == "measure"]
+    for step in measures:
+        if step.revision != Measure.revision:
+            raise InputError(
+                f"{step.folder}: measured by revision {step.revision} of measure, which is "
+                f"{Measure.revision} now; expected it measured again: the run's command with "
+                f"--redo {step.name}."
+            )
     side = _side(measures)
     rows = {step.name: _measured(folder, step, finished) for step in measures}
     return Results(
@@ -124,6 +135,7 @@ def read_run(folder: Path) -> Results:
         rows=[row for name, row in rows.items() if name not in side],
         choices=[row for name, row in rows.items() if name in side],
         steps=steps,
+        made_with=next((step.made_with for step in reversed(steps) if step.finished), {}),
         curves={
             step.name: list(jsonl.read(folder / step.name / "training.jsonl", Point))
             for step in finished.values()

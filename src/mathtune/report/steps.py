@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,15 @@ from mathtune.run import METRICS, STEP
 
 Document = dict[str, Any]
 
+_UNFINISHED: Document = {"bill": {}, "made_with": {}, "revision": 0}
+
 
 @dataclass(frozen=True)
 class Step:
-    """A step of the plan; `metrics`, `bill` and `made_with` are empty until it is finished."""
+    """A step of the plan; `metrics`, `bill` and `made_with` are empty until it is finished.
+
+    `revision`: the stage's when the step was made; 0 until it is finished.
+    """
 
     name: str
     stage: str
@@ -25,6 +30,7 @@ class Step:
     made_with: Mapping[str, Any]
     finished: bool
     folder: Path
+    revision: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class Origin:
     """The updates of its last training."""
     evaluator: str | None = None
     """The objective of the model that scored the samples; None: not scored, or not trained here."""
+    own_evaluator: bool = True
+    """Whether that model and the generator were trained from the same base."""
 
 
 def read_step(run_folder: Path, planned: Document) -> Step:
@@ -51,7 +59,7 @@ def read_step(run_folder: Path, planned: Document) -> Step:
     """
     place = run_folder / planned["name"]
     done = (place / STEP).exists()
-    record = jsonl.read_json(place / STEP) if done else {"bill": {}, "made_with": {}}
+    record = jsonl.read_json(place / STEP) if done else _UNFINISHED
     return Step(
         name=planned["name"],
         stage=planned["stage"],
@@ -61,6 +69,7 @@ def read_step(run_folder: Path, planned: Document) -> Step:
         made_with=record["made_with"],
         finished=done,
         folder=place,
+        revision=record["revision"],
     )
 
 
@@ -81,6 +90,7 @@ def origin(measured: Document, finished: Mapping[str, Step]) -> Origin:
         paths=next((step for step in learned if step and step.config.get("keep") == "paths"), None),
         updates=last.metrics["updates"] if last is not None else None,
         evaluator=judges[-1].config["objective"] if judges else None,
+        own_evaluator=not judges or _base(judges) == _base(trained, sampled.config["model"]),
     )
 
 
@@ -90,6 +100,11 @@ def _trainings(model: str, finished: Mapping[str, Step]) -> list[Step]:
     if step is None or step.stage != "train":
         return []
     return [*_trainings(step.config["model"], finished), step]
+
+
+def _base(trainings: Sequence[Step], otherwise: str = "") -> str:
+    """The model that the first training started from."""
+    return trainings[0].config["model"] if trainings else otherwise
 
 
 def _parent(path: str) -> str:

@@ -301,7 +301,16 @@ def difference(found: Mapping[str, Mapping[str, float]], name: str) -> str:
         return NONE
     row = found[name]
     bounds = f"[{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
-    return f"{100 * row['difference']:+.1f} {bounds} p={row['p']:.3f}"
+    return f"{100 * row['difference']:+.1f} {bounds} {p_value(row['p'])}"
+
+
+def p_value(p: float) -> str:
+    """A p as it is printed.
+
+    >>> p_value(0.0421), p_value(0.0001)
+    ('p=0.042', 'p<0.001')
+    """
+    return "p<0.001" if p < 0.0005 else f"p={p:.3f}"
 
 
 def _part(one: Closed) -> str:
