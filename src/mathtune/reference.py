@@ -24,14 +24,19 @@ from mathtune.recipes.parts import SHORT
 from mathtune.run import Run
 from mathtune.stage import Stage
 from mathtune.stages.collect import Collect
+from mathtune.stages.exemplars import Exemplars
 from mathtune.stages.grade import Grade
+from mathtune.stages.halve import Halve
 from mathtune.stages.measure import Measure
 from mathtune.stages.prepare import Prepare
 from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
-STAGES: tuple[type[Stage[Any]], ...] = (Prepare, Train, Sample, Grade, Score, Collect, Measure)
+STAGES: tuple[type[Stage[Any]], ...] = (
+    *(Prepare, Halve, Exemplars, Train, Sample),
+    *(Grade, Score, Collect, Measure),
+)
 
 HEAD = """# Settings
 
