@@ -198,6 +198,12 @@ def test_measured_by_hand(lists: Path) -> None:
     assert found["metrics"]["mean"]["low"] <= 0.375 <= found["metrics"]["mean"]["high"]
 
 
+def test_k_is_in_the_names(lists: Path) -> None:
+    names = set(measure_file(Request(lists), k=1)["metrics"])
+    assert {"Maj1@4", "RR.Maj1", "W.RR.Maj1", "Maj1.Top1"} <= names
+    assert not any("8" in name for name in names)
+
+
 def test_lines_in_any_order_measure_the_same(lists: Path, tmp_path: Path) -> None:
     order = [(p, i) for i in range(4) for p in range(2)]
     path = write(tmp_path / "mixed.jsonl", one_a_line(iter(order)))

@@ -463,6 +463,9 @@ def measure(
         str | None,
         typer.Option(metavar="FIELD", help="The scores' field, else scores or score if there."),
     ] = None,
+    k: Annotated[
+        int | None, typer.Option("--k", min=1, help="K of RR.MajK, N of Maj1.TopN; else 8.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     page: Annotated[
         Path | None, typer.Option("--report", metavar="FILE.html", help="Write the page too.")
@@ -475,7 +478,13 @@ def measure(
 ) -> None:
     file = only_a_file(arguments, config)
     if file is None:
-        alone = {"--score": score, "--json": as_json, "--report": page, "--fields": fields}
+        alone = {
+            "--score": score,
+            "--k": k,
+            "--json": as_json,
+            "--report": page,
+            "--fields": fields,
+        }
         _refuse("measure", {**alone, "--extract": extract, "--strict": strict})
         given = [*(arguments or []), *_assignments(grader=grader)]
         run_stage(Measure, "samples", given, config, out, redo)
@@ -487,7 +496,7 @@ def measure(
     from mathtune.report.tables import grid
 
     request = Request.parse(file, grader=grader, rule=extract, fields=fields, strict=strict)
-    document = measure_file(request, score=score, page=page)
+    document = measure_file(request, score=score, page=page, k=8 if k is None else k)
     if as_json:
         typer.echo(json.dumps(document, indent=2))
     else:

@@ -47,13 +47,15 @@ class Outcome(Row, frozen=True):
 class Settings:
     """How to measure. `chosen`: K of each of `CHOSEN`, from validation; None: chosen on this set.
 
-    `against`: other measures' outcomes by problem, by the name to show.
+    `sizes`: subset sizes of curves over N beside powers of two. `against`: other measures' outcomes
+    by problem, by the name to show.
     """
 
     k: int = 8
     subsets: int = 200
     seed: int = 0
     resamples: int = RESAMPLES
+    sizes: tuple[int, ...] = ()
     chosen: Mapping[str, int] | None = None
     against: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
 
@@ -73,7 +75,7 @@ def measure(
             of samples; `against` holds other problems.
     """
     found = gather(groups)
-    plan = Plan(found.n, settings.k, settings.subsets, settings.seed)
+    plan = Plan(found.n, settings.k, settings.subsets, settings.seed, settings.sizes)
     every = curves(found.clusters, plan)
     chosen = choose(every, settings.chosen) if found.scored else {}
     values = headline(every, chosen, scored=found.scored)

@@ -25,17 +25,27 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Plan:
-    """Which curves are computed: for n samples a problem, subset sizes up to n, at a given K."""
+    """Which curves are computed: for n samples a problem, subset sizes up to n, at a given K.
+
+    `more`: subset sizes beside powers of two and n; those above n are left out.
+    """
 
     n: int
     k: int = 8
     subsets: int = 200
     seed: int = 0
+    more: tuple[int, ...] = ()
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The subset sizes N: powers of two below n, then n."""
-        return (*(2**i for i in range(self.n.bit_length()) if 2**i < self.n), self.n)
+        """The subset sizes N: powers of two below n, n, and `more`.
+
+        Example:
+            >>> Plan(6, more=(5, 9)).sizes
+            (1, 2, 4, 5, 6)
+        """
+        powers = (2**i for i in range(self.n.bit_length()))
+        return tuple(sorted(size for size in {*powers, self.n, *self.more} if size <= self.n))
 
     @property
     def over_n(self) -> tuple[str, ...]:

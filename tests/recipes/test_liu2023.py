@@ -80,6 +80,28 @@ def test_held_out_samples_come_from_the_half_that_was_not_learned(tmp_path: Path
     assert {"drafts-half-1-grades", "drafts-half-2-grades"} <= set(run.steps["pairs"].reads)
 
 
+def test_checkpoints_are_chosen_by_validation_where_that_is_set(tmp_path: Path) -> None:
+    run = planned(tmp_path, "choose=accuracy", "joint_losses=[ctr]")
+    by = {
+        name: (found["choose"], found["validation"])
+        for name, step in run.steps.items()
+        if step.stage.kind() == "train"
+        for found in (step.stage.described(relative_to=run.folder),)
+    }
+    solutions = ("loss", ["data/validation_solutions.jsonl"])
+    pairs = ("accuracy", ["validation-pairs/pairs.jsonl"])
+    assert by == {
+        "ssft": solutions,
+        "evaluator-margin": pairs,
+        "evaluator-xent": pairs,
+        "sequential-margin": solutions,
+        "more-ssft": solutions,
+        "sequential-xent": solutions,
+        "joint-ctr": pairs,
+    }
+    assert "validation-pairs" not in planned(tmp_path / "last").steps
+
+
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [

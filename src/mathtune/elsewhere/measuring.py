@@ -21,11 +21,12 @@ COUNTS = ("samples", "no_answer", "undecided", "verdict_differs_from_cluster")
 
 
 def measure_file(
-    request: Request, *, score: str | None = None, page: Path | None = None
+    request: Request, *, score: str | None = None, page: Path | None = None, k: int = 8
 ) -> dict[str, Any]:
     """Measure the file's samples; with `page`, write the HTML page there.
 
     Every problem must have the same number of samples, on one line or on many, in any order.
+    `k` is the K of Maj8, RR.Maj8, W.RR.Maj8 and the N of Maj1.Top8, which are named after it.
     `score` names the field of scores, higher is better; None: `scores` or `score` where one of them
     holds a number for each sample. Holds all samples in memory.
 
@@ -43,7 +44,7 @@ def measure_file(
         raise InputError("mathtune measure: several graders; expected one with --grader.")
     problems, groups = _gathered(judged(request, score=SCORES if score is None else score), request)
     try:
-        document, outcomes = measure(groups.items(), settings=Settings())
+        document, outcomes = measure(groups.items(), settings=Settings(k=k))
     except InputError as error:
         raise InputError(f"{request.file}: {error}") from None
     (grader,) = request.graders

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import model_validator
 
@@ -67,6 +67,10 @@ class Liu2023(Settings):
     """How exemplars are laid out; Minerva's as in the paper."""
     others: tuple[str, ...] = ()
     """Further base models, each with a generator and an evaluator of its own (Table 6)."""
+    choose: Literal["last", "loss", "accuracy"] = "last"
+    """Which epoch's weights every training keeps: the last, or the best by validation loss, or for
+    evaluators by accuracy on validation pairs (generators, which have none, then by loss). The
+    paper chooses by validation performance; its models peaked within two epochs."""
     likelihood: bool = True
     """Also rank by the generator's own log-probability: what judging costs nothing to beat."""
 
@@ -107,12 +111,13 @@ def liu2023(run: Run, c: Liu2023) -> None:
     baselines(run, c, data)
 
     first = generator(run, c, data, 1, c.model)
-    taught = pairs(run, c, data, first)
+    learned = pairs(run, c, data, first)
+    held_out = validation_pairs(run, c, data, first)
     start = first.model if c.evaluator_from == "generator" else c.model
     evaluators: dict[str, str] = {}
     measured: dict[str, Path] = {}
     for loss in c.evaluator_losses:
-        train = Train(model=start, objective=loss, examples=taught)
+        train = Train(model=start, objective=loss, examples=learned, **chosen(c, held_out))
         evaluators[loss] = run(f"evaluator-{kind(loss)}", train)
         measured[loss] = judged(run, data, first, kind(loss), evaluators[loss])
     if c.likelihood:
@@ -121,7 +126,8 @@ def liu2023(run: Run, c: Liu2023) -> None:
 
     against = {"ssft": measured[c.evaluator_losses[0]]}
     for joint in c.joint_losses:
-        model = run(f"joint-{joint}", Train(model=start, objective=joint, examples=taught))
+        train = Train(model=start, objective=joint, examples=learned, **chosen(c, held_out))
+        model = run(f"joint-{joint}", train)
         row(run, f"joint-{joint}", model, data.test, n=c.n, how=c.how, against=against)
         if joint != "ctr":
             judged(run, data, first, joint, model)
@@ -138,7 +144,7 @@ def baselines(run: Run, c: Liu2023, data: Data) -> None:
         if source in ("math", "prm800k", "both"):
             prepare = c.data.replaced({"solutions": source}, where="data")
             sets[name] = run(f"data-{name}", prepare).solutions
-        ssft = run(f"ssft-{name}", Train(model=c.model, objective="mle", examples=sets[name]))
+        ssft = run(f"ssft-{name}", solver(c, data, c.model, sets[name]))
         row(run, f"ssft-{name}", ssft, data.test, n=c.n, how=c.how)
     for name in c.few_shot:
         form = c.few_shot_form
@@ -150,7 +156,7 @@ def baselines(run: Run, c: Liu2023, data: Data) -> None:
 def generator(run: Run, c: Liu2023, data: Data, number: int, base: str) -> Generator:
     """SSFT of a base model, and its graded samples of validation and test."""
     name, validation = f"ssft{suffix(number)}", f"validation{suffix(number)}"
-    model = run(name, Train(model=base, objective="mle", examples=data.solutions))
+    model = run(name, solver(c, data, base, data.solutions))
     return Generator(
         number,
         base,
@@ -169,14 +175,42 @@ def pairs(run: Run, c: Liu2023, data: Data, g: Generator) -> Path:
     else:
         halves = run(f"halves{after}", Halve(problems=data.train, solutions=data.solutions))
         for part, (learned, asked) in enumerate((halves, halves[::-1]), start=1):
-            train = Train(model=g.base, objective="mle", examples=learned.solutions)
-            half = run(f"{g.name}-half-{part}", train)
+            half = run(f"{g.name}-half-{part}", solver(c, data, g.base, learned.solutions))
             name = f"drafts{after}-half-{part}"
             graded.append(drawn(run, name, half, asked.problems, n=c.n_train, how=c.how))
     collect = Collect(
         problems=data.train, samples=tuple(graded), keep="pairs", right_from=c.right_from
     )
     return run(f"pairs{after}", collect)
+
+
+def validation_pairs(run: Run, c: Liu2023, data: Data, g: Generator) -> Path | None:
+    """Pairs of validation problems, where checkpoints of evaluators are chosen by them."""
+    if c.choose == "last":
+        return None
+    collect = Collect(
+        problems=data.validation, samples=g.validation, keep="pairs", right_from=c.right_from
+    )
+    return run(f"validation{suffix(g.number)}-pairs", collect)
+
+
+def solver(
+    c: Liu2023, data: Data, model: str, solutions: Path, *, equal_updates_to: str | None = None
+) -> Train:
+    """Train a generator on solutions (Eq. 3)."""
+    by = {} if c.choose == "last" else {"validation": data.validation_solutions, "choose": "loss"}
+    return Train(
+        model=model,
+        objective="mle",
+        examples=solutions,
+        equal_updates_to=equal_updates_to,
+        **by,
+    )
+
+
+def chosen(c: Liu2023, held_out: Path | None) -> dict[str, Any]:
+    """The settings by which an evaluator's checkpoint is chosen."""
+    return {} if held_out is None else {"validation": held_out, "choose": c.choose}
 
 
 def judged(
@@ -195,10 +229,10 @@ def judged(
     before = f"validation{suffix(g.number)}-{label}"
     score = Score(model=model, problems=data.validation, samples=g.validation, scorer=scorer)
     scored = run(f"{before}-scores", score)
-    chosen = run(f"{before}-row", Measure(problems=data.validation, samples=scored))
+    validated = run(f"{before}-row", Measure(problems=data.validation, samples=scored))
     score = Score(model=model, problems=data.test, samples=g.test, scorer=scorer)
     scored = run(f"{g.name}-{label}-scores", score)
-    measure = Measure(problems=data.test, samples=scored, greedy=g.greedy, choose_on=chosen)
+    measure = Measure(problems=data.test, samples=scored, greedy=g.greedy, choose_on=validated)
     return run(f"{g.name}-{label}-row", measure)
 
 
@@ -209,11 +243,9 @@ def sequential(
     controls: dict[str, Path] = {}
     for loss, evaluator in evaluators.items():
         name = f"sequential-{kind(loss)}"
-        again = run(name, Train(model=evaluator, objective="mle", examples=data.solutions))
+        again = run(name, solver(c, data, evaluator, data.solutions))
         if not controls:  # every sequential generator makes as many updates: one control serves all
-            control = Train(
-                model=g.model, objective="mle", examples=data.solutions, equal_updates_to=again
-            )
+            control = solver(c, data, g.model, data.solutions, equal_updates_to=again)
             more = run("more-ssft", control)
             controls["more-ssft"] = row(run, "more-ssft", more, data.test, n=c.n, how=c.how)
         row(run, name, again, data.test, n=c.n, how=c.how, against=controls)
@@ -229,7 +261,8 @@ def transfer(run: Run, c: Liu2023, data: Data, first: Generator, evaluator: str)
     for number, base in enumerate(c.others, start=2):
         g = generator(run, c, data, number, base)
         start = g.model if c.evaluator_from == "generator" else base
-        train = Train(model=start, objective=loss, examples=pairs(run, c, data, g))
+        learned, held_out = pairs(run, c, data, g), validation_pairs(run, c, data, g)
+        train = Train(model=start, objective=loss, examples=learned, **chosen(c, held_out))
         judges[number] = run(f"evaluator{suffix(number)}", train)
         generators.append(g)
     for g in generators:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from mathtune import jsonl
 from mathtune.errors import InputError
@@ -48,6 +48,8 @@ class Measure(Stage[Path]):
     beside the grades."""
     k: int = Field(default=8, ge=1)
     """The K of RR.MajK and W.RR.MajK and the N of Maj1.TopN in the table; 8 as in the paper."""
+    sizes: tuple[PositiveInt, ...] = ()
+    """Subset sizes N of the curves over N, beside the powers of two and n."""
     subsets: int = Field(default=200, ge=1)
     """Subsets per size in curves over N."""
     resamples: int = Field(default=RESAMPLES, ge=100)
@@ -71,6 +73,7 @@ class Measure(Stage[Path]):
             subsets=self.subsets,
             seed=self.seed,
             resamples=self.resamples,
+            sizes=self.sizes,
             chosen=None if self.choose_on is None else read_choice(self.choose_on),
             against={name: read_outcomes(path) for name, path in self.against.items()},
         )

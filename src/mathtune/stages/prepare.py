@@ -33,6 +33,8 @@ class Data:
     validation: Path
     test: Path
     solutions: Path
+    validation_solutions: Path
+    """Gold solutions of the validation problems: what a checkpoint of SSFT is chosen by."""
     steps: Path
     """Only where PRM800K is read: beginnings of solutions of train that people rated."""
 
@@ -52,7 +54,7 @@ def _as_mapping(value: Any) -> Any:
 class Prepare(Stage[Data]):
     """Read problems from a source, split them, and write what the other stages read."""
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     source: Annotated[str, Input()] = "arithmetic"
     """arithmetic, gsm8k, math, prm800k, the id of a hub data set, a folder or a JSON Lines file."""
@@ -115,10 +117,11 @@ class Prepare(Stage[Data]):
 
     def outputs(self, folder: Path) -> Data:
         """Paths of the files."""
-        return Data(*(folder / f"{name}.jsonl" for name in (*SPLITS, "solutions", "steps")))
+        names = (*SPLITS, "solutions", "validation_solutions", "steps")
+        return Data(*(folder / f"{name}.jsonl" for name in names))
 
     def run(self, folder: Path) -> dict[str, Any]:
-        """Write train, validation, test and solutions.jsonl, and for PRM800K steps.jsonl.
+        """Write the three splits, their solutions, and for PRM800K steps.jsonl.
 
         Raises:
             InputError: the source cannot be read, has no such split, or is too small for the draws.
@@ -138,6 +141,7 @@ class Prepare(Stage[Data]):
         for split in SPLITS:
             jsonl.write(getattr(files, split), parts[split])
         jsonl.write(files.solutions, solutions)
+        jsonl.write(files.validation_solutions, _gold(parts["validation"]))
         metrics: dict[str, Any] = {split: _counts(parts[split]) for split in SPLITS}
         metrics["solutions"] = _solution_counts(solutions)
         metrics["shared_problems_dropped"] = dict(splits.dropped)
