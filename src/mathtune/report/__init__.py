@@ -57,7 +57,7 @@ def terminal(run_folder: Path) -> list[Table]:
 
     results = over_seeds(read_run(run_folder))
     shown = [*tables.accuracy_tables(results, closed(results)), *study.tables(results)]
-    return [tables.grid(table) for table in (*shown, cost.table(results))]
+    return [tables.grid(table) for table in (*shown, cost.table(results, brief=True))]
 
 
 def build_comparison(run_folders: Sequence[Path], page: Path) -> tuple[Path, list[Table]]:

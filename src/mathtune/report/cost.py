@@ -43,10 +43,10 @@ class Size:
     width: int
 
 
-def table(results: Results, *, by_stage: bool = False) -> Table:
+def table(results: Results, *, by_stage: bool = False, brief: bool = False) -> Table:
     """The bill: one line a step, and the sum; of several seeds, one line for all.
 
-    `by_stage`: one line for all steps of a stage.
+    `by_stage`: one line for all steps of a stage. `brief`: what fits into a terminal.
     """
     steps = [step for step in results.steps if step.finished]
     sizes = model_sizes(steps)
@@ -58,17 +58,18 @@ def table(results: Results, *, by_stage: bool = False) -> Table:
         bills[(step.stage,) if by_stage else (name, step.stage)].update(full)
         total.update(full)
     tokens = sorted(total.keys() - {*COUNTED, DEVICE_H, FLOPS})
-    keys = (*COUNTED, DEVICE_H, *tokens, FLOPS)
+    keys = (*COUNTED, *tokens) if brief else (*COUNTED, DEVICE_H, *tokens, FLOPS)
     body = [(*names, *(_amount(bill, key) for key in keys)) for names, bill in bills.items()]
     body.append((*(("all",) if by_stage else ("all", "")), *(_amount(total, key) for key in keys)))
-    header = ("wall s", "CPU s", "device-hours", *(key.replace("_", " ") for key in tokens))
+    titles = {"wall_s": "wall s", "cpu_s": "CPU s", DEVICE_H: "device-hours", FLOPS: "FLOPs"}
+    header = [titles.get(key) or key.replace("_", " ") for key in keys]
     notes = [NOTE]
     waiting = len(results.steps) - len(steps)
     notes += [f"{waiting} steps are not finished."] * bool(waiting)
     if by_stage:
-        return Table("Cost of each stage", ("stage", *header, "FLOPs"), body, " ".join(notes))
+        return Table("Cost of each stage", ("stage", *header), body, " ".join(notes))
     notes = ["Sums over the seeds."] if len(bills) < len(steps) else []
-    return Table("Cost of each step", ("step", "stage", *header, "FLOPs"), body, " ".join(notes))
+    return Table("Cost of each step", ("step", "stage", *header), body, " ".join(notes))
 
 
 def model_sizes(steps: Sequence[Step]) -> dict[str, Size]:
