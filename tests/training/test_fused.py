@@ -91,6 +91,29 @@ def together(model: Any, way: str) -> Any:
     return log_p
 
 
+def side_by_side(model: Any) -> Any:
+    """As accelerators read: padded on the right, by the model's own attention."""
+    items = [Item(str(n), (r,), True, 5) for n, r in enumerate(readings())]
+    batch = collate(items, texts=1, packed=False, idle=items[0])
+    assert batch["segments"] is None
+    assert batch["input_ids"].shape == (4, 25)
+    given = {name: batch[name] for name in ("input_ids", "position_ids")}
+    logits = model(**given, use_cache=False).logits.flatten(0, 1)
+    return objectives.token_log_p(logits[batch["positions"]], batch["tokens"])
+
+
+def test_padding_changes_nothing(model: Any) -> None:
+    torch.testing.assert_close(side_by_side(model), one_by_one(model), rtol=1e-5, atol=1e-5)
+
+
+def test_the_order_of_a_batch_changes_nothing(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = together(model, "fused").view(4, 5)
+    turned = readings()[::-1]
+    monkeypatch.setitem(globals(), "readings", lambda: turned)
+    after = together(model, "fused").view(4, 5)
+    torch.testing.assert_close(after.flip(0), before, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("way", ["packed", "fused"])
 def test_packed_log_p_and_gradients_are_those_of_each_sequence_alone(model: Any, way: str) -> None:
     weights = torch.linspace(-1, 1, 20)  # every log p counts differently

@@ -14,7 +14,7 @@ from mathtune.engines import models
 from mathtune.records import Example, Pair
 from mathtune.stages.train import Train
 from mathtune.training.curve import Point
-from mathtune.training.trainer import ACCURACIES
+from mathtune.training.losses import ACCURACIES
 
 MARGIN, ALPHA = 0.7, 0.3
 

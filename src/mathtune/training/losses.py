@@ -1,0 +1,99 @@
+# ruff: noqa: F722 (jaxtyping's dimension names)
+"""From log p of texts to an objective's loss and accuracy. Between objectives and trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from mathtune import objectives
+from mathtune.training.settings import Objective, Settings
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
+
+@dataclass(frozen=True)
+class Read:
+    """What the model says of a micro-batch of I items with K texts each.
+
+    `log_p[i, k]` is the log p of a text, `lengths[i, k]` its tokens. `items` and `tokens` count the
+    whole accumulated batch, `correct` is each item's label."""
+
+    log_p: Float[Tensor, "I K"]
+    lengths: Float[Tensor, "I K"]
+    correct: Bool[Tensor, " I"]
+    items: Tensor
+    tokens: Tensor
+
+
+def _mle(read: Read, _: Settings) -> Tensor:
+    return objectives.mle(read.log_p[:, 0], tokens=read.tokens)
+
+
+def _cls_margin(read: Read, settings: Settings) -> Tensor:
+    right = objectives.log_score(read.log_p[:, 0], read.log_p[:, 1])
+    wrong = objectives.log_score(read.log_p[:, 2], read.log_p[:, 3])
+    return objectives.cls_margin(right, wrong, margin=settings.margin, pairs=read.items)
+
+
+def _cls_xent(read: Read, _: Settings) -> Tensor:
+    return objectives.cls_xent(
+        read.log_p[:, 0], read.log_p[:, 1], read.correct, labelled=read.items
+    )
+
+
+def _ctr(read: Read, settings: Settings) -> Tensor:
+    compared = read.log_p / read.lengths if settings.per_token else read.log_p
+    loss = objectives.ctr_margin(
+        compared[:, 0], compared[:, 1], margin=settings.margin, pairs=read.items
+    )
+    mle = objectives.mle(read.log_p[:, 0], tokens=read.tokens)
+    return objectives.joint(loss, mle, alpha=settings.alpha)
+
+
+def _mul_margin(read: Read, settings: Settings) -> Tensor:
+    mle = objectives.mle(read.log_p[:, 4], tokens=read.tokens)
+    return objectives.joint(_cls_margin(read, settings), mle, alpha=settings.alpha)
+
+
+def _mul_xent(read: Read, settings: Settings) -> Tensor:
+    # A batch may hold no correct solution: its mle term is 0 / 1.
+    mle = objectives.mle(read.log_p[:, 2], tokens=read.tokens.clamp(min=1))
+    return objectives.joint(_cls_xent(read, settings), mle, alpha=settings.alpha)
+
+
+LOSSES: dict[Objective, Callable[[Read, Settings], Tensor]] = {
+    "mle": _mle,
+    "cls-margin": _cls_margin,
+    "cls-xent": _cls_xent,
+    "ctr": _ctr,
+    "mul-margin": _mul_margin,
+    "mul-xent": _mul_xent,
+}
+"""What a micro-batch adds to the loss of the accumulated batch, by objective."""
+
+
+def _right_above_wrong(log_p: Tensor, _: Tensor) -> Tensor:
+    right = objectives.log_score(log_p[:, 0], log_p[:, 1])
+    wrong = objectives.log_score(log_p[:, 2], log_p[:, 3])
+    return (right > wrong).float().mean()
+
+
+def _label_found(log_p: Tensor, correct: Tensor) -> Tensor:
+    return ((log_p[:, 0] > log_p[:, 1]) == correct).float().mean()
+
+
+ACCURACIES: dict[Objective, Callable[[Tensor, Tensor], Tensor | None]] = {
+    "mle": lambda *_: None,  # that of a generator is measured on its samples
+    "cls-margin": _right_above_wrong,
+    "cls-xent": _label_found,
+    "ctr": lambda log_p, _: (log_p[:, 0] > log_p[:, 1]).float().mean(),
+    "mul-margin": _right_above_wrong,
+    "mul-xent": _label_found,
+}
+"""The share of items told apart, from their log p and labels: in pairs the right solution stands
+above the wrong one of its problem, else the likelier label word is the true one."""
