@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from mathtune.errors import InputError
@@ -28,6 +28,7 @@ def named(samples: Sequence[Columns]) -> list[Source]:
     """Name each set after its step's folder; sets of one folder are numbered.
 
     Example:
+        >>> from pathlib import Path
         >>> [name for name, _ in named([(Path("a/s.jsonl"),), (Path("a/t.jsonl"),)])]
         ['a', 'a-2']
     """
@@ -50,38 +51,54 @@ def united(
 
     Raises:
         InputError: samples of problems that are not in the problem file, not graded, or fewer than
-        k; or sources that sampled different problems.
+        k; or sources that sampled different problems. All of it before anything is yielded.
     """
-    present = {name: _problem_ids(columns, problems) for name, columns in sources}
+    present = {name: _counted(columns, problems, k) for name, columns in sources}
     (first, base), *others = sources
     for name, columns in others:
-        differing = present[name] ^ present[first]
+        differing = present[name].keys() ^ present[first].keys()
         if differing:
             raise InputError(
                 f"{columns[0]}: samples of other problems than {base[0]} ({len(differing)} are in "
                 f"one of them only, {min(differing)!r} for one); a union needs the same problems."
             )
-    streams = [_Stream(name, columns, present[name], k) for name, columns in sources]
-    for problem_id in problems:
-        yield problem_id, [c for stream in streams for c in stream.take(problem_id)]
+    streams = [_Stream(name, columns, present[name].keys(), k) for name, columns in sources]
+    return (
+        (problem_id, [c for stream in streams for c in stream.take(problem_id)])
+        for problem_id in problems
+    )
 
 
-def _problem_ids(columns: Columns, problems: dict[str, Problem]) -> set[str]:
-    found = {joined.sample.problem_id for joined in read_samples(columns[:1])}
-    unknown = found - problems.keys()
+def _counted(columns: Columns, problems: dict[str, Problem], k: int | None) -> Counter[str]:
+    """How many samples each problem has.
+
+    Raises:
+        InputError: as `united`.
+    """
+    first = next(read_samples(columns), None)
+    if first is not None and first.grade is None:
+        raise InputError(f"{columns[0]}: its samples are not graded; run grade first.")
+    found = Counter(joined.sample.problem_id for joined in read_samples(columns[:1]))
+    unknown = found.keys() - problems.keys()
     if unknown:
         raise InputError(
             f"{columns[0]}: samples of {len(unknown)} problems that are not in the problem file, "
             f"{min(unknown)!r} for one; training on them would be leakage."
         )
+    for problem_id, samples in found.items():
+        if k is not None and samples < k:
+            raise InputError(
+                f"{columns[0]}: problem {problem_id!r} has {samples} samples; "
+                f"expected at least k = {k}."
+            )
     return found
 
 
 class _Stream:
     """One source's groups, given out by problem."""
 
-    def __init__(self, name: str, columns: Columns, present: set[str], k: int | None) -> None:
-        self._name, self._path, self._present, self._k = name, columns[0], present, k
+    def __init__(self, name: str, columns: Columns, present: Set[str], k: int | None) -> None:
+        self._name, self._present, self._k = name, present, k
         self._groups = read_groups(columns)
         self._held: dict[str, list[Candidate]] = {}
 
@@ -91,21 +108,14 @@ class _Stream:
             return []
         while problem_id not in self._held:
             found, rows = next(self._groups)
-            self._held[found] = self._candidates(found, rows)
+            self._held[found] = self._candidates(rows)
         return self._held.pop(problem_id)
 
-    def _candidates(self, problem_id: str, rows: Sequence[Joined]) -> list[Candidate]:
+    def _candidates(self, rows: Sequence[Joined]) -> list[Candidate]:
         if self._k is not None:
-            if len(rows) < self._k:
-                raise InputError(
-                    f"{self._path}: problem {problem_id!r} has {len(rows)} samples; "
-                    f"expected at least k = {self._k}."
-                )
             rows = sorted(rows, key=lambda row: row.sample.index)[: self._k]
-        found = []
-        for row in rows:
-            grade = row.grade
-            if grade is None:
-                raise InputError(f"{self._path}: its samples are not graded; run grade first.")
-            found.append(Candidate(row.sample.text, grade.verdict, grade.answer, self._name))
-        return found
+        return [
+            Candidate(row.sample.text, row.grade.verdict, row.grade.answer, self._name)
+            for row in rows
+            if row.grade is not None  # one file grades all of them or none
+        ]
