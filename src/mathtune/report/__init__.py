@@ -49,14 +49,14 @@ def build(run_folder: Path) -> Path:
 
 
 def terminal(run_folder: Path) -> list[Table]:
-    """The tables that end a run: models, strategies, comparisons, evaluators, cost of each step."""
+    """The tables that end a run; the report has more of them."""
     from mathtune.report import cost, study, tables
     from mathtune.report.gap import closed
     from mathtune.report.results import read_run
     from mathtune.report.seeds import over_seeds
 
     results = over_seeds(read_run(run_folder))
-    shown = [*tables.accuracy_tables(results, closed(results)), *study.tables(results)]
+    shown = [*tables.headline_tables(results, closed(results)), *study.tables(results)]
     return [tables.grid(table) for table in (*shown, cost.table(results, brief=True))]
 
 

@@ -18,6 +18,8 @@ from mathtune.report.gap import Closed, strategy_label
 from mathtune.report.results import Measured, Results, Step
 
 NONE = "–"
+LONGEST_NAME = 27
+"""Columns of a terminal that the names in a table may take from the numbers."""
 GROUP_RESAMPLES = 2_000
 """Fewer than for the headline: many groups, and their intervals are wide anyway."""
 
@@ -32,6 +34,14 @@ class Table:
     note: str = ""
 
 
+def headline_tables(results: Results, found: list[Closed]) -> list[Table]:
+    """What a run ends with in a terminal: models, the first strategies, comparisons, evaluators."""
+    tables = [models(results.rows)] if results.rows else []
+    if results.reference is not None and results.reference.scored:
+        tables.append(strategies(results.reference, found))
+    return tables + _between(results)
+
+
 def accuracy_tables(results: Results, found: list[Closed]) -> list[Table]:
     """Models, strategies, comparisons and evaluators, those that the run has."""
     scored = [row for row in results.rows if row.scored]
@@ -41,10 +51,15 @@ def accuracy_tables(results: Results, found: list[Closed]) -> list[Table]:
     tables += [matched(part) for row in scored for part in row.each]
     if results.reference is not None:
         tables += [groups(results.reference, kind) for kind in ("level", "subject")]
+    return [table for table in tables if table.rows] + _between(results)
+
+
+def _between(results: Results) -> list[Table]:
+    """What stands between rows: paired comparisons, and the evaluators beside each other."""
+    tables = []
     if any(row.document["against"] for row in results.rows):
         tables.append(comparisons(results.rows))
-    tables = [table for table in tables if table.rows]
-    judged = [part for row in scored for part in row.each]
+    judged = [part for row in results.rows if row.scored for part in row.each]
     judged += [row for row in results.choices if row.scored]
     if judged:
         tables.append(evaluators(judged))
@@ -268,8 +283,11 @@ def evaluators(rows: list[Measured]) -> Table:
 def grid(table: Table) -> Grid:
     """The table for a terminal."""
     drawn = Grid(title=table.title, caption=table.note or None, box=box.SIMPLE_HEAD)
+    names = max((len(cells[0]) for cells in table.rows), default=0)
     for number, name in enumerate(table.header):
-        drawn.add_column(Text(name), justify="left" if number == 0 else "right")
+        left = number == 0
+        width = min(names, LONGEST_NAME) if left else None
+        drawn.add_column(Text(name), justify="left" if left else "right", min_width=width)
     for cells in table.rows:
         drawn.add_row(*(Text(cell) for cell in cells))
     return drawn
