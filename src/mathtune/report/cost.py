@@ -19,7 +19,9 @@ from mathtune.report.tables import NONE, Table
 from mathtune.scaling import reading_flops, sampling_flops, training_flops
 
 COUNTED = ("wall_s", "cpu_s")
-DEVICE_H, FLOPS = "device_h", "flops"
+DEVICE_H, FLOPS, TOKENS = "device_h", "flops", "tokens"
+SHOWN = 0.1
+"""CPU-seconds from which on a brief bill has a line for a step."""
 WITH_MODEL = ("train", "sample", "score")
 """The stages that hold a device; they have `model` in their config."""
 
@@ -46,19 +48,24 @@ class Size:
 def table(results: Results, *, by_stage: bool = False, brief: bool = False) -> Table:
     """The bill: one line a step, and the sum; of several seeds, one line for all.
 
-    `by_stage`: one line for all steps of a stage. `brief`: what fits into a terminal.
+    `by_stage`: one line for all steps of a stage. `brief`: what fits into a terminal, the steps
+    of a tenth of a CPU-second or more.
     """
     steps = [step for step in results.steps if step.finished]
     sizes = model_sizes(steps)
     bills: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     total: Counter[str] = Counter()
     for step in steps:
-        full = {**step.bill, **_device(step), **_flops(step, sizes)}
+        tokens_of = (count for key, count in step.bill.items() if key not in COUNTED)
+        full = {**step.bill, **_device(step), **_flops(step, sizes), TOKENS: sum(tokens_of)}
         name = step.name.rpartition("/")[2]
         bills[(step.stage,) if by_stage else (name, step.stage)].update(full)
         total.update(full)
-    tokens = sorted(total.keys() - {*COUNTED, DEVICE_H, FLOPS})
-    keys = (*COUNTED, *tokens) if brief else (*COUNTED, DEVICE_H, *tokens, FLOPS)
+    seeds = len(bills) < len(steps)
+    if brief:
+        bills = {names: bill for names, bill in bills.items() if bill["cpu_s"] >= SHOWN}
+    tokens = sorted(total.keys() - {*COUNTED, DEVICE_H, FLOPS, TOKENS})
+    keys = (*COUNTED, TOKENS) if brief else (*COUNTED, DEVICE_H, *tokens, FLOPS)
     body = [(*names, *(_amount(bill, key) for key in keys)) for names, bill in bills.items()]
     body.append((*(("all",) if by_stage else ("all", "")), *(_amount(total, key) for key in keys)))
     titles = {"wall_s": "wall s", "cpu_s": "CPU s", DEVICE_H: "device-hours", FLOPS: "FLOPs"}
@@ -68,7 +75,7 @@ def table(results: Results, *, by_stage: bool = False, brief: bool = False) -> T
     notes += [f"{waiting} steps are not finished."] * bool(waiting)
     if by_stage:
         return Table("Cost of each stage", ("stage", *header), body, " ".join(notes))
-    notes = ["Sums over the seeds."] if len(bills) < len(steps) else []
+    notes = ["Sums over the seeds."] if seeds else []
     return Table("Cost of each step", ("step", "stage", *header), body, " ".join(notes))
 
 

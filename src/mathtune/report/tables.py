@@ -283,6 +283,7 @@ def evaluators(rows: list[Measured]) -> Table:
 def grid(table: Table) -> Grid:
     """The table for a terminal."""
     drawn = Grid(title=table.title, caption=table.note or None, box=box.SIMPLE_HEAD)
+    drawn.pad_edge = False
     names = max((len(cells[0]) for cells in table.rows), default=0)
     for number, name in enumerate(table.header):
         left = number == 0
