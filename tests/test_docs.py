@@ -61,6 +61,10 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "outputs.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
     guide = (ROOT / "docs" / "fine_tune.md").read_text()
     (tmp_path / "mine.yaml").write_text(dict(FENCE.findall(guide))["yaml"])
+    study = settings.read("scaling-small", [], beside="mathtune.recipes")
+    for model in (study["model"], *study["models"]):  # by `make ladder`
+        (tmp_path / model).mkdir(parents=True)
+    (tmp_path / study["text"]).touch()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

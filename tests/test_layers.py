@@ -34,6 +34,7 @@ LAYERS = [
     {"engines", "training"},
     {"run", "stages", "solving"},
     {"report", "recipes", "overview", "elsewhere", "reference", "comparing", "forecast"},
+    {"stage_commands"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
