@@ -112,8 +112,9 @@ class Run:
         """Raise what is known to be wrong before any work: overrides, inputs, changed settings."""
         names = dict.fromkeys(name.rpartition("/")[2] for name in self.steps)
         kinds = {step.stage.kind() for step in self.steps.values()}
-        for name in self._overrides:
-            if name not in names and name not in kinds:
+        for name, given in self._overrides.items():
+            # `ray` is given to all the stages that know it, also those that this recipe lacks.
+            if name not in names and name not in kinds and given.keys() != {"ray"}:
                 raise InputError(f"{name}: no such step or setting; steps are {', '.join(names)}.")
         for name in sorted(redo):
             if name not in self.steps:
