@@ -29,7 +29,7 @@ def start_and_kill(command: list[str], folder: Path, step: str) -> None:
     )
     begun = folder / step / "started.json"
     finished = folder / step / "step.json"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not begun.exists() and not finished.exists():
         assert process.poll() is None, f"ended before step {step!r}"
         assert time.monotonic() < deadline
