@@ -33,7 +33,9 @@ vllm-env: $(VLLM)/ready ## An environment with vLLM for CPUs, in .venv-vllm
 
 test-vllm: ## Its tests; LIMIT=900 seconds each for building and testing
 	@if timeout $(LIMIT) $(MAKE) --no-print-directory vllm-env; then \
-	    timeout $(LIMIT) $(VLLM)/bin/python -m pytest -m vllm tests/engines/test_vllm.py; \
+	    timeout $(LIMIT) $(VLLM)/bin/python -m pytest -m vllm tests/engines/test_vllm.py || \
+	        if [ $$? = 124 ]; then echo "=== UNFINISHED: the tests of vLLM, after $(LIMIT) s. ==="; \
+	        else exit 1; fi; \
 	else \
 	    echo "=== SKIPPED: the tests of vLLM. Its environment could not be built; see above. ==="; \
 	fi
