@@ -43,7 +43,9 @@ def closed(results: Results) -> list[Closed]:
     found += [
         _closed(reference, row, row.first, row.name, trained=True)
         for row in later
-        if row.outcomes.keys() == reference.outcomes.keys() and row.first == reference.first
+        if row.samples != reference.samples  # another judge's, it closes nothing greedily
+        and row.outcomes.keys() == reference.outcomes.keys()
+        and row.first == reference.first
     ]
     return found
 

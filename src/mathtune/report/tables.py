@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -209,15 +209,22 @@ def groups(row: Measured, kind: Literal["level", "subject"]) -> Table:
 
 
 def comparisons(rows: list[Measured]) -> Table:
-    """Paired differences between rows."""
+    """Paired differences between rows; of two judges of the same samples, re-ranked alone."""
+    samples = {row.name: row.samples for row in rows}
+
+    def cells(row: Measured, other: str, found: Mapping[str, Any]) -> Iterator[str]:
+        same = row.samples != "" and samples.get(other) == row.samples
+        for name in ("Pass@1", "mean", "W.RR"):
+            yield NONE if same and name != "W.RR" else difference(found, name)
+
     body = [
-        (f"{row.name} – {other}", *(difference(found, name) for name in ("Pass@1", "mean")))
+        (f"{row.name} – {other}", *cells(row, other, found))
         for row in rows
         for other, found in row.document["against"].items()
     ]
     return Table(
         "Paired comparisons",
-        ("row – control", "Pass@1", "mean of samples"),
+        ("row – control", "Pass@1", "mean of samples", "W.RR"),
         body,
         "In points, problem by problem, with 95 % intervals and the p of a sign-flip test.",
     )
