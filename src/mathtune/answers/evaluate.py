@@ -139,7 +139,11 @@ def _gamma(a: Value) -> Value:
     x = inexact(a)
     if max(magnitude(x[0]), magnitude(x[1])) > 16:
         raise TooLargeError("factorial of a large number")
-    return checked(*libmp.mpc_gamma(x, PRECISION, MODE))
+    try:
+        found = libmp.mpc_gamma(x, PRECISION, MODE)
+    except ValueError:
+        raise UndefinedError("a factorial at a pole") from None
+    return checked(*found)
 
 
 # -- functions ------------------------------------------------------------------------------------
