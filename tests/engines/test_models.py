@@ -41,6 +41,10 @@ def test_a_folder_loads_as_it_was_saved(folder: Path, make_model) -> None:  # ty
         (lambda f: (f / "config.json").unlink(), "has no config.json"),
         (lambda f: (f / "model.safetensors").unlink(), "has no weights"),
         (
+            lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"),
+            "pytorch_model.bin is a pickle, which is never loaded",
+        ),
+        (
             lambda f: (f / "model.safetensors.index.json").write_text(
                 json.dumps({"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}})
             ),
@@ -53,7 +57,7 @@ def test_a_folder_loads_as_it_was_saved(folder: Path, make_model) -> None:  # ty
         (lambda f: (f / "config.json").write_text("{}"), "cannot be loaded"),
         (lambda f: (f / "model.safetensors").write_bytes(b"short"), "cannot be loaded"),
     ],
-    ids=["config", "weights", "shard", "tokenizer", "empty-config", "torn-weights"],
+    ids=["config", "weights", "pickle", "shard", "tokenizer", "empty-config", "torn-weights"],
 )
 def test_an_incomplete_folder_is_refused(folder: Path, spoil, said: str) -> None:  # type: ignore[no-untyped-def]
     spoil(folder)

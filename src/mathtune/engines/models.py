@@ -29,7 +29,8 @@ def load(
 
     `name` is `embedded` (the base model that ships with mathtune), a hub id, a local folder or a
     .gguf file (its weights are dequantized). `device` and `dtype` as in `resolve_device`,
-    `resolve_dtype`; weights stored in another type are cast.
+    `resolve_dtype`; weights stored in another type are cast. Weights are read from safetensors
+    only, since a pickle may run what it likes, and code that lies beside a model is never run.
 
     Raises:
         InputError: there is no such model, its folder is incomplete, or its tokenizer cannot be
@@ -48,6 +49,8 @@ def load(
         tokenizer = AutoTokenizer.from_pretrained(source, **more)
         if more:
             options["quantization_config"] = GgufConfig(dequantize=True)
+        else:
+            options["use_safetensors"] = True
         model = AutoModelForCausalLM.from_pretrained(source, **more, **options)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())
@@ -157,8 +160,10 @@ def _check_folder(name: str, path: Path) -> None:
 
     if not (path / "config.json").exists():
         raise InputError(f"model {name!r}: the folder has no config.json; {EXPECTED}.")
-    if not list(path.glob("*.safetensors")) and not list(path.glob("*.bin")):
-        refuse("it has no weights (*.safetensors or *.bin)")
+    if not list(path.glob("*.safetensors")):
+        pickles = sorted(found.name for found in path.glob("*.bin"))
+        beside = f"; {pickles[0]} is a pickle, which is never loaded" if pickles else ""
+        refuse(f"it has no weights (*.safetensors{beside})")
     for index in path.glob("*.index.json"):
         shards = set(json.loads(index.read_bytes())["weight_map"].values())
         missing = sorted(shard for shard in shards if not (path / shard).exists())
