@@ -7,7 +7,7 @@ LIMIT ?= 900
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart quickstart-full ladder smollm2 test quick-test test-vllm test-ray vllm-env ray-env check fix docs clean
+.PHONY: help quickstart quickstart-full ladder smollm2 smollm2-study test quick-test test-vllm test-ray vllm-env ray-env check fix docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -22,6 +22,13 @@ ladder: $(VENV)/train ## Pre-train seven tiny base models for the scaling study 
 	OMP_NUM_THREADS=1 $(BIN)/python -m mathtune.embedded.ladder --out models/ladder
 
 smollm2: models/smollm2/config.json ## Fetch and convert a small real model, SmolLM2-135M-Instruct
+
+smollm2-study: smollm2 ## Both papers on it, with GSM8K and MATH (a CUDA GPU; not run yet)
+	$(BIN)/mathtune run liu2023 --config smollm2-gsm8k --out runs/smollm2-gsm8k
+	$(BIN)/mathtune run yuan2023 --config smollm2-gsm8k-rft --out runs/smollm2-gsm8k-rft
+	$(BIN)/mathtune run yuan2023 --config smollm2-gsm8k-rft train.seed=1 sample.seed=1 --out runs/smollm2-gsm8k-rft-1
+	$(BIN)/mathtune run liu2023 --config smollm2-math --out runs/smollm2-math
+	$(BIN)/mathtune run scaling --config smollm2-gsm8k-scaling --out runs/smollm2-gsm8k-scaling
 
 test: $(VENV)/dev ## Install, then all tests
 	$(BIN)/python -m pytest
