@@ -17,7 +17,7 @@ LAYERS = [
     {"errors", "records", "bill", "progress", "provenance", "processes", "version"},
     {"jsonl", "prompts", "stage", "settings"},
     {"samples", "answers", "objectives", "ranking", "metrics", "intervals", "judging"},
-    {"tokens"},
+    {"tokens", "pythonic"},
     {
         "expressions",
         "equations",

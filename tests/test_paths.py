@@ -113,6 +113,16 @@ def test_solutions_without_equations_are_told_apart_by_their_words() -> None:
         (" 16-3 = 13 ", True),
         ("05+1=6", False),
         ("9**9**9**9=1", False),
+        ("2^3=8", False),  # exclusive or
+        ("2^3=1", True),
+        ("round(7/2)=4", True),
+        ("5*=15", False),
+        ("((2+3)*4)=20", True),
+        ("1_000+5=1_005", True),
+        ("3+4=7 dollars", False),
+        ("3+4=nan", False),
+        ("3+4=\u0667", True),  # float reads every script's digits, Python's grammar does not
+        ("\u0667=7", False),
         ("__import__('os')=1", False),
     ],
 )

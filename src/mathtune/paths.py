@@ -7,13 +7,9 @@ different paths.
 
 from __future__ import annotations
 
-import ast
-import math
-import operator
 import re
-import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
@@ -25,6 +21,7 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
 from mathtune.equations import TOLERANCE, equations
+from mathtune.pythonic import python_value
 
 Rule = Literal["default", "published"]
 Known = TypeVar("Known")
@@ -209,42 +206,6 @@ def _holds(annotation: str) -> bool:
     if not equals or any(sign in right for sign in "$,%"):
         return False
     try:
-        return abs(_computed(left) - float(right)) < TOLERANCE
-    except (ValueError, ZeroDivisionError, OverflowError):
+        return abs(python_value(left) - float(right)) < TOLERANCE
+    except (ValueError, TypeError, ArithmeticError):
         return False
-
-
-_OPERATIONS: dict[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: math.pow,
-}
-_LONGEST_EXPRESSION = 2_000
-
-
-def _computed(expression: str) -> float:
-    """The value of a Python expression of numbers and signs; ValueError for anything else."""
-    if len(expression) > _LONGEST_EXPRESSION:
-        raise ValueError(expression)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return _walked(ast.parse(expression.strip(" \t"), mode="eval").body)
-    except (SyntaxError, RecursionError, MemoryError):
-        raise ValueError(expression) from None
-
-
-def _walked(node: ast.expr) -> float:
-    match node:
-        case ast.Constant(value=int() | float() as number):
-            return number
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_walked(operand)
-        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-            return _walked(operand)
-        case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _OPERATIONS:
-            return _OPERATIONS[type(sign)](_walked(left), _walked(right))
-    raise ValueError("not arithmetic")
