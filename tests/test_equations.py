@@ -5,11 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
 
-from mathtune.equations import equations
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mathtune.equations import annotated, equations
 
 
 def texts(solution: str) -> list[str]:
@@ -48,6 +52,21 @@ def texts(solution: str) -> list[str]:
         (r"$2\frac{1}{2} + \frac12 = 3$", ["(2+1/2)+((1)/(2))=3"]),
         (r"\sqrt{9+16} = 5", ["((9+16)^(1/2))=5"]),
         ("5*3 = 15 cm²", ["5*3=15"]),
+        ("60 students x 2/3 = 40 students", ["60*2/3=40"]),
+        (r"$2 \sqrt{6/9 \cdot 6} = 4$", ["2((6/9*6)^(1/2))=4"]),
+        (r"$\frac{1}{4}\left(3 + 5\right) = 2$", ["((1)/(4))(3+5)=2"]),
+        (
+            r"$42 \times 41 = \boxed{1,\!722}$ and $5000 \cdot 2 = 10{,}000$",
+            ["42*41=1722", "5000*2=10000"],
+        ),
+        (r"\begin{align*} 9 &= 2 + 3 \\ &\quad + 4 \end{align*}", ["9=2+3+4"]),
+        (r"\begin{align*} -2x &= 4 \\ -3y &= 6 \end{align*}", ["-2x=4", "-3y=6"]),
+        (r"\[2 \cdot 8 = 16\] AD = 17, $$3^2 = 9$$ $$B = 3$$", ["2*8=16", "3^2=9", "B=3"]),
+        (r"$\frac{4}{4}=1 \qquad \frac{4}{8}=\frac{1}{2}$", ["((4)/(4))=1", "((4)/(8))=((1)/(2))"]),
+        (r"$1 = 2^03^05^0$ and $\sqrt[12]{4096} = 2$", ["1=2^0*3^0*5^0", "((4096)^(1/12))=2"]),
+        (r"$7 = - \frac{-14}{2}$ and $5 - 8 = - 3$", ["7=-((-14)/(2))", "5-8=-3"]),
+        ("[asy] real x = 2 * 3; draw((0,0)--(x,x)); [/asy] $3 + 4 = 7$", ["3+4=7"]),
+        (r"\begin{pmatrix} 6 \\ -2 \end{pmatrix} = 2 \begin{pmatrix} 3 \\ -1 \end{pmatrix}", []),
         ("10:30 + 5 = 10:35", []),
         ("1 hour = 60 minutes", []),
         ("no mathematics, a = sign apart", []),
@@ -122,6 +141,18 @@ def test_does_not_hold(solution: str) -> None:
         "|3 - 5| + 1 = 3",
         r"35_8 - 7_8 = 26_8",
         r"\gcd(12, 18) = 6 = 2 * 3",
+        r"$\sqrt{20} = 2 (\sqrt{2} + 1) a$",
+        r"$f \left( \frac{1}{2} \right) = 3 + 1$",
+        r"$(67 + 90) = 2 \operatorname{cis} 157$",
+        r"the area $\frac{1}{2} bh = 75$",
+        r"$\frac{3}{11} = 0.\overline{27}$",
+        "the ratio 1:(3+1) = 1:4",
+        "4 / 3 = 1 and 1/3",
+        "12 x 1 and 1/4 = 15",
+        "25 / 1/3 = 75",
+        "Day 2:21-6 = 15",
+        "a 30-60-90 triangle and AB = 9",
+        "3^333 = (3^5)^66 * 3^3",
         r"\left( \frac{2}{3} \right)^3 \left( \frac{3}{4} \right)^4 = \frac{3}{32}",
     ],
 )
@@ -167,3 +198,17 @@ def test_right_solutions_in_free_text_hardly_ever_look_false(shared_data: Path) 
     found = [equations(text) for text in right]
     assert sum(any(e.holds is False for e in part) for part in found) <= 0.02 * len(right)
     assert sum(not part for part in found) <= 0.02 * len(right)
+
+
+@given(st.text(alphabet="<>a=", max_size=30))
+def test_annotations_are_those_of_the_published_expression(text: str) -> None:
+    assert annotated(text) == re.findall(r"<<([^>]*)>>", text)
+
+
+@pytest.mark.parametrize(
+    "piece", ["<<", "{", "[asy]", r"\begin{pmatrix}", r"\\ &", "(", "= ", "1 "]
+)
+def test_hostile_text_is_read_in_time(piece: str) -> None:
+    began = time.process_time()
+    equations(piece * 20_000)
+    assert time.process_time() - began < 1

@@ -20,6 +20,7 @@ LAYERS = [
     {"tokens", "pythonic"},
     {
         "expressions",
+        "sides",
         "equations",
         "paths",
         "prefixes",

@@ -12,25 +12,35 @@ Model text is untrusted: it is cut into tokens and evaluated by `expressions.py`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from math import isnan
 from typing import NamedTuple
 
 from mathtune.expressions import HUNDREDTHS, NoExpressionError, evaluate
-from mathtune.tokens import ROUNDED, Token, tokenized
+from mathtune.sides import Side, runs_of, sides_of
+from mathtune.tokens import Token, tokenized
 
 TOLERANCE = 1e-3
 """How far apart two sides may be (Yuan et al. 2023, their code)."""
+
+_FLOAT_ERROR = 2e-15
+"""Relative, of a few operations: (3^5)^66 * 3^3 = 3^333."""
 
 LONGEST = 20_000
 """Characters of a solution that are read; longer ones have gone wrong."""
 
 _LONGEST_KEPT = 400
 
-_ANNOTATION = re.compile(r"<<([^>]*)>>")
 _NEWLINE = re.compile(r"\\\\|\\(?:begin|end)\s*\{[^{}]*\}")
+_LEFT_OUT = re.compile(
+    r"\[asy\].*?(?:\[/asy\]|\Z)|\\begin\s*\{[a-zA-Z]?matrix\}.*?\\end\s*\{[a-zA-Z]?matrix\}",
+    re.DOTALL,
+)
+_SIGN_NEXT = re.compile(
+    r"\\\\(?:[\s&]|\{\}|\\q?quad(?![A-Za-z])|\\[,;:! ])*"
+    r"(?=\+|\\(?:times|cdot|div)(?![A-Za-z]))|\\\\\s*&(?:[\s&]|\{\}|\\q?quad(?![A-Za-z]))*(?=-)"
+)
 _CONTINUED = re.compile(r"(?:\n[\s&]*=|=[ \t&]*\n)[ \t]*(?!=)")
 
 
@@ -54,11 +64,27 @@ def equations(solution: str) -> list[Equation]:
         [Equation(text='12*3=36', holds=True), Equation(text='36-6=29', holds=False)]
     """
     solution = solution[:LONGEST]
-    lines = _ANNOTATION.findall(solution) or _lines(solution)
+    lines = annotated(solution) or _lines(solution)
     found: list[Equation] = []
     for line in lines:
         # The samples of a problem repeat each other's lines; long ones are not worth their memory.
         found += _known_line(line) if len(line) <= _LONGEST_KEPT else _of_line(line)
+    return found
+
+
+def annotated(solution: str) -> list[str]:
+    """What `<<([^>]*)>>` finds, in time that grows with the text's length and not its square.
+
+    Example:
+        >>> annotated("<<3+4=7>>7, <<2*2=>4 and <<1+1=2>>")
+        ['3+4=7', '1+1=2']
+    """
+    found = []
+    at = 0
+    while (start := solution.find("<<", at)) >= 0 and (end := solution.find(">", start)) >= 0:
+        if solution.startswith(">>", end):
+            found.append(solution[start + 2 : end])
+        at = end + 1 + solution.startswith(">>", end)
     return found
 
 
@@ -80,7 +106,9 @@ def _lines(text: str) -> list[str]:
     """The lines that have an equals sign."""
     if "=" not in text:
         return []
-    text = _CONTINUED.sub(" = ", _NEWLINE.sub("\n", text))
+    if "\\" in text or "[asy]" in text:
+        text = _NEWLINE.sub("\n", _SIGN_NEXT.sub(" ", _LEFT_OUT.sub(r" \\hidden ", text)))
+    text = _CONTINUED.sub(" = ", text)
     return [line for line in text.split("\n") if "=" in line]
 
 
@@ -91,8 +119,8 @@ def _known_line(line: str) -> tuple[Equation, ...]:
 
 def _of_line(line: str) -> tuple[Equation, ...]:
     found = []
-    for run in _runs(tokenized(line)):
-        sides = _sides(run)
+    for run in runs_of(tokenized(line)):
+        sides = sides_of(run)
         pairs = [_equation(left, right) for left, right in pairwise(sides)]
         if any(pairs):
             restated = [_restated(left, right) for left, right in pairwise(sides)]
@@ -101,167 +129,6 @@ def _of_line(line: str) -> tuple[Equation, ...]:
             pairs = [_labelled(sides[1])]
         found += [equation for equation in pairs if equation is not None]
     return tuple(found)
-
-
-# ---- tokens to sides of equations
-
-
-class Run(NamedTuple):
-    """A stretch of mathematics with an equals sign; `after_word`: words stand right before it.
-
-    `torn`: what stands before it may belong to it: a function's name, a sign that is not known.
-    """
-
-    tokens: list[Token]
-    after_word: bool
-    torn: bool = False
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of an equals sign: its tokens, the first word after it, and whether it is whole."""
-
-    tokens: list[Token]
-    unit: str
-    whole: bool
-
-    @property
-    def computes(self) -> bool:
-        """Whether it has an operator, or a bracket that multiplies: 2(3)."""
-        return any(t.kind == "operator" and t.text not in HUNDREDTHS for t in self.tokens) or any(
-            t.kind == "open" and before.kind in ("number", "close")
-            for before, t in pairwise(self.tokens)
-        )
-
-
-def _runs(tokens: list[Token]) -> list[Run]:
-    """Cut at words, at punctuation, and between two numbers; a unit after a number does not cut."""
-    runs: list[Run] = []
-    run = Run([], False)
-    position = 0
-    while position < len(tokens):
-        token = tokens[position]
-        operand_before = bool(run.tokens) and run.tokens[-1].kind in _OPERAND_ENDS
-        if token.kind == "word" and operand_before and (unit := _unit(tokens, position)):
-            run.tokens.append(unit[0])
-            position += len(unit)
-            continue
-        position += 1
-        if token.kind in ("word", "stop"):
-            if operand_before and (token.kind == "word" or _is_unknown(token)):
-                run.tokens.append(token._replace(kind="word"))  # the last side's unit
-            runs.append(run)
-            after = tokens[position] if position < len(tokens) else token
-            applied = token.kind == "word" and after.kind == "open" and after.glued
-            run = Run([], token.kind == "word", applied or _is_unknown(token))
-            continue
-        if operand_before and (
-            token.kind == "number" or (token.kind in ("letter", "open") and not token.glued)
-        ):
-            runs.append(run)
-            run = Run([], False, torn=run.tokens[-1].kind != "word")
-        run.tokens.append(token)
-    runs.append(run)
-    return [run for run in runs if any(token.kind == "equals" for token in run.tokens)]
-
-
-_INEXACT = {ROUNDED, "remainder", "r", "approximately"}
-"""Words after a number that say that it is not all there is."""
-_RELATIONS = (
-    r"\implies \Rightarrow \Longrightarrow \iff \Leftrightarrow \to \rightarrow \therefore "
-    r"\because \text \le \leq \ge \geq \lt \gt \ne \neq \approx \sim \equiv \hline \begin \end"
-)
-_SEPARATING = {*".,;:?<>≤≥≈≠→⇒[]\"'’“”‘", *_RELATIONS.split(" ")}
-"""Signs and LaTeX commands that end an expression; others may be a part of it: 5!, 2\\pi."""
-_OPERAND_ENDS = ("number", "letter", "close", "word")
-_MOST_WORDS = 3
-
-
-def _unit(tokens: list[Token], position: int) -> list[Token]:
-    """The words from `position` on ("apples", "hours/day"), if mathematics goes on after them."""
-    unit: list[Token] = []
-    words = 0
-    for number in range(position, len(tokens)):
-        token = tokens[number]
-        if token.kind == "word":
-            words += 1
-            if words > _MOST_WORDS or _is_unknown(token):
-                return []
-        elif token.kind in ("equals", "close"):
-            return unit
-        elif token.kind != "operator":
-            return []
-        elif token.text != "/" or tokens[number + 1 : number + 2] == []:
-            return [] if token.text == "-" and token.glued else unit
-        elif tokens[number + 1].kind != "word":
-            return unit
-        unit.append(token)
-    return []
-
-
-def _is_unknown(token: Token) -> bool:
-    """Whether it may compute something that is not understood here."""
-    may_compute = token.kind == "stop" or token.text.startswith("\\") or not token.text[0].isalpha()
-    return token.kind in ("stop", "word") and may_compute and token.text not in _SEPARATING
-
-
-def _sides(run: Run) -> list[Side]:
-    """Cut at the equals signs."""
-    sides: list[Side] = []
-    tokens: list[Token] = []
-    end = Token("equals", "=", glued=True)
-    for token in [*run.tokens, end]:
-        if token.kind == "equals":
-            ends = (not sides, token is end)
-            side = _side(tokens, ends, label_before=run.after_word and not sides)
-            sides.append(replace(side, whole=False) if run.torn and not sides else side)
-            tokens = []
-        else:
-            tokens.append(token)
-    return sides
-
-
-def _side(tokens: list[Token], ends: tuple[bool, bool], *, label_before: bool) -> Side:
-    """`ends`: whether it is the first side of its equation, and whether the last."""
-    unit = tokens[-1].text if tokens and tokens[-1].kind == "word" else ""
-    kept, whole = _balanced([token for token in tokens if token.kind != "word"], ends)
-    whole = whole and unit.lower() not in _INEXACT and not any(map(_is_unknown, tokens))
-    while kept and kept[-1].kind == "operator" and kept[-1].text not in HUNDREDTHS:
-        kept.pop()
-        whole = False
-    # A dash that does not touch its number is a dash, not a sign.
-    while kept and kept[0].kind == "operator" and not _is_sign(kept):
-        whole = whole and kept[0].text == "-" and not label_before
-        kept.pop(0)
-    side = Side(kept, unit, whole)
-    # "Total for day 4 = ...": the number belongs to the words.
-    return Side(kept, unit, False) if label_before and not side.computes else side
-
-
-def _is_sign(tokens: list[Token]) -> bool:
-    return tokens[0].text == "-" and len(tokens) > 1 and tokens[1].glued
-
-
-def _balanced(tokens: list[Token], ends: tuple[bool, bool]) -> tuple[list[Token], bool]:
-    """Without brackets that do not match within the side, and whether these stood around it all."""
-    dropped: list[int] = []
-    open_at: list[int] = []
-    for position, token in enumerate(tokens):
-        if token.kind == "open":
-            open_at.append(position)
-        elif token.kind == "close" and open_at:
-            open_at.pop()
-        elif token.kind == "close":
-            dropped.append(position)
-    kept = [t for at, t in enumerate(tokens) if at not in dropped and at not in open_at]
-    first, last = ends
-    around = (not dropped or (last and dropped[0] >= len(kept))) and (
-        not open_at or (first and open_at == list(range(len(open_at))))
-    )
-    return kept, around
-
-
-# ---- sides to equations
 
 
 def _equation(left: Side, right: Side) -> Equation | None:
@@ -278,9 +145,16 @@ def _equation(left: Side, right: Side) -> Equation | None:
     text = f"{_written(left.tokens)}={_written(right.tokens)}"
     if symbolic:
         return Equation(text, None)
-    if agree is False and (_differ_in_unit(left, right) or not left.whole or not right.whole):
+    doubtful = not left.whole or not right.whole or _is_stacked(left) or _is_stacked(right)
+    if agree is False and (doubtful or _differ_in_unit(left, right)):
         return None
     return Equation(text, agree)
+
+
+def _is_stacked(side: Side) -> bool:
+    """Whether it has 50 / 1/2, by which some mean 50 / (1/2)."""
+    texts = [token.text for token in side.tokens]
+    return any(first == second == "/" for first, second in zip(texts, texts[2:], strict=False))
 
 
 def _differ_in_unit(left: Side, right: Side) -> bool:
@@ -324,7 +198,12 @@ def _agree(left: list[Token], right: list[Token]) -> bool | None:
     known = [(a, b) for a in lefts for b in rights if not (isnan(a or 0.0) or isnan(b or 0.0))]
     if not known:
         return None
-    return any(a is not None and b is not None and abs(a - b) < TOLERANCE for a, b in known)
+    return any(a is not None and b is not None and _is_near(a, b) for a, b in known)
+
+
+def _is_near(a: float, b: float) -> bool:
+    """Within the tolerance, or as near as floats can say."""
+    return abs(a - b) < max(TOLERANCE, _FLOAT_ERROR * abs(a))
 
 
 def _readings(tokens: list[Token]) -> tuple[float, ...]:

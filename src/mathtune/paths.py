@@ -20,7 +20,7 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
-from mathtune.equations import TOLERANCE, equations
+from mathtune.equations import TOLERANCE, annotated, equations
 from mathtune.pythonic import python_value
 
 Rule = Literal["default", "published"]
@@ -28,7 +28,6 @@ Known = TypeVar("Known")
 PROBLEMS_AT_ONCE = 16
 """Problems that a worker gets at a time."""
 
-_ANNOTATION = re.compile(r"<<([^>]*)>>")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -179,8 +178,8 @@ def _published(solutions: Sequence[str]) -> Selection:
     found = Selection()
     kept: dict[str, int] = {}
     for index, solution in enumerate(solutions):
-        annotations = _ANNOTATION.findall(solution)
-        path = "|".join(annotations).replace(" ", "") if all(map(_holds, annotations)) else None
+        parts = annotated(solution)
+        path = "|".join(parts).replace(" ", "") if all(map(_holds, parts)) else None
         found.paths.append(path)
         found.without_equations += path == ""
         if path is None:

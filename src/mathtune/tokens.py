@@ -35,14 +35,21 @@ _STRIPPED = tuple(
     Rewrite(frozenset(having), re.compile(pattern), replacement)
     for having, pattern, replacement in (
         ("-*•.)#:", r"^[ \t]*(?:[-*•]|\d{1,2}[.)]|#+|Step \d+[:.])[ \t]+", ""),
+        ("\\", r"(?<=\d)(?:,\\!|\{,\}(?:\\!)?)(?=\d{3}(?!\d))", ","),
+        ("\\", r"(?:(?<=[\w)}])\s+)?\\left(?=[(\[{\\|.])|\s*\\right(?=[)\]}\\|.])", ""),
+        ("\\", r"(?<=[\w)}])\s+(?=\\sqrt(?![A-Za-z]))", ""),
+        ("\\", r"\\q?quad(?![A-Za-z])(?!\s*(?:[-+*/=&<>]|\\(?:times|cdot|div|[lg]eq?)))", " ; "),
         ("\\&", r"\\(?:left|right|displaystyle|quad|qquad)(?![A-Za-z])|\\[,;:! ]|&", " "),
+        ("\\", r"(?<=\d)\.?\\(?:overline|bar|dot)\s*\{\d+\}|(?<=\d)\.?\\dot\s*\d", f" {ROUNDED} "),
+        # LaTeX takes one digit: 3^15^2 is 3^1 5^2
+        ("^", r"\^(\d)(?=\d+\s*\^)", r"^\1*"),
+        ("\\", r"\\operatorname\*?\s*\{\s*([A-Za-z]*)\s*\}", r" \\\1 "),
         ("_", r"(?<=[A-Za-z})])_(?:\{[^{}]*\}|\w)", ""),
         ("\\", r"\\(?:text\w*|math\w+|mbox|boxed|operatorname)\s*\{([^{}]*)\}", r" \1 "),
-        ("{", r"\{,\}", ","),
         ("°\\", r"\^\s*\{?\s*\\circ\s*\}?|°", " "),
         ("²", "²", "^2"),
         ("³", "³", "^3"),
-        (":", r"\b(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?\b", " clock "),
+        (":", r"\b(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?\b", r" \\clock "),
         # a number in another base is none that can be computed with here
         ("_", r"(\d+)_(?:\{(\d+)\}|(\d))", r"(\1*n^\2\3)"),
         # "15 cm^2": a power of a unit
@@ -53,15 +60,16 @@ _STRIPPED = tuple(
 _REWRITTEN = tuple(
     Rewrite(frozenset(having), re.compile(pattern), replacement)
     for having, pattern, replacement in (
-        ("\\×·∗⋅", r"\\(?:times|cdot|ast)(?![A-Za-z])|[×·∗⋅]", "*"),
+        ("\\×·∗⋅", r"\\(?:times|cdot)(?![A-Za-z])|[×·∗⋅]", "*"),
         ("\\÷", r"\\div(?![A-Za-z])|÷", "/"),
         ("−–—", r"[−–—]", "-"),
         ("\\", r"\\%", "%"),
-        ("\\$€£¥₹", r"\\[()\[\]]|\\?[$€£¥₹]", " "),
+        ("\\$", r"\\\]|\$\$", " ; "),
+        ("\\$€£¥₹", r"\\[()\[]|\\?[$€£¥₹]", " "),
         (" ", r"(?<![\d.])(\d{1,3}) (?=\d{3}(?: \d{3})*(?!\d|\.\d))", r"\1"),
         ("*", r"(?<=[\d)])\*\*(?=[\d(])", "^"),
         ("*_", r"\*\*|__", " "),
-        ("xX", r"(?<=\d)\s*[xX]\s*(?=[\d(.])", "*"),
+        ("xX", r"(?<=\d)\s*[xX]\s*(?=[\d(.])|(?<=[a-z)]) x (?=[\d(.])", "*"),
         ("o", r"(?<=[\d%])\s+of\s+(?=[\d(])", "*"),
         ("/", r"(?<![\d./^])(\d+)\s+(\d+)/(\d+)(?![\d/.])", r"(\1+\2/\3)"),
         ("c", r"(?<=\d)\s*cents?\b", "¢"),
@@ -71,7 +79,7 @@ _REWRITTEN = tuple(
 _ARGUMENT = r"\s*(?:\{([^{}]*)\}|(\d))"
 _FRACTION = re.compile(rf"(?:(?<![\d.])(\d+)\s*)?\\[dtc]?frac{_ARGUMENT}{_ARGUMENT}")
 _ROOT = re.compile(
-    rf"(?:\\sqrt(?:\[(\d)\])?{_ARGUMENT}|(?:\bsqrt|√)\s*\(([^()]*)\)|√(\d+(?:\.\d+)?))"
+    rf"(?:\\sqrt(?:\[(\d+)\])?{_ARGUMENT}|(?:\bsqrt|√)\s*\(([^()]*)\)|√(\d+(?:\.\d+)?))"
 )
 _NESTED = 40
 _TOKEN = re.compile(
@@ -83,7 +91,8 @@ _TOKEN = re.compile(
     r"|(?P<word>\\?[A-Za-z][A-Za-z'’-]*)"
     r"|(?P<stop>\S)"
 )
-_ENGLISH = {"a", "A", "I"}
+ENGLISH = {"a", "A", "I"}
+"""Words of one letter."""
 
 
 def tokenized(text: str) -> list[Token]:
@@ -143,4 +152,4 @@ def _is_variable(text: str, match: re.Match[str], glued: bool) -> bool:
     after = text[match.end() : match.end() + 3].lstrip(" ")[:1]
     if (after and after in "+-*/^=") or (glued and text[match.start() - 1].isdigit()):
         return True
-    return match.group() not in _ENGLISH and (after in ("", ")", ".", ",", ";", "}") or glued)
+    return match.group() not in ENGLISH and (after in ("", ")", ".", ",", ";", "}") or glued)

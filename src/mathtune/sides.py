@@ -1,0 +1,207 @@
+"""The sides of equations, cut out of a line's tokens. Under `equations.py`, which compares them.
+
+"He pays 3 apples * $2 = $6 today"    [3 * 2] = [6]
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import NamedTuple
+
+from mathtune.expressions import HUNDREDTHS
+from mathtune.tokens import ENGLISH, ROUNDED, Token
+
+
+class Run(NamedTuple):
+    """A stretch of mathematics with an equals sign; `after_word`: words stand right before it.
+
+    `torn`: what stands before it may belong to it: a function's name, a sign that is not known.
+    `cut`: what stands after it may: 7 (1 + x).
+    """
+
+    tokens: list[Token]
+    after_word: bool
+    torn: bool = False
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of an equals sign: its tokens, the first word after it, and whether it is whole."""
+
+    tokens: list[Token]
+    unit: str
+    whole: bool
+
+    @property
+    def computes(self) -> bool:
+        """Whether it has an operator, or a bracket that multiplies: 2(3)."""
+        return any(t.kind == "operator" and t.text not in HUNDREDTHS for t in self.tokens) or any(
+            t.kind == "open" and before.kind in ("number", "close")
+            for before, t in pairwise(self.tokens)
+        )
+
+
+def runs_of(tokens: list[Token]) -> list[Run]:
+    """Cut at words, at punctuation, and between two numbers; a unit after a number does not cut."""
+    runs: list[Run] = []
+    run = Run([], False)
+    position = 0
+    while position < len(tokens):
+        token = tokens[position]
+        operand_before = bool(run.tokens) and run.tokens[-1].kind in _OPERAND_ENDS
+        if token.kind == "word" and operand_before and (unit := _unit(tokens, position)):
+            run.tokens.append(unit[0])
+            position += len(unit)
+            continue
+        position += 1
+        if token.kind in ("word", "stop"):
+            if operand_before and (token.kind == "word" or _is_unknown(token)):
+                run.tokens.append(token._replace(kind="word"))  # the last side's unit
+            after = tokens[position] if position < len(tokens) else token
+            one = operand_before and _goes_on(token, tokens[position : position + 3])
+            runs.append(run._replace(cut=one))
+            function = len(token.text) == 1 and token.text not in ENGLISH
+            applied = token.kind == "word" and after.kind == "open" and (after.glued or function)
+            run = Run([], token.kind == "word", one or applied or _is_unknown(token))
+            continue
+        if operand_before and (
+            token.kind == "number" or (token.kind in ("letter", "open") and not token.glued)
+        ):
+            beside = run.tokens[-1].kind != "word"
+            runs.append(run._replace(cut=beside))
+            run = Run([], False, torn=beside)
+        run.tokens.append(token)
+    runs.append(run)
+    return [run for run in runs if any(token.kind == "equals" for token in run.tokens)]
+
+
+def _goes_on(token: Token, after: list[Token]) -> bool:
+    """Whether a number goes on after this word or sign: 1 and 1/3, 3:5."""
+    if token.text == ":":
+        return bool(after) and after[0].glued
+    shape = [t.kind for t in after]
+    return token.text == "and" and (
+        shape[:1] == ["open"]
+        or (shape == ["number", "operator", "number"] and after[1].text == "/")
+    )
+
+
+_INEXACT = {ROUNDED, "remainder", "r", "approximately"}
+"""Words after a number that say that it is not all there is."""
+_RELATIONS = (
+    r"\implies \Rightarrow \Longrightarrow \iff \Leftrightarrow \to \rightarrow \therefore "
+    r"\because \text \le \leq \ge \geq \lt \gt \ne \neq \approx \sim \equiv \hline \begin \end"
+)
+_SEPARATING = {*".,;:?<>≤≥≈≠→⇒[]\"'’“”‘", *_RELATIONS.split(" ")}
+"""Signs and LaTeX commands that end an expression; others may be a part of it: 5!, 2\\pi."""
+_OPERAND_ENDS = ("number", "letter", "close", "word")
+_MOST_WORDS = 3
+_SHORT_UNITS = set(re.findall(r"\w+", "cm mm km kg mg ml ft in yd mi oz lb hr hp gb mb kb"))
+_JOINING = set(
+    re.findall(
+        r"\w+",
+        "and or so then thus hence therefore but if when where while since because that which is "
+        "are was were gives give has have with we means",
+    )
+)
+"""Words that begin something else, and are in no unit."""
+
+
+def _unit(tokens: list[Token], position: int) -> list[Token]:
+    """The words from `position` on ("apples", "hours/day"), if mathematics goes on after them."""
+    unit: list[Token] = []
+    words = 0
+    for number in range(position, len(tokens)):
+        token = tokens[number]
+        if token.kind == "word":
+            words += 1
+            if words > _MOST_WORDS or _is_unknown(token) or token.text.lower() in _JOINING:
+                return []
+        elif token.kind in ("equals", "close"):
+            return unit
+        elif token.kind != "operator":
+            return []
+        elif token.text != "/" or tokens[number + 1 : number + 2] == []:
+            return [] if token.text == "-" and token.glued else unit
+        elif tokens[number + 1].kind != "word":
+            return unit
+        unit.append(token)
+    return []
+
+
+def _is_unknown(token: Token) -> bool:
+    """Whether it may compute something that is not understood here."""
+    may_compute = token.kind == "stop" or token.text.startswith("\\") or not token.text[0].isalpha()
+    return token.kind in ("stop", "word") and may_compute and token.text not in _SEPARATING
+
+
+def sides_of(run: Run) -> list[Side]:
+    """Cut at the equals signs."""
+    sides: list[Side] = []
+    tokens: list[Token] = []
+    end = Token("equals", "=", glued=True)
+    for token in [*run.tokens, end]:
+        if token.kind == "equals":
+            ends = (not sides, token is end)
+            side = _side(tokens, ends, label_before=run.after_word and not sides)
+            doubtful = (run.torn and not sides) or (run.cut and token is end)
+            sides.append(replace(side, whole=False) if doubtful else side)
+            tokens = []
+        else:
+            tokens.append(token)
+    return sides
+
+
+def _side(tokens: list[Token], ends: tuple[bool, bool], *, label_before: bool) -> Side:
+    """`ends`: whether it is the first side of its equation, and whether the last."""
+    unit = tokens[-1].text if tokens and tokens[-1].kind == "word" else ""
+    kept, whole = _balanced([token for token in tokens if token.kind != "word"], ends)
+    whole = whole and unit.lower() not in _INEXACT and not any(map(_is_unknown, tokens))
+    inner = tokens[:-1] if ends[1] else tokens
+    whole = whole and not any(map(_is_product, inner))
+    while kept and kept[-1].kind == "operator" and kept[-1].text not in HUNDREDTHS:
+        kept.pop()
+        whole = False
+    # A dash that does not touch its number is a dash, not a sign, but for one after an equals sign.
+    while kept and kept[0].kind == "operator" and not _is_sign(kept, first=ends[0]):
+        whole = whole and kept[0].text == "-" and not label_before
+        kept.pop(0)
+    side = Side(kept, unit, whole)
+    # "Total for day 4 = ...": the number belongs to the words.
+    return Side(kept, unit, False) if label_before and not side.computes else side
+
+
+def _is_product(token: Token) -> bool:
+    """Whether a word in an equation may be letters that are multiplied, or a length: bh, AB."""
+    text = token.text
+    return token.kind == "word" and (
+        (2 <= len(text) <= 3 and text.isupper())
+        or (len(text) == 2 and text.islower() and text not in _SHORT_UNITS)
+    )
+
+
+def _is_sign(tokens: list[Token], *, first: bool) -> bool:
+    return tokens[0].text == "-" and len(tokens) > 1 and (tokens[1].glued or not first)
+
+
+def _balanced(tokens: list[Token], ends: tuple[bool, bool]) -> tuple[list[Token], bool]:
+    """Without brackets that do not match within the side, and whether these stood around it all."""
+    dropped: list[int] = []
+    open_at: list[int] = []
+    for position, token in enumerate(tokens):
+        if token.kind == "open":
+            open_at.append(position)
+        elif token.kind == "close" and open_at:
+            open_at.pop()
+        elif token.kind == "close":
+            dropped.append(position)
+    unmatched = {*dropped, *open_at}
+    kept = [t for at, t in enumerate(tokens) if at not in unmatched]
+    first, last = ends
+    around = (not dropped or (last and dropped[0] >= len(kept))) and (
+        not open_at or (first and open_at == list(range(len(open_at))))
+    )
+    return kept, around
