@@ -8,7 +8,7 @@ import pytest
 
 from mathtune import embedded
 from mathtune.engines import models
-from mathtune.forecast import PROBLEM, SOLUTION, Forecast, problems, size_of, table
+from mathtune.forecast import PROBLEM, SOLUTION, Forecast, document, problems, size_of, table
 from mathtune.run import Run
 from mathtune.stages.bits import shape
 from mathtune.stages.collect import Collect
@@ -52,8 +52,21 @@ def test_flops_of_a_plan_by_hand(tmp_path: Path) -> None:
     assert flops["drafts"] == pytest.approx(100 * 100 * each)
     assert flops["rft"] == pytest.approx(6e9 * tokens * 100 * (1 + 5.25))
     assert flops["control"] == flops["rft"]
+    noted = document(run, speed=1e12)
+    assert noted["speed"] == 1e12
+    hours = {name: step["hours"] for name, step in noted["steps"].items()}
+    assert hours == pytest.approx(
+        {name: flops[name] / 1e12 / 3600 for name in ("sft", "drafts", "rft", "control")}
+    )
     shown = table(run, speed=1e12)
     assert shown.row_count == 5  # four steps that cost, and the sum
+
+
+def test_steps_of_models_of_unknown_size_are_not_in_the_document(tmp_path: Path) -> None:
+    run = Run(tmp_path, overrides={})
+    data = run("data", Prepare(source="gsm8k", limit=10))
+    run("drafts", Sample(model="org/unsized", problems=data.train, n=2))
+    assert document(run, speed=1e12)["steps"] == {}
 
 
 def test_sizes_of_sources() -> None:

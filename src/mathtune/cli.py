@@ -15,7 +15,7 @@ from mathtune import settings
 from mathtune.errors import InputError
 from mathtune.progress import console, output, say
 from mathtune.recipes import RECIPES, resolve
-from mathtune.run import run_recipe
+from mathtune.run import planned, work
 from mathtune.stage_commands import Config, Extract, OnRay, interruptible, with_ray
 from mathtune.stage_commands import app as stages
 from mathtune.version import __version__
@@ -85,25 +85,21 @@ def run(
     mathtune run quickstart n=16 ssft.learning_rate=3e-4 --out runs/small
     """
     found = resolve(recipe, config=config, assignments=with_ray(ray, assignments or []))
-    folder = (out or Path("runs") / recipe).absolute()
-    with interruptible():
-        done = run_recipe(
-            found.compose,
-            name=found.name,
-            folder=folder,
-            overrides=found.overrides,
-            redo=frozenset(redo or ()),
-            dry_run=dry_run,
-        )
-    from mathtune import report
+    from mathtune import forecast, report
     from mathtune.overview import plan_table
 
-    if dry_run:
-        from mathtune import forecast
-
-        output.print(plan_table(done))
-        output.print(forecast.table(done, speed=found.speed))
-        return
+    folder = (out or Path("runs") / recipe).absolute()
+    again = frozenset(redo or ())
+    with interruptible():
+        steps = planned(
+            found.compose, name=found.name, folder=folder, overrides=found.overrides, redo=again
+        )
+        if dry_run:
+            output.print(plan_table(steps))
+            output.print(forecast.table(steps, speed=found.speed))
+            return
+        bill = forecast.document(steps, speed=found.speed)
+        work(steps, found.compose, name=found.name, redo=again, forecast=bill)
     page = report.build(folder)
     for table in report.terminal(folder):
         output.print(table)

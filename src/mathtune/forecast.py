@@ -100,15 +100,32 @@ class Forecast:
         return self.sizes[model]
 
 
+def expected(run: Run) -> dict[str, tuple[float, Size | None]]:
+    """FLOPs and the model's shape of every train and sample step of a planned run."""
+    forecast = Forecast()
+    found = {}
+    for name, step in run.steps.items():
+        cost = forecast.read(step.stage, run.folder / name)
+        if isinstance(step.stage, Train | Sample):
+            found[name] = cost
+    return found
+
+
+def document(run: Run, *, speed: float) -> dict[str, Any]:
+    """`forecast.json`: what the steps of models of known size will cost, for the report."""
+    steps = {
+        name: {"flops": flops, "hours": flops / speed / 3600}
+        for name, (flops, shape) in expected(run).items()
+        if shape is not None
+    }
+    return {"speed": speed, "steps": steps}
+
+
 def table(run: Run, *, speed: float) -> Table:
     """The bill of a planned run: a line for every train and sample step, and the sum."""
-    forecast = Forecast()
     shown = Table("step", "parameters", "FLOPs", "hours", title="Predicted bill")
     total = unknown = 0.0
-    for name, step in run.steps.items():
-        flops, shape = forecast.read(step.stage, run.folder / name)
-        if not isinstance(step.stage, Train | Sample):
-            continue
+    for name, (flops, shape) in expected(run).items():
         total += flops
         unknown += shape is None
         size = f"{shape.parameters:.3g}" if shape else "?"

@@ -2,6 +2,7 @@
 
     runs/quickstart/
       plan.json          every step of the recipe, written before work starts
+      forecast.json      what its steps were expected to cost
       ssft/              one folder a step
         started.json     the fingerprint of the work under way
         ...              what the stage writes
@@ -38,6 +39,8 @@ Overrides = Mapping[str, Mapping[str, Any]]
 """Fields to set, by step name (`ssft`) or by stage (`train`, for every step of that stage)."""
 
 PLAN, STARTED, STEP, METRICS = "plan.json", "started.json", "step.json", "metrics.json"
+FORECAST = "forecast.json"
+"""What the plan was expected to cost."""
 LOCK = ".lock"
 FILES = (".jsonl", ".jsonl.gz", ".gguf", ".yaml")
 
@@ -197,19 +200,49 @@ def run_recipe(
     Raises:
         InputError: a setting, an input or the folder does not fit; nothing has been done then.
     """
+    run = planned(recipe, name=name, folder=folder, overrides=overrides, redo=redo)
+    if not dry_run:
+        work(run, recipe, name=name, redo=redo)
+    return run
+
+
+def planned(
+    recipe: Callable[[Run], None],
+    *,
+    name: str,
+    folder: Path,
+    overrides: Overrides,
+    redo: frozenset[str] = frozenset(),
+) -> Run:
+    """The recipe's steps, checked; nothing is written or done.
+
+    Raises:
+        InputError: as `run_recipe`.
+    """
     if processes.count() > 1:
         _refuse_processes(None)
     run = Run(folder, overrides=overrides)
     recipe(run)
     refuse_other_recipe(folder, name)
     run.check(redo)
-    if dry_run:
-        return run
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
-        jsonl.write_json(folder / PLAN, plan(run, name))
-        run.work(recipe, redo=redo)
     return run
+
+
+def work(
+    run: Run,
+    recipe: Callable[[Run], None],
+    *,
+    name: str,
+    redo: frozenset[str] = frozenset(),
+    forecast: Mapping[str, Any] | None = None,
+) -> None:
+    """Write `plan.json`, and `forecast.json` where a forecast is given, and do what was planned."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with locked(run.folder):
+        jsonl.write_json(run.folder / PLAN, plan(run, name))
+        if forecast is not None:
+            jsonl.write_json(run.folder / FORECAST, dict(forecast))
+        run.work(recipe, redo=redo)
 
 
 def plan(run: Run, recipe: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The bill: sums and FLOPs worked out by hand, models' sizes read without torch."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,20 @@ def test_flops_of_sampling_by_hand(results: Results) -> None:
     rows = {row[0]: dict(zip(found.header, row, strict=True)) for row in found.rows}
     assert rows["ssft-samples"]["FLOPs"] == "1.6e05"
     assert rows["data"]["FLOPs"] == "–"
+
+
+def test_what_was_predicted_stands_beside_what_was_measured(results: Results) -> None:
+    steps = {"ssft-samples": {"flops": 2e5, "hours": 0.5}, "ssft": {"flops": 1e5, "hours": 0.25}}
+    found = table(replace(results, forecast={"speed": 1e6, "steps": steps}))
+    rows = {row[0]: dict(zip(found.header, row, strict=True)) for row in found.rows}
+    samples = rows["ssft-samples"]
+    assert (samples["FLOPs"], samples["predicted FLOPs"]) == ("1.6e05", "2.0e05")
+    assert rows["data"]["predicted FLOPs"] == "–"
+    assert (rows["all"]["predicted FLOPs"], rows["all"]["predicted hours"]) == ("3.0e05", "0.7500")
+    brief = table(replace(results, forecast={"speed": 1e6, "steps": steps}), brief=True)
+    assert "predicted FLOPs" not in brief.header
+    assert "3.0e05 FLOPs and 0.7500 hours" in brief.note
+    assert "predicted FLOPs" not in table(results).header
 
 
 def test_a_size_is_read_from_the_heads_of_files(run_folder: Path, tmp_path: Path) -> None:

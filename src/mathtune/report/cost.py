@@ -13,13 +13,14 @@ from pathlib import Path
 import msgspec
 
 from mathtune import embedded, jsonl
-from mathtune.report.results import Results
+from mathtune.report.results import Document, Results
 from mathtune.report.steps import Step
 from mathtune.report.tables import NONE, Table
 from mathtune.scaling import reading_flops, sampling_flops, training_flops
 
 COUNTED = ("wall_s", "cpu_s")
 DEVICE_H, FLOPS, TOKENS = "device_h", "flops", "tokens"
+EXPECTED_FLOPS, EXPECTED_H = "expected_flops", "expected_h"
 SHOWN = 0.1
 """CPU-seconds from which on a brief bill has a line for a step."""
 WITH_MODEL = ("train", "sample", "score")
@@ -57,25 +58,47 @@ def table(results: Results, *, by_stage: bool = False, brief: bool = False) -> T
     total: Counter[str] = Counter()
     for step in steps:
         tokens_of = (count for key, count in step.bill.items() if key not in COUNTED)
-        full = {**step.bill, **_device(step), **_flops(step, sizes), TOKENS: sum(tokens_of)}
+        full = {
+            **step.bill,
+            **_device(step),
+            **_flops(step, sizes),
+            **_expected(step, results.forecast),
+            TOKENS: sum(tokens_of),
+        }
         name = step.name.rpartition("/")[2]
         bills[(step.stage,) if by_stage else (name, step.stage)].update(full)
         total.update(full)
     seeds = len(bills) < len(steps)
     if brief:
         bills = {names: bill for names, bill in bills.items() if bill["cpu_s"] >= SHOWN}
-    tokens = sorted(total.keys() - {*COUNTED, DEVICE_H, FLOPS, TOKENS})
+    tokens = sorted(total.keys() - {*COUNTED, DEVICE_H, FLOPS, TOKENS, EXPECTED_FLOPS, EXPECTED_H})
     keys = (*COUNTED, TOKENS) if brief else (*COUNTED, DEVICE_H, *tokens, FLOPS)
+    keys = (*keys, *([EXPECTED_FLOPS, EXPECTED_H] if results.forecast and not brief else []))
     body = [(*names, *(_amount(bill, key) for key in keys)) for names, bill in bills.items()]
     body.append((*(("all",) if by_stage else ("all", "")), *(_amount(total, key) for key in keys)))
-    titles = {"wall_s": "wall s", "cpu_s": "CPU s", DEVICE_H: "device-hours", FLOPS: "FLOPs"}
+    titles = {
+        "wall_s": "wall s",
+        "cpu_s": "CPU s",
+        DEVICE_H: "device-hours",
+        FLOPS: "FLOPs",
+        EXPECTED_FLOPS: "predicted FLOPs",
+        EXPECTED_H: "predicted hours",
+    }
     header = [titles.get(key) or key.replace("_", " ") for key in keys]
     notes = [NOTE]
+    if results.forecast and total[EXPECTED_FLOPS]:
+        notes.append(
+            f"Predicted before the run at {results.forecast['speed']:.3g} FLOP/s, the reading of "
+            f"prompts included: {_amount(total, EXPECTED_FLOPS)} FLOPs and "
+            f"{_amount(total, EXPECTED_H)} hours for these steps; they took "
+            f"{_amount(total, FLOPS)} FLOPs and {_amount(total, DEVICE_H)} device-hours."
+        )
     waiting = len(results.steps) - len(steps)
     notes += [f"{waiting} steps are not finished."] * bool(waiting)
     if by_stage:
         return Table("Cost of each stage", ("stage", *header), body, " ".join(notes))
-    notes = ["Sums over the seeds."] if seeds else []
+    notes = notes[1:] if brief else []
+    notes += ["Sums over the seeds."] * seeds
     return Table("Cost of each step", ("step", "stage", *header), body, " ".join(notes))
 
 
@@ -160,11 +183,20 @@ def _flops(step: Step, sizes: Mapping[str, Size]) -> dict[str, float]:
     return {}
 
 
+def _expected(step: Step, forecast: Document) -> dict[str, float]:
+    expected = forecast["steps"].get(step.name) if forecast else None
+    return (
+        {}
+        if expected is None
+        else {EXPECTED_FLOPS: expected["flops"], EXPECTED_H: expected["hours"]}
+    )
+
+
 def _amount(bill: Mapping[str, float], key: str) -> str:
     if key not in bill:
         return NONE
-    if key == FLOPS:
+    if key in (FLOPS, EXPECTED_FLOPS):
         return f"{bill[key]:.1e}".replace("e+", "e")
-    if key == DEVICE_H:
+    if key in (DEVICE_H, EXPECTED_H):
         return f"{bill[key]:.4f}" if bill[key] < 1 else f"{bill[key]:,.1f}"
     return f"{bill[key]:,.1f}" if key.endswith("_s") else f"{bill[key]:,.0f}"

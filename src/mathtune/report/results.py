@@ -15,7 +15,7 @@ from mathtune.errors import InputError
 from mathtune.measurement import Outcome
 from mathtune.records import Problem
 from mathtune.report.steps import Document, Origin, Step, origin, read_step
-from mathtune.run import PLAN
+from mathtune.run import FORECAST, PLAN
 from mathtune.samples import Joined, read_groups, read_problems
 from mathtune.stages.measure import OUTCOMES, Measure
 
@@ -94,6 +94,8 @@ class Results:
     curves: dict[str, list[Point]] = field(default_factory=dict)
     made_with: Mapping[str, Any] = field(default_factory=dict)
     """What the last finished step was made with, or samples from elsewhere were measured with."""
+    forecast: Document = field(default_factory=dict)
+    """FLOPs and hours predicted of each train and sample step; empty where none were."""
 
     @cached_property
     def reference(self) -> Measured | None:
@@ -136,6 +138,7 @@ def read_run(folder: Path) -> Results:
         choices=[row for name, row in rows.items() if name in side],
         steps=steps,
         made_with=next((step.made_with for step in reversed(steps) if step.finished), {}),
+        forecast=jsonl.read_json(folder / FORECAST) if (folder / FORECAST).exists() else {},
         curves={
             step.name: list(jsonl.read(folder / step.name / "training.jsonl", Point))
             for step in finished.values()
