@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mathtune import embedded
 from mathtune.report import study, study_figures
+from mathtune.report.cost import read_size
 from mathtune.report.results import Results
 from mathtune.report.steps import Step
 
@@ -18,7 +21,7 @@ def point(base: str, kind: str, value: float, **more: Any) -> dict[str, Any]:
     loss = {"weak": 0.9, "strong": 0.3}[base]
     return {
         **empty, "base": base, "kind": kind, "loss": loss, "parameters": 10, "seeds": 2,
-        "accuracy": accuracy, "votes": {}, **more,
+        "accuracy": accuracy, "votes": {}, "steps": [f"{base}-{kind}-row"], **more,
     }  # fmt: skip
 
 
@@ -36,7 +39,9 @@ def points() -> list[dict[str, Any]]:
             ),
             point(base, "rft", value + 0.05, k=4, sources=one, **known),
             point(base, "rft", value + 0.1, k=8, sources=one, **{**known, "paths": 2.5}),
-            point(base, "union", value + 0.1, k=8, sources=both, **{**known, "paths": 4.0}),
+            point(
+                base, "union", value + 0.1, k=8, sources=both, problems=2, **{**known, "paths": 4.0}
+            ),
             point(base, "control", value, k=8, of="rft"),
         ]
     found[1]["test_histogram"] = {"0": 4, "1": 5, "20": 1}
@@ -66,6 +71,35 @@ def test_tables_say_what_the_document_holds() -> None:
     assert [row[0] for row in tables["Supervised data"].rows] == ["1", "0.5", "0.25"]
     assert len(tables["Samples, distinct paths and what they bring"].rows) == 6
     assert tables["Claims of Yuan et al. 2023"].rows == [("C", "yes", "–", "d")]
+
+
+def test_every_point_has_its_cost() -> None:
+    def done(name: str, stage: str, config: dict[str, Any], bill: dict[str, float]) -> Step:
+        wall = {"wall_s": 9.0, "cpu_s": 7.2}
+        on = {"device": "cpu"}
+        return Step(name, stage, config, {"samples": 1}, {**wall, **bill}, on, True, Path(name))
+
+    model = {"model": "embedded"}
+    found = results()
+    steps = [
+        *found.steps,
+        done("seed-0/weak-sft", "train", model, {"trained_tokens": 1000}),
+        done("seed-0/weak-sft-greedy", "sample", model, {}),
+        done("seed-0/weak-drafts", "sample", model, {}),
+    ]
+    found.steps[0].metrics["points"][1]["steps"] = ["seed-0/weak-sft-row", "seed-1/weak-sft-row"]
+    expected = {"seed-0/weak-sft": {"flops": 2e10, "hours": 0.5}}
+    both = replace(found, steps=steps, forecast={"speed": 1.0, "steps": expected})
+    (table,) = [table for table in study.tables(both) if table.title == "Cost of every point"]
+    size = read_size(embedded.path())
+    assert size is not None
+    flops = f"{6 * 1000 * size.parameters:.1e}".replace("e+", "e")
+    assert table.rows == [
+        ("weak", "SFT", "train", flops, "2.0e10", "0.0020", "0.5000"),
+        ("weak", "SFT", "test", "–", "–", "0.0020", "–"),
+        ("weak", "samples to make paths of", "sample", "–", "–", "0.0020", "–"),
+    ]
+    assert "Cost of every point" not in [t.title for t in study.tables(both, brief=True)]
 
 
 def test_every_figure_is_drawn_and_a_run_without_a_study_has_none() -> None:

@@ -56,7 +56,8 @@ def terminal(run_folder: Path) -> list[Table]:
     from mathtune.report.seeds import over_seeds
 
     results = over_seeds(read_run(run_folder))
-    shown = [*tables.headline_tables(results, closed(results)), *study.tables(results)]
+    studied = study.tables(results, brief=True)
+    shown = [*tables.headline_tables(results, closed(results)), *studied]
     return [tables.grid(table) for table in (*shown, cost.table(results, brief=True))]
 
 

@@ -53,29 +53,23 @@ def table(results: Results, *, by_stage: bool = False, brief: bool = False) -> T
     of a tenth of a CPU-second or more.
     """
     steps = [step for step in results.steps if step.finished]
-    sizes = model_sizes(steps)
     bills: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     total: Counter[str] = Counter()
-    for step in steps:
-        tokens_of = (count for key, count in step.bill.items() if key not in COUNTED)
-        full = {
-            **step.bill,
-            **_device(step),
-            **_flops(step, sizes),
-            **_expected(step, results.forecast),
-            TOKENS: sum(tokens_of),
-        }
+    foreseen: Counter[str] = Counter()
+    for step, full in zip(steps, bills_of(steps, results.forecast), strict=True):
         name = step.name.rpartition("/")[2]
         bills[(step.stage,) if by_stage else (name, step.stage)].update(full)
         total.update(full)
+        if EXPECTED_FLOPS in full:
+            foreseen.update(full)
     seeds = len(bills) < len(steps)
     if brief:
         bills = {names: bill for names, bill in bills.items() if bill["cpu_s"] >= SHOWN}
     tokens = sorted(total.keys() - {*COUNTED, DEVICE_H, FLOPS, TOKENS, EXPECTED_FLOPS, EXPECTED_H})
     keys = (*COUNTED, TOKENS) if brief else (*COUNTED, DEVICE_H, *tokens, FLOPS)
     keys = (*keys, *([EXPECTED_FLOPS, EXPECTED_H] if results.forecast and not brief else []))
-    body = [(*names, *(_amount(bill, key) for key in keys)) for names, bill in bills.items()]
-    body.append((*(("all",) if by_stage else ("all", "")), *(_amount(total, key) for key in keys)))
+    body = [(*names, *(amount(bill, key) for key in keys)) for names, bill in bills.items()]
+    body.append((*(("all",) if by_stage else ("all", "")), *(amount(total, key) for key in keys)))
     titles = {
         "wall_s": "wall s",
         "cpu_s": "CPU s",
@@ -86,12 +80,12 @@ def table(results: Results, *, by_stage: bool = False, brief: bool = False) -> T
     }
     header = [titles.get(key) or key.replace("_", " ") for key in keys]
     notes = [NOTE]
-    if results.forecast and total[EXPECTED_FLOPS]:
+    if foreseen:
         notes.append(
             f"Predicted before the run at {results.forecast['speed']:.3g} FLOP/s, the reading of "
-            f"prompts included: {_amount(total, EXPECTED_FLOPS)} FLOPs and "
-            f"{_amount(total, EXPECTED_H)} hours for these steps; they took "
-            f"{_amount(total, FLOPS)} FLOPs and {_amount(total, DEVICE_H)} device-hours."
+            f"prompts included: {amount(foreseen, EXPECTED_FLOPS)} FLOPs and "
+            f"{amount(foreseen, EXPECTED_H)} hours for the finished train and sample steps; they "
+            f"took {amount(foreseen, FLOPS)} FLOPs and {amount(foreseen, DEVICE_H)} device-hours."
         )
     waiting = len(results.steps) - len(steps)
     notes += [f"{waiting} steps are not finished."] * bool(waiting)
@@ -100,6 +94,17 @@ def table(results: Results, *, by_stage: bool = False, brief: bool = False) -> T
     notes = notes[1:] if brief else []
     notes += ["Sums over the seeds."] * seeds
     return Table("Cost of each step", ("step", "stage", *header), body, " ".join(notes))
+
+
+def bills_of(steps: Sequence[Step], forecast: Document) -> list[Counter[str]]:
+    """Each finished step's bill: what it counted, tokens in all, device-hours, FLOPs, forecasts."""
+    sizes = model_sizes(steps)
+    found = []
+    for step in steps:
+        tokens_of = (count for key, count in step.bill.items() if key not in COUNTED)
+        full = {**step.bill, **_device(step), **_flops(step, sizes), TOKENS: sum(tokens_of)}
+        found.append(Counter({**full, **_expected(step, forecast)}))
+    return found
 
 
 def model_sizes(steps: Sequence[Step]) -> dict[str, Size]:
@@ -192,7 +197,8 @@ def _expected(step: Step, forecast: Document) -> dict[str, float]:
     )
 
 
-def _amount(bill: Mapping[str, float], key: str) -> str:
+def amount(bill: Mapping[str, float], key: str) -> str:
+    """A cell: hours to four places below one, FLOPs as 1.2e17; a dash where there is none."""
     if key not in bill:
         return NONE
     if key in (FLOPS, EXPECTED_FLOPS):

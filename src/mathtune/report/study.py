@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from mathtune.report.results import Document, Results
+from mathtune.report import cost
+from mathtune.report.results import ROW, Document, Results
 from mathtune.report.tables import NONE, Table
 
 TITLES = {
@@ -18,18 +19,23 @@ TITLES = {
 }
 
 
+DRAFTS = "-drafts"
+"""How the steps end that sample training problems."""
+
+
 def found(results: Results) -> Document | None:
     """The metrics of the run's study, where it has a finished one."""
     return next((s.metrics for s in results.steps if s.stage == "study" and s.finished), None)
 
 
-def tables(results: Results) -> list[Table]:
-    """Every table that the study allows; none without a study."""
+def tables(results: Results, *, brief: bool = False) -> list[Table]:
+    """Every table that the study allows; none without a study. `brief`: without the costs."""
     document = found(results)
     if document is None:
         return []
     points: list[Document] = document["points"]
     made = [claims(document), models(points), fractions(points), paths(points), fits(document)]
+    made += [] if brief else [costs(points, results)]
     return [table for table in made if table.rows]
 
 
@@ -129,6 +135,42 @@ def fits(document: Document) -> Table:
         body,
         "Least squares; natural logarithms; intervals from resampled problems.",
     )
+
+
+def costs(points: Sequence[Document], results: Results) -> Table:
+    """Their Table 4: FLOPs and device-hours of every point, as predicted and as measured."""
+    steps = [step for step in results.steps if step.finished]
+    bills = dict(
+        zip((step.name for step in steps), cost.bills_of(steps, results.forecast), strict=True)
+    )
+    body = []
+    for point in points:
+        rows = [name.removesuffix(ROW) for name in point["steps"]]
+        body += _spent(bills, point["base"], way(point), "train", rows)
+        tests = [f"{row}{kind}" for row in rows for kind in ("-greedy", "-samples")]
+        body += _spent(bills, point["base"], way(point), "test", tests)
+    drawn = [step.name for step in steps if step.stage == "sample" and step.name.endswith(DRAFTS)]
+    for name in dict.fromkeys(name.rpartition("/")[2] for name in drawn):
+        same = [step for step in drawn if step.rpartition("/")[2] == name]
+        body += _spent(bills, name.removesuffix(DRAFTS), "samples to make paths of", "sample", same)
+    return Table(
+        "Cost of every point",
+        ("base", "point", "for", "FLOPs", "predicted", "device-hours", "predicted"),
+        body,
+        "Sums over the seeds; a dash where there is none, or the model's size is not known. "
+        + cost.NOTE,
+    )
+
+
+def _spent(
+    bills: Mapping[str, Counter[str]], base: str, point: str, purpose: str, steps: Sequence[str]
+) -> list[tuple[str, ...]]:
+    """A row with the sums of these steps; none where none of them was needed."""
+    spent: Counter[str] = Counter()
+    for step in steps:
+        spent.update(bills.get(step, {}))
+    keys = (cost.FLOPS, cost.EXPECTED_FLOPS, cost.DEVICE_H, cost.EXPECTED_H)
+    return [(base, point, purpose, *(cost.amount(spent, key) for key in keys))] if spent else []
 
 
 def _bases(points: Sequence[Document]) -> list[str]:

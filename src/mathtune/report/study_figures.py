@@ -110,6 +110,10 @@ def _exclusive(union: Document) -> Drawn:
     axes.barh(names, [one["paths"] for one in found], color=COLOURS[5], label="distinct paths")
     alone = [one["exclusive_paths"] for one in found]
     axes.barh(names, alone, color=COLOURS[1], hatch="//", label="of them, in no other's samples")
+    whole = union["paths"] * union["problems"]
+    for place, one in enumerate(found):
+        share = f" {one['exclusive_paths'] / whole:.0%} of the union" if whole else ""
+        axes.text(one["exclusive_paths"], place, share, va="center", fontsize=8)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("paths over all training problems")
     axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
@@ -128,7 +132,7 @@ def _tested(points: Sequence[Document]) -> Drawn:
     figure, axes = _axes()
     width = 0.8 / len(rows)
     for place, (row, look) in enumerate(zip(rows, cycle(_looks()), strict=False)):
-        heights = [0] * (HIGHEST + 1)
+        heights = [0.0] * (HIGHEST + 1)
         for paths, problems in row["test_histogram"].items():
             heights[min(int(paths), HIGHEST)] += problems
         x = [number + place * width for number in range(HIGHEST + 1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -47,6 +47,8 @@ class Study(Stage[Path]):
 
     Its fields name the points by one name each. Handle: the folder; all results are its metrics.
     """
+
+    revision: ClassVar[int] = 2
 
     points: dict[str, Point]
     """The points; points that are equal are one, under several seeds."""
@@ -161,9 +163,10 @@ class Study(Stage[Path]):
         more: dict[str, Any] = {"updates": round(_mean(trained, "updates")) if trained else None}
         if known.paths is not None:
             more["correct"] = _mean(made, "correct_per_problem")
-            more["sources"] = made[0]["sources"]
+            more["sources"] = _mean_counts([document["sources"] for document in made])
         if test:
-            more["test_histogram"] = test[0]["histogram"]
+            histograms = [{"": document["histogram"]} for document in test]
+            more["test_histogram"] = _mean_counts(histograms)[""]
         return {"point": known, "more": more}
 
     def _fits(self, points: Sequence[claims.Point], values: Floats) -> list[dict[str, Any]]:
@@ -206,3 +209,25 @@ def _most(points: Sequence[claims.Point]) -> int | None:
 
 def _mean(documents: Sequence[Mapping[str, Any]], key: str) -> float:
     return float(np.mean([document[key] for document in documents]))
+
+
+def _mean_counts(
+    seeds: Sequence[Mapping[str, Mapping[str, float]]],
+) -> dict[str, dict[str, float]]:
+    """name -> what is counted -> its mean over the seeds; what a seed does not have is 0 there.
+
+    Example:
+        >>> _mean_counts([{"a": {"paths": 3}}, {"a": {"paths": 4, "more": 1}}])
+        {'a': {'paths': 3.5, 'more': 0.5}}
+    """
+    names = dict.fromkeys(name for seed in seeds for name in seed)
+    keys = {
+        name: dict.fromkeys(key for seed in seeds for key in seed.get(name, {})) for name in names
+    }
+    return {
+        name: {
+            key: sum(seed.get(name, {}).get(key, 0) for seed in seeds) / len(seeds)
+            for key in keys[name]
+        }
+        for name in names
+    }
