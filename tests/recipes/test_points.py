@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from mathtune.errors import InputError
 from mathtune.recipes import resolve
 from mathtune.run import Run, run_recipe
 from mathtune.stages.collect import Collect
@@ -71,3 +73,37 @@ def test_scaling_crosses_bases_parts_and_seeds(tmp_path: Path) -> None:
 @pytest.mark.parametrize("recipe", ["yuan2023-small", "scaling"])
 def test_shipped_settings_resolve(recipe: str) -> None:
     resolve(recipe, config=None, assignments=["model=embedded"])
+
+
+def test_k_above_what_is_sampled_is_left_out(tmp_path: Path) -> None:
+    """The shipped settings have ks up to 50: `k=16` alone must plan a run that can end."""
+    run = planned(tmp_path, "yuan2023", "model=embedded", "k=12")
+    found = [step.stage.k for step in run.steps.values() if isinstance(step.stage, Collect)]
+    assert sorted({k for k in found if k is not None}) == [1, 3, 6, 12]
+    run = planned(tmp_path, "scaling", "model=embedded", "k=12")
+    assert "embedded-rft-k12-paths" in {name.rpartition("/")[2] for name in run.steps}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "assignment", "message"),
+    [
+        ("yuan2023", "ks=[3,3]", "ks: 3 is there twice"),
+        ("yuan2023", "ks=[0]", "greater than or equal to 1"),
+        ("yuan2023", "k=0", "greater than or equal to 1"),
+        ("yuan2023", "unions=[1]", "greater than or equal to 2"),
+        ("yuan2023", "unions=[4]", "unions: 4 of 1 generators"),
+        ("yuan2023", "generators=[embedded]", "generators: 'embedded' is there twice"),
+        ("yuan2023", "generator_seeds=[0]", "0 is the seed of the base model's own"),
+        ("yuan2023", "generator_seeds=[1,1]", "generator_seeds: 1 is there twice"),
+        ("scaling", "fractions=[1,0]", "greater than 0"),
+        ("scaling", "fractions=[0.5,1]", "0.5 is not the largest"),
+        ("scaling", "fractions=[]", "expected at least one of each"),
+        ("scaling", "seeds=[0,0]", "seeds: 0 is there twice"),
+        ("scaling", "models=[embedded]", "models: 'embedded' is there twice"),
+    ],
+)
+def test_settings_that_make_no_study_are_refused(
+    recipe: str, assignment: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        resolve(recipe, config=None, assignments=["model=embedded", assignment])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,6 +18,21 @@ from mathtune.stages.sample import Sample
 
 SHORT = ("split", "fields", "limit")
 """Settings of `data` that may be given without its name: `limit=50` for `data.limit=50`."""
+
+
+Count = Annotated[int, Field(ge=1)]
+
+
+def refuse_repeats(**lists: Sequence[object]) -> None:
+    """Refuse lists that name something twice, of settings whose every entry makes steps.
+
+    Raises:
+        ValueError: names the list and what is in it twice.
+    """
+    for name, values in lists.items():
+        repeated = [value for at, value in enumerate(values) if value in values[:at]]
+        if repeated:
+            raise ValueError(f"{name}: {repeated[0]!r} is there twice; expected each once")
 
 
 class Drawing(BaseModel):

@@ -12,10 +12,12 @@ claims. The runs of several seeds are averaged problem by problem.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
 
 from mathtune.claims import Kind
-from mathtune.recipes.parts import Drawing, Settings
+from mathtune.recipes.parts import Count, Drawing, Settings, refuse_repeats
 from mathtune.recipes.points import Points, labels
 from mathtune.run import Run
 from mathtune.samples import Columns
@@ -36,23 +38,48 @@ class Scaling(Settings):
     text: Path | None = None
     """Held-out text for the pre-training loss: a text file, or JSON Lines with solutions. None: the
     solutions of the validation problems, given the problems."""
-    fractions: tuple[float, ...] = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)
-    """Parts of the training problems; the first is what RFT starts from."""
+    fractions: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (
+        1.0,
+        0.5,
+        0.25,
+        0.125,
+        0.0625,
+        0.03125,
+    )
+    """Parts of the training problems, the largest first: that is what RFT starts from."""
     lengths: tuple[Literal["epochs", "updates"], ...] = ("epochs", "updates")
     """How long the parts are trained: as many epochs, or as many updates as the whole data takes.
     The paper trains both, and reports the better on test; here both are points."""
-    ks: tuple[int, ...] = ()
-    """Numbers of samples per training problem to make paths of, beside `k`."""
-    k: int = 100
+    ks: tuple[Count, ...] = ()
+    """Smaller numbers of samples per training problem to make paths of, beside `k`; those that are
+    not smaller are left out."""
+    k: Count = 100
     """Samples per training problem and model."""
-    most: int | None = None
+    most: Count | None = None
     """Most paths of a problem in the union; None: all."""
-    n: int = 0
+    n: int = Field(default=0, ge=0)
     """Samples per test problem for maj1@n; 0: greedy alone."""
     how: Drawing = Drawing(temperature=0.7, top_p=1.0)
     """Temperature and top-p of all samples."""
     seeds: tuple[int, ...] = (0,)
     """Seeds of training, sampling and of the draw of the parts."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Scaling:
+        refuse_repeats(
+            models=(self.model, *self.models),
+            fractions=self.fractions,
+            lengths=self.lengths,
+            ks=self.ks,
+            seeds=self.seeds,
+        )
+        if not self.fractions or not self.seeds:
+            raise ValueError("fractions and seeds: expected at least one of each")
+        if max(self.fractions) != self.fractions[0]:
+            raise ValueError(
+                f"fractions: {self.fractions[0]} is not the largest; expected it first"
+            )
+        return self
 
 
 def scaling(run: Run, c: Scaling) -> None:
@@ -121,7 +148,7 @@ def rft(
         (f"rft-k{k}", "rft", k): Collect(
             problems=data.train, test=data.test, samples=own, keep="paths", k=k
         )
-        for k in (*c.ks, c.k)
+        for k in (*(k for k in c.ks if k < c.k), c.k)
     }
     collected["no-dedup", "no-dedup", c.k] = Collect(
         problems=data.train, test=data.test, samples=own, keep="paths", k=c.k, dedup=False

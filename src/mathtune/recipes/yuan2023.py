@@ -12,9 +12,12 @@ row stands beside SFT with as many updates. `study` makes the paper's tables and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field, model_validator
 
 from mathtune.claims import Kind
-from mathtune.recipes.parts import Drawing, Settings
+from mathtune.recipes.parts import Count, Drawing, Settings, refuse_repeats
 from mathtune.recipes.points import Points, labels
 from mathtune.run import Run
 from mathtune.samples import Columns
@@ -33,20 +36,39 @@ class Yuan2023(Settings):
     """Further base models; each is fine-tuned and sampled too, and its right paths join unions."""
     generator_seeds: tuple[int, ...] = ()
     """Further seeds of the base model's own SFT and samples, which join unions as generators do."""
-    unions: tuple[int, ...] = ()
+    unions: tuple[Annotated[int, Field(ge=2)], ...] = ()
     """Numbers of generators to unite, the base model's own first; none: all of them."""
-    k: int = 100
+    k: Count = 100
     """Samples per training problem and generator."""
-    ks: tuple[int, ...] = ()
-    """Smaller k to fine-tune on as well, each with the first k samples (their Table 2)."""
+    ks: tuple[Count, ...] = ()
+    """Smaller k to fine-tune on as well, each with the first k samples (their Table 2). Those that
+    are not smaller than `k` are left out."""
     dedup_control: bool = True
     """Also train on all right samples of k, repeated paths and all (their "no dedup")."""
-    shots: int = 8
+    shots: int = Field(default=8, ge=0)
     """Exemplars of the few-shot baseline, from the training problems' beginning; 0: no such row."""
-    n: int = 100
+    n: Count = 100
     """Samples per test problem, for maj1@n."""
     how: Drawing = Drawing(temperature=0.7, top_p=1.0)
     """Temperature and top-p of all samples: 0.7 and no top-p in the paper."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Yuan2023:
+        refuse_repeats(
+            generators=(self.model, *self.generators),
+            generator_seeds=self.generator_seeds,
+            unions=self.unions,
+            ks=self.ks,
+        )
+        if 0 in self.generator_seeds:
+            raise ValueError("generator_seeds: 0 is the seed of the base model's own samples")
+        generators = 1 + len(self.generators) + len(self.generator_seeds)
+        if max(self.unions, default=0) > generators:
+            raise ValueError(
+                f"unions: {max(self.unions)} of {generators} generators (the base model, "
+                "generators and generator_seeds); expected at most all of them"
+            )
+        return self
 
 
 def yuan2023(run: Run, c: Yuan2023) -> None:
@@ -113,7 +135,7 @@ def collections(
         )
 
     found: list[tuple[str, Kind, int, Collect]] = [
-        (f"rft-k{k}", "rft", k, paths(drafts[:1], k)) for k in (*c.ks, c.k)
+        (f"rft-k{k}", "rft", k, paths(drafts[:1], k)) for k in (*(k for k in c.ks if k < c.k), c.k)
     ]
     if c.dedup_control:
         found.append(("rft-no-dedup", "no-dedup", c.k, paths(drafts[:1], c.k, dedup=False)))

@@ -31,11 +31,13 @@ def draw(results: Results) -> Drawn:
 
 
 def _over_loss(points: Sequence[Document]) -> Drawn:
-    """Their Figure 1: accuracy over the loss, for each way to train."""
+    """Their Figure 1: accuracy over the loss, for each way to train; RFT at its largest k."""
     series: dict[str, list[Document]] = defaultdict(list)
     full = study.whole(points)
+    most = max((p["k"] for p in points if p["kind"] == "rft"), default=None)
     for point in points:
-        shown = point["kind"] in ("base", "rft", "union") or point in full
+        shown = point["kind"] in ("base", "few-shot", "union") or point in full
+        shown = shown or (point["kind"] == "rft" and point["k"] == most)
         if shown and point["loss"] is not None:
             series[study.way(point)].append(point)
     series = {way: rows for way, rows in series.items() if len(rows) > 1}
@@ -77,7 +79,14 @@ def _paths(points: Sequence[Document]) -> Drawn:
     by_base = _grouped(sampled)
     figure, axes = _axes()
     for (base, rows), look in zip(by_base.items(), cycle(_looks()), strict=False):
-        _line(axes, [row["paths"] for row in rows], rows, base, look)
+        joined = [row for row in rows if row["kind"] != "no-dedup"]
+        _line(axes, [row["paths"] for row in joined], joined, base, look)
+        apart = [row for row in rows if row["kind"] == "no-dedup"]
+        at = [row["paths"] for row in apart], [row["accuracy"]["value"] for row in apart]
+        label = f"{base}, without dedup"
+        axes.plot(
+            *at, look[2], color=look[0], mfc="none", ms=9, ls="", label=label if apart else None
+        )
     axes.set_xlabel("distinct paths a training problem, beside gold")
     _finish(axes)
     drawn["study-paths"] = ("Accuracy over distinct paths", figure)
@@ -91,11 +100,12 @@ def _paths(points: Sequence[Document]) -> Drawn:
             axes.plot(ks, [r["paths"] for r in rows], look[2], color=look[0], ls="-", label=base)
             axes.plot(ks, [r["correct"] for r in rows], look[2], color=look[0], ls=":", mfc="none")
         axes.set_xscale("log", base=2)
-        axes.set_yscale("log", base=2)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        if all(row["paths"] > 0 for rows in by_k.values() for row in rows):
+            axes.set_yscale("log", base=2)
+            axes.yaxis.set_major_formatter(ScalarFormatter())
         axes.set_xlabel("samples a problem, k")
-        axes.set_ylabel("a training problem: paths (lines), correct (dots)")
+        axes.set_ylabel("a problem: paths (lines), correct (dots)")
         axes.legend(fontsize=8)
         drawn["study-samples"] = ("Correct samples and distinct paths over k", figure)
     unions = [point for point in sampled if len(point["sources"]) > 1]
