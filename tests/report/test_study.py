@@ -111,3 +111,12 @@ def test_every_figure_is_drawn_and_a_run_without_a_study_has_none() -> None:
     }  # fmt: skip
     assert study_figures.draw(Results("x", [])) == {}
     assert study.tables(Results("x", [])) == []
+
+
+def test_figures_of_a_run_that_got_nothing_right() -> None:
+    pytest.importorskip("matplotlib")
+    found = results()
+    for one in found.steps[0].metrics["points"]:
+        if one["paths"] is not None:
+            one.update(paths=0.0, correct=0.0)
+    assert "study-samples" in study_figures.draw(found)
