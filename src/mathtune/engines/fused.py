@@ -1,4 +1,4 @@
-"""A forward call for small models shaped like Llama, in few large operations. Used by the engine.
+"""A forward call for models shaped like Llama, in few large operations. Used by the engine.
 
 The same mathematics as the model's own forward call, arranged for many short rows: one
 product for queries, keys and values, one for gate and up; each norm's weight multiplied into the
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 SHAPES = ("llama", "mistral", "qwen2")
 """Model types with this structure: RMS norms, rotary queries and keys, a gated feed-forward."""
-MOST_PARAMETERS = 2**26
-"""Larger models spend their time in products anyway, and rearranged weights are held twice."""
+MOST_PARAMETERS = 2**28
+"""Rearranged weights are held twice; and larger models spend their time in products anyway."""
 
 
 def fits(model: PreTrainedModel) -> bool:
