@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SHARED_TOKENS = 8192
 """Tokens of beginnings read in one forward call."""
-TOKENS = {"cpu": 2048, "mps": 8192, "cuda": 32768}
+TOKENS = {"cpu": 768, "mps": 8192, "cuda": 32768}
 """Tokens of candidates read in one forward call: a CPU is fastest where they stay in its caches."""
 LOGITS = 2**26
 """Logits made in one forward call; bounds the batch where every position's are wanted."""
