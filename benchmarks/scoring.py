@@ -1,27 +1,25 @@
 """How fast candidates are scored, beside a forward call each and beside padded batches, in one
 process.
 
-    python benchmarks/scoring.py --model embedded [--json]
-    python benchmarks/scoring.py --model models/smollm2 --problems 1
+    python benchmarks/scoring.py [--json]             embedded and models/smollm2, one thread
+    python benchmarks/scoring.py --model embedded
 
 All three give S = p(correct) / (p(correct) + p(incorrect)) for the same candidates (sampled with
-the model itself), one thread each. Counted are candidates per CPU second of the process, on an
-accelerator per second. The ratios are ours over theirs; the largest difference between the scores
-is printed.
+the model itself), in turns. Counted are candidates per CPU second of the process, on an accelerator
+per second. More than 1 is ours faster; the largest difference between the scores is printed. `of
+limit`: the part of the tokens that would be read if the products with the layers' weights, at the
+speed of large matrices here, were all there is to do.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import random
 import sys
-import time
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from sampling import product_limit, question
+import turns
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from mathtune import prompts
@@ -29,61 +27,82 @@ from mathtune.engines import models
 from mathtune.engines.embedded import Embedded, Sampling
 from mathtune.engines.scoring import Scorer
 
+PROBLEMS = {"embedded": 16, "models/smollm2": 1}
+"""A few CPU-minutes for each model."""
+
 Scores = list[float]
 
 
 def main() -> int:
-    """Measure and print; 2 where the model is not there."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="embedded", help="embedded, or a model folder")
-    parser.add_argument("--problems", type=int, default=16)
-    parser.add_argument("-n", type=int, default=32, help="candidates a problem")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--json", action="store_true", help="print the ratios as JSON, last")
+    """Measure and print; 2 where a model is not there."""
+    parser = turns.parser(__doc__.splitlines()[0])
+    parser.add_argument("--problems", type=int)
     args = parser.parse_args()
-    if args.model == "models/smollm2" and not Path(args.model).exists():
-        print("models/smollm2 is not there; `make smollm2` makes it.", file=sys.stderr)
+    names = args.model or list(turns.MODELS)
+    lack = turns.missing(names)
+    if lack:
+        print(lack, file=sys.stderr)
         return 2
     torch.set_num_threads(args.threads)
-    model, tokenizer = models.load(args.model, device=args.device)
-    groups = candidates(model, tokenizer, args.problems, args.n)
+    ratios: dict[str, float] = {}
+    for name in names:
+        ratios |= measured(name, args)
+    return turns.finish(ratios, as_json=args.json)
+
+
+def measured(name: str, args: Namespace) -> dict[str, float]:
+    """One model's ratios; the embedded one's have no name before them."""
+    problems = args.problems or PROBLEMS["embedded" if name == "embedded" else "models/smollm2"]
+    model, tokenizer = models.load(name, device=args.device)
+    groups = candidates(model, tokenizer, problems, args.n)
     texts = [text for group in groups for text in group]
-    peer, _ = models.load(args.model, device=args.device)
+    peer, _ = models.load(name, device=args.device)
     scorer = Scorer(model, tokenizer, form="auto")
-    ways: dict[str, Callable[[], Scores]] = {
-        "scoring": lambda: [s or 0.0 for group in scorer.evaluate(groups) for s in group],
-        "batch1": lambda: forward(peer, tokenizer, texts, rows=1),
-        "padded": lambda: forward(peer, tokenizer, texts, rows=32),
+    found: dict[str, Scores] = {}
+
+    def keeping(way: str, score: Callable[[], Scores]) -> Callable[[], int]:
+        def run() -> int:
+            found[way] = score()
+            return len(found[way])
+
+        return run
+
+    def ours() -> Scores:
+        return [s or 0.0 for group in scorer.evaluate(groups) for s in group]
+
+    contenders = {
+        "batch1": keeping("batch1", lambda: forward(peer, tokenizer, texts, rows=1)),
+        "ours": keeping("ours", ours),
+        "padded": keeping("padded", lambda: forward(peer, tokenizer, texts, rows=32)),
+        "products": turns.products(model),
     }
-    found, rates = {}, {}
-    for name, way in ways.items():
-        found[name], rates[name] = timed(way, model)
-    print(f"{args.model} on {model.device}, {len(texts)} candidates, {args.threads} thread(s)")
-    for name, value in rates.items():
-        print(f"{name:>10}  {value:>10,.1f} candidates/s")
-    pairs = zip(found["scoring"], found["batch1"], strict=True)
-    print(f"largest difference from batch1: {max(abs(a - b) for a, b in pairs):.1e}")
-    tokens = sum(len(tokenizer.encode(text)) for text in texts) / len(texts)
-    fraction = rates["batch1"] * tokens / product_limit(model)
-    print(f"batch1 reaches {fraction:.1%} of the products' limit at {tokens:.0f} tokens each")
-    ratios = {
-        f"scoring vs {name}": round(rates["scoring"] / rates[name], 2)
-        for name in ("batch1", "padded")
+    rates = turns.race(contenders, model.device, args.rounds)
+    limit = rates.pop("products") / turns.operations(model, head=False)
+    whole = sum(len(tokenizer.encode(text)) for text in texts) / len(texts)
+    read = dict.fromkeys(rates, whole) | {"ours": scorer.tokens / args.rounds / len(texts)}
+    print(f"{name} on {model.device}, {len(texts)} candidates, {args.threads} thread(s)")
+    for who, value in rates.items():
+        print(
+            f"{who:>10}  {value:>8,.1f} candidates/s  of {read[who]:.0f} tokens "
+            f"{value * read[who] / limit:>6.1%} of the limit"
+        )
+    apart = max(abs(a - b) for a, b in zip(found["ours"], found["batch1"], strict=True))
+    print(f"largest difference from batch1: {apart:.1e}", flush=True)
+    before = "" if name == "embedded" else f"{Path(name).name} "
+    return {
+        f"{before}scoring vs batch1": round(rates["ours"] / rates["batch1"], 2),
+        f"{before}scoring vs padded": round(rates["ours"] / rates["padded"], 2),
+        f"{before}scoring of limit": round(rates["ours"] * read["ours"] / limit, 2),
     }
-    print(*(f"{key}: {value}" for key, value in ratios.items()), sep="\n")
-    if args.json:
-        print(json.dumps({"ratios": ratios}))
-    return 0
 
 
 def candidates(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, problems: int, n: int
 ) -> list[list[str]]:
     """Evaluator prompts of the model's own samples, each problem's made distinct by its number."""
-    questions = [question(random.Random(number)) for number in range(problems)]
+    questions = [turns.question(number) for number in range(problems)]
     asked = [prompts.solver(text, form="auto", tokenizer=tokenizer) for text in questions]
-    sampling = Sampling(n=n, temperature=1.0, top_p=1.0, max_tokens=160)
+    sampling = Sampling(n=n, temperature=1.0, top_p=1.0, max_tokens=128)
     drafts = Embedded(model, tokenizer, form="auto").sample(asked, sampling, seed=(0, 0))
     return [
         [
@@ -120,19 +139,6 @@ def forward(
         final = logits[torch.arange(len(last), device=model.device), last][:, words]
         scores += final.float().softmax(-1)[:, 0].tolist()
     return scores
-
-
-def timed(
-    way: Callable[[], Scores], model: PreTrainedModel, times: int = 2
-) -> tuple[Scores, float]:
-    """What it gives, and candidates per CPU second (on an accelerator: per second), best of few."""
-    clock = time.process_time if model.device.type == "cpu" else time.perf_counter
-    best = 0.0
-    for _ in range(times):
-        start = clock()
-        scores = way()
-        best = max(best, len(scores) / (clock() - start))
-    return scores, best
 
 
 if __name__ == "__main__":

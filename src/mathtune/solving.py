@@ -141,7 +141,9 @@ def solve(question: str, solver: Solver) -> Solved:
             for draft, text in zip(drafts, texts, strict=True)
             if text is not None
         ]
-        (read,) = Scorer(model, tokenizer, form=solver.form).evaluate([candidates])
+        shared = engine.forward if judge == name else None
+        judging = Scorer(model, tokenizer, form=solver.form, forward=shared)
+        (read,) = judging.evaluate([candidates])
         # A solution that does not fit the evaluator's context counts 0, as in the stage `score`.
         values = iter(0.0 if score is None else score for score in read)
         scores = np.array([0.0 if text is None else next(values) for text in texts])

@@ -19,9 +19,12 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
+    Gemma2Config,
+    Gemma3TextConfig,
     GemmaConfig,
     GPTNeoXConfig,
     LlamaConfig,
+    MistralConfig,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
@@ -80,15 +83,33 @@ def make_model() -> MakeModel:
             "eos_token_id": [0, 7, 8, 9, 10, 11, 12],
             "pad_token_id": None,
         }
+        narrow = {
+            "num_key_value_heads": 2,
+            "head_dim": 8,
+            "sliding_window": 8,
+            "layer_types": ["sliding_attention", "full_attention"],
+        }
         configs: dict[str, PreTrainedConfig] = {
             "llama": LlamaConfig(**shape, num_key_value_heads=2),
             "qwen2": Qwen2Config(**shape, num_key_value_heads=2),
             "qwen3": Qwen3Config(**shape, num_key_value_heads=2, head_dim=8),
             "gpt_neox": GPTNeoXConfig(**shape),
             "gemma": GemmaConfig(**shape, num_key_value_heads=1, head_dim=8),
+            # A window of 8 is shorter than the prompts; the caps bite at these scores.
+            "gemma2": Gemma2Config(
+                **shape,
+                **narrow,
+                attn_logit_softcapping=3.0,
+                final_logit_softcapping=10.0,
+                query_pre_attn_scalar=8,
+            ),
+            "gemma3": Gemma3TextConfig(**shape, **narrow, query_pre_attn_scalar=8),
+            "mistral": MistralConfig(**shape, num_key_value_heads=2, sliding_window=8),
         }
         torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(configs[family]).eval()
+        # Eager: transformers' sdpa leaves out Gemma 2's caps in silence.
+        model = AutoModelForCausalLM.from_config(configs[family], attn_implementation="eager")
+        model.eval()
         for name, weight in model.named_parameters():
             if name.endswith("bias") or "norm" in name:  # zeros and ones would hide a mistake
                 weight.data += 0.1 * torch.randn_like(weight)

@@ -12,7 +12,7 @@ from mathtune.engines.attention import ModelForward, Prompts
 from mathtune.engines.embedded import Embedded, Sampling, left_padded
 from mathtune.engines.fused import FusedForward, fits
 
-FAMILIES = ("llama", "qwen2", "qwen3", "gpt_neox", "gemma")
+FAMILIES = ("llama", "qwen2", "qwen3", "gpt_neox", "gemma", "gemma2", "gemma3", "mistral")
 TEXTS = [
     "Problem: What is 12 + 30?\nSolution:\n",
     "Tom has 5 apples",

@@ -35,6 +35,17 @@ def test_a_folder_loads_as_it_was_saved(folder: Path, make_model) -> None:  # ty
     assert all(torch.equal(weight, saved[name]) for name, weight in model.state_dict().items())
 
 
+def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    saved = make_model("gemma2", len(tokenizer))
+    saved.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    model, _ = models.load(str(tmp_path), device="cpu")
+    ids = torch.arange(20)[None]
+    with torch.no_grad():
+        torch.testing.assert_close(model(ids).logits, saved(ids).logits)
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [

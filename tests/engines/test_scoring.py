@@ -12,7 +12,7 @@ from mathtune import prompts
 from mathtune.engines import scoring
 from mathtune.engines.scoring import Reading, Scorer
 
-FAMILIES = ("llama", "qwen2", "qwen3", "gpt_neox", "gemma")
+FAMILIES = ("llama", "qwen2", "qwen3", "gpt_neox", "gemma", "gemma2", "gemma3", "mistral")
 PROBLEMS = [
     ("What is 12 + 30?", ["5 + 7 = 12\n#### 12", "5\n", "Tom has 42 apples " * 5, "5\n", ""]),
     ("Tom buys 7 more. How many?", ["7", "12 apples 12 apples"]),

@@ -6,13 +6,15 @@ else of the model stays as its authors wrote it. Ours hands each layer's queries
 a *reader*, passed to the model's forward call as `reader=...`:
 
 Prompts     reads prompts, one row each, and keeps their keys and values
+Continuing  many tokens a row after a shared prefix (for scoring)
 Decoding    one new token a row; scores against the row's prompt are one product per prompt for all
-its rows Continuing  many tokens a row after a shared prefix (for scoring)
+            its rows (in decoding.py)
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
 
 import torch
 from torch import Tensor
@@ -24,10 +26,27 @@ from mathtune.errors import InputError
 NAME = "mathtune_shared_prompt"
 
 
+@dataclass(frozen=True)
+class Rule:
+    """How a layer attends: its score of a query and a key is `scale` times their product.
+
+    `cap`: a score s becomes cap * tanh(s / cap). `window`: a token sees itself and the `window` - 1
+    tokens before it, all earlier ones where it is None. Layers of one model may differ.
+    """
+
+    scale: float
+    cap: float | None = None
+    window: int | None = None
+
+    def capped(self, scores: Tensor) -> Tensor:
+        """The scores, which are changed, after the cap."""
+        return scores if self.cap is None else scores.div_(self.cap).tanh_().mul_(self.cap)
+
+
 class Reader(Protocol):
     """Takes one layer's new queries, keys and values; gives what its rows attend to."""
 
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
         """query [B, heads, Q, d], key and value [B, kv_heads, S, d] -> [B, Q, heads, d].
 
         Q is S, or less where only the last positions' results are wanted.
@@ -42,10 +61,12 @@ def _attention(
     value: Tensor,
     attention_mask: Tensor | None,  # noqa: ARG001 (the reader masks)
     scaling: float | None = None,
+    softcap: float | None = None,
+    sliding_window: int | None = None,
     reader: Reader | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    for feature in ("softcap", "s_aux", "sliding_window", "position_bias"):
+    for feature in ("s_aux", "position_bias"):
         if kwargs.get(feature) is not None:
             raise InputError(
                 f"{type(module).__name__} uses {feature}, which the embedded engine lacks; use "
@@ -53,32 +74,26 @@ def _attention(
             )
     assert reader is not None
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    return reader.attend(module.layer_idx, query, key, value, scale), None
+    rule = Rule(scale, softcap, sliding_window)
+    return reader.attend(module.layer_idx, query, key, value, rule), None
 
 
 AttentionInterface.register(NAME, _attention)
 
 
-def install(model: PreTrainedModel) -> None:
-    """Make the model read through readers from now on.
+class ModelForward:
+    """Logits for rows of tokens by the model itself, its attention given to a reader from now on.
 
     Raises:
-        InputError: the model's attention cannot be replaced.
+        InputError: the model's attention cannot be replaced, or does more than readers know.
     """
-    if not model._supports_attention_backend:
-        raise InputError(
-            f"model {model.name_or_path!r}: the embedded engine cannot run {type(model).__name__}, "
-            "whose attention transformers does not let it replace; use another model."
-        )
-    model.set_attn_implementation(NAME)
-
-
-class ModelForward:
-    """Logits for rows of tokens by the model itself, its attention given to a reader."""
 
     def __init__(self, model: PreTrainedModel) -> None:
-        install(model)
+        if not model._supports_attention_backend:
+            _refuse(model, "whose attention transformers does not let it replace")
+        model.set_attn_implementation(NAME)
         self._model = model
+        self._check()
 
     def __call__(self, ids: Tensor, positions: Tensor, reader: Reader, *, kept: int = 1) -> Tensor:
         """Logits [B, kept, vocabulary] at the last `kept` of the tokens `ids` [B, S]."""
@@ -89,6 +104,42 @@ class ModelForward:
             logits_to_keep=kept,
             reader=reader,
         ).logits
+
+    @torch.inference_mode()
+    def _check(self) -> None:
+        """Refuse a model with layers that remember in another way than by keys and values."""
+        config, device = self._model.config.get_text_config(), self._model.device
+        found, first = _Calls(), torch.zeros(1, 1, dtype=torch.long, device=device)
+        self(first, first, found)
+        kinds = getattr(config, "layer_types", None) or [None] * config.num_hidden_layers
+        if found.layers != list(range(len(kinds))) or len(found.shapes) > 1:
+            _refuse(self._model, "whose layers do not each have keys and values of one shape")
+        windows = ["sliding_attention" if rule.window else "full_attention" for rule in found.rules]
+        if any(kind not in (None, window) for kind, window in zip(kinds, windows, strict=True)):
+            _refuse(self._model, f"which has layers of another kind ({sorted(set(kinds))})")
+
+
+class _Calls:
+    """A reader that notes who calls it."""
+
+    def __init__(self) -> None:
+        self.layers: list[int] = []
+        self.rules: list[Rule] = []
+        self.shapes: set[torch.Size] = set()
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
+        """Nothing: zeros."""
+        self.layers.append(layer)
+        self.rules.append(rule)
+        self.shapes |= {key.shape, value.shape}
+        return torch.zeros_like(query.transpose(1, 2))
+
+
+def _refuse(model: PreTrainedModel, reason: str) -> NoReturn:
+    raise InputError(
+        f"model {model.name_or_path!r}: the embedded engine cannot run {type(model).__name__}, "
+        f"{reason}; use engine=vllm, a server (engine=openai), or another model."
+    )
 
 
 class Forward(Protocol):
@@ -113,14 +164,14 @@ class Prompts:
         self.padded = bool((lengths < longest).any())
         self.keys: list[Tensor] = []
         self.values: list[Tensor] = []
-        self._mask = _Mask(_causal(self.real))
+        self._mask = _Mask(_causal(self.real), (columns[:, None] - columns)[None])
 
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
         """Causal attention within each prompt."""
         assert layer == len(self.keys)
         self.keys.append(key.contiguous())
         self.values.append(value.contiguous())
-        return self._mask.attend(query, key, value, scale)
+        return self._mask.attend(query, key, value, rule)
 
     def select(self, kept: Tensor) -> None:
         """Forget all prompts but those at the indices `kept`."""
@@ -134,41 +185,59 @@ class Continuing:
 
     def __init__(self, prompts: Prompts, groups: Tensor, lengths: Tensor, longest: int) -> None:
         self._prompts, self._groups = prompts, groups
-        real = torch.arange(longest, device=lengths.device) >= longest - lengths[:, None]
+        columns = torch.arange(longest, device=lengths.device)
+        real = columns >= longest - lengths[:, None]
         prefix = prompts.real[groups][:, None].expand(-1, longest, -1)
-        self._mask = _Mask(torch.cat((prefix, _causal(real)), -1))
+        before = prefix.shape[-1] - torch.arange(prefix.shape[-1], device=lengths.device)
+        number = columns - (longest - lengths[:, None])  # each token's place in its row
+        own = (columns[:, None] - columns).expand(len(lengths), -1, -1)
+        back = torch.cat((number[:, :, None] + before, own), -1)
+        self._mask = _Mask(torch.cat((prefix, _causal(real)), -1), back)
 
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
         """Attention to the prompt, and causal attention to the row's own tokens."""
         # With many queries a row, the copy of one layer's prompt is small beside the products.
         key = torch.cat((self._prompts.keys[layer][self._groups], key), 2)
         value = torch.cat((self._prompts.values[layer][self._groups], value), 2)
-        return self._mask.attend(query, key, value, scale)
+        return self._mask.attend(query, key, value, rule)
 
 
 class _Mask:
-    """Attention in which query q of row b sees the keys where `seen` [B, Q, N] is true."""
+    """Attention in which query q of row b sees the keys where `seen` [B, Q, N] is true.
 
-    def __init__(self, seen: Tensor) -> None:
-        self._seen = seen
-        self._biases: dict[int, Tensor] = {}
+    `back` [B or 1, Q, N]: how many tokens before its query a key stands.
+    """
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    def __init__(self, seen: Tensor, back: Tensor) -> None:
+        self._seen, self._back = seen, back
+        self._biases: dict[tuple[int, int | None], Tensor] = {}
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
         """query [B, heads, Q, d], key and value [B, kv_heads, N, d] -> [B, Q, heads, d].
 
         Fewer queries than `seen` has are the last ones.
         """
         rows, heads, many, d = query.shape
         group = heads // key.shape[1]
-        if many not in self._biases:  # made once for all layers
+        if (many, rule.window) not in self._biases:  # made once for all layers of a kind
             seen = self._seen[:, -many:]
+            if rule.window is not None:
+                seen = seen & (self._back[:, -many:] < rule.window)
             bias = torch.zeros(seen.shape, dtype=query.dtype, device=query.device)
-            self._biases[many] = bias.masked_fill_(~seen, -torch.inf).repeat(1, group, 1)[:, None]
+            bias = bias.masked_fill_(~seen, -torch.inf).repeat(1, group, 1)[:, None]
+            self._biases[many, rule.window] = bias
         # Heads that share a key head stand as further queries of it: no key is replicated.
         query = query.reshape(rows, key.shape[1], group * many, d)
-        mask = self._biases[many]
-        out = scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
+        out = _attended(query, key, value, self._biases[many, rule.window], rule)
         return out.view(rows, heads, many, -1).transpose(1, 2)
+
+
+def _attended(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, rule: Rule) -> Tensor:
+    """Softmax attention by the rule; `bias` is added to the scores, after the cap."""
+    if rule.cap is None:
+        return scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=rule.scale)
+    scores = rule.capped((query * rule.scale) @ key.mT)
+    return scores.add_(bias).softmax(-1, dtype=torch.float32).to(value.dtype) @ value
 
 
 def _causal(real: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mathtune.engines.attention import Prompts
+from mathtune.engines.attention import Prompts, Rule
 
 
 class Arena:
@@ -56,6 +56,11 @@ class _Cohort:
     @property
     def rows(self) -> int:
         return len(self.prompt_of)
+
+    @property
+    def longest(self) -> int:
+        """Columns of the prompts, padding included."""
+        return self.prompts.real.shape[1]
 
     def arrange(self, device: torch.device) -> None:
         """Lay the rows out anew, after forgetting prompts if half of them have no rows left."""
@@ -147,10 +152,11 @@ class Decoding:
         for cohort in self._cohorts:
             cohort.columns += 1
 
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
         """Attention of each row's new token to its prompt, its earlier tokens and itself."""
         heads, kv_heads, d = query.shape[1], key.shape[1], query.shape[3]
-        query = (query if scale == 1 else query * scale).reshape(len(query), kv_heads, -1, d)
+        query = query if rule.scale == 1 else query * rule.scale
+        query = query.reshape(len(query), kv_heads, -1, d)
         parts, offset = [], 0
         for cohort in self._cohorts:
             rows = slice(offset, offset + cohort.rows)
@@ -158,10 +164,15 @@ class Decoding:
             keys, values = (buffer[layer, places] for buffer in self._buffers)
             keys[:, :, cohort.columns] = key[rows, :, 0]
             values[:, :, cohort.columns] = value[rows, :, 0]
-            seen = slice(0, cohort.columns + 1)
-            own, own_mass = _part(query[rows], keys[:, :, seen], values[:, :, seen], None)
-            shared, mass = _attend_prompts(cohort, layer, query[rows])
-            parts.append(torch.lerp(shared, own, own_mass.sub_(mass).sigmoid_().to(own.dtype)))
+            # The newest token sees the last `window` tokens: of its own, and before them.
+            many = cohort.columns + 1
+            window = rule.window if rule.window is not None else many + cohort.longest
+            seen = slice(max(0, many - window), many)
+            own, mass = _part(query[rows], keys[:, :, seen], values[:, :, seen], None, rule)
+            if window > many:
+                shared, other = _attend_prompts(cohort, layer, query[rows], window - many, rule)
+                own = torch.lerp(shared, own, mass.sub_(other).sigmoid_().to(own.dtype))
+            parts.append(own)
             offset = rows.stop
         mixed = parts[0] if len(parts) == 1 else torch.cat(parts)
         return mixed.view(offset, 1, heads, -1)
@@ -181,10 +192,19 @@ class Decoding:
             end += cohort.rows
 
 
-def _attend_prompts(cohort: _Cohort, layer: int, query: Tensor) -> tuple[Tensor, Tensor]:
-    """Each prompt's product with all its rows at once; [rows, kv_heads, G, d] and the mass."""
+def _attend_prompts(
+    cohort: _Cohort, layer: int, query: Tensor, window: int, rule: Rule
+) -> tuple[Tensor, Tensor]:
+    """Each prompt's product with all its rows at once; [rows, kv_heads, G, d] and the mass.
+
+    Of each prompt, the last `window` tokens are seen.
+    """
     _, kv_heads, group, d = query.shape
-    keys, values = cohort.prompts.keys[layer], cohort.prompts.values[layer]
+    seen = slice(max(0, cohort.longest - window), None)
+    keys, values = (
+        side[layer][:, :, seen] for side in (cohort.prompts.keys, cohort.prompts.values)
+    )
+    bias = None if cohort.bias is None else cohort.bias[..., seen]
     grid = query.index_select(0, cohort.gather).view(-1, cohort.width, kv_heads, group, d)
     flat = grid.transpose(1, 2).reshape(len(keys), kv_heads, cohort.width * group, d)
 
@@ -192,12 +212,12 @@ def _attend_prompts(cohort: _Cohort, layer: int, query: Tensor) -> tuple[Tensor,
         side = side.view(len(keys), kv_heads, cohort.width, group, -1).transpose(1, 2)
         return side.flatten(0, 1).index_select(0, cohort.cell_of)
 
-    out, mass = _part(flat, keys, values, cohort.bias)
+    out, mass = _part(flat, keys, values, bias, rule)
     return rows(out), rows(mass)
 
 
 def _part(
-    query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None
+    query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, rule: Rule
 ) -> tuple[Tensor, Tensor]:
     """Softmax attention over some of the keys, and the log of the sum that its softmax divided by.
 
@@ -207,7 +227,7 @@ def _part(
         query: [..., M, d], scaled; keys and values: [..., N, d]; bias: broadcastable to [..., M,
         N].
     """
-    scores = (query @ keys.mT).float()
+    scores = rule.capped((query @ keys.mT).float())
     if bias is not None:
         scores += bias
     top = scores.amax(-1, keepdim=True)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mathtune import prompts
-from mathtune.engines import attention, models
+from mathtune.engines import allocator, attention, models
 from mathtune.engines.decoding import Arena, Decoding
 from mathtune.engines.drawing import draw
 from mathtune.engines.fused import FusedForward, fits
@@ -36,7 +36,10 @@ READ_TOKENS = 8192
 
 
 class Embedded:
-    """A loaded model that samples. `rows`: most rows in flight; None: as memory allows.
+    """A loaded model that samples.
+
+    `rows`: most rows in flight; None: as memory allows. `forward`: what `forward_of` gave for the
+    model; None: made here.
 
     Example:
         >>> model, tokenizer = models.load("embedded")                            # doctest: +SKIP
@@ -55,13 +58,14 @@ class Embedded:
         *,
         form: prompts.Form,
         rows: int | None = None,
+        forward: attention.Forward | None = None,
     ) -> None:
         self.model, self.tokenizer, self.form = model, tokenizer, form
         self.context = models.context_length(model)
         self._ends = torch.tensor(models.end_tokens(model, tokenizer), device=model.device)
         self._rows = rows
         self.arena = Arena()
-        self.forward = forward_of(model)
+        self.forward = forward or forward_of(model)
 
     def sample(
         self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, ...]
@@ -81,7 +85,8 @@ class Embedded:
         while True:
             flight = Flight(self, encoded, sampling, seed)
             try:
-                flight.run()
+                with allocator.keeping(self.model.device):
+                    flight.run()
             except torch.OutOfMemoryError:
                 if flight.capacity == 1:
                     raise

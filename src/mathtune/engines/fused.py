@@ -1,4 +1,4 @@
-"""A forward call for small models shaped like Llama, in few large operations. Used by the engine.
+"""A forward call for models shaped like Llama, in few large operations. Used by the engine.
 
 The same mathematics as the model's own forward call, arranged for many short rows: one
 product for queries, keys and values, one for gate and up; each norm's weight multiplied into the
@@ -14,15 +14,19 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, rms_norm, silu
 
-from mathtune.engines.attention import Reader
+from mathtune.engines.attention import Reader, Rule
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 SHAPES = ("llama", "mistral", "qwen2")
 """Model types with this structure: RMS norms, rotary queries and keys, a gated feed-forward."""
-MOST_PARAMETERS = 2**26
-"""Larger models spend their time in products anyway, and rearranged weights are held twice."""
+MOST_PARAMETERS = 2**28
+"""Rearranged weights are held twice; and larger models spend their time in products anyway."""
+
+
+_PLAIN = Rule(scale=1.0)
+"""The scale is in the queries' weights."""
 
 
 def fits(model: PreTrainedModel) -> bool:
@@ -31,7 +35,7 @@ def fits(model: PreTrainedModel) -> bool:
     if config.model_type not in SHAPES or config.hidden_act != "silu":
         return False
     if getattr(config, "sliding_window", None) is not None:
-        return False  # `ModelForward` refuses it; here it would be left out in silence
+        return False  # `ModelForward` has it; here it would be left out in silence
     first = model.model.layers[0]
     plain = first.self_attn.o_proj.bias is None and first.mlp.gate_proj.bias is None
     small = sum(weight.numel() for weight in model.parameters()) <= MOST_PARAMETERS
@@ -103,7 +107,7 @@ class _Layer:
         both = torch.view_as_real(pairs * turn).flatten(-2).transpose(1, 2)
         query, key = both.split((self._heads, self._kv_heads), 1)
         value = mixed[:, :, turned:].transpose(1, 2)
-        attended = reader.attend(number, query[:, :, -kept:], key, value, 1.0)
+        attended = reader.attend(number, query[:, :, -kept:], key, value, _PLAIN)
         flat = hidden[:, -kept:].reshape(rows * kept, width)
         flat.addmm_(attended.reshape(rows * kept, -1), self._out)
         gate, up = linear(rms_norm(flat, (width,), eps=self._eps), self._gate_up).chunk(2, -1)

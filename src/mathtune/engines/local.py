@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from mathtune import prompts
 from mathtune.engines import Dtype, models
-from mathtune.engines.embedded import Embedded
+from mathtune.engines.attention import Forward
+from mathtune.engines.embedded import Embedded, forward_of
 from mathtune.engines.protocol import Candidates, Drafts, Sampling, ScorerName, Scores, Want
 from mathtune.engines.scoring import Scorer
 from mathtune.errors import InputError
@@ -65,14 +66,21 @@ class Local:
         self.model, self.tokenizer, self.form, self.rows = model, tokenizer, form, rows
 
     @cached_property
+    def _forward(self) -> Forward:
+        """One for both: it may hold a copy of the weights."""
+        return forward_of(self.model)
+
+    @cached_property
     def embedded(self) -> Embedded:
         """What samples."""
-        return Embedded(self.model, self.tokenizer, form=self.form, rows=self.rows)
+        return Embedded(
+            self.model, self.tokenizer, form=self.form, rows=self.rows, forward=self._forward
+        )
 
     @cached_property
     def scorer(self) -> Scorer:
         """What reads."""
-        return Scorer(self.model, self.tokenizer, form=self.form)
+        return Scorer(self.model, self.tokenizer, form=self.form, forward=self._forward)
 
     @property
     def tokens(self) -> int:

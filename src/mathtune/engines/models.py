@@ -55,6 +55,8 @@ def load(
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"model {name!r}: cannot be loaded ({reason}); {EXPECTED}.") from error
+    if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
+        model.set_attn_implementation("eager")  # sdpa leaves the cap out in silence
     return model.to(where).eval(), tokenizer
 
 

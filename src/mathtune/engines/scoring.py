@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mathtune import prompts
-from mathtune.engines import attention, models
+from mathtune.engines import allocator, attention, models
 from mathtune.engines.embedded import forward_of, left_padded, read
 from mathtune.errors import InputError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SHARED_TOKENS = 8192
 """Tokens of beginnings read in one forward call."""
-TOKENS = {"cpu": 2048, "mps": 8192, "cuda": 32768}
+TOKENS = {"cpu": 768, "mps": 8192, "cuda": 32768}
 """Tokens of candidates read in one forward call: a CPU is fastest where they stay in its caches."""
 LOGITS = 2**26
 """Logits made in one forward call; bounds the batch where every position's are wanted."""
@@ -48,18 +48,23 @@ class Reading:
 
 
 class Scorer:
-    """A loaded model that reads candidates.
+    """A loaded model that reads candidates. `forward` as `embedded.Embedded` takes it.
 
     Raises:
         InputError: the model's attention cannot be replaced.
     """
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, form: prompts.Form
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        form: prompts.Form,
+        forward: attention.Forward | None = None,
     ) -> None:
         self.model, self.tokenizer, self.form = model, tokenizer, form
         self.context = models.context_length(model)
-        self._forward = forward_of(model)
+        self._forward = forward or forward_of(model)
         self.tokens = 0
         """Tokens read so far, what candidates share counted once."""
 
@@ -129,9 +134,10 @@ class Scorer:
         distinct = [list(dict.fromkeys(row for rows in group for row in rows)) for group in groups]
         logs: list[dict[Reading, list[float]]] = [{} for _ in groups]
         fitting = [[row for row in rows if self._fits(row)] for rows in distinct]
-        for chunk in self._chunks(fitting):
-            for (group, row), values in self._read_chunk(fitting, chunk):
-                logs[group][row] = values
+        with allocator.keeping(self.model.device):
+            for chunk in self._chunks(fitting):
+                for (group, row), values in self._read_chunk(fitting, chunk):
+                    logs[group][row] = values
         return [
             [
                 [log for row in rows for log in known[row]]

@@ -7,7 +7,6 @@ losses       log p of texts -> loss and accuracy of an objective
 trainer      transformers' Trainer with our losses, their normalisation and our checkpoints
 packed       attention over sequences that stand one behind the other
 fused        layers and the output in few large operations, for CPUs
-allocator    freed memory stays with the process
 checkpoint   what a training leaves on disk to be continued from
 curve        and what it leaves of its course
 watch        who looks on: curve, best weights, when to save and when to end

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,10 @@ from torch import nn
 from transformers import TrainerCallback, TrainingArguments, integrations
 
 from mathtune import processes
+from mathtune.engines import allocator
 from mathtune.errors import InputError
 from mathtune.progress import Progress, say
-from mathtune.training import allocator, checkpoint, curve, fused, packed
+from mathtune.training import checkpoint, curve, fused, packed
 from mathtune.training.examples import Item
 from mathtune.training.settings import Lora, Plan, Settings
 from mathtune.training.trainer import Reading, Trainer
@@ -174,9 +175,8 @@ def installed(model: Any, reading: Reading) -> Iterator[None]:
         model.set_attn_implementation(packed.NAME)
     if reading == "fused":
         fused.install(model)
-    on_cpu = model.device.type == "cpu"
     try:
-        with allocator.keeping() if on_cpu else nullcontext():
+        with allocator.keeping(model.device):
             yield
     finally:
         if reading == "fused":

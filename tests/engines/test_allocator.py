@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 
 COUNT = """
 import json, resource, torch
-from mathtune.training import allocator
+from mathtune.engines import allocator
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -21,7 +21,7 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 found = [faults()]
-with allocator.keeping():
+with allocator.keeping(torch.device("cpu")):
     faults()
     found.append(faults())
 found.append(faults())
