@@ -47,10 +47,6 @@ def test_no_line_through_one_x() -> None:
         line([1, 1], [0, 1])
 
 
-def test_flat_points_are_explained() -> None:
-    assert line([0, 1, 2], [3, 3, 3]).r2 == 1.0
-
-
 def test_resampling_points_holds_an_exact_line() -> None:
     found = fit_over_points([0, 1, 2, 3], [1, 3, 5, 7], resamples=300)
     assert (found.slope.low, found.slope.high) == (pytest.approx(2), pytest.approx(2))
@@ -109,3 +105,10 @@ def test_flops_of_the_papers_table(
     )
     assert found == pytest.approx(drawn, rel=1 / 3)
     assert found > drawn
+
+
+def test_a_flat_line_explains_nothing() -> None:
+    assert line([0, 1, 2], [3, 3, 3]).r2 == 0.0
+    assert line([1, 2, 3], [0.1 + 0.2, 0.3, 0.3]).r2 == 0.0
+    flat = fit_over_problems([1, 2, 3], np.ones((50, 3)), resamples=200)
+    assert (flat.r2.value, flat.r2.low, flat.r2.high) == (0.0, 0.0, 0.0)

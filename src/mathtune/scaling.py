@@ -17,6 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from mathtune.intervals import RESAMPLES, Interval, resampled_means
 
 Floats = NDArray[np.float64]
+_NO_VARIANCE = 1e-18
+"""A sum of squares of accuracies below this is rounding."""
+
 Answer = Literal["yes", "no", "cannot tell"]
 
 
@@ -48,7 +51,7 @@ class Fit:
 
 
 def line(x: ArrayLike, y: ArrayLike) -> Line:
-    """Least squares through points; r2 is 1 where y does not vary.
+    """Least squares through points; r2 is 0 where y does not vary: nothing is explained.
 
     Raises:
         ValueError: fewer than two different x.
@@ -185,7 +188,8 @@ def lines(x: Floats, ys: Floats) -> tuple[Floats, Floats, Floats]:
     slopes = (ys - means) @ centred / spread
     total = ((ys - means) ** 2).sum(axis=1)
     explained = slopes**2 * spread
-    r2s = np.where(total > 0, explained / np.where(total > 0, total, 1.0), 1.0)
+    varies = total > _NO_VARIANCE
+    r2s = np.where(varies, explained / np.where(varies, total, 1.0), 0.0)
     return means[:, 0] - slopes * x.mean(), slopes, r2s
 
 
