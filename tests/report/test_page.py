@@ -94,5 +94,7 @@ def test_a_page_for_samples_from_elsewhere(run_folder: Path, tmp_path: Path) -> 
     assert path == tmp_path / "mine.html"
     text = path.read_text()
     assert "On 5 problems, their/samples $x solves 40.0% with one sample" in text
-    assert (tmp_path / "mine.md").exists()
-    assert (tmp_path / "figures" / "their-samples-x-over-n.svg").exists()
+    pictures = re.findall(r"\((figures/[^)]+)\)", (tmp_path / "mine.md").read_text())
+    assert pictures
+    assert all((tmp_path / name).exists() for name in pictures)
+    assert (tmp_path / "figures" / "mine-their-samples-x-over-n.svg").exists()

@@ -152,12 +152,12 @@ def _samples(request: Request, score: str | tuple[str, ...]) -> Iterator[Foreign
         score=score,
         report=None if request.strict else report,
     ):
-        texts = (sample.problem_id, sample.solution, sample.gold, sample.question)
-        if all(map(str.isascii, texts)):
-            yield sample
-        else:
-            problem_id, solution, gold, question = map(_valid, texts)
-            yield ForeignSample(sample.line, problem_id, solution, gold, question, sample.score)
+        valid = {name: _valid(text) for name, text in sample._asdict().items() if _doubtful(text)}
+        yield sample._replace(**valid) if valid else sample
+
+
+def _doubtful(value: object) -> bool:
+    return isinstance(value, str) and not value.isascii()
 
 
 def _valid(text: str) -> str:

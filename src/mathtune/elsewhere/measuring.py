@@ -157,7 +157,13 @@ def _gathered(
     groups: dict[str, Sequence[Joined]] = {}
     for problem_id, members in found.items():
         first = members[0].sample
-        problems[problem_id] = Problem(id=problem_id, problem=first.question, answer=first.gold)
+        problems[problem_id] = Problem(
+            id=problem_id,
+            problem=first.question,
+            answer=first.gold,
+            level=first.level,
+            subject=first.subject,
+        )
         groups[problem_id] = _joined(members)
     return problems, groups
 
