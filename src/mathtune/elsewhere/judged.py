@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 from mathtune.answers import (
     Answer,
@@ -152,8 +152,10 @@ def _samples(request: Request, score: str | tuple[str, ...]) -> Iterator[Foreign
         score=score,
         report=None if request.strict else report,
     ):
-        valid = {name: _valid(text) for name, text in sample._asdict().items() if _doubtful(text)}
-        yield sample._replace(**valid) if valid else sample
+        texts: dict[str, Any] = {
+            name: _valid(value) for name, value in sample._asdict().items() if _doubtful(value)
+        }
+        yield sample._replace(**texts) if texts else sample
 
 
 def _doubtful(value: object) -> bool:
