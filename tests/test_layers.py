@@ -15,7 +15,7 @@ ROOT = Path(mathtune.__file__).parent
 
 LAYERS = [
     {"errors", "records", "bill", "progress", "provenance", "processes", "version"},
-    {"jsonl", "prompts", "stage", "settings"},
+    {"jsonl", "prompts", "stage", "settings", "trackers"},
     {"samples", "answers", "objectives", "ranking", "metrics", "intervals", "judging"},
     {"tokens", "pythonic"},
     {

@@ -11,12 +11,12 @@ from typing import Annotated, Any, NoReturn, cast
 import typer
 from rich.markup import escape
 
-from mathtune import settings
+from mathtune import settings, trackers
 from mathtune.errors import InputError
 from mathtune.progress import console, output, say
 from mathtune.recipes import RECIPES, resolve
 from mathtune.run import planned, work
-from mathtune.stage_commands import Config, Extract, OnRay, interruptible, with_ray
+from mathtune.stage_commands import Config, Extract, OnRay, ReportTo, interruptible, with_ray
 from mathtune.stage_commands import app as stages
 from mathtune.version import __version__
 
@@ -90,6 +90,7 @@ def run(
 
     folder = (out or Path("runs") / recipe).absolute()
     again = frozenset(redo or ())
+    trackers.require(found.report_to)
     with interruptible():
         steps = planned(
             found.compose, name=found.name, folder=folder, overrides=found.overrides, redo=again
@@ -104,6 +105,7 @@ def run(
     for table in report.terminal(folder):
         output.print(table)
     say(f"report: {page}")
+    report.tell(folder, found.report_to)
 
 
 @app.command()
@@ -210,6 +212,7 @@ def report(
         Path | None,
         typer.Option(metavar="FILE.html", help="Of several runs: the page, else comparison.html."),
     ] = None,
+    report_to: ReportTo = None,
 ) -> None:
     """Write report.md, report.html and metrics.json of a run; or compare several runs.
 
@@ -219,11 +222,15 @@ def report(
     """
     from mathtune import report
 
+    told = trackers.parse(report_to)
     if len(run_folders) == 1:
         if out is not None:
             raise InputError("--out: only for several runs; one run's report is in its folder.")
         say(f"report: {report.build(run_folders[0])}")
+        report.tell(run_folders[0], told)
         return
+    if told:
+        raise InputError("--report-to: only for one run; expected one run folder.")
     page, tables = report.build_comparison(run_folders, out or Path("comparison.html"))
     for table in tables:
         output.print(table)

@@ -31,14 +31,14 @@ from mathtune import bill, jsonl, processes, provenance
 from mathtune.errors import InputError
 from mathtune.fingerprint import differences, fingerprint, growth, inputs, settings
 from mathtune.progress import say
-from mathtune.stage import Stage
+from mathtune.stage import PLAN, Stage
 from mathtune.version import __version__
 
 Handle = TypeVar("Handle")
 Overrides = Mapping[str, Mapping[str, Any]]
 """Fields to set, by step name (`ssft`) or by stage (`train`, for every step of that stage)."""
 
-PLAN, STARTED, STEP, METRICS = "plan.json", "started.json", "step.json", "metrics.json"
+STARTED, STEP, METRICS = "started.json", "step.json", "metrics.json"
 FORECAST = "forecast.json"
 """What the plan was expected to cost."""
 LOCK = ".lock"

@@ -10,6 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from mathtune.errors import InputError
 
+PLAN = "plan.json"
+"""The file that makes a folder a run: every step of the recipe, written before work starts."""
+
 
 class Input:
     """Marks a field that names something read: its content, not its path, is fingerprinted."""

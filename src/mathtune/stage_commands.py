@@ -60,6 +60,12 @@ Fields = Annotated[
     typer.Option(metavar="PARTS", help="Where things stand: solution=NAME,gold=NAME,problem=NAME."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first broken line.")]
+ReportTo = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME[,NAME]", help="Tell tensorboard, wandb or trackio metrics and tables."
+    ),
+]
 
 
 @contextmanager
@@ -240,6 +246,7 @@ def measure(
     page: Annotated[
         Path | None, typer.Option("--report", metavar="FILE.html", help="Write the page too.")
     ] = None,
+    report_to: ReportTo = None,
     fields: Fields = None,
     strict: Strict = False,
     config: Config = None,
@@ -253,6 +260,7 @@ def measure(
             "--k": k,
             "--json": as_json,
             "--report": page,
+            "--report-to": report_to,
             "--fields": fields,
         }
         _refuse("measure", {**alone, "--extract": extract, "--strict": strict})
@@ -261,12 +269,19 @@ def measure(
         return
     if out is not None or redo:
         raise InputError("--out and --redo go with problems=FILE; expected --json or --report.")
+    from mathtune import trackers
     from mathtune.elsewhere import Request, measure_file
     from mathtune.elsewhere.measuring import table
     from mathtune.report.tables import grid
 
     request = Request.parse(file, grader=grader, rule=extract, fields=fields, strict=strict)
-    document = measure_file(request, score=score, page=page, k=8 if k is None else k)
+    document = measure_file(
+        request,
+        score=score,
+        page=page,
+        k=8 if k is None else k,
+        report_to=trackers.parse(report_to),
+    )
     if as_json:
         typer.echo(json.dumps(document, indent=2))
     else:

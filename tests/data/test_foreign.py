@@ -77,6 +77,26 @@ def test_named_fields_reach_into_objects(tmp_path: Path) -> None:
     assert list(read_foreign(path, fields=fields)) == [ForeignSample(1, "9", "4", "4")]
 
 
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({"level": "Level 5", "type": "Algebra"}, ("Level 5", "Algebra")),
+        ({"level": 3, "subject": "Geometry", "type": "text"}, ("3", "Geometry")),
+        ({"doc": {"level": "1", "type": "Prealgebra"}}, ("1", "Prealgebra")),
+        ({"level": ["a"], "type": {"b": 1}, "subject": ""}, (None, None)),
+        ({"level": True, "subject": "x" * 1000}, (None, "x" * 60)),
+        ({}, (None, None)),
+    ],
+)
+def test_levels_and_subjects_are_kept(
+    labels: dict[str, object], expected: tuple[str | None, str | None], tmp_path: Path
+) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text(json.dumps({"generation": "4", "expected_answer": "4", **labels}) + "\n")
+    (found,) = read_foreign(path)
+    assert (found.level, found.subject) == expected
+
+
 def test_broken_lines_are_reported_with_their_number(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     good = json.dumps({"generation": "3", "expected_answer": "3", "id": 1})

@@ -95,8 +95,10 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "gold_answer": "7",
         "samples": EVIL,
         "level": "</textarea>",
+        "subject": "代数 $x \u202e\x00<script>document.title = 'owned'</script>",
     }
-    (folder / "f.jsonl").write_text(json.dumps(row) + "\n")
+    plain = {**row, "problem_id": "plain", "level": "1", "subject": "a"}
+    (folder / "f.jsonl").write_text(json.dumps(row) + "\n" + json.dumps(plain) + "\n")
     measure_file(Request(folder / "f.jsonl"), page=folder / "report.html")
     return folder / "report.html"
 
@@ -155,7 +157,31 @@ def test_hostile_texts_are_shown_and_do_nothing(hostile: Path, opened: Opened) -
         assert mark in text
     assert "980,000 more characters stand in the run's files only" in text
     assert page.query_selector("#detail img, #detail script, #detail a[href*=x]") is None
+    drawn = page.locator("#curves svg text", has_text="代数 $x ").first.inner_html()
+    assert "&lt;script&gt;document" in drawn
+    assert "\u202e" not in drawn
     assert page.title() == "f – mathtune"
+    assert opened.quiet(), (opened.faults, opened.requests)
+
+
+def test_levels_and_subjects_of_samples_from_elsewhere(tmp_path: Path, opened: Opened) -> None:
+    rows = [
+        {"problem_id": f"{n}", "problem": f"{n}?", "gold_answer": "7", "samples": ["#### 7"] * 2,
+         "level": f"Level {n % 3}", "type": ("Algebra", "Geometry")[n % 2]}
+        for n in range(12)
+    ]  # fmt: skip
+    (tmp_path / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    measure_file(Request(tmp_path / "f.jsonl"), page=tmp_path / "report.html")
+    opened.go((tmp_path / "report.html").as_uri())
+    page = opened.page
+    assert "f by level" in page.inner_text("#tables")
+    assert "f by subject" in page.inner_text("#tables")
+    for name, value, left in (("level", "Level 1", 4), ("subject", "Geometry", 2)):
+        label = page.locator("label", has_text=re.compile(f"^{name}"))
+        label.locator("select").select_option(value)
+        assert page.inner_text("#count") == f"{left} of 12 problems"
+    page.click("#list a")
+    page.locator("#detail", has_text="Gold answer: 7 · Geometry, Level 1").wait_for()
     assert opened.quiet(), (opened.faults, opened.requests)
 
 
@@ -192,7 +218,11 @@ def test_real_samples(shared_data: Path, tmp_path: Path, opened: Opened) -> None
     page.wait_for_url("**problem=**")
     page.wait_for_selector("#detail .solution")
     assert " tokens" not in opened.shown()  # samples from elsewhere do not say how many
+    page.select_option("#filters select >> nth=0", "all")
     opened.go(path.as_uri() + "#gsm8k/test/12")
     page.locator("#detail h3", has_text=re.compile(r"^gsm8k/test/12$")).first.wait_for()
     assert page.locator("#detail math").count() > 0
+    shown = page.locator(".list [aria-current]").bounding_box()
+    assert shown is not None
+    assert 0 < shown["y"] < shown["y"] + shown["height"] <= 900  # the chosen problem is seen
     assert opened.quiet(), (opened.faults, opened.requests)

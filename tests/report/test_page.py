@@ -83,16 +83,18 @@ def test_names_are_escaped() -> None:
 
 def test_a_page_for_samples_from_elsewhere(run_folder: Path, tmp_path: Path) -> None:
     row = read_run(run_folder).rows[0]
-    path = report.page_for_samples(
-        tmp_path / "mine.html",
-        title="their/samples $x",
+    results = report.of_samples(
+        "their/samples $x",
         document=row.document,
         outcomes=row.outcomes,
         problems=row.problems,
         groups=row.groups,
     )
+    path = report.page_for_samples(results, tmp_path / "mine.html")
     assert path == tmp_path / "mine.html"
     text = path.read_text()
     assert "On 5 problems, their/samples $x solves 40.0% with one sample" in text
-    assert (tmp_path / "mine.md").exists()
-    assert (tmp_path / "figures" / "their-samples-x-over-n.svg").exists()
+    pictures = re.findall(r"\((figures/[^)]+)\)", (tmp_path / "mine.md").read_text())
+    assert pictures
+    assert all((tmp_path / name).exists() for name in pictures)
+    assert (tmp_path / "figures" / "mine-their-samples-x-over-n.svg").exists()

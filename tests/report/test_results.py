@@ -1,6 +1,7 @@
 """Reading a run: which rows are reported, which is the reference; the gap worked out by hand."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,23 @@ def test_the_sentence_names_what_validation_chose(results: Results) -> None:
     assert strategy_label(row, row.chosen_by["chosen"]["best"]) in words
     assert "again, greedily, 50%" in words
     assert "base" not in words
+
+
+def test_without_validation_the_sentence_names_what_needs_no_choice(results: Results) -> None:
+    row = results.reference
+    assert row is not None
+    chosen = {**row.document["chosen"], "optimistic": True}
+    here = replace(row, chosen_by=None, document={**row.document, "chosen": chosen})
+    alone = Results("elsewhere", [here])
+    words = sentence(alone, closed(alone))
+    assert "majority voting closes 50% [" in words
+    assert "; RR.All closes 50% [" in words
+    assert "; W.RR closes " in words
+    labels = [one.label for one in closed(alone)]
+    assert [label for label in labels if "K" in label or "TopN" in label] == [
+        strategy_label(here, name) for name in ("RR.MajK", "W.RR.MajK", "Maj1.TopN")
+    ]
+    assert all(label.endswith("(optimistic)") for label in labels[3:])
 
 
 def test_without_rows_there_is_still_a_sentence() -> None:

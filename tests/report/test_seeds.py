@@ -66,7 +66,7 @@ def test_the_auc_within_problems_is_compared_too(one: Results) -> None:
 def test_the_tables_say_so(one: Results) -> None:
     results = over_seeds(seeded(one))
     tables = {table.title: table for table in accuracy_tables(results, closed(results))}
-    assert "Means over 2 seeds" in tables["Models"].note
+    assert "means over 2 seeds" in tables["Models"].note
     row = next(row for row in tables["Models"].rows if row[0] == "ssft")
     assert row[2].startswith("70.0 [")
     assert [row[0] for row in tables["Evaluators"].rows][:2] == ["seed-0/ssft", "seed-1/ssft"]

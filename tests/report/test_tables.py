@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mathtune.report import terminal
+from mathtune.report import figures, terminal
 from mathtune.report.gap import closed
 from mathtune.report.results import Results, read_run
 from mathtune.report.tables import Table, accuracy_tables, markdown, models, reranked
@@ -37,6 +37,7 @@ def test_models(results: Results) -> None:
 def test_strategies_say_where_k_comes_from(results: Results) -> None:
     table = by_title(results)["Strategies over 4 samples of ssft"]
     assert "chosen on other problems" in table.note
+    assert table.note.startswith("5 problems, one seed, graded by a grader that is not named. ")
     cells = {row[0]: row for row in table.rows}
     assert cells["Maj1@4"][1].startswith("60.0 [")
     assert cells["Maj1@4"][4] == "0 %"
@@ -52,6 +53,14 @@ def test_levels_are_told_apart(results: Results) -> None:
     assert [row[:2] for row in table.rows] == [("0", "3"), ("1", "2")]
     assert [row[2].partition(" ")[0] for row in table.rows] == ["33.3", "50.0"]
     assert "ssft by subject" not in by_title(results)
+    drawn = figures.draw(results, closed(results))
+    assert "ssft-by-subject" not in drawn
+    caption, figure = drawn["ssft-by-level"]
+    assert caption == "ssft: accuracy by level"
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["0 (3)", "1 (2)"]
+    greedy = next(line for line in axes.lines if line.get_label() == "Pass@1")
+    assert greedy.get_xdata() == pytest.approx([1 / 3])
 
 
 def test_comparisons_are_paired(results: Results) -> None:

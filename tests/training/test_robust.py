@@ -147,12 +147,3 @@ def test_tensorboard_is_told_what_the_curve_holds(
     assert validated == pytest.approx(
         {p.update: p.validation_loss for p in points if p.validation_loss is not None}
     )
-
-
-def test_a_tracker_that_is_not_there_is_named(
-    tiny: str, example_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mathtune.training.fit.find_spec", lambda _: None)
-    stage = Train(**QUICK, model=tiny, examples=(example_file,), report_to=("wandb",))
-    with pytest.raises(InputError, match="report_to: found 'wandb', which is not installed"):
-        stage.run(tmp_path)

@@ -58,7 +58,8 @@ class Fields:
 class ForeignSample(NamedTuple):
     """One sample: the line it stands on (from 1), its problem, its text, its problem's gold.
 
-    `question` is the problem's text, empty where the line has none that we know.
+    `question` is the problem's text, empty where the line has none that we know; `level` and
+    `subject` are None where it has none.
     """
 
     line: int
@@ -67,7 +68,12 @@ class ForeignSample(NamedTuple):
     gold: str
     question: str = ""
     score: float | None = None
+    level: str | None = None
+    subject: str | None = None
 
+
+LONGEST_LABEL = 60
+"""Characters of a level or subject that are kept."""
 
 SCORES = ("scores", "score")
 """Where scores usually stand."""
@@ -97,6 +103,8 @@ _KNOWN = (
 )
 _IDS = ("problem_id", "id", "unique_id", "idx", "doc_id", "problem", "question", "prompt")
 _QUESTIONS = ("problem", "question", "prompt", "doc.question", "doc.problem")
+_LEVELS = ("level", "doc.level")
+_SUBJECTS = ("subject", "type", "doc.subject", "doc.type")
 _TEXTS_OF = ("content", "text", "response", "generation", "output")
 
 
@@ -194,12 +202,13 @@ def _with_score(row: dict[str, object], shape: Fields, score: str | tuple[str, .
 def _samples(number: int, row: dict[str, object], shape: Fields) -> Iterator[ForeignSample]:
     gold = _gold(_reach(row, shape.gold))
     problem, question = _problem(number, row, shape), _question(row)
+    level, subject = _label(row, _LEVELS), _label(row, _SUBJECTS)
     texts = list(_solutions(_reach(row, shape.solution), shape.solution))
     scores: list[float] | list[None] = [None] * len(texts)
     if shape.score is not None:
         scores = _scores(_reach(row, shape.score), shape.score, len(texts))
     for solution, score in zip(texts, scores, strict=True):
-        yield ForeignSample(number, problem, solution, gold, question, score)
+        yield ForeignSample(number, problem, solution, gold, question, score, level, subject)
 
 
 def _has(row: dict[str, object], name: str) -> bool:
@@ -249,6 +258,16 @@ def _question(row: dict[str, object]) -> str:
             if isinstance(value, str):
                 return value
     return ""
+
+
+def _label(row: dict[str, object], names: tuple[str, ...]) -> str | None:
+    """A level or a subject: a short text or a number. What else stands there is another thing."""
+    for name in names:
+        if _has(row, name):
+            value = _reach(row, name)
+            if isinstance(value, str | int) and not isinstance(value, bool):
+                return str(value)[:LONGEST_LABEL] or None
+    return None
 
 
 def _scores(value: object, name: str, samples: int) -> list[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 from mathtune.answers import (
     Answer,
@@ -152,12 +152,14 @@ def _samples(request: Request, score: str | tuple[str, ...]) -> Iterator[Foreign
         score=score,
         report=None if request.strict else report,
     ):
-        texts = (sample.problem_id, sample.solution, sample.gold, sample.question)
-        if all(map(str.isascii, texts)):
-            yield sample
-        else:
-            problem_id, solution, gold, question = map(_valid, texts)
-            yield ForeignSample(sample.line, problem_id, solution, gold, question, sample.score)
+        texts: dict[str, Any] = {
+            name: _valid(value) for name, value in sample._asdict().items() if _doubtful(value)
+        }
+        yield sample._replace(**texts) if texts else sample
+
+
+def _doubtful(value: object) -> bool:
+    return isinstance(value, str) and not value.isascii()
 
 
 def _valid(text: str) -> str:

@@ -15,15 +15,21 @@ from mathtune.measurement import CHOSEN, Settings, measure
 from mathtune.records import UNKNOWN, Problem, Sample
 from mathtune.report.tables import Table
 from mathtune.samples import Joined
+from mathtune.trackers import Name
 
 COUNTS = ("samples", "no_answer", "undecided", "verdict_differs_from_cluster")
 """The counts that a foreign file has: of what cut a text off it says nothing."""
 
 
 def measure_file(
-    request: Request, *, score: str | None = None, page: Path | None = None, k: int = 8
+    request: Request,
+    *,
+    score: str | None = None,
+    page: Path | None = None,
+    k: int = 8,
+    report_to: tuple[Name, ...] = (),
 ) -> dict[str, Any]:
-    """Measure the file's samples; with `page`, write the HTML page there.
+    """Measure the file's samples; with `page`, write the HTML page there, and tell the trackers.
 
     Every problem must have the same number of samples, on one line or on many, in any order.
     `k` is the K of Maj8, RR.Maj8, W.RR.Maj8 and the N of Maj1.Top8, which are named after it.
@@ -63,16 +69,18 @@ def measure_file(
     for name in ("evaluator", "matched_compute"):
         if name in document:
             found[name] = document[name]
+    results = report.of_samples(
+        request.file.name.removesuffix(".gz").removesuffix(".jsonl"),
+        document={**document, "grader": _graded_by(found)},
+        outcomes={row.problem_id: row for row in outcomes},
+        problems=problems,
+        groups=groups.items,
+    )
     if page is not None:
         page.parent.mkdir(parents=True, exist_ok=True)
-        report.page_for_samples(
-            page,
-            title=request.file.name.removesuffix(".gz").removesuffix(".jsonl"),
-            document={**document, "grader": _graded_by(found)},
-            outcomes={row.problem_id: row for row in outcomes},
-            problems=problems,
-            groups=groups.items,
-        )
+        report.page_for_samples(results, page)
+    if report_to:
+        report.tell_of_samples(results, report_to)
     return found
 
 
@@ -149,7 +157,13 @@ def _gathered(
     groups: dict[str, Sequence[Joined]] = {}
     for problem_id, members in found.items():
         first = members[0].sample
-        problems[problem_id] = Problem(id=problem_id, problem=first.question, answer=first.gold)
+        problems[problem_id] = Problem(
+            id=problem_id,
+            problem=first.question,
+            answer=first.gold,
+            level=first.level,
+            subject=first.subject,
+        )
         groups[problem_id] = _joined(members)
     return problems, groups
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mathtune import settings
+from mathtune import settings, trackers
 from mathtune.errors import InputError
 from mathtune.recipes.liu2023 import Liu2023, liu2023
 from mathtune.recipes.parts import SHORT, Settings
@@ -45,6 +45,8 @@ class Resolved:
     overrides: Overrides
     speed: float
     """FLOP/s, for the predicted bill."""
+    report_to: tuple[trackers.Name, ...]
+    """What is told the losses, metrics and tables."""
 
 
 def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Resolved:
@@ -80,7 +82,10 @@ def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Re
                 f"{key}: no such setting; settings are {', '.join(fields)}, and those of steps."
             )
     filled = validated(recipe.config, own)
-    return Resolved(name, lambda run: recipe.compose(run, filled), overrides, filled.speed)
+    told = filled.report_to
+    if told:
+        overrides = merged({"train": {"report_to": list(told)}}, overrides)
+    return Resolved(name, lambda run: recipe.compose(run, filled), overrides, filled.speed, told)
 
 
 def _everywhere(overrides: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mathtune import trackers
 from mathtune.prompts import Form
 from mathtune.run import Run
 from mathtune.samples import Columns
@@ -72,6 +73,9 @@ class Settings(BaseModel):
     prepare's settings. `split`, `fields` and `limit` are short for `data.split` and so on."""
     how: Drawing = Drawing()
     """Temperature and top-p on validation and test; 0.6 and 0.95 in Liu et al."""
+    report_to: trackers.Names = ()
+    """Trackers (tensorboard, wandb, trackio) that are told every training's losses and, when the
+    recipe ends, its metrics and tables: docs/read_the_report.md."""
     speed: float = Field(default=8e13, gt=0)
     """FLOP/s that the device reaches, for the hours that `--dry-run` predicts. 8e13: an A100 in
     Table 4 of Yuan et al. 2023 (SFT of 7B parameters: 1.7e17 FLOPs in 0.6 hours)."""

@@ -11,6 +11,7 @@ study     the tables of a scaling study, and study_figures its figures
 browser   problems, clusters and solutions, compressed for the page
 page      report.html and report.md
 compare   two or more runs beside each other
+told      what trackers are told of all this
 """
 
 from __future__ import annotations
@@ -26,9 +27,18 @@ if TYPE_CHECKING:
 
     from mathtune.measurement import Outcome
     from mathtune.records import Problem
-    from mathtune.report.results import Groups
+    from mathtune.report.results import Groups, Results
+    from mathtune.trackers import Name
 
-__all__ = ["build", "build_comparison", "page_for_samples", "terminal"]
+__all__ = [
+    "build",
+    "build_comparison",
+    "of_samples",
+    "page_for_samples",
+    "tell",
+    "tell_of_samples",
+    "terminal",
+]
 
 
 def build(run_folder: Path) -> Path:
@@ -46,6 +56,19 @@ def build(run_folder: Path) -> Path:
     metrics = {step.name: step.metrics for step in found.steps if step.finished}
     jsonl.write_json(run_folder / "metrics.json", metrics)
     return page.write(found, run_folder)
+
+
+def tell(run_folder: Path, names: tuple[Name, ...]) -> None:
+    """Tell trackers a run's metrics and tables; tensorboard's files go into RUN/tensorboard/.
+
+    Raises:
+        InputError: the folder holds no run, or a tracker does not let us in.
+    """
+    from mathtune.report import results, told
+    from mathtune.trackers import Place
+
+    if names:
+        told.tell(results.read_run(run_folder), names, Place.of(run_folder.absolute()))
 
 
 def terminal(run_folder: Path) -> list[Table]:
@@ -74,19 +97,36 @@ def build_comparison(run_folders: Sequence[Path], page: Path) -> tuple[Path, lis
     return compare.write(found, page), shown
 
 
-def page_for_samples(
-    path: Path,
-    *,
+def of_samples(
     title: str,
+    *,
     document: dict[str, Any],
     outcomes: Mapping[str, Outcome],
     problems: Mapping[str, Problem],
     groups: Callable[[], Groups],
-) -> Path:
-    """Write the same page for measured samples from elsewhere; `groups` reads them anew."""
-    from mathtune.report import page
+) -> Results:
+    """Measured samples from elsewhere as results of one row; `groups` reads them anew."""
     from mathtune.report.results import Measured, Results
 
     row = Measured(title, document, outcomes, problems, groups)
-    results = Results(title, [row], made_with=provenance.environment())
+    return Results(title, [row], made_with=provenance.environment())
+
+
+def page_for_samples(results: Results, path: Path) -> Path:
+    """Write the same page for measured samples from elsewhere."""
+    from mathtune.report import page
+
     return page.write(results, path.parent, name=path.stem)
+
+
+def tell_of_samples(results: Results, names: tuple[Name, ...]) -> None:
+    """Tell trackers of measured samples; tensorboard's files go into tensorboard/TITLE here.
+
+    Raises:
+        InputError: a tracker does not let us in.
+    """
+    from mathtune.report import told
+    from mathtune.trackers import Place
+
+    title = results.title
+    told.tell(results, names, Place(title, None, Path("tensorboard") / title))

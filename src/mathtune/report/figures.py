@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from io import StringIO
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
+from mathtune.report import tables
 from mathtune.report.gap import Closed
 from mathtune.report.results import Measured, Point, Results
 
@@ -24,6 +26,8 @@ INK, PAPER = "#1b1b1b", "#ffffff"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#6b6b6b")
 """Okabe and Ito's palette, told apart by most colour-blind readers, less its pale yellow."""
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 3)), (0, (3, 1)))
+MOST_GROUPS = 24
+"""More levels or subjects stand in the table only."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 STYLE = {
@@ -64,6 +68,9 @@ def draw(results: Results, found: list[Closed]) -> dict[str, tuple[str, Figure]]
                 )
             if row.scored:
                 drawn |= _judged(row)
+        for kind in ("level", "subject"):
+            if results.reference is not None:
+                drawn |= _by_group(results.reference, kind)
         curves = _of_one_seed(results.curves)
         if curves:
             drawn["training"] = ("Training losses (dots: validation)", _training(curves))
@@ -98,20 +105,51 @@ def _judged(row: Measured) -> dict[str, tuple[str, Figure]]:
     return drawn
 
 
-def save(figures: dict[str, tuple[str, Figure]], folder: Path) -> dict[str, str]:
+def _by_group(row: Measured, kind: Literal["level", "subject"]) -> dict[str, tuple[str, Figure]]:
+    """One solution, votes, the votes that scores weigh, and the oracle, for each group."""
+    names, groups = tables.grouped(row, kind)
+    if len(groups) < 2 or len(groups) > MOST_GROUPS:
+        return {}
+    wanted = (row.first, f"Maj1@{row.n}", "W.RR", f"Pass@{row.n}")
+    shown = [name for name in names if name in wanted]
+    figure, axes = _figure(6.0, 1.2 + (0.16 * len(shown) + 0.12) * len(groups))
+    looks = zip(shown, COLOURS, MARKERS, strict=False)
+    for number, (name, colour, marker) in enumerate(looks):
+        shift = 0.7 * (number + 0.5) / len(shown) - 0.35
+        for place, (_, _, cells) in enumerate(groups):
+            one = cells[names.index(name)]
+            at = place + shift
+            axes.plot([one.low, one.high], [at, at], color=colour, linewidth=1.4)
+            label = name if place == 0 else None
+            axes.plot([one.value], [at], marker, color=colour, label=label)
+    axes.set_yticks(
+        range(len(groups)), [_plain(f"{group} ({count})") for group, count, _ in groups]
+    )
+    axes.set_ylim(len(groups) - 0.5, -0.5)
+    axes.set_xlim(-0.02, 1.02)
+    axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_xlabel("accuracy, 95 % intervals (number of problems)")
+    axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(shown))
+    return {f"{_file(row)}-by-{kind}": (f"{row.name}: accuracy by {kind}", figure)}
+
+
+def save(
+    figures: dict[str, tuple[str, Figure]], folder: Path, *, prefix: str = ""
+) -> dict[str, str]:
     """Write every figure as PNG and SVG, the same bytes for the same results; return the SVGs."""
     folder.mkdir(exist_ok=True)
     texts = {}
-    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+    with mpl.rc_context(STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box in PNGs; SVGs have the text
         for name, (_, figure) in figures.items():
-            figure.savefig(folder / f"{name}.png", facecolor=PAPER, metadata={"Software": None})
-            figure.set_layout_engine(
-                "none"
-            )  # it is laid out by now; again would cost as much again
+            file = folder / f"{prefix}{name}"
+            figure.savefig(f"{file}.png", facecolor=PAPER, metadata={"Software": None})
+            figure.set_layout_engine("none")  # it is laid out; again would cost as much again
             stream = StringIO()
             figure.savefig(stream, format="svg", facecolor=PAPER, metadata={"Date": None})
             texts[name] = stream.getvalue()
-            (folder / f"{name}.svg").write_text(texts[name], encoding="utf-8")
+            Path(f"{file}.svg").write_text(texts[name], encoding="utf-8")
     return texts
 
 
@@ -161,9 +199,8 @@ def _gap(found: list[Closed]) -> Figure:
     axes.set_xlim(min(-0.05, max(low - 0.05, -1.0)), 1.05)
     axes.grid(axis="y", visible=False)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_xlabel(
-        "0 % is Pass@1, 100 % is Pass@N. Filled: a strategy; hollow: a model, greedily."
-    )
+    marks = " Filled: a strategy; hollow: a model, greedily." if found[-1].trained else ""
+    axes.set_xlabel(f"0 % is Pass@1, 100 % is Pass@N.{marks}")
     return figure
 
 
@@ -280,13 +317,21 @@ def _training(curves: dict[str, list[Point]]) -> Figure:
 
 
 def _file(row: Measured) -> str:
-    """The row's name as part of a file's name."""
-    return re.sub(r"[^\w.-]+", "-", row.name)
+    return file_name(row.name)
+
+
+def file_name(name: str) -> str:
+    """A name as part of a file's name.
+
+    >>> file_name("their/samples $x")
+    'their-samples-x'
+    """
+    return re.sub(r"[^\w.-]+", "-", name)
 
 
 def _plain(name: str) -> str:
-    """The name with its dollar signs kept from being read as the start of mathematics."""
-    return name.replace("$", r"\$")
+    """The name with its dollar signs kept from being read as mathematics, all of it visible."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in name).replace("$", r"\$")
 
 
 def _smooth(values: Sequence[float]) -> list[float]:

@@ -10,7 +10,9 @@ from mathtune.intervals import Interval, bootstrap_ratio
 from mathtune.report.results import Measured, Results
 
 CHOSEN = ("RR.MajK", "W.RR.MajK", "Maj1.TopN")
-STRATEGIES = ("RR.All", "W.RR", *CHOSEN)
+FIXED = ("RR.All", "W.RR")
+"""The strategies in which no K is chosen."""
+STRATEGIES = (*FIXED, *CHOSEN)
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,17 @@ def closed(results: Results) -> list[Closed]:
 
 
 def strategy_label(row: Measured, metric: str) -> str:
-    """The metric's name with the K that was chosen for it: `RR.MajK, K = 5`."""
+    """The metric's name with the K that was chosen for it, and where: `RR.MajK, K = 5`."""
     if row.scored and metric in row.document["chosen"]["k"]:
+        chosen = row.document["chosen"]
         letter = "N" if metric.endswith("N") else "K"
-        return f"{metric}, {letter} = {row.document['chosen']['k'][metric]}"
+        here = " (optimistic)" if chosen["optimistic"] else ""
+        return f"{metric}, {letter} = {chosen['k'][metric]}{here}"
     return metric
 
 
 def sentence(results: Results, found: list[Closed]) -> str:
-    """The answer in words, naming what validation chose and what training changed."""
+    """The answer in words: what validation chose, else what needs no choice; what training did."""
     row = results.reference
     if row is None:
         return "Nothing has been measured yet."
@@ -74,8 +78,8 @@ def sentence(results: Results, found: list[Closed]) -> str:
     votes = found[0]
     parts = [f"majority voting closes {_part(votes)}"]
     best = _validated(row, found)
-    if best is not None:
-        parts.append(f"{best.label} closes {_part(best)}")
+    fixed = [one for one in found if best is None and one.label in FIXED]
+    parts += [f"{one.label} closes {_part(one)}" for one in ([best] if best else fixed)]
     parts += [_against_controls(results, one, found) for one in found if one.trained]
     return f"{start}. Of that gap, {'; '.join(filter(None, parts))}."
 

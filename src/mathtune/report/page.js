@@ -171,8 +171,9 @@ async function open(id) {
 function reveal(item) {
   if (!item) return;
   const box = document.querySelector(".list");
-  const above = box.getBoundingClientRect().top - item.getBoundingClientRect().top;
-  const below = item.getBoundingClientRect().bottom - box.getBoundingClientRect().bottom;
+  const outer = box.getBoundingClientRect(), inner = item.getBoundingClientRect();
+  const end = Math.max(Math.min(outer.bottom, window.innerHeight), outer.top + inner.height);
+  const above = outer.top - inner.top, below = inner.bottom - end;
   if (above > 0) box.scrollTop -= above;
   else if (below > 0) box.scrollTop += below;
 }
@@ -191,7 +192,8 @@ function detail(problem) {
   const where = make("span", "note");
   where.id = "where";
   head.append(where);
-  const about = [problem.subject, problem.level && `level ${problem.level}`].filter(Boolean).join(", ");
+  const level = problem.level && (/^level/i.test(problem.level) ? problem.level : `level ${problem.level}`);
+  const about = [problem.subject, level].filter(Boolean).join(", ");
   const gold = make("p", "", "Gold answer: ", answer(problem.gold, "gold"));
   if (about) gold.append(` · ${about}`);
   const place = document.getElementById("detail");
@@ -366,8 +368,9 @@ async function start() {
       document.getElementById("search").focus();
     }
   });
-  if (follow()) document.getElementById("solutions").scrollIntoView();
-  else if (rows[state.row].problems.length) open(rows[state.row].problems[0].id);
+  if (wanted()) document.getElementById("solutions").scrollIntoView();
+  if (follow()) return;
+  if (rows[state.row].problems.length) open(rows[state.row].problems[0].id);
 }
 
 start();

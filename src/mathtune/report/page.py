@@ -24,18 +24,22 @@ licence stands beside it) is as its makers publish it, and draws MathML, which n
 
 
 def write(results: Results, folder: Path, *, name: str = "report") -> Path:
-    """Write `name`.html, `name`.md and figures/ into `folder`; return the page's path."""
+    """Write `name`.html, `name`.md and figures/ into `folder`; return the page's path.
+
+    The files in figures/ begin with the name where it is another than `report`.
+    """
     results = over_seeds(results)
     found = closed(results)
     drawn = {**study_figures.draw(results), **figures.draw(results, found)}
-    pictures = figures.save(drawn, folder / "figures")
+    prefix = "" if name == "report" else f"{figures.file_name(name)}-"
+    pictures = figures.save(drawn, folder / "figures", prefix=prefix)
     captions = {key: caption for key, (caption, _) in drawn.items()}
     inlined = {
         key: {"caption": captions[key], "svg": figures.inline(svg)} for key, svg in pictures.items()
     }
     page = folder / f"{name}.html"
     page.write_text(html(results, found, inlined), encoding="utf-8")
-    (folder / f"{name}.md").write_text(markdown(results, found, captions), encoding="utf-8")
+    (folder / f"{name}.md").write_text(markdown(results, found, captions, prefix), encoding="utf-8")
     return page
 
 
@@ -74,16 +78,16 @@ def rendered(template: str, **values: Any) -> str:
     return environment.get_template(template).render(css=css, **values).lstrip()
 
 
-def markdown(results: Results, found: list[Closed], captions: dict[str, str]) -> str:
+def markdown(results: Results, found: list[Closed], captions: dict[str, str], prefix: str) -> str:
     """The same in Markdown, without the solutions."""
     parts = [f"# {results.title}\n", sentence(results, found) + "\n"]
-    parts += [_picture(GAP, captions[GAP])] if GAP in captions else []
+    parts += [_picture(prefix + GAP, captions[GAP])] if GAP in captions else []
     shown = [*study.tables(results), *tables.accuracy_tables(results, found)]
     parts += [tables.markdown(table) for table in shown]
     theirs = papers.beside(results)
     parts += [f"## Beside the papers\n\n{papers.NOTE}\n"] if theirs else []
     parts += [tables.markdown(table) for table in theirs]
-    parts += [_picture(name, caption) for name, caption in captions.items() if name != GAP]
+    parts += [_picture(prefix + name, caption) for name, caption in captions.items() if name != GAP]
     if results.steps:
         parts.append(tables.markdown(cost.table(results, by_stage=True)))
         parts.append(tables.markdown(cost.table(results)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mathtune.report.results import Measured, Results
-from mathtune.report.tables import NONE, Table, accuracy
+from mathtune.report.tables import NONE, Table, accuracy, basis
 
 FEW_SHOT = {"PaLM 2-S*": (17.4, 27.2, 67.8), "PaLM 2-L": (33.4, 47.6, 79.4)}
 """Table 2, few-shot: Pass@1, Maj1@64, Pass@64."""
@@ -214,6 +214,4 @@ def _table(
     rows: Sequence[Measured],
     theirs: str,
 ) -> Table:
-    document = rows[0].document
-    ours = f"Ours: {document['problems']} problems, graded by {document['grader']}."
-    return Table(title, header, body, f"{theirs} {ours}")
+    return Table(title, header, body, f"{theirs} Ours: {basis(rows)}.")

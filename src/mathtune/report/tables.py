@@ -12,7 +12,7 @@ from rich import box
 from rich.table import Table as Grid
 from rich.text import Text
 
-from mathtune.intervals import intervals
+from mathtune.intervals import Interval, intervals
 from mathtune.measurement import Outcome
 from mathtune.report.gap import Closed, strategy_label
 from mathtune.report.results import Measured, Results, Step
@@ -85,17 +85,25 @@ def models(rows: list[Measured]) -> Table:
         )
         for row in rows
     ]
-    most = max((len(row.parts) for row in rows), default=0)
-    seeds = f" Means over {most} seeds, averaged within each problem." if most else ""
-    graders = sorted({row.document["grader"] for row in rows})
-    problems = sorted({row.document["problems"] for row in rows})
     return Table(
         "Models",
         ("model", "updates", "Pass@1 (greedy)", "mean of samples", "N", "Maj1@N", "Pass@N"),
         body,
-        f"Percent of {_listed(problems)} problems, with 95 % bootstrap intervals over problems; "
-        f"graded by {_listed(graders)}. Pass@N is an oracle.{seeds}",
+        f"Percent of {basis(rows)}; 95 % bootstrap intervals over problems. Pass@N is an oracle.",
     )
+
+
+def basis(rows: Sequence[Measured]) -> str:
+    """What the numbers of these rows rest on: `500 problems, one seed, graded by math 2`.
+
+    Of samples from elsewhere nobody says how many seeds they have.
+    """
+    problems = sorted({row.document["problems"] for row in rows})
+    graders = sorted({row.document["grader"] for row in rows})
+    seeds = sorted({len(row.each) for row in rows if row.samples})
+    named = ["one seed" if count == 1 else f"means over {count} seeds" for count in seeds]
+    parts = [f"{_listed(problems)} problems", " or ".join(named), f"graded by {_listed(graders)}"]
+    return ", ".join(filter(None, parts))
 
 
 def data(steps: list[Step]) -> Table:
@@ -128,8 +136,8 @@ def reranked(rows: list[Measured]) -> Table:
         "Re-ranking by evaluator",
         (*header, "W.RR", f"W.RR.Top-{k}"),
         body if len(body) > 1 else [],
-        "Each row's own samples; one solution: greedy where it was measured. Top-K reads all "
-        "solutions of the K largest clusters.",
+        f"{_begun(rows)}Each row's own samples; one solution: greedy where it was measured. Top-K "
+        "reads all solutions of the K largest clusters.",
     )
 
 
@@ -158,9 +166,9 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
         f"Strategies over {n} samples of {row.name}{optimistic}",
         ("strategy", "accuracy", f"over Maj1@{n}", "gap closed", "samples read"),
         body,
-        f"{row.document['problems']} problems, graded by {row.document['grader']}; K and N chosen "
-        f"on {chosen['on']}. Differences are paired, in points, with 95 % intervals and the "
-        "p of a sign-flip test. Samples read: the part that the evaluator must score.",
+        f"{_begun([row])}K and N chosen on {chosen['on']}. Differences are paired, in points, "
+        "with 95 % intervals and the p of a sign-flip test. Samples read: the part that the "
+        "evaluator must score.",
     )
 
 
@@ -181,9 +189,15 @@ def matched(row: Measured) -> Table:
         f"{row.name} at equal compute",
         ("N", f"generated + read {_unit(row)}", "votes for as much", "their Maj1", *names),
         body,
-        "Re-ranking N samples minus Maj1 of as many votes as the same tokens, generated and read, "
-        "would have paid for; in points.",
+        f"{_begun([row])}Re-ranking N samples minus Maj1 of as many votes as the same "
+        f"{_unit(row)}, generated and read, would have paid for; paired, in points, "
+        "with 95 % intervals and p.",
     )
+
+
+def _begun(rows: Sequence[Measured]) -> str:
+    """The beginning of a note, where there are rows to speak of."""
+    return f"{basis(rows)}. " if rows else ""
 
 
 def _unit(row: Measured) -> str:
@@ -192,20 +206,27 @@ def _unit(row: Measured) -> str:
 
 def groups(row: Measured, kind: Literal["level", "subject"]) -> Table:
     """One row's metrics for each level or subject of the problems; empty where there is but one."""
+    names, found = grouped(row, kind)
+    body = [(group, f"{count}", *map(percent, cells)) for group, count, cells in found]
+    note = f"{_begun([row])}95 % bootstrap intervals over the problems of each {kind}."
+    header = (kind, "problems", *names)
+    return Table(f"{row.name} by {kind}", header, body if len(body) > 1 else [], note)
+
+
+def grouped(
+    row: Measured, kind: Literal["level", "subject"]
+) -> tuple[list[str], list[tuple[str, int, list[Interval]]]]:
+    """The metrics' names, and of each level or subject its name, problems and each metric."""
     members: dict[str, list[Outcome]] = defaultdict(list)
     for problem_id, outcome in row.outcomes.items():
         members[getattr(row.problems[problem_id], kind) or NONE].append(outcome)
     wanted = (row.first, "mean", f"Maj1@{row.n}", "RR.All", "W.RR", f"Pass@{row.n}")
     names = [name for name in dict.fromkeys(wanted) if name in row.metrics]
-    body = []
+    found = []
     for group, outcomes in sorted(members.items()):
         columns = np.array([[one.values[name] for name in names] for one in outcomes])
-        cells = [
-            f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
-            for found in intervals(columns, resamples=GROUP_RESAMPLES)
-        ]
-        body.append((group, f"{len(outcomes)}", *cells))
-    return Table(f"{row.name} by {kind}", (kind, "problems", *names), body if len(body) > 1 else [])
+        found.append((group, len(outcomes), intervals(columns, resamples=GROUP_RESAMPLES)))
+    return names, found
 
 
 def comparisons(rows: list[Measured]) -> Table:
@@ -226,7 +247,8 @@ def comparisons(rows: list[Measured]) -> Table:
         "Paired comparisons",
         ("row – control", "Pass@1", "mean of samples", "W.RR"),
         body,
-        "In points, problem by problem, with 95 % intervals and the p of a sign-flip test.",
+        f"{_begun(rows)}In points, problem by problem, with 95 % intervals and the p of a "
+        "sign-flip test.",
     )
 
 
@@ -282,8 +304,9 @@ def evaluators(rows: list[Measured]) -> Table:
             "form alone",
         ),
         body,
-        "AUC: the chance that a right solution scores above a wrong one; within problems is what "
-        "re-ranking lives on. The last two columns: the same of shortness and of form alone.",
+        f"{_begun(rows)}AUC: the chance that a right solution scores above a wrong one; within "
+        "problems is what re-ranking lives on. The last two columns: the same of "
+        "shortness and of form alone.",
     )
 
 
@@ -317,8 +340,12 @@ def accuracy(metrics: Mapping[str, Mapping[str, float]], name: str) -> str:
     """A metric as a cell: percent with its interval, or a dash where it was not measured."""
     if name not in metrics:
         return NONE
-    found = metrics[name]
-    return f"{100 * found['value']:.1f} [{100 * found['low']:.1f}, {100 * found['high']:.1f}]"
+    return percent(Interval(**metrics[name]))
+
+
+def percent(found: Interval) -> str:
+    """`62.3 [57.2, 67.0]`: a part of 1 in percent, with its interval."""
+    return f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
 
 def difference(found: Mapping[str, Mapping[str, float]], name: str) -> str:

@@ -4,7 +4,7 @@ folder/
   training.jsonl   one row per update and per validation (struct `Point`)
   checkpoints/     the newest complete checkpoint, while training goes on
   best/            the best weights so far by validation, when those are chosen
-  tensorboard/     what tensorboard shows, when it is told
+  tensorboard/     what tensorboard shows, when `report_to` names it
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ import math
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import transformers
 from accelerate import PartialState
 from torch import nn
-from transformers import TrainerCallback, TrainingArguments, integrations
+from transformers import TrainingArguments
 
-from mathtune import processes
+from mathtune import processes, trackers
 from mathtune.engines import allocator
 from mathtune.errors import InputError
 from mathtune.progress import Progress, say
@@ -33,7 +32,6 @@ from mathtune.training.trainer import Reading, Trainer
 from mathtune.training.watch import BEST, Watch, on_sigterm
 
 CHECKPOINTS = "checkpoints"
-TENSORBOARD = "tensorboard"
 
 TOKENS_AT_ONCE = 2048
 LOGITS_AT_ONCE = 2**26
@@ -122,15 +120,20 @@ def fit(
     with (
         installed(base, reading),
         Progress("train", total=plan.updates - done, unit="updates") as progress,
+        trackers.opened(
+            settings.report_to if processes.first() else (),
+            trackers.Place.of(folder),
+            settings.model_dump(mode="json"),
+        ) as told,
     ):
-        watch = Watch(folder, plan, progress, settings)
+        watch = Watch(folder, plan, progress, settings, told)
         trainer = Trainer(
             model,
             given,
             settings=settings,
             items=items,
             validation=validation,
-            callbacks=[watch, *_trackers(settings, folder)],
+            callbacks=[watch],
             reading=reading,
         )
         if trainer.sharded and (settings.lora is not None or settings.choose != "last"):
@@ -188,31 +191,6 @@ def clear(folder: Path) -> None:
     """Remove what only an unfinished training needs."""
     for name in (CHECKPOINTS, BEST):
         shutil.rmtree(folder / name, ignore_errors=True)
-
-
-def _trackers(settings: Settings, folder: Path) -> list[TrainerCallback]:
-    """What passes the losses on.
-
-    Raises:
-        InputError: a tracker is not installed.
-    """
-    for name in settings.report_to:
-        if find_spec(name) is None:
-            raise InputError(
-                f"report_to: found {name!r}, which is not installed; expected `pip install {name}`."
-            )
-    found: list[TrainerCallback] = []
-    if "tensorboard" in settings.report_to:
-        from torch.utils.tensorboard import SummaryWriter
-
-        if processes.first():
-            writer = SummaryWriter(str(folder / TENSORBOARD))
-            found.append(integrations.TensorBoardCallback(writer))
-    if "wandb" in settings.report_to:
-        found.append(integrations.WandbCallback())
-    if "trackio" in settings.report_to:
-        found.append(integrations.TrackioCallback())
-    return found
 
 
 def arguments(

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from mathtune import trackers
 from mathtune.prompts import Form
 
 Objective = Literal["mle", "cls-margin", "cls-xent", "ctr", "mul-margin", "mul-xent"]
@@ -80,9 +81,9 @@ class Settings(BaseModel):
     the wrong one, or of labels that are found."""
     patience: PositiveInt | None = None
     """End when so many validations in a row were not better than the best; None: never."""
-    report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
-    """Trackers that losses go to as well; tensorboard writes into tensorboard/, the others as their
-    own environment variables say."""
+    report_to: trackers.Names = ()
+    """Trackers that losses go to as well (tensorboard, wandb, trackio); tensorboard's files are in
+    tensorboard/, the others write where their own environment variables say."""
     save_every: PositiveInt = 200
     """Updates between two checkpoints, from which an interrupted training continues."""
     seed: int = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from mathtune import bill, jsonl, processes
 from mathtune.progress import Progress, say
+from mathtune.trackers import Tracker
 from mathtune.training import checkpoint
 from mathtune.training.curve import CURVE, Point, exhausted, kept
 from mathtune.training.settings import Plan, Settings
@@ -25,12 +26,30 @@ from mathtune.training.settings import Plan, Settings
 BEST = "best"
 
 
-class Watch(TrainerCallback):
-    """Writes the curve, shows progress, keeps the best weights, settles when to save."""
+SHOWN = {
+    "train/loss": "loss",
+    "train/learning_rate": "learning_rate",
+    "train/grad_norm": "gradient_norm",
+    "eval/loss": "validation_loss",
+    "eval/accuracy": "validation_accuracy",
+}
+"""How trackers name what the curve holds: as transformers does."""
 
-    def __init__(self, folder: Path, plan: Plan, progress: Progress, settings: Settings) -> None:
+
+class Watch(TrainerCallback):
+    """Writes the curve, tells the trackers, shows progress, keeps the best weights, settles when to
+    save."""
+
+    def __init__(
+        self,
+        folder: Path,
+        plan: Plan,
+        progress: Progress,
+        settings: Settings,
+        told: Sequence[Tracker],
+    ) -> None:
         self.folder, self.plan, self.progress = folder, plan, progress
-        self.settings = settings
+        self.settings, self.told = settings, told
         path = folder / CURVE
         self.points = list(jsonl.read(path, Point)) if path.exists() and path.stat().st_size else []
         self.stopped = False
@@ -107,6 +126,10 @@ class Watch(TrainerCallback):
             return
         with (self.folder / CURVE).open("ab") as stream:
             stream.write(msgspec.json.encode(point) + b"\n")
+        found = {name: getattr(point, field) for name, field in SHOWN.items()}
+        numbers = {name: value for name, value in found.items() if value is not None}
+        for tracker in self.told:
+            tracker.numbers(numbers, at=point.update)
 
 
 @contextmanager

@@ -1,0 +1,52 @@
+"""What trackers are told of a run, or of measured samples: the numbers, and the page's tables."""
+
+from __future__ import annotations
+
+from mathtune.report import cost, papers, study, tables
+from mathtune.report.gap import Closed, closed
+from mathtune.report.results import Results
+from mathtune.report.seeds import over_seeds
+from mathtune.report.tables import Table
+from mathtune.trackers import Name, Place, opened
+
+
+def tell(results: Results, names: tuple[Name, ...], place: Place) -> None:
+    """Tell the trackers what the report says; what tensorboard was told here before goes away.
+
+    Raises:
+        InputError: a tracker is not installed, or does not let us in.
+    """
+    results = over_seeds(results)
+    found = closed(results)
+    for old in place.folder.glob("events.out.tfevents.*"):
+        old.unlink()
+    config = {step.name: step.config for step in results.steps}
+    with opened(names, place, config) as told:
+        for tracker in told:
+            tracker.numbers(numbers(results, found), at=0)
+            for table in all_tables(results, found):
+                text = tables.markdown(table)
+                tracker.table(table.title, table.header, table.rows, text=text)
+
+
+def numbers(results: Results, found: list[Closed]) -> dict[str, float]:
+    """Every row's metrics as parts of 1, how well its scores judge, and the gaps closed.
+
+    Intervals are in the tables.
+    """
+    told: dict[str, float] = {}
+    for row in results.rows:
+        told |= {f"{row.name}/{name}": one["value"] for name, one in row.metrics.items()}
+        within = row.document["evaluator"]["within_auc"] if "evaluator" in row.document else None
+        if within is not None:
+            told[f"{row.name}/AUC within problems"] = within["value"]
+    return told | {f"gap closed/{one.label}": one.part.value for one in found}
+
+
+def all_tables(results: Results, found: list[Closed]) -> list[Table]:
+    """The page's tables, from top to bottom."""
+    shown = [*study.tables(results), *tables.accuracy_tables(results, found)]
+    shown += papers.beside(results)
+    if results.steps:
+        shown += [cost.table(results, by_stage=True), cost.table(results)]
+    return shown

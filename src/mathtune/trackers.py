@@ -1,0 +1,248 @@
+"""Trackers that people follow their runs with: losses, metrics and tables go to tensorboard, wandb
+or trackio as well. Told by training and report.
+
+    with opened(("wandb",), Place("ssft", "quickstart", Path("tensorboard")), config={}) as told:
+        for tracker in told:
+            tracker.numbers({"train/loss": 0.5}, at=3)
+            tracker.table("Models", ("model", "Pass@1"), [("base", "51.7")], text="| model | ...")
+
+Each is installed by its user, and set up by its own environment variables: WANDB_MODE=offline,
+WANDB_PROJECT, TRACKIO_DIR, TRACKIO_PROJECT and the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol, get_args
+
+from pydantic import BeforeValidator
+
+from mathtune.errors import InputError
+from mathtune.stage import PLAN, Free
+
+Name = Literal["tensorboard", "wandb", "trackio"]
+
+
+def _split(value: Any) -> Any:
+    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[Name, ...], BeforeValidator(_split), Free()]
+"""Trackers by name; `tensorboard,wandb` on the command line. No result depends on them."""
+
+PROJECT = "mathtune"
+"""The project in wandb and trackio, where the environment names none."""
+LONGEST_KEY = 80
+"""Characters of a table's key: wandb refuses names of more than 128, and adds its own to it."""
+
+Rows = Sequence[tuple[str, ...]]
+
+
+class Tracker(Protocol):
+    """What every tracker can be told."""
+
+    def numbers(self, values: Mapping[str, float], *, at: int) -> None:
+        """Numbers by name, as they stand after update `at`; 0 where nothing counts updates."""
+
+    def table(self, title: str, header: tuple[str, ...], rows: Rows, *, text: str) -> None:
+        """A table of texts. `text`: the same in Markdown, for those that show texts only."""
+
+    def close(self) -> None:
+        """Write what still waits."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Under which name a tracker keeps what it is told, and where tensorboard's files go."""
+
+    name: str
+    group: str | None
+    folder: Path
+
+    @classmethod
+    def of(cls, folder: Path) -> Place:
+        """A step's or run's folder: the group is the run, the name what is inside it."""
+        run = next((one for one in (folder, *folder.parents) if (one / PLAN).exists()), None)
+        files = folder / "tensorboard"
+        if run is None:
+            return cls(folder.name, None, files)
+        inside = folder.relative_to(run)
+        return cls("report" if run == folder else str(inside), run.name, files)
+
+
+class Tensorboard:
+    """Event files in the place's folder, which `tensorboard --logdir` of any parent finds."""
+
+    def __init__(self, place: Place, config: Mapping[str, Any]) -> None:  # noqa: ARG002 (not shown)
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        self._files = EventFileWriter(str(place.folder))
+        self._begun = False
+
+    def numbers(self, values: Mapping[str, float], *, at: int) -> None:
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        each = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
+        self._add(Summary(value=each), at)
+
+    def table(self, title: str, header: tuple[str, ...], rows: Rows, *, text: str) -> None:  # noqa: ARG002
+        from tensorboard.plugins.text.summary_v2 import text_pb
+
+        self._add(text_pb(title, text), 0)
+
+    def close(self) -> None:
+        self._files.close()
+
+    def _add(self, summary: Any, at: int) -> None:
+        """Add a summary; before the first one, say that what was told from here on is void.
+
+        A training that continues from a checkpoint tells some updates again.
+        """
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+
+        if not self._begun:
+            begin = SessionLog(status=SessionLog.START)
+            self._files.add_event(Event(step=at, wall_time=time.time(), session_log=begin))
+            self._begun = True
+        self._files.add_event(Event(step=at, wall_time=time.time(), summary=summary))
+
+
+class Wandb:
+    """A run of the project WANDB_PROJECT, else `mathtune`; steps of one run folder are a group."""
+
+    def __init__(self, place: Place, config: Mapping[str, Any]) -> None:
+        import wandb
+
+        try:
+            self._run = wandb.init(
+                project=os.environ.get("WANDB_PROJECT", PROJECT),
+                name=place.name if place.group is None else f"{place.group}/{place.name}",
+                group=place.group,
+                config=dict(config),
+                reinit="create_new",  # a run of its own for every training in one process
+            )
+        except wandb.Error as error:
+            raise InputError(
+                f"report_to: wandb says {str(error).rstrip('.')!r}; expected `wandb login`, or "
+                "WANDB_MODE=offline in the environment."
+            ) from error
+
+    def numbers(self, values: Mapping[str, float], *, at: int) -> None:
+        self._run.log(dict(values), step=at)
+
+    def table(self, title: str, header: tuple[str, ...], rows: Rows, *, text: str) -> None:  # noqa: ARG002
+        import wandb
+
+        data = [list(row) for row in rows]
+        self._run.log({key(title): wandb.Table(columns=_headed(header), data=data)})
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+class Trackio:
+    """A run of the project TRACKIO_PROJECT, else `mathtune`, in trackio's files on this machine."""
+
+    def __init__(self, place: Place, config: Mapping[str, Any]) -> None:
+        import trackio
+
+        self._run = trackio.init(
+            project=os.environ.get("TRACKIO_PROJECT", PROJECT),
+            name=place.name if place.group is None else f"{place.group}/{place.name}",
+            group=place.group,
+            config=dict(config),
+            embed=False,
+            auto_log_cpu=False,
+            auto_log_gpu=False,
+        )
+
+    def numbers(self, values: Mapping[str, float], *, at: int) -> None:
+        self._run.log(dict(values), step=at)
+
+    def table(self, title: str, header: tuple[str, ...], rows: Rows, *, text: str) -> None:  # noqa: ARG002
+        import trackio
+
+        data = [list(row) for row in rows]
+        self._run.log({key(title): trackio.Table(columns=_headed(header), data=data)}, step=0)
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+KINDS: dict[Name, type[Tensorboard] | type[Wandb] | type[Trackio]] = {
+    "tensorboard": Tensorboard,
+    "wandb": Wandb,
+    "trackio": Trackio,
+}
+
+
+def parse(text: str | None) -> tuple[Name, ...]:
+    """Read `tensorboard,wandb`, as an option of the command line gives it.
+
+    Raises:
+        InputError: a name that is none of a tracker, or one that is not installed.
+    """
+    given = _split(text or "")
+    for name in given:
+        if name not in get_args(Name):
+            raise InputError(
+                f"--report-to {text}: no tracker {name!r}; expected {', '.join(get_args(Name))}."
+            )
+    require(given)
+    return given
+
+
+def require(names: Sequence[Name]) -> None:
+    """Raise what can be known before any work.
+
+    Raises:
+        InputError: a tracker is not installed.
+    """
+    for name in names:
+        if find_spec(name) is None:
+            raise InputError(
+                f"report_to: found {name!r}, which is not installed; expected `pip install {name}`."
+            )
+
+
+@contextmanager
+def opened(
+    names: Sequence[Name], place: Place, config: Mapping[str, Any]
+) -> Iterator[list[Tracker]]:
+    """Open the named trackers, and close them in the end. `config`: settings to show, as JSON.
+
+    Raises:
+        InputError: a tracker is not installed, or does not let us in.
+    """
+    require(names)
+    told: list[Tracker] = []
+    with ExitStack() as closing:
+        for name in names:
+            tracker = KINDS[name](place, config)
+            closing.callback(tracker.close)
+            told.append(tracker)
+        yield told
+
+
+def key(title: str) -> str:
+    """A table's title as wandb and trackio can name it.
+
+    >>> key("Strategies over 8 samples of ssft (optimistic: K chosen on these problems)")
+    'tables/strategies-over-8-samples-of-ssft-optimistic-k-chosen-on-these-problems'
+    """
+    return f"tables/{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}"[:LONGEST_KEY]
+
+
+def _headed(header: tuple[str, ...]) -> list[str]:
+    """The columns' names, each there and once: `Data`'s first column has none."""
+    names: list[str] = []
+    for place, name in enumerate(header):
+        names.append(name if name and name not in names else f"{name or 'column'} {place + 1}")
+    return names
