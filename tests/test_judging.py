@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathtune.judging import auc, auc_error, ece, habit_scores, reliability, roc, within_auc
+from mathtune.judging import (
+    auc,
+    auc_error,
+    ece,
+    ece_resampled,
+    habit_scores,
+    reliability,
+    roc,
+    within_auc,
+)
 
 SAMPLES = st.lists(
     st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.booleans(), st.integers(0, 2)),
@@ -71,6 +80,21 @@ def test_reliability_and_ece_by_hand() -> None:
         (0.9, 1, 1.0),
     ]
     assert ece(scores, right) == pytest.approx((2 * 0.45 + 2 * 0.33 + 0) / 5)
+
+
+def test_the_calibration_error_of_resamples_is_that_of_their_samples() -> None:
+    rng = np.random.default_rng(3)
+    problem = np.repeat([7, 2, 9], 5)
+    scores, right = rng.random(15), rng.random(15) < 0.5
+    weights = np.array([[1.0, 1.0, 1.0], [3.0, 0.0, 0.0], [0.0, 1.0, 2.0]])  # of 2, 7, 9
+    drawn = [
+        np.concatenate([np.flatnonzero(problem == p) for p in chosen])
+        for chosen in ([2, 7, 9], [2, 2, 2], [7, 9, 9])
+    ]
+    expected = [ece(scores[rows], right[rows]) for rows in drawn]
+    assert ece_resampled(scores, right, problem, [weights[:1], weights[1:]]) == pytest.approx(
+        expected
+    )
 
 
 def test_roc_is_a_staircase_with_the_auc_below_it() -> None:

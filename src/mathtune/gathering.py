@@ -10,11 +10,13 @@ import numpy as np
 
 from mathtune import judging, ranking
 from mathtune.errors import InputError
-from mathtune.intervals import bootstrap_ratio
+from mathtune.intervals import Interval, bootstrap_ratio, resampled_problems
 from mathtune.ranking import Clusters
 from mathtune.records import Verdict
 from mathtune.samples import Joined
 
+NORMAL = 1.96
+"""Standard errors to either side of a 95 % interval."""
 COUNTS = ("samples", "no_answer", "undecided", "verdict_differs_from_cluster", "cut_off")
 """What is counted over all samples; `cut_off`: reached the limit on tokens."""
 
@@ -141,8 +143,7 @@ def evaluator(
     document: dict[str, Any] = {
         "samples": int(answered.sum()),
         "without_answer": int((~answered).sum()),
-        "auc": judging.auc(scores, right),
-        "auc_error": judging.auc_error(scores, right, problem),
+        "auc": _overall(scores, right, problem),
         "within_auc": _mean_interval(within, len(found.ids), resamples, seed),
         "within_problems": len(within),
     }
@@ -152,15 +153,29 @@ def evaluator(
     ):
         inside = judging.within_auc(shortcut, right, problem)
         document[name] = {
-            "auc": judging.auc(shortcut, right),
-            "within_auc": float(np.mean(list(inside.values()))) if inside else None,
+            "auc": _overall(shortcut, right, problem),
+            "within_auc": _mean_interval(inside, len(found.ids), resamples, seed),
         }
     if len(scores) and scores.min() >= 0.0 and scores.max() <= 1.0:
-        document["ece"] = judging.ece(scores, right)
+        drawn = resampled_problems(len(np.unique(problem)), resamples, seed)
+        errors = judging.ece_resampled(scores, right, problem, drawn)
+        low, high = (float(bound) for bound in np.percentile(errors, [2.5, 97.5]))
+        document["ece"] = asdict(Interval(judging.ece(scores, right), low, high))
         document["reliability"] = judging.reliability(scores, right)
     if document["auc"] is not None:
         document["roc"] = judging.roc(scores, right)
     return document, {found.ids[number]: value for number, value in within.items()}
+
+
+def _overall(
+    scores: judging.Floats, right: judging.Bools, problem: judging.Ints
+) -> dict[str, float] | None:
+    """The AUC over all samples, its interval by the error for clustered data."""
+    value = judging.auc(scores, right)
+    if value is None:
+        return None
+    error = NORMAL * (judging.auc_error(scores, right, problem) or 0.0)
+    return asdict(Interval(value, max(0.0, value - error), min(1.0, value + error)))
 
 
 def _mean_interval(

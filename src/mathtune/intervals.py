@@ -62,7 +62,7 @@ def bootstrap(
 def resampled_means(values: Floats, *, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
     """The mean of each column of `values` (P, M) in each resample of its rows, (resamples, M)."""
     return np.concatenate(
-        [w @ values / len(values) for w in _weights(len(values), resamples, seed)]
+        [w @ values / len(values) for w in resampled_problems(len(values), resamples, seed)]
     )
 
 
@@ -71,7 +71,7 @@ def bootstrap_ratio(
 ) -> Interval:
     """sum(over) / sum(under), both float (P,), and its interval: a mean over some problems."""
     parts = np.stack([over, under], axis=1)
-    sums = np.concatenate([w @ parts for w in _weights(len(over), resamples, seed)])
+    sums = np.concatenate([w @ parts for w in resampled_problems(len(over), resamples, seed)])
     kept = sums[sums[:, 1] > 0]
     low, high = np.percentile(kept[:, 0] / kept[:, 1], [2.5, 97.5])
     return Interval(float(over.sum() / under.sum()), float(low), float(high))
@@ -147,8 +147,11 @@ def average_seeds(runs: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict
     }
 
 
-def _weights(problems: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each problem is in each resample, in blocks of float (rows, P)."""
+def resampled_problems(problems: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """How often each problem is in each resample, in blocks of float (rows, P).
+
+    For statistics that are no mean over problems; the same resamples as everywhere.
+    """
     rng = np.random.default_rng(seed)
     for start in range(0, resamples, _BLOCK):
         rows = min(_BLOCK, resamples - start)

@@ -7,7 +7,7 @@ cluster.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,6 +106,25 @@ def ece(scores: Floats, right: Bools, *, bins: int = BINS) -> float:
     """
     parts = reliability(scores, right, bins=bins)
     return sum(part["count"] * abs(part["score"] - part["right"]) for part in parts) / len(scores)
+
+
+def ece_resampled(
+    scores: Floats, right: Bools, problem: Ints, weights: Iterable[Floats], *, bins: int = BINS
+) -> Floats:
+    """The calibration error of each resample of problems, (resamples,).
+
+    `weights`: blocks of float (rows, P), how often each problem is in a resample, problems in the
+    order of their numbers. What a problem adds to |sum of scores - number right| of a bin is known
+    beforehand, so that no sample is looked at twice.
+    """
+    _, number = np.unique(problem, return_inverse=True)
+    bin_of = np.minimum((scores * bins).astype(np.int64), bins - 1)
+    cell = number * bins + bin_of
+    cells = (int(number.max()) + 1) * bins
+    excess = np.bincount(cell, scores - right, minlength=cells).reshape(-1, bins)
+    samples = np.bincount(number)
+    blocks = [np.abs(w @ excess).sum(1) / np.maximum(w @ samples, 1) for w in weights]
+    return np.concatenate(blocks)
 
 
 def roc(scores: Floats, right: Bools) -> list[tuple[float, float]]:

@@ -108,7 +108,8 @@ def test_values_by_hand(files: dict[str, Any], tmp_path: Path) -> None:
     assert evaluator["within_auc"]["value"] == 1.0
     assert evaluator["within_problems"] == 2
     assert evaluator["without_answer"] == 1
-    assert 0 <= evaluator["ece"] <= 1
+    error = evaluator["ece"]
+    assert 0 <= error["low"] <= error["value"] <= error["high"] <= 1
 
 
 def test_pass_at_1_is_that_of_the_greedy_solution(tmp_path: Path) -> None:

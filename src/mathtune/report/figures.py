@@ -93,14 +93,13 @@ def _judged(row: Measured) -> dict[str, tuple[str, Figure]]:
         f"{_file(row)}-cost": (f"{row.name}: what the evaluator must read", _cost(row)),
     }
     if "reliability" in found:
-        caption = (
-            f"{row.name}: calibration, ECE {found['ece']:.3f}; the larger the dot, the more samples"
-        )
+        error = found["ece"]["value"]
+        caption = f"{row.name}: calibration, ECE {error:.3f}; the larger the dot, the more samples"
         drawn[f"{_file(row)}-calibration"] = (caption, _calibration(found["reliability"]))
     if "roc" in found:
         within = found["within_auc"]
         inside = "" if within is None else f", within problems {within['value']:.3f}"
-        caption = f"{row.name}: ROC of the scores, AUC {found['auc']:.3f}{inside}"
+        caption = f"{row.name}: ROC of the scores, AUC {found['auc']['value']:.3f}{inside}"
         drawn[f"{_file(row)}-roc"] = (caption, _roc(found["roc"]))
     return drawn
 

@@ -278,18 +278,15 @@ def evaluators(rows: list[Measured]) -> Table:
     body = []
     for row in rows:
         found = row.document["evaluator"]
-        within = found["within_auc"]
         body.append(
             (
                 row.name,
-                _plain(found["auc"]),
-                NONE
-                if within is None
-                else f"{within['value']:.3f} [{within['low']:.3f}, {within['high']:.3f}]",
+                _fraction(found["auc"]),
+                _fraction(found["within_auc"]),
                 f"{found['within_problems']}",
-                _plain(found["ece"]) if "ece" in found else NONE,
-                _plain(found["shorter_alone"]["within_auc"]),
-                _plain(found["formatting_alone"]["within_auc"]),
+                _fraction(found.get("ece")),
+                _fraction(found["shorter_alone"]["within_auc"]),
+                _fraction(found["formatting_alone"]["within_auc"]),
             )
         )
     return Table(
@@ -386,8 +383,8 @@ def _read(row: Measured, name: str) -> float:
     return 1.0
 
 
-def _plain(value: float | None) -> str:
-    return NONE if value is None else f"{value:.3f}"
+def _fraction(found: Mapping[str, float] | None) -> str:
+    return NONE if found is None else "{value:.3f} [{low:.3f}, {high:.3f}]".format(**found)
 
 
 def _listed(values: list[str] | list[int]) -> str:

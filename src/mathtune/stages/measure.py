@@ -30,7 +30,7 @@ class Measure(Stage[Path]):
         (PosixPath('samples.jsonl'), PosixPath('grades.jsonl'))
     """
 
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
 
     problems: File
     """The problem file; every problem must have been sampled, and no other."""
