@@ -22,7 +22,9 @@ THINGS = ("apples", "books", "stamps", "marbles", "tickets")
 def parser(description: str) -> argparse.ArgumentParser:
     """The options that both have."""
     made = argparse.ArgumentParser(description=description)
-    made.add_argument("--model", action="append", help="embedded or a model folder; may be repeated")
+    made.add_argument(
+        "--model", action="append", help="embedded or a model folder; may be repeated"
+    )
     made.add_argument("-n", type=int, default=32, help="samples a problem")
     made.add_argument("--rounds", type=int, default=2, help="turns of each contender")
     made.add_argument("--threads", type=int, default=1)
@@ -89,7 +91,7 @@ def products(model: PreTrainedModel, rows: int = 512) -> Callable[[], int]:
 
 
 def operations(model: PreTrainedModel, *, head: bool) -> int:
-    """Floating-point operations of one token's products with the weights, with the head's or not."""
+    """Floating-point operations of a token's products with the weights, the head's or not."""
     output = model.get_output_embeddings()
     layers = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
     return 2 * sum(layer.weight.numel() for layer in layers if head or layer is not output)

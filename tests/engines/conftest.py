@@ -88,6 +88,7 @@ def make_model() -> MakeModel:
             "head_dim": 8,
             "sliding_window": 8,
             "layer_types": ["sliding_attention", "full_attention"],
+            "tie_word_embeddings": False,  # or Gemma's large embeddings repeat the last token
         }
         configs: dict[str, PreTrainedConfig] = {
             "llama": LlamaConfig(**shape, num_key_value_heads=2),

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from mathtune.engines.attention import ModelForward, Prompts
 from mathtune.engines.embedded import Embedded, Sampling, left_padded
 from mathtune.engines.fused import FusedForward, fits
+from mathtune.errors import InputError
 
 FAMILIES = ("llama", "qwen2", "qwen3", "gpt_neox", "gemma", "gemma2", "gemma3", "mistral")
 TEXTS = [
@@ -154,6 +155,23 @@ def test_a_prompt_beyond_the_context_is_not_sampled(make_model, make_tokenizer):
     assert [(d.text, d.finish_reason, d.tokens) for d in long] == [("", "prompt_too_long", 0)] * 2
     assert all(d.tokens == 3 for d in short if d.finish_reason == "length")
     assert all(d.finish_reason in ("stop", "length") for d in short)
+
+
+def test_a_prompt_without_tokens_is_refused(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    engine = Embedded(make_model("llama", len(tokenizer)), tokenizer, form="plain")
+    with pytest.raises(InputError, match="prompt 1: empty"):
+        engine.sample(["Tom has", ""], greedy(5), seed=(0, 0))
+
+
+def test_a_tokenizer_without_a_padding_token_samples_the_same(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    model = make_model("llama", len(tokenizer))
+    sampling = Sampling(n=2, temperature=1.0, top_p=1.0, max_tokens=20)
+    tokenizer.pad_token = "5"
+    padded = Embedded(model, tokenizer, form="plain").sample(TEXTS, sampling, seed=(0, 0))
+    tokenizer.pad_token = None
+    assert Embedded(model, tokenizer, form="plain").sample(TEXTS, sampling, seed=(0, 0)) == padded
 
 
 def test_a_sample_ends_where_the_next_problem_begins(make_model, make_tokenizer):  # type: ignore[no-untyped-def]

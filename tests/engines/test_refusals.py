@@ -12,15 +12,14 @@ import pytest
 import torch
 from transformers import (
     AutoModelForCausalLM,
-    Gemma2Config,
-    Gemma3TextConfig,
-    MistralConfig,
+    GptOssConfig,
+    Lfm2Config,
+    Llama4TextConfig,
     PreTrainedConfig,
 )
 
 from mathtune import jsonl
 from mathtune.engines.embedded import Embedded
-from mathtune.engines.protocol import Sampling
 from mathtune.errors import InputError
 from mathtune.records import Problem
 from mathtune.run import execute
@@ -38,37 +37,26 @@ SHAPE: dict[str, Any] = {
     "eos_token_id": 0,
     "pad_token_id": None,
 }
-HOW = Sampling(n=2, temperature=1.0, top_p=1.0, max_tokens=4)
 
 
 @pytest.mark.parametrize(
-    ("kind", "more", "feature"),
+    ("kind", "more", "reason"),
     [
-        (Gemma2Config, {"sliding_window": 16}, "softcap"),
-        (Gemma3TextConfig, {"sliding_window": 16}, "sliding_window"),
-        (MistralConfig, {"sliding_window": 16}, "sliding_window"),
+        (GptOssConfig, {"num_local_experts": 2}, "GptOssAttention uses s_aux, "),
+        (Llama4TextConfig, {"num_local_experts": 2}, "layers of another kind .*chunked_attention"),
+        (Lfm2Config, {"layer_types": ["conv", "full_attention"]}, "do not each have keys"),
     ],
+    ids=["sinks", "chunks", "convolutions"],
 )
-def test_attention_that_the_embedded_engine_lacks_is_refused(
-    kind: type[PreTrainedConfig], more: dict[str, Any], feature: str, make_tokenizer: Any
+def test_layers_that_the_embedded_engine_lacks_are_refused(
+    kind: type[PreTrainedConfig], more: dict[str, Any], reason: str, make_tokenizer: Any
 ) -> None:
     tokenizer = make_tokenizer()
     torch.manual_seed(0)
     config = kind(vocab_size=len(tokenizer), **SHAPE, **more)
     model = AutoModelForCausalLM.from_config(config).eval()
-    with pytest.raises(InputError, match=rf"uses {feature}, .*; use engine=vllm, a server"):
-        Embedded(model, tokenizer, form="plain").sample(["Tom has"], HOW, seed=(0, 0))
-
-
-def test_without_a_sliding_window_the_same_family_samples(make_tokenizer: Any) -> None:
-    tokenizer = make_tokenizer()
-    config = MistralConfig(vocab_size=len(tokenizer), **SHAPE, sliding_window=None)
-    model = AutoModelForCausalLM.from_config(config).eval()
-    ((first, second),) = Embedded(model, tokenizer, form="plain").sample(
-        ["Tom has"], HOW, seed=(0, 0)
-    )
-    assert first.tokens <= 4
-    assert second.tokens <= 4
+    with pytest.raises(InputError, match=rf"{reason}.*; use engine=vllm, a server"):
+        Embedded(model, tokenizer, form="plain")
 
 
 @pytest.mark.parametrize(

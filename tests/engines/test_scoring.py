@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from mathtune import prompts
 from mathtune.engines import scoring
 from mathtune.engines.scoring import Reading, Scorer
+from mathtune.errors import InputError
 
 FAMILIES = ("llama", "qwen2", "qwen3", "gpt_neox", "gemma", "gemma2", "gemma3", "mistral")
 PROBLEMS = [
@@ -86,6 +87,15 @@ def test_a_candidate_beyond_the_context_has_no_score(make_model, make_tokenizer)
     assert long is None
     assert short is not None
     assert short < 0
+
+
+def test_a_prompt_without_tokens_is_refused(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    scorer = Scorer(make_model("llama", len(tokenizer)), tokenizer, form="plain")
+    with pytest.raises(InputError, match="empty"):
+        scorer.evaluate([["Tom has", ""]])
+    with pytest.raises(InputError, match="empty"):
+        scorer.log_likelihoods([""], [["5"]])
 
 
 def test_what_candidates_share_is_read_once(make_model, make_tokenizer):  # type: ignore[no-untyped-def]

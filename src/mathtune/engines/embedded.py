@@ -22,6 +22,7 @@ from mathtune.engines.drawing import draw
 from mathtune.engines.fused import FusedForward, fits
 from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
 from mathtune.engines.stops import Stops
+from mathtune.errors import InputError
 from mathtune.progress import say
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ class Embedded:
     ) -> list[list[Draft]]:
         """`sampling.n` drafts for each prompt, in order.
 
+        Raises:
+            InputError: a prompt has no tokens.
+
         All randomness is one table of uniform numbers, a row a sample, from a generator seeded by
         `seed` (the config's seed, the block): what is drawn does not depend on which rows run
         together.
@@ -82,6 +86,7 @@ class Embedded:
     def fly(self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, ...]) -> Flight:
         """As `sample`; the finished flight, which holds the tokens."""
         encoded = [prompts.encode(text, form=self.form, tokenizer=self.tokenizer) for text in texts]
+        refuse_empty(encoded)
         while True:
             flight = Flight(self, encoded, sampling, seed)
             try:
@@ -244,6 +249,15 @@ def forward_of(model: PreTrainedModel) -> attention.Forward:
         InputError: the model's attention cannot be replaced.
     """
     return FusedForward(model) if fits(model) else attention.ModelForward(model)
+
+
+def refuse_empty(encoded: Sequence[list[int]]) -> None:
+    """Raise where a prompt has no tokens at all: nothing says what comes first."""
+    if [] in encoded:
+        raise InputError(
+            f"prompt {encoded.index([])}: empty, and the tokenizer puts no token before a text; "
+            "expected a text."
+        )
 
 
 def read(

@@ -46,7 +46,7 @@ def load(
     source, more = _source(name)
     logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **more)
+        tokenizer = _tokenizer(source, more)
         if more:
             options["quantization_config"] = GgufConfig(dequantize=True)
         else:
@@ -68,12 +68,19 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """
     source, more = _source(name)
     try:
-        return AutoTokenizer.from_pretrained(source, **more)
+        return _tokenizer(source, more)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"model {name!r}: has no usable tokenizer ({reason}); {EXPECTED}."
         ) from error
+
+
+def _tokenizer(source: str, more: dict[str, Any]) -> PreTrainedTokenizerBase:
+    """The tokenizer, silent about long texts: we name the prompts that do not fit ourselves."""
+    tokenizer = AutoTokenizer.from_pretrained(source, **more)
+    tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
+    return tokenizer
 
 
 def resolve_device(device: str) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mathtune import prompts
 from mathtune.engines import allocator, attention, models
-from mathtune.engines.embedded import forward_of, left_padded, read
+from mathtune.engines.embedded import forward_of, left_padded, read, refuse_empty
 from mathtune.errors import InputError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Scorer:
         None: it does not fit the context.
 
         Raises:
-            InputError: the tokenizer has no end token.
+            InputError: the tokenizer has no end token, or a prompt no token.
         """
         if self.tokenizer.eos_token_id is None:
             raise InputError(
@@ -102,6 +102,7 @@ class Scorer:
         rows = []
         for text, own in zip(texts, solutions, strict=True):
             prompt = prompts.encode(text, form=self.form, tokenizer=self.tokenizer)
+            refuse_empty([prompt])
             rows.append([[self._solved(prompt, solution)] for solution in own])
         found = self._read_groups(rows)
         return [[None if logs is None else logs[0] for logs in group] for group in found]
@@ -113,6 +114,7 @@ class Scorer:
             for label in (prompts.CORRECT, prompts.INCORRECT)
         )
         start = _common((right, wrong))
+        refuse_empty([list(right[:start])])
         words = [
             tuple((at - 1, ids[at]) for at in range(start, len(ids))) for ids in (right, wrong)
         ]
