@@ -50,10 +50,19 @@ _Loader.add_implicit_resolver(
 )
 
 
-def read(name: str | None, assignments: Sequence[str], *, beside: str | None) -> dict[str, Any]:
+def read(
+    name: str | None,
+    assignments: Sequence[str],
+    *,
+    beside: str | None,
+    heads: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """The settings of `--config NAME|FILE` with `key=value` assignments over them, nested.
 
-    `beside` is the package that ships named settings as `NAME.yaml`.
+    `beside` is the package that ships named settings as `NAME.yaml`. `heads` names, for groups of
+    settings, the one that a lone text stands for: with {"data": "source"}, `data=gsm8k` is
+    `data.source=gsm8k`. An assignment to it leaves out all that the file says of the group: sizes
+    and splits were those of the file's own source.
 
     Raises:
         InputError: no such file or name, no valid YAML, or an assignment without `=`.
@@ -62,14 +71,18 @@ def read(name: str | None, assignments: Sequence[str], *, beside: str | None) ->
         >>> read(None, ["ssft.learning_rate=3e-4", "n=8"], beside=None)
         {'ssft': {'learning_rate': 0.0003}, 'n': 8}
     """
-    settings = parse(_text(name, beside), where=name) if name else {}
-    settings = nested(settings)
+    heads = heads or {}
+    settings = nested(parse(_text(name, beside), where=name) if name else {}, heads=heads)
+    given: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals or not key:
             raise InputError(f"{assignment!r}: not a setting; expected key=value.")
-        settings = merged(settings, nested({key: value_of(value, where=key)}))
-    return settings
+        given = merged(given, nested({key: value_of(value, where=key)}, heads=heads))
+    for group, head in heads.items():
+        if isinstance(given.get(group), Mapping) and head in given[group]:
+            settings.pop(group, None)
+    return merged(settings, given)
 
 
 def parse(text: str, *, where: str) -> dict[str, Any]:
@@ -102,16 +115,22 @@ def value_of(text: str, *, where: str) -> Any:
         raise InputError(f"{where}: no valid value: {' '.join(str(error).split())}.") from None
 
 
-def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Unfold dotted keys.
+def nested(
+    settings: Mapping[str, Any], *, heads: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Unfold dotted keys, and texts given for a group that has a head (see `read`).
 
     Example:
         >>> nested({"ssft.epochs": 2, "ssft": {"seed": 1}})
         {'ssft': {'epochs': 2, 'seed': 1}}
+        >>> nested({"data": "gsm8k", "data.limit": 9}, heads={"data": "source"})
+        {'data': {'source': 'gsm8k', 'limit': 9}}
     """
     tree: dict[str, Any] = {}
     for key, value in settings.items():
         inner = nested(value) if isinstance(value, Mapping) else value
+        if heads and key in heads and isinstance(value, str):
+            inner = {heads[key]: value}
         for part in reversed(key.split(".")):
             inner = {part: inner}
         tree = merged(tree, inner)

@@ -65,7 +65,7 @@ def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Re
     """
     shipped = settings.shipped(__name__)
     config = config or (asked if asked in shipped else None)
-    given = settings.read(config, assignments, beside=__name__)
+    given = settings.read(config, assignments, beside=__name__, heads={"data": "source"})
     name = given.pop("recipe", asked)
     if asked in RECIPES and name != asked:
         raise InputError(f"{config}: settings of recipe {name!r}, not of {asked!r}.")

@@ -70,7 +70,8 @@ class Settings(BaseModel):
     """The base model: `embedded`, a hub id, a local folder or a .gguf file."""
     data: Prepare
     """The problems: a source (`arithmetic`, `gsm8k`, `math`, ..., a JSONL file), or all of
-    prepare's settings. `split`, `fields` and `limit` are short for `data.split` and so on."""
+    prepare's settings: `data=gsm8k data.test=100`. `split`, `fields` and `limit` are short for
+    `data.split` and so on. A source on the command line leaves out what a file says of its own."""
     how: Drawing = Drawing()
     """Temperature and top-p on validation and test; 0.6 and 0.95 in Liu et al."""
     report_to: trackers.Names = ()
