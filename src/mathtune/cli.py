@@ -14,7 +14,7 @@ from rich.markup import escape
 from mathtune import settings, trackers
 from mathtune.errors import InputError
 from mathtune.progress import console, output, say
-from mathtune.recipes import RECIPES, resolve
+from mathtune.recipes import RECIPES, resolve, settings_of
 from mathtune.run import planned, work
 from mathtune.stage_commands import Config, Extract, OnRay, ReportTo, interruptible, with_ray
 from mathtune.stage_commands import app as stages
@@ -84,17 +84,19 @@ def run(
 
     mathtune run quickstart n=16 ssft.learning_rate=3e-4 --out runs/small
     """
-    found = resolve(recipe, config=config, assignments=with_ray(ray, assignments or []))
     from mathtune import forecast, report
     from mathtune.overview import plan_table
 
     folder = (out or Path("runs") / recipe).absolute()
+    given = with_ray(ray, assignments or [])
     again = frozenset(redo or ())
-    trackers.require(found.report_to)
     with interruptible():
-        steps = planned(
-            found.compose, name=found.name, folder=folder, overrides=found.overrides, redo=again
-        )
+        with settings.placed(settings_of(recipe, config), given, beside="mathtune.recipes"):
+            found = resolve(recipe, config=config, assignments=given)
+            trackers.require(found.report_to)
+            steps = planned(
+                found.compose, name=found.name, folder=folder, overrides=found.overrides, redo=again
+            )
         if dry_run:
             output.print(plan_table(steps))
             output.print(forecast.table(steps, speed=found.speed))

@@ -10,14 +10,15 @@ A recipe's settings are its own fields and, under a step's or a stage's name, th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mathtune.errors import InputError
+from mathtune.errors import InputError, SettingError
 
 
 class _Loader(yaml.SafeLoader):
@@ -151,6 +152,48 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
             value = merged(result[key], value)
         result[key] = value
     return result
+
+
+@contextmanager
+def placed(name: str | None, assignments: Sequence[str], *, beside: str | None) -> Iterator[None]:
+    """Add file and line to the fault of a setting that `--config NAME|FILE` gave.
+
+    Raises:
+        InputError: in place of a SettingError whose key stands in the file and in no assignment.
+    """
+    try:
+        yield
+    except SettingError as error:
+        asked = {assignment.partition("=")[0] for assignment in assignments}
+        given = any(_leads(key, error.key) or _leads(error.key, key) for key in asked)
+        line = _line(_text(name, beside), error.key) if name and not given else None
+        if line is None:
+            raise
+        raise InputError(f"{name}, line {line}: {error}") from None
+
+
+def _line(text: str, key: str) -> int | None:
+    """The line of the dotted `key`, or of what it lies in; None where the file has nothing of it.
+
+    Example:
+        >>> _line("n: 3\nssft:\n  epochs: 0\ntrain.seed: x\n", "ssft.epochs")
+        3
+        >>> _line("n: 3\ntrain.seed: x\n", "train.seed")
+        2
+    """
+    node, line = yaml.compose(text, Loader=_Loader), None
+    while isinstance(node, yaml.MappingNode):
+        inner = None
+        for name, value in node.value:
+            if _leads(name.value, key):
+                line, inner = name.start_mark.line + 1, value
+                rest = key[len(name.value) + 1 :]
+        node, key = inner, rest if inner is not None else key
+    return line
+
+
+def _leads(outer: str, key: str) -> bool:
+    return key == outer or key.startswith(f"{outer}.")
 
 
 def shipped(package: str) -> list[str]:

@@ -39,10 +39,12 @@ def refuse_repeats(**lists: Sequence[object]) -> None:
 class Drawing(BaseModel):
     """How solutions are drawn. The fields become those of the sample steps."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-    temperature: float = 0.6
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+    temperature: float = Field(default=0.6, gt=0)
     """Divides the logits; 0.6 in Liu et al., 0.7 in Yuan et al."""
-    top_p: float = 0.95
+    top_p: float = Field(default=0.95, gt=0, le=1)
     """Only the likeliest tokens that together have so much probability are drawn; 1: all."""
 
     def read_as(self) -> dict[str, Any]:
@@ -64,7 +66,9 @@ class FewShot(Drawing):
 class Settings(BaseModel):
     """What every recipe has. Its steps' own settings are given under their names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     model: str
     """The base model: `embedded`, a hub id, a local folder or a .gguf file."""

@@ -316,7 +316,8 @@ def grid(table: Table) -> Grid:
     for number, name in enumerate(table.header):
         left = number == 0
         # Not min_width: rich adds that to columns it has already fitted, and crops the last.
-        width, side = (names, "left") if left else (None, "right")
+        side: Literal["left", "right"] = "left" if left else "right"
+        width = names if left else None
         drawn.add_column(Text(name), justify=side, width=width, overflow="fold")
     for cells in table.rows:
         drawn.add_row(*(Text(cell) for cell in cells))
