@@ -31,6 +31,17 @@ app = typer.Typer(
     ),
 )
 
+EXTRAS = {
+    **dict.fromkeys(("torch", "transformers", "accelerate", "datasets", "peft", "gguf"), "train"),
+    "safetensors": "train",
+    "vllm": "vllm",
+    "ray": "ray",
+    "httpx2": "openai",
+}
+"""The extra of pyproject.toml that brings a package."""
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+"""What the system says of a path that the user has no right to, or that is of another kind."""
+
 Assignments = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="Settings; dots reach one step."),
@@ -279,7 +290,17 @@ def main() -> None:
         app()
     except InputError as error:
         _fault(str(error))
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        _fault(
+            f"this needs the package {package}, which is not installed; "
+            f"pip install 'mathtune[{EXTRAS[package]}]'."
+        )
     except OSError as error:
+        if error.errno in REFUSED and error.filename:
+            _fault(f"{error.filename}: cannot be used ({(error.strerror or '').lower()}).")
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         _fault(

@@ -23,6 +23,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
@@ -256,7 +257,7 @@ def work(
             jsonl.write_json(run.folder / FORECAST, dict(forecast))
         try:
             run.work(recipe, redo=redo)
-        except InputError:
+        except (InputError, ModuleNotFoundError):
             if {path.name for path in run.folder.iterdir()} <= {PLAN, FORECAST, LOCK}:
                 shutil.rmtree(run.folder)  # no step has begun: nothing to continue
             raise
@@ -300,7 +301,7 @@ def execute(stage: Stage, folder: Path, *, name: str, redo: bool = False) -> Non
     meter = bill.Meter()
     try:
         metrics = _isolated(stage, folder) if _wants_isolation(stage) else stage.run(folder)
-    except InputError:
+    except (InputError, ModuleNotFoundError):
         if [path.name for path in folder.iterdir()] == [STARTED]:
             shutil.rmtree(folder)
         raise
@@ -388,6 +389,8 @@ def _prepare_folder(stage: Stage, folder: Path, mark: dict[str, Any], *, name: s
 def _wants_isolation(stage: Stage) -> bool:
     if not stage.on_device or processes.count() > 1:
         return False
+    if find_spec("torch") is None:
+        return False  # a server needs none; what does will say so
     import torch
 
     return torch.accelerator.is_available()

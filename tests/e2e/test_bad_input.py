@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def fails(
         cli.main()
     assert stopped.value.code == 2
     *before, last = capsys.readouterr().err.strip().splitlines()
-    assert all(re.fullmatch(r"\w+: \w+", line) for line in before), (
+    assert all(re.fullmatch(r"[\w-]+: \w+", line) for line in before), (
         before
     )  # a step's name, its stage
     assert last.startswith("error: ")
@@ -137,3 +138,38 @@ def test_faulty_problem_files(
     found = fails(["run", "quickstart", "data=p.jsonl", "--out", "run"], capsys, monkeypatch)
     assert sentence in found
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sample", "p.jsonl", "model=embedded", "--out", "out"],
+        ["run", "yuan2023-small", "data=p.jsonl", "--out", "out"],
+        ["solve", "What is 1 + 1?"],
+    ],
+)
+def test_without_torch_the_command_that_installs_it_is_named(
+    arguments: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [{**PROBLEM, "id": f"p{n}", "problem": f"What is {n} + 1?"} for n in range(20)]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    loaded = [name for name in sys.modules if name.startswith(("mathtune.engines", "mathtune.sol"))]
+    for name in loaded:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    found = fails(arguments, capsys, monkeypatch)
+    assert "needs the package torch, which is not installed; pip install 'mathtune[train]'" in found
+    assert not list(tmp_path.rglob("started.json"))
+
+
+def test_a_path_that_cannot_be_written_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    found = fails(["run", "quickstart", "--out", "file/sub"], capsys, monkeypatch)
+    assert found.endswith("file/sub: cannot be used (not a directory).")
