@@ -150,8 +150,8 @@ def problems(stage: Prepare) -> tuple[float, float, float]:
     """Training, validation and test problems that a prepare step will write, as far as is known."""
     known: tuple[float, float, float] = KNOWN.get(stage.source, DEFAULT)
     if stage.source == "arithmetic":
-        validation = 200 if stage.validation is None else stage.validation
-        known = stage.train, validation, 400 if stage.test is None else stage.test
+        held_out = 200 if stage.validation is None else stage.validation
+        known = stage.train, held_out, 400 if stage.test is None else stage.test
     if stage.limit is None:
         return known
     if isinstance(stage.limit, int):
