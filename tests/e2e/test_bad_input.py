@@ -44,7 +44,7 @@ def fails(
         (["run", "quickstart", "data=math", "split=prm80k"], "no split 'prm80k'"),
         (["run", "quickstart", "model=./nothing"], "nothing"),
         (["run", "quickstart", "data=none.jsonl"], "none.jsonl"),
-        (["run", "quickstart", "n=0"], "n: found 0; input should be greater than 0"),
+        (["run", "quickstart", "n=0"], "n: found 0; input should be greater than or equal to 1"),
         (["run", "quickstart", "n=true"], "n: found true; input should be a number"),
         (["run", "quickstart", "how.temperature=-1"], "how.temperature: found -1"),
         (["run", "quickstart", "how.top_p=2"], "how.top_p: found 2"),

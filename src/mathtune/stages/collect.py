@@ -126,7 +126,8 @@ class Collect(Stage[Path]):
         if not counts["rows"]:
             raise InputError(
                 f"{sources[0][1][0]}: no problem has both a right and a wrong solution "
-                f"({counts['only_right']} only right, {counts['only_wrong']} only wrong)."
+                f"({counts['only_right']} only right, {counts['only_wrong']} only wrong, "
+                f"{counts['neither']} without any answer)."
             )
         return {**dict(counts), **near}
 
