@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ RUN = [page for page in PAGES if commands(page, marked="sh run")]
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_in: Callable[[Path], Path]) -> Path:
     """A folder with the files that the guides call the reader's own."""
     problems = [
         {"question": f"What is {n} + 1?", "target": f"{n + 1}", "steps": f"#### {n + 1}"}
@@ -63,7 +64,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mine.yaml").write_text(dict(FENCE.findall(guide))["yaml"])
     study = settings.read("scaling-small", [], beside="mathtune.recipes")
     for model in (study["model"], *study["models"]):  # by `make ladder`
-        (tmp_path / model).mkdir(parents=True)
+        stand_in(tmp_path / model)
     (tmp_path / study["text"]).touch()
     monkeypatch.chdir(tmp_path)
     return tmp_path

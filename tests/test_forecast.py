@@ -9,7 +9,8 @@ import pytest
 from mathtune import embedded
 from mathtune.engines import models
 from mathtune.forecast import PROBLEM, SOLUTION, Forecast, document, problems, size_of, table
-from mathtune.run import Run
+from mathtune.recipes import resolve
+from mathtune.run import Run, run_recipe
 from mathtune.stages.bits import shape
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
@@ -26,7 +27,7 @@ def test_a_models_size_is_read_from_its_folder_or_name() -> None:
     assert found.parameters == counted["without_embeddings"]
     assert (found.layers, found.width) == (counted["layers"], counted["width"])
     assert size_of("org/model-x") is None
-    assert size_of("models/ladder/64x4-8M") is None
+    assert size_of("no/such/64x4-8M") is None
 
 
 def test_flops_of_a_plan_by_hand(tmp_path: Path) -> None:
@@ -71,5 +72,25 @@ def test_steps_of_models_of_unknown_size_are_not_in_the_document(tmp_path: Path)
 
 def test_sizes_of_sources() -> None:
     assert problems(Prepare(source="arithmetic", train=50, test=20)) == (50, 200, 20)
+    assert problems(Prepare(source="arithmetic", train=50, test=20, limit=30)) == (30, 30, 20)
     assert problems(Prepare(source="gsm8k")) == (7473, 0, 1319)
     assert problems(Prepare(source="gsm8k", limit={"train": 10})) == (10, 0, 1319)
+
+
+def test_every_shape_of_liu2023_has_a_bill(tmp_path: Path) -> None:
+    """Halves of the training problems, joint losses, exemplars, further models."""
+    found = resolve("liu2023-tables", config=None, assignments=[])
+    run = run_recipe(
+        found.compose,
+        name=found.name,
+        folder=tmp_path / "run",
+        overrides=found.overrides,
+        dry_run=True,
+    )
+    halves = run.steps["halves"].stage
+    assert table(run, speed=1e12).row_count > 30
+    forecast = Forecast()
+    for name, step in run.steps.items():
+        forecast.read(step.stage, run.folder / name)
+    first, second = halves.outputs(run.folder / "halves")
+    assert forecast.rows[first.problems] == forecast.rows[second.solutions] == 30

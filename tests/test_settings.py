@@ -63,3 +63,22 @@ def test_faulty_names_and_assignments() -> None:
         settings.read("none", [], beside="mathtune.recipes")
     with pytest.raises(InputError, match="'n 8': not a setting"):
         settings.read(None, ["n 8"], beside=None)
+
+
+def test_a_group_may_be_given_by_its_head(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    heads = {"data": "source"}
+    path.write_text("data: {source: math, split: prm800k}\n")
+
+    def data(*assignments: str) -> Any:
+        return settings.read(str(path), assignments, beside=None, heads=heads)["data"]
+
+    assert data("data.limit=5") == {"source": "math", "split": "prm800k", "limit": 5}
+    assert data("data=gsm8k", "data.limit=5") == {"source": "gsm8k", "limit": 5}
+    assert data("data.limit=5", "data=gsm8k") == {"limit": 5, "source": "gsm8k"}
+    assert data("data.source=gsm8k") == {"source": "gsm8k"}
+    assert data("data={source: gsm8k, limit: 5}") == {"source": "gsm8k", "limit": 5}
+    path.write_text("data: math\ndata.limit: 3\n")
+    assert data("data.test=2") == {"source": "math", "limit": 3, "test": 2}
+    with pytest.raises(InputError, match=r"n: set as a whole and in parts \(x\)"):
+        settings.read(None, ["n=1", "n.x=2"], beside=None)

@@ -14,7 +14,7 @@ from rich.markup import escape
 from mathtune import settings, trackers
 from mathtune.errors import InputError
 from mathtune.progress import console, output, say
-from mathtune.recipes import RECIPES, resolve
+from mathtune.recipes import RECIPES, resolve, settings_of
 from mathtune.run import planned, work
 from mathtune.stage_commands import Config, Extract, OnRay, ReportTo, interruptible, with_ray
 from mathtune.stage_commands import app as stages
@@ -30,6 +30,17 @@ app = typer.Typer(
         "and measure honestly what it gained."
     ),
 )
+
+EXTRAS = {
+    **dict.fromkeys(("torch", "transformers", "accelerate", "datasets", "peft", "gguf"), "train"),
+    "safetensors": "train",
+    "vllm": "vllm",
+    "ray": "ray",
+    "httpx2": "openai",
+}
+"""The extra of pyproject.toml that brings a package."""
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+"""What the system says of a path that the user has no right to, or that is of another kind."""
 
 Assignments = Annotated[
     list[str] | None,
@@ -84,17 +95,19 @@ def run(
 
     mathtune run quickstart n=16 ssft.learning_rate=3e-4 --out runs/small
     """
-    found = resolve(recipe, config=config, assignments=with_ray(ray, assignments or []))
     from mathtune import forecast, report
     from mathtune.overview import plan_table
 
     folder = (out or Path("runs") / recipe).absolute()
+    given = with_ray(ray, assignments or [])
     again = frozenset(redo or ())
-    trackers.require(found.report_to)
     with interruptible():
-        steps = planned(
-            found.compose, name=found.name, folder=folder, overrides=found.overrides, redo=again
-        )
+        with settings.placed(settings_of(recipe, config), given, beside="mathtune.recipes"):
+            found = resolve(recipe, config=config, assignments=given)
+            trackers.require(found.report_to)
+            steps = planned(
+                found.compose, name=found.name, folder=folder, overrides=found.overrides, redo=again
+            )
         if dry_run:
             output.print(plan_table(steps))
             output.print(forecast.table(steps, speed=found.speed))
@@ -277,7 +290,17 @@ def main() -> None:
         app()
     except InputError as error:
         _fault(str(error))
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        _fault(
+            f"this needs the package {package}, which is not installed; "
+            f"pip install 'mathtune[{EXTRAS[package]}]'."
+        )
     except OSError as error:
+        if error.errno in REFUSED and error.filename:
+            _fault(f"{error.filename}: cannot be used ({(error.strerror or '').lower()}).")
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         _fault(

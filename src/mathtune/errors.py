@@ -13,3 +13,16 @@ class InputError(Exception):
         Traceback (most recent call last):
         mathtune.errors.InputError: train.jsonl, line 3, field 'answer': missing; expected a string.
     """
+
+
+class SettingError(InputError):
+    """A setting that cannot be used; `key` is its dotted name, by which the settings' file is read.
+
+    Example:
+        >>> SettingError("ssft.epochs", "found 0; input should be greater than 0.").key
+        'ssft.epochs'
+    """
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: {reason}")
+        self.key = key

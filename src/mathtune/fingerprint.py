@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mathtune.stage import Free, Input, Stage
+from mathtune.stage import Free, Input, Model, Stage
 
 UNREAD = {"started.json", "step.json", "metrics.json.partial", ".lock"}
 """Files of a step's folder that are not results: they hold times and hosts."""
@@ -37,6 +37,14 @@ def inputs(stage: Stage) -> Iterator[str | Path]:
     """Everything the stage reads: paths, and names of models or data that may be paths."""
     for name in _input_fields(type(stage)):
         yield from _leaves(getattr(stage, name))
+
+
+def models(stage: Stage) -> Iterator[str]:
+    """The models that the stage reads, by the names they were given."""
+    for name, field in type(stage).model_fields.items():
+        value = getattr(stage, name)
+        if value is not None and any(isinstance(mark, Model) for mark in field.metadata):
+            yield value
 
 
 def differences(finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

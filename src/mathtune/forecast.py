@@ -22,6 +22,7 @@ from mathtune.report.cost import Size, read_size
 from mathtune.run import Run
 from mathtune.scaling import sampling_flops, training_flops
 from mathtune.stages.collect import Collect
+from mathtune.stages.halve import Halve
 from mathtune.stages.part import Part
 from mathtune.stages.prepare import Prepare
 from mathtune.stages.sample import Sample
@@ -56,6 +57,10 @@ class Forecast:
             ):
                 self.rows[path] = size
             self.rows[outputs.solutions] = sizes[0]
+        elif isinstance(stage, Halve):
+            for half in outputs:
+                self.rows[half.problems] = self._rows([stage.problems]) / 2
+                self.rows[half.solutions] = self._rows([stage.solutions]) / 2
         elif isinstance(stage, Part):
             self.rows[outputs] = max(1, stage.fraction * self._rows([stage.examples]))
         elif isinstance(stage, Collect):
@@ -143,10 +148,10 @@ def table(run: Run, *, speed: float) -> Table:
 
 def problems(stage: Prepare) -> tuple[float, float, float]:
     """Training, validation and test problems that a prepare step will write, as far as is known."""
+    known: tuple[float, float, float] = KNOWN.get(stage.source, DEFAULT)
     if stage.source == "arithmetic":
-        validation = 200 if stage.validation is None else stage.validation
-        return stage.train, validation, 400 if stage.test is None else stage.test
-    known = KNOWN.get(stage.source, DEFAULT)
+        held_out = 200 if stage.validation is None else stage.validation
+        known = stage.train, held_out, 400 if stage.test is None else stage.test
     if stage.limit is None:
         return known
     if isinstance(stage.limit, int):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import os
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -51,6 +53,8 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
     try:
         with open_bytes(path) as stream:
             for number, line in enumerate(stream, start=1):
+                if number == 1:
+                    line = line.removeprefix(codecs.BOM_UTF8)  # as some Windows programs begin
                 if line.strip():
                     yield number, line
     except FileNotFoundError:
@@ -133,4 +137,12 @@ def _reason(error: Exception, kind: type) -> str:
     if " - at `$." in text:
         message, _, field = text.partition(" - at `$.")
         return f"field '{field.rstrip('`')}': {message[0].lower() + message[1:]}."
+    shape = re.match(r"Object (contains unknown|missing required) field `(.*)`$", text)
+    if shape is not None:
+        what = "unknown" if shape[1] == "contains unknown" else "missing"
+        return f"field '{shape[2]}': {what}; {kind.__name__} rows have {', '.join(_fields(kind))}."
     return f"not a {kind.__name__} row: {text[0].lower() + text[1:]}."
+
+
+def _fields(kind: type) -> tuple[str, ...]:
+    return kind.__struct_fields__ if issubclass(kind, msgspec.Struct) else ()

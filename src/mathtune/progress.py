@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from types import TracebackType
 
@@ -14,7 +16,10 @@ from mathtune import processes
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 """Where work speaks of itself: standard error."""
-output = Console(highlight=False)
+WIDE = 120
+"""Characters in a line of a file or pipe: the tables fit without folded cells."""
+_plain = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+output = Console(highlight=False, width=WIDE if _plain else None)
 """Where results go: standard output."""
 
 SECONDS_BETWEEN_LINES = 15.0

@@ -23,15 +23,20 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from mathtune import bill, jsonl, processes, provenance
-from mathtune.errors import InputError
-from mathtune.fingerprint import differences, fingerprint, growth, inputs, settings
+from mathtune.engines import places
+from mathtune.engines.settings import EngineSettings
+from mathtune.errors import InputError, SettingError
+from mathtune.fingerprint import differences, fingerprint, growth, inputs, models, settings
 from mathtune.progress import say
-from mathtune.stage import PLAN, Stage
+from mathtune.stage import PLAN, Stage, fault
 from mathtune.version import __version__
 
 Handle = TypeVar("Handle")
@@ -118,7 +123,8 @@ class Run:
         for name, given in self._overrides.items():
             # `ray` is given to all the stages that know it, also those that this recipe lacks.
             if name not in names and name not in kinds and given.keys() != {"ray"}:
-                raise InputError(f"{name}: no such step or setting; steps are {', '.join(names)}.")
+                known = ", ".join(names)
+                raise SettingError(name, f"no such step or setting; steps are {known}.")
         for name in sorted(redo):
             if name not in self.steps:
                 known = ", ".join(self.steps)
@@ -129,6 +135,10 @@ class Run:
                     raise InputError(
                         f"{path}: no such file or folder; step {step.name!r} reads it."
                     )
+            served = isinstance(step.stage, EngineSettings) and step.stage.engine == "openai"
+            for name in () if served else models(step.stage):
+                if not self._inside(name):
+                    places.source(name)
         grown = self._grown(redo)
         again = self._hanging_on(redo | grown)
         costly = [n for n in again if self.steps[n].stage.costly and self._finished(n)]
@@ -222,7 +232,10 @@ def planned(
     if processes.count() > 1:
         _refuse_processes(None)
     run = Run(folder, overrides=overrides)
-    recipe(run)
+    try:
+        recipe(run)
+    except ValidationError as error:
+        raise fault(error, where=error.title.lower()) from None
     refuse_other_recipe(folder, name)
     run.check(redo)
     return run
@@ -242,7 +255,12 @@ def work(
         jsonl.write_json(run.folder / PLAN, plan(run, name))
         if forecast is not None:
             jsonl.write_json(run.folder / FORECAST, dict(forecast))
-        run.work(recipe, redo=redo)
+        try:
+            run.work(recipe, redo=redo)
+        except (InputError, ModuleNotFoundError):
+            if {path.name for path in run.folder.iterdir()} <= {PLAN, FORECAST, LOCK}:
+                shutil.rmtree(run.folder)  # no step has begun: nothing to continue
+            raise
 
 
 def plan(run: Run, recipe: str) -> dict[str, Any]:
@@ -283,7 +301,7 @@ def execute(stage: Stage, folder: Path, *, name: str, redo: bool = False) -> Non
     meter = bill.Meter()
     try:
         metrics = _isolated(stage, folder) if _wants_isolation(stage) else stage.run(folder)
-    except InputError:
+    except (InputError, ModuleNotFoundError):
         if [path.name for path in folder.iterdir()] == [STARTED]:
             shutil.rmtree(folder)
         raise
@@ -371,6 +389,8 @@ def _prepare_folder(stage: Stage, folder: Path, mark: dict[str, Any], *, name: s
 def _wants_isolation(stage: Stage) -> bool:
     if not stage.on_device or processes.count() > 1:
         return False
+    if find_spec("torch") is None:
+        return False  # a server needs none; what does will say so
     import torch
 
     return torch.accelerator.is_available()

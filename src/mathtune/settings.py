@@ -10,14 +10,15 @@ A recipe's settings are its own fields and, under a step's or a stage's name, th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mathtune.errors import InputError
+from mathtune.errors import InputError, SettingError
 
 
 class _Loader(yaml.SafeLoader):
@@ -50,10 +51,19 @@ _Loader.add_implicit_resolver(
 )
 
 
-def read(name: str | None, assignments: Sequence[str], *, beside: str | None) -> dict[str, Any]:
+def read(
+    name: str | None,
+    assignments: Sequence[str],
+    *,
+    beside: str | None,
+    heads: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """The settings of `--config NAME|FILE` with `key=value` assignments over them, nested.
 
-    `beside` is the package that ships named settings as `NAME.yaml`.
+    `beside` is the package that ships named settings as `NAME.yaml`. `heads` names, for groups of
+    settings, the one that a lone text stands for: with {"data": "source"}, `data=gsm8k` is
+    `data.source=gsm8k`. An assignment to it leaves out all that the file says of the group: sizes
+    and splits were those of the file's own source.
 
     Raises:
         InputError: no such file or name, no valid YAML, or an assignment without `=`.
@@ -62,14 +72,18 @@ def read(name: str | None, assignments: Sequence[str], *, beside: str | None) ->
         >>> read(None, ["ssft.learning_rate=3e-4", "n=8"], beside=None)
         {'ssft': {'learning_rate': 0.0003}, 'n': 8}
     """
-    settings = parse(_text(name, beside), where=name) if name else {}
-    settings = nested(settings)
+    heads = heads or {}
+    settings = nested(parse(_text(name, beside), where=name) if name else {}, heads=heads)
+    given: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals or not key:
             raise InputError(f"{assignment!r}: not a setting; expected key=value.")
-        settings = merged(settings, nested({key: value_of(value, where=key)}))
-    return settings
+        given = merged(given, nested({key: value_of(value, where=key)}, heads=heads))
+    for group, head in heads.items():
+        if isinstance(given.get(group), Mapping) and head in given[group]:
+            settings.pop(group, None)
+    return merged(settings, given)
 
 
 def parse(text: str, *, where: str) -> dict[str, Any]:
@@ -102,16 +116,22 @@ def value_of(text: str, *, where: str) -> Any:
         raise InputError(f"{where}: no valid value: {' '.join(str(error).split())}.") from None
 
 
-def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Unfold dotted keys.
+def nested(
+    settings: Mapping[str, Any], *, heads: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Unfold dotted keys, and texts given for a group that has a head (see `read`).
 
     Example:
         >>> nested({"ssft.epochs": 2, "ssft": {"seed": 1}})
         {'ssft': {'epochs': 2, 'seed': 1}}
+        >>> nested({"data": "gsm8k", "data.limit": 9}, heads={"data": "source"})
+        {'data': {'source': 'gsm8k', 'limit': 9}}
     """
     tree: dict[str, Any] = {}
     for key, value in settings.items():
         inner = nested(value) if isinstance(value, Mapping) else value
+        if heads and key in heads and isinstance(value, str):
+            inner = {heads[key]: value}
         for part in reversed(key.split(".")):
             inner = {part: inner}
         tree = merged(tree, inner)
@@ -132,6 +152,48 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
             value = merged(result[key], value)
         result[key] = value
     return result
+
+
+@contextmanager
+def placed(name: str | None, assignments: Sequence[str], *, beside: str | None) -> Iterator[None]:
+    """Add file and line to the fault of a setting that `--config NAME|FILE` gave.
+
+    Raises:
+        InputError: in place of a SettingError whose key stands in the file and in no assignment.
+    """
+    try:
+        yield
+    except SettingError as error:
+        asked = {assignment.partition("=")[0] for assignment in assignments}
+        given = any(_leads(key, error.key) or _leads(error.key, key) for key in asked)
+        line = _line(_text(name, beside), error.key) if name and not given else None
+        if line is None:
+            raise
+        raise InputError(f"{name}, line {line}: {error}") from None
+
+
+def _line(text: str, key: str) -> int | None:
+    """The line of the dotted `key`, or of what it lies in; None where the file has nothing of it.
+
+    Example:
+        >>> _line("n: 3\nssft:\n  epochs: 0\ntrain.seed: x\n", "ssft.epochs")
+        3
+        >>> _line("n: 3\ntrain.seed: x\n", "train.seed")
+        2
+    """
+    node, line = yaml.compose(text, Loader=_Loader), None
+    while isinstance(node, yaml.MappingNode):
+        inner = None
+        for name, value in node.value:
+            if _leads(name.value, key):
+                line, inner = name.start_mark.line + 1, value
+                rest = key[len(name.value) + 1 :]
+        node, key = inner, rest if inner is not None else key
+    return line
+
+
+def _leads(outer: str, key: str) -> bool:
+    return key == outer or key.startswith(f"{outer}.")
 
 
 def shipped(package: str) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from mathtune.errors import InputError
+from mathtune.errors import SettingError
 
 PLAN = "plan.json"
 """The file that makes a folder a run: every step of the recipe, written before work starts."""
@@ -16,6 +16,10 @@ PLAN = "plan.json"
 
 class Input:
     """Marks a field that names something read: its content, not its path, is fingerprinted."""
+
+
+class Model(Input):
+    """Marks a field that names a model: a path must be one, which is checked before any work."""
 
 
 class Free:
@@ -32,7 +36,7 @@ File = Annotated[Path, Input()]
 """A file or folder that a stage reads."""
 Columns = Annotated[tuple[Path, ...], BeforeValidator(_as_tuple), Input()]
 """Files read together; `a.jsonl,b.jsonl` on the command line."""
-ModelName = Annotated[str, Input()]
+ModelName = Annotated[str, Model()]
 """`embedded`, a hub id, a local folder or a .gguf file."""
 
 Handle = TypeVar("Handle", covariant=True)
@@ -46,7 +50,9 @@ class Stage(BaseModel, Generic[Handle]):
     may find what an interrupted run of the same fingerprint left, and continues from there.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
     revision: ClassVar[int] = 1
     on_device: ClassVar[bool] = False
     """Whether it holds an accelerator's memory: a run gives it a process of its own there."""
@@ -77,7 +83,7 @@ class Stage(BaseModel, Generic[Handle]):
         """A copy with some fields set, validated; a mapping is merged into a nested config.
 
         Raises:
-            InputError: an unknown field or a value of the wrong type, named as `where.field`.
+            SettingError: an unknown field or a value of the wrong type, named as `where.field`.
         """
         values = {name: getattr(self, name) for name in type(self).model_fields}
         for name, value in changes.items():
@@ -108,24 +114,68 @@ def validated(kind: type[Config], values: Mapping[str, Any], *, where: str = "")
     """Make a config of `kind`, its first fault told in one sentence.
 
     Raises:
-        InputError: an unknown or missing key, or a value of the wrong type.
+        SettingError: an unknown or missing key, or a value of the wrong type.
 
     Example:
         >>> class Point(BaseModel, extra="forbid"):
         ...     x: int
         >>> validated(Point, {"x": [1]}, where="point")
         Traceback (most recent call last):
-        mathtune.errors.InputError: point.x: found [1]; input should be a valid integer.
+        mathtune.errors.SettingError: point.x: found [1]; input should be a valid integer.
     """
     try:
-        return kind.model_validate(dict(values))
+        config = kind.model_validate(dict(values))
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in ((where,) if where else ()) + fault["loc"])
-        if fault["type"] == "extra_forbidden":
-            fields = ", ".join(kind.model_fields)
-            raise InputError(f"{key}: no such setting; settings are {fields}.") from None
-        if fault["type"] == "missing":
-            raise InputError(f"{key}: missing; this setting has no default.") from None
-        reason = fault["msg"][0].lower() + fault["msg"][1:]
-        raise InputError(f"{key}: found {fault['input']!r}; {reason}.") from None
+        raise fault(error, kind, where=where) from None
+    _refuse_yes_and_no(config, values, where=where)
+    return config
+
+
+def fault(
+    error: ValidationError, kind: type[BaseModel] | None = None, *, where: str = ""
+) -> SettingError:
+    """The first fault that pydantic found in a config of `kind`, in one sentence.
+
+    A config's own check of several fields raises ValueError("field: what is wrong").
+    """
+    errors = error.errors()
+    first = max(errors, key=lambda e: len(e["loc"]) if e["loc"][:1] == errors[0]["loc"][:1] else 0)
+    parts = ((where,) if where else ()) + tuple(filter(_named, first["loc"]))
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error" and not first["loc"]:
+        name, _, reason = reason.partition(": ")
+        return SettingError(".".join((*map(str, parts), name)), f"{reason}.")
+    key = ".".join(map(str, parts))
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(_inside(kind, first["loc"][:-1]))
+        return SettingError(key, f"no such setting; settings are {known}.")
+    if first["type"] == "missing":
+        return SettingError(key, "missing; this setting has no default.")
+    return SettingError(key, f"found {first['input']!r}; {reason[0].lower()}{reason[1:]}.")
+
+
+def _inside(kind: Any, parts: tuple[int | str, ...]) -> list[str]:
+    """The settings of the config that `parts` lead to."""
+    for part in parts:
+        if part not in kind.model_fields:
+            break  # a part that names a type of a union
+        annotation = kind.model_fields[part].annotation
+        types = (annotation, *get_args(annotation))
+        kind = next((inner for inner in types if hasattr(inner, "model_fields")), kind)
+    return list(kind.model_fields)
+
+
+def _named(part: int | str) -> bool:
+    """Whether a part of pydantic's path names a setting, and not the type of a union it tried."""
+    return isinstance(part, int) or (part.isidentifier() and part not in ("int", "float", "str"))
+
+
+def _refuse_yes_and_no(config: BaseModel, values: Mapping[str, Any], *, where: str) -> None:
+    """Raise where true or false was given for a number; pydantic takes them for 1 and 0."""
+    for name, value in values.items():
+        found = getattr(config, name, None)
+        key = f"{where}.{name}" if where else name
+        if isinstance(value, bool) and isinstance(found, int | float) and found is not value:
+            raise SettingError(key, f"found {str(value).lower()}; input should be a number.")
+        if isinstance(value, Mapping) and isinstance(found, BaseModel):
+            _refuse_yes_and_no(found, value, where=key)

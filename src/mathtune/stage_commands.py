@@ -119,7 +119,8 @@ def run_stage(
     """Execute one stage on plain files; its folder is skipped and resumed as a recipe's step is."""
     if arguments and "=" not in arguments[0]:
         arguments = [f"{positional}={arguments[0]}", *arguments[1:]]
-    stage = validated(kind, settings.read(config, arguments, beside=None))
+    with settings.placed(config, arguments, beside=None):
+        stage = validated(kind, settings.read(config, arguments, beside=None))
     if out is None:
         raise InputError(f"mathtune {kind.kind()}: --out is missing; expected the folder to write.")
     for path in inputs(stage):

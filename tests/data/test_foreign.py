@@ -40,6 +40,14 @@ SHAPES = {
         {"problem_id": "p", "samples": ["a", "b"], "gold_answer": 5},
         [("p", "a", "5"), ("p", "b", "5")],
     ),
+    "samples": (
+        {"problem_id": "p", "index": 0, "sample": "a", "gold_answer": 5, "score": 0.5},
+        [("p", "a", "5")],
+    ),
+    "our rows with golds": (
+        {"problem_id": "p", "index": 0, "text": "a", "gold_answer": "5", "score": 0.5},
+        [("p", "a", "5")],
+    ),
     "responses": (
         {"question": "q", "ground_truth": "5", "outputs": [{"response": "a", "label": 1}]},
         [("q", "a", "5")],
@@ -101,12 +109,13 @@ def test_broken_lines_are_reported_with_their_number(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     good = json.dumps({"generation": "3", "expected_answer": "3", "id": 1})
     lines = [good, "{torn", "[1]", json.dumps({"generation": None, "expected_answer": "3"}),
-             json.dumps({"generation": "3"}), good]  # fmt: skip
+             json.dumps({"generation": "3"}), good,
+             json.dumps({"generation": "3", "expected_answer": " "})]  # fmt: skip
     path.write_text("\n".join(lines))
     found: list[str] = []
     assert [sample.line for sample in read_foreign(path, report=found.append)] == [1, 6]
     assert [sentence.split(": ")[0] for sentence in found] == [
-        f"{path}, line {number}" for number in (2, 3, 4, 5)
+        f"{path}, line {number}" for number in (2, 3, 4, 5, 7)
     ]
     with pytest.raises(InputError, match="line 2: not valid JSON"):
         list(read_foreign(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def fails(
         cli.main()
     assert stopped.value.code == 2
     *before, last = capsys.readouterr().err.strip().splitlines()
-    assert all(re.fullmatch(r"\w+: \w+", line) for line in before), (
+    assert all(re.fullmatch(r"[\w-]+: \w+", line) for line in before), (
         before
     )  # a step's name, its stage
     assert last.startswith("error: ")
@@ -43,6 +44,21 @@ def fails(
         (["run", "quickstart", "data=math", "split=prm80k"], "no split 'prm80k'"),
         (["run", "quickstart", "model=./nothing"], "nothing"),
         (["run", "quickstart", "data=none.jsonl"], "none.jsonl"),
+        (["run", "quickstart", "n=0"], "n: found 0; input should be greater than or equal to 1"),
+        (["run", "quickstart", "n=true"], "n: found true; input should be a number"),
+        (["run", "quickstart", "how.temperature=-1"], "how.temperature: found -1"),
+        (["run", "quickstart", "how.top_p=2"], "how.top_p: found 2"),
+        (["run", "quickstart", "train.learning_rate=inf"], "train.learning_rate: found 'inf'"),
+        (["run", "quickstart", "limit=-1"], "data.limit: found -1"),
+        (["run", "quickstart", "limit=0"], "arithmetic: no training problem is left"),
+        (["run", "quickstart", "model=../{0}"], "model '../{0}': the folder has no config.json"),
+        (["run", "quickstart", "limit={train: -1}"], "data.limit.train: found -1"),
+        (["run", "quickstart", "ssft.lora.x=1"], "no such setting; settings are rank, alpha"),
+        (["run", "quickstart", "data=3"], "data: found 3"),
+        (["run", "quickstart", "how.x=1"], "how.x: no such setting; settings are temperature"),
+        (["run", "liu2023", "model=embedded", "data=arithmetic", "few_shot=[x]"], "few_shot: no"),
+        (["run", "scaling", "model=embedded", "data=a.jsonl"], "a.jsonl: no such file"),
+        (["run", "liu2023", "model=embedded", "others=[..]"], "model '..': the folder has no conf"),
         (["status", "."], "no run here"),
         (["sample", "none.jsonl", "model=embedded", "--out", "out"], "none.jsonl: no such file"),
         (["sample", "model=embedded", "--out", "out"], "problems: missing"),
@@ -56,8 +72,43 @@ def test_one_sentence_and_nothing_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert sentence in fails(arguments, capsys, monkeypatch)
-    assert not list(tmp_path.iterdir())
+    filled = [argument.replace("{0}", tmp_path.name) for argument in arguments]
+    assert sentence.replace("{0}", tmp_path.name) in fails(filled, capsys, monkeypatch)
+    assert not list(tmp_path.rglob("*.json*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("n: 4\nm: 3\n", "s.yaml, line 2: m: no such setting"),
+        ("# sizes\nn: many\n", "s.yaml, line 2: n: found 'many'"),
+        ("ssft:\n  seed: 1\n  epochs: 0\n", "s.yaml, line 3: ssft.epochs: found 0"),
+        ("ssft.epoch: 3\n", "s.yaml, line 1: ssft.epoch: no such setting"),
+        ("n: 4\nsfft: {epochs: 1}\n", "s.yaml, line 2: sfft: no such step"),
+        ("data: {limit: x}\n", "s.yaml, line 1: data.limit: found 'x'"),
+        ("sample: {top_p: .nan}\n", "s.yaml, line 1: sample.top_p: found nan"),
+    ],
+)
+def test_a_faulty_settings_file_is_named_with_its_line(
+    text: str,
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.yaml").write_text(text)
+    assert sentence in fails(["run", "quickstart", "--config", "s.yaml"], capsys, monkeypatch)
+    assert [path.name for path in tmp_path.iterdir()] == ["s.yaml"]
+
+
+def test_the_line_is_not_named_where_the_command_line_is_at_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.yaml").write_text("n: 4\n")
+    found = fails(["run", "quickstart", "--config", "s.yaml", "n=x"], capsys, monkeypatch)
+    assert found.startswith("error: n: found 'x'")
 
 
 @pytest.mark.parametrize(
@@ -84,3 +135,41 @@ def test_faulty_problem_files(
     assert "p.jsonl" in found
     assert sentence in found
     assert not (tmp_path / "out").exists()
+    found = fails(["run", "quickstart", "data=p.jsonl", "--out", "run"], capsys, monkeypatch)
+    assert sentence in found
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sample", "p.jsonl", "model=embedded", "--out", "out"],
+        ["run", "yuan2023-small", "data=p.jsonl", "--out", "out"],
+        ["solve", "What is 1 + 1?"],
+    ],
+)
+def test_without_torch_the_command_that_installs_it_is_named(
+    arguments: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [{**PROBLEM, "id": f"p{n}", "problem": f"What is {n} + 1?"} for n in range(20)]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    loaded = [name for name in sys.modules if name.startswith(("mathtune.engines", "mathtune.sol"))]
+    for name in loaded:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    found = fails(arguments, capsys, monkeypatch)
+    assert "needs the package torch, which is not installed; pip install 'mathtune[train]'" in found
+    assert not list(tmp_path.rglob("started.json"))
+
+
+def test_a_path_that_cannot_be_written_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    found = fails(["run", "quickstart", "--out", "file/sub"], capsys, monkeypatch)
+    assert found.endswith("file/sub: cannot be used (not a directory).")

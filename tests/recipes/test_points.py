@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -50,10 +51,10 @@ def test_yuan2023_has_every_set_beside_its_control_from_the_base(tmp_path: Path)
     assert len(set(study(run).points.values())) == len(kinds)  # none is taken for another's seed
 
 
-def test_scaling_crosses_bases_parts_and_seeds(tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    for folder in (one, two):
-        folder.mkdir()
+def test_scaling_crosses_bases_parts_and_seeds(
+    tmp_path: Path, stand_in: Callable[[Path], Path]
+) -> None:
+    one, two = stand_in(tmp_path / "one"), stand_in(tmp_path / "two")
     run = planned(
         tmp_path / "run", "scaling", f"model={one}", f"models=[{two}]", "fractions=[1,0.5,0.25]",
         "k=4", "ks=[1]", "seeds=[3,4]",

@@ -110,6 +110,10 @@ def test_every_figure_is_drawn_and_a_run_without_a_study_has_none() -> None:
         "study-diversity",
     }  # fmt: skip
     assert study_figures.draw(Results("x", [])) == {}
+    found = results()
+    for row in found.steps[0].metrics["points"]:
+        row.update({key: 0.0 for key in ("correct", "paths") if row.get(key) is not None})
+    assert "study-samples" in study_figures.draw(found)  # and no warning: none was right
     assert study.tables(Results("x", [])) == []
 
 

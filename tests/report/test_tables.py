@@ -10,7 +10,7 @@ from rich.console import Console
 from mathtune.report import figures, terminal
 from mathtune.report.gap import closed
 from mathtune.report.results import Results, read_run
-from mathtune.report.tables import Table, accuracy_tables, markdown, models, reranked
+from mathtune.report.tables import Table, accuracy_tables, grid, markdown, models, reranked
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,20 @@ def test_the_terminal_shows_them(run_folder: Path) -> None:
     text = console.file.getvalue()
     for word in ("Models", "ssft", "RR.All", "60.0 [", "CPU s"):
         assert word in text
+
+
+def test_a_narrow_terminal_folds_cells_and_loses_none() -> None:
+    """A table of many columns at 80 characters: every character of every cell is there."""
+    header = ("scores of", *(f"AUC within problems {column}" for column in "abcdef"))
+    cells = ("validation-likelihood", *(f"0.{column}11 [0.333, 1.000]" for column in range(1, 7)))
+    console = Console(width=80, file=StringIO())
+    console.print(grid(Table("T", header, [cells])))
+    assert isinstance(console.file, StringIO)
+    text = console.file.getvalue()
+    assert all(f"0.{column}11" in text for column in range(1, 7))
+    assert text.count("1.000]") == 6
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
 
 
 def test_markdown_keeps_bars_in_their_cell() -> None:

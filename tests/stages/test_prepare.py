@@ -140,6 +140,20 @@ def test_a_limit_is_a_count_for_a_known_split(limit: Any) -> None:
         Prepare(limit=limit)
 
 
+def test_a_file_has_no_splits_and_few_problems_are_not_split(tmp_path: Path) -> None:
+    source = tmp_path / "a.jsonl"
+    source.write_text('{"problem": "1?", "answer": "1"}\n')
+    with pytest.raises(InputError, match=r"split: .*a\.jsonl is one file, without splits"):
+        Prepare(source=str(source), split="dev")
+    with pytest.raises(InputError, match="subset: found 'main' with source 'arithmetic'"):
+        Prepare(subset="main")
+    with pytest.raises(InputError, match="1 problems, a tenth of which would be for test"):
+        prepared(tmp_path / "out", source=str(source))
+    (tmp_path / "whole").mkdir()
+    found = Prepare(source=str(source), test=0, validation=0).run(tmp_path / "whole")
+    assert [found[split]["problems"] for split in ("train", "validation", "test")] == [1, 0, 0]
+
+
 def test_nothing_is_written_when_the_source_is_bad(tmp_path: Path) -> None:
     source = tmp_path / "a.jsonl"
     source.write_text('{"problem": "1?", "answer": "1"}\n{"problem": "2?"}\n')

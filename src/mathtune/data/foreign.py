@@ -8,6 +8,7 @@ A line is one sample or one problem with a list of samples. Shapes that are know
     TRL                      {"prompt": [...], "completion": [{"content": "..."}], "solution": "18"}
     lists per problem        {"problem_id": "a", "samples": ["...", "..."], "gold_answer": "18",
                               "scores": [0.9, 0.2]}
+    samples, a line each     {"problem_id": "a", "sample": "...", "gold_answer": "18", "score": 0.9}
 
 Any other file is read with `Fields`, which say where solution, gold and problem stand. For
 `mathtune grade FILE` and `mathtune measure FILE`.
@@ -96,6 +97,8 @@ _KNOWN = (
     Fields("response", "answer"),
     Fields("output", "answer"),
     Fields("text", "answer"),
+    Fields("text", "gold_answer", "problem_id"),
+    Fields("sample", "gold_answer", "problem_id"),
     Fields("text", "gold"),
     Fields("solution", "gold_answer"),
     Fields("solution", "gold"),
@@ -236,6 +239,8 @@ def _gold(value: object) -> str:
         value = value[0]
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _BrokenLineError(f"the gold is {_shown(value)}, expected a text or a number.")
+    if not str(value).strip():
+        raise _BrokenLineError("the gold is empty, expected a text or a number.")
     return gold_answer(str(value))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,14 +9,12 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.utils import logging
 
-from mathtune import embedded
-from mathtune.engines import Dtype
+from mathtune.engines import Dtype, places
 from mathtune.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-EXPECTED = "expected `embedded`, a hub id, a model folder or a .gguf file"
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -43,7 +39,7 @@ def load(
     """
     where = torch.device(resolve_device(device))
     options: dict[str, Any] = {"dtype": resolve_dtype(dtype, where)}
-    source, more = _source(name)
+    source, more = places.source(name)
     logging.disable_progress_bar()
     try:
         tokenizer = _tokenizer(source, more)
@@ -54,7 +50,9 @@ def load(
         model = AutoModelForCausalLM.from_pretrained(source, **more, **options)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"model {name!r}: cannot be loaded ({reason}); {EXPECTED}.") from error
+        raise InputError(
+            f"model {name!r}: cannot be loaded ({reason}); {places.EXPECTED}."
+        ) from error
     if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
         model.set_attn_implementation("eager")  # sdpa leaves the cap out in silence
     return model.to(where).eval(), tokenizer
@@ -66,13 +64,13 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     Raises:
         InputError: as `load`.
     """
-    source, more = _source(name)
+    source, more = places.source(name)
     try:
         return _tokenizer(source, more)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"model {name!r}: has no usable tokenizer ({reason}); {EXPECTED}."
+            f"model {name!r}: has no usable tokenizer ({reason}); {places.EXPECTED}."
         ) from error
 
 
@@ -140,43 +138,3 @@ def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> li
             "end; expected an eos_token in tokenizer_config.json."
         )
     return sorted(found)
-
-
-def _source(name: str) -> tuple[str, dict[str, Any]]:
-    """What `from_pretrained` takes for `name`: a folder or hub id, and the file where it is a
-    .gguf.
-    """
-    if name == "embedded":
-        return str(embedded.path()), {}
-    path = Path(name).expanduser()
-    if path.is_dir():
-        _check_folder(name, path)
-        return str(path), {}
-    if path.suffix == ".gguf" and path.is_file():
-        return str(path.parent), {"gguf_file": path.name}
-    if path.exists():
-        raise InputError(f"model {name!r}: a file of another kind; {EXPECTED}.")
-    if name.startswith(("/", "./", "../", "~")) or name.count("/") > 1 or path.suffix == ".gguf":
-        raise InputError(f"model {name!r}: no such file or folder; {EXPECTED}.")
-    return name, {}
-
-
-def _check_folder(name: str, path: Path) -> None:
-    """Name what a model folder lacks, before anything heavy is loaded."""
-
-    def refuse(lack: str) -> None:
-        raise InputError(f"model {name!r}: the folder is incomplete: {lack}.")
-
-    if not (path / "config.json").exists():
-        raise InputError(f"model {name!r}: the folder has no config.json; {EXPECTED}.")
-    if not list(path.glob("*.safetensors")):
-        pickles = sorted(found.name for found in path.glob("*.bin"))
-        beside = f"; {pickles[0]} is a pickle, which is never loaded" if pickles else ""
-        refuse(f"it has no weights (*.safetensors{beside})")
-    for index in path.glob("*.index.json"):
-        shards = set(json.loads(index.read_bytes())["weight_map"].values())
-        missing = sorted(shard for shard in shards if not (path / shard).exists())
-        if missing:
-            refuse(f"{index.name} names {missing[0]}, which is not there")
-    if not any((path / file).exists() for file in ("tokenizer.json", "tokenizer_config.json")):
-        refuse("it has no tokenizer (tokenizer.json or tokenizer_config.json)")

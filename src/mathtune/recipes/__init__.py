@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mathtune import settings, trackers
-from mathtune.errors import InputError
+from mathtune.errors import InputError, SettingError
 from mathtune.recipes.liu2023 import Liu2023, liu2023
 from mathtune.recipes.parts import SHORT, Settings
 from mathtune.recipes.quickstart import Quickstart, quickstart
@@ -17,7 +17,7 @@ from mathtune.run import Overrides, Run
 from mathtune.settings import merged
 from mathtune.stage import validated
 
-__all__ = ["RECIPES", "Recipe", "Resolved", "resolve"]
+__all__ = ["RECIPES", "Recipe", "Resolved", "resolve", "settings_of"]
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,13 @@ def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Re
         >>> found.overrides["ssft"]["epochs"]
         2
     """
-    shipped = settings.shipped(__name__)
-    config = config or (asked if asked in shipped else None)
-    given = settings.read(config, assignments, beside=__name__)
+    config = settings_of(asked, config)
+    given = settings.read(config, assignments, beside=__name__, heads={"data": "source"})
     name = given.pop("recipe", asked)
     if asked in RECIPES and name != asked:
         raise InputError(f"{config}: settings of recipe {name!r}, not of {asked!r}.")
     if name not in RECIPES:
-        known = ", ".join(sorted({*RECIPES, *shipped}))
+        known = ", ".join(sorted({*RECIPES, *settings.shipped(__name__)}))
         raise InputError(f"{asked}: no such recipe; there are {known}.")
     recipe = RECIPES[name]
     fields = (*recipe.config.model_fields, *SHORT)
@@ -78,14 +77,19 @@ def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Re
     overrides = _everywhere({key: value for key, value in given.items() if key not in fields})
     for key, value in overrides.items():
         if not isinstance(value, dict):
-            raise InputError(
-                f"{key}: no such setting; settings are {', '.join(fields)}, and those of steps."
+            raise SettingError(
+                key, f"no such setting; settings are {', '.join(fields)}, and those of steps."
             )
     filled = validated(recipe.config, own)
     told = filled.report_to
     if told:
         overrides = merged({"train": {"report_to": list(told)}}, overrides)
     return Resolved(name, lambda run: recipe.compose(run, filled), overrides, filled.speed, told)
+
+
+def settings_of(asked: str, config: str | None) -> str | None:
+    """The settings that are read: those named, else those that are shipped under the name asked."""
+    return config or (asked if asked in settings.shipped(__name__) else None)
 
 
 def _everywhere(overrides: dict[str, Any]) -> dict[str, Any]:

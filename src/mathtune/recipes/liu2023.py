@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from mathtune.recipes.parts import FewShot, Settings, drawn, greedy, row
+from mathtune.recipes.parts import Count, FewShot, Settings, drawn, greedy, row
 from mathtune.run import Run
 from mathtune.samples import Columns
 from mathtune.stages.collect import Collect
@@ -42,9 +42,9 @@ Joint = Literal["ctr", "mul-margin", "mul-xent"]
 class Liu2023(Settings):
     """Settings of `liu2023`."""
 
-    n: int = 64
+    n: Count = 64
     """Samples per problem, on validation and test."""
-    n_train: int = 64
+    n_train: Count = 64
     """Samples per training problem, from which the evaluator's examples are drawn."""
     evaluator_losses: tuple[Loss, ...] = ("cls-margin", "cls-xent")
     """One evaluator and one sequential generator for each (Eq. 8, Eq. 9)."""
@@ -78,7 +78,7 @@ class Liu2023(Settings):
     def _check(self) -> Liu2023:
         names = [source_name(source) for source in self.sources]
         if len({"data", *names}) <= len(names):
-            raise ValueError(f"sources must have different names, none of them data: {names}")
+            raise ValueError(f"sources: found {names}; expected different names, not data")
         unknown = [name for name in self.few_shot if name not in ("data", *names)]
         if unknown:
             raise ValueError(f"few_shot: no set {unknown[0]!r}; there are data, {', '.join(names)}")

@@ -39,10 +39,12 @@ def refuse_repeats(**lists: Sequence[object]) -> None:
 class Drawing(BaseModel):
     """How solutions are drawn. The fields become those of the sample steps."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-    temperature: float = 0.6
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+    temperature: float = Field(default=0.6, gt=0)
     """Divides the logits; 0.6 in Liu et al., 0.7 in Yuan et al."""
-    top_p: float = 0.95
+    top_p: float = Field(default=0.95, gt=0, le=1)
     """Only the likeliest tokens that together have so much probability are drawn; 1: all."""
 
     def read_as(self) -> dict[str, Any]:
@@ -64,13 +66,16 @@ class FewShot(Drawing):
 class Settings(BaseModel):
     """What every recipe has. Its steps' own settings are given under their names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     model: str
     """The base model: `embedded`, a hub id, a local folder or a .gguf file."""
     data: Prepare
     """The problems: a source (`arithmetic`, `gsm8k`, `math`, ..., a JSONL file), or all of
-    prepare's settings. `split`, `fields` and `limit` are short for `data.split` and so on."""
+    prepare's settings: `data=gsm8k data.test=100`. `split`, `fields` and `limit` are short for
+    `data.split` and so on. A source on the command line leaves out what a file says of its own."""
     how: Drawing = Drawing()
     """Temperature and top-p on validation and test; 0.6 and 0.95 in Liu et al."""
     report_to: trackers.Names = ()

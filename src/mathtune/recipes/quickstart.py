@@ -14,7 +14,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from mathtune.recipes.parts import Settings, drawn, greedy, row
+from pydantic import NonNegativeInt
+
+from mathtune.recipes.parts import Count, Settings, drawn, greedy, row
 from mathtune.run import Run
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
@@ -32,18 +34,18 @@ class Quickstart(Settings):
 
     model: str = "embedded"
     data: Prepare = Prepare()
-    n: int = 32
+    n: Count = 32
     """Samples per problem of the SSFT generator, on test and validation."""
-    n_rows: int = 8
+    n_rows: Count = 8
     """Samples per problem for every other row of the table."""
-    n_train: int = 16
+    n_train: Count = 16
     """Samples per training problem, for the evaluator's pairs and the paths."""
     evaluator_loss: Literal["cls-margin", "cls-xent"] = "cls-margin"
     """The evaluator's objective (Eq. 8 or 9)."""
     compare_judges: bool = False
     """Let the base's own judging and the SSFT model's likelihood re-rank the test samples, too,
     each in a row of its own; on validation they always do."""
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[NonNegativeInt, ...] = (0,)
     """Seeds of training and sampling; the problems stay the same. Several: a folder for each."""
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from mathtune.claims import Kind
 from mathtune.recipes.parts import Count, Drawing, Settings, refuse_repeats
@@ -61,7 +61,7 @@ class Scaling(Settings):
     """Samples per test problem for maj1@n; 0: greedy alone."""
     how: Drawing = Drawing(temperature=0.7, top_p=1.0)
     """Temperature and top-p of all samples."""
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[NonNegativeInt, ...] = (0,)
     """Seeds of training, sampling and of the draw of the parts."""
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from mathtune.claims import Kind
 from mathtune.recipes.parts import Count, Drawing, Settings, refuse_repeats
@@ -34,7 +34,7 @@ class Yuan2023(Settings):
 
     generators: tuple[str, ...] = ()
     """Further base models; each is fine-tuned and sampled too, and its right paths join unions."""
-    generator_seeds: tuple[int, ...] = ()
+    generator_seeds: tuple[NonNegativeInt, ...] = ()
     """Further seeds of the base model's own SFT and samples, which join unions as generators do."""
     unions: tuple[Annotated[int, Field(ge=2)], ...] = ()
     """Numbers of generators to unite, the base model's own first; none: all of them."""

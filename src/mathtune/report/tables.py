@@ -311,11 +311,14 @@ def grid(table: Table) -> Grid:
     """The table for a terminal."""
     drawn = Grid(title=table.title, caption=table.note or None, box=box.SIMPLE_HEAD)
     drawn.pad_edge = False
-    names = max((len(cells[0]) for cells in table.rows), default=0)
+    first = (table.header[0], *(cells[0] for cells in table.rows))
+    names = min(max(map(len, first)), LONGEST_NAME)
     for number, name in enumerate(table.header):
         left = number == 0
-        width = min(names, LONGEST_NAME) if left else None
-        drawn.add_column(Text(name), justify="left" if left else "right", min_width=width)
+        # Not min_width: rich adds that to columns it has already fitted, and crops the last.
+        side: Literal["left", "right"] = "left" if left else "right"
+        width = names if left else None
+        drawn.add_column(Text(name), justify=side, width=width, overflow="fold")
     for cells in table.rows:
         drawn.add_row(*(Text(cell) for cell in cells))
     return drawn

@@ -90,9 +90,9 @@ class Collect(Stage[Path]):
     @model_validator(mode="after")
     def _check(self) -> Collect:
         if self.rule == "published" and not self.dedup:
-            raise ValueError("rule 'published' selects paths; it has no meaning without dedup")
+            raise ValueError("rule: 'published' selects paths; it has no meaning without dedup")
         if self.format == "trl" and self.keep != "paths":
-            raise ValueError("format 'trl' is of paths; pairs and labels are no completions")
+            raise ValueError("format: 'trl' is of paths; pairs and labels are no completions")
         return self
 
     def outputs(self, folder: Path) -> Path:
@@ -126,7 +126,8 @@ class Collect(Stage[Path]):
         if not counts["rows"]:
             raise InputError(
                 f"{sources[0][1][0]}: no problem has both a right and a wrong solution "
-                f"({counts['only_right']} only right, {counts['only_wrong']} only wrong)."
+                f"({counts['only_right']} only right, {counts['only_wrong']} only wrong, "
+                f"{counts['neither']} without any answer)."
             )
         return {**dict(counts), **near}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -88,6 +88,8 @@ class Prepare(Stage[Data]):
     @classmethod
     def _find_folder(cls, values: Any) -> Any:
         """Name the folder of local data in the config, so that its content is fingerprinted."""
+        if not isinstance(values, Mapping):
+            return values  # which pydantic refuses
         if values.get("source") in NAMED[1:] and values.get("folder") is None:
             return {**values, "folder": local.root()}
         return values
@@ -98,6 +100,15 @@ class Prepare(Stage[Data]):
             raise _no_split("math", self.split, math.SPLITS)
         if self.split is not None and self.source in NAMED and self.source != "math":
             raise InputError(f"split: {self.source} has one split; found {self.split!r}.")
+        if self.source.endswith(FILES) and self.split is not None:
+            raise InputError(
+                f"split: {self.source} is one file, without splits; found {self.split!r}."
+            )
+        if self.subset is not None and (self.source in NAMED or Path(self.source).exists()):
+            raise InputError(
+                f"subset: found {self.subset!r} with source {self.source!r}; this setting goes "
+                "with a hub id."
+            )
         if self.solutions is not None and self.source != "math":
             raise InputError(
                 f"solutions: found {self.solutions!r} with source {self.source!r}; this setting "
@@ -218,6 +229,11 @@ def _drawn(c: Prepare, found: dict[str, list[Problem]]) -> Splits:
         if count is None:
             paper = c.source == "math" and split == "validation"
             count = 1000 if paper else min(500, len(train) // 10)
+            if count == 0:
+                raise InputError(
+                    f"{c.source}: {len(train)} problems, a tenth of which would be for {split}; "
+                    f"expected at least 10, or the setting {split}=NUMBER."
+                )
         train, drawn[split] = draw_out(train, count, seed=c.seed, what=split)
     return apart(train, drawn["validation"], drawn["test"])
 

@@ -16,7 +16,9 @@ Objective = Literal["mle", "cls-margin", "cls-xent", "ctr", "mul-margin", "mul-x
 class Lora(BaseModel):
     """Low-rank adapters on a frozen model, merged into it when training ends."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     rank: PositiveInt = 16
     """Rank of the adapters."""
@@ -31,7 +33,9 @@ class Lora(BaseModel):
 class Settings(BaseModel):
     """How a model is trained. Defaults are those of Yuan et al. 2023 where they publish them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     objective: Objective = "mle"
     """The loss, and with it the kind of row the examples must be: mle takes Example rows;

@@ -1,0 +1,59 @@
+"""Where a model is: the name that a user gives, resolved and checked before anything is loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mathtune import embedded
+from mathtune.errors import InputError
+
+EXPECTED = "expected `embedded`, a hub id, a model folder or a .gguf file"
+MAGIC = b"GGUF"
+
+
+def source(name: str) -> tuple[str, dict[str, Any]]:
+    """What `from_pretrained` takes for `name`: a folder or hub id, and the file where it is a
+    .gguf.
+
+    Raises:
+        InputError: a path that is not there or is no model; a hub id is not looked up.
+    """
+    if name == "embedded":
+        return str(embedded.path()), {}
+    path = Path(name).expanduser()
+    if path.is_dir():
+        _check_folder(name, path)
+        return str(path), {}
+    if path.suffix == ".gguf" and path.is_file():
+        with path.open("rb") as stream:
+            if stream.read(len(MAGIC)) != MAGIC:
+                raise InputError(f"model {name!r}: does not begin as a GGUF file; {EXPECTED}.")
+        return str(path.parent), {"gguf_file": path.name}
+    if path.exists():
+        raise InputError(f"model {name!r}: a file of another kind; {EXPECTED}.")
+    if name.startswith(("/", "./", "../", "~")) or name.count("/") > 1 or path.suffix == ".gguf":
+        raise InputError(f"model {name!r}: no such file or folder; {EXPECTED}.")
+    return name, {}
+
+
+def _check_folder(name: str, path: Path) -> None:
+    """Name what a model folder lacks, before anything heavy is loaded."""
+
+    def refuse(lack: str) -> None:
+        raise InputError(f"model {name!r}: the folder is incomplete: {lack}.")
+
+    if not (path / "config.json").exists():
+        raise InputError(f"model {name!r}: the folder has no config.json; {EXPECTED}.")
+    if not list(path.glob("*.safetensors")):
+        pickles = sorted(found.name for found in path.glob("*.bin"))
+        beside = f"; {pickles[0]} is a pickle, which is never loaded" if pickles else ""
+        refuse(f"it has no weights (*.safetensors{beside})")
+    for index in path.glob("*.index.json"):
+        shards = set(json.loads(index.read_bytes())["weight_map"].values())
+        missing = sorted(shard for shard in shards if not (path / shard).exists())
+        if missing:
+            refuse(f"{index.name} names {missing[0]}, which is not there")
+    if not any((path / file).exists() for file in ("tokenizer.json", "tokenizer_config.json")):
+        refuse("it has no tokenizer (tokenizer.json or tokenizer_config.json)")
