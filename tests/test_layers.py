@@ -32,7 +32,7 @@ LAYERS = [
         "unions",
     },
     {"data", "embedded", "fingerprint"},
-    {"engines", "training"},
+    {"engines", "training", "execution"},
     {"run", "stages", "solving"},
     {"report", "recipes", "overview", "elsewhere", "reference", "comparing", "forecast"},
     {"stage_commands"},

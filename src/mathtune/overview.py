@@ -16,8 +16,9 @@ from rich.text import Text
 
 from mathtune import jsonl
 from mathtune.errors import InputError
+from mathtune.execution import STARTED, STEP
 from mathtune.records import Problem
-from mathtune.run import LOCK, PLAN, STARTED, STEP, Run
+from mathtune.run import LOCK, PLAN, Run
 from mathtune.samples import Joined, read_groups, read_problems
 from mathtune.stages.measure import read_outcomes
 

@@ -20,9 +20,10 @@ from rich.markup import escape
 from mathtune import settings
 from mathtune.engines.settings import Group
 from mathtune.errors import InputError
+from mathtune.execution import execute
 from mathtune.fingerprint import inputs
 from mathtune.progress import output, say
-from mathtune.run import execute, missing
+from mathtune.run import missing
 from mathtune.stage import Stage, validated
 from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect

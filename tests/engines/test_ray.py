@@ -17,8 +17,8 @@ from ray.cluster_utils import Cluster
 
 from mathtune import jsonl
 from mathtune.errors import InputError
+from mathtune.execution import execute
 from mathtune.records import Problem, Sample
-from mathtune.run import execute
 from mathtune.stages.grade import Grade
 from mathtune.stages.sample import Sample as SampleStage
 from mathtune.stages.score import Score

@@ -21,8 +21,8 @@ from transformers import (
 from mathtune import jsonl
 from mathtune.engines.embedded import Embedded
 from mathtune.errors import InputError
+from mathtune.execution import execute
 from mathtune.records import Problem
-from mathtune.run import execute
 from mathtune.stages.sample import Sample
 
 SHAPE: dict[str, Any] = {

@@ -9,10 +9,10 @@ import pytest
 
 from mathtune import jsonl
 from mathtune.errors import InputError
+from mathtune.execution import execute
 from mathtune.fingerprint import fingerprint
 from mathtune.records import Problem
 from mathtune.records import Sample as Row
-from mathtune.run import execute
 from mathtune.stages.sample import Sample
 
 PROBLEMS = [

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mathtune import jsonl
-from mathtune.run import METRICS, STEP
+from mathtune.execution import METRICS, STEP
 
 Document = dict[str, Any]
 

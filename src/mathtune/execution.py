@@ -1,0 +1,140 @@
+"""One step's folder brought to completion: skipped, refused, continued or executed. Under run.
+
+ssft/
+  started.json     the fingerprint of the work under way
+  ...              what the stage writes
+  metrics.json     what it measured: no time, path or host
+  step.json        written last, by rename: its existence means complete
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from importlib.util import find_spec
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from mathtune import bill, jsonl, processes, provenance
+from mathtune.errors import InputError
+from mathtune.fingerprint import differences, fingerprint, growth
+from mathtune.progress import say
+from mathtune.stage import Stage
+
+STARTED, STEP, METRICS = "started.json", "step.json", "metrics.json"
+
+
+def execute(stage: Stage, folder: Path, *, name: str, redo: bool = False) -> None:
+    """Bring one step's folder to completion: skip, refuse, continue or execute.
+
+    Raises:
+        InputError: the folder holds a finished step with other settings or inputs.
+    """
+    if processes.count() > 1:
+        refuse_processes(stage)
+        if not processes.first():
+            if redo or not (folder / STEP).exists():
+                stage.run(folder)
+            return
+    mark = fingerprint(stage)
+    if redo and folder.exists():
+        shutil.rmtree(folder)
+    if (folder / STEP).exists() and not _reopened(stage, folder, mark):
+        refuse_changes(folder, mark, name=name)
+        say(f"{name}: finished before, skipped")
+        return
+    _prepare_folder(stage, folder, mark, name=name)
+    say(f"{name}: {stage.kind()}")
+    meter = bill.Meter()
+    try:
+        metrics = _isolated(stage, folder) if _wants_isolation(stage) else stage.run(folder)
+    except (InputError, ModuleNotFoundError):
+        if [path.name for path in folder.iterdir()] == [STARTED]:
+            shutil.rmtree(folder)
+        raise
+    jsonl.write_json(folder / METRICS, metrics)
+    record = {**mark, "bill": meter.read(), "made_with": provenance.record()}
+    jsonl.write_json(folder / STEP, record)
+    (folder / STARTED).unlink()
+
+
+def refuse_processes(stage: Stage | None) -> None:
+    if stage is None or not stage.in_processes:
+        what = "a recipe" if stage is None else stage.kind()
+        raise InputError(
+            f"launched as {processes.count()} processes: {what} runs in one; expected `mathtune "
+            "train`, the stage that torchrun and accelerate launch can spread."
+        )
+
+
+def refuse_changes(folder: Path, mark: Mapping[str, Any], *, name: str) -> None:
+    """Raise if the finished step in `folder` differs from `mark` in any key that `mark` has."""
+    changed = differences(jsonl.read_json(folder / STEP), mark)
+    if changed:
+        raise InputError(
+            f"{folder}: finished with other settings: {'; '.join(changed)}. "
+            f"Use --redo {name} to make it and what hangs on it again, or another --out."
+        )
+
+
+def _reopened(stage: Stage, folder: Path, mark: dict[str, Any]) -> bool:
+    """Open a finished step again if it is only asked for more; what it has stays."""
+    before = growth(jsonl.read_json(folder / STEP), mark, stage.grows)
+    if before is None:
+        return False
+    stage.grow(folder, before)
+    jsonl.write_json(folder / STARTED, mark)
+    (folder / STEP).unlink()
+    (folder / METRICS).unlink(missing_ok=True)
+    return True
+
+
+def _prepare_folder(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str) -> None:
+    started = folder / STARTED
+    if folder.exists():
+        if started.exists():
+            found = jsonl.read_json(started)
+            if not differences(found, mark):
+                return
+            before = growth(found, mark, stage.grows)
+            if before is not None:
+                stage.grow(folder, before)
+                jsonl.write_json(started, mark)
+                return
+        if any(folder.iterdir()):
+            say(f"{name}: left unfinished with other settings, started afresh")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    jsonl.write_json(started, mark)
+
+
+def _wants_isolation(stage: Stage) -> bool:
+    if not stage.on_device or processes.count() > 1:
+        return False
+    if find_spec("torch") is None:
+        return False  # a server needs none; what does will say so
+    import torch
+
+    return torch.accelerator.is_available()
+
+
+def _isolated(stage: Stage, folder: Path) -> dict[str, Any]:
+    """Run the stage in a child process: device memory comes back, a crash names its step."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        try:
+            metrics, counts = pool.submit(_in_child, stage, folder).result()
+        except BrokenProcessPool:
+            raise RuntimeError(f"{folder.name}: its process died (out of memory?)") from None
+    bill.add(**counts)
+    return metrics
+
+
+def _in_child(stage: Stage, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
+    meter = bill.Meter()
+    metrics = stage.run(folder)
+    counts = meter.read()
+    del counts["wall_s"]
+    return metrics, counts
