@@ -173,7 +173,7 @@ def placed(name: str | None, assignments: Sequence[str], *, beside: str | None) 
 
 
 def _line(text: str, key: str) -> int | None:
-    """The line of the dotted `key`, or of what it lies in; None where the file has nothing of it.
+    r"""The line of the dotted `key`, or of what it lies in; None where the file has nothing of it.
 
     Example:
         >>> _line("n: 3\nssft:\n  epochs: 0\ntrain.seed: x\n", "ssft.epochs")
