@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mathtune import ranking
-from mathtune.intervals import paired
+from mathtune.intervals import intervals, paired
 from mathtune.metrics import Curves, votes_at
 from mathtune.ranking import Clusters
 
@@ -87,7 +87,7 @@ def matched(
                 "generated": size * lengths.generated,
                 "evaluated": size * float(cost[column]) * lengths.read,
                 "unit": lengths.unit,
-                "Maj1": float(base.mean()),
+                "Maj1": asdict(intervals(base[:, :1], resamples=resamples, seed=seed)[0]),
                 "over_maj1": {name: asdict(pair) for name, pair in zip(names, pairs, strict=True)},
             }
         )

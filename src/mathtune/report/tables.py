@@ -180,7 +180,7 @@ def matched(row: Measured) -> Table:
             f"{one['n']}",
             f"{one['generated']:,.0f} + {one['evaluated']:,.0f}",
             f"{one['votes']}",
-            f"{100 * one['Maj1']:.1f}",
+            percent(Interval(**one["Maj1"])),
             *(difference(one["over_maj1"], name) for name in names),
         )
         for one in row.document["matched_compute"]
