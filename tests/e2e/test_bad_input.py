@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -149,20 +150,16 @@ def test_faulty_problem_files(
     ],
 )
 def test_without_torch_the_command_that_installs_it_is_named(
-    arguments: list[str],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str], tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     rows = [{**PROBLEM, "id": f"p{n}", "problem": f"What is {n} + 1?"} for n in range(20)]
     (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    loaded = [name for name in sys.modules if name.startswith(("mathtune.engines", "mathtune.sol"))]
-    for name in loaded:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    found = fails(arguments, capsys, monkeypatch)
-    assert "needs the package torch, which is not installed; pip install 'mathtune[train]'" in found
+    without = "import sys; sys.modules['torch'] = None; from mathtune.cli import main; main()"
+    command = [sys.executable, "-c", without, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    sentence = "needs the package torch, which is not installed; pip install 'mathtune[train]'"
+    assert sentence in " ".join(done.stderr.split())
     assert not list(tmp_path.rglob("started.json"))
 
 
