@@ -73,6 +73,13 @@ def test_tables_say_what_the_document_holds() -> None:
     assert tables["Claims of Yuan et al. 2023"].rows == [("C", "yes", "–", "d")]
 
 
+def test_the_answer_first_is_how_many_claims_hold() -> None:
+    assert study.sentence(results()) == (
+        "Of 1 claims, 1 hold here, 0 do not, and 0 cannot be told from 10 problems."
+    )
+    assert study.sentence(Results("quickstart", [], steps=[])) is None
+
+
 def test_every_point_has_its_cost() -> None:
     def done(name: str, stage: str, config: dict[str, Any], bill: dict[str, float]) -> Step:
         wall = {"wall_s": 9.0, "cpu_s": 7.2}

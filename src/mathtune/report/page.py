@@ -48,7 +48,7 @@ def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, st
     return rendered(
         "page.html",
         title=results.title,
-        sentence=sentence(results, found),
+        sentence=study.sentence(results) or sentence(results, found),
         scripts=[_script(*names) for names in SCRIPTS],
         gap=pictures.get(GAP),
         figures=[picture for key, picture in pictures.items() if key != GAP],
@@ -80,7 +80,8 @@ def rendered(template: str, **values: Any) -> str:
 
 def markdown(results: Results, found: list[Closed], captions: dict[str, str], prefix: str) -> str:
     """The same in Markdown, without the solutions."""
-    parts = [f"# {results.title}\n", sentence(results, found) + "\n"]
+    answer = study.sentence(results) or sentence(results, found)
+    parts = [f"# {results.title}\n", f"{answer}\n"]
     parts += [_picture(prefix + GAP, captions[GAP])] if GAP in captions else []
     shown = [*study.tables(results), *tables.accuracy_tables(results, found)]
     parts += [tables.markdown(table) for table in shown]

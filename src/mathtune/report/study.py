@@ -28,6 +28,18 @@ def found(results: Results) -> Document | None:
     return next((s.metrics for s in results.steps if s.stage == "study" and s.finished), None)
 
 
+def sentence(results: Results) -> str | None:
+    """What the study found, in words: how many of the paper's claims hold; None without a study."""
+    document = found(results)
+    if document is None:
+        return None
+    answers = Counter(row["answer"] for row in document["claims"])
+    return (
+        f"Of {answers.total()} claims, {answers['yes']} hold here, {answers['no']} do not, and "
+        f"{answers['cannot tell']} cannot be told from {document['problems']} problems."
+    )
+
+
 def tables(results: Results, *, brief: bool = False) -> list[Table]:
     """Every table that the study allows; none without a study. `brief`: without the costs."""
     document = found(results)
@@ -146,9 +158,10 @@ def costs(points: Sequence[Document], results: Results) -> Table:
     body = []
     for point in points:
         rows = [name.removesuffix(ROW) for name in point["steps"]]
-        body += _spent(bills, point["base"], way(point), "train", rows)
         tests = [f"{row}{kind}" for row in rows for kind in ("-greedy", "-samples")]
-        body += _spent(bills, point["base"], way(point), "test", tests)
+        part = "" if point["fraction"] in (None, 1) else f", {point['fraction']:.4g} of the data"
+        for purpose, own in (("train", rows), ("test", tests)):
+            body += _spent(bills, point["base"], way(point) + part, purpose, own)
     drawn = [step.name for step in steps if step.stage == "sample" and step.name.endswith(DRAFTS)]
     for name in dict.fromkeys(name.rpartition("/")[2] for name in drawn):
         same = [step for step in drawn if step.rpartition("/")[2] == name]
@@ -191,6 +204,7 @@ def whole(points: Sequence[Document]) -> list[Document]:
 
 
 def way(point: Document) -> str:
+    """How a point's model was made: `RFT, k = 8`."""
     k = f", k = {point['k']}" if point["k"] is not None else ""
     if point["kind"] == "control":
         return f"SFT, as many updates as {TITLES[point['of']]}{k}"
