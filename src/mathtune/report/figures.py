@@ -30,6 +30,10 @@ MOST_GROUPS = 24
 """More levels or subjects stand in the table only."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
+LEGEND_INSIDE = 4
+"""Names that a legend inside the axes may have before it hides what is drawn."""
+NAMED_TRAININGS = 16
+"""Trainings whose losses are told apart; a study has more than a hundred."""
 STYLE = {
     "figure.dpi": 100,
     "savefig.dpi": 160,
@@ -299,20 +303,34 @@ def _lines(axes: Axes, x: Sequence[int], series: dict[str, dict[str, list[float]
 
 
 def _training(curves: dict[str, list[Point]]) -> Figure:
-    figure, axes = _figure()
+    """One line a training; where there are too many to tell apart, all alike and thin."""
+    many = len(curves) > NAMED_TRAININGS
+    figure, axes = _figure(*(() if many or len(curves) <= LEGEND_INSIDE else (8.0,)))
     looks = cycle(zip(COLOURS, LINES, MARKERS, strict=True))
+    thin = {"alpha": 0.35, "linewidth": 0.7, "linestyle": "-", "color": INK} if many else {}
     for (name, points), (colour, line, marker) in zip(curves.items(), looks, strict=False):
         losses = [(p.update, p.loss) for p in points if p.loss is not None]
         if losses:
             updates, values = zip(*losses, strict=True)
-            axes.plot(updates, _smooth(values), color=colour, linestyle=line, label=_plain(name))
+            look = thin or {"color": colour, "linestyle": line, "label": _plain(name)}
+            axes.plot(updates, _smooth(values), **look)
         held = [(p.update, p.validation_loss) for p in points if p.validation_loss is not None]
         if held:
             axes.plot(*zip(*held, strict=True), marker, color=colour, markersize=6, mec=INK)
     axes.set_xlabel("updates")
     axes.set_ylabel("loss (mean of the last updates)")
-    axes.legend(fontsize=8)
+    if many:
+        axes.set_title(f"{len(curves)} trainings", fontsize=9)
+    else:
+        named(axes)
     return figure
+
+
+def named(axes: Axes) -> None:
+    """The legend: inside where it is short, else beside the lines, so that it hides none."""
+    beside = len(axes.get_legend_handles_labels()[1]) > LEGEND_INSIDE
+    place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} if beside else {}
+    axes.legend(fontsize=8, **place)
 
 
 def _file(row: Measured) -> str:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 from mathtune.report import study
-from mathtune.report.figures import COLOURS, INK, LINES, MARKERS, STYLE
+from mathtune.report.figures import COLOURS, INK, LINES, MARKERS, STYLE, named
 from mathtune.report.results import Document, Results
 
 Drawn = dict[str, tuple[str, Figure]]
@@ -77,7 +77,7 @@ def _paths(points: Sequence[Document]) -> Drawn:
         return {}
     drawn: Drawn = {}
     by_base = _grouped(sampled)
-    figure, axes = _axes()
+    figure, axes = _axes(width=7.6)
     for (base, rows), look in zip(by_base.items(), cycle(_looks()), strict=False):
         joined = [row for row in rows if row["kind"] != "no-dedup"]
         _line(axes, [row["paths"] for row in joined], joined, base, look)
@@ -170,8 +170,8 @@ def _looks() -> list[Look]:
     return list(zip(COLOURS, LINES, MARKERS, strict=True))
 
 
-def _axes(height: float = 3.7) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6.0, height), layout="constrained")
+def _axes(height: float = 3.7, width: float = 6.0) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 
 
@@ -198,4 +198,4 @@ def _line(axes: Axes, x: Sequence[float], rows: Sequence[Document], label: str, 
 def _finish(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_ylabel("accuracy, greedy")
-    axes.legend(fontsize=8)
+    named(axes)
