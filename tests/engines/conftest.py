@@ -93,6 +93,13 @@ def make_model() -> MakeModel:
         configs: dict[str, PreTrainedConfig] = {
             "llama": LlamaConfig(**shape, num_key_value_heads=2),
             "qwen2": Qwen2Config(**shape, num_key_value_heads=2),
+            "qwen2, windows": Qwen2Config(
+                **shape,
+                num_key_value_heads=2,
+                use_sliding_window=True,
+                sliding_window=8,
+                layer_types=narrow["layer_types"],
+            ),
             "qwen3": Qwen3Config(**shape, num_key_value_heads=2, head_dim=8),
             "gpt_neox": GPTNeoXConfig(**shape),
             "gemma": GemmaConfig(**shape, num_key_value_heads=1, head_dim=8),

@@ -13,7 +13,10 @@ from mathtune.engines.embedded import Embedded, Sampling, left_padded
 from mathtune.engines.fused import FusedForward, fits
 from mathtune.errors import InputError
 
-FAMILIES = ("llama", "qwen2", "qwen3", "gpt_neox", "gemma", "gemma2", "gemma3", "mistral")
+FAMILIES = (
+    *("llama", "qwen2", "qwen2, windows", "qwen3", "gpt_neox"),
+    *("gemma", "gemma2", "gemma3", "mistral"),
+)
 TEXTS = [
     "Problem: What is 12 + 30?\nSolution:\n",
     "Tom has 5 apples",

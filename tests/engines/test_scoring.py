@@ -13,7 +13,10 @@ from mathtune.engines import scoring
 from mathtune.engines.scoring import Reading, Scorer
 from mathtune.errors import InputError
 
-FAMILIES = ("llama", "qwen2", "qwen3", "gpt_neox", "gemma", "gemma2", "gemma3", "mistral")
+FAMILIES = (
+    *("llama", "qwen2", "qwen2, windows", "qwen3", "gpt_neox"),
+    *("gemma", "gemma2", "gemma3", "mistral"),
+)
 PROBLEMS = [
     ("What is 12 + 30?", ["5 + 7 = 12\n#### 12", "5\n", "Tom has 42 apples " * 5, "5\n", ""]),
     ("Tom buys 7 more. How many?", ["7", "12 apples 12 apples"]),
