@@ -305,15 +305,18 @@ def _lines(axes: Axes, x: Sequence[int], series: dict[str, dict[str, list[float]
 def _training(curves: dict[str, list[Point]]) -> Figure:
     """One line a training; where there are too many to tell apart, all alike and thin."""
     many = len(curves) > NAMED_TRAININGS
-    figure, axes = _figure(*(() if many or len(curves) <= LEGEND_INSIDE else (8.0,)))
+    figure, axes = _figure(8.0 if LEGEND_INSIDE < len(curves) <= NAMED_TRAININGS else 6.0)
     looks = cycle(zip(COLOURS, LINES, MARKERS, strict=True))
-    thin = {"alpha": 0.35, "linewidth": 0.7, "linestyle": "-", "color": INK} if many else {}
     for (name, points), (colour, line, marker) in zip(curves.items(), looks, strict=False):
         losses = [(p.update, p.loss) for p in points if p.loss is not None]
         if losses:
             updates, values = zip(*losses, strict=True)
-            look = thin or {"color": colour, "linestyle": line, "label": _plain(name)}
-            axes.plot(updates, _smooth(values), **look)
+            if many:
+                axes.plot(updates, _smooth(values), color=INK, alpha=0.35, linewidth=0.7)
+            else:
+                axes.plot(
+                    updates, _smooth(values), color=colour, linestyle=line, label=_plain(name)
+                )
         held = [(p.update, p.validation_loss) for p in points if p.validation_loss is not None]
         if held:
             axes.plot(*zip(*held, strict=True), marker, color=colour, markersize=6, mec=INK)
@@ -328,9 +331,10 @@ def _training(curves: dict[str, list[Point]]) -> Figure:
 
 def named(axes: Axes) -> None:
     """The legend: inside where it is short, else beside the lines, so that it hides none."""
-    beside = len(axes.get_legend_handles_labels()[1]) > LEGEND_INSIDE
-    place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} if beside else {}
-    axes.legend(fontsize=8, **place)
+    if len(axes.get_legend_handles_labels()[1]) > LEGEND_INSIDE:
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    else:
+        axes.legend(fontsize=8)
 
 
 def _file(row: Measured) -> str:
