@@ -13,8 +13,9 @@ LOGITS = torch.tensor([0.1, 0.5, 0.4, 0.0]).log()
 
 
 def drawn(uniforms: list[float], *, temperature: float = 1.0, top_p: float = 1.0) -> list[int]:
-    rows = LOGITS.expand(len(uniforms), -1)
-    return draw(rows, torch.tensor(uniforms), temperature=temperature, top_p=top_p).tolist()
+    of = torch.zeros(len(uniforms), dtype=torch.long)
+    numbers = torch.tensor(uniforms)
+    return draw(LOGITS[None], of, numbers, temperature=temperature, top_p=top_p).tolist()
 
 
 def test_the_cumulative_distribution_is_inverted() -> None:
@@ -25,7 +26,9 @@ def test_a_token_without_probability_is_never_drawn() -> None:
     almost_one = 1 - 2**-24
     assert drawn([almost_one] * 3) == [2, 2, 2]
     first = torch.tensor([[-torch.inf, 0.0]])
-    assert draw(first, torch.tensor([0.0]), temperature=1.0, top_p=1.0).tolist() == [1]
+    assert draw(
+        first, torch.tensor([0]), torch.tensor([0.0]), temperature=1.0, top_p=1.0
+    ).tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +54,7 @@ def test_temperature_divides_the_logits() -> None:
 def test_a_flat_distribution_needs_more_than_the_likeliest(monkeypatch: pytest.MonkeyPatch) -> None:
     logits = torch.randn(50, 40, generator=torch.Generator().manual_seed(0)) * 0.1
     uniforms = torch.rand(50, generator=torch.Generator().manual_seed(1))
-    whole = draw(logits, uniforms, temperature=1.0, top_p=0.9)
+    of = torch.randint(50, (50,), generator=torch.Generator().manual_seed(2))
+    whole = draw(logits, of, uniforms, temperature=1.0, top_p=0.9)
     monkeypatch.setattr(drawing, "LIKELIEST", 3)
-    assert draw(logits, uniforms, temperature=1.0, top_p=0.9).equal(whole)
+    assert draw(logits, of, uniforms, temperature=1.0, top_p=0.9).equal(whole)

@@ -61,18 +61,48 @@ def test_greedy_tokens_equal_generate(family, rows, make_model, make_tokenizer):
     assert len({tokens for _, tokens in expected}) > 1  # some end early
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt_neox"])
-def test_samples_do_not_depend_on_the_rows_in_flight(family, make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(
+    ("family", "temperature", "some"),
+    [("llama", 0.8, 20), ("gpt_neox", 0.8, 20), ("llama", 0.2, 8)],
+)
+def test_samples_do_not_depend_on_the_rows_in_flight(  # type: ignore[no-untyped-def]
+    family, temperature, some, make_model, make_tokenizer
+):
+    """At the low temperature many samples still agree when the next prompts enter."""
     tokenizer = make_tokenizer()
-    sampling = Sampling(n=5, temperature=0.8, top_p=0.9, max_tokens=40)
+    sampling = Sampling(n=5, temperature=temperature, top_p=1.0, max_tokens=40)
     found = [
         Embedded(make_model(family, len(tokenizer)), tokenizer, form="plain", rows=rows).sample(
             TEXTS, sampling, seed=(3, 2)
         )
-        for rows in (None, 3, 7)
+        for rows in (None, 3, 7, 14)
     ]
-    assert found[0] == found[1] == found[2]
-    assert len({draft.text for group in found[0] for draft in group}) > 20
+    assert found[0] == found[1] == found[2] == found[3]
+    assert len({draft.text for group in found[0] for draft in group}) > some
+
+
+def test_samples_that_agree_so_far_are_one_row(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    """What is read are a prompt's distinct beginnings of samples that go on."""
+    tokenizer = make_tokenizer()
+    engine = Embedded(make_model("llama", len(tokenizer)), tokenizer, form="plain")
+    read: list[int] = []
+    forward = engine.forward
+
+    def counting(ids, positions, reader, *, kept=1):  # type: ignore[no-untyped-def]
+        read.append(0 if isinstance(reader, Prompts) else len(ids))
+        return forward(ids, positions, reader, kept=kept)
+
+    engine.forward = counting
+    sampling = Sampling(n=12, temperature=0.1, top_p=1.0, max_tokens=30)
+    flight = engine.fly(TEXTS, sampling, seed=(0, 0))
+    tokens, lengths = flight.tokens.tolist(), flight._lengths.tolist()
+    beginnings = {
+        (number // 12, tuple(tokens[number][:many]))
+        for number, length in enumerate(lengths)
+        for many in range(1, length)
+    }
+    assert sum(read) == len(beginnings)
+    assert len(beginnings) < 0.7 * (sum(lengths) - len(lengths))
 
 
 def test_another_seed_or_block_draws_other_samples(make_model, make_tokenizer):  # type: ignore[no-untyped-def]

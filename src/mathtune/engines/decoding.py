@@ -2,9 +2,10 @@
 the engine.
 
 Rows enter in cohorts: problems whose prompts were read together, and whose rows therefore have
-equally many tokens of their own, so that a cohort's attention has no masked column. A row that
-ends gives its place to its cohort's last one; a cohort that has shrunk leaves a gap, closed when
-the next one enters.
+equally many tokens of their own, so that a cohort's attention has no masked column. A prompt begins
+as one row, which all its samples follow; where they part, the row becomes several. A row that ends
+gives its place to another of its cohort; what a cohort no longer needs is a gap, closed when the
+next one enters.
 """
 
 from __future__ import annotations
@@ -102,44 +103,58 @@ class Decoding:
         """How many rows are in flight."""
         return sum(cohort.rows for cohort in self._cohorts)
 
-    def enter(self, prompts: Prompts, counts: Tensor) -> None:
-        """Let `counts[p]` rows in for each prompt p, numbered after the present rows."""
+    def enter(self, prompts: Prompts, following: Tensor) -> None:
+        """Let one row in for each prompt, numbered after the present rows.
+
+        `following` [rows, with the new ones]: how many samples follow each row, and so the most
+        rows that can come of it.
+        """
         if not self._buffers:
             capacity, longest = self._shape
             layer = prompts.keys[0]
             self._buffers = self._arena.take(layer, len(prompts.keys), capacity, longest)
-        self._close_gaps()
+        start = self._close_gaps(following)
         bias = None
         if prompts.padded:
             bias = torch.zeros(prompts.real.shape, device=prompts.real.device)
             bias = bias.masked_fill(~prompts.real, -torch.inf)[:, None, None]
-        of = torch.repeat_interleave(counts)
-        self._cohorts.append(_Cohort(prompts, bias, self.rows, of))
+        self._cohorts.append(_Cohort(prompts, bias, start, torch.arange(len(prompts.real))))
 
-    def leave(self, ended: Tensor) -> Tensor:
-        """Take out the rows whose numbers are set in `ended` [rows] (bool, on the CPU).
+    def change(self, counts: Tensor) -> Tensor:
+        """Let each row become `counts[row]` rows ([rows], on the CPU): none where it leaves.
 
         Returns:
-            [rows left], the former number of each row, for the caller's own tables.
+            [rows then], the former number of each row, for the caller's own tables.
         """
         order, offset = [], 0
         for cohort in self._cohorts:
-            places, before = torch.arange(cohort.rows), offset
-            offset += cohort.rows
-            gone = ended[before:offset]
-            if bool(gone.any()):
-                left = cohort.rows - int(gone.sum())
-                holes = gone[:left].nonzero()[:, 0]
-                places[holes] = (~gone[left:]).nonzero()[:, 0] + left
-                places = places[:left]
-                for buffer in self._buffers:
-                    mine = buffer[:, cohort.start :, :, : cohort.columns]
-                    mine[:, holes] = mine[:, places[holes]]
-                cohort.prompt_of = cohort.prompt_of[places]
-                cohort.moved = True
-            order.append(places + before)
+            before, offset = offset, offset + cohort.rows
+            order.append(self._change(cohort, counts[before:offset]) + before)
         self._cohorts = [cohort for cohort in self._cohorts if cohort.rows]
         return torch.cat(order)
+
+    def _change(self, cohort: _Cohort, counts: Tensor) -> Tensor:
+        """Change one cohort; the former place of each of its rows. Few rows move: those that stay
+        keep their places as far as there are any.
+        """
+        places = torch.arange(len(counts))
+        if bool((counts == 1).all()):
+            return places
+        rows = int(counts.sum())
+        stays = counts > 0
+        kept = torch.zeros(rows, dtype=torch.bool)
+        kept[: len(counts)] = stays[:rows]
+        moved = places[rows:][stays[rows:]]
+        more = places.repeat_interleave((counts - 1).clamp(min=0))
+        targets, sources = (~kept).nonzero()[:, 0], torch.cat((moved, more))
+        former = torch.arange(rows)
+        former[targets] = sources
+        for buffer in self._buffers:
+            mine = buffer[:, cohort.start :, :, : cohort.columns]
+            mine[:, targets] = mine[:, sources]
+        cohort.prompt_of = cohort.prompt_of[former]
+        cohort.moved = True
+        return former
 
     def prepare(self) -> None:
         """Get ready for a step: who continues which prompt."""
@@ -177,9 +192,9 @@ class Decoding:
         mixed = parts[0] if len(parts) == 1 else torch.cat(parts)
         return mixed.view(offset, 1, heads, -1)
 
-    def _close_gaps(self) -> None:
-        """Move the cohorts' rows down, so that what is free lies behind them."""
-        end = 0
+    def _close_gaps(self, following: Tensor) -> int:
+        """Move the cohorts' rows down, room left for their samples; where what is free begins."""
+        end = offset = 0
         for cohort in self._cohorts:
             if cohort.start > end:
                 for layer in (layer for buffer in self._buffers for layer in buffer):
@@ -189,7 +204,9 @@ class Decoding:
                     rows = rows.clone() if end + cohort.rows > cohort.start else rows
                     seen[end : end + cohort.rows] = rows
                 cohort.start = end
-            end += cohort.rows
+            before, offset = offset, offset + cohort.rows
+            end += int(following[before:offset].sum())
+        return end
 
 
 def _attend_prompts(

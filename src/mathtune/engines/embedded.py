@@ -1,9 +1,9 @@
 """The embedded engine: samples with any Hugging Face causal model, fast on the machine where it
 runs.
 
-A problem's prompt is read once and shared by its n samples; hundreds of rows are in flight at once;
-rows that end leave, waiting ones enter. The next token of every row costs one forward call for all
-of them.
+A problem's prompt is read once and shared by its n samples; samples that agree so far are one row
+until they part; hundreds of rows are in flight at once; rows that end leave, waiting ones enter.
+The next token of every row costs one forward call for all of them.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 ROWS = 1024
-"""Most rows in flight: beyond it, a step's fixed cost is already small."""
+"""Most samples in flight: beyond it, a step's fixed cost is already small."""
 MEMORY = 5 * 2**28
-"""Bytes of keys and values in flight that bound the rows."""
+"""Bytes of keys and values in flight that bound the samples."""
 READ_TOKENS = 8192
 """Prompt tokens read in one forward call."""
 
@@ -39,8 +39,8 @@ READ_TOKENS = 8192
 class Embedded:
     """A loaded model that samples.
 
-    `rows`: most rows in flight; None: as memory allows. `forward`: what `forward_of` gave for the
-    model; None: made here.
+    `rows`: most samples in flight; None: as memory allows. `forward`: what `forward_of` gave for
+    the model; None: made here.
 
     Example:
         >>> model, tokenizer = models.load("embedded")                            # doctest: +SKIP
@@ -114,11 +114,14 @@ class Embedded:
 
 
 class Flight:
-    """One call's rows, from the first prompt to the last end.
+    """One call's samples, from the first prompt to the last end.
+
+    Samples of a prompt that have drawn the same tokens follow one row. Each draws its next token
+    with a number of its own, and those that part follow different rows from then on.
 
     Attributes:
         tokens: [samples, most tokens], a prompt's samples side by side; noise after an end.
-        capacity: most rows in flight.
+        capacity: most samples in flight.
     """
 
     def __init__(
@@ -141,27 +144,52 @@ class Flight:
         self._ended = torch.zeros(total, dtype=torch.bool, device=device)
         self._taken = [0] * len(encoded)
         self._stops = Stops(engine.tokenizer, sampling.stop) if sampling.stop else None
-        # One line a row in flight: which sample it is, its last token, that token's position,
-        # how many tokens it has, and how many it may have.
-        self._table = torch.zeros(5, self.capacity, dtype=torch.long, device=device)
+        # The samples in flight, and the row that each follows.
+        self._samples = torch.zeros(0, dtype=torch.long, device=device)
+        self._follows = torch.zeros(0, dtype=torch.long, device=device)
+        # One line a row in flight: its last token, that token's position, how many tokens it has,
+        # and how many it may have.
+        self._table = torch.zeros(4, self.capacity, dtype=torch.long, device=device)
 
     def run(self) -> None:
         """Sample everything."""
         decoding = self._decoding
         while self._waiting or decoding.rows:
-            if self._waiting and (decoding.rows <= self.capacity // 2):
+            if self._waiting and (len(self._samples) <= self.capacity // 2):
                 self._admit()
                 continue
             decoding.prepare()
-            _, last, position, _, _ = self._table[:, : decoding.rows]
+            last, position = self._table[:2, : decoding.rows]
             logits = self._engine.forward(last[:, None], position[:, None], decoding)[:, -1]
             decoding.advance()
-            self._accept(logits, 0)
+            self._accept(logits, row=0, sample=0)
 
     def _admit(self) -> None:
         """Read the next prompts and draw their samples' first tokens."""
+        chosen = self._choose()
+        encoded = [self._encoded[prompt] for prompt, _ in chosen]
+        shared, logits = read(self._engine.forward, self._table.device, encoded)
+        first, before = self._decoding.rows, len(self._samples)
+        samples = []
+        for prompt, count in chosen:
+            start = prompt * self._sampling.n + self._taken[prompt]
+            samples.append(torch.arange(start, start + count))
+            self._taken[prompt] += count
+        counts = torch.tensor([count for _, count in chosen])
+        follows = torch.repeat_interleave(counts) + first
+        self._samples = torch.cat((self._samples, torch.cat(samples).to(self._table.device)))
+        self._follows = torch.cat((self._follows, follows.to(self._table.device)))
+        self._decoding.enter(shared, self._follows.bincount().cpu())
+        new = self._table[:, first : self._decoding.rows]
+        new[1] = torch.tensor([len(ids) - 1 for ids in encoded])
+        new[2] = 0
+        new[3] = torch.tensor([self._room[prompt] for prompt, _ in chosen])
+        self._accept(logits, row=first, sample=before)
+
+    def _choose(self) -> list[tuple[int, int]]:
+        """The prompts to read next, and how many samples of each there is room for."""
         chosen: list[tuple[int, int]] = []
-        free, longest = self.capacity - self._decoding.rows, 0
+        free, longest = self.capacity - len(self._samples), 0
         while self._waiting and free:
             prompt, wanted = self._waiting[0]
             longest = max(longest, len(self._encoded[prompt]))
@@ -174,51 +202,49 @@ class Flight:
                 self._waiting.pop(0)
             else:
                 self._waiting[0] = (prompt, wanted - count)
-        lengths = torch.tensor([len(self._encoded[prompt]) for prompt, _ in chosen])
-        counts = torch.tensor([count for _, count in chosen])
-        encoded = [self._encoded[prompt] for prompt, _ in chosen]
-        shared, logits = read(self._engine.forward, self._table.device, encoded)
-        first = self._decoding.rows
-        self._decoding.enter(shared, counts)
-        samples = []
-        for prompt, count in chosen:
-            start = prompt * self._sampling.n + self._taken[prompt]
-            samples.append(torch.arange(start, start + count))
-            self._taken[prompt] += count
-        new = self._table[:, first : self._decoding.rows]
-        room = torch.tensor([self._room[prompt] for prompt, _ in chosen])
-        new[0] = torch.cat(samples).to(new.device)
-        new[2] = (lengths.repeat_interleave(counts) - 1).to(new.device)
-        new[3] = 0
-        new[4] = room.repeat_interleave(counts).to(new.device)
-        self._accept(logits.repeat_interleave(counts.to(logits.device), 0), first)
+        return chosen
 
-    def _accept(self, logits: Tensor, first: int) -> None:
-        """Draw one token for each row from place `first` on; rows that end leave."""
-        rows = self._decoding.rows
-        sample, last, position, count, room = self._table[:, first:rows]
+    def _accept(self, logits: Tensor, *, row: int, sample: int) -> None:
+        """Draw one token for each sample from place `sample` on; they follow rows from `row` on.
+
+        Samples that end leave. Samples of a row that drew the same token follow the same row.
+        """
+        samples, follows = self._samples[sample:], self._follows[sample:]
+        count, room = self._table[2:, follows]
         token = draw(
             logits,
-            self._uniforms[sample, count],
+            follows - row,
+            self._uniforms[samples, count],
             temperature=self._sampling.temperature,
             top_p=self._sampling.top_p,
         )
-        self.tokens[sample, count] = token
+        self.tokens[samples, count] = token
+        self._table[1:3, row : self._decoding.rows] += 1
         ended = torch.isin(token, self._engine._ends)
-        last.copy_(token)
-        position += 1
-        count += 1
         if self._stops is not None:
-            ended |= self._stops.reached(self.tokens[sample], count, token)
-        over = ended | (count >= room)
-        if not bool(over.any()):
-            return
-        self._lengths[sample[over]] = count[over]
-        self._ended[sample[over]] = ended[over]
-        everyone = torch.zeros(rows, dtype=torch.bool)
-        everyone[first:] = over.cpu()
-        order = self._decoding.leave(everyone).to(logits.device)
+            ended |= self._stops.reached(self.tokens[samples], count + 1, token)
+        over = ended | (count + 1 >= room)
+        self._lengths[samples[over]] = count[over] + 1
+        self._ended[samples[over]] = ended[over]
+        on = ~over
+        self._samples = torch.cat((self._samples[:sample], samples[on]))
+        self._part(follows[on], token[on], row=row, sample=sample)
+
+    def _part(self, follows: Tensor, token: Tensor, *, row: int, sample: int) -> None:
+        """Give each row as many rows as its samples drew different tokens; samples follow theirs.
+
+        Args:
+            follows, token: the former row and the new token of each sample from `sample` on.
+        """
+        rows = self._decoding.rows
+        distinct, which = (follows << 32 | token).unique(return_inverse=True)
+        others = torch.arange(row, device=token.device)  # rows that drew nothing go on as they are
+        former = torch.cat((others, distinct >> 32))  # of each row then, in rising order
+        order = self._decoding.change(former.bincount(minlength=rows).cpu()).to(token.device)
         self._table[:, : len(order)] = self._table[:, order]
+        place = order.argsort(stable=True)
+        self._table[0, place[row:]] = distinct & 0xFFFFFFFF
+        self._follows = torch.cat((self._follows[:sample], place[row + which]))
 
     def drafts(self) -> list[list[Draft]]:
         """What was drawn, in the order of the prompts."""
