@@ -9,7 +9,7 @@ import torch
 from transformers import PreTrainedModel
 
 from mathtune import prompts
-from mathtune.engines import scoring
+from mathtune.engines import packing, scoring
 from mathtune.engines.scoring import Reading, Scorer
 from mathtune.errors import InputError
 
@@ -17,10 +17,17 @@ FAMILIES = (
     *("llama", "qwen2", "qwen2, windows", "qwen3", "gpt_neox"),
     *("gemma", "gemma2", "gemma3", "mistral"),
 )
+TOM = "Tom has 5 apples and buys 7 more."
+STEMS = [
+    # Nested stems longer than the windows, one candidate a beginning of another, two equal ones.
+    *(f"{TOM} {TOM} 5 + 7 = 12", f"{TOM} {TOM} 5 + 7 = 12\n#### 12", f"{TOM} 42", f"{TOM} {TOM} 5"),
+    *(f"{TOM} {TOM} 5 + 7 = 12\n#### 13", TOM, f"{TOM} 42", "5", f"{TOM} {TOM} {TOM} {TOM}"),
+]
 PROBLEMS = [
     ("What is 12 + 30?", ["5 + 7 = 12\n#### 12", "5\n", "Tom has 42 apples " * 5, "5\n", ""]),
     ("Tom buys 7 more. How many?", ["7", "12 apples 12 apples"]),
     ("Alone", ["only one candidate"]),
+    ("How many?", STEMS),
 ]
 
 
@@ -72,12 +79,13 @@ def test_scores_do_not_depend_on_the_batch(monkeypatch, make_model, make_tokeniz
     groups = [[p + c for c in candidates] for p, candidates in PROBLEMS]
     together = scorer.evaluate(groups)
     apart = [scorer.evaluate([[text]])[0][0] for group in groups for text in group]
-    monkeypatch.setitem(scoring.TOKENS, "cpu", 1)
-    monkeypatch.setattr(scoring, "SHARED_TOKENS", 1)
-    single = scorer.evaluate(groups)
     flat = [score for group in together for score in group]
     assert flat == pytest.approx(apart, abs=1e-6)
-    assert flat == pytest.approx([score for group in single for score in group], abs=1e-6)
+    monkeypatch.setitem(scoring.TOKENS, "cpu", 1)
+    for shared in (scoring.SHARED_TOKENS, 1):  # the beginnings side by side, or one by one
+        monkeypatch.setattr(scoring, "SHARED_TOKENS", shared)
+        single = scorer.evaluate(groups)
+        assert flat == pytest.approx([score for group in single for score in group], abs=1e-6)
 
 
 def test_a_candidate_beyond_the_context_has_no_score(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
@@ -109,6 +117,53 @@ def test_what_candidates_share_is_read_once(make_model, make_tokenizer):  # type
     lengths = [len(tokenizer.encode(text)) for text in texts]
     assert lengths == [31] * 4
     assert scorer.tokens == 30 + 3  # the beginning, and one token of each distinct text
+
+
+def test_each_candidate_is_read_from_where_it_differs_from_its_neighbour(  # type: ignore[no-untyped-def]
+    monkeypatch, make_model, make_tokenizer
+):
+    tokenizer = make_tokenizer()
+    scorer = Scorer(make_model("llama", len(tokenizer)), tokenizer, form="plain")
+    texts = ["xyz" + rest for rest in ("abcde", "abcdf", "abg", "q", "abcd", "abg")]
+    assert [len(tokenizer.encode(text)) for text in texts] == [8, 8, 6, 4, 7, 6]
+    together = scorer.evaluate([texts])
+    # xyz, abcd, e, f, g, q; each rest by itself would make 3 + 5 + 5 + 3 + 1 + 4.
+    assert scorer.tokens == 3 + 4 + 1 + 1 + 1 + 1
+    monkeypatch.setitem(scoring.TOKENS, "cpu", 5)
+    scorer.tokens = 0
+    # In calls of five tokens: abcd, e; abcdf, whose stem another call has read; abg, q.
+    assert scorer.evaluate([texts]) == [pytest.approx(together[0], abs=1e-6)]
+    assert scorer.tokens == 3 + (4 + 1) + 5 + (3 + 1)
+
+
+@pytest.mark.parametrize("keys", [1, 100, 2**13])
+@pytest.mark.parametrize("queries", [1, 3, 32])
+def test_how_attention_is_cut_changes_nothing(
+    keys, queries, monkeypatch, make_model, make_tokenizer
+):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer(words=False)
+    model = make_model("gemma2", len(tokenizer))
+    groups = [[f"How many? {text}" for text in STEMS], ["5", "7 apples"]]
+    whole = Scorer(model, tokenizer, form="plain").evaluate(groups)
+    monkeypatch.setitem(packing.KEYS, "cpu", keys)
+    monkeypatch.setattr(packing, "QUERIES", queries)
+    cut = Scorer(model, tokenizer, form="plain").evaluate(groups)
+    for found, expected in zip(cut, whole, strict=True):
+        assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_rows_of_the_same_tokens_with_other_words(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    scorer = Scorer(make_model("llama", len(tokenizer)), tokenizer, form="plain")
+    tokens = (5, 6, 7, 8)
+    rows = [Reading(tokens, (((3, 9),),)), Reading(tokens, (((1, 7), (3, 9)),))]
+    longer = Reading((*tokens, 9), (((4, 3), (2, 8)),))
+    ((first, second, third),) = scorer._read_groups([[[rows[0]], [rows[1]], [longer]]])
+    model = make_model("llama", len(tokenizer))
+    log = {at: log_p(model, [*tokens, 9, 3][: at + 1], at) for at in range(1, 6)}
+    assert first == [pytest.approx(log[4], abs=1e-5)]
+    assert second == [pytest.approx(log[2] + log[4], abs=1e-5)]
+    assert third == [pytest.approx(log[3] + log[5], abs=1e-5)]
 
 
 def test_the_score_is_a_share_by_hand() -> None:

@@ -6,7 +6,7 @@ else of the model stays as its authors wrote it. Ours hands each layer's queries
 a *reader*, passed to the model's forward call as `reader=...`:
 
 Prompts     reads prompts, one row each, and keeps their keys and values
-Continuing  many tokens a row after a shared prefix (for scoring)
+Packed      rows one behind another that continue each other (for scoring; in packing.py)
 Decoding    one new token a row; scores against the row's prompt are one product per prompt for all
             its rows (in decoding.py)
 """
@@ -180,28 +180,6 @@ class Prompts:
         self.values = [values[kept] for values in self.values]
 
 
-class Continuing:
-    """Reads rows padded on the left, [B, S] tokens; row b continues the prompt `groups[b]`."""
-
-    def __init__(self, prompts: Prompts, groups: Tensor, lengths: Tensor, longest: int) -> None:
-        self._prompts, self._groups = prompts, groups
-        columns = torch.arange(longest, device=lengths.device)
-        real = columns >= longest - lengths[:, None]
-        prefix = prompts.real[groups][:, None].expand(-1, longest, -1)
-        before = prefix.shape[-1] - torch.arange(prefix.shape[-1], device=lengths.device)
-        number = columns - (longest - lengths[:, None])  # each token's place in its row
-        own = (columns[:, None] - columns).expand(len(lengths), -1, -1)
-        back = torch.cat((number[:, :, None] + before, own), -1)
-        self._mask = _Mask(torch.cat((prefix, _causal(real)), -1), back)
-
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
-        """Attention to the prompt, and causal attention to the row's own tokens."""
-        # With many queries a row, the copy of one layer's prompt is small beside the products.
-        key = torch.cat((self._prompts.keys[layer][self._groups], key), 2)
-        value = torch.cat((self._prompts.values[layer][self._groups], value), 2)
-        return self._mask.attend(query, key, value, rule)
-
-
 class _Mask:
     """Attention in which query q of row b sees the keys where `seen` [B, Q, N] is true.
 
@@ -228,11 +206,11 @@ class _Mask:
             self._biases[many, rule.window] = bias
         # Heads that share a key head stand as further queries of it: no key is replicated.
         query = query.reshape(rows, key.shape[1], group * many, d)
-        out = _attended(query, key, value, self._biases[many, rule.window], rule)
+        out = attended(query, key, value, self._biases[many, rule.window], rule)
         return out.view(rows, heads, many, -1).transpose(1, 2)
 
 
-def _attended(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, rule: Rule) -> Tensor:
+def attended(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, rule: Rule) -> Tensor:
     """Softmax attention by the rule; `bias` is added to the scores, after the cap."""
     if rule.cap is None:
         return scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=rule.scale)

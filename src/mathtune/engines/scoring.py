@@ -1,8 +1,9 @@
 """Read candidates with a model: the evaluator's S, and a solution's likelihood. Used by the score
 stage.
 
-What the candidates of a problem share is read once; the rest is read in batches of rows of similar
-length, and logits are made at the wanted positions only.
+What all candidates of a problem share is read once and kept. Then they are read in alphabetical
+order, each from where it differs from the one before it, many in one forward call and without
+padding. Logits are made at the wanted positions only.
 """
 
 from __future__ import annotations
@@ -10,23 +11,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from mathtune import prompts
-from mathtune.engines import allocator, attention, models
-from mathtune.engines.embedded import forward_of, left_padded, read, refuse_empty
+from mathtune.engines import allocator, attention, models, packing
+from mathtune.engines.embedded import forward_of, refuse_empty
 from mathtune.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SHARED_TOKENS = 8192
-"""Tokens of beginnings read in one forward call."""
-TOKENS = {"cpu": 768, "mps": 8192, "cuda": 32768}
-"""Tokens of candidates read in one forward call: a CPU is fastest where they stay in its caches."""
+"""Tokens of beginnings read in one forward call and kept."""
+TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 32768}
+"""Tokens of candidates read in one forward call: a CPU is fastest where they stay in its caches.
+What candidates of two calls share is read in both."""
 LOGITS = 2**26
 """Logits made in one forward call; bounds the batch where every position's are wanted."""
 
@@ -45,6 +48,19 @@ class Reading:
     def first(self) -> int:
         """The first position whose logits are wanted."""
         return min(position for word in self.words for position, _ in word)
+
+
+@dataclass(frozen=True)
+class _Family:
+    """A group's rows, alphabetically, and where in what is kept the tokens stand that all share."""
+
+    group: int
+    rows: list[Reading]
+    shared: range
+
+
+_New = tuple[_Family, Reading, int]
+"""A row, and how many of its tokens are not read again: its family or the row before has them."""
 
 
 class Scorer:
@@ -78,7 +94,8 @@ class Scorer:
         word's tokens are those after what both texts have in common. None: it does not fit the
         context.
         """
-        rows = [[self._judged(text) for text in texts] for texts in groups]
+        judged = {text: self._judged(text) for text in dict.fromkeys(chain.from_iterable(groups))}
+        rows = [[judged[text] for text in texts] for texts in groups]
         return [[_share(found) for found in group] for group in self._read_groups(rows)]
 
     def log_likelihoods(
@@ -138,7 +155,7 @@ class Scorer:
         fitting = [[row for row in rows if self._fits(row)] for rows in distinct]
         with allocator.keeping(self.model.device):
             for chunk in self._chunks(fitting):
-                for (group, row), values in self._read_chunk(fitting, chunk):
+                for group, row, values in self._read_chunk(chunk):
                     logs[group][row] = values
         return [
             [
@@ -153,89 +170,94 @@ class Scorer:
     def _fits(self, row: Reading) -> bool:
         return self.context is None or len(row.tokens) <= self.context
 
-    def _chunks(self, groups: list[list[Reading]]) -> Iterator[list[tuple[int, int]]]:
-        """Groups whose shared beginnings are read side by side, each with that length."""
-        shared = [(group, _shared(rows)) for group, rows in enumerate(groups) if rows]
-        chunk: list[tuple[int, int]] = []
-        for group, length in sorted(shared, key=lambda pair: pair[1]):
-            if chunk and length * (len(chunk) + 1) > SHARED_TOKENS:
+    def _chunks(self, groups: list[list[Reading]]) -> Iterator[list[_Family]]:
+        """Families whose beginnings are kept side by side."""
+        chunk: list[_Family] = []
+        kept = 0
+        for group, rows in enumerate(groups):
+            if not rows:
+                continue
+            shared = _shared(rows)
+            if chunk and kept + shared > SHARED_TOKENS:
                 yield chunk
-                chunk = []
-            chunk.append((group, length))
+                chunk, kept = [], 0
+            rows = sorted(rows, key=lambda row: row.tokens)
+            chunk.append(_Family(group, rows, range(kept, kept + shared)))
+            kept += shared
         if chunk:
             yield chunk
 
     @torch.inference_mode()
-    def _read_chunk(
-        self, groups: list[list[Reading]], chunk: list[tuple[int, int]]
-    ) -> Iterator[tuple[tuple[int, Reading], list[float]]]:
-        """Read the beginnings once, then the rest of every row."""
-        beginnings = [list(groups[group][0].tokens[:length]) for group, length in chunk]
-        shared, _ = read(self._forward, self.model.device, beginnings)
-        self.tokens += sum(map(len, beginnings))
-        rows = [(place, row) for place, (group, _) in enumerate(chunk) for row in groups[group]]
-        rows.sort(key=lambda pair: len(pair[1].tokens) - chunk[pair[0]][1])
-        for batch in self._batches(rows, chunk):
-            for (place, row), values in zip(
-                batch, self._read_batch(shared, batch, chunk), strict=True
-            ):
-                yield (chunk[place][0], row), values
+    def _read_chunk(self, chunk: list[_Family]) -> Iterator[tuple[int, Reading, list[float]]]:
+        """Read what each family shares, then the rest of its rows."""
+        kept = self._keep(chunk)
+        for batch in self._batches(chunk):
+            for (family, row, _), values in zip(batch, self._read_batch(batch, kept), strict=True):
+                yield family.group, row, values
 
-    def _batches(
-        self, rows: list[tuple[int, Reading]], chunk: list[tuple[int, int]]
-    ) -> Iterator[list[tuple[int, Reading]]]:
-        """Cut rows, shortest rest first, into batches bounded in tokens and in logits."""
-        vocabulary = self.model.config.get_text_config().vocab_size
+    def _keep(self, chunk: list[_Family]) -> packing.Kept | None:
+        """Read what each family shares; None: none shares anything."""
+        line = packing.Line(0)
+        for family in chunk:
+            if family.shared:
+                line.add((), family.rows[0].tokens[: len(family.shared)])
+        if not line.tokens:
+            return None
+        reader = packing.Packed(line, {len(line.tokens) - 1}, None, self.model.device)
+        self._read(line, reader, 1)
+        return reader.kept
+
+    def _batches(self, chunk: list[_Family]) -> Iterator[list[_New]]:
+        """Cut rows into batches bounded in tokens and in logits."""
         most = TOKENS[self.model.device.type]
-        batch: list[tuple[int, Reading]] = []
-        kept = 0
-        for place, row in rows:
-            length = len(row.tokens) - chunk[place][1]
-            kept = max(kept, len(row.tokens) - row.first)
-            many = len(batch) + 1
-            if batch and (many * length > most or many * kept * vocabulary > LOGITS):
-                yield batch
-                batch, kept = [], len(row.tokens) - row.first
-            batch.append((place, row))
+        most_wanted = LOGITS // self.model.config.get_text_config().vocab_size
+        batch: list[_New] = []
+        read = wanted = 0
+        for family in chunk:
+            before: tuple[int, ...] = ()
+            for row in family.rows:
+                length, last = len(row.tokens), len(row.tokens) - row.first
+                shared = max(len(family.shared), _common((before, row.tokens)))
+                if batch and (read + length - shared > most or wanted + last > most_wanted):
+                    yield batch
+                    batch, read, wanted, shared = [], 0, 0, len(family.shared)
+                batch.append((family, row, shared))
+                read, wanted, before = read + length - shared, wanted + last, row.tokens
         if batch:
             yield batch
 
-    def _read_batch(
-        self,
-        shared: attention.Prompts,
-        batch: list[tuple[int, Reading]],
-        chunk: list[tuple[int, int]],
-    ) -> list[list[float]]:
+    def _read_batch(self, batch: list[_New], kept: packing.Kept | None) -> list[list[float]]:
         """One forward call: log p of every word of every row."""
-        device = self.model.device
-        rests = [list(row.tokens[chunk[place][1] :]) for place, row in batch]
-        self.tokens += sum(map(len, rests))
-        longest = max(map(len, rests))
-        ids, positions = left_padded(rests, longest)
-        groups = torch.tensor([place for place, _ in batch])
-        positions += torch.tensor([chunk[place][1] for place, _ in batch])[:, None]
-        lengths = torch.tensor([len(rest) for rest in rests])
-        kept = max(len(row.tokens) - row.first for _, row in batch)
-        reader = attention.Continuing(shared, groups.to(device), lengths.to(device), longest)
-        logits = self._forward(ids.to(device), positions.to(device), reader, kept=kept)
-        return _words(logits, [row for _, row in batch])
+        start, stop = batch[0][0].shared.start, batch[-1][0].shared.stop
+        line = packing.Line(stop - start)
+        path: list[int] = []
+        words: list[list[list[tuple[int, int]]]] = []
+        for family, row, shared in batch:
+            if shared == len(family.shared):
+                path = [at - start for at in family.shared]
+            path = line.add(path[:shared], row.tokens[shared:])
+            words.append([[(path[at], token) for at, token in word] for word in row.words])
+        wanted = {number for own in words for word in own for number, _ in word}
+        before = None if kept is None else kept.between(start, stop)
+        reader = packing.Packed(line, wanted, before, self.model.device)
+        logits = self._read(line, reader, len(wanted))
+        return _log_p(logits, words)
+
+    def _read(self, line: packing.Line, reader: packing.Packed, wanted: int) -> Tensor:
+        """Logits [wanted, vocabulary]."""
+        self.tokens += len(line.tokens)
+        return self._forward(reader.ids, reader.positions, reader, kept=wanted)[0]
 
 
-def _words(logits: Tensor, rows: list[Reading]) -> list[list[float]]:
-    """Sum log p over each word's tokens; logits [rows, kept, vocabulary] are those of the last
-    positions.
+def _log_p(logits: Tensor, words: list[list[list[tuple[int, int]]]]) -> list[list[float]]:
+    """Sum log p over each word's tokens, each given with the number of the token before it; logits
+    [wanted, vocabulary] are those of all these numbers, in order.
     """
-    logs = logits.float().log_softmax(-1)
-    kept = logs.shape[1]
-    wanted = [
-        (number, kept - len(row.tokens) + position, token)
-        for number, row in enumerate(rows)
-        for word in row.words
-        for position, token in word
-    ]
-    number, column, token = torch.tensor(wanted, device=logs.device).T
-    found = iter(logs[number, column, token].double().tolist())
-    return [[math.fsum(next(found) for _ in word) for word in row.words] for row in rows]
+    pairs = [pair for own in words for word in own for pair in word]
+    rank = {number: rank for rank, number in enumerate(sorted({number for number, _ in pairs}))}
+    at, token = torch.tensor([(rank[number], token) for number, token in pairs]).to(logits.device).T
+    found = iter(logits.float().log_softmax(-1)[at, token].double().tolist())
+    return [[math.fsum(next(found) for _ in word) for word in own] for own in words]
 
 
 def _shared(rows: Sequence[Reading]) -> int:

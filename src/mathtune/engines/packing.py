@@ -1,0 +1,218 @@
+"""Attention over rows of tokens that stand one behind another in one line, without padding, and
+continue each other. Used by scoring.
+
+To a model's products with its weights all tokens are alike, so the tokens of many rows can be one
+row to them. Only attention must know what a token follows: each row's keys are gathered from
+wherever its tokens were read, in this call or in one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mathtune.engines.attention import Rule, attended
+
+KEYS = {"cpu": 2**13, "mps": 2**16, "cuda": 2**18}
+"""Keys gathered side by side: a CPU is fastest where they stay in its caches."""
+QUERIES = 32
+"""Most queries of a run: a run's queries look for keys up to the last one's, all of them."""
+SIMILAR = 1.5
+"""Runs attend side by side if the most queries of one are at most so many times another's."""
+
+
+class Line:
+    """Rows of tokens to read, as they are put one behind another.
+
+    Every token has a number: what was read before has those below `before`, the line's tokens those
+    from it on. A row's `path` is the numbers of all its tokens, from its first one on.
+    """
+
+    def __init__(self, before: int) -> None:
+        self.before = before
+        self.tokens: list[int] = []
+        self.paths: list[list[int]] = []
+        self.own: list[int] = []
+
+    def add(self, path: Sequence[int], tokens: Sequence[int]) -> list[int]:
+        """Put down a row that continues `path` by `tokens`: the row's path."""
+        start = self.before + len(self.tokens)
+        self.tokens += tokens
+        self.paths.append([*path, *range(start, start + len(tokens))])
+        self.own.append(len(tokens))
+        return self.paths[-1]
+
+
+_Run = tuple[int, Sequence[int]]
+"""Some of a row's tokens: which row's, and their places in it."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Keys and values of tokens read before, [tokens, kv_heads, d], by layer."""
+
+    keys: list[Tensor]
+    values: list[Tensor]
+
+    def between(self, start: int, stop: int) -> Kept:
+        """Those of some of the tokens."""
+        return Kept([k[start:stop] for k in self.keys], [v[start:stop] for v in self.values])
+
+
+class Packed:
+    """Reads a line whose rows continue what is `kept`, and each other; with nothing kept, keeps all
+    that it reads.
+
+    `wanted`: numbers of the tokens whose logits are wanted.
+
+    Attributes:
+        ids: [1, T], the line's tokens, wanted ones last.
+        positions: [1, T], each one's place in its row.
+        kept: what was kept, by layer.
+    """
+
+    def __init__(
+        self, line: Line, wanted: set[int], kept: Kept | None, device: torch.device
+    ) -> None:
+        self._continues = kept is not None
+        self.kept = kept or Kept([], [])
+        before, total = line.before, len(line.tokens)
+        last = torch.tensor([before + number in wanted for number in range(total)])
+        order = last.int().argsort(stable=True)
+        at = torch.cat((torch.arange(before), before + order.argsort()))
+        keys = at[_padded(line.paths)]
+        every = [
+            range(len(path) - own, len(path))
+            for path, own in zip(line.paths, line.own, strict=True)
+        ]
+        some = [
+            [place for place in places if path[place] in wanted]
+            for path, places in zip(line.paths, every, strict=True)
+        ]
+        positions = torch.tensor([place for places in every for place in places])
+        self.ids = torch.tensor(line.tokens)[order][None].to(device)
+        self.positions = positions[order][None].to(device)
+        self._plans = {
+            many: _Plan(places, keys, before + total - many, device)
+            for many, places in ((total, every), (len(wanted), some))
+        }
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
+        """Causal attention within each row; query [1, heads, Q, d] -> [1, Q, heads, d].
+
+        Q is T, or as many as are wanted.
+        """
+        query, key, value = (side[0].transpose(0, 1) for side in (query, key, value))
+        if self._continues:
+            key = torch.cat((self.kept.keys[layer], key))
+            value = torch.cat((self.kept.values[layer], value))
+        else:
+            key, value = key.contiguous(), value.contiguous()
+            self.kept.keys.append(key)
+            self.kept.values.append(value)
+        return self._plans[len(query)].attend(query, key, value, rule)[None]
+
+
+class _Plan:
+    """Which queries attend side by side, and where in the line they and their keys stand.
+
+    `places`: which of each row's tokens are its queries. `keys`: where each row's tokens stand,
+    [rows, longest]; the first query stands at `first`.
+    """
+
+    def __init__(
+        self, places: Sequence[Sequence[int]], keys: Tensor, first: int, device: torch.device
+    ) -> None:
+        self._parts: list[_Part] = []
+        cells, start = [], 0
+        for runs in _similar(list(_runs(places)), KEYS[device.type]):
+            asking = _padded([places for _, places in runs])
+            own = keys[[row for row, _ in runs], : int(asking.max()) + 1]
+            queries = own.gather(1, asking) - first
+            lengths = torch.tensor([[len(places)] for _, places in runs])
+            real = torch.arange(asking.shape[1]) < lengths
+            cells.append((queries[real], start + real.flatten().nonzero()[:, 0]))
+            start += real.numel()
+            queries = queries.clamp(min=0)
+            self._parts.append(_Part(queries.to(device), own.to(device), asking.to(device)))
+        queries, cell = (torch.cat(found) for found in zip(*cells, strict=True))
+        self._cell_of = cell[queries.argsort()].to(device)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
+        """query [Q, heads, d], key and value [tokens, kv_heads, d] -> [Q, heads, d]."""
+        found = [part.attend(query, key, value, rule).flatten(0, 1) for part in self._parts]
+        return torch.cat(found).index_select(0, self._cell_of)
+
+
+class _Part:
+    """Runs that attend side by side: [R, S] queries, [R, N] keys, padded on the right.
+
+    `places` [R, S]: each query's place in its row, where key n has place n. What pads a run's keys
+    stands behind all its queries; what pads its queries sees the row's first key.
+    """
+
+    def __init__(self, queries: Tensor, keys: Tensor, places: Tensor) -> None:
+        self._queries, self._keys = queries.flatten(), keys.flatten()
+        self._back = places[:, :, None] - torch.arange(keys.shape[1], device=keys.device)
+        self._biases: dict[int | None, Tensor] = {}
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
+        """As the plan's, but -> [R, S, heads, d]."""
+        rows, many = self._back.shape[:2]
+        heads, (kv_heads, d) = query.shape[1], key.shape[1:]
+        group = heads // kv_heads
+        bias = self._bias(rule.window, group, query.dtype)
+        # Heads that share a key head stand as further queries of it: no key is replicated.
+        query = query.index_select(0, self._queries).view(rows, many, kv_heads, -1, d)
+        query = query.permute(0, 2, 3, 1, 4).reshape(rows, kv_heads, group * many, d)
+        key, value = (
+            side.index_select(0, self._keys).unflatten(0, (rows, -1)).transpose(1, 2)
+            for side in (key, value)
+        )
+        out = attended(query, key, value, bias, rule)
+        return out.view(rows, heads, many, d).transpose(1, 2)
+
+    def _bias(self, window: int | None, group: int, dtype: torch.dtype) -> Tensor:
+        """[R, 1, group * S, N], made once for all layers of a kind."""
+        if window not in self._biases:
+            hidden = self._back < 0
+            if window is not None:
+                hidden |= self._back >= window
+            bias = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device)
+            bias = bias.masked_fill_(hidden, -torch.inf).repeat(1, group, 1)[:, None]
+            self._biases[window] = bias
+        return self._biases[window]
+
+
+def _runs(places: Sequence[Sequence[int]]) -> Iterator[_Run]:
+    """Each row's queries in runs of equal length, QUERIES at most."""
+    for row, own in enumerate(places):
+        many = -(-len(own) // QUERIES)
+        for run in range(many):
+            yield row, own[run * len(own) // many : (run + 1) * len(own) // many]
+
+
+def _similar(runs: list[_Run], most: int) -> Iterator[list[_Run]]:
+    """Runs in parts of similar lengths, of `most` keys or one run."""
+    part: list[_Run] = []
+    keys = 0
+    for row, places in sorted(runs, key=lambda run: (-len(run[1]), -run[1][-1])):
+        keys = max(keys, places[-1] + 1)
+        if part and (len(part[0][1]) > SIMILAR * len(places) or keys * (len(part) + 1) > most):
+            yield part
+            part, keys = [], places[-1] + 1
+        part.append((row, places))
+    yield part
+
+
+def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
+    """Rows of numbers side by side, zeros behind the shorter ones."""
+    longest = max(map(len, rows))
+    padded = np.zeros((len(rows), longest), np.int64)
+    for line, row in zip(padded, rows, strict=True):
+        line[: len(row)] = row
+    return torch.from_numpy(padded)
