@@ -33,7 +33,7 @@ LAYERS = [
     },
     {"data", "embedded", "fingerprint"},
     {"engines", "training", "execution"},
-    {"run", "stages", "solving"},
+    {"run", "beside", "stages", "solving"},
     {"report", "recipes", "overview", "elsewhere", "reference", "comparing", "forecast"},
     {"stage_commands"},
     {"cli", "__main__"},

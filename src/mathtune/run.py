@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from mathtune import jsonl, processes
+from mathtune.beside import Beside
 from mathtune.engines import places
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError, SettingError
@@ -44,9 +45,10 @@ FILES = (".jsonl", ".jsonl.gz", ".gguf", ".yaml")
 
 @dataclass(frozen=True)
 class _Work:
-    """That steps are executed, and which of them again."""
+    """That steps are executed, which of them again, and those that are beside the others."""
 
     redo: frozenset[str]
+    beside: Beside
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,13 @@ class Run:
         full = "/".join((*self._scope, name))
         if self._work is not None:
             step = self.steps[full]
-            execute(step.stage, self.folder / full, name=full, redo=full in self._work.redo)
-            return step.stage.outputs(self.folder / full)
+            folder, redo = self.folder / full, full in self._work.redo
+            if step.stage.leaves_cores():
+                self._work.beside.start(step.stage, folder, name=full, redo=redo)
+            else:
+                self._work.beside.wait_for(step.reads)
+                execute(step.stage, folder, name=full, redo=redo)
+            return step.stage.outputs(folder)
         if full in self.steps:
             raise ValueError(f"two steps are named {full!r}")
         stage = self._with_settings(name, stage)
@@ -105,8 +112,9 @@ class Run:
             if (self.folder / name).exists():
                 say(f"{name}: hangs on a step that is added to, made again")
                 shutil.rmtree(self.folder / name)
-        self._work = _Work(self._hanging_on(redo))
-        recipe(self)
+        with Beside() as beside:
+            self._work = _Work(self._hanging_on(redo), beside)
+            recipe(self)
 
     def check(self, redo: frozenset[str]) -> None:
         """Raise what is known to be wrong before any work: overrides, inputs, changed settings."""

@@ -71,6 +71,10 @@ class Stage(BaseModel, Generic[Handle]):
         """Do the work; return the metrics: numbers, texts, and lists and dicts of them."""
         raise NotImplementedError
 
+    def leaves_cores(self) -> bool:
+        """Whether it leaves processor cores free, so that a run may go on with other steps."""
+        return False
+
     def grow(self, folder: Path, before: int) -> None:
         """Note that `folder` holds work, finished or not, done when `grows` was `before`."""
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from multiprocessing import forkserver, get_context
+import os
+import signal
+from multiprocessing import forkserver, get_context, parent_process
 from multiprocessing.context import ForkServerContext
+from threading import Thread
 
 PRELOAD = ["__main__", "mathtune.engines.preload"]
 
@@ -19,3 +22,18 @@ def start() -> None:
     """Start the server, if it does not run yet, and return at once: it loads by itself."""
     context()
     forkserver.ensure_running()
+
+
+def belong_to_parent() -> None:
+    """In a process from the server: leave Ctrl-C to the parent, and end at once when it is gone,
+    even in the middle of a block or an update.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

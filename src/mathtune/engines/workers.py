@@ -8,11 +8,9 @@ itself. For small models two processes beat two threads.
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import connection, parent_process
-from threading import Thread
+from multiprocessing import connection
 from typing import Any, TypeVar, cast
 
 import torch
@@ -125,8 +123,7 @@ def _serve(
     """A worker's life: build, then answer tasks with (number, result, error, CPU seconds) until
     killed.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    Thread(target=_die_with_parent, daemon=True).start()
+    forking.belong_to_parent()
     torch.set_num_threads(threads)
     spent, work = 0.0, None
     if bill_server:
@@ -144,11 +141,3 @@ def _serve(
         now = time.process_time()
         end.send((number, result, error, now - spent))
         spent = now
-
-
-def _die_with_parent() -> None:
-    """End at once when the parent is gone, even in the middle of a block."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

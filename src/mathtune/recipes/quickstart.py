@@ -52,19 +52,35 @@ class Quickstart(Settings):
 def quickstart(run: Run, c: Quickstart) -> None:
     """Baseline, then for each seed SSFT, evaluator, re-ranking, sequential, RFT and controls."""
     data = run("data", c.data)
-    row(run, "base", c.model, data.test, n=c.n_rows, how=c.how)
-    for seed in c.seeds:
-        both(run.within(f"seed-{seed}", seed=seed) if len(c.seeds) > 1 else run, c, data)
+    for number, seed in enumerate(c.seeds):
+        seeded = run.within(f"seed-{seed}", seed=seed) if len(c.seeds) > 1 else run
+        ssft = seeded("ssft", Train(model=c.model, objective="mle", examples=data.solutions))
+        if number == 0:  # while the first generator trains, where cores are left for it
+            row(run, "base", c.model, data.test, n=c.n_rows, how=c.how)
+        both(seeded, c, data, ssft)
 
 
-def both(run: Run, c: Quickstart, data: Data) -> None:
-    """Both papers, once, on prepared data."""
-    # Liu et al. 2023: a generator, an evaluator of its samples, re-ranking
-    ssft = run("ssft", Train(model=c.model, objective="mle", examples=data.solutions))
+def both(run: Run, c: Quickstart, data: Data, ssft: str) -> None:
+    """Both papers, once, on prepared data. Trainings come first: sampling may go on beside them."""
+    # Liu et al. 2023: an evaluator of the generator's samples; the generator again, from the
+    # evaluator's weights, and a control that goes on from SSFT's
     drafts = run("drafts", Sample(model=ssft, problems=data.train, n=c.n_train))
     graded = run("drafts-grades", Grade(problems=data.train, samples=drafts))
     pairs = run("pairs", Collect(problems=data.train, samples=graded, keep="pairs"))
     evaluator = run("evaluator", Train(model=ssft, objective=c.evaluator_loss, examples=pairs))
+    again = run("sequential", Train(model=evaluator, objective="mle", examples=data.solutions))
+    more = run(
+        "more-ssft",
+        Train(model=ssft, objective="mle", examples=data.solutions, equal_updates_to=again),
+    )
+
+    # Yuan et al. 2023: the base model anew, on gold and distinct right paths; its control
+    paths = run("paths", Collect(problems=data.train, samples=graded, keep="paths"))
+    rft = run("rft", Train(model=c.model, objective="mle", examples=paths))
+    long = run(
+        "long-ssft",
+        Train(model=c.model, objective="mle", examples=data.solutions, equal_updates_to=rft),
+    )
 
     # three judges of the same samples: the trained one, the base zero-shot, plain likelihood
     judges: dict[str, tuple[str, Scorer]] = {
@@ -93,22 +109,8 @@ def both(run: Run, c: Quickstart, data: Data) -> None:
         )
         rows = {**rows, step: run(f"{step}-row", measure)}
 
-    # the generator again, from the evaluator's weights; its control goes on from SSFT's
-    again = run("sequential", Train(model=evaluator, objective="mle", examples=data.solutions))
-    more = run(
-        "more-ssft",
-        Train(model=ssft, objective="mle", examples=data.solutions, equal_updates_to=again),
-    )
     control = row(run, "more-ssft", more, data.test, n=c.n_rows, how=c.how)
     row(run, "sequential", again, data.test, n=c.n_rows, how=c.how, against={"more-ssft": control})
-
-    # Yuan et al. 2023: the base model anew, on gold and distinct right paths
-    paths = run("paths", Collect(problems=data.train, samples=graded, keep="paths"))
-    rft = run("rft", Train(model=c.model, objective="mle", examples=paths))
-    long = run(
-        "long-ssft",
-        Train(model=c.model, objective="mle", examples=data.solutions, equal_updates_to=rft),
-    )
     control = row(run, "long-ssft", long, data.test, n=c.n_rows, how=c.how)
     against = {"long-ssft": control, "ssft": rows["ssft"]}
     row(run, "rft", rft, data.test, n=c.n_rows, how=c.how, against=against)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,11 +44,21 @@ class Train(Settings, Stage[str]):
     """Precision of the arithmetic; auto: bfloat16 on cuda, float32 elsewhere. Weights that are
     trained stay float32."""
     threads: PositiveInt | None = None
-    """CPU threads; None: as many as torch takes. The last bits of the weights depend on it."""
+    """CPU threads; None: as many as torch takes. The last bits of the weights depend on it. With
+    fewer than there are cores, a recipe goes on beside it with steps that do not need it."""
 
     def outputs(self, folder: Path) -> str:
         """The folder of the trained model."""
         return str(folder / MODEL)
+
+    def leaves_cores(self) -> bool:
+        """On a CPU with fewer `threads` than cores; trackers want the run's own process."""
+        free = self.threads is not None and self.threads < len(os.sched_getaffinity(0))
+        if not free or self.report_to or processes.count() > 1:
+            return False
+        from mathtune.engines import models
+
+        return models.resolve_device(self.device) == "cpu"
 
     def run(self, folder: Path) -> dict[str, Any]:
         """Train, save, and return what was learned from and how the loss ended."""

@@ -1,0 +1,106 @@
+"""Steps that leave cores free, worked through in a process of their own while the run goes on.
+
+A run hands such steps over in its recipe's order, and waits for one where a later step reads it.
+The process takes them one after another, so that what a step reads is there when its turn comes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection
+from contextlib import suppress
+from multiprocessing import connection
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from mathtune.engines import forking
+from mathtune.execution import STEP, execute
+from mathtune.progress import console, say
+from mathtune.stage import Stage
+
+Task = tuple[Stage[Any], Path, str, bool]
+"""What `execute` takes."""
+
+
+class Beside:
+    """The steps handed over, as a context: the process ends with it, in the middle of a step where
+    an error ends the run.
+
+    Example:
+        >>> with Beside() as beside:
+        ...     beside.wait_for(["ssft"])  # nothing was handed over
+    """
+
+    def __init__(self) -> None:
+        self._names: list[str] = []  # handed over and not known to be finished, in order
+        self._process: Any = None
+        self._end: Any = None
+
+    def start(self, stage: Stage[Any], folder: Path, *, name: str, redo: bool) -> None:
+        """Hand a step over and return at once; finished ones are skipped or refused here."""
+        if not self._names and (folder / STEP).exists() and not redo:
+            execute(stage, folder, name=name)
+            return
+        if self._process is None:
+            context = forking.context()
+            self._end, theirs = context.Pipe()
+            self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+            self._process.start()
+            theirs.close()
+        say(f"{name}: {stage.kind()}, beside the next steps")
+        self._names.append(name)
+        with suppress(ConnectionError):  # the process died: `wait_for` says so
+            self._end.send((stage, folder, name, redo))
+
+    def wait_for(self, names: Collection[str]) -> None:
+        """Return when none of these steps is under way any more.
+
+        Raises:
+            Exception: what a step raised, as early as it is known.
+            RuntimeError: the process died.
+        """
+        while self._names and (self._end.poll() or not set(names).isdisjoint(self._names)):
+            try:
+                lines, error = self._end.recv()
+            except (EOFError, ConnectionError):
+                raise RuntimeError(
+                    f"{self._names[0]}: its process died (out of memory?); run the same command "
+                    "again to go on"
+                ) from None
+            say(f"{self._names.pop(0)}: finished beside; what it said:\n{lines.rstrip()}")
+            if error is not None:
+                raise error
+
+    def __enter__(self) -> Beside:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self.wait_for(list(self._names))
+        finally:
+            if self._process is not None:
+                self._process.kill()
+                self._process.join()
+
+
+def _serve(end: connection.Connection) -> None:
+    """The process's life: execute steps, answer with (what was said, error), until killed."""
+    forking.belong_to_parent()
+    while True:
+        stage, folder, name, redo = end.recv()
+        console.file = said = io.StringIO()
+        error = None
+        try:
+            execute(stage, folder, name=name, redo=redo)
+        except Exception as fault:
+            error = fault
+        end.send((said.getvalue(), error))
+        if error is not None:
+            return  # what comes next may read what is not there
