@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,14 @@ class Aside(Stage[Path]):
             raise InputError("this is refused.")
         if self.fails == "dies":
             os._exit(9)
+        if self.fails == "terminated":
+
+            def save(*_: object) -> None:
+                (folder / "saved").touch()
+                sys.exit(0)
+
+            signal.signal(signal.SIGTERM, save)
+            (folder / "begun").touch()
         deadline = time.monotonic() + 60
         while self.until is not None and not self.until.exists():
             assert time.monotonic() < deadline, "nothing went on beside"
@@ -121,6 +131,24 @@ def test_an_error_of_the_run_itself_ends_the_process(tmp_path: Path) -> None:
     assert beside._process.is_alive()
     beside.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
     assert not beside._process.is_alive()
+
+
+def test_sigterm_lets_the_step_save_and_exits_with_0(tmp_path: Path) -> None:
+    def until_terminated() -> None:
+        with Beside() as beside:
+            stage = Aside(fails="terminated", until=tmp_path / "never")
+            beside.start(stage, tmp_path / "a", name="a", redo=False)
+            while not (tmp_path / "a/begun").exists():
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        until_terminated()
+    assert ended.value.code == 0
+    assert (tmp_path / "a/saved").exists()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_training_is_beside_if_it_leaves_a_core_and_tells_no_tracker(

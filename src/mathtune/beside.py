@@ -7,10 +7,12 @@ The process takes them one after another, so that what a step reads is there whe
 from __future__ import annotations
 
 import io
+import signal
 from collections.abc import Collection
 from contextlib import suppress
 from multiprocessing import connection
 from pathlib import Path
+from threading import current_thread, main_thread
 from types import TracebackType
 from typing import Any
 
@@ -19,13 +21,13 @@ from mathtune.execution import STEP, execute
 from mathtune.progress import console, say
 from mathtune.stage import Stage
 
-Task = tuple[Stage[Any], Path, str, bool]
-"""What `execute` takes."""
+SECONDS_TO_SAVE = 60.0
+"""How long a training may take to write its checkpoint after SIGTERM."""
 
 
 class Beside:
     """The steps handed over, as a context: the process ends with it, in the middle of a step where
-    an error ends the run.
+    an error ends the run. SIGTERM ends both, with exit code 0, once a training has saved itself.
 
     Example:
         >>> with Beside() as beside:
@@ -36,6 +38,7 @@ class Beside:
         self._names: list[str] = []  # handed over and not known to be finished, in order
         self._process: Any = None
         self._end: Any = None
+        self._before: Any = None  # what SIGTERM did
 
     def start(self, stage: Stage[Any], folder: Path, *, name: str, redo: bool) -> None:
         """Hand a step over and return at once; finished ones are skipped or refused here."""
@@ -48,6 +51,8 @@ class Beside:
             self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
             self._process.start()
             theirs.close()
+            if current_thread() is main_thread():
+                self._before = signal.signal(signal.SIGTERM, _leave)
         say(f"{name}: {stage.kind()}, beside the next steps")
         self._names.append(name)
         with suppress(ConnectionError):  # the process died: `wait_for` says so
@@ -86,8 +91,17 @@ class Beside:
                 self.wait_for(list(self._names))
         finally:
             if self._process is not None:
+                if kind is SystemExit:
+                    self._process.terminate()
+                    self._process.join(SECONDS_TO_SAVE)
                 self._process.kill()
                 self._process.join()
+            if self._before is not None:
+                signal.signal(signal.SIGTERM, self._before)
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(0)
 
 
 def _serve(end: connection.Connection) -> None:
