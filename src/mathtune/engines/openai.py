@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from threading import Event
 from typing import Any
 
 import msgspec
@@ -250,6 +251,9 @@ class OpenAI:
         return _share(likeliest[prompts.CORRECT], likeliest[prompts.INCORRECT])
 
 
+_NOT_BEGUN = object()
+
+
 class _Pool:
     """Requests in flight, and what came of them; leaving it ends those that are under way."""
 
@@ -257,17 +261,29 @@ class _Pool:
         self._threads = ThreadPoolExecutor(width)
         self._client = client
         self._pending: dict[Future[Any], tuple[int, Any]] = {}
+        self._failed = Event()
 
     def submit(self, place: int, what: Any, work: Any, *arguments: Any) -> None:
         """Let `work(*arguments)` be done; `finished` gives its result with `place` and `what`."""
-        self._pending[self._threads.submit(work, *arguments)] = place, what
+        self._pending[self._threads.submit(self._tried, work, *arguments)] = place, what
+
+    def _tried(self, work: Any, *arguments: Any) -> Any:
+        """What comes of the work; nothing is begun any more once something has failed."""
+        if self._failed.is_set():
+            return _NOT_BEGUN
+        try:
+            return work(*arguments)
+        except BaseException:
+            self._failed.set()
+            raise
 
     def finished(self) -> Iterator[tuple[int, Any, Any]]:
         """Results as they come, until nothing is pending."""
         while self._pending:
             for future in wait(self._pending, return_when=FIRST_COMPLETED).done:
                 place, what = self._pending.pop(future)
-                yield place, what, future.result()
+                if (result := future.result()) is not _NOT_BEGUN:
+                    yield place, what, result
 
     def __enter__(self) -> _Pool:
         return self
