@@ -329,10 +329,13 @@ def _training(curves: dict[str, list[Point]]) -> Figure:
     return figure
 
 
-def named(axes: Axes) -> None:
-    """The legend: inside where it is short, else beside the lines, so that it hides none."""
-    if len(axes.get_legend_handles_labels()[1]) > LEGEND_INSIDE:
+def named(axes: Axes, *, inside: bool = True) -> None:
+    """The legend: a short one inside or above the axes, a long one beside them: it hides no line."""
+    names = axes.get_legend_handles_labels()[1]
+    if len(names) > LEGEND_INSIDE:
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    elif not inside:
+        axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(names))
     else:
         axes.legend(fontsize=8)
 

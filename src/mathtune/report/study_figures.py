@@ -9,7 +9,7 @@ from itertools import cycle
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter, ScalarFormatter
+from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
 from mathtune.report import study
 from mathtune.report.figures import COLOURS, INK, LINES, MARKERS, STYLE, named
@@ -64,7 +64,7 @@ def _over_data(points: Sequence[Document]) -> Drawn:
     for (base, rows), look in zip(series.items(), cycle(_looks()), strict=False):
         _line(axes, [row["problems"] for row in rows], rows, base, look)
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.set_xlabel("problems with a solution to learn from")
     _finish(axes)
     return {"study-data": ("Accuracy over supervised data", figure)}
@@ -100,10 +100,11 @@ def _paths(points: Sequence[Document]) -> Drawn:
             axes.plot(ks, [r["paths"] for r in rows], look[2], color=look[0], ls="-", label=base)
             axes.plot(ks, [r["correct"] for r in rows], look[2], color=look[0], ls=":", mfc="none")
         axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter(ScalarFormatter())
+        ticks = sorted({row["k"] for rows in by_k.values() for row in rows})
+        axes.set_xticks(ticks, [str(k) for k in ticks])
         if all(row["paths"] > 0 for rows in by_k.values() for row in rows):
             axes.set_yscale("log", base=2)
-            axes.yaxis.set_major_formatter(ScalarFormatter())
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.set_xlabel("samples a problem, k")
         axes.set_ylabel("a problem: paths (lines), correct (dots)")
         axes.legend(fontsize=8)
@@ -196,6 +197,6 @@ def _line(axes: Axes, x: Sequence[float], rows: Sequence[Document], label: str, 
 
 
 def _finish(axes: Axes) -> None:
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_ylabel("accuracy, greedy")
-    named(axes)
+    named(axes, inside=False)
