@@ -330,7 +330,7 @@ def _training(curves: dict[str, list[Point]]) -> Figure:
 
 
 def named(axes: Axes, *, inside: bool = True) -> None:
-    """The legend: a short one inside or above the axes, a long one beside them: it hides no line."""
+    """The legend: a short one inside or above the axes, a long one beside them, hiding no line."""
     names = axes.get_legend_handles_labels()[1]
     if len(names) > LEGEND_INSIDE:
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
