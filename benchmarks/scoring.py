@@ -59,23 +59,7 @@ def measured(name: str, args: Namespace) -> dict[str, float]:
     peer, _ = models.load(name, device=args.device)
     scorer = Scorer(model, tokenizer, form="auto")
     found: dict[str, Scores] = {}
-
-    def keeping(way: str, score: Callable[[], Scores]) -> Callable[[], int]:
-        def run() -> int:
-            found[way] = score()
-            return len(found[way])
-
-        return run
-
-    def ours() -> Scores:
-        return [s or 0.0 for group in scorer.evaluate(groups) for s in group]
-
-    contenders = {
-        "batch1": keeping("batch1", lambda: forward(peer, tokenizer, texts, rows=1)),
-        "ours": keeping("ours", ours),
-        "padded": keeping("padded", lambda: forward(peer, tokenizer, texts, rows=32)),
-        "products": turns.products(model),
-    }
+    contenders = ways(scorer, peer, groups, found) | {"products": turns.products(model)}
     rates = turns.race(contenders, model.device, args.rounds)
     limit = rates.pop("products") / turns.operations(model, head=False)
     whole = sum(len(tokenizer.encode(text)) for text in texts) / len(texts)
@@ -93,6 +77,29 @@ def measured(name: str, args: Namespace) -> dict[str, float]:
         f"{before}scoring vs batch1": round(rates["ours"] / rates["batch1"], 2),
         f"{before}scoring vs padded": round(rates["ours"] / rates["padded"], 2),
         f"{before}scoring of limit": round(rates["ours"] * read["ours"] / limit, 2),
+    }
+
+
+def ways(
+    scorer: Scorer, peer: PreTrainedModel, groups: list[list[str]], found: dict[str, Scores]
+) -> dict[str, Callable[[], int]]:
+    """Ours and the two plain ways, as contenders; the scores of each are left in `found`."""
+    texts = [text for group in groups for text in group]
+
+    def keeping(way: str, score: Callable[[], Scores]) -> Callable[[], int]:
+        def run() -> int:
+            found[way] = score()
+            return len(found[way])
+
+        return run
+
+    def ours() -> Scores:
+        return [s or 0.0 for group in scorer.evaluate(groups) for s in group]
+
+    return {
+        "batch1": keeping("batch1", lambda: forward(peer, scorer.tokenizer, texts, rows=1)),
+        "ours": keeping("ours", ours),
+        "padded": keeping("padded", lambda: forward(peer, scorer.tokenizer, texts, rows=32)),
     }
 
 

@@ -3,11 +3,12 @@
     python benchmarks/training.py [--json]                 models/smollm2 on GSM8K, one thread
     python benchmarks/training.py --part sft --rounds 3
 
-Needs TRL (`pip install '.[bench]'`) and models/smollm2 (`make smollm2`). Every contender is a
-process of its own, with the same weights, texts, batch and float32; it makes three updates to warm
-up (a process that still grows is slowed by fresh memory), then updates in turns with the others (A
-B A B). Counted are target tokens (for evaluators: pairs) per CPU second, since other work on the
-machine takes wall time but hardly any CPU seconds, and the most memory that the process ever had.
+Needs TRL (`pip install -c constraints.txt -e '.[bench]'`) and models/smollm2 (`make smollm2`). Each
+contender is a process of its own, with the same weights, texts, batch and float32; it makes three
+updates to warm up (a process that still grows is slowed by fresh memory), then updates in turns
+with the others (A B A B). Counted are target tokens (for evaluators: pairs) per CPU second, since
+other work on the machine takes wall time but hardly any CPU seconds, and the most memory that the
+process ever had.
 
     ours       our train step
     trl        SFTTrainer, RewardTrainer as they are: activations recomputed, loss in chunks
@@ -24,7 +25,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import importlib.util
-import json
 import multiprocessing
 import os
 import resource
@@ -36,13 +36,16 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
+import turns
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import SequentialSampler
 from transformers import AutoTokenizer, TrainerCallback
 
-from mathtune.engines import models
-from mathtune.records import Example, Pair
+from mathtune.data import arithmetic
+from mathtune.engines import models, places
+from mathtune.records import Example, Pair, Problem
 from mathtune.training import fit
 from mathtune.training.batches import collate
 from mathtune.training.examples import TEXTS, Encoder
@@ -58,7 +61,7 @@ VERDICT = "The above candidate solution is"
 def main() -> int:
     """Measure and print; 2 where the model, the data or TRL is not there."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="models/smollm2", help="a model folder")
+    parser.add_argument("--model", default="models/smollm2", help="embedded or a model folder")
     parser.add_argument("--data", type=Path, default=None, help="the folder of the GSM8K file")
     parser.add_argument("--part", choices=["sft", "evaluator"], help="only this one")
     parser.add_argument("--batch", type=int, default=8)
@@ -70,47 +73,49 @@ def main() -> int:
     if lack:
         print(lack, file=sys.stderr)
         return 2
-    rows = problems(args)
+    count = args.batch * (WARM + args.rounds)
+    rows = problems(args.model, data_file(args.data), count)
     ratios: dict[str, float] = {}
     if args.part != "evaluator":
         ratios |= sft(args, rows)
     if args.part != "sft":
         ratios |= evaluator(args, rows)
-    print(*(f"{name}: {value}" for name, value in ratios.items()), sep="\n")
-    if args.json:
-        print(json.dumps({"ratios": ratios}))
-    return 0
+    return turns.finish(ratios, as_json=args.json)
 
 
 def missing(args: argparse.Namespace) -> str | None:
     """What is not there, in a sentence."""
-    if not (Path(args.model) / "config.json").exists():
-        return f"{args.model} is not there; `make smollm2` makes it."
-    if importlib.util.find_spec("trl") is None:
-        return "TRL is not installed; `pip install '.[bench]'` brings it."
-    if not data_file(args).exists():
-        return f"{data_file(args)} is not there; expected GSM8K's training problems (--data)."
-    return None
+    lack = turns.missing([args.model]) or without_trl()
+    file = data_file(args.data)
+    if lack is None and args.model != "embedded" and not file.exists():
+        return f"{file} is not there; expected GSM8K's training problems (--data)."
+    return lack
 
 
-def data_file(args: argparse.Namespace) -> Path:
-    """GSM8K's training problems, one JSON object a line."""
-    folder = args.data or Path(os.environ.get("MATHTUNE_SHARED_DATA", "../shared/data"))
+def without_trl() -> str | None:
+    """A sentence where TRL is not there."""
+    if importlib.util.find_spec("trl") is not None:
+        return None
+    return "TRL is not installed; `pip install -c constraints.txt -e '.[bench]'` brings it."
+
+
+def data_file(folder: Path | None) -> Path:
+    """GSM8K's training problems, one JSON object a line; the folder is the shared one if None."""
+    folder = folder or Path(os.environ.get("MATHTUNE_SHARED_DATA", "../shared/data"))
     return folder / "problems" / "gsm8k_train.jsonl.gz"
 
 
-def problems(args: argparse.Namespace) -> list[dict[str, str]]:
-    """A batch of problems for every update, those of the warm-up too."""
-    with gzip.open(data_file(args), "rt", encoding="utf-8") as stream:
-        return [json.loads(next(stream)) for _ in range(args.batch * (WARM + args.rounds))]
+def problems(model: str, file: Path, count: int) -> list[Problem]:
+    """The file's first problems; for the embedded model the embedded ones."""
+    if model == "embedded":
+        return arithmetic.generate("train", count, seed=0)
+    with gzip.open(file) as stream:
+        return [msgspec.json.decode(next(stream), type=Problem) for _ in range(count)]
 
 
-def sft(args: argparse.Namespace, problems: list[dict[str, str]]) -> dict[str, float]:
+def sft(args: argparse.Namespace, problems: list[Problem]) -> dict[str, float]:
     """Solutions: ours beside the products' limit and TRL as it is, then beside TRL at its best."""
-    rows = [
-        Example(problem_id=str(n), problem=row["problem"], solution=row["solution"])
-        for n, row in enumerate(problems)
-    ]
+    rows = solutions(problems)
     items, settings, model = encoded(args, rows)
     tokens, targets = sizes(items[WARM * args.batch :], settings)
     first = race({"ours": ours_trainer, "limit": limit, "trl": trl_sft}, args, rows)
@@ -134,24 +139,39 @@ def sft(args: argparse.Namespace, problems: list[dict[str, str]]) -> dict[str, f
     }
 
 
-def evaluator(args: argparse.Namespace, problems: list[dict[str, str]]) -> dict[str, float]:
+def evaluator(args: argparse.Namespace, problems: list[Problem]) -> dict[str, float]:
     """Pairs of a right and a wrong solution: ours with the margin loss, TRL's reward model."""
-    others = [*problems[1:], problems[0]]
-    rows = [
-        Pair(
-            problem_id=str(n),
-            problem=row["problem"],
-            right=row["solution"],
-            wrong=wrong["solution"],
-        )
-        for n, (row, wrong) in enumerate(zip(problems, others, strict=True))
-    ]
+    rows = pairs(problems)
     found = race({"ours": ours_trainer, "trl reward": trl_reward}, args, rows)
     table("pairs", args.batch * args.rounds, {"evaluators": found})
     return {
         "evaluator vs trl reward": share(found["trl reward"], found["ours"], "seconds"),
         "evaluator memory of trl reward": share(found["ours"], found["trl reward"], "memory"),
     }
+
+
+def solutions(problems: list[Problem]) -> list[Example]:
+    """What a solver learns: each problem's gold solution."""
+    return [
+        Example(problem_id=problem.id, problem=problem.problem, solution=gold(problem))
+        for problem in problems
+    ]
+
+
+def pairs(problems: list[Problem]) -> list[Pair]:
+    """What an evaluator learns: each problem's gold solution above that of the next."""
+    return [
+        Pair(
+            problem_id=problem.id, problem=problem.problem, right=gold(problem), wrong=gold(another)
+        )
+        for problem, another in zip(problems, [*problems[1:], problems[0]], strict=True)
+    ]
+
+
+def gold(problem: Problem) -> str:
+    """Its gold solution, which training problems have."""
+    assert problem.solution is not None, problem.id
+    return problem.solution
 
 
 def table(unit: str, count: int, races: dict[str, dict[str, dict[str, float]]]) -> None:
@@ -168,7 +188,7 @@ def share(one: dict[str, float], other: dict[str, float], key: str) -> float:
     return round(one[key] / other[key], 2)
 
 
-class Turns(TrainerCallback):
+class Pace(TrainerCallback):
     """Makes a Trainer wait for its turn before every update, and counts what the update took."""
 
     def __init__(self, pipe: Connection) -> None:
@@ -182,7 +202,7 @@ class Turns(TrainerCallback):
         self.pipe.send(time.process_time() - self.start)
 
 
-Contender = Callable[[Any, Any, Turns], None]
+Contender = Callable[[Any, Any, Pace], None]
 """Trains on the texts with these arguments, taking turns."""
 
 
@@ -207,11 +227,11 @@ def race(contenders: dict[str, Contender], args: Any, texts: Any) -> dict[str, d
 def work(train: Contender, args: Any, texts: Any, pipe: Connection) -> None:
     """A contender's process."""
     torch.set_num_threads(1)
-    train(args, texts, Turns(pipe))
+    train(args, texts, Pace(pipe))
     pipe.send({"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20})
 
 
-def ours_trainer(args: Any, rows: list[Any], turns: Turns) -> None:
+def ours_trainer(args: Any, rows: list[Any], pace: Pace) -> None:
     """Our Trainer on rows of their own kind."""
     items, settings, model = encoded(args, rows)
     plan = fit.planned(
@@ -225,7 +245,7 @@ def ours_trainer(args: Any, rows: list[Any], turns: Turns) -> None:
             settings=settings,
             items=items,
             validation=[],
-            callbacks=[turns],
+            callbacks=[pace],
             reading=reading,
         )
         in_order(trainer)
@@ -255,7 +275,7 @@ def encoded(args: Any, rows: list[Any]) -> tuple[list[Any], Settings, Any]:
     return Encoder(tokenizer, "plain", 1024).items(named, objective), settings, model
 
 
-def trl_sft(args: Any, rows: list[Any], turns: Turns, **more: Any) -> None:
+def trl_sft(args: Any, rows: list[Any], pace: Pace, **more: Any) -> None:
     """TRL's SFTTrainer as it is, on the same texts."""
     from trl import SFTConfig, SFTTrainer
 
@@ -263,15 +283,15 @@ def trl_sft(args: Any, rows: list[Any], turns: Turns, **more: Any) -> None:
         "prompt": [SOLVER.format(row.problem) for row in rows],
         "completion": [row.solution for row in rows],
     }
-    peer(SFTTrainer, SFTConfig, args, texts, turns, more)
+    peer(SFTTrainer, SFTConfig, args, texts, pace, more)
 
 
-def trl_sft_best(args: Any, rows: list[Any], turns: Turns) -> None:
+def trl_sft_best(args: Any, rows: list[Any], pace: Pace) -> None:
     """SFTTrainer without recomputing activations, as its documentation advises for speed."""
-    trl_sft(args, rows, turns, gradient_checkpointing=False)
+    trl_sft(args, rows, pace, gradient_checkpointing=False)
 
 
-def trl_reward(args: Any, rows: list[Any], turns: Turns) -> None:
+def trl_reward(args: Any, rows: list[Any], pace: Pace) -> None:
     """TRL's RewardTrainer as it is, on the same pairs."""
     from trl import RewardConfig, RewardTrainer
 
@@ -280,18 +300,19 @@ def trl_reward(args: Any, rows: list[Any], turns: Turns) -> None:
         "chosen": [f"Here is a candidate solution: {row.right}\n{VERDICT}" for row in rows],
         "rejected": [f"Here is a candidate solution: {row.wrong}\n{VERDICT}" for row in rows],
     }
-    peer(RewardTrainer, RewardConfig, args, texts, turns, {})
+    peer(RewardTrainer, RewardConfig, args, texts, pace, {})
 
 
-def peer(trainer: Any, config: Any, args: Any, texts: Any, turns: Turns, more: Any) -> None:
+def peer(trainer: Any, config: Any, args: Any, texts: Any, pace: Pace, more: Any) -> None:
     """One of TRL's trainers, with the same weights, batch, precision and order."""
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     kind = AutoModelForSequenceClassification if "chosen" in texts else AutoModelForCausalLM
     options = {"num_labels": 1} if "chosen" in texts else {}
-    model = kind.from_pretrained(args.model, dtype=torch.float32, **options)
-    tokenizer = AutoTokenizer.from_pretrained(args.model)
+    source, _ = places.source(args.model)
+    model = kind.from_pretrained(source, dtype=torch.float32, **options)
+    tokenizer = AutoTokenizer.from_pretrained(source)
     with tempfile.TemporaryDirectory() as folder:
         settings = config(
             output_dir=folder,
@@ -311,7 +332,7 @@ def peer(trainer: Any, config: Any, args: Any, texts: Any, turns: Turns, more: A
             args=settings,
             train_dataset=Dataset.from_dict(texts),
             processing_class=tokenizer,
-            callbacks=[turns],
+            callbacks=[pace],
         )
         in_order(made)
         made.train()
@@ -322,7 +343,7 @@ def in_order(trainer: Any) -> None:
     trainer._get_train_sampler = lambda *_: SequentialSampler(trainer.train_dataset)
 
 
-def limit(args: Any, rows: list[Any], turns: Turns) -> None:
+def limit(args: Any, rows: list[Any], pace: Pace) -> None:
     """The matrix products of our step and nothing else: forward, and both gradients."""
     items, settings, model = encoded(args, rows)
     head = model.get_output_embeddings().weight.detach()
@@ -333,13 +354,13 @@ def limit(args: Any, rows: list[Any], turns: Turns) -> None:
         counts = [*([tokens] * len(body)), targets]
         shapes = {(n, d) for n, w in zip(counts, (*body, head), strict=True) for d in w.shape}
         tensors = {(n, d): torch.randn(n, d) / d for n, d in shapes}
-        turns.on_step_begin()
+        pace.on_step_begin()
         for n, weight, gradient in zip(counts, (*body, head), gradients, strict=True):
             above, below = tensors[n, weight.shape[0]], tensors[n, weight.shape[1]]
             torch.mm(below, weight.T, out=above)
             torch.mm(above, weight, out=below)
             torch.mm(above.T, below, out=gradient)
-        turns.on_step_end()
+        pace.on_step_end()
 
 
 def sizes(items: list[Any], settings: Settings) -> tuple[int, int]:

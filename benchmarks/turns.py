@@ -1,5 +1,5 @@
-"""What benchmarks/sampling.py and benchmarks/scoring.py share: models, questions, turns and the
-limit that the machine sets.
+"""What the benchmarks of engines and trainings share: models, questions, turns, the limit that the
+machine sets, and how they end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ THINGS = ("apples", "books", "stamps", "marbles", "tickets")
 
 
 def parser(description: str) -> argparse.ArgumentParser:
-    """The options that both have."""
+    """The options of sampling.py and scoring.py."""
     made = argparse.ArgumentParser(description=description)
     made.add_argument(
         "--model", action="append", help="embedded or a model folder; may be repeated"

@@ -1,8 +1,9 @@
-"""The benchmarks of the engines: what they lack is said first, and the limit is counted right."""
+"""Benchmarks of engines and trainings: what they lack is said first; limit and ratios are right."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -22,11 +23,11 @@ def load(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
         return importlib.import_module(name)
 
     yield module
-    for name in ("turns", "sampling", "scoring"):
+    for name in ("turns", "sampling", "scoring", "training", "end_to_end"):
         sys.modules.pop(name, None)
 
 
-@pytest.mark.parametrize("name", ["sampling", "scoring"])
+@pytest.mark.parametrize("name", ["sampling", "scoring", "training", "end_to_end"])
 def test_a_model_that_is_not_there_ends_it_before_anything_is_measured(  # type: ignore[no-untyped-def]
     name, load, monkeypatch, capsys, tmp_path
 ):
@@ -37,6 +38,50 @@ def test_a_model_that_is_not_there_ends_it_before_anything_is_measured(  # type:
     assert said.out == ""
     assert said.err.count("\n") == 1
     assert "models/smollm2 is not there; `make smollm2`" in said.err
+
+
+@pytest.mark.parametrize("name", ["training", "end_to_end"])
+def test_without_trl_nothing_is_measured(name, load, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    module = load(name)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--model", "embedded"])
+    assert module.main() == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == (
+        "TRL is not installed; `pip install -c constraints.txt -e '.[bench]'` brings it.\n"
+    )
+
+
+def test_the_whole_is_weighted_by_seconds_not_a_mean_of_ratios(load) -> None:  # type: ignore[no-untyped-def]
+    end_to_end = load("end_to_end")
+    stages = [
+        end_to_end.Stage("sft", "", ours=1.0, theirs=10.0, peer=""),
+        end_to_end.Stage("score", "", ours=4.0, theirs=5.0, peer=""),
+    ]
+    assert end_to_end.ratios(stages, "embedded ") == {
+        "embedded end to end sft": 10.0,
+        "embedded end to end score": 1.25,
+        "embedded end to end": 3.0,
+    }
+
+
+def test_a_batch_that_does_not_divide_the_job_is_refused(load, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    module = load("end_to_end")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
+    argv = ["end_to_end.py", "--model", "embedded", "--problems", "1", "--batch", "3"]
+    monkeypatch.setattr(sys, "argv", argv)
+    with pytest.raises(SystemExit, match="2"):
+        module.main()
+    assert "--batch: found 3; expected a divisor of 4" in capsys.readouterr().err
+
+
+def test_an_evaluator_learns_each_gold_solution_above_the_next_problem_s(load) -> None:  # type: ignore[no-untyped-def]
+    training = load("training")
+    problems = training.problems("embedded", Path("not/read"), 3)
+    a, b, c = (problem.solution for problem in problems)
+    assert [(p.right, p.wrong) for p in training.pairs(problems)] == [(a, b), (b, c), (c, a)]
+    assert [row.solution for row in training.solutions(problems)] == [a, b, c]
 
 
 def test_operations_are_two_for_each_weight_of_a_product(load) -> None:  # type: ignore[no-untyped-def]
