@@ -128,6 +128,8 @@ def test_finished_steps_need_no_process(tmp_path: Path, capfd: pytest.CaptureFix
 def test_an_error_of_the_run_itself_ends_the_process(tmp_path: Path) -> None:
     beside = Beside()
     beside.start(Aside(until=tmp_path / "never"), tmp_path / "a", name="a", redo=False)
+    assert beside._starting is not None
+    beside._starting.join()
     assert beside._process.is_alive()
     beside.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
     assert not beside._process.is_alive()

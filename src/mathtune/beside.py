@@ -12,7 +12,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from multiprocessing import connection
 from pathlib import Path
-from threading import current_thread, main_thread
+from threading import Thread, current_thread, main_thread
 from types import TracebackType
 from typing import Any
 
@@ -37,6 +37,7 @@ class Beside:
     def __init__(self) -> None:
         self._names: list[str] = []  # handed over and not known to be finished, in order
         self._process: Any = None
+        self._starting: Thread | None = None
         self._end: Any = None
         self._before: Any = None  # what SIGTERM did
 
@@ -46,17 +47,28 @@ class Beside:
             execute(stage, folder, name=name)
             return
         if self._process is None:
-            context = forking.context()
-            self._end, theirs = context.Pipe()
-            self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-            self._process.start()
-            theirs.close()
-            if current_thread() is main_thread():
-                self._before = signal.signal(signal.SIGTERM, _leave)
+            self._begin()
         say(f"{name}: {stage.kind()}, beside the next steps")
         self._names.append(name)
         with suppress(ConnectionError):  # the process died: `wait_for` says so
             self._end.send((stage, folder, name, redo))
+
+    def _begin(self) -> None:
+        """Start the process, in a thread: the fork server may still be importing for seconds."""
+        context = forking.context()
+        self._end, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+
+        def start() -> None:
+            try:
+                self._process.start()
+            finally:
+                theirs.close()  # so that its end is seen here
+
+        self._starting = Thread(target=start)
+        self._starting.start()
+        if current_thread() is main_thread():
+            self._before = signal.signal(signal.SIGTERM, _leave)
 
     def wait_for(self, names: Collection[str]) -> None:
         """Return when none of these steps is under way any more.
@@ -90,7 +102,8 @@ class Beside:
             if error is None:
                 self.wait_for(list(self._names))
         finally:
-            if self._process is not None:
+            if self._starting is not None:
+                self._starting.join()
                 if kind is SystemExit:
                     self._process.terminate()
                     self._process.join(SECONDS_TO_SAVE)
