@@ -201,13 +201,17 @@ class _Mask:
             seen = self._seen[:, -many:]
             if rule.window is not None:
                 seen = seen & (self._back[:, -many:] < rule.window)
-            bias = torch.zeros(seen.shape, dtype=query.dtype, device=query.device)
-            bias = bias.masked_fill_(~seen, -torch.inf).repeat(1, group, 1)[:, None]
-            self._biases[many, rule.window] = bias
+            self._biases[many, rule.window] = hiding(~seen, group, query.dtype)
         # Heads that share a key head stand as further queries of it: no key is replicated.
         query = query.reshape(rows, key.shape[1], group * many, d)
         out = attended(query, key, value, self._biases[many, rule.window], rule)
         return out.view(rows, heads, many, -1).transpose(1, 2)
+
+
+def hiding(hidden: Tensor, group: int, dtype: torch.dtype) -> Tensor:
+    """What `attended` adds to the scores: [B, 1, group * Q, N], -inf where `hidden` [B, Q, N]."""
+    bias = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device)
+    return bias.masked_fill_(hidden, -torch.inf).repeat(1, group, 1)[:, None]
 
 
 def attended(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, rule: Rule) -> Tensor:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mathtune.engines.attention import Rule, attended
+from mathtune.engines.attention import Rule, attended, hiding
 
 KEYS = {"cpu": 2**13, "mps": 2**16, "cuda": 2**18}
 """Keys gathered side by side: a CPU is fastest where they stay in its caches."""
@@ -182,9 +182,7 @@ class _Part:
             hidden = self._back < 0
             if window is not None:
                 hidden |= self._back >= window
-            bias = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device)
-            bias = bias.masked_fill_(hidden, -torch.inf).repeat(1, group, 1)[:, None]
-            self._biases[window] = bias
+            self._biases[window] = hiding(hidden, group, dtype)
         return self._biases[window]
 
 
