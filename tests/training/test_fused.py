@@ -78,7 +78,12 @@ def together(model: Any, way: str) -> Any:
     assert batch["segments"] is not None
     model.set_attn_implementation(packed.NAME)
     given = {name: batch[name] for name in ("input_ids", "position_ids", "segments")}
-    if way == "fused":
+    if way == "one call":  # as accelerators attend
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(packed, "one_by_one", packed.side_by_side)
+            logits = model(**given, use_cache=False).logits[0]
+        log_p = objectives.token_log_p(logits[batch["positions"]], batch["tokens"])
+    elif way == "fused":
         fused.install(model)
         head = model.get_output_embeddings()
         with fused.reading(head, batch["positions"], batch["tokens"]):
@@ -92,7 +97,7 @@ def together(model: Any, way: str) -> Any:
 
 
 def side_by_side(model: Any) -> Any:
-    """As accelerators read: padded on the right, by the model's own attention."""
+    """Padded on the right, by the model's own attention, where it is not the plain one."""
     items = [Item(str(n), (r,), True, 5) for n, r in enumerate(readings())]
     batch = collate(items, texts=1, packed=False, idle=items[0])
     assert batch["segments"] is None
@@ -114,7 +119,7 @@ def test_the_order_of_a_batch_changes_nothing(model: Any, monkeypatch: pytest.Mo
     torch.testing.assert_close(after.flip(0), before, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("way", ["packed", "fused"])
+@pytest.mark.parametrize("way", ["packed", "one call", "fused"])
 def test_packed_log_p_and_gradients_are_those_of_each_sequence_alone(model: Any, way: str) -> None:
     weights = torch.linspace(-1, 1, 20)  # every log p counts differently
     found = []
@@ -140,7 +145,7 @@ def test_what_a_family_shares_is_read_once() -> None:
     assert batch["positions"][5:10].tolist() == [11, 20, 21, 22, 23]
 
 
-@pytest.mark.parametrize("way", ["packed", "fused"])
+@pytest.mark.parametrize("way", ["packed", "one call", "fused"])
 def test_a_neighbour_changes_nothing(model: Any, way: str, monkeypatch: Any) -> None:
     before = together(model, way).detach()
     changed = readings()

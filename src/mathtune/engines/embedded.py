@@ -28,11 +28,13 @@ from mathtune.progress import say
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-ROWS = 1024
+ROWS = {"cpu": 1024, "mps": 1024, "cuda": 8192}
 """Most samples in flight: beyond it, a step's fixed cost is already small."""
 MEMORY = 5 * 2**28
-"""Bytes of keys and values in flight that bound the samples."""
-READ_TOKENS = 8192
+"""Bytes of keys, values and logits in flight that bound the samples; on CUDA it is half of what the
+model leaves free.
+"""
+READ_TOKENS = {"cpu": 8192, "mps": 8192, "cuda": 32768}
 """Prompt tokens read in one forward call."""
 
 
@@ -64,7 +66,7 @@ class Embedded:
         self.model, self.tokenizer, self.form = model, tokenizer, form
         self.context = models.context_length(model)
         self._ends = torch.tensor(models.end_tokens(model, tokenizer), device=model.device)
-        self._rows = rows
+        self._rows, self._memory = rows, _memory(model.device)
         self.arena = Arena()
         self.forward = forward or forward_of(model)
 
@@ -109,8 +111,9 @@ class Embedded:
         kv_heads = getattr(config, "num_key_value_heads", None) or heads
         head = getattr(config, "head_dim", None) or config.hidden_size // heads
         token = 2 * config.num_hidden_layers * kv_heads * head * self.model.dtype.itemsize
-        row = token * (sampling.max_tokens + longest / sampling.n)
-        return int(min(ROWS, max(1, MEMORY // row)))
+        # Beside them, logits and what is made of them to draw, in float32.
+        row = token * (sampling.max_tokens + longest / sampling.n) + 16 * config.vocab_size
+        return int(min(ROWS[self.model.device.type], max(1, self._memory // row)))
 
 
 class Flight:
@@ -135,6 +138,7 @@ class Flight:
         by_length = sorted(range(len(encoded)), key=lambda prompt: lengths[prompt])
         self._waiting = [(p, sampling.n) for p in by_length if self._room[p]]
         self.capacity = engine.rows_for(max(lengths), sampling)
+        self._read_tokens = READ_TOKENS[device.type]
         total, limit = len(encoded) * sampling.n, max(1, max(self._room))
         self._decoding = Decoding(self.capacity, limit, engine.arena)
         generator = torch.Generator().manual_seed(_stream(seed))
@@ -193,7 +197,7 @@ class Flight:
         while self._waiting and free:
             prompt, wanted = self._waiting[0]
             longest = max(longest, len(self._encoded[prompt]))
-            if chosen and longest * (len(chosen) + 1) > READ_TOKENS:
+            if chosen and longest * (len(chosen) + 1) > self._read_tokens:
                 break
             count = min(wanted, free)
             chosen.append((prompt, count))
@@ -224,9 +228,10 @@ class Flight:
         if self._stops is not None:
             ended |= self._stops.reached(self.tokens[samples], count + 1, token)
         over = ended | (count + 1 >= room)
-        self._lengths[samples[over]] = count[over] + 1
-        self._ended[samples[over]] = ended[over]
-        on = ~over
+        # As indices: a mask would make an accelerator wait at each use.
+        out, on = over.nonzero()[:, 0], (~over).nonzero()[:, 0]
+        self._lengths[samples[out]] = count[out] + 1
+        self._ended[samples[out]] = ended[out]
         self._samples = torch.cat((self._samples[:sample], samples[on]))
         self._part(follows[on], token[on], row=row, sample=sample)
 
@@ -266,6 +271,11 @@ class Flight:
                 text = self._stops.cut(text)
             drafts.append(Draft(text, "stop" if stopped else "length", count))
         return [drafts[start : start + n] for start in range(0, len(drafts), n)]
+
+
+def _memory(device: torch.device) -> float:
+    """Bytes that samples in flight may take."""
+    return torch.cuda.mem_get_info(device)[0] / 2 if device.type == "cuda" else MEMORY
 
 
 def forward_of(model: PreTrainedModel) -> attention.Forward:

@@ -30,8 +30,8 @@ from mathtune.stage import Columns, File, ModelName, Stage
 
 NEXT_PROBLEM = "\nProblem:"
 """Where a few-shot sample goes on to a problem of its own, and is cut."""
-BLOCK_ROWS = 1024
-"""Samples of a block, where `block_size` is not given."""
+BLOCK_ROWS = {"cpu": 1024, "mps": 1024, "cuda": 16384}
+"""Samples of a block, where `block_size` is not given: twice what an accelerator has in flight."""
 
 ROUNDS = "rounds.json"
 """The n of earlier rounds, where more samples were asked for before the step was finished."""
@@ -88,9 +88,10 @@ class Sample(EngineSettings, Stage[Columns]):
     prompt: prompts.Form = "auto"
     """The form of the prompt; with `few_shot` minerva if that is asked for, else plain."""
     block_size: int | None = Field(None, ge=1)
-    """Problems a block: what a kill can cost. None: as many as have 1,024 samples."""
+    """Problems a block: what a kill can cost. None: as many as have 1,024 samples, on CUDA 16,384.
+    """
     rows: int | None = Field(None, ge=1)
-    """Samples in flight in one process. None: up to 1,024, as memory allows."""
+    """Samples in flight in one process. None: as memory allows, up to 1,024, on CUDA 8,192."""
     workers: int | None = Field(None, ge=1)
     """Processes. None: one for every `threads` cores on a CPU, one on an accelerator."""
     threads: int = Field(1, ge=1)
@@ -182,8 +183,9 @@ class Sample(EngineSettings, Stage[Columns]):
         """Sample the blocks that are not there yet, appending each as a whole."""
         from mathtune.engines import models, workers
 
-        sampling = self._sampling()
-        planned = self._blocks(len(problems), sampling.n, _rounds(path.parent))
+        sampling, device = self._sampling(), models.resolve_device(self.device)
+        rows = BLOCK_ROWS[device.split(":")[0]]
+        planned = self._blocks(len(problems), sampling.n, _rounds(path.parent), rows=rows)
         tasks = [
             replace(block, texts=tuple(texts[block.problems]))
             for block in planned[blocks.resume(path, [block.rows for block in planned]) :]
@@ -191,7 +193,6 @@ class Sample(EngineSettings, Stage[Columns]):
         if not tasks:
             return
         say(f"  the first prompt:\n{texts[0]}")
-        device = models.resolve_device(self.device)
         many = workers.count(self.workers, device, threads=self.threads, blocks=len(tasks))
         make = partial(_sampler, self, sampling)
         results = workers.run(make, tasks, workers=many, threads=self.threads)
@@ -201,12 +202,14 @@ class Sample(EngineSettings, Stage[Columns]):
                 jsonl.append(path, _rows(own, drafts, first=block.first))
                 rate.count(drafts, len(own))
 
-    def _blocks(self, problems: int, n: int, rounds: list[int]) -> list[Block]:
-        """All blocks: those of the first round, then those that later rounds add."""
+    def _blocks(self, problems: int, n: int, rounds: list[int], *, rows: int) -> list[Block]:
+        """All blocks, of `rows` samples where no size is set: those of the first round, then those
+        that later rounds add.
+        """
         bounds = [0, *(done for done in rounds if done < n), n]
         planned = []
         for first, last in pairwise(bounds):
-            size = self.block_size or max(1, BLOCK_ROWS // (last - first))
+            size = self.block_size or max(1, rows // (last - first))
             for number, start in enumerate(range(0, problems, size)):
                 part = slice(start, min(start + size, problems))
                 planned.append(Block(number, part, first, last))

@@ -39,7 +39,7 @@ LOGITS_KEPT = 2**26
 def fits(model: Any) -> bool:
     """Whether `install` can serve this model: its shape, on a CPU, in float32, without adapters."""
     config = model.config
-    if config.model_type not in SHAPES or not packed.fits(model):
+    if config.model_type not in SHAPES or not packed.fits(model) or model.device.type != "cpu":
         return False
     layer = model.model.layers[0]
     linear = [layer.self_attn.o_proj, layer.mlp.gate_proj, layer.mlp.up_proj, layer.mlp.down_proj]

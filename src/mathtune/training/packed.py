@@ -3,11 +3,15 @@ trainer.
 
 A packed batch is one row of segments. A segment sees itself, causally, and, where it continues
 another one (a shared prompt that is read once), all of that one. Nothing else is visible to it.
+
+Only attention knows of the segments. On a CPU it walks from one to the next; on an accelerator,
+where so many small calls would take longer than their work, it is one call over padded rows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -29,8 +33,8 @@ class Segment:
 
 
 def fits(model: Any) -> bool:
-    """Whether this model's attention can be replaced by ours, and it pays: on a CPU."""
-    if model.device.type != "cpu":
+    """Whether this model's attention can be replaced by ours."""
+    if model.device.type not in ("cpu", "cuda"):
         return False
     config = model.config
     windowed = getattr(config, "sliding_window", None) is not None and getattr(
@@ -52,6 +56,14 @@ def attend(
 
     query [1, N, heads, d], key and value [1, N, kv_heads, d] -> [1, N, heads, d].
     """
+    way = one_by_one if query.device.type == "cpu" else side_by_side
+    return way(query, key, value, segments, scale)
+
+
+def one_by_one(
+    query: Tensor, key: Tensor, value: Tensor, segments: tuple[Segment, ...], scale: float
+) -> Tensor:
+    """`attend` without a padded token, a call a segment."""
     lengths = [segment.length for segment in segments]
     # One split has one backward; as many slices would each fill a gradient of the whole row.
     queries, keys, values = (x.split(lengths, dim=1) for x in (query, key, value))
@@ -62,12 +74,55 @@ def attend(
             k = torch.cat((keys[segment.parent], k), 1)
             v = torch.cat((values[segment.parent], v), 1)
             mask = _continuing(segment.length, segments[segment.parent].length, query.device)
-        q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-        seen = scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, is_causal=mask is None, scale=scale, enable_gqa=True
-        )
-        out.append(seen.transpose(1, 2))
+        out.append(_attended(q, k, v, mask, scale))
     return torch.cat(out, 1)
+
+
+def side_by_side(
+    query: Tensor, key: Tensor, value: Tensor, segments: tuple[Segment, ...], scale: float
+) -> Tensor:
+    """`attend` in one call: every segment that no other continues is a row, behind what it
+    continues. What several rows begin with is attended to in each and taken from the first.
+    """
+    grid, cells = _rows(segments, query.device)
+    query, key, value = (
+        x[0].index_select(0, grid.flatten()).unflatten(0, grid.shape) for x in (query, key, value)
+    )
+    return _attended(query, key, value, None, scale).flatten(0, 1).index_select(0, cells)[None]
+
+
+@lru_cache(maxsize=4)
+def _rows(segments: tuple[Segment, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Which tokens stand in each row [rows, longest], padded on the right (where causal attention
+    does not look), and the first cell of this grid that holds each token [N].
+    """
+    lengths = torch.tensor([segment.length for segment in segments])
+    tokens = torch.arange(int(lengths.sum())).split(lengths.tolist())
+    parents = [segment.parent for segment in segments]
+    rows = [
+        torch.cat((tokens[parent], tokens[number])) if parent >= 0 else tokens[number]
+        for number, parent in enumerate(parents)
+        if number not in parents
+    ]
+    grid = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    real = torch.arange(grid.shape[1]) < torch.tensor([[len(row)] for row in rows])
+    holding = real.flatten().nonzero()[:, 0]
+    cells = torch.full((int(lengths.sum()),), grid.numel())
+    cells = cells.scatter_reduce(0, grid.flatten()[holding], holding, "amin")
+    return grid.to(device), cells.to(device)
+
+
+def _attended(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float
+) -> Tensor:
+    """[B, Q, heads, d] and keys and values [B, K, kv_heads, d] -> [B, Q, heads, d]; causal where
+    there is no mask.
+    """
+    query, key, value = (x.transpose(1, 2) for x in (query, key, value))
+    seen = scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, is_causal=mask is None, scale=scale, enable_gqa=True
+    )
+    return seen.transpose(1, 2)
 
 
 def _continuing(length: int, before: int, device: torch.device) -> Tensor:
