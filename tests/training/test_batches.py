@@ -61,13 +61,25 @@ def test_batches_hold_similar_lengths() -> None:
     assert (np.diff(batches, axis=1) >= 0).all()  # sorted inside, so that micro-batches pad little
 
 
-def plan(items: int, *, equal_to: int | None = None, vocabulary: int = 100, **given: Any) -> Plan:
+def plan(
+    items: int,
+    *,
+    equal_to: int | None = None,
+    vocabulary: int = 100,
+    device: str = "cpu",
+    **given: Any,
+) -> Plan:
     """The plan for so many items of 64 tokens, 32 of them targets."""
     ids = np.zeros(64, dtype=np.int32)
     item = Item("a", (Reading(ids, ids[:32], ids[:32], ids[:32]),), True, 32)
     settings = Settings(**{"batch_size": 48, **given})
     return planned(
-        settings, [item] * items, equal_to=equal_to, vocabulary=vocabulary, bfloat16=False
+        settings,
+        [item] * items,
+        equal_to=equal_to,
+        vocabulary=vocabulary,
+        bfloat16=False,
+        device=device,
     )
 
 
@@ -97,6 +109,13 @@ def test_updates(given: dict[str, Any], updates: int) -> None:
 )
 def test_micro_batches_fit_a_laptop(given: dict[str, Any], micro_batch_size: int) -> None:
     assert plan(100, **given).micro_batch_size == micro_batch_size
+
+
+def test_a_gpu_takes_four_times_as_much_at_once() -> None:
+    found = [plan(100, batch_size=4096, device=device) for device in ("cpu", "cuda")]
+    assert [plan.micro_batch_size for plan in found] == [32, 128]
+    found = [plan(100, vocabulary=2**17, batch_size=4096, device=d) for d in ("cpu", "cuda")]
+    assert [plan.micro_batch_size for plan in found] == [16, 64]
 
 
 def test_a_micro_batch_must_divide_the_batch() -> None:

@@ -104,7 +104,14 @@ class Train(Settings, Stage[str]):
             self.dtype == "auto" and model.device.type == "cuda"
         )
         vocabulary = model.get_input_embeddings().num_embeddings
-        plan = fit.planned(self, items, equal_to=equal_to, vocabulary=vocabulary, bfloat16=bfloat16)
+        plan = fit.planned(
+            self,
+            items,
+            equal_to=equal_to,
+            vocabulary=vocabulary,
+            bfloat16=bfloat16,
+            device=model.device.type,
+        )
         say(
             f"  {self.objective}: {len(items)} examples, {plan.updates} updates of "
             f"{self.batch_size}; {encoder.truncated} truncated, {encoder.left_out} left out"

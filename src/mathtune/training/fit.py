@@ -33,9 +33,11 @@ from mathtune.training.watch import BEST, Watch, on_sigterm
 
 CHECKPOINTS = "checkpoints"
 
-TOKENS_AT_ONCE = 2048
-LOGITS_AT_ONCE = 2**26
-"""What a micro-batch holds at most when its size is not set: little enough for a laptop."""
+TOKENS_AT_ONCE = {"cpu": 2**11, "mps": 2**11, "cuda": 2**13}
+LOGITS_AT_ONCE = {"cpu": 2**26, "mps": 2**26, "cuda": 2**28}
+"""What a micro-batch holds at most when its size is not set: little enough for a laptop, or for a
+7B model with `gradient_checkpointing` and adapters on a GPU of 24 GB (docs/scaling.md).
+"""
 
 
 def planned(
@@ -45,8 +47,10 @@ def planned(
     equal_to: int | None,
     vocabulary: int,
     bfloat16: bool,
+    device: str = "cpu",
 ) -> Plan:
-    """Work out the updates and the micro-batch (for a model with `vocabulary` tokens).
+    """Work out the updates and the micro-batch (for a model with `vocabulary` tokens on a kind of
+    device).
 
     `equal_to` is the number of updates of another training that this one must match; passes over
     the items are then as many as that takes.
@@ -70,7 +74,7 @@ def planned(
     if micro is None:
         tokens = max(item.length * len(item.readings) for item in items)
         logits = max(sum(len(r.tokens) for r in item.readings) for item in items) * vocabulary
-        most = max(1, min(TOKENS_AT_ONCE // tokens, LOGITS_AT_ONCE // logits))
+        most = max(1, min(TOKENS_AT_ONCE[device] // tokens, LOGITS_AT_ONCE[device] // logits))
         micro = max(n for n in range(1, share + 1) if share % n == 0 and n <= most)
     if share % micro:
         whose = "" if share == settings.batch_size else f" over {processes.count()} processes"

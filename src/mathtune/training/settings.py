@@ -49,8 +49,8 @@ class Settings(BaseModel):
     """Examples (rows; a pair is one) per update."""
     micro_batch_size: PositiveInt | None = None
     """Examples that pass through the model at once, a divisor of the batch size; None: the largest
-    one that stays within 2,048 tokens (and 2**26 logits) even with the longest examples. It changes
-    memory and speed, not the loss."""
+    one that stays within 2,048 tokens and 2**26 logits, on CUDA four times as many, even with the
+    longest examples. It changes memory and speed, not the loss."""
     learning_rate: float = Field(default=2e-5, gt=0)
     """Peak learning rate."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
