@@ -3,10 +3,12 @@
     python benchmarks/end_to_end.py [--json]            models/smollm2 on GSM8K, one thread
     python benchmarks/end_to_end.py --model embedded    on the embedded problems
     python benchmarks/end_to_end.py --problems 4 --batch 8
+    python benchmarks/end_to_end.py --device cuda --problems 64 --batch 16     on a GPU, not run yet
 
 Needs TRL (`pip install -c constraints.txt -e '.[bench]'`) and models/smollm2 (`make smollm2`).
 GSM8K's training problems come from --data or MATHTUNE_SHARED_DATA; where they are not there, and
-for the embedded model, the problems are the embedded ones. Everything runs on the CPU in float32.
+for the embedded model, the problems are the embedded ones. On the CPU everything runs in float32
+and CPU seconds count, on a GPU in bfloat16 (trained weights in float32) and the clock's seconds.
 
 The job is the main chain of the recipe smollm2-gsm8k, as much of it as falls to `--problems` of its
 7,473 training problems. To one of them fall
@@ -87,10 +89,11 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="the folder of GSM8K's file")
     parser.add_argument("--problems", type=int, help="training problems whose part is run")
     parser.add_argument("--batch", type=int, default=4, help="solutions or pairs an update")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--json", action="store_true", help="print the ratios as JSON, last")
     args = parser.parse_args()
     names: list[str] = args.model or [SMOLLM2]
-    lack = turns.missing(names) or training.without_trl()
+    lack = turns.missing(names) or training.without_trl() or turns.without(args.device)
     if lack:
         print(lack, file=sys.stderr)
         return 2
@@ -117,12 +120,12 @@ def measured(name: str, args: Namespace) -> list[Stage]:
     """One model's stages, printed as they end; trainings come first, while memory is free."""
     count = args.problems or size(name)[0]
     updates = count * LEARNED // args.batch
-    job = Namespace(model=name, batch=args.batch, rounds=updates, profile=False)
+    job = Namespace(model=name, batch=args.batch, rounds=updates, profile=False, device=args.device)
     file = training.data_file(args.data)
     source = name if file.exists() else "embedded"
     problems = training.problems(source, file, args.batch * (training.WARM + updates))
     print(
-        f"{name} on cpu, 1 thread: the part of {count} training problems "
+        f"{name} on {args.device}, 1 thread: the part of {count} training problems "
         f"({'embedded' if source == 'embedded' else 'GSM8K'}), {args.batch} rows an update",
         flush=True,
     )
@@ -132,7 +135,7 @@ def measured(name: str, args: Namespace) -> list[Stage]:
     print(line(evaluator), flush=True)
     asked = problems[-count:]  # as many as the job has
     # The engine replaces its model's attention, so the peers get a model of their own.
-    (model, tokenizer), (peer, _) = (models.load(name, device="cpu") for _ in range(2))
+    (model, tokenizer), (peer, _) = (models.load(name, device=args.device) for _ in range(2))
     sample, drafts = sampled(model, peer, tokenizer, asked, most=size(name)[1])
     print(line(sample), flush=True)
     score = scored(model, peer, tokenizer, asked, drafts)
@@ -207,7 +210,7 @@ def scored(
 def line(s: Stage) -> str:
     """A stage in a line."""
     return (
-        f"{s.name:<11}{s.job:<28}{s.ours:>9.2f} CPU s, {s.peer or 'peers':<14}{s.theirs:>9.2f}, "
+        f"{s.name:<11}{s.job:<28}{s.ours:>9.2f} s, {s.peer or 'peers':<14}{s.theirs:>9.2f}, "
         f"ratio {s.theirs / s.ours:.2f}"
     )
 

@@ -2,13 +2,15 @@
 
     python benchmarks/training.py [--json]                 models/smollm2 on GSM8K, one thread
     python benchmarks/training.py --part sft --rounds 3
+    python benchmarks/training.py --device cuda            on a GPU, not run yet
 
 Needs TRL (`pip install -c constraints.txt -e '.[bench]'`) and models/smollm2 (`make smollm2`). Each
 contender is a process of its own, with the same weights, texts, batch and float32; it makes three
 updates to warm up (a process that still grows is slowed by fresh memory), then updates in turns
 with the others (A B A B). Counted are target tokens (for evaluators: pairs) per CPU second, since
 other work on the machine takes wall time but hardly any CPU seconds, and the most memory that the
-process ever had.
+process ever had. On CUDA all compute in bfloat16 with weights in float32; seconds are then those of
+the clock, and memory is the most that tensors took on the device.
 
     ours       our train step
     trl        SFTTrainer, RewardTrainer as they are: activations recomputed, loss in chunks
@@ -39,7 +41,7 @@ from typing import Any
 import msgspec
 import torch
 import turns
-from torch.profiler import ProfilerActivity, profile
+from torch.profiler import profile
 from torch.utils.data import SequentialSampler
 from transformers import AutoTokenizer, TrainerCallback
 
@@ -54,6 +56,8 @@ from mathtune.training.trainer import Trainer
 
 WARM = 3
 """Updates before those that count."""
+ROUNDS = {"cpu": 2, "cuda": 20}
+"""Updates that count, where `--rounds` does not say."""
 SOLVER = "Problem: {}\nSolution:\n"
 VERDICT = "The above candidate solution is"
 
@@ -65,7 +69,8 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=None, help="the folder of the GSM8K file")
     parser.add_argument("--part", choices=["sft", "evaluator"], help="only this one")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=2, help="updates of each that count")
+    parser.add_argument("--rounds", type=int, help="updates of each that count: 2, on CUDA 20")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--profile", action="store_true", help="print where our time goes")
     parser.add_argument("--json", action="store_true", help="print the ratios as JSON, last")
     args = parser.parse_args()
@@ -73,6 +78,7 @@ def main() -> int:
     if lack:
         print(lack, file=sys.stderr)
         return 2
+    args.rounds = args.rounds or ROUNDS[args.device]
     count = args.batch * (WARM + args.rounds)
     rows = problems(args.model, data_file(args.data), count)
     ratios: dict[str, float] = {}
@@ -89,14 +95,13 @@ def missing(args: argparse.Namespace) -> str | None:
     file = data_file(args.data)
     if lack is None and args.model != "embedded" and not file.exists():
         return f"{file} is not there; expected GSM8K's training problems (--data)."
-    return lack
+    return lack or turns.without(args.device)
 
 
 def without_trl() -> str | None:
     """A sentence where TRL is not there."""
-    if importlib.util.find_spec("trl") is not None:
-        return None
-    return "TRL is not installed; `pip install -c constraints.txt -e '.[bench]'` brings it."
+    lack = "TRL is not installed; `pip install -c constraints.txt -e '.[bench]'` brings it."
+    return lack if importlib.util.find_spec("trl") is None else None
 
 
 def data_file(folder: Path | None) -> Path:
@@ -120,16 +125,16 @@ def sft(args: argparse.Namespace, problems: list[Problem]) -> dict[str, float]:
     tokens, targets = sizes(items[WARM * args.batch :], settings)
     first = race({"ours": ours_trainer, "limit": limit, "trl": trl_sft}, args, rows)
     second = race({"ours": ours_trainer, "trl best": trl_sft_best}, args, rows)
-    table("target tokens", targets, {"first race": first, "second race": second})
+    table("target tokens", targets, {"first race": first, "second race": second}, args.device)
     head = model.get_output_embeddings().weight.numel()
     body = sum(p.numel() for layer in model.model.layers for p in layer.parameters())
     flops = 6.0 * (tokens * body + targets * head)
     ours, products = first["ours"]["seconds"], first["limit"]["seconds"]
     print(
-        f"our updates: {flops / ours / 1e9:.0f} GFLOP/s per core, their matrix products alone "
+        f"our updates: {flops / ours / 1e9:.0f} GFLOP/s, their matrix products alone "
         f"{flops / products / 1e9:.0f} (MFU {products / ours:.0%})"
     )
-    name = f"{Path(args.model).name} cpu"
+    name = f"{Path(args.model).name} {args.device}"
     return {
         f"sft vs trl, {name}": share(first["trl"], first["ours"], "seconds"),
         f"sft vs trl best, {name}": share(second["trl best"], second["ours"], "seconds"),
@@ -143,10 +148,12 @@ def evaluator(args: argparse.Namespace, problems: list[Problem]) -> dict[str, fl
     """Pairs of a right and a wrong solution: ours with the margin loss, TRL's reward model."""
     rows = pairs(problems)
     found = race({"ours": ours_trainer, "trl reward": trl_reward}, args, rows)
-    table("pairs", args.batch * args.rounds, {"evaluators": found})
+    table("pairs", args.batch * args.rounds, {"evaluators": found}, args.device)
+    where = "" if args.device == "cpu" else f", {Path(args.model).name} {args.device}"
+    ours, peer = found["ours"], found["trl reward"]
     return {
-        "evaluator vs trl reward": share(found["trl reward"], found["ours"], "seconds"),
-        "evaluator memory of trl reward": share(found["ours"], found["trl reward"], "memory"),
+        f"evaluator vs trl reward{where}": share(peer, ours, "seconds"),
+        f"evaluator memory of trl reward{where}": share(ours, peer, "memory"),
     }
 
 
@@ -174,9 +181,12 @@ def gold(problem: Problem) -> str:
     return problem.solution
 
 
-def table(unit: str, count: int, races: dict[str, dict[str, dict[str, float]]]) -> None:
+def table(
+    unit: str, count: int, races: dict[str, dict[str, dict[str, float]]], device: str
+) -> None:
     """Print rates and memory."""
-    print(f"{'':>24}{unit + '/CPU s':>22}{'peak GiB':>10}")
+    second = "CPU s" if device == "cpu" else "s"
+    print(f"{'':>24}{f'{unit}/{second}':>22}{'peak GiB':>10}")
     for name, found in races.items():
         print(name)
         for contender, counted in found.items():
@@ -191,15 +201,28 @@ def share(one: dict[str, float], other: dict[str, float], key: str) -> float:
 class Pace(TrainerCallback):
     """Makes a Trainer wait for its turn before every update, and counts what the update took."""
 
-    def __init__(self, pipe: Connection) -> None:
-        self.pipe, self.start = pipe, 0.0
+    def __init__(self, pipe: Connection, device: str) -> None:
+        self.pipe, self.device, self.start = pipe, device, 0.0
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
         self.pipe.recv()
-        self.start = time.process_time()
+        self.start = self.now()
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
-        self.pipe.send(time.process_time() - self.start)
+        self.pipe.send(self.now() - self.start)
+
+    def now(self) -> float:
+        """CPU seconds; on an accelerator, when it has done all it was told to do."""
+        if self.device == "cpu":
+            return time.process_time()
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def memory(self) -> float:
+        """GiB at most so far: of the process, or of tensors on the accelerator."""
+        if self.device == "cpu":
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        return torch.cuda.max_memory_allocated() / 2**30
 
 
 Contender = Callable[[Any, Any, Pace], None]
@@ -207,7 +230,7 @@ Contender = Callable[[Any, Any, Pace], None]
 
 
 def race(contenders: dict[str, Contender], args: Any, texts: Any) -> dict[str, dict[str, float]]:
-    """CPU seconds and peak memory (GiB) of every contender, each in its own process, in turns."""
+    """Seconds and peak memory (GiB) of every contender, each in its own process, in turns."""
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
     for name, train in contenders.items():
@@ -227,16 +250,16 @@ def race(contenders: dict[str, Contender], args: Any, texts: Any) -> dict[str, d
 def work(train: Contender, args: Any, texts: Any, pipe: Connection) -> None:
     """A contender's process."""
     torch.set_num_threads(1)
-    train(args, texts, Pace(pipe))
-    pipe.send({"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20})
+    pace = Pace(pipe, args.device)
+    train(args, texts, pace)
+    pipe.send({"memory": pace.memory()})
 
 
 def ours_trainer(args: Any, rows: list[Any], pace: Pace) -> None:
     """Our Trainer on rows of their own kind."""
     items, settings, model = encoded(args, rows)
-    plan = fit.planned(
-        settings, items, equal_to=None, vocabulary=model.config.vocab_size, bfloat16=False
-    )
+    words, half = model.config.vocab_size, args.device == "cuda"
+    plan = fit.planned(settings, items, equal_to=None, vocabulary=words, bfloat16=half)
     reading = fit.way_of_reading(model, settings, plan)
     with tempfile.TemporaryDirectory() as folder, fit.installed(model, reading):
         trainer = Trainer(
@@ -250,9 +273,10 @@ def ours_trainer(args: Any, rows: list[Any], pace: Pace) -> None:
         )
         in_order(trainer)
         if args.profile:
-            with profile(activities=[ProfilerActivity.CPU]) as seen:
+            with profile() as seen:
                 trainer.train()
-            print(seen.key_averages().table(sort_by="self_cpu_time_total", row_limit=20))
+            order = f"self_{args.device}_time_total"
+            print(seen.key_averages().table(sort_by=order, row_limit=20))
         else:
             trainer.train()
 
@@ -270,7 +294,7 @@ def encoded(args: Any, rows: list[Any]) -> tuple[list[Any], Settings, Any]:
         warmup=0,
         epochs=1,
     )
-    model, tokenizer = models.load(args.model, device="cpu", dtype="float32")
+    model, tokenizer = models.load(args.model, device=args.device, dtype="float32")
     named = [(row.problem_id, row) for row in rows]
     return Encoder(tokenizer, "plain", 1024).items(named, objective), settings, model
 
@@ -319,8 +343,8 @@ def peer(trainer: Any, config: Any, args: Any, texts: Any, pace: Pace, more: Any
             per_device_train_batch_size=args.batch,
             max_length=1024,
             max_steps=WARM + args.rounds,
-            bf16=False,
-            use_cpu=True,
+            bf16=args.device == "cuda",
+            use_cpu=args.device == "cpu",
             report_to="none",
             save_strategy="no",
             disable_tqdm=True,
@@ -348,12 +372,14 @@ def limit(args: Any, rows: list[Any], pace: Pace) -> None:
     items, settings, model = encoded(args, rows)
     head = model.get_output_embeddings().weight.detach()
     body = [p.detach() for layer in model.model.layers for p in layer.parameters() if p.ndim == 2]
+    if args.device == "cuda":
+        body, head = [weight.bfloat16() for weight in body], head.bfloat16()
     gradients = [torch.empty_like(weight) for weight in (*body, head)]
     for number in range(WARM + args.rounds):
         tokens, targets = sizes(items[number * args.batch :][: args.batch], settings)
         counts = [*([tokens] * len(body)), targets]
         shapes = {(n, d) for n, w in zip(counts, (*body, head), strict=True) for d in w.shape}
-        tensors = {(n, d): torch.randn(n, d) / d for n, d in shapes}
+        tensors = {(n, d): (torch.randn(n, d) / d).to(head) for n, d in shapes}
         pace.on_step_begin()
         for n, weight, gradient in zip(counts, (*body, head), gradients, strict=True):
             above, below = tensors[n, weight.shape[0]], tensors[n, weight.shape[1]]

@@ -41,6 +41,12 @@ def missing(names: list[str]) -> str | None:
     return None
 
 
+def without(device: str) -> str | None:
+    """A sentence where the device is not there."""
+    here = device == "cpu" or torch.cuda.is_available()
+    return None if here else f"--device {device}: torch finds none on this machine."
+
+
 def question(number: int) -> str:
     """A word problem of the length of the embedded ones; each number has its own."""
     draw = random.Random(number)
