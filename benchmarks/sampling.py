@@ -27,6 +27,7 @@ from mathtune.engines.embedded import Embedded, Sampling
 
 SIZES = {"embedded": (32, 4, 160), "models/smollm2": (3, 1, 128)}
 """Problems of ours, of these for generate, and most tokens: a few CPU-minutes for each model."""
+ON_ACCELERATORS = (128, 4, 256)
 
 
 def main() -> int:
@@ -50,11 +51,12 @@ def main() -> int:
 
 def measured(name: str, args: Namespace) -> dict[str, float]:
     """One model's ratios."""
+    model, tokenizer = models.load(name, device=args.device)
     size = SIZES["embedded" if name == "embedded" else "models/smollm2"]
+    size = size if model.device.type == "cpu" else ON_ACCELERATORS
     asked = (args.problems, args.their_problems, args.max_tokens)
     problems, theirs, most = (a or s for a, s in zip(asked, size, strict=True))
     sampling = Sampling(n=args.n, temperature=1.0, top_p=1.0, max_tokens=most)
-    model, tokenizer = models.load(name, device=args.device)
     texts = [
         prompts.solver(turns.question(number), form="auto", tokenizer=tokenizer)
         for number in range(problems)

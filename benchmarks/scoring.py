@@ -29,6 +29,7 @@ from mathtune.engines.scoring import Scorer
 
 PROBLEMS = {"embedded": 16, "models/smollm2": 1}
 """A few CPU-minutes for each model."""
+ON_ACCELERATORS = 32
 
 Scores = list[float]
 
@@ -52,8 +53,9 @@ def main() -> int:
 
 def measured(name: str, args: Namespace) -> dict[str, float]:
     """One model's ratios; the embedded one's have no name before them."""
-    problems = args.problems or PROBLEMS["embedded" if name == "embedded" else "models/smollm2"]
     model, tokenizer = models.load(name, device=args.device)
+    size = PROBLEMS["embedded" if name == "embedded" else "models/smollm2"]
+    problems = args.problems or (size if model.device.type == "cpu" else ON_ACCELERATORS)
     groups = candidates(model, tokenizer, problems, args.n)
     texts = [text for group in groups for text in group]
     peer, _ = models.load(name, device=args.device)
