@@ -98,6 +98,7 @@ class Embedded:
                 if flight.capacity == 1:
                     raise
                 self._rows, self.arena = flight.capacity // 2, Arena()
+                del flight  # and its memory, before the next one takes its own
                 say(f"  out of memory: going on with {self._rows} rows in flight")
                 continue
             return flight
@@ -275,7 +276,10 @@ class Flight:
 
 def _memory(device: torch.device) -> float:
     """Bytes that samples in flight may take."""
-    return torch.cuda.mem_get_info(device)[0] / 2 if device.type == "cuda" else MEMORY
+    if device.type != "cuda":
+        return MEMORY
+    torch.cuda.empty_cache()  # what an earlier step left counts as taken
+    return torch.cuda.mem_get_info(device)[0] / 2
 
 
 def forward_of(model: PreTrainedModel) -> attention.Forward:
