@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -49,3 +53,39 @@ def test_its_settings_reach_the_launch(name: str, monkeypatch: pytest.MonkeyPatc
     else:
         assert args.use_deepspeed
         assert str(args.zero_stage) == name[-1]
+
+
+def listening() -> socket.socket:
+    """Something that listens at a port a job can have."""
+    for port in range(20000, 40000):
+        try:
+            return socket.create_server(("127.0.0.1", port))
+        except OSError:
+            continue
+    raise AssertionError("no port is free")
+
+
+def test_a_server_takes_a_port_that_is_free(tmp_path: Path) -> None:
+    """With stand-ins for what the script calls; another program listens at the job's own port."""
+    (tmp_path / "bin").mkdir()
+    stand_ins = {"vllm": "exec sleep 60", "curl": "", "mathtune": 'echo "$@"', "activate": ""}
+    for name, body in stand_ins.items():
+        (tmp_path / "bin" / name).write_text(f"#!/usr/bin/env bash\n{body}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    with listening() as taken:
+        port = taken.getsockname()[1]
+        environment = {
+            "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
+            "MATHTUNE_VENV": str(tmp_path),
+            "SLURM_JOB_ID": str(port - 20000),
+        }
+        said = subprocess.run(
+            ["bash", LAUNCH / "slurm_server.sbatch", "small", "sample", "p.jsonl"],
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    found = re.search(r"^sample p.jsonl model=small server.url=http://127.0.0.1:(\d+)/v1 ", said)
+    assert found is not None
+    assert int(found[1]) > port

@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar, overload
 
 import msgspec
 
@@ -117,7 +117,11 @@ def write_json(path: Path, value: object) -> None:
     partial.replace(path)
 
 
-def read_json(path: Path, kind: type[T] | type[dict] = dict) -> T | dict:
+@overload
+def read_json(path: Path) -> dict[Any, Any]: ...
+@overload
+def read_json(path: Path, kind: type[T]) -> T: ...
+def read_json(path: Path, kind: type[Any] = dict) -> Any:
     """Read one JSON document.
 
     Raises:

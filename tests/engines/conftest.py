@@ -146,6 +146,7 @@ class Served(ThreadingHTTPServer):
         self.model, self.tokenizer = _tiny()
         self.engine = Embedded(self.model, self.tokenizer, form="plain")
         self.lock = threading.Lock()
+        self.ending = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -202,6 +203,9 @@ class _Answering(BaseHTTPRequestHandler):
             self.answer(200, "<html>hello</html>")
         elif name == "slow":
             time.sleep(5)
+            self.close_connection = True
+        elif name == "never":
+            self.server.ending.wait(300)
             self.close_connection = True
         elif name == "trickle":
             self.send_response(200)
@@ -275,5 +279,6 @@ def serve() -> Iterator[Callable[..., Served]]:
 
     yield start
     for server in started:
+        server.ending.set()
         server.shutdown()
         server.server_close()

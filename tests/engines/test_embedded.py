@@ -224,3 +224,50 @@ def test_a_sample_ends_where_the_next_problem_begins(make_model, make_tokenizer)
             assert after.tokens <= before.tokens
         else:
             assert after == before
+
+
+def failing_beyond(engine: Embedded, rows: int, error: RuntimeError) -> None:
+    """Let memory run out where more rows are read at once."""
+    forward = engine.forward
+
+    def limited(ids, positions, reader, *, kept=1):  # type: ignore[no-untyped-def]
+        if len(ids) > rows:
+            raise error
+        return forward(ids, positions, reader, kept=kept)
+
+    engine.forward = limited
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    ],
+    ids=["accelerator", "cpu"],
+)
+def test_fewer_rows_are_in_flight_where_memory_runs_out(  # type: ignore[no-untyped-def]
+    error, make_model, make_tokenizer, capsys
+):
+    tokenizer = make_tokenizer()
+    sampling = Sampling(n=5, temperature=1.0, top_p=1.0, max_tokens=20)
+    engine = Embedded(make_model("llama", len(tokenizer)), tokenizer, form="plain", rows=16)
+    expected = engine.sample(TEXTS, sampling, seed=(0, 0))
+    assert capsys.readouterr().err == ""
+    failing_beyond(engine, 5, error)
+    assert engine.sample(TEXTS, sampling, seed=(0, 0)) == expected
+    said = [f"out of memory: going on with {rows} rows in flight" for rows in (8, 4)]
+    assert [line.strip() for line in capsys.readouterr().err.splitlines()] == said
+    assert engine.sample(TEXTS, sampling, seed=(0, 0)) == expected
+    assert capsys.readouterr().err == ""  # what was learned is kept
+
+
+def test_memory_for_a_single_sample_is_needed(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    engine = Embedded(make_model("llama", len(tokenizer)), tokenizer, form="plain", rows=4)
+    failing_beyond(engine, 0, torch.OutOfMemoryError("CUDA out of memory."))
+    with pytest.raises(InputError, match="out of memory with a single sample in flight"):
+        engine.sample(TEXTS, greedy(5), seed=(0, 0))
+    failing_beyond(engine, 0, RuntimeError("something else"))
+    with pytest.raises(RuntimeError, match="something else"):
+        engine.sample(TEXTS, greedy(5), seed=(0, 0))

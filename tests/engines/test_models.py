@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from mathtune.engines import models
 from mathtune.errors import InputError
@@ -18,6 +20,17 @@ def test_the_embedded_model_loads_in_float32() -> None:
     assert not model.training
     assert models.end_tokens(model, tokenizer) == [tokenizer.eos_token_id]
     assert models.context_length(model) == model.config.max_position_embeddings
+
+
+def keep_weights(folder: Path, wanted: Callable[[str], bool]) -> None:
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: weight.clone() for name, weight in weights.items() if wanted(name)}
+    save_file(kept, folder / "model.safetensors", {"format": "pt"})
+
+
+def change_config(folder: Path, **changes: int) -> None:
+    config = json.loads((folder / "config.json").read_bytes())
+    (folder / "config.json").write_text(json.dumps({**config, **changes}))
 
 
 @pytest.fixture
@@ -67,8 +80,21 @@ def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model,
         ),
         (lambda f: (f / "config.json").write_text("{}"), "cannot be loaded"),
         (lambda f: (f / "model.safetensors").write_bytes(b"short"), "cannot be loaded"),
+        (lambda f: (f / "tokenizer.json").write_text("{"), "cannot be loaded"),
+        (
+            lambda f: (f / "model.safetensors.index.json").write_text('{"weight_'),
+            "model.safetensors.index.json: not a ShardIndex row",
+        ),
+        (
+            lambda f: keep_weights(f, lambda name: "layers.1.mlp" not in name),
+            "3 weights are not in its files, first model.layers.1.mlp.down_proj.weight",
+        ),
+        (lambda f: change_config(f, intermediate_size=40), "cannot be loaded"),
     ],
-    ids=["config", "weights", "pickle", "shard", "tokenizer", "empty-config", "torn-weights"],
+    ids=[
+        *("config", "weights", "pickle", "shard", "tokenizer", "empty-config", "torn-weights"),
+        *("torn-tokenizer", "torn-index", "some-weights", "other-shapes"),
+    ],
 )
 def test_an_incomplete_folder_is_refused(folder: Path, spoil, said: str) -> None:  # type: ignore[no-untyped-def]
     spoil(folder)
@@ -96,8 +122,10 @@ def test_a_tokenizer_without_an_end_token_is_refused(make_model, make_tokenizer)
     model = make_model("llama", len(tokenizer))
     tokenizer.eos_token = None
     model.generation_config.eos_token_id = None
-    with pytest.raises(InputError, match="no end token"):
+    with pytest.raises(InputError, match="no end token, so no sample could end"):
         models.end_tokens(model, tokenizer)
+    with pytest.raises(InputError, match="no end token, so a solution's likelihood has no end"):
+        models.end_token(tokenizer)
 
 
 def test_an_unknown_device_is_refused() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -248,6 +249,31 @@ def test_the_key_is_sent_and_stands_nowhere(
 def test_a_url_holds_no_secret(url: str) -> None:
     with pytest.raises(ValueError, match="expected a URL"):
         Server(url=url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://host:abc/v1", "http://host:99999/v1", "http://host:0/v1", "http:///v1"),
+        *("http://a..b/v1", f"http://{'a' * 64}.b/v1", "http://[host/v1"),
+    ],
+)
+def test_an_address_that_no_connection_can_be_made_to_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="expected a URL"):
+        Server(url=url)
+    for good in ("http://[::1]:8000/v1", "https://h\u00f6st.example/v1"):
+        assert Server(url=good).url == good
+
+
+def test_a_refusal_does_not_wait_for_answers_that_are_under_way(
+    problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    server = serve("never", "never", "401")
+    start = time.monotonic()
+    with pytest.raises(InputError, match="status 401"):
+        sampled(problems, tmp_path / "out", server, server={"concurrency": 3, "timeout": 300.0})
+    assert len(server.asked) == 3
+    assert time.monotonic() - start < 150
 
 
 def test_a_server_that_is_none(

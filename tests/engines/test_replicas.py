@@ -11,6 +11,7 @@ from mathtune.engines.local import Local, load
 from mathtune.engines.opening import open_here
 from mathtune.engines.protocol import Candidates, Sampling, Want
 from mathtune.engines.replicas import Replicas
+from mathtune.errors import InputError
 from mathtune.stages.sample import Sample
 
 pytestmark = pytest.mark.slow
@@ -35,3 +36,11 @@ def test_two_engines_answer_as_one_does() -> None:
     for place, scores in expected.items():
         assert found[place] == pytest.approx(scores, abs=1e-5)
     assert engine.tokens > 0
+
+
+def test_a_fault_of_the_user_is_told_as_such() -> None:
+    asked = Sample(model="./no/such/folder", problems=Path("none"), device="cpu")
+    several = Replicas(partial(open_here, asked, "plain", seed=0), ["", ""])
+    how = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=2)
+    with pytest.raises(InputError, match="no such file or folder"):
+        list(several.sample([Want("2 + 2 =", 1)], how, seed=(0,)))

@@ -179,3 +179,25 @@ def test_the_shared_beginning_ends_before_what_is_wanted() -> None:
     ]
     assert scoring._shared(rows) == 2
     assert scoring._shared(rows[:1]) == 3
+
+
+def test_less_is_read_at_once_where_memory_runs_out(make_model, make_tokenizer, capsys):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    groups = [[p + c for c in candidates] for p, candidates in PROBLEMS]
+    scorer = Scorer(make_model("llama", len(tokenizer)), tokenizer, form="plain")
+    expected = scorer.evaluate(groups)
+    forward, most = scorer._forward, 40
+
+    def limited(ids, positions, reader, *, kept=1):  # type: ignore[no-untyped-def]
+        if ids.numel() > most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(ids, positions, reader, kept=kept)
+
+    scorer._forward = limited
+    for found, scores in zip(scorer.evaluate(groups), expected, strict=True):
+        assert found == pytest.approx(scores, abs=1e-6)
+    said = [line.strip() for line in capsys.readouterr().err.splitlines()]
+    assert said[0] == "out of memory: going on with 512 tokens read at once"
+    most = 0
+    with pytest.raises(InputError, match="out of memory with a single candidate"):
+        scorer.evaluate([["Tom has"]])

@@ -1,4 +1,5 @@
-"""Memory that is freed stays with the process while a model works. For CPUs, under glibc.
+"""Memory that is freed stays with the process while a model works, and how it is told that none is
+left. For CPUs, under glibc.
 
 Every forward call frees activations and takes as much again. By default large blocks go back to
 the system in between, and come back as page faults: up to a fifth of the CPU time.
@@ -10,10 +11,8 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import torch
+import torch
 
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """glibc's numbers of what `mallopt` sets (malloc.h): bytes free at the heap's end before they go
@@ -41,3 +40,8 @@ def keeping(device: torch.device) -> Iterator[None]:
         for what, value in BEHIND.items():
             library.mallopt(what, value)
         library.malloc_trim(0)
+
+
+def ran_out(error: RuntimeError) -> bool:
+    """Whether an error says that memory ran out: of a CPU's, torch says so in words only."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)

@@ -76,7 +76,7 @@ class Embedded:
         """`sampling.n` drafts for each prompt, in order.
 
         Raises:
-            InputError: a prompt has no tokens.
+            InputError: a prompt has no tokens, or memory ran out with a single sample in flight.
 
         All randomness is one table of uniform numbers, a row a sample, from a generator seeded by
         `seed` (the config's seed, the block): what is drawn does not depend on which rows run
@@ -94,9 +94,14 @@ class Embedded:
             try:
                 with allocator.keeping(self.model.device):
                     flight.run()
-            except torch.OutOfMemoryError:
-                if flight.capacity == 1:
+            except RuntimeError as error:
+                if not allocator.ran_out(error):
                     raise
+                if flight.capacity == 1:
+                    raise InputError(
+                        "out of memory with a single sample in flight; expected a smaller model, "
+                        "max_tokens or workers."
+                    ) from None
                 self._rows, self.arena = flight.capacity // 2, Arena()
                 del flight  # and its memory, before the next one takes its own
                 say(f"  out of memory: going on with {self._rows} rows in flight")

@@ -9,9 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from mathtune import prompts
+import msgspec
+from safetensors import SafetensorError
+
+from mathtune import jsonl, prompts
 from mathtune.engines import Dtype, models
 from mathtune.engines.attention import Forward
 from mathtune.engines.embedded import Embedded, forward_of
@@ -36,20 +39,32 @@ def load(
         return model, tokenizer
     from peft import PeftModel
 
-    check_adapter(adapter)
+    adapter_rank(adapter)
     try:
         merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"adapter {str(adapter)!r}: does not fit {name!r} ({reason}).") from error
     return merged.eval(), tokenizer
 
 
-def check_adapter(adapter: Path) -> None:
-    """Raise if the folder is no LoRA adapter as peft writes it."""
+class LoraAdapter(msgspec.Struct):
+    """What we read of an adapter_config.json."""
+
+    peft_type: Literal["LORA"]
+    r: int
+
+
+def adapter_rank(adapter: Path) -> int:
+    """The rank of the LoRA adapter in a folder.
+
+    Raises:
+        InputError: the folder is no LoRA adapter as peft writes it.
+    """
     for file in ("adapter_config.json", "adapter_model.safetensors"):
         if not (adapter / file).exists():
             raise InputError(f"adapter {str(adapter)!r}: has no {file}; expected a LoRA adapter.")
+    return jsonl.read_json(adapter / "adapter_config.json", LoraAdapter).r
 
 
 class Local:

@@ -47,12 +47,20 @@ def load(
             options["quantization_config"] = GgufConfig(dequantize=True)
         else:
             options["use_safetensors"] = True
-        model = AutoModelForCausalLM.from_pretrained(source, **more, **options)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        model, found = AutoModelForCausalLM.from_pretrained(
+            source, **more, **options, output_loading_info=True
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"model {name!r}: cannot be loaded ({reason}); {places.EXPECTED}."
         ) from error
+    # transformers would go on with random ones; of a .gguf it is not known to name them truly
+    if lacking := [] if more else sorted(found["missing_keys"]):
+        raise InputError(
+            f"model {name!r}: incomplete, {len(lacking)} weights are not in its files, first "
+            f"{lacking[0]}; {places.EXPECTED}."
+        )
     if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
         model.set_attn_implementation("eager")  # sdpa leaves the cap out in silence
     return model.to(where).eval(), tokenizer
@@ -76,7 +84,13 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
 def _tokenizer(source: str, more: dict[str, Any]) -> PreTrainedTokenizerBase:
     """The tokenizer, silent about long texts: we name the prompts that do not fit ourselves."""
-    tokenizer = AutoTokenizer.from_pretrained(source, **more)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, **more)
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        # tokenizers has no narrower type for a tokenizer.json that it cannot read.
+        raise ValueError(f"tokenizer.json: {error}") from error
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     return tokenizer
 
@@ -138,3 +152,17 @@ def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> li
             "end; expected an eos_token in tokenizer_config.json."
         )
     return sorted(found)
+
+
+def end_token(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The tokenizer's end token, which a solution's likelihood includes.
+
+    Raises:
+        InputError: it has none.
+    """
+    if tokenizer.eos_token_id is None:
+        raise InputError(
+            f"model {tokenizer.name_or_path!r}: its tokenizer has no end token, so a solution's "
+            "likelihood has no end; expected an eos_token in tokenizer_config.json."
+        )
+    return int(tokenizer.eos_token_id)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from mathtune import embedded
+import msgspec
+
+from mathtune import embedded, jsonl
 from mathtune.errors import InputError
 
 EXPECTED = "expected `embedded`, a hub id, a model folder or a .gguf file"
 MAGIC = b"GGUF"
+
+
+class ShardIndex(msgspec.Struct):
+    """Which file each weight is in, where there are several."""
+
+    weight_map: dict[str, str]
 
 
 def source(name: str) -> tuple[str, dict[str, Any]]:
@@ -51,7 +58,7 @@ def _check_folder(name: str, path: Path) -> None:
         beside = f"; {pickles[0]} is a pickle, which is never loaded" if pickles else ""
         refuse(f"it has no weights (*.safetensors{beside})")
     for index in path.glob("*.index.json"):
-        shards = set(json.loads(index.read_bytes())["weight_map"].values())
+        shards = set(jsonl.read_json(index, ShardIndex).weight_map.values())
         missing = sorted(shard for shard in shards if not (path / shard).exists())
         if missing:
             refuse(f"{index.name} names {missing[0]}, which is not there")

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from typing import Any, TypeVar
@@ -86,25 +87,26 @@ class Replicas:
             self._pool.shutdown(cancel_futures=True)
 
 
-_here: dict[str, Engine] = {}
-"""The engine of this process, where it is one of several."""
+_here: dict[str, Callable[[], Engine]] = {}
+"""Opens the engine of this process, where it is one of several, or gives the one that is open."""
 
 
 def _begin(opened: Callable[[], Engine], devices: Queue[str]) -> None:
     device = devices.get()
     if device:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
-    _here["engine"] = opened()
+    # Opened with the first batch, whose caller is told a fault; here it would break the pool.
+    _here["engine"] = cache(opened)
 
 
 def _sample(
     wants: Sequence[Want], sampling: Sampling, seed: tuple[int, ...]
 ) -> tuple[list[Drafts], int]:
-    return list(_here["engine"].sample(wants, sampling, seed=seed)), 0
+    return list(_here["engine"]().sample(wants, sampling, seed=seed)), 0
 
 
 def _score(groups: Sequence[Candidates], scorer: ScorerName) -> tuple[list[Scores], int]:
-    engine = _here["engine"]
+    engine = _here["engine"]()
     before = engine.tokens
     found = list(engine.score(groups, scorer))
     return found, engine.tokens - before

@@ -21,6 +21,7 @@ from mathtune import prompts
 from mathtune.engines import allocator, attention, models, packing
 from mathtune.engines.embedded import forward_of, refuse_empty
 from mathtune.errors import InputError
+from mathtune.progress import say
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -81,6 +82,7 @@ class Scorer:
         self.model, self.tokenizer, self.form = model, tokenizer, form
         self.context = models.context_length(model)
         self._forward = forward or forward_of(model)
+        self._parts = 1  # into how many what is read at once was divided, where memory ran out
         self.tokens = 0
         """Tokens read so far, what candidates share counted once."""
 
@@ -111,11 +113,6 @@ class Scorer:
         Raises:
             InputError: the tokenizer has no end token, or a prompt no token.
         """
-        if self.tokenizer.eos_token_id is None:
-            raise InputError(
-                f"model {self.model.name_or_path!r}: its tokenizer has no end token, so a "
-                "solution's likelihood has no end; expected an eos_token in tokenizer_config.json."
-            )
         rows = []
         for text, own in zip(texts, solutions, strict=True):
             prompt = prompts.encode(text, form=self.form, tokenizer=self.tokenizer)
@@ -142,7 +139,7 @@ class Scorer:
 
     def _solved(self, prompt: list[int], solution: str) -> Reading:
         target = self.tokenizer.encode(solution, add_special_tokens=False)
-        ids = (*prompt, *target, self.tokenizer.eos_token_id)
+        ids = (*prompt, *target, models.end_token(self.tokenizer))
         word = tuple((at - 1, ids[at]) for at in range(len(prompt), len(ids)))
         return Reading(ids[:-1], (word,))
 
@@ -154,9 +151,8 @@ class Scorer:
         logs: list[dict[Reading, list[float]]] = [{} for _ in groups]
         fitting = [[row for row in rows if self._fits(row)] for rows in distinct]
         with allocator.keeping(self.model.device):
-            for chunk in self._chunks(fitting):
-                for group, row, values in self._read_chunk(chunk):
-                    logs[group][row] = values
+            while not self._all_read(fitting, logs):
+                pass
         return [
             [
                 [log for row in rows for log in known[row]]
@@ -166,6 +162,40 @@ class Scorer:
             ]
             for group, known in zip(groups, logs, strict=True)
         ]
+
+    def _all_read(
+        self, groups: list[list[Reading]], logs: list[dict[Reading, list[float]]]
+    ) -> bool:
+        """Put into `logs` what is not there yet; whether all is, since memory may run out.
+
+        Raises:
+            InputError: memory ran out, and less cannot be read at once.
+        """
+        left = [
+            [row for row in rows if row not in known]
+            for rows, known in zip(groups, logs, strict=True)
+        ]
+        try:
+            for chunk in self._chunks(left):
+                for group, row, values in self._read_chunk(chunk):
+                    logs[group][row] = values
+        except RuntimeError as error:
+            if not allocator.ran_out(error):
+                raise
+            if self._at_once == 1:
+                raise InputError(
+                    "out of memory with a single candidate read at once; expected a smaller model "
+                    "or workers."
+                ) from None
+            self._parts *= 2
+            say(f"  out of memory: going on with {self._at_once} tokens read at once")
+            return False
+        return True
+
+    @property
+    def _at_once(self) -> int:
+        """Tokens of candidates read in one forward call."""
+        return max(1, TOKENS[self.model.device.type] // self._parts)
 
     def _fits(self, row: Reading) -> bool:
         return self.context is None or len(row.tokens) <= self.context
@@ -178,7 +208,7 @@ class Scorer:
             if not rows:
                 continue
             shared = _shared(rows)
-            if chunk and kept + shared > SHARED_TOKENS:
+            if chunk and kept + shared > SHARED_TOKENS // self._parts:
                 yield chunk
                 chunk, kept = [], 0
             rows = sorted(rows, key=lambda row: row.tokens)
@@ -209,8 +239,8 @@ class Scorer:
 
     def _batches(self, chunk: list[_Family]) -> Iterator[list[_New]]:
         """Cut rows into batches bounded in tokens and in logits."""
-        most = TOKENS[self.model.device.type]
-        most_wanted = LOGITS // self.model.config.get_text_config().vocab_size
+        most = self._at_once
+        most_wanted = LOGITS // self._parts // self.model.config.get_text_config().vocab_size
         batch: list[_New] = []
         read = wanted = 0
         for family in chunk:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import threading
 import time
+from contextlib import suppress
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import msgspec
 
@@ -73,10 +76,15 @@ class Client:
         timeout = httpx2.Timeout(server.timeout, connect=min(10.0, server.timeout), pool=None)
         self._http = httpx2.Client(headers=headers, limits=limits, timeout=timeout)
         self._closed = threading.Event()
+        self._streams: WeakSet[Any] = WeakSet()  # the connections' ends here
+        self._connecting = threading.Lock()
 
     def close(self) -> None:
-        """End what is under way: no request is made again."""
-        self._closed.set()
+        """End what is under way, answers that are waited for, too: no request is made again."""
+        with self._connecting:
+            self._closed.set()
+            for stream in self._streams:
+                _hang_up(stream)
         self._http.close()
 
     def models(self) -> list[str]:
@@ -159,7 +167,9 @@ class Client:
     ) -> tuple[int, Any, bytes]:
         """Status, headers and content, all within the timeout, however slowly they trickle in."""
         deadline = time.monotonic() + self._server.timeout
-        with self._http.stream(method, self._server.url + path, json=body) as answer:
+        with self._http.stream(
+            method, self._server.url + path, json=body, extensions={"trace": self._traced}
+        ) as answer:
             content = bytearray()
             for chunk in answer.iter_bytes():
                 content += chunk
@@ -169,8 +179,22 @@ class Client:
                     raise _PassingError(f"the answer is larger than {LARGEST} bytes")
             return answer.status_code, answer.headers, bytes(content)
 
+    def _traced(self, event: str, info: dict[str, Any]) -> None:
+        """Keep every new connection, so that `close` can hang up."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            with self._connecting:
+                self._streams.add(info["return_value"])
+                if self._closed.is_set():
+                    _hang_up(info["return_value"])
+
     def _clean(self, text: str) -> str:
         return text.replace(self._key, "***") if self._key else text
+
+
+def _hang_up(stream: Any) -> None:
+    """Wake who waits for this connection: closing it would leave them waiting for the timeout."""
+    with suppress(OSError):  # it is closed, or its socket became another one's with TLS
+        stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 def _message(content: bytes) -> str:

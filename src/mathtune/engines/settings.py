@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -40,7 +41,7 @@ class Server(Group):
     @classmethod
     def _no_secret(cls, url: str) -> str:
         scheme, _, rest = url.partition("://")
-        if scheme not in ("http", "https") or not rest:
+        if scheme not in ("http", "https") or not _has_address(url):
             raise ValueError("expected a URL such as http://127.0.0.1:8000/v1")
         if "@" in rest or "?" in rest or "#" in rest:
             raise ValueError(
@@ -48,6 +49,17 @@ class Server(Group):
                 "a key comes from the environment variable OPENAI_API_KEY"
             )
         return url.rstrip("/")
+
+
+def _has_address(url: str) -> bool:
+    """Whether the URL's host and port can be asked for at all."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        host.encode("idna")  # what a connection is made with: no part is empty or too long
+        return bool(host) and parts.port != 0
+    except ValueError:
+        return False
 
 
 class Vllm(Group):

@@ -7,7 +7,6 @@ seeded as a whole: seeds of single requests fail on a CPU.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -74,8 +73,11 @@ class VLLM:
             ) from None
         self._vllm, self._lora, options = vllm, None, dict[str, Any]()
         if asked.adapter is not None:
+            from mathtune.engines.local import adapter_rank
+
             self._lora = LoRARequest("adapter", 1, str(asked.adapter))
-            options = {"enable_lora": True, "max_lora_rank": _rank(asked)}
+            # vLLM wants to know the rank beforehand.
+            options = {"enable_lora": True, "max_lora_rank": adapter_rank(asked.adapter)}
         name = str(embedded.path()) if asked.model == "embedded" else asked.model
         try:
             self._engine = vllm.LLM(
@@ -222,7 +224,7 @@ class VLLM:
         text = prompts.solver(problem, form=self.form, tokenizer=self.tokenizer)
         prompt = prompts.encode(text, form=self.form, tokenizer=self.tokenizer)
         target = self.tokenizer.encode(solution, add_special_tokens=False)
-        ids = (*prompt, *target, self.tokenizer.eos_token_id)
+        ids = (*prompt, *target, models.end_token(self.tokenizer))
         return [
             Reading(ids, tuple((at, ids[at]) for at in range(len(prompt), len(ids))), next=False)
         ]
@@ -245,12 +247,3 @@ def _score(rows: list[Reading], logs: dict[Reading, list[float]]) -> float | Non
         return math.exp(found[0])
     correct, incorrect = found
     return 0.5 * (1 + math.tanh((correct - incorrect) / 2))
-
-
-def _rank(asked: Asked) -> int:
-    """The adapter's rank, which vLLM wants to know beforehand."""
-    from mathtune.engines.local import check_adapter
-
-    assert asked.adapter is not None
-    check_adapter(asked.adapter)
-    return int(json.loads((asked.adapter / "adapter_config.json").read_bytes())["r"])

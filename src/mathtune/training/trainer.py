@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from mathtune import bill, objectives
+from mathtune.engines import allocator
 from mathtune.errors import InputError
 from mathtune.progress import say
 from mathtune.training import checkpoint, fused
@@ -97,8 +98,8 @@ class Trainer(transformers.Trainer):
                     for items in todo
                     for piece in _pieces(items, self.most)
                 ]
-            except (torch.OutOfMemoryError, RuntimeError) as error:
-                if not _out_of_memory(error):
+            except RuntimeError as error:
+                if not allocator.ran_out(error):
                     raise
                 self._halve(model)
             else:
@@ -325,11 +326,6 @@ class Trainer(transformers.Trainer):
 def _pieces(items: tuple[Item, ...], most: int) -> list[tuple[Item, ...]]:
     starts = range(0, max(1, len(items)), most)
     return [items[start : start + most] for start in starts]
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether this is the accelerator's or the CPU allocator's way of saying so."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 @contextmanager
