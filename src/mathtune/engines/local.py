@@ -5,6 +5,7 @@ scores.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+WEIGHTS = "adapter_model.safetensors"
+
+
 def load(
     name: str, adapter: Path | None, *, device: str, dtype: Dtype
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -34,12 +38,21 @@ def load(
     model, tokenizer = models.load(name, device=device, dtype=dtype)
     if adapter is None:
         return model, tokenizer
-    from peft import PeftModel
+    from peft import PeftModel, get_peft_model_state_dict
+    from safetensors import SafetensorError, safe_open
 
     check_adapter(adapter)
     try:
-        merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-    except (OSError, ValueError, RuntimeError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # peft only warns of layers that are not adapted
+            adapted = PeftModel.from_pretrained(model, str(adapter))
+        with safe_open(adapter / WEIGHTS, "pt") as saved:
+            there = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+            strange = [key for key in set(saved.keys()) ^ set(there) if "lora_" in key]
+        if strange:
+            raise ValueError(f"only one of them has {min(strange)}")
+        merged = adapted.merge_and_unload()
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"adapter {str(adapter)!r}: does not fit {name!r} ({reason}).") from error
     return merged.eval(), tokenizer
@@ -47,7 +60,7 @@ def load(
 
 def check_adapter(adapter: Path) -> None:
     """Raise if the folder is no LoRA adapter as peft writes it."""
-    for file in ("adapter_config.json", "adapter_model.safetensors"):
+    for file in ("adapter_config.json", WEIGHTS):
         if not (adapter / file).exists():
             raise InputError(f"adapter {str(adapter)!r}: has no {file}; expected a LoRA adapter.")
 
