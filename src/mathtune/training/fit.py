@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 import transformers
 from accelerate import PartialState
 from torch import nn
@@ -28,7 +29,7 @@ from mathtune.progress import Progress, say
 from mathtune.training import checkpoint, curve, fused, packed
 from mathtune.training.examples import Item
 from mathtune.training.settings import Lora, Plan, Settings
-from mathtune.training.trainer import Reading, Trainer
+from mathtune.training.trainer import Reading, Trainer, out_of_memory
 from mathtune.training.watch import BEST, Watch, on_sigterm
 
 CHECKPOINTS = "checkpoints"
@@ -144,7 +145,7 @@ def fit(
         if latest is not None and curve.exhausted(watch.points, settings):
             checkpoint.load_weights(model, latest)
         else:
-            with on_sigterm(watch.stop):
+            with on_sigterm(watch.stop), _memory_named():
                 trainer.train(resume_from_checkpoint=None if latest is None else str(latest))
     if watch.stopped:
         say("  stopped by SIGTERM; the same command continues from the checkpoint")
@@ -156,7 +157,7 @@ def fit(
         return model, gathered
     if settings.choose != "last":
         checkpoint.load_weights(model, folder / BEST)
-    if settings.lora is not None:
+    if settings.lora is not None and settings.lora.merge:
         model = model.merge_and_unload()
     model.config.use_cache = used_cache  # transformers switches it off while training
     return model, None
@@ -185,6 +186,20 @@ def installed(model: Any, reading: Reading) -> Iterator[None]:
         if reading == "fused":
             fused.remove(model)
         model.set_attn_implementation(before)
+
+
+@contextmanager
+def _memory_named() -> Iterator[None]:
+    """Turn running out of memory where nothing can be halved into a sentence."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise InputError(
+            "out of memory in AdamW's update or in a validation; expected a smaller model, "
+            "micro_batch_size or max_length, or lora."
+        ) from error
 
 
 def clear(folder: Path) -> None:
