@@ -53,6 +53,8 @@ def test_its_settings_reach_the_launch(name: str, monkeypatch: pytest.MonkeyPatc
     else:
         assert args.use_deepspeed
         assert str(args.zero_stage) == name[-1]
+        # Left to the Trainer: DeepSpeed refuses numbers that are not those of its arguments.
+        assert args.gradient_clipping is args.gradient_accumulation_steps is None
 
 
 def listening() -> socket.socket:

@@ -9,13 +9,17 @@ ssft/
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 from mathtune import bill, jsonl, processes, provenance
@@ -123,13 +127,40 @@ def _wants_isolation(stage: Stage) -> bool:
 
 def _isolated(stage: Stage, folder: Path) -> dict[str, Any]:
     """Run the stage in a child process: device memory comes back, a crash names its step."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(1, context) as pool, _sigterm_to(pool.submit(os.getpid).result()):
         try:
             metrics, counts = pool.submit(_in_child, stage, folder).result()
         except BrokenProcessPool:
             raise RuntimeError(f"{folder.name}: its process died (out of memory?)") from None
     bill.add(**counts)
     return metrics
+
+
+@contextmanager
+def _sigterm_to(child: int) -> Iterator[None]:
+    """Hand SIGTERM on to the child, and end as it does: a training saves itself and exits 0, what
+    has no answer to the signal dies of it, and so do we.
+    """
+    if current_thread() is not main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+    told: list[int] = []
+
+    def tell(*_: object) -> None:
+        told.append(child)
+        with suppress(ProcessLookupError):  # it has just ended
+            os.kill(child, signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, tell)
+    try:
+        yield
+    except RuntimeError:
+        if told:
+            raise SystemExit(128 + signal.SIGTERM) from None
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _in_child(stage: Stage, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:

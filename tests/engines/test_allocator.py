@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
+
+from mathtune.engines import allocator
 
 COUNT = """
 import json, resource, torch
@@ -37,3 +39,17 @@ def test_freed_memory_goes_back_behind_the_block() -> None:
     # Whether it stays inside hangs on where the system put the heap: on some starts it cannot grow.
     assert inside < 1.1 * before
     assert behind > before / 2
+
+
+@pytest.mark.parametrize(
+    ("sentence", "memory"),
+    [
+        ("[enforce fail] DefaultCPUAllocator: can't allocate memory", True),
+        ("CUDA error: out of memory", True),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True),
+        ("CUDA error: device-side assert triggered", False),
+    ],
+)
+def test_ways_of_saying_that_memory_ran_out(sentence: str, memory: bool) -> None:
+    assert allocator.ran_out(RuntimeError(sentence)) == memory
+    assert allocator.ran_out(torch.OutOfMemoryError("CUDA out of memory."))

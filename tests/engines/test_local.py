@@ -1,45 +1,61 @@
-"""A LoRA adapter on the embedded engine: its numbers, and what is said of a folder that is none."""
+"""Adapters on a loaded model: merged where they fit, refused where they are another base's."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-
-pytest.importorskip("peft")
-
 from peft import LoraConfig, get_peft_model
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from mathtune.engines import local
 from mathtune.errors import InputError
 
 
-@pytest.fixture
-def saved(tmp_path: Path, make_model, make_tokenizer):  # type: ignore[no-untyped-def]
-    """A model's folder, an adapter's folder, and the two together as peft runs them."""
+def save(folder: Path, make_tokenizer: Any, *, layers: int, width: int = 32) -> Any:
+    """Write a random Llama of so many layers, and return it."""
     tokenizer = make_tokenizer()
-    model = make_model("llama", len(tokenizer))
-    model.save_pretrained(tmp_path / "model")
-    tokenizer.save_pretrained(tmp_path / "model")
-    adapted = get_peft_model(model, LoraConfig(r=3, target_modules=["q_proj", "v_proj"]))
-    for name, weight in adapted.named_parameters():
-        if "lora_B" in name:
-            weight.data.normal_(0, 0.5)
-    adapted.save_pretrained(tmp_path / "adapter")
-    return tmp_path / "model", tmp_path / "adapter", adapted.eval()
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=48,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+    )
+    made = LlamaForCausalLM(config)
+    made.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return made
 
 
-def test_an_adapter_is_merged_into_the_weights(saved) -> None:  # type: ignore[no-untyped-def]
-    folder, adapter, adapted = saved
-    ids = torch.arange(20)[None]
-    plain, _ = local.load(str(folder), None, device="cpu", dtype="float32")
-    merged, _ = local.load(str(folder), adapter, device="cpu", dtype="float32")
+@pytest.fixture
+def adapter(tmp_path: Path, make_tokenizer: Any) -> Path:
+    """An adapter of a model of two layers."""
+    made = save(tmp_path / "base", make_tokenizer, layers=2)
+    adapted = get_peft_model(made, LoraConfig(r=2, target_modules=["q_proj"], lora_alpha=4))
     with torch.no_grad():
-        expected = adapted(ids).logits
-        torch.testing.assert_close(merged(ids).logits, expected, rtol=1e-4, atol=1e-4)
-        assert (plain(ids).logits - expected).abs().max() > 0.1
-    assert local.adapter_rank(adapter) == 3
+        for name, weight in adapted.named_parameters():
+            if "lora_" in name:
+                weight.fill_(0.1)
+    adapted.save_pretrained(tmp_path / "adapter")
+    return tmp_path / "adapter"
+
+
+def test_an_adapter_is_merged(adapter: Path) -> None:
+    base = str(adapter.parent / "base")
+    plain, _ = local.load(base, None, device="cpu", dtype="float32")
+    merged, _ = local.load(base, adapter, device="cpu", dtype="float32")
+    before, after = (m.model.layers[1].self_attn for m in (plain, merged))
+    # B A is rank times 0.1 * 0.1 everywhere, counted alpha / rank times: 2 * 0.01 * 4 / 2.
+    change = after.q_proj.weight - before.q_proj.weight
+    torch.testing.assert_close(change, torch.full_like(change, 0.04))
+    torch.testing.assert_close(after.k_proj.weight, before.k_proj.weight)
+    assert local.adapter_rank(adapter) == 2
 
 
 @pytest.mark.parametrize(
@@ -57,21 +73,29 @@ def test_an_adapter_is_merged_into_the_weights(saved) -> None:  # type: ignore[n
     ],
     ids=["none", "torn-config", "empty-config", "another-kind", "torn-weights"],
 )
-def test_a_folder_that_is_no_adapter_is_refused(saved, file: str, content, said: str) -> None:  # type: ignore[no-untyped-def]
-    folder, adapter, _ = saved
+def test_a_folder_that_is_no_adapter_is_refused(
+    adapter: Path, file: str, content: bytes | None, said: str
+) -> None:
     if content is None:
         (adapter / file).unlink()
     else:
         (adapter / file).write_bytes(content)
     with pytest.raises(InputError, match=said) as error:
-        local.load(str(folder), adapter, device="cpu", dtype="float32")
+        local.load(str(adapter.parent / "base"), adapter, device="cpu", dtype="float32")
     assert "\n" not in str(error.value)
 
 
-def test_an_adapter_of_another_model_is_refused(saved, make_model, make_tokenizer) -> None:  # type: ignore[no-untyped-def]
-    _, adapter, _ = saved
-    other, tokenizer = adapter.parent / "other", make_tokenizer()
-    make_model("gpt_neox", len(tokenizer)).save_pretrained(other)
-    tokenizer.save_pretrained(other)
-    with pytest.raises(InputError, match="does not fit"):
-        local.load(str(other), adapter, device="cpu", dtype="float32")
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ({"layers": 3}, "only one of them has base_model.model.model.layers.2.self_attn.q_proj"),
+        ({"layers": 1}, "only one of them has base_model.model.model.layers.1.self_attn.q_proj"),
+        ({"layers": 2, "width": 64}, "size mismatch"),
+    ],
+)
+def test_an_adapter_of_another_base_is_refused(
+    shape: dict[str, int], said: str, adapter: Path, make_tokenizer: Any, tmp_path: Path
+) -> None:
+    save(tmp_path / "other", make_tokenizer, **shape)
+    with pytest.raises(InputError, match=rf"adapter .*: does not fit .*{re.escape(said)}"):
+        local.load(str(tmp_path / "other"), adapter, device="cpu", dtype="float32")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +92,43 @@ def test_two_processes_train_as_one(
             # AdamW's first updates are of the size of the rate whatever the gradient's: where a
             # gradient is nothing but rounding, so is its sign.
             assert (weights[1][key] - weight).abs().mean() < 1e-5, (name, key)
+
+
+@pytest.mark.slow
+def test_sigterm_to_one_of_two_processes_ends_both_after_the_same_update(
+    tiny: str, example_file: Path, tmp_path: Path
+) -> None:
+    settings = {**config(tiny, "mle", example_file, example_file), "epochs": 5000}
+    (tmp_path / "configs.json").write_text(json.dumps({"long": settings}))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    script = str(Path(__file__).with_name("launched.py"))
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = str(found.getsockname()[1])
+    both = []
+    for rank in ("0", "1"):
+        place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+        place |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        both.append(
+            subprocess.Popen([sys.executable, script, str(tmp_path)], env=environment | place)
+        )
+    curve = tmp_path / "launched" / "long" / "training.jsonl"
+    while not (curve.exists() and curve.read_bytes().count(b"\n") > 3):
+        assert [process.poll() for process in both] == [None, None]
+        time.sleep(0.05)
+    both[1].send_signal(signal.SIGTERM)
+    try:
+        assert [process.wait(timeout=120) for process in both] == [0, 0]
+    finally:
+        for process in both:
+            process.kill()
+    (saved,) = (curve.parent / "checkpoints").iterdir()
+    last = max(point.update for point in jsonl.read(curve, Point))
+    assert saved.name == f"checkpoint-{last}"
+    assert sorted(file.name for file in saved.glob("random-*")) == [
+        "random-0.safetensors",
+        "random-1.safetensors",
+    ]
 
 
 @pytest.mark.slow

@@ -218,6 +218,16 @@ def test_no_example_with_a_target_inside_max_length_is_an_error(
             "mle",
             "row 2, field 'solution': empty; expected a solution to learn.",
         ),
+        (
+            [Labelled(problem_id="a", problem="2?", solution="", correct=True)],
+            "mul-xent",
+            "row 1, field 'solution': empty; expected a solution to learn.",
+        ),
+        (
+            [Pair(problem_id="a", problem="2?", right="", wrong="#### 3")],
+            "mul-xent",
+            "row 1, field 'right': empty; expected a solution to learn.",
+        ),
     ],
 )
 def test_rows_that_do_not_fit_end_with_a_sentence(
@@ -227,6 +237,13 @@ def test_rows_that_do_not_fit_end_with_a_sentence(
     with pytest.raises(InputError) as error:
         list(read_rows([tmp_path / "rows.jsonl"], objective))
     assert sentence in str(error.value)
+
+
+def test_an_empty_solution_may_be_judged(tmp_path: Path) -> None:
+    empty = Labelled(problem_id="a", problem="2?", solution="", correct=False)
+    jsonl.write(tmp_path / "rows.jsonl", [empty])
+    assert [row for _, row in read_rows([tmp_path / "rows.jsonl"], "mul-xent")] == [empty]
+    assert [row for _, row in read_rows([tmp_path / "rows.jsonl"], "cls-xent")] == [empty]
 
 
 def test_a_pair_is_two_labelled_solutions_for_cross_entropy(tmp_path: Path) -> None:

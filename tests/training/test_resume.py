@@ -8,14 +8,16 @@ import time
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 from mathtune import jsonl
 from mathtune.bill import Meter
+from mathtune.execution import execute
 from mathtune.stages.train import Train
 from mathtune.training.curve import Point
 from mathtune.training.settings import Lora
@@ -89,6 +91,30 @@ def uninterrupted(
         metrics = stage(tiny, pair_file, which).run(folder)
         found[which] = (metrics, outcome(folder))
     return found.__getitem__
+
+
+@pytest.mark.slow
+def test_sigterm_reaches_a_training_in_a_process_of_its_own(
+    tiny: str, pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    work = stage(tiny, pair_file, "all weights").replaced({"epochs": 5000}, where="train")
+    folder = tmp_path / "long"
+
+    def ask() -> None:
+        deadline = time.monotonic() + 300
+        while rows(folder) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    asking = Thread(target=ask)
+    asking.start()
+    with pytest.raises(SystemExit) as stopped:
+        execute(work, folder, name="long")
+    asking.join()
+    assert stopped.value.code == 0
+    assert (folder / "checkpoints" / f"checkpoint-{updates(folder)}").exists()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 from mathtune import jsonl
 from mathtune.errors import InputError
 from mathtune.records import Example
-from mathtune.stages.train import Train
+from mathtune.stages.train import Train, take_gpu
 from mathtune.training.curve import Point, exhausted
 from mathtune.training.settings import Lora, Settings
 
@@ -86,6 +86,32 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_batch(
     assert found["hopeless"][0] == 2
     assert "out of memory" in found["hopeless"][1]
     assert not (tmp_path / "hopeless" / "model").exists()
+
+
+def test_memory_that_runs_out_in_the_update_itself_is_a_sentence(
+    tiny: str, example_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    (tmp_path / "a").mkdir()
+    with pytest.raises(InputError, match="out of memory in AdamW's update or in a validation;"):
+        Train(**QUICK, model=tiny, examples=(example_file,), batch_size=4).run(tmp_path / "a")
+
+
+def test_every_process_of_a_machine_needs_a_gpu_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    take_gpu()
+    assert taken == [1]
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(InputError, match="launched as 3 processes or more on a machine with 2 GPU"):
+        take_gpu()
 
 
 def test_patience_by_hand() -> None:

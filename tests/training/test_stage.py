@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from mathtune import jsonl, prompts
 from mathtune.bill import Meter
+from mathtune.engines import local
 from mathtune.errors import InputError
 from mathtune.records import Example
 from mathtune.stages.train import Train
@@ -153,6 +154,38 @@ def test_as_many_updates_as_another_training(tiny: str, example_file: Path, tmp_
     assert rates[3] == pytest.approx(1.5e-3)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "shares"),
+    [
+        ("constant", [0, 0.5, 1, 1, 1, 1]),
+        ("linear", [0, 0.5, 1, 0.75, 0.5, 0.25]),
+        ("cosine", [0, 0.5, 1, 0.853553, 0.5, 0.146447]),  # (1 + cos(pi k / 4)) / 2
+    ],
+)
+def test_the_learning_rate_by_hand(
+    schedule: str, shares: list[float], tiny: str, example_file: Path, tmp_path: Path
+) -> None:
+    config = {"model": tiny, "examples": example_file, "updates": 6, "warmup": 1 / 3}
+    train(tmp_path / "a", **config, schedule=schedule)
+    rates = [point.learning_rate for point in curve(tmp_path / "a")]
+    assert rates == pytest.approx([3e-3 * share for share in shares], rel=1e-5)
+
+
+def test_gradients_are_clipped(tiny: str, example_file: Path, tmp_path: Path) -> None:
+    config = {"model": tiny, "examples": example_file, "warmup": 0}
+    for name, clip in (("never", None), ("usual", 1.0), ("small", 1e-12)):
+        train(tmp_path / name, **config, clip=clip)
+    never, usual, small = (curve(tmp_path / name) for name in ("never", "usual", "small"))
+    # The norm is that before clipping, and the first one is of the same gradient.
+    norm = never[0].gradient_norm
+    assert norm == pytest.approx(usual[0].gradient_norm) == pytest.approx(small[0].gradient_norm)
+    before, after = weights(tiny), weights(tmp_path / "small" / "model")
+    # AdamW divides by the gradient's size plus 1e-8: what is far smaller moves nothing.
+    assert max((before[k] - after[k]).abs().max() for k in before) < 1e-4
+    after = weights(tmp_path / "never" / "model")
+    assert max((before[k] - after[k]).abs().max() for k in before) > 1e-3
+
+
 def test_a_model_that_is_no_train_step_has_no_updates(
     tiny: str, example_file: Path, tmp_path: Path
 ) -> None:
@@ -177,6 +210,24 @@ def test_adapters_are_merged_into_a_plain_model(
         learning_rate=1e-12,
     )
     assert again["validation_loss"] == pytest.approx(metrics["validation_loss"], rel=1e-4)
+
+
+def test_adapters_alone_are_saved_on_request(tiny: str, example_file: Path, tmp_path: Path) -> None:
+    config = {"model": tiny, "examples": example_file, "learning_rate": 1e-1}
+    train(tmp_path / "a", **config, lora=Lora(rank=2))
+    stage = Train(**{**QUICK, **config, "lora": Lora(rank=2, merge=False)})
+    (tmp_path / "b").mkdir()
+    stage.run(tmp_path / "b")
+    assert stage.outputs(tmp_path / "b") == str(tmp_path / "b" / "adapter")
+    assert sorted(p.name for p in (tmp_path / "b").iterdir()) == ["adapter", "training.jsonl"]
+    # Merged when it is loaded, it is the model that is merged when it is saved.
+    model, _ = local.load(tiny, tmp_path / "b" / "adapter", device="cpu", dtype="float32")
+    merged, loaded = weights(tmp_path / "a" / "model"), model.state_dict()
+    for name, weight in merged.items():
+        torch.testing.assert_close(loaded[name], weight)
+    assert any(not torch.equal(weights(tiny)[name], weight) for name, weight in merged.items())
+    with pytest.raises(InputError, match=r"an adapter alone; expected its base as the model"):
+        train(tmp_path / "c", **{**config, "model": str(tmp_path / "b" / "adapter")})
 
 
 @pytest.mark.parametrize("lora", [None, Lora(rank=2)])
@@ -233,6 +284,7 @@ def test_a_loss_that_is_no_number_names_update_and_examples_and_keeps_the_checkp
 def test_a_full_disk_ends_with_a_sentence_and_nothing_half_written(
     tiny: str, example_file: Path, tmp_path: Path
 ) -> None:
+    best = {"validation": example_file, "choose": "loss"}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))  # less than the weights
     try:
@@ -240,10 +292,13 @@ def test_a_full_disk_ends_with_a_sentence_and_nothing_half_written(
             train(tmp_path / "a", model=tiny, examples=example_file, save_every=2)
         with pytest.raises(InputError, match=r"model.partial: cannot be written"):
             train(tmp_path / "b", model=tiny, examples=example_file)
+        with pytest.raises(InputError, match=r"best.partial: cannot be written"):
+            train(tmp_path / "c", model=tiny, examples=example_file, **best)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not (tmp_path / "a" / "checkpoints" / "checkpoint-2").exists()
     assert not (tmp_path / "b" / "model").exists()
+    assert not (tmp_path / "c" / "best").exists()
 
 
 def test_a_tokenizer_of_another_model_is_refused(
@@ -266,6 +321,7 @@ def test_a_tokenizer_of_another_model_is_refused(
         ),
         ({"max_length": 5}, "max_length: found 5, inside which none of the 13 examples"),
         ({"objective": "cls-margin"}, "objective 'cls-margin' learns from Pair rows."),
+        ({"report_to": ("trackio",)}, "report_to: found 'trackio', which is not installed;"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_before_training(

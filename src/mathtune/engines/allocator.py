@@ -43,5 +43,8 @@ def keeping(device: torch.device) -> Iterator[None]:
 
 
 def ran_out(error: RuntimeError) -> bool:
-    """Whether an error says that memory ran out: of a CPU's, torch says so in words only."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+    """Whether an error says that memory ran out, as an accelerator's does, or in words only, as a
+    CPU's and some libraries' do.
+    """
+    said = ("DefaultCPUAllocator", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(part in str(error) for part in said)

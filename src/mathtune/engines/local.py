@@ -5,6 +5,7 @@ scores.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from mathtune import jsonl, prompts
 from mathtune.engines import Dtype, models
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+WEIGHTS = "adapter_model.safetensors"
+
+
 def load(
     name: str, adapter: Path | None, *, device: str, dtype: Dtype
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -37,11 +41,19 @@ def load(
     model, tokenizer = models.load(name, device=device, dtype=dtype)
     if adapter is None:
         return model, tokenizer
-    from peft import PeftModel
+    from peft import PeftModel, get_peft_model_state_dict
 
     adapter_rank(adapter)
     try:
-        merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # peft only warns of layers that are not adapted
+            adapted = PeftModel.from_pretrained(model, str(adapter))
+        with safe_open(adapter / WEIGHTS, "pt") as saved:
+            there = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+            strange = [key for key in set(saved.keys()) ^ set(there) if "lora_" in key]
+        if strange:
+            raise ValueError(f"only one of them has {min(strange)}")
+        merged = adapted.merge_and_unload()
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"adapter {str(adapter)!r}: does not fit {name!r} ({reason}).") from error
@@ -61,7 +73,7 @@ def adapter_rank(adapter: Path) -> int:
     Raises:
         InputError: the folder is no LoRA adapter as peft writes it.
     """
-    for file in ("adapter_config.json", "adapter_model.safetensors"):
+    for file in ("adapter_config.json", WEIGHTS):
         if not (adapter / file).exists():
             raise InputError(f"adapter {str(adapter)!r}: has no {file}; expected a LoRA adapter.")
     return jsonl.read_json(adapter / "adapter_config.json", LoraAdapter).r

@@ -51,6 +51,11 @@ def _check_folder(name: str, path: Path) -> None:
     def refuse(lack: str) -> None:
         raise InputError(f"model {name!r}: the folder is incomplete: {lack}.")
 
+    if (path / "adapter_config.json").exists():
+        raise InputError(
+            f"model {name!r}: an adapter alone; expected its base as the model (and, in sample and "
+            "score, adapter), or lora.merge=true where it was trained."
+        )
     if not (path / "config.json").exists():
         raise InputError(f"model {name!r}: the folder has no config.json; {EXPECTED}.")
     if not list(path.glob("*.safetensors")):

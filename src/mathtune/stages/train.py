@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from mathtune import jsonl, processes
+from mathtune import jsonl, processes, trackers
 from mathtune.errors import InputError
 from mathtune.progress import say
 from mathtune.stage import Columns, ModelName, Stage
 from mathtune.training.settings import Settings
 
-MODEL = "model"
+MODEL, ADAPTER = "model", "adapter"
 
 
 class Train(Settings, Stage[str]):
@@ -48,8 +48,9 @@ class Train(Settings, Stage[str]):
     fewer than there are cores, a recipe goes on beside it with steps that do not need it."""
 
     def outputs(self, folder: Path) -> str:
-        """The folder of the trained model."""
-        return str(folder / MODEL)
+        """The folder of the trained model, or of its adapters alone."""
+        alone = self.lora is not None and not self.lora.merge
+        return str(folder / (ADAPTER if alone else MODEL))
 
     def leaves_cores(self) -> bool:
         """On a CPU with fewer `threads` than cores; trackers want the run's own process."""
@@ -71,6 +72,7 @@ class Train(Settings, Stage[str]):
             raise InputError(
                 "choose: found 'accuracy' with objective 'mle', which has none; expected 'loss'."
             )
+        trackers.require(self.report_to)
         equal_to = None if self.equal_updates_to is None else _updates_of(self.equal_updates_to)
         from mathtune.training.examples import read_rows
 
@@ -82,8 +84,6 @@ class Train(Settings, Stage[str]):
     def _train(
         self, rows: list[Any], held_out: list[Any], equal_to: int | None, folder: Path
     ) -> dict[str, Any]:
-        import torch
-
         from mathtune.engines import models
         from mathtune.training import curve, fit
         from mathtune.training.examples import Encoder, shown
@@ -91,14 +91,14 @@ class Train(Settings, Stage[str]):
         # Trained weights are kept in float32 whatever the arithmetic: an update of 1e-5 of a weight
         # is lost in bfloat16. Under adapters the model itself is frozen.
         dtype = self.dtype if self.lora is not None else "float32"
-        if processes.count() > 1 and torch.cuda.is_available():
-            torch.cuda.set_device(processes.local_rank())
+        if processes.count() > 1 and models.resolve_device(self.device) == "cuda":
+            take_gpu()
         tokenizer: Any
         model, tokenizer = models.load(self.model, device=self.device, dtype=dtype)
         encoder = Encoder(tokenizer, self.prompt, self.max_length)
         items = encoder.items(rows, self.objective)
-        counts = {"truncated": encoder.truncated, "left_out": encoder.left_out}
-        validation = encoder.items(held_out, self.objective) if held_out else []
+        held = Encoder(tokenizer, self.prompt, self.max_length)
+        validation = held.items(held_out, self.objective) if held_out else []
         _refuse_unknown_tokens([*items, *validation], model, tokenizer)
         bfloat16 = self.dtype == "bfloat16" or (
             self.dtype == "auto" and model.device.type == "cuda"
@@ -116,17 +116,23 @@ class Train(Settings, Stage[str]):
             f"  {self.objective}: {len(items)} examples, {plan.updates} updates of "
             f"{self.batch_size}; {encoder.truncated} truncated, {encoder.left_out} left out"
         )
+        if validation:
+            say(
+                f"  validation: {len(validation)} examples; {held.truncated} truncated, "
+                f"{held.left_out} left out"
+            )
         say(f"  first example, target in brackets:\n{shown(items[0], tokenizer)}")
         model, gathered = fit.fit(model, items, validation, settings=self, plan=plan, folder=folder)
         if not processes.first():
             return {}
-        _save(model, tokenizer, folder / MODEL, gathered)
+        _save(model, tokenizer, Path(self.outputs(folder)), gathered)
         fit.clear(folder)
         return {
             "objective": self.objective,
             "examples": len(items),
             "target_tokens": sum(item.target_tokens for item in items),
-            **counts,
+            "truncated": encoder.truncated,
+            "left_out": encoder.left_out,
             **curve.ended(folder, self),
         }
 
@@ -143,6 +149,19 @@ def _updates_of(model: str) -> int:
     return metrics["updates"]
 
 
+def take_gpu() -> None:
+    """Give each process of this machine a GPU of its own."""
+    import torch
+
+    own, there = processes.local_rank(), torch.cuda.device_count()
+    if own >= there:
+        raise InputError(
+            f"launched as {own + 1} processes or more on a machine with {there} GPUs; expected one "
+            "process for each, or device=cpu."
+        )
+    torch.cuda.set_device(own)
+
+
 def _refuse_unknown_tokens(items: list[Any], model: Any, tokenizer: Any) -> None:
     rows = model.get_input_embeddings().num_embeddings
     highest = max(int(r.ids.max()) for item in items for r in item.readings)
@@ -157,7 +176,7 @@ def _refuse_unknown_tokens(items: list[Any], model: Any, tokenizer: Any) -> None
 
 def _save(model: Any, tokenizer: Any, folder: Path, weights: dict[str, Any] | None) -> None:
     """Write the model folder under another name first: once it has its name, it is whole."""
-    from mathtune.training.checkpoint import writing
+    from mathtune.training.checkpoint import flush, writing
 
     partial = folder.with_name(folder.name + ".partial")
     for old in (partial, folder):
@@ -165,6 +184,7 @@ def _save(model: Any, tokenizer: Any, folder: Path, weights: dict[str, Any] | No
     with writing(partial):
         model.save_pretrained(partial, state_dict=weights)
         tokenizer.save_pretrained(partial)
+        flush(partial)
         partial.rename(folder)
 
 

@@ -63,7 +63,7 @@ def newest(folder: Path) -> Path | None:
 
 def complete(partial: Path) -> Path:
     """Give a filled folder its final name, and remove the checkpoints before it."""
-    _flush(partial)
+    flush(partial)
     final = partial.with_suffix("")
     if final.exists():
         shutil.rmtree(final)
@@ -135,9 +135,9 @@ def _trained(model: nn.Module) -> Iterable[tuple[str, nn.Parameter]]:
     return ((name, p) for name, p in model.named_parameters() if p.requires_grad)
 
 
-def _flush(folder: Path) -> None:
+def flush(folder: Path) -> None:
     """Push the files through to the disk before the rename says that they are complete."""
-    for path in folder.iterdir():
+    for path in (*folder.rglob("*"), folder):
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)

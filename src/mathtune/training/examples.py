@@ -260,7 +260,8 @@ def _kind(path: Path, objective: Objective) -> Any:
 
 def _refuse_empty(path: Path, number: int, row: Any, objective: Objective) -> None:
     field = "right" if isinstance(row, Pair) else "solution"
-    learned = objective in ("mle", "ctr", "mul-margin")
+    wrong = isinstance(row, Labelled) and not row.correct
+    learned = objective in ("mle", "ctr", "mul-margin", "mul-xent") and not wrong
     if learned and not getattr(row, field).strip():
         raise InputError(
             f"{path}, row {number}, field {field!r}: empty; expected a solution to learn."

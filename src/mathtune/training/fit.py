@@ -148,7 +148,7 @@ def fit(
         if latest is not None and curve.exhausted(watch.points, settings):
             checkpoint.load_weights(model, latest)
         else:
-            with on_sigterm(watch.stop):
+            with on_sigterm(watch.stop), _memory_named():
                 trainer.train(resume_from_checkpoint=None if latest is None else str(latest))
     if watch.stopped:
         say("  stopped by SIGTERM; the same command continues from the checkpoint")
@@ -160,7 +160,7 @@ def fit(
         return model, gathered
     if settings.choose != "last":
         checkpoint.load_weights(model, folder / BEST)
-    if settings.lora is not None:
+    if settings.lora is not None and settings.lora.merge:
         model = model.merge_and_unload()
     model.config.use_cache = used_cache  # transformers switches it off while training
     return model, None
@@ -189,6 +189,20 @@ def installed(model: Any, reading: Reading) -> Iterator[None]:
         if reading == "fused":
             fused.remove(model)
         model.set_attn_implementation(before)
+
+
+@contextmanager
+def _memory_named() -> Iterator[None]:
+    """Turn running out of memory where nothing can be halved into a sentence."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not allocator.ran_out(error):
+            raise
+        raise InputError(
+            "out of memory in AdamW's update or in a validation; expected a smaller model, "
+            "micro_batch_size or max_length, or lora."
+        ) from error
 
 
 def clear(folder: Path) -> None:

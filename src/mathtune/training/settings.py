@@ -14,7 +14,7 @@ Objective = Literal["mle", "cls-margin", "cls-xent", "ctr", "mul-margin", "mul-x
 
 
 class Lora(BaseModel):
-    """Low-rank adapters on a frozen model, merged into it when training ends."""
+    """Low-rank adapters on a frozen model."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
@@ -28,6 +28,9 @@ class Lora(BaseModel):
     """Dropout on the adapters' input while training."""
     targets: tuple[str, ...] = ()
     """Names of the linear layers that get adapters; none: every linear layer but the output."""
+    merge: bool = True
+    """Save the model with the adapters merged into it; false: save in `adapter/`, instead of
+    `model/`, the adapters alone, as peft writes them, for `adapter` of sample and score."""
 
 
 class Settings(BaseModel):
@@ -76,7 +79,7 @@ class Settings(BaseModel):
     per_token: bool = False
     """Whether Eq. 10 compares log p per token; the paper compares sums."""
     lora: Lora | None = None
-    """Train low-rank adapters instead of all weights; the saved model has them merged."""
+    """Train low-rank adapters instead of all weights."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: about a third more work, much less memory."""
     choose: Literal["last", "loss", "accuracy"] = "last"

@@ -14,6 +14,7 @@ import torch
 import transformers
 from accelerate.utils import DistributedType, gather_object
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader, Dataset
 
 from mathtune import bill, objectives
@@ -65,6 +66,9 @@ class Trainer(transformers.Trainer):
         self.most = args.per_device_train_batch_size
         """Items that pass through the model at once: less than planned after running out of
         memory."""
+        # Were there more, a single process would spread its batches over all GPUs it sees: batches
+        # that are no grid of equal rows.
+        args._n_gpu = min(args.n_gpu, 1)
         super().__init__(
             model,
             args,
@@ -101,11 +105,11 @@ class Trainer(transformers.Trainer):
             except RuntimeError as error:
                 if not allocator.ran_out(error):
                     raise
-                self._halve(model)
             else:
                 loss = torch.stack(losses).sum() - counted.to(losses[0])
                 self._counted = self._counted.to(loss) + loss
                 return loss
+            self._halve(model)  # out here, where no error holds the activations any more
             todo, counted = list(self._passed), self._counted
 
     def _halve(self, model: nn.Module) -> None:
@@ -220,11 +224,14 @@ class Trainer(transformers.Trainer):
         if grad_norm is None:
             grads = [p.grad for p in model.parameters() if p.grad is not None]
             grad_norm = nn.utils.get_total_norm(grads)
+        if isinstance(grad_norm, DTensor):  # of sharded weights: each process has a part of it
+            grad_norm = grad_norm.full_tensor()
         pending, self._pending = self._pending, []
+        loss = self._summed(self._counted)
         self._passed, self._counted = [], torch.zeros(())
-        if not torch.isfinite(grad_norm):
+        if not torch.isfinite(loss + grad_norm):
             self._refuse(pending)
-        return grad_norm
+        return torch.as_tensor(grad_norm)
 
     def _refuse(self, pending: list[tuple[list[str], Tensor]]) -> None:
         update = self.state.global_step + 1

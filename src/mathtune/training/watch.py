@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import torch
+from accelerate.utils import reduce
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mathtune import bill, jsonl, processes
@@ -53,18 +55,21 @@ class Watch(TrainerCallback):
         path = folder / CURVE
         self.points = list(jsonl.read(path, Point)) if path.exists() and path.stat().st_size else []
         self.stopped = False
+        """Whether training ends early: all processes after one update, once one is asked to."""
+        self._asked = False
         self._due = False
         self._meter = bill.Meter()
 
     def stop(self) -> None:
         """Ask for a checkpoint and an end after the update under way."""
-        self.stopped = True
+        self._asked = True
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
         """A checkpoint at the end of an epoch waits for its validation; none at the very end."""
         self._due = False
+        self.stopped = _any(self._asked, args)
         if self.stopped:
             control.should_save = control.should_training_stop = True
         if state.global_step >= self.plan.updates:
@@ -115,10 +120,11 @@ class Watch(TrainerCallback):
         choosing = self.settings.choose != "last"
         if processes.first() and choosing and kept(self.points, self.settings) == point:
             partial = self.folder / f"{BEST}.partial"
-            shutil.rmtree(partial, ignore_errors=True)
-            checkpoint.save_weights(kwargs["model"], partial)
-            shutil.rmtree(self.folder / BEST, ignore_errors=True)
-            partial.rename(self.folder / BEST)
+            with checkpoint.writing(partial):
+                shutil.rmtree(partial, ignore_errors=True)
+                checkpoint.save_weights(kwargs["model"], partial)
+                shutil.rmtree(self.folder / BEST, ignore_errors=True)
+                partial.rename(self.folder / BEST)
 
     def _write(self, point: Point) -> None:
         self.points.append(point)
@@ -130,6 +136,13 @@ class Watch(TrainerCallback):
         numbers = {name: value for name, value in found.items() if value is not None}
         for tracker in self.told:
             tracker.numbers(numbers, at=point.update)
+
+
+def _any(said: bool, args: TrainingArguments) -> bool:
+    """Whether any of the processes says so; SIGTERM does not reach all of them at once."""
+    if args.world_size == 1:
+        return said
+    return bool(reduce(torch.tensor(float(said), device=args.device)))
 
 
 @contextmanager
