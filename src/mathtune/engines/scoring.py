@@ -9,7 +9,7 @@ padding. Logits are made at the wanted positions only.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -151,8 +151,7 @@ class Scorer:
         logs: list[dict[Reading, list[float]]] = [{} for _ in groups]
         fitting = [[row for row in rows if self._fits(row)] for rows in distinct]
         with allocator.keeping(self.model.device):
-            while not self._all_read(fitting, logs):
-                pass
+            self._read_all(fitting, logs)
         return [
             [
                 [log for row in rows for log in known[row]]
@@ -163,34 +162,33 @@ class Scorer:
             for group, known in zip(groups, logs, strict=True)
         ]
 
-    def _all_read(
+    def _read_all(
         self, groups: list[list[Reading]], logs: list[dict[Reading, list[float]]]
-    ) -> bool:
-        """Put into `logs` what is not there yet; whether all is, since memory may run out.
+    ) -> None:
+        """Put every row's values into its group's `logs`, as memory allows."""
+        while any(left := list(map(_without, groups, logs))):
+            try:
+                for chunk in self._chunks(left):
+                    for group, row, values in self._read_chunk(chunk):
+                        logs[group][row] = values
+            except RuntimeError as error:
+                self._halve(error)
+
+    def _halve(self, error: RuntimeError) -> None:
+        """Go on with half as many tokens at once, if it was memory that ran out.
 
         Raises:
-            InputError: memory ran out, and less cannot be read at once.
+            InputError: less cannot be read at once.
         """
-        left = [
-            [row for row in rows if row not in known]
-            for rows, known in zip(groups, logs, strict=True)
-        ]
-        try:
-            for chunk in self._chunks(left):
-                for group, row, values in self._read_chunk(chunk):
-                    logs[group][row] = values
-        except RuntimeError as error:
-            if not allocator.ran_out(error):
-                raise
-            if self._at_once == 1:
-                raise InputError(
-                    "out of memory with a single candidate read at once; expected a smaller model "
-                    "or workers."
-                ) from None
-            self._parts *= 2
-            say(f"  out of memory: going on with {self._at_once} tokens read at once")
-            return False
-        return True
+        if not allocator.ran_out(error):
+            raise error
+        if self._at_once == 1:
+            raise InputError(
+                "out of memory with a single candidate read at once; expected a smaller model or "
+                "workers."
+            ) from None
+        self._parts *= 2
+        say(f"  out of memory: going on with {self._at_once} tokens read at once")
 
     @property
     def _at_once(self) -> int:
@@ -288,6 +286,10 @@ def _log_p(logits: Tensor, words: list[list[list[tuple[int, int]]]]) -> list[lis
     at, token = torch.tensor([(rank[number], token) for number, token in pairs]).to(logits.device).T
     found = iter(logits.float().log_softmax(-1)[at, token].double().tolist())
     return [[math.fsum(next(found) for _ in word) for word in own] for own in words]
+
+
+def _without(rows: list[Reading], known: Container[Reading]) -> list[Reading]:
+    return [row for row in rows if row not in known]
 
 
 def _shared(rows: Sequence[Reading]) -> int:
