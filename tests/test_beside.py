@@ -13,7 +13,7 @@ import pytest
 
 from mathtune import jsonl
 from mathtune.beside import Beside
-from mathtune.errors import InputError
+from mathtune.errors import InputError, ProcessDiedError
 from mathtune.run import Run, run_recipe
 from mathtune.stage import File, Stage
 from mathtune.stages.train import Train
@@ -109,7 +109,7 @@ def test_an_error_ends_the_run_and_the_same_command_goes_on(tmp_path: Path) -> N
 
 
 def test_a_death_names_the_step(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="first: its process died"):
+    with pytest.raises(ProcessDiedError, match="first: its process died"):
         go(tmp_path, first={"fails": "dies"})
 
 

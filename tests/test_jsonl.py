@@ -73,13 +73,18 @@ def test_write_is_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [row.problem_id for row in jsonl.read(path, Scored)] == ["a"]
 
 
+@pytest.mark.parametrize("block", [1, 7, 2**20])
 @pytest.mark.parametrize("torn", [0, 1, 10, 35])
-def test_repair_cuts_only_a_torn_last_line(tmp_path: Path, torn: int) -> None:
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_repair_cuts_only_a_torn_last_line(
+    tmp_path: Path, rows: int, torn: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonl, "BLOCK", block)
     path = tmp_path / "s.jsonl"
-    rows = [Scored(problem_id="a", index=i, score=0.5) for i in range(3)]
-    jsonl.append(path, rows)
-    whole = path.read_bytes()
-    path.write_bytes(whole + whole[:torn])
+    jsonl.append(path, [Scored(problem_id="a", index=i, score=0.5) for i in range(3)])
+    lines = path.read_bytes().splitlines(keepends=True)
+    whole = b"".join(lines[:rows])
+    path.write_bytes(whole + lines[0][:torn])
     jsonl.repair(path)
     assert path.read_bytes() == whole
 

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from mathtune.engines import forking
+from mathtune.errors import ProcessDiedError
 from mathtune.execution import STEP, execute
 from mathtune.progress import console, say
 from mathtune.stage import Stage
@@ -75,15 +76,15 @@ class Beside:
 
         Raises:
             Exception: what a step raised, as early as it is known.
-            RuntimeError: the process died.
+            ProcessDiedError: the process died.
         """
         while self._names and (self._end.poll() or not set(names).isdisjoint(self._names)):
             try:
                 lines, error = self._end.recv()
             except (EOFError, ConnectionError):
-                raise RuntimeError(
+                raise ProcessDiedError(
                     f"{self._names[0]}: its process died (out of memory?); run the same command "
-                    "again to go on"
+                    "again to go on."
                 ) from None
             say(f"{self._names.pop(0)}: finished beside; what it said:\n{lines.rstrip()}")
             if error is not None:

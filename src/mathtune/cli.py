@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from mathtune import settings, trackers
-from mathtune.errors import InputError
+from mathtune.errors import InputError, ProcessDiedError
 from mathtune.progress import console, output, say
 from mathtune.recipes import RECIPES, resolve, settings_of
 from mathtune.run import planned, work
@@ -285,11 +285,15 @@ app.add_typer(stages)
 
 
 def main() -> None:
-    """Start the command line; faults of the user end with one sentence and exit code 2."""
+    """Start the command line; faults of the user end with one sentence and exit code 2, processes
+    that died with one and exit code 1.
+    """
     try:
         app()
     except InputError as error:
         _fault(str(error))
+    except ProcessDiedError as error:
+        _fault(str(error), code=1)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRAS:
@@ -309,6 +313,6 @@ def main() -> None:
         )
 
 
-def _fault(sentence: str) -> NoReturn:
+def _fault(sentence: str, code: int = 2) -> NoReturn:
     console.print(f"[bold red]error:[/] {escape(sentence)}")
-    sys.exit(2)
+    sys.exit(code)

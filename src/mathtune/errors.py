@@ -1,4 +1,6 @@
-"""The one error a user can cause: all that reads input raises it, the command line catches it."""
+"""The errors that the command line answers with a sentence: what a user gave cannot be used, or a
+process of ours died.
+"""
 
 from __future__ import annotations
 
@@ -26,3 +28,15 @@ class SettingError(InputError):
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"{key}: {reason}")
         self.key = key
+
+
+class ProcessDiedError(RuntimeError):
+    """A process that worked for this one ended without a word, as one does that the system kills.
+
+    The command line prints the sentence and exits with code 1; what was finished is kept.
+
+    Example:
+        >>> raise ProcessDiedError("ssft: its process died (out of memory?).")
+        Traceback (most recent call last):
+        mathtune.errors.ProcessDiedError: ssft: its process died (out of memory?).
+    """

@@ -23,7 +23,7 @@ from threading import current_thread, main_thread
 from typing import Any
 
 from mathtune import bill, jsonl, processes, provenance
-from mathtune.errors import InputError
+from mathtune.errors import InputError, ProcessDiedError
 from mathtune.fingerprint import differences, fingerprint, growth
 from mathtune.progress import say
 from mathtune.stage import Stage
@@ -132,7 +132,10 @@ def _isolated(stage: Stage, folder: Path) -> dict[str, Any]:
         try:
             metrics, counts = pool.submit(_in_child, stage, folder).result()
         except BrokenProcessPool:
-            raise RuntimeError(f"{folder.name}: its process died (out of memory?)") from None
+            raise ProcessDiedError(
+                f"{folder.name}: its process died (out of memory?); run the same command again to "
+                "go on."
+            ) from None
     bill.add(**counts)
     return metrics
 
@@ -155,7 +158,7 @@ def _sigterm_to(child: int) -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, tell)
     try:
         yield
-    except RuntimeError:
+    except ProcessDiedError:
         if told:
             raise SystemExit(128 + signal.SIGTERM) from None
         raise

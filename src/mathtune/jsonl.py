@@ -17,6 +17,9 @@ from mathtune.errors import InputError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+BLOCK = 2**20
+"""Bytes read at once where a file's last newline is looked for."""
+
 
 def read(path: Path, kind: type[T]) -> Iterator[T]:
     """Yield the rows of a `.jsonl` or `.jsonl.gz` file as structs of `kind`.
@@ -95,9 +98,14 @@ def repair(path: Path) -> None:
     if not path.exists():
         return
     with path.open("rb+") as stream:
-        content = stream.read()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
+        end = whole = stream.seek(0, os.SEEK_END)
+        while whole:  # backwards, until a block holds a newline
+            start = max(0, whole - BLOCK)
+            stream.seek(start)
+            whole = start + stream.read(whole - start).rfind(b"\n") + 1
+            if whole > start:
+                break
+        if whole < end:
             stream.truncate(whole)
             flush(stream)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mathtune import cli
+from mathtune.errors import ProcessDiedError
 
 PROBLEM = {"id": "a", "problem": "What is 1 + 1?", "answer": "2", "solution": "#### 2"}
 
@@ -170,3 +171,16 @@ def test_a_path_that_cannot_be_written_is_named(
     (tmp_path / "file").touch()
     found = fails(["run", "quickstart", "--out", "file/sub"], capsys, monkeypatch)
     assert found.endswith("file/sub: cannot be used (not a directory).")
+
+
+def test_a_process_that_died_is_one_sentence_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies() -> None:
+        raise ProcessDiedError("ssft: its process died (out of memory?).")
+
+    monkeypatch.setattr(cli, "app", dies)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.strip() == "error: ssft: its process died (out of memory?)."

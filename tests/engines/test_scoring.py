@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from mathtune import prompts
 from mathtune.engines import packing, scoring
+from mathtune.engines.protocol import share
 from mathtune.engines.scoring import Reading, Scorer
 from mathtune.errors import InputError
 
@@ -167,9 +168,9 @@ def test_rows_of_the_same_tokens_with_other_words(make_model, make_tokenizer):  
 
 
 def test_the_score_is_a_share_by_hand() -> None:
-    assert scoring._share([math.log(0.3), math.log(0.1)]) == pytest.approx(0.75)
-    assert scoring._share([-2000.0, 0.0]) == 0
-    assert scoring._share([0.0, -2000.0]) == 1
+    assert share(math.log(0.3), math.log(0.1)) == pytest.approx(0.75)
+    assert share(-2000.0, 0.0) == 0
+    assert share(0.0, -2000.0) == 1
 
 
 def test_the_shared_beginning_ends_before_what_is_wanted() -> None:

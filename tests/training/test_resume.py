@@ -143,10 +143,9 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(
         if when == ASKED:  # it leaves a checkpoint of the very update
             assert process.exitcode == 0
             assert (tmp_path / "checkpoints" / f"checkpoint-{updates(tmp_path)}").exists()
-        files = [p for p in (tmp_path / "checkpoints").rglob("*") if p.is_file()]
-        kinds = {
-            p.suffix for p in files if not p.name.startswith(".tmp")
-        }  # safetensors' unfinished
+        left = [p for p in (tmp_path / "checkpoints").rglob("*") if p.is_file()]
+        whole = [p for p in left if not p.name.startswith(".tmp")]  # as safetensors begins a file
+        kinds = {p.suffix for p in whole}
         assert kinds <= {".safetensors", ".json", ".partial"}
         if (tmp_path / "model").exists():  # the last kill came too late
             break

@@ -9,7 +9,8 @@ The next token of every row costs one forward call for all of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -69,6 +70,7 @@ class Embedded:
         self._rows, self._memory = rows, _memory(model.device)
         self.arena = Arena()
         self.forward = forward or forward_of(model)
+        self.stops = cache(partial(Stops, tokenizer))  # each reads the whole vocabulary
 
     def sample(
         self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, ...]
@@ -153,7 +155,7 @@ class Flight:
         self._lengths = torch.zeros(total, dtype=torch.long, device=device)
         self._ended = torch.zeros(total, dtype=torch.bool, device=device)
         self._taken = [0] * len(encoded)
-        self._stops = Stops(engine.tokenizer, sampling.stop) if sampling.stop else None
+        self._stops = engine.stops(sampling.stop) if sampling.stop else None
         # The samples in flight, and the row that each follows.
         self._samples = torch.zeros(0, dtype=torch.long, device=device)
         self._follows = torch.zeros(0, dtype=torch.long, device=device)
@@ -273,9 +275,8 @@ class Flight:
                 continue
             count = length - int(rows[sample, length - 1] in ends)
             text = tokenizer.decode(rows[sample, :count], skip_special_tokens=True)
-            if self._stops is not None:
-                text = self._stops.cut(text)
-            drafts.append(Draft(text, "stop" if stopped else "length", count))
+            reason: Literal["stop", "length"] = "stop" if stopped else "length"
+            drafts.append(Draft(self._sampling.cut(text), reason, count))
         return [drafts[start : start + n] for start in range(0, len(drafts), n)]
 
 

@@ -6,7 +6,6 @@ own template. All n samples of a prompt are one request, where the server can do
 
 from __future__ import annotations
 
-import math
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ from mathtune.engines.protocol import (
     ScorerName,
     Scores,
     Want,
+    share,
 )
 from mathtune.engines.server import Client, RefusedError
 from mathtune.engines.settings import Server
@@ -248,7 +248,7 @@ class OpenAI:
                 "gives more than 20 when started with --max-logprobs), or use engine=vllm or "
                 "engine=transformers, which need no such list."
             )
-        return _share(likeliest[prompts.CORRECT], likeliest[prompts.INCORRECT])
+        return share(likeliest[prompts.CORRECT], likeliest[prompts.INCORRECT])
 
 
 _NOT_BEGUN = object()
@@ -319,10 +319,6 @@ def _likeliest(answer: _Answer) -> dict[str, float]:
         if choice.logprobs is not None and choice.logprobs.top_logprobs:
             return choice.logprobs.top_logprobs[0] or {}
     return {}
-
-
-def _share(correct: float, incorrect: float) -> float:
-    return 0.5 * (1 + math.tanh((correct - incorrect) / 2))
 
 
 def _without_start(text: str, tokenizer: Any) -> str:

@@ -7,6 +7,7 @@ openai        `openai.OpenAI`: any server that speaks OpenAI's protocol
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -72,6 +73,18 @@ class Candidates:
 
     problem: str
     solutions: tuple[str, ...]
+
+
+def share(correct: float, incorrect: float) -> float:
+    """The evaluator's score from log p of its two words, without overflow (Liu et al. 2023, 3.2).
+
+        S = p(correct) / (p(correct) + p(incorrect))
+
+    Example:
+        >>> round(share(math.log(0.03), math.log(0.01)), 6)
+        0.75
+    """
+    return 0.5 * (1 + math.tanh((correct - incorrect) / 2))
 
 
 Drafts = tuple[int, list[Draft]]

@@ -23,6 +23,7 @@ from mathtune.engines.protocol import (
     Scores,
     Want,
 )
+from mathtune.errors import ProcessDiedError
 
 BATCHES = 8
 """Batches that an engine is given in all: the last ones keep few waiting."""
@@ -79,9 +80,9 @@ class Replicas:
                 for place, result in found:
                     yield first[batch] + place, result
         except BrokenProcessPool:
-            raise RuntimeError(
+            raise ProcessDiedError(
                 "an engine's process died (out of memory?); what was finished is kept, and the "
-                "same command goes on from there"
+                "same command goes on from there."
             ) from None
         finally:
             self._pool.shutdown(cancel_futures=True)

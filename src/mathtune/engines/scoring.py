@@ -20,6 +20,7 @@ from torch import Tensor
 from mathtune import prompts
 from mathtune.engines import allocator, attention, models, packing
 from mathtune.engines.embedded import forward_of, refuse_empty
+from mathtune.engines.protocol import share
 from mathtune.errors import InputError
 from mathtune.progress import say
 
@@ -98,7 +99,8 @@ class Scorer:
         """
         judged = {text: self._judged(text) for text in dict.fromkeys(chain.from_iterable(groups))}
         rows = [[judged[text] for text in texts] for texts in groups]
-        return [[_share(found) for found in group] for group in self._read_groups(rows)]
+        found = self._read_groups(rows)
+        return [[None if logs is None else share(*logs) for logs in group] for group in found]
 
     def log_likelihoods(
         self, texts: Sequence[str], solutions: Sequence[Sequence[str]]
@@ -302,11 +304,3 @@ def _common(rows: Sequence[tuple[int, ...]]) -> int:
     low, high = min(rows), max(rows)
     differing = (at for at, (a, b) in enumerate(zip(low, high, strict=False)) if a != b)
     return next(differing, min(len(low), len(high)))
-
-
-def _share(logs: list[float] | None) -> float | None:
-    """S from log p(correct) and log p(incorrect), without overflow."""
-    if logs is None:
-        return None
-    correct, incorrect = logs
-    return 0.5 * (1 + math.tanh((correct - incorrect) / 2))

@@ -36,8 +36,3 @@ class Stops:
             tail = rows[row, max(0, count - 2 * len(self._stop)) : count].tolist()
             found[row] = self._stop in self._tokenizer.decode(tail)
         return found.to(rows.device)
-
-    def cut(self, text: str) -> str:
-        """The text before the first stop, without the blank lines that led to it."""
-        before, found, _ = text.partition(self._stop)
-        return before.rstrip() if found else text

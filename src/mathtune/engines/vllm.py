@@ -25,6 +25,7 @@ from mathtune.engines.protocol import (
     ScorerName,
     Scores,
     Want,
+    share,
 )
 from mathtune.errors import InputError
 
@@ -245,5 +246,4 @@ def _score(rows: list[Reading], logs: dict[Reading, list[float]]) -> float | Non
     found = [log for row in rows for log in logs[row]]
     if len(found) == 1:
         return math.exp(found[0])
-    correct, incorrect = found
-    return 0.5 * (1 + math.tanh((correct - incorrect) / 2))
+    return share(*found)

@@ -17,6 +17,7 @@ import torch
 
 from mathtune import bill
 from mathtune.engines import forking
+from mathtune.errors import ProcessDiedError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -84,9 +85,9 @@ def _run_workers(
     try:
         yield from _deal(tasks, ends)
     except (EOFError, ConnectionError):
-        raise RuntimeError(
+        raise ProcessDiedError(
             "a worker process died (out of memory?); run the same command again to go on, "
-            "or with fewer workers"
+            "or with fewer workers."
         ) from None
     finally:
         for process in processes:

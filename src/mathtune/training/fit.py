@@ -151,7 +151,8 @@ def fit(
             with on_sigterm(watch.stop), _memory_named():
                 trainer.train(resume_from_checkpoint=None if latest is None else str(latest))
     if watch.stopped:
-        say("  stopped by SIGTERM; the same command continues from the checkpoint")
+        start = "the start" if trainer.sharded else "the checkpoint"
+        say(f"  stopped by SIGTERM; the same command continues from {start}")
         raise SystemExit(0)
     together.wait_for_everyone()
     if trainer.sharded:
