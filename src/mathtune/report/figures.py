@@ -187,12 +187,17 @@ def _gap(found: list[Closed]) -> Figure:
         fill = PAPER if one.trained else colour
         axes.plot([one.part.value], [place], marker, color=colour, markersize=8, mfc=fill)
         axes.annotate(
-            f"{one.part.value:.0%}",
+            f"{one.part.value:z.0%}",
             (one.part.value, place),
             xytext=(0, 7),
             textcoords="offset points",
             ha="center",
             fontsize=8,
+            bbox={
+                "facecolor": PAPER,
+                "edgecolor": "none",
+                "pad": 0.5,
+            },  # the line at 0 % ends there
         )
     axes.axvline(0, color=INK, linewidth=1)
     axes.axvline(1, color=INK, linewidth=1, linestyle="--")

@@ -90,7 +90,9 @@ def _against_controls(results: Results, one: Closed, found: list[Closed]) -> str
     others = row.document["against"]
     if not others:
         return ""
-    controls = [f"{other.label} {other.part.value:.0%}" for other in found if other.label in others]
+    controls = [
+        f"{other.label} {other.part.value:z.0%}" for other in found if other.label in others
+    ]
     beside = f" (control: {', '.join(controls)})" if controls else ""
     return f"{one.label}, greedily, {_part(one)}{beside}"
 
@@ -104,7 +106,7 @@ def _validated(row: Measured, found: list[Closed]) -> Closed | None:
 
 
 def _part(one: Closed) -> str:
-    return f"{one.part.value:.0%} [{one.part.low:.0%}, {one.part.high:.0%}]"
+    return f"{one.part.value:z.0%} [{one.part.low:z.0%}, {one.part.high:z.0%}]"
 
 
 def _gap(row: Measured) -> float:

@@ -367,7 +367,7 @@ def p_value(p: float) -> str:
 
 
 def _part(one: Closed) -> str:
-    return f"{one.part.value:.0%} [{one.part.low:.0%}, {one.part.high:.0%}]"
+    return f"{one.part.value:z.0%} [{one.part.low:z.0%}, {one.part.high:z.0%}]"
 
 
 def _cost(row: Measured, name: str) -> str:
