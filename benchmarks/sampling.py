@@ -25,8 +25,10 @@ from mathtune import prompts
 from mathtune.engines import models
 from mathtune.engines.embedded import Embedded, Sampling
 
-SIZES = {"embedded": (32, 4, 160), "models/smollm2": (3, 1, 128)}
-"""Problems of ours, of these for generate, and most tokens: a few CPU-minutes for each model."""
+SIZES = {"embedded": (32, 4, 160), "models/smollm2": (6, 1, 128)}
+"""Problems of ours, of these for generate, and most tokens: a few CPU-minutes for each model. Of
+SmolLM2 as many as fill the samples in flight.
+"""
 ON_ACCELERATORS = (128, 4, 256)
 
 
