@@ -146,7 +146,6 @@ class Flight:
         by_length = sorted(range(len(encoded)), key=lambda prompt: lengths[prompt])
         self._waiting = [(p, sampling.n) for p in by_length if self._room[p]]
         self.capacity = engine.rows_for(max(lengths), sampling)
-        self._read_tokens = READ_TOKENS[device.type]
         total, limit = len(encoded) * sampling.n, max(1, max(self._room))
         self._decoding = Decoding(self.capacity, limit, engine.arena)
         generator = torch.Generator().manual_seed(_stream(seed))
@@ -202,10 +201,11 @@ class Flight:
         """The prompts to read next, and how many samples of each there is room for."""
         chosen: list[tuple[int, int]] = []
         free, longest = self.capacity - len(self._samples), 0
+        most = READ_TOKENS[self._table.device.type]
         while self._waiting and free:
             prompt, wanted = self._waiting[0]
             longest = max(longest, len(self._encoded[prompt]))
-            if chosen and longest * (len(chosen) + 1) > self._read_tokens:
+            if chosen and longest * (len(chosen) + 1) > most:
                 break
             count = min(wanted, free)
             chosen.append((prompt, count))
