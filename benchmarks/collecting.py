@@ -22,8 +22,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mathtune import jsonl
-from mathtune.records import Graded, Problem, Sample, Verdict
+from mathtune.rows import jsonl
+from mathtune.rows.records import Graded, Problem, Sample, Verdict
 from mathtune.stages.collect import Collect
 
 RIGHT = 0.6

@@ -60,7 +60,7 @@ from mathtune.engines import models
 from mathtune.engines.embedded import Embedded, Sampling
 from mathtune.engines.protocol import Draft
 from mathtune.engines.scoring import Scorer
-from mathtune.records import Problem
+from mathtune.rows.records import Problem
 
 SMOLLM2 = "models/smollm2"
 SIZES = {"embedded": (16, 160), SMOLLM2: (2, 256)}

@@ -47,7 +47,7 @@ from transformers import AutoTokenizer, TrainerCallback
 
 from mathtune.data import arithmetic
 from mathtune.engines import models, places
-from mathtune.records import Example, Pair, Problem
+from mathtune.rows.records import Example, Pair, Problem
 from mathtune.training import fit
 from mathtune.training.batches import collate
 from mathtune.training.examples import TEXTS, Encoder

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from mathtune import jsonl
 from mathtune.beside import Beside
 from mathtune.errors import InputError, ProcessDiedError
+from mathtune.rows import jsonl
 from mathtune.run import Run, run_recipe
 from mathtune.stage import File, Stage
 from mathtune.stages.train import Train

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mathtune import jsonl
 from mathtune.cli import app
 from mathtune.comparing import compared
 from mathtune.errors import InputError
 from mathtune.measurement import Outcome
+from mathtune.rows import jsonl
 
 
 def row(folder: Path, values: dict[str, dict[str, float]]) -> str:

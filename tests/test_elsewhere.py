@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from mathtune import cli, jsonl
+from mathtune import cli
 from mathtune.elsewhere import Request, grade_file, grading, measure_file
 from mathtune.errors import InputError
-from mathtune.records import Graded
 from mathtune.report.tables import grid
+from mathtune.rows import jsonl
+from mathtune.rows.records import Graded
 
 LISTS = [
     {"problem_id": "a", "gold_answer": "7", "samples": ["#### 7", "#### 8", "#### 8", "none"],

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mathtune import jsonl
 from mathtune.errors import InputError
-from mathtune.records import Problem, Scored
+from mathtune.rows import jsonl
+from mathtune.rows.records import Problem, Scored
 
 GOOD = b'{"id":"a","problem":"1+1?","answer":"2"}\n'
 

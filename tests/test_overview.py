@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from mathtune import cli, jsonl
+from mathtune import cli
 from mathtune.errors import InputError
 from mathtune.overview import plan_table, problem_view, status_table
-from mathtune.records import Problem, Sample
+from mathtune.rows import jsonl
+from mathtune.rows.records import Problem, Sample
 from mathtune.run import Run, locked, run_recipe
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mathtune import ranking
 from mathtune.metrics import Plan, curves
 from mathtune.ranking import Clusters, clusters_of, pick, standings, top_scored, whole
-from mathtune.records import Graded, Verdict
+from mathtune.rows.records import Graded, Verdict
 
 SCORES = st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1e-12])
 

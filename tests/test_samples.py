@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mathtune import jsonl
 from mathtune.errors import InputError
-from mathtune.records import Graded, Sample, Scored, Verdict
-from mathtune.samples import read_groups, read_problems, read_samples
+from mathtune.rows import jsonl
+from mathtune.rows.records import Graded, Sample, Scored, Verdict
+from mathtune.rows.samples import read_groups, read_problems, read_samples
 
 
 def sample(problem_id: str, index: int) -> Sample:

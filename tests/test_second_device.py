@@ -23,7 +23,7 @@ from mathtune.engines import attention, models
 from mathtune.engines.embedded import Embedded, forward_of
 from mathtune.engines.protocol import Draft, Sampling
 from mathtune.engines.scoring import Scorer
-from mathtune.records import Pair
+from mathtune.rows.records import Pair
 from mathtune.training import packed
 from mathtune.training.batches import Batch, collate
 from mathtune.training.examples import Encoder

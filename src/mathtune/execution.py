@@ -22,10 +22,11 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any
 
-from mathtune import bill, jsonl, processes, provenance
+from mathtune import bill, processes, provenance
 from mathtune.errors import InputError, ProcessDiedError
 from mathtune.fingerprint import differences, fingerprint, growth
 from mathtune.progress import say
+from mathtune.rows import jsonl
 from mathtune.stage import Stage
 
 STARTED, STEP, METRICS = "started.json", "step.json", "metrics.json"

@@ -12,8 +12,8 @@ from mathtune import judging, ranking
 from mathtune.errors import InputError
 from mathtune.intervals import Interval, bootstrap_ratio, resampled_problems
 from mathtune.ranking import Clusters
-from mathtune.records import Verdict
-from mathtune.samples import Joined
+from mathtune.rows.records import Verdict
+from mathtune.rows.samples import Joined
 
 NORMAL = 1.96
 """Standard errors to either side of a 95 % interval."""

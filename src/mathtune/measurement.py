@@ -19,8 +19,8 @@ from mathtune.gathering import Gathered, evaluator, gather
 from mathtune.intervals import RESAMPLES, intervals, paired
 from mathtune.matching import Lengths, matched
 from mathtune.metrics import OVER_K, Curves, Plan, curves, tie_rates
-from mathtune.records import Row
-from mathtune.samples import Joined
+from mathtune.rows.records import Row
+from mathtune.rows.samples import Joined
 
 Floats = NDArray[np.float64]
 

@@ -14,12 +14,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mathtune import jsonl
 from mathtune.errors import InputError
 from mathtune.execution import STARTED, STEP
-from mathtune.records import Problem
+from mathtune.rows import jsonl
+from mathtune.rows.records import Problem
+from mathtune.rows.samples import Joined, read_groups, read_problems
 from mathtune.run import LOCK, PLAN, Run
-from mathtune.samples import Joined, read_groups, read_problems
 from mathtune.stages.measure import read_outcomes
 
 CURVE = "training.jsonl"

@@ -34,7 +34,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mathtune.records import Graded, Verdict
+from mathtune.rows.records import Graded, Verdict
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]

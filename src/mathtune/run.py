@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from mathtune import jsonl, processes
+from mathtune import processes
 from mathtune.beside import Beside
 from mathtune.engines import places
 from mathtune.engines.settings import EngineSettings
@@ -30,6 +30,7 @@ from mathtune.errors import InputError, SettingError
 from mathtune.execution import STEP, execute, refuse_changes, refuse_processes
 from mathtune.fingerprint import growth, inputs, models, settings
 from mathtune.progress import say
+from mathtune.rows import jsonl
 from mathtune.stage import PLAN, Stage, fault
 from mathtune.version import __version__
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from mathtune.errors import InputError
-from mathtune.records import Problem, Verdict
-from mathtune.samples import Columns, Joined, read_groups, read_samples
+from mathtune.rows.records import Problem, Verdict
+from mathtune.rows.samples import Columns, Joined, read_groups, read_samples
 
 Source = tuple[str, Columns]
 """A set of graded samples and the name it goes by."""

@@ -12,7 +12,7 @@ import pytest
 
 from mathtune.answers import compare, compare_many, grade_many
 from mathtune.answers.pool import Pool, Worker
-from mathtune.records import Verdict
+from mathtune.rows.records import Verdict
 
 HANGS = r"9^{9^{9^{9}}} + x"
 PAIRS = [

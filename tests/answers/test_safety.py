@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mathtune.answers import cluster, compare, equivalent, extract, grade, mathematical, prm800k
-from mathtune.records import Verdict
+from mathtune.rows.records import Verdict
 
 HOSTILE = {
     "tower": "9**9**9",

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from mathtune import jsonl
 from mathtune.data import prm800k
 from mathtune.data.prm800k import Completion, Label, Question, Record, Step
 from mathtune.data.rows import normalized
 from mathtune.errors import InputError
-from mathtune.records import Problem
+from mathtune.rows import jsonl
+from mathtune.rows.records import Problem
 
 END = "So it is 4.\n\n# Answer\n\n4"
 

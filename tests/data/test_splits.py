@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mathtune.data.rows import normalized
 from mathtune.data.splits import apart, draw_out, limited
 from mathtune.errors import InputError
-from mathtune.records import Problem
+from mathtune.rows.records import Problem
 
 
 def problems(*texts: str) -> list[Problem]:

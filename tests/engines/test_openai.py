@@ -16,7 +16,7 @@ import pytest
 
 pytest.importorskip("httpx2", reason="pip install 'mathtune[openai]'")
 
-from mathtune import jsonl, prompts
+from mathtune import prompts
 from mathtune.engines import models
 from mathtune.engines.local import Local
 from mathtune.engines.openai import OpenAI, _without_start
@@ -24,7 +24,8 @@ from mathtune.engines.protocol import Candidates, Sampling, Want
 from mathtune.engines.settings import Server
 from mathtune.errors import InputError
 from mathtune.execution import execute
-from mathtune.records import Problem, Sample, Scored
+from mathtune.rows import jsonl
+from mathtune.rows.records import Problem, Sample, Scored
 from mathtune.stages.sample import Sample as SampleStage
 from mathtune.stages.score import Score
 

@@ -18,11 +18,11 @@ from transformers import (
     PreTrainedConfig,
 )
 
-from mathtune import jsonl
 from mathtune.engines.embedded import Embedded
 from mathtune.errors import InputError
 from mathtune.execution import execute
-from mathtune.records import Problem
+from mathtune.rows import jsonl
+from mathtune.rows.records import Problem
 from mathtune.stages.sample import Sample
 
 SHAPE: dict[str, Any] = {

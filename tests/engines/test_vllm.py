@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]  # vLLM's 
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from mathtune import embedded, jsonl
+from mathtune import embedded
 from mathtune.engines import models
 from mathtune.engines.local import Local
 from mathtune.engines.openai import OpenAI
@@ -30,7 +30,8 @@ from mathtune.engines.protocol import Candidates, Engine, Sampling, Want
 from mathtune.engines.settings import Server, Vllm
 from mathtune.errors import InputError
 from mathtune.execution import execute
-from mathtune.records import Problem, Sample, Scored
+from mathtune.rows import jsonl
+from mathtune.rows.records import Problem, Sample, Scored
 from mathtune.stages.sample import Sample as SampleStage
 from mathtune.stages.score import Score
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from mathtune import bill
-from mathtune.engines import blocks, workers
+from mathtune.engines import workers
 from mathtune.errors import InputError, ProcessDiedError
+from mathtune.rows import blocks
 
 
 def squaring() -> Callable[[int], int]:

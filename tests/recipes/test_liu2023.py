@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mathtune import jsonl
 from mathtune.errors import InputError
 from mathtune.recipes import resolve
-from mathtune.records import Example
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example
 from mathtune.run import Run, run_recipe
 
 

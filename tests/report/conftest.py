@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from mathtune import jsonl
-from mathtune.records import Graded, Problem, Sample, Scored, Verdict
+from mathtune.rows import jsonl
+from mathtune.rows.records import Graded, Problem, Sample, Scored, Verdict
 from mathtune.stages.measure import Measure
 
 HOSTILE = (

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from mathtune.measurement import Outcome
-from mathtune.records import Graded, Problem, Sample, Verdict
 from mathtune.report import browser
 from mathtune.report.results import Measured, read_run
-from mathtune.samples import Joined
+from mathtune.rows.records import Graded, Problem, Sample, Verdict
+from mathtune.rows.samples import Joined
 
 
 def unpack(packed: str) -> Any:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mathtune import cli, jsonl, report
+from mathtune import cli, report
 from mathtune.errors import InputError
 from mathtune.report.compare import accuracies, compared, sentence, settings
+from mathtune.rows import jsonl
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mathtune import jsonl
 from mathtune.errors import InputError
 from mathtune.report.gap import closed, sentence, strategy_label
 from mathtune.report.results import Results, read_run
+from mathtune.rows import jsonl
 
 
 @pytest.fixture(scope="module")

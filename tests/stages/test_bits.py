@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from mathtune import embedded, jsonl
+from mathtune import embedded
 from mathtune.engines import models
 from mathtune.engines.reading import Span, surprise, windows
 from mathtune.errors import InputError
-from mathtune.records import Example, Problem
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example, Problem
 from mathtune.stages.bits import Bits
 
 

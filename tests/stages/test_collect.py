@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from mathtune import jsonl
 from mathtune.cli import app
 from mathtune.errors import InputError
-from mathtune.records import Example, Graded, Labelled, Pair, Problem, Row, Sample, Verdict
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example, Graded, Labelled, Pair, Problem, Row, Sample, Verdict
 from mathtune.stage import Columns
 from mathtune.stages.collect import Collect, Completion
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mathtune import jsonl, prompts
+from mathtune import prompts
 from mathtune.errors import InputError
-from mathtune.records import Example
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example
 from mathtune.stages.exemplars import Exemplars
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mathtune import jsonl
 from mathtune.errors import InputError
-from mathtune.records import Example, Problem
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example, Problem
 from mathtune.stages.halve import Halve
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from mathtune import jsonl
 from mathtune.errors import InputError
-from mathtune.records import Graded, Problem, Sample, Scored, Verdict
+from mathtune.rows import jsonl
+from mathtune.rows.records import Graded, Problem, Sample, Scored, Verdict
 from mathtune.stages.measure import Measure, graded_by, read_outcomes
 
 # Per problem: the answer of each of four samples ("8" is right, None: no answer), and its score.

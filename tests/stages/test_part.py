@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mathtune import jsonl
-from mathtune.records import Example
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example
 from mathtune.stages.part import Part
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mathtune import jsonl
 from mathtune.data import local
 from mathtune.data.rows import normalized
 from mathtune.errors import InputError
-from mathtune.records import Example, Problem
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example, Problem
 from mathtune.stages.prepare import Prepare
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mathtune import jsonl
 from mathtune.errors import InputError
 from mathtune.execution import execute
 from mathtune.fingerprint import fingerprint
-from mathtune.records import Problem
-from mathtune.records import Sample as Row
+from mathtune.rows import jsonl
+from mathtune.rows.records import Problem
+from mathtune.rows.records import Sample as Row
 from mathtune.stages.sample import Sample
 
 PROBLEMS = [

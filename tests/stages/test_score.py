@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from mathtune import jsonl
 from mathtune.engines import models
 from mathtune.errors import InputError
-from mathtune.records import Problem, Sample, Scored
-from mathtune.samples import read_samples
+from mathtune.rows import jsonl
+from mathtune.rows.records import Problem, Sample, Scored
+from mathtune.rows.samples import read_samples
 from mathtune.stages.score import Score
 
 PROBLEMS = [

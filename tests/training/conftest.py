@@ -11,8 +11,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
 from transformers.utils.logging import disable_progress_bar
 
-from mathtune import jsonl
-from mathtune.records import Example, Pair
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example, Pair
 
 CHARACTERS = [chr(c) for c in range(32, 127)] + ["\n"]
 

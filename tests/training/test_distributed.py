@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file
 
-from mathtune import jsonl
+from mathtune.rows import jsonl
 from mathtune.stages.train import Train
 from mathtune.training.curve import Point
 

@@ -13,9 +13,10 @@ pytest.importorskip("torch")
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from mathtune import jsonl, prompts
+from mathtune import prompts
 from mathtune.errors import InputError
-from mathtune.records import Example, Labelled, Pair
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example, Labelled, Pair
 from mathtune.training.examples import Encoder, Item, read_rows, shown
 
 EXAMPLE = Example(problem_id="a", problem="What is 1 + 1?", solution="1 + 1 = 2\n#### 2")

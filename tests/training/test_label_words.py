@@ -17,7 +17,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from mathtune import prompts
 from mathtune.engines.scoring import Scorer
 from mathtune.objectives import log_score, text_log_p, token_log_p
-from mathtune.records import Labelled
+from mathtune.rows.records import Labelled
 from mathtune.training.examples import Encoder
 
 TEXT = [

@@ -9,9 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mathtune import jsonl
 from mathtune.engines import models
-from mathtune.records import Example, Pair
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example, Pair
 from mathtune.stages.train import Train
 from mathtune.training.curve import Point
 from mathtune.training.losses import ACCURACIES

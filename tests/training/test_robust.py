@@ -12,9 +12,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mathtune import jsonl
 from mathtune.errors import InputError
-from mathtune.records import Example
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example
 from mathtune.stages.train import Train, take_gpu
 from mathtune.training.curve import Point, exhausted
 from mathtune.training.settings import Lora, Settings

@@ -13,8 +13,8 @@ trl = pytest.importorskip("trl", reason="TRL is not installed; `pip install '.[b
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from mathtune import jsonl
-from mathtune.records import Example
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example
 from mathtune.stages.train import Train
 from mathtune.training.curve import Point
 

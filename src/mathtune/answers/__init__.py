@@ -11,7 +11,7 @@ from mathtune.answers.grading import (
     grader_version,
 )
 from mathtune.answers.reward import reward
-from mathtune.records import Verdict
+from mathtune.rows.records import Verdict
 
 __all__ = [
     "Answer",

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from mathtune.answers import mathematical, pool, prm800k, second_opinion
 from mathtune.answers.extract import ExtractRule, extract
-from mathtune.records import Verdict
+from mathtune.rows.records import Verdict
 
 Grader = Literal["math", "prm800k", "math-verify"]
 

@@ -15,7 +15,7 @@ from mathtune.answers.nodes import Node
 from mathtune.answers.numbers import exact_number
 from mathtune.answers.parse import parse
 from mathtune.answers.wording import is_sentence, plain_readings, readings, same_words
-from mathtune.records import Verdict
+from mathtune.rows.records import Verdict
 
 VERSION = "2"
 

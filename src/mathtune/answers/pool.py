@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from mathtune.answers.worker import READY
-from mathtune.records import Verdict
+from mathtune.rows.records import Verdict
 
 Pair = tuple[str, str]
 

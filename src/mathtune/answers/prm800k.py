@@ -24,7 +24,7 @@ from mathtune.answers.prm800k_text import (
     release_form,
     without_grouping,
 )
-from mathtune.records import Verdict
+from mathtune.rows.records import Verdict
 
 VERSION = "2"
 

@@ -6,7 +6,7 @@ from typing import Any
 from mathtune.answers.extract import gold_answer
 from mathtune.answers.grading import grade_many
 from mathtune.errors import InputError
-from mathtune.records import Verdict
+from mathtune.rows.records import Verdict
 
 Message = Mapping[str, Any]
 Completion = str | Sequence[Message]

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 
 from mathtune.errors import InputError
-from mathtune.records import Verdict
+from mathtune.rows.records import Verdict
 
 
 def require() -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import BinaryIO
 
-from mathtune.records import Verdict
+from mathtune.rows.records import Verdict
 
 Judge = Callable[[str, str], Verdict]
 

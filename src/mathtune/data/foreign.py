@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from mathtune import jsonl
 from mathtune.answers import gold_answer
 from mathtune.errors import InputError
 from mathtune.progress import say
+from mathtune.rows import jsonl
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from mathtune.data import hub, local
 from mathtune.data.rows import Row, read_rows, required, to_problems
 from mathtune.errors import InputError
-from mathtune.records import Problem
+from mathtune.rows.records import Problem
 
 HUB = "openai/gsm8k"
 MARK = "####"

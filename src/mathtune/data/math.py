@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mathtune.data import hub, local
 from mathtune.data.rows import Row, normalized, read_rows, required, to_problems
-from mathtune.records import Problem
+from mathtune.rows.records import Problem
 
 HUB = "EleutherAI/hendrycks_math"
 HUB_500 = "HuggingFaceH4/MATH-500"

@@ -13,7 +13,7 @@ from rapidfuzz.process import extract
 from mathtune.data.rows import normalized
 from mathtune.errors import InputError
 from mathtune.progress import say
-from mathtune.records import Problem
+from mathtune.rows.records import Problem
 
 ALIKE = 0.9
 """Part of the characters that two problems with the same numbers share to be called near."""

@@ -24,12 +24,12 @@ from pathlib import Path
 
 import msgspec
 
-from mathtune import jsonl
 from mathtune.answers import compare, extract
 from mathtune.data import local
 from mathtune.data.rows import normalized, stable_id
 from mathtune.errors import InputError
-from mathtune.records import Example, Labelled, Problem
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example, Labelled, Problem
 
 SOURCE = "prm800k"
 RELEASE = "https://github.com/openai/prm800k"

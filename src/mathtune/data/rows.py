@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from mathtune import jsonl
 from mathtune.data import local
 from mathtune.errors import InputError
-from mathtune.records import Problem
+from mathtune.rows import jsonl
+from mathtune.rows.records import Problem
 
 FIELDS = ("id", "problem", "answer", "solution", "level", "subject")
 

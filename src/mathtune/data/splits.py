@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from mathtune.data.rows import normalized
 from mathtune.errors import InputError
-from mathtune.records import Problem
+from mathtune.rows.records import Problem
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)

@@ -14,11 +14,11 @@ from typing import IO, Any
 
 import msgspec
 
-from mathtune import jsonl
 from mathtune.answers import Grader, cluster
 from mathtune.elsewhere.judged import Judged, rows_of
 from mathtune.errors import InputError
-from mathtune.records import Graded
+from mathtune.rows import jsonl
+from mathtune.rows.records import Graded
 
 METRICS = "metrics.json"
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from mathtune.elsewhere.grades import GradeFiles, refuse_folder
 from mathtune.elsewhere.judged import Judged, Request, judged
-from mathtune.records import Verdict
 from mathtune.report.tables import Table
+from mathtune.rows.records import Verdict
 
 SHOWN = 10
 """Disagreements in a list."""

@@ -12,9 +12,9 @@ from mathtune.data.foreign import SCORES
 from mathtune.elsewhere.judged import Judged, Request, judged, rows_of
 from mathtune.errors import InputError
 from mathtune.measurement import CHOSEN, Settings, measure
-from mathtune.records import UNKNOWN, Problem, Sample
 from mathtune.report.tables import Table
-from mathtune.samples import Joined
+from mathtune.rows.records import UNKNOWN, Problem, Sample
+from mathtune.rows.samples import Joined
 from mathtune.trackers import Name
 
 COUNTS = ("samples", "no_answer", "undecided", "verdict_differs_from_cluster")

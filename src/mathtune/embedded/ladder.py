@@ -21,11 +21,11 @@ from typing import Annotated
 
 import typer
 
-from mathtune import jsonl
 from mathtune.data.arithmetic import FAMILIES, WORDINGS, split_of
 from mathtune.data.arithmetic.puzzle import write
 from mathtune.embedded.pretrain import pretrain
-from mathtune.records import Example
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example
 
 HELD_OUT = "heldout.jsonl"
 PEAK = 4e-3

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from safetensors import SafetensorError, safe_open
 
-from mathtune import jsonl, prompts
+from mathtune import prompts
 from mathtune.engines import Dtype, models
 from mathtune.engines.attention import Forward
 from mathtune.engines.embedded import Embedded, forward_of
 from mathtune.engines.protocol import Candidates, Drafts, Sampling, ScorerName, Scores, Want
 from mathtune.engines.scoring import Scorer
 from mathtune.errors import InputError
+from mathtune.rows import jsonl
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

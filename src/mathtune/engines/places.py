@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from mathtune import embedded, jsonl
+from mathtune import embedded
 from mathtune.errors import InputError
+from mathtune.rows import jsonl
 
 EXPECTED = "expected `embedded`, a hub id, a model folder or a .gguf file"
 MAGIC = b"GGUF"

@@ -20,14 +20,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mathtune import jsonl, provenance
+from mathtune import provenance
+from mathtune.rows import jsonl
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from mathtune.measurement import Outcome
-    from mathtune.records import Problem
     from mathtune.report.results import Groups, Results
+    from mathtune.rows.records import Problem
     from mathtune.trackers import Name
 
 __all__ = [

@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 
 from mathtune.equations import equations
-from mathtune.records import UNKNOWN, Problem, Verdict
 from mathtune.report.results import Measured
-from mathtune.samples import Joined
+from mathtune.rows.records import UNKNOWN, Problem, Verdict
+from mathtune.rows.samples import Joined
 
 PROBLEMS_A_BLOCK = 8
 TEXT_LIMIT = 20_000

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from mathtune import embedded, jsonl
+from mathtune import embedded
 from mathtune.report.results import Document, Results
 from mathtune.report.steps import Step
 from mathtune.report.tables import NONE, Table
+from mathtune.rows import jsonl
 from mathtune.scaling import reading_flops, sampling_flops, training_flops
 
 COUNTED = ("wall_s", "cpu_s")

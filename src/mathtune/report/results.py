@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from mathtune import jsonl
 from mathtune.errors import InputError
 from mathtune.measurement import Outcome
-from mathtune.records import Problem
 from mathtune.report.steps import Document, Origin, Step, origin, read_step
+from mathtune.rows import jsonl
+from mathtune.rows.records import Problem
+from mathtune.rows.samples import Joined, read_groups, read_problems
 from mathtune.run import FORECAST, PLAN
-from mathtune.samples import Joined, read_groups, read_problems
 from mathtune.stages.measure import OUTCOMES, Measure
 
 Groups = Iterable[tuple[str, Sequence[Joined]]]

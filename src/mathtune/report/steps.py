@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mathtune import jsonl
 from mathtune.execution import METRICS, STEP
+from mathtune.rows import jsonl
 
 Document = dict[str, Any]
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import msgspec
 from pydantic import Field
 
-from mathtune import bill, jsonl, prompts
+from mathtune import bill, prompts
 from mathtune.errors import InputError
+from mathtune.rows import jsonl
 from mathtune.stage import File, ModelName, Stage
 
 if TYPE_CHECKING:

@@ -12,13 +12,14 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mathtune import jsonl, prompts
+from mathtune import prompts
 from mathtune.data.near import refuse_shared, report_near
 from mathtune.errors import InputError
 from mathtune.paths import Rule, Selection, path_of, selections
 from mathtune.prefixes import right_beginnings, wrong_beginnings
-from mathtune.records import Example, Labelled, Pair, Problem, Row, Verdict
-from mathtune.samples import read_problems
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example, Labelled, Pair, Problem, Row, Verdict
+from mathtune.rows.samples import read_problems
 from mathtune.stage import Columns, File, Stage
 from mathtune.unions import Candidate, named, united
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from pydantic import Field
 
-from mathtune import jsonl, prompts
+from mathtune import prompts
 from mathtune.answers import extract
 from mathtune.errors import InputError
-from mathtune.records import Example
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example
 from mathtune.stage import File, Stage
 
 

@@ -11,13 +11,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from mathtune import jsonl
 from mathtune.answers import cluster, compare_many, extract, grader_version
 from mathtune.engines.settings import Ray
 from mathtune.errors import InputError
 from mathtune.progress import Progress
-from mathtune.records import Graded, Verdict
-from mathtune.samples import Joined, read_groups, read_problems
+from mathtune.rows import jsonl
+from mathtune.rows.records import Graded, Verdict
+from mathtune.rows.samples import Joined, read_groups, read_problems
 from mathtune.stage import Columns, File, Free, Stage
 
 PROBLEMS_AT_ONCE = 256

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mathtune import jsonl
 from mathtune.errors import InputError
-from mathtune.records import Example
-from mathtune.samples import read_problems
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example
+from mathtune.rows.samples import read_problems
 from mathtune.stage import File, Stage
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import Field
 
-from mathtune import jsonl
-from mathtune.records import Example
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example
 from mathtune.stage import File, Stage
 
 

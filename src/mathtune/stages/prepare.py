@@ -11,13 +11,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mathtune import jsonl
 from mathtune.data import gsm8k, hub, local, math, prm800k
 from mathtune.data.near import report_near
 from mathtune.data.rows import SPLIT_NAMES, normalized, read_folder, read_rows, to_problems
 from mathtune.data.splits import SPLITS, Split, Splits, apart, draw_out, limited
 from mathtune.errors import InputError
-from mathtune.records import Example, Problem
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example, Problem
 from mathtune.stage import Input, Stage
 
 NAMED = ("arithmetic", "gsm8k", "math", "prm800k")

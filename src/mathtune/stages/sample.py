@@ -17,15 +17,16 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from pydantic import Field
 
-from mathtune import bill, jsonl, prompts
-from mathtune.engines import Dtype, arriving, blocks, forking, opening
+from mathtune import bill, prompts
+from mathtune.engines import Dtype, forking, opening
 from mathtune.engines.protocol import Draft, Drafts, Sampling, Want
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
 from mathtune.progress import Progress, say
-from mathtune.records import Problem, Row
-from mathtune.records import Sample as SampleRow
-from mathtune.samples import read_problems
+from mathtune.rows import blocks, jsonl, unordered
+from mathtune.rows.records import Problem, Row
+from mathtune.rows.records import Sample as SampleRow
+from mathtune.rows.samples import read_problems
 from mathtune.stage import Columns, File, ModelName, Stage
 
 NEXT_PROBLEM = "\nProblem:"
@@ -126,7 +127,7 @@ class Sample(EngineSettings, Stage[Columns]):
             self._in_blocks(path, problems, texts)
         else:
             self._as_they_arrive(path, problems, texts)
-        arriving.put_in_order(path, [problem.id for problem in problems])
+        unordered.put_in_order(path, [problem.id for problem in problems])
         (folder / ROUNDS).unlink(missing_ok=True)
         return _summary(path, len(problems), self._sampling().n)
 
@@ -218,7 +219,7 @@ class Sample(EngineSettings, Stage[Columns]):
     def _as_they_arrive(self, path: Path, problems: list[Problem], texts: list[str]) -> None:
         """Ask for the samples that are not there yet, appending each answer."""
         sampling = self._sampling()
-        have = arriving.counts(path)
+        have = unordered.counts(path)
         asked = [place for place, problem in enumerate(problems) if have[problem.id] < sampling.n]
         if not asked:
             return

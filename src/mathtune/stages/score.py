@@ -15,15 +15,16 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from mathtune import bill, jsonl, prompts
-from mathtune.engines import Dtype, arriving, blocks, opening
+from mathtune import bill, prompts
+from mathtune.engines import Dtype, opening
 from mathtune.engines.protocol import Candidates, ScorerName
 from mathtune.engines.protocol import Scores as Arrived
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
 from mathtune.progress import Progress, say
-from mathtune.records import Problem, Sample, Scored
-from mathtune.samples import read_groups, read_problems
+from mathtune.rows import blocks, jsonl, unordered
+from mathtune.rows.records import Problem, Sample, Scored
+from mathtune.rows.samples import read_groups, read_problems
 from mathtune.stage import Columns, File, ModelName, Stage
 
 Block = list[Candidates]
@@ -132,7 +133,7 @@ class Score(EngineSettings, Stage[Columns]):
 
     def _as_they_arrive(self, path: Path, groups: list[Group]) -> None:
         """Ask for the scores that are not there yet, appending each problem's as they are known."""
-        have = arriving.counts(path)
+        have = unordered.counts(path)
         left = [(problem, own[have[problem.id] :]) for problem, own in groups]
         left = [(problem, own) for problem, own in left if own]
         if left:
@@ -141,7 +142,7 @@ class Score(EngineSettings, Stage[Columns]):
                 for place, scores in self._arriving(_candidates(left)):
                     jsonl.append(path, _rows([left[place]], [scores]))
                     progress.advance()
-        arriving.put_in_order(path, [problem.id for problem, _ in groups])
+        unordered.put_in_order(path, [problem.id for problem, _ in groups])
 
     def _arriving(self, candidates: Block) -> Iterator[Arrived]:
         """Scores from the engine here, or from those on the cluster."""

@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from mathtune import claims, jsonl
+from mathtune import claims
 from mathtune.claims import Kind
 from mathtune.errors import InputError
 from mathtune.intervals import RESAMPLES, intervals
 from mathtune.measurement import rounded
 from mathtune.progress import say
+from mathtune.rows import jsonl
 from mathtune.scaling import Fit, Floats, fit_over_problems
 from mathtune.stage import File, Stage
 from mathtune.stages.measure import read_outcomes

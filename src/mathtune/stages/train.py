@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from mathtune import jsonl, processes, trackers
+from mathtune import processes, trackers
 from mathtune.errors import InputError
 from mathtune.progress import say
+from mathtune.rows import jsonl
 from mathtune.stage import Columns, ModelName, Stage
 from mathtune.training.settings import Settings
 

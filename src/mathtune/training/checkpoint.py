@@ -25,8 +25,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mathtune import jsonl
 from mathtune.errors import InputError
+from mathtune.rows import jsonl
 
 WEIGHTS = "weights.safetensors"
 OPTIMIZER = "optimizer.safetensors"

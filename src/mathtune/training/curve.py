@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from mathtune import jsonl
-from mathtune.records import Row
+from mathtune.rows import jsonl
+from mathtune.rows.records import Row
 from mathtune.training.settings import Settings
 
 CURVE = "training.jsonl"

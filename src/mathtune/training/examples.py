@@ -22,10 +22,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mathtune import jsonl, prompts
+from mathtune import prompts
 from mathtune.errors import InputError
 from mathtune.prompts import Form
-from mathtune.records import Example, Labelled, Pair, Row
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example, Labelled, Pair, Row
 from mathtune.training.settings import Objective
 
 Ids = NDArray[np.int32]

@@ -18,8 +18,9 @@ import torch
 from accelerate.utils import reduce
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from mathtune import bill, jsonl, processes
+from mathtune import bill, processes
 from mathtune.progress import Progress, say
+from mathtune.rows import jsonl
 from mathtune.trackers import Tracker
 from mathtune.training import checkpoint
 from mathtune.training.curve import CURVE, Point, exhausted, kept

@@ -20,7 +20,7 @@ from typing import Literal
 from mathtune.data.arithmetic.checkable import CHECKABLE
 from mathtune.data.arithmetic.puzzle import Puzzle, write
 from mathtune.data.arithmetic.stories import STORIES
-from mathtune.records import Problem
+from mathtune.rows.records import Problem
 
 Split = Literal["train", "validation", "test", "pretrain"]
 Family = Callable[[random.Random, Sequence[str]], Puzzle | None]

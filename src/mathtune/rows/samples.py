@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from mathtune import jsonl
 from mathtune.errors import InputError
-from mathtune.records import Graded, Problem, Sample, Scored
+from mathtune.rows import jsonl
+from mathtune.rows.records import Graded, Problem, Sample, Scored
 
 Columns = tuple[Path, ...]
 """Files that are read side by side: samples first, then any of grades and scores."""

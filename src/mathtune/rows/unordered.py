@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from mathtune import jsonl
+from mathtune.rows import jsonl
 
 
 class _Key(msgspec.Struct):

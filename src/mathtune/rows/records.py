@@ -2,7 +2,7 @@
 
 A file holds rows of one kind, one JSON object a line. A sample's text is stored once, in the file
 that `sample` wrote: `grade` and `score` write narrow files beside it, with the same rows in the
-same order, which are read side by side (`mathtune.samples.read_samples`).
+same order, which are read side by side (`mathtune.rows.samples.read_samples`).
 
     samples.jsonl
     {"problem_id":"a1","index":0,"text":"... #### 24","finish_reason":"stop","tokens":31}

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mathtune import jsonl
+from mathtune.rows import jsonl
 
 
 def resume(path: Path, rows: Sequence[int]) -> int:

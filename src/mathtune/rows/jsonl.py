@@ -28,7 +28,7 @@ def read(path: Path, kind: type[T]) -> Iterator[T]:
         InputError: the file is missing or empty, or a line is not a row of `kind`.
 
     Example:
-        >>> from mathtune.records import Scored
+        >>> from mathtune.rows.records import Scored
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "scores.jsonl"
         >>> write(path, [Scored(problem_id="a", index=0, score=0.5)])
