@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from mathtune.beside import Beside
 from mathtune.errors import InputError, ProcessDiedError
 from mathtune.rows import jsonl
-from mathtune.run import Run, run_recipe
-from mathtune.stage import File, Stage
+from mathtune.run.background import Beside
+from mathtune.run.recipe_run import Run, run_recipe
+from mathtune.run.stage import File, Stage
 from mathtune.stages.train import Train
 
 

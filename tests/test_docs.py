@@ -13,11 +13,12 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from mathtune import cli, settings
+from mathtune import cli
 from mathtune.recipes import resolve
 from mathtune.reference import STAGES
-from mathtune.run import run_recipe
-from mathtune.stage import validated
+from mathtune.run import settings
+from mathtune.run.recipe_run import run_recipe
+from mathtune.run.stage import validated
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

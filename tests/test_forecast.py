@@ -10,7 +10,7 @@ from mathtune import embedded
 from mathtune.engines import models
 from mathtune.forecast import PROBLEM, SOLUTION, Forecast, document, problems, size_of, table
 from mathtune.recipes import resolve
-from mathtune.run import Run, run_recipe
+from mathtune.run.recipe_run import Run, run_recipe
 from mathtune.stages.bits import shape
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade

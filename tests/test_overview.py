@@ -14,7 +14,7 @@ from mathtune.errors import InputError
 from mathtune.overview import plan_table, problem_view, status_table
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample
-from mathtune.run import Run, locked, run_recipe
+from mathtune.run.recipe_run import Run, locked, run_recipe
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
 

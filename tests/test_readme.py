@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import mathtune
-from mathtune import settings
 from mathtune.recipes import resolve
-from mathtune.run import run_recipe
+from mathtune.run import settings
+from mathtune.run.recipe_run import run_recipe
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

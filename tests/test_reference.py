@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from mathtune import cli, settings
+from mathtune import cli
 from mathtune.errors import InputError
-from mathtune.provenance import TOLD, bug_report
 from mathtune.recipes import RECIPES
 from mathtune.reference import STAGES, markdown, schema
-from mathtune.version import __version__
+from mathtune.run import settings
+from mathtune.run.provenance import TOLD, bug_report
+from mathtune.run.version import __version__
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,9 +10,9 @@ import pytest
 from pydantic import BaseModel
 
 from mathtune.errors import InputError
-from mathtune.fingerprint import fingerprint
-from mathtune.run import Run, run_recipe
-from mathtune.stage import File, Free, Stage
+from mathtune.run.fingerprint import fingerprint
+from mathtune.run.recipe_run import Run, run_recipe
+from mathtune.run.stage import File, Free, Stage
 
 
 class Write(Stage[Path]):

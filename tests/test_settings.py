@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mathtune import settings
 from mathtune.errors import InputError
+from mathtune.run import settings
 
 
 @pytest.mark.parametrize(

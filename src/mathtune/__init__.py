@@ -16,7 +16,7 @@ from mathtune.answers import (
     grade_many,
     reward,
 )
-from mathtune.version import __version__
+from mathtune.run.version import __version__
 
 __all__ = [
     "Answer",

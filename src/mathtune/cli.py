@@ -11,14 +11,14 @@ from typing import Annotated, Any, NoReturn, cast
 import typer
 from rich.markup import escape
 
-from mathtune import settings, trackers
 from mathtune.errors import InputError, ProcessDiedError
-from mathtune.progress import console, output, say
 from mathtune.recipes import RECIPES, resolve, settings_of
-from mathtune.run import planned, work
+from mathtune.run import settings, trackers
+from mathtune.run.progress import console, output, say
+from mathtune.run.recipe_run import planned, work
+from mathtune.run.version import __version__
 from mathtune.stage_commands import Config, Extract, OnRay, ReportTo, interruptible, with_ray
 from mathtune.stage_commands import app as stages
-from mathtune.version import __version__
 
 app = typer.Typer(
     name="mathtune",
@@ -253,7 +253,7 @@ def report(
 @app.command()
 def env() -> None:
     """Print what to paste into a bug report: versions, devices, memory, threads; no secrets."""
-    from mathtune.provenance import bug_report
+    from mathtune.run.provenance import bug_report
 
     for key, value in bug_report().items():
         typer.echo(f"{key}: {value}")

@@ -15,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from mathtune.errors import InputError
-from mathtune.execution import STARTED, STEP
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import Joined, read_groups, read_problems
-from mathtune.run import LOCK, PLAN, Run
+from mathtune.run.recipe_run import LOCK, PLAN, Run
+from mathtune.run.step import STARTED, STEP
 from mathtune.stages.measure import read_outcomes
 
 CURVE = "training.jsonl"

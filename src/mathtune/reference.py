@@ -19,12 +19,13 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 from pydantic_core import to_jsonable_python
 
-from mathtune import settings, stages
+from mathtune import stages
 from mathtune.errors import InputError
 from mathtune.recipes import RECIPES
 from mathtune.recipes.parts import SHORT
-from mathtune.run import Run
-from mathtune.stage import Stage
+from mathtune.run import settings
+from mathtune.run.recipe_run import Run
+from mathtune.run.stage import Stage
 from mathtune.stages.prepare import Prepare
 
 

@@ -17,14 +17,14 @@ import typer
 from pydantic import BaseModel
 from rich.markup import escape
 
-from mathtune import settings
 from mathtune.engines.settings import Group
 from mathtune.errors import InputError
-from mathtune.execution import execute
-from mathtune.fingerprint import inputs
-from mathtune.progress import output, say
-from mathtune.run import missing
-from mathtune.stage import Stage, validated
+from mathtune.run import settings
+from mathtune.run.fingerprint import inputs
+from mathtune.run.progress import output, say
+from mathtune.run.recipe_run import missing
+from mathtune.run.stage import Stage, validated
+from mathtune.run.step import execute
 from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect
 from mathtune.stages.exemplars import Exemplars
@@ -271,10 +271,10 @@ def measure(
         return
     if out is not None or redo:
         raise InputError("--out and --redo go with problems=FILE; expected --json or --report.")
-    from mathtune import trackers
     from mathtune.elsewhere import Request, measure_file
     from mathtune.elsewhere.measuring import table
     from mathtune.report.tables import grid
+    from mathtune.run import trackers
 
     request = Request.parse(file, grader=grader, rule=extract, fields=fields, strict=strict)
     document = measure_file(

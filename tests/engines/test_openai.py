@@ -23,9 +23,9 @@ from mathtune.engines.openai import OpenAI, _without_start
 from mathtune.engines.protocol import Candidates, Sampling, Want
 from mathtune.engines.settings import Server
 from mathtune.errors import InputError
-from mathtune.execution import execute
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample, Scored
+from mathtune.run.step import execute
 from mathtune.stages.sample import Sample as SampleStage
 from mathtune.stages.score import Score
 

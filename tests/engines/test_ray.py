@@ -16,9 +16,9 @@ pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]  # Ray's ow
 from ray.cluster_utils import Cluster
 
 from mathtune.errors import InputError
-from mathtune.execution import execute
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample
+from mathtune.run.step import execute
 from mathtune.stages.grade import Grade
 from mathtune.stages.sample import Sample as SampleStage
 from mathtune.stages.score import Score

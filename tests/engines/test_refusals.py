@@ -20,9 +20,9 @@ from transformers import (
 
 from mathtune.engines.embedded import Embedded
 from mathtune.errors import InputError
-from mathtune.execution import execute
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
+from mathtune.run.step import execute
 from mathtune.stages.sample import Sample
 
 SHAPE: dict[str, Any] = {

@@ -29,9 +29,9 @@ from mathtune.engines.opening import open_engine
 from mathtune.engines.protocol import Candidates, Engine, Sampling, Want
 from mathtune.engines.settings import Server, Vllm
 from mathtune.errors import InputError
-from mathtune.execution import execute
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample, Scored
+from mathtune.run.step import execute
 from mathtune.stages.sample import Sample as SampleStage
 from mathtune.stages.score import Score
 

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mathtune import bill
-from mathtune.engines import workers
 from mathtune.errors import InputError, ProcessDiedError
 from mathtune.rows import blocks
+from mathtune.run import bill, workers
 
 
 def squaring() -> Callable[[int], int]:

@@ -10,7 +10,7 @@ from mathtune.errors import InputError
 from mathtune.recipes import resolve
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example
-from mathtune.run import Run, run_recipe
+from mathtune.run.recipe_run import Run, run_recipe
 
 
 def planned(folder: Path, *settings: str, data: str = "data=arithmetic") -> Run:

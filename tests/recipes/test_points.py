@@ -11,7 +11,7 @@ import pytest
 
 from mathtune.errors import InputError
 from mathtune.recipes import resolve
-from mathtune.run import Run, run_recipe
+from mathtune.run.recipe_run import Run, run_recipe
 from mathtune.stages.collect import Collect
 from mathtune.stages.study import Study
 from mathtune.stages.train import Train

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from mathtune import cli, fingerprint, report, trackers
+from mathtune import cli, report
 from mathtune.errors import InputError
 from mathtune.recipes import resolve
-from mathtune.run import run_recipe
+from mathtune.run import fingerprint, trackers
+from mathtune.run.recipe_run import run_recipe
+from mathtune.run.trackers import Place
 from mathtune.stages.train import Train
-from mathtune.trackers import Place
 
 TABLE: dict[str, Any] = {
     "title": "Models of $x | y",
@@ -121,7 +122,7 @@ def test_what_is_wrong_is_said_before_any_work(monkeypatch: pytest.MonkeyPatch) 
         trackers.parse("mlflow")
     with pytest.raises(InputError, match=r"report_to.0: found 'mlflow'; input should be 'tensor"):
         resolve("quickstart", config=None, assignments=["report_to=mlflow"])
-    monkeypatch.setattr("mathtune.trackers.find_spec", lambda _: None)
+    monkeypatch.setattr("mathtune.run.trackers.find_spec", lambda _: None)
     with pytest.raises(InputError, match="'wandb', which is not installed; expected `pip install"):
         trackers.parse("wandb")
 

@@ -13,7 +13,7 @@ from mathtune.cli import app
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Graded, Labelled, Pair, Problem, Row, Sample, Verdict
-from mathtune.stage import Columns
+from mathtune.run.stage import Columns
 from mathtune.stages.collect import Collect, Completion
 
 Texts = dict[str, list[tuple[str, str]]]

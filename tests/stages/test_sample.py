@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from mathtune.errors import InputError
-from mathtune.execution import execute
-from mathtune.fingerprint import fingerprint
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
 from mathtune.rows.records import Sample as Row
+from mathtune.run.fingerprint import fingerprint
+from mathtune.run.step import execute
 from mathtune.stages.sample import Sample
 
 PROBLEMS = [

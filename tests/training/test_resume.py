@@ -15,9 +15,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mathtune.bill import Meter
-from mathtune.execution import execute
 from mathtune.rows import jsonl
+from mathtune.run.bill import Meter
+from mathtune.run.step import execute
 from mathtune.stages.train import Train
 from mathtune.training.curve import Point
 from mathtune.training.settings import Lora

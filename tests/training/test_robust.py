@@ -31,7 +31,7 @@ def short_of_memory(stage: Train, folder: Path, room: int | None, said: Path) ->
     import sys
 
     import mathtune.training.fit  # noqa: F401 (what it loads is not what room is for)
-    from mathtune.progress import console
+    from mathtune.run.progress import console
 
     if room is not None:
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -15,11 +15,11 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file, save_file
 
 from mathtune import prompts
-from mathtune.bill import Meter
 from mathtune.engines import local
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example
+from mathtune.run.bill import Meter
 from mathtune.stages.train import Train
 from mathtune.training.curve import Point
 from mathtune.training.settings import Lora

@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 from mathtune.answers import gold_answer
 from mathtune.errors import InputError
-from mathtune.progress import say
 from mathtune.rows import jsonl
+from mathtune.run.progress import say
 
 
 @dataclass(frozen=True, slots=True)

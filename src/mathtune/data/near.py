@@ -12,8 +12,8 @@ from rapidfuzz.process import extract
 
 from mathtune.data.rows import normalized
 from mathtune.errors import InputError
-from mathtune.progress import say
 from mathtune.rows.records import Problem
+from mathtune.run.progress import say
 
 ALIKE = 0.9
 """Part of the characters that two problems with the same numbers share to be called near."""

@@ -20,8 +20,8 @@ from mathtune.answers.extract import ExtractRule
 from mathtune.data.foreign import Fields, ForeignSample, read_foreign
 from mathtune.data.local import refuse_pointer
 from mathtune.errors import InputError
-from mathtune.progress import say
 from mathtune.rows.records import Graded, Verdict
+from mathtune.run.progress import say
 
 SAMPLES_AT_ONCE = 4_096
 CHARACTERS_AT_ONCE = 16_000_000

@@ -15,7 +15,7 @@ from mathtune.measurement import CHOSEN, Settings, measure
 from mathtune.report.tables import Table
 from mathtune.rows.records import UNKNOWN, Problem, Sample
 from mathtune.rows.samples import Joined
-from mathtune.trackers import Name
+from mathtune.run.trackers import Name
 
 COUNTS = ("samples", "no_answer", "undecided", "verdict_differs_from_cluster")
 """The counts that a foreign file has: of what cut a text off it says nothing."""

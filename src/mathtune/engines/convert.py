@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mathtune.engines.models import load
 from mathtune.errors import InputError
-from mathtune.progress import say
+from mathtune.run.progress import say
 
 
 def convert(wheels: Path, target: Path) -> None:

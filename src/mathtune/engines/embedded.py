@@ -24,7 +24,7 @@ from mathtune.engines.fused import FusedForward, fits
 from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
 from mathtune.engines.stops import Stops
 from mathtune.errors import InputError
-from mathtune.progress import say
+from mathtune.run.progress import say
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -22,7 +22,7 @@ from mathtune.engines import allocator, attention, models, packing
 from mathtune.engines.embedded import forward_of, refuse_empty
 from mathtune.engines.protocol import share
 from mathtune.errors import InputError
-from mathtune.progress import say
+from mathtune.run.progress import say
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -19,7 +19,7 @@ import msgspec
 
 from mathtune.engines.settings import Server
 from mathtune.errors import InputError
-from mathtune.progress import say
+from mathtune.run.progress import say
 
 KEY = "OPENAI_API_KEY"
 LONGEST_PAUSE = 60.0

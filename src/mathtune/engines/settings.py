@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from mathtune.stage import File, Free
+from mathtune.run.stage import File, Free
 
 EngineName = Literal["transformers", "vllm", "openai"]
 

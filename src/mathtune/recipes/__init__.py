@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mathtune import settings, trackers
 from mathtune.errors import InputError, SettingError
 from mathtune.recipes.liu2023 import Liu2023, liu2023
 from mathtune.recipes.parts import SHORT, Settings
 from mathtune.recipes.quickstart import Quickstart, quickstart
 from mathtune.recipes.scaling import Scaling, scaling
 from mathtune.recipes.yuan2023 import Yuan2023, yuan2023
-from mathtune.run import Overrides, Run
-from mathtune.settings import merged
-from mathtune.stage import validated
+from mathtune.run import settings, trackers
+from mathtune.run.recipe_run import Overrides, Run
+from mathtune.run.settings import merged
+from mathtune.run.stage import validated
 
 __all__ = ["RECIPES", "Recipe", "Resolved", "resolve", "settings_of"]
 
@@ -38,7 +38,7 @@ RECIPES = {
 
 @dataclass(frozen=True)
 class Resolved:
-    """A recipe with its settings: what `mathtune.run.run_recipe` takes."""
+    """A recipe with its settings: what `mathtune.run.recipe_run.run_recipe` takes."""
 
     name: str
     compose: Callable[[Run], None]

@@ -26,7 +26,7 @@ from pydantic import model_validator
 
 from mathtune.recipes.parts import Count, FewShot, Settings, drawn, greedy, row
 from mathtune.rows.samples import Columns
-from mathtune.run import Run
+from mathtune.run.recipe_run import Run
 from mathtune.stages.collect import Collect
 from mathtune.stages.exemplars import Exemplars
 from mathtune.stages.halve import Halve

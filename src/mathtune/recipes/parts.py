@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mathtune import trackers
 from mathtune.prompts import Form
 from mathtune.rows.samples import Columns
-from mathtune.run import Run
+from mathtune.run import trackers
+from mathtune.run.recipe_run import Run
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
 from mathtune.stages.prepare import Prepare

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mathtune.claims import Kind
-from mathtune.execution import METRICS
 from mathtune.recipes.parts import Drawing, drawn, greedy
-from mathtune.run import Run
+from mathtune.run.recipe_run import Run
+from mathtune.run.step import METRICS
 from mathtune.stages.collect import Collect
 from mathtune.stages.measure import Measure
 from mathtune.stages.study import Point, Study

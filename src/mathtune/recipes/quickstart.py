@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import NonNegativeInt
 
 from mathtune.recipes.parts import Count, Settings, drawn, greedy, row
-from mathtune.run import Run
+from mathtune.run.recipe_run import Run
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure

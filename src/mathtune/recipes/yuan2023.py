@@ -20,7 +20,7 @@ from mathtune.claims import Kind
 from mathtune.recipes.parts import Count, Drawing, Settings, refuse_repeats
 from mathtune.recipes.points import Points, labels
 from mathtune.rows.samples import Columns
-from mathtune.run import Run
+from mathtune.run.recipe_run import Run
 from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade

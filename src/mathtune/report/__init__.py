@@ -20,8 +20,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mathtune import provenance
 from mathtune.rows import jsonl
+from mathtune.run import provenance
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mathtune.measurement import Outcome
     from mathtune.report.results import Groups, Results
     from mathtune.rows.records import Problem
-    from mathtune.trackers import Name
+    from mathtune.run.trackers import Name
 
 __all__ = [
     "build",
@@ -66,7 +66,7 @@ def tell(run_folder: Path, names: tuple[Name, ...]) -> None:
         InputError: the folder holds no run, or a tracker does not let us in.
     """
     from mathtune.report import results, told
-    from mathtune.trackers import Place
+    from mathtune.run.trackers import Place
 
     if names:
         told.tell(results.read_run(run_folder), names, Place.of(run_folder.absolute()))
@@ -127,7 +127,7 @@ def tell_of_samples(results: Results, names: tuple[Name, ...]) -> None:
         InputError: a tracker does not let us in.
     """
     from mathtune.report import told
-    from mathtune.trackers import Place
+    from mathtune.run.trackers import Place
 
     title = results.title
     told.tell(results, names, Place(title, None, Path("tensorboard") / title))

@@ -10,13 +10,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mathtune.errors import InputError
-from mathtune.fingerprint import differences
 from mathtune.measurement import Settings, compare
 from mathtune.report import figures, tables
 from mathtune.report.page import rendered
 from mathtune.report.results import Measured, Results, read_run
 from mathtune.report.seeds import over_seeds
 from mathtune.report.tables import NONE, Table, accuracy, difference, p_value
+from mathtune.run.fingerprint import differences
 
 SHOWN = 500
 """Changed problems of a row that the page lists; it says how many there are."""

@@ -16,7 +16,7 @@ from mathtune.report.steps import Document, Origin, Step, origin, read_step
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import Joined, read_groups, read_problems
-from mathtune.run import FORECAST, PLAN
+from mathtune.run.recipe_run import FORECAST, PLAN
 from mathtune.stages.measure import OUTCOMES, Measure
 
 Groups = Iterable[tuple[str, Sequence[Joined]]]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mathtune.execution import METRICS, STEP
 from mathtune.rows import jsonl
+from mathtune.run.step import METRICS, STEP
 
 Document = dict[str, Any]
 

@@ -7,7 +7,7 @@ from mathtune.report.gap import Closed, closed
 from mathtune.report.results import Results
 from mathtune.report.seeds import over_seeds
 from mathtune.report.tables import Table
-from mathtune.trackers import Name, Place, opened
+from mathtune.run.trackers import Name, Place, opened
 
 
 def tell(results: Results, names: tuple[Name, ...], place: Place) -> None:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import msgspec
 from pydantic import Field
 
-from mathtune import bill, prompts
+from mathtune import prompts
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
-from mathtune.stage import File, ModelName, Stage
+from mathtune.run import bill
+from mathtune.run.stage import File, ModelName, Stage
 
 if TYPE_CHECKING:
     from mathtune.engines.reading import Span

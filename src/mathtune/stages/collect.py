@@ -20,7 +20,7 @@ from mathtune.prefixes import right_beginnings, wrong_beginnings
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Labelled, Pair, Problem, Row, Verdict
 from mathtune.rows.samples import read_problems
-from mathtune.stage import Columns, File, Stage
+from mathtune.run.stage import Columns, File, Stage
 from mathtune.unions import Candidate, named, united
 
 WORTH_WORKERS = 20_000_000

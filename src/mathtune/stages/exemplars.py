@@ -16,7 +16,7 @@ from mathtune.answers import extract
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example
-from mathtune.stage import File, Stage
+from mathtune.run.stage import File, Stage
 
 
 class Exemplars(Stage[Path]):

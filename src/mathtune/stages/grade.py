@@ -14,11 +14,11 @@ import msgspec
 from mathtune.answers import cluster, compare_many, extract, grader_version
 from mathtune.engines.settings import Ray
 from mathtune.errors import InputError
-from mathtune.progress import Progress
 from mathtune.rows import jsonl
 from mathtune.rows.records import Graded, Verdict
 from mathtune.rows.samples import Joined, read_groups, read_problems
-from mathtune.stage import Columns, File, Free, Stage
+from mathtune.run.progress import Progress
+from mathtune.run.stage import Columns, File, Free, Stage
 
 PROBLEMS_AT_ONCE = 256
 """Read, compared in bulk and written together; bounds memory, changes no result."""

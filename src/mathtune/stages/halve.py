@@ -17,7 +17,7 @@ from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example
 from mathtune.rows.samples import read_problems
-from mathtune.stage import File, Stage
+from mathtune.run.stage import File, Stage
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from pydantic import Field, PositiveInt
 from mathtune.errors import InputError
 from mathtune.intervals import RESAMPLES
 from mathtune.measurement import CHOSEN, Outcome, Settings, measure
-from mathtune.progress import say
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Verdict
 from mathtune.rows.samples import Joined, read_groups, read_problems
-from mathtune.stage import Columns, File, Stage
+from mathtune.run.progress import say
+from mathtune.run.stage import Columns, File, Stage
 
 OUTCOMES = "outcomes.jsonl"
 

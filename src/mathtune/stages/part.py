@@ -10,7 +10,7 @@ from pydantic import Field
 
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example
-from mathtune.stage import File, Stage
+from mathtune.run.stage import File, Stage
 
 
 class Part(Stage[Path]):

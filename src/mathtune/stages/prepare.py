@@ -18,7 +18,7 @@ from mathtune.data.splits import SPLITS, Split, Splits, apart, draw_out, limited
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Problem
-from mathtune.stage import Input, Stage
+from mathtune.run.stage import Input, Stage
 
 NAMED = ("arithmetic", "gsm8k", "math", "prm800k")
 FILES = (".jsonl", ".jsonl.gz")

@@ -17,17 +17,18 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from pydantic import Field
 
-from mathtune import bill, prompts
-from mathtune.engines import Dtype, forking, opening
+from mathtune import prompts
+from mathtune.engines import Dtype, opening
 from mathtune.engines.protocol import Draft, Drafts, Sampling, Want
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
-from mathtune.progress import Progress, say
 from mathtune.rows import blocks, jsonl, unordered
 from mathtune.rows.records import Problem, Row
 from mathtune.rows.records import Sample as SampleRow
 from mathtune.rows.samples import read_problems
-from mathtune.stage import Columns, File, ModelName, Stage
+from mathtune.run import bill, fork_server
+from mathtune.run.progress import Progress, say
+from mathtune.run.stage import Columns, File, ModelName, Stage
 
 NEXT_PROBLEM = "\nProblem:"
 """Where a few-shot sample goes on to a problem of its own, and is cut."""
@@ -119,7 +120,7 @@ class Sample(EngineSettings, Stage[Columns]):
         """
         here = self.engine == "transformers" and self.ray is None
         if here and self.workers != 1 and self.device in ("auto", "cpu"):
-            forking.start()
+            fork_server.start()
         problems = list(read_problems(self.problems).values())
         texts = self._prompts(problems)
         (path,) = self.outputs(folder)
@@ -182,7 +183,8 @@ class Sample(EngineSettings, Stage[Columns]):
 
     def _in_blocks(self, path: Path, problems: list[Problem], texts: list[str]) -> None:
         """Sample the blocks that are not there yet, appending each as a whole."""
-        from mathtune.engines import models, workers
+        from mathtune.engines import models
+        from mathtune.run import workers
 
         sampling, device = self._sampling(), models.resolve_device(self.device)
         rows = BLOCK_ROWS[device.split(":")[0]]

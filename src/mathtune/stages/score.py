@@ -15,17 +15,18 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from mathtune import bill, prompts
+from mathtune import prompts
 from mathtune.engines import Dtype, opening
 from mathtune.engines.protocol import Candidates, ScorerName
 from mathtune.engines.protocol import Scores as Arrived
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
-from mathtune.progress import Progress, say
 from mathtune.rows import blocks, jsonl, unordered
 from mathtune.rows.records import Problem, Sample, Scored
 from mathtune.rows.samples import read_groups, read_problems
-from mathtune.stage import Columns, File, ModelName, Stage
+from mathtune.run import bill
+from mathtune.run.progress import Progress, say
+from mathtune.run.stage import Columns, File, ModelName, Stage
 
 Block = list[Candidates]
 """Problems with the texts of their samples."""
@@ -111,7 +112,8 @@ class Score(EngineSettings, Stage[Columns]):
 
     def _in_blocks(self, path: Path, groups: list[Group]) -> None:
         """Score the blocks that are not there yet, appending each as a whole."""
-        from mathtune.engines import models, workers
+        from mathtune.engines import models
+        from mathtune.run import workers
 
         parts = [groups[at : at + self.block_size] for at in range(0, len(groups), self.block_size)]
         parts = parts[blocks.resume(path, [sum(len(own) for _, own in part) for part in parts]) :]

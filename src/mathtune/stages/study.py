@@ -15,10 +15,10 @@ from mathtune.claims import Kind
 from mathtune.errors import InputError
 from mathtune.intervals import RESAMPLES, intervals
 from mathtune.measurement import rounded
-from mathtune.progress import say
 from mathtune.rows import jsonl
+from mathtune.run.progress import say
+from mathtune.run.stage import File, Stage
 from mathtune.scaling import Fit, Floats, fit_over_problems
-from mathtune.stage import File, Stage
 from mathtune.stages.measure import read_outcomes
 
 FIRST = ("Pass@1", "mean")

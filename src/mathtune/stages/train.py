@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from mathtune import processes, trackers
 from mathtune.errors import InputError
-from mathtune.progress import say
 from mathtune.rows import jsonl
-from mathtune.stage import Columns, ModelName, Stage
+from mathtune.run import ranks, trackers
+from mathtune.run.progress import say
+from mathtune.run.stage import Columns, ModelName, Stage
 from mathtune.training.settings import Settings
 
 MODEL, ADAPTER = "model", "adapter"
@@ -56,7 +56,7 @@ class Train(Settings, Stage[str]):
     def leaves_cores(self) -> bool:
         """On a CPU with fewer `threads` than cores; trackers want the run's own process."""
         free = self.threads is not None and self.threads < len(os.sched_getaffinity(0))
-        if not free or self.report_to or processes.count() > 1:
+        if not free or self.report_to or ranks.count() > 1:
             return False
         from mathtune.engines import models
 
@@ -92,7 +92,7 @@ class Train(Settings, Stage[str]):
         # Trained weights are kept in float32 whatever the arithmetic: an update of 1e-5 of a weight
         # is lost in bfloat16. Under adapters the model itself is frozen.
         dtype = self.dtype if self.lora is not None else "float32"
-        if processes.count() > 1 and models.resolve_device(self.device) == "cuda":
+        if ranks.count() > 1 and models.resolve_device(self.device) == "cuda":
             take_gpu()
         tokenizer: Any
         model, tokenizer = models.load(self.model, device=self.device, dtype=dtype)
@@ -124,7 +124,7 @@ class Train(Settings, Stage[str]):
             )
         say(f"  first example, target in brackets:\n{shown(items[0], tokenizer)}")
         model, gathered = fit.fit(model, items, validation, settings=self, plan=plan, folder=folder)
-        if not processes.first():
+        if not ranks.first():
             return {}
         _save(model, tokenizer, Path(self.outputs(folder)), gathered)
         fit.clear(folder)
@@ -154,7 +154,7 @@ def take_gpu() -> None:
     """Give each process of this machine a GPU of its own."""
     import torch
 
-    own, there = processes.local_rank(), torch.cuda.device_count()
+    own, there = ranks.local_rank(), torch.cuda.device_count()
     if own >= there:
         raise InputError(
             f"launched as {own + 1} processes or more on a machine with {there} GPUs; expected one "

@@ -21,10 +21,10 @@ from accelerate import PartialState
 from torch import nn
 from transformers import TrainingArguments
 
-from mathtune import processes, trackers
 from mathtune.engines import allocator
 from mathtune.errors import InputError
-from mathtune.progress import Progress, say
+from mathtune.run import ranks, trackers
+from mathtune.run.progress import Progress, say
 from mathtune.training import checkpoint, curve, fused, packed
 from mathtune.training.examples import Item
 from mathtune.training.settings import Lora, Plan, Settings
@@ -64,11 +64,11 @@ def planned(
         updates = min(updates, settings.updates)
     if equal_to is not None:
         updates = equal_to
-    share, rest = divmod(settings.batch_size, processes.count())
+    share, rest = divmod(settings.batch_size, ranks.count())
     if rest:
         raise InputError(
             f"batch_size: found {settings.batch_size}; expected a multiple of the "
-            f"{processes.count()} processes."
+            f"{ranks.count()} processes."
         )
     micro = settings.micro_batch_size
     if micro is None:
@@ -77,7 +77,7 @@ def planned(
         most = max(1, min(TOKENS_AT_ONCE[device] // tokens, LOGITS_AT_ONCE[device] // logits))
         micro = max(n for n in range(1, share + 1) if share % n == 0 and n <= most)
     if share % micro:
-        whose = "" if share == settings.batch_size else f" over {processes.count()} processes"
+        whose = "" if share == settings.batch_size else f" over {ranks.count()} processes"
         raise InputError(
             f"micro_batch_size: found {micro}; expected a divisor of batch_size "
             f"{settings.batch_size}{whose}."
@@ -118,14 +118,14 @@ def fit(
     done = 0 if latest is None else int(latest.name.rpartition("-")[2])
     if done:
         say(f"  continued after update {done}, its last checkpoint")
-    if processes.first():
+    if ranks.first():
         curve.cut(folder / curve.CURVE, done)
     together.wait_for_everyone()
     with (
         installed(base, reading),
         Progress("train", total=plan.updates - done, unit="updates") as progress,
         trackers.opened(
-            settings.report_to if processes.first() else (),
+            settings.report_to if ranks.first() else (),
             trackers.Place.of(folder),
             settings.model_dump(mode="json"),
         ) as told,
@@ -220,8 +220,7 @@ def arguments(
         output_dir=str(folder / CHECKPOINTS),
         per_device_train_batch_size=plan.micro_batch_size,
         per_device_eval_batch_size=plan.micro_batch_size,
-        gradient_accumulation_steps=settings.batch_size
-        // (plan.micro_batch_size * processes.count()),
+        gradient_accumulation_steps=settings.batch_size // (plan.micro_batch_size * ranks.count()),
         max_steps=plan.updates,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=schedules[settings.schedule],
@@ -244,7 +243,7 @@ def arguments(
         seed=settings.seed,
         use_cpu=model.device.type == "cpu",
         bf16=plan.bfloat16,
-        ddp_backend="gloo" if processes.count() > 1 and model.device.type == "cpu" else None,
+        ddp_backend="gloo" if ranks.count() > 1 and model.device.type == "cpu" else None,
         ddp_find_unused_parameters=False,
         ddp_broadcast_buffers=False,
     )

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from mathtune import trackers
 from mathtune.prompts import Form
+from mathtune.run import trackers
 
 Objective = Literal["mle", "cls-margin", "cls-xent", "ctr", "mul-margin", "mul-xent"]
 

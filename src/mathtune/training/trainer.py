@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader, Dataset
 
-from mathtune import bill, objectives
+from mathtune import objectives
 from mathtune.engines import allocator
 from mathtune.errors import InputError
-from mathtune.progress import say
+from mathtune.run import bill
+from mathtune.run.progress import say
 from mathtune.training import checkpoint, fused
 from mathtune.training.batches import Batch, MicroBatches, Order, collate
 from mathtune.training.examples import TEXTS, Item

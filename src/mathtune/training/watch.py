@@ -18,10 +18,10 @@ import torch
 from accelerate.utils import reduce
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from mathtune import bill, processes
-from mathtune.progress import Progress, say
 from mathtune.rows import jsonl
-from mathtune.trackers import Tracker
+from mathtune.run import bill, ranks
+from mathtune.run.progress import Progress, say
+from mathtune.run.trackers import Tracker
 from mathtune.training import checkpoint
 from mathtune.training.curve import CURVE, Point, exhausted, kept
 from mathtune.training.settings import Plan, Settings
@@ -119,7 +119,7 @@ class Watch(TrainerCallback):
             say(f"  no better validation in {self.settings.patience}: training ends here")
             control.should_training_stop = True
         choosing = self.settings.choose != "last"
-        if processes.first() and choosing and kept(self.points, self.settings) == point:
+        if ranks.first() and choosing and kept(self.points, self.settings) == point:
             partial = self.folder / f"{BEST}.partial"
             with checkpoint.writing(partial):
                 shutil.rmtree(partial, ignore_errors=True)
@@ -129,7 +129,7 @@ class Watch(TrainerCallback):
 
     def _write(self, point: Point) -> None:
         self.points.append(point)
-        if not processes.first():
+        if not ranks.first():
             return
         with (self.folder / CURVE).open("ab") as stream:
             stream.write(msgspec.json.encode(point) + b"\n")

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from mathtune import processes
+from mathtune.run import ranks
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 """Where work speaks of itself: standard error."""
@@ -30,7 +30,7 @@ def say(line: str) -> None:
 
     Of several processes launched together, only the first one speaks.
     """
-    if not processes.first():
+    if not ranks.first():
         return
     console.print(escape("".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in line)))
 
@@ -49,7 +49,7 @@ class Progress:
         self.done = 0
         self._start = self._last = time.monotonic()
         self._bar = None
-        if console.is_terminal and processes.first():
+        if console.is_terminal and ranks.first():
             columns = (
                 TextColumn("  {task.description}"),
                 BarColumn(),

@@ -15,9 +15,8 @@ from typing import Any, TypeVar, cast
 
 import torch
 
-from mathtune import bill
-from mathtune.engines import forking
 from mathtune.errors import ProcessDiedError
+from mathtune.run import bill, fork_server
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -71,7 +70,7 @@ def _run_workers(
     make: Make[Task, Result], tasks: Sequence[Task], workers: int, threads: int
 ) -> Iterator[Result]:
     global _server_billed
-    context = forking.context()
+    context = fork_server.context()
     processes, ends = [], []
     for _ in range(workers):
         mine, theirs = context.Pipe()
@@ -124,7 +123,7 @@ def _serve(
     """A worker's life: build, then answer tasks with (number, result, error, CPU seconds) until
     killed.
     """
-    forking.belong_to_parent()
+    fork_server.belong_to_parent()
     torch.set_num_threads(threads)
     spent, work = 0.0, None
     if bill_server:

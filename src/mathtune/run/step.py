@@ -22,12 +22,12 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any
 
-from mathtune import bill, processes, provenance
 from mathtune.errors import InputError, ProcessDiedError
-from mathtune.fingerprint import differences, fingerprint, growth
-from mathtune.progress import say
 from mathtune.rows import jsonl
-from mathtune.stage import Stage
+from mathtune.run import bill, provenance, ranks
+from mathtune.run.fingerprint import differences, fingerprint, growth
+from mathtune.run.progress import say
+from mathtune.run.stage import Stage
 
 STARTED, STEP, METRICS = "started.json", "step.json", "metrics.json"
 
@@ -38,9 +38,9 @@ def execute(stage: Stage, folder: Path, *, name: str, redo: bool = False) -> Non
     Raises:
         InputError: the folder holds a finished step with other settings or inputs.
     """
-    if processes.count() > 1:
+    if ranks.count() > 1:
         refuse_processes(stage)
-        if not processes.first():
+        if not ranks.first():
             if redo or not (folder / STEP).exists():
                 stage.run(folder)
             return
@@ -70,7 +70,7 @@ def refuse_processes(stage: Stage | None) -> None:
     if stage is None or not stage.in_processes:
         what = "a recipe" if stage is None else stage.kind()
         raise InputError(
-            f"launched as {processes.count()} processes: {what} runs in one; expected `mathtune "
+            f"launched as {ranks.count()} processes: {what} runs in one; expected `mathtune "
             "train`, the stage that torchrun and accelerate launch can spread."
         )
 
@@ -117,7 +117,7 @@ def _prepare_folder(stage: Stage, folder: Path, mark: dict[str, Any], *, name: s
 
 
 def _wants_isolation(stage: Stage) -> bool:
-    if not stage.on_device or processes.count() > 1:
+    if not stage.on_device or ranks.count() > 1:
         return False
     if find_spec("torch") is None:
         return False  # a server needs none; what does will say so

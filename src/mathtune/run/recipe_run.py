@@ -22,17 +22,17 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from mathtune import processes
-from mathtune.beside import Beside
 from mathtune.engines import places
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError, SettingError
-from mathtune.execution import STEP, execute, refuse_changes, refuse_processes
-from mathtune.fingerprint import growth, inputs, models, settings
-from mathtune.progress import say
 from mathtune.rows import jsonl
-from mathtune.stage import PLAN, Stage, fault
-from mathtune.version import __version__
+from mathtune.run import ranks
+from mathtune.run.background import Beside
+from mathtune.run.fingerprint import growth, inputs, models, settings
+from mathtune.run.progress import say
+from mathtune.run.stage import PLAN, Stage, fault
+from mathtune.run.step import STEP, execute, refuse_changes, refuse_processes
+from mathtune.run.version import __version__
 
 Handle = TypeVar("Handle")
 Overrides = Mapping[str, Mapping[str, Any]]
@@ -230,7 +230,7 @@ def planned(
     Raises:
         InputError: as `run_recipe`.
     """
-    if processes.count() > 1:
+    if ranks.count() > 1:
         refuse_processes(None)
     run = Run(folder, overrides=overrides)
     try:

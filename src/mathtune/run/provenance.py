@@ -11,7 +11,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from mathtune.version import __version__
+from mathtune.run.version import __version__
 
 PACKAGES = (
     *("torch", "transformers", "tokenizers", "peft", "accelerate", "datasets", "vllm", "ray"),

@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal, Protocol, get_args
 from pydantic import BeforeValidator
 
 from mathtune.errors import InputError
-from mathtune.stage import PLAN, Free
+from mathtune.run.stage import PLAN, Free
 
 Name = Literal["tensorboard", "wandb", "trackio"]
 

@@ -16,11 +16,11 @@ from threading import Thread, current_thread, main_thread
 from types import TracebackType
 from typing import Any
 
-from mathtune.engines import forking
 from mathtune.errors import ProcessDiedError
-from mathtune.execution import STEP, execute
-from mathtune.progress import console, say
-from mathtune.stage import Stage
+from mathtune.run import fork_server
+from mathtune.run.progress import console, say
+from mathtune.run.stage import Stage
+from mathtune.run.step import STEP, execute
 
 SECONDS_TO_SAVE = 60.0
 """How long a training may take to write its checkpoint after SIGTERM."""
@@ -56,7 +56,7 @@ class Beside:
 
     def _begin(self) -> None:
         """Start the process, in a thread: the fork server may still be importing for seconds."""
-        context = forking.context()
+        context = fork_server.context()
         self._end, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
 
@@ -120,7 +120,7 @@ def _leave(*_: object) -> None:
 
 def _serve(end: connection.Connection) -> None:
     """The process's life: execute steps, answer with (what was said, error), until killed."""
-    forking.belong_to_parent()
+    fork_server.belong_to_parent()
     while True:
         stage, folder, name, redo = end.recv()
         console.file = said = io.StringIO()

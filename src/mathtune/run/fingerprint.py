@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mathtune.stage import Free, Input, Model, Stage
+from mathtune.run.stage import Free, Input, Model, Stage
 
 UNREAD = {"started.json", "step.json", "metrics.json.partial", ".lock"}
 """Files of a step's folder that are not results: they hold times and hosts."""
