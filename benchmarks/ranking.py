@@ -13,9 +13,9 @@ import time
 
 import numpy as np
 
-from mathtune.measurement import Settings, drawn_curves
-from mathtune.metrics import Plan, curves
-from mathtune.ranking import Clusters
+from mathtune.metrics.curves import Plan, curves
+from mathtune.metrics.measure import Settings, drawn_curves
+from mathtune.metrics.strategies import Clusters
 
 
 def generated(number: int, n: int) -> Clusters:

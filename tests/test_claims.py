@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mathtune.claims import Claim, Kind, Point, Study
-from mathtune.scaling import Floats
+from mathtune.metrics.claims import Claim, Kind, Point, Study
+from mathtune.metrics.fits import Floats
 
 PROBLEMS = 400
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from mathtune.cli import app
 from mathtune.comparing import compared
 from mathtune.errors import InputError
-from mathtune.measurement import Outcome
+from mathtune.metrics.measure import Outcome
 from mathtune.rows import jsonl
 
 

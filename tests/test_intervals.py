@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mathtune.intervals import (
+from mathtune.metrics.intervals import (
     average_seeds,
     bootstrap,
     bootstrap_ratio,

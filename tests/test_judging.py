@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathtune.judging import (
+from mathtune.metrics.calibration import (
     auc,
     auc_error,
     ece,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mathtune.matching import Lengths, matched
-from mathtune.metrics import Plan, curves, votes_at
-from mathtune.ranking import Clusters
+from mathtune.metrics.curves import Plan, curves, votes_at
+from mathtune.metrics.equal_compute import Lengths, matched
+from mathtune.metrics.strategies import Clusters
 
 
 def problem(of: list[int], right: list[bool]) -> Clusters:

@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from mathtune import ranking
-from mathtune.metrics import (
+from mathtune.metrics import strategies
+from mathtune.metrics.curves import (
     OVER_K,
     Plan,
     best_scored_at,
@@ -18,7 +18,7 @@ from mathtune.metrics import (
     tie_rates,
     votes_at,
 )
-from mathtune.ranking import Clusters
+from mathtune.metrics.strategies import Clusters
 
 NAMES = ("Pass", "Maj1", "Maj2", "RR.All", "RR.Maj2", "W.RR", "W.RR.Maj2", "Maj1.Top2", "cost.Maj2")
 
@@ -76,16 +76,16 @@ def plain(c: Clusters, members: tuple[int, ...]) -> list[float]:
     """The nine values of one subset, from the picks of a problem with only these samples."""
     part = sub_problem(c, members)
 
-    def right(strategy: ranking.Strategy) -> float:
-        found = ranking.pick(part, strategy, k=2)
+    def right(strategy: strategies.Strategy) -> float:
+        found = strategies.pick(part, strategy, k=2)
         return 0.0 if found is None else float(part.right[found])
 
     votes = sorted(np.bincount(part.of[part.of >= 0], minlength=1), reverse=True)
-    top_two = ranking.standings(part, ranking.whole(part), top=2)
+    top_two = strategies.standings(part, strategies.whole(part), top=2)
     return [
         float(part.right.any()),
         right("Maj1"),
-        float(ranking.any_right(top_two)[0]),
+        float(strategies.any_right(top_two)[0]),
         right("RR.All"),
         right("RR.MajK"),
         right("W.RR"),
@@ -108,7 +108,7 @@ def test_curves_over_k_equal_the_picks() -> None:
     values = curves([c], Plan(6)).over_k[0]
     for name, strategy in (("RR.MajK", "RR.MajK"), ("W.RR.MajK", "W.RR.MajK"), ("Maj1.TopN",) * 2):
         for k in range(1, 7):
-            found = ranking.pick(c, strategy, k=k)  # type: ignore[arg-type]
+            found = strategies.pick(c, strategy, k=k)  # type: ignore[arg-type]
             assert values[OVER_K.index(name), k - 1] == c.right[-1 if found is None else found]
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathtune import ranking
-from mathtune.metrics import Plan, curves
-from mathtune.ranking import Clusters, clusters_of, pick, standings, top_scored, whole
+from mathtune.metrics import strategies
+from mathtune.metrics.curves import Plan, curves
+from mathtune.metrics.strategies import Clusters, clusters_of, pick, standings, top_scored, whole
 from mathtune.rows.records import Graded, Verdict
 
 SCORES = st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1e-12])
@@ -76,12 +76,12 @@ def test_a_subset_is_ranked_as_if_it_were_all(c: Clusters, k: int, data: st.Data
     every = standings(c, subsets)
     top = standings(c, subsets, top=k)
     found = {
-        "Maj1": ranking.maj1(c, subsets),
-        "RR.All": ranking.best_scored(every),
-        "RR.MajK": ranking.best_scored(top),
-        "W.RR": ranking.heaviest(every),
-        "W.RR.MajK": ranking.heaviest(top),
-        "Maj1.TopN": ranking.maj1(c, top_scored(c, subsets, k)),
+        "Maj1": strategies.maj1(c, subsets),
+        "RR.All": strategies.best_scored(every),
+        "RR.MajK": strategies.best_scored(top),
+        "W.RR": strategies.heaviest(every),
+        "W.RR.MajK": strategies.heaviest(top),
+        "Maj1.TopN": strategies.maj1(c, top_scored(c, subsets, k)),
     }
     for row, kept in enumerate(rows):
         members = [i for i, inside in enumerate(kept) if inside]
@@ -104,10 +104,10 @@ def check_invariants(c: Clusters) -> None:
     for strategy in ("RR.MajK", "W.RR.MajK"):
         first = pick(c, strategy, k=1)  # type: ignore[arg-type]
         assert right[-1 if first is None else first] == right[leader]
-    maj_k = [bool(ranking.any_right(standings(c, subset, top=k))[0]) for k in range(1, n + 1)]
+    maj_k = [bool(strategies.any_right(standings(c, subset, top=k))[0]) for k in range(1, n + 1)]
     assert maj_k[0] == right[leader]
-    assert maj_k[-1] == right.any() == ranking.any_right(every)[0]
-    costs = [float(ranking.cost(standings(c, subset, top=k), n)[0]) for k in range(1, n + 1)]
+    assert maj_k[-1] == right.any() == strategies.any_right(every)[0]
+    costs = [float(strategies.cost(standings(c, subset, top=k), n)[0]) for k in range(1, n + 1)]
     assert costs == sorted(costs)
     assert costs[-1] == np.mean(c.of >= 0)
 
@@ -202,12 +202,12 @@ HAND = Clusters(
         ("Maj1.TopN", 6, 1),
     ],
 )
-def test_picks_by_hand(strategy: ranking.Strategy, k: int, expected: int) -> None:
+def test_picks_by_hand(strategy: strategies.Strategy, k: int, expected: int) -> None:
     assert pick(HAND, strategy, k=k) == expected
 
 
 def test_cost_counts_a_sample_without_answer_in_n() -> None:
-    costs = [float(ranking.cost(standings(HAND, whole(HAND), top=k), 7)[0]) for k in (1, 2, 3)]
+    costs = [float(strategies.cost(standings(HAND, whole(HAND), top=k), 7)[0]) for k in (1, 2, 3)]
     assert costs == [3 / 7, 5 / 7, 6 / 7]
 
 
@@ -227,7 +227,7 @@ def test_nobody_answered() -> None:
     c = Clusters(np.array([-1, -1]), np.array([], dtype=bool), np.array([0.5, 0.6]))
     for strategy in ("Maj1", "RR.All", "RR.MajK", "W.RR", "W.RR.MajK", "Maj1.TopN"):
         assert pick(c, strategy) is None  # type: ignore[arg-type]
-    assert not ranking.any_right(standings(c, whole(c)))[0]
+    assert not strategies.any_right(standings(c, whole(c)))[0]
 
 
 def grade(index: int, answer: str | None, verdict: str, cluster: int | None) -> Graded:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mathtune.intervals import Interval
-from mathtune.scaling import (
+from mathtune.metrics.fits import (
     better_predictor,
     fit_over_points,
     fit_over_problems,
@@ -16,6 +15,7 @@ from mathtune.scaling import (
     sampling_flops,
     training_flops,
 )
+from mathtune.metrics.intervals import Interval
 
 
 def test_a_line_by_hand() -> None:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from mathtune.errors import InputError
-from mathtune.intervals import RESAMPLES, average_seeds, paired
-from mathtune.measurement import rounded
+from mathtune.metrics.intervals import RESAMPLES, average_seeds, paired
+from mathtune.metrics.measure import rounded
 from mathtune.stages.measure import OUTCOMES, read_outcomes
 
 Values = dict[str, dict[str, float]]

@@ -18,9 +18,9 @@ from rich.table import Table
 
 from mathtune import embedded
 from mathtune.data.splits import SPLITS
+from mathtune.metrics.fits import sampling_flops, training_flops
 from mathtune.report.cost import Size, read_size
 from mathtune.run.recipe_run import Run
-from mathtune.scaling import sampling_flops, training_flops
 from mathtune.stages.collect import Collect
 from mathtune.stages.halve import Halve
 from mathtune.stages.part import Part

@@ -17,11 +17,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mathtune import prompts, ranking
+from mathtune import prompts
 from mathtune.answers import cluster, extract
 from mathtune.answers.extract import ExtractRule
 from mathtune.errors import InputError
-from mathtune.ranking import Clusters, Strategy
+from mathtune.metrics import strategies
+from mathtune.metrics.strategies import Clusters, Strategy
 
 if TYPE_CHECKING:
     from mathtune.engines.embedded import Draft
@@ -205,7 +206,7 @@ def _picked(
         of[members] = number
     # Nothing is known to be right here; ranking only needs the verdicts for its oracles.
     clusters = Clusters(of, np.zeros(len(groups), dtype=bool), scores)
-    position = ranking.pick(clusters, strategy, k=solver.k)
+    position = strategies.pick(clusters, strategy, k=solver.k)
     order = sorted(groups, key=lambda members: (-len(members), members[0]))
     found = [_answered(members, drafts, texts, scores) for members in order]
     sure = None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mathtune.measurement import Outcome
+from mathtune.metrics.measure import Outcome
 from mathtune.report import browser
 from mathtune.report.results import Measured, read_run
 from mathtune.rows.records import Graded, Problem, Sample, Verdict

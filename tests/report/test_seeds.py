@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mathtune.measurement import Outcome
+from mathtune.metrics.measure import Outcome
 from mathtune.report import cost
 from mathtune.report.gap import closed, sentence
 from mathtune.report.results import Measured, Results, read_run

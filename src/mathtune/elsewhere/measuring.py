@@ -11,7 +11,7 @@ from mathtune import report
 from mathtune.data.foreign import SCORES
 from mathtune.elsewhere.judged import Judged, Request, judged, rows_of
 from mathtune.errors import InputError
-from mathtune.measurement import CHOSEN, Settings, measure
+from mathtune.metrics.measure import CHOSEN, Settings, measure
 from mathtune.report.tables import Table
 from mathtune.rows.records import UNKNOWN, Problem, Sample
 from mathtune.rows.samples import Joined

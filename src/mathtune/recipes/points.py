@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mathtune.claims import Kind
+from mathtune.metrics.claims import Kind
 from mathtune.recipes.parts import Drawing, drawn, greedy
 from mathtune.run.recipe_run import Run
 from mathtune.run.step import METRICS

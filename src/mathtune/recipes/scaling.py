@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, model_validator
 
-from mathtune.claims import Kind
+from mathtune.metrics.claims import Kind
 from mathtune.recipes.parts import Count, Drawing, Settings, refuse_repeats
 from mathtune.recipes.points import Points, labels
 from mathtune.rows.samples import Columns

@@ -26,7 +26,7 @@ from mathtune.run import provenance
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from mathtune.measurement import Outcome
+    from mathtune.metrics.measure import Outcome
     from mathtune.report.results import Groups, Results
     from mathtune.rows.records import Problem
     from mathtune.run.trackers import Name

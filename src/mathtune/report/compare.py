@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mathtune.errors import InputError
-from mathtune.measurement import Settings, compare
+from mathtune.metrics.measure import Settings, compare
 from mathtune.report import figures, tables
 from mathtune.report.page import rendered
 from mathtune.report.results import Measured, Results, read_run

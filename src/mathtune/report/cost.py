@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 
 from mathtune import embedded
+from mathtune.metrics.fits import reading_flops, sampling_flops, training_flops
 from mathtune.report.results import Document, Results
 from mathtune.report.steps import Step
 from mathtune.report.tables import NONE, Table
 from mathtune.rows import jsonl
-from mathtune.scaling import reading_flops, sampling_flops, training_flops
 
 COUNTED = ("wall_s", "cpu_s")
 DEVICE_H, FLOPS, TOKENS = "device_h", "flops", "tokens"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mathtune.intervals import Interval, bootstrap_ratio
+from mathtune.metrics.intervals import Interval, bootstrap_ratio
 from mathtune.report.results import Measured, Results
 
 CHOSEN = ("RR.MajK", "W.RR.MajK", "Maj1.TopN")

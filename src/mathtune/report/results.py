@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from mathtune.errors import InputError
-from mathtune.measurement import Outcome
+from mathtune.metrics.measure import Outcome
 from mathtune.report.steps import Document, Origin, Step, origin, read_step
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem

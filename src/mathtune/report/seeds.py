@@ -8,8 +8,8 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from mathtune.intervals import average_seeds, intervals, paired
-from mathtune.measurement import CHOSEN, Outcome, Settings, compare, rounded
+from mathtune.metrics.intervals import average_seeds, intervals, paired
+from mathtune.metrics.measure import CHOSEN, Outcome, Settings, compare, rounded
 from mathtune.report.results import Document, Measured, Results
 
 

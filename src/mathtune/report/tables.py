@@ -12,8 +12,8 @@ from rich import box
 from rich.table import Table as Grid
 from rich.text import Text
 
-from mathtune.intervals import Interval, intervals
-from mathtune.measurement import Outcome
+from mathtune.metrics.intervals import Interval, intervals
+from mathtune.metrics.measure import Outcome
 from mathtune.report.gap import Closed, strategy_label
 from mathtune.report.results import Measured, Results, Step
 

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from pydantic import Field, PositiveInt
 
 from mathtune.errors import InputError
-from mathtune.intervals import RESAMPLES
-from mathtune.measurement import CHOSEN, Outcome, Settings, measure
+from mathtune.metrics.intervals import RESAMPLES
+from mathtune.metrics.measure import CHOSEN, Outcome, Settings, measure
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Verdict
 from mathtune.rows.samples import Joined, read_groups, read_problems

@@ -10,15 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from mathtune import claims
-from mathtune.claims import Kind
 from mathtune.errors import InputError
-from mathtune.intervals import RESAMPLES, intervals
-from mathtune.measurement import rounded
+from mathtune.metrics import claims
+from mathtune.metrics.claims import Kind
+from mathtune.metrics.fits import Fit, Floats, fit_over_problems
+from mathtune.metrics.intervals import RESAMPLES, intervals
+from mathtune.metrics.measure import rounded
 from mathtune.rows import jsonl
 from mathtune.run.progress import say
 from mathtune.run.stage import File, Stage
-from mathtune.scaling import Fit, Floats, fit_over_problems
 from mathtune.stages.measure import read_outcomes
 
 FIRST = ("Pass@1", "mean")

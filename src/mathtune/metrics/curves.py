@@ -16,8 +16,8 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from mathtune import ranking
-from mathtune.ranking import Clusters
+from mathtune.metrics import strategies
+from mathtune.metrics.strategies import Clusters
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -162,16 +162,16 @@ class _Exact:
 def _sampled(clusters: Clusters, k: int, subsets: Bools) -> Floats:
     """float (7, R): of every subset, what has no formula; what looks at the top K clusters as the
     difference to all clusters."""
-    every = ranking.standings(clusters, subsets)
+    every = strategies.standings(clusters, subsets)
     top = every.first_clusters(k)
     right = clusters.right
     found = np.empty((7, len(subsets)))
     found[0] = right[every.leader]
-    found[1] = _minus(ranking.any_right(top), ranking.any_right(every))
-    found[2] = _minus(right[ranking.best_scored(top)], right[ranking.best_scored(every)])
-    found[3] = right[ranking.heaviest(every)]
-    found[4] = right[ranking.heaviest(top)]
-    found[5] = right[ranking.maj1(clusters, ranking.top_scored(clusters, subsets, k))]
+    found[1] = _minus(strategies.any_right(top), strategies.any_right(every))
+    found[2] = _minus(right[strategies.best_scored(top)], right[strategies.best_scored(every)])
+    found[3] = right[strategies.heaviest(every)]
+    found[4] = right[strategies.heaviest(top)]
+    found[5] = right[strategies.maj1(clusters, strategies.top_scored(clusters, subsets, k))]
     found[6] = top.votes.sum(axis=1) - every.votes.sum(axis=1)
     return found
 
@@ -198,18 +198,18 @@ def _minus(ours: Bools, theirs: Bools) -> NDArray[np.int8]:
 
 def _over_k(clusters: Clusters, n: int) -> Floats:
     """float (OVER_K, n): each curve at K = 1..n, of all samples."""
-    prefixes = ranking.standings(clusters, ranking.whole(clusters)).prefixes()
+    prefixes = strategies.standings(clusters, strategies.whole(clusters)).prefixes()
     # Row i holds the best-scored i + 1 samples: a lower triangle in the order of scores.
     best = np.zeros((n, n), dtype=bool)
     best[:, clusters.by_rank[:-1]] = np.tri(n, dtype=bool)
     right = clusters.right
     return np.stack(
         [
-            ranking.any_right(prefixes),
-            right[ranking.best_scored(prefixes)],
-            right[ranking.heaviest(prefixes)],
-            right[ranking.maj1(clusters, best)],
-            ranking.cost(prefixes, n),
+            strategies.any_right(prefixes),
+            right[strategies.best_scored(prefixes)],
+            right[strategies.heaviest(prefixes)],
+            right[strategies.maj1(clusters, best)],
+            strategies.cost(prefixes, n),
         ]
     ).astype(np.float64)
 
@@ -222,7 +222,7 @@ def votes_at(problems: Iterable[Clusters], plan: Plan, sizes: Sequence[int]) -> 
     ]
     return np.array(
         [
-            [clusters.right[ranking.maj1(clusters, part)].mean() for part in parts]
+            [clusters.right[strategies.maj1(clusters, part)].mean() for part in parts]
             for clusters in problems
         ]
     )
@@ -232,7 +232,7 @@ def tie_rates(problems: Sequence[Clusters]) -> dict[str, float]:
     """The fraction of problems whose most votes, and whose best score, several clusters share."""
     votes = scores = 0
     for clusters in problems:
-        standing = ranking.standings(clusters, ranking.whole(clusters))
+        standing = strategies.standings(clusters, strategies.whole(clusters))
         counts = standing.votes[0]
         votes += len(counts) > 1 and counts[0] == counts[1] > 0
         if clusters.scores is not None and len(clusters.correct):

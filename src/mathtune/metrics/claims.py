@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from mathtune.intervals import RESAMPLES, Interval, resampled_means
-from mathtune.scaling import Answer, Floats, holds, lines
+from mathtune.metrics.fits import Answer, Floats, holds, lines
+from mathtune.metrics.intervals import RESAMPLES, Interval, resampled_means
 
 Kind = Literal["base", "few-shot", "sft", "sft-long", "rft", "no-dedup", "union", "control"]
 Statistic = Callable[[Floats], Floats]

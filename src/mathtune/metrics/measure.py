@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mathtune import ranking
 from mathtune.errors import InputError
-from mathtune.gathering import Gathered, evaluator, gather
-from mathtune.intervals import RESAMPLES, intervals, paired
-from mathtune.matching import Lengths, matched
-from mathtune.metrics import OVER_K, Curves, Plan, curves, tie_rates
+from mathtune.metrics import strategies
+from mathtune.metrics.curves import OVER_K, Curves, Plan, curves, tie_rates
+from mathtune.metrics.equal_compute import Lengths, matched
+from mathtune.metrics.intervals import RESAMPLES, intervals, paired
+from mathtune.metrics.sample_columns import Gathered, evaluator, gather
 from mathtune.rows.records import Row
 from mathtune.rows.samples import Joined
 
@@ -232,7 +232,7 @@ def _outcomes(
     plan: Plan,
     within: Mapping[str, float],
 ) -> list[Outcome]:
-    strategies: dict[str, tuple[ranking.Strategy, int]] = {f"Maj1@{plan.n}": ("Maj1", 1)}
+    strategies: dict[str, tuple[strategies.Strategy, int]] = {f"Maj1@{plan.n}": ("Maj1", 1)}
     if chosen:
         strategies |= {
             "RR.All": ("RR.All", plan.k),
@@ -248,7 +248,7 @@ def _outcomes(
     for number, problem_id in enumerate(found.ids):
         picks: dict[str, int] = {}
         for name, (strategy, k) in strategies.items():
-            position = ranking.pick(found.clusters[number], strategy, k=k)
+            position = strategies.pick(found.clusters[number], strategy, k=k)
             if position is not None:
                 picks[name] = found.indices[number][position]
         mine = {name: round(float(column[number]), DECIMALS) for name, column in values.items()}

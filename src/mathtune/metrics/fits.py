@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mathtune.intervals import RESAMPLES, Interval, resampled_means
+from mathtune.metrics.intervals import RESAMPLES, Interval, resampled_means
 
 Floats = NDArray[np.float64]
 _NO_VARIANCE = 1e-18

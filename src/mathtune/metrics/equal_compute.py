@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mathtune import ranking
-from mathtune.intervals import intervals, paired
-from mathtune.metrics import Curves, votes_at
-from mathtune.ranking import Clusters
+from mathtune.metrics import strategies
+from mathtune.metrics.curves import Curves, votes_at
+from mathtune.metrics.intervals import intervals, paired
+from mathtune.metrics.strategies import Clusters
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ class Lengths:
         """
         read, count = 0.0, 0
         for problem, lengths in zip(clusters, sizes, strict=True):
-            standing = ranking.standings(problem, ranking.whole(problem), top=k)
+            standing = strategies.standings(problem, strategies.whole(problem), top=k)
             first = standing.first[0][standing.votes[0] > 0]
             inside = np.isin(problem.of, problem.of[first])
             read += float(np.asarray(lengths)[inside].sum())

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mathtune import judging, ranking
 from mathtune.errors import InputError
-from mathtune.intervals import Interval, bootstrap_ratio, resampled_problems
-from mathtune.ranking import Clusters
+from mathtune.metrics import calibration, strategies
+from mathtune.metrics.intervals import Interval, bootstrap_ratio, resampled_problems
+from mathtune.metrics.strategies import Clusters
 from mathtune.rows.records import Verdict
 from mathtune.rows.samples import Joined
 
@@ -74,7 +74,7 @@ def gather(groups: Iterable[tuple[str, Sequence[Joined]]]) -> Gathered:
                 f"problem {problem_id!r}: {len(scores)} of its {len(rows)} samples are scored; "
                 "expected all or none."
             )
-        clusters = ranking.clusters_of(grades, scores or None)
+        clusters = strategies.clusters_of(grades, scores or None)
         _check(problem_id, clusters, found)
         found.ids.append(problem_id)
         found.clusters.append(clusters)
@@ -139,7 +139,7 @@ def evaluator(
     lengths = np.concatenate(found.lengths)[answered].astype(np.float64)
     forms = [form for part in found.formats for form in part]
     forms = [form for form, kept in zip(forms, answered, strict=True) if kept]
-    within = judging.within_auc(scores, right, problem)
+    within = calibration.within_auc(scores, right, problem)
     document: dict[str, Any] = {
         "samples": int(answered.sum()),
         "without_answer": int((~answered).sum()),
@@ -149,32 +149,32 @@ def evaluator(
     }
     for name, shortcut in (
         ("shorter_alone", -lengths),
-        ("formatting_alone", judging.habit_scores(forms, right, problem)),
+        ("formatting_alone", calibration.habit_scores(forms, right, problem)),
     ):
-        inside = judging.within_auc(shortcut, right, problem)
+        inside = calibration.within_auc(shortcut, right, problem)
         document[name] = {
             "auc": _overall(shortcut, right, problem),
             "within_auc": _mean_interval(inside, len(found.ids), resamples, seed),
         }
     if len(scores) and scores.min() >= 0.0 and scores.max() <= 1.0:
         drawn = resampled_problems(len(np.unique(problem)), resamples, seed)
-        errors = judging.ece_resampled(scores, right, problem, drawn)
+        errors = calibration.ece_resampled(scores, right, problem, drawn)
         low, high = (float(bound) for bound in np.percentile(errors, [2.5, 97.5]))
-        document["ece"] = asdict(Interval(judging.ece(scores, right), low, high))
-        document["reliability"] = judging.reliability(scores, right)
+        document["ece"] = asdict(Interval(calibration.ece(scores, right), low, high))
+        document["reliability"] = calibration.reliability(scores, right)
     if document["auc"] is not None:
-        document["roc"] = judging.roc(scores, right)
+        document["roc"] = calibration.roc(scores, right)
     return document, {found.ids[number]: value for number, value in within.items()}
 
 
 def _overall(
-    scores: judging.Floats, right: judging.Bools, problem: judging.Ints
+    scores: calibration.Floats, right: calibration.Bools, problem: calibration.Ints
 ) -> dict[str, float] | None:
     """The AUC over all samples, its interval by the error for clustered data."""
-    value = judging.auc(scores, right)
+    value = calibration.auc(scores, right)
     if value is None:
         return None
-    error = NORMAL * (judging.auc_error(scores, right, problem) or 0.0)
+    error = NORMAL * (calibration.auc_error(scores, right, problem) or 0.0)
     return asdict(Interval(value, max(0.0, value - error), min(1.0, value + error)))
 
 
