@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathtune.equations import annotated, equations
+from mathtune.paths.equations import annotated, equations
 
 
 def texts(solution: str) -> list[str]:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathtune.equations import value
-from mathtune.expressions import NoExpressionError, evaluate
-from mathtune.tokens import Token
+from mathtune.paths.arithmetic import NoExpressionError, evaluate
+from mathtune.paths.equations import value
+from mathtune.paths.tokens import Token
 
 
 @st.composite

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
-from mathtune.paths import Rule, farthest, path_of, select, selection, selections
+from mathtune.paths.select import Rule, farthest, path_of, select, selection, selections
 
 TEXTS = st.sampled_from(
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mathtune.prefixes import beginnings, right_beginnings, wrong_beginnings
+from mathtune.paths.prefixes import beginnings, right_beginnings, wrong_beginnings
 
 HOLDS = "Tom has <<3*4=12>>12\nLeft <<12-5=7>>7\n#### 7"
 FALSE = "Tom has <<3*4=12>>12\nLeft <<12-5=6>>6\nSo <<6+1=7>>7\n#### 7"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathtune.pythonic import python_value
+from mathtune.paths.published import python_value
 
 NUMBERS = ["1", "2", "03", "0", ".5", "1e2", "1_0", "2j", "True", "x", "٣", " ", "\n", "#"]
 SIGNS = ["+", "-", "*", "/", "//", "%", "^", "&", "|", "~", "(", ")", "<", ">="]

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from mathtune.equations import equations
+from mathtune.paths.equations import equations
 from mathtune.report.results import Measured
 from mathtune.rows.records import UNKNOWN, Problem, Verdict
 from mathtune.rows.samples import Joined

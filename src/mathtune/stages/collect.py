@@ -15,13 +15,13 @@ from pydantic import BeforeValidator, Field, model_validator
 from mathtune import prompts
 from mathtune.data.near import refuse_shared, report_near
 from mathtune.errors import InputError
-from mathtune.paths import Rule, Selection, path_of, selections
-from mathtune.prefixes import right_beginnings, wrong_beginnings
+from mathtune.paths.prefixes import right_beginnings, wrong_beginnings
+from mathtune.paths.select import Rule, Selection, path_of, selections
+from mathtune.paths.union import Candidate, named, united
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Labelled, Pair, Problem, Row, Verdict
 from mathtune.rows.samples import read_problems
 from mathtune.run.stage import Columns, File, Stage
-from mathtune.unions import Candidate, named, united
 
 WORTH_WORKERS = 20_000_000
 """Bytes of samples from which on starting a process for every core pays."""
@@ -68,9 +68,9 @@ class Collect(Stage[Path]):
     """frequent: hard negatives, the wrong solutions of the most frequent wrong answers first."""
     steps: bool = False
     """Pairs and labels also of beginnings, after every step: right ones of the right solutions
-    drawn and as many wrong ones of the wrong solutions, as far as `mathtune.prefixes` can tell."""
+    drawn and as many wrong ones of the wrong solutions, as far as `mathtune.paths.prefixes` can tell."""
     rule: Rule = "default"
-    """Which solution stands for a path: see `mathtune.paths.select`."""
+    """Which solution stands for a path: see `mathtune.paths.select.select`."""
     dedup: bool = True
     """paths: one solution a path. False: every correct solution whose equations hold."""
     gold: bool = True

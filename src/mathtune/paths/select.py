@@ -20,8 +20,8 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
-from mathtune.equations import TOLERANCE, annotated, equations
-from mathtune.pythonic import python_value
+from mathtune.paths.equations import TOLERANCE, annotated, equations
+from mathtune.paths.published import python_value
 
 Rule = Literal["default", "published"]
 Known = TypeVar("Known")

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
-from mathtune.expressions import HUNDREDTHS
-from mathtune.tokens import ENGLISH, ROUNDED, Token
+from mathtune.paths.arithmetic import HUNDREDTHS
+from mathtune.paths.tokens import ENGLISH, ROUNDED, Token
 
 
 class Run(NamedTuple):

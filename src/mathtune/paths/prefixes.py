@@ -13,7 +13,7 @@ A step is a line. People's ratings of steps say more: `data.prm800k`.
 
 from __future__ import annotations
 
-from mathtune.equations import equations
+from mathtune.paths.equations import equations
 
 
 def beginnings(solution: str) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from mathtune.tokens import Token
+from mathtune.paths.tokens import Token
 
 DEEPEST = 40
 """Brackets and exponents nested deeper than this are no expression."""

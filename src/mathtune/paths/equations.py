@@ -17,9 +17,9 @@ from itertools import pairwise
 from math import isnan
 from typing import NamedTuple
 
-from mathtune.expressions import HUNDREDTHS, NoExpressionError, evaluate
-from mathtune.sides import Side, runs_of, sides_of
-from mathtune.tokens import Token, tokenized
+from mathtune.paths.arithmetic import HUNDREDTHS, NoExpressionError, evaluate
+from mathtune.paths.sides import Side, runs_of, sides_of
+from mathtune.paths.tokens import Token, tokenized
 
 TOLERANCE = 1e-3
 """How far apart two sides may be (Yuan et al. 2023, their code)."""
