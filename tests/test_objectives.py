@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathtune import objectives
+from mathtune.training import objectives
 
 LOGS = st.floats(-50, 0, allow_nan=False, width=32)
 

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from mathtune import objectives, prompts
+from mathtune import prompts
 from mathtune.engines import attention, models
 from mathtune.engines.embedded import Embedded, forward_of
 from mathtune.engines.protocol import Draft, Sampling
 from mathtune.engines.scoring import Scorer
 from mathtune.rows.records import Pair
-from mathtune.training import packed
+from mathtune.training import objectives, segment_attention
 from mathtune.training.batches import Batch, collate
 from mathtune.training.examples import Encoder
 
@@ -221,7 +221,7 @@ def test_losses_and_gradients_are_those_of_the_cpu(loaded: tuple[Any, Any]) -> N
     ]
     items = Encoder(tokenizer, "plain", 512).items(rows, "cls-margin")
     batch = collate(items, texts=4, packed=True, idle=items[0])
-    model.set_attn_implementation(packed.NAME)
+    model.set_attn_implementation(segment_attention.NAME)
 
     def learn(batch: Batch) -> tuple[Tensor, list[Tensor]]:
         given: dict[str, Any] = {

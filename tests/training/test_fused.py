@@ -12,11 +12,10 @@ torch = pytest.importorskip("torch")
 import numpy as np
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, set_seed
 
-from mathtune import objectives
-from mathtune.training import fused, packed
+from mathtune.training import llama_layers, objectives, segment_attention
 from mathtune.training.batches import collate
 from mathtune.training.examples import Item, Reading
-from mathtune.training.packed import Segment
+from mathtune.training.segment_attention import Segment
 
 SIZES = {
     "vocab_size": 50,
@@ -76,19 +75,19 @@ def together(model: Any, way: str) -> Any:
     items = [Item(str(n), (r,), True, 5) for n, r in enumerate(readings())]
     batch = collate(items, texts=1, packed=True, idle=items[0])
     assert batch["segments"] is not None
-    model.set_attn_implementation(packed.NAME)
+    model.set_attn_implementation(segment_attention.NAME)
     given = {name: batch[name] for name in ("input_ids", "position_ids", "segments")}
     if way == "one call":  # as accelerators attend
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(packed, "one_by_one", packed.side_by_side)
+            patch.setattr(segment_attention, "one_by_one", segment_attention.side_by_side)
             logits = model(**given, use_cache=False).logits[0]
         log_p = objectives.token_log_p(logits[batch["positions"]], batch["tokens"])
     elif way == "fused":
-        fused.install(model)
+        llama_layers.install(model)
         head = model.get_output_embeddings()
-        with fused.reading(head, batch["positions"], batch["tokens"]):
+        with llama_layers.reading(head, batch["positions"], batch["tokens"]):
             log_p = model(**given, use_cache=False).logits
-        fused.remove(model)
+        llama_layers.remove(model)
     else:
         logits = model(**given, use_cache=False).logits[0]
         log_p = objectives.token_log_p(logits[batch["positions"]], batch["tokens"])
@@ -159,14 +158,14 @@ def test_a_neighbour_changes_nothing(model: Any, way: str, monkeypatch: Any) -> 
 
 @pytest.mark.parametrize("kept", [0, 2**26])
 def test_logits_in_chunks_are_the_same_log_p(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused, "LOGITS_AT_ONCE", 3 * 11)  # three rows of eleven words
-    monkeypatch.setattr(fused, "LOGITS_KEPT", kept)
+    monkeypatch.setattr(llama_layers, "LOGITS_AT_ONCE", 3 * 11)  # three rows of eleven words
+    monkeypatch.setattr(llama_layers, "LOGITS_KEPT", kept)
     torch.manual_seed(0)
     hidden = torch.randn(8, 5, dtype=torch.float64, requires_grad=True)
     head = torch.randn(11, 5, dtype=torch.float64, requires_grad=True)
     tokens = torch.tensor([0, 10, 3, 3, 7, 1, 2, 9])
     plain = (hidden @ head.T).log_softmax(-1).gather(1, tokens[:, None])[:, 0]
-    ours = fused.token_log_p(hidden, head, tokens)
+    ours = llama_layers.token_log_p(hidden, head, tokens)
     torch.testing.assert_close(ours, plain)
     weights = torch.linspace(-1, 1, 8, dtype=torch.float64)
     for theirs, mine in zip(
@@ -179,6 +178,8 @@ def test_logits_in_chunks_are_the_same_log_p(kept: int, monkeypatch: pytest.Monk
 
 def test_other_models_are_left_alone() -> None:
     made = LlamaForCausalLM(LlamaConfig(**SIZES, hidden_act="gelu"))
-    assert packed.fits(made)
-    assert not fused.fits(made)
-    assert not packed.fits(Qwen2ForCausalLM(Qwen2Config(**SIZES, use_sliding_window=True)))
+    assert segment_attention.fits(made)
+    assert not llama_layers.fits(made)
+    assert not segment_attention.fits(
+        Qwen2ForCausalLM(Qwen2Config(**SIZES, use_sliding_window=True))
+    )

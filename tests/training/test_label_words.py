@@ -16,9 +16,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from mathtune import prompts
 from mathtune.engines.scoring import Scorer
-from mathtune.objectives import log_score, text_log_p, token_log_p
 from mathtune.rows.records import Labelled
 from mathtune.training.examples import Encoder
+from mathtune.training.objectives import log_score, text_log_p, token_log_p
 
 TEXT = [
     "Here is a math problem: Tom has 5 apples and buys 7 more.",

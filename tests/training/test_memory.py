@@ -14,8 +14,7 @@ torch = pytest.importorskip("torch")
 import numpy as np
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from mathtune import objectives
-from mathtune.training import fused, packed
+from mathtune.training import llama_layers, objectives, segment_attention
 from mathtune.training.batches import collate
 from mathtune.training.examples import Item, Reading
 from mathtune.training.memory import Shape, planned
@@ -36,7 +35,7 @@ def model(shape: Shape = SHAPE) -> Any:
         tie_word_embeddings=True,
     )
     made = LlamaForCausalLM(config).train()
-    made.set_attn_implementation(packed.NAME)
+    made.set_attn_implementation(segment_attention.NAME)
     return made
 
 
@@ -55,7 +54,7 @@ def loss(made: Any, given: Any, way: str) -> Any:
     inputs = {name: given[name] for name in ("input_ids", "position_ids", "segments")}
     head = made.get_output_embeddings()
     if way == "fused":
-        with fused.reading(head, given["positions"], given["tokens"]):
+        with llama_layers.reading(head, given["positions"], given["tokens"]):
             return made(**inputs, use_cache=False).logits.sum()
     hidden = made.model(**inputs, use_cache=False).last_hidden_state[0, given["positions"]]
     return objectives.token_log_p(head(hidden), given["tokens"]).sum()
@@ -87,7 +86,7 @@ def test_weights_by_hand() -> None:
 def test_what_is_kept_for_the_backward_pass_is_planned(way: str) -> None:
     made, given = model(), batch()
     if way == "fused":
-        fused.install(made)
+        llama_layers.install(made)
     plan = planned(SHAPE, tokens=TOKENS, targets=TARGETS, fused=way == "fused")
     scale = 1 if way == "fused" else 2  # the plan is for bfloat16, these are float32
     logits = 4 * TARGETS * SHAPE.vocabulary
@@ -111,7 +110,7 @@ def grown(answer: Any) -> None:
     before = read("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
     made = model(LARGER)
-    fused.install(made)
+    llama_layers.install(made)
     optimizer = torch.optim.AdamW(made.parameters(), fused=True)
     for _ in range(2):  # the second one has the optimizer's state beside it
         (-loss(made, given, "fused")).backward()

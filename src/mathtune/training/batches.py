@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import Sampler
 
 from mathtune.training.examples import Item, Reading
-from mathtune.training.packed import Segment
+from mathtune.training.segment_attention import Segment
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int

@@ -25,7 +25,7 @@ from mathtune.engines import allocator
 from mathtune.errors import InputError
 from mathtune.run import ranks, trackers
 from mathtune.run.progress import Progress, say
-from mathtune.training import checkpoint, curve, fused, packed
+from mathtune.training import checkpoint, curve, llama_layers, segment_attention
 from mathtune.training.examples import Item
 from mathtune.training.settings import Lora, Plan, Settings
 from mathtune.training.trainer import Reading, Trainer
@@ -169,10 +169,10 @@ def fit(
 
 def way_of_reading(model: Any, settings: Settings, plan: Plan) -> Reading:
     """The fastest way of reading that serves this model and these settings."""
-    if not packed.fits(model):
+    if not segment_attention.fits(model):
         return "padded"
     whole = settings.lora is None and not plan.bfloat16
-    return "fused" if whole and fused.fits(model) else "packed"
+    return "fused" if whole and llama_layers.fits(model) else "packed"
 
 
 @contextmanager
@@ -180,15 +180,15 @@ def installed(model: Any, reading: Reading) -> Iterator[None]:
     """Prepare the model for this way of reading, and leave it as it was."""
     before = model.config._attn_implementation
     if reading != "padded":
-        model.set_attn_implementation(packed.NAME)
+        model.set_attn_implementation(segment_attention.NAME)
     if reading == "fused":
-        fused.install(model)
+        llama_layers.install(model)
     try:
         with allocator.keeping(model.device):
             yield
     finally:
         if reading == "fused":
-            fused.remove(model)
+            llama_layers.remove(model)
         model.set_attn_implementation(before)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from mathtune import objectives
+from mathtune.training import objectives
 from mathtune.training.settings import Objective, Settings
 
 if TYPE_CHECKING:

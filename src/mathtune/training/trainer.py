@@ -17,12 +17,11 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader, Dataset
 
-from mathtune import objectives
 from mathtune.engines import allocator
 from mathtune.errors import InputError
 from mathtune.run import bill
 from mathtune.run.progress import say
-from mathtune.training import checkpoint, fused
+from mathtune.training import checkpoint, llama_layers, objectives
 from mathtune.training.batches import Batch, MicroBatches, Order, collate
 from mathtune.training.examples import TEXTS, Item
 from mathtune.training.losses import ACCURACIES, LOSSES, Read
@@ -175,7 +174,7 @@ class Trainer(transformers.Trainer):
         if batch["segments"] is not None:
             given["segments"] = batch["segments"]
         if self.reading == "fused":
-            with fused.reading(head, batch["positions"], batch["tokens"]):
+            with llama_layers.reading(head, batch["positions"], batch["tokens"]):
                 return model(**given, use_cache=False).logits
         with _reading_at(batch["positions"], head):
             logits = model(**given, use_cache=False).logits

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import silu
 
-from mathtune.training import packed
-from mathtune.training.packed import Segment
+from mathtune.training import segment_attention
+from mathtune.training.segment_attention import Segment
 
 SHAPES = ("llama", "mistral", "qwen2")
 """Model types with this structure: RMS norms, rotary queries and keys, a gated feed-forward."""
@@ -39,7 +39,11 @@ LOGITS_KEPT = 2**26
 def fits(model: Any) -> bool:
     """Whether `install` can serve this model: its shape, on a CPU, in float32, without adapters."""
     config = model.config
-    if config.model_type not in SHAPES or not packed.fits(model) or model.device.type != "cpu":
+    if (
+        config.model_type not in SHAPES
+        or not segment_attention.fits(model)
+        or model.device.type != "cpu"
+    ):
         return False
     layer = model.model.layers[0]
     linear = [layer.self_attn.o_proj, layer.mlp.gate_proj, layer.mlp.up_proj, layer.mlp.down_proj]
@@ -81,7 +85,7 @@ def _layer(
         *(projection.bias for projection in projections),
     )
     query, key, value = (part.unflatten(1, (-1, d))[None] for part in parts)
-    attended = packed.attend(query, key, value, segments, attention.scaling)
+    attended = segment_attention.attend(query, key, value, segments, attention.scaling)
     out = _After.apply(
         hidden[0],
         attended[0].flatten(1),
