@@ -55,11 +55,11 @@ import torch
 import training
 import turns
 
-from mathtune import prompts
-from mathtune.engines import models
-from mathtune.engines.embedded import Embedded, Sampling
+from mathtune.engines import prompts
 from mathtune.engines.protocol import Draft
-from mathtune.engines.scoring import Scorer
+from mathtune.engines.transformers import models
+from mathtune.engines.transformers.decode import Embedded, Sampling
+from mathtune.engines.transformers.scoring import Scorer
 from mathtune.rows.records import Problem
 
 SMOLLM2 = "models/smollm2"

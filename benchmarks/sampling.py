@@ -21,9 +21,9 @@ import torch
 import turns
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from mathtune import prompts
-from mathtune.engines import models
-from mathtune.engines.embedded import Embedded, Sampling
+from mathtune.engines import prompts
+from mathtune.engines.transformers import models
+from mathtune.engines.transformers.decode import Embedded, Sampling
 
 SIZES = {"embedded": (32, 4, 160), "models/smollm2": (6, 1, 128)}
 """Problems of ours, of these for generate, and most tokens: a few CPU-minutes for each model. Of

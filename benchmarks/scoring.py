@@ -22,10 +22,10 @@ import torch
 import turns
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from mathtune import prompts
-from mathtune.engines import models
-from mathtune.engines.embedded import Embedded, Sampling
-from mathtune.engines.scoring import Scorer
+from mathtune.engines import prompts
+from mathtune.engines.transformers import models
+from mathtune.engines.transformers.decode import Embedded, Sampling
+from mathtune.engines.transformers.scoring import Scorer
 
 PROBLEMS = {"embedded": 16, "models/smollm2": 1}
 """A few CPU-minutes for each model."""

@@ -46,7 +46,8 @@ from torch.utils.data import SequentialSampler
 from transformers import AutoTokenizer, TrainerCallback
 
 from mathtune.data import arithmetic
-from mathtune.engines import models, places
+from mathtune.engines import model_names
+from mathtune.engines.transformers import models
 from mathtune.rows.records import Example, Pair, Problem
 from mathtune.training import fit
 from mathtune.training.batches import collate
@@ -334,7 +335,7 @@ def peer(trainer: Any, config: Any, args: Any, texts: Any, pace: Pace, more: Any
 
     kind = AutoModelForSequenceClassification if "chosen" in texts else AutoModelForCausalLM
     options = {"num_labels": 1} if "chosen" in texts else {}
-    source, _ = places.source(args.model)
+    source, _ = model_names.source(args.model)
     model = kind.from_pretrained(source, dtype=torch.float32, **options)
     tokenizer = AutoTokenizer.from_pretrained(source)
     with tempfile.TemporaryDirectory() as folder:

@@ -85,7 +85,7 @@ def test_an_evaluator_learns_each_gold_solution_above_the_next_problem_s(load) -
 
 
 def test_operations_are_two_for_each_weight_of_a_product(load) -> None:  # type: ignore[no-untyped-def]
-    from mathtune.engines import models
+    from mathtune.engines.transformers import models
 
     model, _ = models.load("embedded", device="cpu")
     turns = load("turns")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mathtune import embedded
-from mathtune.engines import models
+from mathtune.engines.transformers import models
 from mathtune.forecast import PROBLEM, SOLUTION, Forecast, document, problems, size_of, table
 from mathtune.recipes import resolve
 from mathtune.run.recipe_run import Run, run_recipe

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from mathtune import prompts
-from mathtune.engines import attention, models
-from mathtune.engines.embedded import Embedded, forward_of
+from mathtune.engines import prompts
 from mathtune.engines.protocol import Draft, Sampling
-from mathtune.engines.scoring import Scorer
+from mathtune.engines.transformers import models, shared_attention
+from mathtune.engines.transformers.decode import Embedded, forward_of
+from mathtune.engines.transformers.scoring import Scorer
 from mathtune.rows.records import Pair
 from mathtune.training import objectives, segment_attention
 from mathtune.training.batches import Batch, collate
@@ -160,8 +160,8 @@ def loaded() -> tuple[Any, Any]:
     return models.load("embedded", device="cpu", dtype="float32")
 
 
-def forward(model: Any, way: str) -> attention.Forward:
-    return forward_of(model) if way == "fused" else attention.ModelForward(model)
+def forward(model: Any, way: str) -> shared_attention.Forward:
+    return forward_of(model) if way == "fused" else shared_attention.ModelForward(model)
 
 
 def test_devices_are_not_mixed() -> None:

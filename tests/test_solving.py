@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mathtune.cli import app
-from mathtune.engines.embedded import Draft
+from mathtune.engines.transformers.decode import Draft
 from mathtune.errors import InputError
 from mathtune.solving import Solver, _picked, model_in, solve, view
 

@@ -17,15 +17,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mathtune import prompts
 from mathtune.answers import cluster, extract
 from mathtune.answers.extract import ExtractRule
+from mathtune.engines import prompts
 from mathtune.errors import InputError
 from mathtune.metrics import strategies
 from mathtune.metrics.strategies import Clusters, Strategy
 
 if TYPE_CHECKING:
-    from mathtune.engines.embedded import Draft
+    from mathtune.engines.transformers.decode import Draft
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +110,9 @@ def solve(question: str, solver: Solver) -> Solved:
             evaluator, or a model that cannot be used.
     """
     strategy = _checked(question, solver)
-    from mathtune.engines import models
-    from mathtune.engines.embedded import Embedded, Sampling
-    from mathtune.engines.scoring import Scorer
+    from mathtune.engines.transformers import models
+    from mathtune.engines.transformers.decode import Embedded, Sampling
+    from mathtune.engines.transformers.scoring import Scorer
 
     name = model_in(solver.generator)
     model, tokenizer = models.load(name, device=solver.device)

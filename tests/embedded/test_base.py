@@ -11,7 +11,6 @@ pytest.importorskip("transformers")
 
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from mathtune import prompts
 from mathtune.data.arithmetic import FAMILIES, draw
 from mathtune.data.arithmetic.puzzle import write
 from mathtune.embedded import path
@@ -20,6 +19,7 @@ from mathtune.embedded.mistakes import plant
 from mathtune.embedded.muon import Muon, orthogonalised
 from mathtune.embedded.own import first_error
 from mathtune.embedded.pretrain import build_tokenizer, loss_of, model_of
+from mathtune.engines import prompts
 
 
 def test_size_and_format() -> None:

@@ -13,10 +13,10 @@ pytest.importorskip("transformers")
 
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from mathtune import prompts
 from mathtune.data.arithmetic import generate
 from mathtune.embedded import path
 from mathtune.embedded.documents import for_prompts
+from mathtune.engines import prompts
 
 
 @pytest.fixture(scope="module")

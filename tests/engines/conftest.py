@@ -32,9 +32,9 @@ from transformers import (
     Qwen3Config,
 )
 
-from mathtune.engines.embedded import Embedded
-from mathtune.engines.models import load
 from mathtune.engines.protocol import Sampling
+from mathtune.engines.transformers.decode import Embedded
+from mathtune.engines.transformers.models import load
 
 TEXT = (
     "Problem: What is 12 + 30? Tom has 5 apples and buys 7 more.\nSolution:\n5 + 7 = 12\n#### 12\n"

@@ -11,7 +11,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mathtune.engines import allocator
 
 COUNT = """
 import json, resource, torch
@@ -51,5 +50,5 @@ def test_freed_memory_goes_back_behind_the_block() -> None:
     ],
 )
 def test_ways_of_saying_that_memory_ran_out(sentence: str, memory: bool) -> None:
-    assert allocator.ran_out(RuntimeError(sentence)) == memory
-    assert allocator.ran_out(torch.OutOfMemoryError("CUDA out of memory."))
+    assert memory.ran_out(RuntimeError(sentence)) == memory
+    assert memory.ran_out(torch.OutOfMemoryError("CUDA out of memory."))

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mathtune.engines.attention import Prompts, Rule
-from mathtune.engines.decoding import Arena, Decoding
+from mathtune.engines.transformers.kv_cache import Arena, Decoding
+from mathtune.engines.transformers.shared_attention import Prompts, Rule
 
 HEADS, KV_HEADS, D, SAMPLES, STEPS = 4, 2, 3, 12, 9
 

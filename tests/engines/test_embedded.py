@@ -8,9 +8,9 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from mathtune.engines.attention import ModelForward, Prompts
-from mathtune.engines.embedded import Embedded, Sampling, left_padded
-from mathtune.engines.fused import FusedForward, fits
+from mathtune.engines.transformers.decode import Embedded, Sampling, left_padded
+from mathtune.engines.transformers.llama_forward import FusedForward, fits
+from mathtune.engines.transformers.shared_attention import ModelForward, Prompts
 from mathtune.errors import InputError
 
 FAMILIES = (

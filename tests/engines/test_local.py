@@ -11,7 +11,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from mathtune.engines import local
+from mathtune.engines.transformers import engine
 from mathtune.errors import InputError
 
 
@@ -48,14 +48,14 @@ def adapter(tmp_path: Path, make_tokenizer: Any) -> Path:
 
 def test_an_adapter_is_merged(adapter: Path) -> None:
     base = str(adapter.parent / "base")
-    plain, _ = local.load(base, None, device="cpu", dtype="float32")
-    merged, _ = local.load(base, adapter, device="cpu", dtype="float32")
+    plain, _ = engine.load(base, None, device="cpu", dtype="float32")
+    merged, _ = engine.load(base, adapter, device="cpu", dtype="float32")
     before, after = (m.model.layers[1].self_attn for m in (plain, merged))
     # B A is rank times 0.1 * 0.1 everywhere, counted alpha / rank times: 2 * 0.01 * 4 / 2.
     change = after.q_proj.weight - before.q_proj.weight
     torch.testing.assert_close(change, torch.full_like(change, 0.04))
     torch.testing.assert_close(after.k_proj.weight, before.k_proj.weight)
-    assert local.adapter_rank(adapter) == 2
+    assert engine.adapter_rank(adapter) == 2
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_folder_that_is_no_adapter_is_refused(
     else:
         (adapter / file).write_bytes(content)
     with pytest.raises(InputError, match=said) as error:
-        local.load(str(adapter.parent / "base"), adapter, device="cpu", dtype="float32")
+        engine.load(str(adapter.parent / "base"), adapter, device="cpu", dtype="float32")
     assert "\n" not in str(error.value)
 
 
@@ -98,4 +98,4 @@ def test_an_adapter_of_another_base_is_refused(
 ) -> None:
     save(tmp_path / "other", make_tokenizer, **shape)
     with pytest.raises(InputError, match=rf"adapter .*: does not fit .*{re.escape(said)}"):
-        local.load(str(tmp_path / "other"), adapter, device="cpu", dtype="float32")
+        engine.load(str(tmp_path / "other"), adapter, device="cpu", dtype="float32")

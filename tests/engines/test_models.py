@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mathtune.engines import models
+from mathtune.engines.transformers import models
 from mathtune.errors import InputError
 
 

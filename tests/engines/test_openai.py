@@ -16,12 +16,12 @@ import pytest
 
 pytest.importorskip("httpx2", reason="pip install 'mathtune[openai]'")
 
-from mathtune import prompts
-from mathtune.engines import models
-from mathtune.engines.local import Local
+from mathtune.engines import prompts
 from mathtune.engines.openai import OpenAI, _without_start
 from mathtune.engines.protocol import Candidates, Sampling, Want
 from mathtune.engines.settings import Server
+from mathtune.engines.transformers import models
+from mathtune.engines.transformers.engine import Local
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample, Scored

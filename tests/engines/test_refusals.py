@@ -18,7 +18,7 @@ from transformers import (
     PreTrainedConfig,
 )
 
-from mathtune.engines.embedded import Embedded
+from mathtune.engines.transformers.decode import Embedded
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem

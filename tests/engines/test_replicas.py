@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mathtune.engines.local import Local, load
-from mathtune.engines.opening import open_here
+from mathtune.engines.open import open_here
 from mathtune.engines.protocol import Candidates, Sampling, Want
 from mathtune.engines.replicas import Replicas
+from mathtune.engines.transformers.engine import Local, load
 from mathtune.errors import InputError
 from mathtune.stages.sample import Sample
 

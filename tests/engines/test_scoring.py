@@ -8,10 +8,10 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from mathtune import prompts
-from mathtune.engines import packing, scoring
+from mathtune.engines import prompts
 from mathtune.engines.protocol import share
-from mathtune.engines.scoring import Reading, Scorer
+from mathtune.engines.transformers import line_attention, scoring
+from mathtune.engines.transformers.scoring import Reading, Scorer
 from mathtune.errors import InputError
 
 FAMILIES = (
@@ -146,8 +146,8 @@ def test_how_attention_is_cut_changes_nothing(
     model = make_model("gemma2", len(tokenizer))
     groups = [[f"How many? {text}" for text in STEMS], ["5", "7 apples"]]
     whole = Scorer(model, tokenizer, form="plain").evaluate(groups)
-    monkeypatch.setitem(packing.KEYS, "cpu", keys)
-    monkeypatch.setattr(packing, "QUERIES", queries)
+    monkeypatch.setitem(line_attention.KEYS, "cpu", keys)
+    monkeypatch.setattr(line_attention, "QUERIES", queries)
     cut = Scorer(model, tokenizer, form="plain").evaluate(groups)
     for found, expected in zip(cut, whole, strict=True):
         assert found == pytest.approx(expected, abs=1e-5)

@@ -22,12 +22,12 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from mathtune import embedded
-from mathtune.engines import models
-from mathtune.engines.local import Local
+from mathtune.engines.open import open_engine
 from mathtune.engines.openai import OpenAI
-from mathtune.engines.opening import open_engine
 from mathtune.engines.protocol import Candidates, Engine, Sampling, Want
 from mathtune.engines.settings import Server, Vllm
+from mathtune.engines.transformers import models
+from mathtune.engines.transformers.engine import Local
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample, Scored
@@ -56,7 +56,7 @@ def opened(model: str, **settings: Any) -> Engine:
 
 
 def local(model: str, adapter: Path | None = None) -> Local:
-    from mathtune.engines.local import load
+    from mathtune.engines.transformers.engine import load
 
     loaded, tokenizer = load(model, adapter, device="cpu", dtype="float32")
     return Local(loaded, tokenizer, form="plain")

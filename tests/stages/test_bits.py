@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from mathtune import embedded
-from mathtune.engines import models
-from mathtune.engines.reading import Span, surprise, windows
+from mathtune.engines.transformers import models
+from mathtune.engines.transformers.text_loss import Span, surprise, windows
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Problem

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mathtune import prompts
+from mathtune.engines import prompts
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example

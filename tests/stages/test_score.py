@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mathtune.engines import models
+from mathtune.engines.transformers import models
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample, Scored

@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from mathtune import prompts
+from mathtune.engines import prompts
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Labelled, Pair

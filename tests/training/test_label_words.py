@@ -14,8 +14,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from mathtune import prompts
-from mathtune.engines.scoring import Scorer
+from mathtune.engines import prompts
+from mathtune.engines.transformers.scoring import Scorer
 from mathtune.rows.records import Labelled
 from mathtune.training.examples import Encoder
 from mathtune.training.objectives import log_score, text_log_p, token_log_p

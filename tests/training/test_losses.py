@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mathtune.engines import models
+from mathtune.engines.transformers import models
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Pair
 from mathtune.stages.train import Train

@@ -14,8 +14,8 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file, save_file
 
-from mathtune import prompts
-from mathtune.engines import local
+from mathtune.engines import prompts
+from mathtune.engines.transformers import engine
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example
@@ -222,7 +222,7 @@ def test_adapters_alone_are_saved_on_request(tiny: str, example_file: Path, tmp_
     assert stage.outputs(tmp_path / "b") == str(tmp_path / "b" / "adapter")
     assert sorted(p.name for p in (tmp_path / "b").iterdir()) == ["adapter", "training.jsonl"]
     # Merged when it is loaded, it is the model that is merged when it is saved.
-    model, _ = local.load(tiny, tmp_path / "b" / "adapter", device="cpu", dtype="float32")
+    model, _ = engine.load(tiny, tmp_path / "b" / "adapter", device="cpu", dtype="float32")
     merged, loaded = weights(tmp_path / "a" / "model"), model.state_dict()
     for name, weight in merged.items():
         torch.testing.assert_close(loaded[name], weight)

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mathtune.engines import models
+from mathtune.engines.transformers import models
 from mathtune.errors import InputError
 from mathtune.training import fit
 from mathtune.training.examples import Encoder, read_rows

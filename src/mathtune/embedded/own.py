@@ -12,11 +12,11 @@ import re
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from mathtune import prompts
 from mathtune.data.arithmetic import FAMILIES, draw
 from mathtune.data.arithmetic.puzzle import Puzzle, follow
 from mathtune.embedded.documents import for_prompts
 from mathtune.embedded.mistakes import Mistaken
+from mathtune.engines import prompts
 
 EQUATION = re.compile(r"<<(-?\d+)([-+*/])(-?\d+)=(-?\d+)>>")
 ANSWER = re.compile(r"#### (-?\d+)")

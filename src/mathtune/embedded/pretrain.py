@@ -22,7 +22,6 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from mathtune import prompts
 from mathtune.data.arithmetic import FAMILIES, draw
 from mathtune.data.arithmetic.puzzle import write
 from mathtune.embedded import tokenizer as words
@@ -30,6 +29,7 @@ from mathtune.embedded.documents import Batch, batches, judging, pool, solving
 from mathtune.embedded.mistakes import Mistaken, plant
 from mathtune.embedded.muon import Muon
 from mathtune.embedded.own import own_pairs
+from mathtune.engines import prompts
 
 POOL = 1024  # documents drawn together, so that batches hold similar lengths
 SO_FAR_WEIGHT = 0.5  # of the right-so-far loss (mean over its tokens) beside the next-token loss

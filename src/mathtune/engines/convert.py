@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from mathtune.engines.models import load
+from mathtune.engines.transformers.models import load
 from mathtune.errors import InputError
 from mathtune.run.progress import say
 

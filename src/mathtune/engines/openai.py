@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from mathtune import prompts
+from mathtune.engines import prompts
 from mathtune.engines.protocol import (
     TOO_LONG,
     Candidates,

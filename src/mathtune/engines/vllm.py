@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from mathtune import embedded, prompts
-from mathtune.engines import models
+from mathtune import embedded
+from mathtune.engines import prompts
 from mathtune.engines.protocol import (
     TOO_LONG,
     Candidates,
@@ -27,10 +27,11 @@ from mathtune.engines.protocol import (
     Want,
     share,
 )
+from mathtune.engines.transformers import models
 from mathtune.errors import InputError
 
 if TYPE_CHECKING:
-    from mathtune.engines.opening import Asked
+    from mathtune.engines.open import Asked
 
 IN_FLIGHT = 4096
 """Requests that wait in vLLM at once; the rest wait here."""
@@ -74,7 +75,7 @@ class VLLM:
             ) from None
         self._vllm, self._lora, options = vllm, None, dict[str, Any]()
         if asked.adapter is not None:
-            from mathtune.engines.local import adapter_rank
+            from mathtune.engines.transformers.engine import adapter_rank
 
             self._lora = LoRARequest("adapter", 1, str(asked.adapter))
             # vLLM wants to know the rank beforehand.

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mathtune.prompts import Form
+from mathtune.engines.prompts import Form
 from mathtune.rows.samples import Columns
 from mathtune.run import trackers
 from mathtune.run.recipe_run import Run

@@ -8,7 +8,7 @@ from multiprocessing import forkserver, get_context, parent_process
 from multiprocessing.context import ForkServerContext
 from threading import Thread
 
-PRELOAD = ["__main__", "mathtune.engines.preload"]
+PRELOAD = ["__main__", "mathtune.engines.transformers.preload"]
 
 
 def context() -> ForkServerContext:

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from mathtune.engines import places
+from mathtune.engines import model_names
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError, SettingError
 from mathtune.rows import jsonl
@@ -139,7 +139,7 @@ class Run:
             served = isinstance(step.stage, EngineSettings) and step.stage.engine == "openai"
             for name in () if served else models(step.stage):
                 if not self._inside(name):
-                    places.source(name)
+                    model_names.source(name)
         grown = self._grown(redo)
         again = self._hanging_on(redo | grown)
         costly = [n for n in again if self.steps[n].stage.costly and self._finished(n)]

@@ -127,7 +127,7 @@ def _serve(
     torch.set_num_threads(threads)
     spent, work = 0.0, None
     if bill_server:
-        from mathtune.engines import preload
+        from mathtune.engines.transformers import preload
 
         spent -= preload.CPU_S
     while True:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import msgspec
 from pydantic import Field
 
-from mathtune import prompts
+from mathtune.engines import prompts
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.run import bill
 from mathtune.run.stage import File, ModelName, Stage
 
 if TYPE_CHECKING:
-    from mathtune.engines.reading import Span
+    from mathtune.engines.transformers.text_loss import Span
 
 
 class Bits(Stage[Path]):
@@ -50,8 +50,8 @@ class Bits(Stage[Path]):
         Raises:
             InputError: the text is empty, or a row has no solution.
         """
-        from mathtune.engines import models
-        from mathtune.engines.reading import surprise
+        from mathtune.engines.transformers import models
+        from mathtune.engines.transformers.text_loss import surprise
 
         model, tokenizer = models.load(self.model, device=self.device, dtype=self.dtype)
         spans, size, cut = self._spans(tokenizer)
@@ -69,7 +69,7 @@ class Bits(Stage[Path]):
 
     def _spans(self, tokenizer: Any) -> tuple[list[Span], int, int]:
         """What to predict, its bytes, and how many rows are longer than `max_length`."""
-        from mathtune.engines.reading import Span, windows
+        from mathtune.engines.transformers.text_loss import Span, windows
 
         if not self.text.name.endswith((".jsonl", ".jsonl.gz")):
             text = self.text.read_text(encoding="utf-8")

@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mathtune import prompts
 from mathtune.data.near import refuse_shared, report_near
+from mathtune.engines import prompts
 from mathtune.errors import InputError
 from mathtune.paths.prefixes import right_beginnings, wrong_beginnings
 from mathtune.paths.select import Rule, Selection, path_of, selections
@@ -84,7 +84,7 @@ class Collect(Stage[Path]):
     format: Literal["mathtune", "trl"] = "mathtune"
     """paths: trl also writes `trl.jsonl`, prompt and completion, which other trainers read."""
     prompt: Literal["plain", "alpaca"] = "plain"
-    """The form of the prompts in `trl.jsonl`; see mathtune.prompts."""
+    """The form of the prompts in `trl.jsonl`; see mathtune.engines.prompts."""
     seed: int = 0
     """Seed of every draw."""
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import Field
 
-from mathtune import prompts
 from mathtune.answers import extract
+from mathtune.engines import prompts
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example

@@ -58,7 +58,7 @@ class Train(Settings, Stage[str]):
         free = self.threads is not None and self.threads < len(os.sched_getaffinity(0))
         if not free or self.report_to or ranks.count() > 1:
             return False
-        from mathtune.engines import models
+        from mathtune.engines.transformers import models
 
         return models.resolve_device(self.device) == "cpu"
 
@@ -85,7 +85,7 @@ class Train(Settings, Stage[str]):
     def _train(
         self, rows: list[Any], held_out: list[Any], equal_to: int | None, folder: Path
     ) -> dict[str, Any]:
-        from mathtune.engines import models
+        from mathtune.engines.transformers import models
         from mathtune.training import curve, fit
         from mathtune.training.examples import Encoder, shown
 

@@ -22,9 +22,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mathtune import prompts
+from mathtune.engines import prompts
+from mathtune.engines.prompts import Form
 from mathtune.errors import InputError
-from mathtune.prompts import Form
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Labelled, Pair, Row
 from mathtune.training.settings import Objective

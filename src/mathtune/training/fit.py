@@ -21,7 +21,7 @@ from accelerate import PartialState
 from torch import nn
 from transformers import TrainingArguments
 
-from mathtune.engines import allocator
+from mathtune.engines.transformers import memory
 from mathtune.errors import InputError
 from mathtune.run import ranks, trackers
 from mathtune.run.progress import Progress, say
@@ -184,7 +184,7 @@ def installed(model: Any, reading: Reading) -> Iterator[None]:
     if reading == "fused":
         llama_layers.install(model)
     try:
-        with allocator.keeping(model.device):
+        with memory.keeping(model.device):
             yield
     finally:
         if reading == "fused":
@@ -198,7 +198,7 @@ def _memory_named() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not allocator.ran_out(error):
+        if not memory.ran_out(error):
             raise
         raise InputError(
             "out of memory in AdamW's update or in a validation; expected a smaller model, "

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from mathtune.prompts import Form
+from mathtune.engines.prompts import Form
 from mathtune.run import trackers
 
 Objective = Literal["mle", "cls-margin", "cls-xent", "ctr", "mul-margin", "mul-xent"]
@@ -71,7 +71,7 @@ class Settings(BaseModel):
     learn; an example whose prompt alone is longer, or whose verdict lies beyond, is left out. Both
     are counted in the metrics."""
     prompt: Form = "auto"
-    """The form of the prompts; see mathtune.prompts."""
+    """The form of the prompts; see mathtune.engines.prompts."""
     margin: float = Field(default=1.0, ge=0)
     """The margin (lambda) of Eq. 8 and Eq. 10, in nats; the paper does not publish its own."""
     alpha: float = Field(default=1.0, ge=0)

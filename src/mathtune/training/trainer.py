@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader, Dataset
 
-from mathtune.engines import allocator
+from mathtune.engines.transformers import memory
 from mathtune.errors import InputError
 from mathtune.run import bill
 from mathtune.run.progress import say
@@ -103,7 +103,7 @@ class Trainer(transformers.Trainer):
                     for piece in _pieces(items, self.most)
                 ]
             except RuntimeError as error:
-                if not allocator.ran_out(error):
+                if not memory.ran_out(error):
                     raise
             else:
                 loss = torch.stack(losses).sum() - counted.to(losses[0])

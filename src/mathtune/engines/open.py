@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from mathtune import prompts
-from mathtune.engines import Dtype
+from mathtune.engines import Dtype, prompts
 from mathtune.engines.protocol import Engine
 from mathtune.engines.settings import EngineName, Ray, Server, Vllm
 from mathtune.errors import InputError
@@ -49,7 +48,7 @@ def form_of(asked: Asked, form: prompts.Form) -> prompts.Form:
             "folder here that would say whether it has a chat template; expected prompt=chat or "
             "prompt=plain."
         )
-    from mathtune.engines import models
+    from mathtune.engines.transformers import models
 
     return prompts.resolve(form, models.load_tokenizer(asked.model))
 
@@ -64,7 +63,7 @@ def solver_tokenizer(asked: Asked) -> prompts.ChatTokenizer:
         from mathtune.engines.openai import Unrendered
 
         return Unrendered()
-    from mathtune.engines import models
+    from mathtune.engines.transformers import models
 
     return models.load_tokenizer(asked.model)
 
@@ -83,7 +82,7 @@ def judge_tokenizer(asked: Asked, form: prompts.Form) -> prompts.ChatTokenizer:
             "evaluator's last sentence stands inside the assistant's turn, which needs the model's "
             "tokenizer: expected model=FOLDER with server.model as its name, or prompt=plain."
         )
-    from mathtune.engines import models
+    from mathtune.engines.transformers import models
 
     return models.load_tokenizer(asked.model)
 
@@ -146,12 +145,12 @@ def _several(asked: Asked, form: prompts.Form, seed: int, many: int) -> Engine:
 
 
 def _transformers(asked: Asked, form: prompts.Form, seed: int) -> Engine:  # noqa: ARG001
-    from mathtune.engines import local
+    from mathtune.engines.transformers import engine
 
-    model, tokenizer = local.load(
+    model, tokenizer = engine.load(
         asked.model, asked.adapter, device=asked.device, dtype=asked.dtype
     )
-    return local.Local(model, tokenizer, form=form)
+    return engine.Local(model, tokenizer, form=form)
 
 
 def _openai(asked: Asked, form: prompts.Form, seed: int) -> Engine:  # noqa: ARG001

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from safetensors import SafetensorError, safe_open
 
-from mathtune import prompts
-from mathtune.engines import Dtype, models
-from mathtune.engines.attention import Forward
-from mathtune.engines.embedded import Embedded, forward_of
+from mathtune.engines import Dtype, prompts
 from mathtune.engines.protocol import Candidates, Drafts, Sampling, ScorerName, Scores, Want
-from mathtune.engines.scoring import Scorer
+from mathtune.engines.transformers import models
+from mathtune.engines.transformers.decode import Embedded, forward_of
+from mathtune.engines.transformers.scoring import Scorer
+from mathtune.engines.transformers.shared_attention import Forward
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 

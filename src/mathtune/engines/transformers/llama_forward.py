@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, rms_norm, silu
 
-from mathtune.engines.attention import Reader, Rule
+from mathtune.engines.transformers.shared_attention import Reader, Rule
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from mathtune import prompts
-from mathtune.engines import allocator, attention, models, packing
-from mathtune.engines.embedded import forward_of, refuse_empty
+from mathtune.engines import prompts
 from mathtune.engines.protocol import share
+from mathtune.engines.transformers import line_attention, memory, models, shared_attention
+from mathtune.engines.transformers.decode import forward_of, refuse_empty
 from mathtune.errors import InputError
 from mathtune.run.progress import say
 
@@ -78,7 +78,7 @@ class Scorer:
         tokenizer: PreTrainedTokenizerBase,
         *,
         form: prompts.Form,
-        forward: attention.Forward | None = None,
+        forward: shared_attention.Forward | None = None,
     ) -> None:
         self.model, self.tokenizer, self.form = model, tokenizer, form
         self.context = models.context_length(model)
@@ -152,7 +152,7 @@ class Scorer:
         distinct = [list(dict.fromkeys(row for rows in group for row in rows)) for group in groups]
         logs: list[dict[Reading, list[float]]] = [{} for _ in groups]
         fitting = [[row for row in rows if self._fits(row)] for rows in distinct]
-        with allocator.keeping(self.model.device):
+        with memory.keeping(self.model.device):
             self._read_all(fitting, logs)
         return [
             [
@@ -182,7 +182,7 @@ class Scorer:
         Raises:
             InputError: less cannot be read at once.
         """
-        if not allocator.ran_out(error):
+        if not memory.ran_out(error):
             raise error
         if self._at_once == 1:
             raise InputError(
@@ -225,15 +225,15 @@ class Scorer:
             for (family, row, _), values in zip(batch, self._read_batch(batch, kept), strict=True):
                 yield family.group, row, values
 
-    def _keep(self, chunk: list[_Family]) -> packing.Kept | None:
+    def _keep(self, chunk: list[_Family]) -> line_attention.Kept | None:
         """Read what each family shares; None: none shares anything."""
-        line = packing.Line(0)
+        line = line_attention.Line(0)
         for family in chunk:
             if family.shared:
                 line.add((), family.rows[0].tokens[: len(family.shared)])
         if not line.tokens:
             return None
-        reader = packing.Packed(line, {len(line.tokens) - 1}, None, self.model.device)
+        reader = line_attention.Packed(line, {len(line.tokens) - 1}, None, self.model.device)
         self._read(line, reader, 1)
         return reader.kept
 
@@ -256,10 +256,10 @@ class Scorer:
         if batch:
             yield batch
 
-    def _read_batch(self, batch: list[_New], kept: packing.Kept | None) -> list[list[float]]:
+    def _read_batch(self, batch: list[_New], kept: line_attention.Kept | None) -> list[list[float]]:
         """One forward call: log p of every word of every row."""
         start, stop = batch[0][0].shared.start, batch[-1][0].shared.stop
-        line = packing.Line(stop - start)
+        line = line_attention.Line(stop - start)
         path: list[int] = []
         words: list[list[list[tuple[int, int]]]] = []
         for family, row, shared in batch:
@@ -269,11 +269,13 @@ class Scorer:
             words.append([[(path[at], token) for at, token in word] for word in row.words])
         wanted = {number for own in words for word in own for number, _ in word}
         before = None if kept is None else kept.between(start, stop)
-        reader = packing.Packed(line, wanted, before, self.model.device)
+        reader = line_attention.Packed(line, wanted, before, self.model.device)
         logits = self._read(line, reader, len(wanted))
         return _log_p(logits, words)
 
-    def _read(self, line: packing.Line, reader: packing.Packed, wanted: int) -> Tensor:
+    def _read(
+        self, line: line_attention.Line, reader: line_attention.Packed, wanted: int
+    ) -> Tensor:
         """Logits [wanted, vocabulary]."""
         self.tokens += len(line.tokens)
         return self._forward(reader.ids, reader.positions, reader, kept=wanted)[0]

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mathtune.engines.attention import Rule, attended, hiding
+from mathtune.engines.transformers.shared_attention import Rule, attended, hiding
 
 KEYS = {"cpu": 2**13, "mps": 2**16, "cuda": 2**18}
 """Keys gathered side by side: a CPU is fastest where they stay in its caches."""

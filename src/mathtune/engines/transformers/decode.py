@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mathtune import prompts
-from mathtune.engines import allocator, attention, models
-from mathtune.engines.decoding import Arena, Decoding
-from mathtune.engines.drawing import draw
-from mathtune.engines.fused import FusedForward, fits
+from mathtune.engines import prompts
 from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
-from mathtune.engines.stops import Stops
+from mathtune.engines.transformers import memory, models, shared_attention
+from mathtune.engines.transformers.kv_cache import Arena, Decoding
+from mathtune.engines.transformers.llama_forward import FusedForward, fits
+from mathtune.engines.transformers.stops import Stops
+from mathtune.engines.transformers.top_p import draw
 from mathtune.errors import InputError
 from mathtune.run.progress import say
 
@@ -62,7 +62,7 @@ class Embedded:
         *,
         form: prompts.Form,
         rows: int | None = None,
-        forward: attention.Forward | None = None,
+        forward: shared_attention.Forward | None = None,
     ) -> None:
         self.model, self.tokenizer, self.form = model, tokenizer, form
         self.context = models.context_length(model)
@@ -94,10 +94,10 @@ class Embedded:
         while True:
             flight = Flight(self, encoded, sampling, seed)
             try:
-                with allocator.keeping(self.model.device):
+                with memory.keeping(self.model.device):
                     flight.run()
             except RuntimeError as error:
-                if not allocator.ran_out(error):
+                if not memory.ran_out(error):
                     raise
                 if flight.capacity == 1:
                     raise InputError(
@@ -288,13 +288,13 @@ def _memory(device: torch.device) -> float:
     return torch.cuda.mem_get_info(device)[0] / 2
 
 
-def forward_of(model: PreTrainedModel) -> attention.Forward:
+def forward_of(model: PreTrainedModel) -> shared_attention.Forward:
     """What reads tokens for this model.
 
     Raises:
         InputError: the model's attention cannot be replaced.
     """
-    return FusedForward(model) if fits(model) else attention.ModelForward(model)
+    return FusedForward(model) if fits(model) else shared_attention.ModelForward(model)
 
 
 def refuse_empty(encoded: Sequence[list[int]]) -> None:
@@ -307,8 +307,8 @@ def refuse_empty(encoded: Sequence[list[int]]) -> None:
 
 
 def read(
-    forward: attention.Forward, device: torch.device, encoded: list[list[int]]
-) -> tuple[attention.Prompts, Tensor]:
+    forward: shared_attention.Forward, device: torch.device, encoded: list[list[int]]
+) -> tuple[shared_attention.Prompts, Tensor]:
     """Read prompts once, side by side: their keys and values, and the logits after each.
 
     The logits are [P, vocabulary].
@@ -316,7 +316,7 @@ def read(
     lengths = torch.tensor([len(ids) for ids in encoded], device=device)
     longest = max(1, *map(len, encoded))  # nothing at all reads as one token of padding
     ids, positions = left_padded(encoded, longest)
-    shared = attention.Prompts(lengths, longest)
+    shared = shared_attention.Prompts(lengths, longest)
     return shared, forward(ids.to(device), positions.to(device), shared)[:, -1]
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mathtune.engines.attention import Prompts, Rule
+from mathtune.engines.transformers.shared_attention import Prompts, Rule
 
 
 class Arena:

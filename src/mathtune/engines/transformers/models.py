@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.utils import logging
 
-from mathtune.engines import Dtype, places
+from mathtune.engines import Dtype, model_names
 from mathtune.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def load(
     """
     where = torch.device(resolve_device(device))
     options: dict[str, Any] = {"dtype": resolve_dtype(dtype, where)}
-    source, more = places.source(name)
+    source, more = model_names.source(name)
     logging.disable_progress_bar()
     try:
         tokenizer = _tokenizer(source, more)
@@ -53,13 +53,13 @@ def load(
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"model {name!r}: cannot be loaded ({reason}); {places.EXPECTED}."
+            f"model {name!r}: cannot be loaded ({reason}); {model_names.EXPECTED}."
         ) from error
     # transformers would go on with random ones; of a .gguf it is not known to name them truly
     if lacking := [] if more else sorted(found["missing_keys"]):
         raise InputError(
             f"model {name!r}: incomplete, {len(lacking)} weights are not in its files, first "
-            f"{lacking[0]}; {places.EXPECTED}."
+            f"{lacking[0]}; {model_names.EXPECTED}."
         )
     if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
         model.set_attn_implementation("eager")  # sdpa leaves the cap out in silence
@@ -72,13 +72,13 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     Raises:
         InputError: as `load`.
     """
-    source, more = places.source(name)
+    source, more = model_names.source(name)
     try:
         return _tokenizer(source, more)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"model {name!r}: has no usable tokenizer ({reason}); {places.EXPECTED}."
+            f"model {name!r}: has no usable tokenizer ({reason}); {model_names.EXPECTED}."
         ) from error
 
 
