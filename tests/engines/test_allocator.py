@@ -41,7 +41,7 @@ def test_freed_memory_goes_back_behind_the_block() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sentence", "memory"),
+    ("sentence", "expected"),
     [
         ("[enforce fail] DefaultCPUAllocator: can't allocate memory", True),
         ("CUDA error: out of memory", True),
@@ -49,6 +49,6 @@ def test_freed_memory_goes_back_behind_the_block() -> None:
         ("CUDA error: device-side assert triggered", False),
     ],
 )
-def test_ways_of_saying_that_memory_ran_out(sentence: str, memory: bool) -> None:
-    assert memory.ran_out(RuntimeError(sentence)) == memory
+def test_ways_of_saying_that_memory_ran_out(sentence: str, expected: bool) -> None:
+    assert memory.ran_out(RuntimeError(sentence)) == expected
     assert memory.ran_out(torch.OutOfMemoryError("CUDA out of memory."))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mathtune.engines.transformers import top_p
+from mathtune.engines.transformers import top_p as sampling
 from mathtune.engines.transformers.top_p import draw
 
 # probabilities .1, .5, .4 and 0
@@ -56,5 +56,5 @@ def test_a_flat_distribution_needs_more_than_the_likeliest(monkeypatch: pytest.M
     uniforms = torch.rand(50, generator=torch.Generator().manual_seed(1))
     of = torch.randint(50, (50,), generator=torch.Generator().manual_seed(2))
     whole = draw(logits, of, uniforms, temperature=1.0, top_p=0.9)
-    monkeypatch.setattr(top_p, "LIKELIEST", 3)
+    monkeypatch.setattr(sampling, "LIKELIEST", 3)
     assert draw(logits, of, uniforms, temperature=1.0, top_p=0.9).equal(whole)

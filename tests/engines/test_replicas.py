@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mathtune.engines.open import open_here
+from mathtune.engines.opener import open_here
 from mathtune.engines.protocol import Candidates, Sampling, Want
 from mathtune.engines.replicas import Replicas
 from mathtune.engines.transformers.engine import Local, load

@@ -22,8 +22,8 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from mathtune import embedded
-from mathtune.engines.open import open_engine
 from mathtune.engines.openai import OpenAI
+from mathtune.engines.opener import open_engine
 from mathtune.engines.protocol import Candidates, Engine, Sampling, Want
 from mathtune.engines.settings import Server, Vllm
 from mathtune.engines.transformers import models

@@ -28,7 +28,7 @@ from mathtune.engines.settings import Ray
 from mathtune.errors import InputError
 
 if TYPE_CHECKING:
-    from mathtune.engines.open import Asked
+    from mathtune.engines.opener import Asked
 
 Batch = dict[str, Any]
 """Columns of a batch as Ray Data has them: arrays of equal length."""
@@ -109,7 +109,7 @@ class _Worker:
     """What lives in an actor: an engine, opened once, that answers batches."""
 
     def __init__(self, *, asked: Asked, form: prompts.Form, seed: int, work: str, how: Any) -> None:
-        from mathtune.engines.open import open_here
+        from mathtune.engines.opener import open_here
 
         self._engine: Engine = open_here(asked, form, seed=seed)
         self._answers = {"sample": self._sample, "score": self._score}[work]

@@ -31,7 +31,7 @@ from mathtune.engines.transformers import models
 from mathtune.errors import InputError
 
 if TYPE_CHECKING:
-    from mathtune.engines.open import Asked
+    from mathtune.engines.opener import Asked
 
 IN_FLIGHT = 4096
 """Requests that wait in vLLM at once; the rest wait here."""

@@ -1,1 +1,1 @@
-"""What is measured of graded samples: strategies, curves, intervals, calibration, claims. No torch."""
+"""Strategies, curves, intervals, calibration and claims of graded samples. No torch."""

@@ -1,1 +1,1 @@
-"""The run folder: a recipe's steps, planned, checked and executed. Nothing here imports torch at import."""
+"""The run folder: a recipe's steps, planned, checked and executed. Imports no torch."""

@@ -68,7 +68,7 @@ class Collect(Stage[Path]):
     """frequent: hard negatives, the wrong solutions of the most frequent wrong answers first."""
     steps: bool = False
     """Pairs and labels also of beginnings, after every step: right ones of the right solutions
-    drawn and as many wrong ones of the wrong solutions, as far as `mathtune.paths.prefixes` can tell."""
+    drawn and as many wrong ones of the wrong solutions, as far as `paths.prefixes` can tell."""
     rule: Rule = "default"
     """Which solution stands for a path: see `mathtune.paths.select.select`."""
     dedup: bool = True

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from pydantic import Field
 
-from mathtune.engines import Dtype, open, prompts
+from mathtune.engines import Dtype, opener, prompts
 from mathtune.engines.protocol import Draft, Drafts, Sampling, Want
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
@@ -143,7 +143,7 @@ class Sample(EngineSettings, Stage[Columns]):
                     f"{self.problems}, problem {problem.id!r}, field 'problem': empty; "
                     "expected a text."
                 )
-        form, tokenizer = self._form(), open.solver_tokenizer(self)
+        form, tokenizer = self._form(), opener.solver_tokenizer(self)
         shown = self._exemplars()
         return [
             shown + prompts.solver(problem.problem, form=form, tokenizer=tokenizer)
@@ -152,7 +152,7 @@ class Sample(EngineSettings, Stage[Columns]):
 
     def _form(self) -> prompts.Form:
         form = self._few_shot_form() if self.few_shot is not None else self.prompt
-        return open.form_of(self, form)
+        return opener.form_of(self, form)
 
     def _few_shot_form(self) -> Literal["plain", "minerva"]:
         return "minerva" if self.prompt == "minerva" else "plain"
@@ -235,7 +235,7 @@ class Sample(EngineSettings, Stage[Columns]):
 
     def _arriving(self, wants: list[Want], sampling: Sampling) -> Iterator[Drafts]:
         """Drafts from the engine here, or from those on the cluster."""
-        engine = open.open_engine(self, self._form(), seed=self.seed)
+        engine = opener.open_engine(self, self._form(), seed=self.seed)
         yield from engine.sample(wants, sampling, seed=(self.seed,))
 
 
@@ -271,12 +271,10 @@ class Exemplar(msgspec.Struct):
 
 def _sampler(config: Sample, sampling: Sampling) -> Callable[[Block], list[list[Draft]]]:
     """Load the model; what it returns samples one block. Called in each worker."""
-    from mathtune.engines.transformers import engine
     from mathtune.engines.transformers.decode import Embedded
+    from mathtune.engines.transformers.engine import load
 
-    model, tokenizer = engine.load(
-        config.model, config.adapter, device=config.device, dtype=config.dtype
-    )
+    model, tokenizer = load(config.model, config.adapter, device=config.device, dtype=config.dtype)
     engine = Embedded(model, tokenizer, form=config._form(), rows=config.rows)
 
     def work(block: Block) -> list[list[Draft]]:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from mathtune.engines import Dtype, open, prompts
+from mathtune.engines import Dtype, opener, prompts
 from mathtune.engines.protocol import Candidates, ScorerName
 from mathtune.engines.protocol import Scores as Arrived
 from mathtune.engines.settings import EngineSettings
@@ -97,17 +97,17 @@ class Score(EngineSettings, Stage[Columns]):
     def _say_first(self, problem: Problem, samples: list[Sample]) -> None:
         form = self._form()
         if self.scorer == "evaluator":
-            tokenizer = open.judge_tokenizer(self, form)
+            tokenizer = opener.judge_tokenizer(self, form)
             text = prompts.evaluator(
                 problem.problem, samples[0].text, form=form, tokenizer=tokenizer
             )
         else:
-            tokenizer = open.solver_tokenizer(self)
+            tokenizer = opener.solver_tokenizer(self)
             text = prompts.solver(problem.problem, form=form, tokenizer=tokenizer)
         say(f"  the first prompt:\n{text}")
 
     def _form(self) -> prompts.Form:
-        return open.form_of(self, self.prompt)
+        return opener.form_of(self, self.prompt)
 
     def _in_blocks(self, path: Path, groups: list[Group]) -> None:
         """Score the blocks that are not there yet, appending each as a whole."""
@@ -147,7 +147,7 @@ class Score(EngineSettings, Stage[Columns]):
 
     def _arriving(self, candidates: Block) -> Iterator[Arrived]:
         """Scores from the engine here, or from those on the cluster."""
-        engine = open.open_engine(self, self._form())
+        engine = opener.open_engine(self, self._form())
         yield from engine.score(candidates, self.scorer)
         bill.add(read_tokens=engine.tokens)
 
@@ -160,7 +160,7 @@ def _candidates(groups: list[Group]) -> Block:
 
 def _scorer(config: Score) -> Callable[[Block], tuple[Scores, int]]:
     """Load the model; what it returns scores one block and counts tokens. Called in each worker."""
-    engine = open.open_engine(config, config.prompt)
+    engine = opener.open_engine(config, config.prompt)
 
     def work(block: Block) -> tuple[Scores, int]:
         before = engine.tokens
