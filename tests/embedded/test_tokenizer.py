@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 pytest.importorskip("tokenizers")
 pytest.importorskip("transformers")
 
+from pretraining.documents import for_prompts
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from mathtune.data.arithmetic import generate
 from mathtune.embedded import path
-from mathtune.embedded.documents import for_prompts
 from mathtune.engines import prompts
 
 

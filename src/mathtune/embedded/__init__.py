@@ -1,6 +1,6 @@
 """The embedded default: a tiny base model in Llama format with its tokenizer, shipped as files.
 
-How it was made: `mathtune.embedded.pretrain` and docs/embedded.md.
+How it was made: `pretraining.pretrain` and docs/embedded.md.
 """
 
 from __future__ import annotations

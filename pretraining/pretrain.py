@@ -1,6 +1,6 @@
 """Pre-train the embedded base model, from nothing, on generated text alone.
 
-    python -m mathtune.embedded.pretrain --out runs/base --seed 0
+    python -m pretraining.pretrain --out runs/base --seed 0
 
 Jointly, and in about equal parts, on solving and on judging (`documents`); from `own_from` of the
 way on, half of the judging pairs are the model's own samples on fresh problems (`own`). One core
@@ -18,17 +18,17 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from pretraining import tokenizer as words
+from pretraining.documents import Batch, batches, judging, pool, solving
+from pretraining.mistakes import Mistaken, plant
+from pretraining.muon import Muon
+from pretraining.own import own_pairs
 from torch import Tensor
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from mathtune.data.arithmetic import FAMILIES, draw
 from mathtune.data.arithmetic.puzzle import write
-from mathtune.embedded import tokenizer as words
-from mathtune.embedded.documents import Batch, batches, judging, pool, solving
-from mathtune.embedded.mistakes import Mistaken, plant
-from mathtune.embedded.muon import Muon
-from mathtune.embedded.own import own_pairs
 from mathtune.engines import prompts
 
 POOL = 1024  # documents drawn together, so that batches hold similar lengths

@@ -10,12 +10,12 @@ import random
 import re
 
 import torch
+from pretraining.documents import for_prompts
+from pretraining.mistakes import Mistaken
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from mathtune.data.arithmetic import FAMILIES, draw
 from mathtune.data.arithmetic.puzzle import Puzzle, follow
-from mathtune.embedded.documents import for_prompts
-from mathtune.embedded.mistakes import Mistaken
 from mathtune.engines import prompts
 
 EQUATION = re.compile(r"<<(-?\d+)([-+*/])(-?\d+)=(-?\d+)>>")

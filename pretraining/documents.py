@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
+from pretraining.mistakes import Mistaken, plant
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from mathtune.data.arithmetic import FAMILIES, draw
 from mathtune.data.arithmetic.puzzle import Puzzle, write
-from mathtune.embedded.mistakes import Mistaken, plant
 from mathtune.engines import prompts
 
 HONEST = 0.3  # share of solving documents whose answer is wrong and whose check must say so
