@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mathtune import embedded
+from mathtune.engines import embedded_model
 from mathtune.engines.transformers import models
 from mathtune.forecast import PROBLEM, SOLUTION, Forecast, document, problems, size_of, table
 from mathtune.recipes import resolve
@@ -23,7 +23,7 @@ from mathtune.stages.train import Train
 def test_a_models_size_is_read_from_its_folder_or_name() -> None:
     found = size_of("embedded")
     assert found is not None
-    counted = shape(models.load(str(embedded.path()))[0])
+    counted = shape(models.load(str(embedded_model.path()))[0])
     assert found.parameters == counted["without_embeddings"]
     assert (found.layers, found.width) == (counted["layers"], counted["width"])
     assert size_of("org/model-x") is None

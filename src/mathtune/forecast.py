@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from mathtune import embedded
 from mathtune.data.splits import SPLITS
+from mathtune.engines import embedded_model
 from mathtune.metrics.fits import sampling_flops, training_flops
 from mathtune.report.cost import Size, read_size
 from mathtune.run.recipe_run import Run
@@ -172,7 +172,7 @@ def size_of(model: str) -> Size | None:
         >>> size_of("HuggingFaceTB/SmolLM2-135M")
         Size(parameters=135000000, layers=0, width=0)
     """
-    folder = embedded.path() if model == "embedded" else Path(model).expanduser()
+    folder = embedded_model.path() if model == "embedded" else Path(model).expanduser()
     if folder.is_dir():
         return read_size(folder)
     found = re.search(r"(\d+(?:\.\d+)?)([mb])(?![a-z])", Path(model).name.lower())

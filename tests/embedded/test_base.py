@@ -18,8 +18,8 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from mathtune.data.arithmetic import FAMILIES, draw
 from mathtune.data.arithmetic.puzzle import write
-from mathtune.embedded import path
 from mathtune.engines import prompts
+from mathtune.engines.embedded_model import path
 
 
 def test_size_and_format() -> None:

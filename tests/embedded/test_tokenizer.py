@@ -15,8 +15,8 @@ from pretraining.documents import for_prompts
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from mathtune.data.arithmetic import generate
-from mathtune.embedded import path
 from mathtune.engines import prompts
+from mathtune.engines.embedded_model import path
 
 
 @pytest.fixture(scope="module")

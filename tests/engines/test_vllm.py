@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]  # vLLM's 
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from mathtune import embedded
+from mathtune.engines import embedded_model
 from mathtune.engines.openai import OpenAI
 from mathtune.engines.opener import open_engine
 from mathtune.engines.protocol import Candidates, Engine, Sampling, Want
@@ -199,7 +199,7 @@ def test_smollm2_samples_and_scores_as_here() -> None:
 def test_its_server_samples_and_scores_as_here(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    model = str(embedded.path())  # it writes plain letters, of which servers leave none out
+    model = str(embedded_model.path())  # it writes plain letters, of which servers leave none out
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
     command += ["--model", model, "--served-model-name", "small", "--dtype", "float32"]
     command += ["--enforce-eager", "--max-logprobs", "400", "--port", str(port)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mathtune import embedded
+from mathtune.engines import embedded_model
 from mathtune.report.cost import Size, read_size, table
 from mathtune.report.results import Results, read_run
 
@@ -69,4 +69,4 @@ def test_the_embedded_model_by_hand() -> None:
     """8 layers of width 128, 4 heads and 2 of keys of 32, an inner width of 352."""
     attention = 2 * 128 * 128 + 2 * 128 * 64
     layer = attention + 3 * 128 * 352 + 2 * 128
-    assert read_size(embedded.path()) == Size(8 * layer + 128, 8, 128)
+    assert read_size(embedded_model.path()) == Size(8 * layer + 128, 8, 128)

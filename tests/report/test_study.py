@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mathtune import embedded
+from mathtune.engines import embedded_model
 from mathtune.report import study, study_figures
 from mathtune.report.cost import read_size
 from mathtune.report.results import Results
@@ -98,7 +98,7 @@ def test_every_point_has_its_cost() -> None:
     expected = {"seed-0/weak-sft": {"flops": 2e10, "hours": 0.5}}
     both = replace(found, steps=steps, forecast={"speed": 1.0, "steps": expected})
     (table,) = [table for table in study.tables(both) if table.title == "Cost of every point"]
-    size = read_size(embedded.path())
+    size = read_size(embedded_model.path())
     assert size is not None
     flops = f"{6 * 1000 * size.parameters:.1e}".replace("e+", "e")
     assert table.rows == [

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from mathtune import embedded
+from mathtune.engines import embedded_model
 from mathtune.engines.transformers import models
 from mathtune.engines.transformers.text_loss import Span, surprise, windows
 from mathtune.errors import InputError
@@ -34,10 +34,10 @@ def test_windows_predict_every_token_but_the_first_once(length: int, size: int) 
 def ignorant(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The embedded model with an embedding of zeros: every token is as likely."""
     folder = tmp_path_factory.mktemp("ignorant")
-    model = LlamaForCausalLM.from_pretrained(embedded.path())
+    model = LlamaForCausalLM.from_pretrained(embedded_model.path())
     torch.nn.init.zeros_(model.get_input_embeddings().weight)
     model.save_pretrained(folder)
-    PreTrainedTokenizerFast.from_pretrained(embedded.path()).save_pretrained(folder)
+    PreTrainedTokenizerFast.from_pretrained(embedded_model.path()).save_pretrained(folder)
     return folder
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from mathtune import embedded
+from mathtune.engines import embedded_model
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 
@@ -29,7 +29,7 @@ def source(name: str) -> tuple[str, dict[str, Any]]:
         InputError: a path that is not there or is no model; a hub id is not looked up.
     """
     if name == "embedded":
-        return str(embedded.path()), {}
+        return str(embedded_model.path()), {}
     path = Path(name).expanduser()
     if path.is_dir():
         _check_folder(name, path)

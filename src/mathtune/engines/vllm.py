@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from mathtune import embedded
-from mathtune.engines import prompts
+from mathtune.engines import embedded_model, prompts
 from mathtune.engines.protocol import (
     TOO_LONG,
     Candidates,
@@ -80,7 +79,7 @@ class VLLM:
             self._lora = LoRARequest("adapter", 1, str(asked.adapter))
             # vLLM wants to know the rank beforehand.
             options = {"enable_lora": True, "max_lora_rank": adapter_rank(asked.adapter)}
-        name = str(embedded.path()) if asked.model == "embedded" else asked.model
+        name = str(embedded_model.path()) if asked.model == "embedded" else asked.model
         try:
             self._engine = vllm.LLM(
                 model=name,

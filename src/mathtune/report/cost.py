@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from mathtune import embedded
+from mathtune.engines import embedded_model
 from mathtune.metrics.fits import reading_flops, sampling_flops, training_flops
 from mathtune.report.results import Document, Results
 from mathtune.report.steps import Step
@@ -123,7 +123,7 @@ def model_sizes(steps: Sequence[Step]) -> dict[str, Size]:
     for step in steps:
         if step.stage in WITH_MODEL and step.config["model"] not in found:
             name = step.config["model"]
-            size = read_size(embedded.path() if name == "embedded" else Path(name))
+            size = read_size(embedded_model.path() if name == "embedded" else Path(name))
             if size is not None:
                 found[name] = size
     return found

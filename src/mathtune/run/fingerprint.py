@@ -103,9 +103,9 @@ def _hashed(value: Any) -> Any:
     if value is None:
         return None
     if value == "embedded":
-        from mathtune import embedded
+        from mathtune.engines import embedded_model
 
-        value = embedded.path()
+        value = embedded_model.path()
     path = Path(value)
     return content_hash(path) if path.exists() else str(value)
 
