@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mathtune.answers import cluster, compare, equivalent
-from mathtune.answers.grading import Grader
+from mathtune.answers.graders.table import Grader
 
 TABLE = (Path(__file__).parents[1] / "golden" / "answers.csv").read_text(encoding="utf-8")
 ROWS = list(csv.DictReader(io.StringIO(TABLE)))

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mathtune.answers import equivalent, values
-from mathtune.answers.inequalities import solve
-from mathtune.answers.intervals import Interval
-from mathtune.answers.parse import parse
+from mathtune.answers import equivalent
+from mathtune.answers.latex.parse import parse
+from mathtune.answers.values import numbers
+from mathtune.answers.values.inequalities import solve
+from mathtune.answers.values.real_sets import Interval
 
 
 def solved(text: str) -> list[Interval] | None:
-    with values.metered():
+    with numbers.metered():
         found = solve(parse(text))
     return None if found is None else found[1]
 
@@ -70,7 +71,7 @@ def test_the_region_is_where_it_holds(top: list[int], bottom: list[int], operato
         holds = under != 0 and {
             "<": over * under < 0, r"\le": over * under <= 0, ">": over * under > 0
         }[operator]  # fmt: skip
-        with values.metered():
+        with numbers.metered():
             inside = any(_contains(part, place) for part in region)
         assert inside == holds, (place, region)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mathtune.answers import compare, compare_many, grade_many
-from mathtune.answers.pool import Pool, Worker
+from mathtune.answers.workers.pool import Pool, Worker
 from mathtune.rows.records import Verdict
 
 HANGS = r"9^{9^{9^{9}}} + x"

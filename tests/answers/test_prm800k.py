@@ -3,7 +3,7 @@
 import pytest
 
 from mathtune.answers import compare
-from mathtune.answers.prm800k_text import plain_form, release_form, without_grouping
+from mathtune.answers.graders.prm800k_text import plain_form, release_form, without_grouping
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mathtune.answers import cluster, compare, extract
-from mathtune.answers.grading import Grader
+from mathtune.answers.graders.table import Grader
 from mathtune.answers.reward import reward
 from mathtune.errors import InputError
 

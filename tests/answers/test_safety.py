@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mathtune.answers import cluster, compare, equivalent, extract, grade, mathematical, prm800k
+from mathtune.answers import cluster, compare, equivalent, extract, grade
+from mathtune.answers.graders import mathematical, prm800k
 from mathtune.rows.records import Verdict
 
 HOSTILE = {

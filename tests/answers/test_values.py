@@ -4,16 +4,16 @@ from fractions import Fraction
 
 import pytest
 
-from mathtune.answers import evaluate as ev
-from mathtune.answers import values
-from mathtune.answers.lexer import NotMathError, TooLargeError
-from mathtune.answers.numbers import exact_number
-from mathtune.answers.parse import parse
+from mathtune.answers.latex.lexer import NotMathError, TooLargeError
+from mathtune.answers.latex.parse import parse
+from mathtune.answers.values import evaluate as ev
+from mathtune.answers.values import numbers
+from mathtune.answers.values.fast_path import exact_number
 
 
 def value(text: str) -> object:
-    with values.metered():
-        return values.value_key(ev.evaluate(parse(text)))
+    with numbers.metered():
+        return numbers.value_key(ev.evaluate(parse(text)))
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_what_is_no_number_is_refused(text: str) -> None:
 
 def test_work_is_metered_and_given_back() -> None:
     heavy = parse("+".join(["(1/7)!"] * 55))
-    with values.metered():
-        with pytest.raises(TooLargeError, match="units of work"), values.metered():
+    with numbers.metered():
+        with pytest.raises(TooLargeError, match="units of work"), numbers.metered():
             ev.evaluate(heavy)
         assert ev.evaluate(("num", 2)) == 2
 

@@ -2,7 +2,7 @@
 
 from mathtune.answers.equivalence import cluster, equivalent
 from mathtune.answers.extract import Answer, extract, gold_answer
-from mathtune.answers.grading import (
+from mathtune.answers.graders.table import (
     Grader,
     compare,
     compare_many,

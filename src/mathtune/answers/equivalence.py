@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 
-from mathtune.answers.keys import canonical_key
+from mathtune.answers.values.keys import canonical_key
 
 
 def equivalent(a: str, b: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mathtune.answers.extract import gold_answer
-from mathtune.answers.grading import grade_many
+from mathtune.answers.graders.table import grade_many
 from mathtune.errors import InputError
 from mathtune.rows.records import Verdict
 

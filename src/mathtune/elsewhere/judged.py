@@ -7,16 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-from mathtune.answers import (
-    Answer,
-    Grader,
-    cluster,
-    compare_many,
-    extract,
-    grader_version,
-    second_opinion,
-)
+from mathtune.answers import Answer, Grader, cluster, compare_many, extract, grader_version
 from mathtune.answers.extract import ExtractRule
+from mathtune.answers.graders import math_verify
 from mathtune.data.foreign import Fields, ForeignSample, read_foreign
 from mathtune.data.local import refuse_pointer
 from mathtune.errors import InputError
@@ -187,7 +180,7 @@ def _graders(text: str) -> tuple[Grader, ...]:
         if name not in known:
             raise InputError(f"--grader {text}: no grader {name!r}; expected {', '.join(known)}.")
     if "math-verify" in names:
-        second_opinion.require()
+        math_verify.require()
     return tuple(grader for name in names for grader in known if grader == name)
 
 

@@ -11,15 +11,15 @@ from collections import Counter
 from collections.abc import Hashable
 from functools import lru_cache
 
-from mathtune.answers import evaluate as ev
-from mathtune.answers import values
-from mathtune.answers.inequalities import solve
-from mathtune.answers.intervals import Interval, complement, intersect, interval_key, merge
-from mathtune.answers.lexer import MAX_TEXT, NotMathError, TooLargeError
-from mathtune.answers.nodes import Node
-from mathtune.answers.numbers import exact_number
-from mathtune.answers.parse import parse
-from mathtune.answers.text import plain_text
+from mathtune.answers.latex.lexer import MAX_TEXT, NotMathError, TooLargeError
+from mathtune.answers.latex.nodes import Node
+from mathtune.answers.latex.parse import parse
+from mathtune.answers.latex.text import plain_text
+from mathtune.answers.values import evaluate as ev
+from mathtune.answers.values import numbers
+from mathtune.answers.values.fast_path import exact_number
+from mathtune.answers.values.inequalities import solve
+from mathtune.answers.values.real_sets import Interval, complement, intersect, interval_key, merge
 
 Key = Hashable
 
@@ -41,7 +41,7 @@ def _key(answer: str) -> Key:
     if number is not None:
         return number
     try:
-        with values.metered():
+        with numbers.metered():
             return node_key(parse(answer))
     except NotMathError:
         text = plain_text(answer)
@@ -59,7 +59,7 @@ def node_key(node: Node) -> Key:
 def scalar_key(node: Node) -> Key:
     """The value of a number; for an expression with symbols, its values at the fixed points."""
     if not ev.symbols(node):
-        return values.value_key(ev.evaluate(node))
+        return numbers.value_key(ev.evaluate(node))
     found = tuple(_value_at(node, point) for point in range(ev.POINTS))
     if all(value == "undefined" for value in found):
         raise NotMathError("an expression without a value")
@@ -70,8 +70,8 @@ def scalar_key(node: Node) -> Key:
 
 def _value_at(node: Node, point: int) -> Key:
     try:
-        return values.value_key(ev.evaluate(node, point))
-    except values.UndefinedError:
+        return numbers.value_key(ev.evaluate(node, point))
+    except numbers.UndefinedError:
         return "undefined"
 
 
@@ -186,19 +186,19 @@ def _structured(node: Node) -> bool:
 
 def _projective(node: Node, *, signed: bool) -> Key:
     """Values at the points divided by the first that is not zero (by its size where signed)."""
-    found: list[values.Value | None] = []
+    found: list[numbers.Value | None] = []
     for point in range(ev.POINTS):
         try:
             found.append(ev.evaluate(node, point))
-        except values.UndefinedError:
+        except numbers.UndefinedError:
             found.append(None)
     scale = next((value for value in found if value is not None and value != 0), None)
     if scale is None:
         raise NotMathError("an identity")
     if signed:
-        scale = values.size(scale)
+        scale = numbers.size(scale)
     return tuple(
-        "undefined" if value is None else values.value_key(values.divide(value, scale))
+        "undefined" if value is None else numbers.value_key(numbers.divide(value, scale))
         for value in found
     )
 
@@ -260,7 +260,7 @@ def _ratio(node: Node) -> Key:
     if len(found) != len(node) - 1:
         raise NotMathError("a ratio of symbols")
     scale = found[0] if found[0] != 0 else 1
-    return ("ratio", *(values.value_key(values.divide(value, scale)) for value in found))
+    return ("ratio", *(numbers.value_key(numbers.divide(value, scale)) for value in found))
 
 
 _PHRASES: dict[str, Key] = dict.fromkeys(

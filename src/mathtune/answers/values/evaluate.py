@@ -11,9 +11,9 @@ from zlib import crc32
 
 from mpmath import libmp
 
-from mathtune.answers.lexer import NotMathError, TooLargeError
-from mathtune.answers.nodes import Node
-from mathtune.answers.values import (
+from mathtune.answers.latex.lexer import NotMathError, TooLargeError
+from mathtune.answers.latex.nodes import Node
+from mathtune.answers.values.numbers import (
     MODE,
     PRECISION,
     ZERO,
@@ -47,7 +47,7 @@ def evaluate(node: Node, point: int = 0) -> Value:
 
     Runs inside `metered()`.
 
-    >>> from mathtune.answers.values import metered
+    >>> from mathtune.answers.values.numbers import metered
     >>> with metered():
     ...     evaluate(("div", ("num", 2), ("num", 4)))
     Fraction(1, 2)

@@ -2,7 +2,7 @@ r"""One way to write an answer that is words, or that no grammar reads. For keys
 
 import re
 
-from mathtune.answers.lexer import MAX_TEXT, clean
+from mathtune.answers.latex.lexer import MAX_TEXT, clean
 
 TEXT_COMMAND = re.compile(
     r"\\(?:text|mbox|textbf|textit|textrm|textnormal|mathrm|hbox)(?![A-Za-z])\s*"

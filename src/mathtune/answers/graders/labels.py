@@ -3,8 +3,8 @@ r"""What stands left of `... = 5`: names of values, which a reader does not ask 
 For the grader `math`.
 """
 
-from mathtune.answers import evaluate as ev
-from mathtune.answers.nodes import Node
+from mathtune.answers.latex.nodes import Node
+from mathtune.answers.values import evaluate as ev
 
 
 def is_label(node: Node) -> bool:

@@ -5,11 +5,11 @@ Called by the reader of expressions.
 
 from typing import TYPE_CHECKING
 
-from mathtune.answers.lexer import NotMathError, Token
-from mathtune.answers.nodes import Node
+from mathtune.answers.latex.lexer import NotMathError, Token
+from mathtune.answers.latex.nodes import Node
 
 if TYPE_CHECKING:
-    from mathtune.answers.expression import ExpressionReader
+    from mathtune.answers.latex.expression import ExpressionReader
 
 _CLOSERS = {"(": (")", "]"), "[": ("]", ")", "["), "]": ("[", "]"), "langle": ("rangle",)}
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from mpmath import libmp
 
-from mathtune.answers.lexer import NotMathError, TooLargeError
+from mathtune.answers.latex.lexer import NotMathError, TooLargeError
 
 Real = tuple[int, int, int, int]
 Inexact = tuple[Real, Real]

@@ -5,8 +5,8 @@ For the grader `math`, where trees alone do not decide.
 
 import re
 
-from mathtune.answers.text import TEXT_COMMAND, plain_text
-from mathtune.answers.units import joined_number, number_word
+from mathtune.answers.latex.text import TEXT_COMMAND, plain_text
+from mathtune.answers.latex.units import joined_number, number_word
 
 _BASE = re.compile(r"_(?:[0-9]+|\{[0-9]+\})$")
 _AND = re.compile(r",?\s+and\s+")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import total_ordering
 
-from mathtune.answers import evaluate as ev
-from mathtune.answers import values
-from mathtune.answers.lexer import NotMathError
-from mathtune.answers.nodes import Node
+from mathtune.answers.latex.lexer import NotMathError
+from mathtune.answers.latex.nodes import Node
+from mathtune.answers.values import evaluate as ev
+from mathtune.answers.values import numbers
 
 
 @total_ordering
@@ -87,9 +87,9 @@ def _end(node: Node) -> End:
     return real_end(ev.evaluate(node))
 
 
-def real_end(value: values.Value) -> End:
+def real_end(value: numbers.Value) -> End:
     """The endpoint at a real number; UndefinedError for any other."""
-    return End(0, values.real_fraction(value), values.value_key(value))
+    return End(0, numbers.real_fraction(value), numbers.value_key(value))
 
 
 def merge(parts: list[Interval]) -> list[Interval]:
@@ -119,7 +119,7 @@ def intersect(a: list[Interval], b: list[Interval]) -> list[Interval]:
     found: list[Interval] = []
     i = j = 0
     while i < len(a) and j < len(b):
-        values.spend(2)
+        numbers.spend(2)
         x, y = a[i], b[j]
         low, high = max(x.low, y.low), min(x.high, y.high)
         closed_low = all(p.closed_low for p in (x, y) if p.low == low)

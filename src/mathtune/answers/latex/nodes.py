@@ -15,7 +15,7 @@ A tree is a tuple whose first member names its kind:
 
 from typing import Any
 
-from mathtune.answers.lexer import NotMathError
+from mathtune.answers.latex.lexer import NotMathError
 
 Node = tuple[Any, ...]
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from typing import Literal, get_args
 
-from mathtune.answers import mathematical, pool, prm800k, second_opinion
 from mathtune.answers.extract import ExtractRule, extract
+from mathtune.answers.graders import math_verify, mathematical, prm800k
+from mathtune.answers.workers import pool
 from mathtune.rows.records import Verdict
 
 Grader = Literal["math", "prm800k", "math-verify"]
@@ -13,13 +14,13 @@ Grader = Literal["math", "prm800k", "math-verify"]
 JUDGES: dict[str, Callable[[str, str], Verdict]] = {
     "math": mathematical.judge,
     "prm800k": prm800k.judge,
-    "math-verify": second_opinion.judge,
+    "math-verify": math_verify.judge,
 }
 # What each settles at once, without a parser; None is left to the judge.
 _QUICK: dict[str, Callable[[str, str], Verdict | None]] = {
     "math": mathematical.quick,
     "prm800k": prm800k.quick,
-    "math-verify": second_opinion.quick,
+    "math-verify": math_verify.quick,
 }
 _VERSIONS = {"math": mathematical.VERSION, "prm800k": prm800k.VERSION}
 
@@ -128,7 +129,7 @@ def _check(grader: str) -> None:
     if grader not in JUDGES:
         raise ValueError(f"grader is {grader!r}, expected one of {get_args(Grader)}")
     if grader == "math-verify":
-        second_opinion.require()
+        math_verify.require()
 
 
 def _settled(answer: str | None, gold: str, grader: str) -> Verdict | None:

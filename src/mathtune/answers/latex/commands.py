@@ -3,13 +3,13 @@ r"""LaTeX commands that read their own arguments: `\frac`, `\sqrt`, `\sin^2 x`, 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mathtune.answers.brackets import sequence
-from mathtune.answers.lexer import NotMathError
-from mathtune.answers.nodes import Node, divided
-from mathtune.answers.units import names
+from mathtune.answers.latex.brackets import sequence
+from mathtune.answers.latex.lexer import NotMathError
+from mathtune.answers.latex.nodes import Node, divided
+from mathtune.answers.latex.units import names
 
 if TYPE_CHECKING:
-    from mathtune.answers.expression import ExpressionReader
+    from mathtune.answers.latex.expression import ExpressionReader
 
 ONE_ARGUMENT = names(
     "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc asin acos atan sinh "

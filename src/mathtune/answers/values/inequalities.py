@@ -9,12 +9,12 @@ from fractions import Fraction
 from itertools import pairwise
 from math import ceil, floor, lcm
 
-from mathtune.answers import evaluate as ev
-from mathtune.answers import values
-from mathtune.answers.intervals import Interval, complement, intersect, merge, real_end
-from mathtune.answers.lexer import NotMathError
-from mathtune.answers.nodes import Node
-from mathtune.answers.values import Value
+from mathtune.answers.latex.lexer import NotMathError
+from mathtune.answers.latex.nodes import Node
+from mathtune.answers.values import evaluate as ev
+from mathtune.answers.values import numbers
+from mathtune.answers.values.numbers import Value
+from mathtune.answers.values.real_sets import Interval, complement, intersect, merge, real_end
 
 _DEGREE = 4
 _COEFFICIENT_BITS = 500
@@ -104,7 +104,7 @@ def _replaced(node: Node, old: Node, new: Node) -> Node:
 
 def _quotient(node: Node, name: str) -> tuple[Polynomial, Polynomial]:
     """`node` as one quotient of polynomials in `name`; NotMathError where it is none."""
-    values.spend(5)
+    numbers.spend(5)
     kind = node[0]
     if node == ("sym", name):
         return (0, 1), (1,)
@@ -112,7 +112,7 @@ def _quotient(node: Node, name: str) -> tuple[Polynomial, Polynomial]:
         return _trimmed([ev.evaluate(node)]), (1,)
     if kind == "neg":
         top, bottom = _quotient(node[1], name)
-        return _trimmed([values.negative(c) for c in top]), bottom
+        return _trimmed([numbers.negative(c) for c in top]), bottom
     if kind == "pow" and node[2][0] == "num" and node[2][1] in range(1, _DEGREE + 1):
         top, bottom = _quotient(node[1], name)
         found: tuple[Polynomial, Polynomial] = (1,), (1,)
@@ -143,29 +143,29 @@ def _trimmed(coefficients: Sequence[Value]) -> Polynomial:
 def _sum(p: Polynomial, q: Polynomial) -> Polynomial:
     if len(p) < len(q):
         p, q = q, p
-    return _trimmed([values.add(c, q[i]) if i < len(q) else c for i, c in enumerate(p)])
+    return _trimmed([numbers.add(c, q[i]) if i < len(q) else c for i, c in enumerate(p)])
 
 
 def _product(p: Polynomial, q: Polynomial) -> Polynomial:
     found: list[Value] = [0] * (len(p) + len(q) - 1 if p and q else 0)
     for i, a in enumerate(p):
         for j, b in enumerate(q):
-            found[i + j] = values.add(found[i + j], values.multiply(a, b))
+            found[i + j] = numbers.add(found[i + j], numbers.multiply(a, b))
     return _trimmed(found)
 
 
 def _quotient_positive(quotient: tuple[Polynomial, Polynomial], kind: str) -> list[Interval]:
     top, bottom = quotient
     for value in (*top, *bottom):
-        size = values.real_fraction(value)
+        size = numbers.real_fraction(value)
         bits = size.numerator.bit_length() + size.denominator.bit_length()
         if not isinstance(value, tuple) and bits > _COEFFICIENT_BITS:
             raise NotMathError("an inequality with enormous numbers")
     zeros, poles = _zeros(top), _zeros(bottom)
-    cuts = {values.value_key(value): value for value in (*zeros, *poles)}
-    ordered = sorted(cuts.values(), key=values.real_fraction)
+    cuts = {numbers.value_key(value): value for value in (*zeros, *poles)}
+    ordered = sorted(cuts.values(), key=numbers.real_fraction)
     ends = [real_end(value) for value in ordered]
-    missing = {values.value_key(value) for value in poles}
+    missing = {numbers.value_key(value) for value in poles}
     if kind == "!=":
         return complement([Interval(end, end, True, True) for end in ends])
     found: list[Interval] = []
@@ -194,12 +194,12 @@ def _between(cuts: list[Fraction]) -> list[Fraction]:
 
 
 def _sign(p: Polynomial, place: Fraction) -> int:
-    value = _at([values.real_fraction(c) for c in p], place)
+    value = _at([numbers.real_fraction(c) for c in p], place)
     return (value > 0) - (value < 0)
 
 
 def _at(p: Sequence[Fraction], place: Fraction) -> Fraction:
-    values.spend(4)
+    numbers.spend(4)
     total = Fraction(0)
     for coefficient in reversed(p):
         total = total * place + coefficient
@@ -216,7 +216,7 @@ def _zeros(p: Polynomial) -> list[Value]:
             raise NotMathError("an inequality with zero")
         return []
     if len(p) == 2:
-        return [values.divide(values.negative(p[0]), p[1])]
+        return [numbers.divide(numbers.negative(p[0]), p[1])]
     if len(p) == 3:
         return _quadratic_zeros(*p)
     if any(isinstance(c, tuple) for c in p):
@@ -225,14 +225,15 @@ def _zeros(p: Polynomial) -> list[Value]:
 
 
 def _quadratic_zeros(c: Value, b: Value, a: Value) -> list[Value]:
-    square = values.multiply(b, b)
-    spread = values.add(square, values.multiply(-4, values.multiply(a, c)))
-    if values.real_fraction(spread) < 0:
+    square = numbers.multiply(b, b)
+    spread = numbers.add(square, numbers.multiply(-4, numbers.multiply(a, c)))
+    if numbers.real_fraction(spread) < 0:
         return []
-    half = values.root(spread, 2)
-    signs = (half, values.negative(half)) if spread != 0 else (half,)
+    half = numbers.root(spread, 2)
+    signs = (half, numbers.negative(half)) if spread != 0 else (half,)
     return [
-        values.divide(values.add(values.negative(b), sign), values.multiply(2, a)) for sign in signs
+        numbers.divide(numbers.add(numbers.negative(b), sign), numbers.multiply(2, a))
+        for sign in signs
     ]
 
 
@@ -240,7 +241,7 @@ def _isolated(p: list[Fraction]) -> list[Value]:
     """Zeros by bisection between those of the derivative, where the polynomial is monotone."""
     if len(p) == 3:
         return _quadratic_zeros(*p)
-    turns = sorted(map(values.real_fraction, _isolated([i * c for i, c in enumerate(p)][1:])))
+    turns = sorted(map(numbers.real_fraction, _isolated([i * c for i, c in enumerate(p)][1:])))
     bound = 1 + max(abs(c / p[-1]) for c in p)
     found: list[Value] = []
     for turn in turns:
@@ -267,7 +268,7 @@ def _bisected(p: list[Fraction], low: Fraction, high: Fraction) -> Fraction:
     In whole numbers: c_0 + c_1 x + ... at x = k / 2^B has the sign of c_0 2^(nB) + c_1 k 2^((n-1)B)
     + ...
     """
-    values.spend(200)
+    numbers.spend(200)
     scale = lcm(*(c.denominator for c in p))
     degree = len(p) - 1
     whole = [int(c * scale) << _BITS * (degree - i) for i, c in enumerate(p)]
@@ -286,4 +287,4 @@ def _bisected(p: list[Fraction], low: Fraction, high: Fraction) -> Fraction:
 
 
 def _settled(place: Fraction) -> Value:
-    return values.whole(values.inexact(place))
+    return numbers.whole(numbers.inexact(place))

@@ -1,6 +1,6 @@
 """Walk over the tokens of an answer. What the readers of expressions and answers stand on."""
 
-from mathtune.answers.lexer import NotMathError, Token, TooLargeError
+from mathtune.answers.latex.lexer import NotMathError, Token, TooLargeError
 
 MAX_DEPTH = 25
 

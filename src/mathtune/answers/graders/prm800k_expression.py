@@ -14,11 +14,11 @@ from math import log2
 
 from mpmath import libmp
 
-from mathtune.answers import values
-from mathtune.answers.evaluate import evaluate, symbols
-from mathtune.answers.lexer import MAX_DIGITS, NotMathError, TooLargeError
-from mathtune.answers.nodes import Node
-from mathtune.answers.units import names
+from mathtune.answers.latex.lexer import MAX_DIGITS, NotMathError, TooLargeError
+from mathtune.answers.latex.nodes import Node
+from mathtune.answers.latex.units import names
+from mathtune.answers.values import numbers
+from mathtune.answers.values.evaluate import evaluate, symbols
 
 _TOKEN = re.compile(
     r"(?P<number>(?:[0-9](?:_?[0-9])*)?\.[0-9](?:_?[0-9])*|[0-9](?:_?[0-9])*\.?)"
@@ -92,7 +92,7 @@ def _tokens(text: str) -> tuple[list[tuple[str, str]], set[int]]:
     return tokens, behind
 
 
-Rounded = tuple[values.Real, int]
+Rounded = tuple[numbers.Real, int]
 """A float as sympy holds it, and its precision in bits."""
 
 
@@ -102,7 +102,7 @@ def same_rounded(a: Node, b: Node) -> bool | None:
     if left is None or right is None:
         return None
     difference = _with(libmp.mpf_sub, left, right)
-    return difference[0] == values.ZERO
+    return difference[0] == numbers.ZERO
 
 
 def _rounded(node: Node) -> Fraction | Rounded | None:
@@ -125,7 +125,7 @@ def _rounded(node: Node) -> Fraction | Rounded | None:
         return None if found is None or abs(found) > _FLOAT_RANGE else found
     if kind != "div":
         return _with(libmp.mpf_add if kind == "add" else libmp.mpf_mul, left, right)
-    if right in (0, values.ZERO) or (isinstance(right, tuple) and right[0] == values.ZERO):
+    if right in (0, numbers.ZERO) or (isinstance(right, tuple) and right[0] == numbers.ZERO):
         return None
     if isinstance(left, Fraction):  # sympy multiplies it with the rounded inverse
         return _with(libmp.mpf_mul, left, _with(libmp.mpf_div, Fraction(1), right))
@@ -139,22 +139,22 @@ def _exact(kind: str, a: Fraction, b: Fraction) -> Fraction:
 def _float(value: Fraction, digits: int) -> Rounded:
     precision = 53 if digits <= 15 else round((digits + 1) * log2(10))
     top, bottom = value.numerator, value.denominator
-    return libmp.from_rational(top, bottom, precision, values.MODE), precision
+    return libmp.from_rational(top, bottom, precision, numbers.MODE), precision
 
 
 def _with(
-    operation: Callable[..., values.Real], a: Fraction | Rounded, b: Fraction | Rounded
+    operation: Callable[..., numbers.Real], a: Fraction | Rounded, b: Fraction | Rounded
 ) -> Rounded:
     """The operation at the higher precision of its floats, to which exact numbers are rounded."""
-    values.spend(2)
+    numbers.spend(2)
     precision = max([x[1] for x in (a, b) if isinstance(x, tuple)], default=53)
     x, y = (
         part[0]
         if isinstance(part, tuple)
-        else libmp.from_rational(part.numerator, part.denominator, precision, values.MODE)
+        else libmp.from_rational(part.numerator, part.denominator, precision, numbers.MODE)
         for part in (a, b)
     )
-    return operation(x, y, precision, values.MODE), precision
+    return operation(x, y, precision, numbers.MODE), precision
 
 
 def has_rounded_root(node: Node) -> bool:
@@ -163,9 +163,9 @@ def has_rounded_root(node: Node) -> bool:
     `sqrt(2.)` and `2^0.5` are 1.41421356237310 and never cancel with `sqrt(2)`.
     """
     if node[0] in ("root", "pow") and not symbols(node) and _has_decimal(node):
-        with suppress(values.UndefinedError):
+        with suppress(numbers.UndefinedError):
             value = evaluate(node)
-            return isinstance(value, tuple) and not isinstance(values.whole(value), int | Fraction)
+            return isinstance(value, tuple) and not isinstance(numbers.whole(value), int | Fraction)
     return any(has_rounded_root(child) for child in node[1:] if isinstance(child, tuple))
 
 

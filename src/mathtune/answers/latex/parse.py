@@ -8,10 +8,10 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
-from mathtune.answers.expression import RELATIONS, ExpressionReader
-from mathtune.answers.lexer import NotMathError, clean, tokenize
-from mathtune.answers.nodes import Node, is_clock, negated
-from mathtune.answers.units import CURRENCIES, SCALES, names, unit_name
+from mathtune.answers.latex.expression import RELATIONS, ExpressionReader
+from mathtune.answers.latex.lexer import NotMathError, clean, tokenize
+from mathtune.answers.latex.nodes import Node, is_clock, negated
+from mathtune.answers.latex.units import CURRENCIES, SCALES, names, unit_name
 
 
 @lru_cache(maxsize=5_000)

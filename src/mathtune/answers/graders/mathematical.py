@@ -6,15 +6,21 @@ never forgives a rounded value, another base, another variable, another bracket 
 with a member too few or too many. An answer or a value beyond the limits is `undecided`.
 """
 
-from mathtune.answers import evaluate as ev
-from mathtune.answers import values
-from mathtune.answers.keys import canonical_key, node_key
-from mathtune.answers.labels import as_point, coordinates, function_labels, is_label, oriented
-from mathtune.answers.lexer import NotMathError, TooLargeError
-from mathtune.answers.nodes import Node
-from mathtune.answers.numbers import exact_number
-from mathtune.answers.parse import parse
-from mathtune.answers.wording import is_sentence, plain_readings, readings, same_words
+from mathtune.answers.graders.labels import (
+    as_point,
+    coordinates,
+    function_labels,
+    is_label,
+    oriented,
+)
+from mathtune.answers.graders.wording import is_sentence, plain_readings, readings, same_words
+from mathtune.answers.latex.lexer import NotMathError, TooLargeError
+from mathtune.answers.latex.nodes import Node
+from mathtune.answers.latex.parse import parse
+from mathtune.answers.values import evaluate as ev
+from mathtune.answers.values import numbers
+from mathtune.answers.values.fast_path import exact_number
+from mathtune.answers.values.keys import canonical_key, node_key
 from mathtune.rows.records import Verdict
 
 VERSION = "2"
@@ -35,7 +41,7 @@ def judge(answer: str, gold: str) -> Verdict:
     if ours == golds:
         return Verdict.correct
     try:
-        with values.metered():
+        with numbers.metered():
             if _accepts(answer, gold):
                 return Verdict.correct
     except (TooLargeError, RecursionError):
@@ -251,7 +257,7 @@ def _equal_where_positive(a: Node, g: Node) -> bool:
         return False
     try:
         return all(
-            values.value_key(ev.evaluate(a, point)) == values.value_key(ev.evaluate(g, point))
+            numbers.value_key(ev.evaluate(a, point)) == numbers.value_key(ev.evaluate(g, point))
             for point in ev.POSITIVE_POINTS
         )
     except NotMathError:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from mathtune.answers.worker import READY
+from mathtune.answers.workers.worker import READY
 from mathtune.rows.records import Verdict
 
 Pair = tuple[str, str]
@@ -80,7 +80,7 @@ class Worker:
     def _launch(self) -> None:
         program = (
             f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from mathtune.answers.worker import main; main({self._grader!r})"
+            f"from mathtune.answers.workers.worker import main; main({self._grader!r})"
         )
         self._process = subprocess.Popen(
             [sys.executable, "-c", program],

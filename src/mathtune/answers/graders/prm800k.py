@@ -9,21 +9,21 @@ more than two unknown letters or with exponents of two digits.
 
 import re
 
-from mathtune.answers import evaluate as ev
-from mathtune.answers import values
-from mathtune.answers.lexer import NotMathError, TooLargeError
-from mathtune.answers.prm800k_expression import (
+from mathtune.answers.graders.prm800k_expression import (
     Expression,
     has_rounded_root,
     read,
     same_rounded,
 )
-from mathtune.answers.prm800k_text import (
+from mathtune.answers.graders.prm800k_text import (
     plain_form,
     reads_as_integer,
     release_form,
     without_grouping,
 )
+from mathtune.answers.latex.lexer import NotMathError, TooLargeError
+from mathtune.answers.values import evaluate as ev
+from mathtune.answers.values import numbers
 from mathtune.rows.records import Verdict
 
 VERSION = "2"
@@ -51,7 +51,7 @@ def judge(answer: str, gold: str) -> Verdict:
     if len(answer) > MAX_TEXT or len(gold) > MAX_TEXT:
         return Verdict.undecided
     try:
-        with values.metered():
+        with numbers.metered():
             return Verdict.correct if _agree(answer, gold) else Verdict.wrong
     except (TooLargeError, RecursionError):
         return Verdict.undecided
@@ -123,8 +123,8 @@ def _difference_is_zero(golds: Expression, ours: Expression) -> bool:
     for point in points:
         left, right = ev.evaluate(golds.node, point), ev.evaluate(ours.node, point)
         if golds.rounded or ours.rounded:
-            if not values.close(left, right, bits=_LONG_BITS if long else _FLOAT_BITS):
+            if not numbers.close(left, right, bits=_LONG_BITS if long else _FLOAT_BITS):
                 return False
-        elif values.value_key(left) != values.value_key(right):
+        elif numbers.value_key(left) != numbers.value_key(right):
             return False
     return True

@@ -26,7 +26,7 @@ def main(grader: str) -> None:
     results = sys.stdout.buffer
     sys.stdout = sys.stderr
     _limit_memory()
-    from mathtune.answers.grading import JUDGES
+    from mathtune.answers.graders.table import JUDGES
 
     judge = JUDGES[grader]
     judge(r"\sqrt{2}", "x + 1")  # loads what the first comparison needs

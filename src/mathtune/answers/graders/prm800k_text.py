@@ -9,7 +9,7 @@ becomes a bracketed line, `1\,000` becomes `1+000`.
 import re
 from functools import lru_cache
 
-from mathtune.answers.units import names
+from mathtune.answers.latex.units import names
 
 _WHOLE_TEXT = re.compile(r"^\\text\{(.+?)\}$")
 

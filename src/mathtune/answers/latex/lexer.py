@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Literal
 
-from mathtune.answers.units import names
+from mathtune.answers.latex.units import names
 
 MAX_TEXT = 2_000
 MAX_TOKENS = 400

@@ -4,12 +4,12 @@ Recursive descent, from the loosest binding to the tightest. Products need no si
 and `7 3/4` are mixed numbers; TeX's one-digit arguments (`\frac12`) are read as TeX reads them.
 """
 
-from mathtune.answers.brackets import bracketed
-from mathtune.answers.commands import ONE_ARGUMENT, READERS, function, matrix
-from mathtune.answers.lexer import NotMathError, Token
-from mathtune.answers.nodes import Node, added, divided, mixed, negated, scaled
-from mathtune.answers.reader import TokenReader
-from mathtune.answers.units import joined_number, names, number_word
+from mathtune.answers.latex.brackets import bracketed
+from mathtune.answers.latex.commands import ONE_ARGUMENT, READERS, function, matrix
+from mathtune.answers.latex.lexer import NotMathError, Token
+from mathtune.answers.latex.nodes import Node, added, divided, mixed, negated, scaled
+from mathtune.answers.latex.tokens import TokenReader
+from mathtune.answers.latex.units import joined_number, names, number_word
 
 RELATIONS = {
     "=": "=", "==": "=", "<": "<", ">": ">", "le": "<=", "ge": ">=", "<=": "<=", ">=": ">=",

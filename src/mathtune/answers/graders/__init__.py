@@ -1,0 +1,1 @@
+"""The graders: whether an answer is right against a gold."""

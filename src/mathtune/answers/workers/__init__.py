@@ -1,0 +1,1 @@
+"""Worker processes that compare and can be killed."""
