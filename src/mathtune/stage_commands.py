@@ -221,8 +221,8 @@ def grade(
         given = with_ray(ray, given)
         run_stage(Grade, "samples", given, config, out, redo)
         return
-    from mathtune.elsewhere import Request, grade_file
-    from mathtune.elsewhere.grading import tables
+    from mathtune.foreign import Request, grade_file
+    from mathtune.foreign.grade import tables
     from mathtune.report.tables import grid
 
     request = Request.parse(file, grader=grader, rule=extract, fields=fields, strict=strict)
@@ -271,8 +271,8 @@ def measure(
         return
     if out is not None or redo:
         raise InputError("--out and --redo go with problems=FILE; expected --json or --report.")
-    from mathtune.elsewhere import Request, measure_file
-    from mathtune.elsewhere.measuring import table
+    from mathtune.foreign import Request, measure_file
+    from mathtune.foreign.measure import table
     from mathtune.report.tables import grid
     from mathtune.run import trackers
 

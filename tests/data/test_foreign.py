@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mathtune.data.foreign import Fields, ForeignSample, read_foreign
 from mathtune.errors import InputError
+from mathtune.foreign.read import Fields, ForeignSample, read_foreign
 
 SHAPES = {
     "nemo": (

@@ -50,5 +50,5 @@ def test_freed_memory_goes_back_behind_the_block() -> None:
     ],
 )
 def test_ways_of_saying_that_memory_ran_out(sentence: str, expected: bool) -> None:
-    assert memory.ran_out(RuntimeError(sentence)) == expected
-    assert memory.ran_out(torch.OutOfMemoryError("CUDA out of memory."))
+    assert ran_out(RuntimeError(sentence)) == expected
+    assert ran_out(torch.OutOfMemoryError("CUDA out of memory."))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mathtune import report
-from mathtune.elsewhere import Request, measure_file
+from mathtune.foreign import Request, measure_file
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(

@@ -15,8 +15,8 @@ from typing import IO, Any
 import msgspec
 
 from mathtune.answers import Grader, cluster
-from mathtune.elsewhere.judged import Judged, rows_of
 from mathtune.errors import InputError
+from mathtune.foreign.judged import Judged, rows_of
 from mathtune.rows import jsonl
 from mathtune.rows.records import Graded
 

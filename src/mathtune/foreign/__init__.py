@@ -6,8 +6,8 @@ grades    the folder of `mathtune grade FILE --out FOLDER`
 measuring `mathtune measure FILE`: votes and re-ranking, with intervals
 """
 
-from mathtune.elsewhere.grading import grade_file
-from mathtune.elsewhere.judged import Request
-from mathtune.elsewhere.measuring import measure_file
+from mathtune.foreign.grade import grade_file
+from mathtune.foreign.judged import Request
+from mathtune.foreign.measure import measure_file
 
 __all__ = ["Request", "grade_file", "measure_file"]

@@ -9,8 +9,8 @@ from heapq import nlargest
 from pathlib import Path
 from typing import Any
 
-from mathtune.elsewhere.grades import GradeFiles, refuse_folder
-from mathtune.elsewhere.judged import Judged, Request, judged
+from mathtune.foreign.grade_folder import GradeFiles, refuse_folder
+from mathtune.foreign.judged import Judged, Request, judged
 from mathtune.report.tables import Table
 from mathtune.rows.records import Verdict
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mathtune import report
-from mathtune.data.foreign import SCORES
-from mathtune.elsewhere.judged import Judged, Request, judged, rows_of
 from mathtune.errors import InputError
+from mathtune.foreign.judged import Judged, Request, judged, rows_of
+from mathtune.foreign.read import SCORES
 from mathtune.metrics.measure import CHOSEN, Settings, measure
 from mathtune.report.tables import Table
 from mathtune.rows.records import UNKNOWN, Problem, Sample

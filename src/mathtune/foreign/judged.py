@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, get_args
 from mathtune.answers import Answer, Grader, cluster, compare_many, extract, grader_version
 from mathtune.answers.extract import ExtractRule
 from mathtune.answers.graders import math_verify
-from mathtune.data.foreign import Fields, ForeignSample, read_foreign
 from mathtune.data.local import refuse_pointer
 from mathtune.errors import InputError
+from mathtune.foreign.read import Fields, ForeignSample, read_foreign
 from mathtune.rows.records import Graded, Verdict
 from mathtune.run.progress import say
 
