@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mathtune.cli import app
-from mathtune.comparing import compared
+from mathtune.cli.compare import compared
+from mathtune.cli.main import app
 from mathtune.errors import InputError
 from mathtune.metrics.measure import Outcome
 from mathtune.rows import jsonl

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from mathtune import cli
+from mathtune.cli import main
+from mathtune.cli.settings_reference import STAGES
 from mathtune.recipes import resolve
-from mathtune.reference import STAGES
 from mathtune.run import settings
 from mathtune.run.recipe_run import run_recipe
 from mathtune.run.stage import validated
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 KINDS = {stage.kind(): stage for stage in STAGES}
-PROGRAM = get_command(cli.app)
+PROGRAM = get_command(main.app)
 
 
 def commands(page: Path, *, marked: str = "") -> list[str]:
@@ -119,7 +119,7 @@ def test_it_runs(
     for command in commands(page, marked="sh run"):
         monkeypatch.setattr("sys.argv", shlex.split(command))
         with pytest.raises(SystemExit) as stopped:
-            cli.main()
+            main.main()
         assert stopped.value.code in (0, None), (command, capsys.readouterr().err)
     assert any(desk.iterdir())
 

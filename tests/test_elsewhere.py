@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mathtune import cli
+from mathtune.cli import main
 from mathtune.errors import InputError
 from mathtune.foreign import Request, grade, grade_file, measure_file
 from mathtune.report.tables import grid
@@ -243,7 +243,7 @@ def test_scores_that_are_none(
 def call(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr("sys.argv", ["mathtune", *arguments])
     with pytest.raises(SystemExit) as stopped:
-        cli.main()
+        main.main()
     code = stopped.value.code
     return code if isinstance(code, int) else 0
 

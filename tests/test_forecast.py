@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mathtune.cli.forecast import PROBLEM, SOLUTION, Forecast, document, problems, size_of, table
 from mathtune.engines import embedded_model
 from mathtune.engines.transformers import models
-from mathtune.forecast import PROBLEM, SOLUTION, Forecast, document, problems, size_of, table
 from mathtune.recipes import resolve
 from mathtune.run.recipe_run import Run, run_recipe
 from mathtune.stages.bits import shape

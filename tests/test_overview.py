@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from mathtune import cli
+from mathtune.cli import main
+from mathtune.cli.status import plan_table, problem_view, status_table
 from mathtune.errors import InputError
-from mathtune.overview import plan_table, problem_view, status_table
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample
 from mathtune.run.recipe_run import Run, locked, run_recipe
@@ -94,14 +94,14 @@ def test_the_commands(
     for arguments in (["status", str(made[0])], ["show", str(made[0]), "a", "--row", "row"]):
         monkeypatch.setattr("sys.argv", ["mathtune", *arguments])
         with pytest.raises(SystemExit) as stopped:
-            cli.main()
+            main.main()
         assert stopped.value.code in (0, None)
     text = capsys.readouterr().out
     assert "2 of 2 steps finished" in text
     assert "gold answer: 2" in text
     monkeypatch.setattr("sys.argv", ["mathtune", "show", str(made[0]), "nothing"])
     with pytest.raises(SystemExit) as stopped:
-        cli.main()
+        main.main()
     assert stopped.value.code == 2
     assert "nothing: no such problem in row" in capsys.readouterr().err
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from mathtune import cli
+from mathtune.cli import main
+from mathtune.cli.settings_reference import STAGES, markdown, schema
 from mathtune.errors import InputError
 from mathtune.recipes import RECIPES
-from mathtune.reference import STAGES, markdown, schema
 from mathtune.run import settings
 from mathtune.run.provenance import TOLD, bug_report
 from mathtune.run.version import __version__
@@ -129,7 +129,7 @@ def call(
 ) -> str:
     monkeypatch.setattr("sys.argv", ["mathtune", *arguments])
     with pytest.raises(SystemExit) as stopped:
-        cli.main()
+        main.main()
     assert stopped.value.code in (0, None)
     return capsys.readouterr().out
 
@@ -151,5 +151,5 @@ def test_a_bug_report_has_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_shell_completes_recipes() -> None:
-    assert cli.recipe_names("qui") == ["quickstart", "quickstart-full"]
-    assert set(RECIPES) <= set(cli.recipe_names(""))
+    assert main.recipe_names("qui") == ["quickstart", "quickstart-full"]
+    assert set(RECIPES) <= set(main.recipe_names(""))

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from mathtune.cli import app
+from mathtune.cli.main import app
+from mathtune.cli.solve import Solver, _picked, model_in, solve, view
 from mathtune.engines.transformers.decode import Draft
 from mathtune.errors import InputError
-from mathtune.solving import Solver, _picked, model_in, solve, view
 
 TEXTS = ("#### 7", "so 8\n#### 8", "nothing", "#### 8.0", "#### 9")
 ANSWERS = ("7", "8", None, "8.0", "9")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mathtune import cli
+from mathtune.cli import main
 from mathtune.errors import ProcessDiedError
 
 PROBLEM = {"id": "a", "problem": "What is 1 + 1?", "answer": "2", "solution": "#### 2"}
@@ -22,7 +22,7 @@ def fails(
     """Run the command line in this process; return its one sentence."""
     monkeypatch.setattr("sys.argv", ["mathtune", *arguments])
     with pytest.raises(SystemExit) as stopped:
-        cli.main()
+        main.main()
     assert stopped.value.code == 2
     *before, last = capsys.readouterr().err.strip().splitlines()
     assert all(re.fullmatch(r"[\w-]+: \w+", line) for line in before), (
@@ -155,7 +155,7 @@ def test_without_torch_the_command_that_installs_it_is_named(
 ) -> None:
     rows = [{**PROBLEM, "id": f"p{n}", "problem": f"What is {n} + 1?"} for n in range(20)]
     (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    without = "import sys; sys.modules['torch'] = None; from mathtune.cli import main; main()"
+    without = "import sys; sys.modules['torch'] = None; from mathtune.cli.main import main; main()"
     command = [sys.executable, "-c", without, *arguments]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
@@ -179,8 +179,8 @@ def test_a_process_that_died_is_one_sentence_too(
     def dies() -> None:
         raise ProcessDiedError("ssft: its process died (out of memory?).")
 
-    monkeypatch.setattr(cli, "app", dies)
+    monkeypatch.setattr(main, "app", dies)
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main.main()
     assert ended.value.code == 1
     assert capsys.readouterr().err.strip() == "error: ssft: its process died (out of memory?)."

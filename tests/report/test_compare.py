@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mathtune import cli, report
+from mathtune import report
+from mathtune.cli import main
 from mathtune.errors import InputError
 from mathtune.report.compare import accuracies, compared, sentence, settings
 from mathtune.rows import jsonl
@@ -92,7 +93,7 @@ def test_what_cannot_be_compared(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["mathtune", "report", str(runs[0]), str(empty)])
     with pytest.raises(SystemExit) as stopped:
-        cli.main()
+        main.main()
     assert stopped.value.code == 2
     assert "no measured row is in all runs" in capsys.readouterr().err
     assert not (tmp_path / "comparison.html").exists()

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from mathtune import cli, report
+from mathtune import report
+from mathtune.cli import main
 from mathtune.errors import InputError
 from mathtune.recipes import resolve
 from mathtune.run import fingerprint, trackers
@@ -135,7 +136,7 @@ def test_measured_samples_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     command = ["mathtune", "measure", "outputs.jsonl", "--report-to", "tensorboard"]
     monkeypatch.setattr("sys.argv", command)
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main.main()
     assert ended.value.code in (0, None)
     numbers, texts = tensorboard(tmp_path / "tensorboard" / "outputs")
     assert numbers["outputs/Maj1@3"] == [(0, 1.0)]

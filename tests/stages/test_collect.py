@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from mathtune.cli import app
+from mathtune.cli.main import app
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Graded, Labelled, Pair, Problem, Row, Sample, Verdict

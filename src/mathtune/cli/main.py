@@ -11,14 +11,14 @@ from typing import Annotated, Any, NoReturn, cast
 import typer
 from rich.markup import escape
 
+from mathtune.cli.stages import Config, Extract, OnRay, ReportTo, interruptible, with_ray
+from mathtune.cli.stages import app as stages
 from mathtune.errors import InputError, ProcessDiedError
 from mathtune.recipes import RECIPES, resolve, settings_of
 from mathtune.run import settings, trackers
 from mathtune.run.progress import console, output, say
 from mathtune.run.recipe_run import planned, work
 from mathtune.run.version import __version__
-from mathtune.stage_commands import Config, Extract, OnRay, ReportTo, interruptible, with_ray
-from mathtune.stage_commands import app as stages
 
 app = typer.Typer(
     name="mathtune",
@@ -95,8 +95,9 @@ def run(
 
     mathtune run quickstart n=16 ssft.learning_rate=3e-4 --out runs/small
     """
-    from mathtune import forecast, report
-    from mathtune.overview import plan_table
+    from mathtune import report
+    from mathtune.cli import forecast
+    from mathtune.cli.status import plan_table
 
     folder = (out or Path("runs") / recipe).absolute()
     given = with_ray(ray, assignments or [])
@@ -151,9 +152,9 @@ def solve(
 
     mathtune solve "Tom has 3 bags of 12 nuts. How many nuts?" --evaluator embedded
     """
-    from mathtune import solving
+    from mathtune.cli import solve
 
-    solver = solving.Solver(
+    solver = solve.Solver(
         generator=generator,
         evaluator=evaluator,
         n=n,
@@ -167,11 +168,11 @@ def solve(
         device=device,
     )
     with interruptible():
-        found = solving.solve(question, solver)
+        found = solve.solve(question, solver)
     if as_json:
         typer.echo(json.dumps(found.document(), indent=2))
     else:
-        output.print(solving.view(found))
+        output.print(solve.view(found))
     if found.answer is None:
         raise typer.Exit(1)
 
@@ -179,7 +180,7 @@ def solve(
 @app.command()
 def status(run_folder: RunFolder) -> None:
     """Show a run's steps: finished, under way, waiting."""
-    from mathtune.overview import status_table
+    from mathtune.cli.status import status_table
 
     output.print(status_table(run_folder))
 
@@ -191,7 +192,7 @@ def show(
     row: Annotated[str | None, typer.Option(help="The measured step to show.")] = None,
 ) -> None:
     """Show a problem: its clusters, verdicts, scores and picks."""
-    from mathtune.overview import problem_view
+    from mathtune.cli.status import problem_view
 
     output.print(problem_view(run_folder, problem, row=row))
 
@@ -208,7 +209,7 @@ def compare(
 
     mathtune compare runs/quickstart/ssft-row:W.RR runs/quickstart/ssft-row:Maj1@32
     """
-    from mathtune.comparing import compared
+    from mathtune.cli.compare import compared
     from mathtune.report.tables import grid, one_comparison
 
     found = compared(ours, theirs)
@@ -262,7 +263,7 @@ def env() -> None:
 @app.command("settings")
 def all_settings() -> None:
     """Print every setting of every recipe and stage, in Markdown: docs/settings.md."""
-    from mathtune.reference import markdown
+    from mathtune.cli.settings_reference import markdown
 
     typer.echo(markdown(), nl=False)
 
@@ -276,9 +277,9 @@ def schema(
     Example: mathtune schema liu2023 > liu2023.schema.json, and as the first line of the settings
     # yaml-language-server: $schema=liu2023.schema.json
     """
-    from mathtune import reference
+    from mathtune.cli import settings_reference
 
-    typer.echo(json.dumps(reference.schema(recipe), indent=2))
+    typer.echo(json.dumps(settings_reference.schema(recipe), indent=2))
 
 
 app.add_typer(stages)

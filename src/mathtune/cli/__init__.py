@@ -1,0 +1,1 @@
+"""The command line: commands read settings and hand over."""
