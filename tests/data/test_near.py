@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mathtune.data.near import near
+from mathtune.data.overlap import near
 from mathtune.rows.records import Problem
 
 STORY = "Ann buys 3 red apples and 4 green pears at the market, and eats 2 of them. How many stay?"

@@ -65,11 +65,11 @@ def tell(run_folder: Path, names: tuple[Name, ...]) -> None:
     Raises:
         InputError: the folder holds no run, or a tracker does not let us in.
     """
-    from mathtune.report import results, told
+    from mathtune.report import results, tracked
     from mathtune.run.trackers import Place
 
     if names:
-        told.tell(results.read_run(run_folder), names, Place.of(run_folder.absolute()))
+        tracked.tell(results.read_run(run_folder), names, Place.of(run_folder.absolute()))
 
 
 def terminal(run_folder: Path) -> list[Table]:
@@ -126,8 +126,8 @@ def tell_of_samples(results: Results, names: tuple[Name, ...]) -> None:
     Raises:
         InputError: a tracker does not let us in.
     """
-    from mathtune.report import told
+    from mathtune.report import tracked
     from mathtune.run.trackers import Place
 
     title = results.title
-    told.tell(results, names, Place(title, None, Path("tensorboard") / title))
+    tracked.tell(results, names, Place(title, None, Path("tensorboard") / title))

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mathtune.data.near import refuse_shared, report_near
+from mathtune.data.overlap import refuse_shared, report_near
 from mathtune.engines import prompts
 from mathtune.errors import InputError
 from mathtune.paths.prefixes import right_beginnings, wrong_beginnings

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from mathtune.data import gsm8k, hub, local, math, prm800k
-from mathtune.data.near import report_near
+from mathtune.data.overlap import report_near
 from mathtune.data.rows import SPLIT_NAMES, normalized, read_folder, read_rows, to_problems
 from mathtune.data.splits import SPLITS, Split, Splits, apart, draw_out, limited
 from mathtune.errors import InputError
