@@ -53,14 +53,14 @@ test-ray: ray-env ## Its tests: two workers, one of them killed
 	$(RAY)/bin/python -m pytest -m ray tests/engines/test_ray.py
 
 check: $(VENV)/dev ## Format, lint, types, all tests
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks pretraining
+	$(BIN)/ruff check src tests benchmarks pretraining
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
 fix: $(VENV)/dev ## Format and mend what can be mended
-	$(BIN)/ruff format src tests benchmarks
-	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks pretraining
+	$(BIN)/ruff check --fix src tests benchmarks pretraining
 
 docs: $(VENV)/dev ## Write docs/settings.md anew from the code
 	$(BIN)/mathtune settings > docs/settings.md

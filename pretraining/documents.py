@@ -1,6 +1,6 @@
 """The pre-training text: solving and judging in equal parts, from the `pretrain` split only.
 
-A document is a prompt of `mathtune.engines.prompts` with its continuation, and says for every token what
+A document is a prompt of `engines.prompts` with its continuation, and says for every token what
 is to be learned there: the next token, the verdict, and whether the solution is right so far.
 """
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-from pretraining.mistakes import Mistaken, plant
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from mathtune.data.arithmetic import FAMILIES, draw
 from mathtune.data.arithmetic.puzzle import Puzzle, write
 from mathtune.engines import prompts
+from pretraining.mistakes import Mistaken, plant
 
 HONEST = 0.3  # share of solving documents whose answer is wrong and whose check must say so
 VERDICT_WEIGHT = 4.0  # a document has one verdict and some 60 solution tokens
@@ -51,7 +51,7 @@ class Batch:
 
 
 def for_prompts(tokenizer: PreTrainedTokenizerFast) -> prompts.ChatTokenizer:
-    """The tokenizer as `mathtune.engines.prompts` types it; transformers types each option by name."""
+    """The tokenizer as `engines.prompts` types it; transformers types each option by name."""
     return cast(prompts.ChatTokenizer, tokenizer)
 
 

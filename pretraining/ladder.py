@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pretraining.pretrain import pretrain
 
 from mathtune.data.arithmetic import FAMILIES, WORDINGS, split_of
 from mathtune.data.arithmetic.puzzle import write
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example
+from pretraining.pretrain import pretrain
 
 HELD_OUT = "heldout.jsonl"
 PEAK = 4e-3

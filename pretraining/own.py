@@ -10,13 +10,13 @@ import random
 import re
 
 import torch
-from pretraining.documents import for_prompts
-from pretraining.mistakes import Mistaken
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from mathtune.data.arithmetic import FAMILIES, draw
 from mathtune.data.arithmetic.puzzle import Puzzle, follow
 from mathtune.engines import prompts
+from pretraining.documents import for_prompts
+from pretraining.mistakes import Mistaken
 
 EQUATION = re.compile(r"<<(-?\d+)([-+*/])(-?\d+)=(-?\d+)>>")
 ANSWER = re.compile(r"#### (-?\d+)")

@@ -18,11 +18,6 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from pretraining import tokenizer as words
-from pretraining.documents import Batch, batches, judging, pool, solving
-from pretraining.mistakes import Mistaken, plant
-from pretraining.muon import Muon
-from pretraining.own import own_pairs
 from torch import Tensor
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -30,6 +25,11 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from mathtune.data.arithmetic import FAMILIES, draw
 from mathtune.data.arithmetic.puzzle import write
 from mathtune.engines import prompts
+from pretraining import tokenizer as words
+from pretraining.documents import Batch, batches, judging, pool, solving
+from pretraining.mistakes import Mistaken, plant
+from pretraining.muon import Muon
+from pretraining.own import own_pairs
 
 POOL = 1024  # documents drawn together, so that batches hold similar lengths
 SO_FAR_WEIGHT = 0.5  # of the right-so-far loss (mean over its tokens) beside the next-token loss

@@ -1,10 +1,15 @@
-"""Imports go down only, and what needs no torch does not import it."""
+"""Imports go down only, no files import each other in a circle, and what needs no torch has none.
+
+Deferred imports inside functions and imports for types alone are counted like all others.
+"""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,68 +17,84 @@ import pytest
 import mathtune
 
 ROOT = Path(mathtune.__file__).parent
-
-LAYERS = [
-    {"errors", "records", "bill", "progress", "provenance", "processes", "version"},
-    {"jsonl", "prompts", "stage", "settings", "trackers"},
-    {"samples", "answers", "objectives", "ranking", "metrics", "intervals", "judging"},
-    {"tokens", "pythonic"},
-    {
-        "expressions",
-        "sides",
-        "equations",
-        "paths",
-        "prefixes",
-        "scaling",
-        "claims",
-        "gathering",
-        "matching",
-        "measurement",
-        "unions",
-    },
-    {"data", "embedded", "fingerprint"},
-    {"engines", "training", "execution"},
-    {"run", "beside", "stages", "solving"},
-    {"report", "recipes", "overview", "elsewhere", "reference", "comparing", "forecast"},
-    {"stage_commands"},
-    {"cli", "__main__"},
+FLOORS = [
+    {"errors"},
+    {"rows"},
+    {"run", "metrics", "paths", "answers"},
+    {"data", "engines"},
+    {"training"},
+    {"stages"},
+    {"report", "foreign", "recipes"},
+    {"cli"},
+    {"__main__"},
 ]
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+"""Folders and files at the top of the package, the lowest first."""
+FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 
 
-def modules() -> list[Path]:
-    return sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+def dotted(path: Path) -> str:
+    parts = ("mathtune", *path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
 
 
-def top(path: Path) -> str:
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+MODULES = {dotted(path) for path in FILES}
 
 
-def imported(path: Path) -> set[str]:
-    """The top-level names inside mathtune that a file imports, anywhere in it."""
+@cache
+def imported(path: Path) -> frozenset[str]:
+    """The modules of the package that a file imports, anywhere in it."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "mathtune":
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            parts = node.module.split(".")
-            if parts[0] == "mathtune":
-                found.add(parts[1])
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in MODULES else node.module)
         elif isinstance(node, ast.Import):
-            names = (alias.name.split(".") for alias in node.names)
-            found.update(parts[1] for parts in names if parts[0] == "mathtune" and len(parts) > 1)
-    return found
+            found.update(alias.name for alias in node.names)
+    return frozenset(name for name in found if name in MODULES)
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def top(module: str) -> str:
+    return module.split(".")[1]
+
+
+@pytest.mark.parametrize("path", FILES, ids=dotted)
 def test_imports_go_down_only(path: Path) -> None:
-    level = LEVEL[top(path)]
-    upward = {name for name in imported(path) if LEVEL[name] > level}
-    assert not upward, f"{path.relative_to(ROOT)} imports upward: {upward}"
+    here = top(dotted(path))
+    upward = {name for name in imported(path) if FLOOR[top(name)] > FLOOR[here]}
+    assert not upward, f"{dotted(path)} imports upward: {upward}"
 
 
-def test_the_command_line_loads_without_torch() -> None:
-    code = "import sys, mathtune, mathtune.cli.main; print('torch' in sys.modules)"
+def test_no_files_import_each_other_in_a_circle() -> None:
+    graph = {dotted(path): imported(path) for path in FILES}
+    assert sum(map(len, graph.values())) > 300
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise AssertionError(" -> ".join(error.args[1])) from None
+
+
+def test_no_folders_import_each_other_in_a_circle() -> None:
+    graph: dict[str, set[str]] = {}
+    for path in FILES:
+        here = top(dotted(path))
+        graph.setdefault(here, set()).update(top(name) for name in imported(path))
+        graph[here].discard(here)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise AssertionError(" -> ".join(error.args[1])) from None
+
+
+def test_the_top_of_the_package_is_short() -> None:
+    shown = [path.name for path in ROOT.iterdir() if not path.name.startswith("__")]
+    assert len([name for name in shown if name != "py.typed"]) <= 14
+
+
+@pytest.mark.parametrize("module", ["mathtune", "mathtune.cli.main", "mathtune.run.recipe_run"])
+def test_it_loads_without_torch(module: str) -> None:
+    code = f"import sys, {module}; print('torch' in sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -1,6 +1,6 @@
 """What a planned run will cost, before it runs: FLOPs and hours of every step. For `--dry-run`.
 
-The formulas are those of Yuan et al. 2023, appendix E (`scaling.py`); what is not known before the
+The formulas are those of Yuan et al. 2023, appendix E (`fits.py`); what is not known before the
 run is guessed, and said to be: a problem has 66 tokens, a solution 130, and RFT finds as many
 distinct paths in k samples as their LLaMA-7B does (their Table 2).
 """

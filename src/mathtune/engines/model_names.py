@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from mathtune.engines import embedded_model
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.run.stage import Input
 
 EXPECTED = "expected `embedded`, a hub id, a model folder or a .gguf file"
 MAGIC = b"GGUF"
@@ -19,6 +20,22 @@ class ShardIndex(msgspec.Struct):
     """Which file each weight is in, where there are several."""
 
     weight_map: dict[str, str]
+
+
+class Model(Input):
+    """Marks a field that names a model, which is checked before any work."""
+
+    def located(self, name: str | Path) -> str | Path:
+        """The embedded model's folder for `embedded`; any other name itself."""
+        return embedded_model.path() if name == "embedded" else name
+
+    def check(self, name: str | Path) -> None:
+        """Raise InputError for a path that does not exist or is no model."""
+        source(str(name))
+
+
+ModelName = Annotated[str, Model()]
+"""`embedded`, a hub id, a local folder or a .gguf file."""
 
 
 def source(name: str) -> tuple[str, dict[str, Any]]:

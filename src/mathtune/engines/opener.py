@@ -5,33 +5,10 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from mathtune.engines import Dtype, prompts
-from mathtune.engines.protocol import Engine
-from mathtune.engines.settings import EngineName, Ray, Server, Vllm
+from mathtune.engines import prompts
+from mathtune.engines.protocol import Asked, Engine
 from mathtune.errors import InputError
-
-
-class Asked(Protocol):
-    """The settings of `sample` or `score` that an engine is made of."""
-
-    @property
-    def model(self) -> str: ...
-    @property
-    def engine(self) -> EngineName: ...
-    @property
-    def adapter(self) -> Path | None: ...
-    @property
-    def server(self) -> Server: ...
-    @property
-    def vllm(self) -> Vllm: ...
-    @property
-    def ray(self) -> Ray | None: ...
-    @property
-    def device(self) -> str: ...
-    @property
-    def dtype(self) -> Dtype: ...
 
 
 def form_of(asked: Asked, form: prompts.Form) -> prompts.Form:
@@ -105,7 +82,8 @@ def open_engine(asked: Asked, form: prompts.Form, *, seed: int = 0) -> Engine:
         )
     from mathtune.engines.ray import Cluster
 
-    return Cluster(asked, asked.ray, form=form, seed=seed)
+    opened = partial(open_here, asked, form, seed=seed)
+    return Cluster(opened, asked.ray, gpus_each=asked.vllm.tensor_parallel)
 
 
 def open_here(asked: Asked, form: prompts.Form, *, seed: int) -> Engine:

@@ -10,7 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
+
+from mathtune.engines import Dtype
+from mathtune.engines.settings import EngineName, Ray, Server, Vllm
 
 Reason = Literal["stop", "length", "prompt_too_long"]
 ScorerName = Literal["evaluator", "likelihood"]
@@ -91,6 +95,27 @@ Drafts = tuple[int, list[Draft]]
 """Which of the wants, and some of its drafts."""
 Scores = tuple[int, list[float | None]]
 """Which of the groups, and the scores of all its candidates; None: it does not fit the context."""
+
+
+class Asked(Protocol):
+    """The settings of `sample` or `score` that an engine is made of."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def engine(self) -> EngineName: ...
+    @property
+    def adapter(self) -> Path | None: ...
+    @property
+    def server(self) -> Server: ...
+    @property
+    def vllm(self) -> Vllm: ...
+    @property
+    def ray(self) -> Ray | None: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def dtype(self) -> Dtype: ...
 
 
 class Engine(Protocol):

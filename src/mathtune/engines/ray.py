@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from mathtune.engines import prompts
 from mathtune.engines.protocol import (
     Candidates,
     Draft,
@@ -27,24 +26,21 @@ from mathtune.engines.protocol import (
 from mathtune.engines.settings import Ray
 from mathtune.errors import InputError
 
-if TYPE_CHECKING:
-    from mathtune.engines.opener import Asked
-
 Batch = dict[str, Any]
 """Columns of a batch as Ray Data has them: arrays of equal length."""
 
 
 class Cluster:
-    """The engine that the settings ask for, many times over.
+    """Many engines, each made by `opened` (picklable) in an actor with `gpus_each` GPUs.
 
     Raises:
         InputError: Ray is not installed, or there is no such cluster.
     """
 
-    def __init__(self, asked: Asked, settings: Ray, *, form: prompts.Form, seed: int) -> None:
+    def __init__(self, opened: Callable[[], Engine], settings: Ray, *, gpus_each: int) -> None:
         self._settings = settings
-        self._open = {"asked": asked, "form": form, "seed": seed}
-        self._gpus_each = asked.vllm.tensor_parallel
+        self._opened = opened
+        self._gpus_each = gpus_each
         self.tokens = 0
         _ray()  # told now, not after the problems are read
 
@@ -53,14 +49,14 @@ class Cluster:
     ) -> Iterator[Drafts]:
         """Drafts of a batch of prompts as soon as all of the batch are finished."""
         items = [{"place": place, "task": _packed(want)} for place, want in enumerate(wants)]
-        work = {**self._open, "work": "sample", "how": (sampling, seed)}
+        work = {"opened": self._opened, "work": "sample", "how": (sampling, seed)}
         for place, content, _ in self._results(items, work):
             yield place, msgspec.json.decode(content, type=list[Draft])
 
     def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
         """Scores of a batch of groups as soon as all of the batch are known."""
         items = [{"place": place, "task": _packed(group)} for place, group in enumerate(groups)]
-        work = {**self._open, "work": "score", "how": scorer}
+        work = {"opened": self._opened, "work": "score", "how": scorer}
         for place, content, tokens in self._results(items, work):
             self.tokens += tokens
             yield place, msgspec.json.decode(content)
@@ -108,10 +104,8 @@ class Cluster:
 class _Worker:
     """What lives in an actor: an engine, opened once, that answers batches."""
 
-    def __init__(self, *, asked: Asked, form: prompts.Form, seed: int, work: str, how: Any) -> None:
-        from mathtune.engines.opener import open_here
-
-        self._engine: Engine = open_here(asked, form, seed=seed)
+    def __init__(self, *, opened: Callable[[], Engine], work: str, how: Any) -> None:
+        self._engine = opened()
         self._answers = {"sample": self._sample, "score": self._score}[work]
         self._how = how
 

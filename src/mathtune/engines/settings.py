@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Generic, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from mathtune.run.stage import File, Free
+from mathtune.run.stage import File, Free, Handle, Stage
 
 EngineName = Literal["transformers", "vllm", "openai"]
 
@@ -94,10 +96,8 @@ class Ray(Group):
     """Problems that an engine is given at a time: what a lost machine can cost."""
 
 
-class EngineSettings(BaseModel):
+class EngineSettings(Stage[Handle], Generic[Handle]):
     """The settings of `sample` and `score` that choose an engine."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     engine: EngineName = "transformers"
     """transformers: the embedded engine, always there. vllm: fast on CUDA, `make vllm-env` on a
@@ -110,3 +110,8 @@ class EngineSettings(BaseModel):
     """For engine vllm: tensor_parallel, engines, memory, cpu_memory, max_length."""
     ray: Annotated[Ray | None, Free()] = None
     """Run on a Ray cluster: address, actors, gpus, cpus, batch; --ray takes the defaults."""
+
+    def check(self, made_by_run: Callable[[str | Path], bool]) -> None:
+        """As every stage; the name of a model on a server need not exist here."""
+        if self.engine != "openai":
+            super().check(made_by_run)

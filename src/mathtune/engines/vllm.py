@@ -12,11 +12,12 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mathtune.engines import embedded_model, prompts
 from mathtune.engines.protocol import (
     TOO_LONG,
+    Asked,
     Candidates,
     Draft,
     Drafts,
@@ -28,9 +29,6 @@ from mathtune.engines.protocol import (
 )
 from mathtune.engines.transformers import models
 from mathtune.errors import InputError
-
-if TYPE_CHECKING:
-    from mathtune.engines.opener import Asked
 
 IN_FLIGHT = 4096
 """Requests that wait in vLLM at once; the rest wait here."""

@@ -1,4 +1,4 @@
-"""Re-ranking against as many more votes as judging has cost: equal tokens. Under `measurement.py`.
+"""Re-ranking against as many more votes as judging has cost: equal tokens. Under `measure.py`.
 
 N samples are generated and a part of them is read by the evaluator; the same tokens would have paid
 for more samples to vote. Reading a solution is taken to cost its tokens: what candidates of a

@@ -1,6 +1,6 @@
 """Measure a set of graded (and scored) samples: every metric, curve and comparison in one document.
 
-Between `metrics.py` (values per problem), `intervals.py` (how sure they are) and those who have the
+Between `curves.py` (values per problem), `intervals.py` (how sure they are) and those who have the
 rows: the stage `measure`, the command `mathtune measure FILE` and the report.
 """
 

@@ -1,4 +1,4 @@
-"""What measuring keeps of the samples, and the evaluator's own figures. Under `measurement.py`."""
+"""What measuring keeps of the samples, and the evaluator's own figures. Under `measure.py`."""
 
 from __future__ import annotations
 

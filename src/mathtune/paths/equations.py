@@ -6,7 +6,7 @@ r"""The equations of a solution, read from annotations, text and LaTeX, and whet
     "$2x + 1 = 5$"                       2x+1=5, which is not arithmetic and is not checked
     "Cost = 4 \times 3 + 6"              =4*3+6, likewise
 
-Model text is untrusted: it is cut into tokens and evaluated by `expressions.py`, never by `eval`.
+Model text is untrusted: it is cut into tokens and evaluated by `arithmetic.py`, never by `eval`.
 """
 
 from __future__ import annotations

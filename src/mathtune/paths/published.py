@@ -1,4 +1,4 @@
-"""Numbers as Python computes them, without `eval`. Under `paths.py`, for the published rule alone.
+"""Numbers as Python computes them, without `eval`. Under `select.py`, for the published rule alone.
 
 The authors' code evaluates the left side of `<<5*3=15>>` as Python. So `^` is exclusive or, `05`
 is an error and `round(7/2)` is 4, and solutions are kept or dropped by that.

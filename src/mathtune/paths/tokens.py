@@ -2,7 +2,7 @@ r"""Model text cut into mathematical tokens: LaTeX, currency, percent and commas
 
     r"\$1{,}200 \times \frac{1}{2}"      1,200 * ( ( 1 ) / ( 2 ) )
 
-Under `expressions.py`, which computes, and `equations.py`, which finds equations.
+Under `arithmetic.py`, which computes, and `equations.py`, which finds equations.
 """
 
 from __future__ import annotations

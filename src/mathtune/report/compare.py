@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -13,7 +12,7 @@ from mathtune.errors import InputError
 from mathtune.metrics.measure import Settings, compare
 from mathtune.report import figures, tables
 from mathtune.report.page import rendered
-from mathtune.report.results import Measured, Results, read_run
+from mathtune.report.results import Compared, Measured, read_run
 from mathtune.report.seeds import over_seeds
 from mathtune.report.tables import NONE, Table, accuracy, difference, p_value
 from mathtune.run.fingerprint import differences
@@ -22,23 +21,6 @@ SHOWN = 500
 """Changed problems of a row that the page lists; it says how many there are."""
 START = 120
 """Characters of a problem in that list."""
-
-Difference = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Runs of the same problems: the first is what the others are compared with.
-
-    `rows`: name -> that row of each run. `minus`: name -> for each further run, its paired
-    differences to the first, metric -> difference, low, high, p.
-    """
-
-    names: tuple[str, ...]
-    folders: tuple[Path, ...]
-    results: tuple[Results, ...]
-    rows: dict[str, tuple[Measured, ...]]
-    minus: dict[str, tuple[Difference, ...]]
 
 
 def compared(folders: Sequence[Path]) -> Compared:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from io import StringIO
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -17,10 +17,7 @@ from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 from mathtune.report import tables
 from mathtune.report.gap import Closed
-from mathtune.report.results import Measured, Point, Results
-
-if TYPE_CHECKING:
-    from mathtune.report.compare import Compared
+from mathtune.report.results import Compared, Measured, Point, Results
 
 INK, PAPER = "#1b1b1b", "#ffffff"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#6b6b6b")

@@ -172,3 +172,21 @@ def _measured(folder: Path, step: Step, finished: Mapping[str, Step]) -> Measure
         origin=origin(config, finished),
         chosen_by=finished[deciding].metrics if deciding in finished else None,
     )
+
+
+Difference = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Runs of the same problems: the first is what the others are compared with.
+
+    `rows`: name -> that row of each run. `minus`: name -> for each further run, its paired
+    differences to the first, metric -> difference, low, high, p.
+    """
+
+    names: tuple[str, ...]
+    folders: tuple[Path, ...]
+    results: tuple[Results, ...]
+    rows: dict[str, tuple[Measured, ...]]
+    minus: dict[str, tuple[Difference, ...]]

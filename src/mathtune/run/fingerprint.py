@@ -6,12 +6,11 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
-from mathtune.run.stage import Free, Input, Model, Stage
+from mathtune.run.stage import Free, Input, Stage, input_fields, marked_inputs
 
 UNREAD = {"started.json", "step.json", "metrics.json.partial", ".lock"}
 """Files of a step's folder that are not results: they hold times and hosts."""
@@ -20,31 +19,23 @@ UNREAD = {"started.json", "step.json", "metrics.json.partial", ".lock"}
 def fingerprint(stage: Stage) -> dict[str, Any]:
     """The settings, with every input replaced by the hash of its content (never its path)."""
     mark = settings(stage)
-    for name in _input_fields(type(stage)):
-        mark["config"][name] = _hashed(getattr(stage, name))
+    for name, read in input_fields(type(stage)).items():
+        mark["config"][name] = _hashed(getattr(stage, name), read)
     return mark
 
 
 def settings(stage: Stage) -> dict[str, Any]:
     """Stage, revision and config without its inputs: what can be compared before they exist."""
     config = _what(stage, stage.model_dump(mode="json"))
-    for name in _input_fields(type(stage)):
+    for name in input_fields(type(stage)):
         del config[name]
     return {"stage": stage.kind(), "revision": stage.revision, "config": config}
 
 
 def inputs(stage: Stage) -> Iterator[str | Path]:
     """Everything the stage reads: paths, and names of models or data that may be paths."""
-    for name in _input_fields(type(stage)):
-        yield from _leaves(getattr(stage, name))
-
-
-def models(stage: Stage) -> Iterator[str]:
-    """The models that the stage reads, by the names they were given."""
-    for name, field in type(stage).model_fields.items():
-        value = getattr(stage, name)
-        if value is not None and any(isinstance(mark, Model) for mark in field.metadata):
-            yield value
+    for _, name in marked_inputs(stage):
+        yield name
 
 
 def differences(finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
@@ -95,29 +86,15 @@ def _file_hash(path: Path, size: int, modified: int) -> str:  # noqa: ARG001 (pa
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _hashed(value: Any) -> Any:
+def _hashed(value: Any, mark: Input) -> Any:
     if isinstance(value, Mapping):
-        return {key: _hashed(item) for key, item in value.items()}
+        return {key: _hashed(item, mark) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_hashed(item) for item in value]
+        return [_hashed(item, mark) for item in value]
     if value is None:
         return None
-    if value == "embedded":
-        from mathtune.engines import embedded_model
-
-        value = embedded_model.path()
-    path = Path(value)
+    path = Path(mark.located(value))
     return content_hash(path) if path.exists() else str(value)
-
-
-def _leaves(value: Any) -> Iterator[str | Path]:
-    if isinstance(value, Mapping):
-        value = tuple(value.values())
-    if isinstance(value, tuple | list):
-        for item in value:
-            yield from _leaves(item)
-    elif value is not None:
-        yield value
 
 
 def _what(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:
@@ -129,19 +106,6 @@ def _what(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:
         inner = getattr(model, name)
         kept[name] = _what(inner, values[name]) if isinstance(inner, BaseModel) else values[name]
     return kept
-
-
-@cache
-def _input_fields(kind: type[Stage]) -> tuple[str, ...]:
-    return tuple(name for name, field in kind.model_fields.items() if _marked(field))
-
-
-def _marked(field: FieldInfo | Any) -> bool:
-    if isinstance(field, FieldInfo):
-        return any(isinstance(m, Input) for m in field.metadata) or _marked(field.annotation)
-    if get_origin(field) is Annotated and any(isinstance(m, Input) for m in get_args(field)[1:]):
-        return True
-    return any(_marked(part) for part in get_args(field) if part is not Ellipsis)
 
 
 def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:

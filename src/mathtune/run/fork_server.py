@@ -9,6 +9,8 @@ from multiprocessing.context import ForkServerContext
 from threading import Thread
 
 PRELOAD = ["__main__", "mathtune.engines.transformers.preload"]
+cpu_s = 0.0
+"""CPU seconds that the server spent on its imports; set in the server by what it preloads."""
 
 
 def context() -> ForkServerContext:

@@ -3,7 +3,7 @@
     runs/quickstart/
       plan.json          every step of the recipe, written before work starts
       forecast.json      what its steps were expected to cost
-      ssft/              one folder a step (execution.py)
+      ssft/              one folder a step (step.py)
 
 A recipe is called twice: first to plan (configs are validated and listed, nothing runs), then to
 work. Handles are paths inside the run folder, so a recipe cannot branch on a result.
@@ -22,13 +22,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from mathtune.engines import model_names
-from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError, SettingError
 from mathtune.rows import jsonl
 from mathtune.run import ranks
 from mathtune.run.background import Beside
-from mathtune.run.fingerprint import growth, inputs, models, settings
+from mathtune.run.fingerprint import growth, inputs, settings
 from mathtune.run.progress import say
 from mathtune.run.stage import PLAN, Stage, fault
 from mathtune.run.step import STEP, execute, refuse_changes, refuse_processes
@@ -136,10 +134,7 @@ class Run:
                     raise InputError(
                         f"{path}: no such file or folder; step {step.name!r} reads it."
                     )
-            served = isinstance(step.stage, EngineSettings) and step.stage.engine == "openai"
-            for name in () if served else models(step.stage):
-                if not self._inside(name):
-                    model_names.source(name)
+            step.stage.check(self._inside)
         grown = self._grown(redo)
         again = self._hanging_on(redo | grown)
         costly = [n for n in again if self.steps[n].stage.costly and self._finished(n)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from mathtune.errors import SettingError
 
@@ -17,9 +19,12 @@ PLAN = "plan.json"
 class Input:
     """Marks a field that names something read: its content, not its path, is fingerprinted."""
 
+    def located(self, name: str | Path) -> str | Path:
+        """The path that `name` stands for, or the name itself."""
+        return name
 
-class Model(Input):
-    """Marks a field that names a model: a path must be one, which is checked before any work."""
+    def check(self, name: str | Path) -> None:
+        """Raise InputError if `name` is known to be unusable, before any work begins."""
 
 
 class Free:
@@ -36,8 +41,6 @@ File = Annotated[Path, Input()]
 """A file or folder that a stage reads."""
 Columns = Annotated[tuple[Path, ...], BeforeValidator(_as_tuple), Input()]
 """Files read together; `a.jsonl,b.jsonl` on the command line."""
-ModelName = Annotated[str, Model()]
-"""`embedded`, a hub id, a local folder or a .gguf file."""
 
 Handle = TypeVar("Handle", covariant=True)
 
@@ -70,6 +73,16 @@ class Stage(BaseModel, Generic[Handle]):
     def run(self, folder: Path) -> dict[str, Any]:
         """Do the work; return the metrics: numbers, texts, and lists and dicts of them."""
         raise NotImplementedError
+
+    def check(self, made_by_run: Callable[[str | Path], bool]) -> None:
+        """Check the inputs that exist already: those for which `made_by_run` is false.
+
+        Raises:
+            InputError: an input cannot be used.
+        """
+        for mark, name in marked_inputs(self):
+            if not made_by_run(name):
+                mark.check(name)
 
     def leaves_cores(self) -> bool:
         """Whether it leaves processor cores free, so that a run may go on with other steps."""
@@ -109,6 +122,42 @@ class Stage(BaseModel, Generic[Handle]):
             return [shown(item) for item in value] if isinstance(value, list) else value
 
         return shown(self.model_dump(mode="json"))
+
+
+def marked_inputs(stage: Stage) -> Iterator[tuple[Input, str | Path]]:
+    """Everything that the stage reads, each with its mark: paths, and names that may be paths."""
+    for field, mark in input_fields(type(stage)).items():
+        for name in _leaves(getattr(stage, field)):
+            yield mark, name
+
+
+@cache
+def input_fields(kind: type[Stage]) -> Mapping[str, Input]:
+    """The fields that name what a stage reads, and their marks."""
+    marks = {name: _mark(field) for name, field in kind.model_fields.items()}
+    return {name: mark for name, mark in marks.items() if mark is not None}
+
+
+def _mark(field: FieldInfo | Any) -> Input | None:
+    if isinstance(field, FieldInfo):
+        found = [mark for mark in field.metadata if isinstance(mark, Input)]
+        return found[0] if found else _mark(field.annotation)
+    if get_origin(field) is Annotated:
+        found = [mark for mark in get_args(field)[1:] if isinstance(mark, Input)]
+        if found:
+            return found[0]
+    parts = (_mark(part) for part in get_args(field) if part is not Ellipsis)
+    return next((mark for mark in parts if mark is not None), None)
+
+
+def _leaves(value: Any) -> Iterator[str | Path]:
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if isinstance(value, tuple | list):
+        for item in value:
+            yield from _leaves(item)
+    elif value is not None:
+        yield value
 
 
 Config = TypeVar("Config", bound=BaseModel)

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection
 from typing import Any, TypeVar, cast
 
-import torch
-
 from mathtune.errors import ProcessDiedError
 from mathtune.run import bill, fork_server
 
@@ -56,6 +54,8 @@ def run(
 
 
 def _run_here(make: Make[Task, Result], tasks: Sequence[Task], threads: int) -> Iterator[Result]:
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -123,13 +123,11 @@ def _serve(
     """A worker's life: build, then answer tasks with (number, result, error, CPU seconds) until
     killed.
     """
+    import torch
+
     fork_server.belong_to_parent()
     torch.set_num_threads(threads)
-    spent, work = 0.0, None
-    if bill_server:
-        from mathtune.engines.transformers import preload
-
-        spent -= preload.CPU_S
+    spent, work = -fork_server.cpu_s if bill_server else 0.0, None
     while True:
         number, task = end.recv()
         result, error = None, None

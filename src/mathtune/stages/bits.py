@@ -14,10 +14,11 @@ import msgspec
 from pydantic import Field
 
 from mathtune.engines import prompts
+from mathtune.engines.model_names import ModelName
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.run import bill
-from mathtune.run.stage import File, ModelName, Stage
+from mathtune.run.stage import File, Stage
 
 if TYPE_CHECKING:
     from mathtune.engines.transformers.text_loss import Span

@@ -18,6 +18,7 @@ import msgspec
 from pydantic import Field
 
 from mathtune.engines import Dtype, opener, prompts
+from mathtune.engines.model_names import ModelName
 from mathtune.engines.protocol import Draft, Drafts, Sampling, Want
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
@@ -27,7 +28,7 @@ from mathtune.rows.records import Sample as SampleRow
 from mathtune.rows.samples import read_problems
 from mathtune.run import bill, fork_server
 from mathtune.run.progress import Progress, say
-from mathtune.run.stage import Columns, File, ModelName, Stage
+from mathtune.run.stage import Columns, File
 
 NEXT_PROBLEM = "\nProblem:"
 """Where a few-shot sample goes on to a problem of its own, and is cut."""
@@ -58,7 +59,7 @@ class Block:
         return (seed, self.number, self.first) if self.first else (seed, self.number)
 
 
-class Sample(EngineSettings, Stage[Columns]):
+class Sample(EngineSettings[Columns]):
     """Sample solutions with the embedded engine, vLLM or a server; asking for more adds to them."""
 
     on_device: ClassVar[bool] = True

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from mathtune.engines import Dtype, opener, prompts
+from mathtune.engines.model_names import ModelName
 from mathtune.engines.protocol import Candidates, ScorerName
 from mathtune.engines.protocol import Scores as Arrived
 from mathtune.engines.settings import EngineSettings
@@ -25,7 +26,7 @@ from mathtune.rows.records import Problem, Sample, Scored
 from mathtune.rows.samples import read_groups, read_problems
 from mathtune.run import bill
 from mathtune.run.progress import Progress, say
-from mathtune.run.stage import Columns, File, ModelName, Stage
+from mathtune.run.stage import Columns, File
 
 Block = list[Candidates]
 """Problems with the texts of their samples."""
@@ -35,7 +36,7 @@ Scores = list[list[float | None]]
 """The scores of a block; None: the candidate does not fit the context."""
 
 
-class Score(EngineSettings, Stage[Columns]):
+class Score(EngineSettings[Columns]):
     """Give every sample a score. A problem's samples with the same text are read once."""
 
     on_device: ClassVar[bool] = True

@@ -11,11 +11,12 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveInt
 
+from mathtune.engines.model_names import ModelName
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.run import ranks, trackers
 from mathtune.run.progress import say
-from mathtune.run.stage import Columns, ModelName, Stage
+from mathtune.run.stage import Columns, Stage
 from mathtune.training.settings import Settings
 
 MODEL, ADAPTER = "model", "adapter"

@@ -3,18 +3,14 @@ r"""What stands in brackets: groups, absolute values, sets, tuples, points, inte
 Called by the reader of expressions.
 """
 
-from typing import TYPE_CHECKING
-
 from mathtune.answers.latex.lexer import NotMathError, Token
 from mathtune.answers.latex.nodes import Node
-
-if TYPE_CHECKING:
-    from mathtune.answers.latex.expression import ExpressionReader
+from mathtune.answers.latex.tokens import Grammar
 
 _CLOSERS = {"(": (")", "]"), "[": ("]", ")", "["), "]": ("[", "]"), "langle": ("rangle",)}
 
 
-def bracketed(reader: "ExpressionReader", mark: str) -> Node:
+def bracketed(reader: Grammar, mark: str) -> Node:
     """What the opening `mark`, already taken, begins."""
     if mark == "{":
         items = reader.inside()
@@ -33,7 +29,7 @@ def bracketed(reader: "ExpressionReader", mark: str) -> Node:
     raise NotMathError(f"{mark!r} where a value is expected")
 
 
-def _set(reader: "ExpressionReader") -> Node:
+def _set(reader: Grammar) -> Node:
     if reader.take("\\}"):
         return ("set", ())
     token = reader.token()
@@ -50,13 +46,13 @@ def _set(reader: "ExpressionReader") -> Node:
     return ("set", items)
 
 
-def _reals(reader: "ExpressionReader") -> None:
+def _reals(reader: Grammar) -> None:
     """The `\\mathbb{R}` of a set's variable; another set would bound it."""
     if reader.atom() not in (("reals",), ("sym", "R")):
         raise NotMathError("a condition on what is no real number")
 
 
-def _condition(reader: "ExpressionReader") -> Node:
+def _condition(reader: Grammar) -> Node:
     """`\\{x \\mid x > 1\\}` is the condition on its variable."""
     condition = reader.item(top=False)
     reader.need("\\}")
@@ -65,7 +61,7 @@ def _condition(reader: "ExpressionReader") -> Node:
     return condition
 
 
-def _members(reader: "ExpressionReader") -> tuple[Node, ...]:
+def _members(reader: Grammar) -> tuple[Node, ...]:
     """Items of a set in braces: each one with a `\\pm` is two of its members."""
     if reader.in_set:
         raise NotMathError("a set of sets")
@@ -77,7 +73,7 @@ def _members(reader: "ExpressionReader") -> tuple[Node, ...]:
     return items
 
 
-def sequence(reader: "ExpressionReader", mark: str) -> Node:
+def sequence(reader: Grammar, mark: str) -> Node:
     """A tuple, a point or an interval; one item in matching brackets is that item."""
     opener = "(" if mark == "langle" else mark
     outward = reader.outward

@@ -1,15 +1,12 @@
 r"""LaTeX commands that read their own arguments: `\frac`, `\sqrt`, `\sin^2 x`, matrices."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from mathtune.answers.latex.brackets import sequence
 from mathtune.answers.latex.lexer import NotMathError
 from mathtune.answers.latex.nodes import Node, divided
+from mathtune.answers.latex.tokens import Grammar
 from mathtune.answers.latex.units import names
-
-if TYPE_CHECKING:
-    from mathtune.answers.latex.expression import ExpressionReader
 
 ONE_ARGUMENT = names(
     "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc asin acos atan sinh "
@@ -19,7 +16,7 @@ _MATRICES = frozenset(["pmatrix", "bmatrix", "matrix", "smallmatrix", "Bmatrix",
 _SHORT_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 
 
-def function(reader: "ExpressionReader", name: str) -> Node:
+def function(reader: Grammar, name: str) -> Node:
     """`\\sin x`, `\\sin^2 x`, `\\sin(2x)`, `\\log_2 8`."""
     name = _SHORT_NAMES.get(name, name)
     base: Node | None = None
@@ -43,7 +40,7 @@ def function(reader: "ExpressionReader", name: str) -> Node:
     return value if power is None else ("pow", value, power)
 
 
-def operand(reader: "ExpressionReader") -> Node:
+def operand(reader: Grammar) -> Node:
     """What a function without brackets applies to: the factors up to the next function."""
     if reader.peek() in ("(", "{", "["):
         return reader.power() if reader.peek() == "(" else reader.postfix(reader.atom())
@@ -55,7 +52,7 @@ def operand(reader: "ExpressionReader") -> Node:
     return value
 
 
-def matrix(reader: "ExpressionReader", environment: str) -> Node:
+def matrix(reader: Grammar, environment: str) -> Node:
     if environment not in _MATRICES:
         raise NotMathError(f"the environment {environment}")
     rows: list[tuple[Node, ...]] = []
@@ -73,12 +70,12 @@ def matrix(reader: "ExpressionReader", environment: str) -> Node:
     return ("matrix", tuple(rows))
 
 
-def fraction(reader: "ExpressionReader") -> Node:
+def fraction(reader: Grammar) -> Node:
     top = reader.script(digits=True)
     return divided(top, reader.script(digits=True))
 
 
-def root(reader: "ExpressionReader") -> Node:
+def root(reader: Grammar) -> Node:
     index: Node = ("num", 2)
     if reader.take("["):
         index = reader.nested()
@@ -86,37 +83,37 @@ def root(reader: "ExpressionReader") -> Node:
     return ("root", reader.script(), index)
 
 
-def cube_root(reader: "ExpressionReader") -> Node:
+def cube_root(reader: Grammar) -> Node:
     return ("root", reader.script(), ("num", 3))
 
 
-def binomial(reader: "ExpressionReader") -> Node:
+def binomial(reader: Grammar) -> Node:
     top = reader.script(digits=True)
     return ("call", "binom", top, reader.script(digits=True))
 
 
-def floor(reader: "ExpressionReader") -> Node:
+def floor(reader: Grammar) -> Node:
     inner = reader.nested()
     reader.need("rfloor")
     return ("call", "floor", inner)
 
 
-def ceiling(reader: "ExpressionReader") -> Node:
+def ceiling(reader: Grammar) -> Node:
     inner = reader.nested()
     reader.need("rceil")
     return ("call", "ceil", inner)
 
 
-def angles(reader: "ExpressionReader") -> Node:
+def angles(reader: Grammar) -> Node:
     return sequence(reader, "langle")
 
 
-def blackboard(reader: "ExpressionReader") -> Node:
+def blackboard(reader: Grammar) -> Node:
     name = reader.raw_group()
     return ("reals",) if name == "R" else ("sym", f"mathbb {name}")
 
 
-READERS: dict[str, Callable[["ExpressionReader"], Node]] = {
+READERS: dict[str, Callable[[Grammar], Node]] = {
     "frac": fraction,
     "sqrt": root,
     "cbrt": cube_root,

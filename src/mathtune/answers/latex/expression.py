@@ -8,7 +8,7 @@ from mathtune.answers.latex.brackets import bracketed
 from mathtune.answers.latex.commands import ONE_ARGUMENT, READERS, function, matrix
 from mathtune.answers.latex.lexer import NotMathError, Token
 from mathtune.answers.latex.nodes import Node, added, divided, mixed, negated, scaled
-from mathtune.answers.latex.tokens import TokenReader
+from mathtune.answers.latex.tokens import Grammar
 from mathtune.answers.latex.units import joined_number, names, number_word
 
 RELATIONS = {
@@ -27,16 +27,8 @@ _ACCENTS = names(
 )
 
 
-class ExpressionReader(TokenReader):
+class ExpressionReader(Grammar):
     """Reads one expression; what stands between commas and relations is the subclass's."""
-
-    def item(self, *, top: bool) -> Node:
-        """One member of a list, which may be a relation; at the `top` it may have a unit."""
-        raise NotImplementedError
-
-    def items(self, *, top: bool) -> tuple[tuple[Node, ...], str]:
-        """Members of a list and the word that joins them."""
-        raise NotImplementedError
 
     def union(self) -> Node:
         left = self.sum()

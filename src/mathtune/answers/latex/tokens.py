@@ -1,6 +1,9 @@
-"""Walk over the tokens of an answer. What the readers of expressions and answers stand on."""
+"""Walk over the tokens of an answer, and name the grammar's rules. Under brackets and commands."""
+
+from abc import ABC, abstractmethod
 
 from mathtune.answers.latex.lexer import NotMathError, Token, TooLargeError
+from mathtune.answers.latex.nodes import Node
 
 MAX_DEPTH = 25
 
@@ -50,3 +53,70 @@ class TokenReader:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise TooLargeError(f"nested deeper than {MAX_DEPTH}")
+
+
+class Grammar(TokenReader, ABC):
+    """The rules of the grammar that the readers of brackets and commands call.
+
+    `expression.ExpressionReader` and `parse` define them.
+    """
+
+    @abstractmethod
+    def item(self, *, top: bool) -> Node:
+        """One member of a list, which may be a relation; at the `top` it may have a unit."""
+
+    @abstractmethod
+    def items(self, *, top: bool) -> tuple[tuple[Node, ...], str]:
+        """Members of a list and the word that joins them."""
+
+    @abstractmethod
+    def inside(self) -> tuple[Node, ...]:
+        """Items of a bracket; a `\\pm` among them is left to the item outside."""
+
+    @abstractmethod
+    def nested(self) -> Node:
+        """An expression inside brackets, where no unit can be."""
+
+    @abstractmethod
+    def sum(self) -> Node:
+        """Terms joined by plus and minus."""
+
+    @abstractmethod
+    def factor(self) -> Node:
+        """A power with its signs."""
+
+    @abstractmethod
+    def starts_factor(self) -> bool:
+        """True if the next token begins another factor of a product."""
+
+    @abstractmethod
+    def juxtaposed(self, left: Node) -> Node:
+        """`left` times the factor that follows it without a sign, or a mixed number."""
+
+    @abstractmethod
+    def power(self) -> Node:
+        """An atom with its postfixes and exponent."""
+
+    @abstractmethod
+    def exponent(self) -> Node:
+        """What follows `^`."""
+
+    @abstractmethod
+    def postfix(self, base: Node) -> Node:
+        """`base` with the `!`, `%` and primes that follow it."""
+
+    @abstractmethod
+    def script(self, *, powers: bool = False, digits: bool = False) -> Node:
+        """One argument: a group, else one number, symbol or command."""
+
+    @abstractmethod
+    def atom(self) -> Node:
+        """A number, symbol, word, bracket or command."""
+
+    @abstractmethod
+    def based(self, token: Token) -> Node:
+        """A number, with its base where it has a subscript."""
+
+    @abstractmethod
+    def raw_group(self) -> str:
+        """The text of a group, unread."""

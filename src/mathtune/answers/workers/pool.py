@@ -16,10 +16,12 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from mathtune.answers.workers.worker import READY
 from mathtune.rows.records import Verdict
 
 Pair = tuple[str, str]
+
+READY = b"ready\n"
+"""What a worker (`worker.py`) says once it can compare."""
 
 LIMIT = 1.0
 """Seconds that one comparison may take."""

@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable
 from typing import BinaryIO
 
+from mathtune.answers.workers.pool import READY
 from mathtune.rows.records import Verdict
 
 Judge = Callable[[str, str], Verdict]
 
 MEMORY = 2 << 30
-READY = b"ready\n"
 
 
 def main(grader: str) -> None:

@@ -11,10 +11,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from mathtune.engines.transformers.memory import ran_out
 
 COUNT = """
 import json, resource, torch
-from mathtune.engines import allocator
+from mathtune.engines.transformers import memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -22,7 +23,7 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 found = [faults()]
-with allocator.keeping(torch.device("cpu")):
+with memory.keeping(torch.device("cpu")):
     faults()
     found.append(faults())
 found.append(faults())

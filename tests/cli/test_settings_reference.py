@@ -18,7 +18,7 @@ from mathtune.run import settings
 from mathtune.run.provenance import TOLD, bug_report
 from mathtune.run.version import __version__
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_reference_is_current() -> None:

@@ -6,10 +6,10 @@ import random
 import re
 
 import pytest
-from pretraining.mistakes import plant
 
 from mathtune.data.arithmetic import FAMILIES, draw
 from mathtune.data.arithmetic.puzzle import ANSWER, Check, Puzzle, Step
+from pretraining.mistakes import plant
 
 EQUATION = re.compile(r"<<(\d+)([-+*/])(\d+)=(\d+)>>")
 

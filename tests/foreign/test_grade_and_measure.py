@@ -13,7 +13,8 @@ import pytest
 
 from mathtune.cli import main
 from mathtune.errors import InputError
-from mathtune.foreign import Request, grade, grade_file, measure_file
+from mathtune.foreign import Request, grade_file, measure_file
+from mathtune.foreign import grade as grading
 from mathtune.report.tables import grid
 from mathtune.rows import jsonl
 from mathtune.rows.records import Graded
@@ -71,8 +72,8 @@ def test_where_graders_differ(tmp_path: Path) -> None:
         {"count": 3, "gold": "2", "answer": "2.0000000001", "math": "wrong",
          "prm800k": "correct", "first_line": 1}
     ]  # fmt: skip
-    assert [table.rows != [] for table in grade.tables(found)] == [True, True, True]
-    assert all(grid(table) for table in grade.tables(found))
+    assert [table.rows != [] for table in grading.tables(found)] == [True, True, True]
+    assert all(grid(table) for table in grading.tables(found))
 
 
 SHAPES = {
@@ -149,7 +150,7 @@ def test_what_no_file_can_hold_is_replaced(tmp_path: Path) -> None:
     rows = ['{"generation": "\\\\boxed{\\ud800\\u001b[31m}", "expected_answer": "1"}']
     found = grade_file(Request(write(tmp_path / "f.jsonl", rows)), out=tmp_path / "out")
     assert found["graders"]["math"]["wrong"] == 1
-    cells = [cell for table in grade.tables(found) for row in table.rows for cell in row]
+    cells = [cell for table in grading.tables(found) for row in table.rows for cell in row]
     assert not any("\x1b" in cell for cell in cells)
 
 
@@ -157,7 +158,7 @@ def test_memory_does_not_grow_with_the_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mathtune.foreign.judged.SAMPLES_AT_ONCE", 64)
-    monkeypatch.setattr(grade, "KEPT", 50)
+    monkeypatch.setattr(grading, "KEPT", 50)
 
     def peak(lines: int) -> int:
         rows = [

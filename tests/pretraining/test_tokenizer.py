@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 pytest.importorskip("tokenizers")
 pytest.importorskip("transformers")
 
-from pretraining.documents import for_prompts
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from mathtune.data.arithmetic import generate
 from mathtune.engines import prompts
 from mathtune.engines.embedded_model import path
+from pretraining.documents import for_prompts
 
 
 @pytest.fixture(scope="module")

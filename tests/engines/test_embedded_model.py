@@ -9,17 +9,17 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from pretraining.documents import VERDICT_WEIGHT, batches, judging, pool, solving
-from pretraining.mistakes import plant
-from pretraining.muon import Muon, orthogonalised
-from pretraining.own import first_error
-from pretraining.pretrain import build_tokenizer, loss_of, model_of
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from mathtune.data.arithmetic import FAMILIES, draw
 from mathtune.data.arithmetic.puzzle import write
 from mathtune.engines import prompts
 from mathtune.engines.embedded_model import path
+from pretraining.documents import VERDICT_WEIGHT, batches, judging, pool, solving
+from pretraining.mistakes import plant
+from pretraining.muon import Muon, orthogonalised
+from pretraining.own import first_error
+from pretraining.pretrain import build_tokenizer, loss_of, model_of
 
 
 def test_size_and_format() -> None:
