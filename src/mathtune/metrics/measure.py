@@ -232,9 +232,9 @@ def _outcomes(
     plan: Plan,
     within: Mapping[str, float],
 ) -> list[Outcome]:
-    chosen: dict[str, tuple[strategies.Strategy, int]] = {f"Maj1@{plan.n}": ("Maj1", 1)}
+    asked: dict[str, tuple[strategies.Strategy, int]] = {f"Maj1@{plan.n}": ("Maj1", 1)}
     if chosen:
-        chosen |= {
+        asked |= {
             "RR.All": ("RR.All", plan.k),
             f"RR.Maj{plan.k}": ("RR.MajK", plan.k),
             "W.RR": ("W.RR", plan.k),
@@ -247,7 +247,7 @@ def _outcomes(
     rows = []
     for number, problem_id in enumerate(found.ids):
         picks: dict[str, int] = {}
-        for name, (strategy, k) in chosen.items():
+        for name, (strategy, k) in asked.items():
             position = strategies.pick(found.clusters[number], strategy, k=k)
             if position is not None:
                 picks[name] = found.indices[number][position]
