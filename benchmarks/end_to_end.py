@@ -25,7 +25,7 @@ the peers' CPU seconds over the sum of ours. Solutions and pairs are those of tr
 
     stage      ours               the peer
     sft        our train step     TRL's SFTTrainer as it is
-    sample     Embedded.sample    one `generate` a problem; temperature 0.7, both up to 256 tokens
+    sample     Sampler.sample    one `generate` a problem; temperature 0.7, both up to 256 tokens
     evaluator  cls-margin         TRL's RewardTrainer as it is
     score      Scorer.evaluate    a forward call a candidate, or padded batches of 32: the faster
 
@@ -58,7 +58,7 @@ import turns
 from mathtune.engines import prompts
 from mathtune.engines.protocol import Draft
 from mathtune.engines.transformers import models
-from mathtune.engines.transformers.decode import Embedded, Sampling
+from mathtune.engines.transformers.decode import Sampler, Sampling
 from mathtune.engines.transformers.scoring import Scorer
 from mathtune.rows.records import Problem
 
@@ -162,7 +162,7 @@ def sampled(
     texts = [
         prompts.solver(problem.problem, form="auto", tokenizer=tokenizer) for problem in problems
     ]
-    engine = Embedded(model, tokenizer, form="auto")
+    engine = Sampler(model, tokenizer, form="auto")
     drafts: list[list[Draft]] = []
 
     def ours() -> int:

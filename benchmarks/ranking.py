@@ -14,7 +14,7 @@ import time
 import numpy as np
 
 from mathtune.metrics.curves import Plan, curves
-from mathtune.metrics.measure import Settings, drawn_curves
+from mathtune.metrics.measure import MeasureSettings, drawn_curves
 from mathtune.metrics.strategies import Clusters
 
 
@@ -51,7 +51,7 @@ def main() -> None:
         f"{time.process_time() - cpu:.1f} CPU s, {time.monotonic() - wall:.1f} s"
     )
     cpu = time.process_time()
-    found = drawn_curves(every, Settings(), scored=True)
+    found = drawn_curves(every, MeasureSettings(), scored=True)
     print(f"intervals  of every point: {time.process_time() - cpu:.1f} CPU s")
     for name in ("Pass", "Maj1", "RR.All", "W.RR", "W.RR.Maj8"):
         values = " ".join(f"{100 * value:.1f}" for value in found["over_n"][name]["value"])

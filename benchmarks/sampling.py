@@ -1,4 +1,4 @@
-"""How fast the embedded engine samples, beside `model.generate`, in one process.
+"""How fast the transformers engine samples, beside `model.generate`, in one process.
 
     python benchmarks/sampling.py [--json]            embedded and models/smollm2, one thread
     python benchmarks/sampling.py --model embedded
@@ -23,7 +23,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from mathtune.engines import prompts
 from mathtune.engines.transformers import models
-from mathtune.engines.transformers.decode import Embedded, Sampling
+from mathtune.engines.transformers.decode import Sampler, Sampling
 
 SIZES = {"embedded": (32, 4, 160), "models/smollm2": (6, 1, 128)}
 """Problems of ours, of these for generate, and most tokens: a few CPU-minutes for each model. Of
@@ -65,7 +65,7 @@ def measured(name: str, args: Namespace) -> dict[str, float]:
     ]
     # The engine replaces its model's attention, so the peer gets a model of its own.
     peer, _ = models.load(name, device=args.device)
-    engine = Embedded(model, tokenizer, form="auto")
+    engine = Sampler(model, tokenizer, form="auto")
 
     def ours() -> int:
         drafts = engine.sample(texts, sampling, seed=(0, 0))

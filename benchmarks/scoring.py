@@ -24,7 +24,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from mathtune.engines import prompts
 from mathtune.engines.transformers import models
-from mathtune.engines.transformers.decode import Embedded, Sampling
+from mathtune.engines.transformers.decode import Sampler, Sampling
 from mathtune.engines.transformers.scoring import Scorer
 
 PROBLEMS = {"embedded": 16, "models/smollm2": 1}
@@ -112,7 +112,7 @@ def candidates(
     questions = [turns.question(number) for number in range(problems)]
     asked = [prompts.solver(text, form="auto", tokenizer=tokenizer) for text in questions]
     sampling = Sampling(n=n, temperature=1.0, top_p=1.0, max_tokens=128)
-    drafts = Embedded(model, tokenizer, form="auto").sample(asked, sampling, seed=(0, 0))
+    drafts = Sampler(model, tokenizer, form="auto").sample(asked, sampling, seed=(0, 0))
     return [
         [
             prompts.evaluator(text, f"{draft.text} {index}", form="auto", tokenizer=tokenizer)

@@ -52,7 +52,7 @@ from mathtune.rows.records import Example, Pair, Problem
 from mathtune.training import fit
 from mathtune.training.batches import collate
 from mathtune.training.examples import TEXTS, Encoder
-from mathtune.training.settings import Settings
+from mathtune.training.settings import TrainingSettings
 from mathtune.training.trainer import Trainer
 
 WARM = 3
@@ -282,10 +282,10 @@ def ours_trainer(args: Any, rows: list[Any], pace: Pace) -> None:
             trainer.train()
 
 
-def encoded(args: Any, rows: list[Any]) -> tuple[list[Any], Settings, Any]:
+def encoded(args: Any, rows: list[Any]) -> tuple[list[Any], TrainingSettings, Any]:
     """Items, settings and the model, for rows of either kind."""
     objective = "mle" if isinstance(rows[0], Example) else "cls-margin"
-    settings = Settings(
+    settings = TrainingSettings(
         objective=objective,
         batch_size=args.batch,
         micro_batch_size=args.batch,
@@ -390,7 +390,7 @@ def limit(args: Any, rows: list[Any], pace: Pace) -> None:
         pace.on_step_end()
 
 
-def sizes(items: list[Any], settings: Settings) -> tuple[int, int]:
+def sizes(items: list[Any], settings: TrainingSettings) -> tuple[int, int]:
     """Tokens that pass through the layers, and target tokens, of a batch."""
     batch = collate(items, texts=TEXTS[settings.objective], packed=True, idle=items[0])
     return batch["input_ids"].numel(), len(batch["tokens"])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mathtune.data import prm800k
-from mathtune.data.prm800k import Completion, Label, Question, Record, Step
+from mathtune.data.prm800k import Completion, Label, LabelledStep, Question, Record
 from mathtune.data.rows import normalized
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
@@ -17,15 +17,15 @@ END = "So it is 4.\n\n# Answer\n\n4"
 
 def step(
     *ratings: int | None, chosen: int | None = 0, text: str = "Step.", human: str = ""
-) -> Step:
-    return Step(
+) -> LabelledStep:
+    return LabelledStep(
         completions=[Completion(text, rating) for rating in ratings],
         chosen_completion=chosen,
         human_completion=Completion(human) if human else None,
     )
 
 
-def record(*steps: Step, ending: str | None = "solution", gold: str | None = "4") -> Record:
+def record(*steps: LabelledStep, ending: str | None = "solution", gold: str | None = "4") -> Record:
     return Record(Question("2 + 2?", gold), Label(list(steps), ending))
 
 
@@ -42,7 +42,7 @@ def record(*steps: Step, ending: str | None = "solution", gold: str | None = "4"
         (record(step(-1), step(1, text=END)), None, "wrong_step"),
         (record(step(1), step(1, chosen=None)), None, "step_missing"),
         (record(step(1), step(1, chosen=7)), None, "step_missing"),
-        (record(step(1), Step()), None, "step_missing"),
+        (record(step(1), LabelledStep()), None, "step_missing"),
         (record(step(1)), None, "no_answer"),
         (record(step(1), step(1, text="# Answer\n\n5")), None, "answer_wrong"),
         (record(step(1, text=END), gold=None), None, "no_gold_answer"),

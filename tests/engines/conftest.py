@@ -33,7 +33,7 @@ from transformers import (
 )
 
 from mathtune.engines.protocol import Sampling
-from mathtune.engines.transformers.decode import Embedded
+from mathtune.engines.transformers.decode import Sampler
 from mathtune.engines.transformers.models import load
 
 TEXT = (
@@ -132,7 +132,7 @@ def _tiny() -> tuple[Any, Any]:
 
 
 class Served(ThreadingHTTPServer):
-    """A small OpenAI-compatible server: the embedded model through the embedded engine, greedy
+    """A small OpenAI-compatible server: the embedded model through the transformers engine, greedy
     tokens and true log-probabilities, and every fault that is listed, one a request.
     """
 
@@ -144,7 +144,7 @@ class Served(ThreadingHTTPServer):
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.keys: set[str] = set()
         self.model, self.tokenizer = _tiny()
-        self.engine = Embedded(self.model, self.tokenizer, form="plain")
+        self.engine = Sampler(self.model, self.tokenizer, form="plain")
         self.lock = threading.Lock()
         self.ending = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
@@ -222,7 +222,7 @@ class _Answering(BaseHTTPRequestHandler):
         return True
 
     def answered(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """The true answer: what the embedded engine samples, what the model says comes next."""
+        """The true answer: what the transformers engine samples, what the model says comes next."""
         chat = "messages" in body
         prompt = body["messages"][0]["content"] if chat else body["prompt"]
         count = self.server.tokenizer.encode(prompt)

@@ -1,4 +1,4 @@
-"""Sampling and scoring with a server: a true one gives what the embedded engine gives, and a
+"""Sampling and scoring with a server: a true one gives what the transformers engine gives, and a
 hostile one costs patience, never samples.
 """
 
@@ -21,7 +21,7 @@ from mathtune.engines.openai import OpenAI, _without_start
 from mathtune.engines.protocol import Candidates, Sampling, Want
 from mathtune.engines.settings import Server
 from mathtune.engines.transformers import models
-from mathtune.engines.transformers.engine import Local
+from mathtune.engines.transformers.engine import TransformersEngine
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample, Scored
@@ -58,7 +58,7 @@ def sampled(problems: Path, folder: Path, served: Any, **settings: Any) -> list[
     return list(jsonl.read(folder / "samples.jsonl", Sample))
 
 
-def test_greedy_samples_are_those_of_the_embedded_engine(
+def test_greedy_samples_are_those_of_the_transformers_engine(
     problems: Path, tmp_path: Path, serve: Serve
 ) -> None:
     found = sampled(problems, tmp_path / "out", serve(), greedy=True)
@@ -338,7 +338,7 @@ def scored(served: Any, tmp_path: Path, **settings: Any) -> list[Scored]:
     return list(jsonl.read(folder / "scores.jsonl", Scored))
 
 
-def test_scores_are_those_of_the_embedded_engine(tmp_path: Path, serve: Serve) -> None:
+def test_scores_are_those_of_the_transformers_engine(tmp_path: Path, serve: Serve) -> None:
     server = serve("500", "wrong JSON", "drop")
     found = scored(server, tmp_path)
     here = scored(None, tmp_path, engine="transformers", model="embedded", device="cpu", workers=1)
@@ -382,7 +382,7 @@ def test_a_candidate_beyond_the_context_has_no_score(serve: Serve) -> None:
 
 def test_the_local_engine_answers_every_want() -> None:
     model, tokenizer = models.load("embedded", device="cpu")
-    engine = Local(model, tokenizer, form="plain")
+    engine = TransformersEngine(model, tokenizer, form="plain")
     wants = [Want("2 + 2 =", 2), Want("3 + 1 =", 1), Want("5 + 1 =", 2)]
     how = Sampling(n=9, temperature=0.7, top_p=1.0, max_tokens=6)
     found = dict(engine.sample(wants, how, seed=(0,)))

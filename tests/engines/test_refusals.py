@@ -18,7 +18,7 @@ from transformers import (
     PreTrainedConfig,
 )
 
-from mathtune.engines.transformers.decode import Embedded
+from mathtune.engines.transformers.decode import Sampler
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
@@ -48,7 +48,7 @@ SHAPE: dict[str, Any] = {
     ],
     ids=["sinks", "chunks", "convolutions"],
 )
-def test_layers_that_the_embedded_engine_lacks_are_refused(
+def test_layers_that_the_transformers_engine_lacks_are_refused(
     kind: type[PreTrainedConfig], more: dict[str, Any], reason: str, make_tokenizer: Any
 ) -> None:
     tokenizer = make_tokenizer()
@@ -56,7 +56,7 @@ def test_layers_that_the_embedded_engine_lacks_are_refused(
     config = kind(vocab_size=len(tokenizer), **SHAPE, **more)
     model = AutoModelForCausalLM.from_config(config).eval()
     with pytest.raises(InputError, match=rf"{reason}.*; use engine=vllm, a server"):
-        Embedded(model, tokenizer, form="plain")
+        Sampler(model, tokenizer, form="plain")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from mathtune.engines.opener import open_here
 from mathtune.engines.protocol import Candidates, Sampling, Want
 from mathtune.engines.replicas import Replicas
-from mathtune.engines.transformers.engine import Local, load
+from mathtune.engines.transformers.engine import TransformersEngine, load
 from mathtune.errors import InputError
 from mathtune.stages.sample import Sample
 
@@ -24,7 +24,7 @@ def replicas() -> Replicas:
 
 def test_two_engines_answer_as_one_does() -> None:
     model, tokenizer = load("embedded", None, device="cpu", dtype="float32")
-    one = Local(model, tokenizer, form="plain")
+    one = TransformersEngine(model, tokenizer, form="plain")
     how = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=12)
     wants = [Want(f"Problem: What is {a} + 3?\nSolution:\n", 1) for a in range(37)]
     several = dict(replicas().sample(wants, how, seed=(0,)))

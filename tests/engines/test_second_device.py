@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from mathtune.engines import prompts
 from mathtune.engines.protocol import Draft, Sampling
 from mathtune.engines.transformers import models, shared_attention
-from mathtune.engines.transformers.decode import Embedded, forward_of
+from mathtune.engines.transformers.decode import Sampler, forward_of
 from mathtune.engines.transformers.scoring import Scorer
 from mathtune.rows.records import Pair
 from mathtune.training import objectives, segment_attention
@@ -184,7 +184,7 @@ def test_samples_are_those_of_the_cpu(loaded: tuple[Any, Any], way: str, top_p: 
     texts = [prompts.solver(text, form="plain", tokenizer=tokenizer) for text in PROBLEMS]
 
     def drawn() -> list[list[Draft]]:
-        engine = Embedded(model, tokenizer, form="plain", forward=forward(model, way))
+        engine = Sampler(model, tokenizer, form="plain", forward=forward(model, way))
         return engine.sample(texts, how, seed=(0, 0))
 
     near = drawn()

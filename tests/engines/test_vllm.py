@@ -1,4 +1,4 @@
-"""Real vLLM beside the embedded engine: greedy samples, scores and likelihoods are the same.
+"""Real vLLM beside the transformers engine: greedy samples, scores and likelihoods are the same.
 
 Run by `make test-vllm` in an environment of its own; skipped where vLLM is not installed.
 """
@@ -27,7 +27,7 @@ from mathtune.engines.opener import open_engine
 from mathtune.engines.protocol import Candidates, Engine, Sampling, Want
 from mathtune.engines.settings import Server, Vllm
 from mathtune.engines.transformers import models
-from mathtune.engines.transformers.engine import Local
+from mathtune.engines.transformers.engine import TransformersEngine
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample, Scored
@@ -55,11 +55,11 @@ def opened(model: str, **settings: Any) -> Engine:
     return open_engine(stage, "plain")
 
 
-def local(model: str, adapter: Path | None = None) -> Local:
+def local(model: str, adapter: Path | None = None) -> TransformersEngine:
     from mathtune.engines.transformers.engine import load
 
     loaded, tokenizer = load(model, adapter, device="cpu", dtype="float32")
-    return Local(loaded, tokenizer, form="plain")
+    return TransformersEngine(loaded, tokenizer, form="plain")
 
 
 def save_small(folder: Path, tokenizer: Any) -> str:
@@ -98,13 +98,13 @@ def answers(engine: Engine, texts: list[str], how: Sampling) -> list[Any]:
     return [found[place] for place in range(len(texts))]
 
 
-def test_greedy_samples_are_those_of_the_embedded_engine(engine: Engine, small: str) -> None:
+def test_greedy_samples_are_those_of_the_transformers_engine(engine: Engine, small: str) -> None:
     here = answers(local(small), TEXTS, GREEDY)
     assert answers(engine, TEXTS, GREEDY) == here
     assert {draft.finish_reason for (draft,) in here} == {"stop", "length"}
 
 
-def test_scores_are_those_of_the_embedded_engine(engine: Engine, small: str) -> None:
+def test_scores_are_those_of_the_transformers_engine(engine: Engine, small: str) -> None:
     for scorer in ("evaluator", "likelihood"):
         here = dict(local(small).score(GROUPS, scorer))
         there = dict(engine.score(GROUPS, scorer))

@@ -8,7 +8,7 @@ import pytest
 
 from mathtune.report.papers import beside
 from mathtune.report.results import Results, read_run
-from mathtune.report.steps import Origin, Step
+from mathtune.report.steps import Origin, StepRecord
 from mathtune.report.tables import Table
 
 
@@ -77,7 +77,7 @@ def test_rft_stands_beside_its_k(
 ) -> None:
     metrics = {"samples": samples, "problems": 5, "paths_per_problem": 2.5}
     config: dict[str, Any] = {"samples": [[]] * sets}
-    paths = Step("paths", "collect", config, metrics, {}, {}, True, run_folder)
+    paths = StepRecord("paths", "collect", config, metrics, {}, {}, True, run_folder)
     rft = replace(results.rows[0], name="rft", origin=Origin(("mle",), paths=paths))
     (table,) = beside(replace(results, rows=[rft]))
     assert table.rows[0][0] == "rft (ours)"

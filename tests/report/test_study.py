@@ -12,7 +12,7 @@ from mathtune.engines import embedded_model
 from mathtune.report import study, study_figures
 from mathtune.report.cost import read_size
 from mathtune.report.results import Results
-from mathtune.report.steps import Step
+from mathtune.report.steps import StepRecord
 
 
 def point(base: str, kind: str, value: float, **more: Any) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def results() -> Results:
     fit = {"name": "sft over loss", "over": "loss", "line": line, "slope": interval, "r2": interval}
     document = {"problems": 10, "bases": {}, "points": points(), "fits": [fit], "claims": [claim]}
 
-    step = Step("study", "study", {}, document, {}, {}, True, Path("study"))
+    step = StepRecord("study", "study", {}, document, {}, {}, True, Path("study"))
     return Results("scaling", [], steps=[step])
 
 
@@ -81,10 +81,12 @@ def test_the_answer_first_is_how_many_claims_hold() -> None:
 
 
 def test_every_point_has_its_cost() -> None:
-    def done(name: str, stage: str, config: dict[str, Any], bill: dict[str, float]) -> Step:
+    def done(name: str, stage: str, config: dict[str, Any], bill: dict[str, float]) -> StepRecord:
         wall = {"wall_s": 9.0, "cpu_s": 7.2}
         on = {"device": "cpu"}
-        return Step(name, stage, config, {"samples": 1}, {**wall, **bill}, on, True, Path(name))
+        return StepRecord(
+            name, stage, config, {"samples": 1}, {**wall, **bill}, on, True, Path(name)
+        )
 
     model = {"model": "embedded"}
     found = results()

@@ -16,7 +16,7 @@ from mathtune.errors import InputError
 from mathtune.training.batches import Order
 from mathtune.training.examples import Item, Reading
 from mathtune.training.fit import planned
-from mathtune.training.settings import Plan, Settings
+from mathtune.training.settings import Plan, TrainingSettings
 
 LENGTHS = st.lists(st.integers(1, 500), min_size=1, max_size=200)
 
@@ -72,7 +72,7 @@ def plan(
     """The plan for so many items of 64 tokens, 32 of them targets."""
     ids = np.zeros(64, dtype=np.int32)
     item = Item("a", (Reading(ids, ids[:32], ids[:32], ids[:32]),), True, 32)
-    settings = Settings(**{"batch_size": 48, **given})
+    settings = TrainingSettings(**{"batch_size": 48, **given})
     return planned(
         settings,
         [item] * items,

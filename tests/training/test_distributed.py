@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 from mathtune.rows import jsonl
 from mathtune.stages.train import Train
-from mathtune.training.curve import Point
+from mathtune.training.curve import CurvePoint
 
 OBJECTIVES = ["mle", "cls-margin", "cls-xent", "ctr", "mul-margin", "mul-xent"]
 LAUNCH = Path(__file__).parents[2] / "launch"
@@ -57,9 +57,9 @@ def launch(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def numbers(point: Point) -> list[float]:
+def numbers(point: CurvePoint) -> list[float]:
     """What a row of the curve holds."""
-    values = (getattr(point, name) for name in Point.__struct_fields__)
+    values = (getattr(point, name) for name in CurvePoint.__struct_fields__)
     return [value for value in values if value is not None]
 
 
@@ -81,7 +81,7 @@ def test_two_processes_train_as_one(
         alone.mkdir(parents=True)
         Train(**values).run(alone)
         assert sorted(p.name for p in together.iterdir()) == ["model", "training.jsonl"]
-        curves = [list(jsonl.read(f / "training.jsonl", Point)) for f in (alone, together)]
+        curves = [list(jsonl.read(f / "training.jsonl", CurvePoint)) for f in (alone, together)]
         assert len(curves[0]) >= 4 + 2  # updates and validations
         for one, two in zip(*curves, strict=True):
             assert one.update == two.update
@@ -123,7 +123,7 @@ def test_sigterm_to_one_of_two_processes_ends_both_after_the_same_update(
         for process in both:
             process.kill()
     (saved,) = (curve.parent / "checkpoints").iterdir()
-    last = max(point.update for point in jsonl.read(curve, Point))
+    last = max(point.update for point in jsonl.read(curve, CurvePoint))
     assert saved.name == f"checkpoint-{last}"
     assert sorted(file.name for file in saved.glob("random-*")) == [
         "random-0.safetensors",

@@ -13,16 +13,16 @@ from mathtune.engines.transformers import models
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Pair
 from mathtune.stages.train import Train
-from mathtune.training.curve import Point
+from mathtune.training.curve import CurvePoint
 from mathtune.training.losses import ACCURACIES
 
 MARGIN, ALPHA = 0.7, 0.3
 
 
-def curve(folder: Path, **config: Any) -> list[Point]:
+def curve(folder: Path, **config: Any) -> list[CurvePoint]:
     folder.mkdir()
     Train(device="cpu", threads=1, margin=MARGIN, alpha=ALPHA, **config).run(folder)
-    return list(jsonl.read(folder / "training.jsonl", Point))
+    return list(jsonl.read(folder / "training.jsonl", CurvePoint))
 
 
 class ByHand:

@@ -19,7 +19,7 @@ from mathtune.rows import jsonl
 from mathtune.run.bill import Meter
 from mathtune.run.step import execute
 from mathtune.stages.train import Train
-from mathtune.training.curve import Point
+from mathtune.training.curve import CurvePoint
 from mathtune.training.settings import Lora
 
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -34,7 +34,7 @@ def rows(folder: Path) -> int:
 
 
 def updates(folder: Path) -> int:
-    points = jsonl.read(folder / "training.jsonl", Point)
+    points = jsonl.read(folder / "training.jsonl", CurvePoint)
     return max(point.update for point in points)
 
 

@@ -16,14 +16,14 @@ from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example
 from mathtune.stages.train import Train, take_gpu
-from mathtune.training.curve import Point, exhausted
-from mathtune.training.settings import Lora, Settings
+from mathtune.training.curve import CurvePoint, exhausted
+from mathtune.training.settings import Lora, TrainingSettings
 
 QUICK: dict[str, Any] = {"device": "cpu", "threads": 1, "learning_rate": 3e-3}
 
 
-def curve(folder: Path) -> list[Point]:
-    return list(jsonl.read(folder / "training.jsonl", Point))
+def curve(folder: Path) -> list[CurvePoint]:
+    return list(jsonl.read(folder / "training.jsonl", CurvePoint))
 
 
 def short_of_memory(stage: Train, folder: Path, room: int | None, said: Path) -> None:
@@ -116,10 +116,10 @@ def test_every_process_of_a_machine_needs_a_gpu_of_its_own(
 
 def test_patience_by_hand() -> None:
     losses = [3.0, 2.0, 2.5, 2.0, 2.1]
-    points = [Point(update=n, validation_loss=loss) for n, loss in enumerate(losses)]
-    settings = Settings(choose="loss", patience=3)
+    points = [CurvePoint(update=n, validation_loss=loss) for n, loss in enumerate(losses)]
+    settings = TrainingSettings(choose="loss", patience=3)
     assert [exhausted(points[:n], settings) for n in range(6)] == [False] * 5 + [True]
-    assert not exhausted(points, Settings(choose="loss"))
+    assert not exhausted(points, TrainingSettings(choose="loss"))
 
 
 def test_training_ends_when_nothing_gets_better(

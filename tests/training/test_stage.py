@@ -21,7 +21,7 @@ from mathtune.rows import jsonl
 from mathtune.rows.records import Example
 from mathtune.run.bill import Meter
 from mathtune.stages.train import Train
-from mathtune.training.curve import Point
+from mathtune.training.curve import CurvePoint
 from mathtune.training.settings import Lora
 
 QUICK: dict[str, Any] = {"device": "cpu", "threads": 1, "batch_size": 4, "learning_rate": 3e-3}
@@ -36,8 +36,8 @@ def weights(folder: Path | str) -> dict[str, Any]:
     return load_file(Path(folder) / "model.safetensors")
 
 
-def curve(folder: Path) -> list[Point]:
-    return list(jsonl.read(folder / "training.jsonl", Point))
+def curve(folder: Path) -> list[CurvePoint]:
+    return list(jsonl.read(folder / "training.jsonl", CurvePoint))
 
 
 def test_it_leaves_a_plain_model_a_curve_and_metrics_without_time(

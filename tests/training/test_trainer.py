@@ -13,14 +13,14 @@ from mathtune.engines.transformers import models
 from mathtune.errors import InputError
 from mathtune.training import fit
 from mathtune.training.examples import Encoder, read_rows
-from mathtune.training.settings import Plan, Settings
+from mathtune.training.settings import Plan, TrainingSettings
 from mathtune.training.trainer import Trainer
 
 
 def trainer(tiny: str, example_file: Path, folder: Path, *, gpus: int = 0) -> Trainer:
     """A Trainer on a machine where a single process sees so many GPUs."""
     model, tokenizer = models.load(tiny, device="cpu", dtype="float32")
-    settings = Settings(batch_size=4)
+    settings = TrainingSettings(batch_size=4)
     plan = Plan(updates=4, updates_per_epoch=4, micro_batch_size=2, bfloat16=False)
     given = fit.arguments(settings, plan, folder, model=model, validate=False)
     given._n_gpu = gpus
@@ -32,7 +32,7 @@ def trainer(tiny: str, example_file: Path, folder: Path, *, gpus: int = 0) -> Tr
         items=items,
         validation=[],
         callbacks=[],
-        reading="padded",
+        form="padded",
     )
 
 

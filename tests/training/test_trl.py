@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example
 from mathtune.stages.train import Train
-from mathtune.training.curve import Point
+from mathtune.training.curve import CurvePoint
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -35,7 +35,7 @@ def test_the_loss_and_gradient_are_those_of_sfttrainer(
         device="cpu",
         threads=1,
     ).run(_made(tmp_path / "ours"))
-    (ours,) = jsonl.read(tmp_path / "ours" / "training.jsonl", Point)
+    (ours,) = jsonl.read(tmp_path / "ours" / "training.jsonl", CurvePoint)
     texts = {
         "prompt": [f"Problem: {row.problem}\nSolution:\n" for row in rows],
         "completion": [row.solution for row in rows],

@@ -111,7 +111,7 @@ def solve(question: str, solver: Solver) -> Solved:
     """
     strategy = _checked(question, solver)
     from mathtune.engines.transformers import models
-    from mathtune.engines.transformers.decode import Embedded, Sampling
+    from mathtune.engines.transformers.decode import Sampler, Sampling
     from mathtune.engines.transformers.scoring import Scorer
 
     name = model_in(solver.generator)
@@ -123,11 +123,11 @@ def solve(question: str, solver: Solver) -> Solved:
         top_p=solver.top_p,
         max_tokens=solver.max_tokens,
     )
-    engine = Embedded(model, tokenizer, form=solver.form)
-    (drafts,) = engine.sample([prompt], sampling, seed=(solver.seed, 0))
+    sampler = Sampler(model, tokenizer, form=solver.form)
+    (drafts,) = sampler.sample([prompt], sampling, seed=(solver.seed, 0))
     if drafts[0].finish_reason == "prompt_too_long":
         raise InputError(
-            f"question: longer than the {engine.context} tokens that {solver.generator!r} can "
+            f"question: longer than the {sampler.context} tokens that {solver.generator!r} can "
             "read; expected a shorter one."
         )
     answers = [extract(draft.text, rule=solver.rule) for draft in drafts]
@@ -142,7 +142,7 @@ def solve(question: str, solver: Solver) -> Solved:
             for draft, text in zip(drafts, texts, strict=True)
             if text is not None
         ]
-        shared = engine.forward if judge == name else None
+        shared = sampler.forward if judge == name else None
         judging = Scorer(model, tokenizer, form=solver.form, forward=shared)
         (read,) = judging.evaluate([candidates])
         # A solution that does not fit the evaluator's context counts 0, as in the stage `score`.

@@ -42,7 +42,7 @@ class Completion(msgspec.Struct):
     rating: int | None = None
 
 
-class Step(msgspec.Struct):
+class LabelledStep(msgspec.Struct):
     """One step: what the model offered, and what was taken."""
 
     completions: list[Completion] | None = None
@@ -53,7 +53,7 @@ class Step(msgspec.Struct):
 class Label(msgspec.Struct):
     """The labelling: its steps, and "solution", "found_error", "give_up", "bad_problem" or None."""
 
-    steps: list[Step]
+    steps: list[LabelledStep]
     finish_reason: str | None
 
 
@@ -225,7 +225,7 @@ def _add_steps(known: dict[str, bool], record: Record) -> None:
         known[text] = known.get(text, True) and right
 
 
-def _taken(step: Step) -> Completion | None:
+def _taken(step: LabelledStep) -> Completion | None:
     offered = step.completions or []
     if step.chosen_completion is None or step.chosen_completion >= len(offered):
         return step.human_completion

@@ -128,7 +128,7 @@ def _transformers(asked: Asked, form: prompts.Form, seed: int) -> Engine:  # noq
     model, tokenizer = engine.load(
         asked.model, asked.adapter, device=asked.device, dtype=asked.dtype
     )
-    return engine.Local(model, tokenizer, form=form)
+    return engine.TransformersEngine(model, tokenizer, form=form)
 
 
 def _openai(asked: Asked, form: prompts.Form, seed: int) -> Engine:  # noqa: ARG001

@@ -1,7 +1,7 @@
 """What every engine does: sample texts and score candidates. No torch in here.
 
-transformers  the embedded engine, `local.Local`: any Hugging Face model, always there
-vllm          `vllm.Vllm`: one engine process per GPU, or per group of them
+transformers  `transformers.engine.TransformersEngine`: any Hugging Face model, in this process
+vllm          `vllm.VLLM`: one engine process per GPU, or per group of them
 openai        `openai.OpenAI`: any server that speaks OpenAI's protocol
 """
 
@@ -131,7 +131,8 @@ class Engine(Protocol):
     ) -> Iterator[Drafts]:
         """Yield drafts as they are finished, until every want has `count` of them.
 
-        `sampling.n` is not read. Only the embedded engine draws the same again from the same seed.
+        `sampling.n` is not read. Only the transformers engine draws the same again from the same
+        seed.
         """
         ...
 

@@ -100,8 +100,8 @@ class EngineSettings(Stage[Handle], Generic[Handle]):
     """The settings of `sample` and `score` that choose an engine."""
 
     engine: EngineName = "transformers"
-    """transformers: the embedded engine, always there. vllm: fast on CUDA, `make vllm-env` on a
-    CPU. openai: any OpenAI-compatible server, see `server`."""
+    """transformers: any Hugging Face model, loaded here; always there. vllm: fast on CUDA,
+    `make vllm-env` on a CPU. openai: any OpenAI-compatible server, see `server`."""
     adapter: File | None = None
     """A LoRA adapter's folder, on top of `model` (transformers and vllm)."""
     server: Server = Server()

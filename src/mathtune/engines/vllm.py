@@ -35,7 +35,7 @@ IN_FLIGHT = 4096
 
 
 @dataclass(frozen=True)
-class Reading:
+class LogProbRequest:
     """One prompt to read, and the tokens whose log-probability is wanted, by their position.
 
     With `next`, they are alternatives of the one token that follows; else they stand in the prompt.
@@ -131,9 +131,9 @@ class VLLM:
             {text: read(group.problem, text) for text in dict.fromkeys(group.solutions)}
             for group in groups
         ]
-        logs: list[dict[Reading, list[float]]] = [{} for _ in groups]
+        logs: list[dict[LogProbRequest, list[float]]] = [{} for _ in groups]
         left: list[int] = []
-        keys: list[tuple[int, Reading]] = []
+        keys: list[tuple[int, LogProbRequest]] = []
         todo: list[tuple[int, list[int], Any]] = []
         for place, texts in enumerate(wanted):
             rows = dict.fromkeys(row for rows in texts.values() for row in rows if self._fits(row))
@@ -183,7 +183,7 @@ class VLLM:
             output_kind=kind, detokenize=bool(options.get("stop")), **options
         )
 
-    def _reading(self, row: Reading) -> Any:
+    def _reading(self, row: LogProbRequest) -> Any:
         if row.next:
             return self._params(max_tokens=1, logprob_token_ids=[token for _, token in row.wanted])
         return self._params(max_tokens=1, prompt_logprobs=0)
@@ -195,10 +195,10 @@ class VLLM:
         text = sampling.cut(self.tokenizer.decode(ids, skip_special_tokens=True))
         return Draft(text, "stop" if stopped else "length", len(ids))
 
-    def _fits(self, row: Reading) -> bool:
+    def _fits(self, row: LogProbRequest) -> bool:
         return len(row.tokens) < self.context
 
-    def _judged(self, problem: str, solution: str) -> list[Reading]:
+    def _judged(self, problem: str, solution: str) -> list[LogProbRequest]:
         """One row where each label is one token after the same text, else one a label.
 
         What ` correct` needs comes first.
@@ -212,24 +212,26 @@ class VLLM:
         start = next(differing, min(len(right), len(wrong)))
         if len(right) == len(wrong) == start + 1:
             words = (start, right[start]), (start, wrong[start])
-            return [Reading(right[:start], words, next=True)]
+            return [LogProbRequest(right[:start], words, next=True)]
         return [
-            Reading(ids, tuple((at, ids[at]) for at in range(start, len(ids))), next=False)
+            LogProbRequest(ids, tuple((at, ids[at]) for at in range(start, len(ids))), next=False)
             for ids in (right, wrong)
         ]
 
-    def _solved(self, problem: str, solution: str) -> list[Reading]:
+    def _solved(self, problem: str, solution: str) -> list[LogProbRequest]:
         """The solution after its prompt, with the end token."""
         text = prompts.solver(problem, form=self.form, tokenizer=self.tokenizer)
         prompt = prompts.encode(text, form=self.form, tokenizer=self.tokenizer)
         target = self.tokenizer.encode(solution, add_special_tokens=False)
         ids = (*prompt, *target, models.end_token(self.tokenizer))
         return [
-            Reading(ids, tuple((at, ids[at]) for at in range(len(prompt), len(ids))), next=False)
+            LogProbRequest(
+                ids, tuple((at, ids[at]) for at in range(len(prompt), len(ids))), next=False
+            )
         ]
 
 
-def _logs(row: Reading, found: Any) -> list[float]:
+def _logs(row: LogProbRequest, found: Any) -> list[float]:
     """Log p of each alternative for the next token, or of all wanted tokens together."""
     if row.next:
         (alternatives,) = found.outputs[0].logprobs
@@ -237,7 +239,7 @@ def _logs(row: Reading, found: Any) -> list[float]:
     return [math.fsum(found.prompt_logprobs[at][token].logprob for at, token in row.wanted)]
 
 
-def _score(rows: list[Reading], logs: dict[Reading, list[float]]) -> float | None:
+def _score(rows: list[LogProbRequest], logs: dict[LogProbRequest, list[float]]) -> float | None:
     """S from log p of both labels, the likelihood from one; None where a row was too long."""
     if not all(row in logs for row in rows):
         return None

@@ -11,7 +11,7 @@ from mathtune import report
 from mathtune.errors import InputError
 from mathtune.foreign.judged import Judged, Request, judged, rows_of
 from mathtune.foreign.read import SCORES
-from mathtune.metrics.measure import CHOSEN, Settings, measure
+from mathtune.metrics.measure import CHOSEN, MeasureSettings, measure
 from mathtune.report.tables import Table
 from mathtune.rows.records import UNKNOWN, Problem, Sample
 from mathtune.rows.samples import Joined
@@ -50,7 +50,7 @@ def measure_file(
         raise InputError("mathtune measure: several graders; expected one with --grader.")
     problems, groups = _gathered(judged(request, score=SCORES if score is None else score), request)
     try:
-        document, outcomes = measure(groups.items(), settings=Settings(k=k))
+        document, outcomes = measure(groups.items(), settings=MeasureSettings(k=k))
     except InputError as error:
         raise InputError(f"{request.file}: {error}") from None
     (grader,) = request.graders

@@ -44,7 +44,7 @@ class Outcome(Row, frozen=True):
 
 
 @dataclass(frozen=True)
-class Settings:
+class MeasureSettings:
     """How to measure. `chosen`: K of each of `CHOSEN`, from validation; None: chosen on this set.
 
     `sizes`: subset sizes of curves over N beside powers of two. `against`: other measures' outcomes
@@ -63,7 +63,7 @@ class Settings:
 def measure(
     groups: Iterable[tuple[str, Sequence[Joined]]],
     *,
-    settings: Settings,
+    settings: MeasureSettings,
     greedy: Mapping[str, bool] | None = None,
 ) -> tuple[dict[str, Any], list[Outcome]]:
     """Measure groups (problem id, graded samples); `greedy`: whether each greedy solution is right.
@@ -136,7 +136,7 @@ def choose(every: Curves, given: Mapping[str, int] | None) -> dict[str, int]:
 
 
 def _chosen(
-    shown: Mapping[str, Mapping[str, float]], chosen: Mapping[str, int], settings: Settings
+    shown: Mapping[str, Mapping[str, float]], chosen: Mapping[str, int], settings: MeasureSettings
 ) -> dict[str, Any]:
     optimistic = settings.chosen is None
     return {
@@ -147,7 +147,7 @@ def _chosen(
     }
 
 
-def drawn_curves(every: Curves, settings: Settings, *, scored: bool) -> dict[str, Any]:
+def drawn_curves(every: Curves, settings: MeasureSettings, *, scored: bool) -> dict[str, Any]:
     """The curves over N and over K, each name with lists of value, low and high over its points."""
     plan = every.plan
     document: dict[str, Any] = {
@@ -173,7 +173,7 @@ def drawn_curves(every: Curves, settings: Settings, *, scored: bool) -> dict[str
 
 
 def over_maj1(
-    values: Mapping[str, Floats], n: int, settings: Settings
+    values: Mapping[str, Floats], n: int, settings: MeasureSettings
 ) -> dict[str, dict[str, float]]:
     """Every other metric minus Maj1@n, problem by problem."""
     base = values[f"Maj1@{n}"]
@@ -183,7 +183,9 @@ def over_maj1(
     return {name: asdict(row) for name, row in zip(names, found, strict=True)}
 
 
-def metrics_of(values: Mapping[str, Floats], settings: Settings) -> dict[str, dict[str, float]]:
+def metrics_of(
+    values: Mapping[str, Floats], settings: MeasureSettings
+) -> dict[str, dict[str, float]]:
     """Name -> value, low, high of float (P,) columns: the `metrics` of a document."""
     stacked = np.stack(list(values.values()), axis=1)
     found = intervals(stacked, resamples=settings.resamples, seed=settings.seed)
@@ -191,7 +193,7 @@ def metrics_of(values: Mapping[str, Floats], settings: Settings) -> dict[str, di
 
 
 def compare(
-    ours: Sequence[Outcome], theirs: Mapping[str, Outcome], settings: Settings, *, name: str
+    ours: Sequence[Outcome], theirs: Mapping[str, Outcome], settings: MeasureSettings, *, name: str
 ) -> dict[str, Any]:
     """The paired difference, ours - theirs, in every metric that both runs have.
 

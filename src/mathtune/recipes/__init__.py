@@ -8,7 +8,7 @@ from typing import Any
 
 from mathtune.errors import InputError, SettingError
 from mathtune.recipes.liu2023 import Liu2023, liu2023
-from mathtune.recipes.parts import SHORT, Settings
+from mathtune.recipes.parts import SHORT, RecipeSettings
 from mathtune.recipes.quickstart import Quickstart, quickstart
 from mathtune.recipes.scaling import Scaling, scaling
 from mathtune.recipes.yuan2023 import Yuan2023, yuan2023
@@ -24,7 +24,7 @@ __all__ = ["RECIPES", "Recipe", "Resolved", "resolve", "settings_of"]
 class Recipe:
     """A recipe's config class and its function, called as `compose(run, config)`."""
 
-    config: type[Settings]
+    config: type[RecipeSettings]
     compose: Callable[[Run, Any], None]
 
 

@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from mathtune.recipes.parts import Count, FewShot, Settings, drawn, greedy, row
+from mathtune.recipes.parts import Count, FewShot, RecipeSettings, drawn, greedy, row
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
 from mathtune.stages.collect import Collect
@@ -39,7 +39,7 @@ Loss = Literal["cls-margin", "cls-xent"]
 Joint = Literal["ctr", "mul-margin", "mul-xent"]
 
 
-class Liu2023(Settings):
+class Liu2023(RecipeSettings):
     """Settings of `liu2023`."""
 
     n: Count = 64

@@ -63,7 +63,7 @@ class FewShot(Drawing):
         return {"few_shot": self.few_shot, "prompt": self.form}
 
 
-class Settings(BaseModel):
+class RecipeSettings(BaseModel):
     """What every recipe has. Its steps' own settings are given under their names."""
 
     model_config = ConfigDict(

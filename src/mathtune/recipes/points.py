@@ -13,7 +13,7 @@ from mathtune.run.recipe_run import Run
 from mathtune.run.step import METRICS
 from mathtune.stages.collect import Collect
 from mathtune.stages.measure import Measure
-from mathtune.stages.study import Point, Study
+from mathtune.stages.study import Study, StudyPoint
 
 
 def labels(models: Sequence[str]) -> dict[str, str]:
@@ -33,7 +33,7 @@ def labels(models: Sequence[str]) -> dict[str, str]:
 
 
 @dataclass
-class Points:
+class StudyPoints:
     """What the study stage reads, gathered point by point.
 
     `test`: the problems all are measured on; `n`: samples for votes, 0 for greedy alone.
@@ -42,7 +42,7 @@ class Points:
     test: Path
     n: int
     how: Drawing
-    points: dict[str, Point] = field(default_factory=dict)
+    points: dict[str, StudyPoint] = field(default_factory=dict)
     measured: dict[str, Path] = field(default_factory=dict)
     trained: dict[str, Path] = field(default_factory=dict)
     collected: dict[str, Path] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Points:
         if self.n and kind in ("sft", "rft", "union"):
             count = Collect(problems=self.test, samples=samples, keep="counts")
             self.diversity[key] = run(f"{name}-test-paths", count).parent / METRICS
-        self.points[key] = Point(base=base, kind=kind, **known)  # type: ignore[arg-type]
+        self.points[key] = StudyPoint(base=base, kind=kind, **known)  # type: ignore[arg-type]
         self.measured[key] = folder
         if Path(model).is_relative_to(run.folder):
             self.trained[key] = Path(model).parent / METRICS

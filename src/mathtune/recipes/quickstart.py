@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import NonNegativeInt
 
-from mathtune.recipes.parts import Count, Settings, drawn, greedy, row
+from mathtune.recipes.parts import Count, RecipeSettings, drawn, greedy, row
 from mathtune.run.recipe_run import Run
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
@@ -29,7 +29,7 @@ from mathtune.stages.train import Train
 Scorer = Literal["evaluator", "likelihood"]
 
 
-class Quickstart(Settings):
+class Quickstart(RecipeSettings):
     """Settings of `quickstart`."""
 
     model: str = "embedded"

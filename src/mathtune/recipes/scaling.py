@@ -17,8 +17,8 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, model_validator
 
 from mathtune.metrics.claims import Kind
-from mathtune.recipes.parts import Count, Drawing, Settings, refuse_repeats
-from mathtune.recipes.points import Points, labels
+from mathtune.recipes.parts import Count, Drawing, RecipeSettings, refuse_repeats
+from mathtune.recipes.points import StudyPoints, labels
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
 from mathtune.stages.bits import Bits
@@ -30,7 +30,7 @@ from mathtune.stages.sample import Sample
 from mathtune.stages.train import Train
 
 
-class Scaling(Settings):
+class Scaling(RecipeSettings):
     """Settings of `scaling`."""
 
     models: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ def scaling(run: Run, c: Scaling) -> None:
     bits = {
         base: run(f"{base}-bits", Bits(model=model, text=text)) for base, model in bases.items()
     }
-    points = Points(data.test, c.n, c.how)
+    points = StudyPoints(data.test, c.n, c.how)
     for base, model in bases.items():
         points.measure(run, f"{base}-base", model, point=(base, "base"))
     for seed in c.seeds:
@@ -109,7 +109,7 @@ def scaling(run: Run, c: Scaling) -> None:
 
 
 def fractions(
-    run: Run, c: Scaling, base: tuple[str, str], parts: dict[float, Path], points: Points
+    run: Run, c: Scaling, base: tuple[str, str], parts: dict[float, Path], points: StudyPoints
 ) -> str:
     """SFT on each part of the data; the handle is the model of the first part."""
     label, model = base
@@ -139,7 +139,7 @@ def rft(
     base: tuple[str, str],
     drafts: dict[str, Columns],
     data: Data,
-    points: Points,
+    points: StudyPoints,
 ) -> None:
     """RFT for each k, without dedup, on the union; and SFT with as many updates as the last k."""
     label, model = base

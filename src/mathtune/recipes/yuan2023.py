@@ -17,8 +17,8 @@ from typing import Annotated
 from pydantic import Field, NonNegativeInt, model_validator
 
 from mathtune.metrics.claims import Kind
-from mathtune.recipes.parts import Count, Drawing, Settings, refuse_repeats
-from mathtune.recipes.points import Points, labels
+from mathtune.recipes.parts import Count, Drawing, RecipeSettings, refuse_repeats
+from mathtune.recipes.points import StudyPoints, labels
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
 from mathtune.stages.bits import Bits
@@ -29,7 +29,7 @@ from mathtune.stages.sample import Sample
 from mathtune.stages.train import Train
 
 
-class Yuan2023(Settings):
+class Yuan2023(RecipeSettings):
     """Settings of `yuan2023`."""
 
     generators: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ def yuan2023(run: Run, c: Yuan2023) -> None:
     """Baselines, SFT, RFT for each k, without dedup and on unions, each with its control."""
     data = run("data", c.data)
     (base,) = labels([c.model])
-    points = Points(data.test, c.n, c.how)
+    points = StudyPoints(data.test, c.n, c.how)
     bits = {base: run(f"{base}-bits", Bits(model=c.model, text=data.validation))}
     points.measure(run, "base", c.model, point=(base, "base"))
     if c.shots:

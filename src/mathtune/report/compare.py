@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mathtune.errors import InputError
-from mathtune.metrics.measure import Settings, compare
+from mathtune.metrics.measure import MeasureSettings, compare
 from mathtune.report import figures, tables
 from mathtune.report.page import rendered
 from mathtune.report.results import Compared, Measured, read_run
@@ -44,7 +44,7 @@ def compared(folders: Sequence[Path]) -> Compared:
             _refuse_other_problems(name, each[0], row, folders[0], folder)
     minus = {
         name: tuple(
-            compare(list(row.outcomes.values()), each[0].outcomes, Settings(), name=name)
+            compare(list(row.outcomes.values()), each[0].outcomes, MeasureSettings(), name=name)
             for row in each[1:]
         )
         for name, each in rows.items()

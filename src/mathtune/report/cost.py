@@ -15,7 +15,7 @@ import msgspec
 from mathtune.engines import embedded_model
 from mathtune.metrics.fits import reading_flops, sampling_flops, training_flops
 from mathtune.report.results import Document, Results
-from mathtune.report.steps import Step
+from mathtune.report.steps import StepRecord
 from mathtune.report.tables import NONE, Table
 from mathtune.rows import jsonl
 
@@ -97,7 +97,7 @@ def table(results: Results, *, by_stage: bool = False, brief: bool = False) -> T
     return Table("Cost of each step", ("step", "stage", *header), body, " ".join(notes))
 
 
-def bills_of(steps: Sequence[Step], forecast: Document) -> list[Counter[str]]:
+def bills_of(steps: Sequence[StepRecord], forecast: Document) -> list[Counter[str]]:
     """Each finished step's bill: what it counted, tokens in all, device-hours, FLOPs, forecasts."""
     sizes = model_sizes(steps)
     found = []
@@ -108,7 +108,7 @@ def bills_of(steps: Sequence[Step], forecast: Document) -> list[Counter[str]]:
     return found
 
 
-def model_sizes(steps: Sequence[Step]) -> dict[str, Size]:
+def model_sizes(steps: Sequence[StepRecord]) -> dict[str, Size]:
     """The size of every model that the steps name, where a folder tells it.
 
     A model from the hub has the size of what this run trained from it.
@@ -160,14 +160,14 @@ def _shapes(path: Path) -> dict[str, list[int]]:
     return {name: tensor["shape"] for name, tensor in head.items() if name != "__metadata__"}
 
 
-def _device(step: Step) -> dict[str, float]:
+def _device(step: StepRecord) -> dict[str, float]:
     if step.stage not in WITH_MODEL:
         return {}
     spent = "cpu_s" if step.made_with["device"] == "cpu" else "wall_s"
     return {DEVICE_H: step.bill[spent] / 3600}
 
 
-def _flops(step: Step, sizes: Mapping[str, Size]) -> dict[str, float]:
+def _flops(step: StepRecord, sizes: Mapping[str, Size]) -> dict[str, float]:
     size = sizes.get(step.config["model"]) if step.stage in WITH_MODEL else None
     if size is None:
         return {}
@@ -189,7 +189,7 @@ def _flops(step: Step, sizes: Mapping[str, Size]) -> dict[str, float]:
     return {}
 
 
-def _expected(step: Step, forecast: Document) -> dict[str, float]:
+def _expected(step: StepRecord, forecast: Document) -> dict[str, float]:
     expected = forecast["steps"].get(step.name) if forecast else None
     return (
         {}

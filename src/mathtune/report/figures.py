@@ -17,7 +17,7 @@ from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 from mathtune.report import tables
 from mathtune.report.gap import Closed
-from mathtune.report.results import Compared, Measured, Point, Results
+from mathtune.report.results import Compared, CurvePoint, Measured, Results
 
 INK, PAPER = "#1b1b1b", "#ffffff"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#6b6b6b")
@@ -78,7 +78,7 @@ def draw(results: Results, found: list[Closed]) -> dict[str, tuple[str, Figure]]
     return drawn
 
 
-def _of_one_seed(curves: dict[str, list[Point]]) -> dict[str, list[Point]]:
+def _of_one_seed(curves: dict[str, list[CurvePoint]]) -> dict[str, list[CurvePoint]]:
     """The curves of steps outside any seed's folder and of the first seed that has each."""
     first: dict[str, str] = {}
     for name in curves:
@@ -304,7 +304,7 @@ def _lines(axes: Axes, x: Sequence[int], series: dict[str, dict[str, list[float]
     axes.legend(fontsize=8)
 
 
-def _training(curves: dict[str, list[Point]]) -> Figure:
+def _training(curves: dict[str, list[CurvePoint]]) -> Figure:
     """One line a training; where there are too many to tell apart, all alike and thin."""
     many = len(curves) > NAMED_TRAININGS
     figure, axes = _figure(8.0 if LEGEND_INSIDE < len(curves) <= NAMED_TRAININGS else 6.0)

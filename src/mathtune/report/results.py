@@ -12,7 +12,7 @@ import msgspec
 
 from mathtune.errors import InputError
 from mathtune.metrics.measure import Outcome
-from mathtune.report.steps import Document, Origin, Step, origin, read_step
+from mathtune.report.steps import Document, Origin, StepRecord, origin, read_step
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import Joined, read_groups, read_problems
@@ -25,7 +25,7 @@ ROW = "-row"
 """How a recipe's measure steps end; a row is shown without it."""
 
 
-class Point(msgspec.Struct):
+class CurvePoint(msgspec.Struct):
     """A point of a training curve; what else `training.jsonl` holds is not read here."""
 
     update: int
@@ -90,8 +90,8 @@ class Results:
     title: str
     rows: list[Measured]
     choices: list[Measured] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-    curves: dict[str, list[Point]] = field(default_factory=dict)
+    steps: list[StepRecord] = field(default_factory=list)
+    curves: dict[str, list[CurvePoint]] = field(default_factory=dict)
     made_with: Mapping[str, Any] = field(default_factory=dict)
     """What the last finished step was made with, or samples from elsewhere were measured with."""
     forecast: Document = field(default_factory=dict)
@@ -140,21 +140,21 @@ def read_run(folder: Path) -> Results:
         made_with=next((step.made_with for step in reversed(steps) if step.finished), {}),
         forecast=jsonl.read_json(folder / FORECAST) if (folder / FORECAST).exists() else {},
         curves={
-            step.name: list(jsonl.read(folder / step.name / "training.jsonl", Point))
+            step.name: list(jsonl.read(folder / step.name / "training.jsonl", CurvePoint))
             for step in finished.values()
             if step.stage == "train" and (folder / step.name / "training.jsonl").exists()
         },
     )
 
 
-def _side(measures: Sequence[Step]) -> set[str]:
+def _side(measures: Sequence[StepRecord]) -> set[str]:
     """Rows that K is chosen on, and others of their problems: not what is reported."""
     named = {step.config["choose_on"] for step in measures} - {None}
     problems = {step.config["problems"] for step in measures if step.name in named}
     return {step.name for step in measures if step.config["problems"] in problems}
 
 
-def _measured(folder: Path, step: Step, finished: Mapping[str, Step]) -> Measured:
+def _measured(folder: Path, step: StepRecord, finished: Mapping[str, StepRecord]) -> Measured:
     config = step.config
     columns = tuple(folder / path for path in config["samples"])
     greedy = config["greedy"]

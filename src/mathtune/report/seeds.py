@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from mathtune.metrics.intervals import average_seeds, intervals, paired
-from mathtune.metrics.measure import CHOSEN, Outcome, Settings, compare, rounded
+from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, compare, rounded
 from mathtune.report.results import Document, Measured, Results
 
 
@@ -108,7 +108,9 @@ def _against(row: Measured, merged: Mapping[str, Measured]) -> Document:
     """Paired differences to the averaged controls, in the metrics that both have."""
     return {
         name: rounded(
-            compare(list(row.outcomes.values()), merged[name].outcomes, Settings(), name=name)
+            compare(
+                list(row.outcomes.values()), merged[name].outcomes, MeasureSettings(), name=name
+            )
         )
         for name in row.document["against"]
         if name in merged and merged[name].outcomes.keys() == row.outcomes.keys()

@@ -16,7 +16,7 @@ _UNFINISHED: Document = {"bill": {}, "made_with": {}, "revision": 0}
 
 
 @dataclass(frozen=True)
-class Step:
+class StepRecord:
     """A step of the plan; `metrics`, `bill` and `made_with` are empty until it is finished.
 
     `revision`: the stage's when the step was made; 0 until it is finished.
@@ -41,7 +41,7 @@ class Origin:
     """The objectives it was trained with, one after the other; none: a model from elsewhere."""
     few_shot: bool = False
     """Whether exemplars stood before the problem."""
-    paths: Step | None = None
+    paths: StepRecord | None = None
     """The step that collected the distinct paths it learned from."""
     updates: int | None = None
     """The updates of its last training."""
@@ -51,7 +51,7 @@ class Origin:
     """Whether that model and the generator were trained from the same base."""
 
 
-def read_step(run_folder: Path, planned: Document) -> Step:
+def read_step(run_folder: Path, planned: Document) -> StepRecord:
     """A step of `plan.json`, with what its folder holds.
 
     Raises:
@@ -60,7 +60,7 @@ def read_step(run_folder: Path, planned: Document) -> Step:
     place = run_folder / planned["name"]
     done = (place / STEP).exists()
     record = jsonl.read_json(place / STEP) if done else _UNFINISHED
-    return Step(
+    return StepRecord(
         name=planned["name"],
         stage=planned["stage"],
         config=planned["config"],
@@ -73,7 +73,7 @@ def read_step(run_folder: Path, planned: Document) -> Step:
     )
 
 
-def origin(measured: Document, finished: Mapping[str, Step]) -> Origin:
+def origin(measured: Document, finished: Mapping[str, StepRecord]) -> Origin:
     """Where the samples of a measure's config come from, as far as this run made them."""
     steps = [finished.get(_parent(path)) for path in measured["samples"]]
     sampled = steps[0]
@@ -94,7 +94,7 @@ def origin(measured: Document, finished: Mapping[str, Step]) -> Origin:
     )
 
 
-def _trainings(model: str, finished: Mapping[str, Step]) -> list[Step]:
+def _trainings(model: str, finished: Mapping[str, StepRecord]) -> list[StepRecord]:
     """The train steps of this run that led to a model, the first one first."""
     step = finished.get(_parent(model))
     if step is None or step.stage != "train":
@@ -102,7 +102,7 @@ def _trainings(model: str, finished: Mapping[str, Step]) -> list[Step]:
     return [*_trainings(step.config["model"], finished), step]
 
 
-def _base(trainings: Sequence[Step], otherwise: str = "") -> str:
+def _base(trainings: Sequence[StepRecord], otherwise: str = "") -> str:
     """The model that the first training started from."""
     return trainings[0].config["model"] if trainings else otherwise
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from mathtune.metrics.intervals import Interval, intervals
 from mathtune.metrics.measure import Outcome
 from mathtune.report.gap import Closed, strategy_label
-from mathtune.report.results import Measured, Results, Step
+from mathtune.report.results import Measured, Results, StepRecord
 
 NONE = "–"
 LONGEST_NAME = 27
@@ -106,7 +106,7 @@ def basis(rows: Sequence[Measured]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def data(steps: list[Step]) -> Table:
+def data(steps: list[StepRecord]) -> Table:
     """Problems and solutions, how many and how long (Liu et al. 2023, Table 1)."""
     body = [
         (

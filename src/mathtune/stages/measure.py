@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt
 
 from mathtune.errors import InputError
 from mathtune.metrics.intervals import RESAMPLES
-from mathtune.metrics.measure import CHOSEN, Outcome, Settings, measure
+from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, measure
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Verdict
 from mathtune.rows.samples import Joined, read_groups, read_problems
@@ -68,7 +68,7 @@ class Measure(Stage[Path]):
             InputError: samples, greedy solutions or other measures do not fit the problems.
         """
         problems = read_problems(self.problems)
-        settings = Settings(
+        settings = MeasureSettings(
             k=self.k,
             subsets=self.subsets,
             seed=self.seed,

@@ -41,7 +41,7 @@ ROUNDS = "rounds.json"
 
 @dataclass(frozen=True)
 class Block:
-    """Problems sampled together by the embedded engine: their samples from `first` up to `last`."""
+    """Problems that are sampled together: their samples from `first` up to `last`."""
 
     number: int
     problems: slice
@@ -60,7 +60,7 @@ class Block:
 
 
 class Sample(EngineSettings[Columns]):
-    """Sample solutions with the embedded engine, vLLM or a server; asking for more adds to them."""
+    """Sample solutions with transformers, vLLM or a server; asking for more adds to them."""
 
     on_device: ClassVar[bool] = True
     grows: ClassVar[str | None] = "n"
@@ -111,8 +111,8 @@ class Sample(EngineSettings[Columns]):
     def run(self, folder: Path) -> dict[str, Any]:
         """Sample what is not there yet.
 
-        The embedded engine works in blocks of problems, and a block draws from (seed, block) alone;
-        other engines' samples are written as they arrive, and put in order at the end.
+        The transformers engine works in blocks of problems, and a block draws from (seed, block)
+        alone; other engines' samples are written as they arrive, and put in order at the end.
 
         Raises:
             InputError: a problem is empty, an exemplar has no solution, or the model or the server
@@ -272,15 +272,15 @@ class Exemplar(msgspec.Struct):
 
 def _sampler(config: Sample, sampling: Sampling) -> Callable[[Block], list[list[Draft]]]:
     """Load the model; what it returns samples one block. Called in each worker."""
-    from mathtune.engines.transformers.decode import Embedded
+    from mathtune.engines.transformers.decode import Sampler
     from mathtune.engines.transformers.engine import load
 
     model, tokenizer = load(config.model, config.adapter, device=config.device, dtype=config.dtype)
-    engine = Embedded(model, tokenizer, form=config._form(), rows=config.rows)
+    sampler = Sampler(model, tokenizer, form=config._form(), rows=config.rows)
 
     def work(block: Block) -> list[list[Draft]]:
         how = replace(sampling, n=block.last - block.first)
-        return engine.sample(block.texts, how, seed=block.seed(config.seed))
+        return sampler.sample(block.texts, how, seed=block.seed(config.seed))
 
     return work
 

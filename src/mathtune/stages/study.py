@@ -25,7 +25,7 @@ FIRST = ("Pass@1", "mean")
 """One solution a problem: greedy, else the mean of the samples."""
 
 
-class Point(BaseModel):
+class StudyPoint(BaseModel):
     """A measured model: its base, how it was trained, and what it was trained on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -51,7 +51,7 @@ class Study(Stage[Path]):
 
     revision: ClassVar[int] = 2
 
-    points: dict[str, Point]
+    points: dict[str, StudyPoint]
     """The points; points that are equal are one, under several seeds."""
     measured: dict[str, File]
     """Each point's folder of a measure step, all of the same problems."""
@@ -79,7 +79,7 @@ class Study(Stage[Path]):
             InputError: points were measured on different problems.
         """
         bases = {base: jsonl.read_json(path / "metrics.json") for base, path in self.bits.items()}
-        groups: dict[Point, list[str]] = {}
+        groups: dict[StudyPoint, list[str]] = {}
         for name, point in self.points.items():
             groups.setdefault(point, []).append(name)
         values, votes = self._values(list(groups.values()))
@@ -143,7 +143,7 @@ class Study(Stage[Path]):
         return np.stack(columns, axis=1), votes
 
     def _facts(
-        self, point: Point, names: Sequence[str], bases: Mapping[str, Any]
+        self, point: StudyPoint, names: Sequence[str], bases: Mapping[str, Any]
     ) -> dict[str, Any]:
         """What the steps before say of a point, means over its seeds."""
         base = bases.get(point.base, {})

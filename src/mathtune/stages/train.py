@@ -17,12 +17,12 @@ from mathtune.rows import jsonl
 from mathtune.run import ranks, trackers
 from mathtune.run.progress import say
 from mathtune.run.stage import Columns, Stage
-from mathtune.training.settings import Settings
+from mathtune.training.settings import TrainingSettings
 
 MODEL, ADAPTER = "model", "adapter"
 
 
-class Train(Settings, Stage[str]):
+class Train(TrainingSettings, Stage[str]):
     """Fine-tune a model. Writes `model/` (safetensors, tokenizer) and `training.jsonl` (losses)."""
 
     revision: ClassVar[int] = 2

@@ -10,12 +10,12 @@ import msgspec
 
 from mathtune.rows import jsonl
 from mathtune.rows.records import Row
-from mathtune.training.settings import Settings
+from mathtune.training.settings import TrainingSettings
 
 CURVE = "training.jsonl"
 
 
-class Point(Row, frozen=True):
+class CurvePoint(Row, frozen=True):
     """After so many updates: the loss of the last one's batch, or that of the validation items."""
 
     update: int
@@ -26,13 +26,13 @@ class Point(Row, frozen=True):
     validation_accuracy: float | None = None
 
 
-def ended(folder: Path, settings: Settings) -> dict[str, float]:
+def ended(folder: Path, settings: TrainingSettings) -> dict[str, float]:
     """How the training ended, read from its curve.
 
     `loss` is the mean over the last tenth of the updates, `validation_loss` (and `_accuracy`) that
     of the weights kept, which are those after `kept_update`.
     """
-    points = list(jsonl.read(folder / CURVE, Point))
+    points = list(jsonl.read(folder / CURVE, CurvePoint))
     losses = [point.loss for point in points if point.loss is not None]
     last = losses[-math.ceil(len(losses) / 10) :]
     found = {"updates": len(losses), "loss": sum(last) / len(last), "final_loss": losses[-1]}
@@ -44,7 +44,7 @@ def ended(folder: Path, settings: Settings) -> dict[str, float]:
     return found
 
 
-def kept(points: Sequence[Point], settings: Settings) -> Point | None:
+def kept(points: Sequence[CurvePoint], settings: TrainingSettings) -> CurvePoint | None:
     """The validation of the weights to keep: the last, or the best (of equal ones the first)."""
     validated = [point for point in points if point.validation_loss is not None]
     if not validated:
@@ -54,14 +54,14 @@ def kept(points: Sequence[Point], settings: Settings) -> Point | None:
     return best(validated, settings)
 
 
-def best(validated: Sequence[Point], settings: Settings) -> Point:
+def best(validated: Sequence[CurvePoint], settings: TrainingSettings) -> CurvePoint:
     """The best validation: by accuracy where that chooses, else by loss; of equals the first."""
     if settings.choose == "accuracy":
         return max(validated, key=lambda point: point.validation_accuracy or 0.0)
     return min(validated, key=lambda point: point.validation_loss or 0.0)
 
 
-def exhausted(points: Sequence[Point], settings: Settings) -> bool:
+def exhausted(points: Sequence[CurvePoint], settings: TrainingSettings) -> bool:
     """Whether `patience` validations have gone by without a better one."""
     validated = [point for point in points if point.validation_loss is not None]
     if settings.patience is None or not validated:
@@ -74,5 +74,5 @@ def cut(path: Path, done: int) -> None:
     """Drop the points after the checkpoint: their updates are about to be made again."""
     if path.exists():
         jsonl.repair(path)
-        points = [msgspec.json.decode(line, type=Point) for _, line in jsonl.lines(path)]
+        points = [msgspec.json.decode(line, type=CurvePoint) for _, line in jsonl.lines(path)]
         jsonl.write(path, [point for point in points if point.update <= done])

@@ -1,7 +1,7 @@
 """One training from its start, or its last checkpoint, to its end. Between trainer and stage.
 
 folder/
-  training.jsonl   one row per update and per validation (struct `Point`)
+  training.jsonl   one row per update and per validation (struct `CurvePoint`)
   checkpoints/     the newest complete checkpoint, while training goes on
   best/            the best weights so far by validation, when those are chosen
   tensorboard/     what tensorboard shows, when `report_to` names it
@@ -27,8 +27,8 @@ from mathtune.run import ranks, trackers
 from mathtune.run.progress import Progress, say
 from mathtune.training import checkpoint, curve, llama_layers, segment_attention
 from mathtune.training.examples import Item
-from mathtune.training.settings import Lora, Plan, Settings
-from mathtune.training.trainer import Reading, Trainer
+from mathtune.training.settings import Lora, Plan, TrainingSettings
+from mathtune.training.trainer import BatchForm, Trainer
 from mathtune.training.watch import BEST, Watch, on_sigterm
 
 CHECKPOINTS = "checkpoints"
@@ -41,7 +41,7 @@ LOGITS_AT_ONCE = {"cpu": 2**26, "mps": 2**26, "cuda": 2**28}
 
 
 def planned(
-    settings: Settings,
+    settings: TrainingSettings,
     items: Sequence[Item],
     *,
     equal_to: int | None,
@@ -90,7 +90,7 @@ def fit(
     items: Sequence[Item],
     validation: Sequence[Item],
     *,
-    settings: Settings,
+    settings: TrainingSettings,
     plan: Plan,
     folder: Path,
 ) -> tuple[Any, dict[str, Any] | None]:
@@ -108,7 +108,7 @@ def fit(
     transformers.set_seed(settings.seed)
     used_cache = model.config.use_cache
     base = model
-    reading = way_of_reading(model, settings, plan)
+    form = batch_form(model, settings, plan)
     if settings.lora is not None:
         model = _with_adapters(model, settings.lora)
     given = arguments(settings, plan, folder, model=model, validate=bool(validation))
@@ -122,7 +122,7 @@ def fit(
         curve.cut(folder / curve.CURVE, done)
     together.wait_for_everyone()
     with (
-        installed(base, reading),
+        installed(base, form),
         Progress("train", total=plan.updates - done, unit="updates") as progress,
         trackers.opened(
             settings.report_to if ranks.first() else (),
@@ -138,7 +138,7 @@ def fit(
             items=items,
             validation=validation,
             callbacks=[watch],
-            reading=reading,
+            form=form,
         )
         if trainer.sharded and (settings.lora is not None or settings.choose != "last"):
             raise InputError(
@@ -167,8 +167,8 @@ def fit(
     return model, None
 
 
-def way_of_reading(model: Any, settings: Settings, plan: Plan) -> Reading:
-    """The fastest way of reading that serves this model and these settings."""
+def batch_form(model: Any, settings: TrainingSettings, plan: Plan) -> BatchForm:
+    """The fastest form of batches that serves this model and these settings."""
     if not segment_attention.fits(model):
         return "padded"
     whole = settings.lora is None and not plan.bfloat16
@@ -176,18 +176,18 @@ def way_of_reading(model: Any, settings: Settings, plan: Plan) -> Reading:
 
 
 @contextmanager
-def installed(model: Any, reading: Reading) -> Iterator[None]:
-    """Prepare the model for this way of reading, and leave it as it was."""
+def installed(model: Any, form: BatchForm) -> Iterator[None]:
+    """Prepare the model for this form of batches, and leave it as it was."""
     before = model.config._attn_implementation
-    if reading != "padded":
+    if form != "padded":
         model.set_attn_implementation(segment_attention.NAME)
-    if reading == "fused":
+    if form == "fused":
         llama_layers.install(model)
     try:
         with memory.keeping(model.device):
             yield
     finally:
-        if reading == "fused":
+        if form == "fused":
             llama_layers.remove(model)
         model.set_attn_implementation(before)
 
@@ -213,7 +213,7 @@ def clear(folder: Path) -> None:
 
 
 def arguments(
-    settings: Settings, plan: Plan, folder: Path, *, model: Any, validate: bool
+    settings: TrainingSettings, plan: Plan, folder: Path, *, model: Any, validate: bool
 ) -> TrainingArguments:
     schedules = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
     return TrainingArguments(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from mathtune.training import objectives
-from mathtune.training.settings import Objective, Settings
+from mathtune.training.settings import Objective, TrainingSettings
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -30,23 +30,23 @@ class Read:
     tokens: Tensor
 
 
-def _mle(read: Read, _: Settings) -> Tensor:
+def _mle(read: Read, _: TrainingSettings) -> Tensor:
     return objectives.mle(read.log_p[:, 0], tokens=read.tokens)
 
 
-def _cls_margin(read: Read, settings: Settings) -> Tensor:
+def _cls_margin(read: Read, settings: TrainingSettings) -> Tensor:
     right = objectives.log_score(read.log_p[:, 0], read.log_p[:, 1])
     wrong = objectives.log_score(read.log_p[:, 2], read.log_p[:, 3])
     return objectives.cls_margin(right, wrong, margin=settings.margin, pairs=read.items)
 
 
-def _cls_xent(read: Read, _: Settings) -> Tensor:
+def _cls_xent(read: Read, _: TrainingSettings) -> Tensor:
     return objectives.cls_xent(
         read.log_p[:, 0], read.log_p[:, 1], read.correct, labelled=read.items
     )
 
 
-def _ctr(read: Read, settings: Settings) -> Tensor:
+def _ctr(read: Read, settings: TrainingSettings) -> Tensor:
     compared = read.log_p / read.lengths if settings.per_token else read.log_p
     loss = objectives.ctr_margin(
         compared[:, 0], compared[:, 1], margin=settings.margin, pairs=read.items
@@ -55,18 +55,18 @@ def _ctr(read: Read, settings: Settings) -> Tensor:
     return objectives.joint(loss, mle, alpha=settings.alpha)
 
 
-def _mul_margin(read: Read, settings: Settings) -> Tensor:
+def _mul_margin(read: Read, settings: TrainingSettings) -> Tensor:
     mle = objectives.mle(read.log_p[:, 4], tokens=read.tokens)
     return objectives.joint(_cls_margin(read, settings), mle, alpha=settings.alpha)
 
 
-def _mul_xent(read: Read, settings: Settings) -> Tensor:
+def _mul_xent(read: Read, settings: TrainingSettings) -> Tensor:
     # A batch may hold no correct solution: its mle term is 0 / 1.
     mle = objectives.mle(read.log_p[:, 2], tokens=read.tokens.clamp(min=1))
     return objectives.joint(_cls_xent(read, settings), mle, alpha=settings.alpha)
 
 
-LOSSES: dict[Objective, Callable[[Read, Settings], Tensor]] = {
+LOSSES: dict[Objective, Callable[[Read, TrainingSettings], Tensor]] = {
     "mle": _mle,
     "cls-margin": _cls_margin,
     "cls-xent": _cls_xent,

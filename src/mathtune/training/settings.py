@@ -33,7 +33,7 @@ class Lora(BaseModel):
     `model/`, the adapters alone, as peft writes them, for `adapter` of sample and score."""
 
 
-class Settings(BaseModel):
+class TrainingSettings(BaseModel):
     """How a model is trained. Defaults are those of Yuan et al. 2023 where they publish them."""
 
     model_config = ConfigDict(

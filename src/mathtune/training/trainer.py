@@ -25,13 +25,13 @@ from mathtune.training import checkpoint, llama_layers, objectives
 from mathtune.training.batches import Batch, MicroBatches, Order, collate
 from mathtune.training.examples import TEXTS, Item
 from mathtune.training.losses import ACCURACIES, LOSSES, Read
-from mathtune.training.settings import Settings
+from mathtune.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-Reading = Literal["padded", "packed", "fused"]
+BatchForm = Literal["padded", "packed", "fused"]
 """How the model reads: rows of padded sequences, one packed row, or that with fused layers."""
 
 
@@ -50,13 +50,13 @@ class Trainer(transformers.Trainer):
         model: nn.Module,
         args: transformers.TrainingArguments,
         *,
-        settings: Settings,
+        settings: TrainingSettings,
         items: Sequence[Item],
         validation: Sequence[Item],
         callbacks: list[transformers.TrainerCallback],
-        reading: Reading,
+        form: BatchForm,
     ) -> None:
-        self.settings, self.reading = settings, reading
+        self.settings, self.form = settings, form
         self.trained = model
         """The model as it is saved: without what distributed training wraps around it."""
         self.items = items
@@ -80,7 +80,7 @@ class Trainer(transformers.Trainer):
         self.remove_callback(transformers.trainer_callback.PrinterCallback)
 
     def _collator(self) -> Callable[[Sequence[Item]], Batch]:
-        texts, packed = TEXTS[self.settings.objective], self.reading != "padded"
+        texts, packed = TEXTS[self.settings.objective], self.form != "padded"
         return partial(collate, texts=texts, packed=packed, idle=self.items[0])
 
     def training_step(
@@ -173,7 +173,7 @@ class Trainer(transformers.Trainer):
         given = {name: batch[name] for name in ("input_ids", "position_ids")}
         if batch["segments"] is not None:
             given["segments"] = batch["segments"]
-        if self.reading == "fused":
+        if self.form == "fused":
             with llama_layers.reading(head, batch["positions"], batch["tokens"]):
                 return model(**given, use_cache=False).logits
         with _reading_at(batch["positions"], head):

@@ -23,8 +23,8 @@ from mathtune.run import bill, ranks
 from mathtune.run.progress import Progress, say
 from mathtune.run.trackers import Tracker
 from mathtune.training import checkpoint
-from mathtune.training.curve import CURVE, Point, exhausted, kept
-from mathtune.training.settings import Plan, Settings
+from mathtune.training.curve import CURVE, CurvePoint, exhausted, kept
+from mathtune.training.settings import Plan, TrainingSettings
 
 BEST = "best"
 
@@ -48,13 +48,15 @@ class Watch(TrainerCallback):
         folder: Path,
         plan: Plan,
         progress: Progress,
-        settings: Settings,
+        settings: TrainingSettings,
         told: Sequence[Tracker],
     ) -> None:
         self.folder, self.plan, self.progress = folder, plan, progress
         self.settings, self.told = settings, told
         path = folder / CURVE
-        self.points = list(jsonl.read(path, Point)) if path.exists() and path.stat().st_size else []
+        self.points = (
+            list(jsonl.read(path, CurvePoint)) if path.exists() and path.stat().st_size else []
+        )
         self.stopped = False
         """Whether training ends early: all processes after one update, once one is asked to."""
         self._asked = False
@@ -94,7 +96,7 @@ class Watch(TrainerCallback):
         state.log_history.clear()  # it would grow with every checkpoint; the curve has it
         if "loss" not in logs:
             return
-        point = Point(
+        point = CurvePoint(
             update=state.global_step,
             loss=logs["loss"],
             learning_rate=logs["learning_rate"],
@@ -109,7 +111,7 @@ class Watch(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         metrics = kwargs["metrics"]
-        point = Point(
+        point = CurvePoint(
             update=state.global_step,
             validation_loss=metrics["eval_loss"],
             validation_accuracy=metrics["eval_accuracy"],
@@ -127,7 +129,7 @@ class Watch(TrainerCallback):
                 shutil.rmtree(self.folder / BEST, ignore_errors=True)
                 partial.rename(self.folder / BEST)
 
-    def _write(self, point: Point) -> None:
+    def _write(self, point: CurvePoint) -> None:
         self.points.append(point)
         if not ranks.first():
             return

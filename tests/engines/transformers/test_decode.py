@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from mathtune.engines.transformers.decode import Embedded, Sampling, left_padded
+from mathtune.engines.transformers.decode import Sampler, Sampling, left_padded
 from mathtune.engines.transformers.llama_forward import FusedForward, fits
 from mathtune.engines.transformers.shared_attention import ModelForward, Prompts
 from mathtune.errors import InputError
@@ -55,7 +55,7 @@ def test_greedy_tokens_equal_generate(family, rows, make_model, make_tokenizer):
     expected = [
         generated(make_model(family, len(tokenizer)), tokenizer, text, 150) for text in TEXTS
     ]
-    engine = Embedded(make_model(family, len(tokenizer)), tokenizer, form="plain", rows=rows)
+    engine = Sampler(make_model(family, len(tokenizer)), tokenizer, form="plain", rows=rows)
     drafts = engine.sample(TEXTS, greedy(150), seed=(0, 0))
     assert [(draft.text, draft.tokens) for (draft,) in drafts] == expected
     assert len({tokens for _, tokens in expected}) > 1  # some end early
@@ -72,7 +72,7 @@ def test_samples_do_not_depend_on_the_rows_in_flight(  # type: ignore[no-untyped
     tokenizer = make_tokenizer()
     sampling = Sampling(n=5, temperature=temperature, top_p=1.0, max_tokens=40)
     found = [
-        Embedded(make_model(family, len(tokenizer)), tokenizer, form="plain", rows=rows).sample(
+        Sampler(make_model(family, len(tokenizer)), tokenizer, form="plain", rows=rows).sample(
             TEXTS, sampling, seed=(3, 2)
         )
         for rows in (None, 3, 7, 14)
@@ -84,7 +84,7 @@ def test_samples_do_not_depend_on_the_rows_in_flight(  # type: ignore[no-untyped
 def test_samples_that_agree_so_far_are_one_row(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
     """What is read are a prompt's distinct beginnings of samples that go on."""
     tokenizer = make_tokenizer()
-    engine = Embedded(make_model("llama", len(tokenizer)), tokenizer, form="plain")
+    engine = Sampler(make_model("llama", len(tokenizer)), tokenizer, form="plain")
     read: list[int] = []
     forward = engine.forward
 
@@ -94,7 +94,7 @@ def test_samples_that_agree_so_far_are_one_row(make_model, make_tokenizer):  # t
 
     engine.forward = counting
     sampling = Sampling(n=12, temperature=0.1, top_p=1.0, max_tokens=30)
-    flight = engine.fly(TEXTS, sampling, seed=(0, 0))
+    flight = engine.decode(TEXTS, sampling, seed=(0, 0))
     tokens, lengths = flight.tokens.tolist(), flight._lengths.tolist()
     beginnings = {
         (number // 12, tuple(tokens[number][:many]))
@@ -107,7 +107,7 @@ def test_samples_that_agree_so_far_are_one_row(make_model, make_tokenizer):  # t
 
 def test_another_seed_or_block_draws_other_samples(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
     tokenizer = make_tokenizer()
-    engine = Embedded(make_model("llama", len(tokenizer)), tokenizer, form="plain")
+    engine = Sampler(make_model("llama", len(tokenizer)), tokenizer, form="plain")
     sampling = Sampling(n=4, temperature=1.0, top_p=1.0, max_tokens=20)
     first, block, seed = (
         engine.sample(TEXTS[:1], sampling, seed=s) for s in ((0, 0), (0, 1), (1, 0))
@@ -127,9 +127,9 @@ def test_frequencies_match_the_models_probabilities(  # type: ignore[no-untyped-
     model = make_model(family, len(tokenizer))
     model.generation_config.eos_token_id = [0]
     drawn = 4000
-    engine = Embedded(model, tokenizer, form="plain")
+    engine = Sampler(model, tokenizer, form="plain")
     sampling = Sampling(n=drawn, temperature=temperature, top_p=top_p, max_tokens=2)
-    flight = engine.fly([TEXTS[1]], sampling, seed=(0, 0))
+    flight = engine.decode([TEXTS[1]], sampling, seed=(0, 0))
     pairs = [(first, second) for first, second in flight.tokens.tolist() if first != 0]
     first, count = Counter(pair[0] for pair in pairs).most_common(1)[0]
     ids = torch.tensor([[*tokenizer.encode(TEXTS[1]), first]])
@@ -180,7 +180,7 @@ def test_a_prompt_beyond_the_context_is_not_sampled(make_model, make_tokenizer):
     tokenizer = make_tokenizer()
     model = make_model("llama", len(tokenizer), context=30)
     model.generation_config.eos_token_id = [0]
-    engine = Embedded(model, tokenizer, form="plain")
+    engine = Sampler(model, tokenizer, form="plain")
     texts = ["x" * 40, "x" * 27]
     assert [len(tokenizer.encode(text)) for text in texts] == [40, 27]
     sampling = Sampling(n=2, temperature=1.0, top_p=1.0, max_tokens=20)
@@ -192,7 +192,7 @@ def test_a_prompt_beyond_the_context_is_not_sampled(make_model, make_tokenizer):
 
 def test_a_prompt_without_tokens_is_refused(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
     tokenizer = make_tokenizer()
-    engine = Embedded(make_model("llama", len(tokenizer)), tokenizer, form="plain")
+    engine = Sampler(make_model("llama", len(tokenizer)), tokenizer, form="plain")
     with pytest.raises(InputError, match="prompt 1: empty"):
         engine.sample(["Tom has", ""], greedy(5), seed=(0, 0))
 
@@ -202,14 +202,14 @@ def test_a_tokenizer_without_a_padding_token_samples_the_same(make_model, make_t
     model = make_model("llama", len(tokenizer))
     sampling = Sampling(n=2, temperature=1.0, top_p=1.0, max_tokens=20)
     tokenizer.pad_token = "5"
-    padded = Embedded(model, tokenizer, form="plain").sample(TEXTS, sampling, seed=(0, 0))
+    padded = Sampler(model, tokenizer, form="plain").sample(TEXTS, sampling, seed=(0, 0))
     tokenizer.pad_token = None
-    assert Embedded(model, tokenizer, form="plain").sample(TEXTS, sampling, seed=(0, 0)) == padded
+    assert Sampler(model, tokenizer, form="plain").sample(TEXTS, sampling, seed=(0, 0)) == padded
 
 
 def test_a_sample_ends_where_the_next_problem_begins(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
     tokenizer = make_tokenizer()
-    engine = Embedded(make_model("llama", len(tokenizer)), tokenizer, form="plain")
+    engine = Sampler(make_model("llama", len(tokenizer)), tokenizer, form="plain")
     whole = Sampling(n=8, temperature=1.0, top_p=1.0, max_tokens=60)
     (free,) = engine.sample(TEXTS[:1], whole, seed=(0, 0))
     longest = max(free, key=lambda draft: draft.tokens)
@@ -226,7 +226,7 @@ def test_a_sample_ends_where_the_next_problem_begins(make_model, make_tokenizer)
             assert after == before
 
 
-def failing_beyond(engine: Embedded, rows: int, error: RuntimeError) -> None:
+def failing_beyond(engine: Sampler, rows: int, error: RuntimeError) -> None:
     """Let memory run out where more rows are read at once."""
     forward = engine.forward
 
@@ -251,7 +251,7 @@ def test_fewer_rows_are_in_flight_where_memory_runs_out(  # type: ignore[no-unty
 ):
     tokenizer = make_tokenizer()
     sampling = Sampling(n=5, temperature=1.0, top_p=1.0, max_tokens=20)
-    engine = Embedded(make_model("llama", len(tokenizer)), tokenizer, form="plain", rows=16)
+    engine = Sampler(make_model("llama", len(tokenizer)), tokenizer, form="plain", rows=16)
     expected = engine.sample(TEXTS, sampling, seed=(0, 0))
     assert capsys.readouterr().err == ""
     failing_beyond(engine, 5, error)
@@ -264,7 +264,7 @@ def test_fewer_rows_are_in_flight_where_memory_runs_out(  # type: ignore[no-unty
 
 def test_memory_for_a_single_sample_is_needed(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
     tokenizer = make_tokenizer()
-    engine = Embedded(make_model("llama", len(tokenizer)), tokenizer, form="plain", rows=4)
+    engine = Sampler(make_model("llama", len(tokenizer)), tokenizer, form="plain", rows=4)
     failing_beyond(engine, 0, torch.OutOfMemoryError("CUDA out of memory."))
     with pytest.raises(InputError, match="out of memory with a single sample in flight"):
         engine.sample(TEXTS, greedy(5), seed=(0, 0))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mathtune.engines.transformers.kv_cache import Arena, Decoding
+from mathtune.engines.transformers.kv_cache import Arena, KVCache
 from mathtune.engines.transformers.shared_attention import Prompts, Rule
 
 HEADS, KV_HEADS, D, SAMPLES, STEPS = 4, 2, 3, 12, 9
@@ -35,7 +35,7 @@ def attended(row: Row, query: Tensor, rule: Rule) -> Tensor:
     return torch.stack(out)
 
 
-def entered(decoding: Decoding, rows: list[Row], draw: random.Random, free: int) -> list[Row]:
+def entered(decoding: KVCache, rows: list[Row], draw: random.Random, free: int) -> list[Row]:
     """One to three prompts of different lengths, with several samples each."""
     lengths = [draw.randint(1, 5) for _ in range(draw.randint(1, 3))]
     longest = max(lengths)
@@ -63,7 +63,7 @@ def parted(row: Row, draw: random.Random) -> list[Row]:
 def test_every_row_attends_to_its_prompt_and_its_own_tokens(rule: Rule) -> None:
     draw = random.Random(0)
     torch.manual_seed(0)
-    decoding, rows, most = Decoding(SAMPLES, STEPS + 1, Arena()), list[Row](), 0
+    decoding, rows, most = KVCache(SAMPLES, STEPS + 1, Arena()), list[Row](), 0
     for _ in range(300):
         free = SAMPLES - sum(row.following for row in rows)
         if free >= 3 and (not rows or draw.random() < 0.3):

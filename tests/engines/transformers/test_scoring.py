@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from mathtune.engines import prompts
 from mathtune.engines.protocol import share
 from mathtune.engines.transformers import line_attention, scoring
-from mathtune.engines.transformers.scoring import Reading, Scorer
+from mathtune.engines.transformers.scoring import Query, Scorer
 from mathtune.errors import InputError
 
 FAMILIES = (
@@ -157,8 +157,8 @@ def test_rows_of_the_same_tokens_with_other_words(make_model, make_tokenizer):  
     tokenizer = make_tokenizer()
     scorer = Scorer(make_model("llama", len(tokenizer)), tokenizer, form="plain")
     tokens = (5, 6, 7, 8)
-    rows = [Reading(tokens, (((3, 9),),)), Reading(tokens, (((1, 7), (3, 9)),))]
-    longer = Reading((*tokens, 9), (((4, 3), (2, 8)),))
+    rows = [Query(tokens, (((3, 9),),)), Query(tokens, (((1, 7), (3, 9)),))]
+    longer = Query((*tokens, 9), (((4, 3), (2, 8)),))
     ((first, second, third),) = scorer._read_groups([[[rows[0]], [rows[1]], [longer]]])
     model = make_model("llama", len(tokenizer))
     log = {at: log_p(model, [*tokens, 9, 3][: at + 1], at) for at in range(1, 6)}
@@ -175,8 +175,8 @@ def test_the_score_is_a_share_by_hand() -> None:
 
 def test_the_shared_beginning_ends_before_what_is_wanted() -> None:
     rows = [
-        Reading((1, 2, 3, 4), (((3, 9),),)),
-        Reading((1, 2, 3, 5), (((2, 5), (3, 9)),)),
+        Query((1, 2, 3, 4), (((3, 9),),)),
+        Query((1, 2, 3, 5), (((2, 5), (3, 9)),)),
     ]
     assert scoring._shared(rows) == 2
     assert scoring._shared(rows[:1]) == 3

@@ -1,1 +1,1 @@
-"""The engine that is always there: transformers models, sampled and scored with shared prompts."""
+"""The transformers engine: Hugging Face models that sample and score with shared prompts."""

@@ -1,9 +1,10 @@
-"""The embedded engine: samples with any Hugging Face causal model, fast on the machine where it
-runs.
+"""The decode loop (`DecodeLoop.run`) and the `Sampler` that calls it. The sampling half of the
+transformers engine.
 
-A problem's prompt is read once and shared by its n samples; samples that agree so far are one row
-until they part; hundreds of rows are in flight at once; rows that end leave, waiting ones enter.
-The next token of every row costs one forward call for all of them.
+Each prompt is read once, and its n samples share its keys and values. Samples that have drawn the
+same tokens so far are one row, until they draw different ones. Hundreds of rows are in flight at
+once: one forward call gives the next token's logits for all of them. Rows that end leave, and
+waiting prompts enter.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch import Tensor
 from mathtune.engines import prompts
 from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
 from mathtune.engines.transformers import memory, models, shared_attention
-from mathtune.engines.transformers.kv_cache import Arena, Decoding
+from mathtune.engines.transformers.kv_cache import Arena, KVCache
 from mathtune.engines.transformers.llama_forward import FusedForward, fits
 from mathtune.engines.transformers.stops import Stops
 from mathtune.engines.transformers.top_p import draw
@@ -39,17 +40,17 @@ READ_TOKENS = {"cpu": 8192, "mps": 8192, "cuda": 32768}
 """Prompt tokens read in one forward call."""
 
 
-class Embedded:
+class Sampler:
     """A loaded model that samples.
 
-    `rows`: most samples in flight; None: as memory allows. `forward`: what `forward_of` gave for
-    the model; None: made here.
+    `rows`: most samples in flight; None: as memory allows. `forward`: the result of `forward_of`
+    for the model; None: made here.
 
     Example:
         >>> model, tokenizer = models.load("embedded")                            # doctest: +SKIP
-        >>> engine = Embedded(model, tokenizer, form="plain")                     # doctest: +SKIP
+        >>> sampler = Sampler(model, tokenizer, form="plain")                     # doctest: +SKIP
         >>> sampling = Sampling(n=4, temperature=0.7, top_p=1.0, max_tokens=256)  # doctest: +SKIP
-        >>> drafts = engine.sample(["2 + 2 ="], sampling, seed=(0, 0))            # doctest: +SKIP
+        >>> drafts = sampler.sample(["2 + 2 ="], sampling, seed=(0, 0))           # doctest: +SKIP
 
     Raises:
         InputError: the model's attention cannot be replaced, or its tokenizer has no end token.
@@ -84,31 +85,33 @@ class Embedded:
         `seed` (the config's seed, the block): what is drawn does not depend on which rows run
         together.
         """
-        return self.fly(texts, sampling, seed=seed).drafts()
+        return self.decode(texts, sampling, seed=seed).drafts()
 
     @torch.inference_mode()
-    def fly(self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, ...]) -> Flight:
-        """As `sample`; the finished flight, which holds the tokens."""
+    def decode(
+        self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, ...]
+    ) -> DecodeLoop:
+        """Sample as `sample` does; return the finished loop, which holds the tokens."""
         encoded = [prompts.encode(text, form=self.form, tokenizer=self.tokenizer) for text in texts]
         refuse_empty(encoded)
         while True:
-            flight = Flight(self, encoded, sampling, seed)
+            loop = DecodeLoop(self, encoded, sampling, seed)
             try:
                 with memory.keeping(self.model.device):
-                    flight.run()
+                    loop.run()
             except RuntimeError as error:
                 if not memory.ran_out(error):
                     raise
-                if flight.capacity == 1:
+                if loop.capacity == 1:
                     raise InputError(
                         "out of memory with a single sample in flight; expected a smaller model, "
                         "max_tokens or workers."
                     ) from None
-                self._rows, self.arena = flight.capacity // 2, Arena()
-                del flight  # and its memory, before the next one takes its own
+                self._rows, self.arena = loop.capacity // 2, Arena()
+                del loop  # frees its memory before the next one takes its own
                 say(f"  out of memory: going on with {self._rows} rows in flight")
                 continue
-            return flight
+            return loop
 
     def rows_for(self, longest: int, sampling: Sampling) -> int:
         """How many rows may be in flight, when prompts have up to `longest` tokens."""
@@ -124,63 +127,86 @@ class Embedded:
         return int(min(ROWS[self.model.device.type], max(1, self._memory // row)))
 
 
-class Flight:
-    """One call's samples, from the first prompt to the last end.
+class DecodeLoop:
+    """One call's samples, from the first prompt to the last end token; `run` is the decode loop.
 
-    Samples of a prompt that have drawn the same tokens follow one row. Each draws its next token
-    with a number of its own, and those that part follow different rows from then on.
+    Samples of a prompt that have drawn the same tokens follow one row. Each sample draws its next
+    token with its own random number; samples that draw different tokens follow different rows from
+    then on.
 
     Attributes:
-        tokens: [samples, most tokens], a prompt's samples side by side; noise after an end.
+        tokens: [samples, most tokens], a prompt's samples side by side; noise after an end token.
         capacity: most samples in flight.
     """
 
     def __init__(
-        self, engine: Embedded, encoded: list[list[int]], sampling: Sampling, seed: tuple[int, ...]
+        self, sampler: Sampler, encoded: list[list[int]], sampling: Sampling, seed: tuple[int, ...]
     ) -> None:
-        self._engine, self._encoded, self._sampling = engine, encoded, sampling
-        device = engine.model.device
-        context = engine.context or 2**62
+        self._sampler, self._encoded, self._sampling = sampler, encoded, sampling
+        device = sampler.model.device
+        context = sampler.context or 2**62
         lengths = [len(ids) for ids in encoded]
         self._room = [max(0, min(sampling.max_tokens, context - length)) for length in lengths]
         by_length = sorted(range(len(encoded)), key=lambda prompt: lengths[prompt])
         self._waiting = [(p, sampling.n) for p in by_length if self._room[p]]
-        self.capacity = engine.rows_for(max(lengths), sampling)
+        self.capacity = sampler.rows_for(max(lengths), sampling)
         total, limit = len(encoded) * sampling.n, max(1, max(self._room))
-        self._decoding = Decoding(self.capacity, limit, engine.arena)
+        self._cache = KVCache(self.capacity, limit, sampler.arena)
         generator = torch.Generator().manual_seed(_stream(seed))
         self._uniforms = torch.rand(total, limit, generator=generator).to(device)
         self.tokens = torch.zeros(total, limit, dtype=torch.long, device=device)
         self._lengths = torch.zeros(total, dtype=torch.long, device=device)
         self._ended = torch.zeros(total, dtype=torch.bool, device=device)
         self._taken = [0] * len(encoded)
-        self._stops = engine.stops(sampling.stop) if sampling.stop else None
+        self._stops = sampler.stops(sampling.stop) if sampling.stop else None
         # The samples in flight, and the row that each follows.
         self._samples = torch.zeros(0, dtype=torch.long, device=device)
         self._follows = torch.zeros(0, dtype=torch.long, device=device)
-        # One line a row in flight: its last token, that token's position, how many tokens it has,
-        # and how many it may have.
+        # One column per row in flight: its last token, that token's position, how many tokens the
+        # row has, and how many it may have.
         self._table = torch.zeros(4, self.capacity, dtype=torch.long, device=device)
 
     def run(self) -> None:
-        """Sample everything."""
-        decoding = self._decoding
-        while self._waiting or decoding.rows:
-            if self._waiting and (len(self._samples) <= self.capacity // 2):
-                self._admit()
-                continue
-            decoding.prepare()
-            last, position = self._table[:2, : decoding.rows]
-            logits = self._engine.forward(last[:, None], position[:, None], decoding)[:, -1]
-            decoding.advance()
-            self._accept(logits, row=0, sample=0)
+        """Sample everything: the decode loop. Each turn draws one token per sample in its part.
 
-    def _admit(self) -> None:
-        """Read the next prompts and draw their samples' first tokens."""
+        A turn's part is the samples from number `sample` on, which follow the rows from `row` on:
+        those of new prompts after phase 1, all of them after phase 2.
+        """
+        cache = self._cache
+        while self._waiting or cache.rows:
+            if self._waiting and len(self._samples) <= self.capacity // 2:
+                # 1. Admit: read waiting prompts; each begins as one row.
+                row, sample = cache.rows, len(self._samples)
+                logits = self._admit()
+            else:
+                # 2. Forward: read the last token of every row.
+                row, sample = 0, 0
+                logits = self._forward()
+            samples, follows = self._samples[sample:], self._follows[sample:]
+            count, room = self._table[2:, follows]
+            # 3. Draw: one token per sample, with the sample's own random number.
+            token = draw(
+                logits,
+                follows - row,
+                self._uniforms[samples, count],
+                temperature=self._sampling.temperature,
+                top_p=self._sampling.top_p,
+            )
+            del logits  # frees its memory before the next ones are computed
+            self.tokens[samples, count] = token
+            self._table[1:3, row : cache.rows] += 1
+            # 4. End: samples with an end token, a stop text or no room left leave.
+            on = self._end(samples, token, count + 1, room)
+            self._samples = torch.cat((self._samples[:sample], samples[on]))
+            # 5. Part: a row becomes one row per different token; the samples follow theirs.
+            self._part(follows[on], token[on], row=row, sample=sample)
+
+    def _admit(self) -> Tensor:
+        """Read the next prompts; return the logits after each, [prompts, vocabulary]."""
         chosen = self._choose()
         encoded = [self._encoded[prompt] for prompt, _ in chosen]
-        shared, logits = read(self._engine.forward, self._table.device, encoded)
-        first, before = self._decoding.rows, len(self._samples)
+        shared, logits = read(self._sampler.forward, self._table.device, encoded)
+        first = self._cache.rows
         samples = []
         for prompt, count in chosen:
             start = prompt * self._sampling.n + self._taken[prompt]
@@ -190,15 +216,15 @@ class Flight:
         follows = torch.repeat_interleave(counts) + first
         self._samples = torch.cat((self._samples, torch.cat(samples).to(self._table.device)))
         self._follows = torch.cat((self._follows, follows.to(self._table.device)))
-        self._decoding.enter(shared, self._follows.bincount().cpu())
-        new = self._table[:, first : self._decoding.rows]
+        self._cache.enter(shared, self._follows.bincount().cpu())
+        new = self._table[:, first : self._cache.rows]
         new[1] = torch.tensor([len(ids) - 1 for ids in encoded])
         new[2] = 0
         new[3] = torch.tensor([self._room[prompt] for prompt, _ in chosen])
-        self._accept(logits, row=first, sample=before)
+        return logits
 
     def _choose(self) -> list[tuple[int, int]]:
-        """The prompts to read next, and how many samples of each there is room for."""
+        """Choose the prompts to read next, and how many samples of each there is room for."""
         chosen: list[tuple[int, int]] = []
         free, longest = self.capacity - len(self._samples), 0
         most = READ_TOKENS[self._table.device.type]
@@ -216,56 +242,52 @@ class Flight:
                 self._waiting[0] = (prompt, wanted - count)
         return chosen
 
-    def _accept(self, logits: Tensor, *, row: int, sample: int) -> None:
-        """Draw one token for each sample from place `sample` on; they follow rows from `row` on.
+    def _forward(self) -> Tensor:
+        """Read the last token of every row; return the logits after it, [rows, vocabulary]."""
+        cache = self._cache
+        cache.prepare()
+        last, position = self._table[:2, : cache.rows]
+        logits = self._sampler.forward(last[:, None], position[:, None], cache)[:, -1]
+        cache.advance()
+        return logits
 
-        Samples that end leave. Samples of a row that drew the same token follow the same row.
+    def _end(self, samples: Tensor, token: Tensor, length: Tensor, room: Tensor) -> Tensor:
+        """Note which samples are over, and why; return the indices of those that go on.
+
+        Args:
+            token, length, room: of each of `samples`, its new token, how many tokens it now has,
+                and how many it may have.
         """
-        samples, follows = self._samples[sample:], self._follows[sample:]
-        count, room = self._table[2:, follows]
-        token = draw(
-            logits,
-            follows - row,
-            self._uniforms[samples, count],
-            temperature=self._sampling.temperature,
-            top_p=self._sampling.top_p,
-        )
-        self.tokens[samples, count] = token
-        self._table[1:3, row : self._decoding.rows] += 1
-        ended = torch.isin(token, self._engine._ends)
+        ended = torch.isin(token, self._sampler._ends)
         if self._stops is not None:
-            ended |= self._stops.reached(self.tokens[samples], count + 1, token)
-        over = ended | (count + 1 >= room)
+            ended |= self._stops.reached(self.tokens[samples], length, token)
+        over = ended | (length >= room)
         # As indices: a mask would make an accelerator wait at each use.
         out, on = over.nonzero()[:, 0], (~over).nonzero()[:, 0]
-        self._lengths[samples[out]] = count[out] + 1
+        self._lengths[samples[out]] = length[out]
         self._ended[samples[out]] = ended[out]
-        self._samples = torch.cat((self._samples[:sample], samples[on]))
-        self._part(follows[on], token[on], row=row, sample=sample)
+        return on
 
     def _part(self, follows: Tensor, token: Tensor, *, row: int, sample: int) -> None:
-        """Give each row as many rows as its samples drew different tokens; samples follow theirs.
+        """Turn each row into one row per different token that its samples drew.
 
         Args:
             follows, token: the former row and the new token of each sample from `sample` on.
         """
-        rows = self._decoding.rows
+        rows = self._cache.rows
         distinct, which = (follows << 32 | token).unique(return_inverse=True)
-        others = torch.arange(row, device=token.device)  # rows that drew nothing go on as they are
-        former = torch.cat((others, distinct >> 32))  # of each row then, in rising order
-        order = self._decoding.change(former.bincount(minlength=rows).cpu()).to(token.device)
+        others = torch.arange(row, device=token.device)  # rows outside the part stay as they are
+        former = torch.cat((others, distinct >> 32))  # of each new row, in rising order
+        order = self._cache.change(former.bincount(minlength=rows).cpu()).to(token.device)
         self._table[:, : len(order)] = self._table[:, order]
         place = order.argsort(stable=True)
         self._table[0, place[row:]] = distinct & 0xFFFFFFFF
         self._follows = torch.cat((self._follows[:sample], place[row + which]))
 
     def drafts(self) -> list[list[Draft]]:
-        """What was drawn, in the order of the prompts."""
-        n, tokenizer, ends = (
-            self._sampling.n,
-            self._engine.tokenizer,
-            set(self._engine._ends.tolist()),
-        )
+        """Return the drafts of each prompt, in the order of the prompts."""
+        n, tokenizer = self._sampling.n, self._sampler.tokenizer
+        ends = set(self._sampler._ends.tolist())
         lengths, ended = self._lengths.tolist(), self._ended.tolist()
         rows = self.tokens.cpu().numpy()
         drafts = []

@@ -1,6 +1,4 @@
-"""The embedded engine as one of the three: a Hugging Face model loaded here, that samples and
-scores.
-"""
+"""The transformers engine: a Hugging Face model loaded here, that samples and scores."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from mathtune.engines import Dtype, prompts
 from mathtune.engines.protocol import Candidates, Drafts, Sampling, ScorerName, Scores, Want
 from mathtune.engines.transformers import models
-from mathtune.engines.transformers.decode import Embedded, forward_of
+from mathtune.engines.transformers.decode import Sampler, forward_of
 from mathtune.engines.transformers.scoring import Scorer
 from mathtune.engines.transformers.shared_attention import Forward
 from mathtune.errors import InputError
@@ -80,7 +78,7 @@ def adapter_rank(adapter: Path) -> int:
     return jsonl.read_json(adapter / "adapter_config.json", LoraAdapter).r
 
 
-class Local:
+class TransformersEngine:
     """A loaded model. `rows`: most samples in flight; None: as memory allows."""
 
     def __init__(
@@ -99,15 +97,15 @@ class Local:
         return forward_of(self.model)
 
     @cached_property
-    def embedded(self) -> Embedded:
-        """What samples."""
-        return Embedded(
+    def sampler(self) -> Sampler:
+        """The half that samples."""
+        return Sampler(
             self.model, self.tokenizer, form=self.form, rows=self.rows, forward=self._forward
         )
 
     @cached_property
     def scorer(self) -> Scorer:
-        """What reads."""
+        """The half that scores."""
         return Scorer(self.model, self.tokenizer, form=self.form, forward=self._forward)
 
     @property
@@ -123,7 +121,7 @@ class Local:
             chosen = [place for place, want in enumerate(wants) if want.count == count]
             texts = [wants[place].prompt for place in chosen]
             how = replace(sampling, n=count)
-            yield from zip(chosen, self.embedded.sample(texts, how, seed=seed), strict=True)
+            yield from zip(chosen, self.sampler.sample(texts, how, seed=seed), strict=True)
 
     def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
         """Scores of all groups at once."""

@@ -86,7 +86,7 @@ class _Cohort:
         self.moved = False
 
 
-class Decoding:
+class KVCache:
     """A reader of one new token a row, for up to `capacity` rows of up to `longest` tokens.
 
     Rows are numbered cohort after cohort, without gaps.

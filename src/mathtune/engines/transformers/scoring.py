@@ -40,7 +40,7 @@ Word = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
-class Reading:
+class Query:
     """One row to read, and the words whose probability is wanted at its end."""
 
     tokens: tuple[int, ...]
@@ -57,16 +57,16 @@ class _Family:
     """A group's rows, alphabetically, and where in what is kept the tokens stand that all share."""
 
     group: int
-    rows: list[Reading]
+    rows: list[Query]
     shared: range
 
 
-_New = tuple[_Family, Reading, int]
+_New = tuple[_Family, Query, int]
 """A row, and how many of its tokens are not read again: its family or the row before has them."""
 
 
 class Scorer:
-    """A loaded model that reads candidates. `forward` as `embedded.Embedded` takes it.
+    """A loaded model that reads candidates. `forward` as `decode.Sampler` takes it.
 
     Raises:
         InputError: the model's attention cannot be replaced.
@@ -123,7 +123,7 @@ class Scorer:
         found = self._read_groups(rows)
         return [[None if logs is None else logs[0] for logs in group] for group in found]
 
-    def _judged(self, text: str) -> list[Reading]:
+    def _judged(self, text: str) -> list[Query]:
         """Rows that give log p of both words: one where a row holds both, else one a word."""
         right, wrong = (
             tuple(prompts.encode(text + label, form=self.form, tokenizer=self.tokenizer))
@@ -136,21 +136,21 @@ class Scorer:
         ]
         short, long = sorted((right[:-1], wrong[:-1]), key=len)
         if long[: len(short)] == short:
-            return [Reading(long, tuple(words))]
-        return [Reading(right[:-1], (words[0],)), Reading(wrong[:-1], (words[1],))]
+            return [Query(long, tuple(words))]
+        return [Query(right[:-1], (words[0],)), Query(wrong[:-1], (words[1],))]
 
-    def _solved(self, prompt: list[int], solution: str) -> Reading:
+    def _solved(self, prompt: list[int], solution: str) -> Query:
         target = self.tokenizer.encode(solution, add_special_tokens=False)
         ids = (*prompt, *target, models.end_token(self.tokenizer))
         word = tuple((at - 1, ids[at]) for at in range(len(prompt), len(ids)))
-        return Reading(ids[:-1], (word,))
+        return Query(ids[:-1], (word,))
 
     def _read_groups(
-        self, groups: Sequence[Sequence[Sequence[Reading]]]
+        self, groups: Sequence[Sequence[Sequence[Query]]]
     ) -> list[list[list[float] | None]]:
         """Log p of the words of each candidate (one or two rows) of each group; None: too long."""
         distinct = [list(dict.fromkeys(row for rows in group for row in rows)) for group in groups]
-        logs: list[dict[Reading, list[float]]] = [{} for _ in groups]
+        logs: list[dict[Query, list[float]]] = [{} for _ in groups]
         fitting = [[row for row in rows if self._fits(row)] for rows in distinct]
         with memory.keeping(self.model.device):
             self._read_all(fitting, logs)
@@ -164,9 +164,7 @@ class Scorer:
             for group, known in zip(groups, logs, strict=True)
         ]
 
-    def _read_all(
-        self, groups: list[list[Reading]], logs: list[dict[Reading, list[float]]]
-    ) -> None:
+    def _read_all(self, groups: list[list[Query]], logs: list[dict[Query, list[float]]]) -> None:
         """Put every row's values into its group's `logs`, as memory allows."""
         while any(left := list(map(_without, groups, logs))):
             try:
@@ -197,10 +195,10 @@ class Scorer:
         """Tokens of candidates read in one forward call."""
         return max(1, TOKENS[self.model.device.type] // self._parts)
 
-    def _fits(self, row: Reading) -> bool:
+    def _fits(self, row: Query) -> bool:
         return self.context is None or len(row.tokens) <= self.context
 
-    def _chunks(self, groups: list[list[Reading]]) -> Iterator[list[_Family]]:
+    def _chunks(self, groups: list[list[Query]]) -> Iterator[list[_Family]]:
         """Families whose beginnings are kept side by side."""
         chunk: list[_Family] = []
         kept = 0
@@ -218,7 +216,7 @@ class Scorer:
             yield chunk
 
     @torch.inference_mode()
-    def _read_chunk(self, chunk: list[_Family]) -> Iterator[tuple[int, Reading, list[float]]]:
+    def _read_chunk(self, chunk: list[_Family]) -> Iterator[tuple[int, Query, list[float]]]:
         """Read what each family shares, then the rest of its rows."""
         kept = self._keep(chunk)
         for batch in self._batches(chunk):
@@ -292,11 +290,11 @@ def _log_p(logits: Tensor, words: list[list[list[tuple[int, int]]]]) -> list[lis
     return [[math.fsum(next(found) for _ in word) for word in own] for own in words]
 
 
-def _without(rows: list[Reading], known: Container[Reading]) -> list[Reading]:
+def _without(rows: list[Query], known: Container[Query]) -> list[Query]:
     return [row for row in rows if row not in known]
 
 
-def _shared(rows: Sequence[Reading]) -> int:
+def _shared(rows: Sequence[Query]) -> int:
     """How many tokens all rows begin with, short of the first position whose logits are wanted."""
     return min(_common([row.tokens for row in rows]), min(row.first for row in rows))
 

@@ -69,7 +69,7 @@ def _attention(
     for feature in ("s_aux", "position_bias"):
         if kwargs.get(feature) is not None:
             raise InputError(
-                f"{type(module).__name__} uses {feature}, which the embedded engine lacks; use "
+                f"{type(module).__name__} uses {feature}, which the transformers engine lacks; use "
                 "engine=vllm, a server (engine=openai), or another model."
             )
     assert reader is not None
@@ -137,7 +137,7 @@ class _Calls:
 
 def _refuse(model: PreTrainedModel, reason: str) -> NoReturn:
     raise InputError(
-        f"model {model.name_or_path!r}: the embedded engine cannot run {type(model).__name__}, "
+        f"model {model.name_or_path!r}: the transformers engine cannot run {type(model).__name__}, "
         f"{reason}; use engine=vllm, a server (engine=openai), or another model."
     )
 
