@@ -105,7 +105,9 @@ def test_only_the_solution_and_its_end_token_are_learned(tokenizer: Any) -> None
     assert item.target_tokens == len(item.readings[0].tokens)
 
 
-def test_both_labels_are_read_whole_behind_the_whole_prompt(tokenizer: Any) -> None:
+def test_both_labels_are_read_from_where_they_differ_behind_the_whole_prompt(
+    tokenizer: Any,
+) -> None:
     item = encoded(LABELLED, "cls-xent", tokenizer)
     found = texts(item, tokenizer)
     prompt = prompts.evaluator(
@@ -114,7 +116,13 @@ def test_both_labels_are_read_whole_behind_the_whole_prompt(tokenizer: Any) -> N
     assert prompt.endswith("The above candidate solution is")
     for column, label in enumerate((prompts.CORRECT, prompts.INCORRECT)):
         before, word = found[column]
-        assert (before, word) == (prompt, label)
+        assert before + word == prompt + label
+        assert before.startswith(prompt)
+    (correct, *_), (incorrect, *_) = (
+        [token for read in item.readings for token in read.tokens[read.texts == column]]
+        for column in (0, 1)
+    )
+    assert correct != incorrect  # what both begin with is in neither
 
 
 def test_labels_of_one_token_need_one_sequence_that_ends_at_the_verdict(

@@ -23,6 +23,7 @@ from mathtune.engines import prompts
 from mathtune.errors import InputError
 from mathtune.metrics import strategies
 from mathtune.metrics.strategies import Clusters, Strategy
+from mathtune.run.progress import visible
 
 if TYPE_CHECKING:
     from mathtune.engines.transformers.decode import Draft
@@ -259,7 +260,7 @@ def view(found: Solved) -> RenderableType:
     for one in found.clusters:
         score = "" if one.score is None else f"{one.score:.2f}"
         best = "" if one.best_score is None else f"{one.best_score:.2f}"
-        table.add_row(Text(_plain(one.answer)), str(one.votes), score, best)
+        table.add_row(Text(visible(one.answer)), str(one.votes), score, best)
     if found.answer is None or found.sure is None or found.solution is None:
         return Text(
             f"None of the {found.n} samples ends in an answer ({found.cut_off} were cut off); try "
@@ -272,14 +273,9 @@ def view(found: Solved) -> RenderableType:
     if found.sure.scores is not None and found.sure.pick is not None:
         sure += f", {found.sure.scores:.0%} of the scores; its solution is judged "
         sure += f"{found.sure.pick:.2f}"
-    head = Text(f"{_plain(found.answer)}", style="bold")
+    head = Text(f"{visible(found.answer)}", style="bold")
     return Group(
         table,
         Text("answer: ") + head + Text(f"   ({found.strategy}; {sure})\n"),
-        Text(_plain(found.solution)),
+        Text(visible(found.solution)),
     )
-
-
-def _plain(text: str) -> str:
-    """Model text without control sequences."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)

@@ -21,8 +21,8 @@ from mathtune.rows.samples import Joined, read_groups, read_problems
 from mathtune.run.recipe_run import LOCK, PLAN, Run
 from mathtune.run.step import STARTED, STEP
 from mathtune.stages.measure import read_outcomes
+from mathtune.training.curve import CURVE
 
-CURVE = "training.jsonl"
 GROWING = ("samples.jsonl", "scores.jsonl", CURVE)
 """The files that a step appends to while it works."""
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
+from mathtune.errors import InputError
+
 Form = Literal["auto", "plain", "alpaca", "minerva", "chat"]
 
 CORRECT = " correct"
@@ -38,6 +40,13 @@ class ChatTokenizer(Protocol):
     def apply_chat_template(self, conversation: list[dict[str, str]], **options: bool) -> str: ...
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
+
+
+class EndingTokenizer(Protocol):
+    """The part of a Hugging Face tokenizer that `end_token` needs."""
+
+    name_or_path: str
+    eos_token_id: int | None
 
 
 def resolve(form: Form, tokenizer: ChatTokenizer) -> Form:
@@ -119,6 +128,38 @@ def encode(prompt: str, *, form: Form, tokenizer: ChatTokenizer) -> list[int]:
     """
     special = resolve(form, tokenizer) != "chat"
     return tokenizer.encode(prompt, add_special_tokens=special)
+
+
+def labelled(
+    prompt: str, *, form: Form, tokenizer: ChatTokenizer
+) -> tuple[int, list[int], list[int]]:
+    """The prompt with ` correct` and with ` incorrect`, in tokens, and where the two differ first.
+
+    Prompt and label are tokenised together. What both texts begin with is in neither word: it
+    leaves S as it is.
+
+    Returns:
+        The position of the first token that differs, and both texts' token ids.
+    """
+    correct, incorrect = (
+        encode(prompt + label, form=form, tokenizer=tokenizer) for label in (CORRECT, INCORRECT)
+    )
+    differing = (at for at, (a, b) in enumerate(zip(correct, incorrect, strict=False)) if a != b)
+    return next(differing, min(len(correct), len(incorrect))), correct, incorrect
+
+
+def end_token(tokenizer: EndingTokenizer) -> int:
+    """The token that ends a solution: the last one that is learned, and part of its likelihood.
+
+    Raises:
+        InputError: the tokenizer has none.
+    """
+    if tokenizer.eos_token_id is None:
+        raise InputError(
+            f"model {tokenizer.name_or_path!r}: its tokenizer has no end token, so a solution has "
+            "no end; expected an eos_token in tokenizer_config.json."
+        )
+    return tokenizer.eos_token_id
 
 
 def _chat(text: str, tokenizer: ChatTokenizer) -> str:

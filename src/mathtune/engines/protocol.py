@@ -15,8 +15,8 @@ from typing import Literal, Protocol
 
 from mathtune.engines import Dtype
 from mathtune.engines.settings import EngineName, Ray, Server, Vllm
+from mathtune.rows.records import Reason
 
-Reason = Literal["stop", "length", "prompt_too_long"]
 ScorerName = Literal["evaluator", "likelihood"]
 
 
@@ -49,11 +49,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Draft:
-    """One sampled text; `tokens` counts those generated, the end token not included.
-
-    `finish_reason`: "stop" (the model ended it), "length" (it hit max_tokens or the context),
-    "prompt_too_long" (nothing was sampled: the prompt leaves no room in the context).
-    """
+    """One sampled text; `tokens` counts those generated, the end token not included."""
 
     text: str
     finish_reason: Reason

@@ -204,12 +204,8 @@ class VLLM:
         What ` correct` needs comes first.
         """
         text = prompts.evaluator(problem, solution, form=self.form, tokenizer=self.tokenizer)
-        right, wrong = (
-            tuple(prompts.encode(text + label, form=self.form, tokenizer=self.tokenizer))
-            for label in (prompts.CORRECT, prompts.INCORRECT)
-        )
-        differing = (at for at, (a, b) in enumerate(zip(right, wrong, strict=False)) if a != b)
-        start = next(differing, min(len(right), len(wrong)))
+        start, *both = prompts.labelled(text, form=self.form, tokenizer=self.tokenizer)
+        right, wrong = map(tuple, both)
         if len(right) == len(wrong) == start + 1:
             words = (start, right[start]), (start, wrong[start])
             return [LogProbRequest(right[:start], words, next=True)]
@@ -223,7 +219,7 @@ class VLLM:
         text = prompts.solver(problem, form=self.form, tokenizer=self.tokenizer)
         prompt = prompts.encode(text, form=self.form, tokenizer=self.tokenizer)
         target = self.tokenizer.encode(solution, add_special_tokens=False)
-        ids = (*prompt, *target, models.end_token(self.tokenizer))
+        ids = (*prompt, *target, prompts.end_token(self.tokenizer))
         return [
             LogProbRequest(
                 ids, tuple((at, ids[at]) for at in range(len(prompt), len(ids))), next=False

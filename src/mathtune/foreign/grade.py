@@ -13,6 +13,7 @@ from mathtune.foreign.grade_folder import GradeFiles, refuse_folder
 from mathtune.foreign.judged import Judged, Request, judged
 from mathtune.report.tables import Table
 from mathtune.rows.records import Verdict
+from mathtune.run.progress import visible
 
 SHOWN = 10
 """Disagreements in a list."""
@@ -184,4 +185,4 @@ def _cell(value: int | str) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     text = value[:TEXT_SHOWN] + ("…" if len(value) > TEXT_SHOWN else "")
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return visible(text, keep="")

@@ -17,7 +17,9 @@ from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 from mathtune.report import tables
 from mathtune.report.gap import Closed
-from mathtune.report.results import Compared, CurvePoint, Measured, Results
+from mathtune.report.results import Compared, Measured, Results
+from mathtune.run.progress import visible
+from mathtune.training.curve import CurvePoint
 
 INK, PAPER = "#1b1b1b", "#ffffff"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#6b6b6b")
@@ -357,7 +359,7 @@ def file_name(name: str) -> str:
 
 def _plain(name: str) -> str:
     """The name with its dollar signs kept from being read as mathematics, all of it visible."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in name).replace("$", r"\$")
+    return visible(name, keep="").replace("$", r"\$")
 
 
 def _smooth(values: Sequence[float]) -> list[float]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mathtune.metrics.intervals import Interval, bootstrap_ratio
+from mathtune.metrics.measure import CHOSEN
 from mathtune.report.results import Measured, Results
 
-CHOSEN = ("RR.MajK", "W.RR.MajK", "Maj1.TopN")
 FIXED = ("RR.All", "W.RR")
 """The strategies in which no K is chosen."""
 STRATEGIES = (*FIXED, *CHOSEN)

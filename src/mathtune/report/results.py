@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from mathtune.errors import InputError
 from mathtune.metrics.measure import Outcome
 from mathtune.report.steps import Document, Origin, StepRecord, origin, read_step
@@ -18,19 +16,12 @@ from mathtune.rows.records import Problem
 from mathtune.rows.samples import Joined, read_groups, read_problems
 from mathtune.run.recipe_run import FORECAST, PLAN
 from mathtune.stages.measure import OUTCOMES, Measure
+from mathtune.training.curve import CURVE, CurvePoint
 
 Groups = Iterable[tuple[str, Sequence[Joined]]]
 
 ROW = "-row"
 """How a recipe's measure steps end; a row is shown without it."""
-
-
-class CurvePoint(msgspec.Struct):
-    """A point of a training curve; what else `training.jsonl` holds is not read here."""
-
-    update: int
-    loss: float | None = None
-    validation_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -140,9 +131,9 @@ def read_run(folder: Path) -> Results:
         made_with=next((step.made_with for step in reversed(steps) if step.finished), {}),
         forecast=jsonl.read_json(folder / FORECAST) if (folder / FORECAST).exists() else {},
         curves={
-            step.name: list(jsonl.read(folder / step.name / "training.jsonl", CurvePoint))
+            step.name: list(jsonl.read(folder / step.name / CURVE, CurvePoint))
             for step in finished.values()
-            if step.stage == "train" and (folder / step.name / "training.jsonl").exists()
+            if step.stage == "train" and (folder / step.name / CURVE).exists()
         },
     )
 

@@ -15,11 +15,19 @@ same order, which are read side by side (`mathtune.rows.samples.read_samples`).
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
-UNKNOWN = "unknown"
-"""The `finish_reason` of a sample from elsewhere: how it ended and its tokens are not known."""
+Reason = Literal["stop", "length", "prompt_too_long", "unknown"]
+"""How a sample ended.
+
+stop             the model ended the solution
+length           it reached max_tokens, or the end of the model's context
+prompt_too_long  nothing was sampled: the prompt leaves no room in the context
+unknown          another program wrote it: how it ended and its tokens are not known
+"""
+UNKNOWN: Literal["unknown"] = "unknown"
 
 
 class Row(
@@ -76,15 +84,12 @@ class Labelled(Row, frozen=True):
 
 
 class Sample(Row, frozen=True):
-    """One sampled solution; `index` counts a problem's samples from 0, `tokens` those generated.
-
-    `finish_reason` is "stop" (the model ended the solution) or "length" (it hit the limit).
-    """
+    """One sampled solution; `index` counts a problem's samples from 0, `tokens` those generated."""
 
     problem_id: str
     index: int
     text: str
-    finish_reason: str
+    finish_reason: Reason
     tokens: int
 
 

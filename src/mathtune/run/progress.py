@@ -32,7 +32,19 @@ def say(line: str) -> None:
     """
     if not ranks.first():
         return
-    console.print(escape("".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in line)))
+    console.print(escape(visible(line)))
+
+
+def visible(text: str, *, keep: str = "\n\t") -> str:
+    """Replace every character that cannot be seen, except those in `keep`.
+
+    Text from models, servers and files may hold control sequences, which a terminal would obey.
+
+    Example:
+        >>> visible("4\x1b[2J2")
+        '4\ufffd[2J2'
+    """
+    return "".join(c if c.isprintable() or c in keep else "\ufffd" for c in text)
 
 
 class Progress:

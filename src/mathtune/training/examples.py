@@ -56,6 +56,7 @@ class Tokenizer(Protocol):
     """The part of a Hugging Face tokenizer that examples need."""
 
     chat_template: str | None
+    name_or_path: str
     eos_token_id: int | None
 
     def apply_chat_template(self, conversation: list[dict[str, str]], **options: bool) -> str: ...
@@ -163,7 +164,7 @@ class Encoder:
         prompt = prompts.solver(problem, form=self.form, tokenizer=self.tokenizer)
         before = prompts.encode(prompt, form=self.form, tokenizer=self.tokenizer)
         target = self.tokenizer.encode(solution, add_special_tokens=False)
-        whole = [*before, *target, end_token(self.tokenizer)]
+        whole = [*before, *target, prompts.end_token(self.tokenizer)]
         if len(whole) > self.max_length:
             self.truncated += 1
         if len(before) >= self.max_length:
@@ -172,7 +173,9 @@ class Encoder:
 
     def _candidate(self, problem: str, solution: str, *, column: int) -> list[Reading | None]:
         prompt = prompts.evaluator(problem, solution, form=self.form, tokenizer=self.tokenizer)
-        start, correct, incorrect = self._label_words(prompt)
+        start, correct, incorrect = prompts.labelled(
+            prompt, form=self.form, tokenizer=self.tokenizer
+        )
         if max(len(correct), len(incorrect)) > self.max_length:
             return [None]
         family = f"judge {problem}"
@@ -186,19 +189,6 @@ class Encoder:
         # One sequence serves both words; always so where each is one token.
         both = {name: np.concatenate([getattr(r, name) for r in readings]) for name in _READ}
         return [Reading(long.ids, **both, family=family)]
-
-    def _label_words(self, prompt: str) -> tuple[int, list[int], list[int]]:
-        """Where the labels start, behind what they share with the prompt, and both in tokens."""
-        alone, correct, incorrect = (
-            prompts.encode(prompt + label, form=self.form, tokenizer=self.tokenizer)
-            for label in ("", prompts.CORRECT, prompts.INCORRECT)
-        )
-        start = 0
-        for a, b, c in zip(alone, correct, incorrect, strict=False):
-            if not a == b == c:
-                break
-            start += 1
-        return start, correct, incorrect
 
 
 def read_rows(paths: Iterable[Path], objective: Objective) -> Iterator[tuple[str, Row]]:
@@ -219,17 +209,6 @@ def read_rows(paths: Iterable[Path], objective: Objective) -> Iterator[tuple[str
                 yield name, _labelled(row, correct=False)
             else:
                 yield name, row
-
-
-def end_token(tokenizer: Tokenizer) -> int:
-    """The token that ends a solution.
-
-    Raises:
-        InputError: the tokenizer has none.
-    """
-    if tokenizer.eos_token_id is None:
-        raise InputError("The model's tokenizer has no end-of-sequence token; expected eos_token.")
-    return tokenizer.eos_token_id
 
 
 def shown(item: Item, tokenizer: Tokenizer) -> str:

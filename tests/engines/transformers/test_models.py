@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from mathtune.engines import prompts
 from mathtune.engines.transformers import models
 from mathtune.errors import InputError
 
@@ -124,8 +125,8 @@ def test_a_tokenizer_without_an_end_token_is_refused(make_model, make_tokenizer)
     model.generation_config.eos_token_id = None
     with pytest.raises(InputError, match="no end token, so no sample could end"):
         models.end_tokens(model, tokenizer)
-    with pytest.raises(InputError, match="no end token, so a solution's likelihood has no end"):
-        models.end_token(tokenizer)
+    with pytest.raises(InputError, match="no end token, so a solution has no end"):
+        prompts.end_token(tokenizer)
 
 
 def test_an_unknown_device_is_refused() -> None:

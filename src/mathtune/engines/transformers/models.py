@@ -152,17 +152,3 @@ def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> li
             "end; expected an eos_token in tokenizer_config.json."
         )
     return sorted(found)
-
-
-def end_token(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The tokenizer's end token, which a solution's likelihood includes.
-
-    Raises:
-        InputError: it has none.
-    """
-    if tokenizer.eos_token_id is None:
-        raise InputError(
-            f"model {tokenizer.name_or_path!r}: its tokenizer has no end token, so a solution's "
-            "likelihood has no end; expected an eos_token in tokenizer_config.json."
-        )
-    return int(tokenizer.eos_token_id)

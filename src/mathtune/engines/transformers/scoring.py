@@ -125,12 +125,9 @@ class Scorer:
 
     def _judged(self, text: str) -> list[Query]:
         """Rows that give log p of both words: one where a row holds both, else one a word."""
-        right, wrong = (
-            tuple(prompts.encode(text + label, form=self.form, tokenizer=self.tokenizer))
-            for label in (prompts.CORRECT, prompts.INCORRECT)
-        )
-        start = _common((right, wrong))
-        refuse_empty([list(right[:start])])
+        start, *both = prompts.labelled(text, form=self.form, tokenizer=self.tokenizer)
+        right, wrong = map(tuple, both)
+        refuse_empty([both[0][:start]])
         words = [
             tuple((at - 1, ids[at]) for at in range(start, len(ids))) for ids in (right, wrong)
         ]
@@ -141,7 +138,7 @@ class Scorer:
 
     def _solved(self, prompt: list[int], solution: str) -> Query:
         target = self.tokenizer.encode(solution, add_special_tokens=False)
-        ids = (*prompt, *target, models.end_token(self.tokenizer))
+        ids = (*prompt, *target, prompts.end_token(self.tokenizer))
         word = tuple((at - 1, ids[at]) for at in range(len(prompt), len(ids)))
         return Query(ids[:-1], (word,))
 
