@@ -32,7 +32,8 @@ app = typer.Typer(
 )
 
 EXTRAS = {
-    **dict.fromkeys(("torch", "transformers", "accelerate", "datasets", "peft", "gguf"), "train"),
+    **dict.fromkeys(("torch", "transformers", "accelerate", "peft", "gguf"), "train"),
+    "datasets": "hub",
     "safetensors": "train",
     "vllm": "vllm",
     "ray": "ray",
