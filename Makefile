@@ -23,7 +23,7 @@ ladder: $(VENV)/train ## Pre-train seven tiny base models for the scaling study 
 
 smollm2: models/smollm2/config.json ## Fetch and convert a small real model, SmolLM2-135M-Instruct
 
-smollm2-study: smollm2 ## Both papers on it, with GSM8K and MATH (a CUDA GPU; not run yet)
+smollm2-study: smollm2 $(VENV)/hub ## Both papers on it, with GSM8K and MATH (a CUDA GPU; not run yet)
 	$(BIN)/mathtune run liu2023 --config smollm2-gsm8k --out runs/smollm2-gsm8k
 	$(BIN)/mathtune run yuan2023 --config smollm2-gsm8k-rft --out runs/smollm2-gsm8k-rft
 	$(BIN)/mathtune run yuan2023 --config smollm2-gsm8k-rft train.seed=1 sample.seed=1 --out runs/smollm2-gsm8k-rft-1
@@ -75,9 +75,13 @@ $(VENV)/train: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[train]'
 	@touch $@
 
+$(VENV)/hub: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[train,hub]'
+	@touch $@ $(VENV)/train
+
 $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[train,math-verify,dev]'
-	@touch $@ $(VENV)/train
+	@touch $@ $(VENV)/train $(VENV)/hub
 
 # vLLM pins what it needs, so our constraints do not enter. It also brings builds of torchvision,
 # torchaudio and torchcodec that do not fit the CPU's torch: with them, transformers cannot be imported.

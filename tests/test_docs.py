@@ -87,7 +87,7 @@ def test_it_is_a_command_whose_settings_resolve(command: str, desk: Path) -> Non
         return
     name, *rest = words
     shell = rest.index(">") if ">" in rest else len(rest)
-    program = PROGRAM.commands[name]  # type: ignore[attr-defined]
+    program = PROGRAM.get_command(None, name)  # type: ignore[attr-defined]
     given = program.make_context(name, rest[:shell]).params
     if name == "run":
         found = resolve(

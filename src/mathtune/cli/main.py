@@ -5,23 +5,43 @@ from __future__ import annotations
 import errno
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
-from rich.markup import escape
+from typer.core import TyperGroup
 
-from mathtune.cli.stages import Config, Extract, OnRay, ReportTo, interruptible, with_ray
-from mathtune.cli.stages import app as stages
+from mathtune.cli.options import Config, Extract, OnRay, ReportTo, interruptible, with_ray
 from mathtune.errors import InputError, ProcessDiedError
-from mathtune.recipes import RECIPES, resolve, settings_of
-from mathtune.run import settings, trackers
-from mathtune.run.progress import console, output, say
-from mathtune.run.recipe_run import planned, work
 from mathtune.run.version import __version__
+
+
+class Commands(TyperGroup):
+    """The commands of this file and those of the stages, which are imported when one is asked for.
+
+    Importing the stages takes most of a second of CPU time: `--version` does without.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names in the order that the help shows."""
+        return [*super().list_commands(ctx), *_stages().list_commands(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name; None if there is none."""
+        return super().get_command(ctx, cmd_name) or _stages().get_command(ctx, cmd_name)
+
+
+@cache
+def _stages() -> TyperGroup:
+    from mathtune.cli.stages import app as stages
+
+    return cast(TyperGroup, typer.main.get_command(stages))
+
 
 app = typer.Typer(
     name="mathtune",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -32,7 +52,8 @@ app = typer.Typer(
 )
 
 EXTRAS = {
-    **dict.fromkeys(("torch", "transformers", "accelerate", "datasets", "peft", "gguf"), "train"),
+    **dict.fromkeys(("torch", "transformers", "accelerate", "peft", "gguf"), "train"),
+    "datasets": "hub",
     "safetensors": "train",
     "vllm": "vllm",
     "ray": "ray",
@@ -51,6 +72,9 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder."
 
 def recipe_names(incomplete: str) -> list[str]:
     """The recipes and shipped settings that begin so: what the shell completes."""
+    from mathtune.recipes import RECIPES
+    from mathtune.run import settings
+
     names = {*RECIPES, *settings.shipped("mathtune.recipes")}
     return sorted(name for name in names if name.startswith(incomplete))
 
@@ -98,6 +122,10 @@ def run(
     from mathtune import report
     from mathtune.cli import forecast
     from mathtune.cli.status import plan_table
+    from mathtune.recipes import resolve, settings_of
+    from mathtune.run import settings, trackers
+    from mathtune.run.progress import output, say
+    from mathtune.run.recipe_run import planned, work
 
     folder = (out or Path("runs") / recipe).absolute()
     given = with_ray(ray, assignments or [])
@@ -153,6 +181,7 @@ def solve(
     mathtune solve "Tom has 3 bags of 12 nuts. How many nuts?" --evaluator embedded
     """
     from mathtune.cli import solve
+    from mathtune.run.progress import output
 
     solver = solve.Solver(
         generator=generator,
@@ -181,6 +210,7 @@ def solve(
 def status(run_folder: RunFolder) -> None:
     """Show a run's steps: finished, under way, waiting."""
     from mathtune.cli.status import status_table
+    from mathtune.run.progress import output
 
     output.print(status_table(run_folder))
 
@@ -193,6 +223,7 @@ def show(
 ) -> None:
     """Show a problem: its clusters, verdicts, scores and picks."""
     from mathtune.cli.status import problem_view
+    from mathtune.run.progress import output
 
     output.print(problem_view(run_folder, problem, row=row))
 
@@ -211,6 +242,7 @@ def compare(
     """
     from mathtune.cli.compare import compared
     from mathtune.report.tables import grid, one_comparison
+    from mathtune.run.progress import output
 
     found = compared(ours, theirs)
     if as_json:
@@ -235,6 +267,8 @@ def report(
     mathtune report runs/quickstart runs/other --out comparison.html
     """
     from mathtune import report
+    from mathtune.run import trackers
+    from mathtune.run.progress import output, say
 
     told = trackers.parse(report_to)
     if len(run_folders) == 1:
@@ -282,9 +316,6 @@ def schema(
     typer.echo(json.dumps(settings_reference.schema(recipe), indent=2))
 
 
-app.add_typer(stages)
-
-
 def main() -> None:
     """Start the command line; faults of the user end with one sentence and exit code 2, processes
     that died with one and exit code 1.
@@ -315,5 +346,9 @@ def main() -> None:
 
 
 def _fault(sentence: str, code: int = 2) -> NoReturn:
+    from rich.markup import escape
+
+    from mathtune.run.progress import console
+
     console.print(f"[bold red]error:[/] {escape(sentence)}")
     sys.exit(code)

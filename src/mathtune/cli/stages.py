@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +16,20 @@ import typer
 from pydantic import BaseModel
 from rich.markup import escape
 
+from mathtune.cli.options import (
+    Config,
+    Extract,
+    Fields,
+    FileAndAssignments,
+    Grader,
+    OnRay,
+    Out,
+    Redo,
+    ReportTo,
+    Strict,
+    interruptible,
+    with_ray,
+)
 from mathtune.engines.settings import Group
 from mathtune.errors import InputError
 from mathtune.run import settings
@@ -38,45 +51,6 @@ from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
 app = typer.Typer()
-
-FileAndAssignments = Annotated[
-    list[str] | None, typer.Argument(metavar="[FILE] [KEY=VALUE]...", help="See below.")
-]
-Config = Annotated[
-    str | None,
-    typer.Option("--config", metavar="NAME|FILE", help="Settings: shipped, or a YAML file."),
-]
-Out = Annotated[Path | None, typer.Option(help="The folder to write into.")]
-Redo = Annotated[bool, typer.Option("--redo", help="Make it again.")]
-OnRay = Annotated[bool, typer.Option("--ray", help="Run on a Ray cluster (docs/scaling.md).")]
-Grader = Annotated[
-    str | None, typer.Option(metavar="NAME", help="math (the default), prm800k or math-verify.")
-]
-Extract = Annotated[
-    str | None,
-    typer.Option(metavar="RULE", help="explicit (the default), or last-number where none is."),
-]
-Fields = Annotated[
-    str | None,
-    typer.Option(metavar="PARTS", help="Where things stand: solution=NAME,gold=NAME,problem=NAME."),
-]
-Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first broken line.")]
-ReportTo = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME[,NAME]", help="Tell tensorboard, wandb or trackio metrics and tables."
-    ),
-]
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let Ctrl-C end with a sentence and the usual exit code."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        say("stopped; the same command continues from here")
-        raise typer.Exit(130) from None
 
 
 def _stage_command(kind: type[Stage[Any]], positional: str) -> None:
@@ -102,11 +76,6 @@ def _stage_command(kind: type[Stage[Any]], positional: str) -> None:
     chosen = on_engines if "ray" in kind.model_fields else command
     chosen.__doc__ = stage_help(kind, positional)
     app.command(name=kind.kind())(chosen)
-
-
-def with_ray(ray: bool, arguments: list[str]) -> list[str]:
-    """The arguments, with what `--ray` stands for."""
-    return [*arguments, "ray={}"] if ray else arguments
 
 
 def run_stage(

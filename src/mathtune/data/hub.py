@@ -30,7 +30,7 @@ def _load(name: str, subset: str | None) -> DatasetDict | dict[str, Any]:
         import datasets
     except ModuleNotFoundError:
         raise InputError(
-            f"{name}: reading it needs the package datasets; pip install 'mathtune[train]'."
+            f"{name}: reading it needs the package datasets; pip install 'mathtune[hub]'."
         ) from None
     datasets.disable_progress_bars()
     try:

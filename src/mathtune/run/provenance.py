@@ -95,9 +95,13 @@ def _device() -> str:
 
 
 def _commit() -> str | None:
-    """The commit of a source checkout, None for an installed package."""
-    root = Path(__file__).parents[2]
-    if not (root / ".git").exists():
+    """The commit of a source checkout; None for an installed package.
+
+    In a checkout this file is src/mathtune/run/provenance.py. An installed package may be inside
+    a repository too, but that is another project's.
+    """
+    source, root = Path(__file__).parents[2:4]
+    if source.name != "src" or not (root / ".git").exists():
         return None
     command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
     try:

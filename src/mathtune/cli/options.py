@@ -1,0 +1,59 @@
+"""Options that several commands share. Below main and stages; imports nothing heavy.
+
+`mathtune --version` and the completion of a word in a shell import this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+FileAndAssignments = Annotated[
+    list[str] | None, typer.Argument(metavar="[FILE] [KEY=VALUE]...", help="See below.")
+]
+Config = Annotated[
+    str | None,
+    typer.Option("--config", metavar="NAME|FILE", help="Settings: shipped, or a YAML file."),
+]
+Out = Annotated[Path | None, typer.Option(help="The folder to write into.")]
+Redo = Annotated[bool, typer.Option("--redo", help="Make it again.")]
+OnRay = Annotated[bool, typer.Option("--ray", help="Run on a Ray cluster (docs/scaling.md).")]
+Grader = Annotated[
+    str | None, typer.Option(metavar="NAME", help="math (the default), prm800k or math-verify.")
+]
+Extract = Annotated[
+    str | None,
+    typer.Option(metavar="RULE", help="explicit (the default), or last-number where none is."),
+]
+Fields = Annotated[
+    str | None,
+    typer.Option(metavar="PARTS", help="Where things stand: solution=NAME,gold=NAME,problem=NAME."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first broken line.")]
+ReportTo = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME[,NAME]", help="Tell tensorboard, wandb or trackio metrics and tables."
+    ),
+]
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C end with a sentence and the usual exit code."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from mathtune.run.progress import say
+
+        say("stopped; the same command continues from here")
+        raise typer.Exit(130) from None
+
+
+def with_ray(ray: bool, arguments: list[str]) -> list[str]:
+    """The arguments, with what `--ray` stands for."""
+    return [*arguments, "ray={}"] if ray else arguments
