@@ -140,7 +140,9 @@ class _Parser:
             return inside
         if opening == "|":
             return abs(inside)
-        return math.floor(inside + _NEARLY) if opening == "\\lfloor" else math.ceil(inside - _NEARLY)
+        return (
+            math.floor(inside + _NEARLY) if opening == "\\lfloor" else math.ceil(inside - _NEARLY)
+        )
 
     def _peek(self) -> str:
         return self._tokens[self.at].text if self.at < len(self._tokens) else ""

@@ -40,7 +40,9 @@ def _named(match: re.Match[str]) -> str:
     r"""The words of `\text{Cost of 2 books}`; a number among them is a name and no operand."""
     words = match[1]
     first = _LETTER.search(words)
-    return f" {words[: first.start()]}{_DIGITS.sub('', words[first.start() :])} " if first else words
+    if first is None:
+        return words
+    return f" {words[: first.start()]}{_DIGITS.sub('', words[first.start() :])} "
 
 
 def _fraction_of(match: re.Match[str]) -> str:
@@ -152,7 +154,7 @@ def tokenized(text: str) -> list[Token]:
 
 
 def _with_absolute_values(tokens: list[Token]) -> list[Token]:
-    """Two bars as brackets, where the first one opens and the second one closes on one side of =."""
+    """Read two bars as brackets, if the first opens and the second closes on one side of =."""
     found = list(tokens)
     opened: int | None = None
     for at, token in enumerate(tokens):
