@@ -20,8 +20,8 @@ POSTFIX = (*HUNDREDTHS, "!")
 
 _LARGEST_FACTORIAL = 170
 _NEARLY = 1e-9
-_CLOSED_BY = {"|": "|", "\\lfloor": "\\rfloor", "\\lceil": "\\rceil"}
-"""The brackets that compute something, and how each is closed; others only group."""
+BRACKETS_THAT_COMPUTE = {"|": "|", "\\lfloor": "\\rfloor", "\\lceil": "\\rceil"}
+"""How each is closed; other brackets only group."""
 
 
 class NoExpressionError(Exception):
@@ -133,10 +133,10 @@ class _Parser:
         if self.at >= len(self._tokens) or self._tokens[self.at].kind != "close":
             raise NoExpressionError
         closing = self._tokens[self.at].text
-        if closing != _CLOSED_BY.get(opening, closing):
+        if closing != BRACKETS_THAT_COMPUTE.get(opening, closing):
             raise NoExpressionError
         self.at += 1
-        if opening not in _CLOSED_BY or math.isnan(inside):
+        if opening not in BRACKETS_THAT_COMPUTE or math.isnan(inside):
             return inside
         if opening == "|":
             return abs(inside)

@@ -145,10 +145,21 @@ def _equation(left: Side, right: Side) -> Equation | None:
     text = f"{_written(left.tokens)}={_written(right.tokens)}"
     if symbolic:
         return Equation(text, None)
-    doubtful = not left.whole or not right.whole or _is_stacked(left) or _is_stacked(right)
-    if agree is False and (doubtful or _differ_in_unit(left, right)):
+    if agree is False and (_is_doubtful(left, right) or _differ_in_unit(left, right)):
         return None
     return Equation(text, agree)
+
+
+def _is_doubtful(left: Side, right: Side) -> bool:
+    """Whether a side may not have been read whole, or may mean something else."""
+    if not left.whole or not right.whole or (left.label and right.computes):
+        return True
+    return any(map(_is_stacked, (left, right))) or _is_rate(left, right) or _is_rate(right, left)
+
+
+def _is_rate(side: Side, one: Side) -> bool:
+    """Whether two things are said to be the same: (1 hour) / (60 minutes) = 1."""
+    return len(side.words) > 1 and [token.text for token in one.tokens] == ["1"]
 
 
 def _is_stacked(side: Side) -> bool:
