@@ -20,7 +20,7 @@ POSTFIX = (*HUNDREDTHS, "!")
 
 _LARGEST_FACTORIAL = 170
 _NEARLY = 1e-9
-BRACKETS_THAT_COMPUTE = {"|": "|", "\\lfloor": "\\rfloor", "\\lceil": "\\rceil"}
+BRACKETS_THAT_COMPUTE = {"|": "|", "⌊": "⌋", "⌈": "⌉"}
 """How each is closed; other brackets only group."""
 
 
@@ -34,7 +34,7 @@ def evaluate(tokens: Sequence[Token], *, percent: float = 0.01) -> float | None:
     None where there is no value: a division by 0. nan where it is not known here: a letter, a root
     of a negative number, a number too large. A number before a bracket
     or a letter multiplies it. ^ binds to the right. With percent = 0.01, `100 - 20%` is 80. A cent
-    sign multiplies like a percent sign, but 3 + 50¢ is 3.5. |x|, \lfloor and \lceil are brackets.
+    sign multiplies like a percent sign, but 3 + 50¢ is 3.5. |x|, ⌊x⌋ and ⌈x⌉ are brackets.
 
     Raises:
         NoExpressionError: the tokens are no expression.
@@ -141,7 +141,7 @@ class _Parser:
         if opening == "|":
             return abs(inside)
         return (
-            math.floor(inside + _NEARLY) if opening == "\\lfloor" else math.ceil(inside - _NEARLY)
+            math.floor(inside + _NEARLY) if opening == "⌊" else math.ceil(inside - _NEARLY)
         )
 
     def _peek(self) -> str:

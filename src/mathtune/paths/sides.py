@@ -43,9 +43,9 @@ class Side:
 
     @property
     def computes(self) -> bool:
-        """Whether it has an operator after its first sign, or a bracket that computes: 2(3)."""
+        """Whether it has an operator, or a bracket that computes: 2(3), ⌊3.5⌋."""
         return (
-            any(t.kind == "operator" and t.text not in HUNDREDTHS for t in self.tokens[1:])
+            any(t.kind == "operator" and t.text not in HUNDREDTHS for t in self.tokens)
             or any(
                 t.kind == "open" and before.kind in ("number", "close")
                 for before, t in pairwise(self.tokens)
@@ -92,7 +92,7 @@ def _goes_on(token: Token, after: list[Token]) -> bool:
     if token.text == ":":
         return bool(after) and after[0].glued
     shape = [t.kind for t in after]
-    if token.text == "by":  # 3 inches by 4 inches
+    if token.text in ("by", "C", "P"):  # 3 inches by 4 inches; 5 C 2
         return shape[:1] == ["number"]
     return token.text == "and" and (
         shape[:1] == ["open"]
@@ -171,7 +171,7 @@ def _unit(tokens: list[Token], position: int) -> list[Token]:
         elif token.kind != "operator":
             return []
         elif token.text != "/" or tokens[number + 1 : number + 2] == []:
-            return [] if token.text == "-" and token.glued else unit
+            return [] if token.text == "^" or (token.text == "-" and token.glued) else unit
         elif tokens[number + 1].kind != "word":
             return unit
         unit.append(token)

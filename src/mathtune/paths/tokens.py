@@ -40,7 +40,7 @@ def _named(match: re.Match[str]) -> str:
     r"""The words of `\text{Cost of 2 books}`; a number among them is a name and no operand."""
     words = match[1]
     first = _LETTER.search(words)
-    if first is None:
+    if first is None or _COMPUTING.search(words):
         return words
     return f" {words[: first.start()]}{_DIGITS.sub('', words[first.start() :])} "
 
@@ -51,6 +51,8 @@ def _fraction_of(match: re.Match[str]) -> str:
     return f"(({found.numerator})/({found.denominator}))"
 
 
+_WHOLE = {"lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉"}
+_COMPUTING = re.compile(r"[-+*/=×÷^]")
 _LETTER, _DIGITS = re.compile("[A-Za-z]"), re.compile(r"\d+(?:[.,]\d+)*")
 
 _STRIPPED = tuple(
@@ -70,6 +72,7 @@ _STRIPPED = tuple(
         ("\\", r"\\(?:text\w*|mbox|mathrm)\s*\{([^{}]*)\}", _named),
         ("\\", r"\\(?:math\w+|boxed|operatorname)\s*\{([^{}]*)\}", r" \1 "),
         ("\\", r"\\(?:l|r)?vert(?![A-Za-z])", "|"),
+        ("\\", r"\\([lr](?:floor|ceil))(?![A-Za-z])", lambda match: _WHOLE[match[1]]),
         ("\\", r"\^\s*\{?\s*\\circ\s*\}?", " "),
         (":", r"\b(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?\b", r" \\clock "),
         # a number in another base is none that can be computed with here
@@ -111,13 +114,11 @@ _NUMBER = (
 _GLUED_UNITS = (
     "(?i:[ckm]?m|[km]?g|ml|ft|in|yds?|mi|oz|lbs?|hrs?|mins?|secs?|[kmgt]b|mph|kph|hp|gal|[ap]m)"
 )
-_OPENING = r"[({]|\\l(?:floor|ceil)(?![A-Za-z])"
-_CLOSING = r"[)}]|\\r(?:floor|ceil)(?![A-Za-z])"
 _TOKEN = re.compile(
     rf"(?P<number>{_NUMBER}(?:(?![A-Za-z]{{2}})|(?={_GLUED_UNITS}(?![A-Za-z]))))"
     r"|(?P<letter>(?<![A-Za-z\\'’])[A-Za-z](?:[0-9]++(?!\.[0-9]))?['’]*+(?![A-Za-z]))"
     r"|(?P<operator>[-+*/^%¢]|!(?![=!]))"
-    rf"|(?P<open>{_OPENING})|(?P<close>{_CLOSING})"
+    r"|(?P<open>[({⌊⌈])|(?P<close>[)}⌋⌉])"
     r"|(?P<equals>(?<![<>!=:])=(?!=))"
     r"|(?P<word>\\?[A-Za-z][A-Za-z'’-]*)"
     rf"|(?P<stop>{_NUMBER}|\S)"
