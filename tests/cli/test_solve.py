@@ -14,6 +14,7 @@ from mathtune.cli.main import app
 from mathtune.cli.solve import Solver, _picked, model_in, solve, view
 from mathtune.engines.transformers.decode import Draft
 from mathtune.errors import InputError
+from mathtune.paths.calculator import weight
 
 TEXTS = ("#### 7", "so 8\n#### 8", "nothing", "#### 8.0", "#### 9")
 ANSWERS = ("7", "8", None, "8.0", "9")
@@ -55,6 +56,14 @@ def test_the_embedded_model_solves_and_judges() -> None:
     assert len({c.answer for c in found.clusters}) == len(found.clusters)
     json.dumps(found.document())
     view(found)
+
+
+def test_the_calculator_judges_without_a_model() -> None:
+    question = "Tom has 3 bags of 12 nuts. How many nuts does Tom have?"
+    found = solve(question, Solver(evaluator="calculator", n=6, max_tokens=48))
+    assert (found.strategy, found.evaluator) == ("W.RR", "calculator")
+    assert {c.best_score for c in found.clusters} <= {0.1, 1.0}
+    assert all(c.best_score == weight(c.solution) for c in found.clusters)
 
 
 @pytest.mark.parametrize(

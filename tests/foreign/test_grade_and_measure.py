@@ -15,6 +15,7 @@ from mathtune.cli import main
 from mathtune.errors import InputError
 from mathtune.foreign import Request, grade_file, measure_file
 from mathtune.foreign import grade as grading
+from mathtune.foreign.measure import table
 from mathtune.report.tables import grid
 from mathtune.rows import jsonl
 from mathtune.rows.records import Graded
@@ -195,9 +196,31 @@ def test_measured_by_hand(lists: Path) -> None:
             "W.RR.Maj8": 0.5,
             "Maj1.Top8": 0.5,
             "cost.Maj8": 3 / 4,
+            "calculator": 0.5,  # no equation in them: as Maj1
+            "shortness": 0.5,
         }
     )
     assert found["metrics"]["mean"]["low"] <= 0.375 <= found["metrics"]["mean"]["high"]
+
+
+def test_the_calculator_judges_a_file_without_scores(lists: Path, tmp_path: Path) -> None:
+    rows = [{"problem_id": "a", "gold_answer": "8", "samples": SLIPS}]
+    rows.append({"problem_id": "b", "gold_answer": "8", "samples": ["#### 8"] * 3})
+    path = write(tmp_path / "slips.jsonl", rows)
+    found = measure_file(Request(path), score="calculator")
+    assert found["scorer"] == "calculator"
+    assert found["metrics"]["Maj1@3"]["value"] == 0.5
+    assert found["metrics"]["W.RR"]["value"] == found["metrics"]["calculator"]["value"] == 1.0
+    assert found["over_calculator"]["W.RR"]["difference"] == 0.0
+    # The scores in the file are not read: all weigh 1, and the earliest sample is picked.
+    assert measure_file(Request(lists), score="calculator")["metrics"]["RR.All"]["value"] == 1.0
+    assert measure_file(Request(lists))["scorer"] is None
+    shown = table(found)
+    assert shown.header[-1] == "minus calculator"
+    assert "W.RR by calculator alone" in [row[0] for row in shown.rows]
+
+
+SLIPS = ["5 + 4 = 7\n#### 7", "5 + 4 = 7, so\n#### 7", "5 + 3 = 8\n#### 8"]
 
 
 def test_k_is_in_the_names(lists: Path) -> None:

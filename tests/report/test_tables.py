@@ -40,9 +40,12 @@ def test_strategies_say_where_k_comes_from(results: Results) -> None:
     assert table.note.startswith("5 problems, one seed, graded by a grader that is not named. ")
     cells = {row[0]: row for row in table.rows}
     assert cells["Maj1@4"][1].startswith("60.0 [")
-    assert cells["Maj1@4"][4] == "0 %"
-    assert cells["RR.All"][4] == "100 %"
-    assert cells["RR.All"][3].startswith("50% [")
+    assert cells["Maj1@4"][5] == "0 %"
+    assert cells["RR.All"][5] == "100 %"
+    assert cells["RR.All"][4].startswith("50% [")
+    assert cells["RR.All"][3].startswith("+0.0 [")
+    assert cells["W.RR by calculator alone"][1].startswith("60.0 [")
+    assert cells["W.RR by calculator alone"][3] == "–"
     assert cells["RR.All"][2].startswith("+0.0 [")
     assert "Pass@4 (oracle)" in cells
 
@@ -109,7 +112,7 @@ def test_each_judged_set_of_samples_has_a_line(results: Results) -> None:
     other = replace(row, name="ssft-other")
     table = reranked([row, other])
     assert [cells[0] for cells in table.rows] == ["ssft", "ssft-other"]
-    assert table.header[3:5] == ("RR.All", "RR.Top-2")
+    assert table.header[2:6] == ("Maj1", "calculator", "RR.All", "RR.Top-2")
     assert table.rows[0][1].startswith("40.0 [")
     assert table.rows[0][2].startswith("60.0 [")
     assert len(models([row, other]).rows) == 1

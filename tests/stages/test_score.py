@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 
 from mathtune.engines.transformers import models
-from mathtune.errors import InputError
+from mathtune.errors import InputError, SettingError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample, Scored
 from mathtune.rows.samples import read_samples
+from mathtune.run.stage import validated
 from mathtune.stages.score import Score
 
 PROBLEMS = [
@@ -37,11 +41,10 @@ def scored(files: tuple[Path, Path], folder: Path, **settings: object) -> tuple[
     """The file's bytes and the metrics."""
     problems, samples = files
     stage = Score(
-        model="embedded",
         problems=problems,
         samples=(samples,),
         device="cpu",
-        **{"workers": 1, "block_size": 2, **settings},
+        **{"model": "embedded", "workers": 1, "block_size": 2, **settings},
     )
     folder.mkdir(exist_ok=True)
     metrics = stage.run(folder)
@@ -117,3 +120,48 @@ def test_samples_of_an_unknown_problem_are_refused(
     with pytest.raises(InputError, match="'p2', which is not in"):
         scored(files, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_the_calculator_scores_without_a_model(files: tuple[Path, Path], tmp_path: Path) -> None:
+    _, metrics = scored(files, tmp_path / "out", scorer="calculator", model=None)
+    rows = list(jsonl.read(tmp_path / "out" / "scores.jsonl", Scored))
+    assert [row.score for row in rows] == [1.0] * 20  # 3 + 1 = 4 holds
+    false = [replace_text(sample, "3 + 1 = 5\n#### 5") for sample in SAMPLES]
+    jsonl.write(files[1], [*false[:3], *SAMPLES[3:]])
+    _, metrics = scored(files, tmp_path / "again", scorer="calculator", model=None)
+    rows = list(jsonl.read(tmp_path / "again" / "scores.jsonl", Scored))
+    assert [row.score for row in rows] == [0.1] * 3 + [1.0] * 17
+    assert metrics == {"problems": 5, "scores": 20, "mean": pytest.approx(17.3 / 20), "zero": 0}
+
+
+def replace_text(sample: Sample, text: str) -> Sample:
+    return msgspec.structs.replace(sample, text=text)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"scorer": "calculator"}, "model: found 'embedded'; the scorer calculator reads no model"),
+        ({"model": None}, "model: missing; the scorer evaluator needs one"),
+    ],
+)
+def test_a_scorer_has_its_model_or_none(
+    settings: dict[str, object], sentence: str, files: tuple[Path, Path]
+) -> None:
+    values = {"model": "embedded", "problems": files[0], "samples": (files[1],), **settings}
+    with pytest.raises(SettingError, match=sentence):
+        validated(Score, values)
+
+
+def test_the_calculator_needs_no_torch(files: tuple[Path, Path], tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from mathtune.stages.score import Score\n"
+        "from mathtune.run.step import execute\n"
+        f"stage = Score(problems={str(files[0])!r}, samples=({str(files[1])!r},), "
+        "scorer='calculator')\n"
+        f"execute(stage, Path({str(tmp_path / 'out')!r}), name='out', redo=False)\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+    assert (tmp_path / "out" / "scores.jsonl").exists()

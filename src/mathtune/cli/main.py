@@ -157,7 +157,10 @@ def solve(
         str, typer.Option(metavar="MODEL", help="Writes solutions; a train step's folder will do.")
     ] = "embedded",
     evaluator: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Judges them; without one, votes decide.")
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="Judges them; calculator: without a model. None: votes."
+        ),
     ] = None,
     n: Annotated[int, typer.Option("-n", "--n", help="Solutions to sample.")] = 16,
     strategy: Annotated[

@@ -23,6 +23,7 @@ from mathtune.engines import prompts
 from mathtune.errors import InputError
 from mathtune.metrics import strategies
 from mathtune.metrics.strategies import Clusters, Strategy
+from mathtune.paths import calculator
 from mathtune.run.progress import visible
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Solver:
     generator: str = "embedded"
     """The model that writes solutions: `embedded`, a hub id, a folder (a train step's too)."""
     evaluator: str | None = None
-    """The model that judges them; None: nothing is judged, votes decide."""
+    """The model that judges them, or `calculator`; None: nothing is judged, votes decide."""
     n: int = 16
     strategy: Strategy | None = None
     """How the pick is made; None: W.RR with an evaluator, Maj1 without."""
@@ -134,7 +135,12 @@ def solve(question: str, solver: Solver) -> Solved:
     answers = [extract(draft.text, rule=solver.rule) for draft in drafts]
     texts = [None if answer is None else answer.text for answer in answers]
     scores = None
-    if solver.evaluator is not None and any(text is not None for text in texts):
+    if solver.evaluator == calculator.NAME:
+        weights = [calculator.weight(draft.text) for draft in drafts]
+        scores = np.array(
+            [0.0 if text is None else w for text, w in zip(texts, weights, strict=True)]
+        )
+    elif solver.evaluator is not None and any(text is not None for text in texts):
         judge = model_in(solver.evaluator)
         if judge != name:
             model, tokenizer = models.load(judge, device=solver.device)
@@ -188,7 +194,8 @@ def _checked(question: str, solver: Solver) -> Strategy:
         raise InputError(f"--strategy {solver.strategy}: no such strategy; expected {known}.")
     if solver.evaluator is None and solver.strategy != "Maj1":
         raise InputError(
-            f"--strategy {solver.strategy}: reads scores; expected a model with --evaluator."
+            f"--strategy {solver.strategy}: reads scores; expected a model with --evaluator, or "
+            "--evaluator calculator."
         )
     return solver.strategy
 

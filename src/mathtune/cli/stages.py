@@ -208,7 +208,9 @@ def measure(
     extract: Extract = None,
     score: Annotated[
         str | None,
-        typer.Option(metavar="FIELD", help="The scores' field, else scores or score if there."),
+        typer.Option(
+            metavar="FIELD", help="The scores' field, or calculator; else scores or score if there."
+        ),
     ] = None,
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="K of RR.MajK, N of Maj1.TopN; else 8.")

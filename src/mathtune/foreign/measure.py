@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from mathtune import report
 from mathtune.errors import InputError
 from mathtune.foreign.judged import Judged, Request, judged, rows_of
 from mathtune.foreign.read import SCORES
+from mathtune.metrics.baselines import BASELINES
 from mathtune.metrics.measure import CHOSEN, MeasureSettings, measure
+from mathtune.paths import calculator
 from mathtune.report.tables import Table
 from mathtune.rows.records import UNKNOWN, Problem, Sample
 from mathtune.rows.samples import Joined
@@ -34,13 +37,15 @@ def measure_file(
     Every problem must have the same number of samples, on one line or on many, in any order.
     `k` is the K of Maj8, RR.Maj8, W.RR.Maj8 and the N of Maj1.Top8, which are named after it.
     `score` names the field of scores, higher is better; None: `scores` or `score` where one of them
-    holds a number for each sample. Holds all samples in memory.
+    holds a number for each sample; `calculator`: no field is read, a sample that states a false
+    equation scores 0.1 and any other 1. Holds all samples in memory.
 
-    Returns `problems`, `n`, `grader`, `grader_version`, `extract`, `broken_lines`, `counts`,
-    `metrics` (name -> value, low, high) and `over_maj1` (name -> difference, low, high, p), all
-    parts of 1; `ties`; with scores `evaluator` (AUC, calibration, what length or form alone would
-    reach) and `matched_compute`. There is no validation set here, so nothing whose K would be
-    chosen is given.
+    Returns `problems`, `n`, `grader`, `grader_version`, `extract`, `broken_lines`, `scorer`,
+    `counts`, `metrics` (name -> value, low, high) and `over_maj1` (name -> difference, low, high,
+    p), all parts of 1; `ties`; with scores `evaluator` (AUC, calibration, what length, form or the
+    calculator alone would reach), `matched_compute` and `over_calculator`: every judged strategy
+    minus votes weighted by the calculator, which is the metric `calculator`. There is no validation
+    set here, so nothing whose K would be chosen is given.
 
     Raises:
         InputError: as `judged`, several graders, samples of one problem with different golds, or
@@ -48,7 +53,10 @@ def measure_file(
     """
     if len(request.graders) > 1:
         raise InputError("mathtune measure: several graders; expected one with --grader.")
-    problems, groups = _gathered(judged(request, score=SCORES if score is None else score), request)
+    field = SCORES if score is None else () if score == calculator.NAME else score
+    problems, groups = _gathered(judged(request, score=field), request)
+    if score == calculator.NAME:
+        groups = {problem_id: _calculated(rows) for problem_id, rows in groups.items()}
     try:
         document, outcomes = measure(groups.items(), settings=MeasureSettings(k=k))
     except InputError as error:
@@ -61,12 +69,13 @@ def measure_file(
         "grader_version": request.versions[grader],
         "extract": request.rule,
         "broken_lines": request.broken,
+        "scorer": calculator.NAME if score == calculator.NAME else None,
         "counts": {name: document["counts"][name] for name in COUNTS},
         "metrics": _without_choices(document["metrics"]),
         "over_maj1": _without_choices(document["over_maj1"]),
         "ties": document["ties"],
     }
-    for name in ("evaluator", "matched_compute"):
+    for name in ("evaluator", "matched_compute", "over_calculator"):
         if name in document:
             found[name] = document[name]
     results = report.of_samples(
@@ -87,17 +96,15 @@ def measure_file(
 def table(document: dict[str, Any]) -> Table:
     """What the terminal shows of `measure_file`'s document."""
     counts = document["counts"]
-    over = document["over_maj1"]
     n = document["n"]
+    compared = [("over_maj1", f"minus Maj1@{n}"), ("over_calculator", "minus calculator")]
+    compared = [(key, title) for key, title in compared if key in document]
     rows = [
         (
             _label(name, n),
             f"{100 * found['value']:.1f}",
             f"[{100 * found['low']:.1f}, {100 * found['high']:.1f}]",
-            f"{100 * over[name]['difference']:+.1f} [{100 * over[name]['low']:+.1f}, "
-            f"{100 * over[name]['high']:+.1f}]"
-            if name in over
-            else "–",
+            *(_points(document[key], name) for key, _ in compared),
         )
         for name, found in document["metrics"].items()
     ]
@@ -105,12 +112,30 @@ def table(document: dict[str, Any]) -> Table:
     return Table(
         f"{document['problems']:,} problems, {n} samples each"
         + (f", {broken:,} broken lines left out" if broken else ""),
-        ("", "percent", "95 % interval", f"minus Maj1@{n}"),
+        ("", "percent", "95 % interval", *(title for _, title in compared)),
         rows,
         f"Graded by {_graded_by(document)}: {counts['no_answer']:,} of {counts['samples']:,} "
         f"samples without an answer, {counts['undecided']:,} undecided. {_ties(document)}"
-        "Intervals: bootstrap over problems; differences are paired.",
+        f"{_beats_the_calculator(document)}Intervals: bootstrap over problems; differences are "
+        "paired.",
     )
+
+
+def _points(found: dict[str, dict[str, float]], name: str) -> str:
+    """A paired difference as a cell, in points with its interval."""
+    if name not in found:
+        return "–"
+    row = found[name]
+    low, high = 100 * row["low"], 100 * row["high"]
+    return f"{100 * row['difference']:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _beats_the_calculator(document: dict[str, Any]) -> str:
+    """W.RR against votes weighted by arithmetic alone: what a judge has learned beyond it."""
+    if "over_calculator" not in document or document["scorer"] == calculator.NAME:
+        return ""
+    points = _points(document["over_calculator"], "W.RR")
+    return f"W.RR minus votes weighted by the calculator, which needs no judge: {points}. "
 
 
 def _ties(document: dict[str, Any]) -> str:
@@ -127,6 +152,8 @@ def _ties(document: dict[str, Any]) -> str:
 def _label(name: str, n: int) -> str:
     if name.startswith(("Pass@", "Maj")) and name.endswith(f"@{n}") and not name.startswith("Maj1"):
         return f"{name} (oracle)"
+    if name in BASELINES:
+        return f"W.RR by {name} alone"
     return f"samples read, {name.removeprefix('cost.')}" if name.startswith("cost.") else name
 
 
@@ -166,6 +193,10 @@ def _gathered(
         )
         groups[problem_id] = _joined(members)
     return problems, groups
+
+
+def _calculated(rows: Sequence[Joined]) -> list[Joined]:
+    return [replace(row, score=calculator.weight(row.sample.text)) for row in rows]
 
 
 def _joined(members: list[Judged]) -> list[Joined]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mathtune.errors import InputError
-from mathtune.metrics import strategies
+from mathtune.metrics import baselines, strategies
 from mathtune.metrics.curves import OVER_K, Curves, Plan, curves, tie_rates
 from mathtune.metrics.equal_compute import Lengths, matched
 from mathtune.metrics.intervals import RESAMPLES, intervals, paired
@@ -82,6 +82,8 @@ def measure(
     if greedy is not None:
         values = {"Pass@1": values["mean"], **values}  # the first, also where n = 1 has its own
         values["Pass@1"] = np.array([float(greedy[i]) for i in found.ids])
+    free = baselines.picks(baselines.weighted(found)) if found.scored else {}
+    values |= baselines.values(found, free)
     document: dict[str, Any] = {
         "problems": len(found.ids),
         "n": plan.n,
@@ -94,6 +96,12 @@ def measure(
     within: dict[str, float] = {}
     if found.scored:
         document["chosen"] = _chosen(document["metrics"], chosen, settings)
+        document["over_calculator"] = baselines.over_calculator(
+            values,
+            [name for name in values if needs_scores(name) and not name.startswith("cost")],
+            resamples=settings.resamples,
+            seed=settings.seed,
+        )
         lengths = Lengths.of(found.clusters, found.sizes, k=plan.k, unit=found.unit)
         document["matched_compute"] = matched(
             found.clusters, every, lengths, resamples=settings.resamples, seed=settings.seed
@@ -101,7 +109,8 @@ def measure(
         document["evaluator"], within = evaluator(
             found, resamples=settings.resamples, seed=settings.seed
         )
-    outcomes = _outcomes(found, values, chosen, plan, within)
+    picked = {**_picked(found, chosen, plan), **free}
+    outcomes = _outcomes(found, values, picked, within)
     document["against"] = {
         name: compare(outcomes, other, settings, name=name)
         for name, other in settings.against.items()
@@ -227,16 +236,11 @@ def compare(
     return document
 
 
-def _outcomes(
-    found: Gathered,
-    values: Mapping[str, Floats],
-    chosen: Mapping[str, int],
-    plan: Plan,
-    within: Mapping[str, float],
-) -> list[Outcome]:
-    asked: dict[str, tuple[strategies.Strategy, int]] = {f"Maj1@{plan.n}": ("Maj1", 1)}
+def _picked(found: Gathered, chosen: Mapping[str, int], plan: Plan) -> dict[str, list[int | None]]:
+    """The position that each strategy picks, problem by problem; None: there is no answer."""
+    ways: dict[str, tuple[strategies.Strategy, int]] = {f"Maj1@{plan.n}": ("Maj1", 1)}
     if chosen:
-        asked |= {
+        ways |= {
             "RR.All": ("RR.All", plan.k),
             f"RR.Maj{plan.k}": ("RR.MajK", plan.k),
             "W.RR": ("W.RR", plan.k),
@@ -246,15 +250,25 @@ def _outcomes(
             "W.RR.MajK": ("W.RR.MajK", chosen["W.RR.MajK"]),
             "Maj1.TopN": ("Maj1.TopN", chosen["Maj1.TopN"]),
         }
+    return {
+        name: [strategies.pick(clusters, way, k=k) for clusters in found.clusters]
+        for name, (way, k) in ways.items()
+    }
+
+
+def _outcomes(
+    found: Gathered,
+    values: Mapping[str, Floats],
+    picked: Mapping[str, Sequence[int | None]],
+    within: Mapping[str, float],
+) -> list[Outcome]:
     rows = []
     for number, problem_id in enumerate(found.ids):
-        picks: dict[str, int] = {}
-        for name, (strategy, k) in asked.items():
-            position = strategies.pick(found.clusters[number], strategy, k=k)
-            if position is not None:
-                picks[name] = found.indices[number][position]
+        indices = found.indices[number]
         mine = {name: round(float(column[number]), DECIMALS) for name, column in values.items()}
         auc = round(within[problem_id], DECIMALS) if problem_id in within else None
+        positions = {name: of[number] for name, of in picked.items()}
+        picks = {name: indices[at] for name, at in positions.items() if at is not None}
         rows.append(Outcome(problem_id=problem_id, values=mine, picks=picks, within_auc=auc))
     return rows
 

@@ -12,6 +12,7 @@ from mathtune.errors import InputError
 from mathtune.metrics import calibration, strategies
 from mathtune.metrics.intervals import Interval, bootstrap_ratio, resampled_problems
 from mathtune.metrics.strategies import Clusters
+from mathtune.paths import calculator
 from mathtune.rows.records import Verdict
 from mathtune.rows.samples import Joined
 
@@ -31,6 +32,8 @@ class Gathered:
     lengths: list[list[int]] = field(default_factory=list)
     tokens: list[list[int]] = field(default_factory=list)
     formats: list[list[tuple[Any, ...]]] = field(default_factory=list)
+    weights: list[list[float]] = field(default_factory=list)
+    """The calculator's; only where the samples are scored: it is what a judge must beat."""
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
 
     @property
@@ -82,10 +85,18 @@ def gather(groups: Iterable[tuple[str, Sequence[Joined]]]) -> Gathered:
         found.lengths.append([len(row.sample.text) for row in rows])
         found.tokens.append([row.sample.tokens for row in rows])
         found.formats.append([_form(row) for row in rows])
+        if scores:
+            found.weights.append(_weights(rows))
         _count(rows, clusters, found.counts)
     if not found.ids:
         raise InputError("there are no samples to measure.")
     return found
+
+
+def _weights(rows: Sequence[Joined]) -> list[float]:
+    """The calculator's weight of every sample; equal texts are read once."""
+    of = {text: calculator.weight(text) for text in {row.sample.text for row in rows}}
+    return [of[row.sample.text] for row in rows]
 
 
 def _check(problem_id: str, clusters: Clusters, found: Gathered) -> None:
@@ -127,7 +138,7 @@ def _count(rows: Sequence[Joined], clusters: Clusters, counts: dict[str, int]) -
 def evaluator(
     found: Gathered, *, resamples: int, seed: int
 ) -> tuple[dict[str, Any], dict[str, float]]:
-    """How well the scores judge answered samples, beside what length or formatting alone would.
+    """How well the scores judge answered samples, and how well length, form or arithmetic alone do.
 
     Samples without an answer are left out, and counted: no strategy ever reads them. Also returns
     the AUC within each problem that has one.
@@ -150,6 +161,7 @@ def evaluator(
     for name, shortcut in (
         ("shorter_alone", -lengths),
         ("formatting_alone", calibration.habit_scores(forms, right, problem)),
+        ("calculator_alone", np.concatenate(found.weights)[answered]),
     ):
         inside = calibration.within_auc(shortcut, right, problem)
         document[name] = {

@@ -15,6 +15,13 @@ DEEPEST = 40
 
 
 HUNDREDTHS = ("%", "¢")
+POSTFIX = (*HUNDREDTHS, "!")
+"""Operators after their operand."""
+
+_LARGEST_FACTORIAL = 170
+_NEARLY = 1e-9
+BRACKETS_THAT_COMPUTE = {"|": "|", "⌊": "⌋", "⌈": "⌉"}
+"""How each is closed; other brackets only group."""
 
 
 class NoExpressionError(Exception):
@@ -22,12 +29,12 @@ class NoExpressionError(Exception):
 
 
 def evaluate(tokens: Sequence[Token], *, percent: float = 0.01) -> float | None:
-    """The value of + - * / ^ ( ) % over numbers; `percent` is what a percent sign multiplies by.
+    r"""The value of + - * / ^ ( ) ! % over numbers; `percent` is what a percent sign multiplies by.
 
     None where there is no value: a division by 0. nan where it is not known here: a letter, a root
     of a negative number, a number too large. A number before a bracket
     or a letter multiplies it. ^ binds to the right. With percent = 0.01, `100 - 20%` is 80. A cent
-    sign multiplies like a percent sign, but 3 + 50¢ is 3.5.
+    sign multiplies like a percent sign, but 3 + 50¢ is 3.5. |x|, ⌊x⌋ and ⌈x⌉ are brackets.
 
     Raises:
         NoExpressionError: the tokens are no expression.
@@ -58,12 +65,13 @@ class _Parser:
     def sum(self) -> float:
         self._deeper()
         total = self._product()
+        shares = self._percent == 1.0 or self._ends_in_percent()
         while (sign := self._peek()) in ("+", "-"):
             self.at += 1
             start = self.at
             term = self._product()
-            if self._percent != 1.0 and self._is_percent(start):
-                term *= total  # "100 - 20%" takes 20 % of 100 away
+            if not shares and self._is_percent(start):
+                term *= total  # "100 - 20%" takes 20 % of 100 away; 60% - 20% is 40%
             total = total + term if sign == "+" else total - term
         self._depth -= 1
         return total
@@ -111,19 +119,34 @@ class _Parser:
         elif token.kind == "letter":
             found = math.nan
         elif token.kind == "open":
-            found = self.sum()
-            if self.at >= len(self._tokens) or self._tokens[self.at].kind != "close":
-                raise NoExpressionError
-            self.at += 1
+            found = self._bracket(token.text)
         else:
             raise NoExpressionError
-        while self._peek() in HUNDREDTHS:
+        while (sign := self._peek()) in POSTFIX:
             self.at += 1
-            found *= self._percent
+            found = _factorial(found) if sign == "!" else found * self._percent
         return found
+
+    def _bracket(self, opening: str) -> float:
+        """The value of what is inside a bracket, which is open already."""
+        inside = self.sum()
+        if self.at >= len(self._tokens) or self._tokens[self.at].kind != "close":
+            raise NoExpressionError
+        closing = self._tokens[self.at].text
+        if closing != BRACKETS_THAT_COMPUTE.get(opening, closing):
+            raise NoExpressionError
+        self.at += 1
+        if opening not in BRACKETS_THAT_COMPUTE or math.isnan(inside):
+            return inside
+        if opening == "|":
+            return abs(inside)
+        return math.floor(inside + _NEARLY) if opening == "⌊" else math.ceil(inside - _NEARLY)
 
     def _peek(self) -> str:
         return self._tokens[self.at].text if self.at < len(self._tokens) else ""
+
+    def _ends_in_percent(self) -> bool:
+        return self.at > 0 and self._tokens[self.at - 1].text == "%"
 
     def _is_percent(self, start: int) -> bool:
         """Whether the term from `start` on is a number and a percent sign."""
@@ -133,3 +156,10 @@ class _Parser:
         self._depth += 1
         if self._depth > DEEPEST:
             raise NoExpressionError
+
+
+def _factorial(number: float) -> float:
+    """The factorial; nan where there is none, or it is too large."""
+    if not number.is_integer() or not 0 <= number <= _LARGEST_FACTORIAL:
+        return math.nan
+    return float(math.factorial(int(number)))

@@ -17,6 +17,7 @@ from itertools import pairwise
 from math import isnan
 from typing import NamedTuple
 
+from mathtune.paths import doubts
 from mathtune.paths.arithmetic import HUNDREDTHS, NoExpressionError, evaluate
 from mathtune.paths.sides import Side, runs_of, sides_of
 from mathtune.paths.tokens import Token, tokenized
@@ -42,6 +43,8 @@ _SIGN_NEXT = re.compile(
     r"(?=\+|\\(?:times|cdot|div)(?![A-Za-z]))|\\\\\s*&(?:[\s&]|\{\}|\\q?quad(?![A-Za-z]))*(?=-)"
 )
 _CONTINUED = re.compile(r"(?:\n[\s&]*=|=[ \t&]*\n)[ \t]*(?!=)")
+_GOES_ON = re.compile(r"(?<![-+*/\s])(\s*(?:\\(?:cdot|times|div)|[-+*/]))[ \t&]*\n(?=[^\n])")
+"""A sign at the end of a line; two are bold text or a rule."""
 
 
 class Equation(NamedTuple):
@@ -64,11 +67,15 @@ def equations(solution: str) -> list[Equation]:
         [Equation(text='12*3=36', holds=True), Equation(text='36-6=29', holds=False)]
     """
     solution = solution[:LONGEST]
-    lines = annotated(solution) or _lines(solution)
+    lines = annotated(solution)
+    text = "" if lines else _joined(solution)
     found: list[Equation] = []
-    for line in lines:
+    for line in lines or _lines(text):
         # The samples of a problem repeat each other's lines; long ones are not worth their memory.
-        found += _known_line(line) if len(line) <= _LONGEST_KEPT else _of_line(line)
+        own = _known_line(line) if len(line) <= _LONGEST_KEPT else _of_line(line)
+        if text and any(equation.holds is False for equation in own):
+            own = _with_doubts(own, line, text)
+        found += own
     return found
 
 
@@ -102,14 +109,33 @@ def value(expression: str) -> float | None:
     return None if found is None or isnan(found) else found
 
 
-def _lines(text: str) -> list[str]:
-    """The lines that have an equals sign."""
+def _joined(text: str) -> str:
+    """The text, each equation on one line."""
     if "=" not in text:
-        return []
+        return ""
     if "\\" in text or "[asy]" in text:
         text = _NEWLINE.sub("\n", _SIGN_NEXT.sub(" ", _LEFT_OUT.sub(r" \\hidden ", text)))
-    text = _CONTINUED.sub(" = ", text)
+    return _GOES_ON.sub(r"\1 ", _CONTINUED.sub(" = ", text))
+
+
+def _lines(text: str) -> list[str]:
+    """The lines that have an equals sign."""
     return [line for line in text.split("\n") if "=" in line]
+
+
+def _with_doubts(own: tuple[Equation, ...], line: str, text: str) -> tuple[Equation, ...]:
+    """The equations of a line; those that the text gives a reason to doubt are not called false."""
+    rest = text[text.find(line) :]
+    places = [(part, after, _of_line(part)) for part, after in doubts.sentences(rest[: len(line)])]
+    settled = []
+    for equation in own:
+        if equation.holds is False:
+            part, after = next(((p, a) for p, a, read in places if equation in read), (line, ""))
+            after = doubts.words_after(after + rest[len(line) :])
+            claim = doubts.Claim(equation.text, sentence=part, after=after, text=text)
+            equation = equation._replace(holds=None if doubts.is_doubtful(claim) else False)
+        settled.append(equation)
+    return tuple(settled)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -145,10 +171,21 @@ def _equation(left: Side, right: Side) -> Equation | None:
     text = f"{_written(left.tokens)}={_written(right.tokens)}"
     if symbolic:
         return Equation(text, None)
-    doubtful = not left.whole or not right.whole or _is_stacked(left) or _is_stacked(right)
-    if agree is False and (doubtful or _differ_in_unit(left, right)):
+    if agree is False and (_is_doubtful(left, right) or _differ_in_unit(left, right)):
         return None
     return Equation(text, agree)
+
+
+def _is_doubtful(left: Side, right: Side) -> bool:
+    """Whether a side may not have been read whole, or may mean something else."""
+    if not left.whole or not right.whole or (left.label and right.computes):
+        return True
+    return any(map(_is_stacked, (left, right))) or _is_rate(left, right) or _is_rate(right, left)
+
+
+def _is_rate(side: Side, one: Side) -> bool:
+    """Whether two things are said to be the same: (1 hour) / (60 minutes) = 1."""
+    return len(side.words) > 1 and [token.text for token in one.tokens] == ["1"]
 
 
 def _is_stacked(side: Side) -> bool:

@@ -10,44 +10,54 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
-from mathtune.paths.arithmetic import HUNDREDTHS
+from mathtune.paths.arithmetic import BRACKETS_THAT_COMPUTE, HUNDREDTHS, POSTFIX
 from mathtune.paths.tokens import ENGLISH, ROUNDED, Token
 
 
 class Run(NamedTuple):
-    """A stretch of mathematics with an equals sign; `after_word`: words stand right before it.
+    """A stretch of mathematics with an equals sign; `before`: the word right before it, else "".
 
-    `torn`: what stands before it may belong to it: a function's name, a sign that is not known.
-    `cut`: what stands after it may: 7 (1 + x).
+    `torn`: what is before it may belong to it: a function's name, a sign that is not known.
+    `cut`: what is after it may: 7 (1 + x).
     """
 
     tokens: list[Token]
-    after_word: bool
+    before: str = ""
     torn: bool = False
     cut: bool = False
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of an equals sign: its tokens, the first word after it, and whether it is whole."""
+    """One side of an equals sign: its tokens, the first word after it, and whether it is whole.
+
+    `label`: it may be the end of a name, as in "Price of 4 apples / 4 = 5.20 / 4". `words`: those
+    inside it.
+    """
 
     tokens: list[Token]
     unit: str
     whole: bool
+    label: bool = False
+    words: tuple[str, ...] = ()
 
     @property
     def computes(self) -> bool:
-        """Whether it has an operator, or a bracket that multiplies: 2(3)."""
-        return any(t.kind == "operator" and t.text not in HUNDREDTHS for t in self.tokens) or any(
-            t.kind == "open" and before.kind in ("number", "close")
-            for before, t in pairwise(self.tokens)
+        """Whether it has an operator, or a bracket that computes: 2(3), ⌊3.5⌋."""
+        return (
+            any(t.kind == "operator" and t.text not in HUNDREDTHS for t in self.tokens)
+            or any(
+                t.kind == "open" and before.kind in ("number", "close")
+                for before, t in pairwise(self.tokens)
+            )
+            or any(t.text in BRACKETS_THAT_COMPUTE for t in self.tokens)
         )
 
 
 def runs_of(tokens: list[Token]) -> list[Run]:
     """Cut at words, at punctuation, and between two numbers; a unit after a number does not cut."""
     runs: list[Run] = []
-    run = Run([], False)
+    run = Run([])
     position = 0
     while position < len(tokens):
         token = tokens[position]
@@ -63,16 +73,15 @@ def runs_of(tokens: list[Token]) -> list[Run]:
             after = tokens[position] if position < len(tokens) else token
             one = operand_before and _goes_on(token, tokens[position : position + 3])
             runs.append(run._replace(cut=one))
-            function = len(token.text) == 1 and token.text not in ENGLISH
-            applied = token.kind == "word" and after.kind == "open" and (after.glued or function)
-            run = Run([], token.kind == "word", one or applied or _is_unknown(token))
+            torn = one or _is_unknown(token) or _goes_before(tokens, position - 1, after)
+            run = Run([], token.text if token.kind == "word" else "", torn)
             continue
         if operand_before and (
             token.kind == "number" or (token.kind in ("letter", "open") and not token.glued)
         ):
             beside = run.tokens[-1].kind != "word"
             runs.append(run._replace(cut=beside))
-            run = Run([], False, torn=beside)
+            run = Run([], torn=beside)
         run.tokens.append(token)
     runs.append(run)
     return [run for run in runs if any(token.kind == "equals" for token in run.tokens)]
@@ -83,13 +92,48 @@ def _goes_on(token: Token, after: list[Token]) -> bool:
     if token.text == ":":
         return bool(after) and after[0].glued
     shape = [t.kind for t in after]
+    if token.text in ("by", "C", "P"):  # 3 inches by 4 inches; 5 C 2
+        return shape[:1] == ["number"]
     return token.text == "and" and (
         shape[:1] == ["open"]
         or (shape == ["number", "operator", "number"] and after[1].text == "/")
     )
 
 
-_INEXACT = {ROUNDED, "remainder", "r", "approximately"}
+def _goes_before(tokens: list[Token], position: int, after: Token) -> bool:
+    """Decide whether what follows the word at `position` is only a part: log 8, 3 boxes of 4."""
+    token = tokens[position]
+    if token.kind != "word":
+        return False
+    word = token.text.lower()
+    known = position > 0 and tokens[position - 1].kind
+    if after.kind == "open":
+        function = len(word) == 1 and token.text not in ENGLISH
+        return after.glued or function or known == "number"  # f(2); 12 inches (6 * 2)
+    if word != "of":
+        return word in _BEFORE_A_PART
+    if known != "word":
+        return False
+    named = tokens[position - 1].text.lower() in _PARTS
+    return named or (position > 1 and tokens[position - 2].kind == "number")
+
+
+_BEFORE_A_PART = set(
+    re.findall(
+        r"\w+",
+        "than by times plus minus twice double triple squared cubed over modulo mod base log ln lg "
+        "sin cos tan cot sec csc lcm gcd gcf hcf max min sqrt root floor ceil exp",
+    )
+)
+_PARTS = set(
+    re.findall(
+        r"\w+",
+        "half third thirds quarter quarters fourth fourths fifth fifths sixth tenth tenths twice "
+        "average mean percent percentage root square cube power log logarithm base multiple",
+    )
+)
+"""Words before "of" that compute something from all that follows."""
+_INEXACT = {ROUNDED, "remainder", "rem", "r", "approximately", "approx", "about"}
 """Words after a number that say that it is not all there is."""
 _RELATIONS = (
     r"\implies \Rightarrow \Longrightarrow \iff \Leftrightarrow \to \rightarrow \therefore "
@@ -120,12 +164,14 @@ def _unit(tokens: list[Token], position: int) -> list[Token]:
             words += 1
             if words > _MOST_WORDS or _is_unknown(token) or token.text.lower() in _JOINING:
                 return []
+            if token.text in _SEPARATING:
+                return []
         elif token.kind in ("equals", "close"):
             return unit
         elif token.kind != "operator":
             return []
         elif token.text != "/" or tokens[number + 1 : number + 2] == []:
-            return [] if token.text == "-" and token.glued else unit
+            return [] if token.text == "^" or (token.text == "-" and token.glued) else unit
         elif tokens[number + 1].kind != "word":
             return unit
         unit.append(token)
@@ -146,7 +192,7 @@ def sides_of(run: Run) -> list[Side]:
     for token in [*run.tokens, end]:
         if token.kind == "equals":
             ends = (not sides, token is end)
-            side = _side(tokens, ends, label_before=run.after_word and not sides)
+            side = _side(tokens, ends, before="" if sides else run.before)
             doubtful = (run.torn and not sides) or (run.cut and token is end)
             sides.append(replace(side, whole=False) if doubtful else side)
             tokens = []
@@ -155,23 +201,58 @@ def sides_of(run: Run) -> list[Side]:
     return sides
 
 
-def _side(tokens: list[Token], ends: tuple[bool, bool], *, label_before: bool) -> Side:
+def _side(tokens: list[Token], ends: tuple[bool, bool], *, before: str) -> Side:
     """`ends`: whether it is the first side of its equation, and whether the last."""
+    words = tuple(t.text.lower() for t in tokens if t.kind == "word")
     unit = tokens[-1].text if tokens and tokens[-1].kind == "word" else ""
     kept, whole = _balanced([token for token in tokens if token.kind != "word"], ends)
     whole = whole and unit.lower() not in _INEXACT and not any(map(_is_unknown, tokens))
     inner = tokens[:-1] if ends[1] else tokens
-    whole = whole and not any(map(_is_product, inner))
-    while kept and kept[-1].kind == "operator" and kept[-1].text not in HUNDREDTHS:
+    whole = whole and not any(map(_is_product, inner)) and _SCALES.isdisjoint(words)
+    while kept and kept[-1].kind == "operator" and kept[-1].text not in POSTFIX:
         kept.pop()
         whole = False
     # A dash that does not touch its number is a dash, not a sign, but for one after an equals sign.
     while kept and kept[0].kind == "operator" and not _is_sign(kept, first=ends[0]):
-        whole = whole and kept[0].text == "-" and not label_before
+        whole = whole and kept[0].text == "-" and not before
         kept.pop(0)
-    side = Side(kept, unit, whole)
+    # "days 1-6", "4 apples / 4"
+    label = bool(before) and (_is_range(kept) or any(t.kind == "word" for t in tokens[1:-1]))
+    side = Side(kept, unit, whole, label, words)
+    if not before or (side.computes and not _is_named(tokens, before)):
+        return side
     # "Total for day 4 = ...": the number belongs to the words.
-    return Side(kept, unit, False) if label_before and not side.computes else side
+    return replace(side, whole=False)
+
+
+def _is_named(tokens: list[Token], before: str) -> bool:
+    """Whether the first number goes with the word before it: day 1 * 2, in 3 boxes + 2."""
+    word = before.lower()
+    return word in _NUMBERED or (
+        word in _PLACING and len(tokens) > 1 and [t.kind for t in tokens[:2]] == ["number", "word"]
+    )
+
+
+def _is_range(tokens: list[Token]) -> bool:
+    """Whether it is two whole numbers and a dash without spaces: 1-6."""
+    shape = [(t.kind, t.text == "-", t.glued) for t in tokens[1:]]
+    return shape == [("operator", True, True), ("number", False, True)]
+
+
+_NUMBERED = set(
+    re.findall(
+        r"\w+",
+        "day week month year grade level step round case trip option type group class team room "
+        "page chapter question problem game lap number no player train store box side test",
+    )
+)
+_PLACING = {"in", "with", "per", "after", "every", "each"}
+_SCALES = set(
+    re.findall(
+        r"\w+", "hundred thousand million billion trillion dozen dozens halves thirds quarters"
+    )
+)
+"""Words that multiply the number before them."""
 
 
 def _is_product(token: Token) -> bool:

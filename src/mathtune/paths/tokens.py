@@ -2,13 +2,17 @@ r"""Model text cut into mathematical tokens: LaTeX, currency, percent and commas
 
     r"\$1{,}200 \times \frac{1}{2}"      1,200 * ( ( 1 ) / ( 2 ) )
 
-Under `arithmetic.py`, which computes, and `equations.py`, which finds equations.
+Under `arithmetic.py`, which computes, and `equations.py`, which finds equations. Spellings that do
+not depend on running text are those of answers, `answers.latex.spellings`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
+
+from mathtune.answers.latex.spellings import GROUPED, REPEATING, plain_signs, repeated
 
 
 class Token(NamedTuple):
@@ -25,30 +29,51 @@ class Rewrite(NamedTuple):
 
     having: frozenset[str]
     pattern: re.Pattern[str]
-    replacement: str
+    replacement: str | Callable[[re.Match[str]], str]
 
 
 ROUNDED = "rounded"
 """The word that stands for the dots of 3.33..."""
 
+
+def _named(match: re.Match[str]) -> str:
+    r"""The words of `\text{Cost of 2 books}`; a number among them is a name and no operand."""
+    words = match[1]
+    first = _LETTER.search(words)
+    if first is None or _COMPUTING.search(words):
+        return words
+    return f" {words[: first.start()]}{_DIGITS.sub('', words[first.start() :])} "
+
+
+def _fraction_of(match: re.Match[str]) -> str:
+    r"""A repeating decimal as a fraction: 0.8\overline{3} is 75/90."""
+    found = repeated(match[1] if match[1] != "." else "0.", match[2] or match[3])
+    return f"(({found.numerator})/({found.denominator}))"
+
+
+_WHOLE = {"lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉"}
+_COMPUTING = re.compile(r"[-+*/=×÷^]")
+_LETTER, _DIGITS = re.compile("[A-Za-z]"), re.compile(r"\d+(?:[.,]\d+)*")
+
 _STRIPPED = tuple(
     Rewrite(frozenset(having), re.compile(pattern), replacement)
     for having, pattern, replacement in (
         ("-*•.)#:", r"^[ \t]*(?:[-*•]|\d{1,2}[.)]|#+|Step \d+[:.])[ \t]+", ""),
-        ("\\", r"(?<=\d)(?:,\\!|\{,\}(?:\\!)?)(?=\d{3}(?!\d))", ","),
+        ("\\{", rf"(?<=\d){GROUPED}(?=\d{{3}}(?!\d))", ","),
         ("\\", r"(?:(?<=[\w)}])\s+)?\\left(?=[(\[{\\|.])|\s*\\right(?=[)\]}\\|.])", ""),
         ("\\", r"(?<=[\w)}])\s+(?=\\sqrt(?![A-Za-z]))", ""),
         ("\\", r"\\q?quad(?![A-Za-z])(?!\s*(?:[-+*/=&<>]|\\(?:times|cdot|div|[lg]eq?)))", " ; "),
         ("\\&", r"\\(?:left|right|displaystyle|quad|qquad)(?![A-Za-z])|\\[,;:! ]|&", " "),
-        ("\\", r"(?<=\d)\.?\\(?:overline|bar|dot)\s*\{\d+\}|(?<=\d)\.?\\dot\s*\d", f" {ROUNDED} "),
+        ("\\", rf"(\d+\.\d*|\.){REPEATING.pattern}", _fraction_of),
         # LaTeX takes one digit: 3^15^2 is 3^1 5^2
         ("^", r"\^(\d)(?=\d+\s*\^)", r"^\1*"),
         ("\\", r"\\operatorname\*?\s*\{\s*([A-Za-z]*)\s*\}", r" \\\1 "),
-        ("_", r"(?<=[A-Za-z})])_(?:\{[^{}]*\}|\w)", ""),
-        ("\\", r"\\(?:text\w*|math\w+|mbox|boxed|operatorname)\s*\{([^{}]*)\}", r" \1 "),
-        ("°\\", r"\^\s*\{?\s*\\circ\s*\}?|°", " "),
-        ("²", "²", "^2"),
-        ("³", "³", "^3"),
+        ("_", r"(?<=[A-Za-z})])_(?:\{[^{}]*\}|\d+|\w)", ""),
+        ("\\", r"\\(?:text\w*|mbox|mathrm)\s*\{([^{}]*)\}", _named),
+        ("\\", r"\\(?:math\w+|boxed|operatorname)\s*\{([^{}]*)\}", r" \1 "),
+        ("\\", r"\\(?:l|r)?vert(?![A-Za-z])", "|"),
+        ("\\", r"\\([lr](?:floor|ceil))(?![A-Za-z])", lambda match: _WHOLE[match[1]]),
+        ("\\", r"\^\s*\{?\s*\\circ\s*\}?", " "),
         (":", r"\b(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?\b", r" \\clock "),
         # a number in another base is none that can be computed with here
         ("_", r"(\d+)_(?:\{(\d+)\}|(\d))", r"(\1*n^\2\3)"),
@@ -60,36 +85,43 @@ _STRIPPED = tuple(
 _REWRITTEN = tuple(
     Rewrite(frozenset(having), re.compile(pattern), replacement)
     for having, pattern, replacement in (
-        ("\\×·∗⋅", r"\\(?:times|cdot)(?![A-Za-z])|[×·∗⋅]", "*"),
-        ("\\÷", r"\\div(?![A-Za-z])|÷", "/"),
-        ("−–—", r"[−–—]", "-"),
+        ("\\", r"\\(?:times|cdot)(?![A-Za-z])", "*"),
+        ("\\", r"\\div(?![A-Za-z])", "/"),
+        ("—", "—", "-"),
         ("\\", r"\\%", "%"),
         ("\\$", r"\\\]|\$\$", " ; "),
+        ("$", r"(?<=[a-z] )\$(?=-\d)", " ; "),
         ("\\$€£¥₹", r"\\[()\[]|\\?[$€£¥₹]", " "),
         (" ", r"(?<![\d.])(\d{1,3}) (?=\d{3}(?: \d{3})*(?!\d|\.\d))", r"\1"),
         ("*", r"(?<=[\d)])\*\*(?=[\d(])", "^"),
         ("*_", r"\*\*|__", " "),
-        ("xX", r"(?<=\d)\s*[xX]\s*(?=[\d(.])|(?<=[a-z)]) x (?=[\d(.])", "*"),
+        ("xX", r"(?<=\d)\s*[xX]\s*(?=[\d(.])|(?<=[a-z)])\s+x\s+(?=[\d(.])", "*"),
         ("o", r"(?<=[\d%])\s+of\s+(?=[\d(])", "*"),
         ("/", r"(?<![\d./^])(\d+)\s+(\d+)/(\d+)(?![\d/.])", r"(\1+\2/\3)"),
         ("c", r"(?<=\d)\s*cents?\b", "¢"),
         ("p", r"(?<=\d)\s*percent\b", "%"),
     )
 )
-_ARGUMENT = r"\s*(?:\{([^{}]*)\}|(\d))"
+_ARGUMENT = r"\s*(?:\{([^{}]*)\}|(\d|(?<=\s)[a-z]))"
 _FRACTION = re.compile(rf"(?:(?<![\d.])(\d+)\s*)?\\[dtc]?frac{_ARGUMENT}{_ARGUMENT}")
-_ROOT = re.compile(
-    rf"(?:\\sqrt(?:\[(\d+)\])?{_ARGUMENT}|(?:\bsqrt|√)\s*\(([^()]*)\)|√(\d+(?:\.\d+)?))"
-)
+_ROOT = re.compile(rf"\\sqrt(?:\[(\d+)\])?{_ARGUMENT}|(?:\\|\b)sqrt()\s*\(([^()]*)\)")
+_CHOICES = re.compile(rf"\\[dt]?binom{_ARGUMENT}{_ARGUMENT}")
 _NESTED = 40
+_NUMBER = (
+    r"(?>(?:[0-9]{1,3}(?:,[0-9]{3})++(?![0-9])|[0-9]++)(?:\.[0-9]++)?"
+    r"(?:e(?:[0-9]++|[-+][0-9]{2,}+))?|\.[0-9]++)"
+)
+_GLUED_UNITS = (
+    "(?i:[ckm]?m|[km]?g|ml|ft|in|yds?|mi|oz|lbs?|hrs?|mins?|secs?|[kmgt]b|mph|kph|hp|gal|[ap]m)"
+)
 _TOKEN = re.compile(
-    r"(?P<number>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?(?![A-Za-z]{2})|\.\d+)"
-    r"|(?P<letter>(?<![A-Za-z\\'’])[A-Za-z](?![A-Za-z'’]))"
-    r"|(?P<operator>[-+*/^%¢])"
-    r"|(?P<open>[({])|(?P<close>[)}])"
+    rf"(?P<number>{_NUMBER}(?:(?![A-Za-z]{{2}})|(?={_GLUED_UNITS}(?![A-Za-z]))))"
+    r"|(?P<letter>(?<![A-Za-z\\'’])[A-Za-z](?:[0-9]++(?!\.[0-9]))?['’]*+(?![A-Za-z]))"
+    r"|(?P<operator>[-+*/^%¢]|!(?![=!]))"
+    r"|(?P<open>[({⌊⌈])|(?P<close>[)}⌋⌉])"
     r"|(?P<equals>(?<![<>!=:])=(?!=))"
     r"|(?P<word>\\?[A-Za-z][A-Za-z'’-]*)"
-    r"|(?P<stop>\S)"
+    rf"|(?P<stop>{_NUMBER}|\S)"
 )
 ENGLISH = {"a", "A", "I"}
 """Words of one letter."""
@@ -102,11 +134,12 @@ def tokenized(text: str) -> list[Token]:
         >>> [token.text for token in tokenized("3 apples + $1,200 = x")]
         ['3', 'apples', '+', '1,200', '=', 'x']
     """
-    text = _rewritten(text, _STRIPPED)
-    for _ in range(_NESTED if "\\" in text or "√" in text or "sqrt" in text else 0):
+    text = _rewritten(plain_signs(text), _STRIPPED)
+    for _ in range(_NESTED if "\\" in text or "sqrt" in text else 0):
         text, fractions = _FRACTION.subn(_divided, text)
         text, roots = _ROOT.subn(_root, text)
-        if not fractions + roots:
+        text, choices = _CHOICES.subn(_chosen, text) if "binom" in text else (text, 0)
+        if not fractions + roots + choices:
             break
     text = _rewritten(text, _REWRITTEN)
     found: list[Token] = []
@@ -118,6 +151,25 @@ def tokenized(text: str) -> list[Token]:
             kind = "word"
         found.append(Token(kind, match.group(), glued))
         end = match.end()
+    return _with_absolute_values(found) if "|" in text else found
+
+
+def _with_absolute_values(tokens: list[Token]) -> list[Token]:
+    """Read two bars as brackets, if the first opens and the second closes on one side of =."""
+    found = list(tokens)
+    opened: int | None = None
+    for at, token in enumerate(tokens):
+        operand_before = at > 0 and tokens[at - 1].kind in ("number", "letter", "close")
+        if token.kind == "equals":
+            opened = None
+        elif token.text != "|":
+            continue
+        elif opened is None:
+            opened = None if operand_before else at
+        elif operand_before:
+            found[opened] = tokens[opened]._replace(kind="open")
+            found[at] = token._replace(kind="close")
+            opened = None
     return found
 
 
@@ -132,9 +184,15 @@ def _divided(match: re.Match[str]) -> str:
 
 def _root(match: re.Match[str]) -> str:
     """A root as a power."""
-    degree, *parts = match.groups()
-    inside = next(part for part in parts if part is not None)
+    degree, braced, single, _, bracketed = match.groups()
+    inside = next(part for part in (braced, single, bracketed) if part is not None)
     return f"(({inside})^(1/{degree or 2}))"
+
+
+def _chosen(match: re.Match[str]) -> str:
+    r"""A binomial coefficient as factorials: \binom{5}{2} is 5!/(2!*3!)."""
+    over, under = (match[1] or match[2], match[3] or match[4])
+    return f"((({over})!)/((({under})!)*(({over})-({under}))!))"
 
 
 def _rewritten(text: str, rewrites: tuple[Rewrite, ...]) -> str:
@@ -149,6 +207,8 @@ def _rewritten(text: str, rewrites: tuple[Rewrite, ...]) -> str:
 
 def _is_variable(text: str, match: re.Match[str], glued: bool) -> bool:
     """A letter stands for a number where mathematics follows it, or a number is glued to it."""
+    if len(match.group()) > 1:
+        return True  # x1, p'
     after = text[match.end() : match.end() + 3].lstrip(" ")[:1]
     if (after and after in "+-*/^=") or (glued and text[match.start() - 1].isdigit()):
         return True

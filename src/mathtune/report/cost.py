@@ -121,7 +121,7 @@ def model_sizes(steps: Sequence[StepRecord]) -> dict[str, Size]:
             found[f"{step.name}/model"] = size
             found.setdefault(step.config["model"], size)
     for step in steps:
-        if step.stage in WITH_MODEL and step.config["model"] not in found:
+        if _reads_a_model(step) and step.config["model"] not in found:
             name = step.config["model"]
             size = read_size(embedded_model.path() if name == "embedded" else Path(name))
             if size is not None:
@@ -160,15 +160,20 @@ def _shapes(path: Path) -> dict[str, list[int]]:
     return {name: tensor["shape"] for name, tensor in head.items() if name != "__metadata__"}
 
 
+def _reads_a_model(step: StepRecord) -> bool:
+    """Whether a step trains or reads a model; the scorer `calculator` has none."""
+    return step.stage in WITH_MODEL and step.config["model"] is not None
+
+
 def _device(step: StepRecord) -> dict[str, float]:
-    if step.stage not in WITH_MODEL:
+    if not _reads_a_model(step):
         return {}
     spent = "cpu_s" if step.made_with["device"] == "cpu" else "wall_s"
     return {DEVICE_H: step.bill[spent] / 3600}
 
 
 def _flops(step: StepRecord, sizes: Mapping[str, Size]) -> dict[str, float]:
-    size = sizes.get(step.config["model"]) if step.stage in WITH_MODEL else None
+    size = sizes.get(step.config["model"]) if _reads_a_model(step) else None
     if size is None:
         return {}
     if "trained_tokens" in step.bill:

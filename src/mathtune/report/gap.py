@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mathtune.metrics.baselines import BASELINES
 from mathtune.metrics.intervals import Interval, bootstrap_ratio
 from mathtune.metrics.measure import CHOSEN
 from mathtune.report.results import Measured, Results
@@ -54,6 +55,8 @@ def closed(results: Results) -> list[Closed]:
 
 def strategy_label(row: Measured, metric: str) -> str:
     """The metric's name with the K that was chosen for it, and where: `RR.MajK, K = 5`."""
+    if metric in BASELINES:
+        return f"W.RR by {metric} alone"
     if row.scored and metric in row.document["chosen"]["k"]:
         chosen = row.document["chosen"]
         letter = "N" if metric.endswith("N") else "K"

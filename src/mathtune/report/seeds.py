@@ -8,7 +8,8 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from mathtune.metrics.intervals import average_seeds, intervals, paired
+from mathtune.metrics.baselines import CALCULATOR
+from mathtune.metrics.intervals import Floats, average_seeds, intervals, paired
 from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, compare, rounded
 from mathtune.report.results import Document, Measured, Results
 
@@ -68,6 +69,12 @@ def _average(name: str, parts: list[Measured]) -> Measured:
     }
     if all(part.scored for part in parts):
         document["chosen"] = _chosen(parts)
+    if all("over_calculator" in part.document for part in parts):
+        judged = [name for name in names if name in first["over_calculator"]]
+        beyond = paired(_of(judged, names, columns), _of([CALCULATOR], names, columns))
+        document["over_calculator"] = {
+            name: asdict(one) for name, one in zip(judged, beyond, strict=True)
+        }
     deciding = [part.chosen_by for part in parts if part.chosen_by is not None]
     return replace(
         parts[0],
@@ -77,6 +84,11 @@ def _average(name: str, parts: list[Measured]) -> Measured:
         chosen_by=_best(deciding) if len(deciding) == len(parts) else None,
         parts=tuple(parts),
     )
+
+
+def _of(wanted: Sequence[str], names: Sequence[str], columns: Floats) -> Floats:
+    """The columns of some of the metrics."""
+    return columns[:, [names.index(name) for name in wanted]]
 
 
 def _within(seeds: Sequence[Outcome]) -> float | None:

@@ -82,8 +82,9 @@ def origin(measured: Document, finished: Mapping[str, StepRecord]) -> Origin:
     trained = _trainings(sampled.config["model"], finished)
     last = trained[-1] if trained else None
     learned = [finished.get(_parent(path)) for path in last.config["examples"]] if last else []
-    scored = next((step for step in steps if step is not None and step.stage == "score"), None)
-    judges = _trainings(scored.config["model"], finished) if scored is not None else []
+    scores = (step for step in steps if step is not None and step.stage == "score")
+    judge = next((step.config["model"] for step in scores), None)
+    judges = _trainings(judge, finished) if judge is not None else []
     return Origin(
         objectives=tuple(step.config["objective"] for step in trained),
         few_shot=sampled.config["few_shot"] is not None,

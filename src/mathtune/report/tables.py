@@ -12,6 +12,7 @@ from rich import box
 from rich.table import Table as Grid
 from rich.text import Text
 
+from mathtune.metrics.baselines import BASELINES, CALCULATOR
 from mathtune.metrics.intervals import Interval, intervals
 from mathtune.metrics.measure import Outcome
 from mathtune.report.gap import Closed, strategy_label
@@ -127,16 +128,18 @@ def reranked(rows: list[Measured]) -> Table:
     """One line a judged set of samples (Liu et al. 2023, Tables 3 and 6); empty where one is."""
     body = []
     for row in rows:
-        names = (f"Maj1@{row.n}", "RR.All", f"RR.Maj{row.k}", "W.RR", f"W.RR.Maj{row.k}")
+        top = (f"RR.Maj{row.k}", "W.RR", f"W.RR.Maj{row.k}")
+        names = (f"Maj1@{row.n}", CALCULATOR, "RR.All", *top)
         cells = (accuracy(row.metrics, name) for name in names)
         body.append((row.name, accuracy(row.metrics, row.first), *cells))
     k = rows[0].k if rows else 0
-    header = ("samples-judge", "one solution", "Maj1", "RR.All", f"RR.Top-{k}")
+    header = ("samples-judge", "one solution", "Maj1", "calculator", "RR.All", f"RR.Top-{k}")
     return Table(
         "Re-ranking by evaluator",
         (*header, "W.RR", f"W.RR.Top-{k}"),
         body if len(body) > 1 else [],
-        f"{_begun(rows)}Each row's own samples; one solution: greedy where it was measured. Top-K "
+        f"{_begun(rows)}Each row's own samples; one solution: greedy where it was measured. "
+        "Calculator: W.RR without a judge, by false equations alone. Top-K "
         "reads all solutions of the K largest clusters.",
     )
 
@@ -146,9 +149,11 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
     n, k = row.n, row.k
     fixed = ("RR.All", f"RR.Maj{k}", "W.RR", f"W.RR.Maj{k}", f"Maj1.Top{k}")
     chosen = row.document["chosen"]
-    names = (f"Maj1@{n}", *fixed, *chosen["k"], f"Maj{k}@{n}", f"Pass@{n}")
+    free = [name for name in BASELINES if name in row.metrics]
+    names = (f"Maj1@{n}", *free, *fixed, *chosen["k"], f"Maj{k}@{n}", f"Pass@{n}")
     parts = {one.label: one for one in found}
     body = []
+    beyond = row.document.get("over_calculator", {})  # not of rows measured before it was there
     for name in names:
         label = strategy_label(row, name)
         shown = label + (" (oracle)" if name in names[-2:] else "")
@@ -157,6 +162,7 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
                 shown,
                 accuracy(row.metrics, name),
                 difference(row.document["over_maj1"], name),
+                difference(beyond, name),
                 _part(parts[label]) if label in parts else NONE,
                 _cost(row, name),
             )
@@ -164,11 +170,20 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
     optimistic = " (optimistic: K chosen on these problems)" if chosen["optimistic"] else ""
     return Table(
         f"Strategies over {n} samples of {row.name}{optimistic}",
-        ("strategy", "accuracy", f"over Maj1@{n}", "gap closed", "samples read"),
+        (
+            "strategy",
+            "accuracy",
+            f"over Maj1@{n}",
+            "over the calculator",
+            "gap closed",
+            "samples read",
+        ),
         body,
         f"{_begun([row])}K and N chosen on {chosen['on']}. Differences are paired, in points, "
-        "with 95 % intervals and the p of a sign-flip test. Samples read: the part that the "
-        "evaluator must score.",
+        "with 95 % intervals and the p of a sign-flip test. W.RR by calculator alone: a sample "
+        "that states a false equation weighs 0.1, any other 1; by shortness alone: 1 / length. "
+        "A judge that is not above the calculator has learned no judging. Samples read: the part "
+        "that the evaluator must score.",
     )
 
 
@@ -287,6 +302,7 @@ def evaluators(rows: list[Measured]) -> Table:
                 _fraction(found.get("ece")),
                 _fraction(found["shorter_alone"]["within_auc"]),
                 _fraction(found["formatting_alone"]["within_auc"]),
+                _fraction(found.get("calculator_alone", {}).get("within_auc")),
             )
         )
     return Table(
@@ -299,11 +315,12 @@ def evaluators(rows: list[Measured]) -> Table:
             "ECE",
             "shortness alone",
             "form alone",
+            "calculator alone",
         ),
         body,
         f"{_begun(rows)}AUC: the chance that a right solution scores above a wrong one; within "
-        "problems is what re-ranking lives on. The last two columns: the same of "
-        "shortness and of form alone.",
+        "problems is what re-ranking lives on. The last columns: the same of "
+        "shortness, of form and of the calculator alone.",
     )
 
 
@@ -377,7 +394,7 @@ def _cost(row: Measured, name: str) -> str:
 
 def _read(row: Measured, name: str) -> float:
     k, n = row.k, row.n
-    if name in (f"Maj1@{n}", f"Maj{k}@{n}", f"Pass@{n}"):
+    if name in (f"Maj1@{n}", f"Maj{k}@{n}", f"Pass@{n}", *BASELINES):
         return 0.0
     by_k = row.document["curves"]["over_k"]["cost.MajK"]["value"]
     if name.endswith((f".Maj{k}", ".MajK")):

@@ -57,14 +57,17 @@ class Stage(BaseModel, Generic[Handle]):
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
     revision: ClassVar[int] = 1
-    on_device: ClassVar[bool] = False
-    """Whether it holds an accelerator's memory: a run gives it a process of its own there."""
     grows: ClassVar[str | None] = None
     """A number whose increase adds to what is there, instead of being refused."""
     costly: ClassVar[bool] = False
     """Whether it is made again only where `--redo` says so, also when what it reads has grown."""
     in_processes: ClassVar[bool] = False
     """Whether torchrun and accelerate may launch it as several processes."""
+
+    @property
+    def on_device(self) -> bool:
+        """Whether it holds an accelerator's memory: a run gives it a process of its own there."""
+        return False
 
     def outputs(self, folder: Path) -> Handle:
         """The handle to what `run` writes into `folder`; known before it runs."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import log
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from pydantic import Field
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 class Bits(Stage[Path]):
     """Measure bits per byte of a held-out text. Handle: the folder; the figures are its metrics."""
 
-    on_device: ClassVar[bool] = True
-
     model: ModelName
     """The model that reads."""
     text: File
@@ -40,6 +38,11 @@ class Bits(Stage[Path]):
     """Where to read; auto: cuda, mps, cpu, the first there is."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the arithmetic; auto: bfloat16 on cuda, float32 elsewhere."""
+
+    @property
+    def on_device(self) -> bool:
+        """True: it holds a model."""
+        return True
 
     def outputs(self, folder: Path) -> Path:
         """The folder."""

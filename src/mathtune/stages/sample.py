@@ -62,7 +62,6 @@ class Block:
 class Sample(EngineSettings[Columns]):
     """Sample solutions with transformers, vLLM or a server; asking for more adds to them."""
 
-    on_device: ClassVar[bool] = True
     grows: ClassVar[str | None] = "n"
 
     model: ModelName
@@ -103,6 +102,11 @@ class Sample(EngineSettings[Columns]):
     """auto: cuda, else mps, else cpu."""
     dtype: Dtype = "auto"
     """auto: bfloat16 on cuda, float32 elsewhere."""
+
+    @property
+    def on_device(self) -> bool:
+        """True: it holds a model."""
+        return True
 
     def outputs(self, folder: Path) -> Columns:
         """The samples' file."""

@@ -1,5 +1,5 @@
-"""Score samples with an evaluator, or with a model's likelihood. Between grade and collect or
-measure.
+"""Score samples with an evaluator, a model's likelihood or the calculator. Between grade and
+collect or measure.
 
 scores.jsonl  {"problem_id":"a1","index":0,"score":0.83}
 """
@@ -11,16 +11,17 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, Literal, Self, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mathtune.engines import Dtype, opener, prompts
 from mathtune.engines.model_names import ModelName
-from mathtune.engines.protocol import Candidates, ScorerName
+from mathtune.engines.protocol import Asked, Candidates, ScorerName
 from mathtune.engines.protocol import Scores as Arrived
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
+from mathtune.paths import calculator
 from mathtune.rows import blocks, jsonl, unordered
 from mathtune.rows.records import Problem, Sample, Scored
 from mathtune.rows.samples import read_groups, read_problems
@@ -39,18 +40,17 @@ Scores = list[list[float | None]]
 class Score(EngineSettings[Columns]):
     """Give every sample a score. A problem's samples with the same text are read once."""
 
-    on_device: ClassVar[bool] = True
-
-    model: ModelName
-    """The evaluator; for `likelihood`, the solver."""
+    model: ModelName | None = None
+    """The evaluator; for `likelihood`, the solver. The calculator needs none."""
     problems: File
     """The problems of the samples."""
     samples: Columns
     """A samples file, alone or with its grades (which are not looked at)."""
-    scorer: ScorerName = "evaluator"
+    scorer: ScorerName | Literal["calculator"] = "evaluator"
     """evaluator: S = p(correct) / (p(correct) + p(incorrect)), in [0, 1] (Liu et al. 2023, 3.2).
     likelihood: p(solution | prompt) = exp(sum_t log p), the end token included, so that scores are
-    weights that are not negative; below about 1e-308 it is 0."""
+    weights that are not negative; below about 1e-308 it is 0. calculator: 0.1 where the solution
+    states a false equation, else 1; no model is read."""
     prompt: prompts.Form = "auto"
     """The form of the prompt, as in training."""
     block_size: int = Field(32, ge=1)
@@ -64,6 +64,21 @@ class Score(EngineSettings[Columns]):
     dtype: Dtype = "auto"
     """auto: bfloat16 on cuda, float32 elsewhere."""
 
+    @model_validator(mode="after")
+    def _has_its_model(self) -> Self:
+        if self.scorer == calculator.NAME and self.model is not None:
+            raise ValueError(
+                f"model: found {self.model!r}; the scorer {self.scorer} reads no model"
+            )
+        if self.scorer != calculator.NAME and self.model is None:
+            raise ValueError(f"model: missing; the scorer {self.scorer} needs one")
+        return self
+
+    @property
+    def on_device(self) -> bool:
+        """Whether a model is read."""
+        return self.scorer != calculator.NAME
+
     def outputs(self, folder: Path) -> Columns:
         """The samples' columns and the scores' file."""
         return (*self.samples, folder / "scores.jsonl")
@@ -76,7 +91,9 @@ class Score(EngineSettings[Columns]):
         """
         groups = self._groups()
         path = self.outputs(folder)[-1]
-        if self.engine == "transformers" and self.ray is None:
+        if self.scorer == calculator.NAME:
+            _calculated(path, groups)
+        elif self.engine == "transformers" and self.ray is None:
             self._in_blocks(path, groups)
         else:
             self._as_they_arrive(path, groups)
@@ -98,17 +115,17 @@ class Score(EngineSettings[Columns]):
     def _say_first(self, problem: Problem, samples: list[Sample]) -> None:
         form = self._form()
         if self.scorer == "evaluator":
-            tokenizer = opener.judge_tokenizer(self, form)
+            tokenizer = opener.judge_tokenizer(_asked(self), form)
             text = prompts.evaluator(
                 problem.problem, samples[0].text, form=form, tokenizer=tokenizer
             )
         else:
-            tokenizer = opener.solver_tokenizer(self)
+            tokenizer = opener.solver_tokenizer(_asked(self))
             text = prompts.solver(problem.problem, form=form, tokenizer=tokenizer)
         say(f"  the first prompt:\n{text}")
 
     def _form(self) -> prompts.Form:
-        return opener.form_of(self, self.prompt)
+        return opener.form_of(_asked(self), self.prompt)
 
     def _in_blocks(self, path: Path, groups: list[Group]) -> None:
         """Score the blocks that are not there yet, appending each as a whole."""
@@ -148,9 +165,27 @@ class Score(EngineSettings[Columns]):
 
     def _arriving(self, candidates: Block) -> Iterator[Arrived]:
         """Scores from the engine here, or from those on the cluster."""
-        engine = opener.open_engine(self, self._form())
-        yield from engine.score(candidates, self.scorer)
+        engine = opener.open_engine(_asked(self), self._form())
+        yield from engine.score(candidates, cast(ScorerName, self.scorer))
         bill.add(read_tokens=engine.tokens)
+
+
+def _calculated(path: Path, groups: list[Group]) -> None:
+    """Write the calculator's scores, all of them: an interrupted step begins again."""
+    rows = []
+    with Progress("score", total=len(groups), unit="problems") as progress:
+        for problem, samples in groups:
+            scores: list[float | None] = [calculator.weight(sample.text) for sample in samples]
+            rows += _rows([(problem, samples)], [scores])
+            progress.advance()
+    jsonl.write(path, rows)
+    false = sum(row.score < 1.0 for row in rows)
+    say(f"  {false:,} of {len(rows):,} samples state a false equation")
+
+
+def _asked(config: Score) -> Asked:
+    """The settings that an engine is made of; `_has_its_model` made sure that there is a model."""
+    return cast(Asked, config)
 
 
 def _candidates(groups: list[Group]) -> Block:
@@ -161,11 +196,12 @@ def _candidates(groups: list[Group]) -> Block:
 
 def _scorer(config: Score) -> Callable[[Block], tuple[Scores, int]]:
     """Load the model; what it returns scores one block and counts tokens. Called in each worker."""
-    engine = opener.open_engine(config, config.prompt)
+    engine = opener.open_engine(_asked(config), config.prompt)
+    scorer = cast(ScorerName, config.scorer)
 
     def work(block: Block) -> tuple[Scores, int]:
         before = engine.tokens
-        scores = [scores for _, scores in engine.score(block, config.scorer)]
+        scores = [scores for _, scores in engine.score(block, scorer)]
         return scores, engine.tokens - before
 
     return work

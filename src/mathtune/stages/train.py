@@ -26,7 +26,6 @@ class Train(TrainingSettings, Stage[str]):
     """Fine-tune a model. Writes `model/` (safetensors, tokenizer) and `training.jsonl` (losses)."""
 
     revision: ClassVar[int] = 2
-    on_device: ClassVar[bool] = True
     costly: ClassVar[bool] = True
     in_processes: ClassVar[bool] = True
 
@@ -48,6 +47,11 @@ class Train(TrainingSettings, Stage[str]):
     threads: PositiveInt | None = None
     """CPU threads; None: as many as torch takes. The last bits of the weights depend on it. With
     fewer than there are cores, a recipe goes on beside it with steps that do not need it."""
+
+    @property
+    def on_device(self) -> bool:
+        """True: it holds a model."""
+        return True
 
     def outputs(self, folder: Path) -> str:
         """The folder of the trained model, or of its adapters alone."""

@@ -1,7 +1,7 @@
 r"""Cut an answer's text into tokens: numbers, symbols, words, commands, marks. Before the parser.
 
-Only ASCII digits are digits: a superscript 2, a full-width 2 or a look-alike letter is never read
-as one (no Unicode normalisation), so a text that holds them is compared as text.
+Only ASCII digits are digits: a superscript 2 is a power, and a full-width 2 or a look-alike letter
+is never read as one (no Unicode normalisation), so a text that holds them is compared as text.
 """
 
 import re
@@ -10,6 +10,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Literal
 
+from mathtune.answers.latex import spellings
 from mathtune.answers.latex.units import names
 
 MAX_TEXT = 2_000
@@ -41,23 +42,8 @@ class Token:
     value: Fraction | int = 0
 
 
-_UNICODE = {
-    "−": "-", "–": "-", "﹣": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": r"\div ",
-    "∗": "*", "π": r"\pi ", "∞": r"\infty ", "√": r"\sqrt ", "≤": r"\le ", "≥": r"\ge ",
-    "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "±": r"\pm ", "∓": r"\mp ",
-    "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "ℝ": r"\mathbb{R}",
-    "°": r"^\circ ", "∘": r"\circ ", "º": r"^\circ ", "θ": r"\theta ", "α": r"\alpha ",
-    "β": r"\beta ", "γ": r"\gamma ", "λ": r"\lambda ", "φ": r"\phi ", "ω": r"\omega ",
-    "μ": r"\mu ", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2002": " ", "\u2003": " ",
-    "\u2061": "", "\u200b": "", "⟨": r"\langle ", "⟩": r"\rangle ", "′": "'", "％": "%",
-    "“": "", "”": "", "∖": r"\setminus ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ",
-    "⌉": r"\rceil ", "£": r"\text{pounds}", "€": r"\text{euros}",
-    "¢": r"\text{cents}", "∛": r"\sqrt[3]", "½": r"\frac12 ", "⅓": r"\frac13 ", "⅔": r"\frac23 ",
-    "¼": r"\frac14 ", "¾": r"\frac34 ", "⅕": r"\frac15 ", "⅖": r"\frac25 ", "⅗": r"\frac35 ",
-    "⅘": r"\frac45 ", "⅙": r"\frac16 ", "⅚": r"\frac56 ", "⅛": r"\frac18 ", "⅜": r"\frac38 ",
-    "⅝": r"\frac58 ", "⅞": r"\frac78 ",
-}  # fmt: skip
-_TRANSLATION = str.maketrans(_UNICODE)
+_WORDS = {sign: rf"\text{{{word}}}" for sign, word in spellings.MONEY.items()}
+_TRANSLATION = str.maketrans({**_WORDS, "“": "", "”": ""})
 
 # Layout that changes nothing, and old spellings of one command.
 _LAYOUT = re.compile(
@@ -89,7 +75,7 @@ _SHORT_WORDS = names(
 
 _TOKEN = re.compile(
     r"(?P<space>\s+)"
-    r"|(?P<number>[0-9]{1,3}(?:(?:,|\{,\}|,\\!|\\,|\\!|\\;|\\:)[0-9]{3})+(?![0-9])(?:\.[0-9]+)?"
+    rf"|(?P<number>[0-9]{{1,3}}(?:{spellings.GROUPED}[0-9]{{3}})+(?![0-9])(?:\.[0-9]+)?"
     r"|[0-9]{1,3}(?:[ ][0-9]{3})+(?![0-9/])(?:\.[0-9]+)?"
     r"|(?P<mantissa>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE](?P<exponent>[-+]?[0-9]{1,4})(?![0-9A-Za-z.])"
     r"|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
@@ -106,8 +92,6 @@ _RAISED_ORDINAL = re.compile(
     r"\^\s*(?:\{\s*)?(?:\\(?:text|mathrm|textrm|mbox)\s*)?\{?\s*(?:st|nd|rd|th)\s*\}{0,2}(?![A-Za-z])"
 )
 _BRACKETED_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
-_SPACED_GROUPS = re.compile(r"(?<=[0-9]) ?\{, \} ?(?=[0-9]{3}(?![0-9]))")
-_REPEATING = re.compile(r"\\(?:overline|bar)\s*(?:\{([0-9]+)\}|([0-9]))")
 _SPACING = re.compile(r"\\[,;:! ]|~")
 _TEXT_GROUP = re.compile(r"\s*\{([^{}]*)\}")
 _ENVIRONMENT = re.compile(r"\s*\{\s*([a-zA-Z]+\*?)\s*\}")
@@ -124,12 +108,11 @@ def clean(text: str) -> str:
     """
     if len(text) > MAX_TEXT:
         raise TooLargeError(f"longer than {MAX_TEXT} characters")
+    text = spellings.plain_signs(text)
     if not text.isascii():
         text = text.translate(_TRANSLATION)
     if "\\" in text or "$" in text or "~" in text:
         text = _LAYOUT.sub(_layout, text.replace("\\! ", "\\!"))
-    if "{, }" in text:
-        text = _SPACED_GROUPS.sub("{,}", text)
     if "^" in text:
         text = _RAISED_ORDINAL.sub("", text)
     text = text.strip()
@@ -213,11 +196,10 @@ def _number(text: str, word: str, at: int, spaced: bool) -> tuple[Token, int]:
     whole, _, decimals = digits.partition(".")
     value: Fraction | int
     value = Fraction(int(whole + decimals or "0"), 10 ** len(decimals)) if decimals else int(whole)
-    repeating = _REPEATING.match(text, at) if "." in digits else None
+    repeating = spellings.REPEATING.match(text, at) if "." in digits else None
     if repeating:
         period = repeating.group(1) or repeating.group(2)
-        scale = 10 ** len(decimals)
-        value = value + Fraction(int(period), scale * (10 ** len(period) - 1))
+        value = spellings.repeated(digits, period)
         return Token("number", f"{digits}({period})", spaced, value), repeating.end()
     if word.endswith(".") and at == len(text):
         digits = whole  # a final full stop

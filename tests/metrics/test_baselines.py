@@ -1,0 +1,77 @@
+"""What a judge must beat: votes weighted by false equations and by length, by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mathtune.metrics.measure import Settings, measure
+from mathtune.rows.records import Graded, Sample, Verdict
+from mathtune.rows.samples import Joined
+
+SETTINGS = Settings(k=2, resamples=100)
+
+
+def problem(name: str, rows: list[tuple[str, str, float | None]]) -> tuple[str, list[Joined]]:
+    """Samples (text, answer, score); the answer 8 is right."""
+    numbers: dict[str, int] = {}
+    found = []
+    for index, (text, answer, score) in enumerate(rows):
+        sample = Sample(problem_id=name, index=index, text=text, finish_reason="stop", tokens=3)
+        grade = Graded(
+            problem_id=name,
+            index=index,
+            answer=answer,
+            rule=None,
+            verdict=Verdict.correct if answer == "8" else Verdict.wrong,
+            cluster=numbers.setdefault(answer, len(numbers)),
+        )
+        found.append(Joined(sample, grade, score))
+    return name, found
+
+
+GROUPS = [
+    # Two wrong votes that slip, a right one that does not: 0.1 + 0.1 under 1.
+    problem("a", [("5 + 4 = 7", "7", 0.9), ("5 + 4 = 7", "7", 0.9), ("5 + 3 = 8", "8", 0.1)]),
+    # All slip: the votes decide.
+    problem("b", [("5 + 4 = 7", "7", 0.2), ("5 + 4 = 8", "8", 0.9), ("4 + 5 = 8", "8", 0.9)]),
+    # No equation: the votes decide; the shortest text is wrong, and twice as short.
+    problem("c", [("x", "7", 0.2), ("it is 8", "8", 0.2), ("It is 8", "8", 0.9)]),
+]
+
+
+def measured(groups: list[tuple[str, list[Joined]]]) -> tuple[dict[str, Any], list[Any]]:
+    return measure(groups, settings=SETTINGS)
+
+
+def test_votes_by_arithmetic_and_by_shortness_by_hand() -> None:
+    document, outcomes = measured(GROUPS)
+    values = {row.problem_id: row.values for row in outcomes}
+    assert {name: row["calculator"] for name, row in values.items()} == {"a": 1, "b": 1, "c": 1}
+    assert {name: row["shortness"] for name, row in values.items()} == {"a": 0, "b": 1, "c": 0}
+    assert document["metrics"]["calculator"]["value"] == 1.0
+    assert document["over_maj1"]["calculator"]["difference"] == pytest.approx(1 / 3, abs=1e-6)
+    picks = {row.problem_id: row.picks for row in outcomes}
+    assert (picks["a"]["calculator"], picks["b"]["calculator"]) == (2, 1)
+    assert picks["c"]["shortness"] == 0
+
+
+def test_every_judged_strategy_is_compared_with_the_calculator() -> None:
+    document, _ = measured(GROUPS)
+    over = document["over_calculator"]
+    assert {"RR.All", "RR.Maj2", "W.RR", "W.RR.Maj2", "Maj1.Top2", "W.RR.MajK"} <= set(over)
+    assert not {"Maj1@3", "mean", "cost.Maj2", "calculator", "Pass@3"} & set(over)
+    # W.RR is wrong in a alone.
+    assert over["W.RR"]["difference"] == pytest.approx(-1 / 3, abs=1e-6)
+    assert over["W.RR"]["low"] <= over["W.RR"]["difference"] <= over["W.RR"]["high"]
+    alone = document["evaluator"]["calculator_alone"]["within_auc"]["value"]
+    assert alone == pytest.approx((1.0 + 0.5 + 0.5) / 3, abs=1e-6)
+
+
+def test_without_scores_there_is_nothing_to_beat() -> None:
+    bare = [(name, [Joined(row.sample, row.grade, None) for row in rows]) for name, rows in GROUPS]
+    document, outcomes = measured(bare)
+    assert "over_calculator" not in document
+    assert not {"calculator", "shortness"} & set(document["metrics"])
+    assert "calculator" not in outcomes[0].picks
