@@ -11,6 +11,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from mathtune.run.cores import usable_cores
 from mathtune.run.version import __version__
 
 PACKAGES = (
@@ -65,7 +66,7 @@ def _software() -> dict[str, str | int | None]:
         "commit": _commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
     }
 
 

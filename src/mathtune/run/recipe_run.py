@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from mathtune.errors import InputError, SettingError
 from mathtune.rows import jsonl
 from mathtune.run import ranks
-from mathtune.run.background import Beside
+from mathtune.run.background import Background
 from mathtune.run.fingerprint import growth, inputs, settings
 from mathtune.run.progress import say
 from mathtune.run.stage import PLAN, Stage, fault
@@ -44,10 +44,10 @@ FILES = (".jsonl", ".jsonl.gz", ".gguf", ".yaml")
 
 @dataclass(frozen=True)
 class _Work:
-    """That steps are executed, which of them again, and those that are beside the others."""
+    """That steps are executed, which of them again, and where those that leave cores free go."""
 
     redo: frozenset[str]
-    beside: Beside
+    background: Background
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ class Run:
             step = self.steps[full]
             folder, redo = self.folder / full, full in self._work.redo
             if step.stage.leaves_cores():
-                self._work.beside.start(step.stage, folder, name=full, redo=redo)
+                self._work.background.start(step.stage, folder, name=full, redo=redo)
             else:
-                self._work.beside.wait_for(step.reads)
+                self._work.background.wait_for(step.reads)
                 execute(step.stage, folder, name=full, redo=redo)
             return step.stage.outputs(folder)
         if full in self.steps:
@@ -111,8 +111,8 @@ class Run:
             if (self.folder / name).exists():
                 say(f"{name}: hangs on a step that is added to, made again")
                 shutil.rmtree(self.folder / name)
-        with Beside() as beside:
-            self._work = _Work(self._hanging_on(redo), beside)
+        with Background() as background:
+            self._work = _Work(self._hanging_on(redo), background)
             recipe(self)
 
     def check(self, redo: frozenset[str]) -> None:

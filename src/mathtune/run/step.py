@@ -9,22 +9,17 @@ ssft/
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
-from threading import current_thread, main_thread
 from typing import Any
 
-from mathtune.errors import InputError, ProcessDiedError
+from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.run import bill, provenance, ranks
+from mathtune.run.children import Child, on_sigterm
 from mathtune.run.fingerprint import differences, fingerprint, growth
 from mathtune.run.progress import say
 from mathtune.run.stage import Stage
@@ -127,49 +122,16 @@ def _wants_isolation(stage: Stage) -> bool:
 
 
 def _isolated(stage: Stage, folder: Path) -> dict[str, Any]:
-    """Run the stage in a child process: device memory comes back, a crash names its step."""
-    context = get_context("spawn")
-    with ProcessPoolExecutor(1, context) as pool, _sigterm_to(pool.submit(os.getpid).result()):
-        try:
-            metrics, counts = pool.submit(_in_child, stage, folder).result()
-        except BrokenProcessPool:
-            raise ProcessDiedError(
-                f"{folder.name}: its process died (out of memory?); run the same command again to "
-                "go on."
-            ) from None
-    bill.add(**counts)
-    return metrics
+    """Run the stage in a child process: device memory comes back, a crash names its step.
 
-
-@contextmanager
-def _sigterm_to(child: int) -> Iterator[None]:
-    """Hand SIGTERM on to the child, and end as it does: a training saves itself and exits 0, what
-    has no answer to the signal dies of it, and so do we.
+    SIGTERM goes on to the child: a training saves itself and leaves with exit code 0, other stages
+    end at once; so do we.
     """
-    if current_thread() is not main_thread():
-        yield  # only the main thread may say what a signal does
-        return
-    told: list[int] = []
-
-    def tell(*_: object) -> None:
-        told.append(child)
-        with suppress(ProcessLookupError):  # it has just ended
-            os.kill(child, signal.SIGTERM)
-
-    before = signal.signal(signal.SIGTERM, tell)
-    try:
-        yield
-    except ProcessDiedError:
-        if told:
-            raise SystemExit(128 + signal.SIGTERM) from None
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    child = Child(folder.name, partial(_in_child, stage), fresh=True)
+    with child, on_sigterm(child.terminate):
+        child.send(folder)
+        return child.receive()
 
 
-def _in_child(stage: Stage, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
-    meter = bill.Meter()
-    metrics = stage.run(folder)
-    counts = meter.read()
-    del counts["wall_s"]
-    return metrics, counts
+def _in_child(stage: Stage) -> Callable[[Path], dict[str, Any]]:
+    return stage.run

@@ -26,7 +26,7 @@ from mathtune.rows import blocks, jsonl, unordered
 from mathtune.rows.records import Problem, Row
 from mathtune.rows.records import Sample as SampleRow
 from mathtune.rows.samples import read_problems
-from mathtune.run import bill, fork_server
+from mathtune.run import bill, children
 from mathtune.run.progress import Progress, say
 from mathtune.run.stage import Columns, File
 
@@ -120,7 +120,7 @@ class Sample(EngineSettings[Columns]):
         """
         here = self.engine == "transformers" and self.ray is None
         if here and self.workers != 1 and self.device in ("auto", "cpu"):
-            fork_server.start()
+            children.start_server()
         problems = list(read_problems(self.problems).values())
         texts = self._prompts(problems)
         (path,) = self.outputs(folder)

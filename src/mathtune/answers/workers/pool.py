@@ -202,8 +202,3 @@ def _close_all() -> None:
     for pool in _POOLS.values():
         if pool.owner == os.getpid():
             pool.close()
-
-
-def usable_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
