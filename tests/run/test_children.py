@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,7 +149,7 @@ def sleeping():
 
 
 @pytest.mark.parametrize("fresh", [True, False])
-def test_no_child_outlives_its_parent(fresh: bool, tmp_path: Any) -> None:
+def test_no_child_outlives_its_parent(fresh: bool, tmp_path: Path) -> None:
     (tmp_path / "tests_children_work.py").write_text(WORK)
     path = os.pathsep.join([str(tmp_path), *sys.path])
     parent = subprocess.Popen(
@@ -157,9 +158,9 @@ def test_no_child_outlives_its_parent(fresh: bool, tmp_path: Any) -> None:
         env={**os.environ, "PYTHONPATH": path},
     )
     assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    parent.kill()
-    parent.wait()
+    with parent, parent.stdout:
+        child = int(parent.stdout.readline())
+        parent.kill()
     deadline = time.monotonic() + 5
     while alive(child):
         assert time.monotonic() < deadline
@@ -167,8 +168,10 @@ def test_no_child_outlives_its_parent(fresh: bool, tmp_path: Any) -> None:
 
 
 def alive(process: int) -> bool:
+    """Whether it runs; one that has ended and waits for its parent to notice does not."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    return True
+    state = Path(f"/proc/{process}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
