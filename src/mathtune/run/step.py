@@ -21,25 +21,33 @@ from mathtune.rows import jsonl
 from mathtune.run import bill, provenance, ranks
 from mathtune.run.children import Child, on_sigterm
 from mathtune.run.fingerprint import differences, fingerprint, growth
+from mathtune.run.folder_lock import locked
 from mathtune.run.progress import say
 from mathtune.run.stage import Stage
 
 STARTED, STEP, METRICS = "started.json", "step.json", "metrics.json"
+GROWN_FROM = "grown_from"
+"""In started.json: what the setting that may grow was before."""
 
 
 def execute(stage: Stage, folder: Path, *, name: str, redo: bool = False) -> None:
     """Bring one step's folder to completion: skip, refuse, continue or execute.
 
     Raises:
-        InputError: the folder holds a finished step with other settings or inputs.
+        InputError: the folder holds a finished step with other settings or inputs, or another
+        process works in it.
     """
-    if ranks.count() > 1:
-        refuse_processes(stage)
-        if not ranks.first():
-            if redo or not (folder / STEP).exists():
-                stage.run(folder)
-            return
+    if not ranks.first():
+        if redo or not (folder / STEP).exists():
+            stage.run(folder)
+        return
     mark = fingerprint(stage)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder.parent / f".{folder.name}.lock", folder=folder):
+        _execute(stage, folder, mark, name=name, redo=redo)
+
+
+def _execute(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str, redo: bool) -> None:
     if redo and folder.exists():
         shutil.rmtree(folder)
     if (folder / STEP).exists() and not _reopened(stage, folder, mark):
@@ -61,15 +69,6 @@ def execute(stage: Stage, folder: Path, *, name: str, redo: bool = False) -> Non
     (folder / STARTED).unlink()
 
 
-def refuse_processes(stage: Stage | None) -> None:
-    if stage is None or not stage.in_processes:
-        what = "a recipe" if stage is None else stage.kind()
-        raise InputError(
-            f"launched as {ranks.count()} processes: {what} runs in one; expected `mathtune "
-            "train`, the stage that torchrun and accelerate launch can spread."
-        )
-
-
 def refuse_changes(folder: Path, mark: Mapping[str, Any], *, name: str) -> None:
     """Raise if the finished step in `folder` differs from `mark` in any key that `mark` has."""
     changed = differences(jsonl.read_json(folder / STEP), mark)
@@ -85,8 +84,7 @@ def _reopened(stage: Stage, folder: Path, mark: dict[str, Any]) -> bool:
     before = growth(jsonl.read_json(folder / STEP), mark, stage.grows)
     if before is None:
         return False
-    stage.grow(folder, before)
-    jsonl.write_json(folder / STARTED, mark)
+    jsonl.write_json(folder / STARTED, {**mark, GROWN_FROM: [before]})
     (folder / STEP).unlink()
     (folder / METRICS).unlink(missing_ok=True)
     return True
@@ -101,14 +99,19 @@ def _prepare_folder(stage: Stage, folder: Path, mark: dict[str, Any], *, name: s
                 return
             before = growth(found, mark, stage.grows)
             if before is not None:
-                stage.grow(folder, before)
-                jsonl.write_json(started, mark)
+                jsonl.write_json(started, {**mark, GROWN_FROM: [*grown_from(folder), before]})
                 return
         if any(folder.iterdir()):
             say(f"{name}: left unfinished with other settings, started afresh")
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     jsonl.write_json(started, mark)
+
+
+def grown_from(folder: Path) -> list[int]:
+    """What the setting that may grow was before, each time that more was asked for; rising."""
+    started = folder / STARTED
+    return jsonl.read_json(started).get(GROWN_FROM, []) if started.exists() else []
 
 
 def _wants_isolation(stage: Stage) -> bool:

@@ -28,7 +28,6 @@ class Train(TrainingSettings, Stage[str]):
     revision: ClassVar[int] = 2
     on_device: ClassVar[bool] = True
     costly: ClassVar[bool] = True
-    in_processes: ClassVar[bool] = True
 
     model: ModelName
     """The model to start from."""
