@@ -6,7 +6,7 @@
     python benchmarks/end_to_end.py --device cuda --problems 64 --batch 16     on a GPU, not run yet
 
 Needs TRL (`pip install -c constraints.txt -e '.[bench]'`) and models/smollm2 (`make smollm2`).
-GSM8K's training problems come from --data or MATHTUNE_SHARED_DATA; where they are not there, and
+GSM8K's training problems come from --data or MATHTUNE_DATA; where they are not there, and
 for the embedded model, the problems are the embedded ones. On the CPU everything runs in float32
 and CPU seconds count, on a GPU in bfloat16 (trained weights in float32) and the clock's seconds.
 

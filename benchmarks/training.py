@@ -106,8 +106,8 @@ def without_trl() -> str | None:
 
 
 def data_file(folder: Path | None) -> Path:
-    """GSM8K's training problems, one JSON object a line; the folder is the shared one if None."""
-    folder = folder or Path(os.environ.get("MATHTUNE_SHARED_DATA", "../shared/data"))
+    """GSM8K's training problems, one JSON object per line; None: the folder in MATHTUNE_DATA."""
+    folder = folder or Path(os.environ.get("MATHTUNE_DATA", "."))
     return folder / "problems" / "gsm8k_train.jsonl.gz"
 
 

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
+BESIDE = Path(__file__).parents[2] / "shared" / "data"
+if BESIDE.is_dir():
+    os.environ.setdefault("MATHTUNE_DATA", str(BESIDE))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real MATH, GSM8K, PRM800K records and samples, which the project does not ship."""
-    default = Path(__file__).parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("MATHTUNE_SHARED_DATA", default))
-    if not folder.is_dir():
-        pytest.skip(f"no real data at {folder}; set MATHTUNE_SHARED_DATA to run this test")
-    return folder
+    if "MATHTUNE_DATA" not in os.environ:
+        pytest.skip("no real data; set MATHTUNE_DATA to run this test")
+    return Path(os.environ["MATHTUNE_DATA"])
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
-"""The errors that the command line answers with a sentence: what a user gave cannot be used, or a
-process of ours died.
+"""The errors that the command line answers with a sentence: what a user gave cannot be used, a
+process of ours died, or someone stopped us.
 """
 
 from __future__ import annotations
@@ -27,11 +27,14 @@ class SettingError(InputError):
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"{key}: {reason}")
-        self.key = key
+        self.key, self._reason = key, reason
+
+    def __reduce__(self) -> tuple[type[SettingError], tuple[str, str]]:
+        return SettingError, (self.key, self._reason)  # to come whole out of a child process
 
 
 class ProcessDiedError(RuntimeError):
-    """A process that worked for this one ended without a word, as one does that the system kills.
+    """A worker process died without an error message, as when the system kills it.
 
     The command line prints the sentence and exits with code 1; what was finished is kept.
 
@@ -40,3 +43,15 @@ class ProcessDiedError(RuntimeError):
         Traceback (most recent call last):
         mathtune.errors.ProcessDiedError: ssft: its process died (out of memory?).
     """
+
+
+class Stopped(SystemExit):
+    """Ctrl-C or SIGTERM stopped the command; the exit code is 128 and the signal's number.
+
+    Example:
+        >>> Stopped(15).code
+        143
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)

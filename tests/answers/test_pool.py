@@ -12,6 +12,7 @@ import pytest
 
 from mathtune.answers import compare, compare_many, grade_many
 from mathtune.answers.workers.pool import Pool, Worker
+from mathtune.errors import ProcessDiedError
 from mathtune.rows.records import Verdict
 
 HANGS = r"9^{9^{9^{9}}} + x"
@@ -135,4 +136,39 @@ def test_memory_of_a_worker_is_bounded() -> None:
     if limits.exists():
         line = next(x for x in limits.read_text().splitlines() if x.startswith("Max address space"))
         assert int(line.split()[3]) <= 2 << 30
+    pool.close()
+
+
+@pytest.mark.parametrize("lack", [None, "setrlimit"])
+def test_a_refused_memory_limit_is_no_limit(lack: str | None, tmp_path: Path) -> None:
+    """As on macOS, which refuses the limit, and on Windows, which has no such module."""
+    (tmp_path / "resource.py").write_text(
+        "raise ImportError('none here')"
+        if lack is None
+        else "RLIMIT_AS = RLIM_INFINITY = 0\n"
+        "def getrlimit(what): return 0, 0\n"
+        "def setrlimit(what, limits): raise ValueError('current limit exceeds maximum limit')\n"
+    )
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from mathtune.answers import compare_many\n"
+        "print(compare_many([('x+1', '1+x')], workers=1)[0].value)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert (done.stdout, done.stderr) == ("correct\n", "")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_that_cannot_start_is_an_error_with_its_last_words(
+    workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", ["/nowhere"])
+    pool = Pool(workers, "math")
+    with pytest.raises(ProcessDiedError, match=r"a grading worker cannot start .*No module named"):
+        pool.run([(f"x+{i}", "y") for i in range(200)], limit=1.0)
+    with pytest.raises(ProcessDiedError, match="cannot start"):
+        pool.run_one(("x", "y"), limit=20.0)
     pool.close()

@@ -14,7 +14,8 @@ from mathtune.cli.status import plan_table, problem_view, status_table
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample
-from mathtune.run.recipe_run import Run, locked, run_recipe
+from mathtune.run.folder_lock import locked
+from mathtune.run.recipe_run import LOCK, Run, run_recipe
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
 
@@ -57,7 +58,7 @@ def test_plan_and_status(made: tuple[Path, Run]) -> None:
     view = shown(status_table(folder))
     assert "interrupted" in view
     assert "No process works on it" in " ".join(view.split())
-    with locked(folder):
+    with locked(folder / LOCK, folder=folder):
         view = shown(status_table(folder))
     assert "under way" in view
     assert "1 of 2 steps finished" in view

@@ -128,8 +128,24 @@ def test_root_is_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv(local.VARIABLE, str(tmp_path))
     assert local.root() == tmp_path
     monkeypatch.setenv(local.VARIABLE, str(tmp_path / "none"))
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match=r"MATHTUNE_DATA: .* is no folder"):
         local.root()
+
+
+def test_no_folder_is_read_that_nobody_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(local.VARIABLE, raising=False)
+    (tmp_path / "shared/data").mkdir(parents=True)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert local.root() is None
+
+
+def test_local_copies_are_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    plain = write(tmp_path / "a_train.jsonl", "{}")
+    local.find(tmp_path, "a_train.jsonl")
+    assert f"local copy: {plain}" in capfd.readouterr().err.replace("\n", "")
 
 
 @pytest.mark.parametrize("other", ["What is\n 1 + 1?", "WHAT IS 1 + 1?", "What is １ + 1?"])

@@ -13,7 +13,7 @@ import pytest
 
 from mathtune.errors import InputError, ProcessDiedError
 from mathtune.rows import jsonl
-from mathtune.run.background import Beside
+from mathtune.run.background import Background
 from mathtune.run.recipe_run import Run, run_recipe
 from mathtune.run.stage import File, Stage
 from mathtune.stages.train import Train
@@ -94,9 +94,9 @@ def test_what_a_step_says_comes_when_it_is_finished(
 ) -> None:
     go(tmp_path)
     lines = capfd.readouterr().err.splitlines()
-    assert lines.index("first: aside, beside the next steps") < lines.index("between: here")
-    assert lines.index("between: here") < lines.index("first: finished beside; what it said:")
-    assert lines[lines.index("first: finished beside; what it said:") + 1] == "first: aside"
+    assert lines.index("first: aside, in the background") < lines.index("between: here")
+    assert lines.index("between: here") < lines.index("first: finished in the background; it said:")
+    assert lines[lines.index("first: finished in the background; it said:") + 1] == "first: aside"
 
 
 def test_an_error_ends_the_run_and_the_same_command_goes_on(tmp_path: Path) -> None:
@@ -126,20 +126,20 @@ def test_finished_steps_need_no_process(tmp_path: Path, capfd: pytest.CaptureFix
 
 
 def test_an_error_of_the_run_itself_ends_the_process(tmp_path: Path) -> None:
-    beside = Beside()
-    beside.start(Aside(until=tmp_path / "never"), tmp_path / "a", name="a", redo=False)
-    assert beside._starting is not None
-    beside._starting.join()
-    assert beside._process.is_alive()
-    beside.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
-    assert not beside._process.is_alive()
+    background = Background()
+    background.start(Aside(until=tmp_path / "never"), tmp_path / "a", name="a", redo=False)
+    assert background._child is not None
+    background._child._starting.join()
+    assert background._child._process.is_alive()
+    background.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
+    assert not background._child._process.is_alive()
 
 
 def test_sigterm_lets_the_step_save_and_exits_with_0(tmp_path: Path) -> None:
     def until_terminated() -> None:
-        with Beside() as beside:
+        with Background() as background:
             stage = Aside(fails="terminated", until=tmp_path / "never")
-            beside.start(stage, tmp_path / "a", name="a", redo=False)
+            background.start(stage, tmp_path / "a", name="a", redo=False)
             while not (tmp_path / "a/begun").exists():
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGTERM)
@@ -156,7 +156,7 @@ def test_sigterm_lets_the_step_save_and_exits_with_0(tmp_path: Path) -> None:
 def test_a_training_is_beside_if_it_leaves_a_core_and_tells_no_tracker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     train = Train(model="embedded", objective="mle", examples=("x",), device="cpu", threads=1)
     assert train.leaves_cores()
     for changes in ({"threads": None}, {"threads": 2}, {"report_to": "tensorboard"}):

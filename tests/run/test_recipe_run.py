@@ -13,6 +13,7 @@ from mathtune.errors import InputError
 from mathtune.run.fingerprint import fingerprint
 from mathtune.run.recipe_run import Run, run_recipe
 from mathtune.run.stage import File, Free, Stage
+from mathtune.run.step import grown_from
 
 
 class Write(Stage[Path]):
@@ -215,11 +216,8 @@ class Count(Stage[Path]):
     def outputs(self, folder: Path) -> Path:
         return folder / "numbers.txt"
 
-    def grow(self, folder: Path, before: int) -> None:
-        with (folder / "grown.txt").open("a") as stream:
-            stream.write(f"{before}\n")
-
     def run(self, folder: Path) -> dict[str, Any]:
+        (folder / "grown.txt").write_text(" ".join(map(str, grown_from(folder))))
         path = folder / "numbers.txt"
         lines = path.read_text().split() if path.exists() else []
         for number in range(self.first + len(lines), self.first + self.most):
@@ -260,7 +258,7 @@ def test_asking_for_more_adds_to_a_finished_step_and_remakes_what_hangs_on_it(
     FUSE["letters"] = 0
     grow(tmp_path, 5)
     assert (tmp_path / "numbers/numbers.txt").read_text().split() == list("01234")
-    assert (tmp_path / "numbers/grown.txt").read_text() == "3\n"
+    assert (tmp_path / "numbers/grown.txt").read_text() == "3"
     assert FUSE["letters"] == 2 + len("0\n1\n2\n3\n4") * 2
     assert json.loads((tmp_path / "double/metrics.json").read_text()) == {"characters": 18}
     assert (tmp_path / "other/step.json").read_bytes() == other
@@ -279,7 +277,7 @@ def test_growth_that_is_cut_off_goes_on(tmp_path: Path) -> None:
     FUSE["at"] = -1
     grow(tmp_path, 7)
     assert (tmp_path / "numbers/numbers.txt").read_text().split() == list("0123456")
-    assert (tmp_path / "numbers/grown.txt").read_text() == "3\n6\n"
+    assert (tmp_path / "numbers/grown.txt").read_text() == "3 6"
     assert json.loads((tmp_path / "double/metrics.json").read_text()) == {"characters": 26}
 
 

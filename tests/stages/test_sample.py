@@ -173,8 +173,7 @@ def test_growth_that_is_cut_off_is_the_uninterrupted_one(
     shutil.copytree(tmp_path / "out", tmp_path / "cut")
     whole = run_on(problems, tmp_path / "out", n=5)
     stage = Sample(problems=problems, **{**SETTINGS, "workers": 1, "n": 5})
-    stage.grow(tmp_path / "cut", 2)
-    jsonl.write_json(tmp_path / "cut/started.json", fingerprint(stage))
+    jsonl.write_json(tmp_path / "cut/started.json", {**fingerprint(stage), "grown_from": [2]})
     (tmp_path / "cut/step.json").unlink()
     # Later rounds stand after the first until all is there: in blocks of two problems here.
     blocks = [PROBLEMS[start : start + 2] for start in range(0, len(PROBLEMS), 2)]

@@ -32,7 +32,7 @@ from mathtune.cli.options import (
 )
 from mathtune.engines.settings import Group
 from mathtune.errors import InputError
-from mathtune.run import settings
+from mathtune.run import ranks, settings
 from mathtune.run.fingerprint import inputs
 from mathtune.run.progress import output, say
 from mathtune.run.recipe_run import missing
@@ -87,6 +87,8 @@ def run_stage(
     redo: bool,
 ) -> None:
     """Execute one stage on plain files; its folder is skipped and resumed as a recipe's step is."""
+    if kind is not Train:
+        ranks.refuse_several(kind.kind())
     if arguments and "=" not in arguments[0]:
         arguments = [f"{positional}={arguments[0]}", *arguments[1:]]
     with settings.placed(config, arguments, beside=None):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import Joined, read_groups, read_problems
+from mathtune.run.folder_lock import is_locked
 from mathtune.run.recipe_run import LOCK, PLAN, Run
 from mathtune.run.step import STARTED, STEP
 from mathtune.stages.measure import read_outcomes
@@ -49,7 +49,7 @@ def read_plan(folder: Path) -> dict[str, Any]:
 def status_table(folder: Path) -> Table:
     """Every step of a run: finished (with its time), under way (with what is done), or waiting."""
     plan = read_plan(folder)
-    working = is_locked(folder)
+    working = is_locked(folder / LOCK)
     table = Table("step", "stage", "state", "wall s", "CPU s", title=f"{plan['recipe']}: {folder}")
     finished = [step for step in plan["steps"] if (folder / step["name"] / STEP).exists()]
     total = 0.0
@@ -70,18 +70,6 @@ def status_table(folder: Path) -> Table:
     if len(finished) < len(plan["steps"]) and not working:
         table.caption += " No process works on it; the same command continues it."
     return table
-
-
-def is_locked(folder: Path) -> bool:
-    """Whether a process works in the run folder: it holds the folder's lock as long as it lives."""
-    if not (folder / LOCK).exists():
-        return False
-    with (folder / LOCK).open() as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def so_far(folder: Path, step: Mapping[str, Any]) -> str:

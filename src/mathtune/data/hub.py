@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mathtune.data.rows import Row
 from mathtune.errors import InputError
+from mathtune.run.progress import say
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -19,6 +20,7 @@ def load(name: str, *, subset: str | None = None) -> dict[str, list[Row]]:
     """
     loaded = _load(name, subset)
     title = f"{name}:{subset}" if subset else name
+    say(f"  from the hub or a folder: {title}")
     return {
         split: [Row(f"{title} {split}, row {n}", row) for n, row in enumerate(rows, start=1)]
         for split, rows in loaded.items()

@@ -1,4 +1,4 @@
-"""Find local copies of the named data sets. A file that is only a Git-LFS pointer is told apart."""
+"""Find local copies of the named data sets, and refuse files that are only Git-LFS pointers."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mathtune.errors import InputError
+from mathtune.run.progress import say
 
-VARIABLE = "MATHTUNE_SHARED_DATA"
-_BESIDE = Path("../shared/data")
+VARIABLE = "MATHTUNE_DATA"
 _POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def root() -> Path | None:
-    """The folder of local data: $MATHTUNE_SHARED_DATA, else ../shared/data, else None.
+    """The folder of local copies that MATHTUNE_DATA names; None: it is not set.
 
     Raises:
         InputError: the variable names no folder.
     """
     named = os.environ.get(VARIABLE)
-    if named:
-        if not Path(named).is_dir():
-            raise InputError(f"{VARIABLE}: {named!r} is no folder; expected one that holds data.")
-        return Path(named)
-    return _BESIDE if _BESIDE.is_dir() else None
+    if not named:
+        return None
+    if not Path(named).is_dir():
+        raise InputError(f"{VARIABLE}: {named!r} is no folder; expected one that holds data.")
+    return Path(named)
 
 
 def find(folder: Path | None, *patterns: str) -> list[Path]:
     """Files of `folder`, or of the folders in it, whose names match one of the patterns, sorted.
+
+    Each is named to the user: a local copy may differ from what the hub has.
 
     `.gz` is understood: the pattern `a.jsonl` finds `a.jsonl.gz` too.
 
@@ -42,6 +44,8 @@ def find(folder: Path | None, *patterns: str) -> list[Path]:
         for name in (pattern, f"{pattern}.gz"):
             found.update(folder.glob(name), folder.glob(f"*/{name}"))
     refuse_pointers(found)
+    for path in sorted(found):
+        say(f"  local copy: {path}")
     return sorted(found)
 
 

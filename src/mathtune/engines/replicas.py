@@ -1,18 +1,14 @@
 """The same engine in several processes of this machine, one per GPU or group of GPUs.
 
-Each is given a batch of problems at a time; rows come back as batches are finished.
+Each takes a batch of problems at a time; rows come back as batches are finished.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from functools import cache
-from multiprocessing import get_context
-from multiprocessing.queues import Queue
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from mathtune.engines.protocol import (
     Candidates,
@@ -23,91 +19,72 @@ from mathtune.engines.protocol import (
     Scores,
     Want,
 )
-from mathtune.errors import ProcessDiedError
+from mathtune.run.children import Child, finished, several
 
 BATCHES = 8
-"""Batches that an engine is given in all: the last ones keep few waiting."""
-
-Item = TypeVar("Item")
+"""Batches per engine: with several, few problems wait for the last one."""
 
 
 class Replicas:
     """Processes, each with an engine made by `opened` and the GPUs of one entry of `devices`.
 
-    `opened` must be picklable. An entry is what CUDA_VISIBLE_DEVICES holds there, as "0" or "0,1".
+    `opened` must be picklable. An entry is a value of CUDA_VISIBLE_DEVICES, as "0" or "0,1".
     """
 
     def __init__(self, opened: Callable[[], Engine], devices: Sequence[str]) -> None:
         self.tokens = 0
-        self._many = len(devices)
-        context = get_context("spawn")
-        queue: Queue[str] = context.Queue()
-        for device in devices:
-            queue.put(device)
-        self._pool = ProcessPoolExecutor(
-            len(devices), mp_context=context, initializer=_begin, initargs=(opened, queue)
-        )
+        self._children = [
+            Child("an engine", partial(_opened, opened, device), fresh=True) for device in devices
+        ]
 
     def sample(
         self, wants: Sequence[Want], sampling: Sampling, *, seed: tuple[int, ...]
     ) -> Iterator[Drafts]:
         """Drafts of each batch as soon as it is finished."""
-        batches = [
-            self._pool.submit(_sample, part, sampling, (*seed, number))
-            for number, part in enumerate(self._parts(wants))
-        ]
-        yield from self._placed(batches, len(wants))
+        yield from self._results(
+            wants, lambda number, part: (_sample, (part, sampling, (*seed, number)))
+        )
 
     def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
         """Scores of each batch as soon as it is finished."""
-        batches = [self._pool.submit(_score, part, scorer) for part in self._parts(groups)]
-        yield from self._placed(batches, len(groups))
+        yield from self._results(groups, lambda _, part: (_score, (part, scorer)))
 
-    def _size(self, items: int) -> int:
-        return max(1, items // (self._many * BATCHES))
-
-    def _parts(self, items: Sequence[Item]) -> list[Sequence[Item]]:
-        size = self._size(len(items))
-        return [items[at : at + size] for at in range(0, len(items), size)]
-
-    def _placed(self, batches: list[Future[Any]], items: int) -> Iterator[tuple[int, Any]]:
-        """What the batches give, its places counted from the first item of all."""
-        first = {batch: number * self._size(items) for number, batch in enumerate(batches)}
-        try:
-            for batch in as_completed(batches):
-                found, tokens = batch.result()
+    def _results(
+        self, items: Sequence[Any], task: Callable[[int, Sequence[Any]], Any]
+    ) -> Iterator[tuple[int, Any]]:
+        """Yield the batches' results, numbered over all items."""
+        size = max(1, len(items) // (len(self._children) * BATCHES))
+        parts = [items[at : at + size] for at in range(0, len(items), size)]
+        tasks = [task(number, part) for number, part in enumerate(parts)]
+        with several(self._children):
+            for number, (found, tokens) in finished(self._children, tasks):
                 self.tokens += tokens
                 for place, result in found:
-                    yield first[batch] + place, result
-        except BrokenProcessPool:
-            raise ProcessDiedError(
-                "an engine's process died (out of memory?); what was finished is kept, and the "
-                "same command goes on from there."
-            ) from None
-        finally:
-            self._pool.shutdown(cancel_futures=True)
+                    yield number * size + place, result
 
 
-_here: dict[str, Callable[[], Engine]] = {}
-"""Opens the engine of this process, where it is one of several, or gives the one that is open."""
-
-
-def _begin(opened: Callable[[], Engine], devices: Queue[str]) -> None:
-    device = devices.get()
+def _opened(opened: Callable[[], Engine], device: str) -> Callable[[Any], tuple[list[Any], int]]:
+    """In a child: open the engine on its GPUs; the work is a function of it and its arguments."""
     if device:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
-    # Opened with the first batch, whose caller is told a fault; here it would break the pool.
-    _here["engine"] = cache(opened)
+    engine = opened()
+
+    def work(task: Any) -> tuple[list[Any], int]:
+        function, arguments = task
+        return function(engine, *arguments)
+
+    return work
 
 
 def _sample(
-    wants: Sequence[Want], sampling: Sampling, seed: tuple[int, ...]
+    engine: Engine, wants: Sequence[Want], sampling: Sampling, seed: tuple[int, ...]
 ) -> tuple[list[Drafts], int]:
-    return list(_here["engine"]().sample(wants, sampling, seed=seed)), 0
+    return list(engine.sample(wants, sampling, seed=seed)), 0
 
 
-def _score(groups: Sequence[Candidates], scorer: ScorerName) -> tuple[list[Scores], int]:
-    engine = _here["engine"]()
+def _score(
+    engine: Engine, groups: Sequence[Candidates], scorer: ScorerName
+) -> tuple[list[Scores], int]:
     before = engine.tokens
     found = list(engine.score(groups, scorer))
     return found, engine.tokens - before

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice, pairwise
-from multiprocessing import get_context
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -22,6 +21,7 @@ from rapidfuzz.process import cdist
 
 from mathtune.paths.equations import TOLERANCE, annotated, equations
 from mathtune.paths.published import python_value
+from mathtune.run.children import Child, finished, in_order, several
 
 Rule = Literal["default", "published"]
 Known = TypeVar("Known")
@@ -78,21 +78,23 @@ def selections(
         for known, solutions in problems:
             yield known, selection(solutions, rule=rule)
         return
-    waiting: deque[tuple[list[Known], Future[list[Selection]]]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        problems = iter(problems)
-        while batch := list(islice(problems, PROBLEMS_AT_ONCE)):
-            work = pool.submit(_select_all, [list(solutions) for _, solutions in batch], rule)
-            waiting.append(([known for known, _ in batch], work))
-            if len(waiting) > 2 * workers:
-                known_first, done = waiting.popleft()
-                yield from zip(known_first, done.result(), strict=True)
-        for known_left, done in waiting:
-            yield from zip(known_left, done.result(), strict=True)
+    held: deque[list[Known]] = deque()
+
+    def batches() -> Iterator[list[list[str]]]:
+        asked = iter(problems)
+        while batch := list(islice(asked, PROBLEMS_AT_ONCE)):
+            held.append([known for known, _ in batch])
+            yield [list(solutions) for _, solutions in batch]
+
+    children = [Child("a worker", partial(_selecting, rule), fresh=True) for _ in range(workers)]
+    with several(children):
+        for chosen in in_order(finished(children, batches(), ahead=2 * workers)):
+            yield from zip(held.popleft(), chosen, strict=True)
 
 
-def _select_all(problems: list[list[str]], rule: Rule) -> list[Selection]:
-    return [selection(solutions, rule=rule) for solutions in problems]
+def _selecting(rule: Rule) -> Callable[[list[list[str]]], list[Selection]]:
+    """In a child: select the solutions of several problems."""
+    return lambda problems: [selection(solutions, rule=rule) for solutions in problems]
 
 
 def path_of(solution: str) -> str | None:

@@ -1,14 +1,15 @@
-"""What a step costs: CPU seconds of this process and of its workers, and counts such as tokens.
+"""The bill of a step: CPU seconds of this process and its children, and counts such as tokens.
 
-A worker's time is not visible from here once a fork server stands between, so workers report it and
-`add` counts it. The figures go to `step.json`, never to `metrics.json`.
+The system does not count the CPU seconds of children of the fork server for this process. They
+report them, and `add` counts them. The figures go to `step.json`, never to `metrics.json`.
 """
 
 from __future__ import annotations
 
-import resource
+import os
 import time
 from collections import Counter
+from collections.abc import Mapping
 
 _counts: Counter[str] = Counter()
 
@@ -25,22 +26,37 @@ def add(**counts: float) -> None:
     _counts.update(counts)
 
 
+def total(*, own: bool) -> dict[str, float]:
+    """Return all that was counted so far; with `own`, `cpu_s` includes this process's seconds."""
+    return {**_counts, "cpu_s": _counts["cpu_s"] + (_cpu_seconds() if own else 0.0)}
+
+
+def difference(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
+    """Return what two totals differ in.
+
+    Example:
+        >>> difference({"cpu_s": 2.5, "sampled_tokens": 300}, {"cpu_s": 1.0})
+        {'cpu_s': 1.5, 'sampled_tokens': 300}
+    """
+    found = {name: value - before.get(name, 0) for name, value in after.items()}
+    return {name: value for name, value in found.items() if value}
+
+
 class Meter:
     """Measures from its creation on."""
 
     def __init__(self) -> None:
-        self._wall, self._cpu = time.monotonic(), _cpu_seconds()
-        self._counts = Counter(_counts)
+        self._wall, self._before = time.monotonic(), total(own=True)
 
     def read(self) -> dict[str, float]:
         """Wall and CPU seconds and the counts since the meter was made."""
-        counts = {k: v - self._counts[k] for k, v in _counts.items() if v != self._counts[k]}
-        cpu = _cpu_seconds() - self._cpu + counts.pop("cpu_s", 0.0)
+        counts = difference(total(own=True), self._before)
+        cpu = counts.pop("cpu_s", 0.0)
         wall = time.monotonic() - self._wall
         return {"wall_s": round(wall, 2), "cpu_s": round(cpu, 2), **counts}
 
 
 def _cpu_seconds() -> float:
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    """CPU seconds, user and system, of this process and of its children that have ended."""
+    ended = os.times()
+    return time.process_time() + ended.children_user + ended.children_system

@@ -11,6 +11,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from mathtune.run.cores import usable_cores
 from mathtune.run.version import __version__
 
 PACKAGES = (
@@ -19,7 +20,10 @@ PACKAGES = (
 )
 
 
-TOLD = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM")
+TOLD = (
+    *("MATHTUNE_DATA", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HF_HUB_OFFLINE"),
+    "TOKENIZERS_PARALLELISM",
+)
 """The environment's variables that change what we do; no other is read or shown."""
 
 
@@ -35,9 +39,9 @@ def environment() -> dict[str, str | int | None]:
 
 
 def bug_report() -> dict[str, str | int | None]:
-    """What to paste into a bug report: no path, no user, no host, no secret.
+    """What to paste into a bug report: no user, no host, no secret, the home folder as ~.
 
-    Imports torch where it is installed, to ask for its devices and threads.
+    Imports torch if it is installed, to ask for its devices and threads.
     """
     found = {**_software(), "memory": _memory()}
     if _version("torch"):
@@ -55,7 +59,11 @@ def bug_report() -> dict[str, str | int | None]:
             )
             found["cuda"] = torch.version.cuda
     found["device"] = _device()
-    return {**found, **_versions(), **{name: os.environ.get(name, "not set") for name in TOLD}}
+    return {**found, **_versions(), **{name: _variable(name) for name in TOLD}}
+
+
+def _variable(name: str) -> str:
+    return os.environ.get(name, "not set").replace(str(Path.home()), "~")
 
 
 @cache
@@ -65,7 +73,7 @@ def _software() -> dict[str, str | int | None]:
         "commit": _commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
     }
 
 

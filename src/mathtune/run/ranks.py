@@ -1,4 +1,4 @@
-"""Which of several processes this is, when torchrun or accelerate launched the program. No torch.
+"""The processes that torchrun or accelerate launched together, and this one's number. No torch.
 
 Every process of a launch runs the same command. The first one writes files and speaks; the others
 only train.
@@ -7,6 +7,8 @@ only train.
 from __future__ import annotations
 
 import os
+
+from mathtune.errors import InputError
 
 
 def rank() -> int:
@@ -32,3 +34,12 @@ def count() -> int:
 def first() -> bool:
     """Whether this process writes and speaks for all of them."""
     return rank() == 0
+
+
+def refuse_several(what: str) -> None:
+    """Raise InputError if several processes were launched for `what`, which runs in one."""
+    if count() > 1:
+        raise InputError(
+            f"launched as {count()} processes: {what} runs in one; expected `mathtune train`, the "
+            "stage that torchrun and accelerate launch can spread."
+        )

@@ -11,10 +11,8 @@ work. Handles are paths inside the run folder, so a recipe cannot branch on a re
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +23,12 @@ from pydantic import ValidationError
 from mathtune.errors import InputError, SettingError
 from mathtune.rows import jsonl
 from mathtune.run import ranks
-from mathtune.run.background import Beside
+from mathtune.run.background import Background
 from mathtune.run.fingerprint import growth, inputs, settings
+from mathtune.run.folder_lock import locked
 from mathtune.run.progress import say
 from mathtune.run.stage import PLAN, Stage, fault
-from mathtune.run.step import STEP, execute, refuse_changes, refuse_processes
+from mathtune.run.step import STEP, execute, refuse_changes
 from mathtune.run.version import __version__
 
 Handle = TypeVar("Handle")
@@ -44,10 +43,10 @@ FILES = (".jsonl", ".jsonl.gz", ".gguf", ".yaml")
 
 @dataclass(frozen=True)
 class _Work:
-    """That steps are executed, which of them again, and those that are beside the others."""
+    """That steps are executed, which of them again, and where those that leave cores free go."""
 
     redo: frozenset[str]
-    beside: Beside
+    background: Background
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,9 @@ class Run:
             step = self.steps[full]
             folder, redo = self.folder / full, full in self._work.redo
             if step.stage.leaves_cores():
-                self._work.beside.start(step.stage, folder, name=full, redo=redo)
+                self._work.background.start(step.stage, folder, name=full, redo=redo)
             else:
-                self._work.beside.wait_for(step.reads)
+                self._work.background.wait_for(step.reads)
                 execute(step.stage, folder, name=full, redo=redo)
             return step.stage.outputs(folder)
         if full in self.steps:
@@ -111,8 +110,8 @@ class Run:
             if (self.folder / name).exists():
                 say(f"{name}: hangs on a step that is added to, made again")
                 shutil.rmtree(self.folder / name)
-        with Beside() as beside:
-            self._work = _Work(self._hanging_on(redo), beside)
+        with Background() as background:
+            self._work = _Work(self._hanging_on(redo), background)
             recipe(self)
 
     def check(self, redo: frozenset[str]) -> None:
@@ -225,8 +224,7 @@ def planned(
     Raises:
         InputError: as `run_recipe`.
     """
-    if ranks.count() > 1:
-        refuse_processes(None)
+    ranks.refuse_several("a recipe")
     run = Run(folder, overrides=overrides)
     try:
         recipe(run)
@@ -247,7 +245,7 @@ def work(
 ) -> None:
     """Write `plan.json`, and `forecast.json` where a forecast is given, and do what was planned."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    with locked(run.folder):
+    with locked(run.folder / LOCK, folder=run.folder):
         jsonl.write_json(run.folder / PLAN, plan(run, name))
         if forecast is not None:
             jsonl.write_json(run.folder / FORECAST, dict(forecast))
@@ -285,14 +283,3 @@ def refuse_other_recipe(folder: Path, name: str) -> None:
         not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())
     ):
         raise InputError(f"{folder}: exists and holds no run; choose another --out.")
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for one process; the lock goes with the process, however it ends."""
-    with (folder / LOCK).open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{folder}: another mathtune process is working in it.") from None
-        yield

@@ -58,11 +58,9 @@ class Stage(BaseModel, Generic[Handle]):
     )
     revision: ClassVar[int] = 1
     grows: ClassVar[str | None] = None
-    """A number whose increase adds to what is there, instead of being refused."""
+    """A setting that may be raised later: the step continues instead of being refused."""
     costly: ClassVar[bool] = False
-    """Whether it is made again only where `--redo` says so, also when what it reads has grown."""
-    in_processes: ClassVar[bool] = False
-    """Whether torchrun and accelerate may launch it as several processes."""
+    """Whether only `--redo` makes it again, also when what it reads has grown."""
 
     @property
     def on_device(self) -> bool:
@@ -90,9 +88,6 @@ class Stage(BaseModel, Generic[Handle]):
     def leaves_cores(self) -> bool:
         """Whether it leaves processor cores free, so that a run may go on with other steps."""
         return False
-
-    def grow(self, folder: Path, before: int) -> None:
-        """Note that `folder` holds work, finished or not, done when `grows` was `before`."""
 
     @classmethod
     def kind(cls) -> str:

@@ -9,42 +9,45 @@ ssft/
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
-from threading import current_thread, main_thread
 from typing import Any
 
-from mathtune.errors import InputError, ProcessDiedError
+from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.run import bill, provenance, ranks
+from mathtune.run.children import Child, on_sigterm
 from mathtune.run.fingerprint import differences, fingerprint, growth
+from mathtune.run.folder_lock import locked
 from mathtune.run.progress import say
 from mathtune.run.stage import Stage
 
 STARTED, STEP, METRICS = "started.json", "step.json", "metrics.json"
+GROWN_FROM = "grown_from"
+"""In started.json: what the setting that may grow was before."""
 
 
 def execute(stage: Stage, folder: Path, *, name: str, redo: bool = False) -> None:
     """Bring one step's folder to completion: skip, refuse, continue or execute.
 
     Raises:
-        InputError: the folder holds a finished step with other settings or inputs.
+        InputError: the folder holds a finished step with other settings or inputs, or another
+        process works in it.
     """
-    if ranks.count() > 1:
-        refuse_processes(stage)
-        if not ranks.first():
-            if redo or not (folder / STEP).exists():
-                stage.run(folder)
-            return
+    if not ranks.first():
+        if redo or not (folder / STEP).exists():
+            stage.run(folder)
+        return
     mark = fingerprint(stage)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder.parent / f".{folder.name}.lock", folder=folder):
+        _execute(stage, folder, mark, name=name, redo=redo)
+
+
+def _execute(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str, redo: bool) -> None:
     if redo and folder.exists():
         shutil.rmtree(folder)
     if (folder / STEP).exists() and not _reopened(stage, folder, mark):
@@ -66,15 +69,6 @@ def execute(stage: Stage, folder: Path, *, name: str, redo: bool = False) -> Non
     (folder / STARTED).unlink()
 
 
-def refuse_processes(stage: Stage | None) -> None:
-    if stage is None or not stage.in_processes:
-        what = "a recipe" if stage is None else stage.kind()
-        raise InputError(
-            f"launched as {ranks.count()} processes: {what} runs in one; expected `mathtune "
-            "train`, the stage that torchrun and accelerate launch can spread."
-        )
-
-
 def refuse_changes(folder: Path, mark: Mapping[str, Any], *, name: str) -> None:
     """Raise if the finished step in `folder` differs from `mark` in any key that `mark` has."""
     changed = differences(jsonl.read_json(folder / STEP), mark)
@@ -90,8 +84,7 @@ def _reopened(stage: Stage, folder: Path, mark: dict[str, Any]) -> bool:
     before = growth(jsonl.read_json(folder / STEP), mark, stage.grows)
     if before is None:
         return False
-    stage.grow(folder, before)
-    jsonl.write_json(folder / STARTED, mark)
+    jsonl.write_json(folder / STARTED, {**mark, GROWN_FROM: [before]})
     (folder / STEP).unlink()
     (folder / METRICS).unlink(missing_ok=True)
     return True
@@ -106,14 +99,19 @@ def _prepare_folder(stage: Stage, folder: Path, mark: dict[str, Any], *, name: s
                 return
             before = growth(found, mark, stage.grows)
             if before is not None:
-                stage.grow(folder, before)
-                jsonl.write_json(started, mark)
+                jsonl.write_json(started, {**mark, GROWN_FROM: [*grown_from(folder), before]})
                 return
         if any(folder.iterdir()):
             say(f"{name}: left unfinished with other settings, started afresh")
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     jsonl.write_json(started, mark)
+
+
+def grown_from(folder: Path) -> list[int]:
+    """What the setting that may grow was before, each time that more was asked for; rising."""
+    started = folder / STARTED
+    return jsonl.read_json(started).get(GROWN_FROM, []) if started.exists() else []
 
 
 def _wants_isolation(stage: Stage) -> bool:
@@ -127,49 +125,16 @@ def _wants_isolation(stage: Stage) -> bool:
 
 
 def _isolated(stage: Stage, folder: Path) -> dict[str, Any]:
-    """Run the stage in a child process: device memory comes back, a crash names its step."""
-    context = get_context("spawn")
-    with ProcessPoolExecutor(1, context) as pool, _sigterm_to(pool.submit(os.getpid).result()):
-        try:
-            metrics, counts = pool.submit(_in_child, stage, folder).result()
-        except BrokenProcessPool:
-            raise ProcessDiedError(
-                f"{folder.name}: its process died (out of memory?); run the same command again to "
-                "go on."
-            ) from None
-    bill.add(**counts)
-    return metrics
+    """Run the stage in a child process: device memory comes back, a crash names its step.
 
-
-@contextmanager
-def _sigterm_to(child: int) -> Iterator[None]:
-    """Hand SIGTERM on to the child, and end as it does: a training saves itself and exits 0, what
-    has no answer to the signal dies of it, and so do we.
+    SIGTERM goes on to the child: a training saves itself and leaves with exit code 0, other stages
+    end at once; so do we.
     """
-    if current_thread() is not main_thread():
-        yield  # only the main thread may say what a signal does
-        return
-    told: list[int] = []
-
-    def tell(*_: object) -> None:
-        told.append(child)
-        with suppress(ProcessLookupError):  # it has just ended
-            os.kill(child, signal.SIGTERM)
-
-    before = signal.signal(signal.SIGTERM, tell)
-    try:
-        yield
-    except ProcessDiedError:
-        if told:
-            raise SystemExit(128 + signal.SIGTERM) from None
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    child = Child(folder.name, partial(_in_child, stage), fresh=True)
+    with child, on_sigterm(child.terminate):
+        child.send(folder)
+        return child.receive()
 
 
-def _in_child(stage: Stage, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
-    meter = bill.Meter()
-    metrics = stage.run(folder)
-    counts = meter.read()
-    del counts["wall_s"]
-    return metrics, counts
+def _in_child(stage: Stage) -> Callable[[Path], dict[str, Any]]:
+    return stage.run

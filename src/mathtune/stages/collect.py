@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ from mathtune.paths.union import Candidate, named, united
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Labelled, Pair, Problem, Row, Verdict
 from mathtune.rows.samples import read_problems
+from mathtune.run.cores import usable_cores
 from mathtune.run.stage import Columns, File, Stage
 
 WORTH_WORKERS = 20_000_000
@@ -300,7 +300,7 @@ class Paths:
         """The selection of every problem, in order; several problems at once where it pays."""
         rule = self.config.rule
         size = sum(columns[0].stat().st_size for columns in self.config.samples)
-        workers = (os.cpu_count() or 1) if size > WORTH_WORKERS else 1
+        workers = usable_cores() if size > WORTH_WORKERS else 1
 
         def asked() -> Iterator[tuple[tuple[str, list[Candidate], list[Candidate]], list[str]]]:
             for problem_id, candidates in groups:

@@ -64,8 +64,8 @@ class Prepare(Stage[Data]):
     """math: original or prm800k (None). A hub id or folder: the one split that train, validation
     and test are drawn from; None: its own splits."""
     folder: Annotated[Path | None, Input()] = None
-    """Where local copies of gsm8k, math and prm800k are looked for. None: $MATHTUNE_SHARED_DATA,
-    then ../shared/data; what is not found there comes from the hub."""
+    """The folder with local copies of gsm8k, math and prm800k. None: the one that the environment
+    variable MATHTUNE_DATA names. Data that it lacks comes from the hub."""
     fields: Annotated[dict[str, str], BeforeValidator(_as_mapping)] = Field(default_factory=dict)
     """Our field names -> those of the rows (problem, answer, solution, id, level, subject); on the
     command line `problem=question,answer=target`."""

@@ -26,9 +26,10 @@ from mathtune.rows import blocks, jsonl, unordered
 from mathtune.rows.records import Problem, Row
 from mathtune.rows.records import Sample as SampleRow
 from mathtune.rows.samples import read_problems
-from mathtune.run import bill, fork_server
+from mathtune.run import bill, children
 from mathtune.run.progress import Progress, say
 from mathtune.run.stage import Columns, File
+from mathtune.run.step import grown_from
 
 NEXT_PROBLEM = "\nProblem:"
 """Where a few-shot sample goes on to a problem of its own, and is cut."""
@@ -36,7 +37,7 @@ BLOCK_ROWS = {"cpu": 1024, "mps": 1024, "cuda": 16384}
 """Samples of a block, where `block_size` is not given: twice what an accelerator has in flight."""
 
 ROUNDS = "rounds.json"
-"""The n of earlier rounds, where more samples were asked for before the step was finished."""
+"""Written by earlier versions in place of `grown_from`, and still read."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class Sample(EngineSettings[Columns]):
         """
         here = self.engine == "transformers" and self.ray is None
         if here and self.workers != 1 and self.device in ("auto", "cpu"):
-            fork_server.start()
+            children.start_server()
         problems = list(read_problems(self.problems).values())
         texts = self._prompts(problems)
         (path,) = self.outputs(folder)
@@ -135,10 +136,6 @@ class Sample(EngineSettings[Columns]):
         unordered.put_in_order(path, [problem.id for problem in problems])
         (folder / ROUNDS).unlink(missing_ok=True)
         return _summary(path, len(problems), self._sampling().n)
-
-    def grow(self, folder: Path, before: int) -> None:
-        """Remember that the rows there are, or begin with, `before` samples a problem."""
-        jsonl.write_json(folder / ROUNDS, sorted({*_rounds(folder), before}))
 
     def _prompts(self, problems: list[Problem]) -> list[str]:
         """What the model reads for each problem."""
@@ -290,8 +287,10 @@ def _sampler(config: Sample, sampling: Sampling) -> Callable[[Block], list[list[
 
 
 def _rounds(folder: Path) -> list[int]:
+    """The n of earlier rounds, if more samples were asked for before or after the step finished."""
     path = folder / ROUNDS
-    return msgspec.json.decode(path.read_bytes(), type=list[int]) if path.exists() else []
+    found = msgspec.json.decode(path.read_bytes(), type=list[int]) if path.exists() else []
+    return sorted({*found, *grown_from(folder)})
 
 
 def _rows(problems: list[Problem], drafts: list[list[Draft]], *, first: int) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from mathtune.engines.model_names import ModelName
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.run import ranks, trackers
+from mathtune.run.cores import usable_cores
 from mathtune.run.progress import say
 from mathtune.run.stage import Columns, Stage
 from mathtune.training.settings import TrainingSettings
@@ -27,7 +27,6 @@ class Train(TrainingSettings, Stage[str]):
 
     revision: ClassVar[int] = 2
     costly: ClassVar[bool] = True
-    in_processes: ClassVar[bool] = True
 
     model: ModelName
     """The model to start from."""
@@ -60,7 +59,7 @@ class Train(TrainingSettings, Stage[str]):
 
     def leaves_cores(self) -> bool:
         """On a CPU with fewer `threads` than cores; trackers want the run's own process."""
-        free = self.threads is not None and self.threads < len(os.sched_getaffinity(0))
+        free = self.threads is not None and self.threads < usable_cores()
         if not free or self.report_to or ranks.count() > 1:
             return False
         from mathtune.engines.transformers import models

@@ -24,12 +24,13 @@ from transformers import TrainingArguments
 from mathtune.engines.transformers import memory
 from mathtune.errors import InputError
 from mathtune.run import ranks, trackers
+from mathtune.run.children import on_sigterm
 from mathtune.run.progress import Progress, say
 from mathtune.training import checkpoint, curve, llama_layers, segment_attention
 from mathtune.training.examples import Item
 from mathtune.training.settings import Lora, Plan, TrainingSettings
 from mathtune.training.trainer import BatchForm, Trainer
-from mathtune.training.watch import BEST, Watch, on_sigterm
+from mathtune.training.watch import BEST, Watch
 
 CHECKPOINTS = "checkpoints"
 

@@ -6,10 +6,7 @@ save and when to end. Between trainer and fit.
 from __future__ import annotations
 
 import shutil
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,16 +143,3 @@ def _any(said: bool, args: TrainingArguments) -> bool:
     if args.world_size == 1:
         return said
     return bool(reduce(torch.tensor(float(said), device=args.device)))
-
-
-@contextmanager
-def on_sigterm(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` where SIGTERM (a cluster takes the machine back) would have ended the process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may say what a signal does
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: stop())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -8,6 +8,7 @@ from mathtune.answers.extract import ExtractRule, extract
 from mathtune.answers.graders import math_verify, mathematical, prm800k
 from mathtune.answers.workers import pool
 from mathtune.rows.records import Verdict
+from mathtune.run.cores import usable_cores
 
 Grader = Literal["math", "prm800k", "math-verify"]
 
@@ -118,7 +119,7 @@ def compare_many(
         if verdict is None:
             assert pair[0] is not None
             hard.setdefault((pair[0], pair[1]), []).append(index)
-    crew = pool.shared(workers or pool.usable_cores(), grader)
+    crew = pool.shared(workers or usable_cores(), grader)
     for indices, verdict in zip(hard.values(), crew.run(list(hard), limit=limit), strict=True):
         for index in indices:
             verdicts[index] = verdict

@@ -11,11 +11,14 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import IO
 
+from mathtune.errors import ProcessDiedError
 from mathtune.rows.records import Verdict
 
 Pair = tuple[str, str]
@@ -27,7 +30,7 @@ LIMIT = 1.0
 """Seconds that one comparison may take."""
 CALL = 1.4
 """Seconds that a single call may take, the start of a worker included."""
-START = 30.0
+START = 60.0
 """Seconds that a worker may take to start in bulk work, where one slow start harms nobody."""
 _BATCH = 64
 
@@ -39,14 +42,19 @@ class Worker:
         self._grader = grader
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._said: IO[bytes] | None = None  # the child's standard error
         self._ready = False
 
     def run(self, pairs: Sequence[Pair], *, limit: float, start: float) -> list[Verdict]:
-        """Verdicts of a batch, in order. Waits at most `start` seconds for the child to start."""
+        """Verdicts of a batch, in order. Waits at most `start` seconds for the child to start.
+
+        Raises:
+            ProcessDiedError: the child did not start.
+        """
         verdicts: list[Verdict] = []
         while len(verdicts) < len(pairs):
             if not self.await_ready(start):
-                return verdicts + [Verdict.undecided] * (len(pairs) - len(verdicts))
+                raise ProcessDiedError(f"a grading worker did not start within {start:g} s.")
             self._send(pairs[len(verdicts) :])
             while len(verdicts) < len(pairs):
                 line = self._receive(limit)
@@ -63,32 +71,46 @@ class Worker:
         if process is not None:
             process.kill()
             process.wait()
-            for stream in (process.stdin, process.stdout):
+            for stream in (process.stdin, process.stdout, self._said):
                 with suppress(BrokenPipeError):  # of what was still to be sent
                     if stream is not None:
                         stream.close()
 
     def await_ready(self, seconds: float) -> bool:
-        """Start the child if there is none; whether it is there within so many seconds."""
+        """Start the child if there is none; return whether it is ready within so many seconds.
+
+        Raises:
+            ProcessDiedError: the child died while it started; the sentence has its last words.
+        """
         if self._process is None:
             self._launch()
         if not self._ready:
             line = self._receive(seconds)
-            if line == b"":  # the child died while starting
+            if line == b"":
+                words = self._last_words()
                 self.kill()
+                raise ProcessDiedError(f"a grading worker cannot start ({words}).")
             self._ready = line == READY
         return self._ready
+
+    def _last_words(self) -> str:
+        """The last line that the child wrote to standard error."""
+        assert self._said is not None
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
     def _launch(self) -> None:
         program = (
             f"import sys; sys.path[:] = {sys.path!r}; "
             f"from mathtune.answers.workers.worker import main; main({self._grader!r})"
         )
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by kill)
         self._process = subprocess.Popen(
             [sys.executable, "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._said,
         )
         self._lines = queue.SimpleQueue()
         reader = threading.Thread(
@@ -134,19 +156,29 @@ class Pool:
         self._lock = threading.Lock()
 
     def run(self, pairs: Sequence[Pair], *, limit: float) -> list[Verdict]:
-        """Verdicts of `pairs`, in order."""
+        """Verdicts of `pairs`, in order.
+
+        Raises:
+            ProcessDiedError: a worker cannot start.
+        """
         batches = [range(i, min(i + _BATCH, len(pairs))) for i in range(0, len(pairs), _BATCH)]
         verdicts: list[Verdict] = [Verdict.undecided] * len(pairs)
         waiting = iter(batches)
         taking = threading.Lock()
 
+        faults: list[ProcessDiedError] = []
+
         def work(worker: Worker) -> None:
-            while True:
+            while not faults:
                 with taking:
                     batch = next(waiting, None)
                 if batch is None:
                     return
-                found = worker.run([pairs[i] for i in batch], limit=limit, start=START)
+                try:
+                    found = worker.run([pairs[i] for i in batch], limit=limit, start=START)
+                except ProcessDiedError as fault:
+                    faults.append(fault)
+                    return
                 for i, verdict in zip(batch, found, strict=True):
                     verdicts[i] = verdict
 
@@ -159,6 +191,8 @@ class Pool:
                 work(active[0])
             for thread in threads:
                 thread.join()
+        if faults:
+            raise faults[0]
         return verdicts
 
     def run_one(self, pair: Pair, *, limit: float) -> Verdict:
@@ -202,8 +236,3 @@ def _close_all() -> None:
     for pool in _POOLS.values():
         if pool.owner == os.getpid():
             pool.close()
-
-
-def usable_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""What the fork server imports once for all workers."""
+"""The imports that the fork server makes once for all its children."""
 
 import time
 
@@ -6,6 +6,6 @@ import transformers.models.llama.modeling_llama  # noqa: F401
 
 import mathtune.engines.transformers.decode
 import mathtune.engines.transformers.scoring  # noqa: F401
-from mathtune.run import fork_server
+from mathtune.run import children
 
-fork_server.cpu_s = time.process_time()
+children.server_cpu_s = time.process_time()

@@ -1,0 +1,259 @@
+"""Child processes: their start, their tasks, their death and their end. Used by everything in
+mathtune that works in more than one process, except the graders' workers (answers/workers).
+
+A child builds its work once, from a picklable `make`, and then answers one task after another. It
+leaves Ctrl-C to its parent and ends at once when its parent is gone, even in the middle of a task.
+Children come from a server that has imported torch and transformers once (Linux), or, `fresh` ones
+and those on other systems, from a new interpreter: what a GPU's driver needs.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import connection, forkserver, get_context, parent_process
+from threading import Thread, current_thread, main_thread
+from types import TracebackType
+from typing import Any, TypeVar
+
+from mathtune.errors import InputError, ProcessDiedError, Stopped
+from mathtune.run import bill
+from mathtune.run.progress import console
+
+T = TypeVar("T")
+Make = Callable[[], Callable[[Any], Any]]
+"""Builds what works: called once in each child, with its first task."""
+
+PRELOAD = ["__main__", "mathtune.engines.transformers.preload"]
+"""What the server imports."""
+WITH_SERVER = sys.platform == "linux"
+"""Elsewhere a process that has loaded torch cannot be forked safely, or not at all."""
+server_cpu_s = 0.0
+"""CPU seconds that the server spent on its imports; set in the server by what it preloads."""
+_server_billed = False
+
+
+def start_server() -> None:
+    """Start the server, if there is none yet, and return at once: it imports by itself."""
+    if WITH_SERVER:
+        get_context("forkserver").set_forkserver_preload(PRELOAD)
+        forkserver.ensure_running()
+
+
+class Child:
+    """A child process, as a context: it is killed with the block.
+
+    `name` is the subject of the sentence about its death. `fresh`: from a new interpreter; it may
+    have children of its own. `quiet`: what it says is kept in `said` instead of printed.
+
+    Example:
+        >>> with Child("a worker", partial(loaded, model)) as child:     # doctest: +SKIP
+        ...     child.send(task)
+        ...     result = child.receive()
+    """
+
+    def __init__(self, name: str, make: Make, *, fresh: bool = False, quiet: bool = False) -> None:
+        global _server_billed
+        self.name, self.said = name, ""
+        fresh = fresh or not WITH_SERVER
+        context: Any = get_context("spawn" if fresh else "forkserver")
+        if not fresh:
+            context.set_forkserver_preload(PRELOAD)
+        self.end, theirs = context.Pipe()
+        # A fresh child's CPU seconds reach us when it has ended; others are the server's children.
+        billing = (not fresh, not fresh and not _server_billed)
+        _server_billed = _server_billed or not fresh
+        self._process: Any = context.Process(
+            target=_serve, args=(theirs, make, billing, quiet), daemon=not fresh
+        )
+        self._fault: Exception | None = None
+        # In a thread, for the server may still be importing for seconds.
+        self._starting = Thread(target=self._start, args=(theirs,))
+        self._starting.start()
+
+    def _start(self, theirs: connection.Connection) -> None:
+        try:
+            self._process.start()
+        except Exception as fault:
+            self._fault = fault
+        finally:
+            theirs.close()  # so that its end is seen here
+
+    def send(self, task: Any) -> None:
+        """Hand over a task and return at once; `receive` tells if the child is dead."""
+        with suppress(ConnectionError):
+            self.end.send(task)
+
+    def receive(self) -> Any:
+        """The result of the earliest task that has not been received.
+
+        Raises:
+            Exception: what the task raised.
+            ProcessDiedError: the child died without an answer.
+            SystemExit: the child was stopped by SIGTERM, or left with exit code 0.
+        """
+        self.said = ""
+        try:
+            result, error, self.said, counts = self.end.recv()
+        except (EOFError, ConnectionError):
+            raise self._death() from None
+        bill.add(**counts)
+        if error is not None:
+            raise error
+        return result
+
+    def _death(self) -> BaseException:
+        self._starting.join()
+        if self._fault is not None:
+            return self._fault
+        self._process.join(5)
+        code = self._process.exitcode
+        if code == 0:
+            return SystemExit(0)
+        if code == -signal.SIGTERM:
+            return Stopped(signal.SIGTERM)
+        how = f"signal {-code}, out of memory?" if code and code < 0 else f"exit code {code}"
+        return ProcessDiedError(
+            f"{self.name}: its process died ({how}); what was finished is kept, and the same "
+            "command goes on from there."
+        )
+
+    def terminate(self) -> None:
+        """Send SIGTERM: a training saves itself and leaves with exit code 0, others end at once."""
+        self._starting.join()
+        self._process.terminate()
+
+    def close(self, grace: float = 0.0) -> None:
+        """End the child: kill it, or, with `grace`, ask first and wait up to so many seconds."""
+        self._starting.join()
+        if self._fault is None:
+            if grace:
+                self._process.terminate()
+                self._process.join(grace)
+            self._process.kill()
+            self._process.join()
+        self.end.close()
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@contextmanager
+def several(children: Sequence[Child]) -> Iterator[None]:
+    """End all children with the block."""
+    try:
+        yield
+    finally:
+        for child in children:
+            child.close()
+
+
+def finished(
+    children: Sequence[Child], tasks: Iterable[Any], *, ahead: int | None = None
+) -> Iterator[tuple[int, Any]]:
+    """Give each idle child the next task; yield (number of the task, result) as results come.
+
+    `ahead`: how many tasks may be handed over from the earliest unfinished one on; None: all.
+    """
+    numbered = enumerate(tasks)
+    upcoming = next(numbered, None)
+    idle, busy, done = list(children), dict[Child, int](), list[tuple[int, Any]]()
+    while True:
+        while idle and upcoming is not None:
+            number, task = upcoming
+            if ahead is not None and busy and number >= min(busy.values()) + ahead:
+                break
+            child = idle.pop()
+            child.send(task)
+            busy[child] = number
+            upcoming = next(numbered, None)
+        yield from done
+        if not busy:
+            return
+        done = []
+        for end in connection.wait([child.end for child in busy]):
+            child = next(child for child in busy if child.end is end)
+            done.append((busy.pop(child), child.receive()))
+            idle.append(child)
+
+
+def in_order(results: Iterable[tuple[int, T]]) -> Iterator[T]:
+    """Yield results in the order of their numbers.
+
+    Example:
+        >>> list(in_order([(1, "b"), (0, "a"), (2, "c")]))
+        ['a', 'b', 'c']
+    """
+    waiting: dict[int, T] = {}
+    following = 0
+    for number, result in results:
+        waiting[number] = result
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1
+
+
+@contextmanager
+def on_sigterm(do: Callable[[], object]) -> Iterator[None]:
+    """Call `do` when SIGTERM comes in the block, in place of what it does outside."""
+    if current_thread() is not main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: do())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _serve(end: connection.Connection, make: Make, billing: tuple[bool, bool], quiet: bool) -> None:
+    """A child's life: build the work, then answer (result, error, what was said, the bill)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    Thread(target=_end_with_parent, daemon=True).start()
+    own, server = billing
+    before = bill.total(own=False)
+    before["cpu_s"] -= server_cpu_s if server else 0.0
+    work = None
+    while True:
+        try:
+            task = end.recv()
+        except EOFError:
+            return  # the parent needs nothing any more
+        result = error = None
+        if quiet:
+            console.file = io.StringIO()
+        try:
+            work = work or make()
+            result = work(task)
+        except Exception as fault:
+            if not isinstance(fault, InputError):
+                fault.add_note(f"In the child process:\n{traceback.format_exc()}")
+            error = fault
+        now = bill.total(own=own)
+        counts = bill.difference(now, before)
+        before = now
+        said = console.file.getvalue() if isinstance(console.file, io.StringIO) else ""
+        end.send((result, error, said, counts))
+        if error is not None:
+            return  # later tasks may need what this one lacks
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
