@@ -1,6 +1,6 @@
 """The pre-training text: solving, judging and dictation, on schooling families alone.
 
-A document is a prompt of `mathtune.prompts` with its continuation, and says for every token what
+A document is a prompt of `mathtune.engines.prompts` with its continuation, and says for every token what
 is to be learned there: the next token, the verdict, and whether the solution is right so far.
 
     solving    a problem and one of its solutions
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from mathtune import prompts
+from mathtune.engines import prompts
 from mathtune.data.arithmetic import SCHOOLING, draw
 from mathtune.data.arithmetic.puzzle import Puzzle, write
 from pretraining.mistakes import Mistaken, plant
@@ -62,7 +62,7 @@ class Rows:
 
 
 def for_prompts(tokenizer: PreTrainedTokenizerFast) -> prompts.ChatTokenizer:
-    """The tokenizer as `mathtune.prompts` types it; transformers types each option by name."""
+    """The tokenizer as `mathtune.engines.prompts` types it; transformers types each option by name."""
     return cast(prompts.ChatTokenizer, tokenizer)
 
 

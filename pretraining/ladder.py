@@ -23,10 +23,10 @@ from typing import IO, Annotated
 
 import typer
 
-from mathtune import jsonl
+from mathtune.rows import jsonl
 from mathtune.data.arithmetic import draw
 from mathtune.data.arithmetic.puzzle import write
-from mathtune.records import Example
+from mathtune.rows.records import Example
 from pretraining import text
 from pretraining.documents import SOLVED
 

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from mathtune import prompts
+from mathtune.engines import prompts
 from pretraining import held_out, text
 from pretraining.documents import NOT_ASKED, Rows
 from pretraining.muon import Muon

@@ -17,7 +17,7 @@ import numpy as np
 import typer
 from transformers import PreTrainedTokenizerFast
 
-from mathtune import prompts
+from mathtune.engines import prompts
 from mathtune.data.arithmetic import FAMILIES
 from mathtune.data.arithmetic.puzzle import write
 from pretraining import tokenizer as words
