@@ -27,7 +27,9 @@ def drill(rng: random.Random) -> Puzzle | None:
     assert answer is not None
     numbers = tuple(number for left, _, right in sums for number in (left, right))
     kind = "drill" + "".join(op for _, op, _ in sums)
-    return Puzzle(kind=kind, numbers=numbers, text=text, answer=answer, plans=(steps,))
+    return Puzzle(
+        kind=kind, numbers=numbers, text=text, answer=answer, plans=(steps,), ordered=True
+    )
 
 
 def _sum(rng: random.Random) -> tuple[int, Operation, int]:

@@ -31,7 +31,8 @@ class Puzzle:
     """One generated problem.
 
     `kind` and `numbers` identify the problem whatever its wording; the split is drawn from them.
-    A plan's last step has the answer. `distractors` are numbers of the text that no plan needs.
+    A plan's last step has the answer. `distractors` are numbers of the text that no plan needs;
+    `ordered` plans are written in their order, others in any that computes.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Puzzle:
     answer: int
     plans: tuple[tuple[Step, ...], ...]
     distractors: tuple[int, ...] = ()
+    ordered: bool = False
 
     @property
     def steps(self) -> int:
@@ -129,5 +131,6 @@ def follow(steps: Sequence[Step], rng: random.Random) -> list[Line]:
 
 def write(puzzle: Puzzle, rng: random.Random) -> str:
     """One correct solution, drawn at random among plans, orders, operand orders and words."""
-    lines = follow(shuffled(rng.choice(puzzle.plans), rng), rng)
+    plan = rng.choice(puzzle.plans)
+    lines = follow(plan if puzzle.ordered else shuffled(plan, rng), rng)
     return "\n".join([*map(str, lines), f"#### {puzzle.answer}"])

@@ -36,11 +36,11 @@ def shop(rng: random.Random) -> Puzzle | None:
     noise, extra = distract(rng, who)
     texts = (
         "{who} buys {a} {x} for ${p} each and {b} {y} for ${q} each. {noise}",
-        "{noise}{x} go at ${p} each and {y} cost ${q} each. {who} buys {a} {x} and {b} {y}. ",
+        "{noise}{x} go at ${p} each, {y} at ${q}. {who} buys {a} {x} plus {b} {y}. ",
         "At ${q} each {who} takes {b} {y}, then {a} {x} at ${p} each. {noise}",
     )
     ends = (
-        f"{who} pays with ${note}. How much change does {who} get?"
+        f"{who} hands over a ${note} note. What change comes back?"
         if change
         else f"What is the bill?"
     )
@@ -106,11 +106,11 @@ def travel(rng: random.Random) -> Puzzle | None:
     whole = gone + rng.randint(3, 60)
     noise, extra = distract(rng, who)
     texts = (
-        "A trip is {d} miles. {who} goes {v} miles an hour for {t} hours and then "
-        "{w} miles an hour for {u} hours. {noise}",
-        "{noise}{who} goes {t} hours at {v} miles an hour and {u} hours at {w} miles an "
+        "A trip is {d} miles. {who} goes {v} miles per hour during {t} hours and then "
+        "{w} miles per hour during {u} hours. {noise}",
+        "{noise}{who} goes {t} hours at {v} miles per hour and {u} hours at {w} miles per "
         "hour. The trip is {d} miles. ",
-        "For {u} hours {who} rides {w} miles an hour, and for {t} hours {v} miles an hour. "
+        "During {u} hours {who} rides {w} miles per hour, and during {t} hours {v} miles. "
         "{noise}The whole way is {d} miles. ",
     )
     first = Step(key="m", left=v, op="*", right=t, say=("First part", f"In {t} hours"))
