@@ -34,7 +34,7 @@ from pretraining.muon import Muon
 SO_FAR_WEIGHT = 0.5
 """Of the right-so-far loss (mean over its tokens), added to the next-token loss."""
 LOGS = 40
-"""Lines of the curve."""
+"""Lines of the curve, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pydantic import NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from mathtune.recipes.parts import Count, Drawing, Settings, drawn, greedy, refuse_repeats
 from mathtune.rows.samples import Columns
@@ -57,6 +57,12 @@ class Miniature(Settings):
     """Samples per training problem, for the evaluator's pairs."""
     n: Count = 32
     """Samples per problem that are judged, on validation and test."""
+    pairs: Count = 3
+    """Most pairs of a right and a wrong solution per problem, for the evaluator."""
+    rate: float = Field(default=1e-3, gt=0)
+    """Peak learning rate of generators."""
+    judge_rate: float = Field(default=5e-4, gt=0)
+    """Peak learning rate of evaluators; they read their pairs once."""
     further: PositiveInt = 300
     """Updates of the sequential generator's last stage, and of its control."""
     left_out: tuple[str, ...] = ("travel", "bus", "mail")
@@ -150,14 +156,33 @@ def trained(one: Seed, label: str, examples: Path, *, size: int | None = None) -
     """SSFT of the base with every budget, measured."""
     for budget in one.c.budgets:
         name = f"{label}-u{budget}"
-        model = one.run(name, ssft(one.c.model, examples, budget))
+        model = one.run(name, ssft(one.c, one.c.model, examples, budget))
         about = Model(label=label, budget=budget, seed=one.seed, size=size)
         one.found.measure(one.run, name, model, one.whole, about)
 
 
-def ssft(model: str, examples: Path, updates: int) -> Train:
+def ssft(c: Miniature, model: str, examples: Path, updates: int) -> Train:
     """Train a generator with so many updates (Eq. 3)."""
-    return Train(model=model, objective="mle", examples=examples, epochs=MANY, updates=updates)
+    return Train(
+        model=model,
+        objective="mle",
+        examples=examples,
+        epochs=MANY,
+        updates=updates,
+        learning_rate=c.rate,
+    )
+
+
+def evaluator(run: Run, c: Miniature, generator: str, collect: Collect) -> str:
+    """Collect pairs, and train the generator to judge (Eq. 9)."""
+    train = Train(
+        model=generator,
+        objective="cls-xent",
+        examples=run("pairs", collect),
+        epochs=1,
+        learning_rate=c.judge_rate,
+    )
+    return run("evaluator", train)
 
 
 def rft(one: Seed) -> None:
@@ -165,7 +190,7 @@ def rft(one: Seed) -> None:
     c, data, drafts = one.c, one.sets[one.c.rft_size], list[Columns]()
     for number in range(c.generators):
         inner = one.run.within(f"generator-{number}", seed=100 * (one.seed + 1) + number)
-        generator = inner("ssft", ssft(c.model, data.solutions, c.budgets[-1]))
+        generator = inner("ssft", ssft(c, c.model, data.solutions, c.budgets[-1]))
         how = Drawing(temperature=0.7, top_p=1.0)
         drafts.append(drawn(inner, "drafts", generator, data.train, n=c.k, how=how))
     for label, sources in (("rft", drafts[:1]), ("union", drafts)):
@@ -179,24 +204,26 @@ def judge(one: Seed) -> None:
     """An evaluator of the best SSFT model's samples, other judges, and the generator after it."""
     c, asked, budget = one.c, one.sets[one.c.judge_size], one.c.budgets[-1]
     run = one.run.within("judge", seed=one.seed)
-    generator = run("ssft", ssft(c.model, one.whole.solutions, budget))
+    generator = run("ssft", ssft(c, c.model, one.whole.solutions, budget))
     drafts = drawn(run, "drafts", generator, asked.train, n=c.n_train, how=c.how)
     if "judge" in c.parts:
-        pairs = run("pairs", Collect(problems=asked.train, samples=drafts, keep="pairs"))
-        evaluator = run("evaluator", Train(model=generator, objective="cls-xent", examples=pairs))
+        collect = Collect(
+            problems=asked.train, samples=drafts, keep="pairs", per_problem=c.pairs
+        )
+        trained_judge = evaluator(run, c, generator, collect)
         judged(
             run,
             c,
             one.whole,
             generator,
             {
-                "evaluator": Judge(evaluator, "evaluator"),
+                "evaluator": Judge(trained_judge, "evaluator"),
                 "zero-shot": Judge(c.model, "evaluator"),
                 "likelihood": Judge(generator, "likelihood"),
             },
         )
-        again = run("sequential", ssft(evaluator, one.whole.solutions, c.further))
-        more = run("more-ssft", ssft(generator, one.whole.solutions, c.further))
+        again = run("sequential", ssft(c, trained_judge, one.whole.solutions, c.further))
+        more = run("more-ssft", ssft(c, generator, one.whole.solutions, c.further))
         for label, model in (("sequential", again), ("more-ssft", more)):
             about = Model(label=label, budget=budget + c.further, seed=one.seed)
             one.found.measure(run, label, model, one.whole, about)
@@ -240,11 +267,16 @@ def transfer(
 ) -> None:
     """An evaluator whose pairs lack a family, on problems of that family."""
     samples, asked = drafts
-    collect = Collect(problems=asked.train, samples=samples, keep="pairs", leave_out=(family,))
-    pairs = run("pairs", collect)
-    evaluator = run("evaluator", Train(model=generator, objective="cls-xent", examples=pairs))
+    collect = Collect(
+        problems=asked.train,
+        samples=samples,
+        keep="pairs",
+        per_problem=c.pairs,
+        leave_out=(family,),
+    )
+    judge = evaluator(run, c, generator, collect)
     only = {"families": (family,), "train": 12, "validation": 0, "test": 100}
     data = run("data", c.data.replaced(only, where="data"))
     drawn_there = drawn(run, "test", generator, data.test, n=c.n, how=c.how)
-    scored = run("scores", Score(model=evaluator, problems=data.test, samples=drawn_there))
+    scored = run("scores", Score(model=judge, problems=data.test, samples=drawn_there))
     run("row", Measure(problems=data.test, samples=scored))
