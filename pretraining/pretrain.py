@@ -132,9 +132,9 @@ def losses(
     with arithmetic(batch.tokens.device.type):
         hidden = model.model(input_ids=batch.tokens, use_cache=False).last_hidden_state
     hidden, weight = hidden.flatten(0, 1).float(), model.lm_head.weight
-    logits = hidden[batch.at] @ weight.T
+    logits = hidden.index_select(0, batch.at) @ weight.T
     each = functional.cross_entropy(logits, batch.tokens.flatten()[batch.at + 1], reduction="none")
-    odds = hidden[batch.asked] @ (weight[labels[0]] - weight[labels[1]])
+    odds = hidden.index_select(0, batch.asked) @ (weight[labels[0]] - weight[labels[1]])
     so_far = functional.binary_cross_entropy_with_logits(odds, batch.so_far, reduction="sum")
     return (each * batch.weights).sum() / batch.weights.sum(), so_far / max(1, len(batch.asked))
 

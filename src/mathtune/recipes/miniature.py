@@ -19,7 +19,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from mathtune.recipes.parts import Count, Drawing, Settings, drawn, greedy, refuse_repeats
+from mathtune.recipes.parts import Count, Drawing, RecipeSettings, drawn, greedy, refuse_repeats
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
 from mathtune.stages.collect import Collect
@@ -36,7 +36,7 @@ MANY = 1e6
 """Epochs: the number of updates ends a training."""
 
 
-class Miniature(Settings):
+class Miniature(RecipeSettings):
     """Settings of `miniature`."""
 
     model: str = "embedded"

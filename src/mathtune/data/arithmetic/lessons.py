@@ -42,7 +42,7 @@ def _sum(rng: random.Random) -> tuple[int, Operation, int]:
         left = rng.randint(2, top)
         return left, op, rng.randint(1, left - 1)
     small = rng.randint(2, 12)
-    large = rng.randint(1, rng.choice((12, 30, 100)))
+    large = rng.randint(1, rng.choice((12, 30, 100, 999 // small)))
     if op == "*":
         return (small, op, large) if rng.random() < 0.5 else (large, op, small)
     return small * large, op, small
