@@ -43,17 +43,18 @@ class Rung:
 
     @property
     def name(self) -> str:
-        """`128x6` for the one that ends with the time, `96x4-24M` for the others."""
+        """`96x4` for the one that ends with the time, `96x4-30M` for the others."""
         return f"{self.width}x{self.layers}" + f"-{self.millions}M" * bool(self.millions)
 
 
 RUNGS = (
-    Rung(width=128, layers=6, millions=0, batch=65536, lr=6e-3),
-    Rung(width=96, layers=4, millions=300, batch=32768, lr=6e-3),
+    Rung(width=96, layers=4, millions=0, batch=32768, lr=6e-3),
+    Rung(width=128, layers=6, millions=200, batch=65536, lr=6e-3),
     Rung(width=96, layers=4, millions=30, batch=8192),
     Rung(width=64, layers=4, millions=40, batch=16384),
-    Rung(width=128, layers=6, millions=12, batch=8192),
+    Rung(width=96, layers=4, millions=8, batch=4096),
 )
+"""The first one ships: it trains as long as the time allows."""
 TINY = (
     Rung(width=32, layers=2, millions=0, batch=4096),
     Rung(width=16, layers=1, millions=1, batch=4096),

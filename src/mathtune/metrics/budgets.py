@@ -47,7 +47,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Curve:
-    """Accuracy on the natural log of what was varied: the line's slope and R^2, with intervals."""
+    """A line of accuracy: its slope and R^2, with intervals."""
 
     slope: Interval
     r2: Interval
@@ -87,11 +87,11 @@ def best_of_budget(ours: Trained, theirs: Trained) -> Compared:
     return _compared(ours, theirs, ours.best, theirs.best)
 
 
-def log_curve(sizes: Sequence[int], values: Sequence[Floats], *, seed: int = 0) -> Curve:
-    """The line of accuracy on the log of the sizes, at least three of them."""
-    x = np.log(np.asarray(sizes, dtype=float))
-    _, slopes, r2s = lines(x, resampled(values, seed=seed))
-    _, slope, r2 = lines(x, np.array([[one.mean() for one in values]]))
+def curve(x: Sequence[float], values: Sequence[Floats], *, seed: int = 0) -> Curve:
+    """The line of accuracy over x, at least three points; the points share problems and seeds."""
+    xs = np.asarray(x, dtype=float)
+    _, slopes, r2s = lines(xs, resampled(values, seed=seed))
+    _, slope, r2 = lines(xs, np.array([[one.mean() for one in values]]))
     return Curve(_around(slope[0], slopes), _around(r2[0], r2s))
 
 

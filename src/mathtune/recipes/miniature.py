@@ -3,8 +3,8 @@
     mathtune run miniature                       three seeds; an hour on two CPU cores
     mathtune run miniature seeds=[0] parts=[data]
 
-Parts: `data` (SSFT on more and more problems), `rft` (distinct right paths of one generator, and of
-a union), `judge` (evaluator, zero-shot judging, likelihood; the sequential generator and its
+Parts: `data` (SSFT on more and more problems), `bases` (SSFT of other bases, and what their
+pre-training loss says of it), `rft` (distinct right paths of one generator, and of a union), `judge` (evaluator, zero-shot judging, likelihood; the sequential generator and its
 control), `transfer` (evaluators that never saw a family, on that family). Every training has a
 number of updates, its *budget*; `findings` compares at equal and at best budget. Folders of
 different seeds and parts may be made on different machines and put into one run folder: the recipe
@@ -20,8 +20,10 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from mathtune.recipes.parts import Count, Drawing, RecipeSettings, drawn, greedy, refuse_repeats
+from mathtune.recipes.points import labels
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
+from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect
 from mathtune.stages.findings import Findings, Model
 from mathtune.stages.grade import Grade
@@ -31,7 +33,7 @@ from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
-Part = Literal["data", "rft", "judge", "transfer"]
+Part = Literal["data", "bases", "rft", "judge", "transfer"]
 MANY = 1e6
 """Epochs: the number of updates ends a training."""
 
@@ -41,6 +43,10 @@ class Miniature(RecipeSettings):
 
     model: str = "embedded"
     data: Prepare = Prepare()
+    bases: tuple[str, ...] = ()
+    """Further base models, for part `bases`."""
+    text: Path | None = None
+    """Held-out schooling text that the bases' losses are measured on, for part `bases`."""
     sizes: tuple[PositiveInt, ...] = (250, 500, 1000, 2000, 4000)
     """Training problems of the data curve, in ascending order; a size holds the smaller ones."""
     budgets: tuple[PositiveInt, ...] = (300, 900)
@@ -67,7 +73,7 @@ class Miniature(RecipeSettings):
     """Updates of the sequential generator's last stage, and of its control."""
     left_out: tuple[str, ...] = ("travel", "bus", "mail")
     """Families of `transfer`: each is left out of an evaluator's pairs, and judged by it."""
-    parts: tuple[Part, ...] = ("data", "rft", "judge", "transfer")
+    parts: tuple[Part, ...] = ("data", "bases", "rft", "judge", "transfer")
     """What to run."""
     seeds: tuple[NonNegativeInt, ...] = (0, 1, 2)
     """Seeds of training and sampling; the problems stay the same."""
@@ -79,9 +85,12 @@ class Miniature(RecipeSettings):
             values = getattr(self, name)
             if not values or list(values) != sorted(values):
                 raise ValueError(f"{name}: found {list(values)}; expected ascending numbers")
-        for name in ("rft_size", "judge_size"):
+        needed = {"bases": "rft_size", "rft": "rft_size", "judge": "judge_size"}
+        for name in {needed[part] for part in self.parts if part in needed}:
             if getattr(self, name) not in self.sizes:
                 raise ValueError(f"{name}: found {getattr(self, name)}; expected one of sizes")
+        if self.bases and "bases" in self.parts and self.text is None:
+            raise ValueError("text: missing; expected a held-out text with bases")
         return self
 
 
@@ -133,11 +142,19 @@ def miniature(run: Run, c: Miniature) -> None:
         if "data" in c.parts:
             for size in c.sizes:
                 trained(one, f"ssft-{size}", sets[size].solutions, size=size)
+        if "bases" in c.parts:
+            for name, base in labels(c.bases).items():
+                trained(one, f"ssft-of-{name}", sets[c.rft_size].solutions, model=base)
         if "rft" in c.parts:
             rft(one)
         if "judge" in c.parts or "transfer" in c.parts:
             judge(one)
-    labels = {model.label for model in found.models.values()}
+    losses: dict[str, Path] = {}
+    if "bases" in c.parts and c.text is not None:
+        others = {f"ssft-of-{name}": base for name, base in labels(c.bases).items()}
+        for label, model in {f"ssft-{c.rft_size}": c.model, **others}.items():
+            losses[label] = run(f"{label}-bits", Bits(model=model, text=c.text.absolute()))
+    made = {model.label for model in found.models.values()}
     gold = f"ssft-{c.rft_size}"
     wanted = (("rft", gold), ("union", gold), ("union", "rft"), ("sequential", "more-ssft"))
     run(
@@ -147,18 +164,21 @@ def miniature(run: Run, c: Miniature) -> None:
             models=found.models,
             test=found.test,
             validation=found.validation,
-            compare=tuple(pair for pair in wanted if set(pair) <= labels),
+            compare=tuple(pair for pair in wanted if set(pair) <= made),
+            losses={label: folder for label, folder in losses.items() if label in made},
         ),
     )
 
 
-def trained(one: Seed, label: str, examples: Path, *, size: int | None = None) -> None:
-    """SSFT of the base with every budget, measured."""
+def trained(
+    one: Seed, label: str, examples: Path, *, size: int | None = None, model: str | None = None
+) -> None:
+    """SSFT of a base (None: the recipe's) with every budget, measured."""
     for budget in one.c.budgets:
         name = f"{label}-u{budget}"
-        model = one.run(name, ssft(one.c, one.c.model, examples, budget))
+        made = one.run(name, ssft(one.c, model or one.c.model, examples, budget))
         about = Model(label=label, budget=budget, seed=one.seed, size=size)
-        one.found.measure(one.run, name, model, one.whole, about)
+        one.found.measure(one.run, name, made, one.whole, about)
 
 
 def ssft(c: Miniature, model: str, examples: Path, updates: int) -> Train:

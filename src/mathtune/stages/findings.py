@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from mathtune.errors import InputError
 from mathtune.metrics.budgets import (
     Trained,
     best_of_budget,
+    curve,
     equal_updates,
     interval,
-    log_curve,
 )
 from mathtune.metrics.fits import Floats
 from mathtune.metrics.measure import rounded
+from mathtune.rows import jsonl
 from mathtune.rows.samples import read_problems
 from mathtune.run.progress import say
 from mathtune.run.stage import File, Stage
@@ -60,6 +61,8 @@ class Findings(Stage[Path]):
     """Each model's folder of a measure step, on the validation problems."""
     compare: tuple[tuple[str, str], ...] = ()
     """Labels, ours and theirs."""
+    losses: dict[str, File] = Field(default_factory=dict)
+    """Label -> the folder of a bits step of its base: accuracy at best budget over loss."""
 
     def outputs(self, folder: Path) -> Path:
         """The folder."""
@@ -98,6 +101,7 @@ class Findings(Stage[Path]):
                 "rows": rows,
                 "compared": compared,
                 "data_curve": self._curves(trained),
+                "loss_curve": self._over_loss(trained),
             }
         )
 
@@ -143,7 +147,22 @@ class Findings(Stage[Path]):
         budgets = sorted(set.intersection(*(set(trained[label].test) for label in ordered)))
         chosen = {str(b): [trained[label].test[b] for label in ordered] for b in budgets}
         chosen["best"] = [trained[label].test[trained[label].best] for label in ordered]
-        return {name: asdict(log_curve(x, values)) for name, values in chosen.items()}
+        return {name: asdict(curve(np.log(x).tolist(), values)) for name, values in chosen.items()}
+
+
+    def _over_loss(self, trained: dict[str, Trained]) -> dict[str, Any]:
+        """A line of accuracy over the base's bits per byte, each model at its best budget."""
+        losses = {
+            label: jsonl.read_json(folder / "metrics.json")["bits_per_byte"]
+            for label, folder in self.losses.items()
+        }
+        if len(losses) < 3:
+            return {"bits_per_byte": losses}
+        values = [trained[label].test[trained[label].best] for label in losses]
+        found = curve(list(losses.values()), values)
+        ordered = sorted(losses, key=lambda label: losses[label])
+        ranks = sorted(losses, key=lambda label: -trained[label].test[trained[label].best].mean())
+        return {"bits_per_byte": losses, **asdict(found), "by_loss": ordered, "by_accuracy": ranks}
 
 
 def _values(folder: Path, ids: Sequence[str]) -> Floats:
