@@ -1,16 +1,18 @@
 """Pre-train the bases of the scaling study, each in a process of its own, on one text.
 
-    python -m pretraining.ladder --out runs/ladder --device cuda --processes 16 --seconds 150
-    python -m pretraining.ladder --out runs/ladder --tiny                     a minute, to try it
+    python -m pretraining.ladder --out models/ladder --together 2         two CPU cores
+    python -m pretraining.ladder --out runs/ladder --device cuda --processes 16 --tars
+    python -m pretraining.ladder --out runs/ladder --tiny                 a minute, to try it
 
 The text is made once. Sizes and tokens are chosen so that neither alone orders the losses. Each
-rung is a finished model: its learning rate has come down to zero. `--out` gets one NAME.tar per
-rung (its `model/`, `curve.jsonl`, `summary.json`), `heldout.jsonl` and `log.txt`.
+rung is a finished model: its learning rate has come down to zero. `--out` gets a model folder per
+rung (or, with `--tars`, a NAME.tar of it), `heldout.jsonl` and `log.txt`.
 """
 
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -55,6 +57,13 @@ RUNGS = (
     Rung(width=96, layers=4, millions=8, batch=4096),
 )
 """The first one ships: it trains as long as the time allows."""
+ON_CPU = (
+    Rung(width=96, layers=4, millions=8, batch=4096),
+    Rung(width=96, layers=4, millions=3, batch=2048),
+    Rung(width=64, layers=4, millions=12, batch=4096),
+    Rung(width=64, layers=4, millions=4, batch=2048),
+)
+"""What two CPU cores do in less than an hour."""
 TINY = (
     Rung(width=32, layers=2, millions=0, batch=4096),
     Rung(width=16, layers=1, millions=1, batch=4096),
@@ -94,16 +103,20 @@ def command(rung: Rung, out: Path, source: Path, *, device: str, seconds: float)
 def main(
     out: Annotated[Path, typer.Option(help="Folder of the rungs.")],
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    seconds: Annotated[float, typer.Option(help="The most that any rung trains.")] = 150.0,
-    unique: Annotated[int, typer.Option(help="Tokens of text; read several times.")] = 80_000_000,
+    seconds: Annotated[float, typer.Option(help="The most that any rung trains; 0: any.")] = 0.0,
+    unique: Annotated[int, typer.Option(help="Tokens of text; 0: 8 M, on a GPU 80 M.")] = 0,
     processes: Annotated[int, typer.Option(help="Processes that make the text.")] = 2,
     together: Annotated[int, typer.Option(help="Rungs trained at once; 0: all.")] = 0,
+    tars: Annotated[bool, typer.Option(help="Write a .tar per rung.")] = False,
     tiny: Annotated[bool, typer.Option(help="Two very small rungs, 20 seconds.")] = False,
 ) -> None:
     """Make the text, train every rung, pack what they made."""
-    rungs = TINY if tiny else RUNGS
+    rungs = TINY if tiny else RUNGS if device == "cuda" else ON_CPU
+    unique = unique or (80_000_000 if device == "cuda" else 8_000_000)
     if tiny:
         unique, seconds = 200_000, 20.0
+    if not seconds and any(not rung.millions for rung in rungs):
+        seconds = 150.0
     out.mkdir(parents=True, exist_ok=True)
     jsonl.write(out / "heldout.jsonl", held_out(400))
     began = time.monotonic()
@@ -120,8 +133,11 @@ def main(
                 if status:
                     failed.append(name)
                     continue
-                with tarfile.open(out / f"{name}.tar", "w") as packed:
-                    packed.add(work / name, arcname=name)
+                if tars:
+                    with tarfile.open(out / f"{name}.tar", "w") as packed:
+                        packed.add(work / name, arcname=name)
+                else:
+                    shutil.copytree(work / name, out / name, dirs_exist_ok=True)
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}; see {out / 'log.txt'}")
 

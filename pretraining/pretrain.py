@@ -5,7 +5,8 @@
     python -m pretraining.pretrain --out runs/try --tiny                      a minute, to try it
 
 Jointly on solving and judging (`documents`). The learning rate comes down to zero at `--tokens` or
-at `--seconds`, whichever is earlier. `--out` gets `model/`, `curve.jsonl` and `summary.json`.
+at `--seconds`, whichever is earlier. `--out` becomes a model folder, with `curve.jsonl` and
+`summary.json` in it.
 """
 
 from __future__ import annotations
@@ -207,7 +208,7 @@ def pretrain(
                 typer.echo(f"{out.name} {line}")
                 logged, since = done, 0
                 sums.zero_()
-    save(model, tokenizer, out / "model")
+    save(model, tokenizer, out)
     summary = {**asdict(plan), **row, "parameters": sum(p.numel() for p in model.parameters())}
     (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     return summary
