@@ -34,8 +34,6 @@ from pretraining.muon import Muon
 
 SO_FAR_WEIGHT = 0.5
 """Of the right-so-far loss (mean over its tokens), added to the next-token loss."""
-LOGS = 40
-"""Lines of the curve, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +48,8 @@ class Plan:
     lr: float = 4e-3
     seed: int = 0
     device: str = "cpu"
+    logs: int = 40
+    """Lines of the curve, at most."""
 
     def done(self, tokens: int, seconds: float) -> float:
         """The share of the way, in [0, 1]."""
@@ -198,7 +198,7 @@ def pretrain(
             if plan.device == "cuda" and updates % 8 == 0:
                 torch.cuda.synchronize()  # or the clock below would run ahead of the work
             done = plan.done(seen, time.monotonic() - began)
-            if done >= logged + 1 / LOGS or done >= 1.0:
+            if done >= logged + 1 / plan.logs or done >= 1.0:
                 means = (sums / since).tolist()
                 row = {"tokens": seen, "updates": updates, "next": means[0], "so_far": means[1]}
                 row |= held_out.measured(model, test, labels)

@@ -24,7 +24,7 @@ from pretraining import tokenizer as words
 from pretraining.documents import Rows, pool, rows_of
 
 AT_ONCE = 8192
-"""Documents that a process makes at a time."""
+"""Documents that a process makes at a time, at most."""
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
@@ -61,7 +61,8 @@ def _make(tokens: int, seed: str) -> dict[int, Rows]:
     tokenizer, rng = build_tokenizer(), random.Random(seed)
     known, parts, made = known_words(tokenizer), [], 0
     while made < tokens:
-        parts.append(rows_of(list(pool(rng, AT_ONCE, known, tokenizer)), tokenizer))
+        count = min(AT_ONCE, tokens // 64 + 2)
+        parts.append(rows_of(list(pool(rng, count, known, tokenizer)), tokenizer))
         made += sum(rows.tokens.size for rows in parts[-1].values())
     return _joined(parts)
 

@@ -117,7 +117,7 @@ def test_a_short_run_writes_a_model_that_loads(
     data = text.load(tmp_path / "text.npz")
     data = {width: type(rows)(rows.tokens[:64], rows.weights[:64], rows.so_far[:64])
             for width, rows in data.items()}  # fmt: skip
-    plan = Plan(width=16, layers=1, tokens=40_000, lr=1e-2, batch=2048)
+    plan = Plan(width=16, layers=1, tokens=40_000, lr=1e-2, batch=2048, logs=3)
     summary = pretrain(tmp_path / "out", plan, data, tokenizer)
     curve = [json.loads(line) for line in (tmp_path / "out" / "curve.jsonl").open()]
     assert curve[-1]["loss"] < 0.8 * curve[0]["loss"]
