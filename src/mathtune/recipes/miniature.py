@@ -4,7 +4,7 @@
     mathtune run miniature seeds=[0] parts=[data]
 
 Parts: `data` (SSFT on more and more problems), `bases` (SSFT of other bases, and what their
-pre-training loss says of it), `rft` (distinct right paths of one generator, and of a union), `judge` (evaluator, zero-shot judging, likelihood; the sequential generator and its
+pre-training loss says of it), `rft` (distinct right paths of one generator), `union` (of several), `judge` (evaluator, zero-shot judging, likelihood; the sequential generator and its
 control), `transfer` (evaluators that never saw a family, on that family). Every training has a
 number of updates, its *budget*; `findings` compares at equal and at best budget. Folders of
 different seeds and parts may be made on different machines and put into one run folder: the recipe
@@ -33,7 +33,7 @@ from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
-Part = Literal["data", "bases", "rft", "judge", "transfer"]
+Part = Literal["data", "bases", "rft", "union", "judge", "transfer"]
 MANY = 1e6
 """Epochs: the number of updates ends a training."""
 
@@ -69,11 +69,11 @@ class Miniature(RecipeSettings):
     """Peak learning rate of generators."""
     judge_rate: float = Field(default=5e-4, gt=0)
     """Peak learning rate of evaluators; they read their pairs once."""
-    further: PositiveInt = 300
+    further: tuple[PositiveInt, ...] = (100, 300)
     """Updates of the sequential generator's last stage, and of its control."""
     left_out: tuple[str, ...] = ("travel", "bus", "mail")
     """Families of `transfer`: each is left out of an evaluator's pairs, and judged by it."""
-    parts: tuple[Part, ...] = ("data", "bases", "rft", "judge", "transfer")
+    parts: tuple[Part, ...] = ("data", "bases", "rft", "union", "judge", "transfer")
     """What to run."""
     seeds: tuple[NonNegativeInt, ...] = (0, 1, 2)
     """Seeds of training and sampling; the problems stay the same."""
@@ -85,7 +85,8 @@ class Miniature(RecipeSettings):
             values = getattr(self, name)
             if not values or list(values) != sorted(values):
                 raise ValueError(f"{name}: found {list(values)}; expected ascending numbers")
-        needed = {"bases": "rft_size", "rft": "rft_size", "judge": "judge_size"}
+        needed = dict.fromkeys(("bases", "rft", "union"), "rft_size")
+        needed |= dict.fromkeys(("judge", "transfer"), "judge_size")
         for name in {needed[part] for part in self.parts if part in needed}:
             if getattr(self, name) not in self.sizes:
                 raise ValueError(f"{name}: found {getattr(self, name)}; expected one of sizes")
@@ -145,7 +146,7 @@ def miniature(run: Run, c: Miniature) -> None:
         if "bases" in c.parts:
             for name, base in labels(c.bases).items():
                 trained(one, f"ssft-of-{name}", sets[c.rft_size].solutions, model=base)
-        if "rft" in c.parts:
+        if "rft" in c.parts or "union" in c.parts:
             rft(one)
         if "judge" in c.parts or "transfer" in c.parts:
             judge(one)
@@ -208,16 +209,17 @@ def evaluator(run: Run, c: Miniature, generator: str, collect: Collect) -> str:
 def rft(one: Seed) -> None:
     """RFT on the paths of one generator and of a union (Yuan et al. 2023, 3.3)."""
     c, data, drafts = one.c, one.sets[one.c.rft_size], list[Columns]()
-    for number in range(c.generators):
+    how = Drawing(temperature=0.7, top_p=1.0)
+    for number in range(c.generators if "union" in c.parts else 1):
         inner = one.run.within(f"generator-{number}", seed=100 * (one.seed + 1) + number)
         generator = inner("ssft", ssft(c, c.model, data.solutions, c.budgets[-1]))
-        how = Drawing(temperature=0.7, top_p=1.0)
         drafts.append(drawn(inner, "drafts", generator, data.train, n=c.k, how=how))
     for label, sources in (("rft", drafts[:1]), ("union", drafts)):
-        collect = Collect(
-            problems=data.train, test=data.test, samples=tuple(sources), keep="paths", k=c.k
-        )
-        trained(one, label, one.run(f"{label}-paths", collect))
+        if label in c.parts:
+            collect = Collect(
+                problems=data.train, test=data.test, samples=tuple(sources), keep="paths", k=c.k
+            )
+            trained(one, label, one.run(f"{label}-paths", collect))
 
 
 def judge(one: Seed) -> None:
@@ -231,22 +233,22 @@ def judge(one: Seed) -> None:
             problems=asked.train, samples=drafts, keep="pairs", per_problem=c.pairs
         )
         trained_judge = evaluator(run, c, generator, collect)
-        judged(
-            run,
-            c,
-            one.whole,
-            generator,
-            {
-                "evaluator": Judge(trained_judge, "evaluator"),
-                "zero-shot": Judge(c.model, "evaluator"),
-                "likelihood": Judge(generator, "likelihood"),
-            },
-        )
-        again = run("sequential", ssft(c, trained_judge, one.whole.solutions, c.further))
-        more = run("more-ssft", ssft(c, generator, one.whole.solutions, c.further))
-        for label, model in (("sequential", again), ("more-ssft", more)):
-            about = Model(label=label, budget=budget + c.further, seed=one.seed)
-            one.found.measure(run, label, model, one.whole, about)
+        last = {
+            (label, updates): run(
+                f"{label}-u{updates}", ssft(c, start, one.whole.solutions, updates)
+            )
+            for label, start in (("sequential", trained_judge), ("more-ssft", generator))
+            for updates in c.further
+        }
+        judges = {
+            "evaluator": Judge(trained_judge, "evaluator"),
+            "zero-shot": Judge(c.model, "evaluator"),
+            "likelihood": Judge(generator, "likelihood"),
+        }
+        judged(run, c, one.whole, generator, judges)
+        for (label, updates), model in last.items():
+            about = Model(label=label, budget=updates, seed=one.seed)
+            one.found.measure(run, f"{label}-u{updates}", model, one.whole, about)
     for family in c.left_out if "transfer" in c.parts else ():
         inner = one.run.within(f"judge-without-{family}", seed=one.seed)
         transfer(inner, c, family, generator, (drafts, asked))
