@@ -1,7 +1,12 @@
-"""The pre-training text: solving and judging in equal parts, from the `pretrain` split only.
+"""The pre-training text: solving, judging and dictation, on schooling families alone.
 
-A document is a prompt of `engines.prompts` with its continuation, and says for every token what
+A document is a prompt of `mathtune.engines.prompts` with its continuation, and says for every token what
 is to be learned there: the next token, the verdict, and whether the solution is right so far.
+
+    solving    a problem and one of its solutions
+    judging    a pair: a right solution of a problem and one with a planted mistake, with verdicts
+    dictation  random words to copy, those of the tasks among them: the base knows the words by
+               sight, and nothing of what they mean
 """
 
 from __future__ import annotations
@@ -11,17 +16,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from mathtune.data.arithmetic import FAMILIES, draw
-from mathtune.data.arithmetic.puzzle import Puzzle, write
 from mathtune.engines import prompts
+from mathtune.data.arithmetic import SCHOOLING, draw
+from mathtune.data.arithmetic.puzzle import Puzzle, write
 from pretraining.mistakes import Mistaken, plant
 
-HONEST = 0.3  # share of solving documents whose answer is wrong and whose check must say so
-VERDICT_WEIGHT = 4.0  # a document has one verdict and some 60 solution tokens
+VERDICT_WEIGHT = 4  # a document has one verdict and some 40 solution tokens
+NOT_ASKED = 2  # in `so_far`; 1: right so far, 0: wrong
+STEP = 16  # widths of batches are multiples of it
+SOLVED = {"drill": 3, "lesson": 4, "pay": 1, "sharing": 1, "compare": 1, "bakery": 1}
+"""How often each family is solved."""
+JUDGED = {"lesson": 4, "pay": 1, "sharing": 1, "compare": 1, "bakery": 1}
+"""How often each family is judged."""
+assert set(SOLVED) == set(SCHOOLING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,117 +48,110 @@ class Document:
     correct: bool | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """Documents of similar length, padded on the right; all of shape (documents, tokens).
+@dataclass(frozen=True)
+class Rows:
+    """Documents of one width, padded on the right; all of shape (documents, tokens).
 
-    `next_weights[i, t]` weighs the loss of predicting token t + 1; `so_far[i, t]` is 1 where the
-    solution is right up to token t, 0 where it is wrong, -1 where nothing is asked.
+    `weights[i, t]` weighs the loss of predicting token t + 1; `so_far[i, t]` is 1 if the solution
+    is right up to token t, 0 if it is wrong, `NOT_ASKED` elsewhere.
     """
 
-    tokens: Tensor
-    next_weights: Tensor
-    so_far: Tensor
+    tokens: NDArray[np.uint16]
+    weights: NDArray[np.uint8]
+    so_far: NDArray[np.uint8]
 
 
 def for_prompts(tokenizer: PreTrainedTokenizerFast) -> prompts.ChatTokenizer:
-    """The tokenizer as `engines.prompts` types it; transformers types each option by name."""
+    """The tokenizer as `mathtune.engines.prompts` types it; transformers types each option by name."""
     return cast(prompts.ChatTokenizer, tokenizer)
 
 
-def solving(puzzle: Puzzle, rng: random.Random, tokenizer: PreTrainedTokenizerFast) -> Document:
-    """A solution in the solver's form. Where the family has a check, some have a wrong answer, and
-    only the honest check after it is learned."""
-    prompt = prompts.solver(puzzle.text, form="plain", tokenizer=for_prompts(tokenizer))
-    learn, text = len(prompt), write(puzzle, rng)
-    if puzzle.check is not None and rng.random() < HONEST:
-        mistaken = plant(puzzle, rng)
-        learn, text = learn + mistaken.check, mistaken.text
-    return Document(text=f"{prompt}{text}{tokenizer.eos_token}", learn=learn, start=len(prompt))
+def solving(puzzle: Puzzle, rng: random.Random, end: str) -> Document:
+    """A solution in the solver's form."""
+    prompt = prompts.FIXED["plain"].replace("{problem}", puzzle.text)
+    text = f"{prompt}{write(puzzle, rng)}{end}"
+    return Document(text=text, learn=len(prompt), start=len(prompt))
 
 
 def judging(
-    problem: str,
-    solution: str | Mistaken,
-    tokenizer: PreTrainedTokenizerFast,
-    *,
-    learn: bool = True,
+    problem: str, solution: str | Mistaken, tokenizer: PreTrainedTokenizerFast
 ) -> Document:
     """A right solution or one with a mistake, in the evaluator's form, with its verdict."""
     text = solution if isinstance(solution, str) else solution.text
     prompt = prompts.evaluator(problem, text, form="plain", tokenizer=for_prompts(tokenizer))
     start = prompt.index(text, len("Here is a math problem: ") + len(problem))
-    end = start + len(text)
     if isinstance(solution, str):
-        return Document(
-            text=prompt + prompts.CORRECT, learn=start if learn else end, start=start, correct=True
-        )
+        return Document(text=prompt + prompts.CORRECT, learn=start, start=start, correct=True)
     return Document(
         text=prompt + prompts.INCORRECT,
-        learn=start + solution.check if learn else end,
+        learn=start + len(text),
         start=start,
         error=start + solution.error,
         correct=False,
     )
 
 
+def dictation(words: Sequence[str], rng: random.Random, end: str) -> Document:
+    """Words and numbers in random order, to be copied."""
+    drawn = [
+        rng.choice(words) if rng.random() < 0.8 else str(rng.randint(1, 999))
+        for _ in range(rng.randint(3, 12))
+    ]
+    prompt = prompts.FIXED["plain"].replace("{problem}", f"Copy: {' '.join(drawn)}")
+    text = f"{prompt}{' '.join(drawn)}\n#### {len(drawn)}{end}"
+    return Document(text=text, learn=len(prompt), start=len(prompt))
+
+
 def pool(
     rng: random.Random,
     size: int,
-    own: Sequence[tuple[str, str, Mistaken]],
+    words: Sequence[str],
     tokenizer: PreTrainedTokenizerFast,
-) -> list[Document]:
-    """About `size` documents, half solving, half judging in same-problem pairs.
-
-    `own` holds (problem, right, wrong) that the model wrote itself; where there are any, they are
-    half of the judging pairs.
-    """
-    documents = []
-    names = list(FAMILIES)
-    for index in range(size // 4):
-        documents.append(solving(draw("pretrain", rng.choice(names), rng), rng, tokenizer))
-        documents.append(solving(draw("pretrain", rng.choice(names), rng), rng, tokenizer))
-        if own and index % 2:
-            problem, right, wrong = rng.choice(own)
-            documents.append(judging(problem, right, tokenizer, learn=False))
-            documents.append(judging(problem, wrong, tokenizer, learn=False))
-        else:
-            puzzle = draw("pretrain", rng.choice(names), rng)
-            documents.append(judging(puzzle.text, write(puzzle, rng), tokenizer))
-            documents.append(judging(puzzle.text, plant(puzzle, rng), tokenizer))
-    return documents
+    *,
+    judged: float = 0.4,
+) -> Iterator[Document]:
+    """About `size` documents: judging pairs (the share `judged`), a twentieth dictation, solving."""
+    end = str(tokenizer.eos_token)
+    solved, asked = tuple(SOLVED), tuple(JUDGED)
+    for _ in range(size // 2):
+        if rng.random() < judged:
+            puzzle = draw("pretrain", rng.choices(asked, tuple(JUDGED.values()))[0], rng)
+            yield judging(puzzle.text, write(puzzle, rng), tokenizer)
+            yield judging(puzzle.text, plant(puzzle, rng), tokenizer)
+            continue
+        for _ in range(2):
+            if rng.random() < 0.05 / (1 - judged):
+                yield dictation(words, rng, end)
+                continue
+            family = rng.choices(solved, tuple(SOLVED.values()))[0]
+            yield solving(draw("pretrain", family, rng), rng, end)
 
 
-def batches(
-    documents: Sequence[Document],
-    tokens: int,
-    rng: random.Random,
-    tokenizer: PreTrainedTokenizerFast,
-) -> Iterator[Batch]:
-    """The documents in batches of about `tokens` tokens, similar lengths together, order random."""
+def rows_of(
+    documents: Sequence[Document], tokenizer: PreTrainedTokenizerFast, *, longest: int = 512
+) -> dict[int, Rows]:
+    """The documents as arrays, by width: the least multiple of `STEP` that holds a document."""
     encoded = tokenizer.backend_tokenizer.encode_batch([d.text for d in documents])
-    order = sorted(range(len(documents)), key=lambda i: (len(encoded[i].ids), rng.random()))
-    groups: list[list[int]] = [[]]
-    for i in order:
-        if groups[-1] and (len(groups[-1]) + 1) * len(encoded[i].ids) > tokens:
-            groups.append([])
-        groups[-1].append(i)
-    rng.shuffle(groups)
-    for group in groups:
-        width = max(len(encoded[i].ids) for i in group)
-        ids = torch.full((len(group), width), tokenizer.pad_token_id, dtype=torch.long)
-        weights = torch.zeros(len(group), width)
-        so_far = torch.full((len(group), width), -1.0)
-        for row, i in enumerate(group):
-            document, length = documents[i], len(encoded[i].ids)
-            begins = torch.tensor([begin for begin, _ in encoded[i].offsets])
-            ids[row, :length] = torch.tensor(encoded[i].ids)
-            weights[row, : length - 1] = (begins[1:] >= document.learn).float()
+    by_width: dict[int, list[int]] = {}
+    for index, code in enumerate(encoded):
+        width = -(-len(code.ids) // STEP) * STEP
+        if width <= longest:
+            by_width.setdefault(width, []).append(index)
+    found = {}
+    for width, indices in sorted(by_width.items()):
+        shape = (len(indices), width)
+        tokens = np.full(shape, tokenizer.pad_token_id, np.uint16)
+        weights, so_far = np.zeros(shape, np.uint8), np.full(shape, NOT_ASKED, np.uint8)
+        for row, index in enumerate(indices):
+            document, length = documents[index], len(encoded[index].ids)
+            begins = np.array([begin for begin, _ in encoded[index].offsets])
+            tokens[row, :length] = encoded[index].ids
+            weights[row, : length - 1] = begins[1:] >= document.learn
             if document.correct is None:
                 continue
             wrong = len(document.text) if document.error is None else document.error
-            so_far[row, :length] = (begins < wrong).float()
-            so_far[row, :length][begins < document.start] = -1.0
-            so_far[row, length - 1] = -1.0
+            asked = begins[: length - 1] >= document.start
+            so_far[row, : length - 1][asked] = begins[: length - 1][asked] < wrong
             weights[row, length - 2] = VERDICT_WEIGHT
-        yield Batch(tokens=ids, next_weights=weights, so_far=so_far)
+        found[width] = Rows(tokens, weights, so_far)
+    return found

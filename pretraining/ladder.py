@@ -1,107 +1,160 @@
-"""Pre-train a ladder of tiny base models with different losses, for the scaling study.
+"""Pre-train the bases of the scaling study, each in a process of its own, on one text.
 
-    make ladder            (python -m pretraining.ladder --out models/ladder)
+    python -m pretraining.ladder --out models/ladder --together 2         two CPU cores
+    python -m pretraining.ladder --out runs/ladder --device cuda --processes 16 --tars
+    python -m pretraining.ladder --out runs/ladder --tiny                 a minute, to try it
 
-Three sizes; each is one run of `pretrain`, stopped at some numbers of tokens. At every stop the
-learning rate has come down, so that a rung is a finished model, and the next stretch warms up no
-more: it goes on with the rate that a run to its own end would have there. Sizes and tokens are
-chosen so that neither alone orders the losses. Interrupt it at any time: the same command goes on.
+The text is made once. Sizes and tokens are chosen so that neither alone orders the losses. Each
+rung is a finished model: its learning rate has come down to zero. `--out` gets a model folder per
+rung (or, with `--tars`, a NAME.tar of it), `heldout.jsonl` and `log.txt`.
 """
 
 from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import typer
 
-from mathtune.data.arithmetic import FAMILIES, WORDINGS, split_of
-from mathtune.data.arithmetic.puzzle import write
 from mathtune.rows import jsonl
+from mathtune.data.arithmetic import draw
+from mathtune.data.arithmetic.puzzle import write
 from mathtune.rows.records import Example
-from pretraining.pretrain import pretrain
-
-HELD_OUT = "heldout.jsonl"
-PEAK = 4e-3
-NEVER = 1.0  # own samples only teach to judge, which the study does not need
+from pretraining import text
+from pretraining.documents import SOLVED
 
 
-@dataclass(frozen=True)
-class Size:
-    """A width, a number of layers, and the numbers of tokens (millions) to stop at."""
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """A base: its shape, and at most so many tokens (millions; 0: as long as the time allows)."""
 
     width: int
     layers: int
-    stops: tuple[int, ...]
+    millions: int
+    batch: int
+    lr: float = 4e-3
 
-    def rungs(self) -> dict[str, int]:
-        """Folder name -> tokens.
-
-        Example:
-            >>> Size(64, 4, (3, 8)).rungs()
-            {'64x4-3M': 3000000, '64x4-8M': 8000000}
-        """
-        return {f"{self.width}x{self.layers}-{stop}M": stop * 1_000_000 for stop in self.stops}
+    @property
+    def name(self) -> str:
+        """`96x4` for the one that ends with the time, `96x4-30M` for the others."""
+        return f"{self.width}x{self.layers}" + f"-{self.millions}M" * bool(self.millions)
 
 
-SIZES = (Size(128, 8, (2, 4, 6)), Size(96, 6, (4, 8)), Size(64, 4, (8, 16)))
-"""The largest first: it takes as long as the two others together, on a core of its own. With half
-of the least tokens, no rung solves anything, before or after fine-tuning."""
-
-
-def climb(size: Size, out: Path, *, seed: int) -> None:
-    """Make the rungs of one size that are not there yet."""
-    work = out / "work" / f"{size.width}x{size.layers}"
-    for name, tokens in size.rungs().items():
-        if (out / name).exists():
-            continue
-        shape = (size.width, size.layers)
-        pretrain(work, seed=seed, tokens=tokens, lr=PEAK, shape=shape, own_from=NEVER)
-        partial = out / f"{name}.part"
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(work / "model", partial)
-        partial.rename(out / name)
+RUNGS = (
+    Rung(width=96, layers=4, millions=0, batch=32768, lr=6e-3),
+    Rung(width=128, layers=6, millions=200, batch=65536, lr=6e-3),
+    Rung(width=96, layers=4, millions=30, batch=8192),
+    Rung(width=64, layers=4, millions=40, batch=16384),
+    Rung(width=96, layers=4, millions=8, batch=4096),
+)
+"""The first one ships: it trains as long as the time allows."""
+ON_CPU = (
+    Rung(width=96, layers=4, millions=8, batch=4096),
+    Rung(width=96, layers=4, millions=3, batch=2048),
+    Rung(width=64, layers=4, millions=12, batch=4096),
+    Rung(width=64, layers=4, millions=4, batch=2048),
+)
+"""What two CPU cores do in less than an hour."""
+TINY = (
+    Rung(width=32, layers=2, millions=0, batch=4096),
+    Rung(width=16, layers=1, millions=1, batch=4096),
+)
 
 
 def held_out(count: int) -> Iterator[Example]:
-    """Text that no model has seen, in the wordings of the pre-training text.
-
-    Problems of the validation split, families in turn: their shapes and numbers are never in the
-    pre-training text.
-
-    Example:
-        >>> [row.problem_id for row in held_out(2)]
-        ['held-out-0', 'held-out-1']
-    """
+    """Schooling text that no base has read, families in turn: the pre-training loss is its."""
     rng = random.Random("held-out text")
-    names, seen = list(FAMILIES), set[str]()
+    names, seen = list(SOLVED), set[str]()
     while len(seen) < count:
-        puzzle = FAMILIES[names[len(seen) % len(names)]](rng, WORDINGS["pretrain"])
-        if puzzle is None or split_of(puzzle) != "validation" or puzzle.text in seen:
-            continue
-        yield Example(
-            problem_id=f"held-out-{len(seen)}", problem=puzzle.text, solution=write(puzzle, rng)
-        )
-        seen.add(puzzle.text)
+        puzzle = draw("test", names[len(seen) % len(names)], rng)
+        if puzzle.text not in seen:
+            seen.add(puzzle.text)
+            yield Example(
+                problem_id=f"held-out-{len(seen)}", problem=puzzle.text, solution=write(puzzle, rng)
+            )
+
+
+def command(rung: Rung, out: Path, source: Path, *, device: str, seconds: float) -> list[str]:
+    """The pre-training of one rung."""
+    options = {
+        "out": out / rung.name,
+        "source": source,
+        "width": rung.width,
+        "layers": rung.layers,
+        "tokens": rung.millions * 1_000_000,
+        "seconds": seconds,
+        "batch": rung.batch,
+        "lr": rung.lr,
+        "device": device,
+    }
+    given = [f"--{name}={value}" for name, value in options.items()]
+    return [sys.executable, "-m", "pretraining.pretrain", *given]
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder of the rungs, a model folder each.")],
-    seed: Annotated[int, typer.Option(help="Weights and text hang on it.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the rungs.")],
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    seconds: Annotated[float, typer.Option(help="The most that any rung trains; 0: any.")] = 0.0,
+    unique: Annotated[int, typer.Option(help="Tokens of text; 0: 8 M, on a GPU 80 M.")] = 0,
+    processes: Annotated[int, typer.Option(help="Processes that make the text.")] = 2,
+    together: Annotated[int, typer.Option(help="Rungs trained at once; 0: all.")] = 0,
+    tars: Annotated[bool, typer.Option(help="Write a .tar per rung.")] = False,
+    tiny: Annotated[bool, typer.Option(help="Two very small rungs, 20 seconds.")] = False,
 ) -> None:
-    """Make every rung, two sizes at a time, and the held-out text."""
+    """Make the text, train every rung, pack what they made."""
+    rungs = TINY if tiny else RUNGS if device == "cuda" else ON_CPU
+    unique = unique or (80_000_000 if device == "cuda" else 8_000_000)
+    if tiny:
+        unique, seconds = 200_000, 20.0
+    if not seconds and any(not rung.millions for rung in rungs):
+        seconds = 150.0
     out.mkdir(parents=True, exist_ok=True)
-    jsonl.write(out / HELD_OUT, held_out(400))
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        for done in [pool.submit(climb, size, out, seed=seed) for size in SIZES]:
-            done.result()
-    shutil.rmtree(out / "work")
+    jsonl.write(out / "heldout.jsonl", held_out(400))
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        source = work / "text.npz"
+        text.save(source, text.make(unique, seed=0, processes=processes))
+        typer.echo(f"text: {time.monotonic() - began:.0f} s")
+        commands = {r.name: command(r, work, source, device=device, seconds=seconds) for r in rungs}
+        with (out / "log.txt").open("w") as log:
+            failed = []
+            for name, status in finished(commands, log, together or len(rungs)):
+                typer.echo(f"{name}: {time.monotonic() - began:.0f} s")
+                if status:
+                    failed.append(name)
+                    continue
+                if tars:
+                    with tarfile.open(out / f"{name}.tar", "w") as packed:
+                        packed.add(work / name, arcname=name)
+                else:
+                    shutil.copytree(work / name, out / name, dirs_exist_ok=True)
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}; see {out / 'log.txt'}")
+
+
+def finished(
+    commands: Mapping[str, list[str]], log: IO[str], together: int
+) -> Iterator[tuple[str, int]]:
+    """Run the commands, some at once; yield each one's name and exit status when it ends."""
+    waiting, running = dict(commands), dict[str, subprocess.Popen[bytes]]()
+    while waiting or running:
+        while waiting and len(running) < together:
+            name = next(iter(waiting))
+            running[name] = subprocess.Popen(waiting.pop(name), stdout=log, stderr=log)
+        ended = [name for name, process in running.items() if process.poll() is not None]
+        for name in ended:
+            yield name, running.pop(name).wait()
+        time.sleep(0.2)
 
 
 if __name__ == "__main__":

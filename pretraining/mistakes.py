@@ -1,8 +1,8 @@
 """Plant one mistake in a solution, and know where it is. Used for the judging part of pre-training.
 
 Kinds: a wrong value, a wrong operation, a number copied wrongly, a wrong quantity, a last step left
-out; for problems solved by trying, a wrong guess. What follows the mistake is computed honestly
-from it, the check of the answer included.
+out. What follows the mistake is computed honestly from it. A calculator finds a wrong value alone;
+the other kinds are most of what a judge must learn.
 """
 
 from __future__ import annotations
@@ -15,46 +15,35 @@ from mathtune.data.arithmetic.puzzle import (
     Operand,
     Puzzle,
     Step,
-    check_lines,
     compute,
     shuffled,
 )
 
-KINDS = ("value", "operation", "copy", "quantity", "unfinished")
+KINDS = {"value": 1, "operation": 2, "copy": 1, "quantity": 3, "unfinished": 1}
+"""Kind -> how often it is tried; one that does not fit is drawn again."""
 OTHER = {"+": "-*", "-": "+", "*": "+-", "/": "*-"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mistaken:
-    """A wrong solution, the offset of its first wrong character, and where its check begins."""
+    """A wrong solution, and the offset of its first wrong character."""
 
     text: str
     error: int
-    check: int
 
 
 def plant(puzzle: Puzzle, rng: random.Random) -> Mistaken:
     """A solution of the puzzle with one mistake and a wrong final answer."""
     while True:
-        mistaken = _slip(puzzle, rng) if puzzle.plans else _miss(puzzle, rng)
+        mistaken = _slip(puzzle, rng)
         if mistaken is not None:
             return mistaken
-
-
-def _miss(puzzle: Puzzle, rng: random.Random) -> Mistaken | None:
-    """A wrong guess, near the answer more often than far, with its honest check."""
-    far = rng.choice((1, 1, 1, 2, 2, 3, 4, 5, 6, 8, 10))
-    guess = puzzle.answer + rng.choice((-far, far))
-    if guess < 1:
-        return None
-    words = rng.choice(puzzle.guess)
-    return _finish(puzzle, [f"{words} {guess}"], len(words) + 1, guess, rng)
 
 
 def _slip(puzzle: Puzzle, rng: random.Random) -> Mistaken | None:
     """One step of a plan gone wrong, the later ones following from it."""
     order = shuffled(rng.choice(puzzle.plans), rng)
-    kind = rng.choice(KINDS)
+    kind = rng.choices(tuple(KINDS), tuple(KINDS.values()))[0]
     if kind == "unfinished":
         order = order[:-1]
         if not order:
@@ -79,7 +68,7 @@ def _slip(puzzle: Puzzle, rng: random.Random) -> Mistaken | None:
         error = sum(len(text) + 1 for text in lines)
     if value == puzzle.answer or value < 1:
         return None
-    return _finish(puzzle, lines, error, value, rng)
+    return Mistaken(text="\n".join([*lines, f"#### {value}"]), error=error)
 
 
 def _written(
@@ -138,15 +127,3 @@ def _other(puzzle: Puzzle, known: dict[Operand, int], rng: random.Random) -> int
     plan = puzzle.plans[0]
     given = [x for step in plan for x in (step.left, step.right) if isinstance(x, int)]
     return rng.choice([*given, *puzzle.distractors, *known.values()])
-
-
-def _finish(
-    puzzle: Puzzle, lines: list[str], error: int, answer: int, rng: random.Random
-) -> Mistaken | None:
-    try:
-        checks = check_lines(puzzle, answer, rng)
-    except ArithmeticError:
-        return None
-    start = sum(len(text) + 1 for text in lines)
-    text = "\n".join([*lines, *checks, f"#### {answer}"])
-    return Mistaken(text=text, error=error, check=start)

@@ -1,7 +1,7 @@
 """Muon: momentum whose matrices are orthogonalised, for the hidden weights in pre-training.
 
-K. Jordan's optimizer of 2024 (Newton-Schulz iteration, quintic), here in float32 and with the
-matrices of one shape, one per layer, in one batched product, which suits a CPU.
+K. Jordan's optimizer of 2024 (Newton-Schulz iteration, quintic), with the matrices of one shape,
+one per layer, in one batched product.
 """
 
 from __future__ import annotations
@@ -37,18 +37,17 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: object = None) -> None:  # type: ignore[override] # noqa: ARG002
         """One update of every matrix that has a gradient."""
         for group in self.param_groups:
-            by_shape = defaultdict(list)
+            by_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for matrix in group["params"]:
                 by_shape[matrix.shape].append(matrix)
             for (rows, columns), matrices in by_shape.items():
-                ahead = []
-                for matrix in matrices:
-                    average = self.state[matrix].setdefault("average", torch.zeros_like(matrix))
-                    average.lerp_(matrix.grad, 1 - group["momentum"])
-                    ahead.append(matrix.grad.lerp(average, group["momentum"]))
+                averages = [
+                    self.state[m].setdefault("average", torch.zeros_like(m)) for m in matrices
+                ]
+                gradients = [m.grad for m in matrices]
+                torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
+                ahead = torch._foreach_lerp(gradients, averages, group["momentum"])
+                changes = orthogonalised(torch.stack(ahead)).unbind()
+                torch._foreach_mul_(matrices, 1 - group["lr"] * group["decay"])
                 size = 0.2 * max(rows, columns) ** 0.5
-                for matrix, change in zip(
-                    matrices, orthogonalised(torch.stack(ahead)), strict=True
-                ):
-                    matrix.mul_(1 - group["lr"] * group["decay"])
-                    matrix.add_(change, alpha=-group["lr"] * size)
+                torch._foreach_add_(matrices, changes, alpha=-group["lr"] * size)

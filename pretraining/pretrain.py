@@ -1,38 +1,75 @@
-"""Pre-train the embedded base model, from nothing, on generated text alone.
+"""Pre-train one embedded base model, from nothing, on generated text alone.
 
-    python -m pretraining.pretrain --out runs/base --seed 0
+    python -m pretraining.pretrain --out runs/base                            a CPU, some hours
+    python -m pretraining.pretrain --out runs/base --device cuda --seconds 150 --batch 65536
+    python -m pretraining.pretrain --out runs/try --tiny                      a minute, to try it
 
-Jointly, and in about equal parts, on solving and on judging (`documents`); from `own_from` of the
-way on, half of the judging pairs are the model's own samples on fresh problems (`own`). One core
-and one thread; `--out` holds checkpoints, and the same command continues from the last one.
+Jointly on solving and judging (`documents`). The learning rate comes down to zero at `--tokens` or
+at `--seconds`, whichever is earlier. `--out` becomes a model folder, with `curve.jsonl` and
+`summary.json` in it.
 """
 
 from __future__ import annotations
 
 import json
 import random
-import shutil
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 import typer
 from torch import Tensor
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from mathtune.data.arithmetic import FAMILIES, draw
-from mathtune.data.arithmetic.puzzle import write
 from mathtune.engines import prompts
-from pretraining import tokenizer as words
-from pretraining.documents import Batch, batches, judging, pool, solving
-from pretraining.mistakes import Mistaken, plant
+from pretraining import held_out, text
+from pretraining.documents import NOT_ASKED, Rows
 from pretraining.muon import Muon
-from pretraining.own import own_pairs
 
-POOL = 1024  # documents drawn together, so that batches hold similar lengths
-SO_FAR_WEIGHT = 0.5  # of the right-so-far loss (mean over its tokens) beside the next-token loss
+SO_FAR_WEIGHT = 0.5
+"""Of the right-so-far loss (mean over its tokens), added to the next-token loss."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The shape of a model and how it is trained. 0 tokens or seconds: no limit of that kind."""
+
+    width: int
+    layers: int
+    tokens: int = 0
+    seconds: float = 0.0
+    batch: int = 4096
+    lr: float = 4e-3
+    seed: int = 0
+    device: str = "cpu"
+    logs: int = 40
+    """Lines of the curve, at most."""
+
+    def done(self, tokens: int, seconds: float) -> float:
+        """The share of the way, in [0, 1]."""
+        shares = [0.0]
+        if self.tokens:
+            shares.append(tokens / self.tokens)
+        if self.seconds:
+            shares.append(seconds / self.seconds)
+        return min(1.0, max(shares))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows on the device. `at` indexes the flattened positions whose next token is learned."""
+
+    tokens: Tensor
+    at: Tensor
+    weights: Tensor
+    asked: Tensor
+    so_far: Tensor
 
 
 def model_of(vocabulary: int, *, width: int, layers: int) -> LlamaForCausalLM:
@@ -54,7 +91,38 @@ def model_of(vocabulary: int, *, width: int, layers: int) -> LlamaForCausalLM:
     )
 
 
-def loss_of(
+def batch_of(rows: Rows, chosen: Any, device: str) -> Batch:
+    """The chosen rows. What is learned where is found on the CPU, so that a GPU never waits."""
+    tokens, so_far = rows.tokens[chosen], rows.so_far[chosen].reshape(-1)
+    weights = rows.weights[chosen].reshape(-1)
+    at, asked = np.flatnonzero(weights), np.flatnonzero(so_far != NOT_ASKED)
+    arrays = (
+        tokens.astype(np.int64),
+        at,
+        weights[at].astype(np.float32),
+        asked,
+        so_far[asked].astype(np.float32),
+    )
+    tensors = [torch.from_numpy(array) for array in arrays]
+    if device == "cuda":
+        tensors = [tensor.pin_memory() for tensor in tensors]
+    return Batch(*(tensor.to(device, non_blocking=True) for tensor in tensors))
+
+
+def batches(
+    data: Mapping[int, Rows], tokens: int, rng: np.random.Generator, device: str
+) -> Iterator[Batch]:
+    """One pass over the text in batches of about `tokens` tokens of one width, in random order."""
+    parts = []
+    for width, rows in data.items():
+        order = rng.permutation(len(rows.tokens))
+        parts += [(width, part) for part in np.array_split(order, -(-order.size * width // tokens))]
+    for index in rng.permutation(len(parts)):
+        width, chosen = parts[index]
+        yield batch_of(data[width], chosen, device)
+
+
+def losses(
     model: LlamaForCausalLM, batch: Batch, labels: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
     """The two losses of a batch: next token (weighted mean), right so far (mean), natural log.
@@ -62,16 +130,14 @@ def loss_of(
     Right so far is a two-way choice between the tokens of ` correct` and ` incorrect` (`labels`)
     and leaves the other tokens' logits alone.
     """
-    hidden = model.model(input_ids=batch.tokens, use_cache=False).last_hidden_state
-    weight = model.lm_head.weight
-    rows, columns = torch.nonzero(batch.next_weights, as_tuple=True)
-    logits = hidden[rows, columns] @ weight.T
-    each = functional.cross_entropy(logits, batch.tokens[rows, columns + 1], reduction="none")
-    weights = batch.next_weights[rows, columns]
-    asked = batch.so_far >= 0
-    odds = hidden[asked] @ (weight[labels[0]] - weight[labels[1]])
-    so_far = functional.binary_cross_entropy_with_logits(odds, batch.so_far[asked], reduction="sum")
-    return (each * weights).sum() / weights.sum(), so_far / max(1, len(odds))
+    with arithmetic(batch.tokens.device.type):
+        hidden = model.model(input_ids=batch.tokens, use_cache=False).last_hidden_state
+    hidden, weight = hidden.flatten(0, 1).float(), model.lm_head.weight
+    logits = hidden.index_select(0, batch.at) @ weight.T
+    each = functional.cross_entropy(logits, batch.tokens.flatten()[batch.at + 1], reduction="none")
+    odds = hidden.index_select(0, batch.asked) @ (weight[labels[0]] - weight[labels[1]])
+    so_far = functional.binary_cross_entropy_with_logits(odds, batch.so_far, reduction="sum")
+    return (each * batch.weights).sum() / batch.weights.sum(), so_far / max(1, len(batch.asked))
 
 
 def optimizers(model: LlamaForCausalLM, lr: float) -> list[torch.optim.Optimizer]:
@@ -85,145 +151,103 @@ def optimizers(model: LlamaForCausalLM, lr: float) -> list[torch.optim.Optimizer
 
 
 def rate(done: float) -> float:
-    """The share of the peak learning rate at `done` in [0, 1]: warm-up, then linear to 2 %."""
-    return min(1.0, done / 0.01 + 0.02) * max(0.02, 1.0 - done)
+    """The share of the peak learning rate at `done` in [0, 1]: warm-up, then linear to zero."""
+    return min(1.0, done / 0.01 + 0.02) * (1.0 - done)
 
 
-def batch_tokens(done: float) -> int:
-    """Tokens a batch: small ones early, when every update helps, larger ones later."""
-    return 2048 if done < 0.1 else 4096
-
-
-@torch.no_grad()
-def held_out(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, labels: tuple[int, int]
-) -> dict[str, float]:
-    """Next-token loss and accuracy on planted mistakes, on 128 validation problems."""
-    rng = random.Random("held out")
-    names = list(FAMILIES)
-    solve, judge = [], []
-    for index in range(128):
-        puzzle = draw("validation", names[index % len(names)], rng)
-        solve.append(solving(puzzle, rng, tokenizer))
-        judge.append(judging(puzzle.text, write(puzzle, rng), tokenizer))
-        judge.append(judging(puzzle.text, plant(puzzle, rng), tokenizer))
-    total = right = count = 0.0
-    for batch in batches(solve, 8192, rng, tokenizer):
-        total += loss_of(model, batch, labels)[0].item() * len(batch.tokens)
-    for batch in batches(judge, 8192, rng, tokenizer):
-        hidden = model.model(input_ids=batch.tokens, use_cache=False).last_hidden_state
-        place = batch.next_weights.argmax(dim=1)
-        at = torch.arange(len(place))
-        odds = hidden[at, place] @ (
-            model.lm_head.weight[labels[0]] - model.lm_head.weight[labels[1]]
-        )
-        truth = batch.tokens[at, place + 1] == labels[0]
-        right += float(((odds > 0) == truth).sum())
-        count += len(place)
-    return {"loss": total / len(solve), "verdicts": right / count}
-
-
-def build_tokenizer() -> PreTrainedTokenizerFast:
-    """The tokenizer for the generator's words; always the same."""
-    rng = random.Random("tokenizer")
-    texts = ["Problem:", "Solution:", *words.SIGNS]
-    for index in range(8000):
-        name = list(FAMILIES)[index % len(FAMILIES)]
-        puzzle = FAMILIES[name](rng, ("a", "b", "c"))
-        if puzzle is not None:
-            texts += [puzzle.text, write(puzzle, rng)]
-    for line in ("Here is a math problem:", "Here is a candidate solution:"):
-        texts += [line] * 3
-    texts += ["The above candidate solution is" + prompts.CORRECT + prompts.INCORRECT] * 3
-    return words.build(texts)
-
-
-def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write the model in half precision and the tokenizer, for `from_pretrained`."""
-    half = LlamaForCausalLM(model.config).half()
-    half.load_state_dict(model.state_dict())
-    half.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+def arithmetic(device: str) -> AbstractContextManager[Any]:
+    """bfloat16 on a GPU, float32 on a CPU; the weights stay float32."""
+    return torch.autocast("cuda", torch.bfloat16) if device == "cuda" else nullcontext()
 
 
 def pretrain(
-    out: Path, *, seed: int, tokens: int, lr: float, shape: tuple[int, int], own_from: float
-) -> None:
-    """Train until `tokens` tokens were seen, from `out/checkpoint.pt` on; make `out/model`."""
-    torch.manual_seed(seed)
+    out: Path, plan: Plan, data: Mapping[int, Rows], tokenizer: PreTrainedTokenizerFast
+) -> dict[str, Any]:
+    """Train as planned, write the model and the curve; return the summary."""
+    torch.manual_seed(plan.seed)
     torch.set_num_threads(1)
+    if plan.device == "cuda":
+        torch.set_float32_matmul_precision("high")
     out.mkdir(parents=True, exist_ok=True)
-    tokenizer = build_tokenizer()
-    labels = tuple(tokenizer.encode(w)[0] for w in (prompts.CORRECT, prompts.INCORRECT))
-    model = model_of(len(tokenizer), width=shape[0], layers=shape[1])
-    steps = optimizers(model, lr)
-    state: dict[str, Any] = {"pool": 0, "seen": 0, "seconds": 0.0, "round": (tokens, 0)}
-    own: list[tuple[str, str, Mistaken]] = []
-    checkpoint = out / "checkpoint.pt"
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=False)
-        model.load_state_dict(saved["model"])
-        for step, of_step in zip(steps, saved["optimizers"], strict=True):
-            step.load_state_dict(of_step)
-        state, own = saved["state"], saved["own"]
-    began, sums, updates = time.monotonic() - state["seconds"], torch.zeros(2), 0
-    while state["seen"] < tokens:
-        done = state["seen"] / tokens
-        number = (done >= own_from) + (done >= (1 + own_from) / 2)
-        if number and state["round"] != (tokens, number):
-            own = own_pairs(model, tokenizer, seed=f"{seed}-{tokens}-{number}")
-            state["round"] = (tokens, number)
-        rng = random.Random(f"{seed}-{state['pool']}")
-        for batch in batches(pool(rng, POOL, own, tokenizer), batch_tokens(done), rng, tokenizer):
+    labels = (tokenizer.encode(prompts.CORRECT)[0], tokenizer.encode(prompts.INCORRECT)[0])
+    model = model_of(len(tokenizer), width=plan.width, layers=plan.layers).to(plan.device)
+    steps = optimizers(model, plan.lr)
+    rng = np.random.default_rng(plan.seed)
+    test = held_out.text(tokenizer)
+    seen = updates = since = 0
+    sums = torch.zeros(2, device=plan.device)
+    began, logged, done = time.monotonic(), 0.0, 0.0
+    feed = iter(())
+    with (out / "curve.jsonl").open("w") as curve:
+        while done < 1.0:
+            batch = next(feed, None)
+            if batch is None:
+                feed = batches(data, plan.batch, rng, plan.device)
+                continue
             for step in steps:
                 for group in step.param_groups:
-                    group["lr"] = lr * rate(state["seen"] / tokens)
-            next_loss, so_far = loss_of(model, batch, labels)
+                    group["lr"] = plan.lr * rate(done)
+            next_loss, so_far = losses(model, batch, labels)
             (next_loss + SO_FAR_WEIGHT * so_far).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for step in steps:
                 step.step()
                 step.zero_grad()
-            state["seen"] += batch.tokens.numel()
-            sums += torch.tensor([next_loss.item(), so_far.item()])
-            updates += 1
-        state["pool"] += 1
-        state["seconds"] = time.monotonic() - began
-        if state["pool"] % 4 == 0 or state["seen"] >= tokens:
-            row = {
-                "tokens": state["seen"],
-                "seconds": round(state["seconds"], 1),
-                "next": round(float(sums[0]) / updates, 4),
-                "so_far": round(float(sums[1]) / updates, 4),
-                **{k: round(v, 4) for k, v in held_out(model, tokenizer, labels).items()},
-            }
-            sums, updates = torch.zeros(2), 0
-            with (out / "curve.jsonl").open("a") as curve:
-                curve.write(json.dumps(row) + "\n")
-            typer.echo(json.dumps(row))
-        if state["pool"] % 4 == 0 or state["seen"] >= tokens:
-            whole = {
-                "model": model.state_dict(),
-                "optimizers": [step.state_dict() for step in steps],
-                "state": state,
-                "own": own,
-            }
-            torch.save(whole, checkpoint.with_suffix(".part"))
-            shutil.move(checkpoint.with_suffix(".part"), checkpoint)
-            save(model, tokenizer, out / "model")
+            sums += torch.stack([next_loss.detach(), so_far.detach()])
+            seen, updates, since = seen + batch.tokens.numel(), updates + 1, since + 1
+            if plan.device == "cuda" and updates % 8 == 0:
+                torch.cuda.synchronize()  # or the clock below would run ahead of the work
+            done = plan.done(seen, time.monotonic() - began)
+            if done >= logged + 1 / plan.logs or done >= 1.0:
+                means = (sums / since).tolist()
+                row = {"tokens": seen, "updates": updates, "next": means[0], "so_far": means[1]}
+                row |= held_out.measured(model, test, labels)
+                row["seconds"] = time.monotonic() - began
+                line = json.dumps({k: round(v, 4) for k, v in row.items()})
+                print(line, file=curve, flush=True)
+                typer.echo(f"{out.name} {line}")
+                logged, since = done, 0
+                sums.zero_()
+    save(model, tokenizer, out)
+    summary = {**asdict(plan), **row, "parameters": sum(p.numel() for p in model.parameters())}
+    (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    return summary
+
+
+def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write the model in half precision and the tokenizer, for `from_pretrained`."""
+    half = LlamaForCausalLM(model.config).half()
+    half.load_state_dict({name: value.half().cpu() for name, value in model.state_dict().items()})
+    half.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder of the checkpoints and of the model.")],
-    seed: Annotated[int, typer.Option(help="Weights, text and samples hang on it.")] = 0,
-    tokens: Annotated[int, typer.Option(help="Tokens to train on, padding included.")] = 15_000_000,
-    lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 4e-3,
+    out: Annotated[Path, typer.Option(help="Folder of the model and of the curve.")],
     width: Annotated[int, typer.Option(help="Hidden size.")] = 128,
-    layers: Annotated[int, typer.Option(help="Number of layers.")] = 8,
-    own_from: Annotated[float, typer.Option(help="When own samples come in; 1: never.")] = 0.45,
+    layers: Annotated[int, typer.Option(help="Number of layers.")] = 6,
+    tokens: Annotated[int, typer.Option(help="Tokens to train on, padding included.")] = 0,
+    seconds: Annotated[float, typer.Option(help="Seconds to train for; 0: no limit.")] = 0.0,
+    batch: Annotated[int, typer.Option(help="Tokens per update.")] = 4096,
+    lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 4e-3,
+    seed: Annotated[int, typer.Option(help="Seed of weights, text and order.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    unique: Annotated[int, typer.Option(help="Tokens of text; read several times.")] = 40_000_000,
+    processes: Annotated[int, typer.Option(help="Processes that make the text.")] = 1,
+    source: Annotated[Path | None, typer.Option(help="Text made before (.npz).")] = None,
+    tiny: Annotated[bool, typer.Option(help="200,000 tokens, a very small model.")] = False,
 ) -> None:
-    """Pre-train the embedded base model; continues where it was interrupted."""
-    pretrain(out, seed=seed, tokens=tokens, lr=lr, shape=(width, layers), own_from=own_from)
+    """Pre-train one embedded base model."""
+    if tiny:
+        width, layers, unique, tokens = 32, 2, 100_000, 200_000
+    if not tokens and not seconds:
+        tokens = 300_000_000
+    plan = Plan(
+        width=width, layers=layers, tokens=tokens, seconds=seconds, batch=batch, lr=lr, seed=seed,
+        device=device,
+    )  # fmt: skip
+    data = text.load(source) if source else text.make(unique, seed=seed, processes=processes)
+    typer.echo(json.dumps(pretrain(out, plan, data, text.build_tokenizer())))
 
 
 if __name__ == "__main__":

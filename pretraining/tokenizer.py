@@ -19,7 +19,7 @@ END, PADDING = "<|end|>", "<|pad|>"
 SIGNS = ("<<", " <<", ">>", "####", " $")
 
 
-def build(texts: Iterable[str], *, words: int = 300) -> PreTrainedTokenizerFast:
+def build(texts: Iterable[str], *, words: int) -> PreTrainedTokenizerFast:
     """A tokenizer whose vocabulary is every byte, the signs and the `words` most frequent words.
 
     Deterministic: words of equal frequency are taken in alphabetical order. Longest match first

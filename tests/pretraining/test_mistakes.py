@@ -7,14 +7,14 @@ import re
 
 import pytest
 
-from mathtune.data.arithmetic import FAMILIES, draw
-from mathtune.data.arithmetic.puzzle import ANSWER, Check, Puzzle, Step
+from mathtune.data.arithmetic import draw
+from pretraining.documents import JUDGED
 from pretraining.mistakes import plant
 
 EQUATION = re.compile(r"<<(\d+)([-+*/])(\d+)=(\d+)>>")
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", JUDGED)
 def test_the_answer_is_wrong_and_the_last_line_says_it(family: str) -> None:
     rng = random.Random(0)
     for _ in range(60):
@@ -26,10 +26,11 @@ def test_the_answer_is_wrong_and_the_last_line_says_it(family: str) -> None:
         assert 0 <= mistaken.error < len(mistaken.text)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", JUDGED)
 def test_at_most_one_equation_is_false_and_it_holds_the_error(family: str) -> None:
     rng = random.Random(1)
-    for _ in range(60):
+    with_false = 0
+    for _ in range(200):
         mistaken = plant(draw("pretrain", family, rng), rng)
         false = []
         for match in EQUATION.finditer(mistaken.text):
@@ -40,28 +41,7 @@ def test_at_most_one_equation_is_false_and_it_holds_the_error(family: str) -> No
             if true != value:
                 false.append(match)
         assert len(false) <= 1
+        with_false += len(false)
         for match in false:
             assert match.start() < mistaken.error < match.end()
-
-
-def test_a_wrong_guess_is_followed_by_an_honest_check() -> None:
-    puzzle = Puzzle(
-        shape="toy",
-        numbers=(5,),
-        text="Which number times 3 is 15?",
-        answer=5,
-        check=Check(
-            steps=(Step(key="z", left=ANSWER, op="*", right=3, say=("Check:",)),),
-            found="z",
-            wanted=15,
-        ),
-        guess=("Try",),
-    )
-    mistaken = plant(puzzle, random.Random(0))
-    guess = int(mistaken.text[mistaken.error :].partition("\n")[0])
-    first, check, found, last = mistaken.text.split("\n")
-    assert first == f"Try {guess}"
-    assert check in (f"Check: <<{guess}*3={3 * guess}>>{3 * guess}",
-                     f"Check: <<3*{guess}={3 * guess}>>{3 * guess}")  # fmt: skip
-    assert found == f"Check: {3 * guess} and 15"
-    assert last == f"#### {guess}"
+    assert 0 < with_false < 100  # most mistakes are none that a calculator sees

@@ -82,6 +82,8 @@ class Forecast:
     def _trained(self, stage: Train, outputs: str) -> float:
         """Tokens over all epochs."""
         rows = stage.epochs * self._rows(stage.examples)
+        if stage.updates is not None:
+            rows = min(rows, stage.updates * stage.batch_size)
         if stage.equal_updates_to is not None:
             rows = self.rows[Path(stage.equal_updates_to)]
         self.rows[Path(outputs)] = rows

@@ -8,6 +8,7 @@ from typing import Any
 
 from mathtune.errors import InputError, SettingError
 from mathtune.recipes.liu2023 import Liu2023, liu2023
+from mathtune.recipes.miniature import Miniature, miniature
 from mathtune.recipes.parts import SHORT, RecipeSettings
 from mathtune.recipes.quickstart import Quickstart, quickstart
 from mathtune.recipes.scaling import Scaling, scaling
@@ -33,6 +34,7 @@ RECIPES = {
     "liu2023": Recipe(Liu2023, liu2023),
     "yuan2023": Recipe(Yuan2023, yuan2023),
     "scaling": Recipe(Scaling, scaling),
+    "miniature": Recipe(Miniature, miniature),
 }
 
 

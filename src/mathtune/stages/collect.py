@@ -75,6 +75,8 @@ class Collect(Stage[Path]):
     """paths: one solution a path. False: every correct solution whose equations hold."""
     gold: bool = True
     """paths: also write the gold solutions, first; they do not take part in the selection."""
+    leave_out: tuple[str, ...] = ()
+    """Families (`subject`) of problems whose samples are left out."""
     k: int | None = Field(default=None, ge=1)
     """Use only the first k samples of a problem in each set; None: all."""
     most: int | None = Field(default=None, ge=1)
@@ -112,6 +114,8 @@ class Collect(Stage[Path]):
         sources = named(self.samples)
         counts: Counter[str] = Counter()
         groups = united(sources, problems, k=self.k)
+        if self.leave_out:
+            groups = self._others(groups, problems, counts)
         if self.keep == "counts":
             paths = Paths(self, counts)
             jsonl.write(self.outputs(folder), paths.numbers(groups))
@@ -131,6 +135,19 @@ class Collect(Stage[Path]):
                 f"{counts['neither']} without any answer)."
             )
         return {**dict(counts), **near}
+
+    def _others(
+        self,
+        groups: Iterable[tuple[str, list[Candidate]]],
+        problems: dict[str, Problem],
+        counts: Counter[str],
+    ) -> Iterator[tuple[str, list[Candidate]]]:
+        """The problems of other families; those left out are counted."""
+        for problem_id, candidates in groups:
+            if problems[problem_id].subject in self.leave_out:
+                counts["left_out"] += 1
+            else:
+                yield problem_id, candidates
 
     def _near(self, problems: dict[str, Problem], test: Path) -> dict[str, Any]:
         """Refuse test problems among the training problems; report those that are nearly one."""

@@ -54,7 +54,7 @@ def _as_mapping(value: Any) -> Any:
 class Prepare(Stage[Data]):
     """Read problems from a source, split them, and write what the other stages read."""
 
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
 
     source: Annotated[str, Input()] = "arithmetic"
     """arithmetic, gsm8k, math, prm800k, the id of a hub data set, a folder or a JSON Lines file."""
@@ -79,6 +79,9 @@ class Prepare(Stage[Data]):
     None: 400 for arithmetic, elsewhere a tenth but at most 500."""
     limit: Count | dict[Split, Count] | None = None
     """At most so many problems in every split, or per split, drawn at random: makes a run small."""
+    families: tuple[str, ...] = ()
+    """arithmetic: only problems of these families (`shop`, `tank`, ...; `subject` of a problem);
+    none: all families of tasks."""
     solutions: Literal["math", "prm800k", "both"] | None = None
     """Whose solutions of math problems are learned from (Liu et al. 2023, Table 2). None: math."""
     seed: int = 0
@@ -114,6 +117,8 @@ class Prepare(Stage[Data]):
                 f"solutions: found {self.solutions!r} with source {self.source!r}; this setting "
                 "goes with source math."
             )
+        if self.families:
+            self._check_families()
         if self.fields and self.source in NAMED:
             raise InputError(f"fields: {self.source} has known fields; expected none.")
         to_problems((), fields=self.fields)
@@ -125,6 +130,20 @@ class Prepare(Stage[Data]):
                 f"id (owner/name), or {', '.join(NAMED)}."
             )
         return self
+
+    def _check_families(self) -> None:
+        if self.source != "arithmetic":
+            raise InputError(
+                f"families: found {self.families[0]!r} with source {self.source!r}; this setting "
+                "goes with source arithmetic."
+            )
+        from mathtune.data import arithmetic
+
+        for name in self.families:
+            if name not in arithmetic.TASKS:
+                raise InputError(
+                    f"families: no family {name!r}; there are {', '.join(arithmetic.TASKS)}."
+                )
 
     def outputs(self, folder: Path) -> Data:
         """Paths of the files."""
@@ -183,7 +202,10 @@ def _split(c: Prepare, release: dict[str, prm800k.Release] | None) -> Splits:
             "test": 400 if c.test is None else c.test,
         }
         return apart(
-            *(arithmetic.generate(s, sizes[s], c.seed) if sizes[s] else [] for s in SPLITS)
+            *(
+                arithmetic.generate(s, sizes[s], c.seed, c.families) if sizes[s] else []
+                for s in SPLITS
+            )
         )
     if c.source == "gsm8k":
         return _drawn(c, gsm8k.load(c.folder))

@@ -1,13 +1,17 @@
 """The embedded problems: seeded multi-step word problems with solutions in GSM8K's form.
 
-    {"id": "arithmetic-train-0-00003", "problem": "Ann saves $6 a week and ... How much is left?",
-     "answer": "24", "solution": "Ann saves <<6*4=24>>24\\n...\\n#### 24", "level": "4",
-     "subject": "saving"}
+    {"id": "arithmetic-train-0-00003", "problem": "Ann sets out with $60. A lamp sets Ann back $12.
+     Grandfather matches the sum. What is Ann worth by then?", "answer": "96",
+     "solution": "Falls to <<60-12=48>>48\\nBecomes <<48*2=96>>96\\n#### 96", "level": "2",
+     "subject": "purse"}
+
+Two kinds of families. The *tasks* are what recipes learn and are measured on: stories and chains.
+The *schooling* is what the embedded base is pre-trained on: sums, short exercises and stories of
+other wording and other shape (a test counts what the two share).
 
 No two splits share a problem, whatever the seeds: a problem belongs to the split that a hash of its
-shape and numbers names (`split_of`; names, things and wording do not enter), and `draw` throws
-away what belongs elsewhere. The base model's pre-training text is drawn from the `pretrain`
-split only.
+kind and numbers names (`split_of`; names, things and wording do not enter), and `draw` throws away
+what belongs elsewhere.
 """
 
 from __future__ import annotations
@@ -17,31 +21,27 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from mathtune.data.arithmetic.checkable import CHECKABLE
+from mathtune.data.arithmetic.chains import CHAINS
+from mathtune.data.arithmetic.lesson_stories import LESSON_STORIES
+from mathtune.data.arithmetic.lessons import drill, lesson
 from mathtune.data.arithmetic.puzzle import Puzzle, write
 from mathtune.data.arithmetic.stories import STORIES
 from mathtune.rows.records import Problem
 
 Split = Literal["train", "validation", "test", "pretrain"]
-Family = Callable[[random.Random, Sequence[str]], Puzzle | None]
+Family = Callable[[random.Random], Puzzle | None]
 
-FAMILIES: dict[str, Family] = {**STORIES, **CHECKABLE}
+TASKS: dict[str, Family] = {**STORIES, **CHAINS}
+SCHOOLING: dict[str, Family] = {"drill": drill, "lesson": lesson, **LESSON_STORIES}
+FAMILIES: dict[str, Family] = {**TASKS, **SCHOOLING}
 
-# Shares of the hash range, in percent, in this order.
-SHARES: dict[Split, int] = {"train": 20, "validation": 10, "test": 20, "pretrain": 50}
-
-# Wording "c" is left to the tasks, so that fine-tuning has something to learn.
-WORDINGS: dict[Split, tuple[str, ...]] = {
-    "train": ("a", "b", "c"),
-    "validation": ("a", "b", "c"),
-    "test": ("a", "b", "c"),
-    "pretrain": ("a", "b"),
-}
+# Shares of the hash range, in percent, in this order. `pretrain` is used with schooling alone.
+SHARES: dict[Split, int] = {"train": 30, "validation": 10, "test": 20, "pretrain": 40}
 
 
 def split_of(puzzle: Puzzle) -> Split:
-    """The one split a puzzle belongs to: a function of its shape and numbers alone."""
-    key = "|".join([puzzle.shape, *map(str, puzzle.numbers)])
+    """The one split a puzzle belongs to: a function of its kind and numbers alone."""
+    key = "|".join([puzzle.kind, *map(str, puzzle.numbers)])
     place = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big") % 100
     for split, share in SHARES.items():
         if place < share:
@@ -53,16 +53,17 @@ def split_of(puzzle: Puzzle) -> Split:
 def draw(split: Split, family: str, rng: random.Random) -> Puzzle:
     """One puzzle of the family that belongs to the split."""
     while True:
-        puzzle = FAMILIES[family](rng, WORDINGS[split])
+        puzzle = FAMILIES[family](rng)
         if puzzle is not None and split_of(puzzle) == split:
             return puzzle
 
 
-def generate(split: Split, count: int, seed: int) -> list[Problem]:
+def generate(split: Split, count: int, seed: int, families: Sequence[str] = ()) -> list[Problem]:
     """`count` different problems of the split, families in equal parts; the same for the same seed.
 
-    Problems of two splits never have the same shape and numbers, whatever counts and seeds (see
-    above). `level` is the number of steps, `subject` the family, `solution` one way of reasoning.
+    `families` names the tasks; none: all of them. Problems of two splits never have the same kind
+    and numbers, whatever counts and seeds (see above). `level` is the number of steps, `subject`
+    the family, `solution` one way of reasoning.
 
     >>> generate("test", 2, seed=0) == generate("test", 2, seed=0)
     True
@@ -70,7 +71,7 @@ def generate(split: Split, count: int, seed: int) -> list[Problem]:
     rng = random.Random(f"{split}-{seed}")
     seen: set[str] = set()
     problems: list[Problem] = []
-    names = list(FAMILIES)
+    names = list(families or TASKS)
     while len(problems) < count:
         family = names[len(problems) % len(names)]
         puzzle = draw(split, family, rng)

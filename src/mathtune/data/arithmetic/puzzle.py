@@ -7,14 +7,12 @@ solutions (another plan, another order of independent steps, swapped operands).
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 Operation = Literal["+", "-", "*", "/"]
 Operand = int | str  # a number of the problem, or the key of an earlier step
-
-ANSWER = "answer"  # the key under which a check refers to the answer that a solution reached
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,39 +27,26 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
-    """A substitution of the answer: `steps` are computed, then `found` must equal `wanted`."""
-
-    steps: tuple[Step, ...]
-    found: str
-    wanted: Operand
-
-
-@dataclass(frozen=True, kw_only=True)
 class Puzzle:
     """One generated problem.
 
-    `shape` and `numbers` identify the problem whatever its wording; the split is drawn from them.
-    A plan's last step has the answer; puzzles that are solved by a guess have no plans, only a
-    check. `distractors` are numbers of the text that no plan needs.
+    `kind` and `numbers` identify the problem whatever its wording; the split is drawn from them.
+    A plan's last step has the answer. `distractors` are numbers of the text that no plan needs;
+    `ordered` plans are written in their order, others in any that computes.
     """
 
-    shape: str
+    kind: str
     numbers: tuple[int, ...]
     text: str
     answer: int
-    plans: tuple[tuple[Step, ...], ...] = ()
-    check: Check | None = None
-    guess: tuple[str, ...] = ()
+    plans: tuple[tuple[Step, ...], ...]
     distractors: tuple[int, ...] = ()
+    ordered: bool = False
 
     @property
     def steps(self) -> int:
-        """How many equations the shortest plan has; a guess counts its check's equations."""
-        if self.plans:
-            return min(len(plan) for plan in self.plans)
-        assert self.check is not None
-        return len(self.check.steps)
+        """How many equations the shortest plan has."""
+        return min(len(plan) for plan in self.plans)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +64,7 @@ class Line:
 
 
 def compute(left: int, op: str, right: int) -> int | None:
-    """The value of one operation, or None where it is no whole number.
+    """The value of one operation, or None if it is no whole number.
 
     >>> compute(48, "/", 2), compute(7, "/", 2)
     (24, None)
@@ -91,6 +76,22 @@ def compute(left: int, op: str, right: int) -> int | None:
     if op == "*":
         return left * right
     return left // right if right and left % right == 0 else None
+
+
+def shape_of(plan: Sequence[Step]) -> str:
+    """The plan as a tree of operations: every number is `n`, operands of + and * are sorted.
+
+    >>> first = Step(key="m", left=3, op="*", right=4, say=("",))
+    >>> shape_of([first, Step(key="r", left=20, op="-", right="m", say=("",))])
+    '(n-(n*n))'
+    """
+    trees: dict[Operand, str] = {}
+    for step in plan:
+        left, right = trees.get(step.left, "n"), trees.get(step.right, "n")
+        if step.op in "+*":
+            left, right = sorted((left, right))
+        trees[step.key] = f"({left}{step.op}{right})"
+    return trees[plan[-1].key]
 
 
 def shuffled(plan: Sequence[Step], rng: random.Random) -> list[Step]:
@@ -105,15 +106,12 @@ def shuffled(plan: Sequence[Step], rng: random.Random) -> list[Step]:
     return placed
 
 
-def follow(
-    steps: Sequence[Step], rng: random.Random, values: Mapping[str, int] | None = None
-) -> list[Line]:
+def follow(steps: Sequence[Step], rng: random.Random) -> list[Line]:
     """Write the steps with computed values, random words and, for + and *, random operand order.
 
-    `values` gives what is known beforehand (the answer, for a check). Raises ArithmeticError
-    where a division leaves a remainder: a family never offers such a plan.
+    Raises ArithmeticError if a division leaves a remainder: a family never offers such a plan.
     """
-    known: dict[Operand, int] = {key: value for key, value in (values or {}).items()}  # noqa: C416
+    known: dict[Operand, int] = {}
     lines = []
     for step in steps:
         left, right = known.get(step.left, step.left), known.get(step.right, step.right)
@@ -131,26 +129,8 @@ def follow(
     return lines
 
 
-def check_lines(puzzle: Puzzle, answer: int, rng: random.Random) -> list[str]:
-    """The honest substitution of `answer`: computed values, then found against wanted.
-
-    For a wrong answer the last line shows two different numbers. Raises ArithmeticError where
-    the answer makes a value that is no whole number.
-    """
-    if puzzle.check is None:
-        return []
-    lines = follow(puzzle.check.steps, rng, {ANSWER: answer})
-    values = {step.key: line.value for step, line in zip(puzzle.check.steps, lines, strict=True)}
-    wanted = puzzle.check.wanted
-    found = values[puzzle.check.found]
-    shown = wanted if isinstance(wanted, int) else values[wanted]
-    return [*map(str, lines), f"Check: {found} and {shown}"]
-
-
 def write(puzzle: Puzzle, rng: random.Random) -> str:
     """One correct solution, drawn at random among plans, orders, operand orders and words."""
-    if puzzle.plans:
-        steps = [str(line) for line in follow(shuffled(rng.choice(puzzle.plans), rng), rng)]
-    else:
-        steps = [f"{rng.choice(puzzle.guess)} {puzzle.answer}"]
-    return "\n".join([*steps, *check_lines(puzzle, puzzle.answer, rng), f"#### {puzzle.answer}"])
+    plan = rng.choice(puzzle.plans)
+    lines = follow(plan if puzzle.ordered else shuffled(plan, rng), rng)
+    return "\n".join([*map(str, lines), f"#### {puzzle.answer}"])

@@ -1,0 +1,105 @@
+"""Models trained with several budgets and seeds: compared fairly. Between measure and findings.
+
+Values are float (seeds, problems), right or wrong of one model under each seed. Intervals resample
+problems *and* seeds; differences are paired in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mathtune.metrics.fits import Answer, Floats, holds, lines
+from mathtune.metrics.intervals import Interval
+
+RESAMPLES = 2_000
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One way of training, by budget: values on test, and accuracy on validation."""
+
+    test: Mapping[int, Floats]
+    validation: Mapping[int, float]
+
+    @property
+    def best(self) -> int:
+        """The budget with the best validation accuracy; of equal ones the smallest.
+
+        Example:
+            >>> Trained({}, {300: 0.5, 900: 0.5}).best
+            300
+        """
+        return min(self.validation, key=lambda budget: (-self.validation[budget], budget))
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Ours minus theirs: at the budgets `ours` and `theirs`, parts of 1, and what follows."""
+
+    ours: int
+    theirs: int
+    difference: Interval
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line of accuracy: its slope and R^2, with intervals."""
+
+    slope: Interval
+    r2: Interval
+
+
+def resampled(values: Sequence[Floats], *, seed: int = 0, resamples: int = RESAMPLES) -> Floats:
+    """The mean of each of `values` (S, P) under the same resamples: float (resamples, number).
+
+    Seeds and problems are drawn with replacement, independently.
+    """
+    rng = np.random.default_rng(seed)
+    seeds, problems = values[0].shape
+    of_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), resamples) / seeds
+    of_problems = rng.multinomial(problems, np.full(problems, 1 / problems), resamples) / problems
+    return np.stack([((of_seeds @ one) * of_problems).sum(axis=1) for one in values], axis=1)
+
+
+def interval(values: Floats, *, seed: int = 0) -> Interval:
+    """The mean of `values` (S, P) and its 95 % interval over problems and seeds.
+
+    Example:
+        >>> interval(np.ones((3, 20)))
+        Interval(value=1.0, low=1.0, high=1.0)
+    """
+    low, high = np.percentile(resampled([values], seed=seed), [2.5, 97.5])
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def equal_updates(ours: Trained, theirs: Trained) -> list[Compared]:
+    """The comparison at every budget that both have."""
+    shared = sorted(ours.test.keys() & theirs.test.keys())
+    return [_compared(ours, theirs, budget, budget) for budget in shared]
+
+
+def best_of_budget(ours: Trained, theirs: Trained) -> Compared:
+    """The comparison of each at its own best budget by validation."""
+    return _compared(ours, theirs, ours.best, theirs.best)
+
+
+def curve(x: Sequence[float], values: Sequence[Floats], *, seed: int = 0) -> Curve:
+    """The line of accuracy over x, at least three points; the points share problems and seeds."""
+    xs = np.asarray(x, dtype=float)
+    _, slopes, r2s = lines(xs, resampled(values, seed=seed))
+    _, slope, r2 = lines(xs, np.array([[one.mean() for one in values]]))
+    return Curve(_around(slope[0], slopes), _around(r2[0], r2s))
+
+
+def _compared(ours: Trained, theirs: Trained, budget: int, other: int) -> Compared:
+    difference = interval(ours.test[budget] - theirs.test[other])
+    return Compared(budget, other, difference, holds(difference))
+
+
+def _around(value: float, drawn: Floats) -> Interval:
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return Interval(float(value), float(low), float(high))

@@ -1,0 +1,304 @@
+"""Both papers' claims on a base that was at school and never saw the tasks: docs/miniature.md.
+
+    mathtune run miniature                       three seeds; an hour on two CPU cores
+    mathtune run miniature seeds=[0] parts=[data]
+
+Parts: `data` (SSFT on more and more problems), `bases` (SSFT of other bases, and what their
+pre-training loss says of it), `rft` (distinct right paths of one generator), `union` (of several), `judge` (evaluator, zero-shot judging, likelihood; the sequential generator and its
+control), `transfer` (evaluators that never saw a family, on that family). Every training has a
+number of updates, its *budget*; `findings` compares at equal and at best budget. Folders of
+different seeds and parts may be made on different machines and put into one run folder: the recipe
+then skips what is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from mathtune.recipes.parts import Count, Drawing, RecipeSettings, drawn, greedy, refuse_repeats
+from mathtune.recipes.points import labels
+from mathtune.rows.samples import Columns
+from mathtune.run.recipe_run import Run
+from mathtune.stages.bits import Bits
+from mathtune.stages.collect import Collect
+from mathtune.stages.findings import Findings, Model
+from mathtune.stages.grade import Grade
+from mathtune.stages.measure import Measure
+from mathtune.stages.prepare import Data, Prepare
+from mathtune.stages.sample import Sample
+from mathtune.stages.score import Score
+from mathtune.stages.train import Train
+
+Part = Literal["data", "bases", "rft", "union", "judge", "transfer"]
+MANY = 1e6
+"""Epochs: the number of updates ends a training."""
+
+
+class Miniature(RecipeSettings):
+    """Settings of `miniature`."""
+
+    model: str = "embedded"
+    data: Prepare = Prepare()
+    bases: tuple[str, ...] = ()
+    """Further base models, for part `bases`."""
+    text: Path | None = None
+    """Held-out schooling text that the bases' losses are measured on, for part `bases`."""
+    sizes: tuple[PositiveInt, ...] = (250, 500, 1000, 2000, 4000)
+    """Training problems of the data curve, in ascending order; a size holds the smaller ones."""
+    budgets: tuple[PositiveInt, ...] = (300, 900)
+    """Optimizer updates of every SSFT and RFT, in ascending order."""
+    rft_size: PositiveInt = 1000
+    """Training problems of RFT, one of `sizes`."""
+    generators: Count = 3
+    """Generators of the union, which differ in their seed."""
+    k: Count = 8
+    """Samples per training problem and generator, for paths."""
+    judge_size: PositiveInt = 2000
+    """Training problems whose samples teach the evaluator, one of `sizes`."""
+    n_train: Count = 8
+    """Samples per training problem, for the evaluator's pairs."""
+    n: Count = 32
+    """Samples per problem that are judged, on validation and test."""
+    pairs: Count = 3
+    """Most pairs of a right and a wrong solution per problem, for the evaluator."""
+    rate: float = Field(default=1e-3, gt=0)
+    """Peak learning rate of generators."""
+    judge_rate: float = Field(default=5e-4, gt=0)
+    """Peak learning rate of evaluators; they read their pairs once."""
+    further: tuple[PositiveInt, ...] = (100, 300)
+    """Updates of the sequential generator's last stage, and of its control."""
+    left_out: tuple[str, ...] = ("travel", "bus", "mail")
+    """Families of `transfer`: each is left out of an evaluator's pairs, and judged by it."""
+    parts: tuple[Part, ...] = ("data", "bases", "rft", "union", "judge", "transfer")
+    """What to run."""
+    seeds: tuple[NonNegativeInt, ...] = (0, 1, 2)
+    """Seeds of training and sampling; the problems stay the same."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Miniature:
+        refuse_repeats(sizes=self.sizes, budgets=self.budgets, seeds=self.seeds, parts=self.parts)
+        for name in ("sizes", "budgets"):
+            values = getattr(self, name)
+            if not values or list(values) != sorted(values):
+                raise ValueError(f"{name}: found {list(values)}; expected ascending numbers")
+        needed = dict.fromkeys(("bases", "rft", "union"), "rft_size")
+        needed |= dict.fromkeys(("judge", "transfer"), "judge_size")
+        for name in {needed[part] for part in self.parts if part in needed}:
+            if getattr(self, name) not in self.sizes:
+                raise ValueError(f"{name}: found {getattr(self, name)}; expected one of sizes")
+        if self.bases and "bases" in self.parts and self.text is None:
+            raise ValueError("text: missing; expected a held-out text with bases")
+        return self
+
+
+@dataclass
+class Found:
+    """What `findings` reads, gathered model by model."""
+
+    models: dict[str, Model] = field(default_factory=dict)
+    test: dict[str, Path] = field(default_factory=dict)
+    validation: dict[str, Path] = field(default_factory=dict)
+
+    def measure(self, run: Run, name: str, model: str, data: Data, about: Model) -> None:
+        """A model's greedy solutions of validation and test, measured: `<name>-row` on test."""
+        for split, problems in (("validation", data.validation), ("test", data.test)):
+            step = name if split == "test" else f"{name}-{split}"
+            solutions = greedy(run, step, model, problems)
+            row = run(f"{step}-row", Measure(problems=problems, samples=solutions, greedy=solutions))
+            key = str(row.relative_to(run.folder)).removesuffix("-row").removesuffix("-validation")
+            self.models[key] = about
+            getattr(self, split)[key] = row
+
+
+@dataclass(frozen=True)
+class Seed:
+    """One training seed: where its steps go, and what they are made from."""
+
+    run: Run
+    seed: int
+    c: Miniature
+    sets: dict[int, Data]
+    found: Found
+
+    @property
+    def whole(self) -> Data:
+        """The largest training set; validation and test are the same in all."""
+        return self.sets[self.c.sizes[-1]]
+
+
+def miniature(run: Run, c: Miniature) -> None:
+    """The base, then the parts for each seed, then what follows from all."""
+    sets = {
+        size: run(f"data-{size}", c.data.replaced({"train": size}, where="data"))
+        for size in c.sizes
+    }
+    whole, found = sets[c.sizes[-1]], Found()
+    found.measure(run, "base", c.model, whole, Model(label="base", budget=0, seed=0))
+    for seed in c.seeds:
+        one = Seed(run.within(f"seed-{seed}", seed=seed), seed, c, sets, found)
+        if "data" in c.parts:
+            for size in c.sizes:
+                trained(one, f"ssft-{size}", sets[size].solutions, size=size)
+        if "bases" in c.parts:
+            for name, base in labels(c.bases).items():
+                trained(one, f"ssft-of-{name}", sets[c.rft_size].solutions, model=base)
+        if "rft" in c.parts or "union" in c.parts:
+            rft(one)
+        if "judge" in c.parts or "transfer" in c.parts:
+            judge(one)
+    losses: dict[str, Path] = {}
+    if "bases" in c.parts and c.text is not None:
+        others = {f"ssft-of-{name}": base for name, base in labels(c.bases).items()}
+        for label, model in {f"ssft-{c.rft_size}": c.model, **others}.items():
+            losses[label] = run(f"{label}-bits", Bits(model=model, text=c.text.absolute()))
+    made = {model.label for model in found.models.values()}
+    gold = f"ssft-{c.rft_size}"
+    wanted = (("rft", gold), ("union", gold), ("union", "rft"), ("sequential", "more-ssft"))
+    run(
+        "findings",
+        Findings(
+            problems=whole.test,
+            models=found.models,
+            test=found.test,
+            validation=found.validation,
+            compare=tuple(pair for pair in wanted if set(pair) <= made),
+            losses={label: folder for label, folder in losses.items() if label in made},
+        ),
+    )
+
+
+def trained(
+    one: Seed, label: str, examples: Path, *, size: int | None = None, model: str | None = None
+) -> None:
+    """SSFT of a base (None: the recipe's) with every budget, measured."""
+    for budget in one.c.budgets:
+        name = f"{label}-u{budget}"
+        made = one.run(name, ssft(one.c, model or one.c.model, examples, budget))
+        about = Model(label=label, budget=budget, seed=one.seed, size=size)
+        one.found.measure(one.run, name, made, one.whole, about)
+
+
+def ssft(c: Miniature, model: str, examples: Path, updates: int) -> Train:
+    """Train a generator with so many updates (Eq. 3)."""
+    return Train(
+        model=model,
+        objective="mle",
+        examples=examples,
+        epochs=MANY,
+        updates=updates,
+        learning_rate=c.rate,
+    )
+
+
+def evaluator(run: Run, c: Miniature, generator: str, collect: Collect) -> str:
+    """Collect pairs, and train the generator to judge (Eq. 9)."""
+    train = Train(
+        model=generator,
+        objective="cls-xent",
+        examples=run("pairs", collect),
+        epochs=1,
+        learning_rate=c.judge_rate,
+    )
+    return run("evaluator", train)
+
+
+def rft(one: Seed) -> None:
+    """RFT on the paths of one generator and of a union (Yuan et al. 2023, 3.3)."""
+    c, data, drafts = one.c, one.sets[one.c.rft_size], list[Columns]()
+    how = Drawing(temperature=0.7, top_p=1.0)
+    for number in range(c.generators if "union" in c.parts else 1):
+        inner = one.run.within(f"generator-{number}", seed=100 * (one.seed + 1) + number)
+        generator = inner("ssft", ssft(c, c.model, data.solutions, c.budgets[-1]))
+        drafts.append(drawn(inner, "drafts", generator, data.train, n=c.k, how=how))
+    for label, sources in (("rft", drafts[:1]), ("union", drafts)):
+        if label in c.parts:
+            collect = Collect(
+                problems=data.train, test=data.test, samples=tuple(sources), keep="paths", k=c.k
+            )
+            trained(one, label, one.run(f"{label}-paths", collect))
+
+
+def judge(one: Seed) -> None:
+    """An evaluator of the best SSFT model's samples, other judges, and the generator after it."""
+    c, asked, budget = one.c, one.sets[one.c.judge_size], one.c.budgets[-1]
+    run = one.run.within("judge", seed=one.seed)
+    generator = run("ssft", ssft(c, c.model, one.whole.solutions, budget))
+    drafts = drawn(run, "drafts", generator, asked.train, n=c.n_train, how=c.how)
+    if "judge" in c.parts:
+        collect = Collect(
+            problems=asked.train, samples=drafts, keep="pairs", per_problem=c.pairs
+        )
+        trained_judge = evaluator(run, c, generator, collect)
+        last = {
+            (label, updates): run(
+                f"{label}-u{updates}", ssft(c, start, one.whole.solutions, updates)
+            )
+            for label, start in (("sequential", trained_judge), ("more-ssft", generator))
+            for updates in c.further
+        }
+        judges = {
+            "evaluator": Judge(trained_judge, "evaluator"),
+            "zero-shot": Judge(c.model, "evaluator"),
+            "likelihood": Judge(generator, "likelihood"),
+        }
+        judged(run, c, one.whole, generator, judges)
+        for (label, updates), model in last.items():
+            about = Model(label=label, budget=updates, seed=one.seed)
+            one.found.measure(run, f"{label}-u{updates}", model, one.whole, about)
+    for family in c.left_out if "transfer" in c.parts else ():
+        inner = one.run.within(f"judge-without-{family}", seed=one.seed)
+        transfer(inner, c, family, generator, (drafts, asked))
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What scores samples: a model, and how it does."""
+
+    model: str
+    scorer: Literal["evaluator", "likelihood"]
+
+
+def judged(run: Run, c: Miniature, data: Data, generator: str, judges: dict[str, Judge]) -> None:
+    """A generator's samples of validation and test, scored by every judge, K from validation."""
+    first = greedy(run, "test", generator, data.test)
+    held_out = drawn(run, "validation", generator, data.validation, n=c.n, how=c.how)
+    samples = drawn(run, "test", generator, data.test, n=c.n, how=c.how)
+    rows: dict[str, Path] = {}
+    for name, by in judges.items():
+        score = Score(
+            model=by.model, scorer=by.scorer, problems=data.validation, samples=held_out
+        )
+        scored = run(f"validation-{name}-scores", score)
+        choice = run(
+            f"validation-{name}-row", Measure(problems=data.validation, samples=scored)
+        )
+        score = Score(model=by.model, scorer=by.scorer, problems=data.test, samples=samples)
+        scored = run(f"test-{name}-scores", score)
+        measure = Measure(
+            problems=data.test, samples=scored, greedy=first, choose_on=choice, against=rows
+        )
+        rows = {**rows, name: run(f"test-{name}-row", measure)}
+
+
+def transfer(
+    run: Run, c: Miniature, family: str, generator: str, drafts: tuple[Columns, Data]
+) -> None:
+    """An evaluator whose pairs lack a family, on problems of that family."""
+    samples, asked = drafts
+    collect = Collect(
+        problems=asked.train,
+        samples=samples,
+        keep="pairs",
+        per_problem=c.pairs,
+        leave_out=(family,),
+    )
+    judge = evaluator(run, c, generator, collect)
+    only = {"families": (family,), "train": 12, "validation": 0, "test": 100}
+    data = run("data", c.data.replaced(only, where="data"))
+    drawn_there = drawn(run, "test", generator, data.test, n=c.n, how=c.how)
+    scored = run("scores", Score(model=judge, problems=data.test, samples=drawn_there))
+    run("row", Measure(problems=data.test, samples=scored))

@@ -1,0 +1,179 @@
+"""Stage `findings`: models of several budgets and seeds, compared at equal and at best budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from mathtune.errors import InputError
+from mathtune.metrics.budgets import (
+    Trained,
+    best_of_budget,
+    curve,
+    equal_updates,
+    interval,
+)
+from mathtune.metrics.fits import Floats
+from mathtune.metrics.measure import rounded
+from mathtune.rows import jsonl
+from mathtune.rows.samples import read_problems
+from mathtune.run.progress import say
+from mathtune.run.stage import File, Stage
+from mathtune.stages.measure import read_outcomes
+
+FIRST = "Pass@1"
+
+
+class Model(BaseModel):
+    """A trained and measured model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    label: str
+    """How it was trained: models of one label differ in budget and seed alone."""
+    budget: int
+    """Its optimizer updates; 0: not trained."""
+    seed: int
+    """Its training seed."""
+    size: int | None = None
+    """Supervised problems, of the models that make the data curve."""
+
+
+class Findings(Stage[Path]):
+    """Compare ways of training: at every budget, and each at the budget best on validation.
+
+    Intervals are over problems and seeds. Its fields name the models by one name each. Handle: the
+    folder; all results are its metrics.
+    """
+
+    problems: File
+    """The test problems; their families make rows."""
+    models: dict[str, Model]
+    """The models."""
+    test: dict[str, File]
+    """Each model's folder of a measure step, on the test problems."""
+    validation: dict[str, File]
+    """Each model's folder of a measure step, on the validation problems."""
+    compare: tuple[tuple[str, str], ...] = ()
+    """Labels, ours and theirs."""
+    losses: dict[str, File] = Field(default_factory=dict)
+    """Label -> the folder of a bits step of its base: accuracy at best budget over loss."""
+
+    def outputs(self, folder: Path) -> Path:
+        """The folder."""
+        return folder
+
+    def run(self, folder: Path) -> dict[str, Any]:  # noqa: ARG002 (all it finds are metrics)
+        """Read the outcomes, choose budgets, compare.
+
+        Raises:
+            InputError: models of one label lack a seed, or were measured on other problems.
+        """
+        problems = read_problems(self.problems)
+        ids = list(problems)
+        labels = list(dict.fromkeys(model.label for model in self.models.values()))
+        trained = {label: self._trained(label, ids) for label in labels}
+        families: dict[str, list[int]] = {}
+        for place, problem in enumerate(problems.values()):
+            families.setdefault(problem.subject or "", []).append(place)
+        rows = [self._row(label, trained[label], families) for label in labels]
+        compared = [
+            {
+                "ours": ours,
+                "theirs": theirs,
+                "equal_updates": [asdict(c) for c in equal_updates(trained[ours], trained[theirs])],
+                "best_of_budget": asdict(best_of_budget(trained[ours], trained[theirs])),
+            }
+            for ours, theirs in self.compare
+        ]
+        for found in compared:
+            best = found["best_of_budget"]
+            say(f"  {found['ours']} above {found['theirs']}, best of budget: {best['answer']}")
+        return rounded(
+            {
+                "problems": len(ids),
+                "seeds": len({model.seed for model in self.models.values()}),
+                "rows": rows,
+                "compared": compared,
+                "data_curve": self._curves(trained),
+                "loss_curve": self._over_loss(trained),
+            }
+        )
+
+    def _trained(self, label: str, ids: Sequence[str]) -> Trained:
+        test: dict[int, list[Floats]] = {}
+        validation: dict[int, list[float]] = {}
+        for name, model in sorted(self.models.items(), key=lambda item: item[1].seed):
+            if model.label == label:
+                test.setdefault(model.budget, []).append(_values(self.test[name], ids))
+                validation.setdefault(model.budget, []).append(_mean(self.validation[name]))
+        if len({len(seeds) for seeds in test.values()}) > 1:
+            raise InputError(f"findings: {label} does not have the same seeds for every budget.")
+        return Trained(
+            {budget: np.stack(seeds) for budget, seeds in test.items()},
+            {budget: float(np.mean(seeds)) for budget, seeds in validation.items()},
+        )
+
+    def _row(
+        self, label: str, trained: Trained, families: dict[str, list[int]]
+    ) -> dict[str, Any]:
+        best = trained.test[trained.best]
+        return {
+            "label": label,
+            "budgets": {
+                str(budget): {
+                    "accuracy": asdict(interval(values)),
+                    "seeds": values.mean(axis=1).tolist(),
+                    "validation": trained.validation[budget],
+                }
+                for budget, values in trained.test.items()
+            },
+            "best": trained.best,
+            "families": {name: float(best[:, at].mean()) for name, at in families.items()},
+        }
+
+    def _curves(self, trained: dict[str, Trained]) -> dict[str, Any]:
+        """A line over the sizes for every budget, and for the best of each size."""
+        sizes = {model.label: model.size for model in self.models.values() if model.size}
+        ordered = sorted(sizes, key=lambda label: sizes[label] or 0)
+        if len(ordered) < 3:
+            return {}
+        x = [sizes[label] or 0 for label in ordered]
+        budgets = sorted(set.intersection(*(set(trained[label].test) for label in ordered)))
+        chosen = {str(b): [trained[label].test[b] for label in ordered] for b in budgets}
+        chosen["best"] = [trained[label].test[trained[label].best] for label in ordered]
+        return {name: asdict(curve(np.log(x).tolist(), values)) for name, values in chosen.items()}
+
+
+    def _over_loss(self, trained: dict[str, Trained]) -> dict[str, Any]:
+        """A line of accuracy over the base's bits per byte, each model at its best budget."""
+        losses = {
+            label: jsonl.read_json(folder / "metrics.json")["bits_per_byte"]
+            for label, folder in self.losses.items()
+        }
+        if len(losses) < 3:
+            return {"bits_per_byte": losses}
+        values = [trained[label].test[trained[label].best] for label in losses]
+        found = curve(list(losses.values()), values)
+        ordered = sorted(losses, key=lambda label: losses[label])
+        ranks = sorted(losses, key=lambda label: -trained[label].test[trained[label].best].mean())
+        return {"bits_per_byte": losses, **asdict(found), "by_loss": ordered, "by_accuracy": ranks}
+
+
+def _values(folder: Path, ids: Sequence[str]) -> Floats:
+    """Right or wrong of the greedy solutions, float (P,)."""
+    outcomes = read_outcomes(folder)
+    if outcomes.keys() != set(ids):
+        raise InputError(f"{folder}: measured on other problems; expected the test problems.")
+    return np.array([outcomes[problem].values[FIRST] for problem in ids])
+
+
+def _mean(folder: Path) -> float:
+    return float(np.mean([row.values[FIRST] for row in read_outcomes(folder).values()]))
+
+
