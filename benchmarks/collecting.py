@@ -111,9 +111,9 @@ def main() -> None:
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     found = {
-        "samples": counts["samples"],
-        "rows": counts["rows"],
-        "paths_per_problem": counts["paths_per_problem"],
+        "samples": counts.samples,
+        "rows": counts.rows,
+        "paths_per_problem": counts.paths_per_problem,
         "wall_s": round(wall, 1),
         "cpu_s": round(cpu, 1),
         "memory_mb": round(memory / 1024),

@@ -24,8 +24,8 @@ def test_a_models_size_is_read_from_its_folder_or_name() -> None:
     found = size_of("embedded")
     assert found is not None
     counted = shape(models.load(str(embedded_model.path()))[0])
-    assert found.parameters == counted["without_embeddings"]
-    assert (found.layers, found.width) == (counted["layers"], counted["width"])
+    assert found.parameters == counted.without_embeddings
+    assert (found.layers, found.width) == (counted.layers, counted.width)
     assert size_of("org/model-x") is None
     assert size_of("no/such/64x4-8M") is None
 
@@ -54,8 +54,8 @@ def test_flops_of_a_plan_by_hand(tmp_path: Path) -> None:
     assert flops["rft"] == pytest.approx(6e9 * tokens * 100 * (1 + 5.25))
     assert flops["control"] == flops["rft"]
     noted = document(run, speed=1e12)
-    assert noted["speed"] == 1e12
-    hours = {name: step["hours"] for name, step in noted["steps"].items()}
+    assert noted.speed == 1e12
+    hours = {name: step.hours for name, step in noted.steps.items()}
     assert hours == pytest.approx(
         {name: flops[name] / 1e12 / 3600 for name in ("sft", "drafts", "rft", "control")}
     )
@@ -67,7 +67,7 @@ def test_steps_of_models_of_unknown_size_are_not_in_the_document(tmp_path: Path)
     run = Run(tmp_path, overrides={})
     data = run("data", Prepare(source="gsm8k", limit=10))
     run("drafts", Sample(model="org/unsized", problems=data.train, n=2))
-    assert document(run, speed=1e12)["steps"] == {}
+    assert document(run, speed=1e12).steps == {}
 
 
 def test_sizes_of_sources() -> None:

@@ -7,9 +7,18 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import (
+    NearMetrics,
+    PrepareMetrics,
+    SampleMetrics,
+    SolutionMetrics,
+    SplitMetrics,
+    TrainMetrics,
+)
 from mathtune.rows.records import Graded, Problem, Sample, Scored, Verdict
 from mathtune.stages.measure import Measure
 
@@ -80,7 +89,7 @@ class Maker:
                     )
                 )
         config = {"model": model, "few_shot": None}
-        self.step(f"{name}-samples", "sample", config, {"samples": len(samples)})
+        self.step(f"{name}-samples", "sample", config, _sampled(len(samples)))
         self.step(f"{name}-grades", "grade", {}, {})
         jsonl.write(self.folder / f"{name}-samples" / "samples.jsonl", samples)
         jsonl.write(self.folder / f"{name}-grades" / "grades.jsonl", grades)
@@ -89,7 +98,17 @@ class Maker:
     def trained(self, name: str, start: str, objective: str, examples: str, updates: int) -> None:
         """Step `<name>`, a train step whose model has 6 parameters that are no embeddings."""
         config = {"model": start, "objective": objective, "examples": [examples]}
-        self.step(name, "train", config, {"updates": updates})
+        done = TrainMetrics(
+            objective=objective,
+            examples=9,
+            target_tokens=90,
+            truncated=0,
+            left_out=0,
+            updates=updates,
+            loss=0.5,
+            final_loss=0.4,
+        )
+        self.step(name, "train", config, msgspec.to_builtins(done))
         model = self.folder / name / "model"
         model.mkdir()
         jsonl.write_json(model / "config.json", {"num_hidden_layers": 1, "hidden_size": 3})
@@ -131,8 +150,16 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make = Maker(tmp_path_factory.mktemp("run"))
     test = make.problems("test", TEST)
     validation = make.problems("validation", VALIDATION)
-    train = {"problems": 9, "mean_characters": 101.6}
-    make.step("data", "prepare", {"source": "made"}, {"train": train})
+    split = SplitMetrics(problems=9, repeated_within=0, mean_characters=101.6)
+    prepared = PrepareMetrics(
+        train=split,
+        validation=split,
+        test=split,
+        solutions=SolutionMetrics(solutions=12, problems=9, mean_characters=None),
+        shared_problems_dropped={},
+        near_test=NearMetrics(problems=0, first=[]),
+    )
+    make.step("data", "prepare", {"source": "made"}, msgspec.to_builtins(prepared))
     answers = {name: given for name, (given, _, _) in TEST.items()}
     greedy = {name: one for name, (_, one, _) in TEST.items()}
 
@@ -164,6 +191,19 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     jsonl.write_json(make.folder / "plan.json", {"recipe": "made", "steps": make.steps})
     return make.folder
+
+
+def _sampled(samples: int) -> dict[str, Any]:
+    metrics = SampleMetrics(
+        problems=5,
+        n=samples // 5,
+        samples=samples,
+        tokens=9 * samples,
+        mean_tokens=9.0,
+        finish_reasons={"stop": samples, "length": 0, "prompt_too_long": 0},
+        prompts_too_long=[],
+    )
+    return msgspec.to_builtins(metrics)
 
 
 def _verdict(answer: str) -> Verdict:

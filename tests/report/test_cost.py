@@ -8,6 +8,7 @@ import pytest
 from mathtune.engines import embedded_model
 from mathtune.report.cost import Size, read_size, table
 from mathtune.report.results import Results, read_run
+from mathtune.run.documents import PredictedCost, Prediction
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +48,17 @@ def test_flops_of_sampling_by_hand(results: Results) -> None:
 
 
 def test_what_was_predicted_stands_beside_what_was_measured(results: Results) -> None:
-    steps = {"ssft-samples": {"flops": 2e5, "hours": 0.5}, "ssft": {"flops": 1e5, "hours": 0.25}}
-    found = table(replace(results, forecast={"speed": 1e6, "steps": steps}))
+    steps = {
+        "ssft-samples": PredictedCost(flops=2e5, hours=0.5),
+        "ssft": PredictedCost(flops=1e5, hours=0.25),
+    }
+    found = table(replace(results, forecast=Prediction(speed=1e6, steps=steps)))
     rows = {row[0]: dict(zip(found.header, row, strict=True)) for row in found.rows}
     samples = rows["ssft-samples"]
     assert (samples["FLOPs"], samples["predicted FLOPs"]) == ("1.6e05", "2.0e05")
     assert rows["data"]["predicted FLOPs"] == "–"
     assert (rows["all"]["predicted FLOPs"], rows["all"]["predicted hours"]) == ("3.0e05", "0.7500")
-    brief = table(replace(results, forecast={"speed": 1e6, "steps": steps}), brief=True)
+    brief = table(replace(results, forecast=Prediction(speed=1e6, steps=steps)), brief=True)
     assert "predicted FLOPs" not in brief.header
     assert "3.0e05 FLOPs and 0.7500 hours" in brief.note
     assert "predicted FLOPs" not in table(results).header

@@ -4,12 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from mathtune.report.papers import beside
 from mathtune.report.results import Results, read_run
 from mathtune.report.steps import Origin, StepRecord
 from mathtune.report.tables import Table
+from mathtune.rows.metrics import PathsMetrics
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +77,24 @@ def test_an_evaluator_of_another_model_is_another_table(results: Results) -> Non
 def test_rft_stands_beside_its_k(
     samples: int, sets: int, theirs: tuple[str, ...], results: Results, run_folder: Path
 ) -> None:
-    metrics = {"samples": samples, "problems": 5, "paths_per_problem": 2.5}
+    metrics = PathsMetrics(
+        distinct_paths=9,
+        false_equation_dropped=0,
+        without_equations=0,
+        problems=5,
+        samples=samples,
+        correct=9,
+        repeated_path_dropped=0,
+        rows=9,
+        correct_per_problem=3.0,
+        paths_per_problem=2.5,
+        histogram={},
+        sources={},
+    )
     config: dict[str, Any] = {"samples": [[]] * sets}
-    paths = StepRecord("paths", "collect", config, metrics, {}, {}, True, run_folder)
+    paths = StepRecord(
+        "paths", "collect", config, msgspec.to_builtins(metrics), {}, {}, True, run_folder
+    )
     rft = replace(results.rows[0], name="rft", origin=Origin(("mle",), paths=paths))
     (table,) = beside(replace(results, rows=[rft]))
     assert table.rows[0][0] == "rft (ours)"

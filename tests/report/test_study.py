@@ -13,6 +13,17 @@ from mathtune.report import study, study_figures
 from mathtune.report.cost import read_size
 from mathtune.report.results import Results
 from mathtune.report.steps import StepRecord
+from mathtune.run.documents import PredictedCost, Prediction
+
+SAMPLED = {
+    "problems": 1,
+    "n": 1,
+    "samples": 1,
+    "tokens": 9,
+    "mean_tokens": 9.0,
+    "finish_reasons": {"stop": 1},
+    "prompts_too_long": [],
+}
 
 
 def point(base: str, kind: str, value: float, **more: Any) -> dict[str, Any]:
@@ -84,9 +95,7 @@ def test_every_point_has_its_cost() -> None:
     def done(name: str, stage: str, config: dict[str, Any], bill: dict[str, float]) -> StepRecord:
         wall = {"wall_s": 9.0, "cpu_s": 7.2}
         on = {"device": "cpu"}
-        return StepRecord(
-            name, stage, config, {"samples": 1}, {**wall, **bill}, on, True, Path(name)
-        )
+        return StepRecord(name, stage, config, SAMPLED, {**wall, **bill}, on, True, Path(name))
 
     model = {"model": "embedded"}
     found = results()
@@ -97,8 +106,8 @@ def test_every_point_has_its_cost() -> None:
         done("seed-0/weak-drafts", "sample", model, {}),
     ]
     found.steps[0].metrics["points"][1]["steps"] = ["seed-0/weak-sft-row", "seed-1/weak-sft-row"]
-    expected = {"seed-0/weak-sft": {"flops": 2e10, "hours": 0.5}}
-    both = replace(found, steps=steps, forecast={"speed": 1.0, "steps": expected})
+    expected = {"seed-0/weak-sft": PredictedCost(flops=2e10, hours=0.5)}
+    both = replace(found, steps=steps, forecast=Prediction(speed=1.0, steps=expected))
     (table,) = [table for table in study.tables(both) if table.title == "Cost of every point"]
     size = read_size(embedded_model.path())
     assert size is not None

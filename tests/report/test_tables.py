@@ -102,7 +102,12 @@ def test_markdown_keeps_bars_in_their_cell() -> None:
 
 
 def test_the_data(results: Results) -> None:
-    assert list(by_title(results)["Data"].rows) == [("data: train", "9", "–", "102")]
+    assert list(by_title(results)["Data"].rows) == [
+        ("data: train", "9", "–", "102"),
+        ("data: validation", "9", "–", "102"),
+        ("data: test", "9", "–", "102"),
+        ("data: solutions", "9", "12", "–"),
+    ]
 
 
 def test_each_judged_set_of_samples_has_a_line(results: Results) -> None:

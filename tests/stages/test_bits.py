@@ -49,12 +49,12 @@ def test_a_model_that_knows_nothing_has_log_v_bits_a_token(ignorant: Path, tmp_p
     tokenizer = models.load_tokenizer(str(ignorant))
     ids = tokenizer.encode(text, add_special_tokens=False)
     first = len(tokenizer.decode(ids[:1]).encode())
-    assert found["tokens"] == len(ids) - 1
-    assert found["bytes"] == len(text.encode()) - first
-    expected = (len(ids) - 1) * log2(len(tokenizer)) / found["bytes"]
-    assert found["bits_per_byte"] == pytest.approx(expected, abs=1e-5)
-    assert (found["layers"], found["width"]) == (8, 128)
-    assert found["parameters"] - found["without_embeddings"] == len(tokenizer) * 128
+    assert found.tokens == len(ids) - 1
+    assert found.bytes == len(text.encode()) - first
+    expected = (len(ids) - 1) * log2(len(tokenizer)) / found.bytes
+    assert found.bits_per_byte == pytest.approx(expected, abs=1e-5)
+    assert (found.layers, found.width) == (8, 128)
+    assert found.parameters - found.without_embeddings == len(tokenizer) * 128
 
 
 def test_rows_are_the_solution_given_the_problem(tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_rows_are_the_solution_given_the_problem(tmp_path: Path) -> None:
             logs = model(torch.tensor([ids])).logits[0].log_softmax(-1)
         nats -= sum(float(logs[i - 1, ids[i]]) for i in range(len(before), len(ids)))
     size = sum(len(row.solution.encode()) for row in rows)
-    assert found["bytes"] == size
-    assert found["bits_per_byte"] == pytest.approx(nats / log(2) / size, abs=1e-4)
+    assert found.bytes == size
+    assert found.bits_per_byte == pytest.approx(nats / log(2) / size, abs=1e-4)
     whole = surprise(model, [Span(tokenizer.encode(rows[0].solution), 1)])
     assert whole > 0
 

@@ -6,12 +6,14 @@ import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from mathtune.cli.main import app
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import SourceMetrics
 from mathtune.rows.records import Example, Graded, Labelled, Pair, Problem, Row, Sample, Verdict
 from mathtune.run.stage import Columns
 from mathtune.stages.collect import Collect, Completion
@@ -53,7 +55,7 @@ def write(folder: Path, texts: Texts) -> Columns:
 
 def collect(
     folder: Path, kind: type[Row], texts: Texts | tuple[Columns, ...], **config: Any
-) -> tuple[list[Any], dict[str, Any]]:
+) -> tuple[list[Any], Any]:
     folder.mkdir()
     jsonl.write(folder / "problems.jsonl", config.pop("problems", PROBLEMS))
     samples = (write(folder / "drafts", texts),) if isinstance(texts, dict) else texts
@@ -78,7 +80,7 @@ def test_pairs_are_drawn_without_replacement_and_everything_dropped_is_counted(
     assert len({row.right for row in rows}) == len({row.wrong for row in rows}) == 4
     assert all(row.right.startswith("right") and row.wrong.startswith("wrong") for row in rows)
     assert rows[0].problem == "A?"
-    assert counts == {
+    assert msgspec.to_builtins(counts) == {
         "problems": 3,
         "samples": 23,
         "no_answer_dropped": 1,
@@ -97,15 +99,15 @@ def test_labelled_is_balanced(tmp_path: Path) -> None:
     rows, counts = collect(tmp_path / "x", Labelled, MANY, keep="labelled")
     assert [row.correct for row in rows] == [True, False] * 4
     assert len({row.solution for row in rows}) == 8
-    assert counts["rows"] == 8
+    assert counts.rows == 8
 
 
 def test_gold_stands_in_where_no_sample_is_right(tmp_path: Path) -> None:
     texts: Texts = {"a": [("wrong", "7")], "c": [("wrong", "7")]}
     rows, counts = collect(tmp_path / "x", Pair, texts, keep="pairs", right_from="gold")
     assert [(row.problem_id, row.right) for row in rows] == [("a", "Gold: <<4+4=8>>")]
-    assert counts["gold_stands_in"] == 1
-    assert counts["only_wrong"] == 1  # c has no gold solution
+    assert counts.gold_stands_in == 1
+    assert counts.only_wrong == 1  # c has no gold solution
     with pytest.raises(InputError, match="no problem has both a right and a wrong solution"):
         collect(tmp_path / "y", Pair, texts, keep="pairs")
 
@@ -137,8 +139,8 @@ def test_labels_after_every_step_are_balanced(tmp_path: Path) -> None:
         "<<1+1=2>>2\n<<2+6=8>>8": True,
         **{text: False for text in labels if text.startswith("<<1+1=3>>3") and text != wrong},
     }
-    assert len(rows) == 8 == counts["rows"]
-    assert (counts["beginnings"], counts["wrong_beginnings_left"]) == (2, 1)
+    assert len(rows) == 8 == counts.rows
+    assert (counts.beginnings, counts.wrong_beginnings_left) == (2, 1)
 
 
 @pytest.mark.parametrize("keep", ["pairs", "labelled", "paths"])
@@ -160,7 +162,7 @@ def test_rows_do_not_depend_on_the_order_of_files_and_rows(tmp_path: Path, keep:
         columns = (write(place / "m7", first), write(place / "m13", two))
         samples = columns[::-1] if reverse else columns
         rows, metrics = collect(place / "x", kinds[keep], samples, keep=keep, per_problem=3)
-        found.append((rows, {**metrics, "sources": metrics.get("sources")}))
+        found.append((rows, msgspec.to_builtins(metrics)))
     assert found[0][0] == found[1][0]
     assert found[0][1] == found[1][1]
 
@@ -196,16 +198,16 @@ def test_paths_are_gold_and_one_solution_for_each_path(tmp_path: Path) -> None:
         ("b", "Gold: <<4+4=9>>", "gold"),
         ("b", "<<3+5=8>>", "drafts"),
     ]
-    assert counts["correct"] == 7
-    assert counts["false_equation_dropped"] == 1
-    assert counts["repeated_path_dropped"] == 2
-    assert counts["without_equations"] == 1
-    assert counts["gold"] == 2
-    assert counts["gold_with_false_equation"] == 1
-    assert counts["without_gold_solution"] == 1
-    assert counts["rows"] == 6
-    assert counts["histogram"] == {"0": 1, "1": 1, "3": 1}
-    assert counts["paths_per_problem"] == pytest.approx(4 / 3, abs=1e-6)
+    assert counts.correct == 7
+    assert counts.false_equation_dropped == 1
+    assert counts.repeated_path_dropped == 2
+    assert counts.without_equations == 1
+    assert counts.gold == 2
+    assert counts.gold_with_false_equation == 1
+    assert counts.without_gold_solution == 1
+    assert counts.rows == 6
+    assert counts.histogram == {"0": 1, "1": 1, "3": 1}
+    assert counts.paths_per_problem == pytest.approx(4 / 3, abs=1e-6)
 
 
 def test_ablations_of_paths(tmp_path: Path) -> None:
@@ -215,7 +217,7 @@ def test_ablations_of_paths(tmp_path: Path) -> None:
     assert [row.solution for row in first] == ["x <<4+4=8>>", "<<3+5=8>>"]
     capped, counts = collect(tmp_path / "z", Example, PATHS, keep="paths", most=1, gold=False)
     assert [row.problem_id for row in capped] == ["a", "b"]
-    assert counts["over_most_dropped"] == 2
+    assert counts.over_most_dropped == 2
 
 
 def test_a_union_is_deduplicated_together_and_remembers_its_sources(tmp_path: Path) -> None:
@@ -227,9 +229,9 @@ def test_a_union_is_deduplicated_together_and_remembers_its_sources(tmp_path: Pa
     rows, counts = collect(tmp_path / "x", Example, (small, large), keep="paths", gold=False)
     assert len(rows) == 3
     assert {row.source for row in rows} <= {"small", "large"}
-    assert counts["sources"] == {
-        "small": {"correct": 2, "paths": 2, "exclusive_paths": 1},
-        "large": {"correct": 2, "paths": 2, "exclusive_paths": 1},
+    assert counts.sources == {
+        "small": SourceMetrics(correct=2, paths=2, exclusive_paths=1),
+        "large": SourceMetrics(correct=2, paths=2, exclusive_paths=1),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import PartMetrics
 from mathtune.rows.records import Example
 from mathtune.stages.part import Part
 
@@ -14,11 +15,9 @@ def kept(folder: Path, examples: Path, **config: float) -> list[str]:
     stage = Part(examples=examples, **config)  # type: ignore[arg-type]
     metrics = stage.run(folder)
     rows = list(jsonl.read(stage.outputs(folder), Example))
-    assert metrics == {
-        "problems": len({row.problem_id for row in rows}),
-        "rows": len(rows),
-        "of_problems": 20,
-    }
+    assert metrics == PartMetrics(
+        problems=len({row.problem_id for row in rows}), rows=len(rows), of_problems=20
+    )
     return [f"{row.problem_id}/{row.solution}" for row in rows]
 
 

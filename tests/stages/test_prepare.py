@@ -11,6 +11,7 @@ from mathtune.data import local
 from mathtune.data.rows import normalized
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import PrepareMetrics
 from mathtune.rows.records import Example, Problem
 from mathtune.stages.prepare import Prepare
 
@@ -25,7 +26,7 @@ def write(path: Path, count: int, *, start: int = 0, **extra: Any) -> Path:
     return path
 
 
-def prepared(folder: Path, **config: Any) -> tuple[dict[str, list[Problem]], dict[str, Any]]:
+def prepared(folder: Path, **config: Any) -> tuple[dict[str, list[Problem]], PrepareMetrics]:
     folder.mkdir(parents=True, exist_ok=True)
     stage = Prepare(**config)
     metrics = stage.run(folder)
@@ -45,7 +46,7 @@ def test_one_file_is_split_three_ways(tmp_path: Path) -> None:
     assert len(set(ids)) == 100
     examples = list(jsonl.read(tmp_path / "out" / "solutions.jsonl", Example))
     assert [e.problem_id for e in examples] == [p.id for p in found["train"]]
-    assert metrics["train"]["problems"] == metrics["solutions"]["solutions"] == 81
+    assert metrics.train.problems == metrics.solutions.solutions == 81
 
 
 def test_same_seed_same_files(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_a_folder_has_its_own_splits_under_other_peoples_names(tmp_path: Path) -
     assert [p.id for p in found["train"]] == [f"{n}" for n in range(18)]
     assert [p.id for p in found["validation"]] == ["18", "19", "20", "21"]
     assert [p.id for p in found["test"]] == ["22", "23", "24", "25", "26"]
-    assert metrics["shared_problems_dropped"] == {"train": 2, "validation": 1}
+    assert metrics.shared_problems_dropped == {"train": 2, "validation": 1}
 
 
 def test_one_split_of_a_folder_feeds_all_three(tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_a_file_has_no_splits_and_few_problems_are_not_split(tmp_path: Path) -> 
         prepared(tmp_path / "out", source=str(source))
     (tmp_path / "whole").mkdir()
     found = Prepare(source=str(source), test=0, validation=0).run(tmp_path / "whole")
-    assert [found[split]["problems"] for split in ("train", "validation", "test")] == [1, 0, 0]
+    assert [found.train.problems, found.validation.problems, found.test.problems] == [1, 0, 0]
 
 
 def test_nothing_is_written_when_the_source_is_bad(tmp_path: Path) -> None:
@@ -179,4 +180,5 @@ def test_math_as_in_the_paper(
     assert {e.problem_id for e in examples} == train
     assert sum(e.source == "gold" for e in examples) == 11000
     assert 500 < sum(e.source == "prm800k" for e in examples) < 942
-    assert metrics["prm800k_records"]["kept"] > 700
+    assert metrics.prm800k_records is not None
+    assert metrics.prm800k_records["kept"] > 700

@@ -9,6 +9,7 @@ import pytest
 
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import SampleMetrics
 from mathtune.rows.records import Problem
 from mathtune.rows.records import Sample as Row
 from mathtune.run.fingerprint import fingerprint
@@ -29,7 +30,7 @@ def problems(tmp_path: Path) -> Path:
     return path
 
 
-def sampled(problems: Path, folder: Path, **settings: object) -> tuple[bytes, dict]:
+def sampled(problems: Path, folder: Path, **settings: object) -> tuple[bytes, SampleMetrics]:
     """The file's bytes and the metrics."""
     stage = Sample(problems=problems, **{**SETTINGS, "workers": 1, **settings})
     folder.mkdir(exist_ok=True)
@@ -43,9 +44,9 @@ def test_every_problem_has_n_samples_in_order(problems: Path, tmp_path: Path) ->
     rows = list(jsonl.read(tmp_path / "out" / "samples.jsonl", Row))
     expected = [(problem.id, index) for problem in PROBLEMS for index in range(3)]
     assert [(row.problem_id, row.index) for row in rows] == expected
-    assert metrics["samples"] == 21
-    assert metrics["tokens"] == sum(row.tokens for row in rows)
-    assert sum(metrics["finish_reasons"].values()) == 21
+    assert metrics.samples == 21
+    assert metrics.tokens == sum(row.tokens for row in rows)
+    assert sum(metrics.finish_reasons.values()) == 21
     assert all(row.tokens == 24 for row in rows if row.finish_reason == "length")
 
 
@@ -70,7 +71,7 @@ def test_the_file_is_the_same_with_two_workers(problems: Path, tmp_path: Path) -
 def test_greedy_takes_one_sample_of_temperature_zero(problems: Path, tmp_path: Path) -> None:
     first, metrics = sampled(problems, tmp_path / "first", greedy=True)
     again, _ = sampled(problems, tmp_path / "again", greedy=True, seed=5)
-    assert metrics["samples"] == 7
+    assert metrics.samples == 7
     assert first == again
 
 
@@ -94,7 +95,7 @@ def test_few_shot_prompts_hold_solved_problems(
     assert expected in capsys.readouterr().err
     rows = list(jsonl.read(tmp_path / "out" / "samples.jsonl", Row))
     assert not [row for row in rows if "\nProblem:" in row.text]
-    assert metrics["samples"] == 21
+    assert metrics.samples == 21
     with pytest.raises(InputError, match="has 3 rows; expected 5 exemplars"):
         sampled(problems, tmp_path / "more", few_shot=shown, shots=5)
     with pytest.raises(InputError, match="solution"):
@@ -107,9 +108,9 @@ def test_a_prompt_beyond_the_context_is_named_and_counted(
     path = tmp_path / "problems.jsonl"
     jsonl.write(path, [Problem(id="long", problem="x " * 3000, answer="1"), *PROBLEMS])
     _, metrics = sampled(path, tmp_path / "out")
-    assert metrics["prompts_too_long"] == ["long"]
-    assert metrics["samples"] == 24
-    assert metrics["finish_reasons"]["prompt_too_long"] == 3
+    assert metrics.prompts_too_long == ["long"]
+    assert metrics.samples == 24
+    assert metrics.finish_reasons["prompt_too_long"] == 3
     assert "long" in capsys.readouterr().err.splitlines()[-1]
 
 

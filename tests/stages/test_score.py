@@ -14,6 +14,7 @@ import torch
 from mathtune.engines.transformers import models
 from mathtune.errors import InputError, SettingError
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import ScoreMetrics
 from mathtune.rows.records import Problem, Sample, Scored
 from mathtune.rows.samples import read_samples
 from mathtune.run.stage import validated
@@ -37,7 +38,9 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "problems.jsonl", tmp_path / "samples.jsonl"
 
 
-def scored(files: tuple[Path, Path], folder: Path, **settings: object) -> tuple[bytes, dict]:
+def scored(
+    files: tuple[Path, Path], folder: Path, **settings: object
+) -> tuple[bytes, ScoreMetrics]:
     """The file's bytes and the metrics."""
     problems, samples = files
     stage = Score(
@@ -64,8 +67,8 @@ def test_scores_are_shares_and_equal_for_equal_texts(
     assert all(0 < row.score < 1 for row in rows)
     assert [row.score for row in rows[0::4]] == [row.score for row in rows[3::4]]
     assert len({row.score for row in rows}) == 15
-    assert metrics["scores"] == 20
-    assert metrics["mean"] == pytest.approx(sum(row.score for row in rows) / 20)
+    assert metrics.scores == 20
+    assert metrics.mean == pytest.approx(sum(row.score for row in rows) / 20)
 
 
 def test_a_likelihood_is_the_solutions_probability(
@@ -108,7 +111,7 @@ def test_a_sample_beyond_the_context_gets_zero_and_is_named(
     files = (tmp_path / "problems.jsonl", tmp_path / "samples.jsonl")
     _, metrics = scored(files, tmp_path / "out")
     rows = list(jsonl.read(tmp_path / "out" / "scores.jsonl", Scored))
-    assert metrics["zero"] == 1
+    assert metrics.zero == 1
     assert rows[4].score == 0
     assert "p0 4: longer than the model's context" in capsys.readouterr().err
 

@@ -4,15 +4,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from inspect import isfunction
 from pathlib import Path
+from types import ModuleType
 
+import jaxtyping
 import pytest
+import torch
+from beartype import BeartypeConf, beartype
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
 from transformers.utils.logging import disable_progress_bar
 
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Pair
+from mathtune.training import batches, objectives
+
+
+def check_shapes(module: ModuleType) -> None:
+    """Let the module's functions raise if a tensor has not the shape that they annotate.
+
+    In tests alone: without jaxtyping and beartype the annotations are text, and cost nothing.
+    """
+    check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float
+    names = {"Tensor": torch.Tensor, "Count": float | torch.Tensor}
+    names |= {name: getattr(jaxtyping, name) for name in ("Bool", "Float", "Int")}
+    vars(module).update(names)
+    for name, value in list(vars(module).items()):
+        if isfunction(value) and value.__module__ == module.__name__:
+            setattr(module, name, jaxtyping.jaxtyped(value, typechecker=check))
+
+
+check_shapes(objectives)
+check_shapes(batches)
 
 CHARACTERS = [chr(c) for c in range(32, 127)] + ["\n"]
 

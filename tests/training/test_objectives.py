@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from typing import Any
 
+import jaxtyping
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -19,6 +22,29 @@ LOGS = st.floats(-50, 0, allow_nan=False, width=32)
 
 def logs(*p: float) -> Any:
     return torch.tensor(p, dtype=torch.float64).log()
+
+
+@pytest.mark.parametrize("name", ["cls_margin", "ctr_margin"])
+def test_shapes_that_would_broadcast_are_refused_in_tests(name: str) -> None:
+    """Scores of shape (3,) and (4, 1) give 12 pairs, not the 3 of one pair per row."""
+    loss = getattr(objectives, name)
+    assert loss(torch.zeros(3), torch.zeros(3), margin=1.0, pairs=3).item() == 1.0
+    with pytest.raises(jaxtyping.TypeCheckError, match="parameter 'wrong'"):
+        loss(torch.zeros(3), torch.zeros(4, 1), margin=1.0, pairs=3)
+    with pytest.raises(jaxtyping.TypeCheckError, match="parameter 'wrong'"):
+        loss(torch.zeros(3), torch.zeros(4), margin=1.0, pairs=3)
+    with pytest.raises(jaxtyping.TypeCheckError, match="parameter 'right'"):
+        loss(torch.zeros(3, dtype=torch.int64), torch.zeros(3), margin=1.0, pairs=3)
+
+
+def test_shapes_cost_nothing_outside_of_tests() -> None:
+    code = (
+        "import sys, torch; from mathtune.training import objectives\n"
+        "loss = objectives.cls_margin(torch.zeros(3), torch.zeros(4, 1), margin=1.0, pairs=3)\n"
+        "print(loss.item(), 'jaxtyping' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert shown.stdout == "4.0 False\n", shown.stderr
 
 
 def test_token_log_p_is_the_softmax_of_the_row_before_the_token() -> None:

@@ -16,6 +16,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import TrainMetrics
 from mathtune.run.bill import Meter
 from mathtune.run.step import execute
 from mathtune.stages.train import Train
@@ -83,7 +84,7 @@ def outcome(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def uninterrupted(
     tiny: str, pair_file: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], tuple[dict[str, Any], dict[str, bytes]]]:
+) -> Callable[[str], tuple[TrainMetrics | None, dict[str, bytes]]]:
     """Metrics and files of each config, trained in one go."""
     found = {}
     for which in CONFIGS:
@@ -124,7 +125,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(
     tiny: str,
     pair_file: Path,
     tmp_path: Path,
-    uninterrupted: Callable[[str], tuple[dict[str, Any], dict[str, bytes]]],
+    uninterrupted: Callable[[str], tuple[TrainMetrics | None, dict[str, bytes]]],
 ) -> None:
     work = stage(tiny, pair_file, which)
     context = get_context("forkserver")

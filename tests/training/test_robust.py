@@ -139,11 +139,12 @@ def test_training_ends_when_nothing_gets_better(
         patience=2,
     )
     metrics = stage.run(tmp_path / "a")
+    assert metrics is not None
     validated = [p for p in curve(tmp_path / "a") if p.validation_loss is not None]
     best = min(validated, key=lambda p: p.validation_loss or 0.0)
-    assert metrics["kept_update"] == best.update
+    assert metrics.kept_update == best.update
     assert validated.index(best) == len(validated) - 3  # two more, and it ended
-    assert metrics["updates"] == validated[-1].update < 80
+    assert metrics.updates == validated[-1].update < 80
 
 
 def test_tensorboard_is_told_what_the_curve_holds(

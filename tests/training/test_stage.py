@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -18,6 +19,7 @@ from mathtune.engines import prompts
 from mathtune.engines.transformers import engine
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import TrainMetrics
 from mathtune.rows.records import Example
 from mathtune.run.bill import Meter
 from mathtune.stages.train import Train
@@ -27,9 +29,11 @@ from mathtune.training.settings import Lora
 QUICK: dict[str, Any] = {"device": "cpu", "threads": 1, "batch_size": 4, "learning_rate": 3e-3}
 
 
-def train(folder: Path, **config: Any) -> dict[str, Any]:
+def train(folder: Path, **config: Any) -> TrainMetrics:
     folder.mkdir(parents=True)
-    return Train(**{**QUICK, **config}).run(folder)
+    metrics = Train(**{**QUICK, **config}).run(folder)
+    assert metrics is not None
+    return metrics
 
 
 def weights(folder: Path | str) -> dict[str, Any]:
@@ -56,7 +60,7 @@ def test_it_leaves_a_plain_model_a_curve_and_metrics_without_time(
     losses = [point.loss for point in points if point.loss is not None]
     validated = [point for point in points if point.validation_loss is not None]
     assert [point.update for point in validated] == [4, 8, 12, 16, 20]
-    assert metrics == {
+    assert msgspec.to_builtins(metrics) == {
         "objective": "mle",
         "examples": 13,
         "target_tokens": sum(len("1 ones.\n#### 1") + 1 for _ in range(13)),
@@ -100,8 +104,8 @@ def test_the_weights_of_the_best_epoch_are_kept(
     config = {"model": tiny, "examples": example_file, "validation": other, "choose": "loss"}
     metrics = train(tmp_path / "a", **config, epochs=4)
     losses = {p.update: p.validation_loss for p in curve(tmp_path / "a") if p.validation_loss}
-    assert metrics["validation_loss"] == min(losses.values())
-    assert metrics["kept_update"] == min(losses, key=losses.__getitem__) < 16
+    assert metrics.validation_loss == min(losses.values())
+    assert metrics.kept_update == min(losses, key=losses.__getitem__) < 16
     # Measured anew on the saved weights, it is the loss that was measured then.
     again = train(
         tmp_path / "b",
@@ -111,7 +115,7 @@ def test_the_weights_of_the_best_epoch_are_kept(
         updates=1,
         learning_rate=1e-12,
     )
-    assert again["validation_loss"] == pytest.approx(metrics["validation_loss"], rel=1e-6)
+    assert again.validation_loss == pytest.approx(metrics.validation_loss, rel=1e-6)
 
 
 @pytest.mark.parametrize("objective", ["cls-margin", "ctr"])
@@ -130,14 +134,14 @@ def test_the_epoch_of_the_best_accuracy_is_kept(
     )
     found = {p.update: p.validation_accuracy for p in curve(tmp_path / "a") if p.loss is None}
     best = max(accuracy for accuracy in found.values() if accuracy is not None)
-    assert metrics["validation_accuracy"] == best > 0.7
-    assert metrics["kept_update"] == min(u for u, accuracy in found.items() if accuracy == best)
+    assert metrics.validation_accuracy == best > 0.7
+    assert metrics.kept_update == min(u for u, accuracy in found.items() if accuracy == best)
 
 
 def test_as_many_updates_as_another_training(tiny: str, example_file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "other"
     metrics = train(folder, model=tiny, examples=example_file, epochs=1.5)
-    assert metrics["updates"] == 6
+    assert metrics.updates == 6
     jsonl.write_json(folder / "metrics.json", metrics)
     more = train(
         tmp_path / "more",
@@ -148,7 +152,7 @@ def test_as_many_updates_as_another_training(tiny: str, example_file: Path, tmp_
         equal_updates_to=str(folder / "model"),
         warmup=0,
     )
-    assert more["updates"] == 6  # two updates an epoch: three epochs
+    assert more.updates == 6  # two updates an epoch: three epochs
     rates = [point.learning_rate for point in curve(tmp_path / "more")]
     assert rates[0] == pytest.approx(3e-3)
     # The cosine is stretched to the six updates: half of the peak after three of them.
@@ -210,7 +214,7 @@ def test_adapters_are_merged_into_a_plain_model(
         updates=1,
         learning_rate=1e-12,
     )
-    assert again["validation_loss"] == pytest.approx(metrics["validation_loss"], rel=1e-4)
+    assert again.validation_loss == pytest.approx(metrics.validation_loss, rel=1e-4)
 
 
 def test_adapters_alone_are_saved_on_request(tiny: str, example_file: Path, tmp_path: Path) -> None:
@@ -238,7 +242,7 @@ def test_recomputed_activations_change_nothing(
     config = {"model": tiny, "examples": example_file, "lora": lora}
     whole = train(tmp_path / "a", **config)
     less = train(tmp_path / "b", **config, gradient_checkpointing=True)
-    assert less["final_loss"] == pytest.approx(whole["final_loss"], rel=1e-5)
+    assert less.final_loss == pytest.approx(whole.final_loss, rel=1e-5)
 
 
 def test_bfloat16_arithmetic_trains_float32_weights(
@@ -246,8 +250,8 @@ def test_bfloat16_arithmetic_trains_float32_weights(
 ) -> None:
     whole = train(tmp_path / "a", model=tiny, examples=example_file)
     half = train(tmp_path / "b", model=tiny, examples=example_file, dtype="bfloat16")
-    assert half["final_loss"] == pytest.approx(whole["final_loss"], rel=2e-2)
-    assert half["final_loss"] != whole["final_loss"]
+    assert half.final_loss == pytest.approx(whole.final_loss, rel=2e-2)
+    assert half.final_loss != whole.final_loss
     assert {w.dtype for w in weights(tmp_path / "b" / "model").values()} == {torch.float32}
 
 

@@ -20,6 +20,7 @@ from mathtune.data.splits import SPLITS
 from mathtune.engines import embedded_model
 from mathtune.metrics.fits import sampling_flops, training_flops
 from mathtune.report.cost import Size, read_size
+from mathtune.run.documents import PredictedCost, Prediction
 from mathtune.run.recipe_run import Run
 from mathtune.stages.collect import Collect
 from mathtune.stages.halve import Halve
@@ -118,14 +119,14 @@ def expected(run: Run) -> dict[str, tuple[float, Size | None]]:
     return found
 
 
-def document(run: Run, *, speed: float) -> dict[str, Any]:
+def document(run: Run, *, speed: float) -> Prediction:
     """`forecast.json`: what the steps of models of known size will cost, for the report."""
     steps = {
-        name: {"flops": flops, "hours": flops / speed / 3600}
+        name: PredictedCost(flops=flops, hours=flops / speed / 3600)
         for name, (flops, shape) in expected(run).items()
         if shape is not None
     }
-    return {"speed": speed, "steps": steps}
+    return Prediction(speed=speed, steps=steps)
 
 
 def table(run: Run, *, speed: float) -> Table:

@@ -17,6 +17,7 @@ from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import Joined, read_groups, read_problems
+from mathtune.run.documents import Plan, PlannedStep, Record
 from mathtune.run.folder_lock import is_locked
 from mathtune.run.recipe_run import LOCK, PLAN, Run
 from mathtune.run.step import STARTED, STEP
@@ -35,7 +36,7 @@ def plan_table(run: Run) -> Table:
     return table
 
 
-def read_plan(folder: Path) -> dict[str, Any]:
+def read_plan(folder: Path) -> Plan:
     """A run's `plan.json`.
 
     Raises:
@@ -43,41 +44,41 @@ def read_plan(folder: Path) -> dict[str, Any]:
     """
     if not (folder / PLAN).exists():
         raise InputError(f"{folder}: no run here; expected a folder that `mathtune run` wrote.")
-    return jsonl.read_json(folder / PLAN)
+    return jsonl.read_json(folder / PLAN, Plan)
 
 
 def status_table(folder: Path) -> Table:
     """Every step of a run: finished (with its time), under way (with what is done), or waiting."""
     plan = read_plan(folder)
     working = is_locked(folder / LOCK)
-    table = Table("step", "stage", "state", "wall s", "CPU s", title=f"{plan['recipe']}: {folder}")
-    finished = [step for step in plan["steps"] if (folder / step["name"] / STEP).exists()]
+    table = Table("step", "stage", "state", "wall s", "CPU s", title=f"{plan.recipe}: {folder}")
+    finished = [step for step in plan.steps if (folder / step.name / STEP).exists()]
     total = 0.0
-    for step in plan["steps"]:
-        place = folder / step["name"]
+    for step in plan.steps:
+        place = folder / step.name
         if step in finished:
-            cost = jsonl.read_json(place / STEP)["bill"]
+            cost = jsonl.read_json(place / STEP, Record).bill
             total += cost["wall_s"]
             times = (f"{cost['wall_s']:.1f}", f"{cost['cpu_s']:.1f}")
-            table.add_row(step["name"], step["stage"], "finished", *times)
+            table.add_row(step.name, step.stage, "finished", *times)
         elif (place / STARTED).exists():
             state = "under way" if working else "interrupted"
             done = so_far(folder, step)
-            table.add_row(step["name"], step["stage"], f"{state}{done and ': ' + done}", "", "")
+            table.add_row(step.name, step.stage, f"{state}{done and ': ' + done}", "", "")
         else:
-            table.add_row(step["name"], step["stage"], "waiting", "", "")
-    table.caption = f"{len(finished)} of {len(plan['steps'])} steps finished in {total:.0f} s."
-    if len(finished) < len(plan["steps"]) and not working:
+            table.add_row(step.name, step.stage, "waiting", "", "")
+    table.caption = f"{len(finished)} of {len(plan.steps)} steps finished in {total:.0f} s."
+    if len(finished) < len(plan.steps) and not working:
         table.caption += " No process works on it; the same command continues it."
     return table
 
 
-def so_far(folder: Path, step: Mapping[str, Any]) -> str:
+def so_far(folder: Path, step: PlannedStep) -> str:
     """What an unfinished step has written: rows or updates, of how many, and how old that is.
 
     Empty where the stage writes only when it is done.
     """
-    place = folder / step["name"]
+    place = folder / step.name
     found = next((path for path in map(place.joinpath, GROWING) if path.exists()), None)
     if found is None:
         return ""
@@ -87,7 +88,7 @@ def so_far(folder: Path, step: Mapping[str, Any]) -> str:
     else:
         with found.open("rb") as stream:
             rows = sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1 << 20), b""))
-        whole = _rows_wanted(folder, step["config"])
+        whole = _rows_wanted(folder, step.config)
         words = f"{rows:,} of {whole:,} rows ({rows / whole:.0%})" if whole else f"{rows:,} rows"
     return f"{words}, {age:.0f} s ago"
 
@@ -115,11 +116,11 @@ def problem_view(folder: Path, problem_id: str, *, row: str | None) -> Renderabl
     Raises:
         InputError: no such problem, or no such measured step.
     """
-    steps = read_plan(folder)["steps"]
+    steps = read_plan(folder).steps
     measured = {
-        step["name"]: step["config"]
+        step.name: step.config
         for step in steps
-        if step["stage"] == "measure" and (folder / step["name"] / STEP).exists()
+        if step.stage == "measure" and (folder / step.name / STEP).exists()
     }
     if row is not None and row not in measured:
         raise InputError(f"{row}: no measured row; there are {', '.join(measured) or 'none'}.")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import extract
 
 from mathtune.data.rows import normalized
 from mathtune.errors import InputError
+from mathtune.rows.metrics import NearMetrics
 from mathtune.rows.records import Problem
 from mathtune.run.progress import say
 
@@ -36,13 +36,13 @@ def refuse_shared(train: Mapping[str, Problem], test: Mapping[str, Problem], *, 
         )
 
 
-def report_near(train: Iterable[Problem], test: Iterable[Problem]) -> dict[str, Any]:
+def report_near(train: Iterable[Problem], test: Iterable[Problem]) -> NearMetrics:
     """Say which problems are near, and return their number and the first few."""
     found = near(train, test)
     if found:
         names = ", ".join(f"{ours} ~ {theirs}" for ours, theirs, _ in found[:_SHOWN])
         say(f"  {len(found)} training problems are nearly a test problem: {names}")
-    return {"problems": len(found), "first": [list(row) for row in found[:_SHOWN]]}
+    return NearMetrics(problems=len(found), first=found[:_SHOWN])
 
 
 def near(train: Iterable[Problem], test: Iterable[Problem]) -> list[tuple[str, str, float]]:

@@ -14,10 +14,12 @@ import msgspec
 
 from mathtune.engines import embedded_model
 from mathtune.metrics.fits import reading_flops, sampling_flops, training_flops
-from mathtune.report.results import Document, Results
+from mathtune.report.results import Results
 from mathtune.report.steps import StepRecord
 from mathtune.report.tables import NONE, Table
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import SampleMetrics
+from mathtune.run.documents import Prediction
 
 COUNTED = ("wall_s", "cpu_s")
 DEVICE_H, FLOPS, TOKENS = "device_h", "flops", "tokens"
@@ -81,9 +83,9 @@ def table(results: Results, *, by_stage: bool = False, brief: bool = False) -> T
     }
     header = [titles.get(key) or key.replace("_", " ") for key in keys]
     notes = [NOTE]
-    if foreseen:
+    if results.forecast is not None and foreseen:
         notes.append(
-            f"Predicted before the run at {results.forecast['speed']:.3g} FLOP/s, the reading of "
+            f"Predicted before the run at {results.forecast.speed:.3g} FLOP/s, the reading of "
             f"prompts included: {amount(foreseen, EXPECTED_FLOPS)} FLOPs and "
             f"{amount(foreseen, EXPECTED_H)} hours for the finished train and sample steps; they "
             f"took {amount(foreseen, FLOPS)} FLOPs and {amount(foreseen, DEVICE_H)} device-hours."
@@ -97,7 +99,7 @@ def table(results: Results, *, by_stage: bool = False, brief: bool = False) -> T
     return Table("Cost of each step", ("step", "stage", *header), body, " ".join(notes))
 
 
-def bills_of(steps: Sequence[StepRecord], forecast: Document) -> list[Counter[str]]:
+def bills_of(steps: Sequence[StepRecord], forecast: Prediction | None) -> list[Counter[str]]:
     """Each finished step's bill: what it counted, tokens in all, device-hours, FLOPs, forecasts."""
     sizes = model_sizes(steps)
     found = []
@@ -180,8 +182,8 @@ def _flops(step: StepRecord, sizes: Mapping[str, Size]) -> dict[str, float]:
         return {FLOPS: training_flops(size.parameters, tokens=step.bill["trained_tokens"])}
     if "read_tokens" in step.bill:
         return {FLOPS: reading_flops(size.parameters, tokens=step.bill["read_tokens"])}
-    if step.stage == "sample" and "sampled_tokens" in step.bill and step.metrics["samples"]:
-        samples = step.metrics["samples"]
+    if step.stage == "sample" and "sampled_tokens" in step.bill:
+        samples = step.read(SampleMetrics).samples
         written = sampling_flops(
             size.parameters,
             layers=size.layers,
@@ -194,13 +196,11 @@ def _flops(step: StepRecord, sizes: Mapping[str, Size]) -> dict[str, float]:
     return {}
 
 
-def _expected(step: StepRecord, forecast: Document) -> dict[str, float]:
-    expected = forecast["steps"].get(step.name) if forecast else None
-    return (
-        {}
-        if expected is None
-        else {EXPECTED_FLOPS: expected["flops"], EXPECTED_H: expected["hours"]}
-    )
+def _expected(step: StepRecord, forecast: Prediction | None) -> dict[str, float]:
+    if forecast is None or step.name not in forecast.steps:
+        return {}
+    expected = forecast.steps[step.name]
+    return {EXPECTED_FLOPS: expected.flops, EXPECTED_H: expected.hours}
 
 
 def amount(bill: Mapping[str, float], key: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from mathtune.report.results import Measured, Results
 from mathtune.report.tables import NONE, Table, accuracy, basis
+from mathtune.rows.metrics import PathsMetrics
 
 FEW_SHOT = {"PaLM 2-S*": (17.4, 27.2, 67.8), "PaLM 2-L": (33.4, 47.6, 79.4)}
 """Table 2, few-shot: Pass@1, Maj1@64, Pass@64."""
@@ -159,9 +160,9 @@ def rejection_sampled(rows: Sequence[Measured], paths: Sequence[Measured]) -> Ta
     for row in paths:
         collected = row.origin.paths
         assert collected is not None
-        distinct = f"{collected.metrics['paths_per_problem']:.2f}"
-        body.append((*_ours(row, "Pass@1", "Maj1"), distinct))
-        k = collected.metrics["samples"] // collected.metrics["problems"]
+        made = collected.read(PathsMetrics)
+        body.append((*_ours(row, "Pass@1", "Maj1"), f"{made.paths_per_problem:.2f}"))
+        k = made.samples // made.problems
         several = len(collected.config["samples"]) > 1
         theirs["union" if several else str(k if k in RFT else 100)] = None
     body += _rft_rows("SFT", SFT, (None,) * len(SFT))

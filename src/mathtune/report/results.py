@@ -14,6 +14,7 @@ from mathtune.report.steps import Document, Origin, StepRecord, origin, read_ste
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import Joined, read_groups, read_problems
+from mathtune.run.documents import Plan, Prediction
 from mathtune.run.recipe_run import FORECAST, PLAN
 from mathtune.stages.measure import OUTCOMES, Measure
 from mathtune.training.curve import CURVE, CurvePoint
@@ -85,8 +86,8 @@ class Results:
     curves: dict[str, list[CurvePoint]] = field(default_factory=dict)
     made_with: Mapping[str, Any] = field(default_factory=dict)
     """What the last finished step was made with, or samples from elsewhere were measured with."""
-    forecast: Document = field(default_factory=dict)
-    """FLOPs and hours predicted of each train and sample step; empty where none were."""
+    forecast: Prediction | None = None
+    """FLOPs and hours predicted of each train and sample step; None: they were not predicted."""
 
     @cached_property
     def reference(self) -> Measured | None:
@@ -110,8 +111,8 @@ def read_run(folder: Path) -> Results:
     """
     if not (folder / PLAN).exists():
         raise InputError(f"{folder}: no run here; expected a folder that `mathtune run` wrote.")
-    plan = jsonl.read_json(folder / PLAN)
-    steps = [read_step(folder, step) for step in plan["steps"]]
+    plan = jsonl.read_json(folder / PLAN, Plan)
+    steps = [read_step(folder, step) for step in plan.steps]
     finished = {step.name: step for step in steps if step.finished}
     measures = [step for step in finished.values() if step.stage == "measure"]
     for step in measures:
@@ -124,12 +125,14 @@ def read_run(folder: Path) -> Results:
     side = _side(measures)
     rows = {step.name: _measured(folder, step, finished) for step in measures}
     return Results(
-        title=plan["recipe"],
+        title=plan.recipe,
         rows=[row for name, row in rows.items() if name not in side],
         choices=[row for name, row in rows.items() if name in side],
         steps=steps,
         made_with=next((step.made_with for step in reversed(steps) if step.finished), {}),
-        forecast=jsonl.read_json(folder / FORECAST) if (folder / FORECAST).exists() else {},
+        forecast=jsonl.read_json(folder / FORECAST, Prediction)
+        if (folder / FORECAST).exists()
+        else None,
         curves={
             step.name: list(jsonl.read(folder / step.name / CURVE, CurvePoint))
             for step in finished.values()

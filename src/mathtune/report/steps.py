@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
+
+from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import Metrics, TrainMetrics
+from mathtune.run.documents import PlannedStep, Record
 from mathtune.run.step import METRICS, STEP
 
 Document = dict[str, Any]
 
-_UNFINISHED: Document = {"bill": {}, "made_with": {}, "revision": 0}
+M = TypeVar("M", bound=Metrics)
+
+_UNFINISHED = Record(revision=0, bill={}, made_with={})
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,19 @@ class StepRecord:
     finished: bool
     folder: Path
     revision: int = 0
+
+    def read(self, kind: type[M]) -> M:
+        """The metrics as the struct of the step's stage.
+
+        Raises:
+            InputError: the step's metrics.json is not such a document.
+        """
+        try:
+            return msgspec.convert(self.metrics, kind)
+        except msgspec.ValidationError as error:
+            raise InputError(
+                f"{self.folder / METRICS}: not what stage {self.stage} measures ({error})."
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -51,25 +71,25 @@ class Origin:
     """Whether that model and the generator were trained from the same base."""
 
 
-def read_step(run_folder: Path, planned: Document) -> StepRecord:
+def read_step(run_folder: Path, planned: PlannedStep) -> StepRecord:
     """A step of `plan.json`, with what its folder holds.
 
     Raises:
         InputError: a file of the step is damaged.
     """
-    place = run_folder / planned["name"]
+    place = run_folder / planned.name
     done = (place / STEP).exists()
-    record = jsonl.read_json(place / STEP) if done else _UNFINISHED
+    record = jsonl.read_json(place / STEP, Record) if done else _UNFINISHED
     return StepRecord(
-        name=planned["name"],
-        stage=planned["stage"],
-        config=planned["config"],
+        name=planned.name,
+        stage=planned.stage,
+        config=planned.config,
         metrics=jsonl.read_json(place / METRICS) if done else {},
-        bill=record["bill"],
-        made_with=record["made_with"],
+        bill=record.bill,
+        made_with=record.made_with,
         finished=done,
         folder=place,
-        revision=record["revision"],
+        revision=record.revision,
     )
 
 
@@ -89,7 +109,7 @@ def origin(measured: Document, finished: Mapping[str, StepRecord]) -> Origin:
         objectives=tuple(step.config["objective"] for step in trained),
         few_shot=sampled.config["few_shot"] is not None,
         paths=next((step for step in learned if step and step.config.get("keep") == "paths"), None),
-        updates=last.metrics["updates"] if last is not None else None,
+        updates=last.read(TrainMetrics).updates if last is not None else None,
         evaluator=judges[-1].config["objective"] if judges else None,
         own_evaluator=not judges or _base(judges) == _base(trained, sampled.config["model"]),
     )

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
+from mathtune.metrics.intervals import Interval
 from mathtune.report import cost
-from mathtune.report.results import ROW, Document, Results
+from mathtune.report.results import ROW, Results
 from mathtune.report.tables import NONE, Table
+from mathtune.stages.study import MeasuredPoint, StudyMetrics
+
+X = TypeVar("X")
 
 TITLES = {
     "base": "base, no examples",
@@ -23,9 +28,11 @@ DRAFTS = "-drafts"
 """How the steps end that sample training problems."""
 
 
-def found(results: Results) -> Document | None:
-    """The metrics of the run's study, where it has a finished one."""
-    return next((s.metrics for s in results.steps if s.stage == "study" and s.finished), None)
+def found(results: Results) -> StudyMetrics | None:
+    """The metrics of the run's study; None if it has no finished one."""
+    steps = (step for step in results.steps if step.stage == "study" and step.finished)
+    step = next(steps, None)
+    return None if step is None else step.read(StudyMetrics)
 
 
 def sentence(results: Results) -> str | None:
@@ -33,10 +40,10 @@ def sentence(results: Results) -> str | None:
     document = found(results)
     if document is None:
         return None
-    answers = Counter(row["answer"] for row in document["claims"])
+    answers = Counter(row.answer for row in document.claims)
     return (
         f"Of {answers.total()} claims, {answers['yes']} hold here, {answers['no']} do not, and "
-        f"{answers['cannot tell']} cannot be told from {document['problems']} problems."
+        f"{answers['cannot tell']} cannot be told from {document.problems} problems."
     )
 
 
@@ -45,42 +52,42 @@ def tables(results: Results, *, brief: bool = False) -> list[Table]:
     document = found(results)
     if document is None:
         return []
-    points: list[Document] = document["points"]
+    points = document.points
     made = [claims(document), models(points), fractions(points), paths(points), fits(document)]
     made += [] if brief else [costs(points, results)]
     return [table for table in made if table.rows]
 
 
-def claims(document: Document) -> Table:
+def claims(document: StudyMetrics) -> Table:
     """The paper's claims, each with its answer here and the number behind it."""
     body = [
         (
-            row["claim"],
-            row["answer"],
-            NONE if row["interval"] is None else _interval(row["interval"]),
-            row["number"],
+            row.claim,
+            row.answer,
+            NONE if row.interval is None else _interval(row.interval),
+            row.number,
         )
-        for row in document["claims"]
+        for row in document.claims
     ]
     return Table(
         "Claims of Yuan et al. 2023",
         ("claim", "here", "number", "what the number is"),
         body,
-        f"95 % intervals over {document['problems']} problems; cannot tell: 0 lies inside.",
+        f"95 % intervals over {document.problems} problems; cannot tell: 0 lies inside.",
     )
 
 
-def models(points: Sequence[Document]) -> Table:
+def models(points: Sequence[MeasuredPoint]) -> Table:
     """Their Table 1: ways to train by base models; greedy, and votes where samples were drawn."""
     bases = _bases(points)
     full = whole(points)
     rows: dict[str, dict[str, str]] = defaultdict(dict)
     for point in points:
-        if point["kind"] == "sft-long" or (point["kind"] == "sft" and point not in full):
+        if point.kind == "sft-long" or (point.kind == "sft" and point not in full):
             continue
-        rows[way(point)][point["base"]] = _accuracy(point)
+        rows[way(point)][point.base] = _accuracy(point)
     body = [(name, *(cells.get(base, NONE) for base in bases)) for name, cells in rows.items()]
-    seeds = max(point["seeds"] for point in points)
+    seeds = max(point.seeds for point in points)
     return Table(
         "Base models and ways to train",
         ("trained by", *bases),
@@ -90,15 +97,15 @@ def models(points: Sequence[Document]) -> Table:
     )
 
 
-def fractions(points: Sequence[Document]) -> Table:
+def fractions(points: Sequence[MeasuredPoint]) -> Table:
     """Their Table 5: parts of the supervised data by base models."""
     bases = _bases(points)
     rows: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for point in points:
-        if point["kind"] in ("sft", "sft-long") and point["fraction"] is not None:
-            length = "epochs" if point["kind"] == "sft" else "updates"
-            key = (f"{point['fraction']:.4g}", length)
-            rows[key][point["base"]] = _accuracy(point)
+        if point.kind in ("sft", "sft-long") and point.fraction is not None:
+            length = "epochs" if point.kind == "sft" else "updates"
+            key = (f"{point.fraction:.4g}", length)
+            rows[key][point.base] = _accuracy(point)
     body = [
         (part, length, *(cells.get(base, NONE) for base in bases))
         for (part, length), cells in rows.items()
@@ -111,35 +118,35 @@ def fractions(points: Sequence[Document]) -> Table:
     )
 
 
-def paths(points: Sequence[Document]) -> Table:
+def paths(points: Sequence[MeasuredPoint]) -> Table:
     """Their Table 2: correct samples and distinct paths per training problem, and accuracy."""
     body = [
         (
-            point["base"],
+            point.base,
             way(point),
-            f"{point['correct']:.2f}",
-            f"{point['paths']:.2f}",
-            f"{point['examples']:,}",
-            f"{point['updates']:,}",
+            f"{point.correct:.2f}",
+            f"{point.paths:.2f}",
+            f"{point.examples:,}",
+            f"{point.updates:,}",
             _accuracy(point),
         )
         for point in points
-        if point["paths"] is not None
+        if point.paths is not None
     ]
     header = ("base", "set", "correct a problem", "paths a problem", "rows", "updates", "accuracy")
     return Table("Samples, distinct paths and what they bring", header, body)
 
 
-def fits(document: Document) -> Table:
+def fits(document: StudyMetrics) -> Table:
     """The fitted lines."""
     body = [
         (
-            row["name"],
-            _interval(row["slope"]),
-            _interval(row["r2"]),
-            f"{row['line']['intercept']:.3f}",
+            row.name,
+            _interval(row.slope),
+            _interval(row.r2),
+            f"{row.line.intercept:.3f}",
         )
-        for row in document["fits"]
+        for row in document.fits
     ]
     return Table(
         "Fits",
@@ -149,7 +156,7 @@ def fits(document: Document) -> Table:
     )
 
 
-def costs(points: Sequence[Document], results: Results) -> Table:
+def costs(points: Sequence[MeasuredPoint], results: Results) -> Table:
     """Their Table 4: FLOPs and device-hours of every point, as predicted and as measured."""
     steps = [step for step in results.steps if step.finished]
     bills = dict(
@@ -157,11 +164,11 @@ def costs(points: Sequence[Document], results: Results) -> Table:
     )
     body = []
     for point in points:
-        rows = [name.removesuffix(ROW) for name in point["steps"]]
+        rows = [name.removesuffix(ROW) for name in point.steps]
         tests = [f"{row}{kind}" for row in rows for kind in ("-greedy", "-samples")]
-        part = "" if point["fraction"] in (None, 1) else f", {point['fraction']:.4g} of the data"
+        part = "" if point.fraction in (None, 1) else f", {point.fraction:.4g} of the data"
         for purpose, own in (("train", rows), ("test", tests)):
-            body += _spent(bills, point["base"], way(point) + part, purpose, own)
+            body += _spent(bills, point.base, way(point) + part, purpose, own)
     drawn = [step.name for step in steps if step.stage == "sample" and step.name.endswith(DRAFTS)]
     for name in dict.fromkeys(name.rpartition("/")[2] for name in drawn):
         same = [step for step in drawn if step.rpartition("/")[2] == name]
@@ -186,37 +193,47 @@ def _spent(
     return [(base, point, purpose, *(cost.amount(spent, key) for key in keys))] if spent else []
 
 
-def _bases(points: Sequence[Document]) -> list[str]:
+def _bases(points: Sequence[MeasuredPoint]) -> list[str]:
     """Base models, the one with the highest loss first."""
-    losses = {point["base"]: point["loss"] for point in points}
+    losses = {point.base: point.loss for point in points}
     return sorted(losses, key=lambda base: -(losses[base] or 0.0))
 
 
-def whole(points: Sequence[Document]) -> list[Document]:
+def whole(points: Sequence[MeasuredPoint]) -> list[MeasuredPoint]:
     """Of each base the SFT on the most problems."""
-    best: dict[str, Document] = {}
+    best: dict[str, MeasuredPoint] = {}
     for point in points:
-        if point["kind"] == "sft":
-            kept = best.setdefault(point["base"], point)
-            if (point["problems"] or 0) > (kept["problems"] or 0):
-                best[point["base"]] = point
+        if point.kind == "sft":
+            kept = best.setdefault(point.base, point)
+            if (point.problems or 0) > (kept.problems or 0):
+                best[point.base] = point
     return list(best.values())
 
 
-def way(point: Document) -> str:
+def way(point: MeasuredPoint) -> str:
     """How a point's model was made: `RFT, k = 8`."""
-    k = f", k = {point['k']}" if point["k"] is not None else ""
-    if point["kind"] == "control":
-        return f"SFT, as many updates as {TITLES[point['of']]}{k}"
-    return TITLES[point["kind"]] + k
+    k = f", k = {point.k}" if point.k is not None else ""
+    if point.kind == "control":
+        return f"SFT, as many updates as {TITLES[point.of or 'sft']}{k}"
+    return TITLES[point.kind] + k
 
 
-def _accuracy(point: Document) -> str:
-    one = point["accuracy"]
-    votes = f" / {100 * point['votes']['value']:.1f}" if point["votes"] else ""
-    bounds = f"[{100 * one['low']:.1f}, {100 * one['high']:.1f}]"
-    return f"{100 * one['value']:.1f} {bounds}{votes}"
+def known(values: Iterable[X | None]) -> list[X]:
+    """The values that are known.
+
+    Example:
+        >>> known([1, None, 2])
+        [1, 2]
+    """
+    return [value for value in values if value is not None]
 
 
-def _interval(found: Mapping[str, float]) -> str:
-    return f"{found['value']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
+def _accuracy(point: MeasuredPoint) -> str:
+    one = point.accuracy
+    votes = f" / {100 * point.votes.value:.1f}" if point.votes.value is not None else ""
+    bounds = f"[{100 * one.low:.1f}, {100 * one.high:.1f}]"
+    return f"{100 * one.value:.1f} {bounds}{votes}"
+
+
+def _interval(found: Interval) -> str:
+    return f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"

@@ -13,7 +13,8 @@ from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
 from mathtune.report import study
 from mathtune.report.figures import COLOURS, INK, LINES, MARKERS, STYLE, named
-from mathtune.report.results import Document, Results
+from mathtune.report.results import Results
+from mathtune.stages.study import MeasuredPoint
 
 Drawn = dict[str, tuple[str, Figure]]
 HIGHEST = 12
@@ -25,44 +26,44 @@ def draw(results: Results) -> Drawn:
     document = study.found(results)
     if document is None:
         return {}
-    points: list[Document] = document["points"]
+    points = document.points
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         return {**_over_loss(points), **_over_data(points), **_paths(points), **_tested(points)}
 
 
-def _over_loss(points: Sequence[Document]) -> Drawn:
+def _over_loss(points: Sequence[MeasuredPoint]) -> Drawn:
     """Their Figure 1: accuracy over the loss, for each way to train; RFT at its largest k."""
-    series: dict[str, list[Document]] = defaultdict(list)
+    series: dict[str, list[MeasuredPoint]] = defaultdict(list)
     full = study.whole(points)
-    most = max((p["k"] for p in points if p["kind"] == "rft"), default=None)
+    most = max(study.known(p.k for p in points if p.kind == "rft"), default=None)
     for point in points:
-        shown = point["kind"] in ("base", "few-shot", "union") or point in full
-        shown = shown or (point["kind"] == "rft" and point["k"] == most)
-        if shown and point["loss"] is not None:
+        shown = point.kind in ("base", "few-shot", "union") or point in full
+        shown = shown or (point.kind == "rft" and point.k == most)
+        if shown and point.loss is not None:
             series[study.way(point)].append(point)
     series = {way: rows for way, rows in series.items() if len(rows) > 1}
     if not series:
         return {}
     figure, axes = _axes()
     for (way, rows), look in zip(series.items(), cycle(_looks()), strict=False):
-        _line(axes, [row["loss"] for row in rows], rows, way, look)
+        _line(axes, study.known(row.loss for row in rows), rows, way, look)
     axes.set_xlabel("loss of the base model on held-out text, bits per byte")
     _finish(axes)
     return {"study-loss": ("Accuracy over the base model's loss", figure)}
 
 
-def _over_data(points: Sequence[Document]) -> Drawn:
+def _over_data(points: Sequence[MeasuredPoint]) -> Drawn:
     """Their Figure 3: accuracy over supervised data, on a logarithmic axis."""
-    series: dict[str, list[Document]] = defaultdict(list)
+    series: dict[str, list[MeasuredPoint]] = defaultdict(list)
     for point in points:
-        if point["kind"] in ("sft", "sft-long") and point["problems"]:
-            series[point["base"] + ", equal updates" * (point["kind"] != "sft")].append(point)
+        if point.kind in ("sft", "sft-long") and point.problems:
+            series[point.base + ", equal updates" * (point.kind != "sft")].append(point)
     series = {base: rows for base, rows in series.items() if len(rows) > 2}
     if not series:
         return {}
     figure, axes = _axes()
     for (base, rows), look in zip(series.items(), cycle(_looks()), strict=False):
-        _line(axes, [row["problems"] for row in rows], rows, base, look)
+        _line(axes, study.known(row.problems for row in rows), rows, base, look)
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.set_xlabel("problems with a solution to learn from")
@@ -70,19 +71,19 @@ def _over_data(points: Sequence[Document]) -> Drawn:
     return {"study-data": ("Accuracy over supervised data", figure)}
 
 
-def _paths(points: Sequence[Document]) -> Drawn:
+def _paths(points: Sequence[MeasuredPoint]) -> Drawn:
     """Accuracy over distinct paths; correct samples and paths over k; exclusive paths."""
-    sampled = [point for point in points if point["paths"] is not None]
+    sampled = [point for point in points if point.paths is not None]
     if not sampled:
         return {}
     drawn: Drawn = {}
     by_base = _grouped(sampled)
     figure, axes = _axes(width=7.6)
     for (base, rows), look in zip(by_base.items(), cycle(_looks()), strict=False):
-        joined = [row for row in rows if row["kind"] != "no-dedup"]
-        _line(axes, [row["paths"] for row in joined], joined, base, look)
-        apart = [row for row in rows if row["kind"] == "no-dedup"]
-        at = [row["paths"] for row in apart], [row["accuracy"]["value"] for row in apart]
+        joined = [row for row in rows if row.kind != "no-dedup"]
+        _line(axes, study.known(row.paths for row in joined), joined, base, look)
+        apart = [row for row in rows if row.kind == "no-dedup"]
+        at = study.known(row.paths for row in apart), [row.accuracy.value for row in apart]
         label = f"{base}, without dedup"
         axes.plot(
             *at, look[2], color=look[0], mfc="none", ms=9, ls="", label=label if apart else None
@@ -90,61 +91,69 @@ def _paths(points: Sequence[Document]) -> Drawn:
     axes.set_xlabel("distinct paths a training problem, beside gold")
     _finish(axes)
     drawn["study-paths"] = ("Accuracy over distinct paths", figure)
-    by_k = {base: [row for row in rows if row["kind"] == "rft"] for base, rows in by_base.items()}
+    by_k = {base: [row for row in rows if row.kind == "rft"] for base, rows in by_base.items()}
     by_k = {base: rows for base, rows in by_k.items() if len(rows) > 1}
     if by_k:
         figure, axes = _axes()
         for (base, rows), look in zip(by_k.items(), cycle(_looks()), strict=False):
-            rows = sorted(rows, key=lambda row: row["k"])
-            ks = [row["k"] for row in rows]
-            axes.plot(ks, [r["paths"] for r in rows], look[2], color=look[0], ls="-", label=base)
-            axes.plot(ks, [r["correct"] for r in rows], look[2], color=look[0], ls=":", mfc="none")
+            rows = sorted(rows, key=lambda row: row.k or 0)
+            ks = study.known(row.k for row in rows)
+            axes.plot(
+                ks, study.known(r.paths for r in rows), look[2], color=look[0], ls="-", label=base
+            )
+            axes.plot(
+                ks, study.known(r.correct for r in rows), look[2], color=look[0], ls=":", mfc="none"
+            )
         axes.set_xscale("log", base=2)
-        ticks = sorted({row["k"] for rows in by_k.values() for row in rows})
+        ticks = sorted(set(study.known(row.k for rows in by_k.values() for row in rows)))
         axes.set_xticks(ticks, [str(k) for k in ticks])
-        if all(row["paths"] > 0 for rows in by_k.values() for row in rows):
+        if all(
+            paths > 0 for paths in study.known(row.paths for rows in by_k.values() for row in rows)
+        ):
             axes.set_yscale("log", base=2)
             axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.set_xlabel("samples a problem, k")
         axes.set_ylabel("a problem: paths (lines), correct (dots)")
         axes.legend(fontsize=8)
         drawn["study-samples"] = ("Correct samples and distinct paths over k", figure)
-    unions = [point for point in sampled if len(point["sources"]) > 1]
+    unions = [point for point in sampled if len(point.sources or {}) > 1]
     return drawn | (_exclusive(unions[-1]) if unions else {})
 
 
-def _exclusive(union: Document) -> Drawn:
+def _exclusive(union: MeasuredPoint) -> Drawn:
     """Their Figure 6: what each model alone brings to the union."""
-    names = list(union["sources"])
-    found = [union["sources"][name] for name in names]
+    sources = union.sources or {}
+    names, found = list(sources), list(sources.values())
     figure, axes = _axes(height=0.9 + 0.4 * len(names))
-    axes.barh(names, [one["paths"] for one in found], color=COLOURS[5], label="distinct paths")
-    alone = [one["exclusive_paths"] for one in found]
+    axes.barh(names, [one.paths for one in found], color=COLOURS[5], label="distinct paths")
+    alone = [one.exclusive_paths for one in found]
     axes.barh(names, alone, color=COLOURS[1], hatch="//", label="of them, in no other's samples")
-    whole = union["paths"] * union["problems"]
+    whole = (union.paths or 0.0) * (union.problems or 0)
     for place, one in enumerate(found):
-        share = f" {one['exclusive_paths'] / whole:.0%} of the union" if whole else ""
-        axes.text(one["exclusive_paths"], place, share, va="center", fontsize=8)
+        share = f" {one.exclusive_paths / whole:.0%} of the union" if whole else ""
+        axes.text(one.exclusive_paths, place, share, va="center", fontsize=8)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("paths over all training problems")
     axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return {"study-exclusive": ("Who brings paths to the union that no other does", figure)}
 
 
-def _tested(points: Sequence[Document]) -> Drawn:
+def _tested(points: Sequence[MeasuredPoint]) -> Drawn:
     """Their Figure 7: distinct correct paths of each test problem."""
     rows = [
-        point for point in points if "test_histogram" in point and point["fraction"] in (None, 1)
+        point
+        for point in points
+        if point.test_histogram is not None and point.fraction in (None, 1)
     ]
-    last = {(row["base"], row["kind"]): row for row in rows}
-    rows = [row for row in last.values() if row["base"] == points[0]["base"]]
+    last = {(row.base, row.kind): row for row in rows}
+    rows = [row for row in last.values() if row.base == points[0].base]
     if not rows:
         return {}
     figure, axes = _axes()
     width = 0.8 / len(rows)
     for place, (row, look) in enumerate(zip(rows, cycle(_looks()), strict=False)):
         heights = [0.0] * (HIGHEST + 1)
-        for paths, problems in row["test_histogram"].items():
+        for paths, problems in (row.test_histogram or {}).items():
             heights[min(int(paths), HIGHEST)] += problems
         x = [number + place * width for number in range(HIGHEST + 1)]
         axes.bar(x, heights, width, color=look[0], label=study.way(row))
@@ -153,14 +162,14 @@ def _tested(points: Sequence[Document]) -> Drawn:
     axes.set_xlabel("distinct correct paths among a test problem's samples")
     axes.set_ylabel("problems")
     axes.legend(fontsize=8)
-    title = f"{rows[0]['base']}: distinct correct paths of each test problem"
+    title = f"{rows[0].base}: distinct correct paths of each test problem"
     return {"study-diversity": (title, figure)}
 
 
-def _grouped(points: Sequence[Document]) -> dict[str, list[Document]]:
-    found: dict[str, list[Document]] = defaultdict(list)
+def _grouped(points: Sequence[MeasuredPoint]) -> dict[str, list[MeasuredPoint]]:
+    found: dict[str, list[MeasuredPoint]] = defaultdict(list)
     for point in points:
-        found[point["base"]].append(point)
+        found[point.base].append(point)
     return dict(found)
 
 
@@ -176,16 +185,18 @@ def _axes(height: float = 3.7, width: float = 6.0) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def _line(axes: Axes, x: Sequence[float], rows: Sequence[Document], label: str, look: Look) -> None:
+def _line(
+    axes: Axes, x: Sequence[float], rows: Sequence[MeasuredPoint], label: str, look: Look
+) -> None:
     """Points in the order of x, with their intervals."""
     order = sorted(range(len(rows)), key=lambda i: x[i])
-    values = [rows[i]["accuracy"] for i in order]
-    below = [one["value"] - one["low"] for one in values]
-    above = [one["high"] - one["value"] for one in values]
+    values = [rows[i].accuracy for i in order]
+    below = [one.value - one.low for one in values]
+    above = [one.high - one.value for one in values]
     colour, line, marker = look
     axes.errorbar(
         [x[i] for i in order],
-        [one["value"] for one in values],
+        [one.value for one in values],
         yerr=[below, above],
         color=colour,
         ecolor=INK,

@@ -17,6 +17,7 @@ from mathtune.metrics.intervals import Interval, intervals
 from mathtune.metrics.measure import Outcome
 from mathtune.report.gap import Closed, strategy_label
 from mathtune.report.results import Measured, Results, StepRecord
+from mathtune.rows.metrics import PrepareMetrics
 
 NONE = "–"
 LONGEST_NAME = 27
@@ -109,19 +110,23 @@ def basis(rows: Sequence[Measured]) -> str:
 
 def data(steps: list[StepRecord]) -> Table:
     """Problems and solutions, how many and how long (Liu et al. 2023, Table 1)."""
-    body = [
-        (
-            f"{step.name}: {part}",
-            f"{found['problems']:,}",
-            f"{found['solutions']:,}" if "solutions" in found else NONE,
-            NONE if found["mean_characters"] is None else f"{found['mean_characters']:.0f}",
-        )
-        for step in steps
-        if step.stage == "prepare" and step.finished
-        for part, found in step.metrics.items()
-        if isinstance(found, dict) and "mean_characters" in found
-    ]
+    body = []
+    for step in steps:
+        if step.stage == "prepare" and step.finished:
+            made = step.read(PrepareMetrics)
+            parts = {"train": made.train, "validation": made.validation, "test": made.test}
+            body += [
+                (f"{step.name}: {name}", f"{part.problems:,}", NONE, _length(part.mean_characters))
+                for name, part in parts.items()
+            ]
+            learned = made.solutions
+            counts = f"{learned.problems:,}", f"{learned.solutions:,}"
+            body.append((f"{step.name}: solutions", *counts, _length(learned.mean_characters)))
     return Table("Data", ("", "problems", "solutions", "mean characters"), body)
+
+
+def _length(mean: float | None) -> str:
+    return NONE if mean is None else f"{mean:.0f}"
 
 
 def reranked(rows: list[Measured]) -> Table:

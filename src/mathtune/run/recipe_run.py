@@ -24,6 +24,7 @@ from mathtune.errors import InputError, SettingError
 from mathtune.rows import jsonl
 from mathtune.run import ranks
 from mathtune.run.background import Background
+from mathtune.run.documents import Plan, PlannedStep, Prediction
 from mathtune.run.fingerprint import growth, inputs, settings
 from mathtune.run.folder_lock import locked
 from mathtune.run.progress import say
@@ -241,14 +242,14 @@ def work(
     *,
     name: str,
     redo: frozenset[str] = frozenset(),
-    forecast: Mapping[str, Any] | None = None,
+    forecast: Prediction | None = None,
 ) -> None:
     """Write `plan.json`, and `forecast.json` where a forecast is given, and do what was planned."""
     run.folder.mkdir(parents=True, exist_ok=True)
     with locked(run.folder / LOCK, folder=run.folder):
         jsonl.write_json(run.folder / PLAN, plan(run, name))
         if forecast is not None:
-            jsonl.write_json(run.folder / FORECAST, dict(forecast))
+            jsonl.write_json(run.folder / FORECAST, forecast)
         try:
             run.work(recipe, redo=redo)
         except (InputError, ModuleNotFoundError):
@@ -257,24 +258,24 @@ def work(
             raise
 
 
-def plan(run: Run, recipe: str) -> dict[str, Any]:
+def plan(run: Run, recipe: str) -> Plan:
     """What `plan.json` holds: the recipe and its steps, inputs named relative to the run folder."""
     steps = [
-        {
-            "name": step.name,
-            "stage": step.stage.kind(),
-            "reads": list(step.reads),
-            "config": step.stage.described(relative_to=run.folder),
-        }
+        PlannedStep(
+            name=step.name,
+            stage=step.stage.kind(),
+            reads=list(step.reads),
+            config=step.stage.described(relative_to=run.folder),
+        )
         for step in run.steps.values()
     ]
-    return {"recipe": recipe, "mathtune": __version__, "steps": steps}
+    return Plan(recipe=recipe, mathtune=__version__, steps=steps)
 
 
 def refuse_other_recipe(folder: Path, name: str) -> None:
     """Raise if the folder holds something else than a run of this recipe."""
     if (folder / PLAN).exists():
-        other = jsonl.read_json(folder / PLAN)["recipe"]
+        other = jsonl.read_json(folder / PLAN, Plan).recipe
         if other != name:
             raise InputError(
                 f"{folder}: holds a run of recipe {other!r}, not {name!r}; choose another --out."

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from mathtune.errors import SettingError
+from mathtune.rows.metrics import Metrics
 
 PLAN = "plan.json"
 """The file that makes a folder a run: every step of the recipe, written before work starts."""
@@ -71,8 +72,11 @@ class Stage(BaseModel, Generic[Handle]):
         """The handle to what `run` writes into `folder`; known before it runs."""
         raise NotImplementedError
 
-    def run(self, folder: Path) -> dict[str, Any]:
-        """Do the work; return the metrics: numbers, texts, and lists and dicts of them."""
+    def run(self, folder: Path) -> Metrics | dict[str, Any] | None:
+        """Do the work; return the metrics.
+
+        Of several processes launched together only the first has some; the others return None.
+        """
         raise NotImplementedError
 
     def check(self, made_by_run: Callable[[str | Path], bool]) -> None:

@@ -124,7 +124,7 @@ def _wants_isolation(stage: Stage) -> bool:
     return torch.accelerator.is_available()
 
 
-def _isolated(stage: Stage, folder: Path) -> dict[str, Any]:
+def _isolated(stage: Stage, folder: Path) -> Any:
     """Run the stage in a child process: device memory comes back, a crash names its step.
 
     SIGTERM goes on to the child: a training saves itself and leaves with exit code 0, other stages
@@ -136,5 +136,5 @@ def _isolated(stage: Stage, folder: Path) -> dict[str, Any]:
         return child.receive()
 
 
-def _in_child(stage: Stage) -> Callable[[Path], dict[str, Any]]:
+def _in_child(stage: Stage) -> Callable[[Path], Any]:
     return stage.run

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+from msgspec.structs import asdict
 from pydantic import Field
 
 from mathtune.engines import prompts
 from mathtune.engines.model_names import ModelName
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import BitsMetrics, Shape
 from mathtune.run import bill
 from mathtune.run.stage import File, Stage
 
@@ -48,7 +50,7 @@ class Bits(Stage[Path]):
         """The folder."""
         return folder
 
-    def run(self, folder: Path) -> dict[str, Any]:  # noqa: ARG002 (it writes no file)
+    def run(self, folder: Path) -> BitsMetrics:  # noqa: ARG002 (it writes no file)
         """Read the text; return bits per byte, what was read, and the model's shape.
 
         Raises:
@@ -62,14 +64,14 @@ class Bits(Stage[Path]):
         nats = surprise(model, spans)
         tokens = sum(len(span.ids) - span.start for span in spans)
         bill.add(read_tokens=sum(len(span.ids) for span in spans))
-        return {
-            "bits_per_byte": round(nats / log(2) / size, 6),
-            "loss_per_token": round(nats / tokens, 6),
-            "bytes": size,
-            "tokens": tokens,
-            "left_out": cut,
-            **shape(model),
-        }
+        return BitsMetrics(
+            bits_per_byte=round(nats / log(2) / size, 6),
+            loss_per_token=round(nats / tokens, 6),
+            bytes=size,
+            tokens=tokens,
+            left_out=cut,
+            **asdict(shape(model)),
+        )
 
     def _spans(self, tokenizer: Any) -> tuple[list[Span], int, int]:
         """What to predict, its bytes, and how many rows are longer than `max_length`."""
@@ -108,16 +110,16 @@ class Solved(msgspec.Struct):
     solution: str | None = None
 
 
-def shape(model: Any) -> dict[str, int]:
-    """The figures that the FLOPs hang on: parameters without embeddings, layers, width."""
+def shape(model: Any) -> Shape:
+    """Count a model's parameters, with and without embeddings, its layers and their width."""
     config = model.config.get_text_config()
     tables = {id(p): p.numel() for p in model.get_input_embeddings().parameters()}
     head = model.get_output_embeddings()
     tables |= {id(p): p.numel() for p in head.parameters()} if head is not None else {}
     every = {id(p): p.numel() for p in model.parameters()}
-    return {
-        "parameters": sum(every.values()),
-        "without_embeddings": sum(every.values()) - sum(tables.values()),
-        "layers": config.num_hidden_layers,
-        "width": config.hidden_size,
-    }
+    return Shape(
+        parameters=sum(every.values()),
+        without_embeddings=sum(every.values()) - sum(tables.values()),
+        layers=config.num_hidden_layers,
+        width=config.hidden_size,
+    )

@@ -18,6 +18,7 @@ from mathtune.paths.prefixes import right_beginnings, wrong_beginnings
 from mathtune.paths.select import Rule, Selection, path_of, selections
 from mathtune.paths.union import Candidate, named, united
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import JudgedMetrics, NearMetrics, PathsMetrics, SourceMetrics
 from mathtune.rows.records import Example, Labelled, Pair, Problem, Row, Verdict
 from mathtune.rows.samples import read_problems
 from mathtune.run.cores import usable_cores
@@ -102,7 +103,7 @@ class Collect(Stage[Path]):
         """The file of rows."""
         return folder / FILES[self.keep]
 
-    def run(self, folder: Path) -> dict[str, Any]:
+    def run(self, folder: Path) -> JudgedMetrics | PathsMetrics:
         """Collect; the metrics count what was kept and everything that was dropped.
 
         Raises:
@@ -110,7 +111,7 @@ class Collect(Stage[Path]):
             problems are among the training problems.
         """
         problems = read_problems(self.problems)
-        near = {} if self.test is None else self._near(problems, self.test)
+        near = None if self.test is None else self._near(problems, self.test)
         sources = named(self.samples)
         counts: Counter[str] = Counter()
         groups = united(sources, problems, k=self.k)
@@ -119,14 +120,14 @@ class Collect(Stage[Path]):
         if self.keep == "counts":
             paths = Paths(self, counts)
             jsonl.write(self.outputs(folder), paths.numbers(groups))
-            return {**dict(counts), **paths.summary(sources), **near}
+            return paths.metrics(sources, near)
         if self.keep == "paths":
             paths = Paths(self, counts)
             jsonl.write(self.outputs(folder), paths.rows(problems, groups))
             if self.format == "trl":
                 examples = jsonl.read(self.outputs(folder), Example)
                 jsonl.write(folder / TRL, map(self._completion, examples))
-            return {**dict(counts), **paths.summary(sources), **near}
+            return paths.metrics(sources, near)
         jsonl.write(self.outputs(folder), self._judged(problems, groups, counts))
         if not counts["rows"]:
             raise InputError(
@@ -134,7 +135,7 @@ class Collect(Stage[Path]):
                 f"({counts['only_right']} only right, {counts['only_wrong']} only wrong, "
                 f"{counts['neither']} without any answer)."
             )
-        return {**dict(counts), **near}
+        return JudgedMetrics(**counts, near_test=near)
 
     def _others(
         self,
@@ -149,11 +150,11 @@ class Collect(Stage[Path]):
             else:
                 yield problem_id, candidates
 
-    def _near(self, problems: dict[str, Problem], test: Path) -> dict[str, Any]:
+    def _near(self, problems: dict[str, Problem], test: Path) -> NearMetrics:
         """Refuse test problems among the training problems; report those that are nearly one."""
         known = read_problems(test)
         refuse_shared(problems, known, what=f"{self.problems}, with {test}")
-        return {"near_test": report_near(problems.values(), known.values())}
+        return report_near(problems.values(), known.values())
 
     def _completion(self, example: Example) -> Completion:
         return Completion(
@@ -282,23 +283,27 @@ class Paths:
                 paths=self.counts["distinct_paths"] - before[1],
             )
 
-    def summary(self, sources: Sequence[tuple[str, Columns]]) -> dict[str, Any]:
-        """Means per problem, the histogram of distinct paths, and who brings exclusive ones."""
-        problems = max(1, self.counts["problems"])
-        return {
-            "rows": self.counts["kept"] + self.counts["gold"],
-            "correct_per_problem": round(self.counts["correct"] / problems, 6),
-            "paths_per_problem": round(self.counts["distinct_paths"] / problems, 6),
-            "histogram": {str(paths): self.histogram[paths] for paths in sorted(self.histogram)},
-            "sources": {
-                name: {
-                    "correct": self.correct[name],
-                    "paths": self.found[name],
-                    "exclusive_paths": self.exclusive[name],
-                }
+    def metrics(
+        self, sources: Sequence[tuple[str, Columns]], near: NearMetrics | None
+    ) -> PathsMetrics:
+        """The counts, means per problem, and which source has exclusive paths."""
+        problems = self.counts["problems"]
+        return PathsMetrics(
+            **self.counts,
+            rows=self.counts["kept"] + self.counts["gold"],
+            correct_per_problem=round(self.counts["correct"] / problems, 6),
+            paths_per_problem=round(self.counts["distinct_paths"] / problems, 6),
+            histogram={str(paths): self.histogram[paths] for paths in sorted(self.histogram)},
+            sources={
+                name: SourceMetrics(
+                    correct=self.correct[name],
+                    paths=self.found[name],
+                    exclusive_paths=self.exclusive[name],
+                )
                 for name, _ in sources
             },
-        }
+            near_test=near,
+        )
 
     def _gold(self, problem: Problem) -> Iterator[Example]:
         if problem.solution is None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
@@ -15,6 +14,7 @@ from mathtune.answers import extract
 from mathtune.engines import prompts
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import ExemplarsMetrics
 from mathtune.rows.records import Example
 from mathtune.run.stage import File, Stage
 
@@ -43,7 +43,7 @@ class Exemplars(Stage[Path]):
         """The exemplars."""
         return folder / "exemplars.jsonl"
 
-    def run(self, folder: Path) -> dict[str, Any]:
+    def run(self, folder: Path) -> ExemplarsMetrics:
         """Write the exemplars.
 
         Raises:
@@ -63,7 +63,7 @@ class Exemplars(Stage[Path]):
             )
         drawn = list(fitting.values())[: self.shots]
         jsonl.write(self.outputs(folder), drawn)
-        return {"of": len(rows), "problems": [row.problem_id for row in drawn]}
+        return ExemplarsMetrics(of=len(rows), problems=[row.problem_id for row in drawn])
 
     def _shown(self, row: Example) -> Example | None:
         if self.form != "minerva":

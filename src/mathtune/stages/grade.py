@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -15,6 +15,7 @@ from mathtune.answers import cluster, compare_many, extract, grader_version
 from mathtune.engines.settings import Ray
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import GradeMetrics
 from mathtune.rows.records import Graded, Verdict
 from mathtune.rows.samples import Joined, read_groups, read_problems
 from mathtune.run.progress import Progress
@@ -45,7 +46,7 @@ class Grade(Stage[Columns]):
         """The samples and their grades, to be read side by side."""
         return (*self.samples, folder / "grades.jsonl")
 
-    def run(self, folder: Path) -> dict[str, Any]:
+    def run(self, folder: Path) -> GradeMetrics:
         """Write `grades.jsonl`; return the counts of verdicts and of extraction rules.
 
         Raises:
@@ -65,14 +66,14 @@ class Grade(Stage[Columns]):
                     progress.advance(len({row.problem_id for row in graded}))
 
         jsonl.write(folder / "grades.jsonl", rows())
-        return {
-            "grader": self.grader,
-            "grader_version": grader_version(self.grader),
-            "extract": self.extract,
-            "samples": verdicts.total(),
-            "verdicts": {verdict.value: verdicts[verdict] for verdict in Verdict},
-            "rules": dict(sorted(rules.items())),
-        }
+        return GradeMetrics(
+            grader=self.grader,
+            grader_version=grader_version(self.grader),
+            extract=self.extract,
+            samples=verdicts.total(),
+            verdicts={verdict.value: verdicts[verdict] for verdict in Verdict},
+            rules=dict(sorted(rules.items())),
+        )
 
     def _blocks(self, golds: dict[str, str]) -> Iterator[list[Graded]]:
         """The rows of some problems at a time, in order, graded here or on the cluster."""

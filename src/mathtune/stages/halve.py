@@ -11,10 +11,10 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import HalfMetrics, HalveMetrics
 from mathtune.rows.records import Example
 from mathtune.rows.samples import read_problems
 from mathtune.run.stage import File, Stage
@@ -52,7 +52,7 @@ class Halve(Stage[tuple[Half, Half]]):
         )
         return first, second
 
-    def run(self, folder: Path) -> dict[str, Any]:
+    def run(self, folder: Path) -> HalveMetrics:
         """Write the four files, rows in the order they came.
 
         Raises:
@@ -73,12 +73,12 @@ class Halve(Stage[tuple[Half, Half]]):
                     f"not in {self.problems}."
                 )
             solutions[row.problem_id not in first].append(row)
-        metrics: dict[str, Any] = {}
+        halves = []
         for number, (half, own) in enumerate(zip(self.outputs(folder), solutions, strict=True)):
             kept = [row for row in problems.values() if (row.id in first) == (number == 0)]
             if not own:
                 raise InputError(f"{self.solutions}: half {number + 1} has no solutions.")
             jsonl.write(half.problems, kept)
             jsonl.write(half.solutions, own)
-            metrics[f"half_{number + 1}"] = {"problems": len(kept), "solutions": len(own)}
-        return metrics
+            halves.append(HalfMetrics(problems=len(kept), solutions=len(own)))
+        return HalveMetrics(half_1=halves[0], half_2=halves[1])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import PartMetrics
 from mathtune.rows.records import Example
 from mathtune.run.stage import File, Stage
 
@@ -30,17 +30,17 @@ class Part(Stage[Path]):
         """The file of examples."""
         return folder / "examples.jsonl"
 
-    def run(self, folder: Path) -> dict[str, Any]:
+    def run(self, folder: Path) -> PartMetrics:
         """Draw and write, in the order of the file."""
         rows = list(jsonl.read(self.examples, Example))
         problems = sorted(dict.fromkeys(row.problem_id for row in rows), key=self._place)
         kept = set(problems[: max(1, round(self.fraction * len(problems)))])
         jsonl.write(self.outputs(folder), (row for row in rows if row.problem_id in kept))
-        return {
-            "problems": len(kept),
-            "rows": sum(row.problem_id in kept for row in rows),
-            "of_problems": len(problems),
-        }
+        return PartMetrics(
+            problems=len(kept),
+            rows=sum(row.problem_id in kept for row in rows),
+            of_problems=len(problems),
+        )
 
     def _place(self, problem_id: str) -> bytes:
         return hashlib.sha256(f"{self.seed}\0{problem_id}".encode()).digest()

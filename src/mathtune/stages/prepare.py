@@ -17,6 +17,7 @@ from mathtune.data.rows import SPLIT_NAMES, normalized, read_folder, read_rows, 
 from mathtune.data.splits import SPLITS, Split, Splits, apart, draw_out, limited
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import PrepareMetrics, SolutionMetrics, SplitMetrics
 from mathtune.rows.records import Example, Problem
 from mathtune.run.stage import Input, Stage
 
@@ -150,7 +151,7 @@ class Prepare(Stage[Data]):
         names = (*SPLITS, "solutions", "validation_solutions", "steps")
         return Data(*(folder / f"{name}.jsonl" for name in names))
 
-    def run(self, folder: Path) -> dict[str, Any]:
+    def run(self, folder: Path) -> PrepareMetrics:
         """Write the three splits, their solutions, and for PRM800K steps.jsonl.
 
         Raises:
@@ -172,16 +173,20 @@ class Prepare(Stage[Data]):
             jsonl.write(getattr(files, split), parts[split])
         jsonl.write(files.solutions, solutions)
         jsonl.write(files.validation_solutions, _gold(parts["validation"]))
-        metrics: dict[str, Any] = {split: _counts(parts[split]) for split in SPLITS}
-        metrics["solutions"] = _solution_counts(solutions)
-        metrics["shared_problems_dropped"] = dict(splits.dropped)
-        metrics["near_test"] = report_near(parts["train"], parts["test"])
+        records = steps = None
         if release is not None:
-            metrics["prm800k_records"] = dict(sorted(release["train"].counts.items()))
+            records = dict(sorted(release["train"].counts.items()))
             labelled = release["train"].labelled(parts["train"], seed=self.seed)
             jsonl.write(files.steps, labelled)
-            metrics["prm800k_steps"] = len(labelled)
-        return metrics
+            steps = len(labelled)
+        return PrepareMetrics(
+            **{split: _counts(parts[split]) for split in SPLITS},
+            solutions=_solution_counts(solutions),
+            shared_problems_dropped=dict(splits.dropped),
+            near_test=report_near(parts["train"], parts["test"]),
+            prm800k_records=records,
+            prm800k_steps=steps,
+        )
 
     def _reads_prm800k(self) -> bool:
         return self.source == "prm800k" or self.solutions in ("prm800k", "both")
@@ -268,23 +273,22 @@ def _gold(problems: Sequence[Problem]) -> list[Example]:
     ]
 
 
-def _counts(problems: Sequence[Problem]) -> dict[str, Any]:
+def _counts(problems: Sequence[Problem]) -> SplitMetrics:
     repeated = len(problems) - len({normalized(p.problem) for p in problems})
-    return {
-        "problems": len(problems),
-        "repeated_within": repeated,
-        "mean_characters": round(fmean(len(p.problem) for p in problems), 1) if problems else None,
-    }
+    return SplitMetrics(
+        problems=len(problems),
+        repeated_within=repeated,
+        mean_characters=round(fmean(len(p.problem) for p in problems), 1) if problems else None,
+    )
 
 
-def _solution_counts(solutions: Sequence[Example]) -> dict[str, Any]:
-    return {
-        "solutions": len(solutions),
-        "problems": len({s.problem_id for s in solutions}),
-        "mean_characters": round(fmean(len(s.solution) for s in solutions), 1)
-        if solutions
-        else None,
-    }
+def _solution_counts(solutions: Sequence[Example]) -> SolutionMetrics:
+    mean = round(fmean(len(s.solution) for s in solutions), 1) if solutions else None
+    return SolutionMetrics(
+        solutions=len(solutions),
+        problems=len({s.problem_id for s in solutions}),
+        mean_characters=mean,
+    )
 
 
 def _known(source: str) -> bool:

@@ -23,6 +23,7 @@ from mathtune.engines.protocol import Draft, Drafts, Sampling, Want
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
 from mathtune.rows import blocks, jsonl, unordered
+from mathtune.rows.metrics import SampleMetrics
 from mathtune.rows.records import Problem, Row
 from mathtune.rows.records import Sample as SampleRow
 from mathtune.rows.samples import read_problems
@@ -113,7 +114,7 @@ class Sample(EngineSettings[Columns]):
         """The samples' file."""
         return (folder / "samples.jsonl",)
 
-    def run(self, folder: Path) -> dict[str, Any]:
+    def run(self, folder: Path) -> SampleMetrics:
         """Sample what is not there yet.
 
         The transformers engine works in blocks of problems, and a block draws from (seed, block)
@@ -308,7 +309,7 @@ def _rows(problems: list[Problem], drafts: list[list[Draft]], *, first: int) -> 
     ]
 
 
-def _summary(path: Path, problems: int, n: int) -> dict[str, Any]:
+def _summary(path: Path, problems: int, n: int) -> SampleMetrics:
     """Count what is in the file, so that a continued run says the same as an uninterrupted one."""
     reasons: Counter[str] = Counter()
     tokens, too_long = 0, dict[str, None]()
@@ -320,14 +321,14 @@ def _summary(path: Path, problems: int, n: int) -> dict[str, Any]:
     if too_long:
         names = ", ".join(list(too_long)[:5]) + (", ..." if len(too_long) > 5 else "")
         say(f"  {len(too_long)} prompts are longer than the model's context: {names}")
-    return {
-        "problems": problems,
-        "n": n,
-        "samples": reasons.total(),
-        "tokens": tokens,
-        "mean_tokens": round(tokens / reasons.total(), 2),
-        "finish_reasons": {
+    return SampleMetrics(
+        problems=problems,
+        n=n,
+        samples=reasons.total(),
+        tokens=tokens,
+        mean_tokens=round(tokens / reasons.total(), 2),
+        finish_reasons={
             reason: reasons[reason] for reason in ("stop", "length", "prompt_too_long")
         },
-        "prompts_too_long": list(too_long),
-    }
+        prompts_too_long=list(too_long),
+    )

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Literal, Self, cast
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,7 @@ from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
 from mathtune.paths import calculator
 from mathtune.rows import blocks, jsonl, unordered
+from mathtune.rows.metrics import ScoreMetrics
 from mathtune.rows.records import Problem, Sample, Scored
 from mathtune.rows.samples import read_groups, read_problems
 from mathtune.run import bill
@@ -83,7 +84,7 @@ class Score(EngineSettings[Columns]):
         """The samples' columns and the scores' file."""
         return (*self.samples, folder / "scores.jsonl")
 
-    def run(self, folder: Path) -> dict[str, Any]:
+    def run(self, folder: Path) -> ScoreMetrics:
         """Score the blocks that are not there yet.
 
         Raises:
@@ -219,12 +220,12 @@ def _rows(part: list[Group], scores: Scores) -> list[Scored]:
     return rows
 
 
-def _summary(path: Path, problems: int) -> dict[str, Any]:
+def _summary(path: Path, problems: int) -> ScoreMetrics:
     """Count what is in the file, so that a continued run says the same as an uninterrupted one."""
     values = [row.score for row in jsonl.read(path, Scored)]
-    return {
-        "problems": problems,
-        "scores": len(values),
-        "mean": math.fsum(values) / len(values),
-        "zero": sum(value == 0 for value in values),
-    }
+    return ScoreMetrics(
+        problems=problems,
+        scores=len(values),
+        mean=math.fsum(values) / len(values),
+        zero=sum(value == 0 for value in values),
+    )

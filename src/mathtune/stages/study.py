@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from statistics import fmean
+from typing import ClassVar, TypeVar
 
+import msgspec
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from mathtune.errors import InputError
 from mathtune.metrics import claims
 from mathtune.metrics.claims import Kind
-from mathtune.metrics.fits import Fit, Floats, fit_over_problems
-from mathtune.metrics.intervals import RESAMPLES, intervals
+from mathtune.metrics.fits import Floats, Line, fit_over_problems
+from mathtune.metrics.intervals import RESAMPLES, Interval, intervals
 from mathtune.metrics.measure import rounded
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import BitsMetrics, Metrics, PathsMetrics, SourceMetrics, TrainMetrics
 from mathtune.run.progress import say
 from mathtune.run.stage import File, Stage
 from mathtune.stages.measure import read_outcomes
@@ -41,6 +44,94 @@ class StudyPoint(BaseModel):
     """Samples a problem that its paths are from."""
     of: Kind | None = None
     """Of a control: the kind that it has as many updates as."""
+
+
+class Votes(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The accuracy of votes over n samples, a mean over seeds; None: one sample per problem."""
+
+    n: int | None = None
+    value: float | None = None
+
+
+class SourceMeans(msgspec.Struct, frozen=True):
+    """What one set of samples brought, means over seeds: see `SourceMetrics` of collect."""
+
+    correct: float
+    paths: float
+    exclusive_paths: float
+
+
+class MeasuredPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A measured model: what it is (see `StudyPoint` and `claims.Point`), and what it reached.
+
+    `steps`: its measure steps, one per seed. `updates`: of its training. `correct`: correct samples
+    per training problem. `test_histogram`: number of paths -> test problems that have so many.
+    """
+
+    base: str
+    kind: Kind
+    k: int | None
+    of: Kind | None
+    problems: int | None
+    examples: int | None
+    paths: float | None
+    loss: float | None
+    parameters: int | None
+    fraction: float | None
+    seeds: int
+    steps: list[str]
+    accuracy: Interval
+    votes: Votes
+    updates: int | None
+    correct: float | None = None
+    sources: dict[str, SourceMeans] | None = None
+    test_histogram: dict[str, float] | None = None
+
+
+class StudyFit(msgspec.Struct, frozen=True):
+    """A line of a figure: what it is of, over which quantity, and its intervals."""
+
+    name: str
+    over: str
+    line: Line
+    slope: Interval
+    r2: Interval
+
+
+class StudyMetrics(Metrics, frozen=True):
+    """What a study found over so many test problems; `bases`: the base models read by bits."""
+
+    problems: int
+    bases: dict[str, BitsMetrics]
+    points: list[MeasuredPoint]
+    fits: list[StudyFit]
+    claims: list[claims.Claim]
+
+
+class Made(msgspec.Struct):
+    """What the metrics of a collect step and of a part step say of the rows they made."""
+
+    problems: int
+    paths_per_problem: float | None = None
+    correct_per_problem: float | None = None
+    sources: dict[str, SourceMetrics] | None = None
+
+
+class Sampled(msgspec.Struct):
+    """What the metrics of a measure step say of the samples: how many per problem."""
+
+    n: int
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What the steps before say of a point."""
+
+    point: claims.Point
+    updates: int | None
+    correct: float | None
+    sources: dict[str, SourceMeans] | None
+    test_histogram: dict[str, float] | None
 
 
 class Study(Stage[Path]):
@@ -72,50 +163,55 @@ class Study(Stage[Path]):
         """The folder."""
         return folder
 
-    def run(self, folder: Path) -> dict[str, Any]:  # noqa: ARG002 (all it finds are metrics)
+    def run(self, folder: Path) -> StudyMetrics:  # noqa: ARG002 (all it finds are metrics)
         """Average seeds, fit, judge.
 
         Raises:
             InputError: points were measured on different problems.
         """
-        bases = {base: jsonl.read_json(path / "metrics.json") for base, path in self.bits.items()}
+        bases = {
+            base: jsonl.read_json(path / "metrics.json", BitsMetrics)
+            for base, path in self.bits.items()
+        }
         groups: dict[StudyPoint, list[str]] = {}
         for name, point in self.points.items():
             groups.setdefault(point, []).append(name)
         values, votes = self._values(list(groups.values()))
         facts = [self._facts(point, names, bases) for point, names in groups.items()]
         study = claims.Study(
-            [fact["point"] for fact in facts], values, resamples=self.resamples, seed=self.seed
+            [fact.point for fact in facts], values, resamples=self.resamples, seed=self.seed
         )
         found = study.claims()
         for claim in found:
             say(f"  {claim.answer}: {claim.claim}")
         sure = intervals(values, resamples=self.resamples, seed=self.seed)
         rows = [
-            {
-                **asdict(fact["point"]),
-                "fraction": point.fraction,
-                "seeds": len(names),
-                "steps": names,
-                "accuracy": asdict(interval),
-                "votes": vote,
-                **fact["more"],
-            }
+            MeasuredPoint(
+                **asdict(fact.point),
+                fraction=point.fraction,
+                seeds=len(names),
+                steps=names,
+                accuracy=interval,
+                votes=vote,
+                updates=fact.updates,
+                correct=fact.correct,
+                sources=fact.sources,
+                test_histogram=fact.test_histogram,
+            )
             for (point, names), fact, interval, vote in zip(
                 groups.items(), facts, sure, votes, strict=True
             )
         ]
-        points = [fact["point"] for fact in facts]
-        document = {
-            "problems": len(values),
-            "bases": bases,
-            "points": rows,
-            "fits": list(self._fits(points, values)),
-            "claims": [asdict(claim) for claim in found],
-        }
-        return rounded(document)
+        metrics = StudyMetrics(
+            problems=len(values),
+            bases=bases,
+            points=rows,
+            fits=self._fits([fact.point for fact in facts], values),
+            claims=found,
+        )
+        return msgspec.convert(rounded(msgspec.to_builtins(metrics)), StudyMetrics)
 
-    def _values(self, groups: Sequence[Sequence[str]]) -> tuple[Floats, list[dict[str, Any]]]:
+    def _values(self, groups: Sequence[Sequence[str]]) -> tuple[Floats, list[Votes]]:
         """Accuracy float (problems, points), and each point's votes over its samples."""
         columns, votes = [], []
         problems: list[str] | None = None
@@ -130,7 +226,7 @@ class Study(Stage[Path]):
                         f"{self.measured[name]}: measured on other problems than the first point; "
                         "expected the same for all."
                     )
-                n = jsonl.read_json(self.measured[name] / "metrics.json")["n"]
+                n = jsonl.read_json(self.measured[name] / "metrics.json", Sampled).n
                 rows = [outcomes[i].values for i in problems]
                 first = next(metric for metric in FIRST if metric in rows[0])
                 seeds.append([row[first] for row in rows])
@@ -138,41 +234,45 @@ class Study(Stage[Path]):
                     voted.append((n, float(np.mean([row[f"Maj1@{n}"] for row in rows]))))
             columns.append(np.mean(seeds, axis=0))
             votes.append(
-                {"n": voted[0][0], "value": float(np.mean([v for _, v in voted]))} if voted else {}
+                Votes(voted[0][0], float(np.mean([v for _, v in voted]))) if voted else Votes()
             )
         return np.stack(columns, axis=1), votes
 
     def _facts(
-        self, point: StudyPoint, names: Sequence[str], bases: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """What the steps before say of a point, means over its seeds."""
-        base = bases.get(point.base, {})
-        trained = [jsonl.read_json(self.trained[name]) for name in names if name in self.trained]
-        made = [jsonl.read_json(self.collected[name]) for name in names if name in self.collected]
-        test = [jsonl.read_json(self.diversity[name]) for name in names if name in self.diversity]
+        self, point: StudyPoint, names: Sequence[str], bases: Mapping[str, BitsMetrics]
+    ) -> _Facts:
+        """Read what the steps before say of a point; means over its seeds."""
+        base = bases.get(point.base)
+        trained = _read(self.trained, names, TrainMetrics)
+        made = _read(self.collected, names, Made)
+        test = _read(self.diversity, names, PathsMetrics)
+        sampled = made if point.kind in SAMPLED else []
         known = claims.Point(
             base=point.base,
             kind=point.kind,
             k=point.k,
             of=point.of,
-            problems=round(_mean(made, "problems")) if made else None,
-            examples=round(_mean(trained, "examples")) if trained else None,
-            paths=_mean(made, "paths_per_problem") if made and point.kind in SAMPLED else None,
-            loss=base["bits_per_byte"] if base else None,
-            parameters=base["without_embeddings"] if base else None,
+            problems=round(fmean(one.problems for one in made)) if made else None,
+            examples=round(fmean(one.examples for one in trained)) if trained else None,
+            paths=fmean(one.paths_per_problem or 0.0 for one in sampled) if sampled else None,
+            loss=base.bits_per_byte if base else None,
+            parameters=base.without_embeddings if base else None,
         )
-        more: dict[str, Any] = {"updates": round(_mean(trained, "updates")) if trained else None}
-        if known.paths is not None:
-            more["correct"] = _mean(made, "correct_per_problem")
-            more["sources"] = _mean_counts([document["sources"] for document in made])
-        if test:
-            histograms = [{"": document["histogram"]} for document in test]
-            more["test_histogram"] = _mean_counts(histograms)[""]
-        return {"point": known, "more": more}
+        sources = [msgspec.to_builtins(one.sources or {}) for one in sampled]
+        histograms = [{"": one.histogram} for one in test]
+        return _Facts(
+            known,
+            updates=round(fmean(one.updates for one in trained)) if trained else None,
+            correct=fmean(one.correct_per_problem or 0.0 for one in sampled) if sampled else None,
+            sources=msgspec.convert(_mean_counts(sources), dict[str, SourceMeans])
+            if sampled
+            else None,
+            test_histogram=_mean_counts(histograms)[""] if test else None,
+        )
 
-    def _fits(self, points: Sequence[claims.Point], values: Floats) -> list[dict[str, Any]]:
+    def _fits(self, points: Sequence[claims.Point], values: Floats) -> list[StudyFit]:
         """The lines of the figures, each with its intervals."""
-        found = []
+        found: list[StudyFit] = []
         for kind in ("base", "sft"):
             at = [
                 i
@@ -191,14 +291,12 @@ class Study(Stage[Path]):
             found += self._fit(f"{base}: RFT over log(1 + paths)", "paths", x, values[:, at])
         return found
 
-    def _fit(
-        self, name: str, over: str, x: Sequence[float], values: Floats
-    ) -> list[dict[str, Any]]:
+    def _fit(self, name: str, over: str, x: Sequence[float], values: Floats) -> list[StudyFit]:
         """A line, where there are at least three different x."""
         if len(set(x)) < 3:
             return []
-        fit: Fit = fit_over_problems(x, values, resamples=self.resamples, seed=self.seed)
-        return [{"name": name, "over": over, **asdict(fit)}]
+        fit = fit_over_problems(x, values, resamples=self.resamples, seed=self.seed)
+        return [StudyFit(name, over, fit.line, fit.slope, fit.r2)]
 
 
 SAMPLED = ("rft", "no-dedup", "union")
@@ -208,8 +306,12 @@ def _most(points: Sequence[claims.Point]) -> int | None:
     return max((p.problems for p in points if p.problems is not None), default=None)
 
 
-def _mean(documents: Sequence[Mapping[str, Any]], key: str) -> float:
-    return float(np.mean([document[key] for document in documents]))
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def _read(files: Mapping[str, Path], names: Sequence[str], kind: type[T]) -> list[T]:
+    """The metrics of those points that have such a file."""
+    return [jsonl.read_json(files[name], kind) for name in names if name in files]
 
 
 def _mean_counts(

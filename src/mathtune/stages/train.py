@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from msgspec.structs import asdict
 from pydantic import PositiveInt
 
 from mathtune.engines.model_names import ModelName
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import TrainMetrics
 from mathtune.run import ranks, trackers
 from mathtune.run.cores import usable_cores
 from mathtune.run.progress import say
@@ -66,7 +68,7 @@ class Train(TrainingSettings, Stage[str]):
 
         return models.resolve_device(self.device) == "cpu"
 
-    def run(self, folder: Path) -> dict[str, Any]:
+    def run(self, folder: Path) -> TrainMetrics | None:
         """Train, save, and return what was learned from and how the loss ended."""
         for name, value in (("choose", self.choose), ("patience", self.patience)):
             if value not in ("last", None) and self.validation is None:
@@ -88,7 +90,7 @@ class Train(TrainingSettings, Stage[str]):
 
     def _train(
         self, rows: list[Any], held_out: list[Any], equal_to: int | None, folder: Path
-    ) -> dict[str, Any]:
+    ) -> TrainMetrics | None:
         from mathtune.engines.transformers import models
         from mathtune.training import curve, fit
         from mathtune.training.examples import Encoder, shown
@@ -129,17 +131,17 @@ class Train(TrainingSettings, Stage[str]):
         say(f"  first example, target in brackets:\n{shown(items[0], tokenizer)}")
         model, gathered = fit.fit(model, items, validation, settings=self, plan=plan, folder=folder)
         if not ranks.first():
-            return {}
+            return None
         _save(model, tokenizer, Path(self.outputs(folder)), gathered)
         fit.clear(folder)
-        return {
-            "objective": self.objective,
-            "examples": len(items),
-            "target_tokens": sum(item.target_tokens for item in items),
-            "truncated": encoder.truncated,
-            "left_out": encoder.left_out,
-            **curve.ended(folder, self),
-        }
+        return TrainMetrics(
+            objective=self.objective,
+            examples=len(items),
+            target_tokens=sum(item.target_tokens for item in items),
+            truncated=encoder.truncated,
+            left_out=encoder.left_out,
+            **asdict(curve.ended(folder, self)),
+        )
 
 
 def _updates_of(model: str) -> int:

@@ -26,22 +26,35 @@ class CurvePoint(Row, frozen=True):
     validation_accuracy: float | None = None
 
 
-def ended(folder: Path, settings: TrainingSettings) -> dict[str, float]:
-    """How the training ended, read from its curve.
+class Ended(Row, frozen=True):
+    """How a training ended.
 
     `loss` is the mean over the last tenth of the updates, `validation_loss` (and `_accuracy`) that
     of the weights kept, which are those after `kept_update`.
     """
+
+    updates: int
+    loss: float
+    final_loss: float
+    validation_loss: float | None = None
+    kept_update: int | None = None
+    validation_accuracy: float | None = None
+
+
+def ended(folder: Path, settings: TrainingSettings) -> Ended:
+    """Read from a training's curve how it ended."""
     points = list(jsonl.read(folder / CURVE, CurvePoint))
     losses = [point.loss for point in points if point.loss is not None]
     last = losses[-math.ceil(len(losses) / 10) :]
-    found = {"updates": len(losses), "loss": sum(last) / len(last), "final_loss": losses[-1]}
     chosen = kept(points, settings)
-    if chosen is not None and chosen.validation_loss is not None:
-        found |= {"validation_loss": chosen.validation_loss, "kept_update": chosen.update}
-        if chosen.validation_accuracy is not None:
-            found["validation_accuracy"] = chosen.validation_accuracy
-    return found
+    return Ended(
+        updates=len(losses),
+        loss=sum(last) / len(last),
+        final_loss=losses[-1],
+        validation_loss=chosen.validation_loss if chosen is not None else None,
+        kept_update=chosen.update if chosen is not None else None,
+        validation_accuracy=chosen.validation_accuracy if chosen is not None else None,
+    )
 
 
 def kept(points: Sequence[CurvePoint], settings: TrainingSettings) -> CurvePoint | None:

@@ -1,0 +1,217 @@
+"""What the stages measured: one struct per stage, the document that its `metrics.json` holds.
+
+Beside the rows. Written by the stages, read by the report and by later stages; those of `measure`
+and `study` hold intervals, and are in their own modules.
+
+    part/metrics.json
+    {"problems": 250, "rows": 250, "of_problems": 500}
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a stage measured: the document that `metrics.json` holds. No time, path or host.
+
+    Each stage has a subclass. A field with the default None is left out where it does not apply.
+    """
+
+
+class NearMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """How many problems are near another, and the first few: (training id, test id, likeness)."""
+
+    problems: int
+    first: list[tuple[str, str, float]]
+
+
+class SplitMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """A split's problems, how many of them repeat another, and their length; None: no problem."""
+
+    problems: int
+    repeated_within: int
+    mean_characters: float | None
+
+
+class SolutionMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """The solutions to learn from, of how many problems, and their length; None: no solution."""
+
+    solutions: int
+    problems: int
+    mean_characters: float | None
+
+
+class PrepareMetrics(Metrics, frozen=True):
+    """The three splits, the solutions, and what was dropped or is nearly a test problem.
+
+    `prm800k_...`: only if PRM800K was read.
+    """
+
+    train: SplitMetrics
+    validation: SplitMetrics
+    test: SplitMetrics
+    solutions: SolutionMetrics
+    shared_problems_dropped: dict[str, int]
+    near_test: NearMetrics
+    prm800k_records: dict[str, int] | None = None
+    prm800k_steps: int | None = None
+
+
+class PartMetrics(Metrics, frozen=True):
+    """How many problems and rows were kept, of how many problems."""
+
+    problems: int
+    rows: int
+    of_problems: int
+
+
+class HalfMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of one half."""
+
+    problems: int
+    solutions: int
+
+
+class HalveMetrics(Metrics, frozen=True):
+    """The rows of both halves."""
+
+    half_1: HalfMetrics
+    half_2: HalfMetrics
+
+
+class ExemplarsMetrics(Metrics, frozen=True):
+    """The number of solutions drawn from, and the problems drawn."""
+
+    of: int
+    problems: list[str]
+
+
+class TrainMetrics(Metrics, frozen=True):
+    """What was learned from, and how the loss ended (see `mathtune.training.curve.Ended`)."""
+
+    objective: str
+    examples: int
+    target_tokens: int
+    truncated: int
+    left_out: int
+    updates: int
+    loss: float
+    final_loss: float
+    validation_loss: float | None = None
+    kept_update: int | None = None
+    validation_accuracy: float | None = None
+
+
+class SampleMetrics(Metrics, frozen=True):
+    """What the samples' file holds: samples, their tokens and how they ended.
+
+    `prompts_too_long`: the problems whose prompts exceed the model's context.
+    """
+
+    problems: int
+    n: int
+    samples: int
+    tokens: int
+    mean_tokens: float
+    finish_reasons: dict[str, int]
+    prompts_too_long: list[str]
+
+
+class GradeMetrics(Metrics, frozen=True):
+    """How the samples were graded, and how often each verdict and each extraction rule occurred."""
+
+    grader: str
+    grader_version: str
+    extract: str
+    samples: int
+    verdicts: dict[str, int]
+    rules: dict[str, int]
+
+
+class ScoreMetrics(Metrics, frozen=True):
+    """The problems, their scores, the mean score, and how many scores are 0."""
+
+    problems: int
+    scores: int
+    mean: float
+    zero: int
+
+
+class JudgedMetrics(Metrics, frozen=True):
+    """What became evaluator rows (pairs or labels) and what was dropped; None: it did not occur."""
+
+    problems: int
+    samples: int
+    no_answer_dropped: int
+    undecided_dropped: int
+    duplicate_texts_dropped: int
+    rows: int
+    left_out: int | None = None
+    gold_stands_in: int | None = None
+    only_right: int | None = None
+    only_wrong: int | None = None
+    neither: int | None = None
+    problems_used: int | None = None
+    beginnings: int | None = None
+    right_beginnings_left: int | None = None
+    wrong_beginnings_left: int | None = None
+    near_test: NearMetrics | None = None
+
+
+class SourceMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """What one set of samples has: correct samples, distinct paths, and paths no other set has."""
+
+    correct: int
+    paths: int
+    exclusive_paths: int
+
+
+class PathsMetrics(Metrics, frozen=True):
+    """Correct samples and distinct paths, what was kept and dropped; None: it did not occur.
+
+    `histogram`: number of distinct paths -> problems that have so many.
+    """
+
+    problems: int
+    samples: int
+    correct: int
+    distinct_paths: int
+    false_equation_dropped: int
+    without_equations: int
+    repeated_path_dropped: int
+    rows: int
+    correct_per_problem: float
+    paths_per_problem: float
+    histogram: dict[str, int]
+    sources: dict[str, SourceMetrics]
+    left_out: int | None = None
+    over_most_dropped: int | None = None
+    gold: int | None = None
+    gold_with_false_equation: int | None = None
+    without_gold_solution: int | None = None
+    kept: int | None = None
+    near_test: NearMetrics | None = None
+
+
+class Shape(Metrics, frozen=True):
+    """The figures that FLOPs depend on."""
+
+    parameters: int
+    without_embeddings: int
+    layers: int
+    width: int
+
+
+class BitsMetrics(Metrics, frozen=True):
+    """The loss on the text, what was read (`left_out`: rows too long), and the model's shape."""
+
+    bits_per_byte: float
+    loss_per_token: float
+    bytes: int
+    tokens: int
+    left_out: int
+    parameters: int
+    without_embeddings: int
+    layers: int
+    width: int

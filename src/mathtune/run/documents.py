@@ -1,0 +1,49 @@
+"""The JSON documents of a run folder that are read again: plan, finished step, forecast.
+
+Written by recipe_run and step; read by `mathtune status`, the report and the next run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of a plan: its stage, the steps it reads, and its resolved config."""
+
+    name: str
+    stage: str
+    config: dict[str, Any]
+    reads: list[str] = []
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """plan.json: the recipe's name, the version that planned it, and its steps in order."""
+
+    recipe: str
+    steps: list[PlannedStep]
+    mathtune: str = "unknown"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """step.json, without the fingerprint: what the finished step cost and was made with."""
+
+    revision: int
+    bill: dict[str, float]
+    made_with: dict[str, str | int | None]
+
+
+class PredictedCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step is expected to cost."""
+
+    flops: float
+    hours: float
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """forecast.json: the cost of each train and sample step at so many FLOP/s."""
+
+    speed: float
+    steps: dict[str, PredictedCost]
