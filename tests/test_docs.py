@@ -16,8 +16,7 @@ from typer.main import get_command
 from mathtune.cli import main
 from mathtune.cli.settings_reference import STAGES
 from mathtune.recipes import resolve
-from mathtune.run import settings
-from mathtune.run.recipe_run import run_recipe
+from mathtune.run import recipe_run, settings
 from mathtune.run.stage import validated
 
 ROOT = Path(__file__).parents[1]
@@ -93,12 +92,8 @@ def test_it_is_a_command_whose_settings_resolve(command: str, desk: Path) -> Non
         found = resolve(
             given["recipe"], config=given["config"], assignments=given["assignments"] or []
         )
-        planned = run_recipe(
-            found.compose,
-            name=found.name,
-            folder=desk / "runs",
-            overrides=found.overrides,
-            dry_run=True,
+        planned = recipe_run.planned(
+            found.compose, name=found.name, folder=desk / "runs", overrides=found.overrides
         )
         assert len(planned.steps) > 10
     elif name in KINDS:

@@ -10,8 +10,7 @@ import pytest
 
 import mathtune
 from mathtune.recipes import resolve
-from mathtune.run import settings
-from mathtune.run.recipe_run import run_recipe
+from mathtune.run import recipe_run, settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -84,12 +83,8 @@ def test_every_shipped_setting_resolves(
         for model in given.get("models", []):
             stand_in(tmp_path / model)
         found = resolve(name, config=name, assignments=["model=embedded"])
-        run = run_recipe(
-            found.compose,
-            name=found.name,
-            folder=tmp_path / "run",
-            overrides=found.overrides,
-            dry_run=True,
+        run = recipe_run.planned(
+            found.compose, name=found.name, folder=tmp_path / "run", overrides=found.overrides
         )
         assert len(run.steps) > 10
 

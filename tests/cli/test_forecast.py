@@ -10,7 +10,8 @@ from mathtune.cli.forecast import PROBLEM, SOLUTION, Forecast, document, problem
 from mathtune.engines import embedded_model
 from mathtune.engines.transformers import models
 from mathtune.recipes import resolve
-from mathtune.run.recipe_run import Run, run_recipe
+from mathtune.run import recipe_run
+from mathtune.run.recipe_run import Run
 from mathtune.stages.bits import shape
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
@@ -80,12 +81,8 @@ def test_sizes_of_sources() -> None:
 def test_every_shape_of_liu2023_has_a_bill(tmp_path: Path) -> None:
     """Halves of the training problems, joint losses, exemplars, further models."""
     found = resolve("liu2023-tables", config=None, assignments=[])
-    run = run_recipe(
-        found.compose,
-        name=found.name,
-        folder=tmp_path / "run",
-        overrides=found.overrides,
-        dry_run=True,
+    run = recipe_run.planned(
+        found.compose, name=found.name, folder=tmp_path / "run", overrides=found.overrides
     )
     halves = run.steps["halves"].stage
     assert table(run, speed=1e12).row_count > 30

@@ -15,7 +15,7 @@ from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample
 from mathtune.run.folder_lock import locked
-from mathtune.run.recipe_run import LOCK, Run, run_recipe
+from mathtune.run.recipe_run import LOCK, Run, planned, work
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
 
@@ -45,7 +45,9 @@ def made(tmp_path: Path) -> tuple[Path, Run]:
         run("row", Measure(problems=problems, samples=graded, resamples=100))
 
     folder = tmp_path / "run"
-    return folder, run_recipe(recipe, name="r", folder=folder, overrides={})
+    run = planned(recipe, name="r", folder=folder, overrides={})
+    work(run, recipe, name="r")
+    return folder, run
 
 
 def test_plan_and_status(made: tuple[Path, Run]) -> None:
@@ -65,7 +67,7 @@ def test_plan_and_status(made: tuple[Path, Run]) -> None:
     assert "No process" not in view
 
 
-def planned(folder: Path, name: str, stage: str, config: dict[str, Any]) -> None:
+def under_way(folder: Path, name: str, stage: str, config: dict[str, Any]) -> None:
     """A run whose only step is under way."""
     step = {"name": name, "stage": stage, "reads": [], "config": config}
     jsonl.write_json(folder / "plan.json", {"recipe": "r", "steps": [step]})
@@ -77,14 +79,14 @@ def test_how_far_a_step_is(tmp_path: Path) -> None:
     """Three of two problems with two samples each: three quarters."""
     rows = [Problem(id=name, problem="?", answer="1") for name in "ab"]
     jsonl.write(tmp_path / "p.jsonl", rows)
-    planned(tmp_path, "s", "sample", {"problems": "p.jsonl", "n": 2, "greedy": False})
+    under_way(tmp_path, "s", "sample", {"problems": "p.jsonl", "n": 2, "greedy": False})
     assert "interrupted " in shown(status_table(tmp_path))
     (tmp_path / "s" / "samples.jsonl").write_bytes(b"{}\n{}\n{}\n{torn")
     assert "3 of 4 rows (75%), " in shown(status_table(tmp_path))
 
 
 def test_how_far_a_training_is(tmp_path: Path) -> None:
-    planned(tmp_path, "t", "train", {"examples": []})
+    under_way(tmp_path, "t", "train", {"examples": []})
     (tmp_path / "t" / "training.jsonl").write_bytes(b'{"update":1}\n{"update":2,"loss":1}\n{"up')
     assert "interrupted: update 2, " in shown(status_table(tmp_path))
 

@@ -10,14 +10,15 @@ from mathtune.errors import InputError
 from mathtune.recipes import resolve
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example
-from mathtune.run.recipe_run import Run, run_recipe
+from mathtune.run import recipe_run
+from mathtune.run.recipe_run import Run
 
 
 def planned(folder: Path, *settings: str, data: str = "data=arithmetic") -> Run:
     given = ["model=embedded", data, *settings]
     found = resolve("liu2023", config=None, assignments=given)
-    return run_recipe(
-        found.compose, name=found.name, folder=folder, overrides=found.overrides, dry_run=True
+    return recipe_run.planned(
+        found.compose, name=found.name, folder=folder, overrides=found.overrides
     )
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from mathtune.errors import InputError
 from mathtune.recipes import resolve
-from mathtune.run.recipe_run import Run, run_recipe
+from mathtune.run import recipe_run
+from mathtune.run.recipe_run import Run
 from mathtune.stages.collect import Collect
 from mathtune.stages.study import Study
 from mathtune.stages.train import Train
@@ -19,8 +20,8 @@ from mathtune.stages.train import Train
 
 def planned(folder: Path, recipe: str, *assignments: str) -> Run:
     found = resolve(recipe, config=None, assignments=assignments)
-    return run_recipe(
-        found.compose, name=found.name, folder=folder, overrides=found.overrides, dry_run=True
+    return recipe_run.planned(
+        found.compose, name=found.name, folder=folder, overrides=found.overrides
     )
 
 

@@ -78,12 +78,12 @@ def test_rft_stands_beside_its_k(
     samples: int, sets: int, theirs: tuple[str, ...], results: Results, run_folder: Path
 ) -> None:
     metrics = PathsMetrics(
-        distinct_paths=9,
-        false_equation_dropped=0,
-        without_equations=0,
         problems=5,
         samples=samples,
         correct=9,
+        distinct_paths=9,
+        false_equation_dropped=0,
+        without_equations=0,
         repeated_path_dropped=0,
         rows=9,
         correct_per_problem=3.0,

@@ -18,7 +18,7 @@ from mathtune.cli import main
 from mathtune.errors import InputError
 from mathtune.recipes import resolve
 from mathtune.run import fingerprint, trackers
-from mathtune.run.recipe_run import run_recipe
+from mathtune.run.recipe_run import planned
 from mathtune.run.trackers import Place
 from mathtune.stages.train import Train
 
@@ -98,9 +98,7 @@ def test_the_place_is_the_run_and_the_step_in_it(run: Path, tmp_path: Path) -> N
 
 def test_a_recipe_hands_them_to_its_trainings(tmp_path: Path) -> None:
     plain, told = (
-        run_recipe(
-            found.compose, name="q", folder=tmp_path, overrides=found.overrides, dry_run=True
-        )
+        planned(found.compose, name="q", folder=tmp_path, overrides=found.overrides)
         for found in (
             resolve("quickstart", config=None, assignments=given)
             for given in ([], ["report_to=tensorboard,wandb", "rft.report_to=[trackio]"])

@@ -14,7 +14,7 @@ import pytest
 from mathtune.errors import InputError, ProcessDiedError
 from mathtune.rows import jsonl
 from mathtune.run.background import Background
-from mathtune.run.recipe_run import Run, run_recipe
+from mathtune.run.recipe_run import Run, planned, work
 from mathtune.run.stage import File, Stage
 from mathtune.stages.train import Train
 
@@ -75,7 +75,7 @@ def go(folder: Path, **overrides: dict[str, Any]) -> None:
         run("between", Here())
         run("last", Here(source=second))
 
-    run_recipe(recipe, name="r", folder=folder, overrides=overrides)
+    work(planned(recipe, name="r", folder=folder, overrides=overrides), recipe, name="r")
 
 
 def test_the_run_goes_on_and_waits_for_what_it_reads(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from mathtune.rows import jsonl
 from mathtune.run.fingerprint import differences, fingerprint
-from mathtune.run.recipe_run import Run, run_recipe
+from mathtune.run.recipe_run import Run, planned, work
 from mathtune.run.stage import Stage
 from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect
@@ -58,15 +58,15 @@ def test_an_old_run_is_skipped_as_finished(
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(OLD / "run", folder)
-    planned = run_recipe(small, name="small", folder=folder, overrides={}, dry_run=True)
-    assert planned.steps.keys() == STEPS
-    for name, step in planned.steps.items():
+    run = planned(small, name="small", folder=folder, overrides={})
+    assert run.steps.keys() == STEPS
+    for name, step in run.steps.items():
         path = folder / name / "step.json"
         found = jsonl.read_json(path)
         jsonl.write_json(path, {**found, "revision": step.stage.revision})
     before = written(folder)
     capfd.readouterr()
-    run_recipe(small, name="small", folder=folder, overrides={})
+    work(planned(small, name="small", folder=folder, overrides={}), small, name="small")
     said = capfd.readouterr().err.splitlines()
     assert {line for line in said if "finished before, skipped" in line} == {
         f"{name}: finished before, skipped" for name in STEPS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -11,9 +12,22 @@ from pydantic import BaseModel
 
 from mathtune.errors import InputError
 from mathtune.run.fingerprint import fingerprint
-from mathtune.run.recipe_run import Run, run_recipe
+from mathtune.run.recipe_run import Overrides, Run, planned, work
 from mathtune.run.stage import File, Free, Stage
 from mathtune.run.step import grown_from
+
+
+def perform(
+    recipe: Callable[[Run], None],
+    *,
+    name: str = "r",
+    folder: Path,
+    overrides: Overrides,
+    redo: frozenset[str] = frozenset(),
+) -> None:
+    """Plan and work, as the command `run` does."""
+    steps = planned(recipe, name=name, folder=folder, overrides=overrides, redo=redo)
+    work(steps, recipe, name=name, redo=redo)
 
 
 class Write(Stage[Path]):
@@ -61,7 +75,7 @@ def recipe(run: Run) -> None:
 
 
 def go(folder: Path, *, redo: tuple[str, ...] = (), **overrides: dict[str, Any]) -> None:
-    run_recipe(recipe, name="r", folder=folder, overrides=overrides, redo=frozenset(redo))
+    perform(recipe, name="r", folder=folder, overrides=overrides, redo=frozenset(redo))
 
 
 @pytest.fixture(autouse=True)
@@ -164,14 +178,14 @@ def test_a_missing_input_is_found_before_any_work(tmp_path: Path) -> None:
         run("second", Double(source=tmp_path / "none.txt"))
 
     with pytest.raises(InputError, match=r"none\.txt: no such file"):
-        run_recipe(missing, name="r", folder=tmp_path / "run", overrides={})
+        perform(missing, name="r", folder=tmp_path / "run", overrides={})
     assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_of_another_recipe_is_refused(tmp_path: Path) -> None:
     go(tmp_path)
     with pytest.raises(InputError, match="holds a run of recipe 'r', not 's'"):
-        run_recipe(recipe, name="s", folder=tmp_path, overrides={})
+        perform(recipe, name="s", folder=tmp_path, overrides={})
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
@@ -187,7 +201,7 @@ def test_scopes_hold_the_same_steps_with_other_fields(tmp_path: Path) -> None:
             text = inner("first", Write())
             inner("second", Double(source=text))
 
-    run_recipe(scoped, name="r", folder=tmp_path, overrides={})
+    perform(scoped, name="r", folder=tmp_path, overrides={})
     assert (tmp_path / "b/second/double.txt").read_text() == "bb"
     plan = json.loads((tmp_path / "plan.json").read_text())
     assert [(s["name"], s["reads"]) for s in plan["steps"][2:]] == [
@@ -195,14 +209,14 @@ def test_scopes_hold_the_same_steps_with_other_fields(tmp_path: Path) -> None:
         ("b/second", ["b/first"]),
     ]
     again = {"first": {"text": "c"}}
-    run_recipe(
+    perform(
         scoped, name="r", folder=tmp_path, overrides=again, redo=frozenset({"a/first", "b/first"})
     )
     assert (tmp_path / "a/second/double.txt").read_text() == "cc"
 
 
 def test_dry_run_writes_nothing(tmp_path: Path) -> None:
-    run_recipe(recipe, name="r", folder=tmp_path / "run", overrides={}, dry_run=True)
+    planned(recipe, name="r", folder=tmp_path / "run", overrides={})
     assert not (tmp_path / "run").exists()
 
 
@@ -247,7 +261,7 @@ def learning(run: Run) -> None:
 
 def grow(folder: Path, most: int, recipe: Any = growing, redo: tuple[str, ...] = ()) -> None:
     overrides = {"count": {"most": most}}
-    run_recipe(recipe, name="r", folder=folder, overrides=overrides, redo=frozenset(redo))
+    perform(recipe, name="r", folder=folder, overrides=overrides, redo=frozenset(redo))
 
 
 def test_asking_for_more_adds_to_a_finished_step_and_remakes_what_hangs_on_it(
@@ -287,7 +301,7 @@ def test_fewer_than_before_and_other_changes_are_refused(tmp_path: Path) -> None
         grow(tmp_path, 2)
     overrides = {"count": {"most": 4, "first": 1}}
     with pytest.raises(InputError, match="first was 0, now 1"):
-        run_recipe(growing, name="r", folder=tmp_path, overrides=overrides)
+        perform(growing, name="r", folder=tmp_path, overrides=overrides)
     assert (tmp_path / "numbers/numbers.txt").read_text().split() == list("012")
 
 

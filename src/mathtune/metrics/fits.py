@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
 from typing import Literal
 
 import numpy as np
@@ -30,11 +29,6 @@ class Line:
     intercept: float
     slope: float
     r2: float
-
-    @property
-    def per_doubling(self) -> float:
-        """What y gains when what was logged doubles; only for lines on log x."""
-        return self.slope * log(2)
 
     def at(self, x: float) -> float:
         """The line's y at x."""
@@ -64,34 +58,6 @@ def line(x: ArrayLike, y: ArrayLike) -> Line:
     return Line(float(intercepts[0]), float(slopes[0]), float(r2s[0]))
 
 
-def log_line(x: ArrayLike, y: ArrayLike) -> Line:
-    """y = a + b log(x), the paper's law for supervised data: `line` on the natural log of x > 0.
-
-    Example:
-        >>> round(log_line([100, 200, 400], [0.1, 0.2, 0.3]).per_doubling, 9)
-        0.1
-    """
-    return line(np.log(np.asarray(x, dtype=float)), y)
-
-
-def fit_over_points(
-    x: ArrayLike, y: ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0
-) -> Fit:
-    """The line with intervals from resampling its points, for points that are experiments.
-
-    Draws with fewer than two different x are left out.
-    """
-    xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(0, len(xs), size=(resamples, len(xs)))
-    usable = drawn[np.ptp(xs[drawn], axis=1) > 0]
-    found = [lines(xs[rows], ys[rows][None]) for rows in usable]
-    slopes = np.array([part[1][0] for part in found])
-    r2s = np.array([part[2][0] for part in found])
-    whole = line(xs, ys)
-    return Fit(whole, _interval(whole.slope, slopes), _interval(whole.r2, r2s))
-
-
 def fit_over_problems(
     x: ArrayLike, values: Floats, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Fit:
@@ -103,25 +69,6 @@ def fit_over_problems(
     _, slopes, r2s = lines(xs, resampled_means(values, resamples=resamples, seed=seed))
     whole = line(xs, values.mean(axis=0))
     return Fit(whole, _interval(whole.slope, slopes), _interval(whole.r2, r2s))
-
-
-def better_predictor(
-    ours: ArrayLike,
-    theirs: ArrayLike,
-    values: Floats,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Interval:
-    """r2 of the line on `ours` minus r2 of the line on `theirs`, problems resampled.
-
-    For "the pre-training loss predicts accuracy better than the number of parameters does".
-    """
-    means = resampled_means(values, resamples=resamples, seed=seed)
-    whole = values.mean(axis=0)
-    first, second = (np.asarray(x, dtype=float) for x in (ours, theirs))
-    differences = lines(first, means)[2] - lines(second, means)[2]
-    return _interval(line(first, whole).r2 - line(second, whole).r2, differences)
 
 
 def holds(interval: Interval, *, above: float = 0.0) -> Answer:

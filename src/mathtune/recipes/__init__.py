@@ -40,7 +40,7 @@ RECIPES = {
 
 @dataclass(frozen=True)
 class Resolved:
-    """A recipe with its settings: what `mathtune.run.recipe_run.run_recipe` takes."""
+    """A recipe with its settings: what `planned` and `work` of `mathtune.run.recipe_run` take."""
 
     name: str
     compose: Callable[[Run], None]

@@ -192,26 +192,6 @@ def missing(name: str | Path) -> bool:
     return (looks or str(name).endswith(FILES)) and not Path(name).expanduser().exists()
 
 
-def run_recipe(
-    recipe: Callable[[Run], None],
-    *,
-    name: str,
-    folder: Path,
-    overrides: Overrides,
-    redo: frozenset[str] = frozenset(),
-    dry_run: bool = False,
-) -> Run:
-    """Plan the recipe, write `plan.json`, and work through its steps.
-
-    Raises:
-        InputError: a setting, an input or the folder does not fit; nothing has been done then.
-    """
-    run = planned(recipe, name=name, folder=folder, overrides=overrides, redo=redo)
-    if not dry_run:
-        work(run, recipe, name=name, redo=redo)
-    return run
-
-
 def planned(
     recipe: Callable[[Run], None],
     *,
@@ -223,7 +203,7 @@ def planned(
     """The recipe's steps, checked; nothing is written or done.
 
     Raises:
-        InputError: as `run_recipe`.
+        InputError: a setting, an input or the folder does not fit.
     """
     ranks.refuse_several("a recipe")
     run = Run(folder, overrides=overrides)
