@@ -12,8 +12,9 @@ from typing import Annotated, Any, NoReturn, cast
 import typer
 from typer.core import TyperGroup
 
-from mathtune.cli.options import Config, Extract, OnRay, ReportTo, interruptible, with_ray
+from mathtune.cli.options import CONTINUES, Config, Extract, OnRay, ReportTo, with_ray
 from mathtune.errors import InputError, ProcessDiedError
+from mathtune.run.stopping import stoppable
 from mathtune.run.version import __version__
 
 
@@ -130,7 +131,7 @@ def run(
     folder = (out or Path("runs") / recipe).absolute()
     given = with_ray(ray, assignments or [])
     again = frozenset(redo or ())
-    with interruptible():
+    with stoppable(CONTINUES):
         with settings.placed(settings_of(recipe, config), given, beside="mathtune.recipes"):
             found = resolve(recipe, config=config, assignments=given)
             trackers.require(found.report_to)
@@ -199,7 +200,7 @@ def solve(
         rule=cast(Any, extract or "explicit"),
         device=device,
     )
-    with interruptible():
+    with stoppable(CONTINUES):
         found = solve.solve(question, solver)
     if as_json:
         typer.echo(json.dumps(found.document(), indent=2))

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -42,16 +40,8 @@ ReportTo = Annotated[
 ]
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let Ctrl-C end with a sentence and the usual exit code."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        from mathtune.run.progress import say
-
-        say("stopped; the same command continues from here")
-        raise typer.Exit(130) from None
+CONTINUES = "stopped; the same command continues from here"
+"""The sentence of a stopped command that keeps what it has finished."""
 
 
 def with_ray(ray: bool, arguments: list[str]) -> list[str]:

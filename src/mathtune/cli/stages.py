@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from rich.markup import escape
 
 from mathtune.cli.options import (
+    CONTINUES,
     Config,
     Extract,
     Fields,
@@ -27,7 +28,6 @@ from mathtune.cli.options import (
     Redo,
     ReportTo,
     Strict,
-    interruptible,
     with_ray,
 )
 from mathtune.engines.settings import Group
@@ -38,6 +38,7 @@ from mathtune.run.progress import output, say
 from mathtune.run.recipe_run import missing
 from mathtune.run.stage import Stage, validated
 from mathtune.run.step import execute
+from mathtune.run.stopping import stoppable
 from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect
 from mathtune.stages.exemplars import Exemplars
@@ -98,7 +99,7 @@ def run_stage(
     for path in inputs(stage):
         if missing(path):
             raise InputError(f"{path}: no such file or folder.")
-    with interruptible():
+    with stoppable(CONTINUES):
         execute(stage, out.absolute(), name=out.name, redo=redo)
     say(f"wrote {out}")
 

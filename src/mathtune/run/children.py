@@ -42,7 +42,8 @@ def start_server() -> None:
     """Start the server, if there is none yet, and return at once: it imports by itself."""
     if WITH_SERVER:
         get_context("forkserver").set_forkserver_preload(PRELOAD)
-        forkserver.ensure_running()
+        with _ctrl_c_later():
+            forkserver.ensure_running()
 
 
 class Child:
@@ -78,7 +79,8 @@ class Child:
 
     def _start(self, theirs: connection.Connection) -> None:
         try:
-            self._process.start()
+            with _ctrl_c_later():
+                self._process.start()
         except Exception as fault:
             self._fault = fault
         finally:
@@ -217,6 +219,21 @@ def on_sigterm(do: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Hold Ctrl-C back in this thread. A process started in the block is born deaf to it, so that
+    its imports cannot end in a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(end: connection.Connection, make: Make, billing: tuple[bool, bool], quiet: bool) -> None:

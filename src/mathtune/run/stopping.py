@@ -1,0 +1,84 @@
+"""Ctrl-C and SIGTERM on the command line: one sentence, no traceback, an end within two seconds.
+
+The first signal raises `Stopped` in the main thread, so that files are closed and children end with
+their blocks. A second one, or a main thread that has not ended by the deadline, ends the process at
+once. Imports nothing heavy: it is at work while everything else is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from mathtune.errors import Stopped
+
+DEADLINE = 1.5
+"""Seconds that the main thread has to end by itself."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_sentence = "stopped"
+_asked = False
+_telling = threading.Lock()
+
+
+@contextmanager
+def stoppable(sentence: str) -> Iterator[None]:
+    """In the block, a stopped command says this sentence."""
+    global _sentence
+    before, _sentence = _sentence, sentence
+    yield  # what stops the block leaves its sentence in place
+    _sentence = before
+
+
+@contextmanager
+def on_signals() -> Iterator[None]:
+    """Answer the signals from now on; end a stopped block with its sentence and exit code."""
+    for number in SIGNALS:
+        signal.signal(number, _stop)
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(ours,), daemon=True).start()
+    try:
+        yield
+    except Stopped:
+        _tell()
+        raise
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    global _asked
+    if _asked:
+        _leave(number)
+    _asked = True
+    raise Stopped(number)
+
+
+def _watch(wakeups: socket.socket) -> None:
+    """In a thread, which no long call of the main thread holds up: keep the deadline.
+
+    A training answers SIGTERM itself, and may take its time to save.
+    """
+    while True:
+        number = wakeups.recv(1)[0]
+        if number in SIGNALS and signal.getsignal(number) is _stop:
+            time.sleep(DEADLINE)
+            _leave(number)
+
+
+def _leave(number: int) -> None:
+    _tell()
+    os._exit(128 + number)
+
+
+def _tell() -> None:
+    """Print the sentence once, whichever thread is first."""
+    if _telling.acquire(blocking=False):
+        with suppress(OSError):
+            os.write(2, f"{_sentence}\n".encode())
