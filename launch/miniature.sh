@@ -3,7 +3,7 @@
 #
 #     launch/miniature.sh OUT CORES SECONDS [SETTING...]
 #
-# What is unfinished after SECONDS is ended. OUT/miniature.tar.gz holds the run folder without the models; unpack it
+# Needs 16 cores or so, and 1 GB per core. What is unfinished after SECONDS is ended. OUT/miniature.tar.gz holds the run folder without the models; unpack it
 # and run `mathtune run miniature --out THAT/miniature ...` with the same settings to finish it and to see the findings.
 set -u
 out=$(realpath "$1") cores=$2 seconds=$3
@@ -15,8 +15,8 @@ python=${PYTHON:-python3}
 
 jobs() { # name, then settings: the longest first
     for seed in 0 1 2; do echo "union-$seed seeds=[$seed] parts=[union]"; done
-    for seed in 0 1 2; do echo "judge-$seed seeds=[$seed] parts=[judge]"; done
-    echo "transfer-0 seeds=[0] parts=[transfer]"
+    for seed in 0 1 2; do echo "judge-$seed seeds=[$seed] parts=[judge] score.workers=2"; done
+    echo "transfer-0 seeds=[0] parts=[transfer] score.workers=2"
     for seed in 0 1 2; do echo "small-$seed seeds=[$seed] parts=[data] sizes=[250,500]"; done
     for seed in 0 1 2; do echo "middle-$seed seeds=[$seed] parts=[data] sizes=[1000,2000]"; done
     for seed in 0 1 2; do echo "rft-$seed seeds=[$seed] parts=[rft]"; done

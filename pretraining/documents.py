@@ -73,9 +73,7 @@ def solving(puzzle: Puzzle, rng: random.Random, end: str) -> Document:
     return Document(text=text, learn=len(prompt), start=len(prompt))
 
 
-def judging(
-    problem: str, solution: str | Mistaken, tokenizer: PreTrainedTokenizerFast
-) -> Document:
+def judging(problem: str, solution: str | Mistaken, tokenizer: PreTrainedTokenizerFast) -> Document:
     """A right solution or one with a mistake, in the evaluator's form, with its verdict."""
     text = solution if isinstance(solution, str) else solution.text
     prompt = prompts.evaluator(problem, text, form="plain", tokenizer=for_prompts(tokenizer))

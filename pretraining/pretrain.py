@@ -122,9 +122,7 @@ def batches(
         yield batch_of(data[width], chosen, device)
 
 
-def losses(
-    model: LlamaForCausalLM, batch: Batch, labels: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
+def losses(model: LlamaForCausalLM, batch: Batch, labels: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """The two losses of a batch: next token (weighted mean), right so far (mean), natural log.
 
     Right so far is a two-way choice between the tokens of ` correct` and ` incorrect` (`labels`)

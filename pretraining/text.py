@@ -1,6 +1,6 @@
 """Make the pre-training text with several processes, and keep it in one file.
 
-    python -m pretraining.text --out runs/text.npz --tokens 60000000 --processes 16
+python -m pretraining.text --out runs/text.npz --tokens 60000000 --processes 16
 """
 
 from __future__ import annotations

@@ -43,9 +43,7 @@ def test_padding_does_not_change_the_losses(tokenizer: PreTrainedTokenizerFast) 
     }
     long = batch_of(type(rows)(**wider), slice(None), "cpu")
     assert long.tokens.shape[1] == width + 16
-    for ours, theirs in zip(
-        losses(model, short, labels), losses(model, long, labels), strict=True
-    ):
+    for ours, theirs in zip(losses(model, short, labels), losses(model, long, labels), strict=True):
         assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
 
 

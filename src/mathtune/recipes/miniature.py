@@ -108,7 +108,9 @@ class Found:
         for split, problems in (("validation", data.validation), ("test", data.test)):
             step = name if split == "test" else f"{name}-{split}"
             solutions = greedy(run, step, model, problems)
-            row = run(f"{step}-row", Measure(problems=problems, samples=solutions, greedy=solutions))
+            row = run(
+                f"{step}-row", Measure(problems=problems, samples=solutions, greedy=solutions)
+            )
             key = str(row.relative_to(run.folder)).removesuffix("-row").removesuffix("-validation")
             self.models[key] = about
             getattr(self, split)[key] = row
@@ -229,9 +231,7 @@ def judge(one: Seed) -> None:
     generator = run("ssft", ssft(c, c.model, one.whole.solutions, budget))
     drafts = drawn(run, "drafts", generator, asked.train, n=c.n_train, how=c.how)
     if "judge" in c.parts:
-        collect = Collect(
-            problems=asked.train, samples=drafts, keep="pairs", per_problem=c.pairs
-        )
+        collect = Collect(problems=asked.train, samples=drafts, keep="pairs", per_problem=c.pairs)
         trained_judge = evaluator(run, c, generator, collect)
         last = {
             (label, updates): run(
@@ -269,13 +269,9 @@ def judged(run: Run, c: Miniature, data: Data, generator: str, judges: dict[str,
     samples = drawn(run, "test", generator, data.test, n=c.n, how=c.how)
     rows: dict[str, Path] = {}
     for name, by in judges.items():
-        score = Score(
-            model=by.model, scorer=by.scorer, problems=data.validation, samples=held_out
-        )
+        score = Score(model=by.model, scorer=by.scorer, problems=data.validation, samples=held_out)
         scored = run(f"validation-{name}-scores", score)
-        choice = run(
-            f"validation-{name}-row", Measure(problems=data.validation, samples=scored)
-        )
+        choice = run(f"validation-{name}-row", Measure(problems=data.validation, samples=scored))
         score = Score(model=by.model, scorer=by.scorer, problems=data.test, samples=samples)
         scored = run(f"test-{name}-scores", score)
         measure = Measure(

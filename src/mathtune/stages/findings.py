@@ -119,9 +119,7 @@ class Findings(Stage[Path]):
             {budget: float(np.mean(seeds)) for budget, seeds in validation.items()},
         )
 
-    def _row(
-        self, label: str, trained: Trained, families: dict[str, list[int]]
-    ) -> dict[str, Any]:
+    def _row(self, label: str, trained: Trained, families: dict[str, list[int]]) -> dict[str, Any]:
         best = trained.test[trained.best]
         return {
             "label": label,
@@ -149,7 +147,6 @@ class Findings(Stage[Path]):
         chosen["best"] = [trained[label].test[trained[label].best] for label in ordered]
         return {name: asdict(curve(np.log(x).tolist(), values)) for name, values in chosen.items()}
 
-
     def _over_loss(self, trained: dict[str, Trained]) -> dict[str, Any]:
         """A line of accuracy over the base's bits per byte, each model at its best budget."""
         losses = {
@@ -175,5 +172,3 @@ def _values(folder: Path, ids: Sequence[str]) -> Floats:
 
 def _mean(folder: Path) -> float:
     return float(np.mean([row.values[FIRST] for row in read_outcomes(folder).values()]))
-
-

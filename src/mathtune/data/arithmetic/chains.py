@@ -34,6 +34,7 @@ SCHOOLED = frozenset(
 )  # fmt: skip
 """Shapes of the schooling with two steps or more (a test compares): no chain has them."""
 
+
 @dataclass(frozen=True)
 class Link:
     """One change of the amount: by a number, by a product, or by a part of the amount itself."""
@@ -66,7 +67,9 @@ def chain(setting: str, rng: random.Random) -> Puzzle | None:
     of = SETTINGS[setting]
     who, other = rng.sample(NAMES, 2)
     count = rng.choices((2, 3, 4), (4, 4, 2))[0]
-    events = rng.choices(of.events, [(rank + 1) ** -TAIL for rank in range(len(of.events))], k=count)
+    events = rng.choices(
+        of.events, [(rank + 1) ** -TAIL for rank in range(len(of.events))], k=count
+    )
     if len(set(events)) < count:
         return None
     start = amount = rng.randint(6, rng.choice((30, 60, 120)))

@@ -69,17 +69,14 @@ def sharing(rng: random.Random) -> Puzzle | None:
     texts = (
         "{who} has {a} bags of {b} {x} and {o} has {c} {x}. {noise}"
         "They share all of them equally among {k} friends. ",
-        "{k} friends share {c} {x} from {o} and {a} bags of {b} {x} from {who} equally. "
-        "{noise}",
+        "{k} friends share {c} {x} from {o} and {a} bags of {b} {x} from {who} equally. {noise}",
         "{noise}{o} puts {c} {x} and {who} puts {a} bags of {b} {x} in a box. "
         "{k} friends divide the box equally. ",
     )
     bags = Step(key="m", left=a, op="*", right=b, say=("In the bags", "Bags have"))
     both = Step(key="s", left="m", op="+", right=c, say=("In all", "Together"))
     each = Step(key="r", left="s", op="/", right=k, say=("Each gets", "Each friend gets"))
-    text = rng.choice(texts).format(
-        who=who, o=other, a=a, b=b, c=c, k=k, x=x, noise=noise
-    )
+    text = rng.choice(texts).format(who=who, o=other, a=a, b=b, c=c, k=k, x=x, noise=noise)
     return Puzzle(
         kind="sharing",
         numbers=(a, b, c, k),

@@ -1,7 +1,7 @@
 """Sums and short exercises of the schooling: what the embedded base learns arithmetic from.
 
-    drill    two to five sums without a story
-    lesson   one line of `LESSONS`: a sentence or two, one to three steps
+drill    two to five sums without a story
+lesson   one line of `LESSONS`: a sentence or two, one to three steps
 """
 
 from __future__ import annotations

@@ -84,9 +84,7 @@ def fraction(rng: random.Random) -> Puzzle | None:
     more = Step(key="l", left=a, op="+", right=b, say=("With the new ones",))
     less = Step(key="r", left="l", op="-", right=given, say=("In the end", "At last"))
     head = (part, gone) if m > 1 else (part,)
-    text = rng.choice(texts).format(
-        who=who, o=other, a=a, b=b, m=m, k=k, x=x, noise=noise
-    )
+    text = rng.choice(texts).format(who=who, o=other, a=a, b=b, m=m, k=k, x=x, noise=noise)
     return Puzzle(
         kind="fraction",
         numbers=(a, k, m, b),
