@@ -86,6 +86,8 @@ class _Parser:
                 product = product * factor if token.text == "*" else product / factor
             elif token.kind in ("open", "letter"):
                 product *= self._power()
+            elif token.kind == "number" and self._tokens[self.at - 1].text == "!":
+                product *= self._power()  # 2!3!
             else:
                 break
         return product
@@ -140,9 +142,7 @@ class _Parser:
             return inside
         if opening == "|":
             return abs(inside)
-        return (
-            math.floor(inside + _NEARLY) if opening == "⌊" else math.ceil(inside - _NEARLY)
-        )
+        return math.floor(inside + _NEARLY) if opening == "⌊" else math.ceil(inside - _NEARLY)
 
     def _peek(self) -> str:
         return self._tokens[self.at].text if self.at < len(self._tokens) else ""

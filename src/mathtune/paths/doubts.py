@@ -137,7 +137,7 @@ def _is_undefined(claim: Claim) -> bool:
 
 
 _REMAINDER = re.compile(
-    r"remainder|\brem\b|left ?-?over|\bleft\b|quotient|\bwhole\b|\bfull\b|complete|round|floor|ceil"
+    r"remainder|\brem\b|left ?-?over|\bleft\b|quotient|\bwhole\b|\bfull\b|complete|floor|ceil|\bround(?:ed|ing|s)? (?:\w+ )?(?:up|down|off|to)\b"
     r"|integer|at most|at least|greatest|largest|\bR ?\d|\bgoes into\b|entire|divid\w+ evenly",
     re.IGNORECASE,
 )
@@ -158,22 +158,38 @@ def _is_a_quotient(claim: Claim) -> bool:
 
 
 _ROUNDED = re.compile(
-    r"nearest|round|approx|\babout\b|roughly|≈|\\sim(?![A-Za-z])|estimate|decimal|significant|almost"
+    r"nearest|\brounded\b|\bround(?:ing)? (?:\w+ )?(?:up|down|off|to)\b|approx|\babout\b|roughly|≈|\\sim(?![A-Za-z])|estimate|decimal|significant|almost"
     r"|[<>≤≥]|\\[lg](?:eq?|t)(?![A-Za-z])",
     re.IGNORECASE,
 )
-_DECIMALS = re.compile(r"\d+(?:\.(\d+))?")
+_NUMBERS = re.compile(r"\d+(?:\.\d+)?")
+_MONEY = 2
+"""Decimals that an exact sum of money has."""
 _SLIGHT = 0.005
 """Relative: what is computed with rounded numbers is as near as this."""
 
 
 def _is_rounded(claim: Claim) -> bool:
-    """Whether the text says that it rounds, and the sides are as near as the last digit."""
-    if claim.numbers is None or not claim.says(_ROUNDED):
+    """Whether the text says that it rounds this number, and the sides are as near as its digits.
+
+    What is computed with decimals of three places or more, as 60 * 0.0833, need only be as near.
+    """
+    if claim.numbers is None:
         return False
     left, right = claim.numbers
-    decimals = [len(found) for found in _DECIMALS.findall(claim.equation)]
     error = abs(left - right)
+    numbers = [match[0] for match in _NUMBERS.finditer(claim.equation)]
+    decimals = [len(number.partition(".")[2]) for number in numbers]
+    long = [
+        0.5 * 10.0**-places / float(number)
+        for number, places in zip(numbers, decimals, strict=True)
+        if places > _MONEY and float(number)
+    ]
+    if long and error <= 1.01 * max(long) * max(abs(left), abs(right)):
+        return True
+    later = numbers[-1] in claim.after and _ROUNDED.search(claim.after)
+    if not later and not _ROUNDED.search(claim.sentence):
+        return False
     if left.is_integer() and not any(decimals):
         zeros = len(f"{right:.0f}") - len(f"{right:.0f}".rstrip("0"))
         return zeros > 0 and error <= 10**zeros / 2
@@ -183,7 +199,9 @@ def _is_rounded(claim: Claim) -> bool:
 _MODULUS = re.compile(
     r"\\[pb]?mod(?:ulo)?\s*\{?\s*(\d+)|\bmod(?:ulo)?[ $({\\]{1,3}(\d+)", re.IGNORECASE
 )
-_DIVIDED = re.compile(r"remainder[^.]{0,80}?divided by \$?(\d+)|divided by \$?(\d+)[^.]{0,60}?remainder")
+_DIVIDED = re.compile(
+    r"remainder[^.]{0,80}?divided by \$?(\d+)|divided by \$?(\d+)[^.]{0,60}?remainder"
+)
 _LAST_DIGITS = (
     (re.compile(r"(?:units?|ones|last|final) digit", re.IGNORECASE), 10),
     (re.compile(r"(?:last|final) two digits|tens digit", re.IGNORECASE), 100),
@@ -212,7 +230,7 @@ def _is_congruent(claim: Claim) -> bool:
 
 
 _BASE = re.compile(
-    r"\d_\{?\d|\bbase[- ]?(?:\$?\d|\$?[a-z]\b|two|three|four|five|six|seven|eight|nine)|\bbases\b"
+    r"\d_\{?\d|\bbase(?:[- ]?\$?\d|[- ]\$?[a-z]\b(?! of)|[- ](?:two|three|four|five|six|seven|eight|nine))|\bbases\b"
 )
 _SHAPED = re.compile(r"height|triang|area|prism|pyramid|cone", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
@@ -233,12 +251,15 @@ def _is_in_a_base(claim: Claim) -> bool:
     return False
 
 
-_DEFINED = re.compile(r"\(?\d+\*\d+\)?(?:\*\d+)?=.*(?:\^|\d\().*")
+_DEFINED = re.compile(r"\b[a-z]\s*(?:\*|\\ast|\\star)\s*[a-z]\s*=")
+_LIKE_ONE = re.compile(r"\(?\d+\*\d+\)?(?:\*\d+)?=.*(?:\^|\d\().*")
 
 
 def _is_an_operation(claim: Claim) -> bool:
     """Whether `*` is an operation that the problem defines: 2 * 6 = 2^6 + 6^2."""
-    return "*" in claim.sentence and bool(_DEFINED.fullmatch(claim.equation))
+    if "*" not in claim.sentence:
+        return False
+    return bool(_DEFINED.search(claim.text) or _LIKE_ONE.fullmatch(claim.equation))
 
 
 _SIZE = re.compile(r"\d\s?[xX]\s?\d+(?:\s?[xX]\s?\d+)?\s+[A-Za-z]")

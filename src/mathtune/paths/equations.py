@@ -12,6 +12,7 @@ Model text is untrusted: it is cut into tokens and evaluated by `arithmetic.py`,
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 from math import isnan
@@ -161,6 +162,8 @@ def _equation(left: Side, right: Side) -> Equation | None:
     """The equation of two sides; None where they relate no computation, or are no expressions."""
     if not left.tokens or not right.tokens:
         return None
+    if right.tokens[-1].text == "!" and _holds(left.tokens, right.tokens[:-1]):
+        right = replace(right, tokens=right.tokens[:-1])  # "3 + 4 = 7!"
     symbolic = any(token.kind == "letter" for token in (*left.tokens, *right.tokens))
     if not symbolic and not left.computes and not right.computes:
         return None  # "1 hour = 60 minutes"
@@ -176,6 +179,13 @@ def _equation(left: Side, right: Side) -> Equation | None:
     return Equation(text, agree)
 
 
+def _holds(left: list[Token], right: list[Token]) -> bool:
+    try:
+        return _agree(left, right) is True
+    except NoExpressionError:
+        return False
+
+
 def _is_doubtful(left: Side, right: Side) -> bool:
     """Whether a side may not have been read whole, or may mean something else."""
     if not left.whole or not right.whole or (left.label and right.computes):
@@ -185,7 +195,8 @@ def _is_doubtful(left: Side, right: Side) -> bool:
 
 def _is_rate(side: Side, one: Side) -> bool:
     """Whether two things are said to be the same: (1 hour) / (60 minutes) = 1."""
-    return len(side.words) > 1 and [token.text for token in one.tokens] == ["1"]
+    named = len(side.words) + any(token.text == "¢" for token in side.tokens)
+    return named > 1 and [token.text for token in one.tokens] == ["1"]
 
 
 def _is_stacked(side: Side) -> bool:

@@ -74,6 +74,7 @@ def runs_of(tokens: list[Token]) -> list[Run]:
             one = operand_before and _goes_on(token, tokens[position : position + 3])
             runs.append(run._replace(cut=one))
             torn = one or _is_unknown(token) or _goes_before(tokens, position - 1, after)
+            torn = torn or (run.torn and token.glued and not run.tokens)  # 2*1995AH - 7
             run = Run([], token.text if token.kind == "word" else "", torn)
             continue
         if operand_before and (
@@ -92,6 +93,8 @@ def _goes_on(token: Token, after: list[Token]) -> bool:
     if token.text == ":":
         return bool(after) and after[0].glued
     shape = [t.kind for t in after]
+    if token.text == ".":  # 0.ababab
+        return shape[:1] == ["word"] and after[0].glued and after[0].text.islower()
     if token.text in ("by", "C", "P"):  # 3 inches by 4 inches; 5 C 2
         return shape[:1] == ["number"]
     return token.text == "and" and (
@@ -248,7 +251,9 @@ _NUMBERED = set(
 )
 _PLACING = {"in", "with", "per", "after", "every", "each"}
 _SCALES = set(
-    re.findall(r"\w+", "hundred thousand million billion trillion dozen dozens halves thirds quarters")
+    re.findall(
+        r"\w+", "hundred thousand million billion trillion dozen dozens halves thirds quarters"
+    )
 )
 """Words that multiply the number before them."""
 
