@@ -44,6 +44,9 @@ _SIGN_NEXT = re.compile(
     r"(?=\+|\\(?:times|cdot|div)(?![A-Za-z]))|\\\\\s*&(?:[\s&]|\{\}|\\q?quad(?![A-Za-z]))*(?=-)"
 )
 _CONTINUED = re.compile(r"(?:\n[\s&]*=|=[ \t&]*\n)[ \t]*(?!=)")
+_SENTENCE = re.compile(r"(?<=[a-z0-9)}$%][.!?])[ \t]+(?=[A-Z])")
+_LONGEST_MARKER = 4
+"""Characters of a number that begins a line of a list: 12."""
 _GOES_ON = re.compile(r"(?<![-+*/\s])(\s*(?:\\(?:cdot|times|div)|[-+*/]))[ \t&]*\n(?=[^\n])")
 """A sign at the end of a line; two are bold text or a rule."""
 
@@ -120,20 +123,26 @@ def _joined(text: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines that have an equals sign."""
-    return [line for line in text.split("\n") if "=" in line]
+    """The sentences that have an equals sign; equations do not go on beyond a sentence."""
+    found = []
+    for line in text.split("\n"):
+        if "=" in line:
+            start = 0
+            for match in _SENTENCE.finditer(line):
+                if match.start() - start > _LONGEST_MARKER:
+                    found.append(line[start : match.start()])
+                    start = match.end()
+            found.append(line[start:])
+    return [sentence for sentence in found if "=" in sentence]
 
 
 def _with_doubts(own: tuple[Equation, ...], line: str, text: str) -> tuple[Equation, ...]:
     """The equations of a line; those that the text gives a reason to doubt are not called false."""
-    rest = text[text.find(line) :]
-    places = [(part, after, _of_line(part)) for part, after in doubts.sentences(rest[: len(line)])]
+    after = doubts.words_after(text[text.find(line) + len(line) :])
     settled = []
     for equation in own:
         if equation.holds is False:
-            part, after = next(((p, a) for p, a, read in places if equation in read), (line, ""))
-            after = doubts.words_after(after + rest[len(line) :])
-            claim = doubts.Claim(equation.text, sentence=part, after=after, text=text)
+            claim = doubts.Claim(equation.text, sentence=line, after=after, text=text)
             equation = equation._replace(holds=None if doubts.is_doubtful(claim) else False)
         settled.append(equation)
     return tuple(settled)
