@@ -72,13 +72,13 @@ def equations(solution: str) -> list[Equation]:
     """
     solution = solution[:LONGEST]
     lines = annotated(solution)
-    text = "" if lines else _joined(solution)
+    setting = None if lines else doubts.Setting(_joined(solution))
     found: list[Equation] = []
-    for line in lines or _lines(text):
+    for line in _lines(setting.text) if setting is not None else lines:
         # The samples of a problem repeat each other's lines; long ones are not worth their memory.
         own = _known_line(line) if len(line) <= _LONGEST_KEPT else _of_line(line)
-        if text and any(equation.holds is False for equation in own):
-            own = _with_doubts(own, line, text)
+        if setting is not None and any(equation.holds is False for equation in own):
+            own = _with_doubts(own, line, setting)
         found += own
     return found
 
@@ -136,13 +136,15 @@ def _lines(text: str) -> list[str]:
     return [sentence for sentence in found if "=" in sentence]
 
 
-def _with_doubts(own: tuple[Equation, ...], line: str, text: str) -> tuple[Equation, ...]:
+def _with_doubts(
+    own: tuple[Equation, ...], line: str, setting: doubts.Setting
+) -> tuple[Equation, ...]:
     """The equations of a line; those that the text gives a reason to doubt are not called false."""
-    after = doubts.words_after(text[text.find(line) + len(line) :])
+    after = doubts.words_after(setting.text, setting.text.find(line) + len(line))
     settled = []
     for equation in own:
         if equation.holds is False:
-            claim = doubts.Claim(equation.text, sentence=line, after=after, text=text)
+            claim = doubts.Claim(equation.text, sentence=line, after=after, setting=setting)
             equation = equation._replace(holds=None if doubts.is_doubtful(claim) else False)
         settled.append(equation)
     return tuple(settled)
