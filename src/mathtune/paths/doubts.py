@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil, floor, isfinite, nan
 
 from mathtune.paths.arithmetic import NoExpressionError, evaluate
@@ -120,7 +120,13 @@ class Claim:
 
     def says(self, words: re.Pattern[str]) -> bool:
         """Whether the sentence, or the next one of words, has them."""
-        return bool(words.search(self.sentence) or words.search(self.after))
+        return _has(words, self.sentence) or _has(words, self.after)
+
+
+@lru_cache(maxsize=1 << 8)
+def _has(words: re.Pattern[str], text: str) -> bool:
+    """Whether a text has the words; a sentence of many equations is searched once."""
+    return bool(words.search(text))
 
 
 def _value(side: str) -> float | None:
@@ -191,9 +197,9 @@ _ASKED = _words(
 
 def _is_refuted(claim: Claim) -> bool:
     """Whether the sentence, or the next one of words, takes the equation back or only asks it."""
-    if _REFUTED.search(claim.sentence) or _ASKED.search(claim.sentence):
+    if _has(_REFUTED, claim.sentence) or _has(_ASKED, claim.sentence):
         return True
-    return bool(_TAKING_UP.match(claim.after) and _REFUTED.search(claim.after))
+    return bool(_TAKING_UP.match(claim.after)) and _has(_REFUTED, claim.after)
 
 
 def _is_undefined(claim: Claim) -> bool:
@@ -252,8 +258,8 @@ def _is_rounded(claim: Claim) -> bool:
     ]
     if rounded and error <= 1.01 * max(rounded) * max(abs(left), abs(right)):
         return True
-    later = numbers[-1] in claim.after and _ROUNDED.search(claim.after)
-    if not later and not _ROUNDED.search(claim.sentence):
+    later = numbers[-1] in claim.after and _has(_ROUNDED, claim.after)
+    if not later and not _has(_ROUNDED, claim.sentence):
         return False
     if left.is_integer() and not any(decimals):
         zeros = len(f"{right:.0f}") - len(f"{right:.0f}".rstrip("0"))
@@ -311,15 +317,20 @@ _SHAPE = re.compile(r"\d+-\d+-\d+=\d+-\d+-\d+")
 
 def _is_a_name(claim: Claim) -> bool:
     """Whether numbers are a size or a shape: a 2 x 4 x 10 board, a 3-4-5 triangle."""
-    size = _PRODUCT.match(claim.equation) and _SIZE.search(claim.sentence)
-    return bool(size or _SHAPE.fullmatch(claim.equation))
+    if _PRODUCT.match(claim.equation):
+        return _has(_SIZE, claim.sentence)
+    return bool(_SHAPE.fullmatch(claim.equation))
 
 
 _MEASURES = (
-    _words(r"\b(?:pounds?|lbs?|ounces?|oz|grams?|kilograms?|kgs?|tons?)\b"),
-    _words(r"\b(?:inch(?:es)?|feet|foot|ft|yards?|miles?|met(?:er|re)s?|c?m|km|mm)\b"),
-    _words(r"\b(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?)\b"),
-    _words(r"\b(?:cups?|pints?|quarts?|gallons?|lit(?:er|re)s?|ml)\b"),
+    "pound|lb|ounce|oz|gram|kilogram|kg|ton",
+    "inch|feet|foot|ft|yard|mile|meter|metre|cm|km|mm",
+    "second|minute|hour|day|week|month|year",
+    "cup|pint|quart|gallon|liter|litre|ml",
+)
+_TWO_MEASURES = tuple(
+    _words(rf"\b({units})(?:e?s)?\b[^.]*?\b(?!\1(?:e?s)?\b)(?:{units})(?:e?s)?\b")
+    for units in _MEASURES
 )
 _SUM = re.compile(r"\d[\s)]*[-+]")
 
@@ -328,8 +339,7 @@ def _is_of_two_measures(claim: Claim) -> bool:
     """Whether it adds or compares two units of one measure: 4 pounds - 6 ounces = 58 ounces."""
     if not _SUM.search(claim.equation) or "*" in claim.equation or "/" in claim.equation:
         return False
-    named = [{unit.lower() for unit in of.findall(claim.sentence)} for of in _MEASURES]
-    return any(len({unit.rstrip("s") for unit in units}) > 1 for units in named)
+    return any(_has(two, claim.sentence[:_FARTHEST]) for two in _TWO_MEASURES)
 
 
 def _is_in_cents(claim: Claim) -> bool:
