@@ -86,6 +86,8 @@ class _Parser:
                 product = product * factor if token.text == "*" else product / factor
             elif token.kind in ("open", "letter"):
                 product *= self._power()
+            elif token.kind == "number" and self._tokens[self.at - 1].text == "!":
+                product *= self._power()  # 2!3!
             else:
                 break
         return product

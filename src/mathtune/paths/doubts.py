@@ -13,27 +13,96 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil, floor, isfinite, nan
 
 from mathtune.paths.arithmetic import NoExpressionError, evaluate
 from mathtune.paths.tokens import tokenized
 
-MOST_SENTENCES = 4
-"""Sentences of formulas alone that are passed over on the way to the words after an equation."""
+MOST_SENTENCES = 5
+"""Sentences that are looked at for the first one of words after an equation."""
 
 _FEW_WORDS = 7
 _NEAR = 1e-6
 
 
+def _words(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+_UNDEFINED = _words(
+    r"undefined|indeterminate|defin|infin|\\infty|∞|asymptot|limit|\\lim|denominator"
+    r"|divi\w+ by (?:zero|0)|slope|vertical"
+)
+_CONGRUENT = _words(r"\\equiv|≡|congruen|\\[pb]?mod(?![a-z])|\bmodulo\b|modular")
+_MODULUS = _words(r"\\[pb]?mod(?:ulo)?\s*\{?\s*(\d+)|\bmod(?:ulo)?[ $({\\]{1,3}(\d+)")
+_DIVIDED = _words(
+    r"remainder[^.]{0,80}?divided by \$?(\d+)|divided by \$?(\d+)[^.]{0,60}?remainder"
+)
+_LAST_DIGITS = (
+    (_words(r"(?:units?|ones|last|final) digit"), 10),
+    (_words(r"(?:last|final) two digits|tens digit"), 100),
+    (_words(r"(?:last|final) three digits|hundreds digit"), 1000),
+    (_words(r"parity|\bbinary\b"), 2),
+    (_words(r"o['’]clock|\b[ap]\.?m\b\.?"), 12),
+)
+_BASE = re.compile(
+    r"\d_\{?\d|\bbases\b|\bbase(?:[- ]?\$?\d|[- ]\$?[a-z]\b(?! of)"
+    r"|[- ](?:two|three|four|five|six|seven|eight|nine))"
+)
+_SHAPED = _words(r"height|triang|area|prism|pyramid|cone")
+_DEFINED = re.compile(r"\b[a-z]\s*(?:\*|\\ast|\\star)\s*[a-z]\s*=")
+_CENTS = _words(r"\bcents?\b|¢")
+
+
+class Setting:
+    """What a whole text speaks of; each property is looked up once, and only if it is asked for."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def moduli(self) -> list[int]:
+        """The numbers that it counts modulo."""
+        found = [int(one or other) for one, other in _MODULUS.findall(self.text)]
+        found += [int(one or other) for one, other in _DIVIDED.findall(self.text)]
+        found += [modulus for said, modulus in _LAST_DIGITS if said.search(self.text)]
+        return [modulus for modulus in found if modulus > 1]
+
+    @cached_property
+    def has_congruences(self) -> bool:
+        """Whether it speaks of congruences."""
+        return bool(_CONGRUENT.search(self.text))
+
+    @cached_property
+    def has_bases(self) -> bool:
+        """Whether it writes numbers in several bases; the base of a triangle is none."""
+        return bool(_BASE.search(self.text)) and not _SHAPED.search(self.text)
+
+    @cached_property
+    def divides_by_zero(self) -> bool:
+        """Whether it speaks of what has no value."""
+        return bool(_UNDEFINED.search(self.text))
+
+    @cached_property
+    def defines_star(self) -> bool:
+        """Whether it says what a * b is to be."""
+        return bool(_DEFINED.search(self.text))
+
+    @cached_property
+    def has_cents(self) -> bool:
+        """Whether it counts cents."""
+        return bool(_CENTS.search(self.text))
+
+
 class Claim:
-    """An equation that does not hold, in the sentence that states it and the text around it.
+    """An equation that does not hold, in the sentence that states it.
 
     `after`: the next sentence that is more than a formula.
     """
 
-    def __init__(self, equation: str, *, sentence: str, after: str, text: str) -> None:
-        self.equation, self.sentence, self.after, self.text = equation, sentence, after, text
+    def __init__(self, equation: str, *, sentence: str, after: str, setting: Setting) -> None:
+        self.equation, self.sentence, self.after, self.setting = equation, sentence, after, setting
 
     @cached_property
     def values(self) -> tuple[float | None, float | None]:
@@ -51,7 +120,13 @@ class Claim:
 
     def says(self, words: re.Pattern[str]) -> bool:
         """Whether the sentence, or the next one of words, has them."""
-        return bool(words.search(self.sentence) or words.search(self.after))
+        return _has(words, self.sentence) or _has(words, self.after)
+
+
+@lru_cache(maxsize=1 << 8)
+def _has(words: re.Pattern[str], text: str) -> bool:
+    """Whether a text has the words; a sentence of many equations is searched once."""
+    return bool(words.search(text))
 
 
 def _value(side: str) -> float | None:
@@ -66,23 +141,28 @@ def is_doubtful(claim: Claim) -> bool:
     return any(reason(claim) for reason in _REASONS)
 
 
-def sentences(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each sentence of a text, and all that follows it.
+def sentences(text: str) -> Iterator[str]:
+    """Yield the sentences of a text.
 
     Example:
-        >>> [sentence for sentence, _ in sentences("One. Two is 2.5 here.\\nThree?")]
+        >>> list(sentences("One. Two is 2.5 here.\\nThree?"))
         ['One.', 'Two is 2.5 here.', 'Three?']
     """
     start = 0
     for match in _END.finditer(text):
-        yield text[start : match.start()], text[match.end() :]
+        yield text[start : match.start()]
         start = match.end()
-    yield text[start:], ""
+    yield text[start:]
 
 
-def words_after(rest: str) -> str:
-    """The first sentence of `rest` that is more than a formula; "" if only formulas follow."""
-    for number, (sentence, _) in enumerate(sentences(rest)):
+def words_after(text: str, start: int) -> str:
+    """The first sentence from `start` on that is more than a formula; "" if only formulas follow.
+
+    Example:
+        >>> words_after("2 + 2 = 5. So 4 = 5. This is not true. Try 3.", 10)
+        'This is not true.'
+    """
+    for number, sentence in enumerate(sentences(text[start : start + _FARTHEST])):
         if number > MOST_SENTENCES:
             break
         words = len(_WORDS.findall(_COMMAND.sub(" ", sentence)))
@@ -91,55 +171,47 @@ def words_after(rest: str) -> str:
     return ""
 
 
+_FARTHEST = 1_000
 _END = re.compile(r"(?<=[.!?])\s+|\s*\n\s*")
 _WORDS = re.compile(r"[A-Za-z]{2,}")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
-_REFUTED = re.compile(
+_REFUTED = _words(
     r"contradict|impossible|absurd|extraneous|undefined|indeterminate|inconsistent"
     r"|\bno (?:\w+ )?(?:solutions?|values?)\b"
-    r"|(?:n['’]t|\bnot|\bnever|\bcannot) (?:\w+ )?(?:true|correct|possible|valid|equal|hold|holds|satisf\w*"
-    r"|works?|working|solutions?|match\w*|consistent|help|fit|defined|integers?|allowed|be)\b"
+    r"|(?:n['’]t|\bnot|\bnever|\bcannot) (?:\w+ )?(?:true|correct|possible|valid|equal|holds?"
+    r"|satisf\w*|works?|working|solutions?|match\w*|consistent|help|fit|defined|integers?|allowed"
+    r"|be|case)\b"
     r"|\b(?:false|incorrect|invalid|wrong|fails?|failed|violat\w*|untrue|mistake|nonsense)\b"
-    r"|\\n(?:eq?|ot)(?![A-Za-z])|≠|!=",
-    re.IGNORECASE,
+    r"|\\n(?:eq?|ot)(?![A-Za-z])|≠|!="
 )
-_TAKING_UP = re.compile(
+_TAKING_UP = _words(
     r"\W*(?:(?:but|however|so|and|clearly|since|as|thus|therefore|hence|obviously|again),? )*"
     r"(?:this|that|which|these|it|the (?:\w+ )?(?:equation|statement|equality|case|sides?|result)"
-    r"|contradiction|impossible|there|no|we|wait|oops|not|both)\b|\W*(?:so |thus |hence )?\W*[a-z] ?=",
-    re.IGNORECASE,
+    r"|contradiction|impossible|there|no|we|wait|oops|not|both)\b|\W*(?:so |thus |hence )?[a-z] ?="
 )
-_ASKED = re.compile(
+_ASKED = _words(
     r"\?\W*$|\b(?:whether|suppose|supposing|(?:check|checking|see|verify|test|testing) if"
-    r"|would (?:be|mean|give|imply|need|require)|should (?:be|equal))\b",
-    re.IGNORECASE,
+    r"|would (?:be|mean|give|imply|need|require)|should (?:be|equal))\b"
 )
 
 
 def _is_refuted(claim: Claim) -> bool:
     """Whether the sentence, or the next one of words, takes the equation back or only asks it."""
-    if _REFUTED.search(claim.sentence) or _ASKED.search(claim.sentence):
+    if _has(_REFUTED, claim.sentence) or _has(_ASKED, claim.sentence):
         return True
-    return bool(_TAKING_UP.match(claim.after) and _REFUTED.search(claim.after))
-
-
-_UNDEFINED = re.compile(
-    r"undefined|indeterminate|defin|infin|\\infty|∞|asymptot|limit|\\lim|denominator"
-    r"|divi\w+ by (?:zero|0)|slope|vertical",
-    re.IGNORECASE,
-)
+    return bool(_TAKING_UP.match(claim.after)) and _has(_REFUTED, claim.after)
 
 
 def _is_undefined(claim: Claim) -> bool:
     """Whether a division by zero is meant: on both sides, or in a text that speaks of it."""
     missing = claim.values.count(None)
-    return missing == 2 or (missing == 1 and bool(_UNDEFINED.search(claim.text)))
+    return missing == 2 or (missing == 1 and claim.setting.divides_by_zero)
 
 
-_REMAINDER = re.compile(
-    r"remainder|\brem\b|left ?-?over|\bleft\b|quotient|\bwhole\b|\bfull\b|complete|round|floor|ceil"
-    r"|integer|at most|at least|greatest|largest|\bR ?\d|\bgoes into\b|entire|divid\w+ evenly",
-    re.IGNORECASE,
+_REMAINDER = _words(
+    r"remainder|\brem\b|left ?-?over|\bleft\b|quotient|\bwhole\b|\bfull\b|complete|floor|ceil"
+    r"|\bround(?:ed|ing|s)? (?:\w+ )?(?:up|down|off|to)\b|integer|at most|at least|greatest|largest"
+    r"|\bR ?\d|\bgoes into\b|entire|divid\w+ evenly"
 )
 
 
@@ -157,43 +229,42 @@ def _is_a_quotient(claim: Claim) -> bool:
     return right in (floor(left), ceil(left)) and claim.says(_REMAINDER)
 
 
-_ROUNDED = re.compile(
-    r"nearest|round|approx|\babout\b|roughly|≈|\\sim(?![A-Za-z])|estimate|decimal|significant|almost"
-    r"|[<>≤≥]|\\[lg](?:eq?|t)(?![A-Za-z])",
-    re.IGNORECASE,
+_ROUNDED = _words(
+    r"nearest|\brounded\b|\bround(?:ing)? (?:\w+ )?(?:up|down|off|to)\b|approx|\babout\b|roughly|≈"
+    r"|\\sim(?![A-Za-z])|estimate|decimal|significant|almost|[<>≤≥]|\\[lg](?:eq?|t)(?![A-Za-z])"
 )
-_DECIMALS = re.compile(r"\d+(?:\.(\d+))?")
+_NUMBERS = re.compile(r"\d+(?:\.\d+)?")
+_MONEY = 2
+"""Decimals that an exact sum of money has."""
 _SLIGHT = 0.005
 """Relative: what is computed with rounded numbers is as near as this."""
 
 
 def _is_rounded(claim: Claim) -> bool:
-    """Whether the text says that it rounds, and the sides are as near as the last digit."""
-    if claim.numbers is None or not claim.says(_ROUNDED):
+    """Whether the text says that it rounds this number, and the sides are as near as its digits.
+
+    What is computed with decimals of three places or more, as 60 * 0.0833, need only be as near.
+    """
+    if claim.numbers is None:
         return False
     left, right = claim.numbers
-    decimals = [len(found) for found in _DECIMALS.findall(claim.equation)]
     error = abs(left - right)
+    numbers = [match[0] for match in _NUMBERS.finditer(claim.equation)]
+    decimals = [len(number.partition(".")[2]) for number in numbers]
+    rounded = [
+        0.5 * 10.0**-places / float(number)
+        for number, places in zip(numbers, decimals, strict=True)
+        if places > _MONEY and float(number)
+    ]
+    if rounded and error <= 1.01 * max(rounded) * max(abs(left), abs(right)):
+        return True
+    later = numbers[-1] in claim.after and _has(_ROUNDED, claim.after)
+    if not later and not _has(_ROUNDED, claim.sentence):
+        return False
     if left.is_integer() and not any(decimals):
         zeros = len(f"{right:.0f}") - len(f"{right:.0f}".rstrip("0"))
         return zeros > 0 and error <= 10**zeros / 2
     return error <= max(10.0 ** -decimals[-1], _SLIGHT * abs(left) if any(decimals) else 0.0)
-
-
-_MODULUS = re.compile(
-    r"\\[pb]?mod(?:ulo)?\s*\{?\s*(\d+)|\bmod(?:ulo)?[ $({\\]{1,3}(\d+)", re.IGNORECASE
-)
-_DIVIDED = re.compile(
-    r"remainder[^.]{0,80}?divided by \$?(\d+)|divided by \$?(\d+)[^.]{0,60}?remainder"
-)
-_LAST_DIGITS = (
-    (re.compile(r"(?:units?|ones|last|final) digit", re.IGNORECASE), 10),
-    (re.compile(r"(?:last|final) two digits|tens digit", re.IGNORECASE), 100),
-    (re.compile(r"(?:last|final) three digits|hundreds digit", re.IGNORECASE), 1000),
-    (re.compile(r"parity|\bbinary\b", re.IGNORECASE), 2),
-    (re.compile(r"o['’]clock|\b[ap]\.?m\b\.?", re.IGNORECASE), 12),
-)
-_CONGRUENT = re.compile(r"\\equiv|≡|congruen|\\[pb]?mod(?![a-z])|\bmodulo\b|modular", re.IGNORECASE)
 
 
 def _is_congruent(claim: Claim) -> bool:
@@ -206,57 +277,74 @@ def _is_congruent(claim: Claim) -> bool:
     difference = claim.numbers[0] - claim.numbers[1]
     if abs(difference - round(difference)) > _NEAR:
         inverse = any(sign in claim.equation for sign in ("^{-", "^-", "/"))
-        return inverse and bool(_CONGRUENT.search(claim.text))
-    found = [int(one or other) for one, other in _MODULUS.findall(claim.text)]
-    found += [int(one or other) for one, other in _DIVIDED.findall(claim.text)]
-    found += [modulus for said, modulus in _LAST_DIGITS if said.search(claim.text)]
-    return any(modulus > 1 and round(difference) % modulus == 0 for modulus in found)
+        return inverse and claim.setting.has_congruences
+    return any(round(difference) % modulus == 0 for modulus in claim.setting.moduli)
 
 
-_BASE = re.compile(
-    r"\d_\{?\d|\bbase[- ]?(?:\$?\d|\$?[a-z]\b|two|three|four|five|six|seven|eight|nine)|\bbases\b"
-)
-_SHAPED = re.compile(r"height|triang|area|prism|pyramid|cone", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 _LARGEST_BASE = 16
 
 
 def _is_in_a_base(claim: Claim) -> bool:
     """Whether it holds for whole numbers in some other base, in a text about bases."""
-    text = claim.text
-    if "." in claim.equation or not _BASE.search(text) or _SHAPED.search(text):
+    if "." in claim.equation or not claim.setting.has_bases:
         return False
     largest = max(map(int, set("".join(_DIGITS.findall(claim.equation)))))
-    for base in range(largest + 1, _LARGEST_BASE + 1):
-        there = _DIGITS.sub(lambda digits, base=base: str(int(digits[0], base)), claim.equation)
-        numbers = Claim(there, sentence="", after="", text="").numbers
+    for base in range(max(2, largest + 1), _LARGEST_BASE + 1):
+        parts = _DIGITS.split(claim.equation)
+        read = [str(int(digits, base)) for digits in _DIGITS.findall(claim.equation)]
+        there = "".join(part + digits for part, digits in zip(parts, [*read, ""], strict=True))
+        numbers = Claim(there, sentence="", after="", setting=claim.setting).numbers
         if numbers is not None and abs(numbers[0] - numbers[1]) < _NEAR:
             return True
     return False
 
 
-_DEFINED = re.compile(r"\(?\d+\*\d+\)?(?:\*\d+)?=.*(?:\^|\d\().*")
+_LIKE_A_DEFINITION = re.compile(r"\(?\d+\*\d+\)?(?:\*\d+)?=.*(?:\^|\d\().*")
 
 
 def _is_an_operation(claim: Claim) -> bool:
     """Whether `*` is an operation that the problem defines: 2 * 6 = 2^6 + 6^2."""
-    return "*" in claim.sentence and bool(_DEFINED.fullmatch(claim.equation))
+    if "*" not in claim.sentence:
+        return False
+    return claim.setting.defines_star or bool(_LIKE_A_DEFINITION.fullmatch(claim.equation))
 
 
 _SIZE = re.compile(r"\d\s?[xX]\s?\d+(?:\s?[xX]\s?\d+)?\s+[A-Za-z]")
+_PRODUCT = re.compile(r"\d+(?:\*\d+)+=")
 _SHAPE = re.compile(r"\d+-\d+-\d+=\d+-\d+-\d+")
-_CENTS = re.compile(r"\bcents?\b|¢", re.IGNORECASE)
 
 
 def _is_a_name(claim: Claim) -> bool:
     """Whether numbers are a size or a shape: a 2 x 4 x 10 board, a 3-4-5 triangle."""
-    size = re.match(r"\d+(?:\*\d+)+=", claim.equation) and _SIZE.search(claim.sentence)
-    return bool(size or _SHAPE.fullmatch(claim.equation))
+    if _PRODUCT.match(claim.equation):
+        return _has(_SIZE, claim.sentence)
+    return bool(_SHAPE.fullmatch(claim.equation))
+
+
+_MEASURES = (
+    "pound|lb|ounce|oz|gram|kilogram|kg|ton",
+    "inch|feet|foot|ft|yard|mile|meter|metre|cm|km|mm",
+    "second|minute|hour|day|week|month|year",
+    "cup|pint|quart|gallon|liter|litre|ml",
+)
+_TWO_MEASURES = tuple(
+    _words(rf"\b({units})(?:e?s)?\b[^.]*?\b(?!\1(?:e?s)?\b)(?:{units})(?:e?s)?\b")
+    for units in _MEASURES
+)
+_SUM = re.compile(r"\d[\s)]*[-+]")
+
+
+def _is_of_two_measures(claim: Claim) -> bool:
+    """Whether it adds or compares two units of one measure: 4 pounds - 6 ounces = 58 ounces."""
+    if not _SUM.search(claim.equation) or "*" in claim.equation or "/" in claim.equation:
+        return False
+    return any(_has(two, claim.sentence[:_FARTHEST]) for two in _TWO_MEASURES)
 
 
 def _is_in_cents(claim: Claim) -> bool:
     """Whether one side counts dollars and the other cents, in a text that has cents."""
-    if claim.numbers is None or not _CENTS.search(claim.text):
+    if claim.numbers is None or not claim.setting.has_cents:
         return False
     left, right = claim.numbers
     return abs(left - 100 * right) < _NEAR or abs(100 * left - right) < _NEAR
@@ -271,5 +359,6 @@ _REASONS = (
     _is_in_a_base,
     _is_an_operation,
     _is_a_name,
+    _is_of_two_measures,
     _is_in_cents,
 )

@@ -12,6 +12,7 @@ Model text is untrusted: it is cut into tokens and evaluated by `arithmetic.py`,
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 from math import isnan
@@ -43,6 +44,9 @@ _SIGN_NEXT = re.compile(
     r"(?=\+|\\(?:times|cdot|div)(?![A-Za-z]))|\\\\\s*&(?:[\s&]|\{\}|\\q?quad(?![A-Za-z]))*(?=-)"
 )
 _CONTINUED = re.compile(r"(?:\n[\s&]*=|=[ \t&]*\n)[ \t]*(?!=)")
+_SENTENCE = re.compile(r"(?<=[a-z0-9)}$%][.!?])[ \t]+(?=[A-Z])")
+_LONGEST_MARKER = 4
+"""Characters of a number that begins a line of a list: 12."""
 _GOES_ON = re.compile(r"(?<![-+*/\s])(\s*(?:\\(?:cdot|times|div)|[-+*/]))[ \t&]*\n(?=[^\n])")
 """A sign at the end of a line; two are bold text or a rule."""
 
@@ -68,13 +72,13 @@ def equations(solution: str) -> list[Equation]:
     """
     solution = solution[:LONGEST]
     lines = annotated(solution)
-    text = "" if lines else _joined(solution)
+    setting = None if lines else doubts.Setting(_joined(solution))
     found: list[Equation] = []
-    for line in lines or _lines(text):
+    for line in _lines(setting.text) if setting is not None else lines:
         # The samples of a problem repeat each other's lines; long ones are not worth their memory.
         own = _known_line(line) if len(line) <= _LONGEST_KEPT else _of_line(line)
-        if text and any(equation.holds is False for equation in own):
-            own = _with_doubts(own, line, text)
+        if setting is not None and any(equation.holds is False for equation in own):
+            own = _with_doubts(own, line, setting)
         found += own
     return found
 
@@ -119,20 +123,28 @@ def _joined(text: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines that have an equals sign."""
-    return [line for line in text.split("\n") if "=" in line]
+    """The sentences that have an equals sign; equations do not go on beyond a sentence."""
+    found = []
+    for line in text.split("\n"):
+        if "=" in line:
+            start = 0
+            for match in _SENTENCE.finditer(line):
+                if match.start() - start > _LONGEST_MARKER:
+                    found.append(line[start : match.start()])
+                    start = match.end()
+            found.append(line[start:])
+    return [sentence for sentence in found if "=" in sentence]
 
 
-def _with_doubts(own: tuple[Equation, ...], line: str, text: str) -> tuple[Equation, ...]:
+def _with_doubts(
+    own: tuple[Equation, ...], line: str, setting: doubts.Setting
+) -> tuple[Equation, ...]:
     """The equations of a line; those that the text gives a reason to doubt are not called false."""
-    rest = text[text.find(line) :]
-    places = [(part, after, _of_line(part)) for part, after in doubts.sentences(rest[: len(line)])]
+    after = doubts.words_after(setting.text, setting.text.find(line) + len(line))
     settled = []
     for equation in own:
         if equation.holds is False:
-            part, after = next(((p, a) for p, a, read in places if equation in read), (line, ""))
-            after = doubts.words_after(after + rest[len(line) :])
-            claim = doubts.Claim(equation.text, sentence=part, after=after, text=text)
+            claim = doubts.Claim(equation.text, sentence=line, after=after, setting=setting)
             equation = equation._replace(holds=None if doubts.is_doubtful(claim) else False)
         settled.append(equation)
     return tuple(settled)
@@ -161,6 +173,8 @@ def _equation(left: Side, right: Side) -> Equation | None:
     """The equation of two sides; None where they relate no computation, or are no expressions."""
     if not left.tokens or not right.tokens:
         return None
+    if right.tokens[-1].text == "!" and _holds(left.tokens, right.tokens[:-1]):
+        right = replace(right, tokens=right.tokens[:-1])  # "3 + 4 = 7!"
     symbolic = any(token.kind == "letter" for token in (*left.tokens, *right.tokens))
     if not symbolic and not left.computes and not right.computes:
         return None  # "1 hour = 60 minutes"
@@ -176,6 +190,13 @@ def _equation(left: Side, right: Side) -> Equation | None:
     return Equation(text, agree)
 
 
+def _holds(left: list[Token], right: list[Token]) -> bool:
+    try:
+        return _agree(left, right) is True
+    except NoExpressionError:
+        return False
+
+
 def _is_doubtful(left: Side, right: Side) -> bool:
     """Whether a side may not have been read whole, or may mean something else."""
     if not left.whole or not right.whole or (left.label and right.computes):
@@ -185,7 +206,8 @@ def _is_doubtful(left: Side, right: Side) -> bool:
 
 def _is_rate(side: Side, one: Side) -> bool:
     """Whether two things are said to be the same: (1 hour) / (60 minutes) = 1."""
-    return len(side.words) > 1 and [token.text for token in one.tokens] == ["1"]
+    named = len(side.words) + any(token.text == "¢" for token in side.tokens)
+    return named > 1 and [token.text for token in one.tokens] == ["1"]
 
 
 def _is_stacked(side: Side) -> bool:

@@ -57,41 +57,64 @@ class Side:
 def runs_of(tokens: list[Token]) -> list[Run]:
     """Cut at words, at punctuation, and between two numbers; a unit after a number does not cut."""
     runs: list[Run] = []
-    run = Run([])
-    position = 0
+    run: list[Token] = []
+    start = position = 0  # `start`: where the run begins
+
+    def end(*, cut: bool) -> None:
+        if any(token.kind == "equals" for token in run):
+            before, torn = _begun(tokens, start)
+            runs.append(Run(run, before, torn, cut))
+
     while position < len(tokens):
         token = tokens[position]
-        operand_before = bool(run.tokens) and run.tokens[-1].kind in _OPERAND_ENDS
-        if token.kind == "word" and operand_before and (unit := _unit(tokens, position)):
-            run.tokens.append(unit[0])
+        kind = token.kind
+        operand_before = bool(run) and run[-1].kind in _OPERAND_ENDS
+        if kind == "word" and operand_before and (unit := _unit(tokens, position)):
+            run.append(unit[0])
             position += len(unit)
             continue
-        position += 1
-        if token.kind in ("word", "stop"):
-            if operand_before and (token.kind == "word" or _is_unknown(token)):
-                run.tokens.append(token._replace(kind="word"))  # the last side's unit
-            after = tokens[position] if position < len(tokens) else token
-            one = operand_before and _goes_on(token, tokens[position : position + 3])
-            runs.append(run._replace(cut=one))
-            torn = one or _is_unknown(token) or _goes_before(tokens, position - 1, after)
-            run = Run([], token.text if token.kind == "word" else "", torn)
+        if kind in ("word", "stop"):
+            if operand_before and (kind == "word" or _is_unknown(token)):
+                run.append(token._replace(kind="word"))  # the last side's unit
+            if run:
+                end(cut=operand_before and _goes_on(tokens, position))
+                run = []
+            position += 1
+            start = position
             continue
         if operand_before and (
-            token.kind == "number" or (token.kind in ("letter", "open") and not token.glued)
+            kind == "number" or (kind in ("letter", "open") and not token.glued)
         ):
-            beside = run.tokens[-1].kind != "word"
-            runs.append(run._replace(cut=beside))
-            run = Run([], torn=beside)
-        run.tokens.append(token)
-    runs.append(run)
-    return [run for run in runs if any(token.kind == "equals" for token in run.tokens)]
+            end(cut=run[-1].kind != "word")
+            run, start = [], position
+        run.append(token)
+        position += 1
+    end(cut=False)
+    return runs
 
 
-def _goes_on(token: Token, after: list[Token]) -> bool:
-    """Whether a number goes on after this word or sign: 1 and 1/3, 3:5."""
+def _begun(tokens: list[Token], start: int) -> tuple[str, bool]:
+    """The word before a run that begins at `start`, and whether what is there belongs to it."""
+    if start == 0:
+        return "", False
+    token = tokens[start - 1]
+    if token.kind not in ("word", "stop"):
+        return "", True  # 7 (1 + x)
+    operand_before = start > 1 and tokens[start - 2].kind in _OPERAND_ENDS
+    torn = _is_unknown(token) or _goes_before(tokens, start - 1)
+    torn = torn or (operand_before and _goes_on(tokens, start - 1))
+    torn = torn or (token.glued and _is_unknown(tokens[start - 2]))  # 2*1995AH - 7
+    return (token.text if token.kind == "word" else ""), torn
+
+
+def _goes_on(tokens: list[Token], position: int) -> bool:
+    """Whether a number goes on after the word or sign at `position`: 1 and 1/3, 3:5."""
+    token, after = tokens[position], tokens[position + 1 : position + 4]
     if token.text == ":":
         return bool(after) and after[0].glued
     shape = [t.kind for t in after]
+    if token.text == ".":  # 0.ababab
+        return shape[:1] == ["word"] and after[0].glued and after[0].text.islower()
     if token.text in ("by", "C", "P"):  # 3 inches by 4 inches; 5 C 2
         return shape[:1] == ["number"]
     return token.text == "and" and (
@@ -100,9 +123,9 @@ def _goes_on(token: Token, after: list[Token]) -> bool:
     )
 
 
-def _goes_before(tokens: list[Token], position: int, after: Token) -> bool:
+def _goes_before(tokens: list[Token], position: int) -> bool:
     """Decide whether what follows the word at `position` is only a part: log 8, 3 boxes of 4."""
-    token = tokens[position]
+    token, after = tokens[position], tokens[position + 1]
     if token.kind != "word":
         return False
     word = token.text.lower()
@@ -180,8 +203,9 @@ def _unit(tokens: list[Token], position: int) -> list[Token]:
 
 def _is_unknown(token: Token) -> bool:
     """Whether it may compute something that is not understood here."""
-    may_compute = token.kind == "stop" or token.text.startswith("\\") or not token.text[0].isalpha()
-    return token.kind in ("stop", "word") and may_compute and token.text not in _SEPARATING
+    if token.kind == "word":
+        return not token.text[0].isalpha() and token.text not in _SEPARATING
+    return token.kind == "stop" and token.text not in _SEPARATING
 
 
 def sides_of(run: Run) -> list[Side]:
