@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from mathtune.engines import prompts
 from mathtune.data.arithmetic import SCHOOLING, draw
 from mathtune.data.arithmetic.puzzle import Puzzle, write
+from mathtune.engines import prompts
 from pretraining.mistakes import Mistaken, plant
 
 VERDICT_WEIGHT = 4  # a document has one verdict and some 40 solution tokens

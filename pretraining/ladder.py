@@ -25,9 +25,9 @@ from typing import IO, Annotated
 
 import typer
 
-from mathtune.rows import jsonl
 from mathtune.data.arithmetic import draw
 from mathtune.data.arithmetic.puzzle import write
+from mathtune.rows import jsonl
 from mathtune.rows.records import Example
 from pretraining import text
 from pretraining.documents import SOLVED

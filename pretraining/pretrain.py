@@ -12,7 +12,6 @@ at `--seconds`, whichever is earlier. `--out` becomes a model folder, with `curv
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext

@@ -17,9 +17,9 @@ import numpy as np
 import typer
 from transformers import PreTrainedTokenizerFast
 
-from mathtune.engines import prompts
 from mathtune.data.arithmetic import FAMILIES
 from mathtune.data.arithmetic.puzzle import write
+from mathtune.engines import prompts
 from pretraining import tokenizer as words
 from pretraining.documents import Rows, pool, rows_of
 

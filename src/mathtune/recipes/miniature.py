@@ -26,10 +26,8 @@ from mathtune.run.recipe_run import Run
 from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect
 from mathtune.stages.findings import Findings, Model
-from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
 from mathtune.stages.prepare import Data, Prepare
-from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 

@@ -42,7 +42,7 @@ def shop(rng: random.Random) -> Puzzle | None:
     ends = (
         f"{who} hands over a ${note} note. What change comes back?"
         if change
-        else f"What is the bill?"
+        else "What is the bill?"
     )
     first = Step(key="m", left=a, op="*", right=p, say=(f"All {x}", f"Price of {x}"))
     second = Step(key="n", left=b, op="*", right=q, say=(f"All {y}", f"Price of {y}"))
