@@ -1,30 +1,43 @@
-"""Find the final answer in a solution's text, and say by which rule. First step of grading.
+r"""Find the final answer in a solution's text, and say by which rule. First step of grading.
 
-The rules, strongest first:
+Only the visible part of a text counts: see `visible`. In it the answer is what the last mark shows,
+whatever its kind:
 
-    boxed        the last `\\boxed{...}` or `\\fbox{...}` with balanced braces
+    boxed        `\boxed{...}` or `\fbox{...}`; joined by commas, "and", "or" they are one list
     hashes       GSM8K's `#### x`
-    section      PRM800K's `# Answer` heading and what follows it
+    tag          `<answer>x</answer>`
+    section      a heading `# Answer` or `**Final Answer**` and what follows it
+    key          `{"answer": "x"}`
     minerva      `Final Answer: The final answer is $x$. I hope it is correct.`
-    phrase       `The answer is x`, `Answer: x`
+    phrase       `The answer is x`, `Answer: x`, and the same in other languages
     label        `A: x` at the start of a line
-    last-number  the last number of the text, only where asked for
 
-A text that matches no rule has no answer: guessing one moves results by tens of points.
+Where nothing is marked there is no answer, unless one of these rules is asked for:
+
+    last-number  (rules last-number, auto) the last number of the text; auto: of the last sentence
+                 that has a number or a formula
+    last-formula (rule auto) the last formula of that sentence, or a text that is a formula alone
+
+Guessing moves results by tens of points, so `explicit` is what training and RFT use; files from
+elsewhere are read with `auto`, and the numbers of both are shown where they differ.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-ExtractRule = Literal["explicit", "last-number"]
+from mathtune.answers import marks, phrases
+from mathtune.answers.marks import Mark
+from mathtune.answers.visible import visible
+
+ExtractRule = Literal["explicit", "auto", "last-number"]
 _RULES = get_args(ExtractRule)
+
+GUESSED = ("last-number", "last-formula")
+"""The rules of answers that the text does not mark."""
 
 # Answers stand at the end. The bound keeps a runaway sample of megabytes as cheap as any other.
 TAIL = 100_000
-_ANSWER_LIMIT = 10_000
-# So many marks of one kind are looked at, from the end of the text.
-_MAX_MARKS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +55,9 @@ class Answer:
 def extract(solution: str, *, rule: ExtractRule = "explicit") -> Answer | None:
     r"""Return the final answer of `solution`, or None where no rule matches.
 
-    `rule="explicit"` accepts only answers that the text marks as such; `rule="last-number"` takes
-    the last number of the text where nothing is marked. Never raises on any string.
+    `rule="explicit"` accepts only answers that the text marks as such; `rule="auto"` takes the last
+    number or formula of the last sentence where nothing is marked, `rule="last-number"` the last
+    number. Never raises on any string.
 
     >>> extract(r"So $x = \boxed{\frac{1}{2}}$.")
     Answer(text='\\frac{1}{2}', rule='boxed')
@@ -51,181 +65,69 @@ def extract(solution: str, *, rule: ExtractRule = "explicit") -> Answer | None:
     Answer(text='7', rule='hashes')
     >>> extract("I count 7 of them.") is None
     True
-    >>> extract("I count 7 of them.", rule="last-number")
+    >>> extract("I count 7 of them.", rule="auto")
     Answer(text='7', rule='last-number')
     """
     if rule not in _RULES:
         raise ValueError(f"extract: rule is {rule!r}, expected one of {_RULES}")
-    tail = solution[-TAIL:]
-    for name, find in _EXPLICIT:
-        text = find(tail)
-        if text and not _EMPTY_BOX.fullmatch(text):
-            return Answer(text, name)
-    if rule == "last-number":
-        text = _last_number(tail)
-        if text:
-            return Answer(text, "last-number")
-    return None
-
-
-def gold_answer(text: str) -> str:
-    r"""A gold as it stands; of a gold solution, marked by `####` or `\boxed`, its answer.
-
-    >>> gold_answer("6 * 3 = 18\n#### 18"), gold_answer("18")
-    ('18', '18')
-    """
-    answer = extract(text) if "####" in text or "\\boxed" in text else None
-    return answer.text if answer else text
-
-
-_EMPTY_BOX = re.compile(r"[\s$]*\\(?:boxed|fbox)\s*\{\s*\}[\s$]*")
-_BOX_TOKEN = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])|\\.|[{}]", re.DOTALL)
-_BARE_BOX = re.compile(r"\s*((?:[^${}\n]|\{[^${}\n]*\})+?)\s*(?:\$|\n|\\\)|\\\]|\Z)")
-_BARE_TOKEN = re.compile(
-    r"\s*(-?[0-9.,]*[0-9]|[A-Za-z]|-?\\[A-Za-z]+(?:\s*(?:\{[^{}]{0,80}\}|[0-9])){0,2})"
-)
-
-
-def _boxed(text: str) -> str | None:
-    """Content of the last outermost box that closes and is not empty."""
-    starts = [at for at in (text.find("\\boxed"), text.find("\\fbox")) if at >= 0]
-    if not starts:
+    tail = visible(solution)[-TAIL:]
+    found = _marked(tail)
+    if found is not None:
+        name, mark = found
+        return Answer(mark.answer, name) if mark.answer else None
+    if rule == "explicit":
         return None
-    found: str | None = None
-    groups: list[int] = []  # start of the content for a box, -1 for any other group
-    boxes = 0  # how many of them are boxes
-    opens_box = False
-    previous_end = 0
-    for token in _BOX_TOKEN.finditer(text, min(starts)):
-        word = token.group()
-        if word == "{":
-            opens_box = opens_box and not text[previous_end : token.start()].strip()
-            groups.append(token.end() if opens_box else -1)
-            boxes += opens_box
-            opens_box = False
-        elif word == "}":
-            start = groups.pop() if groups else -1
-            boxes -= start >= 0
-            if start >= 0 and not boxes:
-                found = text[start : token.start()].strip()[:_ANSWER_LIMIT] or found
-            opens_box = False
-        else:
-            opens_box = word.startswith(("\\boxed", "\\fbox"))
-            if opens_box and not boxes:
-                found = _unbraced_box(text, token.end()) or found
-        previous_end = token.end()
+    if rule == "auto":
+        value = phrases.last_sentence_value(tail)
+        return Answer(*value) if value else None
+    text = _last_number(tail)
+    return Answer(text, "last-number") if text else None
+
+
+_EXPLICIT = (
+    ("boxed", marks.boxed),
+    ("hashes", marks.hashes),
+    ("tag", marks.tagged),
+    ("section", marks.section),
+    ("key", marks.keyed),
+    ("minerva", marks.minerva),
+    ("phrase", marks.phrase),
+    ("label", marks.label),
+)
+_IN_WORDS = ("phrase", "label")
+_EMPTY_BOX = re.compile(r"[\s$]*\\(?:boxed|fbox)\s*\{\s*\}[\s$]*")
+
+
+def _marked(text: str) -> tuple[str, Mark] | None:
+    """The last mark of the text, with its rule.
+
+    A sentence counts after another mark only if what it calls the answer looks like one.
+    """
+    found: tuple[str, Mark] | None = None
+    for name, find in _EXPLICIT:
+        mark = find(text)
+        if mark is None or (mark.answer is not None and _EMPTY_BOX.fullmatch(mark.answer)):
+            continue
+        if mark.answer == "" or (found is not None and mark.start <= found[1].start):
+            continue
+        if found is None or name not in _IN_WORDS or marks.plain(mark.answer or ""):
+            found = name, mark
     return found
 
 
-def _unbraced_box(text: str, start: int) -> str | None:
-    r"""`\boxed 2$`: everything up to the closing dollar, else one token."""
-    ahead = text[start : start + 200]
-    if ahead.lstrip().startswith("{"):
-        return None
-    match = _BARE_BOX.match(ahead) if "$" in ahead else _BARE_TOKEN.match(ahead)
-    return match.group(1).strip() if match else None
+def gold_answer(text: str) -> str:
+    r"""A gold as it stands; of a gold solution that marks its answer, that answer.
 
-
-_NUMBER_LINE = re.compile(r"[-−+]?\s*\\?\$?\s*[-−]?[0-9.,]*[0-9](?:\s*/\s*[0-9]+)?\s*(?:\\?%)?\.?")
-
-
-def _hashes(text: str) -> str | None:
-    """GSM8K's last line. Markdown headings (`#### Step 2`) are not answers."""
-    at = text.rfind("####")
-    for _ in range(_MAX_MARKS):
-        if at < 0:
-            return None
-        line_start = at == 0 or text[at - 1] != "#"
-        line, _, rest = text[at + 4 :].partition("\n")
-        content = _trim(line)
-        closes = not rest.strip() or _NUMBER_LINE.fullmatch(content) is not None
-        if line_start and content and closes and not content.startswith("#"):
-            return content
-        at = text.rfind("####", 0, at)
-    return None
-
-
-_SECTION = re.compile(
-    r"^[ \t]{0,3}#{1,6}[ \t]*(?:final[ \t]+)?answer[ \t]*:?[ \t]*#*[ \t\r]*$", re.I | re.M
-)
-
-
-def _section(text: str) -> str | None:
-    """What stands under the last `# Answer` heading, up to a blank line."""
-    if "#" not in text:
-        return None
-    headings = list(_SECTION.finditer(text))
-    if not headings:
-        return None
-    below = text[headings[-1].end() :].strip()
-    paragraph = re.split(r"\n\s*\n", below, maxsplit=1)[0]
-    return _trim(paragraph)
-
-
-_MINERVA = re.compile(r"final answer is\s*:?\s*(.{1,2000}?)\.?\s*I hope it is correct", re.I | re.S)
-
-
-def _minerva(text: str) -> str | None:
-    if "I hope it is correct" not in text:
-        return None
-    at = text.lower().rfind("final answer is")
-    match = _MINERVA.match(text, at) if at >= 0 else None
-    return _trim(match.group(1)) if match else None
-
-
-_PHRASE = re.compile(
-    r"(?:\banswer|\bthe\s+(?:final\s+|correct\s+)?answers)(?:\s+to\s+[^.\n]{1,100}?)?\s*(?:\*\*)?\s*(?:is|are|:|=)(?![A-Za-z])"
-    r"\s*(?:\*\*)?\s*:?\s*",
-    re.I,
-)
-
-
-def _phrase(text: str) -> str | None:
-    """The sentence after the last `answer is` or `Answer:`."""
-    if "nswer" not in text and "NSWER" not in text:
-        return None
-    matches = list(_PHRASE.finditer(text))[-_MAX_MARKS:]
-    for match in reversed(matches):
-        if not text.startswith(("not ", "n't "), match.end()):
-            found = _sentence(text[match.end() : match.end() + 1_000])
-            if found:
-                return found
-    return None
-
-
-_DOLLARS = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.S)
-_SENTENCE_END = re.compile(r"\n|[.;!?](?=\s|\*|\Z)|,\s+(?:so|which)\b|,?\s+(?:because|since)\b")
-
-
-def _sentence(text: str) -> str | None:
-    """The formula that `text` starts with, else its first sentence."""
-    math = _DOLLARS.match(text)
-    if math:
-        ends = text[math.end() : math.end() + 1]
-        if not ends or ends in ".,;:!?*\n" or ends.isspace():
-            after = _SENTENCE_END.split(text[math.end() :], maxsplit=1)[0]
-            if not re.search(r"[\w$\\]", after):
-                return _trim(math.group())
-    return _trim(_SENTENCE_END.split(text, maxsplit=1)[0])
-
-
-_LABEL = re.compile(r"^[ \t]*A:[ \t]*(\S.*)$", re.M)
-_OPTION = re.compile(r"^[ \t]*B:", re.M)
-
-
-def _label(text: str) -> str | None:
-    """`A: x`, unless it opens a list of choices."""
-    if "A:" not in text:
-        return None
-    lines = list(_LABEL.finditer(text))
-    if not lines or _OPTION.search(text, lines[-1].end()):
-        return None
-    return _trim(lines[-1].group(1))
-
-
-_NUMBER = re.compile(
-    r"(?<![\w.)}])[-−]?\.?[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?|[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?"
-)
+    >>> gold_answer("6 * 3 = 18\n#### 18"), gold_answer("18")
+    ('18', '18')
+    >>> gold_answer("It takes 180 days. Therefore, the answer is: 180.")
+    '180'
+    """
+    marked = "####" in text or "\\boxed" in text or "\\fbox" in text
+    if not marked and len(text.split()) < 3:
+        return text
+    answer = extract(text)
+    return answer.text if answer else text
 
 
 def _last_number(text: str) -> str | None:
@@ -233,30 +135,7 @@ def _last_number(text: str) -> str | None:
         tail = text[-length:]
         if len(text) > length:
             tail = tail[tail.find(" ") + 1 :]  # never half a number
-        numbers = _NUMBER.findall(tail)
+        numbers = phrases.NUMBER.findall(tail)
         if numbers:
             return numbers[-1]
     return None
-
-
-def _trim(text: str) -> str:
-    """Strip spaces, emphasis, formula marks around the whole, and a final full stop."""
-    text = text.strip()[:_ANSWER_LIMIT].replace("**", "")
-    while True:
-        before = text
-        text = text.removeprefix("`").removesuffix("`").strip().removesuffix(".").rstrip()
-        math = _DOLLARS.fullmatch(text)
-        if math:
-            text = next(group for group in math.groups() if group is not None).strip()
-        if text == before:
-            return text
-
-
-_EXPLICIT = (
-    ("boxed", _boxed),
-    ("hashes", _hashes),
-    ("section", _section),
-    ("minerva", _minerva),
-    ("phrase", _phrase),
-    ("label", _label),
-)

@@ -1,0 +1,240 @@
+r"""The marks by which a text shows its answer, each with its place. Under `extract`.
+
+A rule is a function from a text to its last `Mark` of one kind, or None. A mark without an answer
+(a box that is cut off in the middle) hides the marks before it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from mathtune.answers.phrases import last_phrase, prose_value, trim
+
+ANSWER_LIMIT = 10_000
+_MAX_MARKS = 50
+"""So many marks of one kind are looked at, from the end of the text."""
+
+
+class Mark(NamedTuple):
+    """An answer that the text marks, and where its mark starts; `answer` None: a broken mark."""
+
+    start: int
+    answer: str | None
+
+
+_BOX_TOKEN = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])|\\.|[{}]", re.DOTALL)
+_BARE_BOX = re.compile(r"\s*((?:[^${}\n]|\{[^${}\n]*\})+?)\s*(?:\$|\n|\\\)|\\\]|\Z)")
+_BARE_TOKEN = re.compile(
+    r"\s*(-?[0-9.,]*[0-9]|[A-Za-z]|-?\\[A-Za-z]+(?:\s*(?:\{[^{}]{0,80}\}|[0-9])){0,2})"
+)
+_BETWEEN_BOXES = re.compile(
+    r"(?:[\s$,;&]|\\[()\[\],;:! ]|\\q?quad|\\(?:text|mathrm)\s*\{\s*(?:and|or)\s*\}|\band\b|\bor\b)*"
+)
+_JOINS = re.compile(r"[,;]|\band\b|\bor\b")
+
+
+class _Box(NamedTuple):
+    start: int
+    end: int
+    content: str
+
+
+def boxed(text: str) -> Mark | None:
+    r"""The last outermost `\boxed{...}` or `\fbox{...}`; boxes joined by commas, and, or: a list."""
+    starts = [at for at in (text.find("\\boxed"), text.find("\\fbox")) if at >= 0]
+    if not starts:
+        return None
+    boxes, open_at = _boxes(text, min(starts))
+    if open_at is not None and not any(box.start > open_at for box in boxes):
+        return Mark(open_at, None)
+    if not boxes:
+        return None
+    first = len(boxes) - 1
+    while first and _joined(text[boxes[first - 1].end : boxes[first].start]):
+        first -= 1
+    contents = list(dict.fromkeys(box.content for box in boxes[first:]))
+    return Mark(boxes[first].start, ", ".join(contents)[:ANSWER_LIMIT])
+
+
+def _joined(between: str) -> bool:
+    if len(between) > 40 or not _BETWEEN_BOXES.fullmatch(between):
+        return False
+    return _JOINS.search(between) is not None
+
+
+def _boxes(text: str, start: int) -> tuple[list[_Box], int | None]:
+    """The boxes with a content, in order, and the place of an outermost one that never closes."""
+    outer: list[_Box] = []
+    inner: list[_Box] = []  # inside another box: they count where the outer one never closes
+    groups: list[tuple[int, int]] = []  # (start of the box's token, of its content); -1: no box
+    boxes = 0
+    opened = -1
+    previous_end = 0
+    for token in _BOX_TOKEN.finditer(text, start):
+        word = token.group()
+        if word == "{":
+            opens = opened >= 0 and not text[previous_end : token.start()].strip()
+            groups.append((opened, token.end()) if opens else (-1, token.end()))
+            boxes += opens
+            opened = -1
+        elif word == "}":
+            box_at, content_at = groups.pop() if groups else (-1, 0)
+            boxes -= box_at >= 0
+            content = text[content_at : token.start()].strip()
+            if box_at >= 0 and content:
+                found = _Box(box_at, token.end(), content)
+                (inner if boxes else outer).append(found)
+            opened = -1
+        else:
+            opened = token.start() if word.startswith(("\\boxed", "\\fbox")) else -1
+            bare = _unbraced(text, token.end()) if opened >= 0 and not boxes else None
+            if bare is not None:
+                outer.append(_Box(opened, token.end() + bare.end(1), bare.group(1).strip()))
+        previous_end = token.end()
+    open_at = next((box_at for box_at, _ in groups if box_at >= 0), None)
+    if open_at is not None:
+        outer += [box for box in inner if box.start > open_at]
+    return outer, open_at
+
+
+def _unbraced(text: str, start: int) -> re.Match[str] | None:
+    r"""`\boxed 2$`: everything up to the closing dollar, else one token."""
+    ahead = text[start : start + 200]
+    if not ahead.strip() or ahead.lstrip().startswith("{"):
+        return None
+    return _BARE_BOX.match(ahead) if "$" in ahead else _BARE_TOKEN.match(ahead)
+
+
+_NUMBER_LINE = re.compile(r"[-−+]?\s*\\?\$?\s*[-−]?[0-9.,]*[0-9](?:\s*/\s*[0-9]+)?\s*(?:\\?%)?\.?")
+
+
+def hashes(text: str) -> Mark | None:
+    """GSM8K's last line. Markdown headings (`#### Step 2`) are not answers."""
+    at = text.rfind("####")
+    for _ in range(_MAX_MARKS):
+        if at < 0:
+            return None
+        line_start = at == 0 or text[at - 1] != "#"
+        line, _, rest = text[at + 4 :].partition("\n")
+        content = trim(line)
+        closes = not rest.strip() or _NUMBER_LINE.fullmatch(content) is not None
+        heading = _SECTION.match(text, at) is not None
+        if line_start and content and closes and not heading and not content.startswith("#"):
+            return Mark(at, content)
+        at = text.rfind("####", 0, at)
+    return None
+
+
+_SECTION = re.compile(
+    r"^[ \t]{0,3}(?:>[ \t]*)?(?:#{1,6}[ \t]*)?(?:\*\*|__|[*_])?(?:the[ \t]+)?"
+    r"(?:(?:final|correct)[ \t]+)?answers?[ \t]*:?[ \t]*(?:\*\*|__|[*_])?[ \t]*:?[ \t]*#*[ \t\r]*$",
+    re.I | re.M,
+)
+_LONGEST_SECTION = 400
+
+
+def section(text: str) -> Mark | None:
+    """What stands under the last `# Answer` or `**Final Answer**` heading, up to a blank line."""
+    if "nswer" not in text and "NSWER" not in text:
+        return None
+    headings = list(_SECTION.finditer(text))
+    if not headings:
+        return None
+    below = text[headings[-1].end() :].strip()
+    paragraph = re.split(r"\n\s*\n", below, maxsplit=1)[0]
+    content = trim(_undisplayed(paragraph))
+    if not content or len(content) > _LONGEST_SECTION:
+        return None
+    return Mark(headings[-1].start(), prose_value(content) or content)
+
+
+def _undisplayed(paragraph: str) -> str:
+    r"""A displayed formula may have its marks on lines of their own: `\[`, `42`, `\]`."""
+    return re.sub(r"^(\\\[|\$\$)\s*\n|\n\s*(\\\]|\$\$)$", r"\1\2", paragraph)
+
+
+_TAG = re.compile(r"<(final_)?answer\s*>", re.I)
+_END_TAG = re.compile(r"</(?:final_)?answer\s*>", re.I)
+
+
+def tagged(text: str) -> Mark | None:
+    """The last `<answer>...</answer>`; a stop string may have taken the closing tag away."""
+    if "<" not in text:
+        return None
+    starts = list(_TAG.finditer(text))
+    if not starts:
+        return None
+    opened = starts[-1]
+    closed = _END_TAG.search(text, opened.end())
+    inside = text[opened.end() : closed.start() if closed else len(text)].strip()
+    content = trim(_undisplayed(inside))
+    if not content or len(content) > _LONGEST_SECTION:
+        return None
+    return Mark(opened.start(), prose_value(content) or content)
+
+
+_KEY = re.compile(
+    r"""["'](?:final[_ ]?|correct[_ ]?)?answer["']\s*:\s*"""
+    r"""(?:"((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)'|(-?[0-9][0-9.,/]*[0-9]|-?[0-9]))""",
+    re.I,
+)
+
+
+def keyed(text: str) -> Mark | None:
+    """`{"answer": "42"}`: the value of the last such key."""
+    if "nswer" not in text:
+        return None
+    found = None
+    for match in _KEY.finditer(text):
+        content = next(part for part in match.groups() if part is not None)
+        content = content.replace('\\"', '"').replace("\\\\", "\\").strip()
+        if content:
+            found = Mark(match.start(), trim(content))
+    return found
+
+
+_MINERVA = re.compile(r"final answer is\s*:?\s*(.{1,2000}?)\.?\s*I hope it is correct", re.I | re.S)
+
+
+def minerva(text: str) -> Mark | None:
+    """`Final Answer: The final answer is $x$. I hope it is correct.`"""
+    if "I hope it is correct" not in text:
+        return None
+    at = text.lower().rfind("final answer is")
+    match = _MINERVA.match(text, at) if at >= 0 else None
+    return Mark(at + len("final "), trim(match.group(1))) if match else None
+
+
+def phrase(text: str) -> Mark | None:
+    """The sentence after the last `answer is` or `Answer:`, in ten languages."""
+    found = last_phrase(text)
+    return Mark(*found) if found else None
+
+
+_LABEL = re.compile(r"^[ \t]*A:[ \t]*(\S.*)$", re.M)
+_OPTION = re.compile(r"^[ \t]*B:", re.M)
+
+
+def label(text: str) -> Mark | None:
+    """`A: x`, unless it opens a list of choices."""
+    if "A:" not in text:
+        return None
+    lines = list(_LABEL.finditer(text))
+    if not lines or _OPTION.search(text, lines[-1].end()):
+        return None
+    return Mark(lines[-1].start(), trim(lines[-1].group(1)))
+
+
+_PLAIN_START = re.compile(
+    r"[\s*_\"'`(\[{]*[-+−±≈~$€£¥₹\\0-9.]|\W*[A-Za-z]\W*\Z"
+    r"|(?:infinity|undefined|zero|one|two|three|four|five|six|seven|eight|nine|ten)\b"
+    r"|[a-z]\s*[=+*/^-]",
+    re.I,
+)
+
+
+def plain(answer: str) -> bool:
+    """Whether an answer in words looks like one: "The answer is reasonable" after a box is none."""
+    return _PLAIN_START.match(answer) is not None
+

@@ -1,0 +1,112 @@
+r"""Cut a sampled text down to the part that can hold its answer. Before `extract`.
+
+Three things are no part of an answer: what a reasoning model thinks before it replies, the special
+tokens of chat templates, and a new question that a base model makes up after its solution.
+"""
+
+from __future__ import annotations
+
+import re
+
+_NAMES = r"think|thinking|thought|thoughts|reasoning|seed:think|analysis"
+_OPENS = re.compile(
+    rf"<(?:{_NAMES})>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|<\|START_THINKING\|>"
+    r"|<\|channel\|>\s*(?:analysis|commentary)",
+    re.I,
+)
+_CLOSES = re.compile(
+    rf"</(?:{_NAMES})\s*>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|<\|END_THINKING\|>"
+    r"|<\|channel\|>\s*final(?:\s*<\|constrain\|>\s*\w+)?\s*<\|message\|>",
+    re.I,
+)
+# The same channels after a decoder that dropped the special tokens.
+_BARE_CHANNELS = re.compile(r"\A(?:assistant)?analysis(?=[A-Z\s\"'(\\$0-9])")
+_BARE_FINAL = re.compile(r"assistant\s*final(?=[^a-z]|\Z)")
+
+_TOKEN = (
+    r"<\|[A-Za-z_][\w ]{0,40}\|>|<｜[^｜\n]{1,40}｜>|</?s>|<(?:eos|bos|pad|unk|EOD|eod)>"
+    r"|<(?:end|start)_of_turn>|\[/?INST\]|<turn\|>|<unused\d+>|<\|?endoftext\|?>"
+)
+_LEADING = re.compile(
+    rf"\A(?:\s*(?:{_TOKEN}))+(?:\s*(?:assistant|model)\b\s*)?(?:\s*(?:{_TOKEN}))*", re.I
+)
+_ENDS_TURN = re.compile(
+    r"<\|(?:im_end|eot_id|eom_id|end_of_text|endoftext|end|return|eot|user|END_OF_TURN_TOKEN"
+    r"|end_of_turn|end_of_role|im_start|start_header_id|EOT|endofprompt|eos)\|>"
+    r"|</s>|<(?:eos|EOD|eod|pad)>|<(?:end|start)_of_turn>|\[/?INST\]|<turn\|>"
+    r"|<｜(?:end▁of▁sentence|User|Assistant)｜>"
+)
+_NEW_QUESTION = re.compile(
+    r"^[ \t]*(?:#{1,6}[ \t]*|\*\*|__)?(?:(?:new|next|another)[ \t]+)?"
+    r"(?:question|problem|exercise|q|human|user|instruction)"
+    r"([ \t]*#?\d{1,4})?[ \t]*(?:\*\*|__)?[ \t]*:",
+    re.I | re.M,
+)
+
+
+def visible(text: str) -> str:
+    r"""Return what follows the last thought, up to the end of the turn or to a new question.
+
+    Empty where nothing does: a thought that is never closed holds no answer. A text without any of
+    these marks comes back as it is.
+
+    >>> visible("<think>5? No.</think>\n\nThe answer is 7.<|im_end|>").strip()
+    'The answer is 7.'
+    >>> visible("<think>\nLet me try 5"), visible("It is 7.\n\nQuestion: And 8?").strip()
+    ('', 'It is 7.')
+    """
+    return _first_solution(_turn(_after_thought(text)))
+
+
+def _after_thought(text: str) -> str:
+    """The text after the last thought; of an unclosed one, what stands before it."""
+    bare = _BARE_CHANNELS.match(text)
+    if bare:
+        finals = list(_BARE_FINAL.finditer(text))
+        if finals:
+            return text[finals[-1].end() :]
+        return "" if text[bare.end() : bare.end() + 1].isupper() else text
+    if not any(mark in text for mark in ("<", "[", "◁")):
+        return text
+    end = 0
+    for match in _CLOSES.finditer(text):
+        end = match.end()
+    opened = _OPENS.search(text, end)
+    return text[end : opened.start()] if opened else text[end:]
+
+
+def _turn(text: str) -> str:
+    """One turn of a chat: without the tokens that open it and whatever follows its end."""
+    if "<" not in text and "[" not in text:
+        return text
+    leading = _LEADING.match(text)
+    if leading:
+        text = text[leading.end() :]
+    ends = _ENDS_TURN.search(text)
+    if ends:
+        text = text[: ends.start()]
+    return text
+
+
+def _first_solution(text: str) -> str:
+    """The text up to where a new question begins, if something like a solution stands before it.
+
+    A solution may open by repeating its own problem: a part without a digit or a formula is none.
+    It may also go through "Question 1:", "Question 2:": a number counts only after an answer.
+    """
+    if ":" not in text:
+        return text
+    for match in _NEW_QUESTION.finditer(text):
+        before = text[: match.start()]
+        needed = _ANSWERED if match.group(1) else _VALUE
+        if before.endswith("\n") and needed.search(_STATEMENT.sub("", before)):
+            return before
+    return text
+
+
+_VALUE = re.compile(r"[0-9$\\]")
+_ANSWERED = re.compile(r"\\boxed|####|answer(?:\s+is|s?:)", re.I)
+_STATEMENT = re.compile(
+    r"\A\s*(?:#{1,6}[ \t]*|\*\*|__)?(?:question|problem|exercise|q)\b[^\n]*(?:\n|\Z)", re.I
+)
+
