@@ -19,7 +19,7 @@ PROBLEMS = [
     problem([0, 0, 0, 1, 1, 2, -1, -1], [True, False, False]),
     problem([0, 1, 1, 1, 1, 2, 3, -1], [True, False, False, False]),
 ]
-SIZES = [[10, 10, 10, 10, 10, 10, 50, 50], [10, 20, 20, 20, 20, 10, 10, 50]]
+SIZES = np.array([10, 10, 10, 10, 10, 10, 50, 50, 10, 20, 20, 20, 20, 10, 10, 50])
 
 
 def test_lengths_are_those_of_what_is_read() -> None:
@@ -27,7 +27,7 @@ def test_lengths_are_those_of_what_is_read() -> None:
     assert found.generated == pytest.approx(320 / 16)
     assert found.read == pytest.approx((30 + 80) / 7)  # three samples of 10, four of 20
     silent = problem([-1, -1], [])
-    assert Lengths.of([silent], [[5, 7]], k=1, unit="tokens").read == 0.0
+    assert Lengths.of([silent], np.array([5, 7]), k=1, unit="tokens").read == 0.0
 
 
 def test_votes_are_what_generating_and_reading_cost() -> None:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from mathtune.metrics import strategies
 from mathtune.metrics.intervals import paired
 from mathtune.metrics.sample_columns import Gathered
-from mathtune.metrics.strategies import Clusters
 
 Floats = NDArray[np.float64]
 
@@ -26,34 +25,30 @@ BASELINES = (CALCULATOR, SHORTNESS)
 """The names of the metrics."""
 
 
-def weighted(found: Gathered) -> dict[str, list[Clusters]]:
-    """Every problem's clusters, scored by each baseline."""
-    lengths = [np.maximum(np.array(part, dtype=np.float64), 1.0) for part in found.lengths]
-    scores = {
-        CALCULATOR: [np.array(part) for part in found.weights],
-        SHORTNESS: [part.min() / part for part in lengths],
-    }
-    return {
-        name: [replace(c, scores=own) for c, own in zip(found.clusters, of, strict=True)]
-        for name, of in scores.items()
-    }
-
-
-def picks(by_baseline: Mapping[str, list[Clusters]]) -> dict[str, list[int | None]]:
+def picks(found: Gathered) -> dict[str, list[int | None]]:
     """The position that each baseline picks, problem by problem; None: there is no answer."""
-    return {
-        name: [strategies.pick(clusters, "W.RR") for clusters in of]
-        for name, of in by_baseline.items()
-    }
+    assert found.calculator is not None
+    picked: dict[str, list[int | None]] = {name: [] for name in BASELINES}
+    for clusters, start in zip(found.clusters, found.starts.tolist(), strict=False):
+        part = slice(start, start + len(clusters.of))
+        lengths = np.maximum(found.lengths[part].astype(np.float64), 1.0)
+        for name, scores in (
+            (CALCULATOR, found.calculator[part]),
+            (SHORTNESS, lengths.min() / lengths),
+        ):
+            own = replace(clusters, scores=scores, weights=None)
+            picked[name].append(strategies.pick(own, "W.RR"))
+    return picked
 
 
 def values(found: Gathered, picked: Mapping[str, list[int | None]]) -> dict[str, Floats]:
     """Whether each pick is right, float (P,) by baseline."""
+    right, starts = found.right, found.starts.tolist()
     return {
         name: np.array(
             [
-                position is not None and bool(clusters.right[position])
-                for clusters, position in zip(found.clusters, of, strict=True)
+                position is not None and bool(right[start + position])
+                for start, position in zip(starts, of, strict=False)
             ],
             dtype=np.float64,
         )

@@ -118,7 +118,7 @@ def subsets_of(n: int, size: int, *, count: int, seed: int) -> Bools:
     return rows
 
 
-def curves(problems: Iterable[Clusters], plan: Plan) -> Curves:
+def curves(problems: Sequence[Clusters], plan: Plan) -> Curves:
     """All curves of all problems. Without scores the re-ranking columns rank equal scores.
 
     Raises:
@@ -128,16 +128,18 @@ def curves(problems: Iterable[Clusters], plan: Plan) -> Curves:
     bounds = np.cumsum([0, *(len(part) for part in parts)])
     stacked = np.asfortranarray(np.concatenate(parts))  # samples are gathered: see `standings`
     exact = _Exact.of(plan)
-    mean, over_n, over_k = [], [], []
-    for clusters in problems:
+    mean = np.empty(len(problems))
+    over_n = np.empty((len(problems), len(plan.over_n), len(plan.sizes)))
+    over_k = np.empty((len(problems), len(OVER_K), plan.n))
+    for number, clusters in enumerate(problems):
         if len(clusters.of) != plan.n:
             raise ValueError(f"a problem has {len(clusters.of)} samples; expected {plan.n}")
-        mean.append(clusters.right[:-1].mean())
+        mean[number] = clusters.right[:-1].mean()
         sampled = _sampled(clusters, plan.k, stacked)
         means = np.add.reduceat(sampled, bounds[:-1], axis=1) / np.diff(bounds)
-        over_n.append(_over_n(clusters, plan, means, exact))
-        over_k.append(_over_k(clusters, plan.n))
-    return Curves(plan, np.array(mean), np.array(over_n), np.array(over_k))
+        over_n[number] = _over_n(clusters, plan, means, exact)
+        over_k[number] = _over_k(clusters, plan.n)
+    return Curves(plan, mean, over_n, over_k)
 
 
 @dataclass(frozen=True)

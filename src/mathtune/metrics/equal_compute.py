@@ -35,23 +35,25 @@ class Lengths:
 
     @staticmethod
     def of(
-        clusters: Sequence[Clusters], sizes: Sequence[Sequence[int]], *, k: int, unit: str
+        clusters: Sequence[Clusters], sizes: NDArray[np.integer], *, k: int, unit: str
     ) -> Lengths:
-        """`sizes`: each problem's samples' lengths.
+        """`sizes` int (S,): the lengths of all samples, problem after problem.
 
         Example:
             >>> one = Clusters(np.array([0, 0, 1]), np.array([True, False]))
-            >>> Lengths.of([one], [[10, 20, 60]], k=1, unit="tokens")
+            >>> Lengths.of([one], np.array([10, 20, 60]), k=1, unit="tokens")
             Lengths(generated=30.0, read=15.0, unit='tokens')
         """
-        read, count = 0.0, 0
-        for problem, lengths in zip(clusters, sizes, strict=True):
+        read, count, start = 0.0, 0, 0
+        for problem in clusters:
+            lengths = sizes[start : start + len(problem.of)]
+            start += len(problem.of)
             standing = strategies.standings(problem, strategies.whole(problem), top=k)
             first = standing.first[0][standing.votes[0] > 0]
             inside = np.isin(problem.of, problem.of[first])
-            read += float(np.asarray(lengths)[inside].sum())
+            read += float(lengths[inside].sum())
             count += int(inside.sum())
-        mean = float(np.mean(np.concatenate([np.asarray(lengths) for lengths in sizes])))
+        mean = float(np.mean(sizes, dtype=np.float64))
         return Lengths(mean, read / count if count else 0.0, unit)
 
 

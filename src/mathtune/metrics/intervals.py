@@ -19,6 +19,8 @@ RESAMPLES = 10_000
 """Bootstrap resamples and sign flips: their sampling error is far below an interval's width."""
 
 _BLOCK = 500
+_CELLS = 4_000_000
+"""Resamples are drawn in blocks of so many rows, or of so many numbers where problems are many."""
 _TOLERANCE = 1e-12
 
 
@@ -121,8 +123,7 @@ def sign_flip(differences: Floats, *, resamples: int = RESAMPLES, seed: int = 0)
         return float(np.mean(np.abs(sums) >= bound))
     rng = np.random.default_rng(seed)
     reached = 0
-    for start in range(0, resamples, _BLOCK):
-        rows = min(_BLOCK, resamples - start)
+    for rows in _blocks(resamples, len(moved)):
         signs = 1.0 - 2.0 * rng.integers(0, 2, size=(rows, len(moved)), dtype=np.int8)
         reached += int(np.count_nonzero(np.abs(signs @ moved) >= bound))
     return (1 + reached) / (1 + resamples)
@@ -153,9 +154,15 @@ def resampled_problems(problems: int, resamples: int, seed: int) -> Iterator[Flo
     For statistics that are no mean over problems; the same resamples as everywhere.
     """
     rng = np.random.default_rng(seed)
-    for start in range(0, resamples, _BLOCK):
-        rows = min(_BLOCK, resamples - start)
+    for rows in _blocks(resamples, problems):
         drawn = rng.integers(0, problems, size=(rows, problems))
         drawn += np.arange(rows)[:, None] * problems
         counts = np.bincount(drawn.ravel(), minlength=rows * problems)
         yield counts.reshape(rows, problems).astype(np.float64)
+
+
+def _blocks(resamples: int, columns: int) -> Iterator[int]:
+    """The rows of each block; the sizes depend on the numbers only, as the draws do."""
+    most = max(1, min(_BLOCK, _CELLS // max(1, columns)))
+    for start in range(0, resamples, most):
+        yield min(most, resamples - start)

@@ -7,7 +7,7 @@ rows: the stage `measure`, the command `mathtune measure FILE` and the report.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from mathtune.metrics.curves import OVER_K, Curves, Plan, curves, tie_rates
 from mathtune.metrics.equal_compute import Lengths, matched
 from mathtune.metrics.intervals import RESAMPLES, intervals, paired
 from mathtune.metrics.sample_columns import Gathered, evaluator, gather
+from mathtune.metrics.weights import WeightRule, equals_verdict, rule_for, weights_of
 from mathtune.rows.records import Row
 from mathtune.rows.samples import Joined
 
@@ -48,7 +49,8 @@ class MeasureSettings:
     """How to measure. `chosen`: K of each of `CHOSEN`, from validation; None: chosen on this set.
 
     `sizes`: subset sizes of curves over N beside powers of two. `against`: other measures' outcomes
-    by problem, by the name to show.
+    by problem, by the name to show. `weights`: how scores become the weights of sums. `details`:
+    whether the curves are drawn and the outcomes returned; without, a million samples fit.
     """
 
     k: int = 8
@@ -58,6 +60,8 @@ class MeasureSettings:
     sizes: tuple[int, ...] = ()
     chosen: Mapping[str, int] | None = None
     against: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
+    weights: WeightRule = "auto"
+    details: bool = True
 
 
 def measure(
@@ -74,15 +78,25 @@ def measure(
         InputError: samples are not graded, only some are scored, or problems differ in their number
             of samples; `against` holds other problems.
     """
-    found = gather(groups)
+    return measure_columns(gather(groups), settings=settings, greedy=greedy)
+
+
+def measure_columns(
+    found: Gathered, *, settings: MeasureSettings, greedy: Mapping[str, bool] | None = None
+) -> tuple[dict[str, Any], list[Outcome]]:
+    """Measure samples that are columns already; see `measure`."""
     plan = Plan(found.n, settings.k, settings.subsets, settings.seed, settings.sizes)
+    rule: WeightRule | None = None
+    if found.scores is not None:
+        rule = rule_for(found.scores) if settings.weights == "auto" else settings.weights
+        found = replace(found, weights=_weights(found.scores, found.starts, rule))
     every = curves(found.clusters, plan)
     chosen = choose(every, settings.chosen) if found.scored else {}
     values = headline(every, chosen, scored=found.scored)
     if greedy is not None:
         values = {"Pass@1": values["mean"], **values}  # the first, also where n = 1 has its own
         values["Pass@1"] = np.array([float(greedy[i]) for i in found.ids])
-    free = baselines.picks(baselines.weighted(found)) if found.scored else {}
+    free = baselines.picks(found) if found.calculator is not None else {}
     values |= baselines.values(found, free)
     document: dict[str, Any] = {
         "problems": len(found.ids),
@@ -91,17 +105,21 @@ def measure(
         "ties": tie_rates(found.clusters),
         "metrics": metrics_of(values, settings),
         "over_maj1": over_maj1(values, plan.n, settings),
-        "curves": drawn_curves(every, settings, scored=found.scored),
     }
+    if settings.details:
+        document["curves"] = drawn_curves(every, settings, scored=found.scored)
     within: dict[str, float] = {}
     if found.scored:
+        document["weights"] = rule
+        document["oracle"] = _oracle(found, values)
         document["chosen"] = _chosen(document["metrics"], chosen, settings)
-        document["over_calculator"] = baselines.over_calculator(
-            values,
-            [name for name in values if needs_scores(name) and not name.startswith("cost")],
-            resamples=settings.resamples,
-            seed=settings.seed,
-        )
+        if free:
+            document["over_calculator"] = baselines.over_calculator(
+                values,
+                [name for name in values if needs_scores(name) and not name.startswith("cost")],
+                resamples=settings.resamples,
+                seed=settings.seed,
+            )
         lengths = Lengths.of(found.clusters, found.sizes, k=plan.k, unit=found.unit)
         document["matched_compute"] = matched(
             found.clusters, every, lengths, resamples=settings.resamples, seed=settings.seed
@@ -109,13 +127,34 @@ def measure(
         document["evaluator"], within = evaluator(
             found, resamples=settings.resamples, seed=settings.seed
         )
-    picked = {**_picked(found, chosen, plan), **free}
-    outcomes = _outcomes(found, values, picked, within)
+    outcomes: list[Outcome] = []
+    if settings.details:
+        picked = {**_picked(found, chosen, plan), **free}
+        outcomes = _outcomes(found, values, picked, within)
     document["against"] = {
         name: compare(outcomes, other, settings, name=name)
         for name, other in settings.against.items()
     }
     return rounded(document), outcomes
+
+
+def _weights(scores: Floats, starts: NDArray[np.int64], rule: WeightRule) -> Floats:
+    try:
+        return weights_of(scores, starts, rule)
+    except ValueError:
+        raise InputError(
+            "--weights as-is: a score is negative, and sums of negative scores prefer the smallest "
+            "cluster; expected auto, softmax, sigmoid or rank."
+        ) from None
+
+
+def _oracle(found: Gathered, values: Mapping[str, Floats]) -> list[str]:
+    """The metrics that know the answer because the scores are the verdicts themselves."""
+    assert found.scores is not None
+    answered = found.of >= 0
+    if not equals_verdict(found.scores[answered], found.right[answered]):
+        return []
+    return [name for name in values if needs_scores(name) and not name.startswith("cost")]
 
 
 def headline(every: Curves, chosen: Mapping[str, int], *, scored: bool) -> dict[str, Floats]:
@@ -264,7 +303,7 @@ def _outcomes(
 ) -> list[Outcome]:
     rows = []
     for number, problem_id in enumerate(found.ids):
-        indices = found.indices[number]
+        indices = found.indices[found.starts[number] : found.starts[number + 1]].tolist()
         mine = {name: round(float(column[number]), DECIMALS) for name, column in values.items()}
         auc = round(within[problem_id], DECIMALS) if problem_id in within else None
         positions = {name: of[number] for name, of in picked.items()}

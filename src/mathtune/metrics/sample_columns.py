@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from array import array
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mathtune.errors import InputError
 from mathtune.metrics import calibration, strategies
 from mathtune.metrics.intervals import Interval, bootstrap_ratio, resampled_problems
-from mathtune.metrics.strategies import Clusters
+from mathtune.metrics.strategies import Bools, Clusters, Floats, Ints
 from mathtune.paths import calculator
-from mathtune.rows.records import Verdict
+from mathtune.rows.records import Graded, Verdict
 from mathtune.rows.samples import Joined
 
 NORMAL = 1.96
@@ -22,39 +25,97 @@ COUNTS = ("samples", "no_answer", "undecided", "verdict_differs_from_cluster", "
 """What is counted over all samples; `cut_off`: reached the limit on tokens."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Gathered:
-    """The problems in the order given: clusters and narrow columns, no texts."""
+    """The problems in the order given, in flat columns of S samples: no texts, no sample objects.
 
-    ids: list[str] = field(default_factory=list)
-    clusters: list[Clusters] = field(default_factory=list)
-    indices: list[list[int]] = field(default_factory=list)
-    lengths: list[list[int]] = field(default_factory=list)
-    tokens: list[list[int]] = field(default_factory=list)
-    formats: list[list[tuple[Any, ...]]] = field(default_factory=list)
-    weights: list[list[float]] = field(default_factory=list)
-    """The calculator's; only where the samples are scored: it is what a judge must beat."""
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+    Problem p's samples are `starts[p]:starts[p + 1]` of each column and its clusters
+    `cluster_starts[p]:cluster_starts[p + 1]` of `correct`. `of` int (S,): each sample's cluster in
+    its problem, -1 without an answer. `scores` float (S,), NaN where a sample has none, or None:
+    nothing is scored. `forms` numbers the samples' forms (see `form_of`).
+    """
+
+    ids: list[str]
+    starts: Ints
+    cluster_starts: Ints
+    of: NDArray[np.int32]
+    correct: Bools
+    scores: Floats | None
+    indices: NDArray[np.int32]
+    lengths: NDArray[np.int32]
+    tokens: NDArray[np.int32]
+    forms: NDArray[np.int32]
+    counts: dict[str, int]
+    calculator: Floats | None = None
+    """The calculator's weights, only where the samples are scored: what a judge must beat."""
+    weights: Floats | None = None
 
     @property
     def n(self) -> int:
-        """Samples a problem."""
-        return len(self.clusters[0].of)
+        """Samples per problem."""
+        return int(self.starts[1])
+
+    @property
+    def problem(self) -> Ints:
+        """int (S,): the number of each sample's problem."""
+        return np.repeat(np.arange(len(self.ids)), np.diff(self.starts))
+
+    @property
+    def right(self) -> Bools:
+        """bool (S,): whether each sample's cluster is correct."""
+        if not len(self.correct):
+            return np.zeros(len(self.of), dtype=bool)
+        numbers = np.repeat(self.cluster_starts[:-1], np.diff(self.starts)) + self.of
+        return np.where(self.of >= 0, self.correct[np.maximum(numbers, 0)], False)
 
     @property
     def unit(self) -> str:
         """What `sizes` counts: other programs' files do not say how many tokens a text had."""
-        return "tokens" if any(map(any, self.tokens)) else "characters"
+        return "tokens" if self.tokens.any() else "characters"
 
     @property
-    def sizes(self) -> list[list[int]]:
+    def sizes(self) -> NDArray[np.int32]:
         """What each sample cost to generate."""
         return self.tokens if self.unit == "tokens" else self.lengths
 
     @property
     def scored(self) -> bool:
         """Whether the samples have scores."""
-        return self.clusters[0].scores is not None
+        return self.scores is not None
+
+    @property
+    def clusters(self) -> Sequence[Clusters]:
+        """Each problem's clusters, made anew at every look: a million small arrays are not kept."""
+        return _ClustersOf(self)
+
+
+class _ClustersOf(Sequence[Clusters]):
+    def __init__(self, found: Gathered) -> None:
+        self._found = found
+
+    def __len__(self) -> int:
+        return len(self._found.ids)
+
+    @overload
+    def __getitem__(self, number: int) -> Clusters: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Clusters]: ...
+    def __getitem__(self, number: int | slice) -> Clusters | Sequence[Clusters]:
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(len(self)))]
+        if not -len(self) <= number < len(self):
+            raise IndexError(number)
+        found, number = self._found, number % len(self)
+        part = slice(found.starts[number], found.starts[number + 1])
+        clusters = slice(found.cluster_starts[number], found.cluster_starts[number + 1])
+        scores = None
+        if found.scores is not None:
+            scores = found.scores[part]
+            scores = np.where(np.isnan(scores), -np.inf, scores)  # a missing score ranks last
+        weights = None if found.weights is None else found.weights[part]
+        return Clusters(
+            found.of[part].astype(np.int64), found.correct[clusters], scores, weights
+        )
 
 
 def gather(groups: Iterable[tuple[str, Sequence[Joined]]]) -> Gathered:
@@ -64,7 +125,7 @@ def gather(groups: Iterable[tuple[str, Sequence[Joined]]]) -> Gathered:
         InputError: samples are not graded, only some are scored, a score is not finite, problems
             differ in their number of samples, or there are none.
     """
-    found = Gathered()
+    building = Gathering()
     for problem_id, rows in groups:
         grades = [row.grade for row in rows if row.grade is not None]
         scores = [row.score for row in rows if row.score is not None]
@@ -77,62 +138,128 @@ def gather(groups: Iterable[tuple[str, Sequence[Joined]]]) -> Gathered:
                 f"problem {problem_id!r}: {len(scores)} of its {len(rows)} samples are scored; "
                 "expected all or none."
             )
-        clusters = strategies.clusters_of(grades, scores or None)
-        _check(problem_id, clusters, found)
-        found.ids.append(problem_id)
-        found.clusters.append(clusters)
-        found.indices.append([row.sample.index for row in rows])
-        found.lengths.append([len(row.sample.text) for row in rows])
-        found.tokens.append([row.sample.tokens for row in rows])
-        found.formats.append([_form(row) for row in rows])
-        if scores:
-            found.weights.append(_weights(rows))
-        _count(rows, clusters, found.counts)
-    if not found.ids:
-        raise InputError("there are no samples to measure.")
-    return found
+        if not all(map(isfinite, scores)):
+            raise InputError(f"problem {problem_id!r}: a score is not a finite number.")
+        building.add(
+            problem_id,
+            grades,
+            scores=scores or None,
+            lengths=[len(row.sample.text) for row in rows],
+            tokens=[row.sample.tokens for row in rows],
+            forms=[
+                form_of(row.sample.text, row.grade and row.grade.rule, row.sample.finish_reason)
+                for row in rows
+            ],
+            cut_off=sum(row.sample.finish_reason == "length" for row in rows),
+            calculator=_calculated(rows) if scores else None,
+        )
+    return building.done()
 
 
-def _weights(rows: Sequence[Joined]) -> list[float]:
+def _calculated(rows: Sequence[Joined]) -> list[float]:
     """The calculator's weight of every sample; equal texts are read once."""
     of = {text: calculator.weight(text) for text in {row.sample.text for row in rows}}
     return [of[row.sample.text] for row in rows]
 
 
-def _check(problem_id: str, clusters: Clusters, found: Gathered) -> None:
-    if clusters.scores is not None and not np.isfinite(clusters.scores).all():
-        raise InputError(f"problem {problem_id!r}: a score is not a finite number.")
-    if not found.ids:
-        return
-    if len(clusters.of) != found.n:
-        raise InputError(
-            f"problem {problem_id!r} has {len(clusters.of)} samples, {found.ids[0]!r} has "
-            f"{found.n}; expected the same number for every problem."
-        )
-    if (clusters.scores is not None) != found.scored:
-        raise InputError(
-            f"of problems {problem_id!r} and {found.ids[0]!r} only one has scores; "
-            "expected scores for all problems or for none."
+class Gathering:
+    """Columns under construction: `add` each problem, then `done`."""
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._starts, self._cluster_starts = array("q", [0]), array("q", [0])
+        self._of, self._indices = array("i"), array("i")
+        self._lengths, self._tokens, self._forms = array("i"), array("i"), array("i")
+        self._correct, self._scores = bytearray(), array("d")
+        self._calculator = array("d")
+        self._scored: bool | None = None
+        self._numbers: dict[Hashable, int] = {}
+        self._counts = dict.fromkeys(COUNTS, 0)
+
+    def add(
+        self,
+        problem_id: str,
+        grades: Sequence[Graded],
+        *,
+        scores: Sequence[float] | None,
+        lengths: Sequence[int],
+        tokens: Sequence[int],
+        forms: Sequence[Hashable],
+        cut_off: int = 0,
+        calculator: Sequence[float] | None = None,
+    ) -> None:
+        """Add a problem's samples. `scores`: NaN where a sample has none; None: none has.
+
+        Raises:
+            InputError: the problem does not fit those before it.
+        """
+        clusters = strategies.clusters_of(grades, scores)
+        self._check(problem_id, len(grades), scores is not None)
+        self._scored = scores is not None
+        self._ids.append(problem_id)
+        self._starts.append(self._starts[-1] + len(grades))
+        self._cluster_starts.append(self._cluster_starts[-1] + len(clusters.correct))
+        self._of.extend(clusters.of.tolist())
+        self._correct.extend(clusters.correct.tobytes())
+        self._scores.extend(scores or ())
+        self._calculator.extend(calculator or ())
+        self._indices.extend(grade.index for grade in grades)
+        self._lengths.extend(lengths)
+        self._tokens.extend(tokens)
+        self._forms.extend(self._numbers.setdefault(form, len(self._numbers)) for form in forms)
+        self._count(grades, clusters, cut_off)
+
+    def _check(self, problem_id: str, samples: int, scored: bool) -> None:
+        if not self._ids:
+            return
+        if samples != self._starts[1]:
+            raise InputError(
+                f"problem {problem_id!r} has {samples} samples, {self._ids[0]!r} has "
+                f"{self._starts[1]}; expected the same number for every problem."
+            )
+        if scored != self._scored:
+            raise InputError(
+                f"of problems {problem_id!r} and {self._ids[0]!r} only one has scores; "
+                "expected scores for all problems or for none."
+            )
+
+    def _count(self, grades: Sequence[Graded], clusters: Clusters, cut_off: int) -> None:
+        counts = self._counts
+        counts["samples"] += len(grades)
+        counts["cut_off"] += cut_off
+        for grade, right in zip(grades, clusters.right[:-1].tolist(), strict=True):
+            counts["no_answer"] += grade.verdict is Verdict.no_answer
+            counts["undecided"] += grade.verdict is Verdict.undecided
+            counts["verdict_differs_from_cluster"] += (grade.verdict is Verdict.correct) != right
+
+    def done(self) -> Gathered:
+        """The columns.
+
+        Raises:
+            InputError: no problem was added.
+        """
+        if not self._ids:
+            raise InputError("there are no samples to measure.")
+        return Gathered(
+            ids=self._ids,
+            starts=np.array(self._starts),
+            cluster_starts=np.array(self._cluster_starts),
+            of=np.array(self._of, dtype=np.int32),
+            correct=np.frombuffer(bytes(self._correct), dtype=bool),
+            scores=np.array(self._scores) if self._scored else None,
+            indices=np.array(self._indices, dtype=np.int32),
+            lengths=np.array(self._lengths, dtype=np.int32),
+            tokens=np.array(self._tokens, dtype=np.int32),
+            forms=np.array(self._forms, dtype=np.int32),
+            counts=self._counts,
+            calculator=np.array(self._calculator) if self._calculator else None,
         )
 
 
-def _form(row: Joined) -> tuple[Any, ...]:
+def form_of(text: str, rule: str | None, finish_reason: str) -> tuple[Hashable, ...]:
     """What can be seen of a sample's form without reading its mathematics."""
-    text = row.sample.text
-    rule = row.grade.rule if row.grade is not None else None
     marks = ("<<" in text, "\\" in text, "**" in text)
-    return (rule, row.sample.finish_reason, *marks, text.count("\n").bit_length())
-
-
-def _count(rows: Sequence[Joined], clusters: Clusters, counts: dict[str, int]) -> None:
-    counts["samples"] += len(rows)
-    for row, right in zip(rows, clusters.right[:-1], strict=True):
-        counts["cut_off"] += row.sample.finish_reason == "length"
-        if row.grade is not None:
-            verdict = row.grade.verdict
-            counts["no_answer"] += verdict is Verdict.no_answer
-            counts["undecided"] += verdict is Verdict.undecided
-            counts["verdict_differs_from_cluster"] += (verdict is Verdict.correct) != bool(right)
+    return (rule, finish_reason, *marks, text.count("\n").bit_length())
 
 
 def evaluator(
@@ -140,29 +267,33 @@ def evaluator(
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """How well the scores judge answered samples, and how well length, form or arithmetic alone do.
 
-    Samples without an answer are left out, and counted: no strategy ever reads them. Also returns
-    the AUC within each problem that has one.
+    Samples without an answer or without a score are left out, and counted: no strategy ever reads
+    the former. Also returns the AUC within each problem that has one.
     """
-    answered = np.concatenate([c.of >= 0 for c in found.clusters])
-    problem = np.repeat(np.arange(len(found.ids)), found.n)[answered]
-    right = np.concatenate([c.right[:-1] for c in found.clusters])[answered]
-    scores = np.concatenate([c.scores for c in found.clusters if c.scores is not None])[answered]
-    lengths = np.concatenate(found.lengths)[answered].astype(np.float64)
-    forms = [form for part in found.formats for form in part]
-    forms = [form for form, kept in zip(forms, answered, strict=True) if kept]
+    assert found.scores is not None
+    missing = np.isnan(found.scores)
+    answered = (found.of >= 0) & ~missing
+    problem = found.problem[answered]
+    right = found.right[answered]
+    scores = found.scores[answered]
+    lengths = found.lengths[answered].astype(np.float64)
+    forms = found.forms[answered].tolist()
     within = calibration.within_auc(scores, right, problem)
     document: dict[str, Any] = {
         "samples": int(answered.sum()),
-        "without_answer": int((~answered).sum()),
+        "without_answer": int((found.of < 0).sum()),
+        "without_score": int(missing.sum()),
         "auc": _overall(scores, right, problem),
         "within_auc": _mean_interval(within, len(found.ids), resamples, seed),
         "within_problems": len(within),
     }
-    for name, shortcut in (
-        ("shorter_alone", -lengths),
-        ("formatting_alone", calibration.habit_scores(forms, right, problem)),
-        ("calculator_alone", np.concatenate(found.weights)[answered]),
-    ):
+    shortcuts = {
+        "shorter_alone": -lengths,
+        "formatting_alone": calibration.habit_scores(forms, right, problem),
+    }
+    if found.calculator is not None:
+        shortcuts["calculator_alone"] = found.calculator[answered]
+    for name, shortcut in shortcuts.items():
         inside = calibration.within_auc(shortcut, right, problem)
         document[name] = {
             "auc": _overall(shortcut, right, problem),

@@ -50,12 +50,14 @@ class Clusters:
 
     `of` int (n,): the cluster of each sample, -1 without an answer; clusters are numbered in the
     order of their earliest sample. `correct` bool (C,): each cluster's verdict. `scores` float
-    (n,), higher is better, or None where nothing was scored.
+    (n,), higher is better, or None where nothing was scored. `weights` float (n,), what sums of
+    scores add up; None: the scores themselves.
     """
 
     of: Ints
     correct: Bools
     scores: Floats | None = None
+    weights: Floats | None = None
 
     @cached_property
     def right(self) -> Bools:
@@ -81,11 +83,12 @@ class Clusters:
 
     @cached_property
     def units(self) -> Floats:
-        """float (n,): the scores as whole multiples of a power of two, whose sums are exact.
+        """float (n,): the weights as whole multiples of a power of two, whose sums are exact.
 
         Sums then do not depend on the order of addition, and equal sums are equal.
         """
-        scores = np.ones(len(self.of)) if self.scores is None else self.scores
+        scores = self.scores if self.weights is None else self.weights
+        scores = np.ones(len(self.of)) if scores is None else scores
         largest = float(np.max(np.abs(scores), initial=0.0))
         if largest == 0.0:
             return np.zeros(len(scores))
@@ -287,7 +290,8 @@ def best_scored(standing: Standings) -> Ints:
 def heaviest(standing: Standings) -> Ints:
     """W.RR: the best-scored sample of the cluster, of those kept, with the largest sum of scores.
 
-    The weight of a sample is its score S >= 0; the paper does not print its formula.
+    The weight of a sample is its score S >= 0 (scores of another range: `weights.py`); the paper
+    does not print its formula.
     """
     heaviest_of = standing.weight.max(axis=1, keepdims=True)
     n = len(standing.clusters.of)

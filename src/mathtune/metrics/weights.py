@@ -1,0 +1,112 @@
+"""Turn scores into weights that can be summed: W.RR needs weights >= 0. Under `measure.py`.
+
+An evaluator's S is a weight as it is. Logits, log-probabilities and rewards are not: a sum of
+negative numbers falls with every vote, and W.RR would prefer the smallest cluster. Re-ranking by
+the best score (RR) looks at the scores themselves; only sums look at weights.
+
+    as-is    w = s                                  scores that are never negative
+    softmax  w = exp(s - max of its problem)        log-probabilities: never positive
+    sigmoid  w = 1 / (1 + exp(-s))                  logits: both signs, none beyond `LARGEST_LOGIT`
+    rank     w = (rank from the worst, ties shared) / n    rewards of any other range
+
+A sample without a score (NaN) has weight 0.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+WeightRule = Literal["auto", "as-is", "softmax", "sigmoid", "rank"]
+
+LARGEST_LOGIT = 30.0
+"""Beyond it a sigmoid is 0 or 1 to the last digits, and different scores would weigh the same."""
+
+
+def rule_for(scores: Floats) -> WeightRule:
+    """The rule that fits the range of `scores` float (S,), NaN where there is none.
+
+    Example:
+        >>> [rule_for(np.array(s)) for s in ([0.1, 0.9], [-3.0, -0.1], [-4.0, 5.0], [-90.0, 70.0])]
+        ['as-is', 'softmax', 'sigmoid', 'rank']
+    """
+    known = scores[np.isfinite(scores)]
+    if len(known) == 0 or known.min() >= 0.0:
+        return "as-is"
+    if known.max() <= 0.0:
+        return "softmax"
+    return "sigmoid" if np.abs(known).max() <= LARGEST_LOGIT else "rank"
+
+
+def weights_of(scores: Floats, starts: Ints, rule: WeightRule) -> Floats:
+    """The weight of each sample; problem p's samples are `starts[p]:starts[p + 1]`.
+
+    Raises:
+        ValueError: the rule is as-is and a score is negative.
+
+    Example:
+        >>> weights_of(np.array([-1.0, -1.0, 3.0]), np.array([0, 3]), "rank").round(2).tolist()
+        [0.5, 0.5, 1.0]
+    """
+    if rule == "auto":
+        rule = rule_for(scores)
+    known = np.isfinite(scores)
+    if rule == "as-is":
+        if known.any() and scores[known].min() < 0.0:
+            raise ValueError("negative scores cannot be weights as they are")
+        found = scores.copy()
+    elif rule == "sigmoid":
+        found = 1.0 / (1.0 + np.exp(-np.clip(scores, -700.0, 700.0)))
+    else:
+        found = np.zeros(len(scores))
+        for start, end in zip(starts[:-1], starts[1:], strict=True):
+            inside = known[start:end]
+            if inside.any():
+                part = scores[start:end][inside]
+                found[start:end][inside] = (
+                    np.exp(part - part.max()) if rule == "softmax" else _ranks(part)
+                )
+    found[~known] = 0.0
+    return found
+
+
+def _ranks(scores: Floats) -> Floats:
+    """Mid-ranks from the worst score, as fractions of their number."""
+    _, group, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[group] / len(scores)
+
+
+LEAK = 0.99
+"""A score that parts right from wrong in so many samples is taken for the verdict itself."""
+FEW_VALUES = 10
+MANY_SAMPLES = 50
+
+
+def equals_verdict(scores: Floats, right: NDArray[np.bool_]) -> bool:
+    """Whether a threshold on the scores gives (nearly) every sample's verdict: a label, no judge.
+
+    A score of many values must do so without any exception, in a set too large for chance.
+
+    Example:
+        >>> equals_verdict(np.array([1.0, 0.0, 1.0]), np.array([True, False, True]))
+        True
+    """
+    known = np.isfinite(scores)
+    scores, right = scores[known], right[known]
+    positives = int(np.count_nonzero(right))
+    if positives in (0, len(right)):
+        return False
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # of equal scores
+    hits = np.cumsum(right[order])[last]
+    agree = hits + (len(right) - positives) - (last + 1 - hits)
+    share = float(agree.max()) / len(right)
+    if len(last) <= FEW_VALUES:
+        return share >= LEAK
+    return share == 1.0 and len(right) >= MANY_SAMPLES
