@@ -27,10 +27,32 @@ Extract = Annotated[
     str | None,
     typer.Option(metavar="RULE", help="explicit (the default), or last-number where none is."),
 ]
+ExtractFile = Annotated[
+    str | None,
+    typer.Option(
+        "--extract",
+        metavar="RULE",
+        help="What counts as an answer. explicit: what the text marks; auto (the default for a "
+        "file alone): else the last number or formula of its last sentence; last-number.",
+    ),
+]
 Fields = Annotated[
     str | None,
-    typer.Option(metavar="PARTS", help="Where things stand: solution=NAME,gold=NAME,problem=NAME."),
+    typer.Option(
+        metavar="PARTS",
+        help="Name fields instead of finding them: solution=NAME,gold=NAME,problem=NAME, any of "
+        "them; NAME may be a path, choices.0.message.content or choices.*.message.content.",
+    ),
 ]
+ProblemsFile = Annotated[
+    Path | None,
+    typer.Option("--problems", metavar="FILE", help="A file of problems that has the golds, by id."),
+]
+Split = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The split, where FILE is a data set of the hub.")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Print each warning on a line.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first broken line.")]
 ReportTo = Annotated[
     str | None,

@@ -18,16 +18,20 @@ from rich.markup import escape
 
 from mathtune.cli.options import (
     CONTINUES,
+    AsJson,
     Config,
-    Extract,
+    ExtractFile,
     Fields,
     FileAndAssignments,
     Grader,
     OnRay,
     Out,
+    ProblemsFile,
     Redo,
     ReportTo,
+    Split,
     Strict,
+    Verbose,
     with_ray,
 )
 from mathtune.engines.settings import Group
@@ -52,6 +56,9 @@ from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
 app = typer.Typer()
+
+STOPPED = "stopped"
+"""What is said when a command that keeps nothing is stopped."""
 
 
 def _stage_command(kind: type[Stage[Any]], positional: str) -> None:
@@ -129,16 +136,15 @@ def two_uses(kind: type[Stage[Any]], file_alone: str) -> str:
 
 GRADE_FILE = (
     "Grade samples: other programs' files as they are, or ours.\n\n"
-    "A file alone holds its golds: one line a sample, or one a problem with a list. NeMo-Skills, "
-    "lm-evaluation-harness, Qwen2.5-Math and TRL are recognised; --fields names the fields of "
-    "others. Read in bounded memory; broken lines are named and left out; --out keeps the grades. "
-    "Example:\n\nmathtune grade outputs.jsonl --grader math,prm800k --extract last-number"
+    "Files alone hold their golds: one row per sample, or one per problem with a list; JSON Lines, "
+    "JSON, CSV, parquet, Arrow, inspect logs, also packed, globs, or - for standard input. What was "
+    "read as what is printed; where two fields may be the solution or the gold you are asked to "
+    "choose with --fields. Example:\n\nmathtune grade outputs.jsonl --grader math,prm800k"
 )
 MEASURE_FILE = (
     "Measure samples, votes and re-ranking: other programs' files, or ours.\n\n"
-    "A file alone holds its golds, and scores where there are any: one line a problem "
-    "(problem_id, gold_answer, samples, scores) or one a sample, as `mathtune grade` reads it. "
-    "Example:\n\nmathtune measure outputs.jsonl.gz --grader prm800k --report report.html"
+    "Files alone hold their golds, and scores where there are any, as `mathtune grade` reads them. "
+    "Example:\n\nmathtune measure output-rs*.jsonl --grader prm800k --report report.html"
 )
 
 for _kind, _positional in (
@@ -178,28 +184,47 @@ def grade(
             metavar="NAME[,NAME]", help="math (the default), prm800k, math-verify; or several."
         ),
     ] = None,
-    extract: Extract = None,
+    extract: ExtractFile = None,
     fields: Fields = None,
+    problems: ProblemsFile = None,
+    split: Split = None,
     strict: Strict = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
     config: Config = None,
     out: Out = None,
     redo: Redo = False,
     ray: OnRay = False,
 ) -> None:
-    file = only_a_file(arguments, config)
-    if file is None:
-        _refuse("grade", {"--fields": fields, "--strict": strict})
+    files = only_files(arguments, config)
+    if files is None:
+        alone = {"--fields": fields, "--problems": problems, "--split": split, "--strict": strict}
+        _refuse("grade", {**alone, "--json": as_json})
         given = [*(arguments or []), *_assignments(grader=grader, extract=extract)]
         given = with_ray(ray, given)
         run_stage(Grade, "samples", given, config, out, redo)
         return
     from mathtune.foreign import Request, grade_file
-    from mathtune.foreign.grade import tables
+    from mathtune.foreign.grade import brief, tables
     from mathtune.report.tables import grid
 
-    request = Request.parse(file, grader=grader, rule=extract, fields=fields, strict=strict)
-    for table in tables(grade_file(request, out=out, redo=redo)):
-        output.print(grid(table))
+    request = Request.parse(
+        files,
+        grader=grader,
+        rule=extract,
+        fields=fields,
+        problems=problems,
+        split=split,
+        strict=strict,
+    )
+    with stoppable(STOPPED):
+        document = grade_file(request, out=out, redo=redo)
+    _tell(document["read"], document["size"], document["warnings"], as_json, verbose)
+    if as_json:
+        typer.echo(json.dumps(brief(document), indent=2))
+    else:
+        for table in tables(document):
+            output.print(grid(table))
     if out is not None:
         say(f"wrote {out}")
 
@@ -208,36 +233,49 @@ def grade(
 def measure(
     arguments: FileAndAssignments = None,
     grader: Grader = None,
-    extract: Extract = None,
+    extract: ExtractFile = None,
     score: Annotated[
         str | None,
         typer.Option(
             metavar="FIELD", help="The scores' field, or calculator; else scores or score if there."
         ),
     ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="How scores become weights of sums: as-is, softmax, sigmoid, rank; else by range.",
+        ),
+    ] = None,
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="K of RR.MajK, N of Maj1.TopN; else 8.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     page: Annotated[
         Path | None, typer.Option("--report", metavar="FILE.html", help="Write the page too.")
     ] = None,
     report_to: ReportTo = None,
     fields: Fields = None,
+    problems: ProblemsFile = None,
+    split: Split = None,
     strict: Strict = False,
+    verbose: Verbose = False,
     config: Config = None,
     out: Out = None,
     redo: Redo = False,
 ) -> None:
-    file = only_a_file(arguments, config)
-    if file is None:
+    files = only_files(arguments, config)
+    if files is None:
         alone = {
             "--score": score,
+            "--weights": weights,
             "--k": k,
             "--json": as_json,
             "--report": page,
             "--report-to": report_to,
             "--fields": fields,
+            "--problems": problems,
+            "--split": split,
         }
         _refuse("measure", {**alone, "--extract": extract, "--strict": strict})
         given = [*(arguments or []), *_assignments(grader=grader)]
@@ -250,14 +288,23 @@ def measure(
     from mathtune.report.tables import grid
     from mathtune.run import trackers
 
-    request = Request.parse(file, grader=grader, rule=extract, fields=fields, strict=strict)
-    document = measure_file(
-        request,
+    request = Request.parse(
+        files,
+        grader=grader,
+        rule=extract,
+        fields=fields,
+        problems=problems,
+        split=split,
+        strict=strict,
         score=score,
-        page=page,
-        k=8 if k is None else k,
-        report_to=trackers.parse(report_to),
+        weights=weights,
     )
+    with stoppable(STOPPED):
+        document = measure_file(
+            request, page=page, k=8 if k is None else k, report_to=trackers.parse(report_to)
+        )
+    size = f"{document['problems']:,} problems x {document['n']} samples"
+    _tell(document["read"], size, document["warnings"], as_json, verbose)
     if as_json:
         typer.echo(json.dumps(document, indent=2))
     else:
@@ -266,12 +313,24 @@ def measure(
         say(f"report: {page}")
 
 
-def only_a_file(arguments: list[str] | None, config: str | None) -> Path | None:
-    """The file, where nothing but a file is given: it holds its golds, and no stage is meant."""
-    if config is not None or arguments is None or len(arguments) != 1:
+def _tell(
+    read: dict[str, str], size: str, warnings: list[str], as_json: bool, verbose: bool
+) -> None:
+    """Print what was read as what, and the warnings, on standard error."""
+    from mathtune.foreign import notes
+
+    say(f"{notes.roles(read)}; {size}")
+    if not as_json or verbose:
+        notes.tell(warnings, verbose=verbose)
+
+
+def only_files(arguments: list[str] | None, config: str | None) -> list[str] | None:
+    """The files, where nothing but files is given: they hold their golds, and no stage is meant."""
+    if config is not None or not arguments:
         return None
-    path = Path(arguments[0])
-    return path if "=" not in arguments[0] or path.exists() else None
+    if any("=" in argument and not Path(argument).exists() for argument in arguments):
+        return None
+    return arguments
 
 
 def _assignments(**given: str | None) -> list[str]:
@@ -279,7 +338,7 @@ def _assignments(**given: str | None) -> list[str]:
 
 
 def _refuse(command: str, given: dict[str, Any]) -> None:
-    """Raise if an option was given that only a file with its golds inside has a use for."""
+    """Raise if an option was given that only files with their golds inside have a use for."""
     names = [name for name, value in given.items() if value not in (None, False)]
     if names:
         raise InputError(

@@ -1,13 +1,26 @@
-"""Samples from elsewhere: other programs' files, golds in them, graded and measured as they are.
+"""Sample files that other programs wrote, golds in them, graded and measured as they are.
 
-judged    what was asked for, and each sample of a file with its answer and verdicts
-grading   `mathtune grade FILE`: accuracy and the most frequent disagreements, in bounded memory
-grades    the folder of `mathtune grade FILE --out FOLDER`
-measuring `mathtune measure FILE`: votes and re-ranking, with intervals
+sources   the files of a command, unpacked
+formats   rows of JSON Lines, JSON, CSV, parquet, Arrow and inspect logs (documents: JSON, archives)
+paths     a value in a row by its path
+texts     a value as solutions, as a question, as golds
+names     what a field's name suggests
+layouts   how known programs write, declared
+roles     which field is the solution and which the gold
+gold_file golds from a file of problems
+keys      what tells problems apart
+read      samples, in order
+judged    what was asked for, and each sample with its answer and verdicts
+judgments the judged samples as columns
+notes     what was read as what, and warnings
+grade     `mathtune grade FILE`: accuracy and the most frequent disagreements, in bounded memory
+grade_folder  the folder of `mathtune grade FILE --out FOLDER`
+measure   `mathtune measure FILE`: votes and re-ranking, with intervals
 """
 
 from mathtune.foreign.grade import grade_file
 from mathtune.foreign.judged import Request
+from mathtune.foreign.judgments import Judgments, judge_problems
 from mathtune.foreign.measure import measure_file
 
-__all__ = ["Request", "grade_file", "measure_file"]
+__all__ = ["Judgments", "Request", "grade_file", "judge_problems", "measure_file"]

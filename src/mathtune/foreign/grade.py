@@ -1,4 +1,4 @@
-"""Grade a foreign file in one pass: counts per grader, frequent disagreements, grades to keep."""
+"""Grade foreign files in one pass: counts per grader, frequent disagreements, grades to keep."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mathtune.foreign.grade_folder import GradeFiles, refuse_folder
+from mathtune.foreign import notes
 from mathtune.foreign.judged import Judged, Request, judged
 from mathtune.report.tables import Table
 from mathtune.rows.records import Verdict
@@ -27,9 +28,10 @@ TEXT_SHOWN = 60
 def grade_file(request: Request, *, out: Path | None = None, redo: bool = False) -> dict[str, Any]:
     """Grade every sample; with `out`, write the grades and this document into that folder.
 
-    Returns `samples`, `broken_lines`, `extract`; `graders`: name -> version, accuracy, a count for
-    each verdict and the most frequent `disagreements` with the gold; with several graders
-    `between_graders`. Accuracy is the part of all samples that is correct.
+    Returns `read` (role -> field), `problems`, `samples`, `size` in words, `warnings`, `rules`,
+    `broken_lines`, `extract`; `graders`: name -> version, accuracy, a count for each verdict and
+    the most frequent `disagreements` with the gold; with several graders `between_graders`.
+    Accuracy is the part of all samples that is correct.
 
     Raises:
         InputError: as `judged`; the folder holds something else than grades, or grades and not
@@ -93,6 +95,7 @@ class Tally:
     verdicts: list[Counter[Verdict]] = field(default_factory=list)
     against_gold: list[Frequent] = field(default_factory=list)
     between: Frequent = field(default_factory=Frequent)
+    problems: notes.Problems = field(default_factory=notes.Problems)
 
     def __post_init__(self) -> None:
         self.verdicts = [Counter() for _ in self.request.graders]
@@ -101,6 +104,7 @@ class Tally:
     def add(self, one: Judged) -> None:
         """Count one sample."""
         self.samples += 1
+        self.problems.add(one.sample.problem_id)
         gold = one.sample.gold[:TEXT_KEPT]
         answer = one.answer.text[:TEXT_KEPT] if one.answer else ""
         for number, verdict in enumerate(one.verdicts):
@@ -124,8 +128,18 @@ class Tally:
                 "disagreements": wrong.rows(("gold", "answer", "verdict")),
                 "disagreements_exact": wrong.exact,
             }
+        counts = self.problems.counts()
         document: dict[str, Any] = {
+            "read": self.request.samples.read,
+            "problems": len(counts),
             "samples": self.samples,
+            "size": notes.size(counts),
+            "warnings": notes.warnings(self.request),
+            "rules": {
+                name.removeprefix("rule "): count
+                for name, count in sorted(self.request.counted.items())
+                if name.startswith("rule ")
+            },
             "broken_lines": self.request.broken,
             "extract": self.request.rule,
             "graders": graders,
@@ -139,9 +153,23 @@ class Tally:
         return document
 
 
+def brief(document: dict[str, Any]) -> dict[str, Any]:
+    """What `mathtune grade FILE --json` prints of `grade_file`'s document."""
+    return {
+        "read": document["read"],
+        "problems": document["problems"],
+        "samples": document["samples"],
+        "rule": document["extract"],
+        "warnings": document["warnings"],
+        "graders": {
+            name: {verdict.value: found[verdict.value] for verdict in Verdict}
+            for name, found in document["graders"].items()
+        },
+    }
+
+
 def tables(document: dict[str, Any]) -> list[Table]:
     """What the terminal shows of `grade_file`'s document."""
-    samples = document["samples"]
     rows = [
         (
             name,
@@ -152,15 +180,16 @@ def tables(document: dict[str, Any]) -> list[Table]:
         for name, found in document["graders"].items()
     ]
     broken = document["broken_lines"]
-    notes = f"Answers found by the rule {document['extract']}."
+    rules = ", ".join(f"{name} {count:,}" for name, count in document["rules"].items())
+    note = f"Answers found by the rule {document['extract']}: {rules or 'none'}."
     if "between_graders" in document:
-        notes += f" The graders differ on {document['between_graders']['samples']:,} samples."
+        note += f" The graders differ on {document['between_graders']['samples']:,} samples."
     shown = [
         Table(
-            f"{samples:,} samples" + (f", {broken:,} broken lines left out" if broken else ""),
+            document["size"] + (f", {broken:,} broken lines left out" if broken else ""),
             ("grader", "version", "accuracy", *(verdict.value for verdict in Verdict)),
             rows,
-            notes,
+            note,
         )
     ]
     for name, found in document["graders"].items():

@@ -91,7 +91,9 @@ class GradeFiles:
                 seen.add(digest)
                 held = list(members)
                 for number, stream in enumerate(streams):
-                    _append(stream, rows_of(held, number), encoder)
+                    answers = [one.answer and (one.answer.text, one.answer.rule) for one in held]
+                    verdicts = [one.verdicts[number] for one in held]
+                    _append(stream, rows_of(answers, verdicts, problem_id), encoder)
             for stream in streams:
                 jsonl.flush(stream)
         if not together:

@@ -1,79 +1,128 @@
-"""Each sample of a foreign file with its answer and what each grader says of it, block by block."""
+"""Each sample of foreign files with its answer and what each grader says of it, block by block."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from mathtune.answers import Answer, Grader, cluster, compare_many, extract, grader_version
-from mathtune.answers.extract import ExtractRule
+from mathtune.answers.extract import GUESSED, ExtractRule
 from mathtune.answers.graders import math_verify
-from mathtune.data.local import refuse_pointer
 from mathtune.errors import InputError
-from mathtune.foreign.read import Fields, ForeignSample, read_foreign
+from mathtune.foreign.read import Fields, ForeignSample, Samples, open_samples
+from mathtune.metrics.weights import WeightRule
+from mathtune.paths import calculator
 from mathtune.rows.records import Graded, Verdict
-from mathtune.run.progress import say
+from mathtune.run.progress import Progress, say
 
 SAMPLES_AT_ONCE = 4_096
 CHARACTERS_AT_ONCE = 16_000_000
 """A block is compared in bulk: so many samples, or so much text. Bounds memory, changes nothing."""
 
-BROKEN_SHOWN = 100
-"""So many broken lines are named one by one; all are counted."""
+BROKEN_SHOWN = 5
+"""So many broken lines are named; all are counted."""
+SECONDS_BETWEEN_LINES = 30.0
 
-SAY_EVERY = 100_000
-"""Samples between two lines about how far it is."""
+Scorer = Callable[[str, str], float | None]
+"""A score from a sample's question and text; None: it has none."""
 
 
 @dataclass
 class Request:
-    """What is to be done with a file. `fields` None: its shape is recognised.
+    """What is to be done with some files, and what is noticed while it is done.
 
-    `strict`: the first broken line ends the work. Otherwise broken lines are named, and counted in
-    `broken`.
+    `rule` auto: the marked answer, else the last number or formula. `strict`: the first broken line
+    ends the work. `scorer` scores each sample instead of a field of the file.
 
     Example:
-        >>> Request.parse(Path("out.jsonl"), grader="math,prm800k").graders
+        >>> Request.parse("out.jsonl", grader="math,prm800k").graders
         ('math', 'prm800k')
     """
 
-    file: Path
+    files: tuple[str | Path, ...]
     graders: tuple[Grader, ...] = ("math",)
-    rule: ExtractRule = "explicit"
+    rule: ExtractRule = "auto"
     fields: Fields | None = None
+    problems: str | Path | None = None
+    split: str | None = None
     strict: bool = False
+    score: str | None = None
+    scorer: Scorer | None = None
+    weights: WeightRule = "auto"
     broken: int = field(default=0, init=False)
+    shown: list[str] = field(default_factory=list, init=False)
+    counted: Counter[str] = field(default_factory=Counter, init=False)
 
     @classmethod
     def parse(
         cls,
-        file: Path,
+        files: str | Path | Sequence[str | Path],
         *,
         grader: str | None = None,
         rule: str | None = None,
         fields: str | None = None,
-        strict: bool = False,
+        **others: Any,
     ) -> Request:
         """Read the options of the command line; None: not given.
 
         Raises:
             InputError: an unknown grader or rule, or fields that say too little.
         """
-        request = cls(file, strict=strict)
+        named = (files,) if isinstance(files, str | Path) else tuple(files)
+        request = cls(named, **{name: value for name, value in others.items() if value is not None})
         if grader is not None:
             request.graders = _graders(grader)
         if rule is not None:
-            request.rule = _rule(rule)
+            request.rule = _known("--extract", rule, get_args(ExtractRule))
         if fields is not None:
             request.fields = Fields.parse(fields)
+        if request.score == calculator.NAME:
+            request.scorer = _calculated
+        request.weights = _known("--weights", request.weights, get_args(WeightRule))
         return request
 
     @property
     def versions(self) -> dict[str, str]:
         """Each grader's version."""
         return {grader: grader_version(grader) for grader in self.graders}
+
+    @property
+    def name(self) -> str:
+        """The files in a title."""
+        first = Path(self.files[0]).name if str(self.files[0]) != "-" else "standard input"
+        return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
+
+    @cached_property
+    def samples(self) -> Samples:
+        """The files' samples, what is what decided.
+
+        Raises:
+            InputError: as `open_samples`.
+        """
+        return open_samples(
+            self.files,
+            fields=self.fields,
+            problems=self.problems,
+            score=None if self.score == calculator.NAME else self.score,
+            split=self.split,
+            report=None if self.strict else self._broken,
+        )
+
+    def _broken(self, sentence: str) -> None:
+        self.broken += 1
+        if self.broken <= BROKEN_SHOWN:
+            self.shown.append(sentence)
+
+
+def _calculated(question: str, solution: str) -> float:
+    """The calculator's weight: a solution that states a false equation weighs little."""
+    del question
+    return calculator.weight(solution)
 
 
 class Judged(NamedTuple):
@@ -84,71 +133,137 @@ class Judged(NamedTuple):
     verdicts: tuple[Verdict, ...]
 
 
-def judged(request: Request, *, score: str | tuple[str, ...] = ()) -> Iterator[Judged]:
-    """Yield the file's samples in its order. `score`: as in `read_foreign`.
+def judged(request: Request) -> Iterator[Judged]:
+    """Yield the files' samples in their order.
 
     Raises:
-        InputError: the file cannot be read, no line of it can be used, or, where the request is
+        InputError: a file cannot be read, no line of it can be used, or, where the request is
             strict, one line cannot.
     """
-    refuse_pointer(request.file)
     done = 0
-    for block in _blocks(_samples(request, score)):
-        answers = [extract(sample.solution, rule=request.rule) for sample in block]
-        pairs = [
-            (answer.text if answer else None, sample.gold)
-            for sample, answer in zip(block, answers, strict=True)
-        ]
-        verdicts = zip(
-            *(compare_many(pairs, grader=grader) for grader in request.graders), strict=True
-        )
-        yield from map(Judged, block, answers, verdicts)
-        if (done + len(block)) // SAY_EVERY > done // SAY_EVERY:
-            say(f"{done + len(block):,} samples graded")
-        done += len(block)
+    samples = request.samples
+    with _Watched(samples) as watched:
+        for block in _blocks(_scored(samples, request)):
+            answers = [
+                extract(sample.solution, rule=request.rule) if sample.solution else None
+                for sample in block
+            ]
+            verdicts = zip(
+                *(_verdicts(block, answers, grader) for grader in request.graders), strict=True
+            )
+            for one in map(Judged, block, answers, verdicts):
+                _notice(one, request.counted)
+                yield one
+            done += len(block)
+            watched.advance(len(block))
     if not done:
-        broken = f"; {request.broken} lines are broken" if request.broken else ""
         raise InputError(
-            f"{request.file}: no line can be used{broken}; "
-            "expected JSON Lines, one object with samples and a gold a line."
+            f"{request.name}: no line can be used{_broken_lines(request)}; "
+            "expected rows with samples and a gold."
         )
-    if request.broken > BROKEN_SHOWN:
-        say(f"{request.file}: {request.broken - BROKEN_SHOWN} more broken lines")
+    request.counted.update(samples.counted)
 
 
-def rows_of(members: Sequence[Judged], grader: int = 0) -> list[Graded]:
-    """The rows of one problem's samples, numbered and clustered; `grader` counts the request's."""
-    texts = [one.answer.text if one.answer else None for one in members]
+def _broken_lines(request: Request) -> str:
+    if not request.broken:
+        return ""
+    first = f" ({request.shown[0]})" if request.shown else ""
+    return f"; {request.broken} lines are broken{first.removesuffix('.)')}" + (")" if first else "")
+
+
+def _notice(one: Judged, counted: Counter[str]) -> None:
+    """Count what is worth saying: texts that are not there, and the rules that found answers."""
+    counted["samples"] += 1
+    counted["no_text"] += one.sample.solution is None
+    if one.answer is None:
+        return
+    counted["answers"] += 1
+    counted[f"rule {one.answer.rule}"] += 1
+    if one.verdicts[0] is Verdict.correct:
+        counted["correct"] += 1
+        counted["correct and marked"] += one.answer.rule not in GUESSED
+
+
+def _verdicts(
+    block: Sequence[ForeignSample], answers: Sequence[Answer | None], grader: Grader
+) -> list[Verdict]:
+    """The verdicts of a block; of several accepted golds the kindest counts."""
+    texts = [answer.text if answer else None for answer in answers]
+    pairs = [(text, sample.gold) for text, sample in zip(texts, block, strict=True)]
+    found = compare_many(pairs, grader=grader)
+    others = [
+        (i, gold)
+        for i, sample in enumerate(block)
+        if len(sample.accepted) > 1 and found[i] is not Verdict.correct
+        for gold in sample.accepted[1:]
+    ]
+    more = compare_many([(texts[i], gold) for i, gold in others], grader=grader) if others else []
+    for (i, _), verdict in zip(others, more, strict=True):
+        if verdict is Verdict.correct or (
+            verdict is Verdict.undecided and found[i] is Verdict.wrong
+        ):
+            found[i] = verdict
+    return found
+
+
+def rows_of(
+    answers: Sequence[tuple[str, str] | None], verdicts: Sequence[Verdict], problem_id: str
+) -> list[Graded]:
+    """The rows of one problem's samples, numbered and clustered; an answer is (text, rule)."""
+    texts = [answer[0] if answer else None for answer in answers]
     number = {i: k for k, indices in enumerate(cluster(texts)) for i in indices}
     return [
         Graded(
-            problem_id=one.sample.problem_id,
+            problem_id=problem_id,
             index=i,
             answer=texts[i],
-            rule=one.answer.rule if one.answer else None,
-            verdict=one.verdicts[grader],
+            rule=answer[1] if answer else None,
+            verdict=verdict,
             cluster=number.get(i),
         )
-        for i, one in enumerate(members)
+        for i, (answer, verdict) in enumerate(zip(answers, verdicts, strict=True))
     ]
 
 
-def _samples(request: Request, score: str | tuple[str, ...]) -> Iterator[ForeignSample]:
-    def report(sentence: str) -> None:
-        request.broken += 1
-        if request.broken <= BROKEN_SHOWN:
-            say(f"broken: {sentence}")
+class _Watched:
+    """Progress over samples: a bar where their number is known, else a line now and then."""
 
-    for sample in read_foreign(
-        request.file,
-        fields=request.fields,
-        score=score,
-        report=None if request.strict else report,
-    ):
+    def __init__(self, samples: Samples) -> None:
+        known = samples.rows if samples.problems is not None else 0
+        self._bar = Progress("grade", total=known, unit="samples") if known else None
+        self._done = 0
+        self._last = time.monotonic()
+
+    def __enter__(self) -> _Watched:
+        if self._bar is not None:
+            self._bar.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(*error)
+
+    def advance(self, samples: int) -> None:
+        """Count samples."""
+        self._done += samples
+        if self._bar is not None:
+            self._bar.advance(samples)
+        elif time.monotonic() - self._last > SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            say(f"  {self._done:,} samples graded")
+
+
+def _scored(samples: Samples, request: Request) -> Iterator[ForeignSample]:
+    """The samples with texts that any file can hold, scored anew where a scorer is given."""
+    for sample in samples:
         texts: dict[str, Any] = {
             name: _valid(value) for name, value in sample._asdict().items() if _doubtful(value)
         }
-        yield sample._replace(**texts) if texts else sample
+        found = sample._replace(**texts) if texts else sample
+        if request.scorer is not None:
+            score = request.scorer(found.question, found.solution) if found.solution else None
+            found = found._replace(score=float("nan") if score is None else score)
+        yield found
 
 
 def _doubtful(value: object) -> bool:
@@ -165,7 +280,7 @@ def _blocks(samples: Iterator[ForeignSample]) -> Iterator[list[ForeignSample]]:
     size = 0
     for sample in samples:
         block.append(sample)
-        size += len(sample.solution)
+        size += len(sample.solution or "")
         if len(block) == SAMPLES_AT_ONCE or size >= CHARACTERS_AT_ONCE:
             yield block
             block, size = [], 0
@@ -184,9 +299,7 @@ def _graders(text: str) -> tuple[Grader, ...]:
     return tuple(grader for name in names for grader in known if grader == name)
 
 
-def _rule(text: str) -> ExtractRule:
-    known = get_args(ExtractRule)
-    for rule in known:
-        if rule == text:
-            return rule
-    raise InputError(f"--extract {text}: no such rule; expected {' or '.join(known)}.")
+def _known(option: str, text: str, known: tuple[str, ...]) -> Any:
+    if text in known:
+        return text
+    raise InputError(f"{option} {text}: no such rule; expected {' or '.join(known)}.")

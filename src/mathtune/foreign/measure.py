@@ -1,89 +1,76 @@
-"""Measure a foreign file: means, oracles, votes and, where it has scores, re-ranking."""
+"""Measure foreign files: means, oracles, votes and, where they have scores, re-ranking."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mathtune import report
 from mathtune.errors import InputError
-from mathtune.foreign.judged import Judged, Request, judged, rows_of
-from mathtune.foreign.read import SCORES
+from mathtune.foreign import notes
+from mathtune.foreign.judged import Request
+from mathtune.foreign.judgments import Judgments, judge_problems
 from mathtune.metrics.baselines import BASELINES
-from mathtune.metrics.measure import CHOSEN, MeasureSettings, measure
+from mathtune.metrics.measure import CHOSEN, MeasureSettings, measure_columns
 from mathtune.paths import calculator
 from mathtune.report.tables import Table
-from mathtune.rows.records import UNKNOWN, Problem, Sample
-from mathtune.rows.samples import Joined
 from mathtune.run.trackers import Name
 
 COUNTS = ("samples", "no_answer", "undecided", "verdict_differs_from_cluster")
 """The counts that a foreign file has: of what cut a text off it says nothing."""
+_SUFFIXES = (".gz", ".xz", ".zst", ".bz2", ".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow",
+             ".eval")  # fmt: skip
 
 
 def measure_file(
     request: Request,
     *,
-    score: str | None = None,
     page: Path | None = None,
     k: int = 8,
     report_to: tuple[Name, ...] = (),
 ) -> dict[str, Any]:
-    """Measure the file's samples; with `page`, write the HTML page there, and tell the trackers.
+    """Measure the files' samples; with `page`, write the HTML page there, and log to the trackers.
 
-    Every problem must have the same number of samples, on one line or on many, in any order.
-    `k` is the K of Maj8, RR.Maj8, W.RR.Maj8 and the N of Maj1.Top8, which are named after it.
-    `score` names the field of scores, higher is better; None: `scores` or `score` where one of them
-    holds a number for each sample; `calculator`: no field is read, a sample that states a false
-    equation scores 0.1 and any other 1. Holds all samples in memory.
+    A problem's samples may be on one row or on many, in any order and in several files. `k` is the
+    K of Maj8, RR.Maj8, W.RR.Maj8 and the N of Maj1.Top8, which are named after it. Texts are not
+    kept in memory.
 
-    Returns `problems`, `n`, `grader`, `grader_version`, `extract`, `broken_lines`, `scorer`,
-    `counts`, `metrics` (name -> value, low, high) and `over_maj1` (name -> difference, low, high,
-    p), all parts of 1; `ties`; with scores `evaluator` (AUC, calibration, what length, form or the
-    calculator alone would reach), `matched_compute` and `over_calculator`: every judged strategy
-    minus votes weighted by the calculator, which is the metric `calculator`. There is no validation
-    set here, so nothing whose K would be chosen is given.
+    Returns `read` (role -> field), `warnings`, `problems`, `n`, `grader`, `grader_version`,
+    `extract`, `rules` (how many answers each rule found), `broken_lines`, `counts`, `metrics` (name
+    -> value, low, high) and `over_maj1` (name -> difference, low, high, p), all parts of 1; `ties`;
+    `mean_by_rule` where the mean depends on what counts as an answer; with scores `weights`,
+    `oracle` (the rows whose scores are the verdicts themselves), `evaluator` (AUC, calibration,
+    what length, form or the calculator alone would reach), `matched_compute` and `over_calculator`:
+    every judged strategy minus votes weighted by the calculator, which is the metric `calculator`.
+    There is no validation set here, so nothing whose K would be chosen is given.
 
     Raises:
-        InputError: as `judged`, several graders, samples of one problem with different golds, or
-            as `measure`.
+        InputError: as `judge_problems`, several graders, or as `measure`.
     """
     if len(request.graders) > 1:
         raise InputError("mathtune measure: several graders; expected one with --grader.")
-    field = SCORES if score is None else () if score == calculator.NAME else score
-    problems, groups = _gathered(judged(request, score=field), request)
-    if score == calculator.NAME:
-        groups = {problem_id: _calculated(rows) for problem_id, rows in groups.items()}
+    shown = page is not None or bool(report_to)
+    judgments = judge_problems(request, texts=shown, questions=shown)
+    settings = MeasureSettings(k=k, weights=request.weights, details=shown)
     try:
-        document, outcomes = measure(groups.items(), settings=MeasureSettings(k=k))
+        document, outcomes = measure_columns(judgments.gathered, settings=settings)
     except InputError as error:
-        raise InputError(f"{request.file}: {error}") from None
-    (grader,) = request.graders
-    found = {
-        "problems": document["problems"],
-        "n": document["n"],
-        "grader": grader,
-        "grader_version": request.versions[grader],
-        "extract": request.rule,
-        "broken_lines": request.broken,
-        "scorer": calculator.NAME if score == calculator.NAME else None,
-        "counts": {name: document["counts"][name] for name in COUNTS},
-        "metrics": _without_choices(document["metrics"]),
-        "over_maj1": _without_choices(document["over_maj1"]),
-        "ties": document["ties"],
-    }
-    for name in ("evaluator", "matched_compute", "over_calculator"):
-        if name in document:
-            found[name] = document[name]
+        raise InputError(f"{request.name}: {error}") from None
+    found = _document(request, judgments, document)
+    if not shown:
+        return found
+    by_rule = found.get("mean_by_rule")
     results = report.of_samples(
-        request.file.name.removesuffix(".gz").removesuffix(".jsonl"),
-        document={**document, "grader": _graded_by(found)},
+        _title(request),
+        document={
+            **document,
+            "grader": _graded_by(found),
+            **({"mean_by_rule": by_rule} if by_rule else {}),
+            "notes": found["warnings"],
+        },
         outcomes={row.problem_id: row for row in outcomes},
-        problems=problems,
-        groups=groups.items,
+        problems=judgments.problems,
+        groups=judgments.groups,
     )
     if page is not None:
         page.parent.mkdir(parents=True, exist_ok=True)
@@ -93,21 +80,95 @@ def measure_file(
     return found
 
 
+def _title(request: Request) -> str:
+    name = request.name
+    while name.endswith(_SUFFIXES):
+        name = name.rpartition(".")[0]
+    return name
+
+
+def _document(
+    request: Request, judgments: Judgments, document: dict[str, Any]
+) -> dict[str, Any]:
+    (grader,) = request.graders
+    counted = request.counted
+    total = counted["samples"]
+    warnings = [*_on_scores(document, request), *judgments.warnings]
+    found = {
+        "read": judgments.read,
+        "warnings": warnings,
+        "problems": document["problems"],
+        "n": document["n"],
+        "grader": grader,
+        "grader_version": request.versions[grader],
+        "extract": request.rule,
+        "rules": {
+            name.removeprefix("rule "): count
+            for name, count in sorted(counted.items())
+            if name.startswith("rule ")
+        },
+        "broken_lines": request.broken,
+        "scorer": calculator.NAME if request.score == calculator.NAME else None,
+        "counts": {name: document["counts"][name] for name in COUNTS},
+        "metrics": _without_choices(document["metrics"]),
+        "over_maj1": _without_choices(document["over_maj1"]),
+        "ties": document["ties"],
+    }
+    marked, every = counted["correct and marked"] / total, counted["correct"] / total
+    if every - marked > notes.RULES_DIFFER:
+        found["mean_by_rule"] = {"explicit": round(marked, 6), request.rule: round(every, 6)}
+    for name in ("weights", "oracle", "evaluator", "matched_compute", "over_calculator"):
+        if name in document:
+            value = document[name]
+            if name == "oracle":
+                value = [one for one in value if one not in CHOSEN]
+            found[name] = _without_choices(value) if name == "over_calculator" else value
+    return found
+
+
+def _on_scores(document: dict[str, Any], request: Request) -> list[str]:
+    """Warnings on scores: those that know the answer, those that are missing, and their weights."""
+    found = []
+    if document.get("oracle"):
+        found.append(
+            "The scores equal the verdicts in (nearly) all samples: they know the answer, and "
+            "re-ranking by them is an oracle, no result."
+        )
+    missing = document.get("evaluator", {}).get("without_score", 0)
+    if missing:
+        found.append(
+            f"{missing:,} of {document['counts']['samples']:,} samples have no score: they rank "
+            "last and weigh nothing."
+        )
+    rule = document.get("weights")
+    if rule not in (None, "as-is") and request.weights == "auto":
+        found.append(
+            f"Some scores are negative: W.RR sums weights made of them by the rule {rule} "
+            "(--weights chooses another)."
+        )
+    return found
+
+
 def table(document: dict[str, Any]) -> Table:
     """What the terminal shows of `measure_file`'s document."""
     counts = document["counts"]
     n = document["n"]
+    oracle = document.get("oracle", [])
     compared = [("over_maj1", f"minus Maj1@{n}"), ("over_calculator", "minus calculator")]
     compared = [(key, title) for key, title in compared if key in document]
     rows = [
         (
-            _label(name, n),
+            _label(name, n, oracle),
             f"{100 * found['value']:.1f}",
             f"[{100 * found['low']:.1f}, {100 * found['high']:.1f}]",
             *(_points(document[key], name) for key, _ in compared),
         )
         for name, found in document["metrics"].items()
     ]
+    by_rule = document.get("mean_by_rule")
+    if by_rule:
+        marked = f"{100 * by_rule['explicit']:.1f}"
+        rows.insert(1, ("mean, marked answers only", marked, "–", *("–" for _ in compared)))
     broken = document["broken_lines"]
     return Table(
         f"{document['problems']:,} problems, {n} samples each"
@@ -145,15 +206,17 @@ def _ties(document: dict[str, Any]) -> str:
     if "evaluator" not in document:
         return f"{text}. "
     within = document["evaluator"]["within_auc"]
-    judged = "" if within is None else f"; AUC of the scores within problems {within['value']:.3f}"
-    return f"{text}, best scores in {ties['scores']:.1%}{judged}. "
+    known = "" if within is None else f"; AUC of the scores within problems {within['value']:.3f}"
+    weights = f"; weights: {document['weights']}" if document["weights"] != "as-is" else ""
+    return f"{text}, best scores in {ties['scores']:.1%}{known}{weights}. "
 
 
-def _label(name: str, n: int) -> str:
-    if name.startswith(("Pass@", "Maj")) and name.endswith(f"@{n}") and not name.startswith("Maj1"):
-        return f"{name} (oracle)"
+def _label(name: str, n: int, oracle: list[str]) -> str:
     if name in BASELINES:
         return f"W.RR by {name} alone"
+    votes = name.startswith(("Pass@", "Maj")) and not name.startswith("Maj1")
+    if (votes and name.endswith(f"@{n}")) or name in oracle:
+        return f"{name} (oracle)"
     return f"samples read, {name.removeprefix('cost.')}" if name.startswith("cost.") else name
 
 
@@ -163,52 +226,3 @@ def _graded_by(document: dict[str, Any]) -> str:
 
 def _without_choices(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in CHOSEN}
-
-
-def _gathered(
-    samples: Iterator[Judged], request: Request
-) -> tuple[dict[str, Problem], dict[str, Sequence[Joined]]]:
-    """The problems, and each one's samples, in the order of their first lines."""
-    found: dict[str, list[Judged]] = defaultdict(list)
-    for one in samples:
-        members = found[one.sample.problem_id]
-        if members and members[0].sample.gold != one.sample.gold:
-            first = members[0].sample
-            raise InputError(
-                f"{request.file}, line {one.sample.line}: problem {first.problem_id!r} has the "
-                f"gold {one.sample.gold!r} and, on line {first.line}, {first.gold!r}; expected "
-                "one gold a problem. Say which field names it: --fields ...,problem=NAME."
-            )
-        members.append(one)
-    problems = {}
-    groups: dict[str, Sequence[Joined]] = {}
-    for problem_id, members in found.items():
-        first = members[0].sample
-        problems[problem_id] = Problem(
-            id=problem_id,
-            problem=first.question,
-            answer=first.gold,
-            level=first.level,
-            subject=first.subject,
-        )
-        groups[problem_id] = _joined(members)
-    return problems, groups
-
-
-def _calculated(rows: Sequence[Joined]) -> list[Joined]:
-    return [replace(row, score=calculator.weight(row.sample.text)) for row in rows]
-
-
-def _joined(members: list[Judged]) -> list[Joined]:
-    rows = []
-    for one, grade in zip(members, rows_of(members), strict=True):
-        # Foreign files do not say alike how a text ended, nor how long it was in tokens.
-        sample = Sample(
-            problem_id=grade.problem_id,
-            index=grade.index,
-            text=one.sample.solution,
-            finish_reason=UNKNOWN,
-            tokens=0,
-        )
-        rows.append(Joined(sample, grade, one.sample.score))
-    return rows

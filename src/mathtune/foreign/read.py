@@ -1,340 +1,382 @@
-r"""Read sampled solutions that other programs wrote, with golds and scores, line by line.
+"""Read sampled solutions that other programs wrote, with golds and scores, row by row.
 
-A line is one sample or one problem with a list of samples. Shapes that are known by their fields:
-
-    NeMo-Skills              {"generation": "...", "expected_answer": "18", "problem": "..."}
-    lm-evaluation-harness    {"doc_id": 0, "doc": {...}, "target": "#### 18", "resps": [["..."]]}
-    Qwen2.5-Math             {"idx": 0, "question": "...", "gt": "18", "code": ["...", "..."]}
-    TRL                      {"prompt": [...], "completion": [{"content": "..."}], "solution": "18"}
-    lists per problem        {"problem_id": "a", "samples": ["...", "..."], "gold_answer": "18",
-                              "scores": [0.9, 0.2]}
-    samples, a line each     {"problem_id": "a", "sample": "...", "gold_answer": "18", "score": 0.9}
-
-Any other file is read with `Fields`, which say where solution, gold and problem stand. For
-`mathtune grade FILE` and `mathtune measure FILE`.
+A file is looked through once, to learn which field is what (`roles`) and what tells its problems
+apart (`keys`), and then read. A row is one sample, or one problem with a list of samples. For
+`mathtune grade FILE`, `mathtune measure FILE` and `mathtune compare FILE FILE`.
 """
 
-import json
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import nan
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from mathtune.answers import gold_answer
 from mathtune.errors import InputError
-from mathtune.rows import jsonl
-from mathtune.run.progress import say
+from mathtune.foreign.formats import Row, rows
+from mathtune.foreign.gold_file import Entry, GoldFile, Join, label, label_paths
+from mathtune.foreign.keys import Key, Looks
+from mathtune.foreign.layouts import Layout
+from mathtune.foreign.paths import MISSING, reach
+from mathtune.foreign.roles import Fields, Head, Roles, decide
+from mathtune.foreign.sources import Source, sources
+from mathtune.foreign.texts import NoTextError, finite, golds, question_of, solutions
 
+HEAD_ROWS = 1_000
+HEAD_CHARACTERS = 8_000_000
+LOOKED_THROUGH = 200_000
+"""So many rows decide what tells problems apart."""
 
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """Where a line holds its solution (a text or a list of them), its gold and its problem's id.
-
-    A dotted name reaches into an object: `doc.answer`. Without `problem`, lines with the same
-    question are one problem, else every line is its own. `score` is a number for each sample.
-    """
-
-    solution: str
-    gold: str
-    problem: str | None = None
-    score: str | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> "Fields":
-        """Read `solution=generation,gold=expected_answer,problem=id`.
-
-        >>> Fields.parse("solution=generation,gold=expected_answer").gold
-        'expected_answer'
-        """
-        named = dict(part.strip().partition("=")[::2] for part in text.split(",") if part.strip())
-        unknown = set(named) - {"solution", "gold", "problem"}
-        if unknown or not {"solution", "gold"} <= set(named) or not all(named.values()):
-            raise InputError(
-                f"--fields {text!r}: expected solution=NAME,gold=NAME and optionally problem=NAME."
-            )
-        return cls(named["solution"], named["gold"], named.get("problem"))
+__all__ = ["Fields", "ForeignSample", "Samples", "open_samples"]
 
 
 class ForeignSample(NamedTuple):
-    """One sample: the line it stands on (from 1), its problem, its text, its problem's gold.
+    """One sample: its row's place in the file (from 1), its problem, its text and its gold.
 
-    `question` is the problem's text, empty where the line has none that we know; `level` and
-    `subject` are None where it has none.
+    `solution` is None where the sample has no text: it counts, and has no answer. `accepted`: all
+    golds that count as right, `gold` first. `question` is the problem's text, empty where the row
+    has none that we know. `score`: NaN where scores are read and this sample has none.
     """
 
     line: int
     problem_id: str
-    solution: str
+    solution: str | None
     gold: str
     question: str = ""
     score: float | None = None
     level: str | None = None
     subject: str | None = None
+    accepted: tuple[str, ...] = ()
+    file: str = ""
 
 
-LONGEST_LABEL = 60
-"""Characters of a level or subject that are kept."""
+@dataclass(frozen=True)
+class _File:
+    """A file with what was decided on it."""
 
-SCORES = ("scores", "score")
-"""Where scores usually stand."""
-
-
-_KNOWN = (
-    Fields("generation", "expected_answer"),
-    Fields("resps", "target", "doc_id"),
-    Fields("code", "gt", "idx"),
-    Fields("completion", "solution"),
-    Fields("completions", "solution"),
-    Fields("completion", "answer"),
-    Fields("completion", "ground_truth"),
-    Fields("samples", "gold_answer", "problem_id"),
-    Fields("samples", "answer"),
-    Fields("solutions", "gold_answer"),
-    Fields("outputs", "ground_truth"),
-    Fields("generations", "answer"),
-    Fields("generation", "answer"),
-    Fields("response", "answer"),
-    Fields("output", "answer"),
-    Fields("text", "answer"),
-    Fields("text", "gold_answer", "problem_id"),
-    Fields("sample", "gold_answer", "problem_id"),
-    Fields("text", "gold"),
-    Fields("solution", "gold_answer"),
-    Fields("solution", "gold"),
-    Fields("solution", "answer"),
-)
-_IDS = ("problem_id", "id", "unique_id", "idx", "doc_id", "problem", "question", "prompt")
-_QUESTIONS = ("problem", "question", "prompt", "doc.question", "doc.problem")
-_LEVELS = ("level", "doc.level")
-_SUBJECTS = ("subject", "type", "doc.subject", "doc.type")
-_TEXTS_OF = ("content", "text", "response", "generation", "output")
+    source: Source
+    roles: Roles
+    join: Join | None
+    levels: tuple[str, ...]
+    subjects: tuple[str, ...]
+    columns: frozenset[str] | None
 
 
-def read_foreign(
-    path: Path,
+@dataclass
+class Samples:
+    """The samples of some files, in order, and what was read as what.
+
+    `report` receives a sentence for each row that cannot be used; without it (strict) such a row is
+    an InputError. `counted` grows while the samples are read: rows without text and the like.
+    """
+
+    files: tuple[_File, ...]
+    key: Key
+    problems: int | None
+    """How many problems the files have; None where they were too long to be looked through."""
+    rows: int
+    split: str | None = None
+    report: Callable[[str], None] | None = None
+    counted: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def read(self) -> dict[str, str]:
+        """What was read as what: role -> field."""
+        found = self.files[0].roles.read()
+        if self.files[0].join is not None:
+            found["gold"] = self.files[0].join.shown
+        found["problem"] = self.key.shown
+        if self.score is not None:
+            found["score"] = self.score
+        return found
+
+    @property
+    def score(self) -> str | None:
+        """The field of the scores, where the files have one."""
+        return self.files[0].roles.score
+
+    @property
+    def layouts(self) -> list[Layout]:
+        """The known layouts among the files."""
+        return list(dict.fromkeys(one.roles.layout for one in self.files if one.roles.layout))
+
+    def __iter__(self) -> Iterator[ForeignSample]:
+        for file in self.files:
+            filters = _Filters(file, self.counted)
+            for row in rows(file.source, split=self.split, columns=file.columns):
+                try:
+                    if row.fields is None:
+                        raise _BrokenRowError(row.fault)
+                    if filters.repeats(row.fields):
+                        continue
+                    found = list(self._of_row(file, row))
+                except _BrokenRowError as error:
+                    sentence = f"{file.source.name}, line {row.place}: {error}"
+                    if self.report is None:
+                        raise InputError(sentence) from None
+                    self.report(sentence)
+                    continue
+                yield from found
+
+    def _of_row(self, file: _File, row: Row) -> Iterator[ForeignSample]:
+        fields = row.fields
+        assert fields is not None
+        entry = _entry(file, fields)
+        accepted = entry.golds
+        texts = self._texts(file, fields)
+        scores = self._scores(file, fields, len(texts))
+        problem = self._problem(file, row)
+        if len(accepted) > 1:
+            self.counted["accepted"] += 1
+        for text, score in zip(texts, scores, strict=True):
+            yield ForeignSample(
+                row.place,
+                problem,
+                text,
+                accepted[0],
+                entry.question,
+                score,
+                entry.level,
+                entry.subject,
+                accepted,
+                file.source.name,
+            )
+
+    def _problem(self, file: _File, row: Row) -> str:
+        if self.key.kind == "joined" and file.join is not None:
+            return file.join.problem(row.fields or {})
+        found = self.key.of(row.fields or {}, file.source.path.stem, row.place)
+        if self.key.kind == "row" and len(self.files) > 1:
+            return f"{file.source.name}, {found}"
+        return found
+
+    def _texts(self, file: _File, fields: dict[str, Any]) -> list[str | None]:
+        value = reach(fields, file.roles.solution)
+        if value is MISSING:
+            self.counted["missing"] += 1
+            return [None]
+        try:
+            found = solutions(value)
+        except NoTextError as error:
+            raise _BrokenRowError(f"field '{file.roles.solution}': {error}.") from None
+        return [_attached(text, fields) for text in found]
+
+    def _scores(
+        self, file: _File, fields: dict[str, Any], samples: int
+    ) -> list[float] | list[None]:
+        """A number for each sample; NaN where it has none."""
+        path = file.roles.score
+        if path is None:
+            return [None] * samples
+        value = reach(fields, path)
+        members = value if isinstance(value, list) else [value]
+        if samples == 1 and len(members) > 1 and not isinstance(members[0], list):
+            members = [members]  # the scores of one sample's steps
+        if len(members) != samples:
+            self.counted["unmatched_scores"] += 1
+            return [nan] * samples
+        found = [_score(member) for member in members]
+        self.counted["without_score"] += sum(number is None for number in found)
+        return [nan if number is None else number for number in found]
+
+
+def _score(value: Any) -> float | None:
+    """A score; of the scores of a sample's steps the last."""
+    while isinstance(value, list) and value:
+        value = value[-1]
+    return finite(value)
+
+
+def _attached(text: str | None, fields: dict[str, Any]) -> str | None:
+    """inspect_ai moves long texts out of a sample, into its attachments."""
+    if text is not None and text.startswith("attachment://"):
+        found = reach(fields, "attachments").get(text.removeprefix("attachment://"))
+        return found if isinstance(found, str) else None
+    return text
+
+
+class _BrokenRowError(Exception):
+    """A row that cannot be used; the text says why."""
+
+
+def _entry(file: _File, fields: dict[str, Any]) -> Entry:
+    """The problem of a row: from the row itself, or from the file of golds."""
+    if file.join is not None:
+        entry = file.join.entry(fields)
+        if entry is None:
+            raise _BrokenRowError(f"no gold: '{file.join.path}' is not in the file of problems.")
+        return entry
+    assert file.roles.gold is not None
+    value = reach(fields, file.roles.gold)
+    if value is MISSING:
+        raise _BrokenRowError(f"field '{file.roles.gold}': missing.")
+    try:
+        accepted = golds(value)
+    except NoTextError as error:
+        raise _BrokenRowError(f"field '{file.roles.gold}': {error}.") from None
+    question = ""
+    for path in file.roles.questions:
+        question = question_of(found) if (found := reach(fields, path)) is not MISSING else ""
+        if question:
+            break
+    return Entry(accepted, question, label(fields, file.levels), label(fields, file.subjects))
+
+
+class _Filters:
+    """lm-evaluation-harness logs a sample again for each of its filters: one copy counts.
+
+    Newer logs name the filter, older ones do not: there, a second row of the same problem with the
+    same text is a copy.
+    """
+
+    def __init__(self, file: _File, counted: Counter[str]) -> None:
+        self._path = file.roles.layout.once_per if file.roles.layout else None
+        self._solution = file.roles.solution
+        self._first: object = MISSING
+        self._seen: set[int] = set()
+        self._counted = counted
+
+    def repeats(self, fields: dict[str, Any]) -> bool:
+        """Whether the row is another filter's copy of a sample that was read."""
+        if self._path is None:
+            return False
+        if "filter" in fields:
+            if self._first is MISSING:
+                self._first = fields["filter"]
+            again = fields["filter"] != self._first
+        else:
+            sample = hash(str((reach(fields, self._path), reach(fields, self._solution))))
+            again = sample in self._seen
+            self._seen.add(sample)
+        self._counted["filtered"] += again
+        return again
+
+
+def open_samples(
+    names: Sequence[str | Path],
     *,
     fields: Fields | None = None,
-    score: str | tuple[str, ...] = (),
+    problems: str | Path | None = None,
+    score: str | None = None,
+    split: str | None = None,
     report: Callable[[str], None] | None = None,
-) -> Iterator[ForeignSample]:
-    """Yield every sample of a `.jsonl` or `.jsonl.gz` file, one line in memory at a time.
-
-    A line that cannot be used is given to `report` as a sentence with file and line, and the rest
-    goes on; without `report` (strict) it is raised as InputError.
-
-    lm-evaluation-harness logs every sample once for each of its filters: the first filter's count.
-
-    `score` names the field of the scores, which every line must have then; of several names, the
-    first counts that the first good line has with a number for each sample, and none is needed.
+) -> Samples:
+    """Look through the files and decide what is what; the samples are read by iterating.
 
     Raises:
-        InputError: the file is missing, or its first good line has no known fields or no `score`.
+        InputError: a file cannot be read, no row of it can be used, or what a field holds cannot be
+            decided (see `roles`).
     """
-    shape: Fields | None = None
-    filters: list[object] = []
-    for number, line in jsonl.lines(path):
-        try:
-            row = _row(line)
-            if "filtered_resps" in row and "filter" in row:
-                if row["filter"] not in filters:
-                    filters.append(row["filter"])
-                    if len(filters) > 1:
-                        say(f"{path}: filter {row['filter']!r} has the samples again; left out")
-                if row["filter"] != filters[0]:
-                    continue
-            if shape is None:
-                shape = _with_score(row, fields or _shape(row), score)
-            samples = list(_samples(number, row, shape))
-        except _BrokenLineError as error:
-            sentence = f"{path}, line {number}: {error}"
-            if report is None:
-                raise InputError(sentence) from None
-            report(sentence)
+    gold_file = GoldFile(problems) if problems is not None else None
+    given = fields or Fields()
+    found = [
+        _decided(source, given, gold_file, score, split) for source in sources(names)
+    ]
+    files = tuple(found)
+    if given.problem is not None:
+        key, count, seen = Key("id", given.problem), None, 0
+    else:
+        key, count, seen = _looked_through(files, split)
+    return Samples(files, key, count, seen, split, report)
+
+
+def _decided(
+    source: Source, given: Fields, gold_file: GoldFile | None, score: str | None, split: str | None
+) -> _File:
+    head = _head(source, split)
+    roles = decide(head, given, joined=gold_file is not None, score=score)
+    join = None
+    if gold_file is not None:
+        join = gold_file.join(head, roles.ids, roles.questions, roles.given_problem)
+    levels, subjects = label_paths(head.paths)
+    named = (roles.solution, roles.gold, roles.score, join.path if join else None, "filter")
+    paths = (*named, *roles.ids, *roles.questions, *levels, *subjects, "attachments")
+    tops = frozenset(_top(path) for path in paths if path is not None)
+    stems = any("*" in part for part in tops)
+    columns = None if stems else tops | _tops_inside(roles.gold)
+    return _File(source, roles, join, tuple(levels), tuple(subjects), columns)
+
+
+def _top(path: str) -> str:
+    return path.split(".", 1)[0]
+
+
+def _tops_inside(path: str | None) -> frozenset[str]:
+    """The columns that a path names inside braces."""
+    if path is None or "{" not in path:
+        return frozenset()
+    return frozenset({_top(path.split("{", 1)[1])})
+
+
+def _head(source: Source, split: str | None) -> Head:
+    """The first good rows of a file.
+
+    Raises:
+        InputError: it has none.
+    """
+    found: list[dict[str, Any]] = []
+    broken = 0
+    size = 0
+    first_fault = ""
+    for row in rows(source, split=split):
+        if row.fields is None:
+            broken += 1
+            first_fault = first_fault or f" (line {row.place}: {row.fault.removesuffix('.')})"
             continue
-        except _UnknownShapeError as error:
-            raise InputError(f"{path}, line {number}: {error}") from None
-        yield from samples
-
-
-class _BrokenLineError(Exception):
-    """A line that cannot be used; the text says why."""
-
-
-class _UnknownShapeError(Exception):
-    """The fields of a line are none that we know."""
-
-
-def _row(line: bytes) -> dict[str, object]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise _BrokenLineError(f"not valid JSON ({error}).") from None
-    if not isinstance(row, dict):
-        raise _BrokenLineError(f"found {type(row).__name__}, expected a JSON object.")
-    return row
-
-
-def _shape(row: dict[str, object]) -> Fields:
-    for shape in _KNOWN:
-        if shape.solution in row and shape.gold in row:
-            return shape
-    raise _UnknownShapeError(
-        f"the fields {', '.join(sorted(row)) or '(none)'} are of no known shape; "
-        "say where things stand with --fields solution=NAME,gold=NAME,problem=NAME, or give "
-        "a file of problems with their golds: problems=FILE."
-    )
-
-
-def _with_score(row: dict[str, object], shape: Fields, score: str | tuple[str, ...]) -> Fields:
-    if isinstance(score, str):
-        if not _has(row, score):
-            raise _UnknownShapeError(f"field '{score}': missing; expected scores.")
-        return replace(shape, score=score)
-    texts = list(_solutions(_reach(row, shape.solution), shape.solution))
-    for name in score:
-        # A field of this name may be another thing: Qwen2.5-Math's `score` is a list of verdicts.
-        try:
-            _scores(_reach(row, name), name, len(texts))
-        except _BrokenLineError:
-            continue
-        return replace(shape, score=name)
-    return shape
-
-
-def _samples(number: int, row: dict[str, object], shape: Fields) -> Iterator[ForeignSample]:
-    gold = _gold(_reach(row, shape.gold))
-    problem, question = _problem(number, row, shape), _question(row)
-    level, subject = _label(row, _LEVELS), _label(row, _SUBJECTS)
-    texts = list(_solutions(_reach(row, shape.solution), shape.solution))
-    scores: list[float] | list[None] = [None] * len(texts)
-    if shape.score is not None:
-        scores = _scores(_reach(row, shape.score), shape.score, len(texts))
-    for solution, score in zip(texts, scores, strict=True):
-        yield ForeignSample(number, problem, solution, gold, question, score, level, subject)
-
-
-def _has(row: dict[str, object], name: str) -> bool:
-    try:
-        _reach(row, name)
-    except _BrokenLineError:
-        return False
-    return True
-
-
-def _reach(row: dict[str, object], name: str) -> object:
-    if name in row:
-        return row[name]
-    found: object = row
-    for part in name.split("."):
-        if not isinstance(found, dict) or part not in found:
-            raise _BrokenLineError(f"field '{name}': missing.")
-        found = found[part]
-    return found
-
-
-def _gold(value: object) -> str:
-    """A gold answer. A gold solution, as GSM8K's in harness logs, is reduced to its answer."""
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise _BrokenLineError(f"the gold is {_shown(value)}, expected a text or a number.")
-    if not str(value).strip():
-        raise _BrokenLineError("the gold is empty, expected a text or a number.")
-    return gold_answer(str(value))
-
-
-def _problem(number: int, row: dict[str, object], shape: Fields) -> str:
-    if shape.problem is not None and (shape.problem in row or "." in shape.problem):
-        return _identity(_reach(row, shape.problem))
-    for name in _IDS:
-        if name in row:
-            return _identity(row[name])
-    return f"line {number}"
-
-
-def _question(row: dict[str, object]) -> str:
-    for name in _QUESTIONS:
-        if _has(row, name):
-            value = _reach(row, name)
-            if _is_chat(value):
-                assert isinstance(value, list)
-                value = value[-1].get("content")
-            if isinstance(value, str):
-                return value
-    return ""
-
-
-def _label(row: dict[str, object], names: tuple[str, ...]) -> str | None:
-    """A level or a subject: a short text or a number. What else stands there is another thing."""
-    for name in names:
-        if _has(row, name):
-            value = _reach(row, name)
-            if isinstance(value, str | int) and not isinstance(value, bool):
-                return str(value)[:LONGEST_LABEL] or None
-    return None
-
-
-def _scores(value: object, name: str, samples: int) -> list[float]:
-    """One finite number for each sample, in the order of the samples."""
-    found = list(_numbers(value, name))
-    if len(found) != samples:
-        raise _BrokenLineError(
-            f"field '{name}': {len(found)} scores for {samples} samples; expected one for each."
+        found.append(row.fields)
+        size += _size(row.fields)
+        if len(found) == HEAD_ROWS or size > HEAD_CHARACTERS:
+            break
+    if not found:
+        what = f"; {broken} lines are broken{first_fault}" if broken else ""
+        raise InputError(
+            f"{source.name}: no line can be used{what}; "
+            "expected rows with samples and a gold."
         )
-    return found
+    return Head(source.name, found)
 
 
-def _numbers(value: object, name: str) -> Iterator[float]:
-    if isinstance(value, list):
-        for member in value:
-            yield from _numbers(member, name)
-    elif (number := _finite(value)) is not None:
-        yield number
-    else:
-        raise _BrokenLineError(f"field '{name}': found {_shown(value)}, expected a finite number.")
-
-
-def _finite(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:  # JSON's integers have no limit
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _identity(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _solutions(value: object, name: str) -> Iterator[str]:
-    """A text, a chat (its last message), or a list of either, to any depth of lists."""
+def _size(value: Any) -> int:
     if isinstance(value, str):
-        yield value
-    elif _is_chat(value):
-        assert isinstance(value, list)
-        yield from _solutions(value[-1], name)
-    elif isinstance(value, dict):
-        text = next((value[key] for key in _TEXTS_OF if isinstance(value.get(key), str)), None)
-        if text is None:
-            raise _BrokenLineError(f"field '{name}': an object without a text.")
-        yield text
-    elif isinstance(value, list) and value:
-        for member in value:
-            yield from _solutions(member, name)
-    else:
-        raise _BrokenLineError(f"field '{name}': found {_shown(value)}, expected a text or a list.")
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_size, value.values())) + 64
+    if isinstance(value, list):
+        return sum(map(_size, value)) + 8 * len(value)
+    return 8
 
 
-def _is_chat(value: object) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(message, dict) and "role" in message for message in value)
-    )
+def _looked_through(files: tuple[_File, ...], split: str | None) -> tuple[Key, int | None, int]:
+    """The key, the number of problems and of rows; None where not all rows were looked at."""
+    looks = Looks([file.roles for file in files])
+    joined: set[int] = set()
+    for number, file in enumerate(files):
+        filters = _Filters(file, Counter())
+        for row in rows(file.source, split=split, columns=file.columns):
+            if len(looks) == LOOKED_THROUGH:
+                join = files[0].join
+                key = Key("joined", join.file) if join is not None else looks.decide()[0]
+                return key, None, looks.samples
+            if row.fields is None or filters.repeats(row.fields):
+                continue
+            try:
+                entry = _entry(file, row.fields)
+                texts = solutions(_none(reach(row.fields, file.roles.solution)))
+            except (_BrokenRowError, NoTextError):
+                continue
+            looks.add(row.fields, number, entry.golds, len(texts))
+            if file.join is not None:
+                joined.add(hash(file.join.problem(row.fields)))
+    if not len(looks):
+        return Key("row"), None, 0
+    join = files[0].join
+    if join is not None:
+        return Key("joined", join.file), len(joined), looks.samples
+    key, problems = looks.decide()
+    return key, problems, looks.samples
 
 
-def _shown(value: object) -> str:
-    return "null" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"
+def _none(value: Any) -> Any:
+    return None if value is MISSING else value

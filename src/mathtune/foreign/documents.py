@@ -1,0 +1,160 @@
+"""Find the rows in a JSON document or in an archive of documents. Under `formats`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import struct
+import zipfile
+from collections.abc import Iterator
+from typing import IO, Any
+
+from mathtune.errors import InputError
+from mathtune.foreign.paths import is_chat, is_parts
+from mathtune.foreign.sources import Source
+
+_NAMES = ("samples", "details", "rows", "data", "results", "examples", "predictions", "records")
+"""Where documents keep their rows; else the longest list of objects counts."""
+_ZSTANDARD = 93
+
+
+def rows_of(document: Any, source: Source) -> Iterator[dict[str, Any]]:
+    """The rows of a decoded document: an array, an object that holds one, numbered objects, columns.
+
+    Raises:
+        InputError: it holds no objects.
+    """
+    found = _rows(document)
+    if found is None:
+        raise InputError(
+            f"{source.name}: a JSON document without rows; expected a list of objects, each with a "
+            "sample and its gold."
+        )
+    yield from found
+
+
+def _rows(document: Any, depth: int = 4) -> list[dict[str, Any]] | None:
+    if isinstance(document, list):
+        objects = [one for one in document if isinstance(one, dict)]
+        return objects if objects and len(objects) == len(document) else None
+    if not isinstance(document, dict) or not document:
+        return None
+    numbered = _numbered(document) or _columns(document)
+    if numbered:
+        return numbered
+    for name in _NAMES:
+        value = document.get(name)
+        if _is_rows(value) or (isinstance(value, dict) and (_numbered(value) or _columns(value))):
+            return _rows(value)
+    nested = [_rows(value, depth - 1) for value in _containers(document)] if depth else []
+    inner = max((rows for rows in nested if rows), key=len, default=None)
+    # An object with texts of its own is a row, whatever lists of objects it has.
+    if inner is None or any(isinstance(value, str) and value for value in _texts(document)):
+        return [document] if inner is None or not _is_header(document) else inner
+    return inner
+
+
+def _is_header(document: dict[str, Any]) -> bool:
+    """Whether a document's own texts are short labels (a model, a date) of the rows inside."""
+    return all(len(text) < 80 and "\n" not in text for text in _texts(document)) and not any(
+        name in document for name in ("problem", "question", "prompt", "gold_answer", "answer")
+    )
+
+
+def _texts(document: dict[str, Any]) -> list[str]:
+    return [value for value in document.values() if isinstance(value, str)]
+
+
+def _containers(document: dict[str, Any]) -> list[Any]:
+    return [
+        value
+        for value in document.values()
+        if isinstance(value, dict) or (_is_rows(value) and not is_chat(value))
+    ]
+
+
+def _is_rows(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, dict) for one in value)
+        and not is_chat(value)
+        and not is_parts(value)
+    )
+
+
+def _numbered(document: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """`{"0": {...}, "1": {...}}`: rows by number, which becomes their `idx`."""
+    members = {key: value for key, value in document.items() if re.fullmatch(r"\d+", key)}
+    if len(members) < max(1, len(document) - 2):  # a `type` may stand among them
+        return None
+    if not all(isinstance(value, dict) for value in members.values()):
+        return None
+    return [{"idx": key, **value} for key, value in members.items()]
+
+
+def _columns(document: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """`{"problem": [...], "answer": [...]}` or `{"problem": {"0": ...}}`: a table by columns."""
+    values = list(document.values())
+    if len(values) < 2:
+        return None
+    if all(isinstance(value, dict) and value for value in values):
+        keys = list(values[0])
+        if keys[0] != "0" or any(list(value) != keys for value in values):
+            return None
+        return [{name: column[key] for name, column in document.items()} for key in keys]
+    if all(isinstance(value, list) for value in values):
+        lengths = {len(value) for value in values}
+        if len(lengths) == 1 and lengths != {0} and not any(map(is_chat, values)):
+            return [dict(zip(document, cells, strict=True)) for cells in zip(*values, strict=True)]
+    return None
+
+
+def of_zip(source: Source, stream: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """The samples of an inspect log: a zip archive with a document for each sample.
+
+    Raises:
+        InputError: it is another archive, or packed in a way that needs a package.
+    """
+    del stream  # an archive is read from its end
+    try:
+        archive = zipfile.ZipFile(source.path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"{source.name}: not a complete zip archive ({error}).") from None
+    with archive:
+        names = archive.namelist()
+        samples = [name for name in names if re.fullmatch(r"samples/[^/]+\.json", name)]
+        if not samples:
+            what = "an Excel workbook; save it as CSV" if "xl/workbook.xml" in names else ""
+            raise InputError(
+                f"{source.name}: is {what or 'a zip archive without inspect samples; unpack it'}."
+            )
+        for name in samples:
+            yield json.loads(_member(archive, archive.getinfo(name), source))
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: Source) -> bytes:
+    try:
+        return archive.read(info)
+    except NotImplementedError:
+        pass
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{source.name}: a damaged archive ({error}).") from None
+    # zst inside a zip: Python reads it from 3.14 on.
+    with source.path.open("rb") as stream:
+        stream.seek(info.header_offset)
+        name, extra = struct.unpack("<26x2H", stream.read(30))
+        stream.seek(name + extra, 1)
+        content = stream.read(info.compress_size)
+    if info.compress_type != _ZSTANDARD:
+        raise InputError(f"{source.name}: is packed by an unknown method {info.compress_type}.")
+    try:
+        pyarrow = importlib.import_module("pyarrow")
+    except ModuleNotFoundError:
+        raise InputError(
+            f"{source.name}: is packed with zst, which needs the package pyarrow; "
+            "pip install 'mathtune[parquet]'."
+        ) from None
+    unpacked = pyarrow.CompressedInputStream(pyarrow.BufferReader(content), "zstd")
+    return bytes(unpacked.read())

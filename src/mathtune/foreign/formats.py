@@ -1,0 +1,328 @@
+"""Read the rows of a file: JSON Lines, JSON, CSV, parquet, Arrow, inspect logs. Over `sources`.
+
+The first bytes tell the format. Rows are plain dicts; numbers with a fraction are Decimals in JSON,
+so that a gold keeps every digit.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import importlib
+import io
+import json
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import IO, Any, NamedTuple
+
+import msgspec
+
+from mathtune.errors import InputError
+from mathtune.foreign import documents
+from mathtune.foreign.sources import BROKEN_STREAM, Source, opened, packing
+
+HEAD = 1 << 16
+ROWS_AT_ONCE = 512
+EXPECTED = (
+    "expected JSON Lines, JSON, CSV, TSV, parquet, Arrow or an inspect log, "
+    "plain or packed (gz, xz, bz2, zst)"
+)
+_OTHERS = (
+    (b"version https://git-lfs", "a Git-LFS pointer, not the file itself; run git lfs pull"),
+    (b"%PDF", "a PDF"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"\x80", "a Python pickle, which could run code and is never read"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"\x89PNG", "an image"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"GGUF", "a model"),
+    (b"7z\xbc\xaf", "a 7z archive; unpack it first"),
+    (b"Rar!", "a RAR archive; unpack it first"),
+    (b"\x7fELF", "a program"),
+    (b"<", "HTML or XML"),
+)
+"""What a file of another kind begins with."""
+
+
+class Row(NamedTuple):
+    """A row of a file: its line (or number) from 1, and its fields, or why it is broken."""
+
+    place: int
+    fields: dict[str, Any] | None
+    fault: str = ""
+
+
+def rows(
+    source: Source, *, split: str | None = None, columns: frozenset[str] | None = None
+) -> Iterator[Row]:
+    """Yield the rows of a source. `columns`: the top-level fields that are needed, None: all.
+
+    Raises:
+        InputError: the file is of another kind, damaged, or needs a package that is not there.
+    """
+    if source.hub:
+        yield from _of_hub(source, split)
+        return
+    if split is not None:
+        raise InputError(f"--split {split}: only for a data set of the hub; {source.name} is none.")
+    try:
+        yield from _of_file(source, columns)
+    except BROKEN_STREAM as error:
+        raise InputError(f"{source.name}: not a complete packed file ({error}).") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise InputError(f"{source.name}: not a complete packed file ({error}).") from None
+
+
+def _of_file(source: Source, columns: frozenset[str] | None) -> Iterator[Row]:
+    with opened(source) as stream:
+        buffered = io.BufferedReader(stream, HEAD)  # type: ignore[arg-type,type-var]
+        head = _peek(buffered)
+        kind = _kind(head, source)
+        if kind in ("parquet", "arrow"):
+            yield from _of_arrow(source, kind, columns)
+        elif kind == "zip":
+            yield from _numbered(documents.of_zip(source, buffered))
+        elif kind == "jsonl":
+            yield from _of_lines(buffered)
+        elif kind == "json":
+            yield from _of_document(buffered, source)
+        else:
+            yield from _of_table(buffered, head, source)
+
+
+def _peek(stream: io.BufferedReader) -> bytes:
+    """The first bytes without taking them: unpacked streams may give fewer than asked for."""
+    head = stream.peek(HEAD)
+    return head[:HEAD]
+
+
+def _kind(head: bytes, source: Source) -> str:
+    """The format of a file that begins with `head`."""
+    if not head:
+        raise InputError(f"{source.name}: the file is empty; {EXPECTED}.")
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
+        return "arrow"
+    if head.startswith(b"PK\x03\x04"):
+        return "zip"
+    if packing(head) is not None:
+        raise InputError(f"{source.name}: is packed twice; unpack it once.")
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if text.startswith((b"{", b"[")):
+        return _json_kind(text)
+    for magic, what in _OTHERS:
+        if text.startswith(magic):
+            raise InputError(f"{source.name}: is {what}; {EXPECTED}.")
+    if head[257:262] == b"ustar":
+        raise InputError(f"{source.name}: is a tar archive; unpack it first.")
+    utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if b"\x00" in head[:1_024] and not utf16:
+        raise InputError(f"{source.name}: is binary, of no known kind; {EXPECTED}.")
+    return "table"
+
+
+def _json_kind(text: bytes) -> str:
+    """Lines of objects, or one document: an array, an object over several lines."""
+    lines = [line for line in text.split(b"\n", 8)[:8] if line.strip()]
+    whole = [line for line in lines if _is_object(line)]
+    if len(whole) > 1 or (whole and whole[0] is not lines[0]):
+        return "jsonl"
+    if whole:  # one whole object, alone or before a long or torn second line
+        return "jsonl" if len(lines) > 1 else "json"
+    if text.startswith(b"["):
+        return "json"
+    # A first line that is cut off by the head is a long row; `{` alone opens a document.
+    torn = len(lines) > 1 and lines[1].lstrip().startswith(b"{")
+    return "jsonl" if torn and not _opens_document(lines[0]) else "json"
+
+
+def _is_object(line: bytes) -> bool:
+    if not line.lstrip().startswith(b"{"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _opens_document(line: bytes) -> bool:
+    return line.strip() == b"{"
+
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def decode(content: bytes | str) -> Any:
+    """Decode JSON; NaN and lone surrogates, which Python writes, are understood.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    try:
+        return _decoder.decode(content)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        pass
+    try:
+        return json.loads(content, parse_float=Decimal)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _of_lines(stream: IO[bytes]) -> Iterator[Row]:
+    for number, line in enumerate(stream, start=1):
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)  # as some Windows programs begin
+        if not line.strip():
+            continue
+        try:
+            found = decode(line)
+        except ValueError as error:
+            yield Row(number, None, f"not valid JSON ({error}).")
+            continue
+        if isinstance(found, dict):
+            yield Row(number, found)
+        else:
+            yield Row(number, None, f"found {type(found).__name__}, expected a JSON object.")
+
+
+def _of_document(stream: IO[bytes], source: Source) -> Iterator[Row]:
+    content = stream.read().removeprefix(codecs.BOM_UTF8)
+    try:
+        document = decode(content)
+    except ValueError as error:
+        yield from _of_broken_document(content, source, error)
+        return
+    del content
+    yield from _numbered(documents.rows_of(document, source))
+
+
+def _of_broken_document(content: bytes, source: Source, error: ValueError) -> Iterator[Row]:
+    """Documents one after the other, as jq prints them; else lines, if one of them is a row."""
+    text = content.decode("utf-8", "replace")
+    found, at = [], 0
+    decoder = json.JSONDecoder(parse_float=Decimal)
+    try:
+        while at < len(text):
+            value, at = decoder.raw_decode(text, at)
+            found.append(value)
+            at += len(text[at:]) - len(text[at:].lstrip())
+    except (ValueError, RecursionError):
+        found = []
+    if found and all(isinstance(value, dict) for value in found):
+        yield from _numbered(iter(found))
+        return
+    if any(_is_object(line) for line in content.split(b"\n")):
+        yield from _of_lines(io.BytesIO(content))
+        return
+    raise InputError(f"{source.name}: begins as JSON but is not valid ({error}); {EXPECTED}.")
+
+
+def _numbered(found: Iterator[dict[str, Any]]) -> Iterator[Row]:
+    for number, fields in enumerate(found, start=1):
+        yield Row(number, fields)
+
+
+def _of_table(stream: IO[bytes], head: bytes, source: Source) -> Iterator[Row]:
+    utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = io.TextIOWrapper(
+        stream, encoding="utf-16" if utf16 else "utf-8-sig", errors="replace", newline=""
+    )
+    first = head.decode("utf-16" if utf16 else "utf-8-sig", "replace").split("\n", 1)[0]
+    delimiter = max("\t,;|", key=first.count)
+    if not first.count(delimiter):
+        raise InputError(f"{source.name}: is text of no known kind; {EXPECTED}.")
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    reader = csv.DictReader(text, delimiter=delimiter)
+    try:
+        for cells in reader:
+            if None in cells or None in cells.values():
+                count = len(reader.fieldnames or ())
+                yield Row(reader.line_num, None, f"has more or fewer than {count} cells.")
+            else:
+                yield Row(reader.line_num, {name: _cell(cell) for name, cell in cells.items()})
+    except csv.Error as error:
+        raise InputError(f"{source.name}, line {reader.line_num}: {error}.") from None
+
+
+def _cell(cell: str) -> Any:
+    """A cell that holds JSON, as pandas writes lists and objects, is decoded."""
+    if cell.startswith(('["', '[{', '[["', '{"')):
+        try:
+            return decode(cell)
+        except ValueError:
+            return cell
+    return cell
+
+
+def _of_arrow(source: Source, kind: str, columns: frozenset[str] | None) -> Iterator[Row]:
+    try:
+        pyarrow = importlib.import_module("pyarrow")
+    except ModuleNotFoundError:
+        raise InputError(
+            f"{source.name}: is {kind}, which needs the package pyarrow; "
+            "pip install 'mathtune[parquet]'."
+        ) from None
+    number = 0
+    try:
+        for batch in _batches(source, kind, columns):
+            for fields in batch.to_pylist():
+                number += 1
+                yield Row(number, fields)
+    except pyarrow.ArrowInvalid as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{source.name}: not a complete {kind} file ({reason}).") from None
+
+
+def _batches(source: Source, kind: str, columns: frozenset[str] | None) -> Iterator[Any]:
+    with source.path.open("rb") as stream:
+        packed = packing(stream.read(6)) is not None
+    content: Any = io.BytesIO(opened(source).read()) if packed else str(source.path)
+    if kind == "parquet":
+        parquet = importlib.import_module("pyarrow.parquet")
+        file = parquet.ParquetFile(content)
+        names = [name for name in file.schema_arrow.names if columns is None or name in columns]
+        yield from file.iter_batches(batch_size=ROWS_AT_ONCE, columns=names)
+        return
+    pyarrow = importlib.import_module("pyarrow")
+    ipc = importlib.import_module("pyarrow.ipc")
+    stream = pyarrow.BufferReader(content.getvalue()) if packed else pyarrow.OSFile(content)
+    if stream.read(6) == b"ARROW1":
+        reader = ipc.open_file(stream)
+        whole = (reader.get_batch(i) for i in range(reader.num_record_batches))
+    else:
+        stream.seek(0)
+        whole = iter(ipc.open_stream(stream))
+    for batch in whole:
+        for start in range(0, batch.num_rows, ROWS_AT_ONCE):
+            yield batch.slice(start, ROWS_AT_ONCE)
+
+
+def _of_hub(source: Source, split: str | None) -> Iterator[Row]:
+    try:
+        datasets = importlib.import_module("datasets")
+    except ModuleNotFoundError:
+        raise InputError(
+            f"{source.name}: no such file; a data set of the hub needs the package datasets; "
+            "pip install 'mathtune[hub]'."
+        ) from None
+    try:
+        if split is None:
+            names = datasets.get_dataset_split_names(source.name)
+            if len(names) > 1:
+                raise InputError(
+                    f"{source.name}: has the splits {', '.join(names)}; choose one with --split."
+                )
+            split = names[0]
+        stream = datasets.load_dataset(source.name, split=split, streaming=True)
+        yield from _numbered(iter(stream))
+    except InputError:
+        raise
+    except Exception as error:  # whatever the hub's client raises for a name, a network, a login
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"{source.name}: no such file, and no data set of the hub that can be read ({reason})."
+        ) from None

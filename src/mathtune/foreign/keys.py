@@ -1,0 +1,147 @@
+"""Decide what tells a file's problems apart: an id, the question's text, or nothing. Over `roles`.
+
+An id may be unique per sample, may count the samples of a problem, or may start again in every
+file; a question may stand twice in a data set. So both are looked at together, over all rows:
+
+- an id names a problem if its rows agree in question and gold, in every file;
+- an id that starts again in every file names a problem together with the file;
+- where a question has several ids in most cases, the ids are of samples and the question counts.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mathtune.foreign.paths import MISSING, reach
+from mathtune.foreign.roles import Roles
+from mathtune.foreign.texts import question_of
+
+Digests = NDArray[np.int64]
+
+SAMPLE_IDS = 1.5
+"""With so many ids per question or more, ids are of samples; with fewer, some questions repeat."""
+_NONE = 0
+
+
+@dataclass(frozen=True)
+class Key:
+    """What tells problems apart: the value at `path`, together with the file if `per_file`.
+
+    joined: the problem that the file of golds has for the row (`path` is its name).
+    """
+
+    kind: Literal["id", "question", "joined", "row"]
+    path: str = ""
+    per_file: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The key as it is printed."""
+        if self.kind == "row":
+            return "each row"
+        if self.kind == "joined":
+            return f"the problem of {self.path}"
+        return f"file and {self.path}" if self.per_file else self.path
+
+    def of(self, row: dict[str, Any], file: str, place: int) -> str:
+        """A row's problem."""
+        value: Any = MISSING if self.kind == "row" else reach(row, self.path)
+        if value is MISSING or value is None:
+            found = f"line {place}"
+        elif self.kind == "question":
+            found = question_of(value) or f"line {place}"
+        else:
+            found = identity(value)
+        return f"{file}: {found}" if self.per_file else found
+
+
+def identity(value: Any) -> str:
+    """An id as text."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+class Looks:
+    """What is remembered of every row while the file is looked through: digests, no texts."""
+
+    def __init__(self, roles: Sequence[Roles]) -> None:
+        first, *rest = roles
+        self.ids = [path for path in first.ids if all(path in one.ids for one in rest)]
+        self.questions = [p for p in first.questions if all(p in one.questions for one in rest)]
+        self._files, self._golds = array("q"), array("q")
+        self._ids = {path: array("q") for path in self.ids}
+        self._questions = {path: array("q") for path in self.questions[:3]}
+        self.samples = 0
+
+    def add(self, row: dict[str, Any], file: int, gold: object, samples: int) -> None:
+        """Look at a row."""
+        self._files.append(file)
+        self._golds.append(hash(gold))
+        for path, column in self._ids.items():
+            value = reach(row, path)
+            column.append(_NONE if value is MISSING or value is None else hash(identity(value)))
+        for path, column in self._questions.items():
+            text = question_of(value) if (value := reach(row, path)) is not MISSING else ""
+            column.append(hash(text) if text else _NONE)
+        self.samples += samples
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def decide(self) -> tuple[Key, int]:
+        """The key, and how many problems it tells apart in the rows looked at."""
+        files, golds = _column(self._files), _column(self._golds)
+        question = self._question(golds)
+        texts = None if question is None else _column(self._questions[question])
+        many_files = len(np.unique(files)) > 1
+        found: list[tuple[Key, int]] = []
+        for path, raw in self._ids.items():
+            column = _column(raw)
+            if 20 * np.count_nonzero(column == _NONE) > len(column):
+                continue
+            for per_file in (False, True) if many_files else (False,):
+                ids = _paired(column, files) if per_file else column
+                if _agree(ids, golds) and (texts is None or _agree(ids, texts)):
+                    found.append((Key("id", path, per_file), _distinct(ids)))
+                    break
+        best = min(found, key=lambda pair: pair[1], default=None)
+        if question is None or texts is None:
+            return best or (Key("row"), len(files))
+        by_text = Key("question", question), _distinct(texts)
+        if best is None or best[1] >= SAMPLE_IDS * by_text[1]:
+            return by_text
+        return best
+
+    def _question(self, golds: Digests) -> str | None:
+        """The first question that nearly every row has, one whose rows agree in gold if possible."""
+        there = []
+        for path, raw in self._questions.items():
+            column = _column(raw)
+            if 20 * np.count_nonzero(column == _NONE) <= len(column):
+                there.append(path)
+        agreeing = (path for path in there if _agree(_column(self._questions[path]), golds))
+        return next(agreeing, there[0] if there else None)
+
+
+def _column(values: array[int]) -> Digests:
+    return np.array(values, dtype=np.int64)
+
+
+def _paired(column: Digests, files: Digests) -> Digests:
+    return column * np.int64(1_000_003) + files
+
+
+def _distinct(column: Digests) -> int:
+    return len(np.unique(column))
+
+
+def _agree(keys: Digests, values: Digests) -> bool:
+    """Whether rows of equal keys have equal values."""
+    _, first, number = np.unique(keys, return_index=True, return_inverse=True)
+    return bool((values == values[first][number]).all())

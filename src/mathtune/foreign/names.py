@@ -1,0 +1,124 @@
+"""What the name of a field suggests, and no more: `roles` decides by what the rows hold."""
+
+from __future__ import annotations
+
+import re
+
+IDS = (
+    "problem_id",
+    "question_id",
+    "unique_id",
+    "doc_id",
+    "task_id",
+    "native_id",
+    "problem_idx",
+    "question_idx",
+    "idx",
+    "id",
+    "uid",
+    "uuid",
+    "custom_id",
+    "sample_id",
+    "example_id",
+    "index",
+)
+"""Fields that may tell problems apart, the likeliest first."""
+
+QUESTIONS = (
+    "problem",
+    "question",
+    "prompt",
+    "query",
+    "instruction",
+    "input",
+    "problem_text",
+    "question_text",
+    "user_prompt",
+    "user_message",
+    "task",
+    "messages",
+)
+LEVELS = ("level", "difficulty")
+SUBJECTS = ("subject", "type", "category")
+SCORES = ("scores", "score")
+"""Fields whose numbers are taken for scores unasked."""
+
+_STRONG_GOLD = re.compile(
+    r"golds?|gts?|gold(?:en)?_?(?:answers?|solutions?|labels?|targets?)|ground_?truths?(?:_answers?)?"
+    r"|gt_?(?:answers?|solutions?)|expected(?:_(?:answers?|outputs?|results?))?"
+    r"|references?|ref(?:_?answers?)?|reference_(?:answers?|solutions?|outputs?)|targets?"
+    r"|targets?_answers?|labels?|correct_(?:answers?|solutions?)|true_(?:answers?|labels?)|truth"
+    r"|answer_key|right_answer|official_(?:answers?|solutions?)|gold_?standard|standard_answer"
+)
+_WEAK_GOLD = re.compile(r"answers?|solutions?|final_answers?|gt_cot|ans")
+_SAMPLE_WORDS = (
+    r"generations?|generated|gens?|completions?|responses?|repl(?:y|ies)|outputs?|predictions?"
+    r"|predict(?:s|ed)?|preds?|samples?|sampled|rollouts?|candidates?|attempts?|trajector(?:y|ies)"
+    r"|hypothes[ie]s|hyps?|continuations?|resps?|model|llm|assistant|student|beams?|trials?|drafts?"
+    r"|decoded|choices|paths"
+)
+_STRONG_SAMPLE = re.compile(rf"(?:\w+_)?(?:{_SAMPLE_WORDS})(?:_\w+|_?\*)?")
+_EXTRACTED = re.compile(
+    r"preds?|(?:extracted|parsed|predicted|pred|final|model|llm|student|sample[sd]?|candidate|gen"
+    r"|generated|output|response|extract)s?_?(?:answers?|ans|results?|values?|labels?"
+    r"|predictions?)(?:_\w+)?|extracted\w*|parsed\w*|ans|filtered_resps"
+)
+_WEAK_SAMPLE = re.compile(
+    r"texts?|solutions?|answers?|contents?|results?|cot|rationales?|chain_of_thought|message"
+    r"|messages|conversations?|code|body"
+)
+_META = re.compile(
+    r"(?:\w+_)?(?:ids?|idx|index|indices|len|lens|lengths?|tokens?|token_ids|counts?|times?|names?"
+    r"|scores?|rewards?|advantages?|log_?probs?|reason|types?|paths?|costs?|usage|hash|configs?"
+    r"|params|args|kwargs|versions?|lang|language|correct|correctness|is_\w+|urls?|sources?|splits?"
+    r"|levels?|subjects?|difficulty|dates?|timestamp|domains?|category|tags?|seeds?|steps?|epoch"
+    r"|system(?:_prompt)?|templates?|prefix|stop|status|errors?|refusal|temperature|role|object"
+    r"|metadata|notes?|hints?|comments?|feedback|judg\w*|critiques?|explanations?|context|passage"
+    r"|datasets?|data_source|ability|style|finish\w*|reasoning\w*|thinking\w*|thoughts?|think|filter"
+    r"|metrics?|report|verdicts?|graded?|raw_input|few_?shots?|examples?|model|models|fingerprint)"
+)
+_THOUGHT = re.compile(r"(?:\w+_)?(?:reasoning|thinking|thoughts?)(?:_\w+)?")
+
+
+def leaf(path: str) -> str:
+    """The last named part of a path, in snake case: `response.body.choices.*.Text` is `text`."""
+    named = [part for part in re.split(r"\.", path) if part != "*" and not part.isdigit()]
+    last = named[-1] if named else path
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", last).lower().strip("_")
+
+
+def is_strong_gold(path: str) -> bool:
+    """Whether a name says that this is the gold: `ground_truth`."""
+    return _STRONG_GOLD.fullmatch(leaf(path)) is not None
+
+
+def is_weak_gold(path: str) -> bool:
+    """Whether a name may be a gold's or a sample's: `answer`."""
+    return _WEAK_GOLD.fullmatch(leaf(path)) is not None
+
+
+def sample_rank(path: str) -> int:
+    """How much a name says that this is a sample.
+
+    3: it does (`responses`); 2: the answer that was extracted from one; 1: it may be a sample or a
+    reference; 0: it says nothing; -1: it is something else.
+
+    >>> [sample_rank(name) for name in ("model_outputs", "pred", "solution", "qwen", "level")]
+    [3, 2, 1, 0, -1]
+    """
+    name = leaf(path)
+    if name in IDS or name in QUESTIONS[:-1] or _THOUGHT.fullmatch(name):
+        return -1
+    if _EXTRACTED.fullmatch(name):
+        return 2
+    if _META.fullmatch(name):
+        return -1
+    if is_strong_gold(path):
+        return -1
+    if _STRONG_SAMPLE.fullmatch(name):
+        return 3
+    # `doc.answer` is the data set's; `response.text` is the model's.
+    if _WEAK_SAMPLE.fullmatch(name):
+        outer = [part for part in path.split(".")[:-1] if part != "*" and not part.isdigit()]
+        return 3 if any(_STRONG_SAMPLE.fullmatch(leaf(part)) for part in outer) else 1
+    return 0

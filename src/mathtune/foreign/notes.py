@@ -1,0 +1,165 @@
+"""What is said of files from elsewhere: what was read as what, and warnings in whole sentences."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from mathtune.foreign import names
+from mathtune.foreign.judged import BROKEN_SHOWN, Request
+from mathtune.run.progress import say
+
+RULES_DIFFER = 0.01
+"""By so much may the mean depend on what counts as an answer before both values are shown."""
+SUSPICIOUS_SAMPLES = 20
+_LINE = 600
+"""Characters of a line of warnings; more are counted."""
+
+
+class Problems:
+    """How many problems there are and how many samples each has, in 16 bytes a problem."""
+
+    def __init__(self) -> None:
+        self._new = array("q")
+        self._known = np.empty(0, dtype=np.int64)
+        self._counts = np.empty(0, dtype=np.int64)
+
+    def add(self, problem_id: str) -> None:
+        """Count a sample of a problem."""
+        self._new.append(hash(problem_id))
+        if len(self._new) == 1 << 16:
+            self._merge()
+
+    def counts(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The samples of each problem."""
+        self._merge()
+        return self._counts
+
+    def _merge(self) -> None:
+        found, counts = np.unique(np.array(self._new, dtype=np.int64), return_counts=True)
+        keys = np.concatenate([self._known, found])
+        self._known, place = np.unique(keys, return_inverse=True)
+        sums = np.bincount(place, np.concatenate([self._counts, counts]).astype(np.float64))
+        self._counts = sums.astype(np.int64)
+        self._new = array("q")
+
+
+def size(counts: Sequence[int] | np.ndarray[Any, Any]) -> str:
+    """Problems and samples, from the samples of each problem.
+
+    >>> size([32, 32]), size([3, 4])
+    ('2 problems x 32 samples', '2 problems with 3 to 4 samples each')
+    """
+    few, many = int(min(counts)), int(max(counts))
+    problems = f"{len(counts):,} problem{'s' if len(counts) > 1 else ''}"
+    if few < many:
+        return f"{problems} with {few} to {many} samples each"
+    return f"{problems} x {many} sample{'s' if many > 1 else ''}"
+
+
+def roles(read: dict[str, str]) -> str:
+    """What was read as what.
+
+    >>> roles({"solution": "responses[]", "gold": "answer", "problem": "id"})
+    'solution <- responses[], gold <- answer, problem <- id'
+    """
+    return ", ".join(f"{role} <- {path}" for role, path in read.items())
+
+
+def warnings(request: Request) -> list[str]:
+    """Sentences on what a reader of the numbers should know, the gravest first."""
+    return list(_warnings(request))
+
+
+def _warnings(request: Request) -> Iterator[str]:
+    counted, samples = request.counted, request.samples
+    total = counted["samples"]
+    yield from _on_rules(request)
+    yield from _on_reference(request)
+    if counted["no_text"]:
+        missing = f" ({counted['missing']:,} rows lack the field)" if counted["missing"] else ""
+        yield (
+            f"{counted['no_text']:,} of {total:,} samples have no text{missing}; "
+            "they count as samples without an answer."
+        )
+    if samples.key.kind == "row" and total > 1:
+        yield (
+            "No field tells problems apart: each row is a problem of its own "
+            "(--fields problem=NAME names one)."
+        )
+    if counted["filtered"]:
+        yield (
+            f"{counted['filtered']:,} rows are other filters' copies of samples and are left out."
+        )
+    if counted["accepted"]:
+        yield f"{counted['accepted']:,} rows have several golds; a sample that fits one is correct."
+    if counted["unmatched_scores"]:
+        yield (
+            f"{counted['unmatched_scores']:,} rows have another number of scores than of samples; "
+            "these scores count as missing."
+        )
+    if request.broken:
+        yield _broken(request)
+
+
+def _on_rules(request: Request) -> Iterator[str]:
+    """Say by how much the mean depends on what counts as an answer."""
+    counted = request.counted
+    explicit, chosen = counted["correct and marked"], counted["correct"]
+    total = counted["samples"]
+    if request.rule != "explicit" and chosen - explicit > RULES_DIFFER * total:
+        guessed = counted["rule last-number"] + counted["rule last-formula"]
+        yield (
+            f"{guessed:,} of {total:,} samples mark no answer: with the last number or formula "
+            f"of their text (--extract {request.rule}) {chosen / total:.1%} of samples are "
+            f"correct, with marked answers alone (--extract explicit) {explicit / total:.1%}."
+        )
+    unmarked = total - counted["answers"]
+    if request.rule == "explicit" and 10 * unmarked > total:
+        yield (
+            f"{unmarked:,} of {total:,} samples mark no answer and count as wrong; "
+            "--extract auto reads the last number or formula of their text."
+        )
+
+
+def _on_reference(request: Request) -> Iterator[str]:
+    """Say where the solutions may be the data set's own."""
+    counted = request.counted
+    roles_ = request.samples.files[0].roles
+    if (
+        names.sample_rank(roles_.solution) == 1
+        and request.fields is None
+        and counted["correct"] == counted["samples"] >= SUSPICIOUS_SAMPLES
+    ):
+        yield (
+            f"Every '{roles_.solution}' has the gold's answer: these may be the data set's own "
+            "solutions, not samples (--fields solution=NAME names another field)."
+        )
+
+
+def _broken(request: Request) -> str:
+    rest = request.broken - BROKEN_SHOWN
+    more = f"; and {rest:,} more" if rest > 0 else ""
+    listed = "; ".join(sentence.removesuffix(".") for sentence in request.shown)
+    what = "line is" if request.broken == 1 else "lines are"
+    return f"{request.broken:,} broken {what} left out: {listed}{more}."
+
+
+def tell(lines: Iterable[str], *, verbose: bool) -> None:
+    """Print warnings on standard error: one line, or each on its own where asked for."""
+    found = list(lines)
+    if not found:
+        return
+    if verbose or len(found) == 1:
+        for line in found:
+            say(f"warning: {line}")
+        return
+    told = found[:1]
+    while len(told) < len(found) and sum(map(len, told)) + len(found[len(told)]) < _LINE:
+        told.append(found[len(told)])
+    rest = len(found) - len(told)
+    more = f" And {rest} more: --verbose." if rest else ""
+    say(f"warnings: {' '.join(told)}{more}")

@@ -1,0 +1,172 @@
+"""Reach a value in a row by its path, and list the paths a row has. Lowest in `foreign`.
+
+    a.b          a key in an object; a key that has a dot in it is found first
+    a.0.b        a place in a list, from 0
+    a.*.b        every member of a list (or object), as a list
+    a_*          every key of that stem with a number behind it: a_0, a_1, ...
+    a.{b.c}      the place or key that the value at `b.c` names: choices.{gold_index}
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, Final
+
+MISSING: Final = object()
+"""What `reach` returns where a row has no such path."""
+
+DEEPEST = 6
+_PART = re.compile(r"\{[^}]*\}|[^.{}]+")
+_NUMBERED = re.compile(r"(.*?[A-Za-z][_-]?)(\d{1,4})")
+
+
+@lru_cache(maxsize=1_024)
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(_PART.findall(path))
+
+
+def reach(row: Any, path: str) -> Any:
+    """The value at `path` of a row, or MISSING.
+
+    >>> reach({"choices": [{"text": "a"}, {"text": "b"}]}, "choices.*.text")
+    ['a', 'b']
+    >>> reach({"options": ["5", "7"], "right": 1}, "options.{right}")
+    '7'
+    """
+    if isinstance(row, dict) and path in row:
+        return row[path]
+    return _walk(row, _parts(path), row)
+
+
+def _walk(value: Any, parts: tuple[str, ...], row: Any) -> Any:
+    for number, part in enumerate(parts):
+        rest = parts[number + 1 :]
+        if part.startswith("{"):
+            value = _named(value, reach(row, part[1:-1]))
+        elif part == "*":
+            if not isinstance(value, list | dict):
+                return MISSING
+            members = value if isinstance(value, list) else value.values()
+            return _every(members, rest, row)
+        elif part.endswith("*") and isinstance(value, dict) and part not in value:
+            return _every(_series(value, part[:-1]), rest, row)
+        elif isinstance(value, dict):
+            value = value.get(part, MISSING)
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return MISSING
+        if value is MISSING:
+            return MISSING
+    return value
+
+
+def _every(members: Any, rest: tuple[str, ...], row: Any) -> Any:
+    found = [_walk(member, rest, row) for member in members]
+    if all(value is MISSING for value in found):
+        return MISSING
+    return [None if value is MISSING else value for value in found]
+
+
+def _named(value: Any, name: Any) -> Any:
+    """The member that a value elsewhere in the row names; a list of one names one."""
+    if isinstance(name, list):
+        found = [_named(value, one) for one in name]
+        return MISSING if not found or MISSING in found else found[0] if len(found) == 1 else found
+    if isinstance(value, list) and isinstance(name, int) and -1 < name < len(value):
+        return value[name]
+    if isinstance(value, dict):
+        return value.get(str(name), MISSING)
+    return MISSING
+
+
+def _series(value: dict[str, Any], stem: str) -> list[Any]:
+    found = []
+    for key, member in value.items():
+        match = _NUMBERED.fullmatch(key)
+        if match and match.group(1) == stem:
+            found.append((int(match.group(2)), member))
+    return [member for _, member in sorted(found, key=lambda pair: pair[0])]
+
+
+def is_chat(value: Any) -> bool:
+    """Whether a value is a conversation: a list of messages, each with a speaker."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, dict) and ("role" in one or "from" in one) for one in value)
+    )
+
+
+def is_parts(value: Any) -> bool:
+    """Whether a value is one message's content in parts: `[{"type": "text", "text": "..."}]`."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, dict) and "type" in one for one in value)
+    )
+
+
+def leaves(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield (path, value) of everything in a row that is no plain object.
+
+    >>> list(leaves({"a": {"b": 1}, "c": [{"d": 2}, {"d": 3}], "r_1": "x", "r_2": "y"}))
+    [('a.b', 1), ('c.*.d', [2, 3]), ('r_*', ['x', 'y'])]
+    """
+    yield from _leaves(row, "", DEEPEST)
+
+
+def _leaves(value: dict[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
+    stems = _stems(value)
+    done: set[str] = set()
+    for key, member in value.items():
+        match = _NUMBERED.fullmatch(key)
+        if match and match.group(1) in stems:
+            stem = match.group(1)
+            if stem not in done:
+                done.add(stem)
+                yield f"{prefix}{stem}*", _series(value, stem)
+        elif isinstance(member, dict) and member and depth:
+            yield from _leaves(member, f"{prefix}{key}.", depth - 1)
+        elif _is_table(member) and depth:
+            keys = dict.fromkeys(name for one in member if isinstance(one, dict) for name in one)
+            for name in keys:
+                path = f"{prefix}{key}.*.{name}"
+                yield from _member_leaves(member, name, path, depth - 1)
+        else:
+            yield f"{prefix}{key}", member
+
+
+def _member_leaves(
+    members: list[Any], name: str, path: str, depth: int
+) -> Iterator[tuple[str, Any]]:
+    values = [one.get(name) if isinstance(one, dict) else None for one in members]
+    objects = [one for one in values if isinstance(one, dict)]
+    if objects and depth:
+        for inner in dict.fromkeys(key for one in objects for key in one):
+            yield from _member_leaves(values, inner, f"{path}.{inner}", depth - 1)
+    else:
+        yield path, values
+
+
+def _is_table(value: Any) -> bool:
+    """Whether a value is a list of records: objects that are no messages and no parts."""
+    return (
+        isinstance(value, list)
+        and any(isinstance(one, dict) for one in value)
+        and all(isinstance(one, dict) or one is None for one in value)
+        and not is_chat(value)
+        and not is_parts(value)
+    )
+
+
+def _stems(value: dict[str, Any]) -> set[str]:
+    """The stems of keys that count up: response_0, response_1."""
+    counts: dict[str, int] = {}
+    for key in value:
+        match = _NUMBERED.fullmatch(key)
+        if match:
+            counts[match.group(1)] = counts.get(match.group(1), 0) + 1
+    return {stem for stem, count in counts.items() if count > 1}

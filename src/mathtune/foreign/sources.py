@@ -1,0 +1,158 @@
+"""Find the files of a command and open them: globs, standard input, compressed bytes, hub ids.
+
+The first bytes tell how a file is packed, whatever its name.
+"""
+
+from __future__ import annotations
+
+import bz2
+import glob
+import gzip
+import importlib
+import io
+import lzma
+import re
+import shutil
+import sys
+import tempfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from mathtune.errors import InputError
+
+STDIN = "-"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".eval", ".gz", ".txt")
+_MAGIC = (
+    (b"\x1f\x8b", "gz"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"BZh", "bz2"),
+    (b"\x28\xb5\x2f\xfd", "zst"),
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input: a file, and the name that messages show. `hub`: an id of the hub instead."""
+
+    path: Path
+    name: str
+    hub: bool = False
+
+
+def sources(names: Sequence[str | Path]) -> list[Source]:
+    """The inputs that `names` stand for, in order; a glob stands for its files, sorted.
+
+    Raises:
+        InputError: nothing has such a name.
+    """
+    found: list[Source] = []
+    for name in map(str, names):
+        if name == STDIN:
+            found.append(Source(_stdin(), "standard input"))
+        elif Path(name).is_file():
+            found.append(Source(Path(name), name))
+        elif Path(name).is_dir():
+            raise InputError(f"{name}: is a folder; expected files, such as {name}/*.jsonl.")
+        elif any(mark in name for mark in "*?["):
+            paths = [path for path in sorted(glob.glob(name), key=_natural) if Path(path).is_file()]
+            if not paths:
+                raise InputError(f"{name}: no file has such a name.")
+            found += [Source(Path(path), path) for path in paths]
+        elif _HUB_ID.fullmatch(name) and not name.endswith(_SUFFIXES):
+            found.append(Source(Path(name), name, hub=True))
+        else:
+            raise InputError(f"{name}: no such file.")
+    return found
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A sort key by which rs2 comes before rs10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _stdin() -> Path:
+    """Standard input as a file: it is read twice, to learn its columns and for its samples."""
+    stream = tempfile.NamedTemporaryFile(prefix="mathtune-", suffix=".input")  # noqa: SIM115
+    _kept.append(stream)  # removed when the program ends
+    shutil.copyfileobj(sys.stdin.buffer, stream)
+    stream.flush()
+    return Path(stream.name)
+
+
+_kept: list[Any] = []
+
+
+def opened(source: Source) -> IO[bytes]:
+    """The file's bytes, unpacked.
+
+    Raises:
+        InputError: it cannot be opened, or what unpacks it is not installed.
+    """
+    try:
+        stream = source.path.open("rb")
+    except OSError as error:
+        reason = (error.strerror or "cannot be read").lower()
+        raise InputError(f"{source.name}: {reason}.") from None
+    packed = packing(stream.read(6))
+    stream.seek(0)
+    if packed is None:
+        return stream
+    if packed == "gz":
+        return cast(IO[bytes], gzip.GzipFile(fileobj=stream))
+    if packed == "xz":
+        return cast(IO[bytes], lzma.LZMAFile(stream))
+    if packed == "bz2":
+        return cast(IO[bytes], bz2.BZ2File(stream))
+    return _zstd(stream, source)
+
+
+def packing(head: bytes) -> str | None:
+    """How a file that begins so is packed: gz, xz, bz2 or zst."""
+    return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
+
+
+def _zstd(stream: IO[bytes], source: Source) -> IO[bytes]:
+    """Unpack zst: Python 3.14 can, else zstandard or pyarrow."""
+    try:
+        return cast(IO[bytes], importlib.import_module("compression.zstd").ZstdFile(stream))
+    except ModuleNotFoundError:
+        pass
+    try:
+        reader = importlib.import_module("zstandard").ZstdDecompressor().stream_reader(
+            stream, read_across_frames=True
+        )
+        return cast(IO[bytes], io.BufferedReader(reader))
+    except ModuleNotFoundError:
+        pass
+    try:
+        pyarrow = importlib.import_module("pyarrow")
+    except ModuleNotFoundError:
+        raise InputError(
+            f"{source.name}: is packed with zst, which needs the package pyarrow; "
+            "pip install 'mathtune[parquet]'."
+        ) from None
+    unpacked = pyarrow.CompressedInputStream(pyarrow.PythonFile(stream, mode="r"), "zstd")
+    return cast(IO[bytes], io.BufferedReader(_Readable(unpacked), 1 << 20))
+
+
+class _Readable(io.RawIOBase):
+    """pyarrow's stream as one that Python can buffer."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+BROKEN_STREAM = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+"""What reading a packed file that is cut off or damaged raises."""

@@ -1,0 +1,210 @@
+"""Read a value of a row as solutions, as a question, or as golds. Over `paths`, under `roles`.
+
+A sample without text (null, an empty text, a chat without a reply) is None: it counts, and has no
+answer. What a model thought (`reasoning_content`, parts of type reasoning or thinking) is never its
+solution.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from decimal import Decimal
+from typing import Any
+
+from mathtune.answers import gold_answer
+from mathtune.foreign.paths import is_chat, is_parts
+
+ASSISTANTS = ("assistant", "model", "gpt", "bot", "ai", "chatbot")
+_TEXTS = (
+    "content",
+    "text",
+    "output_text",
+    "value",
+    "response",
+    "generation",
+    "completion",
+    "output",
+    "generated_text",
+    "continuation",
+    "prediction",
+    "solution",
+    "answer",
+)
+"""Where an object holds its text, the likeliest first."""
+_TEXT_PARTS = ("text", "output_text", "message", None)
+_LONGEST_EXPONENT = 60
+
+
+class NoTextError(Exception):
+    """A value that cannot be a solution, or a gold; the text says what was found."""
+
+
+def solutions(value: Any) -> list[str | None]:
+    """The texts of one value, in order: a text, a message, a chat, or a list of any of them.
+
+    >>> solutions([{"role": "assistant", "content": None, "reasoning_content": "5?"}])
+    [None]
+    >>> solutions([["a", None], {"content": [{"type": "text", "text": "b"}]}])
+    ['a', None, 'b']
+
+    Raises:
+        NoTextError: a member is neither.
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return [None]
+    if isinstance(value, str):
+        return [value if value.strip() else None]
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return [number_text(value)]
+    if isinstance(value, dict):
+        return [_of_object(value)]
+    if is_chat(value):
+        return _of_chat(value)
+    if is_parts(value):
+        return [_of_parts(value)]
+    if isinstance(value, list):
+        return [text for member in value for text in solutions(member)] or [None]
+    raise NoTextError(f"found {shown(value)}, expected a text or a list of texts")
+
+
+def _of_chat(messages: list[dict[str, Any]]) -> list[str | None]:
+    """A chat's reply: its last message. Replies alone are as many samples."""
+    speakers = [str(one.get("role", one.get("from", ""))).lower() for one in messages]
+    if all(speaker in ASSISTANTS for speaker in speakers):
+        return [_of_object(one) for one in messages]
+    return [_of_object(messages[-1]) if speakers[-1] in ASSISTANTS else None]
+
+
+def _of_object(value: dict[str, Any]) -> str | None:
+    if isinstance(value.get("message"), dict):
+        return _of_object(value["message"])
+    for key in _TEXTS:
+        if key in value:
+            found = solutions(value[key])
+            return "".join(text for text in found if text) or None
+    raise NoTextError(f"an object with {', '.join(value) or 'nothing'} and no text")
+
+
+def _of_parts(parts: list[dict[str, Any]]) -> str | None:
+    texts = []
+    for part in parts:
+        if part.get("type") in _TEXT_PARTS and any(key in part for key in ("text", "content")):
+            texts += [text for text in solutions(part.get("text", part.get("content"))) if text]
+    return "".join(texts) or None
+
+
+def question_of(value: Any) -> str:
+    """A question's text; of a chat, what its last speaker but the model said. Empty: none."""
+    if isinstance(value, str):
+        return value
+    if is_chat(value):
+        asked = [
+            one
+            for one in value
+            if str(one.get("role", one.get("from", ""))).lower() not in (*ASSISTANTS, "system")
+        ]
+        return question_of(asked[-1]) if asked else ""
+    if is_parts(value):
+        return _of_parts(value) or ""
+    if isinstance(value, dict):
+        found = next((value[key] for key in ("content", "prompt", "value", "text", "question",
+                                             "problem") if key in value), None)  # fmt: skip
+        return question_of(found)
+    if isinstance(value, list) and value:
+        return question_of(value[-1] if isinstance(value[-1], dict) else value[0])
+    return ""
+
+
+def golds(value: Any) -> tuple[str, ...]:
+    r"""The golds that a value accepts; of a gold solution (`#### 18`, prose) its answer.
+
+    >>> golds("6*3=18\n#### 18"), golds("['18']"), golds(["18", "eighteen"])
+    (('18',), ('18',), ('18', 'eighteen'))
+
+    Raises:
+        NoTextError: it is no text, number or list of them; or empty.
+    """
+    if isinstance(value, dict):
+        for key in ("ground_truth", "gold", "answer", "target", "value", "text", "content"):
+            if key in value:
+                return golds(value[key])
+    if isinstance(value, list):
+        found = [gold for member in value if member is not None for gold in golds(member)]
+        if found:
+            return tuple(dict.fromkeys(found))
+    if isinstance(value, str) and value.strip():
+        members = quoted_list(value)
+        if members:
+            return golds(members)
+        return (gold_answer(value),)
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise NoTextError("the gold is not a finite number")
+        return (number_text(value),)
+    empty = value == [] or (isinstance(value, str) and not value.strip())
+    found_text = "empty" if empty else shown(value)
+    raise NoTextError(f"the gold is {found_text}, expected a text or a number")
+
+
+def number_text(value: float | Decimal) -> str:
+    """A number in plain digits, as exact as the file has it."""
+    if isinstance(value, Decimal):
+        exponent = value.as_tuple().exponent
+        if isinstance(exponent, int) and abs(exponent) <= _LONGEST_EXPONENT:
+            return format(value, "f")
+    return str(value)
+
+
+_QUOTED = re.compile(r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")\s*(,|\Z)""", re.S)
+
+
+def quoted_list(text: str) -> list[str] | None:
+    r"""The members of a list of texts that was written as one text, in JSON or as Python shows it.
+
+    >>> quoted_list("['18']"), quoted_list('["a", "b"]'), quoted_list("[1, 2)")
+    (['18'], ['a', 'b'], None)
+    """
+    text = text.strip()
+    if not (text.startswith(("['", '["')) and text.endswith(("']", '"]'))):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return _python_list(text[1:-1])
+    return found if all(isinstance(member, str) for member in found) else None
+
+
+def _python_list(inside: str) -> list[str] | None:
+    members, at = [], 0
+    while at < len(inside):
+        match = _QUOTED.match(inside, at)
+        if match is None:
+            return None
+        single, double, _ = match.groups()
+        member = single if single is not None else double
+        members.append(re.sub(r"\\(.)", _unescaped, member, flags=re.S))
+        at = match.end()
+    return members
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    letter = match.group(1)
+    return {"n": "\n", "t": "\t"}.get(letter, letter if letter in "\\'\"" else match.group())
+
+
+def finite(value: Any) -> float | None:
+    """A score as a float; None where it is none (null, a text, NaN, a verdict)."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # JSON's integers have no limit
+        return None
+    return number if math.isfinite(number) else None
+
+
+def shown(value: Any) -> str:
+    """A value in a message: its kind and its beginning."""
+    return "null" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"
