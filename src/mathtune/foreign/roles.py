@@ -221,42 +221,53 @@ def _refuse_missing(head: Head, path: str, option: str) -> NoReturn:
 
 def _solution(head: Head, gold: str | None, fields: Fields) -> str:
     """The field of the samples."""
+    taken = (gold, fields.gold, fields.problem, fields.question)
     every = {
         path: texts
         for path in head.paths
-        if path not in (gold, fields.gold, fields.problem, fields.question)
+        if path not in taken
         and names.sample_rank(path) >= 0
         and (texts := head.texts(path)) is not None
-        and _plausible(path, texts)
+        and (names.sample_rank(path) > 0 or _holds_values(head, path, texts))
     }
     found = _without_copies(_without_parts(every))
     found = _without_constants(found, head.problems)
-    ranks = {path: _rank(path, texts) for path, texts in found.items()}
-    golds_of = _gold_columns(head, exclude=tuple(path for path in found if ranks[path] >= 2))
-    ranks = _without_references(found, ranks, golds_of)
+    likely = {path: texts for path, texts in found.items() if _likely(path, texts)}
+    ranks = {path: _rank(path, texts) for path, texts in likely.items()}
+    golds_of = _gold_columns(head, exclude=tuple(path for path in likely if ranks[path] >= 2))
+    ranks = _without_references(likely, ranks, golds_of)
     if not ranks:
         _refuse_shape(head)
     best = max(ranks.values())
     first = [path for path, rank in ranks.items() if rank == best]
     if best == 3 and len(first) == 1:
         return first[0]
-    rivals = first if best >= 2 else [path for path in ranks if _answers(found[path])] or first
+    rivals = first if best >= 2 else [path for path in ranks if _answers(likely[path])] or first
+    if best == 1 and len(rivals) == 1 and _always_right(likely[rivals[0]], golds_of, rivals[0]):
+        # A reference, it seems: whatever else may hold samples is a rival, however short.
+        rivals = [rivals[0], *(path for path in found if path not in likely)]
     if len(rivals) > 1:
         _refuse_two(head, "solution", rivals)
     return rivals[0]
 
 
-def _plausible(path: str, texts: list[list[str | None]]) -> bool:
-    """Whether texts may be solutions: named so, lists with values, or longer texts with them."""
-    rank = names.sample_rank(path)
-    if rank > 0:
-        return True
-    flat = [text for row in texts for text in row if text]
-    several = any(len(row) > 1 for row in texts)
-    with_value = sum(any(sign in text for sign in "0123456789$\\") for text in flat)
-    if with_value < 0.5 * len(flat):
+def _holds_values(head: Head, path: str, texts: list[list[str | None]]) -> bool:
+    """Whether a field of unclear name has texts, and numbers or formulas in half of them."""
+    if any(isinstance(value, int | float) for value in head.column(path)):
         return False
-    return several or sum(len(text) for text in flat) / len(flat) >= 15
+    flat = [text for row in texts for text in row if text]
+    return 2 * sum(any(sign in text for sign in "0123456789$\\") for text in flat) >= len(flat)
+
+
+def _likely(path: str, texts: list[list[str | None]]) -> bool:
+    """Whether texts may be solutions: named so, lists, longer texts, or answers that are marked."""
+    flat = [text for row in texts for text in row if text]
+    return (
+        names.sample_rank(path) > 0
+        or any(len(row) > 1 for row in texts)
+        or sum(map(len, flat)) >= 15 * len(flat)
+        or all(extract(text) is not None for text in flat[:_TEXTS_COMPARED])
+    )
 
 
 def _rank(path: str, texts: list[list[str | None]]) -> int:
@@ -380,10 +391,7 @@ def _without_references(
     """
     if len(ranks) < 2:
         return ranks
-    agrees = {
-        path: _always_right(found[path], [g for name, g in golds_of.items() if name != path])
-        for path in ranks
-    }
+    agrees = {path: _always_right(found[path], golds_of, path) for path in ranks}
     unclear = [path for path, rank in ranks.items() if rank == 1]
     strong = [path for path, rank in ranks.items() if rank == 3]
     if strong and not any(len(row) > 1 for path in strong for row in found[path]):
@@ -397,10 +405,12 @@ def _without_references(
 
 
 def _always_right(
-    texts: list[list[str | None]], columns: list[list[tuple[str, ...]]]
+    texts: list[list[str | None]], golds_of: dict[str, list[tuple[str, ...]]], path: str
 ) -> bool:
-    """Whether every text has the answer of one of the gold columns, in at least one row."""
-    for column in columns:
+    """Whether the texts of `path` always have the answer of another field that may be the gold."""
+    for name, column in golds_of.items():
+        if name == path:
+            continue
         verdicts = [
             _agrees(text, gold)
             for row, gold in zip(texts[:_TEXTS_COMPARED], column[:_TEXTS_COMPARED], strict=True)
