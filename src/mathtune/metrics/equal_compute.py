@@ -71,26 +71,30 @@ def matched(
     those votes, and `over_maj1`. Left out where that many were not sampled.
     """
     plan = every.plan
+    names = (f"RR.Maj{plan.k}", f"W.RR.Maj{plan.k}")
     cost = every.over_n[:, -1].mean(axis=0)
     ratio = lengths.read / lengths.generated if lengths.generated else 0.0
-    found = []
-    for column, size in enumerate(plan.sizes):
-        votes = round(size * (1 + float(cost[column]) * ratio))
-        if votes > plan.n:
-            continue
-        base = votes_at(clusters, plan, [votes])
-        names = (f"RR.Maj{plan.k}", f"W.RR.Maj{plan.k}")
-        ours = every.over_n[:, [plan.over_n.index(name) for name in names], column]
-        pairs = paired(ours, base, resamples=resamples, seed=seed)
-        found.append(
-            {
-                "n": size,
-                "votes": votes,
-                "generated": size * lengths.generated,
-                "evaluated": size * float(cost[column]) * lengths.read,
-                "unit": lengths.unit,
-                "Maj1": asdict(intervals(base[:, :1], resamples=resamples, seed=seed)[0]),
-                "over_maj1": {name: asdict(pair) for name, pair in zip(names, pairs, strict=True)},
-            }
-        )
-    return found
+    votes = [round(n * (1 + float(c) * ratio)) for n, c in zip(plan.sizes, cost, strict=True)]
+    kept = [column for column, number in enumerate(votes) if number <= plan.n]
+    if not kept:
+        return []
+    # All N at once: drawing the resamples is what takes the time.
+    base = votes_at(clusters, plan, [votes[column] for column in kept])
+    ours = every.over_n[:, [plan.over_n.index(name) for name in names]][:, :, kept]
+    theirs = np.broadcast_to(base[:, None], ours.shape).reshape(len(base), -1)
+    pairs = paired(ours.reshape(len(base), -1), theirs, resamples=resamples, seed=seed)
+    shown = intervals(base, resamples=resamples, seed=seed)
+    return [
+        {
+            "n": plan.sizes[column],
+            "votes": votes[column],
+            "generated": plan.sizes[column] * lengths.generated,
+            "evaluated": plan.sizes[column] * float(cost[column]) * lengths.read,
+            "unit": lengths.unit,
+            "Maj1": asdict(shown[place]),
+            "over_maj1": {
+                name: asdict(pairs[row * len(kept) + place]) for row, name in enumerate(names)
+            },
+        }
+        for place, column in enumerate(kept)
+    ]

@@ -19,7 +19,7 @@ RESAMPLES = 10_000
 """Bootstrap resamples and sign flips: their sampling error is far below an interval's width."""
 
 _BLOCK = 500
-_CELLS = 4_000_000
+_CELLS = 1_000_000
 """Resamples are drawn in blocks of so many rows, or of so many numbers where problems are many."""
 _TOLERANCE = 1e-12
 
