@@ -20,7 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-WORDS = "so we add the nuts of each bag and find that there are more of them than before".split()
+WORDS = ["so", "we", "add", "the", "nuts", "of", "each", "bag", "and", "find", "that", "there", "are", "more", "of", "them", "than", "before"]
 
 
 def write_rows(path: Path, rows: int, n: int, characters: int) -> None:
@@ -48,7 +48,14 @@ def measured(command: str, path: Path) -> dict[str, float]:
     """The command's CPU-seconds (its children included) and its largest resident set, in MB."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     subprocess.run(
-        [sys.executable, "-m", "mathtune", command, str(path), *(["--json"] * (command != "grade"))],
+        [
+            sys.executable,
+            "-m",
+            "mathtune",
+            command,
+            str(path),
+            *(["--json"] * (command != "grade")),
+        ],
         check=True,
         env={**os.environ, **threads},
         stdout=subprocess.DEVNULL,

@@ -52,14 +52,17 @@ def one_a_line(order: Iterator[tuple[int, int]]) -> list[dict[str, Any]]:
 
 def test_grades_are_counted_by_hand(lists: Path) -> None:
     found = grade_file(Request.parse(lists, grader="math,prm800k"))
-    assert (found["samples"], found["broken_lines"], found["extract"]) == (8, 0, "explicit")
+    assert (found["samples"], found["broken_lines"], found["extract"]) == (8, 0, "auto")
+    assert (found["problems"], found["size"]) == (2, "2 problems x 4 samples")
+    assert found["rules"] == {"hashes": 6, "last-number": 1}
     math = found["graders"]["math"]
-    assert (math["correct"], math["wrong"], math["no_answer"], math["undecided"]) == (3, 3, 2, 0)
+    assert (math["correct"], math["wrong"], math["no_answer"], math["undecided"]) == (3, 4, 1, 0)
     assert math["accuracy"] == 3 / 8
     assert math["version"]
     assert math["disagreements"] == [
         {"count": 2, "gold": "7", "answer": "8", "verdict": "wrong", "first_line": 1},
         {"count": 1, "gold": "1/2", "answer": "1", "verdict": "wrong", "first_line": 2},
+        {"count": 1, "gold": "1/2", "answer": "2", "verdict": "wrong", "first_line": 2},
     ]
 
 
@@ -89,44 +92,43 @@ SHAPES = {
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_shape_is_graded_and_measured(name: str, tmp_path: Path) -> None:
     path = write(tmp_path / "f.jsonl", [SHAPES[name]])
-    assert grade_file(Request(path))["graders"]["math"]["accuracy"] == 1.0
-    found = measure_file(Request(path))
+    assert grade_file(Request.parse(path))["graders"]["math"]["accuracy"] == 1.0
+    found = measure_file(Request.parse(path))
     assert found["metrics"]["mean"]["value"] == 1.0
     # Qwen2.5-Math's own `score` holds verdicts: re-ranking by them would be an oracle.
     assert ("RR.All" in found["metrics"]) == (name == "lists")
 
 
-def test_broken_lines_are_named_and_the_rest_is_graded(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_broken_lines_are_named_and_the_rest_is_graded(tmp_path: Path) -> None:
     good = {"generation": "\\boxed{3}", "expected_answer": "3"}
     path = write(tmp_path / "f.jsonl", [good, "{torn", {"generation": "x"}, good])
-    found = grade_file(Request(path))
+    found = grade_file(Request.parse(path))
     assert (found["samples"], found["broken_lines"]) == (2, 2)
-    said = capsys.readouterr().err
+    (said,) = [one for one in found["warnings"] if "broken" in one]
+    assert "2 broken lines are left out" in said
     assert "line 2: not valid JSON" in said
     assert "line 3: field 'expected_answer': missing" in said
     with pytest.raises(InputError, match="line 2"):
-        grade_file(Request(path, strict=True), out=tmp_path / "out")
+        grade_file(Request.parse(path, strict=True), out=tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["f.jsonl"]
 
 
 def test_a_file_without_a_good_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no line can be used; 1 lines are broken"):
-        grade_file(Request(write(tmp_path / "f.jsonl", ["[1, 2]"])))
-    with pytest.raises(InputError, match="no line can be used"):
-        grade_file(Request(write(tmp_path / "g.jsonl", [])))
+    with pytest.raises(InputError, match="no line can be used; 2 lines are broken"):
+        grade_file(Request.parse(write(tmp_path / "f.jsonl", ["{torn", "{"])))
+    with pytest.raises(InputError, match="the file is empty"):
+        grade_file(Request.parse(write(tmp_path / "g.jsonl", [])))
 
 
 @pytest.mark.parametrize("mixed", [False, True])
 def test_grades_stand_together_problem_by_problem(mixed: bool, tmp_path: Path) -> None:
     order = [(p, i) for i in range(4) for p in range(2)]
     rows = one_a_line(iter(order if mixed else sorted(order)))
-    grade_file(Request(write(tmp_path / "f.jsonl", rows)), out=tmp_path / "out")
+    grade_file(Request.parse(write(tmp_path / "f.jsonl", rows)), out=tmp_path / "out")
     found = list(jsonl.read(tmp_path / "out" / "grades.jsonl", Graded))
     assert [(row.problem_id, row.index, row.answer, row.cluster) for row in found] == [
         ("a", 0, "7", 0), ("a", 1, "8", 1), ("a", 2, "8", 1), ("a", 3, None, None),
-        ("b", 0, "0.5", 0), ("b", 1, "0.5", 0), ("b", 2, "1", 1), ("b", 3, None, None),
+        ("b", 0, "0.5", 0), ("b", 1, "0.5", 0), ("b", 2, "1", 1), ("b", 3, "2", 2),
     ]  # fmt: skip
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f.jsonl", "out"]
     assert jsonl.read_json(tmp_path / "out" / "metrics.json")["samples"] == 8
@@ -138,18 +140,18 @@ def test_a_folder_is_not_overwritten_unasked(lists: Path, tmp_path: Path) -> Non
     names = {path.name for path in out.iterdir()}
     assert names == {"grades-math.jsonl", "grades-prm800k.jsonl", "metrics.json"}
     with pytest.raises(InputError, match="--redo"):
-        grade_file(Request(lists), out=out)
-    grade_file(Request(lists), out=out, redo=True)
+        grade_file(Request.parse(lists), out=out)
+    grade_file(Request.parse(lists), out=out, redo=True)
     assert {path.name for path in out.iterdir()} == {"grades.jsonl", "metrics.json"}
     (out / "thesis.tex").write_text("all of it")
     with pytest.raises(InputError, match="thesis"):
-        grade_file(Request(lists), out=out, redo=True)
+        grade_file(Request.parse(lists), out=out, redo=True)
     assert (out / "thesis.tex").exists()
 
 
 def test_what_no_file_can_hold_is_replaced(tmp_path: Path) -> None:
     rows = ['{"generation": "\\\\boxed{\\ud800\\u001b[31m}", "expected_answer": "1"}']
-    found = grade_file(Request(write(tmp_path / "f.jsonl", rows)), out=tmp_path / "out")
+    found = grade_file(Request.parse(write(tmp_path / "f.jsonl", rows)), out=tmp_path / "out")
     assert found["graders"]["math"]["wrong"] == 1
     cells = [cell for table in grading.tables(found) for row in table.rows for cell in row]
     assert not any("\x1b" in cell for cell in cells)
@@ -169,7 +171,7 @@ def test_memory_does_not_grow_with_the_lines(
         path = write(tmp_path / f"{lines}.jsonl", rows)
         del rows
         tracemalloc.start()
-        found = grade_file(Request(path))
+        found = grade_file(Request.parse(path))
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert found["graders"]["math"]["wrong"] == lines
@@ -181,7 +183,7 @@ def test_memory_does_not_grow_with_the_lines(
 
 
 def test_measured_by_hand(lists: Path) -> None:
-    found = measure_file(Request(lists))
+    found = measure_file(Request.parse(lists, rule="explicit"))
     assert (found["problems"], found["n"], found["grader"]) == (2, 4, "math")
     values = {name: part["value"] for name, part in found["metrics"].items()}
     assert values == pytest.approx(
@@ -224,7 +226,7 @@ SLIPS = ["5 + 4 = 7\n#### 7", "5 + 4 = 7, so\n#### 7", "5 + 3 = 8\n#### 8"]
 
 
 def test_k_is_in_the_names(lists: Path) -> None:
-    names = set(measure_file(Request(lists), k=1)["metrics"])
+    names = set(measure_file(Request.parse(lists), k=1)["metrics"])
     assert {"Maj1@4", "RR.Maj1", "W.RR.Maj1", "Maj1.Top1"} <= names
     assert not any("8" in name for name in names)
 
@@ -232,16 +234,27 @@ def test_k_is_in_the_names(lists: Path) -> None:
 def test_lines_in_any_order_measure_the_same(lists: Path, tmp_path: Path) -> None:
     order = [(p, i) for i in range(4) for p in range(2)]
     path = write(tmp_path / "mixed.jsonl", one_a_line(iter(order)))
-    assert measure_file(Request(path))["metrics"] == measure_file(Request(lists))["metrics"]
+    assert (
+        measure_file(Request.parse(path))["metrics"]
+        == measure_file(Request.parse(lists))["metrics"]
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "score", "sentence"),
     [
-        ({"gold_answer": "9", "problem_id": "a"}, None, "line 2: problem 'a' has the gold '9' and"),
+        (
+            {**LISTS[0], "gold_answer": "9"},
+            None,
+            "line 2: problem 'What is 3 + 4?' has the gold '9' and, on line 1, '7'",
+        ),
         ({"samples": ["#### 1"], "scores": [0.5]}, None, "'b' has 1 samples, 'a' has 4"),
-        ({}, "score", "line 1: field 'score': missing"),
-        ({}, "problem", "no line can be used; 2 lines are broken"),
+        (
+            {},
+            "score",
+            "--score names the field 'score', which no row has; the fields are problem_id",
+        ),
+        ({}, "problem", "the field 'problem' holds no numbers"),
     ],
 )
 def test_what_cannot_be_measured(
@@ -249,19 +262,30 @@ def test_what_cannot_be_measured(
 ) -> None:
     path = write(tmp_path / "f.jsonl", [LISTS[0], {**LISTS[1], **change}])
     with pytest.raises(InputError, match="jsonl") as error:
-        measure_file(Request(path), score=score)
+        measure_file(Request.parse(path, score=score))
     assert sentence in str(error.value)
 
 
 @pytest.mark.parametrize(
-    "scores", [[0.1, 0.2], [0.1, 0.2, 0.3, True], [1, 2, 3, 10**400], [1, 2, 3, float("nan")]]
+    ("scores", "missing"),
+    [
+        ([0.1, 0.2], 4),
+        ([0.1, 0.2, 0.3, "high"], 1),
+        ([0.1, 0.2, 0.3, True], 1),
+        ([1, 2, 3, 10**400], 1),
+        ([1, 2, 3, float("nan")], 1),
+        ([1, None, 3, None], 2),
+        (None, 4),
+    ],
 )
-def test_scores_that_are_none(
-    scores: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_missing_score_is_counted_and_ranks_last(
+    scores: Any, missing: int, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "f.jsonl", [LISTS[0], {**LISTS[1], "scores": scores}])
-    assert measure_file(Request(path))["problems"] == 1
-    assert "line 2: field 'scores'" in capsys.readouterr().err
+    found = measure_file(Request.parse(path))
+    assert (found["problems"], found["n"]) == (2, 4)
+    assert found["evaluator"]["without_score"] == missing
+    assert any(f"{missing} of 8 samples have no score" in one for one in found["warnings"])
 
 
 def call(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
@@ -293,9 +317,14 @@ def test_the_commands(
     [
         (["grade", "none.jsonl"], "none.jsonl: no such file"),
         (["grade", "FILE", "--grader", "maths"], "no grader 'maths'"),
-        (["grade", "FILE", "--extract", "guess"], "no such rule"),
-        (["grade", "FILE", "--fields", "solution=a"], "--fields 'solution=a'"),
+        (["grade", "FILE", "--extract", "guess"], "expected explicit or auto or last-number"),
+        (["grade", "FILE", "--fields", "solution"], "--fields 'solution'"),
+        (
+            ["grade", "FILE", "--fields", "solution=samplez"],
+            "the fields are problem_id, gold_answer",
+        ),
         (["grade", "FILE", "problems=FILE", "--strict"], "--strict: only for a file alone"),
+        (["measure", "FILE", "--weights", "sum"], "--weights sum: no such rule"),
         (["grade", "FILE", "--config", "x.yaml"], "x.yaml"),
         (["measure", "FILE", "--grader", "math,prm800k"], "several graders"),
         (["measure", "FILE", "--out", "x"], "--out and --redo go with problems=FILE"),
@@ -336,7 +365,7 @@ def test_with_problems_it_is_the_stage(tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_page(lists: Path, tmp_path: Path) -> None:
     packed = tmp_path / "their.jsonl.gz"
     packed.write_bytes(gzip.compress(lists.read_bytes()))
-    measure_file(Request(packed), page=tmp_path / "pages" / "their.html")
+    measure_file(Request.parse(packed), page=tmp_path / "pages" / "their.html")
     assert "their" in (tmp_path / "pages" / "their.html").read_text()
 
 
@@ -351,8 +380,8 @@ def test_real_scored_samples(shared_data: Path) -> None:
         "mean": 87.0,
         "Pass@32": 97.4,
         "Maj1@32": 88.8,
-        "RR.All": 92.2,
-        "RR.Maj8": 92.2,
+        "RR.All": 92.4,
+        "RR.Maj8": 92.4,
         "W.RR": 90.4,
     }
     assert {name: percent[name] for name in expected} == expected

@@ -1,88 +1,158 @@
-"""Other people's sample files are read as they are; broken lines are named and left out."""
+"""Samples of foreign files: rows to samples, with what is missing or broken counted."""
 
-import gzip
+from __future__ import annotations
+
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mathtune.errors import InputError
-from mathtune.foreign.read import Fields, ForeignSample, read_foreign
-
-SHAPES = {
-    "nemo": (
-        {"generation": "so \\boxed{3}", "expected_answer": "3", "problem": "1+2?", "x": 1},
-        [("1+2?", "so \\boxed{3}", "3")],
-    ),
-    "harness": (
-        {
-            "doc_id": 7,
-            "doc": {"question": "q", "answer": "6*3=18\n#### 18"},
-            "target": "6*3=18\n#### 18",
-            "resps": [["a #### 18", "b #### 17"]],
-            "filtered_resps": ["18"],
-        },
-        [("7", "a #### 18", "18"), ("7", "b #### 17", "18")],
-    ),
-    "qwen": (
-        {"idx": 0, "question": "q", "gt": "18", "code": ["a", "b"], "pred": ["1", "2"]},
-        [("0", "a", "18"), ("0", "b", "18")],
-    ),
-    "trl": (
-        {
-            "prompt": [{"role": "user", "content": "q"}],
-            "completion": [{"role": "assistant", "content": "\\boxed{2}"}],
-            "solution": "$\\boxed{2}$",
-        },
-        [('[{"role": "user", "content": "q"}]', "\\boxed{2}", "2")],
-    ),
-    "list": (
-        {"problem_id": "p", "samples": ["a", "b"], "gold_answer": 5},
-        [("p", "a", "5"), ("p", "b", "5")],
-    ),
-    "samples": (
-        {"problem_id": "p", "index": 0, "sample": "a", "gold_answer": 5, "score": 0.5},
-        [("p", "a", "5")],
-    ),
-    "our rows with golds": (
-        {"problem_id": "p", "index": 0, "text": "a", "gold_answer": "5", "score": 0.5},
-        [("p", "a", "5")],
-    ),
-    "responses": (
-        {"question": "q", "ground_truth": "5", "outputs": [{"response": "a", "label": 1}]},
-        [("q", "a", "5")],
-    ),
-}
+from mathtune.foreign.read import Fields, open_samples
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_known_shapes(name: str, tmp_path: Path) -> None:
-    row, expected = SHAPES[name]
-    path = tmp_path / "out.jsonl"
-    path.write_text("\n" + json.dumps(row) + "\n")
-    assert [found[:4] for found in read_foreign(path)] == [(2, *sample) for sample in expected]
+def write(path: Path, rows: list[Any]) -> Path:
+    path.write_text("".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows))
+    return path
 
 
-def test_the_harness_logs_a_sample_once_for_each_filter(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "samples_gsm8k.jsonl"
+GOOD = {"generation": "so 3", "expected_answer": "3", "id": 1}
+
+
+def test_broken_rows_are_reported_with_their_line(tmp_path: Path) -> None:
+    rows = [GOOD, "{torn", "[1]", {"generation": "3"}, {**GOOD, "expected_answer": " "},
+            {**GOOD, "expected_answer": None}, {**GOOD, "generation": True}, "", GOOD]  # fmt: skip
+    path = write(tmp_path / "out.jsonl", rows)
+    found: list[str] = []
+    assert [one.line for one in open_samples([path], report=found.append)] == [1, 9]
+    assert [sentence.split(": ")[0] for sentence in found] == [
+        f"{path}, line {number}" for number in (2, 3, 4, 5, 6, 7)
+    ]
+    with pytest.raises(InputError, match="line 2: not valid JSON"):
+        list(open_samples([path]))
+
+
+NO_TEXT: list[Any] = [
+    None,
+    "",
+    "  \n",
+    [],
+    [None],
+    {"role": "assistant", "content": None, "reasoning_content": "it is 3"},
+    [{"role": "user", "content": "q"}, {"role": "assistant", "content": ""}],
+    [{"role": "user", "content": "it is 3"}],
+    {"role": "assistant", "content": [{"type": "reasoning", "reasoning": "it is 3"}]},
+    {"role": "assistant", "content": [{"type": "thinking", "thinking": "it is 3"}]},
+    float("nan"),
+]
+
+
+@pytest.mark.parametrize("value", NO_TEXT, ids=str)
+def test_a_sample_without_text_counts(value: Any, tmp_path: Path) -> None:
+    path = write(tmp_path / "f.jsonl", [GOOD, {**GOOD, "id": 2, "generation": value}])
+    assert [one.solution for one in open_samples([path])] == ["so 3", None]
+
+
+def test_a_row_without_its_sample_counts(tmp_path: Path) -> None:
+    path = write(tmp_path / "f.jsonl", [GOOD, {"expected_answer": "3", "id": 2}])
+    samples = open_samples([path])
+    assert [one.solution for one in samples] == ["so 3", None]
+    assert samples.counted["missing"] == 1
+
+
+def test_what_json_of_python_may_hold(tmp_path: Path) -> None:
+    path = tmp_path / "f.jsonl"
+    path.write_bytes(
+        b'\xef\xbb\xbf{"generation": "a", "expected_answer": 12345678901234567890.50, "x": NaN}\n'
+        b'{"generation": "\xff", "expected_answer": "1"}\n'
+        b'{"generation": "\\ud800", "expected_answer": "1"}\n'
+    )
+    found: list[str] = []
+    samples = list(open_samples([path], report=found.append))
+    assert [one.line for one in samples] == [1, 3]
+    assert samples[0].gold == "12345678901234567890.50"
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("gold", "accepted"),
+    [
+        ("6*3=18\n#### 18", ("18",)),
+        ("So $x = \\boxed{18}$.", ("18",)),
+        ("It takes 180 days. Therefore, the answer is: 180.", ("180",)),
+        ("['18']", ("18",)),
+        ('["18", "eighteen"]', ("18", "eighteen")),
+        (["18", "eighteen", "18"], ("18", "eighteen")),
+        ("[1, 2)", ("[1, 2)",)),
+        (18, ("18",)),
+        (0.1, ("0.1",)),
+        (10**25, (str(10**25),)),
+        ({"style": "rule", "ground_truth": "18"}, ("18",)),
+    ],
+)
+def test_golds(gold: Any, accepted: tuple[str, ...], tmp_path: Path) -> None:
+    path = write(tmp_path / "f.jsonl", [{"generation": "a", "expected_answer": gold}])
+    (found,) = open_samples([path], fields=Fields(gold="expected_answer"))
+    assert found.accepted == accepted
+    assert found.gold == accepted[0]
+
+
+@pytest.mark.parametrize("gold", ["", " ", None, [], float("nan"), True, {"a": 1}])
+def test_no_golds(gold: Any, tmp_path: Path) -> None:
     rows = [
-        {"doc_id": doc, "target": "#### 18", "resps": [[f"#### {doc}"]], "filtered_resps": ["18"],
-         "filter": name}
+        {"generation": "a", "expected_answer": "1"},
+        {"generation": "a", "expected_answer": gold},
+    ]
+    found: list[str] = []
+    samples = open_samples([write(tmp_path / "f.jsonl", rows)], report=found.append)
+    assert [one.line for one in samples] == [1]
+    assert len(found) == 1
+
+
+def test_scores_are_a_number_for_each_sample(tmp_path: Path) -> None:
+    base = {"samples": ["a", "b"], "gold_answer": "1"}
+    rows = [
+        {**base, "problem_id": "a", "scores": [0.25, None]},
+        {**base, "problem_id": "b", "scores": [[0.1, 0.5], [0.75]]},  # of steps: the last
+        {**base, "problem_id": "c", "scores": [0.5]},
+        {**base, "problem_id": "d"},
+    ]
+    samples = open_samples([write(tmp_path / "f.jsonl", rows)])
+    scores = [one.score for one in samples]
+    assert scores[0] == 0.25
+    assert scores[2:4] == [0.5, 0.75]
+    assert all(score is not None and math.isnan(score) for score in [scores[1], *scores[4:]])
+    assert samples.counted["without_score"] == 1
+    assert samples.counted["unmatched_scores"] == 2
+
+
+def test_verdicts_are_scores_only_if_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "f.jsonl", [{**GOOD, "score": True}, {**GOOD, "id": 2, "score": False}])
+    assert [one.score for one in open_samples([path])] == [None, None]
+    assert [one.score for one in open_samples([path], score="score")] == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_harness_logs_a_sample_once_for_each_filter(named: bool, tmp_path: Path) -> None:
+    rows = [
+        {"doc_id": doc, "target": "#### 18", "resps": [[f"#### {doc}"]], "filtered_resps": [name],
+         **({"filter": name} if named else {})}
         for name in ("strict-match", "flexible-extract") for doc in (0, 1)
     ]  # fmt: skip
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert [found.solution for found in read_foreign(path)] == ["#### 0", "#### 1"]
-    assert capsys.readouterr().err.count("filter 'flexible-extract'") == 1
+    samples = open_samples([write(tmp_path / "samples_gsm8k.jsonl", rows)])
+    assert [one.solution for one in samples] == ["#### 0", "#### 1"]
+    assert samples.counted["filtered"] == 2
 
 
-def test_named_fields_reach_into_objects(tmp_path: Path) -> None:
-    path = tmp_path / "out.jsonl.gz"
-    row = {"reply": {"text": "4"}, "doc": {"gold": "4", "id": 9}}
-    path.write_bytes(gzip.compress(json.dumps(row).encode()))
-    fields = Fields.parse("solution=reply.text, gold=doc.gold, problem=doc.id")
-    assert list(read_foreign(path, fields=fields)) == [ForeignSample(1, "9", "4", "4")]
+def test_repeats_of_the_harness_are_no_copies(tmp_path: Path) -> None:
+    rows = [
+        {"doc_id": 0, "target": "18", "resps": [[text]], "filtered_resps": [text]}
+        for text in ("#### 18", "#### 17", "#### 18")
+    ]
+    samples = list(open_samples([write(tmp_path / "f.jsonl", rows)]))
+    assert [one.solution for one in samples] == ["#### 18", "#### 17"]
 
 
 @pytest.mark.parametrize(
@@ -99,54 +169,34 @@ def test_named_fields_reach_into_objects(tmp_path: Path) -> None:
 def test_levels_and_subjects_are_kept(
     labels: dict[str, object], expected: tuple[str | None, str | None], tmp_path: Path
 ) -> None:
-    path = tmp_path / "out.jsonl"
-    path.write_text(json.dumps({"generation": "4", "expected_answer": "4", **labels}) + "\n")
-    (found,) = read_foreign(path)
+    path = write(tmp_path / "out.jsonl", [{**GOOD, **labels}])
+    (found,) = open_samples([path])
     assert (found.level, found.subject) == expected
 
 
-def test_broken_lines_are_reported_with_their_number(tmp_path: Path) -> None:
-    path = tmp_path / "out.jsonl"
-    good = json.dumps({"generation": "3", "expected_answer": "3", "id": 1})
-    lines = [good, "{torn", "[1]", json.dumps({"generation": None, "expected_answer": "3"}),
-             json.dumps({"generation": "3"}), good,
-             json.dumps({"generation": "3", "expected_answer": " "})]  # fmt: skip
-    path.write_text("\n".join(lines))
-    found: list[str] = []
-    assert [sample.line for sample in read_foreign(path, report=found.append)] == [1, 6]
-    assert [sentence.split(": ")[0] for sentence in found] == [
-        f"{path}, line {number}" for number in (2, 3, 4, 5, 7)
-    ]
-    with pytest.raises(InputError, match="line 2: not valid JSON"):
-        list(read_foreign(path))
+def test_named_paths_reach_into_lists(tmp_path: Path) -> None:
+    row = {"choices": [{"message": {"content": "a"}}, {"message": {"content": "b"}}], "g": "1"}
+    path = write(tmp_path / "f.jsonl", [row])
+    for solution, texts in (
+        ("choices.0.message.content", ["a"]),
+        ("choices.*.message.content", ["a", "b"]),
+    ):
+        found = open_samples([path], fields=Fields.parse(f"solution={solution},gold=g"))
+        assert [one.solution for one in found] == texts
 
 
-def test_invalid_bytes_and_lone_surrogates_do_not_stop_the_rest(tmp_path: Path) -> None:
-    path = tmp_path / "out.jsonl"
-    path.write_bytes(
-        b'{"generation": "\xff", "expected_answer": "1"}\n'
-        b'{"generation": "\\ud800", "expected_answer": "1"}\n'
-    )
-    found: list[str] = []
-    assert [sample.line for sample in read_foreign(path, report=found.append)] == [2]
-    assert len(found) == 1
-
-
-def test_unknown_shape_names_the_fields_and_the_way_out(tmp_path: Path) -> None:
-    path = tmp_path / "out.jsonl"
-    path.write_text('{"foo": 1}\n')
-    with pytest.raises(InputError, match=r"line 1: the fields foo .* --fields solution=NAME"):
-        list(read_foreign(path, report=print))
-
-
-@pytest.mark.parametrize("text", ["", "solution=a", "gold=b", "solution=a,gold=b,what=c", "x"])
-def test_fields_that_say_too_little(text: str) -> None:
-    with pytest.raises(InputError, match="expected solution=NAME,gold=NAME"):
-        Fields.parse(text)
+def test_inspect_moves_long_texts_to_attachments(tmp_path: Path) -> None:
+    row = {"id": 1, "epoch": 1, "input": "q", "target": "5", "messages": [],
+           "output": {"completion": "attachment://abc"}, "attachments": {"abc": "it is 5"}}  # fmt: skip
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps({"version": 2, "eval": {"task": "t"}, "samples": [row]}))
+    assert [one.solution for one in open_samples([path])] == ["it is 5"]
 
 
 def test_real_samples(shared_data: Path) -> None:
     path = shared_data / "samples" / "gsm8k_openai_gpt3_n4.jsonl"
-    samples = list(read_foreign(path))
-    assert len(samples) == 1_319 * 4
-    assert len({sample.problem_id for sample in samples}) == 1_319
+    samples = open_samples([path])
+    assert (samples.problems, samples.rows) == (1_319, 1_319 * 4)
+    found = list(samples)
+    assert len(found) == 1_319 * 4
+    assert len({sample.problem_id for sample in found}) == 1_319

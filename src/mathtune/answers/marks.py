@@ -29,7 +29,8 @@ _BARE_TOKEN = re.compile(
     r"\s*(-?[0-9.,]*[0-9]|[A-Za-z]|-?\\[A-Za-z]+(?:\s*(?:\{[^{}]{0,80}\}|[0-9])){0,2})"
 )
 _BETWEEN_BOXES = re.compile(
-    r"(?:[\s$,;&]|\\[()\[\],;:! ]|\\q?quad|\\(?:text|mathrm)\s*\{\s*(?:and|or)\s*\}|\band\b|\bor\b)*"
+    r"(?:[\s$,;&]|\\[()\[\],;:! ]|\\q?quad|\\(?:text|mathrm)\s*\{\s*(?:and|or)\s*\}"
+    r"|\band\b|\bor\b)*"
 )
 _JOINS = re.compile(r"[,;]|\band\b|\bor\b")
 
@@ -41,7 +42,7 @@ class _Box(NamedTuple):
 
 
 def boxed(text: str) -> Mark | None:
-    r"""The last outermost `\boxed{...}` or `\fbox{...}`; boxes joined by commas, and, or: a list."""
+    r"""The last outermost `\boxed{...}` or `\fbox{...}`; boxes joined by commas or words: a list."""
     starts = [at for at in (text.find("\\boxed"), text.find("\\fbox")) if at >= 0]
     if not starts:
         return None
@@ -237,4 +238,3 @@ _PLAIN_START = re.compile(
 def plain(answer: str) -> bool:
     """Whether an answer in words looks like one: "The answer is reasonable" after a box is none."""
     return _PLAIN_START.match(answer) is not None
-

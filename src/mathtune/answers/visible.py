@@ -109,4 +109,3 @@ _ANSWERED = re.compile(r"\\boxed|####|answer(?:\s+is|s?:)", re.I)
 _STATEMENT = re.compile(
     r"\A\s*(?:#{1,6}[ \t]*|\*\*|__)?(?:question|problem|exercise|q)\b[^\n]*(?:\n|\Z)", re.I
 )
-

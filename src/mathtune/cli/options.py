@@ -46,7 +46,9 @@ Fields = Annotated[
 ]
 ProblemsFile = Annotated[
     Path | None,
-    typer.Option("--problems", metavar="FILE", help="A file of problems that has the golds, by id."),
+    typer.Option(
+        "--problems", metavar="FILE", help="A file of problems that has the golds, by id."
+    ),
 ]
 Split = Annotated[
     str | None, typer.Option(metavar="NAME", help="The split, where FILE is a data set of the hub.")

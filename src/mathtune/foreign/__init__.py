@@ -6,7 +6,8 @@ paths     a value in a row by its path
 texts     a value as solutions, as a question, as golds
 names     what a field's name suggests
 layouts   how known programs write, declared
-roles     which field is the solution and which the gold
+head      the first rows of a file, by paths
+roles     which field is what (solution_field, gold_field: by what the rows hold)
 gold_file golds from a file of problems
 keys      what tells problems apart
 read      samples, in order

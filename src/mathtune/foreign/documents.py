@@ -16,11 +16,14 @@ from mathtune.foreign.sources import Source
 
 _NAMES = ("samples", "details", "rows", "data", "results", "examples", "predictions", "records")
 """Where documents keep their rows; else the longest list of objects counts."""
+_OWN = ("problem", "question", "prompt", "gold_answer", "answer", "doc_id", "custom_id", "target")
+"""What only a row has."""
+DEEPEST = 3
 _ZSTANDARD = 93
 
 
 def rows_of(document: Any, source: Source) -> Iterator[dict[str, Any]]:
-    """The rows of a decoded document: an array, an object that holds one, numbered objects, columns.
+    """The rows of a decoded document: an array, an object with rows in it, or columns.
 
     Raises:
         InputError: it holds no objects.
@@ -34,44 +37,42 @@ def rows_of(document: Any, source: Source) -> Iterator[dict[str, Any]]:
     yield from found
 
 
-def _rows(document: Any, depth: int = 4) -> list[dict[str, Any]] | None:
+def _rows(document: Any) -> list[dict[str, Any]] | None:
     if isinstance(document, list):
         objects = [one for one in document if isinstance(one, dict)]
         return objects if objects and len(objects) == len(document) else None
     if not isinstance(document, dict) or not document:
         return None
-    numbered = _numbered(document) or _columns(document)
-    if numbered:
-        return numbered
+    found = _inside(document, DEEPEST)
+    # An object with a question or a gold of its own is a row, whatever lists of objects it has.
+    return found if found is not None and _is_header(document) else [document]
+
+
+def _inside(document: dict[str, Any], depth: int) -> list[dict[str, Any]] | None:
+    """The rows that an object holds: by number, by columns, under a known name, else the most."""
+    table = _numbered(document) or _columns(document)
+    if table:
+        return table
     for name in _NAMES:
-        value = document.get(name)
-        if _is_rows(value) or (isinstance(value, dict) and (_numbered(value) or _columns(value))):
-            return _rows(value)
-    nested = [_rows(value, depth - 1) for value in _containers(document)] if depth else []
-    inner = max((rows for rows in nested if rows), key=len, default=None)
-    # An object with texts of its own is a row, whatever lists of objects it has.
-    if inner is None or any(isinstance(value, str) and value for value in _texts(document)):
-        return [document] if inner is None or not _is_header(document) else inner
-    return inner
+        found = _contained(document.get(name), depth)
+        if found:
+            return found
+    every = [_contained(value, depth) for value in document.values()]
+    return max((rows for rows in every if rows), key=len, default=None)
+
+
+def _contained(value: Any, depth: int) -> list[dict[str, Any]] | None:
+    if _is_rows(value):
+        return list(value)
+    return _inside(value, depth - 1) if isinstance(value, dict) and value and depth else None
 
 
 def _is_header(document: dict[str, Any]) -> bool:
-    """Whether a document's own texts are short labels (a model, a date) of the rows inside."""
-    return all(len(text) < 80 and "\n" not in text for text in _texts(document)) and not any(
-        name in document for name in ("problem", "question", "prompt", "gold_answer", "answer")
+    """Whether an object's own texts are short labels (a model, a date) of the rows inside it."""
+    texts = [value for value in document.values() if isinstance(value, str)]
+    return all(len(text) < 80 and "\n" not in text for text in texts) and not any(
+        name in document for name in _OWN
     )
-
-
-def _texts(document: dict[str, Any]) -> list[str]:
-    return [value for value in document.values() if isinstance(value, str)]
-
-
-def _containers(document: dict[str, Any]) -> list[Any]:
-    return [
-        value
-        for value in document.values()
-        if isinstance(value, dict) or (_is_rows(value) and not is_chat(value))
-    ]
 
 
 def _is_rows(value: Any) -> bool:

@@ -14,7 +14,7 @@ import json
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import msgspec
 
@@ -78,7 +78,7 @@ def rows(
 
 def _of_file(source: Source, columns: frozenset[str] | None) -> Iterator[Row]:
     with opened(source) as stream:
-        buffered = io.BufferedReader(stream, HEAD)  # type: ignore[arg-type,type-var]
+        buffered = io.BufferedReader(cast(io.RawIOBase, stream), HEAD)
         head = _peek(buffered)
         kind = _kind(head, source)
         if kind in ("parquet", "arrow"):
@@ -93,9 +93,9 @@ def _of_file(source: Source, columns: frozenset[str] | None) -> Iterator[Row]:
             yield from _of_table(buffered, head, source)
 
 
-def _peek(stream: io.BufferedReader) -> bytes:
+def _peek(stream: Any) -> bytes:
     """The first bytes without taking them: unpacked streams may give fewer than asked for."""
-    head = stream.peek(HEAD)
+    head: bytes = stream.peek(HEAD)
     return head[:HEAD]
 
 
@@ -113,7 +113,7 @@ def _kind(head: bytes, source: Source) -> str:
         raise InputError(f"{source.name}: is packed twice; unpack it once.")
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if text.startswith((b"{", b"[")):
-        return _json_kind(text)
+        return _json_kind(text, source)
     for magic, what in _OTHERS:
         if text.startswith(magic):
             raise InputError(f"{source.name}: is {what}; {EXPECTED}.")
@@ -125,14 +125,14 @@ def _kind(head: bytes, source: Source) -> str:
     return "table"
 
 
-def _json_kind(text: bytes) -> str:
+def _json_kind(text: bytes, source: Source) -> str:
     """Lines of objects, or one document: an array, an object over several lines."""
     lines = [line for line in text.split(b"\n", 8)[:8] if line.strip()]
     whole = [line for line in lines if _is_object(line)]
     if len(whole) > 1 or (whole and whole[0] is not lines[0]):
         return "jsonl"
     if whole:  # one whole object, alone or before a long or torn second line
-        return "jsonl" if len(lines) > 1 else "json"
+        return "jsonl" if len(lines) > 1 or ".jsonl" in source.path.name else "json"
     if text.startswith(b"["):
         return "json"
     # A first line that is cut off by the head is a long row; `{` alone opens a document.
@@ -228,10 +228,9 @@ def _numbered(found: Iterator[dict[str, Any]]) -> Iterator[Row]:
 
 def _of_table(stream: IO[bytes], head: bytes, source: Source) -> Iterator[Row]:
     utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    text = io.TextIOWrapper(
-        stream, encoding="utf-16" if utf16 else "utf-8-sig", errors="replace", newline=""
-    )
-    first = head.decode("utf-16" if utf16 else "utf-8-sig", "replace").split("\n", 1)[0]
+    encoding = "utf-16" if utf16 else "utf-8-sig"
+    text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
+    first = head.decode(encoding, "replace").split("\n", 1)[0]
     delimiter = max("\t,;|", key=first.count)
     if not first.count(delimiter):
         raise InputError(f"{source.name}: is text of no known kind; {EXPECTED}.")
@@ -246,11 +245,13 @@ def _of_table(stream: IO[bytes], head: bytes, source: Source) -> Iterator[Row]:
                 yield Row(reader.line_num, {name: _cell(cell) for name, cell in cells.items()})
     except csv.Error as error:
         raise InputError(f"{source.name}, line {reader.line_num}: {error}.") from None
+    finally:
+        text.detach()  # who opened the stream closes it
 
 
 def _cell(cell: str) -> Any:
     """A cell that holds JSON, as pandas writes lists and objects, is decoded."""
-    if cell.startswith(('["', '[{', '[["', '{"')):
+    if cell.startswith(('["', "[{", '[["', '{"')):
         try:
             return decode(cell)
         except ValueError:
@@ -280,7 +281,10 @@ def _of_arrow(source: Source, kind: str, columns: frozenset[str] | None) -> Iter
 def _batches(source: Source, kind: str, columns: frozenset[str] | None) -> Iterator[Any]:
     with source.path.open("rb") as stream:
         packed = packing(stream.read(6)) is not None
-    content: Any = io.BytesIO(opened(source).read()) if packed else str(source.path)
+    content: Any = str(source.path)
+    if packed:
+        with opened(source) as stream:
+            content = io.BytesIO(stream.read())
     if kind == "parquet":
         parquet = importlib.import_module("pyarrow.parquet")
         file = parquet.ParquetFile(content)
@@ -289,13 +293,13 @@ def _batches(source: Source, kind: str, columns: frozenset[str] | None) -> Itera
         return
     pyarrow = importlib.import_module("pyarrow")
     ipc = importlib.import_module("pyarrow.ipc")
-    stream = pyarrow.BufferReader(content.getvalue()) if packed else pyarrow.OSFile(content)
-    if stream.read(6) == b"ARROW1":
-        reader = ipc.open_file(stream)
+    buffer = pyarrow.BufferReader(content.getvalue()) if packed else pyarrow.OSFile(content)
+    if buffer.read(6) == b"ARROW1":
+        reader = ipc.open_file(buffer)
         whole = (reader.get_batch(i) for i in range(reader.num_record_batches))
     else:
-        stream.seek(0)
-        whole = iter(ipc.open_stream(stream))
+        buffer.seek(0)
+        whole = iter(ipc.open_stream(buffer))
     for batch in whole:
         for start in range(0, batch.num_rows, ROWS_AT_ONCE):
             yield batch.slice(start, ROWS_AT_ONCE)

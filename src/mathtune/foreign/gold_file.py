@@ -11,13 +11,16 @@ from typing import Any, NamedTuple
 from mathtune.errors import InputError
 from mathtune.foreign import names
 from mathtune.foreign.formats import rows
+from mathtune.foreign.gold_field import gold_of_problems
+from mathtune.foreign.head import Head
 from mathtune.foreign.keys import identity
 from mathtune.foreign.paths import MISSING, reach
-from mathtune.foreign.roles import Head, gold_of_problems
 from mathtune.foreign.sources import sources
 from mathtune.foreign.texts import NoTextError, golds, question_of
 
-_SAMPLE_NUMBER = re.compile(r"(.+?)[-_#:./ ]+(?:s|n|k|sample|rollout|attempt|completion|run|gen)?\d+")
+_SAMPLE_NUMBER = re.compile(
+    r"(.+?)[-_#:./ ]+(?:s|n|k|sample|rollout|attempt|completion|run|gen)?\d+"
+)
 
 
 class Entry(NamedTuple):
@@ -92,9 +95,7 @@ class GoldFile:
             return
         asked = [text for path in questions if (text := question_of(reach(row, path)))]
         levels, subjects = labels
-        entry = Entry(
-            accepted, asked[0] if asked else "", label(row, levels), label(row, subjects)
-        )
+        entry = Entry(accepted, asked[0] if asked else "", label(row, levels), label(row, subjects))
         for path in ids:
             value = reach(row, path)
             if value is not MISSING and value is not None:
@@ -166,4 +167,3 @@ def label(row: dict[str, Any], paths: Sequence[str]) -> str | None:
         if isinstance(value, str | int) and not isinstance(value, bool):
             return str(value)[:LONGEST_LABEL] or None
     return None
-

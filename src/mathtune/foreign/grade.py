@@ -9,8 +9,8 @@ from heapq import nlargest
 from pathlib import Path
 from typing import Any
 
-from mathtune.foreign.grade_folder import GradeFiles, refuse_folder
 from mathtune.foreign import notes
+from mathtune.foreign.grade_folder import GradeFiles, refuse_folder
 from mathtune.foreign.judged import Judged, Request, judged
 from mathtune.report.tables import Table
 from mathtune.rows.records import Verdict
@@ -128,12 +128,12 @@ class Tally:
                 "disagreements": wrong.rows(("gold", "answer", "verdict")),
                 "disagreements_exact": wrong.exact,
             }
-        counts = self.problems.counts()
+        problems = self.problems.counts()
         document: dict[str, Any] = {
             "read": self.request.samples.read,
-            "problems": len(counts),
+            "problems": len(problems),
             "samples": self.samples,
-            "size": notes.size(counts),
+            "size": notes.size(problems),
             "warnings": notes.warnings(self.request),
             "rules": {
                 name.removeprefix("rule "): count

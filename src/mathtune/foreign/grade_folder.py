@@ -91,7 +91,9 @@ class GradeFiles:
                 seen.add(digest)
                 held = list(members)
                 for number, stream in enumerate(streams):
-                    answers = [one.answer and (one.answer.text, one.answer.rule) for one in held]
+                    answers = [
+                        (one.answer.text, one.answer.rule) if one.answer else None for one in held
+                    ]
                     verdicts = [one.verdicts[number] for one in held]
                     _append(stream, rows_of(answers, verdicts, problem_id), encoder)
             for stream in streams:

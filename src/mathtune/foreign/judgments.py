@@ -52,6 +52,10 @@ class _Texts:
         self._file.write(content)
         self._starts.append(self._starts[-1] + len(content))
 
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()
+
     def __getitem__(self, number: int) -> str:
         self._file.seek(self._starts[number])
         return self._file.read(self._starts[number + 1] - self._starts[number]).decode("utf-8")
@@ -227,9 +231,7 @@ class Judgments:
             yield problem_id, self.joined(number)
 
 
-def judge_problems(
-    request: Request, *, texts: bool = False, questions: bool = True
-) -> Judgments:
+def judge_problems(request: Request, *, texts: bool = False, questions: bool = True) -> Judgments:
     """Read and judge all samples; their texts are kept on disk only if `texts`.
 
     Raises:

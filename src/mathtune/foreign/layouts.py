@@ -29,10 +29,8 @@ class Layout:
     """The file or option of the writer."""
     example: str = ""
     """The test file of this entry."""
-
-    def fits(self, paths: set[str], has: frozenset[str]) -> bool:
-        """Whether rows with these leaf paths and these prefixes of paths are of this layout."""
-        return all(need in paths or need in has for need in self.needs)
+    common: bool = False
+    """Whether other files have fields of these names, so that another gold is looked for."""
 
 
 LAYOUTS = (
@@ -204,6 +202,7 @@ LAYOUTS = (
         question=("problem", "question"),
         file="`output-rs*.jsonl`: one sample per file and problem",
         example="nemo_skills.jsonl",
+        common=True,
     ),
     Layout(
         "Qwen2.5-Math",
@@ -225,6 +224,7 @@ LAYOUTS = (
         score="scores",
         file="`test_time_compute.py` outputs",
         example="search_and_learn.jsonl",
+        common=True,
     ),
     Layout(
         "TRL",
@@ -234,6 +234,7 @@ LAYOUTS = (
         question=("prompt",),
         file="`log_completions`, `completions_*.parquet`",
         example="trl_completions.parquet",
+        common=True,
     ),
     Layout(
         "LLaMA-Factory",
@@ -243,6 +244,7 @@ LAYOUTS = (
         question=("prompt",),
         file="`generated_predictions.jsonl`",
         example="llama_factory.jsonl",
+        common=True,
     ),
     Layout(
         "ms-swift",
@@ -252,6 +254,7 @@ LAYOUTS = (
         question=("messages",),
         file="`swift infer` results",
         example="ms_swift.jsonl",
+        common=True,
     ),
     Layout(
         "mathtune, graded elsewhere",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +73,18 @@ def measure_file(
         problems=judgments.problems,
         groups=judgments.groups,
     )
+    assert judgments.texts is not None
+    with closing(judgments.texts):
+        _show(results, page, report_to)
+    return found
+
+
+def _show(results: report.Results, page: Path | None, report_to: tuple[Name, ...]) -> None:
     if page is not None:
         page.parent.mkdir(parents=True, exist_ok=True)
         report.page_for_samples(results, page)
     if report_to:
         report.tell_of_samples(results, report_to)
-    return found
 
 
 def _title(request: Request) -> str:
@@ -87,9 +94,7 @@ def _title(request: Request) -> str:
     return name
 
 
-def _document(
-    request: Request, judgments: Judgments, document: dict[str, Any]
-) -> dict[str, Any]:
+def _document(request: Request, judgments: Judgments, document: dict[str, Any]) -> dict[str, Any]:
     (grader,) = request.graders
     counted = request.counted
     total = counted["samples"]

@@ -1,10 +1,10 @@
 """Reach a value in a row by its path, and list the paths a row has. Lowest in `foreign`.
 
-    a.b          a key in an object; a key that has a dot in it is found first
-    a.0.b        a place in a list, from 0
-    a.*.b        every member of a list (or object), as a list
-    a_*          every key of that stem with a number behind it: a_0, a_1, ...
-    a.{b.c}      the place or key that the value at `b.c` names: choices.{gold_index}
+a.b          a key in an object; a key that has a dot in it is found first
+a.0.b        a place in a list, from 0
+a.*.b        every member of a list (or object), as a list
+a_*          every key of that stem with a number behind it: a_0, a_1, ...
+a.{b.c}      the place or key that the value at `b.c` names: choices.{gold_index}
 """
 
 from __future__ import annotations

@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 from mathtune.errors import InputError
 from mathtune.foreign.formats import Row, rows
 from mathtune.foreign.gold_file import Entry, GoldFile, Join, label, label_paths
+from mathtune.foreign.head import Head
 from mathtune.foreign.keys import Key, Looks
 from mathtune.foreign.layouts import Layout
 from mathtune.foreign.paths import MISSING, reach
-from mathtune.foreign.roles import Fields, Head, Roles, decide
+from mathtune.foreign.roles import Fields, Roles, decide
 from mathtune.foreign.sources import Source, sources
 from mathtune.foreign.texts import NoTextError, finite, golds, question_of, solutions
 
@@ -177,16 +178,16 @@ class Samples:
         if len(members) != samples:
             self.counted["unmatched_scores"] += 1
             return [nan] * samples
-        found = [_score(member) for member in members]
+        found = [_score(member, verdicts=file.roles.verdicts) for member in members]
         self.counted["without_score"] += sum(number is None for number in found)
         return [nan if number is None else number for number in found]
 
 
-def _score(value: Any) -> float | None:
+def _score(value: Any, *, verdicts: bool) -> float | None:
     """A score; of the scores of a sample's steps the last."""
     while isinstance(value, list) and value:
         value = value[-1]
-    return finite(value)
+    return float(value) if verdicts and isinstance(value, bool) else finite(value)
 
 
 def _attached(text: str | None, fields: dict[str, Any]) -> str | None:
@@ -271,9 +272,7 @@ def open_samples(
     """
     gold_file = GoldFile(problems) if problems is not None else None
     given = fields or Fields()
-    found = [
-        _decided(source, given, gold_file, score, split) for source in sources(names)
-    ]
+    found = [_decided(source, given, gold_file, score, split) for source in sources(names)]
     files = tuple(found)
     if given.problem is not None:
         key, count, seen = Key("id", given.problem), None, 0
@@ -332,8 +331,7 @@ def _head(source: Source, split: str | None) -> Head:
     if not found:
         what = f"; {broken} lines are broken{first_fault}" if broken else ""
         raise InputError(
-            f"{source.name}: no line can be used{what}; "
-            "expected rows with samples and a gold."
+            f"{source.name}: no line can be used{what}; expected rows with samples and a gold."
         )
     return Head(source.name, found)
 

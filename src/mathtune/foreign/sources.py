@@ -16,7 +16,8 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -86,7 +87,8 @@ def _stdin() -> Path:
 _kept: list[Any] = []
 
 
-def opened(source: Source) -> IO[bytes]:
+@contextmanager
+def opened(source: Source) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked.
 
     Raises:
@@ -97,17 +99,14 @@ def opened(source: Source) -> IO[bytes]:
     except OSError as error:
         reason = (error.strerror or "cannot be read").lower()
         raise InputError(f"{source.name}: {reason}.") from None
-    packed = packing(stream.read(6))
-    stream.seek(0)
-    if packed is None:
-        return stream
-    if packed == "gz":
-        return cast(IO[bytes], gzip.GzipFile(fileobj=stream))
-    if packed == "xz":
-        return cast(IO[bytes], lzma.LZMAFile(stream))
-    if packed == "bz2":
-        return cast(IO[bytes], bz2.BZ2File(stream))
-    return _zstd(stream, source)
+    with stream:
+        packed = packing(stream.read(6))
+        stream.seek(0)
+        if packed is None:
+            yield stream
+            return
+        with closing(_UNPACKED[packed](stream, source)) as unpacked:
+            yield unpacked
 
 
 def packing(head: bytes) -> str | None:
@@ -122,8 +121,10 @@ def _zstd(stream: IO[bytes], source: Source) -> IO[bytes]:
     except ModuleNotFoundError:
         pass
     try:
-        reader = importlib.import_module("zstandard").ZstdDecompressor().stream_reader(
-            stream, read_across_frames=True
+        reader = (
+            importlib.import_module("zstandard")
+            .ZstdDecompressor()
+            .stream_reader(stream, read_across_frames=True)
         )
         return cast(IO[bytes], io.BufferedReader(reader))
     except ModuleNotFoundError:
@@ -137,6 +138,14 @@ def _zstd(stream: IO[bytes], source: Source) -> IO[bytes]:
         ) from None
     unpacked = pyarrow.CompressedInputStream(pyarrow.PythonFile(stream, mode="r"), "zstd")
     return cast(IO[bytes], io.BufferedReader(_Readable(unpacked), 1 << 20))
+
+
+_UNPACKED: dict[str, Callable[[Any, Source], Any]] = {
+    "gz": lambda stream, _: gzip.GzipFile(fileobj=stream),
+    "xz": lambda stream, _: lzma.open(stream),  # noqa: SIM115
+    "bz2": lambda stream, _: bz2.open(stream),  # noqa: SIM115
+    "zst": _zstd,
+}
 
 
 class _Readable(io.RawIOBase):

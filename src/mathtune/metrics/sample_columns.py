@@ -113,9 +113,7 @@ class _ClustersOf(Sequence[Clusters]):
             scores = found.scores[part]
             scores = np.where(np.isnan(scores), -np.inf, scores)  # a missing score ranks last
         weights = None if found.weights is None else found.weights[part]
-        return Clusters(
-            found.of[part].astype(np.int64), found.correct[clusters], scores, weights
-        )
+        return Clusters(found.of[part].astype(np.int64), found.correct[clusters], scores, weights)
 
 
 def gather(groups: Iterable[tuple[str, Sequence[Joined]]]) -> Gathered:
@@ -147,8 +145,8 @@ def gather(groups: Iterable[tuple[str, Sequence[Joined]]]) -> Gathered:
             lengths=[len(row.sample.text) for row in rows],
             tokens=[row.sample.tokens for row in rows],
             forms=[
-                form_of(row.sample.text, row.grade and row.grade.rule, row.sample.finish_reason)
-                for row in rows
+                form_of(row.sample.text, grade.rule, row.sample.finish_reason)
+                for row, grade in zip(rows, grades, strict=True)
             ],
             cut_off=sum(row.sample.finish_reason == "length" for row in rows),
             calculator=_calculated(rows) if scores else None,

@@ -14,6 +14,7 @@ A sample without a score (NaN) has weight 0.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -64,7 +65,7 @@ def weights_of(scores: Floats, starts: Ints, rule: WeightRule) -> Floats:
         found = 1.0 / (1.0 + np.exp(-np.clip(scores, -700.0, 700.0)))
     else:
         found = np.zeros(len(scores))
-        for start, end in zip(starts[:-1], starts[1:], strict=True):
+        for start, end in pairwise(starts.tolist()):
             inside = known[start:end]
             if inside.any():
                 part = scores[start:end][inside]

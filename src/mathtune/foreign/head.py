@@ -1,0 +1,113 @@
+"""The first rows of a file by their paths; sentences that name its fields. Under `roles`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NoReturn
+
+from mathtune.errors import InputError
+from mathtune.foreign import names
+from mathtune.foreign.paths import MISSING, leaves, reach
+from mathtune.foreign.texts import NoTextError, golds, question_of, solutions
+
+FIELDS_SHOWN = 30
+
+
+@dataclass
+class Head:
+    """The first rows of a file, by paths."""
+
+    name: str
+    rows: Sequence[dict[str, Any]]
+    _columns: dict[str, list[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for number, row in enumerate(self.rows):
+            for path, value in leaves(row):
+                column = self._columns.setdefault(path, [])
+                column += [MISSING] * (number - len(column))
+                column.append(value)
+        for column in self._columns.values():
+            column += [MISSING] * (len(self.rows) - len(column))
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of all leaves, in order."""
+        return list(self._columns)
+
+    def has(self, path: str) -> bool:
+        """Whether a row has this path, a leaf's or not."""
+        return path in self._columns or any(reach(row, path) is not MISSING for row in self.rows)
+
+    def column(self, path: str) -> list[Any]:
+        """The values at a path, MISSING where a row has none."""
+        if path not in self._columns:
+            return [reach(row, path) for row in self.rows]
+        return self._columns[path]
+
+    def texts(self, path: str) -> list[list[str | None]] | None:
+        """Each row's texts at a path; None where they are no texts."""
+        found: list[list[str | None]] = []
+        for value in self.column(path):
+            try:
+                found.append([] if value is MISSING else solutions(value))
+            except NoTextError:
+                return None
+        return found if any(text for row in found for text in row) else None
+
+    def golds(self, path: str) -> list[tuple[str, ...]]:
+        """Each row's golds at a path, none where the value is no gold."""
+        found = []
+        for value in self.column(path):
+            try:
+                found.append(() if value is MISSING else golds(value))
+            except NoTextError:
+                found.append(())
+        return found
+
+    @cached_property
+    def problems(self) -> list[str]:
+        """What tells the rows' problems apart, as far as the first look goes: their questions."""
+        for path in names.QUESTIONS:
+            for found in (path, *(one for one in self.paths if names.leaf(one) == path)):
+                questions = [question_of(value) for value in self.column(found)]
+                if all(questions):
+                    return questions
+        for name in names.IDS:
+            if name in self._columns:
+                return [str(value) for value in self.column(name)]
+        return [str(number) for number in range(len(self.rows))]
+
+
+def refuse_missing(head: Head, path: str, option: str) -> NoReturn:
+    shown = [one.replace(".*", ".*") for one in head.paths][:30]
+    more = f" and {len(head.paths) - 30} more" if len(head.paths) > 30 else ""
+    raise InputError(
+        f"{head.name}: {option} names the field '{path}', which no row has; "
+        f"the fields are {', '.join(shown)}{more}."
+    )
+
+
+def refuse_two(head: Head, role: str, rivals: Sequence[str], own: Sequence[str] = ()) -> NoReturn:
+    one, two, *more = rivals
+    why = f" ('{own[0]}' is always the sample's own answer)" if own else ""
+    others = f" (and {', '.join(more)})" if more else ""
+    raise InputError(
+        f"{head.name}: both '{one}' and '{two}'{others} may be the {role}{why}; "
+        f"choose with --fields {role}={one} or --fields {role}={two}."
+    )
+
+
+def refuse_shape(head: Head, solution: str | None = None) -> NoReturn:
+    fields = ", ".join(head.paths[:30]) or "(none)"
+    if solution is not None:
+        raise InputError(
+            f"{head.name}: the solution is '{solution}', but no field is a gold among {fields}; "
+            "say which with --fields gold=NAME, or give the golds in another file: --problems FILE."
+        )
+    raise InputError(
+        f"{head.name}: none of the fields {fields} is known to hold solutions; "
+        "say which with --fields solution=NAME,gold=NAME,problem=NAME."
+    )

@@ -1,0 +1,228 @@
+"""Choose the field of the samples by what the rows hold. Under `roles`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from mathtune.answers import extract
+from mathtune.foreign import names
+from mathtune.foreign.gold_field import (
+    NEARLY_ALL,
+    SHORT,
+    TEXTS_COMPARED,
+    Golds,
+    agrees_with,
+    gold_columns,
+)
+from mathtune.foreign.head import Head, refuse_shape, refuse_two
+
+_COMPARED_LENGTH = 20_000
+
+_Texts = dict[str, list[list[str | None]]]
+"""The texts of each row, by path."""
+
+
+def solution_field(head: Head, taken: Collection[str | None]) -> str:
+    """The field of the samples; those in `taken` have another role.
+
+    Raises:
+        InputError: there is none, or two may be it.
+    """
+    every = {
+        path: texts
+        for path in head.paths
+        if path not in taken
+        and names.sample_rank(path) >= 0
+        and (texts := head.texts(path)) is not None
+        and (names.sample_rank(path) > 0 or _holds_values(head, path, texts))
+    }
+    found = _without_parts(_without_copies(every))
+    found = _without_constants(found, head.problems)
+    likely = {path: texts for path, texts in found.items() if _likely(path, texts)}
+    ranks = {path: _rank(head, path, texts) for path, texts in likely.items()}
+    golds_of = gold_columns(head, exclude=tuple(path for path in likely if ranks[path] >= 2))
+    ranks = _without_references(likely, ranks, golds_of)
+    if not ranks:
+        refuse_shape(head)
+    best = max(ranks.values())
+    first = [path for path, rank in ranks.items() if rank == best]
+    if best == 3 and len(first) == 1:
+        return first[0]
+    rivals = first if best >= 2 else [path for path in ranks if _answers(likely[path])] or first
+    if best == 1 and len(rivals) == 1 and _always_right(likely[rivals[0]], golds_of, rivals[0]):
+        # A reference, it seems: whatever else may hold samples is a rival, however short.
+        rivals = [rivals[0], *(path for path in found if path not in likely)]
+    if len(rivals) > 1:
+        refuse_two(head, "solution", rivals)
+    return rivals[0]
+
+
+def _holds_values(head: Head, path: str, texts: list[list[str | None]]) -> bool:
+    """Whether a field of unclear name has texts, and numbers or formulas in half of them."""
+    if any(isinstance(value, int | float) for value in head.column(path)):
+        return False
+    flat = [text for row in texts for text in row if text]
+    return 2 * sum(any(sign in text for sign in "0123456789$\\") for text in flat) >= len(flat)
+
+
+def _likely(path: str, texts: list[list[str | None]]) -> bool:
+    """Whether texts may be solutions: named so, lists, longer texts, or answers that are marked."""
+    flat = [text for row in texts for text in row if text]
+    return (
+        names.sample_rank(path) > 0
+        or any(len(row) > 1 for row in texts)
+        or sum(map(len, flat)) >= 15 * len(flat)
+        or all(extract(text) is not None for text in flat[:TEXTS_COMPARED])
+    )
+
+
+def _rank(head: Head, path: str, texts: list[list[str | None]]) -> int:
+    """3: called samples, or lists of several texts; 2: extracted answers; 1: unclear.
+
+    The `output` of an `instruction` is the data set's own.
+    """
+    rank = names.sample_rank(path)
+    if rank in (0, 1) and any(len(row) > 1 for row in texts):
+        return 3
+    if names.leaf(path) == "output" and head.has("instruction"):
+        return 1
+    return max(rank, 1)
+
+
+def _answers(texts: list[list[str | None]]) -> bool:
+    """Whether half of the texts have an answer that can be found."""
+    flat = [text for row in texts for text in row if text][:TEXTS_COMPARED]
+    return 2 * sum(extract(text, rule="auto") is not None for text in flat) >= len(flat)
+
+
+def _without_parts(found: _Texts) -> _Texts:
+    """Leave out what was extracted from another field: it is a short part of it in every row."""
+    return {
+        path: texts
+        for path, texts in found.items()
+        if not any(
+            other != path and _is_part(texts, rest) and not _is_part(rest, texts)
+            for other, rest in found.items()
+        )
+        or not _has_rival(path, found)
+    }
+
+
+def _has_rival(path: str, found: _Texts) -> bool:
+    """Whether a field that could be the samples remains beside `path`."""
+    return any(
+        other != path and (names.sample_rank(other) in (0, 1, 3)) and _is_part(found[path], rest)
+        for other, rest in found.items()
+    )
+
+
+def _is_part(short: list[list[str | None]], long: list[list[str | None]]) -> bool:
+    """Whether the texts of `short` are short and nearly always inside those of `long`."""
+    pairs = 0
+    inside = 0
+    for few, many in zip(short[:TEXTS_COMPARED], long[:TEXTS_COMPARED], strict=True):
+        if len(few) not in (1, len(many)):
+            return False
+        wholes = many if len(few) == len(many) else [" ".join(text for text in many if text)]
+        for part, whole in zip(few, wholes, strict=True):
+            if part and whole:
+                pairs += 1
+                inside += len(part) <= SHORT and len(part) < len(whole) and part.strip() in whole
+    return pairs > 0 and inside >= NEARLY_ALL * pairs
+
+
+def _without_copies(found: _Texts) -> _Texts:
+    """Of equal fields the first; of a field that is prompt and sample together, the sample."""
+    kept: _Texts = {}
+    for path, texts in found.items():
+        if any(_same_end(texts, other) and _better(kept_path, path) for kept_path, other in
+               kept.items()):  # fmt: skip
+            continue
+        kept = {
+            name: other
+            for name, other in kept.items()
+            if not (_same_end(texts, other) and _better(path, name))
+        }
+        kept[path] = texts
+    return kept
+
+
+def _better(path: str, other: str) -> bool:
+    return names.sample_rank(path) >= names.sample_rank(other)
+
+
+def _same_end(texts: list[list[str | None]], other: list[list[str | None]]) -> bool:
+    """Whether two fields hold the same texts, or one the other with something before it."""
+    pairs = 0
+    for row, rest in zip(texts[:TEXTS_COMPARED], other[:TEXTS_COMPARED], strict=True):
+        if len(row) != len(rest):
+            return False
+        for one, two in zip(row, rest, strict=True):
+            if one and two:
+                pairs += 1
+                a, b = one.strip()[-_COMPARED_LENGTH:], two.strip()[-_COMPARED_LENGTH:]
+                if not (a.endswith(b) or b.endswith(a)):
+                    return False
+    return pairs > 0
+
+
+def _without_constants(found: _Texts, problems: Sequence[str]) -> _Texts:
+    """Leave out fields that are equal in all samples of a problem, if another one is not."""
+    varies = {path: _varies(texts, problems) for path, texts in found.items()}
+    if True not in varies.values():
+        return found
+    return {path: found[path] for path, verdict in varies.items() if verdict is not False}
+
+
+def _varies(texts: list[list[str | None]], problems: Sequence[str]) -> bool | None:
+    """Whether samples of a problem differ; None: no problem has several rows or texts."""
+    first: dict[str, str | None] = {}
+    several = False
+    for problem, row in zip(problems, texts, strict=True):
+        for text in row:
+            if problem not in first:
+                first[problem] = text
+                continue
+            several = True
+            if first[problem] != text:
+                return True
+    return False if several else None
+
+
+def _without_references(
+    found: _Texts, ranks: dict[str, int], golds_of: dict[str, Golds]
+) -> dict[str, int]:
+    """Leave out the data set's own solutions, which always have the gold's answer.
+
+    A field that is called samples and always has it may be such a reference as well (`output` in
+    instruction data): then a field of unclear name is a rival, and the user must choose.
+    """
+    if len(ranks) < 2:
+        return ranks
+    agrees = {path: _always_right(found[path], golds_of, path) for path in ranks}
+    unclear = [path for path, rank in ranks.items() if rank == 1]
+    strong = [path for path, rank in ranks.items() if rank == 3]
+    if strong and not any(len(row) > 1 for path in strong for row in found[path]):
+        doubtful = [p for p in unclear if names.sample_rank(p) == 0 and _answers(found[p])]
+        if doubtful and all(agrees[path] for path in strong):
+            return dict.fromkeys((*strong, *doubtful), 3)
+    if strong:
+        return {path: rank for path, rank in ranks.items() if rank != 1}
+    left = {path: rank for path, rank in ranks.items() if not (rank == 1 and agrees[path])}
+    return left or ranks
+
+
+def _always_right(texts: list[list[str | None]], golds_of: dict[str, Golds], path: str) -> bool:
+    """Whether the texts of `path` always have the answer of another field that may be the gold."""
+    for name, column in golds_of.items():
+        if name == path:
+            continue
+        verdicts = [
+            agrees_with(text, gold)
+            for row, gold in zip(texts[:TEXTS_COMPARED], column[:TEXTS_COMPARED], strict=True)
+            for text in row[:4]
+            if gold
+        ]
+        if verdicts and sum(verdicts) >= NEARLY_ALL * len(verdicts):
+            return True
+    return False

@@ -1,0 +1,159 @@
+"""Which field is the solution and which the gold: decided by the rows, else refused by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mathtune.errors import InputError
+from mathtune.foreign import Request, grade_file
+from mathtune.foreign.grade import brief
+from mathtune.foreign.head import Head
+from mathtune.foreign.roles import Fields, decide
+
+MATH_500 = [
+    {"problem": "Nuts in 3 bags of 6?", "solution": "so \\boxed{18}", "answer": "18",
+     "subject": "Algebra", "level": 1, "unique_id": "test/0.json"},
+    {"problem": "Tom pays 5 and 7; total?", "solution": "so \\boxed{12}", "answer": "12",
+     "subject": "Algebra", "level": 1, "unique_id": "test/1.json"},
+]  # fmt: skip
+SAMPLES = [
+    "responses", "response", "outputs", "generation", "completions", "predictions", "preds",
+    "samples", "model_output", "model_answers", "generated_text", "gens", "outs", "hyps",
+    "rollouts", "candidates", "attempts", "trajectories", "llm_response", "replies", "texts",
+    "resps", "solutions", "cot", "qwen_7b", "my_samples", "student_answer", "reply", "assistant",
+    "trial", "beams", "decoded",
+]  # fmt: skip
+WRONG = {
+    "sentences": ["I add them. So it is \\boxed{99}", "I think that it must be \\boxed{98}"],
+    "boxes": ["\\boxed{99}", "\\boxed{98}"],
+    "bare": ["99", "98"],
+    "cut off": ["99 nuts", None],
+}
+
+
+def write(path: Path, rows: list[Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def solution_and_gold(rows: list[dict[str, Any]]) -> tuple[str, str | None] | str:
+    """The two fields, or the sentence that refuses."""
+    try:
+        found = decide(Head("f", rows), Fields())
+    except InputError as error:
+        return str(error)
+    return found.solution, found.gold
+
+
+@pytest.mark.parametrize("kind", WRONG)
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_reference_solution_is_never_taken_for_samples(name: str, kind: str) -> None:
+    wrong = WRONG[kind]
+    assert solution_and_gold([{**row, name: wrong} for row in MATH_500]) == (name, "answer")
+    nested = [{**row, "run": {name: [{"text": w} for w in wrong]}} for row in MATH_500]
+    assert solution_and_gold(nested) == (f"run.{name}.*.text", "answer")
+    found = solution_and_gold([{name: w, **row} for row, w in zip(MATH_500, wrong, strict=True)])
+    refused = isinstance(found, str) and f"'solution' and '{name}'" in found
+    assert refused or found == (name, "answer")
+
+
+@pytest.mark.parametrize("gold", ["ground_truth", "gold", "target", "expected_answer", "label",
+                                  "reference_answer", "correct_answer", "gt"])  # fmt: skip
+@pytest.mark.parametrize("own", ["answer", "extracted_answer", "pred", "predicted_answer",
+                                 "model_answer", "final_answer", "parsed"])  # fmt: skip
+def test_a_samples_own_answer_is_no_gold(own: str, gold: str) -> None:
+    base = [("p0", "I get \\boxed{99}", "99", "18"), ("p1", "I get \\boxed{98}", "98", "12")]
+    for order in (1, -1):
+        rows = [
+            dict([("problem", p), ("response", r), (own, o), (gold, g)][::order])
+            for p, r, o, g in base
+        ]
+        assert solution_and_gold(rows) == ("response", gold)
+
+
+def test_two_golds_that_differ_are_refused_by_name(tmp_path: Path) -> None:
+    rows = [
+        {"problem": "p0", "response": "I get \\boxed{99}", "answer": "99", "solution": "18"},
+        {"problem": "p1", "response": "I get \\boxed{98}", "answer": "98", "solution": "12"},
+    ]
+    path = write(tmp_path / "f.jsonl", rows)
+    with pytest.raises(InputError, match="both 'answer' and 'solution' may be the gold") as error:
+        grade_file(Request.parse(path))
+    assert "'answer' is always the sample's own answer" in str(error.value)
+    # The hint works when followed, with the other roles found as before.
+    for gold, correct in (("answer", 2), ("solution", 0)):
+        assert f"--fields gold={gold}" in str(error.value)
+        found = brief(grade_file(Request.parse(path, fields=f"gold={gold}")))
+        assert found["read"] == {"solution": "response", "gold": gold, "problem": "problem"}
+        assert found["graders"]["math"]["correct"] == correct
+
+
+def test_instruction_data_is_not_its_own_sample() -> None:
+    rows = [
+        {"instruction": "q0", "output": "It is 18. #### 18", "answer": "18", "my_run": "It is 3."},
+        {"instruction": "q1", "output": "It is 12. #### 12", "answer": "12", "my_run": "It is 4."},
+    ]
+    with pytest.raises(InputError, match="both 'output' and 'my_run' may be the solution"):
+        decide(Head("f", rows), Fields())
+
+
+ROLES: list[tuple[dict[str, Any], str, str]] = [
+    ({"question": "q", "answer": "Long words, so 5. #### 5", "gold_answer": "5"}, "answer",
+     "gold_answer"),
+    ({"input": "q", "target": "5", "prediction": "so 5"}, "prediction", "target"),
+    ({"query": "q", "response": "it is 5", "answer": "5", "messages": [
+        {"role": "user", "content": "q"}, {"role": "assistant", "content": "it is 5"}]},
+     "response", "answer"),
+    ({"prompt": "Q: q A:", "text": "Q: q A: it is 5", "response": "it is 5", "label": "5"},
+     "response", "label"),
+    ({"generation": "it is 5", "reasoning_content": "5?", "expected_answer": "5", "pred": "5"},
+     "generation", "expected_answer"),
+    ({"problem": "q", "answer": "5", "outputs": [{"gen": "a 5"}, {"gen": "b 5"}]},
+     "outputs.*.gen", "answer"),
+    ({"problem": "q", "answer": "5", "r_0": "a 5", "r_1": "b 6"}, "r_*", "answer"),
+    ({"problem": "q", "answer": "5", "model_outputs": ["a 5", "b 6"], "model_answers": ["5", "6"]},
+     "model_outputs", "answer"),
+    ({"problem": "q", "solution": "so 5, \\boxed{5}", "answer": "5"}, "solution", "answer"),
+    ({"example": {"problem": "q", "answer": "5"}, "completion": ["x", "y"]}, "completion",
+     "example.answer"),
+    ({"question": "q", "response": "5", "answer": 5, "label": 1}, "response", "answer"),
+    ({"problem": "q", "pred": "5", "gold": "5"}, "pred", "gold"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "solution", "gold"), ROLES)
+def test_roles_of_other_rows(row: dict[str, Any], solution: str, gold: str) -> None:
+    found = decide(Head("f", [row]), Fields())
+    assert (found.solution, found.gold) == (solution, gold)
+
+
+def test_a_field_that_is_equal_in_all_samples_of_a_problem_is_no_sample() -> None:
+    rows = [
+        {"question": q, "gold": "5", "first_output": f"{q}: it is 5", "second_output": f"no, {i}"}
+        for q in "ab"
+        for i in range(3)
+    ]
+    assert decide(Head("f", rows), Fields()).solution == "second_output"
+
+
+@pytest.mark.parametrize("text", ["", "solution=", "x", "what=c", "solution=a,what=c"])
+def test_fields_that_say_too_little(text: str) -> None:
+    with pytest.raises(InputError, match="expected parts such as solution=NAME,gold=NAME"):
+        Fields.parse(text)
+
+
+def test_a_misspelt_field_lists_those_that_exist() -> None:
+    head = Head("f.jsonl", [{"reply": {"text": "4"}, "doc": {"gold": "4"}}])
+    with pytest.raises(InputError, match=r"field 'reply.txt', .* are reply.text, doc.gold\."):
+        decide(head, Fields.parse("solution=reply.txt"))
+
+
+def test_no_field_is_a_gold_or_a_solution() -> None:
+    with pytest.raises(InputError, match="no field is a gold among response; .*--problems FILE"):
+        decide(Head("f", [{"response": "it is 5"}]), Fields())
+    with pytest.raises(InputError, match="none of the fields foo .*--fields solution=NAME"):
+        decide(Head("f", [{"foo": 1}]), Fields())
