@@ -20,7 +20,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-WORDS = ["so", "we", "add", "the", "nuts", "of", "each", "bag", "and", "find", "that", "there", "are", "more", "of", "them", "than", "before"]
+WORDS = (
+    "so", "we", "add", "the", "nuts", "of", "each", "bag", "and", "find", "that", "there", "are",
+    "more", "than", "before",
+)  # fmt: skip
 
 
 def write_rows(path: Path, rows: int, n: int, characters: int) -> None:

@@ -19,7 +19,49 @@ FOUND = [
     (r"so \boxed\frac{1}{2} it is", r"\frac{1}{2}", "boxed"),
     (r"\boxed5", "5", "boxed"),
     (r"\boxed{\left\{1, 2\right\}}", r"\left\{1, 2\right\}", "boxed"),
-    (r"\boxed{3} and then \boxed{4", "3", "boxed"),
+    (r"The values are \boxed{3}, \boxed{5}, \boxed{7}", "3, 5, 7", "boxed"),
+    (r"$\boxed{3}$ and $\boxed{5}$", "3, 5", "boxed"),
+    (r"\boxed{x=1} \text{ or } \boxed{x=2}", "x=1, x=2", "boxed"),
+    (r"\boxed{5}, that is \boxed{5}", "5", "boxed"),
+    (r"First \boxed{3}. Then \boxed{5}", "5", "boxed"),
+    (r"\boxed{3 and so on \boxed{4}", "4", "boxed"),
+    ("\\boxed{27} at first.\n\n#### 28", "28", "hashes"),
+    ("\\boxed{x} holds in this limit.\n\n**Answer: D**", "D", "phrase"),
+    (r"\boxed{18}. The answer is correct, as we checked.", "18", "boxed"),
+    (r"\boxed{18}. Is it a coincidence that the answer is 24?", "18", "boxed"),
+    (r"\boxed{18}. We check our answer: 9 + 9 = 18.", "18", "boxed"),
+    ("<answer>\n42\n</answer>", "42", "tag"),
+    ("<answer>Tom has 42 apples.</answer>", "42", "tag"),
+    (r"<answer> \boxed{42} </answer>", "42", "boxed"),
+    ("<answer>The answer is 42.</answer>", "42", "phrase"),
+    ("so <answer>42", "42", "tag"),
+    ("**Final Answer**\n\n$42$", "42", "section"),
+    ("**Final Answer:**\n\n$42$", "42", "section"),
+    ("**Answer**\n\n42", "42", "section"),
+    ("### Final Answer\n\\[\n42\n\\]\n", "42", "section"),
+    ("### Final Answer:\nThe hospital makes a profit of $10,000 each day.", "10,000", "section"),
+    ("_Answer: 42_", "42", "phrase"),
+    ("*Answer: 42*", "42", "phrase"),
+    ('{"reasoning": "5 * 8 + 2", "answer": "42"}', "42", "key"),
+    ('{"final_answer": 42}', "42", "key"),
+    ('{"answer": "\\\\frac{1}{2}"}', r"\frac{1}{2}", "key"),
+    (r"$\text{Answer: }42$", "42", "phrase"),
+    (r"\(\textbf{Answer: } \frac{1}{2}\)", r"\frac{1}{2}", "phrase"),
+    ("Answer: $42$ (since 6 * 7 = 42)", "42", "phrase"),
+    ("the answer is 42, not 41", "42", "phrase"),
+    ("The answer is 42 rather than 41.", "42", "phrase"),
+    ("#### 42</s>", "42", "hashes"),
+    ("The answer is 42.<|im_end|>", "42", "phrase"),
+    ("The answer is 42<|eot_id|><|start_header_id|>user<|end_header_id|>\n#### 9", "42", "phrase"),
+    ("The answer is 42<end_of_turn>\n", "42", "phrase"),
+    ("The answer is 8.\n\nProblem: And 3?\nThe answer is 3.", "8", "phrase"),
+    ("The answer is 8.\n\nQ: And 3?\nA: 3", "8", "phrase"),
+    ("It is 4 + 4. The answer is 8.\nHuman: thanks! What is 3?\nThe answer is 3.", "8", "phrase"),
+    ("<think>\\boxed{5}? No.</think>\n\n#### 7", "7", "hashes"),
+    ("<|channel|>analysis<|message|>\\boxed{5}<|end|><|channel|>final<|message|>#### 7<|return|>",
+     "7", "hashes"),
+    ("[THINK]\\boxed{5}[/THINK]The answer is 7.", "7", "phrase"),
+    ("<reasoning>\\boxed{5}</reasoning> The answer is 7.", "7", "phrase"),
     (r"\boxed{}, so \boxed{ 6 }", "6", "boxed"),
     (r"\boxed {8}", "8", "boxed"),
     (r"#### 5, no: \boxed{9}", "9", "boxed"),
@@ -57,6 +99,14 @@ def test_finds_the_marked_answer(solution: str, text: str, rule: str) -> None:
         "",
         "I count 7 of them.",
         r"\boxed{",
+        r"\boxed{3} and then \boxed{4",
+        r"First \boxed{5}. No: the answer must be \boxed{7",
+        "<think>\nLet me try \\boxed{5}",
+        "<think>\\boxed{5}</think>",
+        "I start. <think> It is \\boxed{5}, or",
+        "analysisWe need 5, so \\boxed{5}",
+        "<answer></answer>",
+        "The answer is not easy to find, is it?",
         r"so the answer is \boxed{}",
         "#### Step 2: add\nthen 5 more",
         "### 5 more\nand on",
@@ -87,6 +137,70 @@ def test_last_number_only_where_asked_for(solution: str, number: str) -> None:
     assert extract(solution, rule="last-number") == Answer(number, "last-number")
 
 
+@pytest.mark.parametrize(
+    ("solution", "text", "rule"),
+    [
+        ("He pays $1,234.50 in all.", "1,234.50", "last-number"),
+        ("3 * 6 = 18, so there are 18 nuts. I hope this helps!", "18", "last-number"),
+        (r"Therefore, the total is \(\$694\).", r"\$694", "last-formula"),
+        (r"So we get $x = \frac{1}{2}$.", r"x = \frac{1}{2}", "last-formula"),
+        (r"So $2 + 3 = 5$.", "5", "last-formula"),
+        ("So it costs $5 a day, and $7 on Sundays.", "7", "last-number"),
+        ("Hence\n\\[\n  x^2 + 1\n\\]\nas was asked.", "x^2 + 1", "last-formula"),
+        (r"\frac{1}{2}", r"\frac{1}{2}", "last-formula"),
+        ("(1, 2)", "(1, 2)", "last-formula"),
+        ("18", "18", "last-number"),
+        ("<think>7+1=8? The answer is 8? no.</think>\nTom has 7 nuts.", "7", "last-number"),
+        ("Tom has 7 nuts.\n\nQuestion: How many has Ann, who has 9?", "7", "last-number"),
+    ],
+)
+def test_auto_takes_the_last_value_where_nothing_is_marked(
+    solution: str, text: str, rule: str
+) -> None:
+    assert extract(solution) is None
+    assert extract(solution, rule="auto") == Answer(text, rule)
+
+
+@pytest.mark.parametrize("solution", ["", "I do not know.", r"\boxed{1} or \boxed{2", "<think>5"])
+def test_auto_does_not_guess_from_nothing(solution: str) -> None:
+    assert extract(solution, rule="auto") is None
+
+
+@pytest.mark.parametrize(
+    "solution",
+    [
+        "所以答案是：18。",
+        "最终答案为 $18$ 元。",
+        "答案：**18**",
+        "故选，答案是18个苹果。",
+        "La réponse est 18, car 3 * 6 = 18.",
+        "Réponse : 18",
+        "Die Antwort lautet 18.",
+        "Antwort: $18$",
+        "La respuesta final es 18.",
+        "A resposta é 18.",
+        "La risposta è 18.",
+        "Ответ: 18.",
+        "答えは18です。",
+        "答え：18",
+        "정답은 18입니다.",
+        "답: 18",
+    ],
+)
+def test_the_answer_is_in_other_languages(solution: str) -> None:
+    assert extract(solution) == Answer("18", "phrase")
+
+
+def test_cases_from_reports() -> None:
+    path = Path(__file__).parents[1] / "golden" / "extract.jsonl"
+    cases = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len(cases) == 14
+    for case in cases:
+        found = extract(case["text"], rule=case["rule"])
+        right = case["right"] if isinstance(case["right"], list) else [case["right"]]
+        assert (found.text if found else None) in right, case
+
+
 def test_explicit_answer_comes_before_the_last_number() -> None:
     assert extract(r"\boxed{2} of 3", rule="last-number") == Answer("2", "boxed")
 
@@ -97,8 +211,10 @@ def test_unknown_rule_is_refused() -> None:
 
 
 def test_gold_solutions_of_math(shared_data: Path) -> None:
-    """The two that find nothing have an empty box in the original."""
-    missing = []
+    """Two have an empty box in the original; 17 state their answer in several joined boxes, of
+    which the data set keeps the last alone.
+    """
+    missing, several, other = [], 0, []
     for split in ("train", "test"):
         with gzip.open(shared_data / "problems" / f"math_{split}.jsonl.gz", "rt") as stream:
             for line in stream:
@@ -106,9 +222,12 @@ def test_gold_solutions_of_math(shared_data: Path) -> None:
                 answer = extract(row["solution"])
                 if answer is None:
                     missing.append(row["id"])
-                else:
-                    assert answer == Answer(row["answer"].strip(), "boxed"), row["id"]
+                elif answer != Answer(row["answer"].strip(), "boxed"):
+                    joined = answer.rule == "boxed" and answer.text.endswith(row["answer"].strip())
+                    several += joined
+                    other += [] if joined else [row["id"]]
     assert missing == ["train/number_theory/7115", "train/number_theory/7117"]
+    assert (several, other) == (17, [])
 
 
 def test_gold_solutions_of_gsm8k(shared_data: Path) -> None:

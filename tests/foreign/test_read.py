@@ -187,7 +187,8 @@ def test_named_paths_reach_into_lists(tmp_path: Path) -> None:
 
 def test_inspect_moves_long_texts_to_attachments(tmp_path: Path) -> None:
     row = {"id": 1, "epoch": 1, "input": "q", "target": "5", "messages": [],
-           "output": {"completion": "attachment://abc"}, "attachments": {"abc": "it is 5"}}  # fmt: skip
+           "output": {"completion": "attachment://abc"},
+           "attachments": {"abc": "it is 5"}}  # fmt: skip
     path = tmp_path / "log.json"
     path.write_text(json.dumps({"version": 2, "eval": {"task": "t"}, "samples": [row]}))
     assert [one.solution for one in open_samples([path])] == ["it is 5"]

@@ -153,7 +153,7 @@ def test_a_misspelt_field_lists_those_that_exist() -> None:
 
 
 def test_no_field_is_a_gold_or_a_solution() -> None:
-    with pytest.raises(InputError, match="no field is a gold among response; .*--problems FILE"):
+    with pytest.raises(InputError, match=r"no field is a gold among response; .*--problems FILE"):
         decide(Head("f", [{"response": "it is 5"}]), Fields())
-    with pytest.raises(InputError, match="none of the fields foo .*--fields solution=NAME"):
+    with pytest.raises(InputError, match=r"none of the fields foo .*--fields solution=NAME"):
         decide(Head("f", [{"foo": 1}]), Fields())

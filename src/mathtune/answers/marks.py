@@ -42,7 +42,7 @@ class _Box(NamedTuple):
 
 
 def boxed(text: str) -> Mark | None:
-    r"""The last outermost `\boxed{...}` or `\fbox{...}`; boxes joined by commas or words: a list."""
+    r"""The last outermost `\boxed{...}` or `\fbox{...}`; boxes joined by commas are one list."""
     starts = [at for at in (text.find("\\boxed"), text.find("\\fbox")) if at >= 0]
     if not starts:
         return None
@@ -147,7 +147,8 @@ def section(text: str) -> Mark | None:
     content = trim(_undisplayed(paragraph))
     if not content or len(content) > _LONGEST_SECTION:
         return None
-    return Mark(headings[-1].start(), prose_value(content) or content)
+    word = headings[-1].group().lower().index("answer")
+    return Mark(headings[-1].start() + word, prose_value(content) or content)
 
 
 def _undisplayed(paragraph: str) -> str:

@@ -9,7 +9,7 @@ _MAX_MARKS = 50
 DOLLARS = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.S)
 
 _ENGLISH = (
-    r"(?:\banswer|\bthe\s+(?:final\s+|correct\s+)?answers)(?:\s+to\s+[^.\n]{1,100}?)?"
+    r"(?:(?<![^\W_])answer|\bthe\s+(?:final\s+|correct\s+)?answers)(?:\s+to\s+[^.\n]{1,100}?)?"
     r"\s*(?:\*\*)?\s*(?:(?:is|are|=)(?![A-Za-z])|[:：])"
 )
 _LATIN = (
@@ -64,7 +64,7 @@ _REASON = (
     r"|потому|поскольку|а\s+не|nicht|pas|no\s"
 )
 _SENTENCE_END = re.compile(
-    r"\n|[.;!?](?=\s|\*|_|\"|\Z)|[。！？；]"
+    r"\n|[.;!?](?=\s|\*|_|\"|<|\Z)|[。！？；]|</"
     rf"|,\s+(?:{_REASON})\b|\s+(?:because|since|rather\s+than|instead\s+of|weil|porque|car)\b"
     r"|\s+\((?=(?:since|because|as|for|note|i\.e|that\s+is|rounded|approximately|from|by|see|which"
     r"|not|check)\b)|，"

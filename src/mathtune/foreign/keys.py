@@ -119,7 +119,7 @@ class Looks:
         return best
 
     def _question(self, golds: Digests) -> str | None:
-        """The first question that nearly all rows have, one whose rows agree in gold if possible."""
+        """The first question that nearly all rows have; if possible one with one gold each."""
         there = []
         for path, raw in self._questions.items():
             column = _column(raw)

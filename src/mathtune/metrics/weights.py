@@ -92,7 +92,7 @@ MANY_SAMPLES = 50
 def equals_verdict(scores: Floats, right: NDArray[np.bool_]) -> bool:
     """Whether a threshold on the scores gives (nearly) every sample's verdict: a label, no judge.
 
-    A score of many values must do so without any exception, in a set too large for chance.
+    More than two values count in a set too large for chance only, many without any exception.
 
     Example:
         >>> equals_verdict(np.array([1.0, 0.0, 1.0]), np.array([True, False, True]))
@@ -108,6 +108,6 @@ def equals_verdict(scores: Floats, right: NDArray[np.bool_]) -> bool:
     hits = np.cumsum(right[order])[last]
     agree = hits + (len(right) - positives) - (last + 1 - hits)
     share = float(agree.max()) / len(right)
-    if len(last) <= FEW_VALUES:
+    if len(last) == 2:
         return share >= LEAK
-    return share == 1.0 and len(right) >= MANY_SAMPLES
+    return len(right) >= MANY_SAMPLES and share >= (LEAK if len(last) <= FEW_VALUES else 1.0)

@@ -1,0 +1,63 @@
+"""The part of a text that can hold its answer: after thoughts, before a new question."""
+
+from __future__ import annotations
+
+import pytest
+
+from mathtune.answers.visible import visible
+
+SAME = [
+    "",
+    "The answer is 7.",
+    "if x < 3 then [x] is 2, and 5 > 4",
+    "Problem: Tom has 3 nuts.\nSolution: 3 * 2 = 6. The answer is 6.",
+    "Let me restate it.\n\nProblem: Tom has 3 nuts.\nThe answer is 6.",
+    "Question 1: yes, as 3 = 3.\n\nQuestion 2: no, as 3 < 4.\n\nTheir sum is 7.",
+    "analysis of the problem gives 5",
+    "The user: Tom has 3 nuts",
+]
+
+
+@pytest.mark.parametrize("text", SAME)
+def test_a_text_without_marks_stays(text: str) -> None:
+    assert visible(text) == text
+
+
+CUT = [
+    ("<think>5?</think>It is 7.", "It is 7."),
+    ("5?</think>It is 7.", "It is 7."),  # the opening tag was in the prompt
+    ("<think>5?</think>No.<think>6?</think>It is 7.", "It is 7."),
+    ("<thinking>5?</thinking>It is 7.", "It is 7."),
+    ("<reasoning>5?</reasoning>It is 7.", "It is 7."),
+    ("[THINK]5?[/THINK]It is 7.", "It is 7."),
+    ("◁think▷5?◁/think▷It is 7.", "It is 7."),
+    ("<|begin_of_thought|>5?<|end_of_thought|>It is 7.", "It is 7."),
+    ("<|channel|>analysis<|message|>5?<|end|><|start|>assistant<|channel|>final<|message|>It is 7.",
+     "It is 7."),
+    ("analysisWe try 5.assistantfinalIt is 7.", "It is 7."),
+    ("<think>5?", ""),
+    ("It was 7. <think>or 5", "It was 7. "),
+    ("<think>5?</think>", ""),
+    ("It is 7.<|im_end|>\n<|im_start|>user\nAnd 5?", "It is 7."),
+    ("<|im_start|>assistant\nIt is 7.<|im_end|>", "It is 7."),
+    ("It is 7.</s>", "It is 7."),
+    ("<s>It is 7.<eos>", "It is 7."),
+    ("It is 7.<|eot_id|>", "It is 7."),
+    ("It is 7.<end_of_turn>\n", "It is 7."),
+    ("It is 7.<｜end▁of▁sentence｜>", "It is 7."),
+    ("It is 7.<|endoftext|>It is 8.", "It is 7."),
+    ("It is 7.\n\nQuestion: And 5?", "It is 7.\n\n"),
+    ("It is 7.\n\nQ: And 5?\nA: 5", "It is 7.\n\n"),
+    ("It is 7.\n\n### Problem:\nAnd 5?", "It is 7.\n\n"),
+    ("The answer is 7.\n\nQuestion 2: And 5?", "The answer is 7.\n\n"),
+    ("It is 7.\nHuman: thanks", "It is 7.\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "left"), CUT)
+def test_what_is_left(text: str, left: str) -> None:
+    assert visible(text) == left
+
+
+def test_a_thought_of_megabytes_is_cheap() -> None:
+    assert visible("<think>" + "x = 5 \n" * 200_000 + "</think>It is 7.") == "It is 7."
