@@ -209,14 +209,16 @@ def test_the_calculator_judges_a_file_without_scores(lists: Path, tmp_path: Path
     rows = [{"problem_id": "a", "gold_answer": "8", "samples": SLIPS}]
     rows.append({"problem_id": "b", "gold_answer": "8", "samples": ["#### 8"] * 3})
     path = write(tmp_path / "slips.jsonl", rows)
-    found = measure_file(Request(path), score="calculator")
+    found = measure_file(Request.parse(path, score="calculator"))
     assert found["scorer"] == "calculator"
     assert found["metrics"]["Maj1@3"]["value"] == 0.5
     assert found["metrics"]["W.RR"]["value"] == found["metrics"]["calculator"]["value"] == 1.0
     assert found["over_calculator"]["W.RR"]["difference"] == 0.0
     # The scores in the file are not read: all weigh 1, and the earliest sample is picked.
-    assert measure_file(Request(lists), score="calculator")["metrics"]["RR.All"]["value"] == 1.0
-    assert measure_file(Request(lists))["scorer"] is None
+    again = measure_file(Request.parse(lists, score="calculator", rule="explicit"))
+    assert again["metrics"]["RR.All"]["value"] == 1.0
+    assert again["read"]["score"] == "calculator"
+    assert measure_file(Request.parse(lists))["scorer"] is None
     shown = table(found)
     assert shown.header[-1] == "minus calculator"
     assert "W.RR by calculator alone" in [row[0] for row in shown.rows]

@@ -14,7 +14,7 @@ from mathtune.foreign.grade import brief
 from mathtune.foreign.head import Head
 from mathtune.foreign.roles import Fields, decide
 
-MATH_500 = [
+MATH_500: list[dict[str, Any]] = [
     {"problem": "Nuts in 3 bags of 6?", "solution": "so \\boxed{18}", "answer": "18",
      "subject": "Algebra", "level": 1, "unique_id": "test/0.json"},
     {"problem": "Tom pays 5 and 7; total?", "solution": "so \\boxed{12}", "answer": "12",
@@ -27,7 +27,7 @@ SAMPLES = [
     "resps", "solutions", "cot", "qwen_7b", "my_samples", "student_answer", "reply", "assistant",
     "trial", "beams", "decoded",
 ]  # fmt: skip
-WRONG = {
+WRONG: dict[str, list[str | None]] = {
     "sentences": ["I add them. So it is \\boxed{99}", "I think that it must be \\boxed{98}"],
     "boxes": ["\\boxed{99}", "\\boxed{98}"],
     "bare": ["99", "98"],

@@ -57,9 +57,6 @@ from mathtune.stages.train import Train
 
 app = typer.Typer()
 
-STOPPED = "stopped"
-"""What is said when a command that keeps nothing is stopped."""
-
 
 def _stage_command(kind: type[Stage[Any]], positional: str) -> None:
     """Add a stage as a command: `mathtune STAGE [FILE] [key=value ...] --out FOLDER`."""
@@ -217,8 +214,7 @@ def grade(
         split=split,
         strict=strict,
     )
-    with stoppable(STOPPED):
-        document = grade_file(request, out=out, redo=redo)
+    document = grade_file(request, out=out, redo=redo)
     _tell(document["read"], document["size"], document["warnings"], as_json, verbose)
     if as_json:
         typer.echo(json.dumps(brief(document), indent=2))
@@ -299,10 +295,9 @@ def measure(
         score=score,
         weights=weights,
     )
-    with stoppable(STOPPED):
-        document = measure_file(
-            request, page=page, k=8 if k is None else k, report_to=trackers.parse(report_to)
-        )
+    document = measure_file(
+        request, page=page, k=8 if k is None else k, report_to=trackers.parse(report_to)
+    )
     size = f"{document['problems']:,} problems x {document['n']} samples"
     _tell(document["read"], size, document["warnings"], as_json, verbose)
     if as_json:

@@ -189,7 +189,8 @@ class Judgments:
     @property
     def read(self) -> dict[str, str]:
         """What was read as what."""
-        return self.request.samples.read
+        found = self.request.samples.read
+        return found if self.request.scorer is None else {**found, "score": calculator.NAME}
 
     @property
     def warnings(self) -> list[str]:
