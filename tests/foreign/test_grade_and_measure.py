@@ -15,7 +15,7 @@ from mathtune.cli import main
 from mathtune.errors import InputError
 from mathtune.foreign import Request, grade_file, measure_file
 from mathtune.foreign import grade as grading
-from mathtune.foreign.measure import table
+from mathtune.foreign.measure import Options, table
 from mathtune.report.tables import grid
 from mathtune.rows import jsonl
 from mathtune.rows.records import Graded
@@ -239,7 +239,6 @@ def test_lines_in_any_order_measure_the_same(lists: Path, tmp_path: Path) -> Non
     ("change", "score", "sentence"),
     [
         ({"gold_answer": "9", "problem_id": "a"}, None, "line 2: problem 'a' has the gold '9' and"),
-        ({"samples": ["#### 1"], "scores": [0.5]}, None, "'b' has 1 samples, 'a' has 4"),
         ({}, "score", "line 1: field 'score': missing"),
         ({}, "problem", "no line can be used; 2 lines are broken"),
     ],
@@ -251,6 +250,48 @@ def test_what_cannot_be_measured(
     with pytest.raises(InputError, match="jsonl") as error:
         measure_file(Request(path), score=score)
     assert sentence in str(error.value)
+
+
+def test_other_numbers_of_samples_are_expected_values(tmp_path: Path) -> None:
+    fewer = {**LISTS[1], "samples": LISTS[1]["samples"][:2], "scores": [0.5, 0.1]}
+    path = write(tmp_path / "f.jsonl", [LISTS[0], fewer])
+    found = measure_file(Request(path))
+    assert (found["n"], found["samples_per_problem"]) == (2, {"fewest": 2, "most": 4})
+    assert "Maj1@2" in found["metrics"]
+    assert "2 to 4 samples" in table(found).note
+
+
+def test_outcomes_are_written_for_others(lists: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    found = measure_file(Request(lists), options=Options(out=out))
+    rows = [json.loads(line) for line in (out / "outcomes.jsonl").read_text().splitlines()]
+    assert [row["problem_id"] for row in rows] == [one["problem_id"] for one in LISTS]
+    mean = sum(row["values"]["Maj1@4"] for row in rows) / len(rows)
+    assert mean == pytest.approx(found["metrics"]["Maj1@4"]["value"])
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = parquet.read_table(out / "outcomes.parquet").to_pydict()
+    assert columns["Maj1@4"] == [row["values"]["Maj1@4"] for row in rows]
+
+
+def test_problems_that_were_drawn_together_are_one_draw(tmp_path: Path) -> None:
+    rows = [
+        {
+            "problem_id": f"{passage}-{i}",
+            "passage": passage,
+            "gold_answer": "1",
+            "samples": ["#### 1" if passage < 4 else "#### 2"],
+        }
+        for passage in range(8)
+        for i in range(5)
+    ]
+    path = write(tmp_path / "f.jsonl", rows)
+    alone = measure_file(Request(path))["metrics"]["mean"]
+    document = measure_file(Request(path), options=Options(cluster_by="passage"))
+    together = document["metrics"]["mean"]
+    assert document["clusters"] == 8
+    assert together["value"] == alone["value"] == 0.5
+    assert together["high"] - together["low"] > 1.8 * (alone["high"] - alone["low"])
+    assert "over 8 clusters" in table(document).note
 
 
 @pytest.mark.parametrize(
@@ -298,7 +339,10 @@ def test_the_commands(
         (["grade", "FILE", "problems=FILE", "--strict"], "--strict: only for a file alone"),
         (["grade", "FILE", "--config", "x.yaml"], "x.yaml"),
         (["measure", "FILE", "--grader", "math,prm800k"], "several graders"),
-        (["measure", "FILE", "--out", "x"], "--out and --redo go with problems=FILE"),
+        (["measure", "FILE", "--redo"], "--redo goes with problems=FILE"),
+        (["measure", "FILE", "--ties", "first"], "--ties first: no such way"),
+        (["measure", "FILE", "--n", "9"], "no problem has 9 samples; the most are 4"),
+        (["measure", "FILE", "--cluster-by", "passage"], "line 1: no field 'passage'"),
         (["measure", "problems=FILE", "--json"], "--json: only for a file alone"),
         (["measure", "FILE", "problems=none.jsonl", "--out", "x"], "none.jsonl"),
     ],

@@ -32,6 +32,16 @@ Fields = Annotated[
     typer.Option(metavar="PARTS", help="Where things stand: solution=NAME,gold=NAME,problem=NAME."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first broken line.")]
+TiesOption = Annotated[
+    str | None,
+    typer.Option("--ties", metavar="HOW", help="earliest (the default), or expected over ties."),
+]
+ClusterBy = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster-by", metavar="FIELD", help="Problems with the same value were drawn together."
+    ),
+]
 ReportTo = Annotated[
     str | None,
     typer.Option(

@@ -10,7 +10,7 @@ import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from pydantic import BaseModel
@@ -18,6 +18,7 @@ from rich.markup import escape
 
 from mathtune.cli.options import (
     CONTINUES,
+    ClusterBy,
     Config,
     Extract,
     Fields,
@@ -28,10 +29,12 @@ from mathtune.cli.options import (
     Redo,
     ReportTo,
     Strict,
+    TiesOption,
     with_ray,
 )
 from mathtune.engines.settings import Group
 from mathtune.errors import InputError
+from mathtune.metrics.ties import Ties
 from mathtune.run import ranks, settings
 from mathtune.run.fingerprint import inputs
 from mathtune.run.progress import output, say
@@ -226,6 +229,12 @@ def measure(
     fields: Fields = None,
     strict: Strict = False,
     config: Config = None,
+    n: Annotated[
+        int | None,
+        typer.Option("--n", min=1, help="Samples per problem to measure; else those all have."),
+    ] = None,
+    ties: TiesOption = None,
+    cluster_by: ClusterBy = None,
     out: Out = None,
     redo: Redo = False,
 ) -> None:
@@ -240,13 +249,14 @@ def measure(
             "--fields": fields,
         }
         _refuse("measure", {**alone, "--extract": extract, "--strict": strict})
-        given = [*(arguments or []), *_assignments(grader=grader)]
+        given = [*(arguments or []), *_assignments(grader=grader, ties=ties, cluster_by=cluster_by)]
+        given += [] if n is None else [f"n={n}"]
         run_stage(Measure, "samples", given, config, out, redo)
         return
-    if out is not None or redo:
-        raise InputError("--out and --redo go with problems=FILE; expected --json or --report.")
+    if redo:
+        raise InputError("--redo goes with problems=FILE; expected --json, --report or --out.")
     from mathtune.foreign import Request, measure_file
-    from mathtune.foreign.measure import table
+    from mathtune.foreign.measure import Options, table
     from mathtune.report.tables import grid
     from mathtune.run import trackers
 
@@ -256,6 +266,7 @@ def measure(
         score=score,
         page=page,
         k=8 if k is None else k,
+        options=Options(n=n, ties=ties_of(ties), cluster_by=cluster_by, out=out),
         report_to=trackers.parse(report_to),
     )
     if as_json:
@@ -264,6 +275,16 @@ def measure(
         output.print(grid(table(document)))
     if page is not None:
         say(f"report: {page}")
+    if out is not None:
+        say(f"wrote {out}")
+
+
+def ties_of(text: str | None) -> Ties:
+    """Read `--ties`."""
+    for known in get_args(Ties):
+        if text in (None, known):
+            return known
+    raise InputError(f"--ties {text}: no such way; expected {' or '.join(get_args(Ties))}.")
 
 
 def only_a_file(arguments: list[str] | None, config: str | None) -> Path | None:

@@ -14,8 +14,9 @@ from dataclasses import asdict, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mathtune.metrics import strategies
-from mathtune.metrics.intervals import paired
+from mathtune.metrics import strategies, ties
+from mathtune.metrics.curves import Plan, subsets_of
+from mathtune.metrics.intervals import Ints, paired
 from mathtune.metrics.sample_columns import Gathered
 from mathtune.metrics.strategies import Clusters
 
@@ -39,32 +40,40 @@ def weighted(found: Gathered) -> dict[str, list[Clusters]]:
     }
 
 
-def picks(by_baseline: Mapping[str, list[Clusters]]) -> dict[str, list[int | None]]:
+def picks(by_baseline: Mapping[str, list[Clusters]], plan: Plan) -> dict[str, list[int | None]]:
     """The position that each baseline picks, problem by problem; None: there is no answer."""
     return {
-        name: [strategies.pick(clusters, "W.RR") for clusters in of]
+        name: [strategies.pick(strategies.first(clusters, plan.n), "W.RR") for clusters in of]
         for name, of in by_baseline.items()
     }
 
 
-def values(found: Gathered, picked: Mapping[str, list[int | None]]) -> dict[str, Floats]:
-    """Whether each pick is right, float (P,) by baseline."""
+def values(by_baseline: Mapping[str, list[Clusters]], plan: Plan) -> dict[str, Floats]:
+    """Whether each pick is right, float (P,) by baseline; expected over subsets of n samples."""
     return {
-        name: np.array(
-            [
-                position is not None and bool(clusters.right[position])
-                for clusters, position in zip(found.clusters, of, strict=True)
-            ],
-            dtype=np.float64,
-        )
-        for name, of in picked.items()
+        name: np.array([_value(clusters, plan) for clusters in of])
+        for name, of in by_baseline.items()
     }
 
 
+def _value(clusters: Clusters, plan: Plan) -> float:
+    subsets = subsets_of(len(clusters.of), plan.n, count=plan.subsets, seed=plan.seed)
+    standing = strategies.standings(clusters, subsets)
+    if plan.ties == "expected":
+        return float(ties.heaviest(standing).mean())
+    return float(clusters.right[strategies.heaviest(standing)].mean())
+
+
 def over_calculator(
-    metrics: Mapping[str, Floats], names: list[str], *, resamples: int, seed: int
+    metrics: Mapping[str, Floats],
+    names: list[str],
+    *,
+    resamples: int,
+    seed: int,
+    groups: Ints | None = None,
 ) -> dict[str, dict[str, float]]:
     """Each of the judged metrics `names` minus calculator-weighted votes, problem by problem."""
     ours = np.stack([metrics[name] for name in names], axis=1)
-    found = paired(ours, metrics[CALCULATOR][:, None], resamples=resamples, seed=seed)
+    base = metrics[CALCULATOR][:, None]
+    found = paired(ours, base, resamples=resamples, seed=seed, groups=groups)
     return {name: asdict(row) for name, row in zip(names, found, strict=True)}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mathtune.metrics import strategies
 from mathtune.metrics.curves import Curves, votes_at
-from mathtune.metrics.intervals import intervals, paired
+from mathtune.metrics.intervals import Ints, intervals, paired
 from mathtune.metrics.strategies import Clusters
 
 Floats = NDArray[np.float64]
@@ -56,7 +56,13 @@ class Lengths:
 
 
 def matched(
-    clusters: Sequence[Clusters], every: Curves, lengths: Lengths, *, resamples: int, seed: int
+    clusters: Sequence[Clusters],
+    every: Curves,
+    lengths: Lengths,
+    *,
+    resamples: int,
+    seed: int,
+    groups: Ints | None = None,
 ) -> list[dict[str, Any]]:
     """For each N: the votes that cost the same, and RR.MajK and W.RR.MajK minus their Maj1.
 
@@ -79,7 +85,7 @@ def matched(
         base = votes_at(clusters, plan, [votes])
         names = (f"RR.Maj{plan.k}", f"W.RR.Maj{plan.k}")
         ours = every.over_n[:, [plan.over_n.index(name) for name in names], column]
-        pairs = paired(ours, base, resamples=resamples, seed=seed)
+        pairs = paired(ours, base, resamples=resamples, seed=seed, groups=groups)
         found.append(
             {
                 "n": size,
@@ -87,7 +93,7 @@ def matched(
                 "generated": size * lengths.generated,
                 "evaluated": size * float(cost[column]) * lengths.read,
                 "unit": lengths.unit,
-                "Maj1": asdict(intervals(base[:, :1], resamples=resamples, seed=seed)[0]),
+                "Maj1": asdict(intervals(base[:, :1], groups=groups)[0]),
                 "over_maj1": {name: asdict(pair) for name, pair in zip(names, pairs, strict=True)},
             }
         )

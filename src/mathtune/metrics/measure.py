@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mathtune.errors import InputError
-from mathtune.metrics import baselines, strategies
-from mathtune.metrics.curves import OVER_K, Curves, Plan, curves, tie_rates
+from mathtune.metrics import baselines, early_stopping, strategies, ties
+from mathtune.metrics.curves import OVER_K, Curves, Plan, curves
 from mathtune.metrics.equal_compute import Lengths, matched
-from mathtune.metrics.intervals import RESAMPLES, intervals, paired
+from mathtune.metrics.families import by_group
+from mathtune.metrics.intervals import RESAMPLES, Ints, intervals, paired
 from mathtune.metrics.sample_columns import Gathered, evaluator, gather
+from mathtune.metrics.ties import Ties
 from mathtune.rows.records import Row
 from mathtune.rows.samples import Joined
 
@@ -28,6 +30,8 @@ CHOSEN = ("RR.MajK", "W.RR.MajK", "Maj1.TopN")
 """The strategies whose K (or N) is chosen on validation."""
 
 DECIMALS = 6
+POINT = 0.01
+"""From here on the way in which ties are broken matters."""
 
 
 class Outcome(Row, frozen=True):
@@ -48,7 +52,9 @@ class MeasureSettings:
     """How to measure. `chosen`: K of each of `CHOSEN`, from validation; None: chosen on this set.
 
     `sizes`: subset sizes of curves over N beside powers of two. `against`: other measures' outcomes
-    by problem, by the name to show.
+    by problem, by the name to show. `n`: samples per problem that metrics are of; None: as many as
+    every problem has. `cluster`: the cluster of each problem, for problems that were drawn
+    together. `labels`: for each kind of group (subject, level) the group of each problem.
     """
 
     k: int = 8
@@ -58,6 +64,16 @@ class MeasureSettings:
     sizes: tuple[int, ...] = ()
     chosen: Mapping[str, int] | None = None
     against: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
+    n: int | None = None
+    ties: Ties = "earliest"
+    cluster: Mapping[str, str] | None = None
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def groups(self, problems: Iterable[str]) -> Ints | None:
+        """The number of each problem's cluster; None where problems were drawn one by one."""
+        if self.cluster is None:
+            return None
+        return np.unique([self.cluster[name] for name in problems], return_inverse=True)[1]
 
 
 def measure(
@@ -68,54 +84,108 @@ def measure(
 ) -> tuple[dict[str, Any], list[Outcome]]:
     """Measure groups (problem id, graded samples); `greedy`: whether each greedy solution is right.
 
-    Returns the document that `metrics.json` holds and one `Outcome` a problem, in the order given.
+    Returns the document that `metrics.json` holds and one `Outcome` per problem, in the order
+    given. Problems with more samples than others count with expected values over subsets.
 
     Raises:
-        InputError: samples are not graded, only some are scored, or problems differ in their number
-            of samples; `against` holds other problems.
+        InputError: samples are not graded, only some are scored, no problem has `settings.n`
+            samples; `against` holds other problems.
     """
-    found = gather(groups)
-    plan = Plan(found.n, settings.k, settings.subsets, settings.seed, settings.sizes)
+    every_problem = gather(groups)
+    found = _enough(every_problem, settings.n)
+    plan = Plan(
+        settings.n or found.n,
+        settings.k,
+        settings.subsets,
+        settings.seed,
+        settings.sizes,
+        settings.ties,
+    )
+    together = settings.groups(found.ids)
     every = curves(found.clusters, plan)
     chosen = choose(every, settings.chosen) if found.scored else {}
     values = headline(every, chosen, scored=found.scored)
     if greedy is not None:
         values = {"Pass@1": values["mean"], **values}  # the first, also where n = 1 has its own
         values["Pass@1"] = np.array([float(greedy[i]) for i in found.ids])
-    free = baselines.picks(baselines.weighted(found)) if found.scored else {}
-    values |= baselines.values(found, free)
+    free = baselines.weighted(found) if found.scored else {}
+    values |= baselines.values(free, plan)
+    drawing = {"resamples": settings.resamples, "seed": settings.seed}
     document: dict[str, Any] = {
         "problems": len(found.ids),
         "n": plan.n,
+        "samples_per_problem": {"fewest": min(found.each), "most": max(found.each)},
+        "too_few_samples": len(every_problem.ids) - len(found.ids),
         "counts": found.counts,
-        "ties": tie_rates(found.clusters),
-        "metrics": metrics_of(values, settings),
-        "over_maj1": over_maj1(values, plan.n, settings),
-        "curves": drawn_curves(every, settings, scored=found.scored),
+        "ties": tied(found, values, plan),
+        "metrics": metrics_of(values, groups=together),
+        "over_maj1": over_maj1(values, plan.n, settings, groups=together),
+        "curves": drawn_curves(every, scored=found.scored, groups=together),
+        "early_stopping": early_stopping.curve(
+            found.clusters, values[f"Maj1@{plan.n}"], groups=together, **drawing
+        ),
     }
+    if together is not None:
+        document["clusters"] = int(together.max()) + 1
     within: dict[str, float] = {}
     if found.scored:
         document["chosen"] = _chosen(document["metrics"], chosen, settings)
         document["over_calculator"] = baselines.over_calculator(
             values,
             [name for name in values if needs_scores(name) and not name.startswith("cost")],
-            resamples=settings.resamples,
-            seed=settings.seed,
+            groups=together,
+            **drawing,
         )
         lengths = Lengths.of(found.clusters, found.sizes, k=plan.k, unit=found.unit)
         document["matched_compute"] = matched(
-            found.clusters, every, lengths, resamples=settings.resamples, seed=settings.seed
+            found.clusters, every, lengths, groups=together, **drawing
         )
-        document["evaluator"], within = evaluator(
-            found, resamples=settings.resamples, seed=settings.seed
-        )
-    picked = {**_picked(found, chosen, plan), **free}
+        document["evaluator"], within = evaluator(found, groups=together, **drawing)
+    document["groups"] = {
+        kind: by_group(values, [of[i] for i in found.ids], plan.n, groups=together, **drawing)
+        for kind, of in settings.labels.items()
+    }
+    picked = {**_picked(found, chosen, plan), **baselines.picks(free, plan)}
     outcomes = _outcomes(found, values, picked, within)
     document["against"] = {
         name: compare(outcomes, other, settings, name=name)
         for name, other in settings.against.items()
     }
     return rounded(document), outcomes
+
+
+def _enough(found: Gathered, n: int | None) -> Gathered:
+    """The problems that have n samples.
+
+    Raises:
+        InputError: none has.
+    """
+    if n is None:
+        return found
+    kept = [number for number, count in enumerate(found.each) if count >= n]
+    if not kept:
+        raise InputError(f"no problem has {n} samples; the most are {max(found.each)}.")
+    return found.only(kept)
+
+
+def tied(found: Gathered, values: Mapping[str, Floats], plan: Plan) -> dict[str, Any]:
+    """How often ties decide, and the metrics' expected values over them, where n is everybody's.
+
+    `expected`: name -> mean over problems; `matters`: those more than a point from what is shown.
+    """
+    document: dict[str, Any] = {**ties.rates(found.clusters), "broken": plan.ties}
+    if set(found.each) != {plan.n}:
+        return document
+    rows = [ties.expected(clusters, plan.k) for clusters in found.clusters]
+    means = {
+        f"Maj1@{plan.n}" if name == "Maj1" else name: float(np.mean([row[name] for row in rows]))
+        for name in rows[0]
+    }
+    document["expected"] = means
+    document["matters"] = [
+        name for name, mean in means.items() if abs(mean - values[name].mean()) > POINT
+    ]
+    return document
 
 
 def headline(every: Curves, chosen: Mapping[str, int], *, scored: bool) -> dict[str, Floats]:
@@ -156,7 +226,7 @@ def _chosen(
     }
 
 
-def drawn_curves(every: Curves, settings: MeasureSettings, *, scored: bool) -> dict[str, Any]:
+def drawn_curves(every: Curves, *, scored: bool, groups: Ints | None = None) -> dict[str, Any]:
     """The curves over N and over K, each name with lists of value, low and high over its points."""
     plan = every.plan
     document: dict[str, Any] = {
@@ -172,32 +242,30 @@ def drawn_curves(every: Curves, settings: MeasureSettings, *, scored: bool) -> d
         for row, name in enumerate(names)
         if scored or not needs_scores(name)
     ]
-    # One bootstrap for all points: drawing the resamples is what takes the time.
-    stacked = np.concatenate([values for _, _, values in places], axis=1)
-    found = iter(intervals(stacked, resamples=settings.resamples, seed=settings.seed))
     for curve, name, values in places:
-        points = [asdict(next(found)) for _ in range(values.shape[1])]
+        points = [asdict(point) for point in intervals(values, groups=groups)]
         document[curve][name] = {key: [p[key] for p in points] for key in ("value", "low", "high")}
     return document
 
 
 def over_maj1(
-    values: Mapping[str, Floats], n: int, settings: MeasureSettings
+    values: Mapping[str, Floats], n: int, settings: MeasureSettings, *, groups: Ints | None = None
 ) -> dict[str, dict[str, float]]:
     """Every other metric minus Maj1@n, problem by problem."""
     base = values[f"Maj1@{n}"]
     names = [name for name in values if name != f"Maj1@{n}" and not name.startswith("cost")]
     ours = np.stack([values[name] for name in names], axis=1)
-    found = paired(ours, base[:, None], resamples=settings.resamples, seed=settings.seed)
+    found = paired(
+        ours, base[:, None], resamples=settings.resamples, seed=settings.seed, groups=groups
+    )
     return {name: asdict(row) for name, row in zip(names, found, strict=True)}
 
 
 def metrics_of(
-    values: Mapping[str, Floats], settings: MeasureSettings
+    values: Mapping[str, Floats], *, groups: Ints | None = None
 ) -> dict[str, dict[str, float]]:
     """Name -> value, low, high of float (P,) columns: the `metrics` of a document."""
-    stacked = np.stack(list(values.values()), axis=1)
-    found = intervals(stacked, resamples=settings.resamples, seed=settings.seed)
+    found = intervals(np.stack(list(values.values()), axis=1), groups=groups)
     return {name: asdict(interval) for name, interval in zip(values, found, strict=True)}
 
 
@@ -220,18 +288,19 @@ def compare(
     shared = [metric for metric in ours[0].values if metric in theirs[ours[0].problem_id].values]
     mine = np.array([[row.values[metric] for metric in shared] for row in ours])
     other = np.array([[theirs[row.problem_id].values[m] for m in shared] for row in ours])
-    found = paired(mine, other, resamples=settings.resamples, seed=settings.seed)
+    drawing = {"resamples": settings.resamples, "seed": settings.seed}
+    found = paired(mine, other, groups=settings.groups(row.problem_id for row in ours), **drawing)
     document: dict[str, Any] = {
         metric: asdict(row) for metric, row in zip(shared, found, strict=True)
     }
-    judged = [
-        (row.within_auc, theirs[row.problem_id].within_auc)
+    judged = {
+        row.problem_id: (row.within_auc, theirs[row.problem_id].within_auc)
         for row in ours
         if row.within_auc is not None and theirs[row.problem_id].within_auc is not None
-    ]
+    }
     if judged:
-        both = np.array(judged, dtype=np.float64)
-        (pair,) = paired(both[:, :1], both[:, 1:], resamples=settings.resamples, seed=settings.seed)
+        both = np.array(list(judged.values()), dtype=np.float64)
+        (pair,) = paired(both[:, :1], both[:, 1:], groups=settings.groups(judged), **drawing)
         document["within_auc"] = {**asdict(pair), "problems": len(judged)}
     return document
 
@@ -250,8 +319,9 @@ def _picked(found: Gathered, chosen: Mapping[str, int], plan: Plan) -> dict[str,
             "W.RR.MajK": ("W.RR.MajK", chosen["W.RR.MajK"]),
             "Maj1.TopN": ("Maj1.TopN", chosen["Maj1.TopN"]),
         }
+    first = [strategies.first(clusters, plan.n) for clusters in found.clusters]
     return {
-        name: [strategies.pick(clusters, way, k=k) for clusters in found.clusters]
+        name: [strategies.pick(clusters, way, k=k) for clusters in first]
         for name, (way, k) in ways.items()
     }
 

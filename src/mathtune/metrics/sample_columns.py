@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
 from mathtune.errors import InputError
 from mathtune.metrics import calibration, strategies
-from mathtune.metrics.intervals import Interval, bootstrap_ratio, resampled_problems
+from mathtune.metrics.intervals import Interval, Ints, intervals, resampled_problems
 from mathtune.metrics.strategies import Clusters
 from mathtune.paths import calculator
 from mathtune.rows.records import Verdict
 from mathtune.rows.samples import Joined
+
+T = TypeVar("T")
 
 NORMAL = 1.96
 """Standard errors to either side of a 95 % interval."""
@@ -37,9 +39,31 @@ class Gathered:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
 
     @property
+    def each(self) -> list[int]:
+        """Samples of each problem."""
+        return [len(clusters.of) for clusters in self.clusters]
+
+    @property
     def n(self) -> int:
-        """Samples a problem."""
-        return len(self.clusters[0].of)
+        """Samples that every problem has: metrics are expected values over subsets of so many."""
+        return min(self.each)
+
+    def only(self, kept: Sequence[int]) -> Gathered:
+        """The problems at these positions; the counts stay those of all."""
+
+        def part(column: list[T]) -> list[T]:
+            return [column[i] for i in kept]
+
+        return replace(
+            self,
+            ids=part(self.ids),
+            clusters=part(self.clusters),
+            indices=part(self.indices),
+            lengths=part(self.lengths),
+            tokens=part(self.tokens),
+            formats=part(self.formats),
+            weights=part(self.weights) if self.weights else [],
+        )
 
     @property
     def unit(self) -> str:
@@ -61,8 +85,8 @@ def gather(groups: Iterable[tuple[str, Sequence[Joined]]]) -> Gathered:
     """Read (problem id, its samples) groups once.
 
     Raises:
-        InputError: samples are not graded, only some are scored, a score is not finite, problems
-            differ in their number of samples, or there are none.
+        InputError: samples are not graded, only some are scored, a score is not finite, or there
+            are none.
     """
     found = Gathered()
     for problem_id, rows in groups:
@@ -104,11 +128,6 @@ def _check(problem_id: str, clusters: Clusters, found: Gathered) -> None:
         raise InputError(f"problem {problem_id!r}: a score is not a finite number.")
     if not found.ids:
         return
-    if len(clusters.of) != found.n:
-        raise InputError(
-            f"problem {problem_id!r} has {len(clusters.of)} samples, {found.ids[0]!r} has "
-            f"{found.n}; expected the same number for every problem."
-        )
     if (clusters.scores is not None) != found.scored:
         raise InputError(
             f"of problems {problem_id!r} and {found.ids[0]!r} only one has scores; "
@@ -136,7 +155,7 @@ def _count(rows: Sequence[Joined], clusters: Clusters, counts: dict[str, int]) -
 
 
 def evaluator(
-    found: Gathered, *, resamples: int, seed: int
+    found: Gathered, *, resamples: int, seed: int, groups: Ints | None = None
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """How well the scores judge answered samples, and how well length, form or arithmetic alone do.
 
@@ -144,7 +163,7 @@ def evaluator(
     the AUC within each problem that has one.
     """
     answered = np.concatenate([c.of >= 0 for c in found.clusters])
-    problem = np.repeat(np.arange(len(found.ids)), found.n)[answered]
+    problem = np.repeat(np.arange(len(found.ids)), found.each)[answered]
     right = np.concatenate([c.right[:-1] for c in found.clusters])[answered]
     scores = np.concatenate([c.scores for c in found.clusters if c.scores is not None])[answered]
     lengths = np.concatenate(found.lengths)[answered].astype(np.float64)
@@ -154,8 +173,8 @@ def evaluator(
     document: dict[str, Any] = {
         "samples": int(answered.sum()),
         "without_answer": int((~answered).sum()),
-        "auc": _overall(scores, right, problem),
-        "within_auc": _mean_interval(within, len(found.ids), resamples, seed),
+        "auc": _overall(scores, right, problem, groups),
+        "within_auc": _mean_interval(within, groups),
         "within_problems": len(within),
     }
     for name, shortcut in (
@@ -165,38 +184,39 @@ def evaluator(
     ):
         inside = calibration.within_auc(shortcut, right, problem)
         document[name] = {
-            "auc": _overall(shortcut, right, problem),
-            "within_auc": _mean_interval(inside, len(found.ids), resamples, seed),
+            "auc": _overall(shortcut, right, problem, groups),
+            "within_auc": _mean_interval(inside, groups),
         }
     if len(scores) and scores.min() >= 0.0 and scores.max() <= 1.0:
-        drawn = resampled_problems(len(np.unique(problem)), resamples, seed)
-        errors = calibration.ece_resampled(scores, right, problem, drawn)
-        low, high = (float(bound) for bound in np.percentile(errors, [2.5, 97.5]))
-        document["ece"] = asdict(Interval(calibration.ece(scores, right), low, high))
-        document["reliability"] = calibration.reliability(scores, right)
+        drawn_together = problem if groups is None else groups[problem]
+        drawn = resampled_problems(len(np.unique(drawn_together)), resamples, seed)
+        error = asdict(calibration.calibration(scores, right, drawn_together, drawn))
+        document["reliability"] = error.pop("bins")
+        document["ece"] = error
     if document["auc"] is not None:
         document["roc"] = calibration.roc(scores, right)
     return document, {found.ids[number]: value for number, value in within.items()}
 
 
 def _overall(
-    scores: calibration.Floats, right: calibration.Bools, problem: calibration.Ints
+    scores: calibration.Floats,
+    right: calibration.Bools,
+    problem: calibration.Ints,
+    groups: Ints | None,
 ) -> dict[str, float] | None:
     """The AUC over all samples, its interval by the error for clustered data."""
     value = calibration.auc(scores, right)
     if value is None:
         return None
-    error = NORMAL * (calibration.auc_error(scores, right, problem) or 0.0)
+    together = problem if groups is None else groups[problem]
+    error = NORMAL * (calibration.auc_error(scores, right, together) or 0.0)
     return asdict(Interval(value, max(0.0, value - error), min(1.0, value + error)))
 
 
-def _mean_interval(
-    values: Mapping[int, float], problems: int, resamples: int, seed: int
-) -> dict[str, float] | None:
-    """The mean over those problems that have a value, all problems being resampled."""
+def _mean_interval(values: Mapping[int, float], groups: Ints | None) -> dict[str, float] | None:
+    """The mean over those problems that have a value, with its interval."""
     if not values:
         return None
-    over, under = np.zeros(problems), np.zeros(problems)
-    over[list(values)] = list(values.values())
-    under[list(values)] = 1.0
-    return asdict(bootstrap_ratio(over, under, resamples=resamples, seed=seed))
+    column = np.array(list(values.values()))[:, None]
+    kept = None if groups is None else groups[list(values)]
+    return asdict(intervals(column, groups=kept)[0])
