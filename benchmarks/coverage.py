@@ -39,7 +39,7 @@ def chances(rng: Rng, shape: tuple[int, ...], mean: float, concentration: float)
 def means(rng: Rng, trials: int) -> Iterator[str]:
     """How often the interval of a mean holds the true mean, in percent."""
     yield f"{'c':>5} {'N':>3} {'n':>5}  " + " ".join(f"p={p:<5}" for p in MEANS)
-    low, total, cells = 0, 0, []
+    cells: list[float] = []
     for concentration in CONCENTRATIONS:
         for samples in SAMPLES:
             if samples == 1 and concentration != CONCENTRATIONS[0]:
@@ -53,12 +53,15 @@ def means(rng: Rng, trials: int) -> Iterator[str]:
                 cells += row
                 name = f"{concentration:>5} {samples:>3} {size:>5}  "
                 yield name + " ".join(f"{cell:7.1f}" for cell in row)
+    yield _summary(cells)
+
+
+def _summary(cells: list[float]) -> str:
     found = np.array(cells)
-    low, total = int((found < 93).sum()), len(cells)
-    inside = int(((found >= 93) & (found <= 97)).sum())
-    yield (
-        f"{total} cells: mean {found.mean():.1f}, lowest {found.min():.1f}; {inside} within 93 to "
-        f"97, {total - inside - low} above, {low} below"
+    inside, below = int(((found >= 93) & (found <= 97)).sum()), int((found < 93).sum())
+    return (
+        f"{len(cells)} cells: mean {found.mean():.1f}, lowest {found.min():.1f}; {inside} within "
+        f"93 to 97, {len(cells) - inside - below} above, {below} below"
     )
 
 
@@ -74,7 +77,7 @@ def differences(rng: Rng, trials: int) -> Iterator[str]:
     yield f"{'c':>5} {'same':>4} {'N':>3} {'n':>5}  " + " ".join(
         f"{p:g}-{q:g}".rjust(9) for p, q in DIFFERENCES
     )
-    cells = []
+    cells: list[float] = []
     for concentration in (0.5, 2.0, np.inf):
         for same in (0.0, 0.9):
             for samples in SAMPLES:
@@ -86,13 +89,7 @@ def differences(rng: Rng, trials: int) -> Iterator[str]:
                     cells += row
                     name = f"{concentration:>5} {same:>4} {samples:>3} {size:>5}  "
                     yield name + " ".join(f"{cell:9.1f}" for cell in row)
-    found = np.array(cells)
-    inside = int(((found >= 93) & (found <= 97)).sum())
-    below = int((found < 93).sum())
-    yield (
-        f"{len(cells)} cells: mean {found.mean():.1f}, lowest {found.min():.1f}; {inside} within "
-        f"93 to 97, {len(cells) - inside - below} above, {below} below"
-    )
+    yield _summary(cells)
 
 
 def _covered(

@@ -70,11 +70,10 @@ def draw(results: Results, found: list[Closed]) -> dict[str, tuple[str, Figure]]
                     _over_n(row),
                 )
             if averaged is results.reference and row.n > 2:
-                drawn[f"{_file(row)}-stopping"] = (
-                    f"{row.name}: votes that stop once the lead is sure (dots: how sure), beside "
-                    "votes of as many samples for every problem",
-                    _stopping(row),
+                caption = (
+                    f"{row.name}: votes that stop once the lead is sure, and votes of N"
                 )
+                drawn[f"{_file(row)}-stopping"] = (caption, _stopping(row))
             if row.scored:
                 drawn |= _judged(row)
         for kind in ("level", "subject"):
