@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -47,9 +48,11 @@ def on_signals() -> Iterator[None]:
     threading.Thread(target=_watch, args=(ours,), daemon=True).start()
     try:
         yield
-    except Stopped:
+    except Stopped as stopped:
         _tell()
-        raise
+        sys.stdout.flush()
+        # Files and children are closed; the libraries' own ends would take seconds.
+        os._exit(int(str(stopped.code)))
 
 
 def _stop(number: int, _: FrameType | None) -> None:
@@ -65,8 +68,8 @@ def _watch(wakeups: socket.socket) -> None:
 
     A training answers SIGTERM itself, and may take its time to save.
     """
-    while True:
-        number = wakeups.recv(1)[0]
+    while came := wakeups.recv(1):
+        number = came[0]
         if number in SIGNALS and signal.getsignal(number) is _stop:
             time.sleep(DEADLINE)
             _leave(number)
