@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from mathtune.metrics.measure import Settings, measure
+from mathtune.metrics.measure import MeasureSettings, measure
 from mathtune.rows.records import Graded, Sample, Verdict
 from mathtune.rows.samples import Joined
 
-SETTINGS = Settings(k=2, resamples=100)
+SETTINGS = MeasureSettings(k=2, resamples=100)
 
 
 def problem(name: str, rows: list[tuple[str, str, float | None]]) -> tuple[str, list[Joined]]:

@@ -29,7 +29,7 @@ T = TypeVar("T")
 Make = Callable[[], Callable[[Any], Any]]
 """Builds what works: called once in each child, with its first task."""
 
-PRELOAD = ["__main__", "mathtune.engines.transformers.preload"]
+PRELOAD = ["__main__", "mathtune.run.server_start", "mathtune.engines.transformers.preload"]
 """What the server imports."""
 WITH_SERVER = sys.platform == "linux"
 """Elsewhere a process that has loaded torch cannot be forked safely, or not at all."""
@@ -223,8 +223,8 @@ def on_sigterm(do: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def _ctrl_c_later() -> Iterator[None]:
-    """Hold Ctrl-C back in this thread. A process started in the block is born deaf to it, so that
-    its imports cannot end in a traceback.
+    """Hold Ctrl-C back in this thread. A process started in the block does not hear it, so that its
+    imports cannot end in a traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield

@@ -24,7 +24,7 @@ DEADLINE = 1.5
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _sentence = "stopped"
-_asked = False
+_asked: int | None = None
 _telling = threading.Lock()
 
 
@@ -48,18 +48,20 @@ def on_signals() -> Iterator[None]:
     threading.Thread(target=_watch, args=(ours,), daemon=True).start()
     try:
         yield
-    except Stopped as stopped:
-        _tell()
+    except BaseException:
+        if _asked is None:
+            raise
+        _tell()  # whatever `Stopped` became on its way: libraries raise errors of their own from it
         sys.stdout.flush()
         # Files and children are closed; the libraries' own ends would take seconds.
-        os._exit(int(str(stopped.code)))
+        os._exit(128 + _asked)
 
 
 def _stop(number: int, _: FrameType | None) -> None:
     global _asked
-    if _asked:
+    if _asked is not None:
         _leave(number)
-    _asked = True
+    _asked = number
     raise Stopped(number)
 
 
