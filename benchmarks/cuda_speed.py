@@ -12,20 +12,23 @@ OUT/speed.jsonl; a contender's best turn counts.
 from __future__ import annotations
 
 import sys
+import tempfile
 from argparse import Namespace
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import lines as results
 import sampling
 import scoring
 import torch
 import training
 import turns
-from lines import Lines, arguments, refuse_without, synchronized
+from lines import Lines, refuse_without, synchronized
 from torch.profiler import profile
 from transformers import TrainerCallback
+from transformers.trainer_utils import SaveStrategy
 
 from mathtune.engines import prompts
 from mathtune.engines.transformers import models
@@ -42,7 +45,7 @@ EVALUATOR_BATCH = 16
 
 def main() -> int:
     """Measure; 1 if anything could not be measured."""
-    parser = arguments(__doc__.splitlines()[0])
+    parser = results.arguments(__doc__.splitlines()[0])
     parser.add_argument("-n", type=int, default=64, help="samples per problem")
     args = parser.parse_args()
     refuse_without(args.device)
@@ -271,8 +274,6 @@ class Profiled(TrainerCallback):
 
 def profile_of_training(args: Namespace) -> dict[str, Any]:
     """Where the time of some updates goes: OUT/profile_training.txt."""
-    import tempfile
-
     batch, updates = (2, 1) if args.tiny else (64, 4)
     settings = Namespace(**{**vars(settings_of(args)), "batch": batch})
     count = batch * (training.WARM + 2 * updates)
@@ -284,9 +285,11 @@ def profile_of_training(args: Namespace) -> dict[str, Any]:
     reading = fit.way_of_reading(model, how, plan)
     seen = Profiled(updates, args.device)
     with tempfile.TemporaryDirectory() as folder, fit.installed(model, reading):
+        arguments = fit.arguments(how, plan, Path(folder), model=model, validate=False)
+        arguments.save_strategy = SaveStrategy.NO  # a checkpoint is no part of an update
         fit.Trainer(
             model,
-            fit.arguments(how, plan, Path(folder), model=model, validate=False),
+            arguments,
             settings=how,
             items=items,
             validation=[],
