@@ -38,14 +38,14 @@ from transformers import (
 )
 
 from mathtune.engines.transformers import models
-from mathtune.engines.transformers.decode import Embedded, Sampling
+from mathtune.engines.transformers.decode import Sampler, Sampling
 from mathtune.engines.transformers.scoring import Scorer
 from mathtune.engines.transformers.top_p import draw
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Pair
 from mathtune.stages.train import Train
 from mathtune.training import trainer as trainers
-from mathtune.training.curve import Point
+from mathtune.training.curve import CurvePoint
 
 FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "olmo2", "gpt_neox", "gemma2", "gemma3")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -183,8 +183,8 @@ class Bench:
         made = tiny_model(family, len(self.tokenizer))
         return made.to(device or self.device, DTYPES[dtype])
 
-    def engine(self, model: PreTrainedModel, rows: int | None = None) -> Embedded:
-        return Embedded(model, self.tokenizer, form="plain", rows=rows)
+    def engine(self, model: PreTrainedModel, rows: int | None = None) -> Sampler:
+        return Sampler(model, self.tokenizer, form="plain", rows=rows)
 
     def sampling(self, n: int, temperature: float, top_p: float = 1.0) -> Sampling:
         return Sampling(n=n, temperature=temperature, top_p=top_p, max_tokens=self.most)
@@ -231,9 +231,9 @@ class Bench:
 
     def tokens(self, model: PreTrainedModel) -> list[list[int]]:
         """Greedy tokens of every text, up to its end."""
-        flight = self.engine(model).fly(self.texts, self.sampling(1, 0.0), seed=(0, 0))
-        lengths = flight._lengths.tolist()
-        return [row[:length] for row, length in zip(flight.tokens.tolist(), lengths, strict=True)]
+        loop = self.engine(model).decode(self.texts, self.sampling(1, 0.0), seed=(0, 0))
+        lengths = loop._lengths.tolist()
+        return [row[:length] for row, length in zip(loop.tokens.tolist(), lengths, strict=True)]
 
     def ids(self) -> list[list[int]]:
         return [self.tokenizer.encode(text) for text in self.texts]
@@ -389,7 +389,7 @@ class Bench:
         model, tokenizer = engine.load(
             str(self.work / "model-llama"), folder / "adapter", device=self.device, dtype="auto"
         )
-        drafts = Embedded(model, tokenizer, form="plain").sample(
+        drafts = Sampler(model, tokenizer, form="plain").sample(
             self.texts[:2], self.sampling(2, 0.7), seed=(0, 0)
         )
         return {"losses": losses_of(folder), "tokens": [d.tokens for g in drafts for d in g]}
@@ -471,7 +471,7 @@ def flat(groups: list[list[float | None]]) -> Tensor:
 
 def losses_of(folder: Path) -> list[float]:
     """The loss of every update."""
-    points = jsonl.read(folder / "training.jsonl", Point)
+    points = jsonl.read(folder / "training.jsonl", CurvePoint)
     return [point.loss for point in points if point.loss is not None]
 
 

@@ -46,7 +46,7 @@ from mathtune.stages.score import Score
 from mathtune.training import fit, objectives
 from mathtune.training.batches import collate
 from mathtune.training.examples import Encoder, Item, read_rows
-from mathtune.training.settings import Settings
+from mathtune.training.settings import TrainingSettings
 from mathtune.training.trainer import Trainer
 
 SAMPLES = "gsm8k_llama31_8b_n24_first700.jsonl.gz"
@@ -226,10 +226,10 @@ def trained(
         bfloat16=args.device.startswith("cuda"),
         device=args.device.split(":")[0],
     )
-    reading = fit.way_of_reading(model, settings, plan)
+    form = fit.batch_form(model, settings, plan)
     arguments = fit.arguments(settings, plan, folder, model=model, validate=False)
     arguments.save_strategy = SaveStrategy.NO  # or the last update would write a checkpoint
-    with fit.installed(model, reading):
+    with fit.installed(model, form):
         epochs = Epochs(judge, work, tokenizer, lines)
         trainer = Trainer(
             model,
@@ -238,7 +238,7 @@ def trained(
             items=items,
             validation=[],
             callbacks=[epochs],
-            reading=reading,
+            form=form,
         )
         epochs.trainer = trainer
         trainer.train()
@@ -257,10 +257,10 @@ def trained(
     }
 
 
-def settings_of(judge: Judge, args: Namespace) -> Settings:
+def settings_of(judge: Judge, args: Namespace) -> TrainingSettings:
     """How a judge is trained: as many pairs per update whatever the loss."""
     rows = PAIRS * (2 if judge.loss == "xent" else 1)
-    return Settings(
+    return TrainingSettings(
         objective="cls-xent" if judge.loss == "xent" else "cls-margin",
         epochs=EPOCHS,
         batch_size=4 if args.tiny else rows,
@@ -299,7 +299,7 @@ class Tried:
         return found
 
     def _read(self, trainer: Trainer, items: Sequence[Item]) -> np.ndarray:
-        packed = trainer.reading != "padded"
+        packed = trainer.form != "padded"
         batch: Any = collate(items, texts=2, packed=packed, idle=items[0])
         batch = trainer._prepare_inputs(batch)
         log_p = trainer._log_p(trainer.model_wrapped, batch)

@@ -32,7 +32,7 @@ from transformers.trainer_utils import SaveStrategy
 
 from mathtune.engines import prompts
 from mathtune.engines.transformers import models
-from mathtune.engines.transformers.decode import Embedded, Sampling
+from mathtune.engines.transformers.decode import Sampler, Sampling
 from mathtune.engines.transformers.scoring import Scorer
 from mathtune.training import fit
 
@@ -79,7 +79,7 @@ def of_sampling(args: Namespace) -> dict[str, Any]:
     model, tokenizer = models.load(args.model, device=args.device)
     peer, _ = models.load(args.model, device=args.device)
     texts = asked(tokenizer, problems)
-    engine = Embedded(model, tokenizer, form="plain")
+    engine = Sampler(model, tokenizer, form="plain")
 
     def ours() -> int:
         drafts = engine.sample(texts, how, seed=(0, 0))
@@ -241,7 +241,7 @@ def profile_of_decoding(args: Namespace) -> dict[str, Any]:
     how = Sampling(n=args.n, temperature=0.7, top_p=1.0, max_tokens=most)
     model, tokenizer = models.load(args.model, device=args.device)
     texts = asked(tokenizer, problems)
-    engine = Embedded(model, tokenizer, form="plain")
+    engine = Sampler(model, tokenizer, form="plain")
     engine.sample(texts, how, seed=(0, 0))
     start = synchronized(args.device)
     engine.sample(texts, how, seed=(0, 0))
@@ -282,9 +282,9 @@ def profile_of_training(args: Namespace) -> dict[str, Any]:
     half = args.device.startswith("cuda")
     vocabulary = model.config.vocab_size
     plan = fit.planned(how, items, equal_to=None, vocabulary=vocabulary, bfloat16=half)
-    reading = fit.way_of_reading(model, how, plan)
+    form = fit.batch_form(model, how, plan)
     seen = Profiled(updates, args.device)
-    with tempfile.TemporaryDirectory() as folder, fit.installed(model, reading):
+    with tempfile.TemporaryDirectory() as folder, fit.installed(model, form):
         arguments = fit.arguments(how, plan, Path(folder), model=model, validate=False)
         arguments.save_strategy = SaveStrategy.NO  # a checkpoint is no part of an update
         fit.Trainer(
@@ -294,7 +294,7 @@ def profile_of_training(args: Namespace) -> dict[str, Any]:
             items=items,
             validation=[],
             callbacks=[seen],
-            reading=reading,
+            form=form,
         ).train()
     steps = [b - a for a, b in zip(seen.times, seen.times[1:], strict=False)]
     return written(args, "profile_training.txt", seen.seen) | {
