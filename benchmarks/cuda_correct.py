@@ -352,7 +352,7 @@ class Bench:
             "batch_size": 8,
             "micro_batch_size": 4,
             "updates": 3,
-            "learning_rate": 1e-3,
+            "learning_rate": 1e-4,
             "warmup": 0,
             "schedule": "constant",
         }
