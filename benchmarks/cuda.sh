@@ -3,14 +3,14 @@
 #
 #     bash benchmarks/cuda.sh OUT [--tiny] [PART...]
 #
-# correct  tiny models of eight families: sampling, scoring, training, memory that runs out   100 s
+# correct  tiny models of eight families: sampling, scoring, training, memory that runs out    90 s
 # smoke    a real model: greedy tokens, scores, and the commands                               90 s
-# speed    beside generate and TRL, with profiles of a decoding step and an update            150 s
+# speed    beside generate and TRL, with profiles of a decoding step and an update            140 s
 # gsm8k    the model on all of GSM8K: training, greedy and 16 samples of the test problems    150 s
-# judge    the model as the judge of public samples of Llama-3.1-8B                           200 s
+# judge    the model as the judge of public samples of Llama-3.1-8B                           220 s
 # rft      drafts, then RFT, its control and an evaluator, side by side                       240 s
 #
-# No PART: all of them. A part that outlasts its budget (factor: MATHTUNE_BUDGET, 1) is ended, and
+# No PART: all of them. `gsm8k,judge` runs two parts side by side, as no timing should. A part that outlasts its budget (factor: MATHTUNE_BUDGET, 1) is ended, and
 # what it wrote stays. OUT gets, for each part, PART.tar.gz: its results (JSON lines, texts), its log and the
 # rows that it made. Models stay in MATHTUNE_WORK (/tmp/mathtune-work), and later parts find them.
 # MATHTUNE_MODEL names the model folder (models/smollm2), MATHTUNE_SHARED_DATA the data (../shared/data).
@@ -53,35 +53,35 @@ side_by_side() {
     return $failed
 }
 
-part_correct() { side_by_side <<< $'correct --share 0/4\ncorrect --share 1/4\ncorrect --share 2/4\ncorrect --share 3/4'; }
+part_correct() { for own in 0 1 2 3 4 5; do echo "correct --share $own/6"; done | side_by_side; }
 part_smoke() { script smoke; }
 part_speed() { script speed; }
 part_gsm8k() { script gsm8k --steps ssft,greedy,samples,base-4-shot; }
-part_judge() { script judge --data-only && side_by_side <<< $'judge --share 0/3\njudge --share 1/3\njudge --share 2/3'; }
+part_judge() {
+    [ -e "$WORK/judge/test/grades.jsonl" ] || script judge --data-only
+    side_by_side <<< $'judge --share 0/3\njudge --share 1/3\njudge --share 2/3'
+}
 part_rft() {
     script gsm8k --steps drafts,grades,paths,pairs
     side_by_side <<< $'gsm8k --steps rft,rft-greedy,rft-samples\ngsm8k --steps control,control-greedy,control-samples\ngsm8k --steps evaluator,scores'
 }
 
-declare -A BUDGET=([correct]=100 [smoke]=90 [speed]=150 [gsm8k]=150 [judge]=200 [rft]=240)
+declare -A BUDGET=([correct]=90 [smoke]=90 [speed]=140 [gsm8k]=150 [judge]=220 [rft]=240)
 declare -A ROWS=([gsm8k]=gsm8k [rft]=gsm8k [judge]=judge)
-failed=()
 export -f script side_by_side part_correct part_smoke part_speed part_gsm8k part_judge part_rft
 export PYTHON WORK MODEL DEVICE
-for part in "$@"; do
-    [ -n "${BUDGET[$part]:-}" ] || { echo "cuda.sh: no part $part; expected some of ${!BUDGET[*]}."; exit 2; }
-done
-for part in "$@"; do
-    start=$SECONDS
+
+# Run one part within its budget, and pack what it leaves.
+run_part() {
+    local part=$1 start=$SECONDS budget code rows kept
     export LINES=$WORK/results/$part
     rm -rf "$LINES" && mkdir -p "$LINES"
     budget=$(awk "BEGIN { print int(${BUDGET[$part]} * ${MATHTUNE_BUDGET:-1}) }")
     [ $DEVICE = cuda ] || budget=3600
     echo "== $part, at most $budget s"
-    TINY_TEXT="${TINY[*]}" timeout -k 5 "$budget" bash -c \
-        "TINY=(\$TINY_TEXT); part_$part" > >(cut -c1-1500 | tee "$LINES/log.txt") 2>"$LINES/errors.txt"
-    code=$?
-    [ $code = 0 ] || failed+=("$part ($code)")
+    TINY_TEXT="${TINY[*]}" timeout -k 5 "$budget" bash -c "TINY=(\$TINY_TEXT); part_$part" \
+        2>"$LINES/errors.txt" | cut -c1-1500 | tee "$LINES/log.txt"
+    code=${PIPESTATUS[0]}
     kept=(-C "$WORK/results" "$part")
     rows=${ROWS[$part]:-}
     if [ -n "$rows" ] && [ -d "$WORK/$rows" ]; then
@@ -89,6 +89,21 @@ for part in "$@"; do
     fi
     tar -czf "$OUT/$part.tar.gz" "${kept[@]}"
     echo "== $part: exit code $code after $((SECONDS - start)) s"
+    return "$code"
+}
+
+for part in ${*//,/ }; do
+    [ -n "${BUDGET[$part]:-}" ] || { echo "cuda.sh: no part $part; expected some of ${!BUDGET[*]}."; exit 2; }
+done
+failed=()
+for parts in "$@"; do
+    declare -A started=()
+    for part in ${parts//,/ }; do
+        run_part "$part" &
+        started[$part]=$!
+    done
+    for part in "${!started[@]}"; do wait "${started[$part]}" || failed+=("$part"); done
+    unset started
 done
 [ ${#failed[@]} -eq 0 ] || echo "== failed: ${failed[*]}"
 [ ${#failed[@]} -eq 0 ]

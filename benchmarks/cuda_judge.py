@@ -51,7 +51,7 @@ from mathtune.training.trainer import Trainer
 
 SAMPLES = "gsm8k_llama31_8b_n24_first700.jsonl.gz"
 TRAINING, VALIDATION_EVERY = 500, 5
-EPOCHS, RATE, PAIRS, MOST = 4, 1e-4, 16, 10
+EPOCHS, RATE, PAIRS, MOST = 3, 1e-4, 16, 10
 """Epochs; the peak learning rate; pairs per update; the most pairs of a problem."""
 AT_ONCE = 48
 """Candidates read in one forward call when judges are tried."""
