@@ -44,6 +44,8 @@ from mathtune.stages.train import Train
 
 BATCH, EPOCHS, RATE = 64, 3, 3e-4
 EVALUATOR = {"objective": "cls-xent", "epochs": 2, "learning_rate": 1e-4, "batch_size": 32}
+ROWS = 3072
+"""Samples in flight: other parts want memory, too."""
 NEVER = 10**6
 """Updates between checkpoints: each would cost as long as some updates."""
 
@@ -134,6 +136,7 @@ class Study:
             prompt="plain",
             device=self.args.device,
             workers=1,
+            rows=ROWS,
             **shown,
         )
 

@@ -264,7 +264,7 @@ def settings_of(judge: Judge, args: Namespace) -> TrainingSettings:
         objective="cls-xent" if judge.loss == "xent" else "cls-margin",
         epochs=EPOCHS,
         batch_size=4 if args.tiny else rows,
-        micro_batch_size=4 if args.tiny else rows,
+        micro_batch_size=4 if args.tiny else rows // 2,
         learning_rate=RATE,
         warmup=0.05,
         max_length=MAX_LENGTH,
