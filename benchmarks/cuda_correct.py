@@ -269,7 +269,9 @@ class Bench:
                 gaps.append(torch.inf)  # one is the other's beginning: an end was missed
                 continue
             logits = peer(torch.tensor([start + a[:at]], device=peer.device)).logits[0, -1].float()
-            gaps.append(float((logits[a[at]] - logits[b[at]]).abs() / (logits.max() - logits.min())))
+            gaps.append(
+                float((logits[a[at]] - logits[b[at]]).abs() / (logits.max() - logits.min()))
+            )
         return {
             "rows": len(ours),
             "equal": len(ours) - len(gaps),
@@ -311,7 +313,9 @@ class Bench:
             )
             for device in (self.device, "cpu")
         )
-        equal = [a == b for x, y in zip(here, there, strict=True) for a, b in zip(x, y, strict=True)]
+        equal = [
+            a == b for x, y in zip(here, there, strict=True) for a, b in zip(x, y, strict=True)
+        ]
         share = sum(equal) / len(equal)
         return {"ok": share >= 0.97, "samples": len(equal), "equal": share}
 
@@ -403,7 +407,9 @@ class Bench:
         planned = engine.rows_for(100, sampling)
         with limited_to(1.5 * GIB):
             drafts = engine.sample(self.texts, sampling, seed=(0, 0))
-        equal = [a == b for x, y in zip(few, drafts, strict=True) for a, b in zip(x, y, strict=True)]
+        equal = [
+            a == b for x, y in zip(few, drafts, strict=True) for a, b in zip(x, y, strict=True)
+        ]
         share = sum(equal) / len(equal)
         return {
             "ok": engine._rows is not None and share >= 0.95,

@@ -73,7 +73,10 @@ class Judge:
 
 
 QUEUE = [
-    *(Judge(loss, wrong, 0) for loss, wrong in (("xent", "any"), ("margin", "any"), ("xent", "hard"))),
+    *(
+        Judge(loss, wrong, 0)
+        for loss, wrong in (("xent", "any"), ("margin", "any"), ("xent", "hard"))
+    ),
     *(Judge("xent", "any", seed) for seed in (1, 2)),
     *(Judge("margin", "any", seed) for seed in (1, 2)),
     *(Judge("xent", "hard", seed) for seed in (1, 2)),
@@ -108,7 +111,7 @@ def main() -> int:
     if own == processes - 1:
         lines.check("untrained", partial(untrained, args, work, "evaluator"))
         lines.check("likelihood", partial(untrained, args, work, "likelihood"))
-    for judge in QUEUE[own :: processes][: 2 if args.tiny else None]:
+    for judge in QUEUE[own::processes][: 2 if args.tiny else None]:
         start = start_of(judge, args)
         if start is not None:
             lines.check(judge.name, partial(trained, judge, start, args, work, lines))
@@ -147,9 +150,7 @@ def prepared(work: Path, most: int | None) -> None:
         jsonl.write(
             paths[1],
             [
-                Sample(
-                    problem_id=r.problem_id, index=i, text=t, finish_reason="unknown", tokens=0
-                )
+                Sample(problem_id=r.problem_id, index=i, text=t, finish_reason="unknown", tokens=0)
                 for r in own
                 for i, t in enumerate(r.samples)
             ],
@@ -199,9 +200,7 @@ def untrained(args: Namespace, work: Path, scorer: Any) -> dict[str, Any]:
     return stage.run(folder)
 
 
-def trained(
-    judge: Judge, start: str, args: Namespace, work: Path, lines: Lines
-) -> dict[str, Any]:
+def trained(judge: Judge, start: str, args: Namespace, work: Path, lines: Lines) -> dict[str, Any]:
     """Train one judge, choose its epoch on validation, score the test problems' samples."""
     folder = work / judge.name
     folder.mkdir(exist_ok=True)

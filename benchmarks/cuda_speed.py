@@ -208,7 +208,10 @@ def of_training(args: Namespace, lines: Lines) -> dict[str, Any]:
     rows = training.problems(args.model, training.data_file(None), count)
     raced = training.race(contenders, settings, rows)
     found = {
-        name: {"seconds_per_update": round(of["seconds"] / rounds, 4), "gib": round(of["memory"], 2)}
+        name: {
+            "seconds_per_update": round(of["seconds"] / rounds, 4),
+            "gib": round(of["memory"], 2),
+        }
         for name, of in raced.items()
     }
     ratios = {}
