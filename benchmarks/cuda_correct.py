@@ -15,7 +15,7 @@ import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -223,10 +223,10 @@ class Bench:
         """Greedy tokens beside those of `generate` on this device, and of ours on the CPU."""
         ours = self.tokens(self.model(family, dtype))
         peer = self.model(family, dtype)
-        found: dict[str, Any] = {"generate": self.against(ours, self.generated(peer), peer, dtype)}
+        found: dict[str, Any] = {"generate": self.against(ours, self.generated(peer), peer)}
         if dtype == "float32":
             cpu = self.tokens(self.model(family, dtype, "cpu"))
-            found["cpu"] = self.against(ours, cpu, peer, dtype)
+            found["cpu"] = self.against(ours, cpu, peer)
         return found | {"ok": all(part["widest_gap"] <= GAPS[dtype] for part in found.values())}
 
     def tokens(self, model: PreTrainedModel) -> list[list[int]]:
@@ -257,7 +257,7 @@ class Bench:
 
     @torch.inference_mode()
     def against(
-        self, ours: list[list[int]], theirs: list[list[int]], peer: PreTrainedModel, dtype: str
+        self, ours: list[list[int]], theirs: list[list[int]], peer: PreTrainedModel
     ) -> dict[str, Any]:
         """How many rows are equal, and the widest gap between the tokens where others part."""
         gaps = []
@@ -371,11 +371,8 @@ class Bench:
         folder = self.work / "continued"
         folder.mkdir()
         stage = self.stage("llama", "mle", **options)
-        with broken_after(5):
-            try:
-                stage.run(folder)
-            except InterruptedError:
-                pass
+        with broken_after(5), suppress(InterruptedError):
+            stage.run(folder)
         left = [path.name for path in (folder / "checkpoints").iterdir()]
         stage.run(folder)
         return compared(losses_of(folder), whole, bound=1e-5) | {"left": left}

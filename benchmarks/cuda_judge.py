@@ -9,7 +9,7 @@ samples from its wrong ones (AUC within problems). The epoch that is best there 
 of the other 200 problems, which are read once.
 
     xent, margin   the loss: cls-xent or cls-margin
-    any, hard      the wrong solutions of pairs: drawn at random, or of the most frequent wrong answers
+    any, hard      wrong solutions of pairs: any, or those of the most frequent wrong answers
     seed           of the pairs and of the training
 
 Each epoch is a line of OUT/judge.jsonl; scores are in WORK/judge/NAME/scores.jsonl. What W.RR and

@@ -80,10 +80,10 @@ class Commands:
             mathtune train solutions.jsonl {model} {device} {small} prompt=plain --out sft
             mathtune train pairs.jsonl model=sft/model {device} {small} objective=cls-xent \
                 prompt=plain --out judge
-            mathtune score samples/samples.jsonl problems=problems.jsonl model=judge/model {device} \
-                prompt=plain --out scores
-            mathtune score samples/samples.jsonl problems=problems.jsonl model=sft/model {device} \
-                prompt=plain scorer=likelihood --out likelihood
+            mathtune score samples/samples.jsonl problems=problems.jsonl model=judge/model \
+                {device} prompt=plain --out scores
+            mathtune score samples/samples.jsonl problems=problems.jsonl model=sft/model \
+                {device} prompt=plain scorer=likelihood --out likelihood
             mathtune sample problems.jsonl model=sft/model {device} greedy=true {short} \
                 prompt=plain --out greedy
         """.replace("mathtune ", f"{sys.executable} -m mathtune ")

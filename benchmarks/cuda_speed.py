@@ -1,11 +1,12 @@
+# ruff: noqa: ARG002 (the signatures are those of transformers)
 """How fast sampling, scoring and training are on a device: part `speed` of cuda.sh.
 
     python benchmarks/cuda_speed.py --out OUT --work WORK --model models/smollm2 [--tiny]
 
-Sampling: N samples of each problem, beside `generate` called as transformers advises (all samples of
-one problem in a call) and with eight problems in a call. Scoring: beside a forward call for each
-candidate and padded batches. Training: beside TRL, if it is installed; see training.py. In the end a
-profile of a decoding step and of a training step, as text. Each figure is a line of
+Sampling: N samples of each problem, beside `generate` called as transformers advises (all samples
+of one problem in a call) and with eight problems in a call. Scoring: beside a forward call for each
+candidate, and padded batches. Training: beside TRL, if it is installed; see training.py. In the end
+a profile of a training step and of a decoding step, as text. Each figure is a line of
 OUT/speed.jsonl; a contender's best turn counts.
 """
 

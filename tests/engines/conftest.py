@@ -33,8 +33,8 @@ from transformers import (
 )
 
 from mathtune.engines.protocol import Sampling
-from mathtune.engines.transformers.decode import Sampler
 from mathtune.engines.transformers import shared_attention
+from mathtune.engines.transformers.decode import Sampler
 from mathtune.engines.transformers.models import load
 
 TEXT = (
