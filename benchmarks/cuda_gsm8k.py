@@ -88,7 +88,7 @@ class Study:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         start = time.monotonic()
-        metrics = self.stage(name).run(folder)
+        metrics = msgspec.to_builtins(self.stage(name).run(folder))
         jsonl.write_json(folder / "metrics.json", metrics)
         seconds = time.monotonic() - start
         tokens = metrics.get("tokens") or metrics.get("target_tokens")

@@ -155,7 +155,8 @@ def prepared(work: Path, most: int | None) -> None:
                 for i, t in enumerate(r.samples)
             ],
         )
-        Grade(problems=paths[0], samples=(paths[1],)).run(work / name)
+        # Over half of these samples end in a sentence, with no mark of the answer.
+        Grade(problems=paths[0], samples=(paths[1],), extract="last-number").run(work / name)
 
 
 def columns(work: Path, split: str) -> tuple[Path, Path]:
@@ -197,7 +198,7 @@ def untrained(args: Namespace, work: Path, scorer: Any) -> dict[str, Any]:
         block_size=64,
     )
     (folder / "scores.jsonl").unlink(missing_ok=True)
-    return stage.run(folder)
+    return msgspec.to_builtins(stage.run(folder))
 
 
 def trained(judge: Judge, start: str, args: Namespace, work: Path, lines: Lines) -> dict[str, Any]:
@@ -212,7 +213,7 @@ def trained(judge: Judge, start: str, args: Namespace, work: Path, lines: Lines)
         wrong_from="frequent" if judge.wrong == "hard" else "any",
         seed=judge.seed,
     )
-    kept = collect.run(folder)
+    kept = msgspec.to_builtins(collect.run(folder))
     settings = settings_of(judge, args)
     rows = list(read_rows((folder / "pairs.jsonl",), settings.objective))
     model, tokenizer = models.load(start, device=args.device, dtype="float32")
