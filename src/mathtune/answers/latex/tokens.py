@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 
-from mathtune.answers.latex.lexer import NotMathError, Token, TooLargeError
+from mathtune.answers.latex.lexer import Token
+from mathtune.answers.latex.limits import NotMathError, TooLargeError
 from mathtune.answers.latex.nodes import Node
 
 MAX_DEPTH = 25
@@ -96,6 +97,14 @@ class Grammar(TokenReader, ABC):
     @abstractmethod
     def power(self) -> Node:
         """An atom with its postfixes and exponent."""
+
+    @abstractmethod
+    def take_circle(self) -> bool:
+        """Take the circle of a degree sign behind `^`."""
+
+    @abstractmethod
+    def product(self) -> Node:
+        """Factors with or without a sign between them."""
 
     @abstractmethod
     def exponent(self) -> Node:
