@@ -12,16 +12,14 @@ HOSTILE = {
     "int-dx": "\\int x " + "d x " * 150,
     "lim": "\\lim_{x \\to 0}" * 100 + "x",
     "det": "\\begin{vmatrix}"
-    + "\\\\".join(("&".join(["9^{99}"] * 5) for _ in range(5)))
+    + "\\\\".join("&".join(["9^{99}"] * 5) for _ in range(5))
     + "\\end{vmatrix}",
     "det6": "\\begin{vmatrix}"
-    + "\\\\".join(("&".join(["1"] * 6) for _ in range(6)))
+    + "\\\\".join("&".join(["1"] * 6) for _ in range(6))
     + "\\end{vmatrix}",
     "det-nested": "\\begin{vmatrix}" * 20 + "1" + "\\end{vmatrix}" * 20,
     "cases": "\\begin{cases}" * 30 + "x" + "\\end{cases}" * 30,
-    "cases-rows": "\\begin{cases}"
-    + "\\\\".join((f"x_{i}={i}" for i in range(80)))
-    + "\\end{cases}",
+    "cases-rows": "\\begin{cases}" + "\\\\".join(f"x_{i}={i}" for i in range(80)) + "\\end{cases}",
     "cases-open": "\\begin{cases} x=1 \\\\" * 50,
     "semifact": "9" + "!!" * 200,
     "semifact-tower": "((9!!)!!)!!",
@@ -39,7 +37,7 @@ HOSTILE = {
     "units": "5 " + "m/s " * 150,
     "unit-power": "5\\text{ m}^{9}" + "\\cdot\\text{m}^{9}" * 60,
     "unit-letters": "5 " + "m s g h " * 80,
-    "unit-mix": " ".join((f"{i} hours" for i in range(80))),
+    "unit-mix": " ".join(f"{i} hours" for i in range(80)),
     "unit-deep": "5\\frac{m}{s}" * 60,
     "mu": "5\\mu" * 150 + "m",
     "dozen": "5" + " dozen" * 150,
@@ -94,32 +92,32 @@ HOSTILE = {
     "family": "9^{9^{9}}k, k\\in\\mathbb{Z}",
     "family2": "k!+k, k\\in\\mathbb{Z}",
     "family3": "1/k, k\\in\\mathbb{Z}",
-    "vec": "+".join((f"{i}i+{i}j" for i in range(90))),
+    "vec": "+".join(f"{i}i+{i}j" for i in range(90)),
     "vec2": "\\hat{" * 300 + "i",
     "hat": "\\hat i" * 200,
     "bars": "\\bar{" * 300 + "x",
     "subs": "x_{" * 200 + "1" + "}" * 200,
     "sup-sub": "x^2_1" * 200,
     "sup2": "x^2_" * 300,
-    "gcd": "\\gcd(" + ",".join((f"1/{i}" for i in range(2, 150))) + ")",
+    "gcd": "\\gcd(" + ",".join(f"1/{i}" for i in range(2, 150)) + ")",
     "max": "\\max(" + ",".join(["x"] * 150) + ")",
     "floor": "\\lfloor" * 100 + "x" + "\\rfloor" * 100,
     "abs": "|" * 20 + "x" + "|" * 20,
-    "absx": "+".join((f"|x-{i}|" for i in range(90))),
-    "floors": "+".join((f"\\lfloor {i}x\\rfloor" for i in range(60))),
+    "absx": "+".join(f"|x-{i}|" for i in range(90)),
+    "floors": "+".join(f"\\lfloor {i}x\\rfloor" for i in range(60)),
     "acosh": "\\operatorname{arccosh}(" * 20 + "x" + ")" * 20,
-    "acoshs": "+".join((f"\\sinh^{{-1}}({i}x)" for i in range(60))),
+    "acoshs": "+".join(f"\\sinh^{{-1}}({i}x)" for i in range(60)),
     "cis": "\\cis " * 200 + "x",
     "cis2": "\\operatorname{cis}(9^{9^9})",
-    "cuberoots": "+".join((f"(x-{i})^{{1/3}}" for i in range(80))),
+    "cuberoots": "+".join(f"(x-{i})^{{1/3}}" for i in range(80)),
     "root-tower": "(" * 20 + "x" + ")^{1/3}" * 20,
     "commas": ",".join(["123"] * 400),
     "commas2": ",".join(["12"] * 400),
     "semis": ";".join(["x=1,y=2"] * 50),
     "ors": " or ".join(["x=1"] * 100),
-    "piece": "\\begin{cases}" + "\\\\".join((f"{i}&x>{i}" for i in range(60))) + "\\end{cases}",
+    "piece": "\\begin{cases}" + "\\\\".join(f"{i}&x>{i}" for i in range(60)) + "\\end{cases}",
     "matmul": (
-        "\\begin{pmatrix}" + "\\\\".join(("&".join(["x"] * 6) for _ in range(6))) + "\\end{pmatrix}"
+        "\\begin{pmatrix}" + "\\\\".join("&".join(["x"] * 6) for _ in range(6)) + "\\end{pmatrix}"
     )
     * 4,
     "T": "\\begin{pmatrix}1\\end{pmatrix}" + "^T" * 100,

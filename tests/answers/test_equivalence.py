@@ -74,7 +74,7 @@ _ANSWERS = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(_ANSWERS, st.randoms())
 def test_clusters_are_what_equal_pairs_connect(answers: list[str], draw: random.Random) -> None:
-    """A second implementation: join every pair that `compare` calls correct, until nothing moves."""
+    """A second implementation: join pairs that `compare` calls correct, until nothing moves."""
     shuffled = answers.copy()
     draw.shuffle(shuffled)
     assert partition(answers) == partition(shuffled)

@@ -64,8 +64,11 @@ def _linked(groups: list[list[int]], answers: list[str], grader: Grader) -> list
             k = root[k]
         return k
 
-    links = _library_links if grader == "math-verify" else _links
-    for a, b in links(most, texts, grader, top):
+    if grader == "math-verify":
+        pairs = _library_links(most, texts)
+    else:
+        pairs = _links(most, texts, grader, top)
+    for a, b in pairs:
         root[top(a)] = top(b)
     joined: dict[int, list[int]] = {}
     for k, group in enumerate(groups):
@@ -94,13 +97,11 @@ def _links(
             return
 
 
-def _library_links(
-    order: list[int], texts: list[list[str]], grader: Grader, top: Callable[[int], int]
-) -> Iterator[tuple[int, int]]:
-    """The same by a library whose verdicts come from workers: all pairs at once."""
+def _library_links(order: list[int], texts: list[list[str]]) -> Iterator[tuple[int, int]]:
+    """The same by math-verify, whose verdicts come from workers: all pairs at once."""
     pairs = [(a, b) for a, b in combinations(order, 2)]
     asked = [(texts[x][0], texts[y][0]) for a, b in pairs for x, y in ((a, b), (b, a))]
-    verdicts = iter(compare_many(asked, grader=grader))
+    verdicts = iter(compare_many(asked, grader="math-verify"))
     for pair in pairs:
         if Verdict.correct in (next(verdicts), next(verdicts)):
             yield pair

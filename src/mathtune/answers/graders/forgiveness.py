@@ -14,13 +14,13 @@ from mathtune.answers.graders.labels import (
     oriented,
     same_family_of_names,
 )
+from mathtune.answers.graders.pointwise import equal_where_positive, equal_with_steps
 from mathtune.answers.graders.quantities import same_quantity
 from mathtune.answers.graders.vectors import as_cells, as_vector
 from mathtune.answers.latex.commands import chosen
 from mathtune.answers.latex.limits import NotMathError
 from mathtune.answers.latex.nodes import Node
 from mathtune.answers.values import evaluate as ev
-from mathtune.answers.values import numbers
 from mathtune.answers.values.keys import node_key
 
 Agreement = frozenset[str] | None
@@ -86,9 +86,9 @@ def _scalars(a: Node, g: Node) -> Agreement:
     if marks_a or marks_g:
         reasons = frozenset(_SIGNS[str(mark[0])] for mark in marks_a | marks_g)
         return _if(_equal_keys(bare(a), bare(g)), reasons)
-    if _same_vector(a, g) or _equal_at_more_points(a, g):
+    if _same_vector(a, g) or equal_with_steps(a, g):
         return NOTHING
-    return _if(_equal_where_positive(a, g), frozenset(("for positive variables",)))
+    return _if(equal_where_positive(a, g), frozenset(("for positive variables",)))
 
 
 def _quantities(a: Node, g: Node) -> Agreement:
@@ -143,39 +143,6 @@ def bare(node: Node) -> Node:
 def _same_vector(a: Node, g: Node) -> bool:
     ours, golds = as_vector(a), as_vector(g)
     return ours is not None and golds is not None and _equal_keys(ours, golds)
-
-
-def _equal_at_more_points(a: Node, g: Node) -> bool:
-    r"""An expression with `|x|` or a floor against one without."""
-    if not (ev.has_steps(a) or ev.has_steps(g)):
-        return False
-    return _equal_at(a, g, range(ev.STEP_POINTS))
-
-
-def _equal_where_positive(a: Node, g: Node) -> bool:
-    r"""Expressions with roots or logarithms, for positive variables: `\sqrt{x}\sqrt{y}`."""
-    names = ev.symbols(a)
-    if not names or names != ev.symbols(g) or not (_branches(a) and _branches(g)):
-        return False
-    return _equal_at(a, g, ev.POSITIVE_POINTS)
-
-
-def _equal_at(a: Node, g: Node, points: "range | tuple[int, ...]") -> bool:
-    try:
-        return all(
-            numbers.value_key(ev.evaluate(a, point)) == numbers.value_key(ev.evaluate(g, point))
-            for point in points
-        )
-    except NotMathError:
-        return False
-
-
-def _branches(node: Node) -> bool:
-    if node[0] == "root" or (node[0] == "call" and node[1] == "ln"):
-        return True
-    if node[0] == "pow" and node[2][0] == "div":
-        return True
-    return any(_branches(child) for child in node[1:] if isinstance(child, tuple) and child)
 
 
 # -- lists, tuples, matrices ----------------------------------------------------------------------

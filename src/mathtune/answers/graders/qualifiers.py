@@ -14,7 +14,10 @@ from mathtune.answers.values.numbers import Value
 
 _TEXT = r"(?:\\(?:text|mbox|textrm|mathrm|textit)\s*\{\s*|\$|\s|\\quad|\\qquad|\\[,;:! ]|,|;|~|\()*"
 _SYMBOL = r"(?:[A-Za-z]|\\[a-zA-Z]+)(?:_\{?\w+\}?)?"
-_SETS = r"(?:\\mathbb\s*\{?\s*[RZNQC]\s*\}?|\\Bbb\s*\{?[RZNQC]\}?|\\[RZNQC](?![a-zA-Z])|[ℝℤℕℚℂ]|[RZNQ](?![\w]))"
+_SETS = (
+    r"(?:\\mathbb\s*\{?\s*[RZNQC]\s*\}?|\\Bbb\s*\{?[RZNQC]\}?|\\[RZNQC](?![a-zA-Z])"
+    r"|[ℝℤℕℚℂ]|[RZNQ](?![\w]))"
+)
 _WORDED = re.compile(
     rf"(?P<gap>{_TEXT})\b(?P<words>(?:for\s+(?:all|any|every|each|some|real|arbitrary|integers?|"
     r"constants?|positive|nonzero|non-zero|nonnegative)|for(?:\s*\}|\s)*\$?\\?[A-Za-z]\b|where|such"
@@ -31,7 +34,9 @@ _CONSTANT = re.compile(
     r"(?:arbitrary\s+)?(?:constants?|integers?|real)[^=<>]*$"
 )
 _REMARK = re.compile(r"\s*\((?:[^()]|\([^()]*\))*\)\s*\.?\s*$")
-_REMARK_WORDS = re.compile(r"\b(?:since|because|as|i\.?e|or|approximately|approx|about|note|which)\b|^\(\s*[=≈]|\\approx")
+_REMARK_WORDS = re.compile(
+    r"\b(?:since|because|as|i\.?e|or|approximately|approx|about|note|which)\b|^\(\s*[=≈]|\\approx"
+)
 _NOT_TAIL = re.compile(r",\s*(?:and\s+)?not\b.*$", re.S)
 # What bounds or fixes a value does not only repeat that it is arbitrary.
 _NARROWS = re.compile(r"[<>=≤≥≠]|\\(?:le|ge|ne|neq|leq|geq|lt|gt|approx)(?![a-z])|\bnot\b|[0-9]")
@@ -39,7 +44,9 @@ _INTEGERS = re.compile(r"\\mathbb\s*\{?\s*Z|\\Z\b|ℤ|\bintegers?\b")
 _SPACES = re.compile(r"\s+")
 # Beyond that a text is no answer with a few words behind it, and patterns would take long.
 _LONGEST = 300
-_MIGHT = re.compile(r"\b(?:for|where|with|if|when|such|provided|given|assuming)|\\in\b|∈|\\forall|∀|constant|since|because")
+_MIGHT = re.compile(
+    r"\b(?:for|where|with|if|when|such|provided|given|assuming)|\\in\b|∈|\\forall|∀|constant|since|because"
+)
 
 
 def split(text: str) -> tuple[str, str]:

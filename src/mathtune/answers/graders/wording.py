@@ -5,8 +5,8 @@ For the grader `math`, where trees alone do not decide.
 
 import re
 
-from mathtune.answers.latex.text import TEXT_COMMAND, plain_text
 from mathtune.answers.latex.number_words import joined_number, number_word
+from mathtune.answers.latex.text import TEXT_COMMAND, plain_text
 
 _BASE = re.compile(r"_(?:[0-9]+|\{[0-9]+\})$")
 _AND = re.compile(r",?\s+and\s+")
@@ -75,7 +75,9 @@ _MORE_THAN_A_NUMBER = re.compile(
     r"[=<>^_+*]|\b(?:not|no|or|at least|at most|up to|(?:more|less|fewer|greater) than)\b"
     r"|n't\b|[0-9][a-z]"
 )
-_CHANCE = re.compile(r"\s*\$?\s*(?:P|Pr|E|\\Pr|\\mathbb\s*\{?[PE]\}?|\\mathrm\{[PE]r?\})\s*\([^()]*\)\s*")
+_CHANCE = re.compile(
+    r"\s*\$?\s*(?:P|Pr|E|\\Pr|\\mathbb\s*\{?[PE]\}?|\\mathrm\{[PE]r?\})\s*\([^()]*\)\s*"
+)
 # What may come before a colon: `lambda: 0` and `error: 0` do not state 0.
 _KNOWN_LABEL = re.compile(
     r"\W*(?:the\s+)?(?:final\s+|correct\s+)?(?:answers?|results?|solutions?|value|total|output|sum"

@@ -1,4 +1,4 @@
-r"""Write an answer's text in one way: signs, layout, decoration, doubled backslashes. For the lexer.
+r"""Write an answer's text in one way: signs, layout, decoration, backslashes. For the lexer.
 
 Nothing here changes what a reader sees: colour, size, spaces, quotes, markdown marks and the tokens
 that end a model's turn go; Unicode signs become LaTeX commands.
@@ -8,6 +8,7 @@ import re
 
 from mathtune.answers.latex import spellings
 from mathtune.answers.latex.limits import MAX_TEXT, TooLargeError
+from mathtune.answers.latex.units import names
 
 # Signs that only answers hold; those that equations share are in `spellings`.
 _SIGNS = {
@@ -66,11 +67,11 @@ _BRACED_PERIOD = re.compile(r"(?<=\.)\{(\\(?:overline|bar)\s*\{[0-9]+\})\}")
 _END_SQUARE = re.compile(r"(?<=\S)\s*\\square\s*$")
 _SLASHED_FRACTION = re.compile(r"\^\s*\{?\s*([0-9]+)\s*\}?\s*/\s*_\s*\{?\s*([0-9]+)\s*\}?")
 _ANY_BACKSLASHES = re.compile(r"(\\+)([A-Za-z]+|[%$&#{}()])")
-_DOUBLED = frozenset(
-    "frac dfrac tfrac sqrt boxed text textbf mathrm mathbf left right pi le leq ge geq ne neq lt gt "
-    "infty in cup cap cdot times div pm mp circ begin end sin cos tan log ln theta alpha beta "
-    "gamma binom overline mathbb to angle degree quad equiv pmod bmod langle rangle setminus "
-    "emptyset operatorname".split()
+_DOUBLED = names(
+    "frac dfrac tfrac sqrt boxed text textbf mathrm mathbf left right pi le leq ge geq ne "
+    "neq lt gt infty in cup cap cdot times div pm mp circ begin end sin cos tan log ln "
+    "theta alpha beta gamma binom overline mathbb to angle degree quad equiv pmod bmod "
+    "langle rangle setminus emptyset operatorname"
 )
 
 

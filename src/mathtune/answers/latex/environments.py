@@ -1,5 +1,6 @@
-r"""LaTeX environments: matrices, determinants, systems (`cases`, `aligned`), piecewise functions."""
+r"""LaTeX environments: matrices, determinants, systems of relations, piecewise functions."""
 
+from mathtune.answers.latex.lexer import Token
 from mathtune.answers.latex.limits import NotMathError
 from mathtune.answers.latex.nodes import Node, negated
 from mathtune.answers.latex.tokens import Grammar
@@ -107,7 +108,7 @@ def _rows(reader: Grammar, name: str) -> Node:
 def _drop_marks(reader: Grammar, end: int) -> None:
     """Drop `&` beside a relation, and the break before a row that begins with one."""
     tokens = reader.tokens[reader.at : end]
-    kept = []
+    kept: list[Token] = []
     for at, token in enumerate(tokens):
         before = kept[-1].text if kept else "\\\\"
         after = tokens[at + 1].text if at + 1 < len(tokens) else ""

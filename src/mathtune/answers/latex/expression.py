@@ -10,13 +10,13 @@ from mathtune.answers.latex.environments import environment
 from mathtune.answers.latex.lexer import Token
 from mathtune.answers.latex.limits import NotMathError
 from mathtune.answers.latex.nodes import Node, added, divided, mixed, negated, raised, scaled
-from mathtune.answers.latex.tokens import Grammar
 from mathtune.answers.latex.number_words import joined_number, number_word
+from mathtune.answers.latex.tokens import Grammar
 from mathtune.answers.latex.units import known, names, singular
 
 RELATIONS = {
     "=": "=", "==": "=", "<": "<", ">": ">", "le": "<=", "ge": ">=", "<=": "<=", ">=": ">=",
-    "ne": "!=", "!=": "!=", "in": "in", "equiv": "=", "cong": "=", "triangleq": "=", "coloneqq": "=",
+    "ne": "!=", "!=": "!=", "in": "in", "equiv": "=", "cong": "=", "coloneqq": "=",
 }  # fmt: skip
 _GREEK = names(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau "
@@ -75,10 +75,9 @@ class ExpressionReader(Grammar):
             elif operator == "-":
                 self.at += 1
                 right = self.product()
-                if right[0] == "set":  # the reals without a few
-                    left = ("less", left, right)
-                else:
-                    left = added(left, negated(right))
+                # The reals without a few; else a difference.
+                less = right[0] == "set"
+                left = ("less", left, right) if less else added(left, negated(right))
             else:
                 self.depth -= 1
                 return left
@@ -320,23 +319,10 @@ class ExpressionReader(Grammar):
 
     def subscript(self) -> str:
         """The text of a subscript: it is part of a name, or a base."""
-        if not self.take("{"):
-            token = self.token()
-            if token is None or token.kind == "mark":
-                raise NotMathError("an empty subscript")
-            self.at += 1
-            return _numeral(token)
-        parts: list[str] = []
-        depth = 0
-        while depth or not self.take("}"):
-            token = self.token()
-            if token is None:
-                raise NotMathError("a subscript does not close")
-            self.at += 1
-            depth += (token.text == "{") - (token.text == "}")
-            if token.text not in ("(", ")", "{", "}"):
-                parts.append(_numeral(token))
-        return "".join(parts)
+        token = self.token()
+        if token is None or (token.kind == "mark" and token.text != "{"):
+            raise NotMathError("an empty subscript")
+        return "".join(_numeral(t) for t in self.group() if t.text not in ("(", ")"))
 
     def inside(self) -> tuple[Node, ...]:
         """Items of a bracket. A `\\pm` among them is left to the item outside."""
@@ -369,24 +355,6 @@ class ExpressionReader(Grammar):
         if reader is None:
             raise NotMathError(f"unknown command \\{name}")
         return reader(self)
-
-    def raw_group(self) -> str:
-        if not self.take("{"):
-            token = self.token()
-            if token is None:
-                raise NotMathError("an argument is missing")
-            self.at += 1
-            return token.text
-        parts = []
-        depth = 0
-        while depth or not self.take("}"):
-            token = self.token()
-            if token is None:
-                raise NotMathError("a group does not close")
-            self.at += 1
-            depth += (token.text == "{") - (token.text == "}")
-            parts.append("" if token.text in ("{", "}") else token.text)
-        return "".join(parts)
 
 
 def _numeral(token: Token) -> str:

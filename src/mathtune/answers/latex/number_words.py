@@ -56,7 +56,11 @@ def in_digits(text: str) -> str:
     value, used = _mixed(words)
     if value is None:
         return text
-    written = str(value) if value.denominator == 1 else f"\\frac{{{value.numerator}}}{{{value.denominator}}}"
+    written = (
+        str(value)
+        if value.denominator == 1
+        else f"\\frac{{{value.numerator}}}{{{value.denominator}}}"
+    )
     return ("-" if sign else "") + written + text[ends[used - 1] :]
 
 
@@ -113,8 +117,10 @@ def _cardinal(words: list[str], at: int) -> tuple[int | None, int]:
         if word in _SMALL:
             small = _SMALL[word]
             tens = (group or 0) % 100
-            if group is not None and not (tens == 0 and group) and not (
-                0 < small < 10 and tens in range(20, 100, 10)
+            if (
+                group is not None
+                and not (tens == 0 and group)
+                and not (0 < small < 10 and tens in range(20, 100, 10))
             ):
                 break
             group = (group or 0) + small
@@ -123,9 +129,13 @@ def _cardinal(words: list[str], at: int) -> tuple[int | None, int]:
         elif word in _SCALES and group and _SCALES[word] < last:
             last = _SCALES[word]
             total, group = total + group * last, None
-        elif word == "and" and at + 1 < len(words) and words[at + 1] in _SMALL and (
-            (group and group % 100 == 0) or (total and group is None)
-        ) and _part(words, at + 1) is None:
+        elif (
+            word == "and"
+            and at + 1 < len(words)
+            and words[at + 1] in _SMALL
+            and ((group and group % 100 == 0) or (total and group is None))
+            and _part(words, at + 1) is None
+        ):
             pass
         else:
             break

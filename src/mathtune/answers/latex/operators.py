@@ -80,7 +80,9 @@ def _join_differential(reader: Grammar) -> None:
     """Make one symbol of the first `d` ahead and the variable behind it: `x dy` is not `y dx`."""
     for at in range(reader.at, len(reader.tokens) - 1):
         d, variable = reader.tokens[at], reader.tokens[at + 1]
-        named = variable.kind == "symbol" or (variable.kind == "command" and variable.text.isalpha())
+        named = variable.kind == "symbol" or (
+            variable.kind == "command" and variable.text.isalpha()
+        )
         if d.kind == "symbol" and d.text == "d" and named:
             d.text = f"d {variable.text}"
             del reader.tokens[at + 1]

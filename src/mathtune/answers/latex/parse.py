@@ -8,12 +8,12 @@ import re
 from functools import lru_cache
 from itertools import pairwise
 
+from mathtune.answers.latex.clean import clean
 from mathtune.answers.latex.expression import RELATIONS, ExpressionReader
 from mathtune.answers.latex.lexer import Token, tokenize
 from mathtune.answers.latex.limits import NotMathError
 from mathtune.answers.latex.nodes import Node, is_clock, negated
 from mathtune.answers.latex.number_words import FIRST_WORDS, in_digits
-from mathtune.answers.latex.clean import clean
 from mathtune.answers.latex.units import (
     CURRENCIES,
     MULTIPLES,
@@ -39,7 +39,8 @@ def parse(text: str) -> Node:
     ('seq', '(', ']', (('num', 1), ('num', 2)))
     """
     text = clean(text)
-    if text[:1].isalpha() and _FIRST_WORD.match(text)[0].lower() in FIRST_WORDS:
+    first = _FIRST_WORD.match(text)
+    if first and first[0].lower() in FIRST_WORDS:
         text = in_digits(text)
     elif text[:1].isdigit() and " and " in text:  # 3 and a half
         whole, _, part = text.partition(" and ")

@@ -3,8 +3,8 @@ r"""One way to write an answer that is words, or that no grammar reads. For keys
 import re
 from functools import lru_cache
 
-from mathtune.answers.latex.limits import MAX_TEXT
 from mathtune.answers.latex.clean import clean
+from mathtune.answers.latex.limits import MAX_TEXT
 
 TEXT_COMMAND = re.compile(
     r"\\(?:text|mbox|textbf|textit|textrm|textnormal|mathrm|hbox)(?![A-Za-z])\s*"

@@ -1,8 +1,8 @@
 r"""Units of measure: one declared table, and the dimensions and size of a unit as it is written.
 
-A unit is a product of powers of dimensions and a size in the first unit of each dimension: `km/h` is
-length 1, time -1, of size 1000/3600. A noun that the table does not know (`apples`) is a dimension
-of its own. Two quantities agree if dimensions and the product of number and size agree.
+A unit is a product of powers of dimensions and a size in the first unit of each dimension: `km/h`
+is length 1, time -1, of size 1000/3600. A noun that the table does not know, such as `apples`, is a
+dimension of its own. Two quantities agree if dimensions and the product of number and size agree.
 """
 
 from collections.abc import Iterator, Sequence

@@ -30,7 +30,7 @@ Polynomial = tuple[Value, ...]
 def solve(node: Node) -> tuple[str, list[Interval]] | None:
     """A chain of inequalities in one variable as (variable, real set); None where not solved.
 
-    >>> with values.metered():
+    >>> with numbers.metered():
     ...     x, four = ("sym", "x"), ("num", 4)
     ...     _, found = solve(("rel", (("mul", x, x), four), ("<",)))
     >>> [(str(part.low.value), str(part.high.value)) for part in found]
