@@ -184,6 +184,9 @@ def grade(
     extract: Extract = None,
     fields: Fields = None,
     strict: Strict = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say in one line per sample why it is right or wrong.")
+    ] = False,
     config: Config = None,
     out: Out = None,
     redo: Redo = False,
@@ -191,17 +194,18 @@ def grade(
 ) -> None:
     file = only_a_file(arguments, config)
     if file is None:
-        _refuse("grade", {"--fields": fields, "--strict": strict})
+        _refuse("grade", {"--fields": fields, "--strict": strict, "--explain": explain})
         given = [*(arguments or []), *_assignments(grader=grader, extract=extract)]
         given = with_ray(ray, given)
         run_stage(Grade, "samples", given, config, out, redo)
         return
     from mathtune.foreign import Request, grade_file
-    from mathtune.foreign.grade import tables
+    from mathtune.foreign.grade import reason, tables
     from mathtune.report.tables import grid
 
     request = Request.parse(file, grader=grader, rule=extract, fields=fields, strict=strict)
-    for table in tables(grade_file(request, out=out, redo=redo)):
+    each = (lambda one: typer.echo(reason(one, request))) if explain else None
+    for table in tables(grade_file(request, out=out, redo=redo, each=each)):
         output.print(grid(table))
     if out is not None:
         say(f"wrote {out}")

@@ -90,14 +90,14 @@ class GradeFiles:
                 together = together and digest not in seen
                 seen.add(digest)
                 held = list(members)
-                for number, stream in enumerate(streams):
-                    _append(stream, rows_of(held, number), encoder)
+                for position, (grader, stream) in enumerate(zip(self._names, streams, strict=True)):
+                    _append(stream, rows_of(held, grader, position), encoder)
             for stream in streams:
                 jsonl.flush(stream)
         if not together:
-            for name in self._names.values():
+            for grader, name in self._names.items():
                 path = self._partial / name
-                jsonl.write(path, _together(jsonl.read(path, Graded)))
+                jsonl.write(path, _together(jsonl.read(path, Graded), grader))
 
     def finish(self, document: dict[str, Any]) -> None:
         """Write the document, and let the folder appear in its place."""
@@ -112,13 +112,13 @@ def _append(stream: IO[bytes], rows: Iterable[Graded], encoder: msgspec.json.Enc
         stream.write(b"\n")
 
 
-def _together(rows: Iterable[Graded]) -> Iterator[Graded]:
+def _together(rows: Iterable[Graded], grader: Grader) -> Iterator[Graded]:
     """The rows, problem by problem, numbered and clustered anew."""
     problems: dict[str, list[Graded]] = defaultdict(list)
     for row in rows:
         problems[row.problem_id].append(row)
     for found in problems.values():
-        members = cluster([row.answer for row in found])
+        members = cluster([row.answer for row in found], grader=grader)
         number = {i: k for k, indices in enumerate(members) for i in indices}
         for i, row in enumerate(found):
             yield msgspec.structs.replace(row, index=i, cluster=number.get(i))

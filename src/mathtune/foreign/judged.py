@@ -116,17 +116,20 @@ def judged(request: Request, *, score: str | tuple[str, ...] = ()) -> Iterator[J
         say(f"{request.file}: {request.broken - BROKEN_SHOWN} more broken lines")
 
 
-def rows_of(members: Sequence[Judged], grader: int = 0) -> list[Graded]:
-    """The rows of one problem's samples, numbered and clustered; `grader` counts the request's."""
+def rows_of(members: Sequence[Judged], grader: Grader, position: int = 0) -> list[Graded]:
+    """The rows of one problem's samples, numbered and clustered by a grader.
+
+    `position` is the grader's place among the request's.
+    """
     texts = [one.answer.text if one.answer else None for one in members]
-    number = {i: k for k, indices in enumerate(cluster(texts)) for i in indices}
+    number = {i: k for k, indices in enumerate(cluster(texts, grader=grader)) for i in indices}
     return [
         Graded(
             problem_id=one.sample.problem_id,
             index=i,
             answer=texts[i],
             rule=one.answer.rule if one.answer else None,
-            verdict=one.verdicts[grader],
+            verdict=one.verdicts[position],
             cluster=number.get(i),
         )
         for i, one in enumerate(members)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mathtune import report
+from mathtune.answers import Grader
 from mathtune.errors import InputError
 from mathtune.foreign.judged import Judged, Request, judged, rows_of
 from mathtune.foreign.read import SCORES
@@ -220,9 +221,10 @@ def table(document: dict[str, Any]) -> Table:
         ("", "percent", "95 % interval", *(title for _, title in compared)),
         rows,
         f"Graded by {_graded_by(document)}: {counts['no_answer']:,} of {counts['samples']:,} "
-        f"samples without an answer, {counts['undecided']:,} undecided. {_ties(document)}"
-        f"{_beats_the_calculator(document)}Intervals are over {_drawn(document)}; differences are "
-        f"paired.{_notes(document)}",
+        f"samples without an answer, {counts['undecided']:,} undecided; "
+        f"{counts['verdict_differs_from_cluster']:,} have another verdict than their cluster. "
+        f"{_ties(document)}{_beats_the_calculator(document)}Intervals are over "
+        f"{_drawn(document)}; differences are paired.{_notes(document)}",
     )
 
 
@@ -321,7 +323,7 @@ def _gathered(
             level=first.level,
             subject=first.subject,
         )
-        groups[problem_id] = _joined(members)
+        groups[problem_id] = _joined(members, request.graders[0])
     lines = {problem_id: members[0].sample.line for problem_id, members in found.items()}
     return problems, groups, lines
 
@@ -330,9 +332,9 @@ def _calculated(rows: Sequence[Joined]) -> list[Joined]:
     return [replace(row, score=calculator.weight(row.sample.text)) for row in rows]
 
 
-def _joined(members: list[Judged]) -> list[Joined]:
+def _joined(members: list[Judged], grader: Grader) -> list[Joined]:
     rows = []
-    for one, grade in zip(members, rows_of(members), strict=True):
+    for one, grade in zip(members, rows_of(members, grader), strict=True):
         # Foreign files do not say alike how a text ended, nor how long it was in tokens.
         sample = Sample(
             problem_id=grade.problem_id,
