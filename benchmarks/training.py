@@ -261,8 +261,8 @@ def ours_trainer(args: Any, rows: list[Any], pace: Pace) -> None:
     items, settings, model = encoded(args, rows)
     words, half = model.config.vocab_size, args.device == "cuda"
     plan = fit.planned(settings, items, equal_to=None, vocabulary=words, bfloat16=half)
-    reading = fit.way_of_reading(model, settings, plan)
-    with tempfile.TemporaryDirectory() as folder, fit.installed(model, reading):
+    form = fit.batch_form(model, settings, plan)
+    with tempfile.TemporaryDirectory() as folder, fit.installed(model, form):
         trainer = Trainer(
             model,
             fit.arguments(settings, plan, Path(folder), model=model, validate=False),
@@ -270,7 +270,7 @@ def ours_trainer(args: Any, rows: list[Any], pace: Pace) -> None:
             items=items,
             validation=[],
             callbacks=[pace],
-            reading=reading,
+            form=form,
         )
         in_order(trainer)
         if args.profile:

@@ -1,9 +1,13 @@
-"""The relation is an equivalence whatever the texts are; clusters do not depend on order."""
+"""The relation is an equivalence whatever the texts are; clusters do not depend on order.
+
+Clusters join what the grader calls equal, and everything that a chain of such pairs connects.
+"""
 
 import gzip
 import itertools
 import json
 import random
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mathtune.answers import cluster, equivalent, extract
+from mathtune.answers import cluster, compare, equivalent, extract
 
 TROUBLE = [
     ["10", r"10\%", "0.1"],
@@ -67,15 +71,71 @@ _ANSWERS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(_ANSWERS, st.randoms())
-def test_clusters_agree_with_the_relation(answers: list[str], draw: random.Random) -> None:
+def test_clusters_are_what_equal_pairs_connect(answers: list[str], draw: random.Random) -> None:
+    """A second implementation: join pairs that `compare` calls correct, until nothing moves."""
     shuffled = answers.copy()
     draw.shuffle(shuffled)
     assert partition(answers) == partition(shuffled)
+    label = list(range(len(answers)))
+    pairs = list(itertools.combinations(range(len(answers)), 2))
+    equal = {
+        (i, j)
+        for i, j in pairs
+        if equivalent(answers[i], answers[j])
+        or "correct" in (compare(answers[i], answers[j]), compare(answers[j], answers[i]))
+    }
+    for _ in answers:
+        for i, j in equal:
+            label[i] = label[j] = min(label[i], label[j])
     of = {i: number for number, group in enumerate(cluster(answers)) for i in group}
-    for i, j in itertools.product(range(len(answers)), repeat=2):
-        assert equivalent(answers[i], answers[j]) == (of[i] == of[j])
+    for i, j in pairs:
+        assert (label[i] == label[j]) == (of[i] == of[j])
+
+
+def test_votes_and_verdicts_are_one_relation() -> None:
+    answers = ["36"] * 6 + [r"36^\circ"] * 6 + [r"144^\circ"] * 7
+    random.Random(3).shuffle(answers)
+    groups = cluster(answers)
+    assert sorted(map(len, groups)) == [7, 12]
+    assert all(compare(answers[i], r"36^\circ") == "correct" for i in max(groups, key=len))
+
+
+@pytest.mark.parametrize(
+    ("answers", "groups"),
+    [
+        (["5 m", "500 cm", "5 cm"], [[0, 1], [2]]),
+        (["5 m", "5 cm"], [[0], [1]]),
+        (["5 m", "5 cm", "5"], [[0, 1, 2]]),  # 5 agrees with both
+        (["25", r"25\%"], [[0, 1]]),
+        (["25", "0.25"], [[0], [1]]),
+        (["443_6", "443", "443_5"], [[0, 1, 2]]),
+        (["x=5", "5", "6"], [[0, 1], [2]]),
+        (["x=5", "y=5"], [[0], [1]]),
+        (["(1,2)", "x=1, y=2", "(2,1)"], [[0, 1], [2]]),
+        (["There are 5 apples", "5"], [[0, 1]]),
+        ([r"\textbf{(C)}\ 42", "42", "43"], [[0, 1], [2]]),
+    ],
+)
+def test_what_is_forgiven_is_one_vote(answers: list[str], groups: list[list[int]]) -> None:
+    for order in itertools.permutations(range(len(answers))):
+        found = cluster([answers[i] for i in order])
+        assert sorted(sorted(order[i] for i in group) for group in found) == groups
+
+
+def test_each_grader_has_its_own_clusters() -> None:
+    answers = [r"\sqrt[3]{2}", r"\sqrt{2}", "2.0000000001", "2"]
+    assert cluster(answers) == [[0], [1], [2], [3]]
+    assert cluster(answers, grader="prm800k") == [[0, 1], [2, 3]]
+
+
+def test_many_answers_cost_bounded_work() -> None:
+    answers = [f"{i % 7} {'abcdefgh'[i % 8]}{'pqrstuvw'[i // 8 % 8]}ings" for i in range(600)]
+    began = time.process_time()
+    groups = cluster(answers)
+    assert time.process_time() - began < 5.0
+    assert sum(map(len, groups)) == 600
 
 
 def test_ten_thousand_shuffles_of_real_answers(shared_data: Path) -> None:

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mathtune.answers import cluster, compare, equivalent, extract, grade
+from mathtune.answers import cluster, compare, equivalent, explain, extract, grade
 from mathtune.answers.graders import mathematical, prm800k
 from mathtune.rows.records import Verdict
+
+from .hostile_texts import HOSTILE as NEWER
 
 HOSTILE = {
     "tower": "9**9**9",
@@ -67,6 +69,22 @@ HOSTILE = {
     "log": "\\log" * 200 + "2",
     "choose": "{9 \\choose " * 50,
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NEWER)
+def test_newer_hostile_text_is_survived_in_time(name: str) -> None:
+    text = NEWER[name]
+    calls = {
+        "compare": lambda: compare(text, "\\sqrt{2}"),
+        "compare gold": lambda: compare("x+1", text),
+        "compare other": lambda: compare(text, text + "1"),
+        "explain": lambda: explain(text, "5 m"),
+        "cluster": lambda: cluster([text, None, "1", text + "1", "x+1"]),
+    }
+    for call, run in calls.items():
+        began = time.process_time()
+        run()
+        assert time.process_time() - began < 1.0, call
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -82,7 +82,7 @@ def test_limits_are_checked_before_anything_is_computed(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1/0", "2 3", "(1,2", "1]", r"\foo", "f'(x)=", "x²", "٣", "a≟b", "=", "^2"]
+    "text", ["1/0", "2 3", "(1,2", "1]", r"\foo", "f'(x)=", "²", "٣", "a≟b", "=", "^2"]
 )
 def test_what_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(NotMathError):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from mathtune.cli.compare import compared
+from mathtune.cli.compare import Asked, compared, write_page
 from mathtune.cli.main import app
 from mathtune.errors import InputError
 from mathtune.metrics.measure import Outcome
 from mathtune.rows import jsonl
+from mathtune.rows.records import Problem
 
 
 def row(folder: Path, values: dict[str, dict[str, float]]) -> str:
@@ -33,30 +35,118 @@ def rows(tmp_path: Path) -> tuple[str, str, str]:
     )
 
 
+def of(found: dict[str, Any], metric: str) -> dict[str, Any]:
+    (one,) = (one for one in found["comparisons"] if one["metric"] == metric)
+    return one
+
+
 def test_every_metric_of_both_by_hand(rows: tuple[str, str, str]) -> None:
-    found = compared(rows[0], rows[1])
-    assert (found["problems"], found["seeds"]) == (3, [1, 1])
-    assert set(found["metrics"]) == {"Maj1@4", "W.RR"}
-    votes = found["metrics"]["Maj1@4"]
-    assert (votes["ours"], votes["theirs"]) == (1.0, pytest.approx(1 / 3, abs=1e-6))
+    found = compared(rows[:2]).document
+    assert [row["name"] for row in found["rows"]] == list(rows[:2])
+    assert [one["metric"] for one in found["comparisons"]] == ["Maj1@4", "W.RR"]
+    votes = of(found, "Maj1@4")
+    assert (votes["a"], votes["b"], votes["problems"]) == (*rows[:2], 3)
+    assert (votes["value_a"], votes["value_b"]) == (1.0, pytest.approx(1 / 3, abs=1e-6))
     assert votes["difference"] == pytest.approx(2 / 3, abs=1e-6)
+    assert votes["low"] < votes["difference"] <= votes["high"]
     assert votes["p"] == 0.5  # q and r differ: of four assignments of signs two are as extreme
-    assert found["metrics"]["W.RR"]["p"] == 1.0
+    assert (votes["wins"], votes["ties"], votes["losses"]) == (2, 1, 0)
+    assert of(found, "W.RR")["p"] == 1.0
+    keys = {"a", "b", "metric", "problems", "difference", "low", "high", "p", "detectable"}
+    assert keys <= votes.keys()
 
 
 def test_two_metrics_of_one_row(rows: tuple[str, str, str]) -> None:
-    (name,) = compared(f"{rows[2]}:W.RR", f"{rows[2]}:Maj1@4")["metrics"].items()
-    assert name[0] == "W.RR - Maj1@4"
-    assert name[1]["difference"] == pytest.approx(-2 / 3, abs=1e-6)
-    assert list(compared(f"{rows[0]}:W.RR", rows[1])["metrics"]) == ["W.RR"]
+    (one,) = compared([f"{rows[2]}:W.RR", f"{rows[2]}:Maj1@4"]).document["comparisons"]
+    assert one["metric"] == "W.RR - Maj1@4"
+    assert one["difference"] == pytest.approx(-2 / 3, abs=1e-6)
+    (one,) = compared([f"{rows[0]}:W.RR", rows[1]]).document["comparisons"]
+    assert one["metric"] == "W.RR"
 
 
-def test_seeds_are_averaged_within_problems(rows: tuple[str, str, str]) -> None:
-    found = compared(f"{rows[1]},{rows[2]}", rows[0])
-    assert found["seeds"] == [2, 1]
+def test_names_are_the_users(rows: tuple[str, str, str]) -> None:
+    found = compared([f"new={rows[0]}", f"old={rows[1]}:Maj1@4"]).document
+    assert [row["name"] for row in found["rows"]] == ["new", "old"]
+    assert {(one["a"], one["b"]) for one in found["comparisons"]} == {("new", "old")}
+
+
+def test_several_rows_are_corrected_together(rows: tuple[str, str, str]) -> None:
+    found = compared(list(rows)).document
+    votes = [one for one in found["comparisons"] if one["metric"] == "Maj1@4"]
+    assert [one["p_alone"] for one in votes] == [0.5, 1.0, 1.0]
+    assert [one["p"] for one in votes] == [1.0, 1.0, 1.0]  # 3 x 0.5, at most 1
+
+
+def test_seeds_are_trainings(rows: tuple[str, str, str]) -> None:
+    found = compared([f"{rows[1]},{rows[2]}", rows[0]]).document
+    votes = of(found, "Maj1@4")
+    assert votes["seeds"] == [2, 1]
     # p: (1 + 1) / 2; q: 0; r: (0 + 1) / 2
-    assert found["metrics"]["Maj1@4"]["ours"] == 0.5
-    assert found["metrics"]["W.RR"]["ours"] == 0.5
+    assert votes["value_a"] == 0.5
+    assert of(found, "W.RR")["value_a"] == 0.5
+    assert votes["over_problems"]["low"] >= votes["low"]
+    assert found["rows"][0]["metrics"]["Maj1@4"]["over_seeds"]["seeds"] == [2]
+
+
+def test_equality_is_shown_and_not_assumed(tmp_path: Path) -> None:
+    def made(name: str, shift: int) -> str:
+        values = {f"p{i}": {"mean": ((i + shift) % 10 < 5) / 1} for i in range(2000)}
+        return row(tmp_path / name, values)
+
+    same = compared([made("a", 0), made("b", 0)]).document["comparisons"][0]
+    assert same["equivalence"]["equivalent"]
+    few = compared([made("c", 0), made("d", 5)], asked=Asked(within=0.02)).document
+    assert not few["comparisons"][0]["equivalence"]["equivalent"]  # the sides are all swapped
+
+
+def test_groups_and_thirds(tmp_path: Path) -> None:
+    a, b = (
+        row(tmp_path / name, {f"p{i}": {"mean": value(i)} for i in range(9)})
+        for name, value in (("a", lambda i: i / 8), ("b", lambda i: max(0, i - 3) / 8))
+    )
+    problems = [
+        Problem(id=f"p{i}", problem=f"{i}?", answer="1", subject="odd" if i % 2 else "even")
+        for i in range(9)
+    ]
+    for folder in (a, b):
+        jsonl.write(Path(folder) / "problems.jsonl", problems)
+    one = compared([a, b]).document["comparisons"][0]
+    assert set(one["groups"]) == {"subject", "difficulty"}
+    assert one["groups"]["subject"]["odd"]["problems"] == 4
+    assert list(one["groups"]["difficulty"]) == ["hard", "middle", "easy"]
+    hard = one["groups"]["difficulty"]["hard"]
+    assert (hard["problems"], hard["wins"], hard["ties"]) == (3, 2, 1)  # p0 is 0 in both
+    together = compared([a, b], cluster_by="subject").document["comparisons"][0]
+    assert together["high"] - together["low"] > one["high"] - one["low"]
+
+
+def test_sample_files_of_any_program(tmp_path: Path) -> None:
+    def file(name: str, answers: dict[str, list[str]]) -> str:
+        lines = [
+            json.dumps({"problem_id": i, "problem": f"{i}?", "gold_answer": "1", "samples": texts})
+            for i, texts in answers.items()
+        ]
+        path = tmp_path / name
+        path.write_text("\n".join(lines))
+        return str(path)
+
+    a = file("a.jsonl", {"x": ["#### 1", "#### 1", "#### 2"], "y": ["#### 2"] * 3})
+    b = file("b.jsonl", {"y": ["#### 1", "#### 2"], "x": ["#### 3", "#### 2"]})
+    page = tmp_path / "page.html"
+    found = compared([a, b])
+    mean = of(found.document, "mean")
+    assert mean["difference"] == pytest.approx((2 / 3 - 0 + 0 - 1 / 2) / 2, abs=1e-6)
+    assert "Maj1@2" in found.document["rows"][0]["metrics"]  # both at the smaller number
+    write_page(found, page)
+    html = page.read_text()
+    assert "2 problems are solved by one" in html
+    assert "#### 3" in html
+    assert page.with_suffix(".md").read_text().startswith("# ")
+    assert compared([a, str(row_of(tmp_path))], shared=True).document["left_out"] == 1
+
+
+def row_of(tmp_path: Path) -> str:
+    return row(tmp_path / "one", {"x": {"mean": 0.5}})
 
 
 def test_what_cannot_be_compared_is_one_sentence(
@@ -73,12 +163,31 @@ def test_what_cannot_be_compared_is_one_sentence(
         (f"{rows[0]}:x", rows[1], "no metric in common"),
     ):
         with pytest.raises(InputError, match=sentence):
-            compared(ours, theirs)
+            compared([ours, theirs])
+    with pytest.raises(InputError, match="no problem in common"):
+        compared([rows[0], other], shared=True)
+    with pytest.raises(InputError, match="do not say what their problems are"):
+        compared(rows[:2], cluster_by="subject")
+    with pytest.raises(InputError, match="expected two or more"):
+        compared(rows[:1])
 
 
-def test_the_command_prints_a_table_or_json(rows: tuple[str, str, str]) -> None:
+def test_another_question_under_the_same_name_is_refused(tmp_path: Path) -> None:
+    folders = [row(tmp_path / name, {"p": {"mean": 1.0}}) for name in ("a", "b")]
+    for folder, question in zip(folders, ("1 + 1?", "1 + 2?"), strict=True):
+        problems = [Problem(id="p", problem=question, answer="2")]
+        jsonl.write(Path(folder) / "problems.jsonl", problems)
+    with pytest.raises(InputError, match="another question or answer"):
+        compared(folders)
+
+
+def test_the_command_prints_tables_or_json(rows: tuple[str, str, str], tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, ["compare", rows[0], rows[1]])
     assert shown.exit_code == 0
     assert "p=0.500" in shown.stdout
-    found = json.loads(CliRunner().invoke(app, ["compare", rows[0], rows[1], "--json"]).stdout)
-    assert found == compared(rows[0], rows[1])
+    assert "cannot tell" in shown.stdout.replace("\n", " ")
+    page = tmp_path / "page.html"
+    asked = ["compare", rows[0], rows[1], "--json", "--report", str(page)]
+    found = json.loads(CliRunner().invoke(app, asked).stdout)
+    assert found == compared(rows[:2]).document
+    assert page.is_file()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mathtune.cli.forecast import PROBLEM, SOLUTION, Forecast, document, problems, size_of, table
+from mathtune.cli.forecast import Forecast, document, problems, size_of, table
 from mathtune.engines import embedded_model
 from mathtune.engines.transformers import models
 from mathtune.recipes import resolve
@@ -47,10 +47,10 @@ def test_flops_of_a_plan_by_hand(tmp_path: Path) -> None:
     flops = {
         name: forecast.read(step.stage, run.folder / name)[0] for name, step in run.steps.items()
     }
-    tokens = PROBLEM + SOLUTION
+    tokens = 66 + 130  # of a problem and of a solution, as in the paper
     assert flops["sft"] == pytest.approx(6e9 * tokens * 50 * 2)
     # Layers and width of a model known by name are not: only the parameters count.
-    each = PROBLEM * 2e9 + (SOLUTION + 1) * 1.66e9
+    each = 66 * 2e9 + (130 + 1) * 1.66e9
     assert flops["drafts"] == pytest.approx(100 * 100 * each)
     assert flops["rft"] == pytest.approx(6e9 * tokens * 100 * (1 + 5.25))
     assert flops["control"] == flops["rft"]

@@ -25,3 +25,17 @@ def test_near_means_the_same_numbers_and_almost_the_same_words() -> None:
         test,
     )
     assert [(ours, theirs) for ours, theirs, _ in found] == [("reworded", "t")]
+
+
+def test_two_changed_characters_of_twenty_are_near_and_three_are_not() -> None:
+    """At least 0.9 of the characters: 18 of 20 are 0.9, 17 are 0.85."""
+    test = [problem("t", "abcdefghijklmnopqr 7")]
+    found = near(
+        [problem("two", "ABcdefghijklmnopxx 7"), problem("three", "xxxdefghijklmnopqr 7")], test
+    )
+    assert found == [("two", "t", 0.9)]
+
+
+def test_the_nearest_test_problem_is_named() -> None:
+    test = [problem("far", "abcdefghijklmnopxx 7"), problem("nearer", "abcdefghijklmnopqx 7")]
+    assert near([problem("a", "abcdefghijklmnopqr 7")], test) == [("a", "nearer", 0.95)]

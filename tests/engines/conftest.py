@@ -33,6 +33,7 @@ from transformers import (
 )
 
 from mathtune.engines.protocol import Sampling
+from mathtune.engines.transformers import shared_attention
 from mathtune.engines.transformers.decode import Sampler
 from mathtune.engines.transformers.models import load
 
@@ -124,6 +125,18 @@ def make_model() -> MakeModel:
         return model
 
     return make
+
+
+@pytest.fixture
+def other_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let attention's kernel lay its result out by queries and then heads, as CUDA's in float32."""
+    kernel = shared_attention.scaled_dot_product_attention
+
+    def laid_out(*args: Any, **options: Any) -> torch.Tensor:
+        found = kernel(*args, **options)
+        return found.transpose(1, 2).contiguous().transpose(1, 2)
+
+    monkeypatch.setattr(shared_attention, "scaled_dot_product_attention", laid_out)
 
 
 @cache

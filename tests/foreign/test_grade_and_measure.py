@@ -15,7 +15,8 @@ from mathtune.cli import main
 from mathtune.errors import InputError
 from mathtune.foreign import Request, grade_file, measure_file
 from mathtune.foreign import grade as grading
-from mathtune.foreign.measure import table
+from mathtune.foreign.measure import Options
+from mathtune.foreign.measure_table import table
 from mathtune.report.tables import grid
 from mathtune.rows import jsonl
 from mathtune.rows.records import Graded
@@ -228,9 +229,51 @@ SLIPS = ["5 + 4 = 7\n#### 7", "5 + 4 = 7, so\n#### 7", "5 + 3 = 8\n#### 8"]
 
 
 def test_k_is_in_the_names(lists: Path) -> None:
-    names = set(measure_file(Request.parse(lists), k=1)["metrics"])
+    names = set(measure_file(Request.parse(lists), options=Options(k=1))["metrics"])
     assert {"Maj1@4", "RR.Maj1", "W.RR.Maj1", "Maj1.Top1"} <= names
     assert not any("8" in name for name in names)
+
+
+def test_other_numbers_of_samples_are_expected_values(tmp_path: Path) -> None:
+    fewer = {**LISTS[1], "samples": LISTS[1]["samples"][:2], "scores": [0.5, 0.1]}
+    path = write(tmp_path / "f.jsonl", [LISTS[0], fewer])
+    found = measure_file(Request.parse(path))
+    assert (found["n"], found["samples_per_problem"]) == (2, {"fewest": 2, "most": 4})
+    assert "Maj1@2" in found["metrics"]
+    assert "2 to 4 samples" in table(found).note
+
+
+def test_outcomes_are_written_for_others(lists: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    found = measure_file(Request.parse(lists), options=Options(out=out))
+    rows = [json.loads(line) for line in (out / "outcomes.jsonl").read_text().splitlines()]
+    assert [row["problem_id"] for row in rows] == [one["problem_id"] for one in LISTS]
+    mean = sum(row["values"]["Maj1@4"] for row in rows) / len(rows)
+    assert mean == pytest.approx(found["metrics"]["Maj1@4"]["value"])
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = parquet.read_table(out / "outcomes.parquet").to_pydict()
+    assert columns["Maj1@4"] == [row["values"]["Maj1@4"] for row in rows]
+
+
+def test_problems_that_were_drawn_together_are_one_draw(tmp_path: Path) -> None:
+    rows = [
+        {
+            "problem_id": f"{passage}-{i}",
+            "passage": passage,
+            "gold_answer": "1",
+            "samples": ["#### 1" if passage < 4 else "#### 2"],
+        }
+        for passage in range(8)
+        for i in range(5)
+    ]
+    path = write(tmp_path / "f.jsonl", rows)
+    alone = measure_file(Request.parse(path))["metrics"]["mean"]
+    document = measure_file(Request.parse(path, cluster_by="passage"))
+    together = document["metrics"]["mean"]
+    assert document["clusters"] == 8
+    assert together["value"] == alone["value"] == 0.5
+    assert together["high"] - together["low"] > 1.8 * (alone["high"] - alone["low"])
+    assert "over 8 clusters" in table(document).note
 
 
 def test_lines_in_any_order_measure_the_same(lists: Path, tmp_path: Path) -> None:
@@ -250,7 +293,6 @@ def test_lines_in_any_order_measure_the_same(lists: Path, tmp_path: Path) -> Non
             None,
             "line 2: problem 'What is 3 + 4?' has the gold '9' and, on line 1, '7'",
         ),
-        ({"samples": ["#### 1"], "scores": [0.5]}, None, "'b' has 1 samples, 'a' has 4"),
         (
             {},
             "score",
@@ -329,7 +371,10 @@ def test_the_commands(
         (["measure", "FILE", "--weights", "sum"], "--weights sum: no such rule"),
         (["grade", "FILE", "--config", "x.yaml"], "x.yaml"),
         (["measure", "FILE", "--grader", "math,prm800k"], "several graders"),
-        (["measure", "FILE", "--out", "x"], "--out and --redo go with problems=FILE"),
+        (["measure", "FILE", "--redo"], "--redo goes with problems=FILE"),
+        (["measure", "FILE", "--ties", "first"], "--ties first: no such way"),
+        (["measure", "FILE", "--n", "9"], "no problem has 9 samples; the most are 4"),
+        (["measure", "FILE", "--cluster-by", "passage"], "--cluster-by names the field 'passage'"),
         (["measure", "problems=FILE", "--json"], "--json: only for a file alone"),
         (["measure", "FILE", "problems=none.jsonl", "--out", "x"], "none.jsonl"),
     ],

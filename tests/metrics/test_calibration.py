@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from mathtune.metrics.calibration import (
     auc,
     auc_error,
+    calibration,
     ece,
-    ece_resampled,
     habit_scores,
     reliability,
     roc,
     within_auc,
 )
+from mathtune.metrics.intervals import resampled_problems
 
 SAMPLES = st.lists(
     st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.booleans(), st.integers(0, 2)),
@@ -82,19 +83,52 @@ def test_reliability_and_ece_by_hand() -> None:
     assert ece(scores, right) == pytest.approx((2 * 0.45 + 2 * 0.33 + 0) / 5)
 
 
-def test_the_calibration_error_of_resamples_is_that_of_their_samples() -> None:
-    rng = np.random.default_rng(3)
-    problem = np.repeat([7, 2, 9], 5)
-    scores, right = rng.random(15), rng.random(15) < 0.5
-    weights = np.array([[1.0, 1.0, 1.0], [3.0, 0.0, 0.0], [0.0, 1.0, 2.0]])  # of 2, 7, 9
-    drawn = [
-        np.concatenate([np.flatnonzero(problem == p) for p in chosen])
-        for chosen in ([2, 7, 9], [2, 2, 2], [7, 9, 9])
-    ]
-    expected = [ece(scores[rows], right[rows]) for rows in drawn]
-    assert ece_resampled(scores, right, problem, [weights[:1], weights[1:]]) == pytest.approx(
-        expected
-    )
+def drawn(
+    rng: np.random.Generator, problems: int, shift: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores, rights and problems: of each score, the part right is the score minus `shift`."""
+    problem = np.repeat(np.arange(problems), 8)
+    scores = np.clip(rng.beta(2, 1.3, size=len(problem)), 0.05, 0.95)
+    return scores, rng.random(len(problem)) < np.clip(scores - shift, 0, 1), problem
+
+
+def held(shift: float, problems: int) -> tuple[float, float]:
+    """How often the interval holds the true error, and how often it holds 0."""
+    rng = np.random.default_rng(11)
+    truth, zero = 0, 0
+    for trial in range(60):
+        scores, right, problem = drawn(rng, problems, shift)
+        weights = resampled_problems(problems, 300, trial)
+        found = calibration(scores, right, problem, weights)
+        truth += found.low <= shift <= found.high
+        zero += found.low == 0.0
+        assert found.low <= found.value <= found.high
+    return truth / 60, zero / 60
+
+
+@pytest.mark.parametrize("problems", [40, 150])
+def test_the_interval_of_calibrated_scores_holds_zero(problems: int) -> None:
+    truth, zero = held(0.0, problems)
+    assert truth >= 0.93
+    assert zero >= 0.93
+
+
+def test_the_interval_of_an_overconfident_judge_holds_the_truth() -> None:
+    truth, zero = held(0.05, 150)  # scores below 0.05 + shift are rare: the error is the shift
+    assert truth >= 0.85
+    assert zero < 0.6
+
+
+def test_the_bars_hold_the_dots_of_calibrated_scores() -> None:
+    rng = np.random.default_rng(12)
+    scores, right, problem = drawn(rng, 300, 0.0)
+    bins = calibration(scores, right, problem, resampled_problems(300, 500, 0)).bins
+    inside = [b["calibrated_low"] <= b["right"] <= b["calibrated_high"] for b in bins]
+    assert sum(inside) >= len(bins) - 1
+    wrong = calibration(
+        scores, rng.random(len(right)) < 0.5 * scores, problem, resampled_problems(300, 500, 0)
+    ).bins
+    assert sum(b["calibrated_low"] <= b["right"] <= b["calibrated_high"] for b in wrong) <= 2
 
 
 def test_roc_is_a_staircase_with_the_auc_below_it() -> None:

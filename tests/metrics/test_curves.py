@@ -15,7 +15,6 @@ from mathtune.metrics.curves import (
     curves,
     pass_at,
     subsets_of,
-    tie_rates,
     votes_at,
 )
 from mathtune.metrics.strategies import Clusters
@@ -129,15 +128,27 @@ def test_sampled_curves_are_near_the_exact_ones() -> None:
     assert sampled == pytest.approx(exact, abs=0.05)
 
 
-def test_tie_rates_by_hand() -> None:
-    tied_votes = Clusters(np.array([0, 1]), np.array([True, False]), np.array([0.1, 0.2]))
-    tied_scores = Clusters(np.array([0, 0, 1]), np.array([True, False]), np.array([0.1, 0.2, 0.2]))
-    same_cluster = Clusters(np.array([0, 0, 1]), np.array([True, False]), np.array([0.2, 0.2, 0.1]))
-    silent = Clusters(np.array([-1]), np.array([], dtype=bool), np.array([0.5]))
-    rates = tie_rates([tied_votes, tied_scores, same_cluster, silent])
-    assert rates == {"votes": 0.25, "scores": 0.25}
-
-
-def test_problems_of_another_size_are_refused() -> None:
-    with pytest.raises(ValueError, match="3 samples; expected 4"):
+def test_too_few_samples_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 samples; expected at least 4"):
         curves([random_problem(0, n=3)], Plan(4))
+
+
+def test_a_problem_with_more_samples_counts_with_all_its_subsets() -> None:
+    # Six samples, two at a time: as the curve of six samples at N = 2.
+    problems = [random_problem(seed) for seed in range(5)]
+    whole = curves(problems, Plan(6, k=2, subsets=1000))
+    some = curves(problems, Plan(2, k=2, subsets=1000))
+    column = whole.plan.sizes.index(2)
+    assert some.over_n[:, :, -1] == pytest.approx(whole.over_n[:, :, column])
+    every_pair = [some.over_n[:, some.plan.over_n.index("RR.All"), -1], some.over_k[:, 1, -1]]
+    assert every_pair[0] == pytest.approx(every_pair[1])  # two samples hold at most two clusters
+    assert some.mean == pytest.approx(whole.mean)
+
+
+def test_curves_in_expectation_over_ties() -> None:
+    half = Clusters(np.array([0, 1]), np.array([False, True]), np.array([0.5, 0.5]))
+    first, fair = (curves([half], Plan(2, k=1, ties=how)) for how in ("earliest", "expected"))
+    for name in ("Maj1", "RR.All", "W.RR"):
+        row = first.plan.over_n.index(name)
+        assert (first.over_n[0, row, -1], fair.over_n[0, row, -1]) == (0.0, 0.5)
+    assert votes_at([half], fair.plan, [2])[0, 0] == 0.5

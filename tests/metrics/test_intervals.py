@@ -8,37 +8,105 @@ import numpy as np
 import pytest
 
 from mathtune.metrics.intervals import (
-    average_seeds,
-    bootstrap,
     bootstrap_ratio,
+    holm,
     intervals,
     paired,
     sign_flip,
 )
 
-
-def test_the_bounds_of_a_proportion_are_binomial() -> None:
-    # The bootstrap mean of 30 in 100 is Binomial(100, 0.3) / 100; its bounds are 0.21 and 0.39.
-    values = np.array([[1.0]] * 30 + [[0.0]] * 70)
-    low, high = bootstrap(values)
-    assert low[0] == pytest.approx(0.21, abs=0.011)
-    assert high[0] == pytest.approx(0.39, abs=0.011)
+Z = 1.959964
 
 
-def test_same_seed_same_bounds_and_columns_do_not_disturb_each_other() -> None:
-    values = np.random.default_rng(0).random((40, 3))
-    assert bootstrap(values)[0].tolist() == bootstrap(values)[0].tolist()
-    alone = bootstrap(values[:, [2]])
-    assert alone[0][0] == pytest.approx(bootstrap(values)[0][2])
-    assert bootstrap(values, seed=1)[0].tolist() != bootstrap(values)[0].tolist()
+def column(*values: float) -> np.ndarray:
+    return np.array(values, dtype=float)[:, None]
 
 
-def test_interval_holds_the_truth_about_95_times_in_100() -> None:
-    rng = np.random.default_rng(1)
-    values = rng.random((200, 300)) < 0.4  # 300 experiments of 200 problems
-    found = intervals(values.astype(np.float64), resamples=1000)
-    held = np.mean([part.low <= 0.4 <= part.high for part in found])
-    assert 0.91 <= held <= 0.98
+@pytest.mark.parametrize(("right", "n"), [(12, 30), (5, 10), (250, 1000), (996, 1000)])
+def test_a_proportion_has_wilsons_interval(right: int, n: int) -> None:
+    (found,) = intervals(column(*[1.0] * right, *[0.0] * (n - right)))
+    p = right / n
+    middle = (right + Z**2 / 2) / (n + Z**2)
+    half = Z * n**0.5 / (n + Z**2) * (p * (1 - p) + Z**2 / (4 * n)) ** 0.5
+    assert found.value == p
+    assert (found.low, found.high) == pytest.approx((middle - half, middle + half), abs=1e-6)
+
+
+def test_none_and_all_of_thirty() -> None:
+    (none,), (every,) = intervals(np.zeros((30, 1))), intervals(np.ones((30, 1)))
+    assert (none.low, none.high) == (0.0, pytest.approx(Z**2 / (30 + Z**2), abs=1e-6))
+    assert (every.low, every.high) == (pytest.approx(1 - none.high), 1.0)
+
+
+def test_one_of_thirty_has_the_poisson_bound() -> None:
+    # A Poisson variable reaches 1 with a chance of 5 % where its mean is -ln 0.95.
+    (found,) = intervals(column(1.0, *[0.0] * 29))
+    assert found.low == pytest.approx(-np.log(0.95) / 30, abs=1e-6)
+
+
+def coverage(values: np.ndarray, truth: float) -> float:
+    """`values` (P, experiments)."""
+    found = intervals(values)
+    return float(np.mean([one.low <= truth <= one.high for one in found]))
+
+
+@pytest.mark.parametrize(("n", "p"), [(30, 0.02), (30, 0.97), (64, 0.02), (10, 0.5)])
+@pytest.mark.parametrize("samples", [1, 16])
+def test_small_sets_and_rare_events_are_covered(n: int, p: float, samples: int) -> None:
+    rng = np.random.default_rng(5)
+    chances = rng.beta(2 * p, 2 * (1 - p), size=(n, 2000))
+    assert coverage(rng.binomial(samples, chances) / samples, p) >= 0.93
+
+
+def test_large_sets_are_covered_as_often_as_promised() -> None:
+    rng = np.random.default_rng(6)
+    values = rng.binomial(8, rng.beta(1, 1.5, size=(400, 2000))) / 8
+    assert 0.94 <= coverage(values, 0.4) <= 0.965
+
+
+def test_fractions_need_fewer_problems_than_proportions() -> None:
+    rng = np.random.default_rng(7)
+    (fractions,) = intervals(column(*rng.binomial(64, 0.5, size=100) / 64))
+    (whole,) = intervals(column(*rng.binomial(1, 0.5, size=100)))
+    assert fractions.high - fractions.low < (whole.high - whole.low) / 5
+
+
+def test_small_paired_differences_are_covered() -> None:
+    rng = np.random.default_rng(8)
+    for better, worse in ((0.0, 0.0), (0.05, 0.0), (0.1, 0.08)):
+        draws = rng.choice([1.0, -1.0, 0.0], p=[better, worse, 1 - better - worse], size=(30, 1500))
+        found = paired(draws, np.zeros_like(draws), resamples=100)
+        truth = better - worse
+        held = np.mean([one.low <= truth <= one.high for one in found])
+        assert held >= 0.93
+
+
+def test_clusters_of_problems_are_one_draw() -> None:
+    # 40 templates with 10 problems each, alike within a template: 40 draws, not 400.
+    rng = np.random.default_rng(9)
+    groups = np.repeat(np.arange(40), 10)
+    values = np.repeat((rng.random((40, 1000)) < 0.4).astype(float), 10, axis=0)
+    together = intervals(values, groups=groups)
+    assert np.mean([one.low <= 0.4 <= one.high for one in together]) >= 0.93
+    assert coverage(values, 0.4) < 0.6
+    differences = np.where(values[:, :1] > 0, 1.0, -1.0)
+    moved = int(abs((differences[::10]).sum()))
+    assert sign_flip(differences, groups=groups) > sign_flip(differences)
+    assert moved < 40
+
+
+def test_the_least_detectable_difference_is_seen_four_times_in_five() -> None:
+    rng = np.random.default_rng(10)
+    noise = rng.normal(0, 0.2, size=(200, 1))
+    (found,) = paired(noise, np.zeros_like(noise), resamples=100)
+    shifted = rng.normal(found.detectable, 0.2, size=(200, 600))
+    seen = paired(shifted, np.zeros_like(shifted), resamples=100)
+    assert np.mean([one.low > 0 for one in seen]) == pytest.approx(0.8, abs=0.08)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.02, 0.5, 0.01]) == [0.04, 0.5, 0.03]
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
 def test_sign_flip_is_exact_where_few_differ() -> None:
@@ -70,7 +138,7 @@ def test_paired_is_ours_minus_theirs() -> None:
     ours, theirs = np.array([[1.0], [1.0], [0.0]]), np.array([[0.0], [1.0], [0.0]])
     (found,) = paired(ours, theirs)
     assert found.difference == pytest.approx(1 / 3)
-    assert (found.low, found.high) == (0.0, 1.0)
+    assert found.low < 0.0 < found.high <= 1.0
     assert found.p == 1.0  # one problem differs: either sign reaches it
 
 
@@ -78,10 +146,3 @@ def test_a_ratio_is_over_the_problems_that_count() -> None:
     found = bootstrap_ratio(np.array([0.6, 0.8, 0.0]), np.array([1.0, 1.0, 0.0]))
     assert found.value == pytest.approx(0.7)
     assert (found.low, found.high) == (pytest.approx(0.6), pytest.approx(0.8))
-
-
-def test_seeds_are_averaged_within_a_problem() -> None:
-    runs = [{"a": {"m": 1.0}, "b": {"m": 0.0}}, {"a": {"m": 0.0, "x": 1.0}, "b": {"m": 0.0}}]
-    assert average_seeds(runs) == {"a": {"m": 0.5}, "b": {"m": 0.0}}
-    with pytest.raises(ValueError, match="not of the same problems"):
-        average_seeds([{"a": {}}, {"b": {}}])

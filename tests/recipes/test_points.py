@@ -99,7 +99,7 @@ def test_k_above_what_is_sampled_is_left_out(tmp_path: Path) -> None:
         ("yuan2023", "generator_seeds=[1,1]", "generator_seeds: 1 is there twice"),
         ("scaling", "fractions=[1,0]", "greater than 0"),
         ("scaling", "fractions=[0.5,1]", "0.5 is not the largest"),
-        ("scaling", "fractions=[]", "expected at least one of each"),
+        ("scaling", "fractions=[]", "expected at least one"),
         ("scaling", "seeds=[0,0]", "seeds: 0 is there twice"),
         ("scaling", "models=[embedded]", "models: 'embedded' is there twice"),
     ],

@@ -41,7 +41,7 @@ def test_differences_by_hand(runs: tuple[Path, Path]) -> None:
     tables = {table.title: table for table in accuracies(found)}
     cells = {row[0]: row for row in tables["ssft"].rows}
     assert cells["Pass@1"][3].startswith("+40.0 [")
-    assert cells["AUC within problems"][3] == "+0.000 [+0.000, +0.000] p=1.000"
+    assert cells["AUC within problems"][3] == "+0.000 [-0.800, +0.800] p=1.000"
 
 
 def test_the_page_links_into_both_reports(runs: tuple[Path, Path], tmp_path: Path) -> None:

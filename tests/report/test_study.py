@@ -61,7 +61,7 @@ def points() -> list[dict[str, Any]]:
 
 
 def results() -> Results:
-    claim = {"claim": "C", "answer": "yes", "number": "d", "interval": None}
+    claim = {"claim": "C", "answer": "yes", "number": "d", "interval": None, "units": ""}
     interval = {"value": 0.1, "low": 0.0, "high": 0.2}
     line = {"intercept": 0.5, "slope": 0.1, "r2": 1.0}
     fit = {"name": "sft over loss", "over": "loss", "line": line, "slope": interval, "r2": interval}
@@ -86,7 +86,7 @@ def test_tables_say_what_the_document_holds() -> None:
 
 def test_the_answer_first_is_how_many_claims_hold() -> None:
     assert study.sentence(results()) == (
-        "Of 1 claims, 1 hold here, 0 do not, and 0 cannot be told from 10 problems."
+        "Of 1 claims, 1 hold here, 0 do not, and 0 cannot be told from 0 bases."
     )
     assert study.sentence(Results("quickstart", [], steps=[])) is None
 

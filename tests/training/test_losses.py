@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Pair
 from mathtune.stages.train import Train
 from mathtune.training.curve import CurvePoint
-from mathtune.training.losses import ACCURACIES
+from mathtune.training.losses import ACCURACIES, LOSSES, Read
+from mathtune.training.settings import TrainingSettings
 
 MARGIN, ALPHA = 0.7, 0.3
 
@@ -91,6 +93,27 @@ def test_accuracy_by_hand() -> None:
         assert float(accuracies[objective](pairs[:, :2], labels)) == pytest.approx(2 / 3)
     assert float(accuracies["ctr"](pairs[:, :2], labels)) == pytest.approx(2 / 3)
     assert accuracies["mle"](pairs, labels) is None
+
+
+def test_mul_xent_of_a_batch_without_a_correct_solution_is_cls_xent_alone() -> None:
+    """Its mle term has no token and no text: 0 / 1, not 0 / 0."""
+    settings = TrainingSettings(objective="mul-xent", alpha=0.5)
+    label_words = torch.tensor([[-1.0, -2.0, 0.0], [-3.0, -4.0, 0.0]])
+    wrong = Read(
+        log_p=label_words,
+        lengths=torch.ones(2, 3),
+        correct=torch.tensor([False, False]),
+        items=torch.tensor(2.0),
+        tokens=torch.tensor(0.0),
+    )
+    assert LOSSES["mul-xent"](wrong, settings).item() == (2.0 + 4.0) / 2
+    one = replace(
+        wrong,
+        log_p=torch.tensor([[-1.0, -2.0, -0.75], [-3.0, -4.0, 0.0]]),
+        correct=torch.tensor([True, False]),
+        tokens=torch.tensor(1.0),
+    )
+    assert LOSSES["mul-xent"](one, settings).item() == (1.0 + 4.0) / 2 + 0.5 * 0.75 / 1
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """From a solution's text to an answer, a verdict and a cluster. No torch in here."""
 
 from mathtune.answers.equivalence import cluster, equivalent
+from mathtune.answers.explain import explain
 from mathtune.answers.extract import Answer, extract, gold_answer
 from mathtune.answers.graders.table import (
     Grader,
@@ -21,6 +22,7 @@ __all__ = [
     "compare",
     "compare_many",
     "equivalent",
+    "explain",
     "extract",
     "gold_answer",
     "grade",

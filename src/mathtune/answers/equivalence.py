@@ -1,29 +1,107 @@
-"""Canonical keys of answers, and the relation and clusters they induce. Between grade and votes."""
+"""Equivalence of answers, and the clusters that votes are counted in. Under grade and solve.
 
-from collections.abc import Hashable, Sequence
+`equivalent` compares canonical keys: reflexive, symmetric and transitive whatever the texts are.
+A grader forgives more, and what it forgives is no equivalence: 5 m and 5 cm both agree with 5.
+`cluster` therefore takes, among a problem's answers, the finest equivalence relation in which
+answers that the grader calls equal are together: the connected components of its verdicts.
+"""
 
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import combinations, product
+
+from mathtune.answers.graders.outlines import may_agree, outline
+from mathtune.answers.graders.table import JUDGES, Grader, compare_many
 from mathtune.answers.values.keys import canonical_key
+from mathtune.answers.values.numbers import WORK, work_spent
+from mathtune.rows.records import Verdict
+
+MOST_LINKED = 60
+"""So many classes of a problem are compared with each other, those with the most votes first."""
+_MOST_SPELLINGS = 3
+_ALLOWANCE = 20 * WORK
 
 
 def equivalent(a: str, b: str) -> bool:
-    r"""Whether two answers state the same thing: reflexive, symmetric, transitive by construction.
+    r"""Compare two answers by their canonical keys.
 
-    >>> equivalent(r"\frac{1}{2}", "0.5")
-    True
+    >>> equivalent(r"\frac{1}{2}", "0.5"), equivalent("36", r"36^\circ")
+    (True, False)
     """
     return canonical_key(a) == canonical_key(b)
 
 
-def cluster(answers: Sequence[str | None]) -> list[list[int]]:
-    """Group the indices of equivalent answers; None joins no cluster.
+def cluster(answers: Sequence[str | None], *, grader: Grader = "math") -> list[list[int]]:
+    r"""Group the indices of answers that state the same thing; None joins no cluster.
 
-    Clusters are ordered by their first member, members by index.
+    Equivalent answers are together, and so are answers that `grader` calls equal, whichever of the
+    two is the gold. The order of `answers` does not change the groups. Clusters are ordered by
+    their first member, members by index.
 
     >>> cluster(["1/2", "3", None, "0.5"])
     [[0, 3], [1]]
+    >>> cluster(["36", r"36^\circ", r"144^\circ"])
+    [[0, 1], [2]]
     """
-    clusters: dict[Hashable, list[int]] = {}
+    classes: dict[Hashable, list[int]] = {}
     for index, answer in enumerate(answers):
         if answer is not None:
-            clusters.setdefault(canonical_key(answer), []).append(index)
-    return list(clusters.values())
+            classes.setdefault(canonical_key(answer), []).append(index)
+    groups = list(classes.values())
+    if len(groups) > 1:
+        groups = _linked(groups, [answer or "" for answer in answers], grader)
+    return groups
+
+
+def _linked(groups: list[list[int]], answers: list[str], grader: Grader) -> list[list[int]]:
+    """The classes with those joined that the grader calls equal, in the order of their first."""
+    found = [sorted({answers[i] for i in group}, key=lambda t: (len(t), t)) for group in groups]
+    texts = [spellings[:_MOST_SPELLINGS] for spellings in found]
+    most = sorted(range(len(groups)), key=lambda k: (-len(groups[k]), texts[k]))[:MOST_LINKED]
+    root = list(range(len(groups)))
+
+    def top(k: int) -> int:
+        while root[k] != k:
+            k = root[k]
+        return k
+
+    if grader == "math-verify":
+        pairs = _library_links(most, texts)
+    else:
+        pairs = _links(most, texts, grader, top)
+    for a, b in pairs:
+        root[top(a)] = top(b)
+    joined: dict[int, list[int]] = {}
+    for k, group in enumerate(groups):
+        joined.setdefault(top(k), []).extend(group)
+    return sorted(sorted(group) for group in joined.values())
+
+
+def _links(
+    order: list[int], texts: list[list[str]], grader: Grader, top: Callable[[int], int]
+) -> Iterator[tuple[int, int]]:
+    """Pairs of classes that are equal, without those that are joined already."""
+    judge = JUDGES[grader]
+    rough = [[outline(text) for text in spellings] for spellings in texts]
+    until = work_spent() + _ALLOWANCE
+    for a, b in combinations(order, 2):
+        if top(a) == top(b):
+            continue
+        pairs = product(zip(texts[a], rough[a], strict=True), zip(texts[b], rough[b], strict=True))
+        if any(
+            judge(x, y) is Verdict.correct or judge(y, x) is Verdict.correct
+            for (x, ours), (y, others) in pairs
+            if grader != "math" or may_agree(ours, others)
+        ):
+            yield a, b
+        if work_spent() > until:
+            return
+
+
+def _library_links(order: list[int], texts: list[list[str]]) -> Iterator[tuple[int, int]]:
+    """The same by math-verify, whose verdicts come from workers: all pairs at once."""
+    pairs = [(a, b) for a, b in combinations(order, 2)]
+    asked = [(texts[x][0], texts[y][0]) for a, b in pairs for x, y in ((a, b), (b, a))]
+    verdicts = iter(compare_many(asked, grader="math-verify"))
+    for pair in pairs:
+        if Verdict.correct in (next(verdicts), next(verdicts)):
+            yield pair

@@ -1,122 +1,197 @@
-"""Two measured rows, problem by problem: what `mathtune compare` prints.
+"""Rows from anywhere, compared problem by problem: what `mathtune compare` does.
 
-    mathtune compare runs/a/sequential-row runs/a/more-ssft-row             every metric of both
-    mathtune compare runs/a/ssft-row:W.RR runs/a/ssft-row:Maj1@32           two of one row
-    mathtune compare seed-0/ssft-row,seed-1/ssft-row seed-0/rft-row,seed-1/rft-row
+    mathtune compare runs/a/sequential-row runs/a/more-ssft-row    every metric of both
+    mathtune compare runs/a/ssft-row:W.RR runs/a/ssft-row:Maj1@32  two metrics of one row
+    mathtune compare before=runs/a after=runs/b                    two runs, named
+    mathtune compare mine.jsonl theirs.jsonl.gz                    samples of any program
+    mathtune compare rft=s0/rft-row,s1/rft-row sft=s0/sft-row,s1/sft-row
 
-Seeds, joined by commas, are averaged within each problem first: they are no new problems.
+Seeds are joined by commas: they are trainings, drawn anew in the interval, and no new problems.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from mathtune.cli.row_sources import Named, Reading, Source, read
 from mathtune.errors import InputError
-from mathtune.metrics.intervals import RESAMPLES, average_seeds, paired
+from mathtune.metrics.comparison import Asked, Row, changed, comparisons, pairs_of, shown
 from mathtune.metrics.measure import rounded
-from mathtune.stages.measure import OUTCOMES, read_outcomes
+from mathtune.report import compare_rows
+from mathtune.rows.records import Problem
+from mathtune.stages.measure import clusters_by, labels_of
 
-Values = dict[str, dict[str, float]]
-"""problem -> metric -> value"""
+FIELDS = ("level", "subject")
+"""What `--cluster-by` may name: fields that problems have."""
+
+USUAL, ALL = Reading(), Asked()
+SOLUTIONS = 4
+"""Solutions of a problem and row that the page shows."""
 
 
 @dataclass(frozen=True)
-class Named:
-    """A row as asked for: its values, averaged over `seeds` folders, and one metric or None."""
+class Compared:
+    """What the terminal, the JSON (`document`) and the page show.
 
-    text: str
-    values: Values
-    metric: str | None
-    seeds: int
+    `sources`: where each row's seeds are from. `known`: the problems, where the rows say them.
+    """
+
+    document: dict[str, Any]
+    rows: list[Row]
+    problems: list[str]
+    known: Mapping[str, Problem]
+    sources: list[list[Source]]
 
 
 def compared(
-    ours: str, theirs: str, *, resamples: int = RESAMPLES, seed: int = 0
-) -> dict[str, Any]:
-    """Ours minus theirs in the metrics asked for, else in all that both have.
+    texts: Sequence[str],
+    *,
+    reading: Reading = USUAL,
+    asked: Asked = ALL,
+    cluster_by: str | None = None,
+    shared: bool = False,
+) -> Compared:
+    """Compare every pair of rows in the metrics asked for, else in all that both have.
 
-    Returns `ours`, `theirs` (as asked), `seeds` of each, `problems` and `metrics`: name -> `ours`,
-    `theirs`, `difference`, `low`, `high`, `p`, parts of 1. Intervals are bootstraps over problems,
-    p is that of a sign-flip test.
+    The document has `rows` (name, source, problems, seeds, metrics) and `comparisons` (see
+    `metrics.comparison`). `shared`: compare on the problems that all rows have; `left_out` then
+    counts the others.
 
     Raises:
-        InputError: a folder is no finished measure, has no such metric, or the problems differ.
+        InputError: fewer than two rows, a row that cannot be read, other problems, or no metric in
+            common.
     """
-    left, right = read(ours), read(theirs)
-    odd = left.values.keys() ^ right.values.keys()
-    if odd:
-        raise InputError(
-            f"compare: problem {min(odd)!r} is in only one of {ours} and {theirs}; expected "
-            "measures of the same problems."
-        )
-    names = _metrics(left, right)
-    columns = [
-        np.array([[row.values[problem][name] for name in wanted] for problem in left.values])
-        for row, wanted in ((left, [a for a, _ in names]), (right, [b for _, b in names]))
+    if len(texts) < 2:
+        raise InputError("compare: one row; expected two or more.")
+    named = [Named.of(text) for text in texts]
+    sources = read(named, reading)
+    problems, left_out = _problems(named, sources, shared=shared)
+    known = _known(named, sources, problems)
+    rows = [
+        _row(one, seeds, problems, labels_of(known))
+        for one, seeds in zip(named, sources, strict=True)
     ]
-    found = paired(*columns, resamples=resamples, seed=seed)
-    means = zip(names, columns[0].mean(axis=0), columns[1].mean(axis=0), found, strict=True)
-    return rounded(
-        {
-            "ours": ours,
-            "theirs": theirs,
-            "seeds": [left.seeds, right.seeds],
-            "problems": len(left.values),
-            "metrics": {
-                (a if a == b else f"{a} - {b}"): {
-                    "ours": float(x),
-                    "theirs": float(y),
-                    **asdict(difference),
-                }
-                for (a, b), x, y, difference in means
-            },
-        }
-    )
+    for a, b in combinations(rows, 2):
+        if not pairs_of(a, b):
+            raise InputError(
+                f"compare: {a.source} and {b.source} have no metric in common; name one of each "
+                f"with PATH:METRIC. The first has {', '.join(a.metrics)}; the second "
+                f"{', '.join(b.metrics)}."
+            )
+    if cluster_by is not None:
+        asked = replace(asked, cluster=_clusters(known, problems, cluster_by))
+    document: dict[str, Any] = {
+        "rows": [shown(row, problems, asked) for row in rows],
+        "comparisons": comparisons(rows, problems, asked),
+    }
+    if left_out:
+        document["left_out"] = left_out
+    return Compared(rounded(document), rows, problems, known, sources)
 
 
-def read(text: str) -> Named:
-    """The row that `FOLDER[,FOLDER...][:METRIC]` names.
+def _row(
+    one: Named,
+    seeds: Sequence[Source],
+    problems: Sequence[str],
+    labels: Mapping[str, Mapping[str, str]],
+) -> Row:
+    """The row, its metric checked."""
+    values = tuple({name: seed.outcomes[name].values for name in problems} for seed in seeds)
+    row = Row(one.name, one.text, values, one.metric, labels)
+    if one.metric is not None and one.metric not in row.metrics:
+        raise InputError(
+            f"{one.text}: no metric {one.metric!r}; there are {', '.join(row.metrics)}."
+        )
+    return row
+
+
+def _problems(
+    named: Sequence[Named], sources: Sequence[Sequence[Source]], *, shared: bool
+) -> tuple[list[str], int]:
+    """The problems that are compared, in the first row's order, and how many are left out."""
+    every = [seed.outcomes.keys() for seeds in sources for seed in seeds]
+    kept = [name for name in every[0] if all(name in other for other in every)]
+    union = {name for other in every for name in other}
+    if not shared and len(kept) < len(union):
+        for one, seeds in zip(named, sources, strict=True):
+            if any(seed.outcomes.keys() != seeds[0].outcomes.keys() for seed in seeds):
+                raise InputError(
+                    f"{one.text}: seeds of different problems; expected the same ones."
+                )
+        odd = min(union - set(kept))
+        raise InputError(
+            f"compare: problem {odd!r} is in only one of {' and '.join(n.text for n in named)}: "
+            f"{len(kept)} of {len(union)} problems are in all; expected measures of the same "
+            "problems, or --shared to compare on those in all."
+        )
+    if not kept:
+        raise InputError("compare: the rows have no problem in common.")
+    return kept, len(union) - len(kept)
+
+
+def _known(
+    named: Sequence[Named], sources: Sequence[Sequence[Source]], problems: Sequence[str]
+) -> dict[str, Problem]:
+    """The problems that some row knows; empty if not all are known.
 
     Raises:
-        InputError: as `compared`.
+        InputError: two rows have another question or answer for the same problem.
     """
-    folders, metric = text, None
-    before, colon, after = text.rpartition(":")
-    if colon and "/" not in after and not Path(text).exists():
-        folders, metric = before, after
-    runs: list[Values] = []
-    for name in folders.split(","):
-        folder = Path(name)
-        if not (folder / OUTCOMES).is_file():
-            raise InputError(
-                f"{name}: no measured row; expected the folder of a finished measure, with "
-                f"{OUTCOMES} in it."
-            )
-        runs.append({key: row.values for key, row in read_outcomes(folder).items()})
-        if runs[-1].keys() != runs[0].keys():
-            raise InputError(f"{folders}: seeds of different problems; expected the same ones.")
-    values = average_seeds(runs)
-    known = next(iter(values.values()))
-    if metric is not None and metric not in known:
-        raise InputError(f"{text}: no metric {metric!r}; there are {', '.join(known)}.")
-    return Named(text, values, metric, len(runs))
+    found: dict[str, Problem] = {}
+    for one, seeds in zip(named, sources, strict=True):
+        own = ((n, seed.problems[n]) for seed in seeds for n in problems if n in seed.problems)
+        for name, problem in own:
+            other = found.setdefault(name, problem)
+            same = other.problem == problem.problem or not (other.problem and problem.problem)
+            if not same or other.answer != problem.answer:
+                raise InputError(
+                    f"{one.text}: problem {name!r} has another question or answer than in the "
+                    "rows before; expected rows of the same problems."
+                )
+    return {name: found[name] for name in problems} if len(found) == len(problems) else {}
 
 
-def _metrics(left: Named, right: Named) -> list[tuple[str, str]]:
-    """Pairs of names, ours and theirs."""
-    mine, other = (next(iter(row.values.values())) for row in (left, right))
-    if left.metric is None and right.metric is None:
-        shared = [(name, name) for name in mine if name in other]
-    else:
-        pair = (left.metric or right.metric, right.metric or left.metric)
-        shared = [(a, b) for a, b in (pair,) if a in mine and b in other]
-    if not shared:
-        raise InputError(
-            f"compare: {left.text} and {right.text} have no metric in common; name one of each "
-            "with FOLDER:METRIC."
-        )
-    return shared
+def _clusters(known: Mapping[str, Problem], problems: Sequence[str], name: str) -> dict[str, str]:
+    if name not in FIELDS:
+        raise InputError(f"--cluster-by {name}: expected {' or '.join(FIELDS)}.")
+    if not known and problems:
+        raise InputError(f"--cluster-by {name}: the rows do not say what their problems are.")
+    return clusters_by(known, name)
+
+
+def write_page(found: Compared, page: Path) -> None:
+    """Write the page with the problems that changed sides, and its tables in Markdown beside it.
+
+    Changed: solved, at least half, by one of the first two rows and not by the other, in the first
+    metric.
+    """
+    a, b = found.rows[:2]
+    metrics = pairs_of(a, b)[0]
+    names = changed(a, b, metrics, found.problems)
+    listed = names[: compare_rows.LISTED]
+    texts = [_texts(seeds[0], set(listed)) for seeds in found.sources[:2]]
+    problems = []
+    for name in listed:
+        sides = [
+            (row.name, float(row.column(metric, [name]).mean()), of.get(name, ()))
+            for row, metric, of in zip((a, b), metrics, texts, strict=True)
+        ]
+        problems.append(compare_rows.changed_problem(name, found.known.get(name), sides))
+    page.parent.mkdir(parents=True, exist_ok=True)
+    html = compare_rows.page(found.document, problems, len(names))
+    page.write_text(html, encoding="utf-8")
+    text = compare_rows.as_markdown(found.document)
+    page.with_suffix(".md").write_text(text, encoding="utf-8")
+
+
+def _texts(source: Source, wanted: Collection[str]) -> dict[str, list[str]]:
+    """The solutions of the wanted problems, the first `SOLUTIONS` of each."""
+    return {
+        name: [row.sample.text for row in rows[:SOLUTIONS]]
+        for name, rows in source.groups()
+        if name in wanted
+    }

@@ -12,7 +12,17 @@ from typing import Annotated, Any, NoReturn, cast
 import typer
 from typer.core import TyperGroup
 
-from mathtune.cli.options import CONTINUES, Config, Extract, OnRay, ReportTo, with_ray
+from mathtune.cli.options import (
+    CONTINUES,
+    ClusterBy,
+    Config,
+    Extract,
+    Fields,
+    Grader,
+    OnRay,
+    ReportTo,
+    with_ray,
+)
 from mathtune.errors import InputError, ProcessDiedError
 from mathtune.run.stopping import stoppable
 from mathtune.run.version import __version__
@@ -234,25 +244,113 @@ def show(
 
 @app.command()
 def compare(
-    ours: Annotated[str, typer.Argument(metavar="ROW[:METRIC]", help="A measured step's folder.")],
-    theirs: Annotated[str, typer.Argument(metavar="ROW[:METRIC]", help="Another, or the same.")],
+    rows: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NAME=]PATH[:METRIC]...",
+            help="Two or more: measured steps, run folders, or sample files of any program.",
+        ),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", metavar="FILE.html", help="Write a page with the problems that changed."
+        ),
+    ] = None,
+    within: Annotated[
+        float, typer.Option(help="Points within which two rows count as equal.", min=0.0)
+    ] = 2.0,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Compare on the problems that all rows have.")
+    ] = False,
+    cluster_by: ClusterBy = None,
+    grader: Grader = None,
+    extract: Extract = None,
+    fields: Fields = None,
 ) -> None:
-    """Compare two measured rows problem by problem: difference, interval, p.
+    """Compare rows problem by problem: difference, interval, p, equality, wins by group.
 
-    Folders of several seeds, joined by commas, are averaged within each problem. Example:
+    The difference is the first minus the second. Folders of several seeds are joined by commas;
+    the interval then includes other seeds. Examples:
 
     mathtune compare runs/quickstart/ssft-row:W.RR runs/quickstart/ssft-row:Maj1@32
+
+    mathtune compare mine=mine.jsonl theirs=theirs.jsonl --report compared.html
     """
-    from mathtune.cli.compare import compared
-    from mathtune.report.tables import grid, one_comparison
+    from mathtune.cli.compare import Asked, Reading, compared, write_page
+    from mathtune.report.compare_rows import sentence, tables
+    from mathtune.report.tables import grid
+    from mathtune.run.progress import output, say
+
+    found = compared(
+        rows,
+        reading=Reading(grader, extract, fields),
+        asked=Asked(within=within / 100),
+        cluster_by=cluster_by,
+        shared=shared,
+    )
+    if page is not None:
+        write_page(found, page)
+        say(f"report: {page}")
+    if as_json:
+        typer.echo(json.dumps(found.document, indent=2))
+        return
+    output.print(sentence(found.document), markup=False, highlight=False)
+    for table in tables(found.document):
+        output.print(grid(table))
+
+
+@app.command()
+def plan(
+    pilot: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A pilot: samples, or a measured step.")
+    ] = None,
+    effect: Annotated[
+        float, typer.Option(metavar="PART", help="The gain to see: 0.02 for two points.")
+    ] = 0.02,
+    accuracy: Annotated[
+        float | None, typer.Option(metavar="PART", help="Without a pilot: the accuracy, 0 to 1.")
+    ] = None,
+    between: Annotated[
+        float, typer.Option(help="Without a pilot: part of the variance between problems.")
+    ] = 0.6,
+    correlation: Annotated[
+        float, typer.Option(help="Of the two systems' chances, over problems.")
+    ] = 0.9,
+    training_sd: Annotated[
+        float, typer.Option("--training-sd", help="By how much a training shifts all problems.")
+    ] = 0.01,
+    tokens: Annotated[
+        float | None, typer.Option(help="Tokens per sample; else the pilot's, or 300.")
+    ] = None,
+    speed: Annotated[float, typer.Option(help="Tokens per second.")] = 2000.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Plan a comparison: problems, samples and seeds that show a gain, and what they cost.
+
+    Examples:
+
+    mathtune plan pilot.jsonl --effect 0.02
+
+    mathtune plan --accuracy 0.4 --effect 0.02
+    """
+    from mathtune.cli.plan import Assumed, planned, table
+    from mathtune.report.tables import grid
     from mathtune.run.progress import output
 
-    found = compared(ours, theirs)
+    found = planned(
+        pilot,
+        effect=effect,
+        accuracy=accuracy,
+        part=between,
+        assumed=Assumed(correlation=correlation, training_sd=training_sd, speed=speed),
+        tokens=tokens,
+    )
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:
-        output.print(grid(one_comparison(found)))
+        output.print(grid(table(found)))
 
 
 @app.command()

@@ -56,6 +56,16 @@ Split = Annotated[
 Verbose = Annotated[bool, typer.Option("--verbose", help="Print each warning on a line.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first broken line.")]
+TiesOption = Annotated[
+    str | None,
+    typer.Option("--ties", metavar="HOW", help="earliest (the default), or expected over ties."),
+]
+ClusterBy = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster-by", metavar="FIELD", help="Problems with the same value were drawn together."
+    ),
+]
 ReportTo = Annotated[
     str | None,
     typer.Option(

@@ -10,7 +10,7 @@ import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from pydantic import BaseModel
@@ -19,6 +19,7 @@ from rich.markup import escape
 from mathtune.cli.options import (
     CONTINUES,
     AsJson,
+    ClusterBy,
     Config,
     ExtractFile,
     Fields,
@@ -31,11 +32,13 @@ from mathtune.cli.options import (
     ReportTo,
     Split,
     Strict,
+    TiesOption,
     Verbose,
     with_ray,
 )
 from mathtune.engines.settings import Group
 from mathtune.errors import InputError
+from mathtune.metrics.ties import Ties
 from mathtune.run import ranks, settings
 from mathtune.run.fingerprint import inputs
 from mathtune.run.progress import output, say
@@ -186,6 +189,9 @@ def grade(
     problems: ProblemsFile = None,
     split: Split = None,
     strict: Strict = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say in one line per sample why it is right or wrong.")
+    ] = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
     config: Config = None,
@@ -196,13 +202,13 @@ def grade(
     files = only_files(arguments, config)
     if files is None:
         alone = {"--fields": fields, "--problems": problems, "--split": split, "--strict": strict}
-        _refuse("grade", {**alone, "--json": as_json})
+        _refuse("grade", {**alone, "--json": as_json, "--explain": explain})
         given = [*(arguments or []), *_assignments(grader=grader, extract=extract)]
         given = with_ray(ray, given)
         run_stage(Grade, "samples", given, config, out, redo)
         return
     from mathtune.foreign import Request, grade_file
-    from mathtune.foreign.grade import brief, tables
+    from mathtune.foreign.grade import brief, reason, tables
     from mathtune.report.tables import grid
 
     request = Request.parse(
@@ -214,7 +220,8 @@ def grade(
         split=split,
         strict=strict,
     )
-    document = grade_file(request, out=out, redo=redo)
+    each = (lambda one: typer.echo(reason(one, request), err=as_json)) if explain else None
+    document = grade_file(request, out=out, redo=redo, each=each)
     _tell(document["read"], document["size"], document["warnings"], as_json, verbose)
     if as_json:
         typer.echo(json.dumps(brief(document), indent=2))
@@ -257,6 +264,12 @@ def measure(
     strict: Strict = False,
     verbose: Verbose = False,
     config: Config = None,
+    n: Annotated[
+        int | None,
+        typer.Option("--n", min=1, help="Samples per problem to measure; else those all have."),
+    ] = None,
+    ties: TiesOption = None,
+    cluster_by: ClusterBy = None,
     out: Out = None,
     redo: Redo = False,
 ) -> None:
@@ -274,13 +287,15 @@ def measure(
             "--split": split,
         }
         _refuse("measure", {**alone, "--extract": extract, "--strict": strict})
-        given = [*(arguments or []), *_assignments(grader=grader)]
+        given = [*(arguments or []), *_assignments(grader=grader, ties=ties, cluster_by=cluster_by)]
+        given += [] if n is None else [f"n={n}"]
         run_stage(Measure, "samples", given, config, out, redo)
         return
-    if out is not None or redo:
-        raise InputError("--out and --redo go with problems=FILE; expected --json or --report.")
+    if redo:
+        raise InputError("--redo goes with problems=FILE; expected --json, --report or --out.")
     from mathtune.foreign import Request, measure_file
-    from mathtune.foreign.measure import table
+    from mathtune.foreign.measure import Options
+    from mathtune.foreign.measure_table import table
     from mathtune.report.tables import grid
     from mathtune.run import trackers
 
@@ -294,9 +309,11 @@ def measure(
         strict=strict,
         score=score,
         weights=weights,
+        cluster_by=cluster_by,
     )
+    options = Options(n=n, ties=ties_of(ties), out=out, k=8 if k is None else k)
     document = measure_file(
-        request, page=page, k=8 if k is None else k, report_to=trackers.parse(report_to)
+        request, page=page, options=options, report_to=trackers.parse(report_to)
     )
     size = f"{document['problems']:,} problems x {document['n']} samples"
     _tell(document["read"], size, document["warnings"], as_json, verbose)
@@ -306,6 +323,16 @@ def measure(
         output.print(grid(table(document)))
     if page is not None:
         say(f"report: {page}")
+    if out is not None:
+        say(f"wrote {out}")
+
+
+def ties_of(text: str | None) -> Ties:
+    """Read `--ties`."""
+    for known in get_args(Ties):
+        if text in (None, known):
+            return known
+    raise InputError(f"--ties {text}: no such way; expected {' or '.join(get_args(Ties))}.")
 
 
 def _tell(

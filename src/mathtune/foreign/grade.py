@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from heapq import nlargest
 from pathlib import Path
 from typing import Any
 
+from mathtune.answers import explain
 from mathtune.foreign import notes
 from mathtune.foreign.grade_folder import GradeFiles, refuse_folder
 from mathtune.foreign.judged import Judged, Request, judged
@@ -25,8 +26,16 @@ TEXT_KEPT = 200
 TEXT_SHOWN = 60
 
 
-def grade_file(request: Request, *, out: Path | None = None, redo: bool = False) -> dict[str, Any]:
+def grade_file(
+    request: Request,
+    *,
+    out: Path | None = None,
+    redo: bool = False,
+    each: Callable[[Judged], None] | None = None,
+) -> dict[str, Any]:
     """Grade every sample; with `out`, write the grades and this document into that folder.
+
+    `each` is called with every sample once it is judged.
 
     Returns `read` (role -> field), `problems`, `samples`, `size` in words, `warnings`, `rules`,
     `broken_lines`, `extract`; `graders`: name -> version, accuracy, a count for each verdict and
@@ -39,21 +48,32 @@ def grade_file(request: Request, *, out: Path | None = None, redo: bool = False)
     """
     tally = Tally(request)
     if out is None:
-        for one in judged(request):
-            tally.add(one)
+        for _ in _counted(request, tally, each):
+            pass
         return tally.document()
     refuse_folder(out, redo=redo)
     with GradeFiles(out, request.graders) as files:
-        files.write(_counted(request, tally))
+        files.write(_counted(request, tally, each))
         document = tally.document()
         files.finish(document)
     return document
 
 
-def _counted(request: Request, tally: Tally) -> Iterator[Judged]:
+def _counted(
+    request: Request, tally: Tally, each: Callable[[Judged], None] | None
+) -> Iterator[Judged]:
     for one in judged(request):
         tally.add(one)
+        if each is not None:
+            each(one)
         yield one
+
+
+def reason(one: Judged, request: Request) -> str:
+    """One line that says why each grader judges a sample as it does."""
+    given = one.answer.text if one.answer else None
+    said = [explain(given, one.sample.gold, grader=grader) for grader in request.graders]
+    return f"line {one.sample.line}: {'; '.join(said)}"
 
 
 class Frequent:
@@ -135,11 +155,7 @@ class Tally:
             "samples": self.samples,
             "size": notes.size(problems),
             "warnings": notes.warnings(self.request),
-            "rules": {
-                name.removeprefix("rule "): count
-                for name, count in sorted(self.request.counted.items())
-                if name.startswith("rule ")
-            },
+            "rules": notes.rules(self.request.counted),
             "broken_lines": self.request.broken,
             "extract": self.request.rule,
             "graders": graders,

@@ -90,18 +90,18 @@ class GradeFiles:
                 together = together and digest not in seen
                 seen.add(digest)
                 held = list(members)
-                for number, stream in enumerate(streams):
+                for number, (grader, stream) in enumerate(zip(self._names, streams, strict=True)):
                     answers = [
                         (one.answer.text, one.answer.rule) if one.answer else None for one in held
                     ]
                     verdicts = [one.verdicts[number] for one in held]
-                    _append(stream, rows_of(answers, verdicts, problem_id), encoder)
+                    _append(stream, rows_of(answers, verdicts, problem_id, grader), encoder)
             for stream in streams:
                 jsonl.flush(stream)
         if not together:
-            for name in self._names.values():
+            for grader, name in self._names.items():
                 path = self._partial / name
-                jsonl.write(path, _together(jsonl.read(path, Graded)))
+                jsonl.write(path, _together(jsonl.read(path, Graded), grader))
 
     def finish(self, document: dict[str, Any]) -> None:
         """Write the document, and let the folder appear in its place."""
@@ -116,13 +116,13 @@ def _append(stream: IO[bytes], rows: Iterable[Graded], encoder: msgspec.json.Enc
         stream.write(b"\n")
 
 
-def _together(rows: Iterable[Graded]) -> Iterator[Graded]:
+def _together(rows: Iterable[Graded], grader: Grader) -> Iterator[Graded]:
     """The rows, problem by problem, numbered and clustered anew."""
     problems: dict[str, list[Graded]] = defaultdict(list)
     for row in rows:
         problems[row.problem_id].append(row)
     for found in problems.values():
-        members = cluster([row.answer for row in found])
+        members = cluster([row.answer for row in found], grader=grader)
         number = {i: k for k, indices in enumerate(members) for i in indices}
         for i, row in enumerate(found):
             yield msgspec.structs.replace(row, index=i, cluster=number.get(i))

@@ -54,6 +54,7 @@ class Request:
     score: str | None = None
     scorer: Scorer | None = None
     weights: WeightRule = "auto"
+    cluster_by: str | None = None
     broken: int = field(default=0, init=False)
     shown: list[str] = field(default_factory=list, init=False)
     counted: Counter[str] = field(default_factory=Counter, init=False)
@@ -110,6 +111,7 @@ class Request:
             problems=self.problems,
             score=None if self.score == calculator.NAME else self.score,
             split=self.split,
+            cluster_by=self.cluster_by,
             report=None if self.strict else self._broken,
         )
 
@@ -207,11 +209,14 @@ def _verdicts(
 
 
 def rows_of(
-    answers: Sequence[tuple[str, str] | None], verdicts: Sequence[Verdict], problem_id: str
+    answers: Sequence[tuple[str, str] | None],
+    verdicts: Sequence[Verdict],
+    problem_id: str,
+    grader: Grader,
 ) -> list[Graded]:
-    """The rows of one problem's samples, numbered and clustered; an answer is (text, rule)."""
+    """The rows of a problem's samples, numbered and clustered; an answer is (text, rule)."""
     texts = [answer[0] if answer else None for answer in answers]
-    number = {i: k for k, indices in enumerate(cluster(texts)) for i in indices}
+    number = {i: k for k, indices in enumerate(cluster(texts, grader=grader)) for i in indices}
     return [
         Graded(
             problem_id=problem_id,

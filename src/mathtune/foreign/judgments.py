@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ class _Texts:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
         self._starts = array("q", [0])
 
     def add(self, text: str | None) -> None:
@@ -51,10 +53,6 @@ class _Texts:
         content = (text or "").encode("utf-8", "replace")
         self._file.write(content)
         self._starts.append(self._starts[-1] + len(content))
-
-    def close(self) -> None:
-        """Remove the file."""
-        self._file.close()
 
     def __getitem__(self, number: int) -> str:
         self._file.seek(self._starts[number])
@@ -71,6 +69,7 @@ class Judgments:
     forms: _Table = field(default_factory=_Table)
     golds: list[str] = field(default_factory=list)
     labels: list[tuple[str, str | None, str | None]] = field(default_factory=list)
+    clusters: dict[str, str] = field(default_factory=dict)
     first_lines: array[int] = field(default_factory=lambda: array("q"))
     problem: array[int] = field(default_factory=lambda: array("i"))
     answer: array[int] = field(default_factory=lambda: array("i"))
@@ -97,6 +96,8 @@ class Judgments:
             self.golds.append(sample.gold)
             self.labels.append((question, sample.level, sample.subject))
             self.first_lines.append(sample.line)
+            if sample.group is not None:
+                self.clusters[sample.problem_id] = sample.group
         elif self.golds[number] != sample.gold:
             raise InputError(
                 f"{sample.file}, line {sample.line}: problem {sample.problem_id[:200]!r} has the "
@@ -149,7 +150,7 @@ class Judgments:
         values = self.answers.values
         found = [values[self.answer[i]] if self.answer[i] >= 0 else None for i in members]
         verdicts = [_VERDICTS[self.verdict[i]] for i in members]
-        return rows_of(found, verdicts, self.ids.values[number])
+        return rows_of(found, verdicts, self.ids.values[number], self.request.graders[0])
 
     @cached_property
     def gathered(self) -> Gathered:
@@ -185,6 +186,11 @@ class Judgments:
                 self.ids.values, self.golds, self.labels, strict=True
             )
         }
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any problem has a level or a subject."""
+        return any(level or subject for _, level, subject in self.labels)
 
     @property
     def read(self) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +12,69 @@ from mathtune.errors import InputError
 from mathtune.foreign import notes
 from mathtune.foreign.judged import Request
 from mathtune.foreign.judgments import Judgments, judge_problems
-from mathtune.metrics.baselines import BASELINES
-from mathtune.metrics.measure import CHOSEN, MeasureSettings, measure_columns
+from mathtune.foreign.measure_table import graded_by, without_choices
+from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, measure_columns
+from mathtune.metrics.ties import Ties
 from mathtune.paths import calculator
-from mathtune.report.tables import Table
+from mathtune.rows import jsonl
+from mathtune.rows.records import Problem
 from mathtune.run.trackers import Name
+from mathtune.stages.measure import OUTCOMES, labels_of
+
+PROBLEMS = "problems.jsonl"
+"""The problems, beside the outcomes that were written of a file."""
 
 COUNTS = ("samples", "no_answer", "undecided", "verdict_differs_from_cluster")
 """The counts that a foreign file has: of what cut a text off it says nothing."""
+MORE = (
+    "samples_per_problem",
+    "too_few_samples",
+    "clusters",
+    "curves",
+    "early_stopping",
+    "groups",
+    "weights",
+    "oracle",
+    "evaluator",
+    "matched_compute",
+    "over_calculator",
+)
+"""What else of the measured document is shown, where it is there."""
 _SUFFIXES = (".gz", ".xz", ".zst", ".bz2", ".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow",
              ".eval")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a file is measured. `k`, `n` and `ties` are those of `MeasureSettings`.
+
+    `out`: a folder for each problem's outcomes.
+    """
+
+    n: int | None = None
+    ties: Ties = "earliest"
+    out: Path | None = None
+    k: int = 8
 
 
 def measure_file(
     request: Request,
     *,
     page: Path | None = None,
-    k: int = 8,
     report_to: tuple[Name, ...] = (),
+    options: Options = Options(),
 ) -> dict[str, Any]:
     """Measure the files' samples; with `page`, write the HTML page there, and log to the trackers.
 
-    A problem's samples may be on one row or on many, in any order and in several files. `k` is the
-    K of Maj8, RR.Maj8, W.RR.Maj8 and the N of Maj1.Top8, which are named after it. Texts are not
-    kept in memory.
+    A problem's samples may be on one row or on many, in any order and in several files. Where
+    problems have different numbers of samples, metrics are expected values over subsets of the
+    smallest number, or of `n`. `k` is the K of Maj8, RR.Maj8, W.RR.Maj8 and the N of Maj1.Top8,
+    which are named after it. Texts are not kept in memory.
 
     Returns `read` (role -> field), `warnings`, `problems`, `n`, `grader`, `grader_version`,
-    `extract`, `rules` (how many answers each rule found), `broken_lines`, `counts`, `metrics` (name
-    -> value, low, high) and `over_maj1` (name -> difference, low, high, p), all parts of 1; `ties`;
+    `extract`, `rules` (how many answers each rule found), `broken_lines`, `scorer`, `counts`,
+    `metrics` (name -> value, low, high) and `over_maj1` (name -> difference, low, high, p), all
+    parts of 1; `ties`, `curves`, `early_stopping` (left out of very large files), `groups`;
     `mean_by_rule` where the mean depends on what counts as an answer; with scores `weights`,
     `oracle` (the rows whose scores are the verdicts themselves), `evaluator` (AUC, calibration,
     what length, form or the calculator alone would reach), `matched_compute` and `over_calculator`:
@@ -51,35 +87,65 @@ def measure_file(
     if len(request.graders) > 1:
         raise InputError("mathtune measure: several graders; expected one with --grader.")
     shown = page is not None or bool(report_to)
-    judgments = judge_problems(request, texts=shown, questions=shown)
-    settings = MeasureSettings(k=k, weights=request.weights, details=shown)
+    document, outcomes, judgments = measured(
+        request, options=options, texts=shown, details=shown or options.out is not None
+    )
+    found = _document(request, judgments, document)
+    if options.out is not None:
+        outcomes_to(options.out, outcomes, judgments.problems)
+    if shown:
+        _show(request, found, (document, outcomes, judgments), page, report_to)
+    return found
+
+
+def measured(
+    request: Request,
+    *,
+    options: Options = Options(),
+    texts: bool = True,
+    details: bool = True,
+) -> tuple[dict[str, Any], list[Outcome], Judgments]:
+    """The whole document of the files' samples, their outcomes, and the judged samples.
+
+    `texts`: whether the samples' texts are kept, on disk. `details`: whether there are outcomes.
+
+    Raises:
+        InputError: as `measure_file`.
+    """
+    judgments = judge_problems(request, texts=texts, questions=texts or details)
+    settings = MeasureSettings(
+        k=options.k,
+        n=options.n,
+        ties=options.ties,
+        cluster=judgments.clusters if request.cluster_by is not None else None,
+        labels=labels_of(judgments.problems) if judgments.labelled else {},
+        weights=request.weights,
+        details=details,
+    )
     try:
         document, outcomes = measure_columns(judgments.gathered, settings=settings)
     except InputError as error:
         raise InputError(f"{request.name}: {error}") from None
-    found = _document(request, judgments, document)
-    if not shown:
-        return found
-    by_rule = found.get("mean_by_rule")
+    return document, outcomes, judgments
+
+
+def _show(
+    request: Request,
+    found: dict[str, Any],
+    result: tuple[dict[str, Any], list[Outcome], Judgments],
+    page: Path | None,
+    report_to: tuple[Name, ...],
+) -> None:
+    """Write the page and log to the trackers."""
+    document, outcomes, judgments = result
+    by_rule = {name: found[name] for name in ("mean_by_rule",) if name in found}
     results = report.of_samples(
         _title(request),
-        document={
-            **document,
-            "grader": _graded_by(found),
-            **({"mean_by_rule": by_rule} if by_rule else {}),
-            "notes": found["warnings"],
-        },
+        document={**document, "grader": graded_by(found), **by_rule},
         outcomes={row.problem_id: row for row in outcomes},
-        problems=judgments.problems,
+        problems={row.problem_id: judgments.problems[row.problem_id] for row in outcomes},
         groups=judgments.groups,
     )
-    assert judgments.texts is not None
-    with closing(judgments.texts):
-        _show(results, page, report_to)
-    return found
-
-
-def _show(results: report.Results, page: Path | None, report_to: tuple[Name, ...]) -> None:
     if page is not None:
         page.parent.mkdir(parents=True, exist_ok=True)
         report.page_for_samples(results, page)
@@ -98,36 +164,33 @@ def _document(request: Request, judgments: Judgments, document: dict[str, Any]) 
     (grader,) = request.graders
     counted = request.counted
     total = counted["samples"]
-    warnings = [*_on_scores(document, request), *judgments.warnings]
     found = {
         "read": judgments.read,
-        "warnings": warnings,
+        "warnings": [*_on_scores(document, request), *judgments.warnings],
         "problems": document["problems"],
         "n": document["n"],
         "grader": grader,
         "grader_version": request.versions[grader],
         "extract": request.rule,
-        "rules": {
-            name.removeprefix("rule "): count
-            for name, count in sorted(counted.items())
-            if name.startswith("rule ")
-        },
+        "rules": notes.rules(counted),
         "broken_lines": request.broken,
         "scorer": calculator.NAME if request.score == calculator.NAME else None,
         "counts": {name: document["counts"][name] for name in COUNTS},
-        "metrics": _without_choices(document["metrics"]),
-        "over_maj1": _without_choices(document["over_maj1"]),
+        "metrics": without_choices(document["metrics"]),
+        "over_maj1": without_choices(document["over_maj1"]),
         "ties": document["ties"],
     }
     marked, every = counted["correct and marked"] / total, counted["correct"] / total
     if every - marked > notes.RULES_DIFFER:
         found["mean_by_rule"] = {"explicit": round(marked, 6), request.rule: round(every, 6)}
-    for name in ("weights", "oracle", "evaluator", "matched_compute", "over_calculator"):
-        if name in document:
-            value = document[name]
-            if name == "oracle":
-                value = [one for one in value if one not in CHOSEN]
-            found[name] = _without_choices(value) if name == "over_calculator" else value
+    found |= {name: document[name] for name in MORE if name in document}
+    for kind in found["groups"].values():
+        for one in kind.values():
+            one |= {name: without_choices(one[name]) for name in ("metrics", "over_maj1")}
+    if "oracle" in found:
+        found["oracle"] = [name for name in found["oracle"] if name not in CHOSEN]
+    if "over_calculator" in found:
+        found["over_calculator"] = without_choices(found["over_calculator"])
     return found
 
 
@@ -154,80 +217,33 @@ def _on_scores(document: dict[str, Any], request: Request) -> list[str]:
     return found
 
 
-def table(document: dict[str, Any]) -> Table:
-    """What the terminal shows of `measure_file`'s document."""
-    counts = document["counts"]
-    n = document["n"]
-    oracle = document.get("oracle", [])
-    compared = [("over_maj1", f"minus Maj1@{n}"), ("over_calculator", "minus calculator")]
-    compared = [(key, title) for key, title in compared if key in document]
+def outcomes_to(
+    folder: Path, outcomes: Sequence[Outcome], problems: Mapping[str, Problem]
+) -> list[Path]:
+    """Write each problem's outcome: JSON Lines, and Parquet where pyarrow is installed.
+
+    The JSON Lines are what a measure step writes, so that `mathtune compare` reads the folder. The
+    Parquet file has a column per metric, and the problem's level and subject.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [folder / OUTCOMES]
+    jsonl.write(written[0], outcomes)
+    jsonl.write(folder / PROBLEMS, [problems[row.problem_id] for row in outcomes])
+    try:
+        import pyarrow as pa  # type: ignore[import-untyped]
+        from pyarrow import parquet  # type: ignore[import-untyped]
+    except ModuleNotFoundError:
+        return written
     rows = [
-        (
-            _label(name, n, oracle),
-            f"{100 * found['value']:.1f}",
-            f"[{100 * found['low']:.1f}, {100 * found['high']:.1f}]",
-            *(_points(document[key], name) for key, _ in compared),
-        )
-        for name, found in document["metrics"].items()
+        {
+            "problem_id": row.problem_id,
+            "level": problems[row.problem_id].level,
+            "subject": problems[row.problem_id].subject,
+            **row.values,
+            "within_auc": row.within_auc,
+        }
+        for row in outcomes
     ]
-    by_rule = document.get("mean_by_rule")
-    if by_rule:
-        marked = f"{100 * by_rule['explicit']:.1f}"
-        rows.insert(1, ("mean, marked answers only", marked, "–", *("–" for _ in compared)))
-    broken = document["broken_lines"]
-    return Table(
-        f"{document['problems']:,} problems, {n} samples each"
-        + (f", {broken:,} broken lines left out" if broken else ""),
-        ("", "percent", "95 % interval", *(title for _, title in compared)),
-        rows,
-        f"Graded by {_graded_by(document)}: {counts['no_answer']:,} of {counts['samples']:,} "
-        f"samples without an answer, {counts['undecided']:,} undecided. {_ties(document)}"
-        f"{_beats_the_calculator(document)}Intervals: bootstrap over problems; differences are "
-        "paired.",
-    )
-
-
-def _points(found: dict[str, dict[str, float]], name: str) -> str:
-    """A paired difference as a cell, in points with its interval."""
-    if name not in found:
-        return "–"
-    row = found[name]
-    low, high = 100 * row["low"], 100 * row["high"]
-    return f"{100 * row['difference']:+.1f} [{low:+.1f}, {high:+.1f}]"
-
-
-def _beats_the_calculator(document: dict[str, Any]) -> str:
-    """W.RR against votes weighted by arithmetic alone: what a judge has learned beyond it."""
-    if "over_calculator" not in document or document["scorer"] == calculator.NAME:
-        return ""
-    points = _points(document["over_calculator"], "W.RR")
-    return f"W.RR minus votes weighted by the calculator, which needs no judge: {points}. "
-
-
-def _ties(document: dict[str, Any]) -> str:
-    """How often the earliest sample decided, and how well the scores judge."""
-    ties = document["ties"]
-    text = f"Most votes tied in {ties['votes']:.1%} of problems"
-    if "evaluator" not in document:
-        return f"{text}. "
-    within = document["evaluator"]["within_auc"]
-    known = "" if within is None else f"; AUC of the scores within problems {within['value']:.3f}"
-    weights = f"; weights: {document['weights']}" if document["weights"] != "as-is" else ""
-    return f"{text}, best scores in {ties['scores']:.1%}{known}{weights}. "
-
-
-def _label(name: str, n: int, oracle: list[str]) -> str:
-    if name in BASELINES:
-        return f"W.RR by {name} alone"
-    votes = name.startswith(("Pass@", "Maj")) and not name.startswith("Maj1")
-    if (votes and name.endswith(f"@{n}")) or name in oracle:
-        return f"{name} (oracle)"
-    return f"samples read, {name.removeprefix('cost.')}" if name.startswith("cost.") else name
-
-
-def _graded_by(document: dict[str, Any]) -> str:
-    return f"{document['grader']} {document['grader_version']} (answers: {document['extract']})"
-
-
-def _without_choices(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in CHOSEN}
+    written.append(folder / OUTCOMES.replace(".jsonl", ".parquet"))
+    parquet.write_table(pa.Table.from_pylist(rows), written[1])
+    return written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -67,6 +68,15 @@ def roles(read: dict[str, str]) -> str:
     'solution <- responses[], gold <- answer, problem <- id'
     """
     return ", ".join(f"{role} <- {path}" for role, path in read.items())
+
+
+def rules(counted: Counter[str]) -> dict[str, int]:
+    """How many answers each extraction rule found."""
+    return {
+        name.removeprefix("rule "): count
+        for name, count in sorted(counted.items())
+        if name.startswith("rule ")
+    }
 
 
 def warnings(request: Request) -> list[str]:

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from mathtune.errors import InputError
 from mathtune.foreign.formats import Row, rows
 from mathtune.foreign.gold_file import Entry, GoldFile, Join, label, label_paths
-from mathtune.foreign.head import Head
-from mathtune.foreign.keys import Key, Looks
+from mathtune.foreign.head import Head, refuse_missing
+from mathtune.foreign.keys import Key, Looks, identity
 from mathtune.foreign.layouts import Layout
 from mathtune.foreign.paths import MISSING, reach
 from mathtune.foreign.roles import Fields, Roles, decide
@@ -37,7 +37,8 @@ class ForeignSample(NamedTuple):
     """One sample: its row's place in the file (from 1), its problem, its text and its gold.
 
     `solution` is None where the sample has no text: it counts, and has no answer. `accepted`: all
-    golds that count as right, `gold` first. `question` is the problem's text, empty where the row
+    golds that count as right, `gold` first. `group`: the value of the field that `cluster_by`
+    names. `question` is the problem's text, empty where the row
     has none that we know. `score`: NaN where scores are read and this sample has none.
     """
 
@@ -51,6 +52,7 @@ class ForeignSample(NamedTuple):
     subject: str | None = None
     accepted: tuple[str, ...] = ()
     file: str = ""
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Samples:
     """How many problems the files have; None where they were too long to be looked through."""
     rows: int
     split: str | None = None
+    cluster_by: str | None = None
     report: Callable[[str], None] | None = None
     counted: Counter[str] = field(default_factory=Counter)
 
@@ -129,6 +132,9 @@ class Samples:
         texts = self._texts(file, fields)
         scores = self._scores(file, fields, len(texts))
         problem = self._problem(file, row)
+        group = None if self.cluster_by is None else reach(fields, self.cluster_by)
+        if group is MISSING:
+            raise _BrokenRowError(f"no field '{self.cluster_by}' to cluster by.")
         if len(accepted) > 1:
             self.counted["accepted"] += 1
         for text, score in zip(texts, scores, strict=True):
@@ -143,6 +149,7 @@ class Samples:
                 entry.subject,
                 accepted,
                 file.source.name,
+                None if group is None else identity(group),
             )
 
     def _problem(self, file: _File, row: Row) -> str:
@@ -262,6 +269,7 @@ def open_samples(
     problems: str | Path | None = None,
     score: str | None = None,
     split: str | None = None,
+    cluster_by: str | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Samples:
     """Look through the files and decide what is what; the samples are read by iterating.
@@ -272,25 +280,41 @@ def open_samples(
     """
     gold_file = GoldFile(problems) if problems is not None else None
     given = fields or Fields()
-    found = [_decided(source, given, gold_file, score, split) for source in sources(names)]
+    found = [
+        _decided(source, given, gold_file, score, split, cluster_by) for source in sources(names)
+    ]
     files = tuple(found)
     if given.problem is not None:
         key, count, seen = Key("id", given.problem), None, 0
     else:
         key, count, seen = _looked_through(files, split)
-    return Samples(files, key, count, seen, split, report)
+    return Samples(files, key, count, seen, split, cluster_by, report)
 
 
 def _decided(
-    source: Source, given: Fields, gold_file: GoldFile | None, score: str | None, split: str | None
+    source: Source,
+    given: Fields,
+    gold_file: GoldFile | None,
+    score: str | None,
+    split: str | None,
+    cluster_by: str | None,
 ) -> _File:
     head = _head(source, split)
+    if cluster_by is not None and not head.has(cluster_by):
+        refuse_missing(head, cluster_by, "--cluster-by")
     roles = decide(head, given, joined=gold_file is not None, score=score)
     join = None
     if gold_file is not None:
         join = gold_file.join(head, roles.ids, roles.questions, roles.given_problem)
     levels, subjects = label_paths(head.paths)
-    named = (roles.solution, roles.gold, roles.score, join.path if join else None, "filter")
+    named = (
+        roles.solution,
+        roles.gold,
+        roles.score,
+        join.path if join else None,
+        "filter",
+        cluster_by,
+    )
     paths = (*named, *roles.ids, *roles.questions, *levels, *subjects, "attachments")
     tops = frozenset(_top(path) for path in paths if path is not None)
     stems = any("*" in part for part in tops)

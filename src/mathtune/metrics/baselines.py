@@ -8,15 +8,17 @@ Under `measure.py`. Both are W.RR with weights that cost nothing, on the same sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mathtune.metrics import strategies
-from mathtune.metrics.intervals import paired
+from mathtune.metrics import strategies, ties
+from mathtune.metrics.curves import Plan, subsets_of
+from mathtune.metrics.intervals import Ints, paired
 from mathtune.metrics.sample_columns import Gathered
+from mathtune.metrics.strategies import Clusters
 
 Floats = NDArray[np.float64]
 
@@ -25,41 +27,52 @@ BASELINES = (CALCULATOR, SHORTNESS)
 """The names of the metrics."""
 
 
-def picks(found: Gathered) -> dict[str, list[int | None]]:
-    """The position that each baseline picks, problem by problem; None: there is no answer."""
+def weighted(found: Gathered, name: str) -> Iterator[Clusters]:
+    """Yield each problem's clusters, scored by a baseline."""
     assert found.calculator is not None
-    picked: dict[str, list[int | None]] = {name: [] for name in BASELINES}
     for clusters, start in zip(found.clusters, found.starts.tolist(), strict=False):
         part = slice(start, start + len(clusters.of))
-        lengths = np.maximum(found.lengths[part].astype(np.float64), 1.0)
-        for name, scores in (
-            (CALCULATOR, found.calculator[part]),
-            (SHORTNESS, lengths.min() / lengths),
-        ):
-            own = replace(clusters, scores=scores, weights=None)
-            picked[name].append(strategies.pick(own, "W.RR"))
-    return picked
+        scores = found.calculator[part]
+        if name == SHORTNESS:
+            lengths = np.maximum(found.lengths[part].astype(np.float64), 1.0)
+            scores = lengths.min() / lengths
+        yield replace(clusters, scores=scores, weights=None)
 
 
-def values(found: Gathered, picked: Mapping[str, list[int | None]]) -> dict[str, Floats]:
-    """Whether each pick is right, float (P,) by baseline."""
-    right, starts = found.right, found.starts.tolist()
+def picks(found: Gathered, plan: Plan) -> dict[str, list[int | None]]:
+    """The position that each baseline picks, problem by problem; None: there is no answer."""
     return {
-        name: np.array(
-            [
-                position is not None and bool(right[start + position])
-                for start, position in zip(starts, of, strict=False)
-            ],
-            dtype=np.float64,
-        )
-        for name, of in picked.items()
+        name: [strategies.pick(strategies.first(c, plan.n), "W.RR") for c in weighted(found, name)]
+        for name in BASELINES
     }
 
 
+def values(found: Gathered, plan: Plan) -> dict[str, Floats]:
+    """Whether each pick is right, float (P,) by baseline; expected over subsets of n samples."""
+    return {
+        name: np.array([_value(clusters, plan) for clusters in weighted(found, name)])
+        for name in BASELINES
+    }
+
+
+def _value(clusters: Clusters, plan: Plan) -> float:
+    subsets = subsets_of(len(clusters.of), plan.n, count=plan.subsets, seed=plan.seed)
+    standing = strategies.standings(clusters, subsets)
+    if plan.ties == "expected":
+        return float(ties.heaviest(standing).mean())
+    return float(clusters.right[strategies.heaviest(standing)].mean())
+
+
 def over_calculator(
-    metrics: Mapping[str, Floats], names: list[str], *, resamples: int, seed: int
+    metrics: Mapping[str, Floats],
+    names: list[str],
+    *,
+    resamples: int,
+    seed: int,
+    groups: Ints | None = None,
 ) -> dict[str, dict[str, float]]:
     """Each of the judged metrics `names` minus calculator-weighted votes, problem by problem."""
     ours = np.stack([metrics[name] for name in names], axis=1)
-    found = paired(ours, metrics[CALCULATOR][:, None], resamples=resamples, seed=seed)
+    base = metrics[CALCULATOR][:, None]
+    found = paired(ours, base, resamples=resamples, seed=seed, groups=groups)
     return {name: asdict(row) for name, row in zip(names, found, strict=True)}

@@ -8,6 +8,7 @@ cluster.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -108,23 +109,84 @@ def ece(scores: Floats, right: Bools, *, bins: int = BINS) -> float:
     return sum(part["count"] * abs(part["score"] - part["right"]) for part in parts) / len(scores)
 
 
-def ece_resampled(
+@dataclass(frozen=True)
+class Calibration:
+    """The calibration error, its interval, and the bins with the bars of consistent scores.
+
+    `value` is the plain error, which noise alone raises; `debiased` is the error whose noisy
+    measurement would be `value` (in the median).
+    """
+
+    value: float
+    low: float
+    high: float
+    debiased: float
+    bins: list[dict[str, Any]]
+
+
+def calibration(
     scores: Floats, right: Bools, problem: Ints, weights: Iterable[Floats], *, bins: int = BINS
-) -> Floats:
-    """The calibration error of each resample of problems, (resamples,).
+) -> Calibration:
+    """The expected calibration error with an interval that holds 0 for calibrated scores.
+
+    An absolute value of a noisy gap is too large on average, so that resamples of it are larger
+    still. Instead, with g the signed gaps of the bins (times their share of the samples) and z the
+    noise of resampled problems in them, the test "the true gaps are s g" is inverted:
+
+        error(s) = sum_b |s g_b|            measured(s) = sum_b |s g_b + z_b|
+        low, debiased, high: error(s) where measured(s) is at most sum_b |g_b| with a chance of
+        97.5 %, 50 % and 2.5 %
+
+    widened, where the resampled errors spread further around their median. A bin also gets the
+    bar in which the part right would lie if scores were calibrated (`calibrated_low` and `_high`;
+    Broecker and Smith 2007, here with resampled problems).
 
     `weights`: blocks of float (rows, P), how often each problem is in a resample, problems in the
-    order of their numbers. What a problem adds to |sum of scores - number right| of a bin is known
-    beforehand, so that no sample is looked at twice.
+    order of their numbers.
     """
+    noise, gaps = _gaps(scores, right, problem, weights, bins)
+    value = float(np.abs(gaps).sum())
+    low, middle, high = (_inverted(gaps, noise, chance) for chance in (0.975, 0.5, 0.025))
+    spread = np.percentile(np.abs(gaps + noise).sum(axis=1), [2.5, 50, 97.5])
+    low = max(0.0, min(low, middle + spread[0] - spread[1]))
+    high = min(1.0, max(high, middle + spread[2] - spread[1], value))
+    shown = reliability(scores, right, bins=bins)
+    for row in shown:
+        column = noise[:, round(row["low"] * bins)] * len(scores) / row["count"]
+        below, above = np.percentile(row["score"] - column, [2.5, 97.5])
+        row["calibrated_low"], row["calibrated_high"] = max(0.0, below), min(1.0, above)
+    return Calibration(value, float(low), float(high), float(middle), shown)
+
+
+def _gaps(
+    scores: Floats, right: Bools, problem: Ints, weights: Iterable[Floats], bins: int
+) -> tuple[Floats, Floats]:
+    """The noise of the signed gaps in each resample (resamples, bins), and the gaps (bins,)."""
     _, number = np.unique(problem, return_inverse=True)
     bin_of = np.minimum((scores * bins).astype(np.int64), bins - 1)
     cell = number * bins + bin_of
-    cells = (int(number.max()) + 1) * bins
-    excess = np.bincount(cell, scores - right, minlength=cells).reshape(-1, bins)
+    problems = int(number.max()) + 1
+    excess = np.bincount(cell, scores - right, minlength=problems * bins).reshape(-1, bins)
     samples = np.bincount(number)
-    blocks = [np.abs(w @ excess).sum(1) / np.maximum(w @ samples, 1) for w in weights]
-    return np.concatenate(blocks)
+    gaps = excess.sum(axis=0) / len(scores)
+    drawn = np.concatenate([w @ excess / np.maximum(w @ samples, 1)[:, None] for w in weights])
+    return (drawn - gaps) * np.sqrt(problems / max(1, problems - 1)), gaps
+
+
+def _inverted(gaps: Floats, noise: Floats, chance: float) -> float:
+    """The error s sum |g| at which the measured error is at most the observed with this chance."""
+    value = float(np.abs(gaps).sum())
+
+    def at_most(scale: float) -> float:
+        return float(np.mean(np.abs(scale * gaps + noise).sum(axis=1) <= value))
+
+    low, high = 0.0, 3.0
+    if at_most(low) <= chance:
+        return 0.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (middle, high) if at_most(middle) > chance else (low, middle)
+    return low * value
 
 
 def roc(scores: Floats, right: Bools) -> list[tuple[float, float]]:

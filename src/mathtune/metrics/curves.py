@@ -16,8 +16,9 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from mathtune.metrics import strategies
+from mathtune.metrics import strategies, ties
 from mathtune.metrics.strategies import Clusters
+from mathtune.metrics.ties import Ties
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -25,9 +26,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Plan:
-    """Which curves are computed: for n samples a problem, subset sizes up to n, at a given K.
+    """Which curves are computed: for n samples per problem, subset sizes up to n, at a given K.
 
-    `more`: subset sizes beside powers of two and n; those above n are left out.
+    `more`: subset sizes beside powers of two and n; those above n are left out. A problem may have
+    more than n samples: its values are then averages over subsets of all of them.
     """
 
     n: int
@@ -35,6 +37,7 @@ class Plan:
     subsets: int = 200
     seed: int = 0
     more: tuple[int, ...] = ()
+    ties: Ties = "earliest"
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -57,6 +60,10 @@ class Plan:
 
 OVER_K = ("MajK", "RR.MajK", "W.RR.MajK", "Maj1.TopN", "cost.MajK")
 """The names of the curves over K (the N of Maj1.TopN), of all n samples."""
+
+
+SUBSETS_OVER_K = 20
+"""Subsets that the curves over K average over for a problem with more than n samples."""
 
 
 @dataclass(frozen=True)
@@ -122,72 +129,93 @@ def curves(problems: Sequence[Clusters], plan: Plan) -> Curves:
     """All curves of all problems. Without scores the re-ranking columns rank equal scores.
 
     Raises:
-        ValueError: a problem has not `plan.n` samples.
+        ValueError: a problem has fewer than `plan.n` samples.
     """
-    parts = [subsets_of(plan.n, size, count=plan.subsets, seed=plan.seed) for size in plan.sizes]
-    bounds = np.cumsum([0, *(len(part) for part in parts)])
-    stacked = np.asfortranarray(np.concatenate(parts))  # samples are gathered: see `standings`
-    exact = _Exact.of(plan)
+    drawn: dict[int, _Drawn] = {}
     mean = np.empty(len(problems))
     over_n = np.empty((len(problems), len(plan.over_n), len(plan.sizes)))
     over_k = np.empty((len(problems), len(OVER_K), plan.n))
     for number, clusters in enumerate(problems):
-        if len(clusters.of) != plan.n:
-            raise ValueError(f"a problem has {len(clusters.of)} samples; expected {plan.n}")
+        count = len(clusters.of)
+        if count < plan.n:
+            raise ValueError(f"a problem has {count} samples; expected at least {plan.n}")
+        if count not in drawn:
+            drawn[count] = _Drawn.of(plan, count)
+        subsets = drawn[count]
         mean[number] = clusters.right[:-1].mean()
-        sampled = _sampled(clusters, plan.k, stacked)
+        sampled = _sampled(clusters, plan, subsets.stacked)
+        bounds = subsets.bounds
         means = np.add.reduceat(sampled, bounds[:-1], axis=1) / np.diff(bounds)
-        over_n[number] = _over_n(clusters, plan, means, exact)
-        over_k[number] = _over_k(clusters, plan.n)
+        over_n[number] = _over_n(clusters, plan, means, subsets)
+        over_k[number] = _over_k(clusters, plan)
     return Curves(plan, mean, over_n, over_k)
 
 
 @dataclass(frozen=True)
-class _Exact:
-    """`passed` float (n + 1, sizes): `pass_at` by how many are right. `picked` float (n, sizes):
-    the chance that the sample of a rank is the best of a subset; `best_scored_at` sums them.
+class _Drawn:
+    """The subsets of `count` samples, of one size after another, and what has a formula.
+
+    `passed` float (count + 1, sizes): `pass_at` by how many are right. `picked` float (count,
+    sizes): the chance that the sample of a rank is the best of a subset; `best_scored_at` sums
+    them.
     """
 
+    stacked: Bools
+    bounds: NDArray[np.int64]
     passed: Floats
     picked: Floats
 
     @staticmethod
-    def of(plan: Plan) -> _Exact:
-        n, sizes = plan.n, plan.sizes
-        one_right = np.eye(n, dtype=bool)
-        return _Exact(
-            np.array([[pass_at(n, right, size) for size in sizes] for right in range(n + 1)]),
-            np.array([[best_scored_at(one_right[i], size) for size in sizes] for i in range(n)]),
+    def of(plan: Plan, count: int) -> _Drawn:
+        sizes = plan.sizes
+        parts = [subsets_of(count, size, count=plan.subsets, seed=plan.seed) for size in sizes]
+        one_right = np.eye(count, dtype=bool)
+        picked = [[best_scored_at(one_right[i], size) for size in sizes] for i in range(count)]
+        rights = range(count + 1)
+        return _Drawn(
+            np.asfortranarray(np.concatenate(parts)),  # samples are gathered: see `standings`
+            np.cumsum([0, *(len(part) for part in parts)]),
+            np.array([[pass_at(count, right, size) for size in sizes] for right in rights]),
+            np.array(picked),
         )
 
 
-def _sampled(clusters: Clusters, k: int, subsets: Bools) -> Floats:
+def _sampled(clusters: Clusters, plan: Plan, subsets: Bools) -> Floats:
     """float (7, R): of every subset, what has no formula; what looks at the top K clusters as the
     difference to all clusters."""
     every = strategies.standings(clusters, subsets)
-    top = every.first_clusters(k)
+    top = every.first_clusters(plan.k)
+    best = strategies.top_scored(clusters, subsets, plan.k)
     right = clusters.right
     found = np.empty((7, len(subsets)))
-    found[0] = right[every.leader]
     found[1] = _minus(strategies.any_right(top), strategies.any_right(every))
     found[2] = _minus(right[strategies.best_scored(top)], right[strategies.best_scored(every)])
-    found[3] = right[strategies.heaviest(every)]
-    found[4] = right[strategies.heaviest(top)]
-    found[5] = right[strategies.maj1(clusters, strategies.top_scored(clusters, subsets, k))]
+    if plan.ties == "expected":
+        found[0] = ties.leaders(every)
+        found[3] = ties.heaviest(every)
+        found[4] = ties.heaviest(top)
+        found[5] = ties.leaders(strategies.standings(clusters, best))
+    else:
+        found[0] = right[every.leader]
+        found[3] = right[strategies.heaviest(every)]
+        found[4] = right[strategies.heaviest(top)]
+        found[5] = right[strategies.maj1(clusters, best)]
     found[6] = top.votes.sum(axis=1) - every.votes.sum(axis=1)
     return found
 
 
-def _over_n(clusters: Clusters, plan: Plan, means: Floats, exact: _Exact) -> Floats:
+def _over_n(clusters: Clusters, plan: Plan, means: Floats, drawn: _Drawn) -> Floats:
     """float (names, sizes): each curve at each subset size, in the order of `Plan.over_n`.
 
     What looks at the top K clusters is the exact value for all clusters plus the sampled difference
     between the two: unbiased, nearer, and never above its own limit.
     """
     maj1, maj_k, rr_k, w_rr, w_rr_k, top_k, read = means
-    by_rank = clusters.right[clusters.by_rank[:-1]]
-    passed = exact.passed[np.count_nonzero(by_rank)]
-    rr_all = by_rank @ exact.picked
+    passed = drawn.passed[np.count_nonzero(clusters.right)]
+    if plan.ties == "expected":
+        rr_all = ties.right_by_rank(clusters) @ drawn.picked
+    else:
+        rr_all = clusters.right[clusters.by_rank[:-1]] @ drawn.picked
     cost = np.mean(clusters.of >= 0) + read / np.array(plan.sizes)
     return np.stack(
         [passed, maj1, passed + maj_k, rr_all, rr_all + rr_k, w_rr, w_rr_k, top_k, cost]
@@ -198,8 +226,20 @@ def _minus(ours: Bools, theirs: Bools) -> NDArray[np.int8]:
     return ours.astype(np.int8) - theirs.astype(np.int8)
 
 
-def _over_k(clusters: Clusters, n: int) -> Floats:
-    """float (OVER_K, n): each curve at K = 1..n, of all samples."""
+def _over_k(clusters: Clusters, plan: Plan) -> Floats:
+    """float (OVER_K, n): each curve at K = 1..n, of n samples; their mean over subsets of n."""
+    count = len(clusters.of)
+    if count == plan.n:
+        return _all_k(clusters)
+    some = min(plan.subsets, SUBSETS_OVER_K)
+    rows = subsets_of(count, plan.n, count=some, seed=plan.seed)
+    parts = [_all_k(strategies.part(clusters, np.flatnonzero(row))) for row in rows]
+    return np.mean(parts, axis=0)
+
+
+def _all_k(clusters: Clusters) -> Floats:
+    """float (OVER_K, n): each curve at K = 1..n, of all n samples."""
+    n = len(clusters.of)
     prefixes = strategies.standings(clusters, strategies.whole(clusters)).prefixes()
     # Row i holds the best-scored i + 1 samples: a lower triangle in the order of scores.
     best = np.zeros((n, n), dtype=bool)
@@ -218,27 +258,21 @@ def _over_k(clusters: Clusters, n: int) -> Floats:
 
 def votes_at(problems: Iterable[Clusters], plan: Plan, sizes: Sequence[int]) -> Floats:
     """Maj1@N of every problem at any subset sizes, float (P, sizes)."""
-    parts = [
-        np.asfortranarray(subsets_of(plan.n, size, count=plan.subsets, seed=plan.seed))
-        for size in sizes
-    ]
-    return np.array(
-        [
-            [clusters.right[strategies.maj1(clusters, part)].mean() for part in parts]
-            for clusters in problems
-        ]
-    )
-
-
-def tie_rates(problems: Sequence[Clusters]) -> dict[str, float]:
-    """The fraction of problems whose most votes, and whose best score, several clusters share."""
-    votes = scores = 0
+    drawn: dict[int, list[Bools]] = {}
+    found = []
     for clusters in problems:
-        standing = strategies.standings(clusters, strategies.whole(clusters))
-        counts = standing.votes[0]
-        votes += len(counts) > 1 and counts[0] == counts[1] > 0
-        if clusters.scores is not None and len(clusters.correct):
-            answered = clusters.of >= 0
-            best = clusters.scores[answered].max()
-            scores += len(np.unique(clusters.of[answered & (clusters.scores == best)])) > 1
-    return {"votes": votes / len(problems), "scores": scores / len(problems)}
+        count = len(clusters.of)
+        if count not in drawn:
+            drawn[count] = [
+                np.asfortranarray(subsets_of(count, size, count=plan.subsets, seed=plan.seed))
+                for size in sizes
+            ]
+        found.append([_votes(clusters, plan.ties, part).mean() for part in drawn[count]])
+    return np.array(found)
+
+
+def _votes(clusters: Clusters, broken: Ties, subsets: Bools) -> Floats:
+    """Maj1 of each subset, float (R,)."""
+    if broken == "expected":
+        return ties.leaders(strategies.standings(clusters, subsets))
+    return clusters.right[strategies.maj1(clusters, subsets)].astype(np.float64)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mathtune.metrics import strategies
 from mathtune.metrics.curves import Curves, votes_at
-from mathtune.metrics.intervals import intervals, paired
+from mathtune.metrics.intervals import Ints, intervals, paired
 from mathtune.metrics.strategies import Clusters
 
 Floats = NDArray[np.float64]
@@ -58,7 +58,13 @@ class Lengths:
 
 
 def matched(
-    clusters: Sequence[Clusters], every: Curves, lengths: Lengths, *, resamples: int, seed: int
+    clusters: Sequence[Clusters],
+    every: Curves,
+    lengths: Lengths,
+    *,
+    resamples: int,
+    seed: int,
+    groups: Ints | None = None,
 ) -> list[dict[str, Any]]:
     """For each N: the votes that cost the same, and RR.MajK and W.RR.MajK minus their Maj1.
 
@@ -82,8 +88,9 @@ def matched(
     base = votes_at(clusters, plan, [votes[column] for column in kept])
     ours = every.over_n[:, [plan.over_n.index(name) for name in names]][:, :, kept]
     theirs = np.broadcast_to(base[:, None], ours.shape).reshape(len(base), -1)
-    pairs = paired(ours.reshape(len(base), -1), theirs, resamples=resamples, seed=seed)
-    shown = intervals(base, resamples=resamples, seed=seed)
+    flat = ours.reshape(len(base), -1)
+    pairs = paired(flat, theirs, resamples=resamples, seed=seed, groups=groups)
+    shown = intervals(base, groups=groups)
     return [
         {
             "n": plan.sizes[column],

@@ -1,27 +1,47 @@
-"""How sure a figure is: bootstrap intervals and paired sign-flip tests, over problems.
+"""How sure a mean over problems is: intervals and paired tests that hold at every size.
 
-Rows are problems, the unit that was drawn; columns are metrics. Runs with other seeds of the same
-problems are averaged within a problem first (`average_seeds`), so that seeds are not counted as
-problems.
+Rows are problems, the unit that was drawn; columns are metrics, every value in [0, 1]. One rule
+serves every table (docs/statistics.md has its measured coverage):
+
+    mean               Wilson's score interval; of fractions, with the number of problems of 0 or 1
+                       that would have their variance; near 0 and 1, the Poisson bound
+    paired difference  mean difference +- t standard errors
+    p                  a sign-flip test
+
+A variance estimated from few problems that differ is too small by chance. Every variance here is
+therefore estimated with a few imagined problems more (`_variance`), as the intervals of Agresti and
+Caffo do for proportions. Problems that belong together (`groups`: templates, translations) are one
+draw: their deviations are added before they are squared, and signs are flipped together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mathtune.metrics.distributions import gamma_quantile, t_quantile
+
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 RESAMPLES = 10_000
-"""Bootstrap resamples and sign flips: their sampling error is far below an interval's width."""
+"""Sign flips, and resamples of what is no mean: their sampling error is small."""
+POWER = 0.8
+"""The chance of seeing the least detectable difference."""
 
 _BLOCK = 500
 _CELLS = 1_000_000
 """Resamples are drawn in blocks of so many rows, or of so many numbers where problems are many."""
 _TOLERANCE = 1e-12
+_GUARD_MEAN, _GUARD_DIFFERENCE, _GUARD_WHOLE = 0.5, 1.0, 2.0
+"""Imagined problems: for a mean of fractions, a difference of fractions, one of 0 and 1."""
+_FEW = 3.5
+"""Below so many expected rights (or wrongs) Wilson's bound is too near: Poisson's is used."""
+_ONE_TAIL_OF_FEW = 0.05
 
 
 @dataclass(frozen=True)
@@ -35,86 +55,182 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean paired difference, its 95 % interval and the two-sided p of "no difference"."""
+    """A mean paired difference, its 95 % interval and the two-sided p of "no difference".
+
+    `detectable`: the true difference that would be seen (p < 0.05) with a chance of 80 %.
+    """
 
     difference: float
     low: float
     high: float
     p: float
+    detectable: float
 
 
-def bootstrap(
-    values: Floats, *, resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[Floats, Floats]:
-    """The bounds (2.5 % and 97.5 %) of the mean of each column, over resampled rows.
+def intervals(values: Floats, *, groups: Ints | None = None) -> list[Interval]:
+    """The mean of each column of `values` (P, M), each in [0, 1], with its interval.
 
-    `values` float (P, M), one row a problem. Percentile bootstrap; the same resamples serve every
-    column, so bounds can be compared. Returns two float (M,).
+    With n problems, mean m, and k standard errors to either side:
+
+        e = n for values of 0 and 1;  m (1 - m) / variance of the mean, at least n, for fractions
+        (m + k^2/2e +- k sqrt(m (1 - m) / e + k^2/4e^2)) / (1 + k^2/e)       (Wilson 1927)
+
+    k is 1.96 for values of 0 and 1, else Student's t with n - 1 degrees of freedom. Where fewer
+    than 3.5 rights are expected, the lower bound is at most the 5 % quantile of a gamma variable
+    of that shape, over e (Brown, Cai and DasGupta 2001); the upper one likewise.
 
     Example:
-        >>> low, high = bootstrap(np.array([[0.0], [1.0]]))
-        >>> low, high
-        (array([0.]), array([1.]))
+        >>> found, = intervals(np.zeros((30, 1)))
+        >>> round(found.low, 4), round(found.high, 4)
+        (0.0, 0.1135)
     """
-    means = resampled_means(values, resamples=resamples, seed=seed)
-    low, high = np.percentile(means, [2.5, 97.5], axis=0)
-    return low, high
-
-
-def resampled_means(values: Floats, *, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
-    """The mean of each column of `values` (P, M) in each resample of its rows, (resamples, M)."""
-    return np.concatenate(
-        [w @ values / len(values) for w in resampled_problems(len(values), resamples, seed)]
-    )
-
-
-def bootstrap_ratio(
-    over: Floats, under: Floats, *, resamples: int = RESAMPLES, seed: int = 0
-) -> Interval:
-    """sum(over) / sum(under), both float (P,), and its interval: a mean over some problems."""
-    parts = np.stack([over, under], axis=1)
-    sums = np.concatenate([w @ parts for w in resampled_problems(len(over), resamples, seed)])
-    kept = sums[sums[:, 1] > 0]
-    low, high = np.percentile(kept[:, 0] / kept[:, 1], [2.5, 97.5])
-    return Interval(float(over.sum() / under.sum()), float(low), float(high))
-
-
-def intervals(values: Floats, *, resamples: int = RESAMPLES, seed: int = 0) -> list[Interval]:
-    """The mean of each column of `values` (P, M) with its bootstrap interval."""
-    low, high = bootstrap(values, resamples=resamples, seed=seed)
-    columns = zip(values.mean(axis=0), low, high, strict=True)
-    return [Interval(float(v), float(a), float(b)) for v, a, b in columns]
-
-
-def paired(
-    ours: Floats, theirs: Floats, *, resamples: int = RESAMPLES, seed: int = 0
-) -> list[Difference]:
-    """Compare two sets of columns, float (P, M) each, problem by problem: mean of ours - theirs."""
-    differences = ours - theirs
-    low, high = bootstrap(differences, resamples=resamples, seed=seed)
+    means = values.mean(axis=0)
+    variances, units = _variance(values, groups, guard=_GUARD_MEAN)
+    whole = _all_in(values, (0.0, 1.0)) & (groups is None)
+    spread = means * (1.0 - means)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        alike = spread / variances
+    sizes = np.where(whole | (spread < _TOLERANCE), units, np.maximum(alike, units))
+    k = np.where(whole, t_quantile(inf), t_quantile(max(1, units - 1)))
+    low, high = score_bounds(means, sizes, k)
     return [
-        Difference(
-            float(column.mean()),
-            float(a),
-            float(b),
-            sign_flip(column, resamples=resamples, seed=seed),
-        )
-        for column, a, b in zip(differences.T, low, high, strict=True)
+        Interval(float(m), float(a), float(b)) for m, a, b in zip(means, low, high, strict=True)
     ]
 
 
-def sign_flip(differences: Floats, *, resamples: int = RESAMPLES, seed: int = 0) -> float:
+def score_bounds(means: Floats, sizes: Floats, k: Floats) -> tuple[Floats, Floats]:
+    """Wilson's bounds of `means` of `sizes` draws of 0 or 1, `k` standard errors to either side."""
+    share = k**2 / sizes
+    middle = means + share / 2
+    half = np.sqrt(np.maximum(0.0, share * (means * (1.0 - means) + share / 4)))
+    low, high = (middle - half) / (1 + share), (middle + half) / (1 + share)
+    low = np.minimum(low, _few_rights(means, sizes))
+    high = np.maximum(high, 1.0 - _few_rights(1.0 - means, sizes))
+    return np.clip(low, 0.0, means), np.clip(high, means, 1.0)
+
+
+def _few_rights(means: Floats, sizes: Floats) -> Floats:
+    """The Poisson lower bound where few are expected; elsewhere 1, which bounds nothing."""
+    expected = means * sizes
+    bounds = np.ones_like(means)
+    few = expected < _FEW
+    none = expected < _TOLERANCE
+    bounds[none] = 0.0
+    rare = few & ~none
+    bounds[rare] = gamma_quantile(expected[rare], _ONE_TAIL_OF_FEW) / sizes[rare]
+    return bounds
+
+
+def paired(
+    ours: Floats,
+    theirs: Floats,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    groups: Ints | None = None,
+) -> list[Difference]:
+    """Compare two sets of columns, float (P, M) each, problem by problem: mean of ours - theirs."""
+    columns = ours - theirs
+    half, k = half_widths(columns, groups=groups)
+    means = columns.mean(axis=0)
+    power = t_quantile(inf, tails=2 * (1 - POWER))
+    found = []
+    for number, column in enumerate(columns.T):
+        value, reach = float(means[number]), float(half[number])
+        found.append(
+            Difference(
+                value,
+                max(-1.0, value - reach),
+                min(1.0, value + reach),
+                sign_flip(column, resamples=resamples, seed=seed, groups=groups),
+                min(1.0, reach * (1 + power / float(k[number]))),
+            )
+        )
+    return found
+
+
+def half_widths(columns: Floats, *, groups: Ints | None = None) -> tuple[Floats, Floats]:
+    """Half the width of the interval of each column's mean difference, and its k, float (M,) each.
+
+        k sqrt(variance of the mean)
+
+    k is 1.96 for differences of -1, 0 and 1, else Student's t with n - 1 degrees of freedom.
+    """
+    whole = _all_in(columns, (-1.0, 0.0, 1.0)) & (groups is None)
+    fractions, units = _variance(columns, groups, guard=_GUARD_DIFFERENCE)
+    of_whole, _ = _variance(columns, groups, guard=_GUARD_WHOLE)
+    k = np.where(whole, t_quantile(inf), t_quantile(max(1, units - 1)))
+    return k * np.sqrt(np.where(whole, of_whole, fractions)), k
+
+
+def variance(values: Floats, *, groups: Ints | None = None) -> Floats:
+    """The guarded variance of the mean of each column of differences, float (M,)."""
+    return _variance(values, groups, guard=_GUARD_DIFFERENCE)[0]
+
+
+def _variance(values: Floats, groups: Ints | None, *, guard: float) -> tuple[Floats, int]:
+    """The variance of each column's mean, float (M,), and the number of units drawn.
+
+    With n problems in u units (groups, or the problems themselves), r their sums of deviations
+    from the mean, and g imagined units of n / u problems, each deviating by h:
+
+        v = u / n^2 (sum r^2 + g (h n / u)^2) / (u - 1 + g)
+        h = d^(1 - 1/c)    d: largest deviation from the median
+                           c = (sum |deviation|)^2 / sum deviation^2
+
+    c counts the problems that deviate: with one, h is 1 (a problem can change from 0 to 1), with
+    many it is the largest deviation seen. Where none deviates, h is 1.
+    """
+    residual = values - values.mean(axis=0)
+    sums = residual if groups is None else group_sums(residual, groups)
+    units, n = len(sums), len(values)
+    size = _guard_size(values) * n / units
+    total = (sums**2).sum(axis=0) + guard * size**2
+    return units / n**2 * total / (units - 1 + guard), units
+
+
+def _guard_size(values: Floats) -> Floats:
+    deviations = np.abs(values - np.median(values, axis=0))
+    largest, squares = deviations.max(axis=0), (deviations**2).sum(axis=0)
+    some = largest > _TOLERANCE
+    count = deviations.sum(axis=0) ** 2 / np.where(some, squares, 1.0)
+    power = 1.0 - 1.0 / np.where(some, np.maximum(count, 1.0), 1.0)
+    return np.where(some, np.where(some, largest, 1.0) ** power, 1.0)
+
+
+def group_sums(values: Floats, groups: Ints) -> Floats:
+    """The sum of each column's values in each group, float (groups, M)."""
+    _, number = np.unique(groups, return_inverse=True)
+    sums = np.zeros((int(number.max()) + 1, *values.shape[1:]))
+    np.add.at(sums, number, values)
+    return sums
+
+
+def _all_in(values: Floats, wanted: tuple[float, ...]) -> NDArray[np.bool_]:
+    near = [np.abs(values - one) < _TOLERANCE for one in wanted]
+    return np.logical_or.reduce(near).all(axis=0)
+
+
+def sign_flip(
+    differences: Floats,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    groups: Ints | None = None,
+) -> float:
     """The two-sided p of a paired permutation test: how often random signs reach the sum.
 
         p = (1 + #{flips : |sum_i s_i d_i| >= |sum_i d_i|}) / (1 + resamples)
 
     Differences of 0 do not matter, and where the others are few every assignment of signs is
-    counted and p is exact.
+    counted and p is exact. A group's problems change sign together.
 
     Example:
         >>> sign_flip(np.array([1.0, 1.0, 0.0, 1.0]))
         0.25
     """
+    if groups is not None:
+        differences = group_sums(differences, groups)
     moved = differences[np.abs(differences) > _TOLERANCE]
     bound = abs(moved.sum()) - _TOLERANCE * max(1, len(moved))
     if 2 ** len(moved) <= resamples:
@@ -129,23 +245,37 @@ def sign_flip(differences: Floats, *, resamples: int = RESAMPLES, seed: int = 0)
     return (1 + reached) / (1 + resamples)
 
 
-def average_seeds(runs: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
-    """One run per seed, problem -> metric -> value; returns the mean over runs within each problem.
+def holm(ps: Sequence[float]) -> list[float]:
+    """The ps of several comparisons, corrected so that one false one has a chance of 5 % (Holm).
 
-    Raises:
-        ValueError: the runs are not of the same problems.
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
     """
-    first, *rest = runs
-    if any(run.keys() != first.keys() for run in rest):
-        raise ValueError("the runs are not of the same problems")
-    return {
-        problem: {
-            metric: float(np.mean([run[problem][metric] for run in runs]))
-            for metric in values
-            if all(metric in run[problem] for run in rest)
-        }
-        for problem, values in first.items()
-    }
+    order = sorted(range(len(ps)), key=lambda i: ps[i])
+    corrected, largest = [0.0] * len(ps), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(ps) - rank) * ps[index]))
+        corrected[index] = largest
+    return corrected
+
+
+def resampled_means(values: Floats, *, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
+    """The mean of each column of `values` (P, M) in each resample of its rows, (resamples, M)."""
+    return np.concatenate(
+        [w @ values / len(values) for w in resampled_problems(len(values), resamples, seed)]
+    )
+
+
+def bootstrap_ratio(
+    over: Floats, under: Floats, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """sum(over) / sum(under), both float (P,), with its percentile bootstrap interval."""
+    parts = np.stack([over, under], axis=1)
+    sums = np.concatenate([w @ parts for w in resampled_problems(len(over), resamples, seed)])
+    kept = sums[sums[:, 1] > 0]
+    low, high = np.percentile(kept[:, 0] / kept[:, 1], [2.5, 97.5])
+    return Interval(float(over.sum() / under.sum()), float(low), float(high))
 
 
 def resampled_problems(problems: int, resamples: int, seed: int) -> Iterator[Floats]:

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mathtune.errors import InputError
-from mathtune.metrics import baselines, strategies
-from mathtune.metrics.curves import OVER_K, Curves, Plan, curves, tie_rates
+from mathtune.metrics import baselines, early_stopping, strategies, ties
+from mathtune.metrics.curves import OVER_K, Curves, Plan, curves
 from mathtune.metrics.equal_compute import Lengths, matched
-from mathtune.metrics.intervals import RESAMPLES, intervals, paired
+from mathtune.metrics.families import by_group
+from mathtune.metrics.intervals import RESAMPLES, Ints, intervals, paired
 from mathtune.metrics.sample_columns import Gathered, evaluator, gather
+from mathtune.metrics.ties import Ties
 from mathtune.metrics.weights import WeightRule, equals_verdict, rule_for, weights_of
 from mathtune.rows.records import Row
 from mathtune.rows.samples import Joined
@@ -29,6 +31,10 @@ CHOSEN = ("RR.MajK", "W.RR.MajK", "Maj1.TopN")
 """The strategies whose K (or N) is chosen on validation."""
 
 DECIMALS = 6
+FEW_PROBLEMS = 10_000
+"""Up to here the curve of stopping early is computed whether or not details are asked for."""
+POINT = 0.01
+"""From here on the way in which ties are broken matters."""
 
 
 class Outcome(Row, frozen=True):
@@ -49,8 +55,11 @@ class MeasureSettings:
     """How to measure. `chosen`: K of each of `CHOSEN`, from validation; None: chosen on this set.
 
     `sizes`: subset sizes of curves over N beside powers of two. `against`: other measures' outcomes
-    by problem, by the name to show. `weights`: how scores become the weights of sums. `details`:
-    whether the curves are drawn and the outcomes returned; without, a million samples fit.
+    by problem, by the name to show. `n`: samples per problem that metrics are of; None: as many as
+    every problem has. `cluster`: the cluster of each problem, for problems that were drawn
+    together. `labels`: for each kind of group (subject, level) the group of each problem.
+    `weights`: how scores become the weights of sums. `details`: whether the curves are drawn and
+    the outcomes returned; without, a million samples fit in memory.
     """
 
     k: int = 8
@@ -60,8 +69,18 @@ class MeasureSettings:
     sizes: tuple[int, ...] = ()
     chosen: Mapping[str, int] | None = None
     against: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
+    n: int | None = None
+    ties: Ties = "earliest"
+    cluster: Mapping[str, str] | None = None
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     weights: WeightRule = "auto"
     details: bool = True
+
+    def groups(self, problems: Iterable[str]) -> Ints | None:
+        """The number of each problem's cluster; None where problems were drawn one by one."""
+        if self.cluster is None:
+            return None
+        return np.unique([self.cluster[name] for name in problems], return_inverse=True)[1]
 
 
 def measure(
@@ -72,64 +91,83 @@ def measure(
 ) -> tuple[dict[str, Any], list[Outcome]]:
     """Measure groups (problem id, graded samples); `greedy`: whether each greedy solution is right.
 
-    Returns the document that `metrics.json` holds and one `Outcome` a problem, in the order given.
+    Returns the document that `metrics.json` holds and one `Outcome` per problem, in the order
+    given. Problems with more samples than others count with expected values over subsets.
 
     Raises:
-        InputError: samples are not graded, only some are scored, or problems differ in their number
-            of samples; `against` holds other problems.
+        InputError: samples are not graded, only some are scored, no problem has `settings.n`
+            samples; `against` holds other problems.
     """
     return measure_columns(gather(groups), settings=settings, greedy=greedy)
 
 
 def measure_columns(
-    found: Gathered, *, settings: MeasureSettings, greedy: Mapping[str, bool] | None = None
+    every_problem: Gathered,
+    *,
+    settings: MeasureSettings,
+    greedy: Mapping[str, bool] | None = None,
 ) -> tuple[dict[str, Any], list[Outcome]]:
     """Measure samples that are columns already; see `measure`."""
-    plan = Plan(found.n, settings.k, settings.subsets, settings.seed, settings.sizes)
-    rule: WeightRule | None = None
-    if found.scores is not None:
-        rule = rule_for(found.scores) if settings.weights == "auto" else settings.weights
-        found = replace(found, weights=_weights(found.scores, found.starts, rule))
+    found, rule = _with_weights(_enough(every_problem, settings.n), settings.weights)
+    plan = Plan(
+        settings.n or found.n,
+        settings.k,
+        settings.subsets,
+        settings.seed,
+        settings.sizes,
+        settings.ties,
+    )
+    together = settings.groups(found.ids)
     every = curves(found.clusters, plan)
     chosen = choose(every, settings.chosen) if found.scored else {}
     values = headline(every, chosen, scored=found.scored)
     if greedy is not None:
         values = {"Pass@1": values["mean"], **values}  # the first, also where n = 1 has its own
         values["Pass@1"] = np.array([float(greedy[i]) for i in found.ids])
-    free = baselines.picks(found) if found.calculator is not None else {}
-    values |= baselines.values(found, free)
+    values |= baselines.values(found, plan) if found.calculator is not None else {}
+    drawing = {"resamples": settings.resamples, "seed": settings.seed}
     document: dict[str, Any] = {
         "problems": len(found.ids),
         "n": plan.n,
+        "samples_per_problem": {"fewest": min(found.each), "most": max(found.each)},
+        "too_few_samples": len(every_problem.ids) - len(found.ids),
         "counts": found.counts,
-        "ties": tie_rates(found.clusters),
-        "metrics": metrics_of(values, settings),
-        "over_maj1": over_maj1(values, plan.n, settings),
+        "ties": tied(found, values, plan),
+        "metrics": metrics_of(values, groups=together),
+        "over_maj1": over_maj1(values, plan.n, settings, groups=together),
+        "curves": drawn_curves(every, scored=found.scored, groups=together),
     }
-    if settings.details:
-        document["curves"] = drawn_curves(every, settings, scored=found.scored)
+    if settings.details or len(found.ids) <= FEW_PROBLEMS:
+        document["early_stopping"] = early_stopping.curve(
+            found.clusters, values[f"Maj1@{plan.n}"], groups=together, **drawing
+        )
+    if together is not None:
+        document["clusters"] = int(together.max()) + 1
     within: dict[str, float] = {}
     if found.scored:
         document["weights"] = rule
         document["oracle"] = _oracle(found, values)
         document["chosen"] = _chosen(document["metrics"], chosen, settings)
-        if free:
+        if found.calculator is not None:
             document["over_calculator"] = baselines.over_calculator(
                 values,
                 [name for name in values if needs_scores(name) and not name.startswith("cost")],
-                resamples=settings.resamples,
-                seed=settings.seed,
+                groups=together,
+                **drawing,
             )
         lengths = Lengths.of(found.clusters, found.sizes, k=plan.k, unit=found.unit)
         document["matched_compute"] = matched(
-            found.clusters, every, lengths, resamples=settings.resamples, seed=settings.seed
+            found.clusters, every, lengths, groups=together, **drawing
         )
-        document["evaluator"], within = evaluator(
-            found, resamples=settings.resamples, seed=settings.seed
-        )
+        document["evaluator"], within = evaluator(found, groups=together, **drawing)
+    document["groups"] = {
+        kind: by_group(values, [of[i] for i in found.ids], plan.n, groups=together, **drawing)
+        for kind, of in settings.labels.items()
+    }
     outcomes: list[Outcome] = []
     if settings.details:
-        picked = {**_picked(found, chosen, plan), **free}
+        picked = _picked(found, chosen, plan)
+        picked |= baselines.picks(found, plan) if found.calculator is not None else {}
         outcomes = _outcomes(found, values, picked, within)
     document["against"] = {
         name: compare(outcomes, other, settings, name=name)
@@ -138,9 +176,17 @@ def measure_columns(
     return rounded(document), outcomes
 
 
-def _weights(scores: Floats, starts: NDArray[np.int64], rule: WeightRule) -> Floats:
+def _with_weights(found: Gathered, rule: WeightRule) -> tuple[Gathered, WeightRule | None]:
+    """The columns with the weights of their scores, and the rule that made them.
+
+    Raises:
+        InputError: the rule is as-is and a score is negative.
+    """
+    if found.scores is None:
+        return found, None
+    rule = rule_for(found.scores) if rule == "auto" else rule
     try:
-        return weights_of(scores, starts, rule)
+        return replace(found, weights=weights_of(found.scores, found.starts, rule)), rule
     except ValueError:
         raise InputError(
             "--weights as-is: a score is negative, and sums of negative scores prefer the smallest "
@@ -155,6 +201,40 @@ def _oracle(found: Gathered, values: Mapping[str, Floats]) -> list[str]:
     if not equals_verdict(found.scores[answered], found.right[answered]):
         return []
     return [name for name in values if needs_scores(name) and not name.startswith("cost")]
+
+
+def _enough(found: Gathered, n: int | None) -> Gathered:
+    """The problems that have n samples.
+
+    Raises:
+        InputError: none has.
+    """
+    if n is None:
+        return found
+    kept = [number for number, count in enumerate(found.each) if count >= n]
+    if not kept:
+        raise InputError(f"no problem has {n} samples; the most are {max(found.each)}.")
+    return found.only(kept)
+
+
+def tied(found: Gathered, values: Mapping[str, Floats], plan: Plan) -> dict[str, Any]:
+    """How often ties decide, and the metrics' expected values over them, where n is everybody's.
+
+    `expected`: name -> mean over problems; `matters`: those more than a point from what is shown.
+    """
+    document: dict[str, Any] = {**ties.rates(found.clusters), "broken": plan.ties}
+    if set(found.each) != {plan.n}:
+        return document
+    rows = [ties.expected(clusters, plan.k) for clusters in found.clusters]
+    means = {
+        f"Maj1@{plan.n}" if name == "Maj1" else name: float(np.mean([row[name] for row in rows]))
+        for name in rows[0]
+    }
+    document["expected"] = means
+    document["matters"] = [
+        name for name, mean in means.items() if abs(mean - values[name].mean()) > POINT
+    ]
+    return document
 
 
 def headline(every: Curves, chosen: Mapping[str, int], *, scored: bool) -> dict[str, Floats]:
@@ -195,7 +275,7 @@ def _chosen(
     }
 
 
-def drawn_curves(every: Curves, settings: MeasureSettings, *, scored: bool) -> dict[str, Any]:
+def drawn_curves(every: Curves, *, scored: bool, groups: Ints | None = None) -> dict[str, Any]:
     """The curves over N and over K, each name with lists of value, low and high over its points."""
     plan = every.plan
     document: dict[str, Any] = {
@@ -211,32 +291,30 @@ def drawn_curves(every: Curves, settings: MeasureSettings, *, scored: bool) -> d
         for row, name in enumerate(names)
         if scored or not needs_scores(name)
     ]
-    # One bootstrap for all points: drawing the resamples is what takes the time.
-    stacked = np.concatenate([values for _, _, values in places], axis=1)
-    found = iter(intervals(stacked, resamples=settings.resamples, seed=settings.seed))
     for curve, name, values in places:
-        points = [asdict(next(found)) for _ in range(values.shape[1])]
+        points = [asdict(point) for point in intervals(values, groups=groups)]
         document[curve][name] = {key: [p[key] for p in points] for key in ("value", "low", "high")}
     return document
 
 
 def over_maj1(
-    values: Mapping[str, Floats], n: int, settings: MeasureSettings
+    values: Mapping[str, Floats], n: int, settings: MeasureSettings, *, groups: Ints | None = None
 ) -> dict[str, dict[str, float]]:
     """Every other metric minus Maj1@n, problem by problem."""
     base = values[f"Maj1@{n}"]
     names = [name for name in values if name != f"Maj1@{n}" and not name.startswith("cost")]
     ours = np.stack([values[name] for name in names], axis=1)
-    found = paired(ours, base[:, None], resamples=settings.resamples, seed=settings.seed)
+    found = paired(
+        ours, base[:, None], resamples=settings.resamples, seed=settings.seed, groups=groups
+    )
     return {name: asdict(row) for name, row in zip(names, found, strict=True)}
 
 
 def metrics_of(
-    values: Mapping[str, Floats], settings: MeasureSettings
+    values: Mapping[str, Floats], *, groups: Ints | None = None
 ) -> dict[str, dict[str, float]]:
     """Name -> value, low, high of float (P,) columns: the `metrics` of a document."""
-    stacked = np.stack(list(values.values()), axis=1)
-    found = intervals(stacked, resamples=settings.resamples, seed=settings.seed)
+    found = intervals(np.stack(list(values.values()), axis=1), groups=groups)
     return {name: asdict(interval) for name, interval in zip(values, found, strict=True)}
 
 
@@ -259,18 +337,19 @@ def compare(
     shared = [metric for metric in ours[0].values if metric in theirs[ours[0].problem_id].values]
     mine = np.array([[row.values[metric] for metric in shared] for row in ours])
     other = np.array([[theirs[row.problem_id].values[m] for m in shared] for row in ours])
-    found = paired(mine, other, resamples=settings.resamples, seed=settings.seed)
+    drawing = {"resamples": settings.resamples, "seed": settings.seed}
+    found = paired(mine, other, groups=settings.groups(row.problem_id for row in ours), **drawing)
     document: dict[str, Any] = {
         metric: asdict(row) for metric, row in zip(shared, found, strict=True)
     }
-    judged = [
-        (row.within_auc, theirs[row.problem_id].within_auc)
+    judged = {
+        row.problem_id: (row.within_auc, theirs[row.problem_id].within_auc)
         for row in ours
         if row.within_auc is not None and theirs[row.problem_id].within_auc is not None
-    ]
+    }
     if judged:
-        both = np.array(judged, dtype=np.float64)
-        (pair,) = paired(both[:, :1], both[:, 1:], resamples=settings.resamples, seed=settings.seed)
+        both = np.array(list(judged.values()), dtype=np.float64)
+        (pair,) = paired(both[:, :1], both[:, 1:], groups=settings.groups(judged), **drawing)
         document["within_auc"] = {**asdict(pair), "problems": len(judged)}
     return document
 
@@ -289,8 +368,9 @@ def _picked(found: Gathered, chosen: Mapping[str, int], plan: Plan) -> dict[str,
             "W.RR.MajK": ("W.RR.MajK", chosen["W.RR.MajK"]),
             "Maj1.TopN": ("Maj1.TopN", chosen["Maj1.TopN"]),
         }
+    first = [strategies.first(clusters, plan.n) for clusters in found.clusters]
     return {
-        name: [strategies.pick(clusters, way, k=k) for clusters in found.clusters]
+        name: [strategies.pick(clusters, way, k=k) for clusters in first]
         for name, (way, k) in ways.items()
     }
 

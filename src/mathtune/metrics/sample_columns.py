@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from typing import Any, overload
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from mathtune.errors import InputError
 from mathtune.metrics import calibration, strategies
-from mathtune.metrics.intervals import Interval, bootstrap_ratio, resampled_problems
-from mathtune.metrics.strategies import Bools, Clusters, Floats, Ints
+from mathtune.metrics.intervals import Interval, Ints, intervals, resampled_problems
+from mathtune.metrics.strategies import Bools, Clusters, Floats
 from mathtune.paths import calculator
 from mathtune.rows.records import Graded, Verdict
 from mathtune.rows.samples import Joined
@@ -51,9 +51,40 @@ class Gathered:
     weights: Floats | None = None
 
     @property
+    def each(self) -> list[int]:
+        """Samples of each problem."""
+        return list(map(int, np.diff(self.starts)))
+
+    @property
     def n(self) -> int:
-        """Samples per problem."""
-        return int(self.starts[1])
+        """Samples that every problem has: metrics are expected values over subsets of so many."""
+        return int(np.diff(self.starts).min())
+
+    def only(self, kept: Sequence[int]) -> Gathered:
+        """The problems at these positions; the counts stay those of all."""
+        problems = np.zeros(len(self.ids), dtype=bool)
+        problems[list(kept)] = True
+        samples = np.repeat(problems, np.diff(self.starts))
+        clusters = np.repeat(problems, np.diff(self.cluster_starts))
+
+        def part(column: Any) -> Any:
+            return None if column is None else column[samples]
+
+        return replace(
+            self,
+            ids=[self.ids[i] for i in kept],
+            starts=np.append(0, np.cumsum(np.diff(self.starts)[problems])),
+            cluster_starts=np.append(0, np.cumsum(np.diff(self.cluster_starts)[problems])),
+            correct=self.correct[clusters],
+            of=part(self.of),
+            scores=part(self.scores),
+            indices=part(self.indices),
+            lengths=part(self.lengths),
+            tokens=part(self.tokens),
+            forms=part(self.forms),
+            calculator=part(self.calculator),
+            weights=part(self.weights),
+        )
 
     @property
     def problem(self) -> Ints:
@@ -120,8 +151,8 @@ def gather(groups: Iterable[tuple[str, Sequence[Joined]]]) -> Gathered:
     """Read (problem id, its samples) groups once.
 
     Raises:
-        InputError: samples are not graded, only some are scored, a score is not finite, problems
-            differ in their number of samples, or there are none.
+        InputError: samples are not graded, only some are scored, a score is not finite, or there
+            are none.
     """
     building = Gathering()
     for problem_id, rows in groups:
@@ -192,7 +223,7 @@ class Gathering:
             InputError: the problem does not fit those before it.
         """
         clusters = strategies.clusters_of(grades, scores)
-        self._check(problem_id, len(grades), scores is not None)
+        self._check(problem_id, scores is not None)
         self._scored = scores is not None
         self._ids.append(problem_id)
         self._starts.append(self._starts[-1] + len(grades))
@@ -207,14 +238,9 @@ class Gathering:
         self._forms.extend(self._numbers.setdefault(form, len(self._numbers)) for form in forms)
         self._count(grades, clusters, cut_off)
 
-    def _check(self, problem_id: str, samples: int, scored: bool) -> None:
+    def _check(self, problem_id: str, scored: bool) -> None:
         if not self._ids:
             return
-        if samples != self._starts[1]:
-            raise InputError(
-                f"problem {problem_id!r} has {samples} samples, {self._ids[0]!r} has "
-                f"{self._starts[1]}; expected the same number for every problem."
-            )
         if scored != self._scored:
             raise InputError(
                 f"of problems {problem_id!r} and {self._ids[0]!r} only one has scores; "
@@ -261,7 +287,7 @@ def form_of(text: str, rule: str | None, finish_reason: str) -> tuple[Hashable, 
 
 
 def evaluator(
-    found: Gathered, *, resamples: int, seed: int
+    found: Gathered, *, resamples: int, seed: int, groups: Ints | None = None
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """How well the scores judge answered samples, and how well length, form or arithmetic alone do.
 
@@ -281,8 +307,8 @@ def evaluator(
         "samples": int(answered.sum()),
         "without_answer": int((found.of < 0).sum()),
         "without_score": int(missing.sum()),
-        "auc": _overall(scores, right, problem),
-        "within_auc": _mean_interval(within, len(found.ids), resamples, seed),
+        "auc": _overall(scores, right, problem, groups),
+        "within_auc": _mean_interval(within, groups),
         "within_problems": len(within),
     }
     shortcuts = {
@@ -294,38 +320,39 @@ def evaluator(
     for name, shortcut in shortcuts.items():
         inside = calibration.within_auc(shortcut, right, problem)
         document[name] = {
-            "auc": _overall(shortcut, right, problem),
-            "within_auc": _mean_interval(inside, len(found.ids), resamples, seed),
+            "auc": _overall(shortcut, right, problem, groups),
+            "within_auc": _mean_interval(inside, groups),
         }
     if len(scores) and scores.min() >= 0.0 and scores.max() <= 1.0:
-        drawn = resampled_problems(len(np.unique(problem)), resamples, seed)
-        errors = calibration.ece_resampled(scores, right, problem, drawn)
-        low, high = (float(bound) for bound in np.percentile(errors, [2.5, 97.5]))
-        document["ece"] = asdict(Interval(calibration.ece(scores, right), low, high))
-        document["reliability"] = calibration.reliability(scores, right)
+        drawn_together = problem if groups is None else groups[problem]
+        drawn = resampled_problems(len(np.unique(drawn_together)), resamples, seed)
+        error = asdict(calibration.calibration(scores, right, drawn_together, drawn))
+        document["reliability"] = error.pop("bins")
+        document["ece"] = error
     if document["auc"] is not None:
         document["roc"] = calibration.roc(scores, right)
     return document, {found.ids[number]: value for number, value in within.items()}
 
 
 def _overall(
-    scores: calibration.Floats, right: calibration.Bools, problem: calibration.Ints
+    scores: calibration.Floats,
+    right: calibration.Bools,
+    problem: calibration.Ints,
+    groups: Ints | None,
 ) -> dict[str, float] | None:
     """The AUC over all samples, its interval by the error for clustered data."""
     value = calibration.auc(scores, right)
     if value is None:
         return None
-    error = NORMAL * (calibration.auc_error(scores, right, problem) or 0.0)
+    together = problem if groups is None else groups[problem]
+    error = NORMAL * (calibration.auc_error(scores, right, together) or 0.0)
     return asdict(Interval(value, max(0.0, value - error), min(1.0, value + error)))
 
 
-def _mean_interval(
-    values: Mapping[int, float], problems: int, resamples: int, seed: int
-) -> dict[str, float] | None:
-    """The mean over those problems that have a value, all problems being resampled."""
+def _mean_interval(values: Mapping[int, float], groups: Ints | None) -> dict[str, float] | None:
+    """The mean over those problems that have a value, with its interval."""
     if not values:
         return None
-    over, under = np.zeros(problems), np.zeros(problems)
-    over[list(values)] = list(values.values())
-    under[list(values)] = 1.0
-    return asdict(bootstrap_ratio(over, under, resamples=resamples, seed=seed))
+    column = np.array(list(values.values()))[:, None]
+    kept = None if groups is None else groups[list(values)]
+    return asdict(intervals(column, groups=kept)[0])

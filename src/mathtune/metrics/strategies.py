@@ -144,6 +144,29 @@ def _verdict(rows: Sequence[Graded]) -> Verdict:
     return next(row.verdict for row in rows if row.answer == text)
 
 
+def part(clusters: Clusters, positions: Ints) -> Clusters:
+    """Only the samples at these positions, in their order.
+
+    Example:
+        >>> whole_one = Clusters(np.array([0, 1, 2, 1]), np.array([True, False, True]))
+        >>> part(whole_one, np.array([1, 2])).correct
+        array([False,  True])
+    """
+    kept = clusters.of[positions]
+    names, first = np.unique(kept[kept >= 0], return_index=True)
+    names = names[np.argsort(first)]
+    number = np.full(len(clusters.correct) + 1, -1, dtype=np.int64)
+    number[names] = np.arange(len(names))
+    scores = None if clusters.scores is None else clusters.scores[positions]
+    weights = None if clusters.weights is None else clusters.weights[positions]
+    return Clusters(number[kept], clusters.correct[names], scores, weights)
+
+
+def first(clusters: Clusters, n: int) -> Clusters:
+    """Only the first n samples: what is shown of a problem with more."""
+    return clusters if len(clusters.of) == n else part(clusters, np.arange(n))
+
+
 @dataclass(frozen=True)
 class Standings:
     """The clusters of each subset in order: most votes first, equal votes by their earliest sample.

@@ -24,7 +24,16 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from mathtune.recipes.parts import Count, FewShot, RecipeSettings, drawn, greedy, row
+from mathtune.recipes.parts import (
+    Count,
+    FewShot,
+    RecipeSettings,
+    Seeds,
+    drawn,
+    each_seed,
+    greedy,
+    row,
+)
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
 from mathtune.stages.collect import Collect
@@ -71,6 +80,8 @@ class Liu2023(RecipeSettings):
     """Which epoch's weights every training keeps: the last, or the best by validation loss, or for
     evaluators by accuracy on validation pairs (generators, which have none, then by loss). The
     paper chooses by validation performance; its models peaked within two epochs."""
+    seeds: Seeds = (0,)
+    """Seeds of training and sampling; the problems stay the same. Several: a folder for each."""
     likelihood: bool = True
     """Also rank by the generator's own log-probability: what judging costs nothing to beat."""
 
@@ -105,11 +116,37 @@ class Generator:
 
 
 def liu2023(run: Run, c: Liu2023) -> None:
-    """Baselines, SSFT, and for each loss an evaluator, re-ranking and a sequential generator."""
+    """Baselines, then for each seed SSFT, evaluators, re-ranking and sequential generators."""
     data = run("data", c.data)
     row(run, "base", c.model, data.test, n=c.n, how=c.how)
-    baselines(run, c, data)
+    sets = solution_sets(run, c, data)
+    for name in c.few_shot:
+        form = c.few_shot_form
+        shown = run(f"exemplars-{name}", Exemplars(solutions=sets[name], form=form))
+        how = FewShot(**dict(c.how), few_shot=shown, form=form)
+        row(run, f"few-shot-{name}", c.model, data.test, n=c.n, how=how)
+    for seeded in each_seed(run, c.seeds):
+        for name, solutions in sets.items():
+            if name != "data":
+                ssft = seeded(f"ssft-{name}", solver(c, data, c.model, solutions))
+                row(seeded, f"ssft-{name}", ssft, data.test, n=c.n, how=c.how)
+        trained(seeded, c, data)
 
+
+def solution_sets(run: Run, c: Liu2023, data: Data) -> dict[str, Path]:
+    """The data's own solutions, and those of `sources` (Table 2), by name."""
+    sets = {"data": data.solutions}
+    for source in c.sources:
+        name = source_name(source)
+        sets[name] = Path(source)
+        if source in ("math", "prm800k", "both"):
+            prepare = c.data.replaced({"solutions": source}, where="data")
+            sets[name] = run(f"data-{name}", prepare).solutions
+    return sets
+
+
+def trained(run: Run, c: Liu2023, data: Data) -> None:
+    """One seed: SSFT, and for each loss an evaluator, re-ranking and a sequential generator."""
     first = generator(run, c, data, 1, c.model)
     learned = pairs(run, c, data, first)
     held_out = validation_pairs(run, c, data, first)
@@ -133,24 +170,6 @@ def liu2023(run: Run, c: Liu2023) -> None:
             judged(run, data, first, joint, model)
     if c.others:
         transfer(run, c, data, first, evaluators[c.evaluator_losses[0]])
-
-
-def baselines(run: Run, c: Liu2023, data: Data) -> None:
-    """SSFT on further solutions (Table 2), and few-shot rows of the base model (Table 5)."""
-    sets = {"data": data.solutions}
-    for source in c.sources:
-        name = source_name(source)
-        sets[name] = Path(source)
-        if source in ("math", "prm800k", "both"):
-            prepare = c.data.replaced({"solutions": source}, where="data")
-            sets[name] = run(f"data-{name}", prepare).solutions
-        ssft = run(f"ssft-{name}", solver(c, data, c.model, sets[name]))
-        row(run, f"ssft-{name}", ssft, data.test, n=c.n, how=c.how)
-    for name in c.few_shot:
-        form = c.few_shot_form
-        shown = run(f"exemplars-{name}", Exemplars(solutions=sets[name], form=form))
-        how = FewShot(**dict(c.how), few_shot=shown, form=form)
-        row(run, f"few-shot-{name}", c.model, data.test, n=c.n, how=how)
 
 
 def generator(run: Run, c: Liu2023, data: Data, number: int, base: str) -> Generator:

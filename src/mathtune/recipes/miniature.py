@@ -17,9 +17,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-from mathtune.recipes.parts import Count, Drawing, RecipeSettings, drawn, greedy, refuse_repeats
+from mathtune.recipes.parts import (
+    Count,
+    Drawing,
+    RecipeSettings,
+    Seeds,
+    drawn,
+    greedy,
+    refuse_repeats,
+)
 from mathtune.recipes.points import labels
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
@@ -73,7 +81,7 @@ class Miniature(RecipeSettings):
     """Families of `transfer`: each is left out of an evaluator's pairs, and judged by it."""
     parts: tuple[Part, ...] = ("data", "bases", "rft", "union", "judge", "transfer")
     """What to run."""
-    seeds: tuple[NonNegativeInt, ...] = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
     """Seeds of training and sampling; the problems stay the same."""
 
     @model_validator(mode="after")

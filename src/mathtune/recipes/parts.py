@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    model_validator,
+)
 
 from mathtune.engines.prompts import Form
 from mathtune.rows.samples import Columns
@@ -22,6 +30,30 @@ SHORT = ("split", "fields", "limit")
 
 
 Count = Annotated[int, Field(ge=1)]
+
+
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _different(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    refuse_repeats(seeds=seeds)
+    return seeds
+
+
+Seeds = Annotated[
+    tuple[NonNegativeInt, ...],
+    Field(min_length=1),
+    BeforeValidator(_one_or_many),
+    AfterValidator(_different),
+]
+"""One seed or several, of training and sampling."""
+
+
+def each_seed(run: Run, seeds: Sequence[int]) -> Iterator[Run]:
+    """The run once per seed, its steps seeded; with several seeds, in a folder for each."""
+    for seed in seeds:
+        yield run.within(f"seed-{seed}" if len(seeds) > 1 else None, seed=seed)
 
 
 def refuse_repeats(**lists: Sequence[object]) -> None:

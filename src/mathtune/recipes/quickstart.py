@@ -14,9 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import NonNegativeInt
-
-from mathtune.recipes.parts import Count, RecipeSettings, drawn, greedy, row
+from mathtune.recipes.parts import Count, RecipeSettings, Seeds, drawn, each_seed, greedy, row
 from mathtune.run.recipe_run import Run
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
@@ -45,15 +43,14 @@ class Quickstart(RecipeSettings):
     compare_judges: bool = False
     """Let the base's own judging and the SSFT model's likelihood re-rank the test samples, too,
     each in a row of its own; on validation they always do."""
-    seeds: tuple[NonNegativeInt, ...] = (0,)
+    seeds: Seeds = (0,)
     """Seeds of training and sampling; the problems stay the same. Several: a folder for each."""
 
 
 def quickstart(run: Run, c: Quickstart) -> None:
     """Baseline, then for each seed SSFT, evaluator, re-ranking, sequential, RFT and controls."""
     data = run("data", c.data)
-    for number, seed in enumerate(c.seeds):
-        seeded = run.within(f"seed-{seed}", seed=seed) if len(c.seeds) > 1 else run
+    for number, seeded in enumerate(each_seed(run, c.seeds)):
         ssft = seeded("ssft", Train(model=c.model, objective="mle", examples=data.solutions))
         if number == 0:  # while the first generator trains, where cores are left for it
             row(run, "base", c.model, data.test, n=c.n_rows, how=c.how)

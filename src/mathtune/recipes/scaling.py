@@ -14,10 +14,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 
 from mathtune.metrics.claims import Kind
-from mathtune.recipes.parts import Count, Drawing, RecipeSettings, refuse_repeats
+from mathtune.recipes.parts import Count, Drawing, RecipeSettings, Seeds, refuse_repeats
 from mathtune.recipes.points import StudyPoints, labels
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
@@ -61,7 +61,7 @@ class Scaling(RecipeSettings):
     """Samples per test problem for maj1@n; 0: greedy alone."""
     how: Drawing = Drawing(temperature=0.7, top_p=1.0)
     """Temperature and top-p of all samples."""
-    seeds: tuple[NonNegativeInt, ...] = (0,)
+    seeds: Seeds = (0,)
     """Seeds of training, sampling and of the draw of the parts."""
 
     @model_validator(mode="after")
@@ -71,10 +71,9 @@ class Scaling(RecipeSettings):
             fractions=self.fractions,
             lengths=self.lengths,
             ks=self.ks,
-            seeds=self.seeds,
         )
-        if not self.fractions or not self.seeds:
-            raise ValueError("fractions and seeds: expected at least one of each")
+        if not self.fractions:
+            raise ValueError("fractions: empty; expected at least one")
         if max(self.fractions) != self.fractions[0]:
             raise ValueError(
                 f"fractions: {self.fractions[0]} is not the largest; expected it first"

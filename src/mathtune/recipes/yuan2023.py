@@ -17,7 +17,7 @@ from typing import Annotated
 from pydantic import Field, NonNegativeInt, model_validator
 
 from mathtune.metrics.claims import Kind
-from mathtune.recipes.parts import Count, Drawing, RecipeSettings, refuse_repeats
+from mathtune.recipes.parts import Count, Drawing, RecipeSettings, Seeds, each_seed, refuse_repeats
 from mathtune.recipes.points import StudyPoints, labels
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
@@ -32,10 +32,13 @@ from mathtune.stages.train import Train
 class Yuan2023(RecipeSettings):
     """Settings of `yuan2023`."""
 
+    seeds: Seeds = (0,)
+    """Seeds of training and sampling; the problems stay the same. Several: a folder for each."""
     generators: tuple[str, ...] = ()
     """Further base models; each is fine-tuned and sampled too, and its right paths join unions."""
     generator_seeds: tuple[NonNegativeInt, ...] = ()
-    """Further seeds of the base model's own SFT and samples, which join unions as generators do."""
+    """Further seeds of the base model's own SFT and samples, which join unions as generators do.
+    They are trained once, for all `seeds`."""
     unions: tuple[Annotated[int, Field(ge=2)], ...] = ()
     """Numbers of generators to unite, the base model's own first; none: all of them."""
     k: Count = 100
@@ -60,8 +63,11 @@ class Yuan2023(RecipeSettings):
             unions=self.unions,
             ks=self.ks,
         )
-        if 0 in self.generator_seeds:
-            raise ValueError("generator_seeds: 0 is the seed of the base model's own samples")
+        for seed in self.generator_seeds:
+            if seed in self.seeds:
+                raise ValueError(
+                    f"generator_seeds: {seed} is the seed of the base model's own samples"
+                )
         generators = 1 + len(self.generators) + len(self.generator_seeds)
         if max(self.unions, default=0) > generators:
             raise ValueError(
@@ -82,14 +88,29 @@ def yuan2023(run: Run, c: Yuan2023) -> None:
         shown = run.within("few-shot", few_shot=data.solutions, shots=c.shots)
         points.measure(shown, f"{c.shots}-shot", c.model, point=(base, "few-shot"))
 
+    others = []
+    for seed in c.generator_seeds:
+        own = run.within(f"generator-seed-{seed}", seed=seed)
+        others.append(generated(own, f"sft-seed-{seed}", c.model, c, data)[1])
+    for seeded in each_seed(run, c.seeds):
+        trained(seeded, c, data, points, others)
+    points.study(run, bits)
+
+
+def trained(
+    run: Run, c: Yuan2023, data: Data, points: StudyPoints, others: Sequence[Columns]
+) -> None:
+    """One seed: SFT, then RFT on every collection, each with its control.
+
+    `others`: drafts of further seeds, which join unions last.
+    """
+    (base,) = labels([c.model])
     sft, own = generated(run, "sft", c.model, c, data)
     against = {"sft": points.measure(run, "sft", sft, point=(base, "sft"))}
     drafts = [own]
     for number, model in enumerate(c.generators, start=2):
         drafts.append(generated(run, f"sft-{number}", model, c, data)[1])
-    for seed in c.generator_seeds:
-        seeded = run.within(f"generator-seed-{seed}", seed=seed)
-        drafts.append(generated(seeded, f"sft-seed-{seed}", c.model, c, data)[1])
+    drafts += others
 
     for name, kind, k, collect in collections(c, drafts, data):
         paths = run(f"{name}-paths", collect)
@@ -108,7 +129,6 @@ def yuan2023(run: Run, c: Yuan2023) -> None:
             against={**against, "control": beside},
             k=k,
         )
-    points.study(run, bits)
 
 
 def generated(run: Run, name: str, model: str, c: Yuan2023, data: Data) -> tuple[str, Columns]:

@@ -69,6 +69,11 @@ def draw(results: Results, found: list[Closed]) -> dict[str, tuple[str, Figure]]
                     f"{row.name}: accuracy over the number of samples N",
                     _over_n(row),
                 )
+            if averaged is results.reference and row.n > 2:
+                caption = (
+                    f"{row.name}: votes that stop once the lead is sure, and votes of N"
+                )
+                drawn[f"{_file(row)}-stopping"] = (caption, _stopping(row))
             if row.scored:
                 drawn |= _judged(row)
         for kind in ("level", "subject"):
@@ -97,7 +102,10 @@ def _judged(row: Measured) -> dict[str, tuple[str, Figure]]:
     }
     if "reliability" in found:
         error = found["ece"]["value"]
-        caption = f"{row.name}: calibration, ECE {error:.3f}; the larger the dot, the more samples"
+        caption = (
+            f"{row.name}: calibration, ECE {error:.3f}; the larger the dot, the more samples. "
+            "Bars: where 95 % of the dots would be if the scores were calibrated"
+        )
         drawn[f"{_file(row)}-calibration"] = (caption, _calibration(found["reliability"]))
     if "roc" in found:
         within = found["within_auc"]
@@ -118,15 +126,13 @@ def _by_group(row: Measured, kind: Literal["level", "subject"]) -> dict[str, tup
     looks = zip(shown, COLOURS, MARKERS, strict=False)
     for number, (name, colour, marker) in enumerate(looks):
         shift = 0.7 * (number + 0.5) / len(shown) - 0.35
-        for place, (_, _, cells) in enumerate(groups):
-            one = cells[names.index(name)]
+        for place, group in enumerate(groups):
+            one = group.metrics[names.index(name)]
             at = place + shift
             axes.plot([one.low, one.high], [at, at], color=colour, linewidth=1.4)
             label = name if place == 0 else None
             axes.plot([one.value], [at], marker, color=colour, label=label)
-    axes.set_yticks(
-        range(len(groups)), [_plain(f"{group} ({count})") for group, count, _ in groups]
-    )
+    axes.set_yticks(range(len(groups)), [_plain(f"{one.label} ({one.problems})") for one in groups])
     axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.set_xlim(-0.02, 1.02)
     axes.grid(axis="y", visible=False)
@@ -258,6 +264,22 @@ def _over_n(row: Measured) -> Figure:
     return figure
 
 
+def _stopping(row: Measured) -> Figure:
+    """Accuracy over the mean number of samples: votes of N, and votes that stop early."""
+    curves, stops = row.document["curves"]["over_n"], row.document["early_stopping"]
+    figure, axes = _figure()
+    _lines(axes, curves["n"], {"Maj1@N": curves["Maj1"]})
+    used, values = [one["samples"] for one in stops], [one["Maj1"]["value"] for one in stops]
+    axes.plot(used, values, MARKERS[1], color=COLOURS[1], linestyle="-", label="stopped early")
+    for one in stops:
+        place = (one["samples"], one["Maj1"]["value"])
+        shift = (4, -10)
+        axes.annotate(f"{one['stop']:g}", place, xytext=shift, textcoords="offset points")
+    axes.legend(fontsize=8)
+    _doubling(axes, curves["n"], "samples per problem, mean")
+    return figure
+
+
 def _over_k(row: Measured) -> Figure:
     curves = row.document["curves"]["over_k"]
     figure, axes = _figure()
@@ -374,6 +396,8 @@ def _calibration(bins: Sequence[dict[str, Any]]) -> Figure:
     figure, axes = _square("score", "part that is right")
     most = max(one["count"] for one in bins)
     x, y = [one["score"] for one in bins], [one["right"] for one in bins]
+    low, high = [one["calibrated_low"] for one in bins], [one["calibrated_high"] for one in bins]
+    axes.vlines(x, low, high, color=INK, linewidth=4, alpha=0.25)
     axes.plot(x, y, color=COLOURS[0])
     axes.scatter(x, y, s=[15 + 120 * one["count"] / most for one in bins], color=COLOURS[0])
     return figure

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 
 from mathtune.metrics.baselines import BASELINES
+from mathtune.metrics.families import concentrated
 from mathtune.metrics.intervals import Interval, bootstrap_ratio
 from mathtune.metrics.measure import CHOSEN
 from mathtune.report.results import Measured, Results
+from mathtune.stages.measure import NO_GROUP
 
 FIXED = ("RR.All", "W.RR")
 """The strategies in which no K is chosen."""
 STRATEGIES = (*FIXED, *CHOSEN)
+SINGLE_MODELS = (
+    "Each model is one training: with another seed the differences between models may change."
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,8 @@ def closed(results: Results) -> list[Closed]:
 
         part = sum_i (a_i - Pass@1_i) / sum_i (Pass@N_i - Pass@1_i)
 
-    over problems i, with a bootstrap interval over problems. Empty where there is no gap.
+    over problems i, with a bootstrap interval over problems: it is no mean. Empty where there is no
+    gap.
     """
     reference = results.reference
     if reference is None or _gap(reference) <= 0.0:
@@ -84,7 +91,39 @@ def sentence(results: Results, found: list[Closed]) -> str:
     fixed = [one for one in found if best is None and one.label in FIXED]
     parts += [f"{one.label} closes {_part(one)}" for one in ([best] if best else fixed)]
     parts += [_against_controls(results, one, found) for one in found if one.trained]
-    return f"{start}. Of that gap, {'; '.join(filter(None, parts))}."
+    trained = any(one.trained for one in found)
+    once = trained and all(len(row.each) == 1 for row in results.rows)
+    more = [_gain(row, best), SINGLE_MODELS if once else ""]
+    return " ".join(
+        [f"{start}. Of that gap, {'; '.join(filter(None, parts))}.", *filter(None, more)]
+    )
+
+
+def _gain(row: Measured, best: Closed | None) -> str:
+    """What judging gains over votes, and in which groups of problems if they are few."""
+    if not row.scored:
+        return ""
+    chosen = row.chosen_by
+    metric = chosen["chosen"]["best"] if best is not None and chosen is not None else "W.RR"
+    gain = row.document["over_maj1"][metric]
+    where = mostly_in(row, metric, f"Maj1@{row.n}")
+    return (
+        f"Over Maj1@{row.n} {metric} gains {100 * gain['difference']:+.1f} points "
+        f"[{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]{where}."
+    )
+
+
+def mostly_in(row: Measured, metric: str, base: str) -> str:
+    """`, nearly all of it in coins, square`: the few groups that hold a gain; empty if spread."""
+    for kind in ("subject", "level"):
+        sums: dict[str, list[float]] = defaultdict(list)
+        for problem_id, outcome in row.outcomes.items():
+            label = getattr(row.problems[problem_id], kind) or NO_GROUP
+            sums[label].append(outcome.values[metric] - outcome.values[base])
+        gains = {label: (len(each), float(np.mean(each))) for label, each in sums.items()}
+        if names := concentrated(gains):
+            return f", nearly all of it in {', '.join(names)}"
+    return ""
 
 
 def _against_controls(results: Results, one: Closed, found: list[Closed]) -> str:
@@ -129,4 +168,5 @@ def _closed(
         )
     }
     part = bootstrap_ratio(column["here"] - column["one"], column["every"] - column["one"])
-    return Closed(label, Interval(**row.metrics[metric]), part, trained)
+    found = row.metrics[metric]
+    return Closed(label, Interval(found["value"], found["low"], found["high"]), part, trained)

@@ -60,8 +60,8 @@ class Measured:
         return self.document["curves"]["over_n"]["k"]
 
     @property
-    def metrics(self) -> dict[str, dict[str, float]]:
-        """Metric name -> value, low, high."""
+    def metrics(self) -> dict[str, Document]:
+        """Metric name -> value, low, high, and `over_seeds` where it averages seeds."""
         return self.document["metrics"]
 
     @property

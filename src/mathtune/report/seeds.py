@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mathtune.metrics.baselines import CALCULATOR
-from mathtune.metrics.intervals import Floats, average_seeds, intervals, paired
+from mathtune.metrics.intervals import intervals, paired
 from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, compare, rounded
+from mathtune.metrics.seeds import average_seeds, difference_over_seeds, mean_over_seeds
 from mathtune.report.results import Document, Measured, Results
+
+Floats = NDArray[np.float64]
 
 
 def over_seeds(results: Results) -> Results:
@@ -23,7 +27,8 @@ def averaged(rows: Sequence[Measured]) -> list[Measured]:
     """The rows, those of one name under several seeds (`seed-0/ssft`, `seed-1/ssft`) as one row.
 
     A seed is no new problem: values are averaged within each problem, and intervals and tests are
-    over problems, as for one seed. Rows of other problems, or that stand alone, stay as they are.
+    over problems, as for one seed. A second interval of each metric and difference, `over_seeds`,
+    also draws the trainings anew. Rows of other problems, or that are alone, stay as they are.
     """
     named: dict[str, list[Measured]] = defaultdict(list)
     for row in rows:
@@ -57,13 +62,21 @@ def _average(name: str, parts: list[Measured]) -> Measured:
     found = intervals(columns)
     base = columns[:, [names.index(f"Maj1@{parts[0].n}")]]
     over = zip(names, paired(columns, base), strict=True)
+    seeds = {metric: _column(parts, list(values), metric) for metric in names}
+    votes = seeds[f"Maj1@{parts[0].n}"]
     first = parts[0].document
     document = {
         "grader": first["grader"],
         "problems": first["problems"],
         "n": first["n"],
-        "metrics": {metric: asdict(one) for metric, one in zip(names, found, strict=True)},
-        "over_maj1": {metric: asdict(one) for metric, one in over},
+        "metrics": {
+            metric: {**asdict(one), "over_seeds": asdict(mean_over_seeds(seeds[metric]))}
+            for metric, one in zip(names, found, strict=True)
+        },
+        "over_maj1": {
+            metric: {**asdict(one), "over_seeds": _over_seeds(seeds[metric], votes)}
+            for metric, one in over
+        },
         "curves": first["curves"],
         "against": first["against"],
     }
@@ -89,6 +102,16 @@ def _average(name: str, parts: list[Measured]) -> Measured:
 def _of(wanted: Sequence[str], names: Sequence[str], columns: Floats) -> Floats:
     """The columns of some of the metrics."""
     return columns[:, [names.index(name) for name in wanted]]
+
+
+def _column(parts: Sequence[Measured], ids: Sequence[str], metric: str) -> Floats:
+    """One metric of every seed, float (seeds, P)."""
+    return np.array([[part.outcomes[i].values[metric] for i in ids] for part in parts])
+
+
+def _over_seeds(ours: Floats, theirs: Floats) -> Document | None:
+    found = difference_over_seeds(ours, theirs)
+    return None if found is None else asdict(found)
 
 
 def _within(seeds: Sequence[Outcome]) -> float | None:
@@ -118,12 +141,15 @@ def _best(deciding: Sequence[Document]) -> Document:
 
 def _against(row: Measured, merged: Mapping[str, Measured]) -> Document:
     """Paired differences to the averaged controls, in the metrics that both have."""
-    return {
-        name: rounded(
-            compare(
-                list(row.outcomes.values()), merged[name].outcomes, MeasureSettings(), name=name
-            )
-        )
-        for name in row.document["against"]
-        if name in merged and merged[name].outcomes.keys() == row.outcomes.keys()
-    }
+    found: Document = {}
+    for name in row.document["against"]:
+        if name not in merged or merged[name].outcomes.keys() != row.outcomes.keys():
+            continue
+        other, ids = merged[name], list(row.outcomes)
+        pairs = compare(list(row.outcomes.values()), other.outcomes, MeasureSettings(), name=name)
+        for metric, pair in pairs.items():
+            if metric != "within_auc":
+                ours, theirs = (_column(one.each, ids, metric) for one in (row, other))
+                pair["over_seeds"] = _over_seeds(ours, theirs)
+        found[name] = rounded(pairs)
+    return found

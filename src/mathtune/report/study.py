@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from mathtune.metrics.claims import Claim
 from mathtune.metrics.intervals import Interval
 from mathtune.report import cost
 from mathtune.report.results import ROW, Results
@@ -43,7 +44,7 @@ def sentence(results: Results) -> str | None:
     answers = Counter(row.answer for row in document.claims)
     return (
         f"Of {answers.total()} claims, {answers['yes']} hold here, {answers['no']} do not, and "
-        f"{answers['cannot tell']} cannot be told from {document.problems} problems."
+        f"{answers['cannot tell']} cannot be told from {len(document.bases)} bases."
     )
 
 
@@ -63,7 +64,7 @@ def claims(document: StudyMetrics) -> Table:
     body = [
         (
             row.claim,
-            row.answer,
+            row.answer + _from(row),
             NONE if row.interval is None else _interval(row.interval),
             row.number,
         )
@@ -73,8 +74,14 @@ def claims(document: StudyMetrics) -> Table:
         "Claims of Yuan et al. 2023",
         ("claim", "here", "number", "what the number is"),
         body,
-        f"95 % intervals over {document.problems} problems; cannot tell: 0 lies inside.",
+        "95 % intervals over the bases (or the seeds of one), each measured on "
+        f"{document.problems} problems; cannot tell: 0 lies inside.",
     )
+
+
+def _from(row: Claim) -> str:
+    """` from 5 bases`, after a claim that these cannot decide."""
+    return f" from {row.units}" if row.answer == "cannot tell" and row.units else ""
 
 
 def models(points: Sequence[MeasuredPoint]) -> Table:
@@ -92,8 +99,8 @@ def models(points: Sequence[MeasuredPoint]) -> Table:
         "Base models and ways to train",
         ("trained by", *bases),
         body,
-        "Percent, greedy with its 95 % interval over problems; after the slash maj1@n. "
-        + f"Means over {seeds} seeds." * (seeds > 1),
+        "Percent, greedy with its 95 % interval over problems, then (seeds) the one that includes "
+        "other seeds; after the slash maj1@n. " + f"Means over {seeds} seeds." * (seeds > 1),
     )
 
 
@@ -152,7 +159,7 @@ def fits(document: StudyMetrics) -> Table:
         "Fits",
         ("accuracy", "slope", "R2", "intercept"),
         body,
-        "Least squares; natural logarithms; intervals from resampled problems.",
+        "Least squares; natural logarithms; intervals from resampled problems, for these bases.",
     )
 
 
@@ -232,6 +239,9 @@ def _accuracy(point: MeasuredPoint) -> str:
     one = point.accuracy
     votes = f" / {100 * point.votes.value:.1f}" if point.votes.value is not None else ""
     bounds = f"[{100 * one.low:.1f}, {100 * one.high:.1f}]"
+    if point.over_seeds is not None:
+        wider = point.over_seeds
+        bounds += f" (seeds [{100 * wider.low:.1f}, {100 * wider.high:.1f}])"
     return f"{100 * one.value:.1f} {bounds}{votes}"
 
 

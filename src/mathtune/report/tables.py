@@ -13,17 +13,18 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from mathtune.metrics.baselines import BASELINES, CALCULATOR
-from mathtune.metrics.intervals import Interval, intervals
+from mathtune.metrics.intervals import Difference, Interval, intervals, paired
 from mathtune.metrics.measure import Outcome
+from mathtune.metrics.seeds import SINGLE
 from mathtune.report.gap import Closed, strategy_label
 from mathtune.report.results import Measured, Results, StepRecord
 from mathtune.rows.metrics import PrepareMetrics
 
 NONE = "–"
+SURE = 0.05
+"""From this p on a difference may be nothing."""
 LONGEST_NAME = 27
 """Columns of a terminal that the names in a table may take from the numbers."""
-GROUP_RESAMPLES = 2_000
-"""Fewer than for the headline: many groups, and their intervals are wide anyway."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,12 @@ def accuracy_tables(results: Results, found: list[Closed]) -> list[Table]:
     """Models, strategies, comparisons and evaluators, those that the run has."""
     scored = [row for row in results.rows if row.scored]
     tables = [models(results.rows)] if results.rows else []
-    tables += [data(results.steps), reranked(scored)]
+    tables += [seed_parts(results.rows), data(results.steps), reranked(scored)]
     tables += [strategies(row, found if row is results.reference else []) for row in scored]
     tables += [matched(part) for row in scored for part in row.each]
+    if results.reference is not None:
+        first = results.reference.each[0]
+        tables += [early_stops(first), ties(first)]
     if results.reference is not None:
         tables += [groups(results.reference, kind) for kind in ("level", "subject")]
     return [table for table in tables if table.rows] + _between(results)
@@ -91,7 +95,8 @@ def models(rows: list[Measured]) -> Table:
         "Models",
         ("model", "updates", "Pass@1 (greedy)", "mean of samples", "N", "Maj1@N", "Pass@N"),
         body,
-        f"Percent of {basis(rows)}; 95 % bootstrap intervals over problems. Pass@N is an oracle.",
+        f"Percent of {basis(rows)}; 95 % intervals over problems{_seeds(rows)}. Pass@N is an "
+        "oracle.",
     )
 
 
@@ -225,28 +230,90 @@ def _unit(row: Measured) -> str:
 
 
 def groups(row: Measured, kind: Literal["level", "subject"]) -> Table:
-    """One row's metrics for each level or subject of the problems; empty where there is but one."""
+    """A row's metrics and gains for each level or subject; empty where there is but one."""
     names, found = grouped(row, kind)
-    body = [(group, f"{count}", *map(percent, cells)) for group, count, cells in found]
-    note = f"{_begun([row])}95 % bootstrap intervals over the problems of each {kind}."
-    header = (kind, "problems", *names)
+    body = [
+        (one.label, f"{one.problems}", *map(percent, one.metrics), *map(_points, one.gains))
+        for one in found
+    ]
+    gained = [f"{name} – Maj1" for name in GAINS if name in row.metrics]
+    note = (
+        f"{_begun([row])}95 % intervals over the problems of each {kind}; gains over Maj1@{row.n} "
+        "are paired, in points."
+    )
+    header = (kind, "problems", *names, *gained)
     return Table(f"{row.name} by {kind}", header, body if len(body) > 1 else [], note)
 
 
-def grouped(
-    row: Measured, kind: Literal["level", "subject"]
-) -> tuple[list[str], list[tuple[str, int, list[Interval]]]]:
-    """The metrics' names, and of each level or subject its name, problems and each metric."""
+GAINS = ("RR.All", "W.RR")
+"""The strategies whose gain over votes is shown group by group; the others are in the JSON."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """One level or subject: its problems, each metric, and the gains of `GAINS` over votes."""
+
+    label: str
+    problems: int
+    metrics: list[Interval]
+    gains: list[Difference]
+
+
+def grouped(row: Measured, kind: Literal["level", "subject"]) -> tuple[list[str], list[Group]]:
+    """The metrics' names, and each level or subject."""
     members: dict[str, list[Outcome]] = defaultdict(list)
     for problem_id, outcome in row.outcomes.items():
         members[getattr(row.problems[problem_id], kind) or NONE].append(outcome)
-    wanted = (row.first, "mean", f"Maj1@{row.n}", "RR.All", "W.RR", f"Pass@{row.n}")
+    votes = f"Maj1@{row.n}"
+    wanted = (row.first, "mean", votes, *GAINS, f"Pass@{row.n}")
     names = [name for name in dict.fromkeys(wanted) if name in row.metrics]
+    gained = [names.index(name) for name in GAINS if name in names]
     found = []
-    for group, outcomes in sorted(members.items()):
+    for label, outcomes in sorted(members.items()):
         columns = np.array([[one.values[name] for name in names] for one in outcomes])
-        found.append((group, len(outcomes), intervals(columns, resamples=GROUP_RESAMPLES)))
+        gains = paired(columns[:, gained], columns[:, [names.index(votes)]]) if gained else []
+        found.append(Group(label, len(outcomes), intervals(columns), gains))
     return names, found
+
+
+def _points(found: Difference) -> str:
+    bounds = f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+    return f"{100 * found.difference:+.1f} {bounds}"
+
+
+def early_stops(row: Measured) -> Table:
+    """Votes that stop once the lead is sure: samples used and accuracy at each limit."""
+    body = [
+        (
+            f"{one['stop']:g}",
+            f"{one['samples']:.1f}",
+            accuracy({"Maj1": one["Maj1"]}, "Maj1"),
+            difference({"Maj1": one["over_maj1"]}, "Maj1"),
+        )
+        for one in row.document.get("early_stopping", ())
+    ]
+    return Table(
+        f"Votes of {row.name} that stop early",
+        ("sure of the lead", f"samples of {row.n}", "accuracy", f"minus Maj1@{row.n}"),
+        body if row.n > 2 else [],
+        f"{_begun([row])}Sampling stops once the largest cluster is the more frequent of the two "
+        "largest with this chance, given a uniform prior; means over random orders of the samples.",
+    )
+
+
+def ties(row: Measured) -> Table:
+    """Metrics that change by more than a point if ties are broken at random; else empty."""
+    found = row.document.get("ties", {})
+    body = [
+        (name, accuracy(row.metrics, name), f"{100 * found['expected'][name]:.1f}")
+        for name in found.get("matters", ())
+    ]
+    return Table(
+        f"Ties of {row.name}",
+        ("", f"ties broken by the {found.get('broken', '')}", "expected over ties"),
+        body,
+        f"{_begun([row])}Only metrics that differ by more than a point.",
+    )
 
 
 def comparisons(rows: list[Measured]) -> Table:
@@ -268,28 +335,38 @@ def comparisons(rows: list[Measured]) -> Table:
         ("row – control", "Pass@1", "mean of samples", "W.RR"),
         body,
         f"{_begun(rows)}In points, problem by problem, with 95 % intervals and the p of a "
-        "sign-flip test.",
+        f"sign-flip test{_seeds(rows)}.{_single(rows)}",
     )
 
 
-def one_comparison(found: Mapping[str, Any]) -> Table:
-    """What `mathtune compare` found, a line a metric."""
-    body = [
-        (
-            name,
-            f"{100 * row['ours']:.1f}",
-            f"{100 * row['theirs']:.1f}",
-            difference({name: row}, name),
-        )
-        for name, row in found["metrics"].items()
-    ]
-    seeds = " and ".join(f"{count}" for count in found["seeds"])
+def _seeds(rows: Sequence[Measured]) -> str:
+    """What the second interval of rows with several seeds is; empty without such rows."""
+    several = any(len(row.each) > 1 for row in rows)
+    return "; then the interval that includes other training seeds" if several else ""
+
+
+def _single(rows: Sequence[Measured]) -> str:
+    """What a comparison of single trainings cannot say; empty where all rows have more."""
+    once = [row for row in rows if len(row.each) == 1 and row.samples]
+    return f" {SINGLE[0].upper()}{SINGLE[1:]}." if once else ""
+
+
+def seed_parts(rows: Sequence[Measured]) -> Table:
+    """Of rows with several seeds: how much of the uncertainty each kind of draw brings."""
+    body = []
+    for row in rows:
+        found = row.metrics[row.first].get("over_seeds")
+        if found is not None:
+            parts = (found["parts"][name] for name in ("problems", "trainings", "samples"))
+            cells = (f"{100 * part:.2f}" for part in parts)
+            body.append((row.name, f"{len(row.each)}", *cells))
     return Table(
-        f"{found['ours']} – {found['theirs']}",
-        ("", "ours", "theirs", "difference"),
+        "Where the uncertainty comes from",
+        ("row", "seeds", "problems", "trainings", "samples and the rest"),
         body,
-        f"Percent and points over {found['problems']} problems, seeds: {seeds}; 95 % intervals of "
-        "a paired bootstrap, p of a sign-flip test.",
+        "Standard errors of the accuracy of one solution, in points. Trainings: a shift of all "
+        "problems from seed to seed; the rest: samples, and what a training does to single "
+        "problems.",
     )
 
 
@@ -358,11 +435,21 @@ def markdown(table: Table) -> str:
     return f"### {table.title}\n\n" + "\n".join(lines) + "\n" + note
 
 
-def accuracy(metrics: Mapping[str, Mapping[str, float]], name: str) -> str:
+def accuracy(metrics: Mapping[str, Mapping[str, Any]], name: str) -> str:
     """A metric as a cell: percent with its interval, or a dash where it was not measured."""
     if name not in metrics:
         return NONE
-    return percent(Interval(**metrics[name]))
+    row = metrics[name]
+    return percent(Interval(row["value"], row["low"], row["high"])) + _with_seeds(row)
+
+
+def _with_seeds(row: Mapping[str, Any], sign: str = "") -> str:
+    """The interval that includes seeds, and its p where there is one; empty with one seed."""
+    found = row.get("over_seeds")
+    if not found:
+        return ""
+    p = "" if found["p"] is None else f" {p_value(found['p'])}"
+    return f", seeds [{100 * found['low']:{sign}.1f}, {100 * found['high']:{sign}.1f}]{p}"
 
 
 def percent(found: Interval) -> str:
@@ -370,13 +457,18 @@ def percent(found: Interval) -> str:
     return f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
 
-def difference(found: Mapping[str, Mapping[str, float]], name: str) -> str:
-    """A paired difference as a cell: points with its interval and p, or a dash."""
+def difference(found: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    """A paired difference as a cell: points with its interval and p, or a dash.
+
+    Where the difference may be nothing, also the least one that would have been seen.
+    """
     if name not in found:
         return NONE
     row = found[name]
     bounds = f"[{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
-    return f"{100 * row['difference']:+.1f} {bounds} {p_value(row['p'])}"
+    least = f" (least seen: {100 * row['detectable']:.1f})" if row["p"] >= SURE else ""
+    seeds = _with_seeds(row, "+")
+    return f"{100 * row['difference']:+.1f} {bounds} {p_value(row['p'])}{least}{seeds}"
 
 
 def p_value(p: float) -> str:

@@ -16,7 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import connection, forkserver, get_context, parent_process
+from multiprocessing import connection, forkserver, get_context, parent_process, resource_tracker
 from threading import Thread, current_thread, main_thread
 from types import TracebackType
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ T = TypeVar("T")
 Make = Callable[[], Callable[[Any], Any]]
 """Builds what works: called once in each child, with its first task."""
 
-PRELOAD = ["__main__", "mathtune.engines.transformers.preload"]
+PRELOAD = ["__main__", "mathtune.run.server_start", "mathtune.engines.transformers.preload"]
 """What the server imports."""
 WITH_SERVER = sys.platform == "linux"
 """Elsewhere a process that has loaded torch cannot be forked safely, or not at all."""
@@ -223,12 +223,13 @@ def on_sigterm(do: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def _ctrl_c_later() -> Iterator[None]:
-    """Hold Ctrl-C back in this thread. A process started in the block is born deaf to it, so that
-    its imports cannot end in a traceback.
+    """Hold Ctrl-C back in this thread. A process started in the block does not hear it, so that its
+    imports cannot end in a traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    resource_tracker.ensure_running()  # its own start would let Ctrl-C through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -95,13 +95,15 @@ class Run:
         self.steps[full] = Step(full, stage, tuple(reads))
         return stage.outputs(self.folder / full)
 
-    def within(self, scope: str, **fields: Any) -> Run:
+    def within(self, scope: str | None, **fields: Any) -> Run:
         """The same run, its further steps in the folder `scope`, `fields` set where they exist.
 
+        `scope` None: in the same folder. Fields of a run within a run add to those around it.
         Settings given for a step's name reach it in every scope.
         """
         inner = copy(self)
-        inner._scope, inner._fields = (*self._scope, scope), fields
+        inner._scope = self._scope if scope is None else (*self._scope, scope)
+        inner._fields = {**self._fields, **fields}
         return inner
 
     def work(self, recipe: Callable[[Run], None], *, redo: frozenset[str]) -> None:

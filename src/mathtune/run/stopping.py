@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ DEADLINE = 1.5
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _sentence = "stopped"
-_asked = False
+_asked: int | None = None
 _telling = threading.Lock()
 
 
@@ -47,16 +48,20 @@ def on_signals() -> Iterator[None]:
     threading.Thread(target=_watch, args=(ours,), daemon=True).start()
     try:
         yield
-    except Stopped:
-        _tell()
-        raise
+    except BaseException:
+        if _asked is None:
+            raise
+        _tell()  # whatever `Stopped` became on its way: libraries raise errors of their own from it
+        sys.stdout.flush()
+        # Files and children are closed; the libraries' own ends would take seconds.
+        os._exit(128 + _asked)
 
 
 def _stop(number: int, _: FrameType | None) -> None:
     global _asked
-    if _asked:
+    if _asked is not None:
         _leave(number)
-    _asked = True
+    _asked = number
     raise Stopped(number)
 
 
@@ -65,8 +70,8 @@ def _watch(wakeups: socket.socket) -> None:
 
     A training answers SIGTERM itself, and may take its time to save.
     """
-    while True:
-        number = wakeups.recv(1)[0]
+    while came := wakeups.recv(1):
+        number = came[0]
         if number in SIGNALS and signal.getsignal(number) is _stop:
             time.sleep(DEADLINE)
             _leave(number)

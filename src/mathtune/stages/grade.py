@@ -28,7 +28,7 @@ PROBLEMS_AT_ONCE = 256
 class Grade(Stage[Columns]):
     """Give every sample its answer, a verdict and a cluster."""
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     problems: File
     """The problems with their gold answers."""
@@ -110,7 +110,7 @@ class Grade(Stage[Columns]):
         verdicts = iter(compare_many(pairs, grader=self.grader))
         for (problem_id, rows), answers in zip(block, found, strict=True):
             texts = [answer.text if answer else None for answer in answers]
-            number = {i: k for k, members in enumerate(cluster(texts)) for i in members}
+            number = {i: k for k, members in enumerate(cluster(texts, grader=self.grader)) for i in members}
             for i, (row, answer) in enumerate(zip(rows, answers, strict=True)):
                 yield Graded(
                     problem_id=problem_id,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
 from mathtune.errors import InputError
 from mathtune.metrics.intervals import RESAMPLES
 from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, measure
+from mathtune.metrics.ties import Ties
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Verdict
 from mathtune.rows.samples import Joined, read_groups, read_problems
@@ -19,6 +20,8 @@ from mathtune.run.progress import say
 from mathtune.run.stage import Columns, File, Stage
 
 OUTCOMES = "outcomes.jsonl"
+NO_GROUP = "–"
+"""The group of problems that do not say theirs."""
 
 
 class Measure(Stage[Path]):
@@ -30,7 +33,7 @@ class Measure(Stage[Path]):
         (PosixPath('samples.jsonl'), PosixPath('grades.jsonl'))
     """
 
-    revision: ClassVar[int] = 4
+    revision: ClassVar[int] = 5
 
     problems: File
     """The problem file; every problem must have been sampled, and no other."""
@@ -52,8 +55,17 @@ class Measure(Stage[Path]):
     """Subset sizes N of the curves over N, beside the powers of two and n."""
     subsets: int = Field(default=200, ge=1)
     """Subsets per size in curves over N."""
+    n: PositiveInt | None = None
+    """Samples per problem that the metrics are of: expected values over subsets of each problem's
+    samples. Problems with fewer are left out and counted. None: as many as every problem has."""
+    ties: Ties = "earliest"
+    """How ties of votes and scores are broken: by the earliest sample, or `expected`: in
+    expectation over what is tied, in Maj1, RR.All, W.RR and Maj1.TopN."""
+    cluster_by: Literal["level", "subject"] | None = None
+    """A field of the problems that were drawn together, so that intervals and tests are over its
+    values instead of over single problems."""
     resamples: int = Field(default=RESAMPLES, ge=100)
-    """Bootstrap resamples over problems, and sign flips."""
+    """Sign flips, and resamples of what is no mean over problems."""
     seed: int = 0
     """Seed of subsets and resamples."""
 
@@ -76,12 +88,18 @@ class Measure(Stage[Path]):
             sizes=self.sizes,
             chosen=None if self.choose_on is None else read_choice(self.choose_on),
             against={name: read_outcomes(path) for name, path in self.against.items()},
+            n=self.n,
+            ties=self.ties,
+            labels=labels_of(problems),
+            cluster=None if self.cluster_by is None else clusters_by(problems, self.cluster_by),
         )
         greedy = None if self.greedy is None else read_greedy(self.greedy, problems)
         groups = of_problems(self.samples, problems)
         document, outcomes = measure(groups, settings=settings, greedy=greedy)
         jsonl.write(folder / OUTCOMES, outcomes)
         counts, ties = document["counts"], document["ties"]
+        if said := unequal(document):
+            say(f"  {said}")
         say(
             f"  of {counts['samples']} samples {counts['no_answer']} have no answer, "
             f"{counts['undecided']} are undecided, {counts['verdict_differs_from_cluster']} have "
@@ -89,6 +107,41 @@ class Measure(Stage[Path]):
             f"in {ties['scores']:.1%} of problems"
         )
         return {"grader": self.grader or graded_by(self.samples), **document}
+
+
+def unequal(document: dict[str, Any]) -> str:
+    """The sentence about problems with different numbers of samples; empty where all have n."""
+    counts, n, few = document["samples_per_problem"], document["n"], document["too_few_samples"]
+    left = f"; {few} problems with fewer than {n} samples are left out" if few else ""
+    if counts["fewest"] == counts["most"] == n:
+        return left.removeprefix("; ")
+    return (
+        f"problems have {counts['fewest']} to {counts['most']} samples: metrics are expected "
+        f"values over subsets of {n} of them{left}"
+    )
+
+
+def labels_of(problems: Mapping[str, Problem]) -> dict[str, dict[str, str]]:
+    """Of the kinds of groups that the problems have, subject and level, each problem's group."""
+    found = {}
+    for kind in ("subject", "level"):
+        of = {name: getattr(problem, kind) or NO_GROUP for name, problem in problems.items()}
+        if len(set(of.values())) > 1:
+            found[kind] = of
+    return found
+
+
+def clusters_by(problems: Mapping[str, Problem], name: str) -> dict[str, str]:
+    """The cluster of each problem: its value of a field.
+
+    Raises:
+        InputError: a problem has no such value.
+    """
+    found = {key: getattr(problem, name) for key, problem in problems.items()}
+    for key, value in found.items():
+        if value is None:
+            raise InputError(f"cluster_by={name}: problem {key!r} has no {name}.")
+    return {key: str(value) for key, value in found.items()}
 
 
 def graded_by(columns: Columns) -> str:

@@ -18,6 +18,7 @@ from mathtune.metrics.claims import Kind
 from mathtune.metrics.fits import Floats, Line, fit_over_problems
 from mathtune.metrics.intervals import RESAMPLES, Interval, intervals
 from mathtune.metrics.measure import rounded
+from mathtune.metrics.seeds import OverSeeds, mean_over_seeds
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import BitsMetrics, Metrics, PathsMetrics, SourceMetrics, TrainMetrics
 from mathtune.run.progress import say
@@ -66,6 +67,7 @@ class MeasuredPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     `steps`: its measure steps, one per seed. `updates`: of its training. `correct`: correct samples
     per training problem. `test_histogram`: number of paths -> test problems that have so many.
+    `over_seeds`: of several trainings, the accuracy's interval that includes other seeds.
     """
 
     base: str
@@ -86,6 +88,7 @@ class MeasuredPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     correct: float | None = None
     sources: dict[str, SourceMeans] | None = None
     test_histogram: dict[str, float] | None = None
+    over_seeds: OverSeeds | None = None
 
 
 class StudyFit(msgspec.Struct, frozen=True):
@@ -140,7 +143,7 @@ class Study(Stage[Path]):
     Its fields name the points by one name each. Handle: the folder; all results are its metrics.
     """
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     points: dict[str, StudyPoint]
     """The points; points that are equal are one, under several seeds."""
@@ -176,15 +179,13 @@ class Study(Stage[Path]):
         groups: dict[StudyPoint, list[str]] = {}
         for name, point in self.points.items():
             groups.setdefault(point, []).append(name)
-        values, votes = self._values(list(groups.values()))
+        trainings, votes = self._values(list(groups.values()))
+        values = np.stack([training.mean(axis=0) for training in trainings], axis=1)
         facts = [self._facts(point, names, bases) for point, names in groups.items()]
-        study = claims.Study(
-            [fact.point for fact in facts], values, resamples=self.resamples, seed=self.seed
-        )
-        found = study.claims()
+        found = claims.Study([fact.point for fact in facts], trainings).claims()
         for claim in found:
             say(f"  {claim.answer}: {claim.claim}")
-        sure = intervals(values, resamples=self.resamples, seed=self.seed)
+        sure = intervals(values)
         rows = [
             MeasuredPoint(
                 **asdict(fact.point),
@@ -192,14 +193,15 @@ class Study(Stage[Path]):
                 seeds=len(names),
                 steps=names,
                 accuracy=interval,
+                over_seeds=mean_over_seeds(training) if len(training) > 1 else None,
                 votes=vote,
                 updates=fact.updates,
                 correct=fact.correct,
                 sources=fact.sources,
                 test_histogram=fact.test_histogram,
             )
-            for (point, names), fact, interval, vote in zip(
-                groups.items(), facts, sure, votes, strict=True
+            for (point, names), fact, interval, training, vote in zip(
+                groups.items(), facts, sure, trainings, votes, strict=True
             )
         ]
         metrics = StudyMetrics(
@@ -211,8 +213,8 @@ class Study(Stage[Path]):
         )
         return msgspec.convert(rounded(msgspec.to_builtins(metrics)), StudyMetrics)
 
-    def _values(self, groups: Sequence[Sequence[str]]) -> tuple[Floats, list[Votes]]:
-        """Accuracy float (problems, points), and each point's votes over its samples."""
+    def _values(self, groups: Sequence[Sequence[str]]) -> tuple[list[Floats], list[Votes]]:
+        """Each point's outcomes, float (seeds, problems), and its votes over its samples."""
         columns, votes = [], []
         problems: list[str] | None = None
         for names in groups:
@@ -232,11 +234,11 @@ class Study(Stage[Path]):
                 seeds.append([row[first] for row in rows])
                 if n > 1:
                     voted.append((n, float(np.mean([row[f"Maj1@{n}"] for row in rows]))))
-            columns.append(np.mean(seeds, axis=0))
+            columns.append(np.array(seeds))
             votes.append(
                 Votes(voted[0][0], float(np.mean([v for _, v in voted]))) if voted else Votes()
             )
-        return np.stack(columns, axis=1), votes
+        return columns, votes
 
     def _facts(
         self, point: StudyPoint, names: Sequence[str], bases: Mapping[str, BitsMetrics]

@@ -47,6 +47,15 @@ def generated(
     return tokenizer.decode(kept), len(kept)
 
 
+@pytest.mark.usefixtures("other_layout")
+def test_the_layout_of_a_kernels_result_does_not_matter(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    expected = [generated(make_model("llama", len(tokenizer)), tokenizer, x, 20) for x in TEXTS]
+    model = make_model("llama", len(tokenizer))
+    drafts = Sampler(model, tokenizer, form="plain").sample(TEXTS, greedy(20), seed=(0, 0))
+    assert [(draft.text, draft.tokens) for (draft,) in drafts] == expected
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("rows", [None, 2])
 def test_greedy_tokens_equal_generate(family, rows, make_model, make_tokenizer):  # type: ignore[no-untyped-def]

@@ -89,6 +89,17 @@ def test_scores_do_not_depend_on_the_batch(monkeypatch, make_model, make_tokeniz
         assert flat == pytest.approx([score for group in single for score in group], abs=1e-6)
 
 
+def test_the_layout_of_a_kernels_result_does_not_matter(  # type: ignore[no-untyped-def]
+    request, make_model, make_tokenizer
+):
+    tokenizer = make_tokenizer()
+    groups = [[f"{problem}{text} is" for text in texts] for problem, texts in PROBLEMS]
+    model = make_model("qwen2", len(tokenizer))
+    expected = Scorer(model, tokenizer, form="plain").evaluate(groups)
+    request.getfixturevalue("other_layout")
+    assert Scorer(model, tokenizer, form="plain").evaluate(groups) == expected
+
+
 def test_a_candidate_beyond_the_context_has_no_score(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
     tokenizer = make_tokenizer()
     scorer = Scorer(make_model("llama", len(tokenizer), context=40), tokenizer, form="plain")

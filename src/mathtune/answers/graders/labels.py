@@ -29,13 +29,32 @@ def is_label(node: Node) -> bool:
         return all(is_label(child) or child[0] == "pow" for child in node[1:])
     if kind in ("neg", "pow", "deg", "root", "fact"):
         return is_label(node[1])
+    if kind in ("opaque", "series", "point"):
+        return True
+    if node[:2] == ("call", "abs"):
+        return _is_length(node[2])
     return kind == "call" and all(ev.symbols(child) for child in node[2:])
+
+
+def _is_length(node: Node) -> bool:
+    """`|AB|` and `|z_1 - z_2|` are lengths; `|x| = 1` does not state 1."""
+    return len(ev.symbols(node)) > 1
+
+
+def same_family_of_names(labels: set[Node]) -> bool:
+    """True for `x_1` and `x_2`: one name with several indices."""
+    if len(labels) < 2 or not all(label[0] == "sym" and "_" in label[1] for label in labels):
+        return False
+    return len({label[1].partition("_")[0] for label in labels}) == 1
 
 
 def function_labels(a: Node, g: Node) -> bool:
     """`y = ...` and `f(x) = ...` name the same thing."""
     kinds = {_label_kind(a), _label_kind(g)}
-    return kinds == {"y", "function"}
+    if kinds == {"y", "function"}:
+        return True
+    names = {node[1][1] if node[0] == "mul" else node[1] for node in (a, g)}
+    return kinds == {"function", ""} and len(names) == 1 and names <= set("fgh")
 
 
 def _label_kind(node: Node) -> str:

@@ -21,7 +21,7 @@ from mathtune.answers.graders.prm800k_text import (
     release_form,
     without_grouping,
 )
-from mathtune.answers.latex.lexer import NotMathError, TooLargeError
+from mathtune.answers.latex.limits import NotMathError, TooLargeError
 from mathtune.answers.values import evaluate as ev
 from mathtune.answers.values import numbers
 from mathtune.rows.records import Verdict

@@ -14,7 +14,7 @@ from math import log2
 
 from mpmath import libmp
 
-from mathtune.answers.latex.lexer import MAX_DIGITS, NotMathError, TooLargeError
+from mathtune.answers.latex.limits import MAX_DIGITS, NotMathError, TooLargeError
 from mathtune.answers.latex.nodes import Node
 from mathtune.answers.latex.units import names
 from mathtune.answers.values import numbers

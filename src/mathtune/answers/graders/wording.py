@@ -5,8 +5,8 @@ For the grader `math`, where trees alone do not decide.
 
 import re
 
+from mathtune.answers.latex.number_words import joined_number, number_word
 from mathtune.answers.latex.text import TEXT_COMMAND, plain_text
-from mathtune.answers.latex.units import joined_number, number_word
 
 _BASE = re.compile(r"_(?:[0-9]+|\{[0-9]+\})$")
 _AND = re.compile(r",?\s+and\s+")
@@ -24,6 +24,9 @@ def same_words(answer: str, gold: str) -> bool:
     ours, golds = (_AND.sub(", ", _ORDINAL.sub("", plain_text(t))) for t in (answer, gold))
     if _CHOICE_GOLD.fullmatch(_unwrapped(gold)):
         wanted = _CHOICE_GOLD.fullmatch(_unwrapped(gold))
+        labelled = choice_label(answer)
+        if labelled is not None:
+            return wanted is not None and labelled[0] == wanted.group(1)
         chosen = _CHOICE.match(_unwrapped(answer))
         if wanted is None or chosen is None:
             return False
@@ -33,10 +36,28 @@ def same_words(answer: str, gold: str) -> bool:
         return True
     if not ours.isascii() or not golds.isascii() or not re.search("[a-z]{2}|^[a-z]\\b", golds):
         return False
-    if re.search(r"[\\^_=<>+*/|-]", ours + golds):
+    if re.search(r"[\\^_=<>+*/|-]|(?<![a-z])[a-z]'(?![a-z])", f"{ours} {golds}"):
         return False
     ours, golds = (_NOT_WORD.sub(" ", _ARTICLE.sub("", text)).strip() for text in (ours, golds))
     return bool(golds) and ours == golds
+
+
+_CHOICE_LABEL = re.compile(
+    r"\s*(?:\\(?:text|textbf|mathrm|mathbf|textrm|mbox|bf)\s*\{?\s*)*(?:\(\s*([A-H])\s*\)|([A-H])\s*[).:])"
+    r"\s*\}*(?:\\[ ,;:!]|~|\\quad|\\qquad|:|\s)+(?=[^\s.,;:!']*[\w\\])"
+)
+
+
+def choice_label(text: str) -> tuple[str, str] | None:
+    r"""Letter and value of `\textbf{(C)}\ 42`; None for any other text.
+
+    >>> choice_label(r"\textbf{(C)}\ 42"), choice_label("42")
+    (('C', '42'), None)
+    """
+    match = _CHOICE_LABEL.match(text)
+    if match is None:
+        return None
+    return match[1] or match[2], text[match.end() :].strip()
 
 
 def _unwrapped(text: str) -> str:
@@ -54,19 +75,17 @@ _MORE_THAN_A_NUMBER = re.compile(
     r"[=<>^_+*]|\b(?:not|no|or|at least|at most|up to|(?:more|less|fewer|greater) than)\b"
     r"|n't\b|[0-9][a-z]"
 )
+_CHANCE = re.compile(
+    r"\s*\$?\s*(?:P|Pr|E|\\Pr|\\mathbb\s*\{?[PE]\}?|\\mathrm\{[PE]r?\})\s*\([^()]*\)\s*"
+)
+# What may come before a colon: `lambda: 0` and `error: 0` do not state 0.
+_KNOWN_LABEL = re.compile(
+    r"\W*(?:the\s+)?(?:final\s+|correct\s+)?(?:answers?|results?|solutions?|value|total|output|sum"
+    r"|area|perimeter|volume|probability|ratio|therefore|thus|so|hence|conclusion)(?:\s+is)?\W*:"
+    r"|[^:]*[0-9]\s*:\s*[0-9]"
+)
 # A digit or a command beside the number: `\\sqrt{5}` and `\\frac{1}{x}` are no plain numbers.
 _FORMULA = re.compile(r"[0-9]|\\(?!(?:text|mbox|textbf|textit|mathrm)\b)[A-Za-z]")
-_PLAIN_UNIT = re.compile(r"\s*(\S*[0-9}])\s+(?:[msghlLJNWVAKCF]|m/s|km/h|m\^\{?[23]\}?)\.?\s*")
-_RATIO = re.compile(r"\s*([0-9]+)\s+to\s+([0-9]+)\s*")
-
-
-def plain_readings(answer: str) -> list[str]:
-    """A number with a unit of one letter, and `1 to 2`."""
-    unit, ratio = _PLAIN_UNIT.fullmatch(answer), _RATIO.fullmatch(answer)
-    found = [unit.group(1)] if unit else []
-    return [*found, f"{ratio.group(1)}:{ratio.group(2)}"] if ratio else found
-
-
 _PLAIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}(?![A-Za-z])")
 _VERBS = frozenset(("is", "are", "equals", "was"))
 
@@ -93,14 +112,18 @@ def _joined(match: re.Match[str]) -> str:
 
 def readings(answer: str) -> list[str]:
     """What a text around the value may stand for: what follows `=`, or a sentence's one number."""
-    found = plain_readings(answer)
+    found: list[str] = []
     answer = _TENS_AND_ONES.sub(_joined, _ORDINAL.sub("", answer))
     text = plain_text(answer)
     label, equals, value = answer.rpartition("=")
     if equals and not re.search(r"[0-9]|\\frac", label) and "=" not in label:
         found.append(value)
+    if equals and _CHANCE.fullmatch(label):
+        found.append(value)
     words = re.findall(r"[a-z]{2,}", re.sub(r"\\[a-z]+", " ", text))
     if not words or len(words) > _MAX_WORDS or _MORE_THAN_A_NUMBER.search(text):
+        return found
+    if ":" in text and not _KNOWN_LABEL.match(text):
         return found
     numbers = _SENTENCE_NUMBER.findall(answer)
     written = [word for word in words if (number_word(word) or 0) > 1]

@@ -3,7 +3,8 @@ r"""What stands in brackets: groups, absolute values, sets, tuples, points, inte
 Called by the reader of expressions.
 """
 
-from mathtune.answers.latex.lexer import NotMathError, Token
+from mathtune.answers.latex.lexer import Token
+from mathtune.answers.latex.limits import NotMathError
 from mathtune.answers.latex.nodes import Node
 from mathtune.answers.latex.tokens import Grammar
 

@@ -3,22 +3,21 @@ r"""LaTeX commands that read their own arguments: `\frac`, `\sqrt`, `\sin^2 x`, 
 from collections.abc import Callable
 
 from mathtune.answers.latex.brackets import sequence
-from mathtune.answers.latex.lexer import NotMathError
+from mathtune.answers.latex.limits import NotMathError
 from mathtune.answers.latex.nodes import Node, divided
+from mathtune.answers.latex.operators import integral, limit, series, series_product
 from mathtune.answers.latex.tokens import Grammar
 from mathtune.answers.latex.units import names
 
 ONE_ARGUMENT = names(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc asin acos atan sinh "
-    "cosh tanh coth sech csch ln log lg exp floor ceil abs"
+    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth sech "
+    "csch arcsinh arccosh arctanh arccoth arcsech arccsch ln log lg exp floor ceil abs"
 )
-_MATRICES = frozenset(["pmatrix", "bmatrix", "matrix", "smallmatrix", "Bmatrix", "array"])
-_SHORT_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
+_INVERTIBLE = names("sin cos tan cot sec csc sinh cosh tanh coth sech csch")
 
 
 def function(reader: Grammar, name: str) -> Node:
     """`\\sin x`, `\\sin^2 x`, `\\sin(2x)`, `\\log_2 8`."""
-    name = _SHORT_NAMES.get(name, name)
     base: Node | None = None
     power: Node | None = None
     for _ in range(2):
@@ -27,7 +26,7 @@ def function(reader: Grammar, name: str) -> Node:
         elif power is None and reader.take("^"):
             power = reader.exponent()
     argument = operand(reader)
-    if power == ("neg", ("num", 1)) and name in ("sin", "cos", "tan", "cot", "sec", "csc"):
+    if power == ("neg", ("num", 1)) and name in _INVERTIBLE:
         name, power = "arc" + name, None
     if name in ("log", "lg", "ln") and base is not None:
         value: Node = ("div", ("call", "ln", argument), ("call", "ln", base))
@@ -42,8 +41,19 @@ def function(reader: Grammar, name: str) -> Node:
 
 def operand(reader: Grammar) -> Node:
     """What a function without brackets applies to: the factors up to the next function."""
-    if reader.peek() in ("(", "{", "["):
-        return reader.power() if reader.peek() == "(" else reader.postfix(reader.atom())
+    if reader.peek() == "(":
+        inner = reader.atom()
+        # `\\sin(x)^2` is the square of the sine; `\\sin(30)^\\circ` has an angle in degrees.
+        if reader.peek() == "^" and "circ" in (reader.peek(1), reader.peek(2)):
+            reader.at += 1
+            return ("deg", inner) if reader.take_circle() else inner
+        return ("deg", inner) if reader.take("circ") else inner
+    if reader.peek() in ("{", "["):
+        return reader.postfix(reader.atom())
+    if reader.take("\\{"):
+        inner = reader.nested()
+        reader.need("\\}")
+        return inner
     if reader.peek() == "-":
         return reader.factor()
     value = reader.power()
@@ -52,27 +62,56 @@ def operand(reader: Grammar) -> Node:
     return value
 
 
-def matrix(reader: Grammar, environment: str) -> Node:
-    if environment not in _MATRICES:
-        raise NotMathError(f"the environment {environment}")
-    rows: list[tuple[Node, ...]] = []
-    row: list[Node] = []
-    while not reader.take(f"end {environment}"):
-        row.append(reader.nested())
-        if reader.take("&"):
-            continue
-        rows.append(tuple(row))
-        row = []
-        while reader.take("\\\\"):
-            pass
-    if not rows or len({len(r) for r in rows}) != 1:
-        raise NotMathError("a matrix with rows of different lengths")
-    return ("matrix", tuple(rows))
-
-
 def fraction(reader: Grammar) -> Node:
+    start = reader.at
     top = reader.script(digits=True)
-    return divided(top, reader.script(digits=True))
+    bottom = reader.script(digits=True)
+    if _differential(top) and _differential(bottom):
+        # d/dx is no quotient, and neither is dy/dx.
+        text = " ".join(token.text for token in reader.tokens[start : reader.at])
+        if bottom not in (("sym", "d"), ("sym", "partial")):
+            return ("opaque", "derivative", text)
+    return divided(top, bottom)
+
+
+def _differential(node: Node) -> bool:
+    """Whether the tree is `d` or a product that begins with it, as in `dy` or `d^2 y`."""
+    while node[0] == "mul":
+        node = node[1]
+    node = node[1] if node[0] == "pow" else node
+    return node in (("sym", "d"), ("sym", "partial"))
+
+
+def choice(reader: Grammar) -> Node:
+    r"""`_{10}C_3` and `^{10}P_3`, of which `_` or `^` is taken."""
+    n = reader.script(digits=True)
+    token = reader.token()
+    if token is None or token.text not in ("C", "P"):
+        raise NotMathError("a script without a base")
+    reader.at += 1
+    reader.need("_", "^")
+    return chosen(token.text, n, reader.script())
+
+
+def choices(base: Node, exponent: Node) -> Node | None:
+    r"""`C_{10}^3` and `A_{10}^3` as numbers of choices; None for any other power."""
+    if base[0] != "sym" or base[1][:2] not in ("C_", "A_", "P_") or exponent[0] != "num":
+        return None
+    n = base[1][2:]
+    if not n.isdigit() or not 2 < int(n) < 10_000 or not isinstance(exponent[1], int):
+        return None
+    return chosen(base[1][0], ("num", int(n)), exponent) if exponent[1] <= int(n) else None
+
+
+def chosen(name: str, n: Node, k: Node) -> Node:
+    """The number of choices of `k` out of `n`, in order where the name is P or A."""
+    found: Node = ("call", "binom", n, k)
+    return found if name == "C" else ("mul", found, ("fact", k))
+
+
+def cis(reader: Grammar) -> Node:
+    angle = operand(reader)
+    return ("add", ("call", "cos", angle), ("mul", ("sym", "i"), ("call", "sin", angle)))
 
 
 def root(reader: Grammar) -> Node:
@@ -123,4 +162,9 @@ READERS: dict[str, Callable[[Grammar], Node]] = {
     "langle": angles,
     "mathbb": blackboard,
     "Bbb": blackboard,
+    "cis": cis,
+    "sum": series,
+    "prod": series_product,
+    "int": integral,
+    "lim": limit,
 }

@@ -5,15 +5,18 @@ and `7 3/4` are mixed numbers; TeX's one-digit arguments (`\frac12`) are read as
 """
 
 from mathtune.answers.latex.brackets import bracketed
-from mathtune.answers.latex.commands import ONE_ARGUMENT, READERS, function, matrix
-from mathtune.answers.latex.lexer import NotMathError, Token
-from mathtune.answers.latex.nodes import Node, added, divided, mixed, negated, scaled
+from mathtune.answers.latex.commands import ONE_ARGUMENT, READERS, choice, choices, function
+from mathtune.answers.latex.environments import environment
+from mathtune.answers.latex.lexer import Token
+from mathtune.answers.latex.limits import NotMathError
+from mathtune.answers.latex.nodes import Node, added, divided, mixed, negated, raised, scaled
+from mathtune.answers.latex.number_words import joined_number, number_word
 from mathtune.answers.latex.tokens import Grammar
-from mathtune.answers.latex.units import joined_number, names, number_word
+from mathtune.answers.latex.units import known, names, singular
 
 RELATIONS = {
     "=": "=", "==": "=", "<": "<", ">": ">", "le": "<=", "ge": ">=", "<=": "<=", ">=": ">=",
-    "ne": "!=", "!=": "!=", "in": "in", "equiv": "=", "cong": "=",
+    "ne": "!=", "!=": "!=", "in": "in", "equiv": "=", "cong": "=", "coloneqq": "=",
 }  # fmt: skip
 _GREEK = names(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau "
@@ -21,10 +24,7 @@ _GREEK = names(
     "hbar triangle angle square diamond heartsuit clubsuit spadesuit aleph star"
 )
 _MANY_ARGUMENTS = frozenset(["gcd", "lcm", "max", "min"])
-_ACCENTS = names(
-    "overline bar vec hat tilde widehat overrightarrow overleftrightarrow underline mathcal "
-    "mathfrak overset"
-)
+_ACCENTS = names("bar vec hat tilde overleftrightarrow mathcal mathfrak mathscr overset dot ddot")
 
 
 class ExpressionReader(Grammar):
@@ -74,7 +74,10 @@ class ExpressionReader(Grammar):
                 left = added(left, self.product())
             elif operator == "-":
                 self.at += 1
-                left = added(left, negated(self.product()))
+                right = self.product()
+                # The reals without a few; else a difference.
+                less = right[0] == "set"
+                left = ("less", left, right) if less else added(left, negated(right))
             else:
                 self.depth -= 1
                 return left
@@ -86,6 +89,9 @@ class ExpressionReader(Grammar):
             if operator in ("*", "cdot", "times"):
                 self.at += 1
                 left = scaled(left, self.factor())
+            elif operator == "bmod":
+                self.at += 1
+                left = ("call", "mod", left, self.factor())
             elif operator in ("/", "div"):
                 self.at += 1
                 left = divided(left, self.factor())
@@ -101,15 +107,19 @@ class ExpressionReader(Grammar):
         whole = before.kind == "number" and isinstance(before.value, int)
         if whole and token.text == "frac":
             right = self.power()
+            percent = right[0] == "pct"
+            right = right[1] if percent else right
             if right[0] == "div" and right[1][0] == right[2][0] == "num":
-                return mixed(left, right)
-            return scaled(left, right)
+                value = mixed(left, right)
+                return ("pct", value) if percent else value
+            return scaled(left, ("pct", right) if percent else right)
         if token.kind == "number":
             after = self.tokens[self.at + 1 : self.at + 3]
             fraction = len(after) == 2 and after[0].text == "/" and after[1].kind == "number"
             if whole and token.spaced and fraction and isinstance(left[-1], int | tuple):
                 self.at += 3
-                return mixed(left, ("div", ("num", token.value), ("num", after[1].value)))
+                parts = ("num", token.value), ("num", after[1].value)
+                return self.postfix(mixed(left, ("div", *parts)))
             if before.kind == "number":
                 raise NotMathError("two numbers side by side")
         return scaled(left, self.power())
@@ -123,6 +133,8 @@ class ExpressionReader(Grammar):
         if token.kind == "mark":
             if token.text == "[":
                 return not self.outward
+            if token.text == "(" and self.peek(1) == "bmod":
+                return False
             return token.text in ("(", "{") or (token.text == "|" and not self.bars)
         return token.text not in _NOT_FACTORS and not token.text.startswith("end ")
 
@@ -147,17 +159,32 @@ class ExpressionReader(Grammar):
         base = self.postfix(self.atom())
         if self.peek() == "^":
             self.at += 1
-            if self.take("circ"):
-                return ("deg", base)
-            if self.peek() == "{" and self.peek(1) == "circ" and self.peek(2) == "}":
-                self.at += 3
+            if self.take_circle():
                 return ("deg", base)
             if self.peek() == "{" and self.peek(1) == "'":
                 raise NotMathError("a prime")
-            base = self.postfix(("pow", base, self.exponent()))
+            token = self.token()
+            if base[0] == "sym" and self.peek(1) == "_" and token and token.kind == "number":
+                self.at += 1
+                exponent: Node = ("num", token.value)
+            else:
+                exponent = self.exponent()
+            if self.peek() == "_" and base[0] == "sym" and "_" not in base[1]:
+                self.at += 1  # x^2_1 is x_1^2
+                base = ("sym", f"{base[1]}_{self.subscript()}")
+            base = self.postfix(choices(base, exponent) or raised(base, exponent))
         elif self.take("circ"):
             return ("deg", base)
         return base
+
+    def take_circle(self) -> bool:
+        """Take the circle of a degree sign behind `^`."""
+        if self.take("circ"):
+            return True
+        if self.peek() == "{" and self.peek(1) == "circ" and self.peek(2) == "}":
+            self.at += 3
+            return True
+        return False
 
     def exponent(self) -> Node:
         if self.peek() in ("-", "+"):
@@ -173,7 +200,10 @@ class ExpressionReader(Grammar):
 
     def postfix(self, base: Node) -> Node:
         while True:
-            if self.peek() == "!":
+            if self.peek() == "!" == self.peek(1):
+                self.at += 2
+                base = ("call", "semifact", base)
+            elif self.peek() == "!":
                 self.at += 1
                 base = ("fact", base)
             elif self.peek() == "%":
@@ -222,10 +252,18 @@ class ExpressionReader(Grammar):
             return self.symbol(token.text)
         if token.kind == "word":
             number = number_word(token.text)
-            if number is None:
-                raise NotMathError(f"the word {token.text!r}")
-            return ("num", self._joined(number))
+            if number is not None:
+                return ("num", self._joined(number))
+            before = self.tokens[self.at - 2].text if self.at > 1 else ""
+            if before in ("/", "{", "cdot", "*", "(") and known(token.text):
+                return ("sym", f"unit {singular(token.text.lower())}")
+            raise NotMathError(f"the word {token.text!r}")
         if token.kind == "mark":
+            if token.text == "{" and self.take("}"):  # {}_{10}C_3
+                self.at += 1
+                token = self.tokens[self.at - 1] if self.at <= len(self.tokens) else token
+            if token.text in ("^", "_"):
+                return choice(self)
             return bracketed(self, token.text)
         return self.command(token.text)
 
@@ -244,7 +282,7 @@ class ExpressionReader(Grammar):
             return ("num", token.value)
         self.at += 1
         base = self.subscript()
-        if not base.isdigit():
+        if not base.isdigit() or int(base) < 2:
             raise NotMathError("a number with a subscript that is no base")
         return ("base", token.text.lstrip("0") or "0", int(base))
 
@@ -252,30 +290,39 @@ class ExpressionReader(Grammar):
         if self.peek() == "_":
             self.at += 1
             name = f"{name}_{self.subscript()}"
-        if name in ("f", "g", "h") and self.peek() == "(" and self.peek(2) == ")":
+        if self.peek() != "(" or len(name) > 1:
+            return ("sym", name)
+        if name in "fgh" and self.peek(2) == ")":
             place = self.tokens[self.at + 1]
             if place.kind == "number":  # no product: f(2) < f(4) says nothing of f(1)
                 self.at += 3
-                name = f"{name}({place.value})"
+                return ("sym", f"{name}({place.value})")
+        if (name in "fgh" or name.isupper()) and self._pair_follows():
+            self.at += 1
+            return ("point", name, bracketed(self, "("))
+        if name in "fgh":
+            self.at += 1
+            return scaled(("sym", name), bracketed(self, "("))
         return ("sym", name)
+
+    def _pair_follows(self) -> bool:
+        """Whether the bracket ahead holds a comma: `P(2, 3)`, `f(x, y)`."""
+        depth = 0
+        for at in range(self.at, len(self.tokens)):
+            text = self.tokens[at].text
+            depth += (text in ("(", "[", "{", "\\{")) - (text in (")", "]", "}", "\\}"))
+            if depth == 1 and text == ",":
+                return True
+            if depth == 0:
+                return False
+        return False
 
     def subscript(self) -> str:
         """The text of a subscript: it is part of a name, or a base."""
-        if not self.take("{"):
-            token = self.token()
-            if token is None or token.kind == "mark":
-                raise NotMathError("an empty subscript")
-            self.at += 1
-            return _numeral(token)
-        parts: list[str] = []
-        while not self.take("}"):
-            token = self.token()
-            if token is None:
-                raise NotMathError("a subscript does not close")
-            self.at += 1
-            if token.text not in ("(", ")"):
-                parts.append(_numeral(token))
-        return "".join(parts)
+        token = self.token()
+        if token is None or (token.kind == "mark" and token.text != "{"):
+            raise NotMathError("an empty subscript")
+        return "".join(_numeral(t) for t in self.group() if t.text not in ("(", ")"))
 
     def inside(self) -> tuple[Node, ...]:
         """Items of a bracket. A `\\pm` among them is left to the item outside."""
@@ -290,38 +337,24 @@ class ExpressionReader(Grammar):
         if name in ONE_ARGUMENT:
             return function(self, name)
         if name in _MANY_ARGUMENTS:
-            self.need("(")
+            opener = self.need("(", "{", "\\{", "[")
             items = self.inside()
-            self.need(")")
+            self.need({"(": ")", "{": "}", "\\{": "\\}", "[": "]"}[opener])
+            if len(items) == 1 and items[0][0] in ("seq", "set"):  # \\max{(1, 2)}
+                items = tuple(items[0][-1])
             return ("call", name, *items)
         if name in _CONSTANTS:
             return _CONSTANTS[name]
         if name in _GREEK:
             return self.symbol(name)
         if name in _ACCENTS:
-            return ("sym", f"{name} {self.raw_group()}")
+            return self.symbol(f"{name} {self.raw_group()}")
         if name.startswith("begin "):
-            return matrix(self, name[6:])
+            return environment(self, name[6:])
         reader = READERS.get(name)
         if reader is None:
             raise NotMathError(f"unknown command \\{name}")
         return reader(self)
-
-    def raw_group(self) -> str:
-        if not self.take("{"):
-            token = self.token()
-            if token is None:
-                raise NotMathError("an argument is missing")
-            self.at += 1
-            return token.text
-        parts = []
-        while not self.take("}"):
-            token = self.token()
-            if token is None:
-                raise NotMathError("a group does not close")
-            self.at += 1
-            parts.append(token.text)
-        return "".join(parts)
 
 
 def _numeral(token: Token) -> str:
@@ -335,9 +368,8 @@ _CONSTANTS: dict[str, Node] = {
     "infty": ("inf",),
     "emptyset": ("set", ()),
     "reals": ("reals",),
-    "imath": ("sym", "i"),
 }
 _NOT_FACTORS = names(
     "cup cap setminus cdot times div pm mp le ge ne in equiv cong approx sim to rfloor rceil "
-    "rangle circ choose over"
+    "rangle circ choose over bmod pmod ldots forall exists land notin rightarrow Rightarrow implies"
 ) | frozenset(RELATIONS)

@@ -1,7 +1,8 @@
 r"""Cut an answer's text into tokens: numbers, symbols, words, commands, marks. Before the parser.
 
-Only ASCII digits are digits: a superscript 2 is a power, and a full-width 2 or a look-alike letter
-is never read as one (no Unicode normalisation), so a text that holds them is compared as text.
+Only ASCII digits are digits: a full-width 2 or a look-alike letter is never read as one (no Unicode
+normalisation), so a text that holds them is compared as text. `clean` has written raised digits as
+powers before.
 """
 
 import re
@@ -11,21 +12,10 @@ from itertools import pairwise
 from typing import Literal
 
 from mathtune.answers.latex import spellings
-from mathtune.answers.latex.units import names
-
-MAX_TEXT = 2_000
-MAX_TOKENS = 400
-MAX_DIGITS = 400
+from mathtune.answers.latex.limits import MAX_DIGITS, MAX_TOKENS, NotMathError, TooLargeError
+from mathtune.answers.latex.units import ABBREVIATIONS, names
 
 TokenKind = Literal["number", "symbol", "word", "command", "mark"]
-
-
-class NotMathError(Exception):
-    """The text is not an expression this parser reads: compare it as text."""
-
-
-class TooLargeError(Exception):
-    """A text or a value beyond the limits: what cannot be compared as text stays undecided."""
 
 
 @dataclass(slots=True)
@@ -42,17 +32,6 @@ class Token:
     value: Fraction | int = 0
 
 
-_WORDS = {sign: rf"\text{{{word}}}" for sign, word in spellings.MONEY.items()}
-_TRANSLATION = str.maketrans({**_WORDS, "“": "", "”": ""})
-
-# Layout that changes nothing, and old spellings of one command.
-_LAYOUT = re.compile(
-    r"(?P<keep>\\[$,;:!]|\\\\(?=\s*\[)|\\\\)(?:(?<=\\\\)\s*\[[^\]\[]{0,9}(?:pt|ex|em|mm|cm)\])?"
-    r"|\\(?:left|right|big|Big|bigg|Bigg|bigl|bigr|Bigl|Bigr|displaystyle|textstyle|scriptstyle"
-    r"|limits|nolimits|phantom\s*(?:\{[^{}]*\}|-)|hspace\*?\{[^{}]*\}|quad|qquad|noindent|centering"
-    r"|boldsymbol|mathbf|mathit|mathsf|bf|rm|it|boxed|fbox|bold|mathop|ensuremath)"
-    r"(?![A-Za-z])\.?|\\[ ~>()\[\]]|~|\$"
-)
 _ALIASES = {
     "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "leq": "le", "geq": "ge", "neq": "ne",
     "leqslant": "le", "geqslant": "ge", "lt": "<", "gt": ">", "lbrace": "{", "rbrace": "}",
@@ -60,18 +39,37 @@ _ALIASES = {
     "lvert": "|", "rvert": "|", "vert": "|", "mid": "|", "ast": "*", "colon": ":", "degree": "circ",
     "backslash": "setminus", "varphi": "phi", "varepsilon": "epsilon", "infinity": "infty",
     "land": "and", "lor": "or", "R": "reals", "Reals": "reals", "real": "reals",
+    "lgroup": "(", "rgroup": ")", "lparen": "(", "rparen": ")", "lVert": "|", "rVert": "|",
+    "Vert": "|", "ulcorner": "lceil", "urcorner": "rceil", "llcorner": "lfloor",
+    "lrcorner": "rfloor", "nicefrac": "frac", "sfrac": "frac", "flatfrac": "frac",
+    "xfrac": "frac", "rightarrow": "to", "longrightarrow": "to", "mod": "bmod", "dots": "ldots",
+    "cdots": "ldots", "dotsc": "ldots", "dotsb": "ldots", "widehat": "hat", "widetilde": "tilde",
+    "overline": "bar", "widebar": "bar", "overrightarrow": "vec", "arsinh": "arcsinh",
+    "asinh": "arcsinh", "arcosh": "arccosh", "acosh": "arccosh", "artanh": "arctanh",
+    "atanh": "arctanh", "arcoth": "arccoth", "acoth": "arccoth", "arsech": "arcsech",
+    "arcsch": "arccsch", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "acot": "arccot",
+    "asec": "arcsec", "acsc": "arccsc", "arctg": "arctan", "tg": "tan", "ctg": "cot",
+    "cosec": "csc", "sh": "sinh", "ch": "cosh", "th": "tanh", "natnums": "naturals",
+    "lfrac": "frac",
 }  # fmt: skip
 _FUNCTIONS = names(
     "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log lg exp sqrt cbrt "
     "arccot arcsec arccsc asin acos atan coth sech csch floor ceil abs gcd lcm max min binom "
-    "frac"
+    "frac mod cis arcsinh arccosh arctanh arccoth arcsech arccsch arsinh arcosh artanh arcoth "
+    "asinh acosh atanh"
 )
+_LETTERS = {"exponentialE": "e", "imaginaryI": "i", "imath": "i", "jmath": "j"}
+_CURRENCY_COMMANDS = {"pounds": "sterling", "euro": "euros", "texteuro": "euros", "yen": "yen",
+                      "textyen": "yen", "textdollar": "dollars", "textsterling": "sterling",
+                      "textcent": "cents", "cent": "cents", "EUR": "euros"}  # fmt: skip
 _TEXT_COMMANDS = names("text mbox textbf textit textrm textnormal hbox mathrm")
 _NAMES = {"pi": "pi", "infty": "infty", "inf": "infty", "infinity": "infty", "theta": "theta"}
 _SHORT_WORDS = names(
     "yes no odd all sq hrs lbs yds cm mm km kg mg ml ft yd am pm in lb oz hr min sec mph one two "
     "six ten and or non any day cup usd deg pct gal"
 )
+# Unit names that are products of variables unless a number stands before them with a space.
+_DOUBTFUL = names("ms ns pt ha pa ma kn re rs mo n j pint")
 
 _TOKEN = re.compile(
     r"(?P<space>\s+)"
@@ -85,58 +83,21 @@ _TOKEN = re.compile(
     r"|(?P<mark>\*\*|<=|>=|!=|==|->|[-+*/^_=<>(){}\[\]|,;:!%'&.])",
     re.DOTALL,
 )
-_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _APPLIED = re.compile("(sin|cos|tan|cot|sec|csc|ln|log)([a-z])")
 _ORDINALS = frozenset(("st", "nd", "rd", "th"))
-_RAISED_ORDINAL = re.compile(
-    r"\^\s*(?:\{\s*)?(?:\\(?:text|mathrm|textrm|mbox)\s*)?\{?\s*(?:st|nd|rd|th)\s*\}{0,2}(?![A-Za-z])"
-)
 _BRACKETED_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
+# Digits and commas that are no grouped number as a whole: 27,54,108 is a list.
+_RUN = re.compile(r"[0-9]+(?:,[0-9]+)+")
+_GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
+_PERIOD = re.compile(r"\\(?:overline|bar|widebar)\s*(?:\{([0-9]+)\}|([0-9]))")
+_DOTTED = re.compile(r"\\dot\s*(?:\{([0-9])\}|([0-9]))(?:([0-9]*)\\dot\s*(?:\{([0-9])\}|([0-9])))?")
+_AND_SO_ON = re.compile(r"\s*(?:\\(?:ldots|dots|cdots|dotsc|dotsb)(?![A-Za-z])|\.{3})")
+_REPEATED = re.compile(r"([0-9]+?)\1+$")
+_WHOLE_PERIOD = re.compile(r"\(([0-9]+)\)\s*$")
 _SPACING = re.compile(r"\\[,;:! ]|~")
 _TEXT_GROUP = re.compile(r"\s*\{([^{}]*)\}")
 _ENVIRONMENT = re.compile(r"\s*\{\s*([a-zA-Z]+\*?)\s*\}")
 _COLUMNS = re.compile(r"\s*\{[clr|\s]*\}")
-
-
-def clean(text: str) -> str:
-    r"""Write signs in one way and drop layout: Unicode minus, `\left`, spaces, `$` around.
-
-    Raises TooLargeError beyond MAX_TEXT characters.
-
-    >>> clean(r"$\left( −1 \right)$").strip()
-    '( -1  )'
-    """
-    if len(text) > MAX_TEXT:
-        raise TooLargeError(f"longer than {MAX_TEXT} characters")
-    text = spellings.plain_signs(text)
-    if not text.isascii():
-        text = text.translate(_TRANSLATION)
-    if "\\" in text or "$" in text or "~" in text:
-        text = _LAYOUT.sub(_layout, text.replace("\\! ", "\\!"))
-    if "^" in text:
-        text = _RAISED_ORDINAL.sub("", text)
-    text = text.strip()
-    if text.startswith(("**", "`")) and text.endswith(("**", "`")):
-        text = text.strip("*`").strip()
-    text = text.removeprefix("\\mathrm") if text.startswith("\\mathrm{") else text
-    while text.startswith("{") and "\\choose" not in text and _closes_at_end(text):
-        text = text[1:-1].strip()
-    return text
-
-
-def _closes_at_end(text: str) -> bool:
-    """Whether the brace that opens `text` is closed by its last character."""
-    depth = 0
-    for mark in _BRACE.finditer(text):
-        depth += {"{": 1, "}": -1}.get(mark.group(), 0)
-        if depth == 0:
-            return mark.end() == len(text)
-    return False
-
-
-def _layout(match: re.Match[str]) -> str:
-    # `1\,000` is one number: the spaces inside numbers are read by the number token itself.
-    return match["keep"] or " "
 
 
 def tokenize(text: str) -> list[Token]:
@@ -148,6 +109,7 @@ def tokenize(text: str) -> list[Token]:
     tokens: list[Token] = []
     depth = 0
     at, end = 0, len(text)
+    list_end = 0  # of digits and commas that are a list
     spaced = False
     while at < end:
         match = _TOKEN.match(text, at)
@@ -164,7 +126,9 @@ def tokenize(text: str) -> list[Token]:
         elif kind == "number":
             if match["exponent"]:
                 word, at = match["mantissa"], match.end("mantissa")
-            if depth and "," in word and "\\" not in word and "{" not in word:
+            if text.startswith(",", at) or ("," in word and "\\" not in word and "{" not in word):
+                list_end = max(list_end, _list_end(text, match.start()))
+            if "," in word and (depth or match.start() < list_end) and "{" not in word:
                 # Inside brackets a bare comma separates: (1,200) is a pair.
                 match = _BRACKETED_NUMBER.match(text, match.start())
                 assert match is not None
@@ -178,7 +142,10 @@ def tokenize(text: str) -> list[Token]:
         elif kind == "letters":
             if word in _ORDINALS and tokens and tokens[-1].kind == "number" and not spaced:
                 continue
-            tokens.extend(_letters(word, spaced, glued=bool(tokens) and not spaced))
+            glued = bool(tokens) and not spaced
+            if word == "min" and tokens and tokens[-1].kind == "number" and _ends_unit(text, at):
+                word = "minutes"
+            tokens.extend(_letters(word, spaced, glued=glued, after=tokens[-1:]))
         else:
             tokens.append(Token("mark", "^" if word == "**" else word, spaced))
         last = tokens[-1].text if tokens else ""
@@ -196,19 +163,58 @@ def _number(text: str, word: str, at: int, spaced: bool) -> tuple[Token, int]:
     whole, _, decimals = digits.partition(".")
     value: Fraction | int
     value = Fraction(int(whole + decimals or "0"), 10 ** len(decimals)) if decimals else int(whole)
-    repeating = spellings.REPEATING.match(text, at) if "." in digits else None
-    if repeating:
-        period = repeating.group(1) or repeating.group(2)
-        value = spellings.repeated(digits, period)
-        return Token("number", f"{digits}({period})", spaced, value), repeating.end()
+    if "." in digits and at < len(text) and text[at] in "\\(. ":
+        recurring = _recurring(text, at, decimals)
+        if recurring is not None:
+            period, fixed, at = recurring
+            value = spellings.repeated(f"{whole}.{fixed}", period)
+            return Token("number", f"{whole}.{fixed}({period})", spaced, value), at
     if word.endswith(".") and at == len(text):
         digits = whole  # a final full stop
     return Token("number", digits, spaced, value), at
 
 
+def _ends_unit(text: str, at: int) -> bool:
+    """Whether `min` behind a number are minutes, not the smallest of what follows."""
+    return not text[at:].lstrip().startswith(("(", "{", "_", "\\"))
+
+
+def _list_end(text: str, at: int) -> int:
+    """The end of the run of digits and commas at a place if it is a list, else the place."""
+    run = _RUN.match(text, at)
+    if run is None or _GROUPED.fullmatch(run.group()):
+        return at
+    members = run.group().split(",")
+    return at if any(len(m) == 3 and m[0] == "0" for m in members[1:]) else run.end()
+
+
+def _recurring(text: str, at: int, decimals: str) -> tuple[str, str, int] | None:
+    r"""Period, decimals before it, and end of a recurring decimal; None for any other number.
+
+    `0.1\overline{6}`, `0.\dot{1}4285\dot{7}`, `0.333\ldots`, `0.1(6)` as the whole text.
+    """
+    match = _PERIOD.match(text, at)
+    if match:
+        after = _AND_SO_ON.match(text, match.end())
+        return match[1] or match[2], decimals, after.end() if after else match.end()
+    match = _DOTTED.match(text, at)
+    if match:
+        first, middle, last = match[1] or match[2], match[3] or "", match[4] or match[5] or ""
+        return first + middle + last, decimals, match.end()
+    match = _WHOLE_PERIOD.match(text, at)
+    if match and re.fullmatch(r"-?\s*[0-9]*\.[0-9]*", text[:at]):
+        return match[1], decimals, match.end()
+    match = _AND_SO_ON.match(text, at)
+    repeated = _REPEATED.search(decimals) if match else None
+    if match is None or repeated is None:
+        return None
+    return repeated[1], decimals[: repeated.start()], match.end()
+
+
 def _is_scientific(match: re.Match[str], before: int, end: int) -> bool:
-    """`3e4` is a power of ten; `4e+2` is one only by itself, since `e` may be a variable."""
-    return match["exponent"].isdigit() or (before <= 1 and match.end() == end)
+    """`3e4` and `4E-2` are powers of ten; `4e+2` only by itself, since `e` may be a number."""
+    capital = "E" in match.group()
+    return match["exponent"].isdigit() or capital or (before <= 1 and match.end() == end)
 
 
 def _scientific(mantissa: str, exponent: int, spaced: bool) -> Token:
@@ -236,8 +242,10 @@ def _command(text: str, name: str, at: int, spaced: bool, tokens: list[Token]) -
         content = _SPACING.sub(" ", group.group(1))
         if "\\" in content:
             return at  # mathematics inside: read it as a group
-        if name in ("mathrm", "operatorname") and content.strip() in _FUNCTIONS:
-            tokens.append(Token("command", content.strip(), spaced))
+        function = content.strip()
+        applied = name in ("mathrm", "operatorname") or text.startswith(("(", "{"), group.end())
+        if function in _FUNCTIONS and (applied or function in ("mod", "cis")):
+            tokens.append(Token("command", _ALIASES.get(function, function), spaced))
         else:
             tokens.extend(_words(content, spaced))
         return group.end()
@@ -250,7 +258,11 @@ def _command(text: str, name: str, at: int, spaced: bool, tokens: list[Token]) -
         columns = _COLUMNS.match(text, at) if name == "begin" else None
         return columns.end() if columns else at
     name = _ALIASES.get(name, name)
-    if name in ("and", "or"):
+    if name in _CURRENCY_COMMANDS:
+        tokens.append(Token("word", _CURRENCY_COMMANDS[name], spaced))
+    elif name in _LETTERS:
+        tokens.append(Token("symbol", _LETTERS[name], spaced))
+    elif name in ("and", "or"):
         tokens.append(Token("word", name, spaced))
     elif not name.isalpha() or name in ("{", "}"):
         if name.isspace() or not name.isascii():
@@ -277,6 +289,8 @@ def _words(content: str, spaced: bool) -> list[Token]:
             continue
         if match["clock"]:
             tokens.append(Token("word", word[0].lower() + "m", spaced))
+        elif word == "mod":
+            tokens.append(Token("command", "bmod", spaced))
         elif word[0].isascii() and word[0].isalpha():
             word = word.removesuffix(".")
             glued = bool(tokens) and tokens[-1].kind == "number" and not spaced
@@ -294,19 +308,26 @@ def _words(content: str, spaced: bool) -> list[Token]:
     return tokens
 
 
-def _letters(run: str, spaced: bool, *, glued: bool) -> list[Token]:
+def _letters(run: str, spaced: bool, *, glued: bool, after: list[Token]) -> list[Token]:
     """A run of letters outside `\\text`: a function, a name, a word, or a product of variables."""
     if run in _FUNCTIONS:
-        return [Token("command", run, spaced)]
+        return [Token("command", _ALIASES.get(run, run), spaced)]
     if run in _NAMES:
         return [Token("command", _NAMES[run], spaced)]
     applied = _APPLIED.fullmatch(run)
     if applied:
         function = Token("command", applied.group(1), spaced)
         return [function, Token("symbol", applied.group(2), False)]
-    if is_word(run, glued=glued):
+    if is_word(run, glued=glued) or _is_unit(run, spaced, after):
         return [Token("word", run, spaced)]
     return [Token("symbol", letter, spaced and i == 0) for i, letter in enumerate(run)]
+
+
+def _is_unit(run: str, spaced: bool, after: list[Token]) -> bool:
+    """Whether the letters behind a number abbreviate a unit: `5 kW`, `3 mol`."""
+    if len(run) < 2 or not after or after[0].kind != "number":
+        return False
+    return run.lower() in ABBREVIATIONS and (spaced or run.lower() not in _DOUBTFUL)
 
 
 def is_word(run: str, *, glued: bool) -> bool:
@@ -318,6 +339,8 @@ def is_word(run: str, *, glued: bool) -> bool:
     if len(run) == 1:
         return False
     if len(run) < 4:
+        if run.isupper() and len(run) == 2 and run not in ("AM", "PM"):
+            return False  # NO is a segment
         return run.lower() in _SHORT_WORDS and not (glued and run == "in")
     letters = [ord(letter) for letter in run]
     rising = all(after > before for before, after in pairwise(letters))

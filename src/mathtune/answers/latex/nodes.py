@@ -10,12 +10,20 @@ A tree is a tuple whose first member names its kind:
     ("list", joiner, items)         1, 2 and 3
     ("rel", members, operators)     a chain of equalities or inequalities
     ("union", a, b)  ("meet", a, b)  ("less", a, b)
-    ("matrix", rows)  ("ratio", a, b...)  ("clock", hours, minutes)  ("unit", a, unit)
+    ("matrix", rows)  ("ratio", a, b...)  ("clock", hours, minutes)  ("unit", a, units)
+    ("point", name, seq)            P(2, 3), also C(10, 3)
+    ("congruent", left, residue, modulus)   the left is None or a tree
+    ("piecewise", cases)            pairs of value and condition
+    ("series", kind, variable, low, high, body)   a sum or product with both bounds
+    ("opaque", name, parts...)      an integral, limit or derivative: nothing is known of its value
+
+`units` are the readings of a unit, `units.Unit`; the first is the likely one.
 """
 
+from fractions import Fraction
 from typing import Any
 
-from mathtune.answers.latex.lexer import NotMathError
+from mathtune.answers.latex.limits import NotMathError
 
 Node = tuple[Any, ...]
 
@@ -45,9 +53,44 @@ def scaled(a: Node, b: Node) -> Node:
     for scalar, other in ((a, b), (b, a)):
         if other[0] == "matrix" and scalar[0] not in ("matrix", "seq", "set"):
             return ("matrix", tuple(tuple(("mul", scalar, c) for c in row) for row in other[1]))
+    if a[0] == "matrix" == b[0] and len(a[1][0]) == len(b[1]) <= 6:
+        columns = tuple(zip(*b[1], strict=True))
+        return ("matrix", tuple(tuple(_dot(row, column) for column in columns) for row in a[1]))
     if a[0] in ("matrix", "seq", "set") or b[0] in ("matrix", "seq", "set"):
         raise NotMathError("a product of tuples, sets or matrices")
     return ("mul", a, b)
+
+
+def _dot(row: tuple[Node, ...], column: tuple[Node, ...]) -> Node:
+    total: Node = ("mul", row[0], column[0])
+    for a, b in zip(row[1:], column[1:], strict=True):
+        total = ("add", total, ("mul", a, b))
+    return total
+
+
+def raised(a: Node, b: Node) -> Node:
+    r"""Power; of a matrix with `T`, the transpose.
+
+    An exponent that is a fraction with an odd denominator is a root, which is real on the reals:
+    `(x-5)^{1/3}` is `\sqrt[3]{x-5}`.
+    """
+    if a[0] == "matrix":
+        if b in (("sym", "T"), ("sym", "top")):
+            return ("matrix", tuple(zip(*a[1], strict=True)))
+        raise NotMathError("a power of a matrix")
+    negative, fraction = b[0] == "neg", b[1] if b[0] == "neg" else b
+    if fraction[0] != "div" or not all(_is_whole(part) for part in fraction[1:]):
+        return ("pow", a, b)
+    exponent = Fraction(fraction[1][1], fraction[2][1])
+    if exponent.denominator % 2 == 0 or exponent.denominator == 1:
+        return ("pow", a, b)
+    top = -exponent.numerator if negative else exponent.numerator
+    base = ("root", a, ("num", exponent.denominator))
+    return base if top == 1 else ("pow", base, ("num", top))
+
+
+def _is_whole(node: Node) -> bool:
+    return node[0] == "num" and isinstance(node[1], int) and node[1] > 0
 
 
 def divided(a: Node, b: Node) -> Node:

@@ -5,21 +5,33 @@ and becomes two items.
 """
 
 import re
-from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 
+from mathtune.answers.latex.clean import clean
 from mathtune.answers.latex.expression import RELATIONS, ExpressionReader
-from mathtune.answers.latex.lexer import NotMathError, clean, tokenize
+from mathtune.answers.latex.lexer import Token, tokenize
+from mathtune.answers.latex.limits import NotMathError
 from mathtune.answers.latex.nodes import Node, is_clock, negated
-from mathtune.answers.latex.units import CURRENCIES, SCALES, names, unit_name
+from mathtune.answers.latex.number_words import FIRST_WORDS, in_digits
+from mathtune.answers.latex.units import (
+    CURRENCIES,
+    MULTIPLES,
+    NO_UNIT,
+    UNIT_LETTERS,
+    Unit,
+    names,
+    read_unit,
+    singular,
+)
 
 
 @lru_cache(maxsize=5_000)
 def parse(text: str) -> Node:
     r"""The tree of an answer.
 
-    Raises NotMathError where the text is no expression this grammar knows, TooLargeError where it
-    is beyond the limits.
+    Raises NotMathError if the text is no expression this grammar knows, TooLargeError if it is
+    beyond the limits.
 
     >>> parse("2x")
     ('mul', ('num', 2), ('sym', 'x'))
@@ -27,8 +39,13 @@ def parse(text: str) -> Node:
     ('seq', '(', ']', (('num', 1), ('num', 2)))
     """
     text = clean(text)
-    lettered = _LETTERED.fullmatch(text)
-    if lettered:
+    first = _FIRST_WORD.match(text)
+    if first and first[0].lower() in FIRST_WORDS:
+        text = in_digits(text)
+    elif text[:1].isdigit() and " and " in text:  # 3 and a half
+        whole, _, part = text.partition(" and ")
+        text = f"{whole} and {in_digits(part)}"
+    if "_" in text and (lettered := _LETTERED.fullmatch(_TEXT_LETTERS.sub(r"\1", text))):
         digits, base = lettered["digits"].upper(), int(lettered["base"])
         if len(digits) > 1 and all(int(digit, 36) < base <= 36 for digit in digits):
             return ("base", digits, base)
@@ -39,9 +56,11 @@ def parse(text: str) -> Node:
     return tree
 
 
-# `4B_{12}`, `\text{A5}_{11}`, `BEE_{15}`: the digits of a base above ten.
+_FIRST_WORD = re.compile("[^\\W\\d_]+")
+# `4B_{12}`, `\text{A5}_{11}`, `4\text{A}_{12}`, `BEE_{15}`: the digits of a base above ten.
+_TEXT_LETTERS = re.compile(r"\\(?:text|mathrm|mbox|textrm)\s*\{\s*([0-9A-Z]+)\s*\}")
 _LETTERED = re.compile(
-    r"(?:\\(?:text|mathrm|mbox)\s*)?\{?(?P<digits>[A-Z]{2,9}|(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])"
+    r"\{?(?P<digits>[A-Z]{2,9}|(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])"
     r"[0-9A-Za-z]{2,60})\}?\s*_\s*\{?(?P<base>[1-3][0-9])\}?"
 )
 
@@ -49,19 +68,29 @@ _LETTERED = re.compile(
 class _AnswerReader(ExpressionReader):
     """Reads a whole answer."""
 
+    def __init__(self, tokens: list[Token]) -> None:
+        super().__init__(tokens)
+        self.separators: list[str] = []
+
     def answer(self) -> Node:
         while self.tokens and self.tokens[-1].text in (".", ",", ";", "!.", "\\\\"):
             self.tokens.pop()
         if not self.tokens:
             raise NotMathError("nothing to read")
+        self.take("=")
         items, joiner = self.items(top=True)
+        items = _without_domain(_with_modulus(items))
         if len(items) == 1:
             return items[0]
-        return ("list", joiner, _share_label(items))
+        groups = _solutions(items, self.separators)
+        if groups is not None:
+            return ("list", joiner, groups)
+        return _one_quantity(items) or ("list", joiner, _share_label(items))
 
     def items(self, *, top: bool) -> tuple[tuple[Node, ...], str]:
         """Items between commas, semicolons, `and`, `or`; an item with `\\pm` counts twice."""
         items: list[Node] = []
+        separators: list[str] = []
         joiner = ","
         while True:
             start = self.at
@@ -70,33 +99,55 @@ class _AnswerReader(ExpressionReader):
             if self.signs_seen:
                 self.at, self.sign = start, -1
                 items.append(self.item(top=top))
+                separators.append(",")
             self.signs_seen = False
-            separated = self.take(",", ";")
+            separator = self.tokens[self.at - 1].text if self.take(",", ";") else ""
+            if top and not separator and self.take("\\\\"):
+                separator = ","
             if self.word() in ("and", "or"):
-                joiner = self.word()
+                joiner = separator = self.word()
                 self.at += 1
-                separated = True
-            if not separated:
+            if not separator:
+                if top:
+                    self.separators = separators
                 return tuple(items), joiner
+            separators.append(separator)
 
     def item(self, *, top: bool) -> Node:
         if top:
             self.take("approx")
         first = self.measured() if top else self.union()
         members, operators = [first], []
+        congruence = False
         while True:
+            congruence = congruence or self.peek() == "equiv"
             operator = self.relation()
             if operator is None:
                 break
             operators.append(operator)
             members.append(self.measured() if top else self.union())
-        if operators:
-            return ("rel", tuple(members), tuple(operators))
-        if self.peek() in ("approx", "sim") and top:
-            # `\frac{1}{3} \approx 0.33`: the exact value stands first.
+        modulus = self._modulus()
+        item: Node = ("rel", tuple(members), tuple(operators)) if operators else first
+        if modulus is not None or members[-1][:2] == ("call", "mod"):
+            item = _congruence(item, modulus, named=congruence)
+        if top and self.peek() in ("approx", "sim"):
             self.at += 1
-            self.measured()
-        return first
+            rounded = self.measured()
+            if item[0] == "sym":
+                return ("rel", (item, rounded), ("=",))
+            # `\frac{1}{3} \approx 0.33`: the exact value stands first.
+        return item
+
+    def _modulus(self) -> Node | None:
+        """The modulus of `\\pmod 5` or `(mod 5)`."""
+        if self.take("pmod"):
+            return self.script()
+        if self.peek() == "(" and self.peek(1) == "bmod":
+            self.at += 2
+            modulus = self.nested()
+            self.need(")")
+            return modulus
+        return None
 
     def relation(self) -> str | None:
         found = self.peek()
@@ -130,16 +181,29 @@ class _AnswerReader(ExpressionReader):
         if self.word() == "base" and value[0] == "num" and isinstance(value[1], int):
             return self._worded_base(value[1])
         words = self.unit_words()
-        if words and words[0] in SCALES:
-            value = ("mul", value, ("num", SCALES[words.pop(0)]))
-        if words or currency:
-            unit = unit_name(words or [currency])
-            if unit == "degree":
-                return ("deg", value)
-            if unit == "percent":
-                return ("pct", value)
-            return ("unit", value, unit) if unit else value
-        return value
+        while words and words[0] in MULTIPLES:
+            value = ("mul", value, ("num", MULTIPLES[words.pop(0)]))
+        if not words and not currency:
+            return value
+        return self._with_unit(value, words or [currency])
+
+    def _with_unit(self, value: Node, words: list[str]) -> Node:
+        spelled = " ".join(map(singular, words))
+        if spelled in ("degree", "deg"):
+            return ("deg", value)
+        if spelled in ("percent", "percentage", "percentage point", "pct", "per cent"):
+            return ("pct", value)
+        units = read_unit(tuple(words))
+        if units == (NO_UNIT,):
+            return value
+        token = self.token()
+        if token is not None and token.kind == "number":  # 5 feet 6 inches
+            smaller = self.measured()
+            whole = _one_quantity((("unit", value, units), smaller))
+            if whole is None:
+                raise NotMathError("a number behind a unit")
+            return whole
+        return ("unit", value, units)
 
     def _worded_base(self, digits: int) -> Node:
         """`2516 base 8` of which the number is read."""
@@ -157,29 +221,119 @@ class _AnswerReader(ExpressionReader):
         words: list[str] = []
         while True:
             word = self.word()
+            token = self.token()
             if word and word not in ("and", "or"):
                 words.append(word)
+                self.at += 1
+            elif words and token is not None and self._unit_letter(token):
+                words.append(UNIT_LETTERS[token.text])
                 self.at += 1
             elif words and self.peek() == "^":
                 self.at += 1
                 words.append("^" + _integer_text(self.script()))
-            elif words and self.peek() == "/" and self._word_after():
-                words.append("/")
+            elif words and self.peek() in ("/", "cdot", "*") and self._word_after():
+                words += ["/"] if self.peek() == "/" else []
                 self.at += 1
             elif words and self.peek() == "." and self.at + 1 == len(self.tokens):
                 self.at += 1
             else:
                 return words
 
+    @staticmethod
+    def _unit_letter(token: Token) -> bool:
+        return token.kind == "symbol" and token.text in UNIT_LETTERS
+
     def _word_after(self) -> bool:
-        after = self.at + 1
-        return after < len(self.tokens) and self.tokens[after].kind == "word"
+        after = self.tokens[self.at + 1] if self.at + 1 < len(self.tokens) else None
+        return after is not None and (after.kind == "word" or self._unit_letter(after))
 
 
 def _integer_text(node: Node) -> str:
-    if node[0] != "num" or not isinstance(node[1], int | Fraction):
-        raise NotMathError("a unit with a power that is no number")
-    return str(node[1])
+    sign, node = ("-", node[1]) if node[0] == "neg" else ("", node)
+    if node[0] != "num" or not isinstance(node[1], int) or node[1] > 9:
+        raise NotMathError("a unit with a power that is no small number")
+    return sign + str(node[1])
+
+
+# -- what several items mean together -------------------------------------------------------------
+
+
+def _congruence(item: Node, modulus: Node | None, *, named: bool) -> Node:
+    r"""`x \equiv 2 \pmod 5`, `2 \pmod 5`, `x = 2 \bmod 5` as a residue class.
+
+    Without a modulus of its own the item ends in `a \bmod b`: it is a class if `a` is reduced or
+    the relation is a congruence, else a number to compute.
+    """
+    left = item[1][0] if item[0] == "rel" else None
+    last = item[1][-1] if item[0] == "rel" else item
+    if item[0] == "rel" and (len(item[1]) != 2 or item[2] != ("=",)):
+        if modulus is None:
+            return item
+        raise NotMathError("a chain of congruences")
+    if modulus is None:
+        _, _, last, modulus = last
+        reduced = last[0] == modulus[0] == "num" and 0 <= last[1] < modulus[1]
+        if not named and not reduced:
+            return item
+    return ("congruent", left, last, modulus)
+
+
+def _with_modulus(items: tuple[Node, ...]) -> tuple[Node, ...]:
+    r"""`x \equiv 2, 3 \pmod 5`: the modulus at the end belongs to all."""
+    last = items[-1]
+    if last[0] != "congruent" or len(items) == 1 or any(i[0] == "congruent" for i in items[:-1]):
+        return items
+    found = []
+    label = None
+    for item in items[:-1]:
+        if item[0] == "rel" and item[2] == ("=",) and len(item[1]) == 2:
+            label, item = item[1]
+        found.append(("congruent", label, item, last[3]))
+    return (*found, ("congruent", last[1] or label, *last[2:]))
+
+
+def _without_domain(items: tuple[Node, ...]) -> tuple[Node, ...]:
+    r"""`x \in \mathbb{R}, x \ne 1` without what only says that `x` is real."""
+    kept = tuple(item for item in items if not _is_domain(item))
+    return kept if kept and len(kept) < len(items) and all(i[0] == "rel" for i in kept) else items
+
+
+def _is_domain(item: Node) -> bool:
+    return item[0] == "rel" and item[2] == ("in",) and item[1][1] == ("reals",)
+
+
+def _solutions(items: tuple[Node, ...], separators: list[str]) -> tuple[Node, ...] | None:
+    """`p=5, q=2; p=7, q=2` as a list of lists; None for anything else."""
+    for outer in (";", "or"):
+        if outer not in separators or len(set(separators)) == 1:
+            continue
+        groups: list[list[Node]] = [[items[0]]]
+        for separator, item in zip(separators, items[1:], strict=False):
+            if separator == outer:
+                groups.append([])
+            groups[-1].append(item)
+        labels = [[i[1][0] if _is_value(i) else None for i in group] for group in groups]
+        if len(labels[0]) > 1 and None not in labels[0] and labels.count(labels[0]) == len(labels):
+            return tuple(("list", ",", tuple(group)) for group in groups)
+    return None
+
+
+def _is_value(item: Node) -> bool:
+    return item[0] == "rel" and item[2] == ("=",) and item[1][0][0] == "sym"
+
+
+def _one_quantity(items: tuple[Node, ...]) -> Node | None:
+    """`6 hours and 30 minutes` as one quantity in the first unit; None for anything else."""
+    if any(item[0] != "unit" for item in items):
+        return None
+    first: Unit = items[0][2][0]
+    units = [u for item in items for u in item[2] if u.powers == first.powers]
+    if len(units) != len(items) or any(a.size <= b.size for a, b in pairwise(units)):
+        return None
+    total: Node = items[0][1]
+    for item, unit in zip(items[1:], units[1:], strict=True):
+        total = ("add", total, ("mul", item[1], ("num", unit.size / units[0].size)))
+    return ("unit", total, (units[0],))
 
 
 def _share_label(items: tuple[Node, ...]) -> tuple[Node, ...]:

@@ -1,8 +1,10 @@
 r"""One way to write an answer that is words, or that no grammar reads. For keys of texts."""
 
 import re
+from functools import lru_cache
 
-from mathtune.answers.latex.lexer import MAX_TEXT, clean
+from mathtune.answers.latex.clean import clean
+from mathtune.answers.latex.limits import MAX_TEXT
 
 TEXT_COMMAND = re.compile(
     r"\\(?:text|mbox|textbf|textit|textrm|textnormal|mathrm|hbox)(?![A-Za-z])\s*"
@@ -12,6 +14,7 @@ _SPACES = re.compile(r"\\[,!;:]")
 _STRUCTURE = re.compile(r"[\\^_]")
 
 
+@lru_cache(maxsize=20_000)
 def plain_text(answer: str) -> str:
     r"""Words in lower case, single spaces, no `\text{}`, braces or final full stop.
 

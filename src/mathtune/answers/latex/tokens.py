@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 
-from mathtune.answers.latex.lexer import NotMathError, Token, TooLargeError
+from mathtune.answers.latex.lexer import Token
+from mathtune.answers.latex.limits import NotMathError, TooLargeError
 from mathtune.answers.latex.nodes import Node
 
 MAX_DEPTH = 25
@@ -48,6 +49,26 @@ class TokenReader:
     def word(self) -> str:
         token = self.token()
         return token.text.lower() if token is not None and token.kind == "word" else ""
+
+    def group(self) -> list[Token]:
+        """The tokens of a group without braces, or the one token ahead."""
+        found: list[Token] = []
+        depth = 0
+        while True:
+            token = self.token()
+            if token is None:
+                raise NotMathError("a group does not close")
+            self.at += 1
+            if token.kind == "mark" and token.text in ("{", "}"):
+                depth += 1 if token.text == "{" else -1
+            else:
+                found.append(token)
+            if depth <= 0:
+                return found
+
+    def raw_group(self) -> str:
+        """The text of a group, unread."""
+        return "".join(token.text for token in self.group())
 
     def deeper(self) -> None:
         self.depth += 1
@@ -98,6 +119,14 @@ class Grammar(TokenReader, ABC):
         """An atom with its postfixes and exponent."""
 
     @abstractmethod
+    def take_circle(self) -> bool:
+        """Take the circle of a degree sign behind `^`."""
+
+    @abstractmethod
+    def product(self) -> Node:
+        """Factors with or without a sign between them."""
+
+    @abstractmethod
     def exponent(self) -> Node:
         """What follows `^`."""
 
@@ -116,7 +145,3 @@ class Grammar(TokenReader, ABC):
     @abstractmethod
     def based(self, token: Token) -> Node:
         """A number, with its base where it has a subscript."""
-
-    @abstractmethod
-    def raw_group(self) -> str:
-        """The text of a group, unread."""

@@ -11,7 +11,7 @@ from zlib import crc32
 
 from mpmath import libmp
 
-from mathtune.answers.latex.lexer import NotMathError, TooLargeError
+from mathtune.answers.latex.limits import NotMathError, TooLargeError
 from mathtune.answers.latex.nodes import Node
 from mathtune.answers.values.numbers import (
     MODE,
@@ -34,11 +34,13 @@ from mathtune.answers.values.numbers import (
     size,
     sized,
     spend,
+    value_key,
     whole,
 )
 
 MAX_FACTORIAL = 3_000
 POINTS = 3
+STEP_POINTS = 10
 POSITIVE_POINTS = (0, 1, 3, 4)
 
 
@@ -69,8 +71,15 @@ def evaluate(node: Node, point: int = 0) -> Value:
     if kind == "pct":
         return divide(evaluate(node[1], point), 100)
     if kind == "call":
+        if node[1] in ("gcd", "lcm") and symbols(node):
+            parts = sorted(_name(argument, point) for argument in node[2:])
+            return _drawn(node[1], *parts)
         arguments = [evaluate(argument, point) for argument in node[2:]]
         return _call(node[1], arguments)
+    if kind == "series":
+        return _series(node, point)
+    if kind == "opaque":
+        return _drawn(*(p if isinstance(p, str) else _name(p, point) for p in node[1:]))
     raise NotMathError(f"{kind} has no single value")
 
 
@@ -94,17 +103,39 @@ def symbols(node: Node) -> frozenset[str]:
 
 
 _NAMED = {"pi", "e", "i"}
+_STEPS = frozenset(("abs", "floor", "ceil", "mod", "max", "min"))
+
+
+def has_steps(node: Node) -> bool:
+    """True if a function in `node` has corners or jumps, so that few places do not tell it apart.
+
+    >>> has_steps(("call", "abs", ("sym", "x"))), has_steps(("call", "abs", ("num", -2)))
+    (True, False)
+    """
+    if node[0] == "call" and node[1] in _STEPS and symbols(node):
+        return True
+    return any(has_steps(child) for child in node[1:] if isinstance(child, tuple) and child)
+
+
+def replaced(node: Node, old: Node, new: Node) -> Node:
+    """`node` with `new` for every `old` in it."""
+    if node == old:
+        return new
+    return tuple(replaced(c, old, new) if isinstance(c, tuple) else c for c in node)
 
 
 def symbol_point(name: str, point: int) -> Fraction | int:
     """The fixed place of a symbol: above 1, between 0 and 1, negative; positive integers for k, n.
 
-    Points 3 and 4 are positive too, for comparisons that hold only where roots are real.
+    Points 3 and 4 are positive too, for comparisons that hold only where roots are real; those from
+    5 lie far out on both sides, for functions with jumps.
     """
     drawn = crc32(f"{name}/{point}".encode())
     if name in ("n", "k"):
         return 5 + 17 * point + drawn % 17
     step = Fraction(drawn % 1_007 + 1, 1_009)
+    if point > 4:
+        return (1 - 2 * (point % 2)) * (4 + (point - 5) ** 2 * step + drawn % 7)
     return (1 + 2 * step, step, -2 * step, 3 + step, 2 * step)[point]
 
 
@@ -146,6 +177,38 @@ def _gamma(a: Value) -> Value:
     return checked(*found)
 
 
+def _drawn(*parts: str) -> Fraction:
+    """A value that stands for what is not computed: the same for the same parts."""
+    spend(20)
+    return Fraction(crc32("/".join(parts).encode()) % 1_000_003 + 1, 1_000_033)
+
+
+def _name(node: Node, point: int) -> str:
+    try:
+        return repr(value_key(evaluate(node, point)))
+    except UndefinedError:
+        return "undefined"
+
+
+_MOST_TERMS = 1_000
+
+
+def _series(node: Node, point: int) -> Value:
+    """A sum or product with whole bounds, computed; any other is not."""
+    _, kind, variable, low, high, body = node
+    first, last = (whole(evaluate(bound, point)) for bound in (low, high))
+    if symbols(low) or symbols(high) or not isinstance(first, int) or not isinstance(last, int):
+        bound = replaced(body, variable, ("sym", "bound variable"))
+        return _drawn(kind, *(_name(part, point) for part in (low, high, bound)))
+    if last - first > _MOST_TERMS:
+        raise TooLargeError(f"more than {_MOST_TERMS} terms")
+    total: Value = 0 if kind == "sum" else 1
+    for place in range(first, last + 1):
+        term = evaluate(replaced(body, variable, ("num", place)), point)
+        total = add(total, term) if kind == "sum" else multiply(total, term)
+    return total
+
+
 # -- functions ------------------------------------------------------------------------------------
 
 
@@ -160,6 +223,10 @@ def _call(name: str, arguments: list[Value]) -> Value:
     if name in ("arccot", "arcsec", "arccsc"):
         partner = {"arccot": "arctan", "arcsec": "arccos", "arccsc": "arcsin"}[name]
         return _elementary(partner, divide(1, a))
+    if name == "semifact":
+        return _semifactorial(whole(a))
+    if name in _INVERSE_HYPERBOLIC:
+        return _inverse_hyperbolic(name, a)
     if name in _RECIPROCAL:
         return divide(1, _elementary(_RECIPROCAL[name], a))
     if name in ("ln", "log"):
@@ -191,7 +258,35 @@ def _elementary(name: str, a: Value) -> Value:
     return checked(settled(real, limit), settled(imaginary, limit))
 
 
-_WHOLE = frozenset(("floor", "ceil", "gcd", "lcm", "max", "min", "binom"))
+_INVERSE_HYPERBOLIC = {"arccoth": "arctanh", "arcsech": "arccosh", "arccsch": "arcsinh",
+                       "arcsinh": "", "arccosh": "", "arctanh": ""}  # fmt: skip
+
+
+def _inverse_hyperbolic(name: str, a: Value) -> Value:
+    """By logarithms: arsinh a = ln(a + sqrt(a^2 + 1)), and so on; principal values."""
+    if _INVERSE_HYPERBOLIC[name]:
+        return _inverse_hyperbolic(_INVERSE_HYPERBOLIC[name], divide(1, a))
+    if name == "arctanh":
+        above, below = _call("ln", [add(1, a)]), _call("ln", [add(1, negative(a))])
+        return divide(add(above, negative(below)), 2)
+    if name == "arcsinh":
+        side = root(add(multiply(a, a), 1), 2)
+    else:
+        side = multiply(root(add(a, 1), 2), root(add(a, -1), 2))
+    return _call("ln", [add(a, side)])
+
+
+def _semifactorial(a: Value) -> Value:
+    """n!! = n (n - 2) (n - 4) ..."""
+    if not isinstance(a, int) or a < -1:
+        raise UndefinedError("a double factorial of no natural number")
+    if a > MAX_FACTORIAL:
+        raise TooLargeError(f"a double factorial of more than {MAX_FACTORIAL}")
+    spend(100)
+    return math.prod(range(a, 0, -2))
+
+
+_WHOLE = frozenset(("floor", "ceil", "gcd", "lcm", "max", "min", "binom", "mod"))
 
 
 def _whole_call(name: str, arguments: list[Value]) -> Value:
@@ -204,10 +299,19 @@ def _whole_call(name: str, arguments: list[Value]) -> Value:
         return rounded
     if name == "binom":
         return _binomial(*arguments)
-    integers = [argument for argument in arguments if isinstance(argument, int)]
-    if len(integers) != len(arguments):
-        raise UndefinedError(f"{name} of what is no integer")
-    return sized(math.gcd(*integers) if name == "gcd" else math.lcm(*integers))
+    if name == "mod":
+        a, b = arguments
+        quotient = divide(a, b)
+        return add(a, multiply(-math.floor(real_fraction(quotient)), b))
+    exact = [Fraction(argument) for argument in arguments if not isinstance(argument, tuple)]
+    if len(exact) != len(arguments):
+        raise UndefinedError(f"{name} of an irrational number")
+    # Of fractions: gcd(a/b, c/d) = gcd(ad, cb) / bd.
+    scale = math.lcm(*(value.denominator for value in exact))
+    spend(scale.bit_length() // 100)
+    integers = [int(value * scale) for value in exact]
+    found = math.gcd(*integers) if name == "gcd" else math.lcm(*integers)
+    return sized(Fraction(found, scale))
 
 
 def _binomial(n: Value, k: Value) -> Value:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from math import ceil, floor, lcm
 
-from mathtune.answers.latex.lexer import NotMathError
+from mathtune.answers.latex.limits import NotMathError
 from mathtune.answers.latex.nodes import Node
 from mathtune.answers.values import evaluate as ev
 from mathtune.answers.values import numbers
@@ -30,7 +30,7 @@ Polynomial = tuple[Value, ...]
 def solve(node: Node) -> tuple[str, list[Interval]] | None:
     """A chain of inequalities in one variable as (variable, real set); None where not solved.
 
-    >>> with values.metered():
+    >>> with numbers.metered():
     ...     x, four = ("sym", "x"), ("num", 4)
     ...     _, found = solve(("rel", (("mul", x, x), four), ("<",)))
     >>> [(str(part.low.value), str(part.high.value)) for part in found]
@@ -43,7 +43,7 @@ def solve(node: Node) -> tuple[str, list[Interval]] | None:
         (function,), (variable,) = functions, names - functions
         value = ("sym", f"{function}({variable})")
         product = ("mul", ("sym", function), ("sym", variable))
-        members = tuple(_replaced(member, product, value) for member in members)
+        members = tuple(ev.replaced(member, product, value) for member in members)
         names = frozenset().union(*(ev.symbols(member) for member in members))
     if len(names) != 1:
         return None
@@ -78,7 +78,7 @@ def _positive(node: Node, kind: str, name: str, bars: int) -> list[Interval]:
     found: list[Interval] = []
     for value, where in ((inner, ">="), (("neg", inner), ">")):
         half = _positive(value, where, name, bars)
-        rest = _positive(_replaced(node, ("call", "abs", inner), value), kind, name, bars + 1)
+        rest = _positive(ev.replaced(node, ("call", "abs", inner), value), kind, name, bars + 1)
         found += intersect(half, rest)
     return merge(found)
 
@@ -90,13 +90,6 @@ def _absolute(node: Node, name: str) -> Node | None:
             return found
     inside: Node | None = node[2] if node[:2] == ("call", "abs") else None
     return inside if inside is not None and name in ev.symbols(inside) else None
-
-
-def _replaced(node: Node, old: Node, new: Node) -> Node:
-    if node == old:
-        return new
-    children = (_replaced(c, old, new) if isinstance(c, tuple) else c for c in node[1:])
-    return (node[0], *children)
 
 
 # -- quotients of polynomials ---------------------------------------------------------------------

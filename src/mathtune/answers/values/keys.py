@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Hashable
 from functools import lru_cache
 
-from mathtune.answers.latex.lexer import MAX_TEXT, NotMathError, TooLargeError
+from mathtune.answers.latex.limits import MAX_TEXT, NotMathError, TooLargeError
 from mathtune.answers.latex.nodes import Node
 from mathtune.answers.latex.parse import parse
 from mathtune.answers.latex.text import plain_text
@@ -60,10 +60,11 @@ def scalar_key(node: Node) -> Key:
     """The value of a number; for an expression with symbols, its values at the fixed points."""
     if not ev.symbols(node):
         return numbers.value_key(ev.evaluate(node))
-    found = tuple(_value_at(node, point) for point in range(ev.POINTS))
+    points = ev.STEP_POINTS if ev.has_steps(node) else ev.POINTS
+    found = tuple(_value_at(node, point) for point in range(points))
     if all(value == "undefined" for value in found):
         raise NotMathError("an expression without a value")
-    if found[0] == found[1] == found[2]:
+    if found.count(found[0]) == points:
         return found[0]
     return ("expression", found)
 
@@ -113,6 +114,9 @@ def _joined_relations(joiner: str, items: tuple[Node, ...]) -> Key | None:
         return None
     sets = [entry[1] for entry in solved if entry is not None]
     (name,) = names
+    if joiner == ",":  # `x > 1, x \ne 2`; a comma between two bounds may be an `or`
+        holes = [item[0] == "rel" and item[2] == ("!=",) for item in items]
+        joiner = "and" if holes.count(False) < 2 else ","
     if joiner == "or":
         return _labelled(name, merge([part for parts in sets for part in parts]))
     if joiner == "and":
@@ -187,7 +191,7 @@ def _structured(node: Node) -> bool:
 def _projective(node: Node, *, signed: bool) -> Key:
     """Values at the points divided by the first that is not zero (by its size where signed)."""
     found: list[numbers.Value | None] = []
-    for point in range(ev.POINTS):
+    for point in range(ev.STEP_POINTS if ev.has_steps(node) else ev.POINTS):
         try:
             found.append(ev.evaluate(node, point))
         except numbers.UndefinedError:
@@ -245,9 +249,38 @@ def _matrix(node: Node) -> Key:
 
 
 def _unit(node: Node) -> Key:
-    if node[2] == "dollar":  # the sign is as often there as not
+    """A quantity in the first units of its dimensions; dollars as their number."""
+    unit = node[2][0]
+    if unit.powers == _DOLLARS and unit.size == 1:  # the sign is as often there as not
         return node_key(node[1])
-    return ("unit", node_key(node[1]), node[2])
+    value = node[1] if unit.size == 1 else ("mul", node[1], ("num", unit.size))
+    key = node_key(value)
+    return key if unit.powers == _RADIANS else ("unit", key, unit.powers)
+
+
+_DOLLARS = (("dollar", 1),)
+_RADIANS = (("angle", 1),)
+
+
+def _congruent(node: Node) -> Key:
+    _, left, residue, modulus = node
+    label = None if left is None else node_key(left)
+    rest: Key
+    r, m = (ev.evaluate(part) if not ev.symbols(part) else None for part in (residue, modulus))
+    if isinstance(r, int) and isinstance(m, int) and m > 0:
+        rest = r % m, m
+    else:
+        rest = node_key(residue), node_key(modulus)
+    return ("congruent", label, rest)
+
+
+def _piecewise(node: Node) -> Key:
+    """Pieces without order."""
+    return bag([(node_key(value), node_key(condition)) for value, condition in node[1]])
+
+
+def _point(node: Node) -> Key:
+    return ("point", node[1], node_key(node[2]))
 
 
 def _base(node: Node) -> Key:
@@ -284,6 +317,9 @@ _KEYS = {
     "reals": _region,
     "matrix": _matrix,
     "unit": _unit,
+    "congruent": _congruent,
+    "piecewise": _piecewise,
+    "point": _point,
     "base": _base,
     "ratio": _ratio,
     "clock": lambda node: node,

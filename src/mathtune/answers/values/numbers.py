@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from mpmath import libmp
 
-from mathtune.answers.latex.lexer import NotMathError, TooLargeError
+from mathtune.answers.latex.limits import NotMathError, TooLargeError
 
 Real = tuple[int, int, int, int]
 Inexact = tuple[Real, Real]
@@ -37,6 +37,7 @@ class _Meter(threading.local):
     """Work left to this thread in the current comparison, in units of some ten microseconds."""
 
     left = 0
+    spent = 0
 
 
 _METER = _Meter()
@@ -61,8 +62,14 @@ def metered() -> Iterator[None]:
 def spend(units: int) -> None:
     """Take so much from the allowance; TooLargeError where there is no more."""
     _METER.left -= units
+    _METER.spent += units
     if _METER.left < 0:
         raise TooLargeError(f"more than {WORK} units of work")
+
+
+def work_spent() -> int:
+    """The work of this thread since it began, to bound several comparisons together."""
+    return _METER.spent
 
 
 def inexact(value: Value) -> Inexact:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import total_ordering
 
-from mathtune.answers.latex.lexer import NotMathError
+from mathtune.answers.latex.limits import NotMathError
 from mathtune.answers.latex.nodes import Node
 from mathtune.answers.values import evaluate as ev
 from mathtune.answers.values import numbers

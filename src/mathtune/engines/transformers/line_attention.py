@@ -174,7 +174,7 @@ class _Part:
             for side in (key, value)
         )
         out = attended(query, key, value, bias, rule)
-        return out.view(rows, heads, many, d).transpose(1, 2)
+        return out.reshape(rows, heads, many, d).transpose(1, 2)
 
     def _bias(self, window: int | None, group: int, dtype: torch.dtype) -> Tensor:
         """[R, 1, group * S, N], made once for all layers of a kind."""

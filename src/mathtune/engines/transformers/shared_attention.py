@@ -205,7 +205,7 @@ class _Mask:
         # Heads that share a key head stand as further queries of it: no key is replicated.
         query = query.reshape(rows, key.shape[1], group * many, d)
         out = attended(query, key, value, self._biases[many, rule.window], rule)
-        return out.view(rows, heads, many, -1).transpose(1, 2)
+        return out.reshape(rows, heads, many, -1).transpose(1, 2)
 
 
 def hiding(hidden: Tensor, group: int, dtype: torch.dtype) -> Tensor:

@@ -1,0 +1,185 @@
+r"""Write an answer's text in one way: signs, layout, decoration, backslashes. For the lexer.
+
+Nothing here changes what a reader sees: colour, size, spaces, quotes, markdown marks and the tokens
+that end a model's turn go; Unicode signs become LaTeX commands.
+"""
+
+import re
+
+from mathtune.answers.latex import spellings
+from mathtune.answers.latex.limits import MAX_TEXT, TooLargeError
+from mathtune.answers.latex.units import names
+
+# Signs that only answers hold; those that equations share are in `spellings`.
+_SIGNS = {
+    "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}",
+    "∀": r"\forall ", "≡": r"\equiv ", "→": r"\to ", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ",
+    "δ": r"\delta ", "σ": r"\sigma ", "ρ": r"\rho ", "τ": r"\tau ", "Δ": r"\Delta ",
+    "µ": r"\mu ", "Ω": r"\Omega ", "\u2126": r"\Omega ", "℃": r"^\circ C", "℉": r"^\circ F",
+    "…": r"\ldots ", "“": '"', "”": '"', "‘": "'", "’": "'", "✓": "", "✔": "", "✅": "",
+    "\u2005": " ", "\u200a": " ", "\u3000": " ", "\u2062": "", "\u2064": "", "\u2060": "",
+    "\ufeff": "", "\u00ad": "", "\u200e": "", "\u200f": "", "\u202a": "", "\u202c": "",
+}  # fmt: skip
+_MONEY = {
+    **spellings.MONEY, "£": "sterling", "¥": "yen", "₹": "rupees", "₽": "rubles",
+    "₩": "koreanwon", "₺": "lira", "₪": "shekels", "₱": "philippinepesos", "₦": "naira",
+    "₫": "dong", "฿": "baht", "₴": "hryvnia",
+}  # fmt: skip
+_WORDS = {sign: rf"\text{{{word}}}" for sign, word in _MONEY.items()}
+_TRANSLATION = str.maketrans({**_SIGNS, **_WORDS})
+
+_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_LOWERED = "₀₁₂₃₄₅₆₇₈₉"
+_DIGITS = str.maketrans(_RAISED + _LOWERED, 2 * "0123456789")
+_SMALL_FRACTION = re.compile(rf"([{_RAISED}]+)\u2044([{_LOWERED}]+)")
+_INDEX = re.compile(rf"(?<=[A-Za-z0-9α-ωΑ-Ω])[{_LOWERED}]+")
+_OVERLINED = re.compile("((?:[0-9]\u0305)+)")
+# Joiners are invisible, but between two digits or letters they keep them apart.
+_JOINERS = re.compile("(?<![\\w])[\u200c\u200d]|[\u200c\u200d](?![\\w])")
+
+# Layout that changes nothing, and old spellings of one command.
+_LAYOUT = re.compile(
+    r"(?P<keep>\\[$,;:!]|\\\\(?=\s*\[)|\\\\)(?:(?<=\\\\)\s*\[[^\]\[]{0,9}(?:pt|ex|em|mm|cm)\])?"
+    r"|\\(?:(?:m?left|m?right|middle|big|Big|bigg|Bigg|[bB]igg?[lrm]|displaystyle|textstyle"
+    r"|scriptstyle|scriptscriptstyle|limits|nolimits|phantom\s*(?:\{[^{}]*\}|-)|hspace\*?\{[^{}]*\}"
+    r"|vspace\*?\{[^{}]*\}|quad|qquad|enspace|enskip|thinspace|thickspace|medspace|hfill|newline"
+    r"|noindent|centering|boldsymbol|bm|mathbf|mathit|mathsf|mathtt|mathstrut|strut|bf|rm|it|sf|tt"
+    r"|boxed|fbox|bold|mathop|mathrel|mathbin|mathord|ensuremath|emph|underline|uline|colorbox"
+    r"\s*\{[^{}]*\}|textcolor\s*(?:\[[^\[\]]*\])?\s*\{[^{}]*\}|color\s*(?:\[[^\[\]]*\])?\s*\{[^{}]*\}"
+    r"|color\s*[a-z]+|tag\*?\s*\{[^{}]*\}|label\s*\{[^{}]*\}|nonumber|notag|checkmark|tiny|small"
+    r"|normalsize|footnotesize|large|Large|LARGE|huge|Huge|allowbreak|nobreak|null|relax|smash"
+    r"|displaylines|variable|blacksquare|qed|Box|therefore|implies|hline|cline\{[^{}]*\})(?![A-Za-z])\.?"
+    r"|[ ~>()\[\]/])|~|\$"
+)
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_RAISED_ORDINAL = re.compile(
+    r"\^\s*(?:\{\s*)?(?:\\(?:text|mathrm|textrm|mbox)\s*)?\{?\s*(?:st|nd|rd|th)\s*\}{0,2}(?![A-Za-z])"
+)
+_SYSTEM_BRACE = re.compile(r"\\left\s*\\(?:\{|lbrace)\s*(?=\\begin)|\\right\s*\.\s*$")
+_LETTER_TIMES = re.compile(r"(?<=[0-9])(?:\s*[xX]\s*(?=10\s*(?:\^|\*\*))|\s+[xX]\s+(?=[0-9]))")
+_RATIO_WORD = re.compile(r"(?<=[0-9])(?:\s+to\s+|\s*\\text\s*\{\s*to\s*\}\s*)(?=[0-9])")
+_TURN_END = re.compile(
+    r"(?:\s*(?:<[|｜][\w▁]{2,40}[|｜]>|</?(?:s|pad|eos|bos|answer|end_of_turn|think|solution)>"
+    r"|\[/?INST\]))+\s*$"
+)
+_BARE_POINT = re.compile(r"(?<![0-9.])\.(?=\\(?:overline|bar|dot)(?![a-z]))")
+_BRACED_PERIOD = re.compile(r"(?<=\.)\{(\\(?:overline|bar)\s*\{[0-9]+\})\}")
+_END_SQUARE = re.compile(r"(?<=\S)\s*\\square\s*$")
+_SLASHED_FRACTION = re.compile(r"\^\s*\{?\s*([0-9]+)\s*\}?\s*/\s*_\s*\{?\s*([0-9]+)\s*\}?")
+_ANY_BACKSLASHES = re.compile(r"(\\+)([A-Za-z]+|[%$&#{}()])")
+_DOUBLED = names(
+    "frac dfrac tfrac sqrt boxed text textbf mathrm mathbf left right pi le leq ge geq ne "
+    "neq lt gt infty in cup cap cdot times div pm mp circ begin end sin cos tan log ln "
+    "theta alpha beta gamma binom overline mathbb to angle degree quad equiv pmod bmod "
+    "langle rangle setminus emptyset operatorname"
+)
+
+
+def clean(text: str) -> str:
+    r"""Write signs in one way and drop layout: Unicode minus, `\left`, spaces, `$` around.
+
+    Raises TooLargeError beyond MAX_TEXT characters.
+
+    >>> clean(r"$\left( −1 \right)$").strip()
+    '( -1  )'
+    >>> clean(r"\textcolor{red}{5}"), clean("x²+1"), clean(r"\\frac{1}{2}")
+    ('5', 'x^{2}+1', '\\frac{1}{2}')
+    """
+    if len(text) > MAX_TEXT:
+        raise TooLargeError(f"longer than {MAX_TEXT} characters")
+    if not text.isascii():
+        text = _in_ascii(text)
+    text = spellings.plain_signs(text)
+    if ">" in text or "INST]" in text:
+        text = _TURN_END.sub("", text)
+    if "\\\\" in text:
+        text = _halved(text)
+    if "\\" in text or "$" in text or "~" in text:
+        if "\\left" in text:
+            text = _SYSTEM_BRACE.sub("", text)
+        if "\\square" in text:
+            text = _END_SQUARE.sub("", text)
+        text = _LAYOUT.sub(_layout, text.replace("\\! ", "\\!"))
+    if "^" in text:
+        text = _SLASHED_FRACTION.sub(r"\\frac{\1}{\2}", _RAISED_ORDINAL.sub("", text))
+    text = text.strip()
+    if not text:
+        return text
+    if text[0] in "\"'`*_" or text[-1] in "\"'`*":
+        text = _unquoted(text)
+    if "x" in text or "X" in text:
+        text = _LETTER_TIMES.sub(r"\\times ", text)
+    if "to" in text:
+        text = _RATIO_WORD.sub(":", text)
+    if "{:}" in text:
+        text = text.replace("{:}", ":")
+    if text.startswith("\\mathrm{") and _closes_at_end(text[7:]):
+        text = text[7:]
+    if "\\overline" in text or "\\bar" in text or "\\dot" in text:
+        text = _BARE_POINT.sub("0.", _BRACED_PERIOD.sub(r"\1", text))
+    while text.startswith("{") and "\\choose" not in text and _closes_at_end(text):
+        text = text[1:-1].strip()
+    return text
+
+
+def _in_ascii(text: str) -> str:
+    text = _SMALL_FRACTION.sub(_small_fraction, text)
+    text = _INDEX.sub(lambda m: f"_{{{m.group().translate(_DIGITS)}}}", text)
+    text = _OVERLINED.sub(lambda m: f"\\overline{{{m.group().replace(chr(0x305), '')}}}", text)
+    return _JOINERS.sub("", text).translate(_TRANSLATION)
+
+
+def _small_fraction(match: re.Match[str]) -> str:
+    top, bottom = (part.translate(_DIGITS) for part in match.groups())
+    return f"\\frac{{{top}}}{{{bottom}}}"
+
+
+def _halved(text: str) -> str:
+    r"""`\\frac{1}{2}` as `\frac{1}{2}`: a text that went through JSON twice.
+
+    Only where every backslash before a name is one of an even run, and a known command is there:
+    a matrix has single ones too.
+    """
+    for _ in range(3):
+        found = _ANY_BACKSLASHES.findall(text)
+        if not found or any(len(run) % 2 for run, _ in found):
+            return text
+        if not any(name in _DOUBLED or not name.isalpha() for _, name in found):
+            return text
+        text = text.replace("\\\\", "\\")
+    return text
+
+
+_MARKS = ("**", "__", "*", "_", "`", '"', "'")
+_STRAY = ("**", "`", '"', "''")
+
+
+def _unquoted(text: str) -> str:
+    """The text without quotation and markdown marks around it, or a stray one at an end."""
+    while True:
+        before = text
+        for mark in _MARKS:
+            if len(text) > 2 * len(mark) and text.startswith(mark) and text.endswith(mark):
+                text = text[len(mark) : -len(mark)].strip()
+        for mark in _STRAY:
+            if len(text) > len(mark):
+                text = text.removeprefix(mark).removesuffix(mark).strip()
+        if text.startswith("* "):
+            text = text[2:].strip()
+        if text == before:
+            return text
+
+
+def _closes_at_end(text: str) -> bool:
+    """Whether the brace that opens `text` is closed by its last character."""
+    depth = 0
+    for mark in _BRACE.finditer(text):
+        depth += {"{": 1, "}": -1}.get(mark.group(), 0)
+        if depth == 0:
+            return mark.end() == len(text)
+    return False
+
+
+def _layout(match: re.Match[str]) -> str:
+    # `1\,000` is one number: the spaces inside numbers are read by the number token itself.
+    return match["keep"] or " "

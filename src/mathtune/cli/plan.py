@@ -1,0 +1,127 @@
+"""What a comparison needs to see a gain: `mathtune plan`.
+
+mathtune plan pilot.jsonl --effect 0.02
+mathtune plan --accuracy 0.4 --effect 0.02
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mathtune.cli.row_sources import Named, Reading, read
+from mathtune.errors import InputError
+from mathtune.metrics.measure import rounded
+from mathtune.metrics.power import Assumed, Spread, plan
+from mathtune.report.tables import NONE, Table
+from mathtune.rows.records import Verdict
+
+USUAL = Assumed()
+CHARACTERS_PER_TOKEN = 4
+"""For files that do not say how many tokens a text has."""
+
+
+def planned(
+    pilot: Path | None,
+    *,
+    effect: float,
+    accuracy: float | None = None,
+    part: float = 0.6,
+    assumed: Assumed = USUAL,
+    tokens: float | None = None,
+) -> dict[str, Any]:
+    """The plan from a pilot (a sample file or a measured step) or from numbers.
+
+    `part`: of the variance of a sample, what is between problems; only with `accuracy`. `tokens`:
+    of a sample; None: those of the pilot, else what `assumed` says.
+
+    Raises:
+        InputError: neither or both of pilot and accuracy, or a number out of its range.
+    """
+    if (pilot is None) == (accuracy is None):
+        raise InputError("plan: expected a pilot file or --accuracy, and not both.")
+    _in_range(effect, accuracy, part, assumed)
+    if pilot is None:
+        assert accuracy is not None
+        spread, length = Spread.assumed(accuracy, part), None
+    else:
+        spread, length = _pilot(pilot)
+    length = tokens or length
+    if length is not None:
+        assumed = replace(assumed, tokens=length)
+    document = plan(spread, effect, assumed=assumed)
+    return rounded({"pilot": None if pilot is None else str(pilot), **document})
+
+
+def _in_range(effect: float, accuracy: float | None, part: float, assumed: Assumed) -> None:
+    checks = [
+        ("--effect", effect, 0.0 < effect < 1.0, "a part of 1: 0.02 for two points"),
+        ("--accuracy", accuracy, accuracy is None or 0.0 < accuracy < 1.0, "above 0 and below 1"),
+        ("--between", part, 0.0 <= part <= 1.0, "a part of 1"),
+        ("--correlation", assumed.correlation, 0.0 <= assumed.correlation <= 1.0, "0 to 1"),
+        ("--training-sd", assumed.training_sd, 0.0 <= assumed.training_sd < 1.0, "a part of 1"),
+        ("--speed", assumed.speed, assumed.speed > 0.0, "above 0"),
+    ]
+    for name, value, fits, expected in checks:
+        if not fits:
+            raise InputError(f"{name} {value}: expected {expected}.")
+
+
+def _pilot(path: Path) -> tuple[Spread, float | None]:
+    """The spread of a pilot's problems, and its samples' mean length in tokens."""
+    ((source,),) = read([Named.of(str(path))], Reading())
+    right, samples, lengths = [], [], []
+    for _, rows in source.groups():
+        graded = [row.grade.verdict is Verdict.correct for row in rows if row.grade is not None]
+        right.append(sum(graded))
+        samples.append(len(graded))
+        lengths += [
+            row.sample.tokens or len(row.sample.text) / CHARACTERS_PER_TOKEN for row in rows
+        ]
+    if not samples:
+        raise InputError(f"{path}: its samples are not there; expected a file of samples.")
+    return Spread.of_counts(right, samples), float(np.mean(lengths))
+
+
+def table(document: dict[str, Any]) -> Table:
+    """The plan for a terminal: problems by samples (down) and seeds (across), with the cost."""
+    plans = document["plans"]
+    seeds = list(dict.fromkeys(one["seeds"] for one in plans))
+    samples = list(dict.fromkeys(one["samples"] for one in plans))
+    cells = {(one["samples"], one["seeds"]): one for one in plans}
+    body = [(f"{n}", *(_cell(cells[n, count]) for count in seeds)) for n in samples]
+    assumed = document["assumed"]
+    between = document["between"] ** 0.5
+    note = (
+        "Problems needed, with tokens and hours of sampling for both systems; training is not "
+        f"counted. Accuracy {100 * document['accuracy']:.1f} %, standard deviation between "
+        f"problems {100 * between:.0f} points. Assumed: the two systems' problems are correlated "
+        f"by {assumed['correlation']:g}; a training shifts all problems by "
+        f"{100 * assumed['training_sd']:g} points (standard deviation); {assumed['tokens']:.0f} "
+        f"tokens per sample; {assumed['speed']:,.0f} tokens per second. One seed says nothing of "
+        "other trainings. A dash: more seeds are needed."
+    )
+    header = ("samples", *(f"{count} seed{'s' * (count > 1)}" for count in seeds))
+    title = f"To see a gain of {100 * document['effect']:g} points (p < 0.05, 80 % power)"
+    return Table(title, header, body, note)
+
+
+def _cell(one: dict[str, Any]) -> str:
+    if one["problems"] is None:
+        return NONE
+    return f"{one['problems']:,} ({_short(one['tokens'])} tokens, {one['hours']:.1f} h)"
+
+
+def _short(value: float) -> str:
+    """`1.2M` for 1,200,000.
+
+    >>> _short(1_200_000), _short(950)
+    ('1.2M', '950')
+    """
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.1f}{letter}"
+    return f"{value:.0f}"

@@ -1,0 +1,160 @@
+"""Rows to compare, read from wherever they are: measured steps, runs, sample files of any program.
+
+    [NAME=]PATH[,PATH...][:METRIC]     paths joined by commas are the seeds of one row
+
+A run stands for the row that its report is about; with several runs, for the same row in each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mathtune.errors import InputError
+from mathtune.foreign import Request
+from mathtune.foreign.measure import PROBLEMS, Options, measured
+from mathtune.metrics.measure import Outcome
+from mathtune.report.results import Groups, Measured, Results, read_run
+from mathtune.report.seeds import over_seeds
+from mathtune.rows import jsonl
+from mathtune.rows.records import Problem
+from mathtune.rows.samples import read_groups, read_problems
+from mathtune.run.stage import PLAN
+from mathtune.stages.measure import OUTCOMES, read_outcomes
+
+DEEPEST = 3
+"""So many folders above a measured step its run folder is looked for."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How sample files are read, as on the command line; None: the usual way."""
+
+    grader: str | None = None
+    extract: str | None = None
+    fields: str | None = None
+
+    def request(self, file: Path) -> Request:
+        """The request for a file."""
+        return Request.parse(file, grader=self.grader, rule=self.extract, fields=self.fields)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One training's outcomes by problem; its problems and samples where they are known.
+
+    `n`: samples per problem, of a sample file.
+    """
+
+    outcomes: Mapping[str, Outcome]
+    problems: Mapping[str, Problem]
+    groups: Callable[[], Groups]
+    n: int | None = None
+
+
+@dataclass(frozen=True)
+class Named:
+    """A row as asked for, taken apart; `seeds` are read from `paths`."""
+
+    text: str
+    name: str
+    paths: tuple[Path, ...]
+    metric: str | None
+
+    @staticmethod
+    def of(text: str) -> Named:
+        """Take `[NAME=]PATH[,PATH...][:METRIC]` apart; a path that exists is taken whole."""
+        name, rest, metric = text, text, None
+        before, equals, after = rest.partition("=")
+        if equals and "/" not in before and not Path(rest).exists():
+            name, rest = before, after
+        before, colon, after = rest.rpartition(":")
+        if colon and "/" not in after and not Path(rest).exists():
+            rest, metric = before, after
+        paths = (rest,) if Path(rest).exists() else rest.split(",")
+        return Named(text, name, tuple(map(Path, paths)), metric)
+
+
+def read(rows: Sequence[Named], reading: Reading) -> list[list[Source]]:
+    """Each row's seeds. Files with different numbers of samples are measured at the smallest.
+
+    Raises:
+        InputError: a path is none of the three, a file cannot be read, or the runs have no row in
+            common.
+    """
+    paths = [path for row in rows for path in row.paths]
+    runs = {path: over_seeds(read_run(path)) for path in paths if (path / PLAN).is_file()}
+    name = _shared_row(runs)
+    found = {path: _source(path, reading, None) for path in paths if path not in runs}
+    sizes = {one.n for one in found.values()} - {None}
+    if len(sizes) > 1:
+        least = min(size for size in sizes if size is not None)
+        again = [path for path, one in found.items() if one.n not in (None, least)]
+        found |= {path: _source(path, reading, least) for path in again}
+    return [
+        [
+            source
+            for path in row.paths
+            for source in (_of_run(runs[path], name) if path in runs else [found[path]])
+        ]
+        for row in rows
+    ]
+
+
+def _shared_row(runs: Mapping[Path, Results]) -> str:
+    """The row of the first run's report that all runs have, else the first that all have."""
+    names = [[row.name for row in results.rows] for results in runs.values()]
+    if not names:
+        return ""
+    (path, first), *_ = runs.items()
+    reference = [first.reference.name] if first.reference is not None else []
+    for name in [*reference, *names[0]]:
+        if all(name in others for others in names):
+            return name
+    raise InputError(f"{path}: no measured row is in all runs; it has {', '.join(names[0])}.")
+
+
+def _of_run(results: Results, name: str) -> list[Source]:
+    (row,) = (row for row in results.rows if row.name == name)
+    return [_of_row(part) for part in row.each]
+
+
+def _of_row(row: Measured) -> Source:
+    return Source(row.outcomes, row.problems, row.groups)
+
+
+def _source(path: Path, reading: Reading, n: int | None) -> Source:
+    """A measured step's folder, the outcomes of `mathtune measure FILE --out`, or a file."""
+    if (path / OUTCOMES).is_file():
+        return _of_folder(path)
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no measured row; expected the folder of a finished measure, with "
+            f"{OUTCOMES} in it, a run folder, or a file of samples."
+        )
+    document, outcomes, judgments = measured(reading.request(path), options=Options(n=n))
+    found = {row.problem_id: row for row in outcomes}
+    return Source(found, judgments.problems, judgments.groups, document["n"])
+
+
+def _of_folder(folder: Path) -> Source:
+    """Outcomes, with the problems beside them or those of the run that the folder is in."""
+    outcomes = read_outcomes(folder)
+    if (folder / PROBLEMS).is_file():
+        return Source(outcomes, read_problems(folder / PROBLEMS), tuple)
+    for above in list(folder.absolute().parents)[:DEEPEST]:
+        if (above / PLAN).is_file():
+            name = folder.absolute().relative_to(above).as_posix()
+            for step in jsonl.read_json(above / PLAN)["steps"]:
+                if step["name"] == name:
+                    return _of_step(outcomes, above, step["config"])
+    return Source(outcomes, {}, tuple)
+
+
+def _of_step(outcomes: Mapping[str, Outcome], run: Path, config: Mapping[str, Any]) -> Source:
+    """A measure step of a run's plan, whose paths are relative to the run."""
+    columns = tuple(run / path for path in config["samples"])
+    problems = read_problems(run / config["problems"])
+    return Source(outcomes, problems, lambda: read_groups(columns))

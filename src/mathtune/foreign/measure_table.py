@@ -1,0 +1,117 @@
+"""What the terminal shows of measured foreign files. Beside `measure`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mathtune.metrics.baselines import BASELINES
+from mathtune.metrics.families import concentrated
+from mathtune.metrics.measure import CHOSEN
+from mathtune.paths import calculator
+from mathtune.report.tables import Table
+from mathtune.stages.measure import unequal
+
+
+def table(document: dict[str, Any]) -> Table:
+    """What the terminal shows of `measure_file`'s document."""
+    counts = document["counts"]
+    oracle = document.get("oracle", [])
+    n = document["n"]
+    compared = [("over_maj1", f"minus Maj1@{n}"), ("over_calculator", "minus calculator")]
+    compared = [(key, title) for key, title in compared if key in document]
+    rows = [
+        (
+            _label(name, n, oracle),
+            f"{100 * found['value']:.1f}",
+            f"[{100 * found['low']:.1f}, {100 * found['high']:.1f}]",
+            *(_points(document[key], name) for key, _ in compared),
+        )
+        for name, found in document["metrics"].items()
+    ]
+    if "mean_by_rule" in document:
+        marked = f"{100 * document['mean_by_rule']['explicit']:.1f}"
+        rows.insert(1, ("mean, marked answers only", marked, "–", *("–" for _ in compared)))
+    broken = document["broken_lines"]
+    return Table(
+        f"{document['problems']:,} problems, {n} samples each"
+        + (f", {broken:,} broken lines left out" if broken else ""),
+        ("", "percent", "95 % interval", *(title for _, title in compared)),
+        rows,
+        f"Graded by {graded_by(document)}: {counts['no_answer']:,} of {counts['samples']:,} "
+        f"samples without an answer, {counts['undecided']:,} undecided; "
+        f"{counts['verdict_differs_from_cluster']:,} have another verdict than their cluster. "
+        f"{_ties(document)}{_beats_the_calculator(document)}Intervals are over "
+        f"{_drawn(document)}; differences are paired.{_notes(document)}",
+    )
+
+
+def _points(found: dict[str, dict[str, float]], name: str) -> str:
+    """A paired difference as a cell, in points with its interval."""
+    if name not in found:
+        return "–"
+    row = found[name]
+    low, high = 100 * row["low"], 100 * row["high"]
+    return f"{100 * row['difference']:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _beats_the_calculator(document: dict[str, Any]) -> str:
+    """W.RR against votes weighted by arithmetic alone: what a judge has learned beyond it."""
+    if "over_calculator" not in document or document["scorer"] == calculator.NAME:
+        return ""
+    points = _points(document["over_calculator"], "W.RR")
+    return f"W.RR minus votes weighted by the calculator, which needs no judge: {points}. "
+
+
+def _drawn(document: dict[str, Any]) -> str:
+    clusters = document.get("clusters")
+    return "problems" if clusters is None else f"{clusters:,} clusters of problems"
+
+
+def _notes(document: dict[str, Any]) -> str:
+    """What else must be known: unequal samples, ties that matter, gains in few groups."""
+    said = []
+    if text := unequal(document):
+        said.append(f"{text[0].upper()}{text[1:]}.")
+    ties = document["ties"]
+    if ties.get("matters"):
+        parts = [f"{name} {100 * ties['expected'][name]:.1f}" for name in ties["matters"]]
+        said.append(f"Expected over ties: {', '.join(parts)}.")
+    if "W.RR" in document["over_maj1"]:
+        for kind, groups in document["groups"].items():
+            gains = {
+                name: (one["problems"], one["over_maj1"]["W.RR"]["difference"])
+                for name, one in groups.items()
+            }
+            if names := concentrated(gains):
+                said.append(f"W.RR's gain is nearly all of it in {kind} {', '.join(names)}.")
+    return "".join(f" {sentence}" for sentence in said)
+
+
+def _ties(document: dict[str, Any]) -> str:
+    """How often the earliest sample decided, and how well the scores judge."""
+    ties = document["ties"]
+    text = f"Most votes tied in {ties['votes']:.1%} of problems"
+    if "evaluator" not in document:
+        return f"{text}. "
+    within = document["evaluator"]["within_auc"]
+    judged = "" if within is None else f"; AUC of the scores within problems {within['value']:.3f}"
+    weights = f"; weights: {document['weights']}" if document["weights"] != "as-is" else ""
+    return f"{text}, best scores in {ties['scores']:.1%}{judged}{weights}. "
+
+
+def _label(name: str, n: int, oracle: list[str]) -> str:
+    votes = name.startswith(("Pass@", "Maj")) and not name.startswith("Maj1")
+    if (votes and name.endswith(f"@{n}")) or name in oracle:
+        return f"{name} (oracle)"
+    if name in BASELINES:
+        return f"W.RR by {name} alone"
+    return f"samples read, {name.removeprefix('cost.')}" if name.startswith("cost.") else name
+
+
+def graded_by(document: dict[str, Any]) -> str:
+    return f"{document['grader']} {document['grader_version']} (answers: {document['extract']})"
+
+
+def without_choices(values: dict[str, Any]) -> dict[str, Any]:
+    """The metrics without those whose K would have to be chosen on validation."""
+    return {name: value for name, value in values.items() if name not in CHOSEN}

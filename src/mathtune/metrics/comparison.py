@@ -1,0 +1,230 @@
+"""Compare measured rows pair by pair: differences, tests, equivalence, groups. Above `measure.py`.
+
+A row is a set of outcomes, one per training seed. Rows are compared problem by problem; one
+difference is `a - b`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import combinations
+from math import inf
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mathtune.metrics.distributions import t_quantile, t_tails
+from mathtune.metrics.intervals import (
+    RESAMPLES,
+    Ints,
+    half_widths,
+    holm,
+    intervals,
+    paired,
+)
+from mathtune.metrics.seeds import difference_over_seeds, mean_over_seeds
+
+Floats = NDArray[np.float64]
+Values = Mapping[str, Mapping[str, float]]
+"""problem -> metric -> value"""
+
+THIRDS = ("hard", "middle", "easy")
+"""Thirds of the problems by the mean of both rows: a pair's own difference does not choose them."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as the user named it: outcomes of each seed, and one metric or None for all.
+
+    `labels`: for each kind of group (subject, level) the group of each problem.
+    """
+
+    name: str
+    source: str
+    seeds: tuple[Values, ...]
+    metric: str | None = None
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics that every problem of every seed has, without what reading costs."""
+        first = next(iter(self.seeds[0].values()))
+        return [
+            name
+            for name in first
+            if not name.startswith("cost")
+            and all(name in values for seed in self.seeds for values in seed.values())
+        ]
+
+    def column(self, metric: str, problems: Sequence[str]) -> Floats:
+        """A metric of every seed, float (seeds, P)."""
+        return np.array([[seed[name][metric] for name in problems] for seed in self.seeds])
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How to compare. `within`: what counts as equal, a part of 1. `cluster`: of each problem."""
+
+    within: float = 0.02
+    resamples: int = RESAMPLES
+    seed: int = 0
+    cluster: Mapping[str, str] | None = None
+
+    def groups(self, problems: Sequence[str]) -> Ints | None:
+        """The number of each problem's cluster; None where problems were drawn one by one."""
+        if self.cluster is None:
+            return None
+        return np.unique([self.cluster[name] for name in problems], return_inverse=True)[1]
+
+
+def shown(row: Row, problems: Sequence[str], asked: Asked) -> dict[str, Any]:
+    """A row's metrics with their intervals, those with seeds where it has several."""
+    groups = asked.groups(problems)
+    metrics = {}
+    for metric in row.metrics if row.metric is None else [row.metric]:
+        column = row.column(metric, problems)
+        (found,) = intervals(column.mean(axis=0)[:, None], groups=groups)
+        metrics[metric] = asdict(found)
+        if len(column) > 1:
+            metrics[metric]["over_seeds"] = asdict(mean_over_seeds(column, groups=groups))
+    return {
+        "name": row.name,
+        "source": row.source,
+        "problems": len(problems),
+        "seeds": len(row.seeds),
+        "metrics": metrics,
+    }
+
+
+def pairs_of(a: Row, b: Row) -> list[tuple[str, str]]:
+    """The metrics to compare, a's and b's; empty where they have none in common."""
+    if a.metric is None and b.metric is None:
+        return [(name, name) for name in a.metrics if name in b.metrics]
+    pair = (a.metric or b.metric or "", b.metric or a.metric or "")
+    return [pair] if pair[0] in a.metrics and pair[1] in b.metrics else []
+
+
+def comparisons(rows: Sequence[Row], problems: Sequence[str], asked: Asked) -> list[dict[str, Any]]:
+    """Every pair of rows in every metric that both have, in the order of the rows.
+
+    Several pairs in one metric are one question: their `p` are corrected together (Holm);
+    `p_alone` is the p before.
+    """
+    found = [
+        compared(a, b, metrics, problems, asked)
+        for a, b in combinations(rows, 2)
+        for metrics in pairs_of(a, b)
+    ]
+    for metric in dict.fromkeys(one["metric"] for one in found):
+        same = [one for one in found if one["metric"] == metric]
+        for one, p in zip(same, holm([one["p_alone"] for one in same]), strict=True):
+            one["p"] = p
+    return found
+
+
+def compared(
+    a: Row, b: Row, metrics: tuple[str, str], problems: Sequence[str], asked: Asked
+) -> dict[str, Any]:
+    """One pair of rows in one metric (a's name of it, b's).
+
+    With several seeds of a row, interval and p include the seeds, and `over_problems` holds those
+    over problems alone. `equivalent`: two one-sided t tests of "as far apart as `within`".
+    """
+    ours, theirs = a.column(metrics[0], problems), b.column(metrics[1], problems)
+    first, second = ours.mean(axis=0), theirs.mean(axis=0)
+    groups = asked.groups(problems)
+    (pair,) = paired(
+        first[:, None], second[:, None], resamples=asked.resamples, seed=asked.seed, groups=groups
+    )
+    found = asdict(pair)
+    (half,), (k,) = half_widths((first - second)[:, None], groups=groups)
+    units = len(problems) if groups is None else int(groups.max()) + 1
+    df = inf if k == t_quantile(inf) else float(max(1, units - 1))
+    error = float(half / k)
+    over = difference_over_seeds(ours, theirs, groups=groups)
+    if over is not None:
+        alone = {name: found[name] for name in ("low", "high", "p")}
+        found |= {"low": over.low, "high": over.high, "p": over.p, "over_problems": alone}
+        found["parts"] = asdict(over.parts)
+        error = (over.high - over.low) / 2 / t_quantile(inf)
+        df = float(max(1, min(over.seeds) - 1)) if min(over.seeds) > 1 else df
+        found["detectable"] = min(1.0, error * (t_quantile(inf) + t_quantile(inf, tails=0.4)))
+    moved = first - second
+    return {
+        "a": a.name,
+        "b": b.name,
+        "metric": metrics[0] if metrics[0] == metrics[1] else " - ".join(metrics),
+        "problems": len(problems),
+        "seeds": [len(a.seeds), len(b.seeds)],
+        "value_a": float(first.mean()),
+        "value_b": float(second.mean()),
+        **found,
+        "p_alone": found["p"],
+        "equivalence": _equivalence(float(moved.mean()), error, df, asked.within),
+        **_sides(moved),
+        "groups": _groups(a, b, (first, second), problems, asked),
+    }
+
+
+def _equivalence(value: float, error: float, df: float, within: float) -> dict[str, Any]:
+    """Two one-sided tests: equal where both "at least `within` below" and "above" are refused."""
+
+    def tail(t: float) -> float:
+        both = t_tails(abs(t), df) if df != inf else t_tails(abs(t), 1e9)
+        return both / 2 if t > 0 else 1 - both / 2
+
+    p = max(tail((within - value) / error), tail((within + value) / error)) if error > 0 else 0.0
+    if error == 0.0 and abs(value) >= within:
+        p = 1.0
+    return {"within": within, "p": p, "equivalent": p < 0.05}
+
+
+def _sides(moved: Floats) -> dict[str, int]:
+    """Problems on which a is better, both are equal, and b is better."""
+    near = np.abs(moved) < 1e-9
+    wins = int(((moved > 0) & ~near).sum())
+    return {"wins": wins, "ties": int(near.sum()), "losses": len(moved) - wins - int(near.sum())}
+
+
+def _groups(
+    a: Row, b: Row, values: tuple[Floats, Floats], problems: Sequence[str], asked: Asked
+) -> dict[str, dict[str, Any]]:
+    """Win, tie and loss, and the difference, by subject and level, and by third of difficulty."""
+    together = asked.groups(problems)
+    labels = {
+        kind: np.array([of[name] for name in problems])
+        for kind, of in {**b.labels, **a.labels}.items()
+    }
+    if len(problems) >= len(THIRDS):
+        mean = (values[0] + values[1]) / 2
+        rank = np.argsort(np.argsort(mean, kind="stable"), kind="stable")
+        labels["difficulty"] = np.array(THIRDS)[rank * len(THIRDS) // len(problems)]
+    found: dict[str, dict[str, Any]] = {}
+    for kind, of in labels.items():
+        names = THIRDS if kind == "difficulty" else tuple(sorted(set(of.tolist())))
+        found[kind] = {}
+        for name in names:
+            inside = of == name
+            moved = (values[0] - values[1])[inside]
+            part = None if together is None else together[inside]
+            (half,), _ = half_widths(moved[:, None], groups=part)
+            value = float(moved.mean())
+            found[kind][name] = {
+                "problems": int(inside.sum()),
+                "difference": value,
+                "low": max(-1.0, value - float(half)),
+                "high": min(1.0, value + float(half)),
+                **_sides(moved),
+            }
+    return found
+
+
+def changed(a: Row, b: Row, metrics: tuple[str, str], problems: Sequence[str]) -> list[str]:
+    """The problems that are solved (at least half) by one row and not by the other."""
+    ours, theirs = (
+        row.column(metric, problems).mean(axis=0) >= 0.5
+        for row, metric in zip((a, b), metrics, strict=True)
+    )
+    return [name for name, one, other in zip(problems, ours, theirs, strict=True) if one != other]

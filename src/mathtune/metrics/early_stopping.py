@@ -1,0 +1,116 @@
+"""Votes that stop early: accuracy against the samples used, if sampling ends once the lead is sure.
+
+After each sample the two largest clusters have a and b votes. With a uniform prior the chance that
+the first is the more frequent of the two in the long run is
+
+    P(Beta(a + 1, b + 1) > 1/2) = P(Binomial(a + b + 1, 1/2) <= a)
+
+and sampling stops where it reaches a limit (Aggarwal et al. 2023, "adaptive consistency").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from math import comb
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mathtune.metrics.intervals import Ints, intervals, paired
+from mathtune.metrics.strategies import Clusters
+
+Floats = NDArray[np.float64]
+
+LIMITS = (0.7, 0.8, 0.9, 0.95, 0.99)
+"""The limits of the curve; 0.95 is the usual one."""
+ORDERS = 40
+"""Random orders of a problem's samples over which its values are averaged."""
+_CELLS = 4_000_000
+"""Votes held at once; with many samples there are fewer orders."""
+
+
+@lru_cache(maxsize=65_536)
+def lead_is_sure(first: int, second: int) -> float:
+    """The chance that the cluster with `first` votes beats the one with `second` in the long run.
+
+    Example:
+        >>> lead_is_sure(1, 0), round(lead_is_sure(4, 0), 3)
+        (0.75, 0.969)
+    """
+    draws = first + second + 1
+    return sum(comb(draws, i) for i in range(first + 1)) / 2**draws
+
+
+def stopped(
+    problems: Sequence[Clusters], limits: Sequence[float] = LIMITS, *, seed: int = 0
+) -> tuple[Floats, Floats]:
+    """Samples used and accuracy of the votes so far, float (P, limits) each.
+
+    Where no limit is reached, all samples are used. Equal votes count by the part of them that is
+    correct. A sample without an answer is used, and votes for nothing.
+    """
+    rng = np.random.default_rng(seed)
+    found = [_one(clusters, np.array(limits), rng) for clusters in problems]
+    return np.array([used for used, _ in found]), np.array([right for _, right in found])
+
+
+def _one(clusters: Clusters, limits: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    n, kinds = len(clusters.of), len(clusters.correct)
+    if kinds == 0:
+        return np.full(len(limits), float(n)), np.zeros(len(limits))
+    orders = max(1, min(ORDERS, _CELLS // (n * kinds)))
+    drawn = rng.permuted(np.tile(clusters.of, (orders, 1)), axis=1)
+    votes = np.cumsum(drawn[:, :, None] == np.arange(kinds), axis=1, dtype=np.int32)
+    two = np.partition(np.pad(votes, ((0, 0), (0, 0), (1, 0))), -2, axis=2)[:, :, -2:]
+    sure = _table(n)[two[:, :, 1], two[:, :, 0]]
+    rows = np.arange(orders)
+    used, right = [], []
+    for limit in limits:
+        reached = sure >= limit
+        at = np.where(reached.any(axis=1), reached.argmax(axis=1), n - 1)
+        final = votes[rows, at]
+        tied = (final == final.max(axis=1, keepdims=True)) & (final > 0)
+        part = (tied & clusters.correct).sum(axis=1) / np.maximum(tied.sum(axis=1), 1)
+        used.append(float((at + 1).mean()))
+        right.append(float(part.mean()))
+    return np.array(used), np.array(right)
+
+
+@lru_cache(maxsize=8)
+def _table(n: int) -> Floats:
+    """`lead_is_sure` of every pair of votes up to n, float (n + 1, n + 1)."""
+    return np.array(
+        [
+            [lead_is_sure(a, b) if b <= a and a + b <= n else 0.0 for b in range(n + 1)]
+            for a in range(n + 1)
+        ]
+    )
+
+
+def curve(
+    problems: Sequence[Clusters],
+    votes: Floats,
+    *,
+    resamples: int,
+    seed: int,
+    groups: Ints | None = None,
+) -> list[dict[str, Any]]:
+    """A row per limit: `stop`, mean `samples` used, `Maj1` then, and `over_maj1`.
+
+    `votes`: Maj1 of all samples of each problem, which `over_maj1` compares with.
+    """
+    used, right = stopped(problems, seed=seed)
+    shown = intervals(right, groups=groups)
+    pairs = paired(right, votes[:, None], resamples=resamples, seed=seed, groups=groups)
+    return [
+        {
+            "stop": limit,
+            "samples": float(used[:, column].mean()),
+            "Maj1": asdict(shown[column]),
+            "over_maj1": asdict(pairs[column]),
+        }
+        for column, limit in enumerate(LIMITS)
+    ]

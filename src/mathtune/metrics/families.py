@@ -1,0 +1,82 @@
+"""Accuracy and gains by group of problems: families, subjects, levels. Under `measure.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mathtune.metrics.intervals import Ints, intervals, paired
+
+Floats = NDArray[np.float64]
+
+NEARLY_ALL = 0.8
+"""A gain is nearly all of it in some groups if they hold this part of it."""
+FEW = 1 / 3
+"""And if they hold at most this part of the problems."""
+
+
+def by_group(
+    values: Mapping[str, Floats],
+    labels: Sequence[str],
+    n: int,
+    *,
+    resamples: int,
+    seed: int,
+    groups: Ints | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Group -> `problems`, `metrics` and `over_maj1`, each with intervals, as in the document.
+
+    `values`: name -> float (P,); `labels`: each problem's group; `groups`: clusters of problems.
+    """
+    base = f"Maj1@{n}"
+    names = [name for name in values if not name.startswith("cost")]
+    columns = np.stack([values[name] for name in names], axis=1)
+    of = np.array(labels)
+    found = {}
+    for label in sorted(set(labels)):
+        inside = of == label
+        together = None if groups is None else groups[inside]
+        part = columns[inside]
+        shown = intervals(part, groups=together)
+        votes = part[:, [names.index(base)]]
+        pairs = paired(part, votes, resamples=resamples, seed=seed, groups=together)
+        found[label] = {
+            "problems": int(inside.sum()),
+            "metrics": {name: asdict(one) for name, one in zip(names, shown, strict=True)},
+            "over_maj1": {
+                name: asdict(one) for name, one in zip(names, pairs, strict=True) if name != base
+            },
+        }
+    return found
+
+
+def concentrated(gains: Mapping[str, tuple[int, float]]) -> list[str]:
+    """The few groups that hold nearly all of a gain, largest part first; empty where it is spread.
+
+    `gains`: group -> its number of problems and its mean gain. With two groups or less, or without
+    a gain, nothing is said.
+
+    Example:
+        >>> concentrated({"coins": (10, 0.5), "ages": (20, 0.01), "sums": (30, 0.0)})
+        ['coins']
+        >>> concentrated({"coins": (10, 0.1), "ages": (20, 0.1), "sums": (30, 0.1)})
+        []
+    """
+    total = sum(count * gain for count, gain in gains.values())
+    problems = sum(count for count, _ in gains.values())
+    if len(gains) < 3 or total == 0.0:
+        return []
+    parts = sorted(gains, key=lambda name: -gains[name][0] * gains[name][1] / total)
+    held, named = 0.0, list[str]()
+    for name in parts:
+        count, gain = gains[name]
+        named.append(name)
+        held += count * gain / total
+        if held >= NEARLY_ALL:
+            break
+    inside = sum(gains[name][0] for name in named)
+    return named if inside <= FEW * problems else []

@@ -1,0 +1,177 @@
+"""Several trainings of one row: averages within problems, and intervals that include the seeds.
+
+A training is one draw of many: a common shift of all problems, which an interval over problems
+never sees. Beside `intervals.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mathtune.metrics.distributions import t_quantile
+from mathtune.metrics.intervals import Ints, half_widths, score_bounds, variance
+
+Floats = NDArray[np.float64]
+
+SINGLE = (
+    "one training each: another seed may change the difference; the interval is over problems only"
+)
+"""The sentence that goes with a comparison of two trainings of one seed."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Standard errors of the mean that come from the problems, the trainings and the samples.
+
+    `samples` is what is left: the draws of samples, and what a training does to single problems.
+    """
+
+    problems: float
+    trainings: float
+    samples: float
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """An interval that includes the trainings, with the parts of its variance.
+
+    `p`: of "no difference"; None where the value is no difference. `seeds`: trainings of each.
+    """
+
+    seeds: tuple[int, ...]
+    low: float
+    high: float
+    p: float | None
+    parts: Parts
+
+
+@dataclass(frozen=True)
+class _Components:
+    """Variances of a mean: over the trainings, and the residual, which both include."""
+
+    of_seeds: float
+    rest: float
+    df: int
+
+    @staticmethod
+    def of(values: Floats) -> _Components:
+        """Of float (seeds, P), the mean squares of a table of seeds by problems."""
+        seeds, problems = values.shape
+        if seeds == 1:
+            return _Components(0.0, 0.0, 0)
+        by_seed = values.mean(axis=1, keepdims=True)
+        residual = values - values.mean(axis=0) - by_seed + values.mean()
+        square = float((residual**2).sum()) / ((seeds - 1) * max(1, problems - 1))
+        rest = square / (problems * seeds)
+        return _Components(float(by_seed.var(ddof=1)) / seeds, rest, seeds - 1)
+
+
+def mean_over_seeds(values: Floats, *, groups: Ints | None = None) -> OverSeeds:
+    """The interval of the mean of `values` (seeds, P) in [0, 1]; problems and seeds drawn anew.
+
+    With K seeds, n problems, and the mean squares of a table of seeds by problems:
+
+        V_p = variance of the problems' means / n      V_s = variance of the seeds' means / K
+        V_e = residual mean square / (n K)
+        half = sqrt(t(n-1)^2 max(0, V_p - V_e) + t(K-1)^2 V_s)
+
+    V_s holds the samples' part, so that the two terms add up to the whole variance. The bounds
+    are Wilson's for a mean of that variance.
+
+    Raises:
+        ValueError: fewer than two seeds.
+    """
+    if len(values) < 2:
+        raise ValueError("one seed says nothing of seeds")
+    reach = _Reach.of(values.mean(axis=0), _Components.of(values), groups)
+    value, width = float(values.mean()), reach.half(0.05)
+    k = t_quantile(inf)
+    spread = value * (1.0 - value)
+    size = spread * (k / width) ** 2 if width > 0 and spread > 0 else 1.0
+    low, high = score_bounds(np.array([value]), np.array([max(size, 1.0)]), np.array([k]))
+    return OverSeeds((len(values),), float(low[0]), float(high[0]), None, reach.parts())
+
+
+def difference_over_seeds(
+    ours: Floats, theirs: Floats, *, groups: Ints | None = None
+) -> OverSeeds | None:
+    """The same for ours - theirs, float (seeds, P) each; None where both have one seed.
+
+    As many seeds of both are paired in their order; else their variances are added. A side with
+    one seed is taken as it is: its own training is not drawn anew.
+    """
+    counts = (len(ours), len(theirs))
+    if counts == (1, 1):
+        return None
+    means = ours.mean(axis=0) - theirs.mean(axis=0)
+    if counts[0] == counts[1]:
+        found = _Components.of(ours - theirs)
+    else:
+        first, second = _Components.of(ours), _Components.of(theirs)
+        df = min(one.df for one in (first, second) if one.df)
+        found = _Components(first.of_seeds + second.of_seeds, first.rest + second.rest, df)
+    reach = _Reach.of(means, found, groups)
+    value, width = float(means.mean()), reach.half(0.05)
+    low, high = max(-1.0, value - width), min(1.0, value + width)
+    return OverSeeds(counts, low, high, reach.tails(abs(value)), reach.parts())
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """How far an interval reaches: standard errors of problems and seeds, each with its t."""
+
+    alone: float
+    found: _Components
+    df: int
+    least: float
+    """Half the width over problems only: no interval with seeds is narrower."""
+
+    @staticmethod
+    def of(means: Floats, found: _Components, groups: Ints | None) -> _Reach:
+        of_problems = float(variance(means[:, None], groups=groups)[0])
+        units = len(means) if groups is None else len(np.unique(groups))
+        width, _ = half_widths(means[:, None], groups=groups)
+        alone = max(0.0, of_problems - found.rest)
+        return _Reach(alone, found, max(1, units - 1), float(width[0]) / t_quantile(inf))
+
+    def half(self, tails: float) -> float:
+        """Half the width of the interval that leaves so much to both tails together."""
+        problems = t_quantile(self.df, tails=tails) ** 2 * self.alone
+        seeds = t_quantile(self.found.df, tails=tails) ** 2 * self.found.of_seeds
+        return max(sqrt(problems + seeds), t_quantile(inf, tails=tails) * self.least)
+
+    def tails(self, value: float) -> float:
+        """The p: what the interval that just reaches from `value` to 0 leaves to the tails."""
+        low, high = 0.0, 1.0
+        while high - low > 1e-3 * high and high > 1e-6:
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.half(middle) > value else (low, middle)
+        return high
+
+    def parts(self) -> Parts:
+        trainings = max(0.0, self.found.of_seeds - self.found.rest)
+        return Parts(sqrt(self.alone), sqrt(trainings), sqrt(self.found.rest))
+
+
+def average_seeds(runs: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """One run per seed, problem -> metric -> value; returns the mean over runs within each problem.
+
+    Raises:
+        ValueError: the runs are not of the same problems.
+    """
+    first, *rest = runs
+    if any(run.keys() != first.keys() for run in rest):
+        raise ValueError("the runs are not of the same problems")
+    return {
+        problem: {
+            metric: float(np.mean([run[problem][metric] for run in runs]))
+            for metric in values
+            if all(metric in run[problem] for run in rest)
+        }
+        for problem, values in first.items()
+    }

@@ -1,0 +1,153 @@
+"""Compared rows as tables, as a page with the problems that changed sides, and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mathtune.metrics.seeds import SINGLE
+from mathtune.report.page import rendered
+from mathtune.report.tables import SURE, Table, accuracy, difference, markdown, p_value
+from mathtune.rows.records import Problem
+
+Document = dict[str, Any]
+
+LONGEST = 4_000
+"""Characters of a solution that the page shows."""
+LISTED = 300
+"""Problems that changed sides that the page shows; it says how many there are."""
+
+
+def tables(document: Document) -> list[Table]:
+    """Accuracies of every row, differences of every pair, and their groups of problems."""
+    return [rows(document), pairs(document), *groups(document)]
+
+
+def rows(document: Document) -> Table:
+    """One line per metric, one column per row."""
+    each = document["rows"]
+    names = dict.fromkeys(metric for row in each for metric in row["metrics"])
+    body = [(name, *(accuracy(row["metrics"], name) for row in each)) for name in names]
+    seeds = ", ".join(f"{row['seeds']} for {row['name']}" for row in each if row["seeds"] > 1)
+    note = f"Percent of {each[0]['problems']} problems, with 95 % intervals over problems"
+    note += f"; then those that include other training seeds ({seeds})" if seeds else ""
+    if "left_out" in document:
+        note += f". {document['left_out']} problems that not all rows have are left out"
+    return Table("Rows", ("", *(row["name"] for row in each)), body, f"{note}.")
+
+
+def pairs(document: Document) -> Table:
+    """One line per pair and metric: difference, who wins how often, and whether they are equal."""
+    body = [
+        (
+            f"{one['a']} – {one['b']}: {one['metric']}",
+            difference({"": one}, ""),
+            f"{one['wins']} / {one['ties']} / {one['losses']}",
+            _equal(one["equivalence"]),
+        )
+        for one in document["comparisons"]
+    ]
+    several = len(document["rows"]) > 2
+    notes = [
+        "In points, problem by problem, with 95 % intervals and p",
+        " (corrected for several pairs, Holm)" if several else "",
+        "; (least seen): the true difference that would be seen with a chance of 80 %.",
+    ]
+    once = all(one["seeds"] == [1, 1] for one in document["comparisons"])
+    notes += [f" If the rows are trained models: {SINGLE}."] if once else []
+    within = document["comparisons"][0]["equivalence"]["within"]
+    header = ("", "difference", "wins / ties / losses", f"equal within {100 * within:g} points")
+    return Table("Differences", header, body, "".join(notes))
+
+
+def groups(document: Document) -> list[Table]:
+    """For the first metric of every pair: wins and difference by kind of group."""
+    found = []
+    seen = set()
+    for one in document["comparisons"]:
+        if (one["a"], one["b"]) in seen:
+            continue
+        seen.add((one["a"], one["b"]))
+        for kind, labels in one["groups"].items():
+            body = [
+                (
+                    label,
+                    f"{part['problems']}",
+                    _points(part),
+                    f"{part['wins']} / {part['ties']} / {part['losses']}",
+                )
+                for label, part in labels.items()
+            ]
+            title = f"{one['a']} – {one['b']}: {one['metric']} by {kind}"
+            header = (kind, "problems", "difference", "wins / ties / losses")
+            found.append(Table(title, header, body))
+    return found
+
+
+def _points(found: Mapping[str, float]) -> str:
+    bounds = f"[{100 * found['low']:+.1f}, {100 * found['high']:+.1f}]"
+    return f"{100 * found['difference']:+.1f} {bounds}"
+
+
+def sentence(document: Document) -> str:
+    """The first pair in words, in its first metric."""
+    one = document["comparisons"][0]
+    change = 100 * one["difference"]
+    bounds = f"[{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]"
+    start = f"On {one['problems']} problems {one['a']} is {change:+.1f} points {bounds} from "
+    start += f"{one['b']} in {one['metric']} ({p_value(one['p'])}"
+    if one["equivalence"]["equivalent"]:
+        verdict = f"; they are equal within {100 * one['equivalence']['within']:g} points)"
+    elif one["p"] >= SURE:
+        verdict = f"; cannot tell, {100 * one['detectable']:.1f} points would have been seen)"
+    else:
+        verdict = ")"
+    return f"{start}{verdict}: better on {one['wins']} problems, worse on {one['losses']}."
+
+
+def _equal(found: Mapping[str, Any]) -> str:
+    return f"{'yes' if found['equivalent'] else 'not shown'}, {p_value(found['p'])}"
+
+
+def page(document: Document, changed: Sequence[Document], count: int) -> str:
+    """The page; `changed`: the problems that changed sides, `count` of them there are."""
+    return rendered(
+        "compare_rows.html",
+        title=" and ".join(row["name"] for row in document["rows"]),
+        sentence=sentence(document),
+        tables=tables(document),
+        changed=changed,
+        count=count,
+        metric=document["comparisons"][0]["metric"],
+    )
+
+
+def as_markdown(document: Document) -> str:
+    """The same in Markdown, without the problems."""
+    title = " and ".join(row["name"] for row in document["rows"])
+    parts = [f"# {title}\n", f"{sentence(document)}\n"]
+    return "\n".join([*parts, *map(markdown, tables(document))])
+
+
+def changed_problem(
+    problem_id: str, problem: Problem | None, sides: Sequence[tuple[str, float, Sequence[str]]]
+) -> Document:
+    """A problem of the page's list. `sides`: of each row its name, value and solutions."""
+    return {
+        "id": problem_id,
+        "question": visible(problem.problem) if problem is not None else "",
+        "answer": visible(problem.answer) if problem is not None else "",
+        "sides": [
+            {
+                "name": name,
+                "value": f"{100 * value:.0f} %",
+                "solutions": [visible(text[:LONGEST]) for text in texts],
+            }
+            for name, value, texts in sides
+        ],
+    }
+
+
+def visible(text: str) -> str:
+    """The text as it can be written: lone surrogates become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")

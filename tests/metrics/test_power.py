@@ -1,0 +1,79 @@
+"""Plans: by hand, and by simulating the comparison that they promise to see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mathtune.metrics.intervals import half_widths
+from mathtune.metrics.power import Assumed, Spread, plan, problems_needed
+from mathtune.metrics.seeds import difference_over_seeds
+
+
+def test_two_coins_by_hand() -> None:
+    # (1.96 + 0.8416)^2 x 2 x 0.25 / 0.1^2 = 392.4
+    coin = Spread(0.5, between=0.0, within=0.25)
+    assert problems_needed(coin, 0.1, samples=1, seeds=1, assumed=Assumed()) == 393
+    assert problems_needed(coin, 0.1, samples=4, seeds=1, assumed=Assumed()) == 99
+
+
+def test_a_pilot_is_taken_apart_into_between_and_within() -> None:
+    rng = np.random.default_rng(0)
+    chances = rng.beta(1, 2, size=4000)
+    samples = rng.choice([4, 8], size=4000)
+    found = Spread.of_counts(rng.binomial(samples, chances).tolist(), samples.tolist())
+    assert found.accuracy == pytest.approx(1 / 3, abs=0.02)
+    assert found.between == pytest.approx(chances.var(), rel=0.1)
+    assert found.within == pytest.approx((chances * (1 - chances)).mean(), rel=0.05)
+    once = Spread.of_counts([1, 0], [1, 1])
+    assert once == Spread.assumed(0.5, 0.5)
+
+
+def test_the_gain_is_seen_four_times_in_five() -> None:
+    rng = np.random.default_rng(3)
+    spread, assumed = Spread(0.4, between=0.1, within=0.14), Assumed(correlation=0.8)
+    problems = problems_needed(spread, 0.05, samples=4, seeds=1, assumed=assumed)
+    assert problems is not None
+    shape = (problems, 1500)
+    # Normal chances with the planned moments: what the plan assumes, nothing more.
+    common = rng.normal(0, (0.1 * 0.8) ** 0.5, size=shape)
+    first, second = (
+        common
+        + rng.normal(0, (0.1 * 0.2) ** 0.5, size=shape)
+        + rng.normal(0, (0.14 / 4) ** 0.5, size=shape)
+        for _ in range(2)
+    )
+    differences = first - second + 0.05
+    half, _ = half_widths(differences)
+    assert np.mean(differences.mean(axis=0) > half) == pytest.approx(0.8, abs=0.04)
+
+
+def test_with_seeds_the_gain_is_seen_too() -> None:
+    rng = np.random.default_rng(2)
+    spread = Spread(0.4, between=0.1, within=0.14)
+    assumed = Assumed(correlation=0.8, training_sd=0.01)
+    problems = problems_needed(spread, 0.08, samples=1, seeds=5, assumed=assumed)
+    assert problems is not None
+    seen = 0
+    for _ in range(120):
+        common = rng.normal(0, 0.08**0.5, size=problems)
+        rows = []
+        for gain in (0.08, 0.0):
+            own = common + rng.normal(0, 0.02**0.5, size=problems)
+            shift = rng.normal(0, 0.01, size=(5, 1))
+            rows.append(own + shift + gain + rng.normal(0, 0.14**0.5, size=(5, problems)))
+        found = difference_over_seeds(*rows)
+        assert found is not None
+        seen += found.low > 0
+    assert seen / 120 >= 0.7
+
+
+def test_no_number_of_problems_makes_up_for_few_seeds() -> None:
+    coin = Spread(0.5, between=0.1, within=0.15)
+    noisy = Assumed(training_sd=0.02)
+    assert problems_needed(coin, 0.02, samples=64, seeds=3, assumed=noisy) is None
+    rows = plan(coin, 0.02, assumed=noisy)["plans"]
+    assert {row["problems"] is None for row in rows if row["seeds"] == 3} == {True}
+    one = next(row for row in rows if (row["samples"], row["seeds"]) == (4, 1))
+    assert one["tokens"] == one["problems"] * 4 * 2 * 300
+    assert one["hours"] == pytest.approx(one["tokens"] / 2000 / 3600)

@@ -1,0 +1,93 @@
+"""Training seeds as draws: false decisions of null comparisons, and the parts by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mathtune.metrics.seeds import (
+    average_seeds,
+    difference_over_seeds,
+    mean_over_seeds,
+)
+
+Floats = np.ndarray
+
+
+def row(rng: np.random.Generator, chances: Floats, seeds: int, shift: float) -> Floats:
+    """Greedy outcomes of trainings that each shift every problem's chance, float (seeds, P)."""
+    moved = chances + rng.normal(0, shift, size=(seeds, 1))
+    return (rng.random((seeds, len(chances))) < np.clip(moved, 0, 1)).astype(float)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_a_shift_per_training_is_no_difference(seeds: int) -> None:
+    rng = np.random.default_rng(seeds)
+    decided = naive = 0
+    for _ in range(120):
+        chances = 0.1 + 0.8 * rng.beta(0.5, 0.5, size=300)
+        ours, theirs = row(rng, chances, seeds, 0.04), row(rng, chances, seeds, 0.04)
+        found = difference_over_seeds(ours, theirs)
+        assert found is not None
+        assert found.p is not None
+        decided += found.p < 0.05
+        means = (ours - theirs).mean(axis=0)
+        naive += abs(means.mean()) > 1.96 * means.std(ddof=1) / 300**0.5
+    assert decided <= 120 * 0.08
+    assert naive > 2 * decided
+
+
+def test_a_true_difference_is_seen() -> None:
+    rng = np.random.default_rng(0)
+    chances = rng.beta(1, 1, size=400)
+    found = difference_over_seeds(
+        row(rng, np.clip(chances + 0.15, 0, 1), 3, 0.01), row(rng, chances, 3, 0.01)
+    )
+    assert found is not None
+    assert found.p is not None
+    assert found.low > 0
+    assert found.p < 0.05
+
+
+def test_the_parts_by_hand() -> None:
+    # Two seeds, two problems: seed means 0.25 and 0.75, problem means 0.75 and 0.25.
+    values = np.array([[0.5, 0.0], [1.0, 0.5]])
+    found = mean_over_seeds(values)
+    assert found.parts.samples == 0.0  # both seeds differ by 0.5 on both problems
+    assert found.parts.trainings == pytest.approx((0.125 / 2) ** 0.5)
+    assert (found.seeds, found.p) == ((2,), None)
+    assert 0.0 <= found.low < 0.5 < found.high <= 1.0
+
+
+def test_one_seed_says_nothing() -> None:
+    one = np.array([[1.0, 0.0, 1.0]])
+    assert difference_over_seeds(one, one) is None
+    with pytest.raises(ValueError, match="one seed"):
+        mean_over_seeds(one)
+
+
+def test_other_numbers_of_seeds_are_not_paired() -> None:
+    rng = np.random.default_rng(1)
+    chances = rng.random(100)
+    found = difference_over_seeds(row(rng, chances, 3, 0.1), row(rng, chances, 1, 0.1))
+    assert found is not None
+    assert found.seeds == (3, 1)
+
+
+def test_the_p_is_that_of_the_interval() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        chances = rng.random(80)
+        found = difference_over_seeds(
+            row(rng, np.clip(chances + 0.1, 0, 1), 3, 0.02), row(rng, chances, 3, 0.02)
+        )
+        assert found is not None
+        assert found.p is not None
+        assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
+
+
+def test_seeds_are_averaged_within_a_problem() -> None:
+    runs = [{"a": {"m": 1.0}, "b": {"m": 0.0}}, {"a": {"m": 0.0, "x": 1.0}, "b": {"m": 0.0}}]
+    assert average_seeds(runs) == {"a": {"m": 0.5}, "b": {"m": 0.0}}
+    with pytest.raises(ValueError, match="not of the same problems"):
+        average_seeds([{"a": {}}, {"b": {}}])
