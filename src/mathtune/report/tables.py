@@ -466,8 +466,9 @@ def difference(found: Mapping[str, Mapping[str, Any]], name: str) -> str:
         return NONE
     row = found[name]
     bounds = f"[{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
-    least = f" (least seen: {100 * row['detectable']:.1f})" if row["p"] >= SURE else ""
     seeds = _with_seeds(row, "+")
+    unsure = row["p"] >= SURE and not seeds
+    least = f" (least seen: {100 * row['detectable']:.1f})" if unsure else ""
     return f"{100 * row['difference']:+.1f} {bounds} {p_value(row['p'])}{least}{seeds}"
 
 
