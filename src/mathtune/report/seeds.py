@@ -145,11 +145,16 @@ def _against(row: Measured, merged: Mapping[str, Measured]) -> Document:
     for name in row.document["against"]:
         if name not in merged or merged[name].outcomes.keys() != row.outcomes.keys():
             continue
-        other, ids = merged[name], list(row.outcomes)
-        pairs = compare(list(row.outcomes.values()), other.outcomes, MeasureSettings(), name=name)
-        for metric, pair in pairs.items():
-            if metric != "within_auc":
-                ours, theirs = (_column(one.each, ids, metric) for one in (row, other))
-                pair["over_seeds"] = _over_seeds(ours, theirs)
-        found[name] = rounded(pairs)
+        found[name] = rounded(differences(row, merged[name], name=name))
     return found
+
+
+def differences(row: Measured, other: Measured, *, name: str) -> Document:
+    """The paired differences row - other, each with `over_seeds` where a row has several seeds."""
+    ids = list(row.outcomes)
+    pairs = compare(list(row.outcomes.values()), other.outcomes, MeasureSettings(), name=name)
+    for metric, pair in pairs.items():
+        if metric != "within_auc":
+            ours, theirs = (_column(one.each, ids, metric) for one in (row, other))
+            pair["over_seeds"] = _over_seeds(ours, theirs)
+    return pairs
