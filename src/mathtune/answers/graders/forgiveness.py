@@ -10,6 +10,7 @@ from mathtune.answers.graders.labels import (
     as_point,
     coordinates,
     function_labels,
+    indexed_and_plain,
     is_label,
     oriented,
     same_family_of_names,
@@ -200,11 +201,12 @@ def _mixed_number(a: Node, g: Node) -> Agreement:
 
 def _unlabelled(items: list[Node], others: list[Node]) -> list[Node]:
     """`x = 1, x = 2` and `x_1 = 1, x_2 = 2` as `1, 2` where the other side has no labels."""
-    if any(other[0] == "rel" for other in others):
-        return items
     if not all(item[0] == "rel" and item[2] == ("=",) for item in items):
         return items
     labels = {item[1][0] for item in items}
+    named = {item[1][0] for item in others if item[0] == "rel"}
+    if named and not indexed_and_plain(labels, named):
+        return items
     if (len(labels) == 1 and is_label(next(iter(labels)))) or same_family_of_names(labels):
         return [item[1][1] for item in items]
     return items

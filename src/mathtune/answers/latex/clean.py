@@ -44,7 +44,7 @@ _LAYOUT = re.compile(
     r"|scriptstyle|scriptscriptstyle|limits|nolimits|phantom\s*(?:\{[^{}]*\}|-)|hspace\*?\{[^{}]*\}"
     r"|vspace\*?\{[^{}]*\}|quad|qquad|enspace|enskip|thinspace|thickspace|medspace|hfill|newline"
     r"|noindent|centering|boldsymbol|bm|mathbf|mathit|mathsf|mathtt|mathstrut|strut|bf|rm|it|sf|tt"
-    r"|boxed|fbox|bold|mathop|mathrel|mathbin|mathord|ensuremath|emph|underline|uline|colorbox"
+    r"|boxed|fbox|bold|mathop|mathrel|mathbin|mathord|ensuremath|emph|overbrace|underbrace|framebox|fcolorbox\s*\{[^{}]*\}\s*\{[^{}]*\}|underline|uline|colorbox"
     r"\s*\{[^{}]*\}|textcolor\s*(?:\[[^\[\]]*\])?\s*\{[^{}]*\}|color\s*(?:\[[^\[\]]*\])?\s*\{[^{}]*\}"
     r"|color\s*[a-z]+|tag\*?\s*\{[^{}]*\}|label\s*\{[^{}]*\}|nonumber|notag|checkmark|tiny|small"
     r"|normalsize|footnotesize|large|Large|LARGE|huge|Huge|allowbreak|nobreak|null|relax|smash"
@@ -65,6 +65,8 @@ _TURN_END = re.compile(
 _BARE_POINT = re.compile(r"(?<![0-9.])\.(?=\\(?:overline|bar|dot)(?![a-z]))")
 _BRACED_PERIOD = re.compile(r"(?<=\.)\{(\\(?:overline|bar)\s*\{[0-9]+\})\}")
 _END_SQUARE = re.compile(r"(?<=\S)\s*\\square\s*$")
+_DOTS = re.compile(r"(?<=[,\s+])\.{3}(?![A-Za-z])")
+_TAGS = re.compile(r"<(b|i|u|em|strong|span)>([^<>]*)</\1>")
 _SLASHED_FRACTION = re.compile(r"\^\s*\{?\s*([0-9]+)\s*\}?\s*/\s*_\s*\{?\s*([0-9]+)\s*\}?")
 _ANY_BACKSLASHES = re.compile(r"(\\+)([A-Za-z]+|[%$&#{}()])")
 _DOUBLED = names(
@@ -109,6 +111,10 @@ def clean(text: str) -> str:
         text = _unquoted(text)
     if "x" in text or "X" in text:
         text = _LETTER_TIMES.sub(r"\\times ", text)
+    if "..." in text:
+        text = _DOTS.sub(r"\\ldots", text)
+    if "</" in text:
+        text = _TAGS.sub(r"\2", text)
     if "to" in text:
         text = _RATIO_WORD.sub(":", text)
     if "{:}" in text:

@@ -40,7 +40,7 @@ def _matrix(reader: Grammar, name: str) -> Node:
             pass
     if not rows or len({len(r) for r in rows}) != 1:
         raise NotMathError("a matrix with rows of different lengths")
-    if name == "array" and len(rows) == len(rows[0]) == 1:
+    if name in ("array", "matrix") and len(rows) == len(rows[0]) == 1:
         return rows[0][0]
     return ("matrix", tuple(rows))
 

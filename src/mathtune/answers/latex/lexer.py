@@ -62,7 +62,7 @@ _LETTERS = {"exponentialE": "e", "imaginaryI": "i", "imath": "i", "jmath": "j"}
 _CURRENCY_COMMANDS = {"pounds": "sterling", "euro": "euros", "texteuro": "euros", "yen": "yen",
                       "textyen": "yen", "textdollar": "dollars", "textsterling": "sterling",
                       "textcent": "cents", "cent": "cents", "EUR": "euros"}  # fmt: skip
-_TEXT_COMMANDS = names("text mbox textbf textit textrm textnormal hbox mathrm")
+_TEXT_COMMANDS = names("text mbox textbf textit textrm textnormal textsf texttt textsc hbox mathrm")
 _NAMES = {"pi": "pi", "infty": "infty", "inf": "infty", "infinity": "infty", "theta": "theta"}
 _SHORT_WORDS = names(
     "yes no odd all sq hrs lbs yds cm mm km kg mg ml ft yd am pm in lb oz hr min sec mph one two "
@@ -232,6 +232,8 @@ def _command(text: str, name: str, at: int, spaced: bool, tokens: list[Token]) -
     if name in (",", "!", ";", ":", "%", "$", "&", "\\", "|", "#", "_"):
         if name in ("%", "\\", "|"):
             tokens.append(Token("mark", "\\\\" if name == "\\" else name, spaced))
+        elif name == "&":
+            tokens.append(Token("word", "and", spaced))
         elif name == "$":
             tokens.append(Token("word", "dollars", spaced))
         return at
@@ -287,6 +289,8 @@ def _words(content: str, spaced: bool) -> list[Token]:
         if word.isspace():
             spaced = True
             continue
+        if word == '"':
+            continue
         if match["clock"]:
             tokens.append(Token("word", word[0].lower() + "m", spaced))
         elif word == "mod":
@@ -314,7 +318,7 @@ def _letters(run: str, spaced: bool, *, glued: bool, after: list[Token]) -> list
         return [Token("command", _ALIASES.get(run, run), spaced)]
     if run in _NAMES:
         return [Token("command", _NAMES[run], spaced)]
-    applied = _APPLIED.fullmatch(run)
+    applied = None if run == "secs" else _APPLIED.fullmatch(run)
     if applied:
         function = Token("command", applied.group(1), spaced)
         return [function, Token("symbol", applied.group(2), False)]

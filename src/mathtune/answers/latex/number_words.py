@@ -97,8 +97,7 @@ def _mixed(words: list[str]) -> tuple[Fraction | None, int]:
 def _part(words: list[str], at: int) -> tuple[Fraction, int] | None:
     """`half`, `a third`, `three quarters`; None for anything else."""
     if words[at] == "half":
-        after = at + 1
-        return (Fraction(1, 2), after + 1) if words[after:] == ["a"] else (Fraction(1, 2), after)
+        return Fraction(1, 2), at + (2 if words[at + 1 : at + 2] == ["a"] else 1)
     top, after = (1, at + 1) if words[at] in ("a", "an") else _cardinal(words, at)
     if top is None or after >= len(words):
         return None

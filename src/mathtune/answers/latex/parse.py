@@ -133,7 +133,7 @@ class _AnswerReader(ExpressionReader):
         if top and self.peek() in ("approx", "sim"):
             self.at += 1
             rounded = self.measured()
-            if item[0] == "sym":
+            if item[0] == "sym" and item[1] not in ("pi", "e"):
                 return ("rel", (item, rounded), ("=",))
             # `\frac{1}{3} \approx 0.33`: the exact value stands first.
         return item
