@@ -1,4 +1,4 @@
-r"""What stands left of `... = 5`: names of values, which a reader does not ask for.
+r"""Labels, the left side of `x = 5`: names of values, which a reader does not ask for.
 
 For the grader `math`.
 """
@@ -8,7 +8,7 @@ from mathtune.answers.values import evaluate as ev
 
 
 def is_label(node: Node) -> bool:
-    r"""Whether the left of `... = 5` only names a value: `x`, `P(x)`, `a + b`, `(b, c)`.
+    r"""Return True if the left of `... = 5` only names a value: `x`, `P(x)`, `a + b`, `(b, c)`.
 
     `2x + 3` and `x^2` are no labels: `x^2 = 4` is an equation and does not state 4.
     """

@@ -106,7 +106,7 @@ def _rows(reader: Grammar, name: str) -> Node:
 
 
 def _drop_marks(reader: Grammar, end: int) -> None:
-    """Drop `&` beside a relation, and the break before a row that begins with one."""
+    """Drop `&` next to a relation, and the break before a row that begins with one."""
     tokens = reader.tokens[reader.at : end]
     kept: list[Token] = []
     for at, token in enumerate(tokens):

@@ -135,7 +135,7 @@ class _AnswerReader(ExpressionReader):
             rounded = self.measured()
             if item[0] == "sym" and item[1] not in ("pi", "e"):
                 return ("rel", (item, rounded), ("=",))
-            # `\frac{1}{3} \approx 0.33`: the exact value stands first.
+            # `\frac{1}{3} \approx 0.33`: the exact value comes first.
         return item
 
     def _modulus(self) -> Node | None:
