@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from mathtune.errors import InputError
 from mathtune.metrics.measure import Outcome
@@ -61,7 +62,8 @@ def test_the_sentence_names_what_validation_chose(results: Results) -> None:
     row = results.reference
     assert row is not None
     assert row.chosen_by is not None
-    assert strategy_label(row, row.chosen_by["chosen"]["best"]) in words
+    assert row.chosen_by.chosen is not None
+    assert strategy_label(row, row.chosen_by.chosen.best) in words
     assert "again, greedily, 50%" in words
     assert "base" not in words
 
@@ -69,8 +71,9 @@ def test_the_sentence_names_what_validation_chose(results: Results) -> None:
 def test_without_validation_the_sentence_names_what_needs_no_choice(results: Results) -> None:
     row = results.reference
     assert row is not None
-    chosen = {**row.document["chosen"], "optimistic": True}
-    here = replace(row, chosen_by=None, document={**row.document, "chosen": chosen})
+    assert row.document.chosen is not None
+    chosen = structs.replace(row.document.chosen, optimistic=True)
+    here = replace(row, chosen_by=None, document=structs.replace(row.document, chosen=chosen))
     alone = Results("elsewhere", [here])
     words = sentence(alone, closed(alone))
     assert "majority voting closes 50% [" in words

@@ -135,7 +135,7 @@ def _source(path: Path, reading: Reading, n: int | None) -> Source:
             f"{OUTCOMES} in it, a run folder, or a file of samples."
         )
     document, outcomes, problems, groups = measured(reading.request(path), options=Options(n=n))
-    return Source({row.problem_id: row for row in outcomes}, problems, groups.items, document["n"])
+    return Source({row.problem_id: row for row in outcomes}, problems, groups.items, document.n)
 
 
 def _of_folder(folder: Path) -> Source:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from mathtune import report
 from mathtune.answers import Grader
 from mathtune.errors import InputError
@@ -21,6 +23,7 @@ from mathtune.metrics.ties import Ties
 from mathtune.paths import calculator
 from mathtune.report.tables import Table
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import UNKNOWN, Problem, Sample
 from mathtune.rows.samples import Joined
 from mathtune.run.trackers import Name
@@ -93,20 +96,20 @@ def measure_file(
         raise InputError("mathtune measure: several graders; expected one with --grader.")
     document, outcomes, problems, groups = measured(request, score=score, k=k, options=options)
     (grader,) = request.graders
-    found = {
-        "problems": document["problems"],
-        "n": document["n"],
+    found: dict[str, Any] = {
+        "problems": document.problems,
+        "n": document.n,
         "grader": grader,
         "grader_version": request.versions[grader],
         "extract": request.rule,
         "broken_lines": request.broken,
         "scorer": calculator.NAME if score == calculator.NAME else None,
-        "counts": {name: document["counts"][name] for name in COUNTS},
-        "metrics": _without_choices(document["metrics"]),
-        "over_maj1": _without_choices(document["over_maj1"]),
-        "ties": document["ties"],
+        "counts": {name: (document.counts or {})[name] for name in COUNTS},
+        "metrics": _without_choices(document.metrics),
+        "over_maj1": _without_choices(document.over_maj1),
+        "ties": document.ties,
     }
-    found |= {name: document[name] for name in MORE if name in document}
+    found |= {name: value for name in MORE if (value := getattr(document, name)) is not None}
     for kind in found["groups"].values():
         for one in kind.values():
             one |= {name: _without_choices(one[name]) for name in ("metrics", "over_maj1")}
@@ -114,7 +117,7 @@ def measure_file(
         outcomes_to(options.out, outcomes, problems)
     results = report.of_samples(
         request.file.name.removesuffix(".gz").removesuffix(".jsonl"),
-        document={**document, "grader": _graded_by(found)},
+        document=structs.replace(document, grader=_graded_by(found)),
         outcomes={row.problem_id: row for row in outcomes},
         problems={row.problem_id: problems[row.problem_id] for row in outcomes},
         groups=groups.items,
@@ -129,7 +132,7 @@ def measure_file(
 
 def measured(
     request: Request, *, score: str | None = None, k: int = 8, options: Options = Options()
-) -> tuple[dict[str, Any], list[Outcome], dict[str, Problem], dict[str, Sequence[Joined]]]:
+) -> tuple[MeasureMetrics, list[Outcome], dict[str, Problem], dict[str, Sequence[Joined]]]:
     """The whole document of a file's samples, their outcomes, the problems, and their samples.
 
     Raises:
@@ -253,7 +256,8 @@ def _drawn(document: dict[str, Any]) -> str:
 def _notes(document: dict[str, Any]) -> str:
     """What else must be known: unequal samples, ties that matter, gains in few groups."""
     said = []
-    if text := unequal(document):
+    counts, few = document["samples_per_problem"], document["too_few_samples"]
+    if text := unequal(counts, document["n"], few):
         said.append(f"{text[0].upper()}{text[1:]}.")
     ties = document["ties"]
     if ties.get("matters"):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ from mathtune.metrics.families import by_group
 from mathtune.metrics.intervals import RESAMPLES, Ints, intervals, paired
 from mathtune.metrics.sample_columns import Gathered, evaluator, gather
 from mathtune.metrics.ties import Ties
+from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import Row
 from mathtune.rows.samples import Joined
 
@@ -81,10 +83,10 @@ def measure(
     *,
     settings: MeasureSettings,
     greedy: Mapping[str, bool] | None = None,
-) -> tuple[dict[str, Any], list[Outcome]]:
+) -> tuple[MeasureMetrics, list[Outcome]]:
     """Measure groups (problem id, graded samples); `greedy`: whether each greedy solution is right.
 
-    Returns the document that `metrics.json` holds and one `Outcome` per problem, in the order
+    Returns the metrics, without a grader, and one `Outcome` per problem, in the order
     given. Problems with more samples than others count with expected values over subsets.
 
     Raises:
@@ -151,7 +153,7 @@ def measure(
         name: compare(outcomes, other, settings, name=name)
         for name, other in settings.against.items()
     }
-    return rounded(document), outcomes
+    return msgspec.convert(rounded(document), MeasureMetrics), outcomes
 
 
 def _enough(found: Gathered, n: int | None) -> Gathered:

@@ -133,7 +133,7 @@ def _row(found: Compared, name: str) -> Table:
     sizes = {row.n for row in each}
     note = (
         f"Percent of {len(each[0].outcomes)} problems, graded by "
-        f"{', '.join(dict.fromkeys(row.document['grader'] for row in each))}; differences in "
+        f"{', '.join(dict.fromkeys(row.document.grader for row in each))}; differences in "
         "points, paired, with 95 % intervals and the p of a sign-flip test, then, with several "
         "seeds, those that include other seeds."
     )
