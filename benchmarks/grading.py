@@ -1,4 +1,4 @@
-"""Grading speed beside the peers: every contender on the same pairs, on one core, with ratios.
+"""Grading speed against the peers: every contender on the same pairs, on one core, with ratios.
 
     python benchmarks/grading.py --data ../shared/data
     python benchmarks/grading.py --data ../shared/data --prm800k ~/prm800k   # a checkout of theirs
@@ -12,7 +12,7 @@ Workloads:
     unequal   random pairs of different MATH golds: nothing is shared, everything must be parsed
     bulk      7,500 problems x 64 answers, graded and clustered, on all usable cores (ours only)
 
-Each measurement is a child process of its own, so that no cache survives, and counts CPU seconds,
+Each measurement is a child process of its own, so that no cache survives. It counts CPU seconds,
 so that a busy machine does not change the ratios. Expect `math` above 20x math-verify and `prm800k`
 above 10x its original. math-verify comes with `pip install mathtune[bench]`.
 """
@@ -83,7 +83,7 @@ def judge_of(contender: str, prm800k: Path | None) -> Callable[[str, str], objec
             return verify(golds, parse(f"${answer}$", parsing_timeout=None), timeout_seconds=None)
 
         return judge
-    # In place of this script's folder, where `grading` is this file.
+    # This replaces the script's folder, in which `grading` is this file.
     sys.path[0] = str(prm800k / "prm800k" if prm800k else "")
     return import_module("grading.grader").grade_answer
 
@@ -118,16 +118,16 @@ def bulk(data: Path) -> dict[str, float]:
     groups = sum(len(cluster(answers)) for answers in problems)
     ended = time.perf_counter()
     print(f"bulk: 480,000 graded in {graded - began:.1f} s, clustered in {ended - graded:.1f} s")
-    print(f"      {groups / len(problems):.1f} clusters a problem; {ended - began:.1f} s in all")
+    print(f"      {groups / len(problems):.1f} clusters per problem; {ended - began:.1f} s in all")
     return {"graded": graded - began, "clustered": ended - graded, "all": ended - began}
 
 
 def main() -> None:
-    """Measure every contender in a child of its own and print rates and ratios."""
+    """Measure every contender in its own child process and print rates and ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with samples/ problems/")
     parser.add_argument("--prm800k", type=Path, help="a checkout of openai/prm800k")
-    parser.add_argument("--limit", type=int, default=400, help="pairs a workload (warm: 16 x)")
+    parser.add_argument("--limit", type=int, default=400, help="pairs per workload (warm: 16 x)")
     parser.add_argument("--workload", choices=(*WORKLOADS, "bulk"), help="only this one")
     parser.add_argument("--json", action="store_true", help="print the ratios as JSON, last")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)

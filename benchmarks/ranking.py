@@ -5,7 +5,7 @@
 
 Expect at most 30 CPU-seconds for the curves of 5,000 x 64 with 200 subsets a size: N in powers of
 two at K = 8, and every K at N = 64. One process, one thread, CPU seconds: a busy machine changes
-nothing. The intervals of every point (10,000 resamples) are timed beside them.
+nothing. The intervals of every point are timed as well.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import time
 import numpy as np
 
 from mathtune.metrics.curves import Plan, curves
-from mathtune.metrics.measure import MeasureSettings, drawn_curves
+from mathtune.metrics.measure import drawn_curves
 from mathtune.metrics.strategies import Clusters
 
 
@@ -51,7 +51,7 @@ def main() -> None:
         f"{time.process_time() - cpu:.1f} CPU s, {time.monotonic() - wall:.1f} s"
     )
     cpu = time.process_time()
-    found = drawn_curves(every, MeasureSettings(), scored=True)
+    found = drawn_curves(every, scored=True)
     print(f"intervals  of every point: {time.process_time() - cpu:.1f} CPU s")
     for name in ("Pass", "Maj1", "RR.All", "W.RR", "W.RR.Maj8"):
         values = " ".join(f"{100 * value:.1f}" for value in found["over_n"][name]["value"])

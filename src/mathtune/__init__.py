@@ -1,7 +1,7 @@
 """Fine-tune open language models to solve math problems and to judge their own solutions.
 
-What needs no model is here: from a solution's text to its answer, a verdict and clusters. The
-rest is in the modules the README lists; nothing here imports torch.
+Here is what needs no model: from a solution's text to its answer, a verdict and clusters. Nothing
+here imports torch. docs/api.md lists the other modules that users may import; the rest is private.
 """
 
 from __future__ import annotations

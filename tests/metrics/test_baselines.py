@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from mathtune.metrics.measure import MeasureSettings, measure
@@ -42,7 +43,8 @@ GROUPS = [
 
 
 def measured(groups: list[tuple[str, list[Joined]]]) -> tuple[dict[str, Any], list[Any]]:
-    return measure(groups, settings=SETTINGS)
+    metrics, outcomes = measure(groups, settings=SETTINGS)
+    return msgspec.to_builtins(metrics), outcomes
 
 
 def test_votes_by_arithmetic_and_by_shortness_by_hand() -> None:

@@ -141,7 +141,7 @@ class Maker:
         place = here / f"{name}-row"
         place.mkdir()
         metrics = Measure(**{key: placed(value) for key, value in full.items()}).run(place)
-        self.step(f"{name}-row", "measure", full, metrics)
+        self.step(f"{name}-row", "measure", full, msgspec.to_builtins(metrics))
 
 
 @pytest.fixture(scope="session")

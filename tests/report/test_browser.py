@@ -12,6 +12,7 @@ import pytest
 from mathtune.metrics.measure import Outcome
 from mathtune.report import browser
 from mathtune.report.results import Measured, read_run
+from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import Graded, Problem, Sample, Verdict
 from mathtune.rows.samples import Joined
 
@@ -92,7 +93,9 @@ def measured(texts: Sequence[str], *, problems: int = 1) -> Measured:
     names = [f"{number}" for number in range(problems)]
     return Measured(
         "x",
-        {"n": len(texts), "metrics": {}},
+        MeasureMetrics(
+            problems=problems, n=len(texts), metrics={}, over_maj1={}, curves={}, against={}
+        ),
         {name: Outcome(problem_id=name, values={}, picks={}) for name in names},
         {name: Problem(id=name, problem="p", answer="1") for name in names},
         groups,

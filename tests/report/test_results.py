@@ -1,15 +1,19 @@
 """Reading a run: which rows are reported, which is the reference; the gap worked out by hand."""
 
 import shutil
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from mathtune.errors import InputError
-from mathtune.report.gap import closed, sentence, strategy_label
-from mathtune.report.results import Results, read_run
+from mathtune.metrics.measure import Outcome
+from mathtune.report.gap import closed, mostly_in, sentence, strategy_label
+from mathtune.report.results import Measured, Results, read_run
 from mathtune.rows import jsonl
+from mathtune.rows.records import Problem
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +62,8 @@ def test_the_sentence_names_what_validation_chose(results: Results) -> None:
     row = results.reference
     assert row is not None
     assert row.chosen_by is not None
-    assert strategy_label(row, row.chosen_by["chosen"]["best"]) in words
+    assert row.chosen_by.chosen is not None
+    assert strategy_label(row, row.chosen_by.chosen.best) in words
     assert "again, greedily, 50%" in words
     assert "base" not in words
 
@@ -66,8 +71,9 @@ def test_the_sentence_names_what_validation_chose(results: Results) -> None:
 def test_without_validation_the_sentence_names_what_needs_no_choice(results: Results) -> None:
     row = results.reference
     assert row is not None
-    chosen = {**row.document["chosen"], "optimistic": True}
-    here = replace(row, chosen_by=None, document={**row.document, "chosen": chosen})
+    assert row.document.chosen is not None
+    chosen = structs.replace(row.document.chosen, optimistic=True)
+    here = replace(row, chosen_by=None, document=structs.replace(row.document, chosen=chosen))
     alone = Results("elsewhere", [here])
     words = sentence(alone, closed(alone))
     assert "majority voting closes 50% [" in words
@@ -105,3 +111,29 @@ def test_a_row_of_an_earlier_revision_is_refused(run_folder: Path, tmp_path: Pat
     jsonl.write_json(folder / "ssft-row" / "step.json", {**record, "revision": 1})
     with pytest.raises(InputError, match="ssft-row: measured by revision 1 of measure"):
         read_run(folder)
+
+
+def test_a_gain_that_few_groups_hold_is_said_where() -> None:
+    """Six subjects of ten problems; W.RR gains in one of them, votes are right in the others."""
+    subjects = ("ages", "coins", "parts", "sums", "times", "walks")
+    problems = {
+        f"{subject}-{i}": Problem(id=f"{subject}-{i}", problem="?", answer="1", subject=subject)
+        for subject in subjects
+        for i in range(10)
+    }
+
+    def row(gaining: Collection[str]) -> Measured:
+        outcomes = {
+            name: Outcome(
+                problem_id=name,
+                values={"Maj1@4": 0.0, "W.RR": float(problem.subject in gaining)},
+                picks={},
+            )
+            for name, problem in problems.items()
+        }
+        return Measured("row", {}, outcomes, problems, tuple)
+
+    assert mostly_in(row({"coins"}), "W.RR", "Maj1@4") == ", nearly all of it in coins"
+    two = mostly_in(row({"walks", "ages"}), "W.RR", "Maj1@4")
+    assert two == ", nearly all of it in ages, walks"
+    assert mostly_in(row(subjects), "W.RR", "Maj1@4") == ""

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from mathtune.metrics.measure import Outcome
 from mathtune.report import cost
@@ -47,7 +48,7 @@ def test_two_seeds_by_hand(one: Results) -> None:
     assert ssft.metrics["Pass@1"]["value"] == pytest.approx(0.7)
     assert ssft.outcomes["saved"].values["Pass@1"] == 0.5
     assert again.metrics["Pass@1"]["value"] == pytest.approx(0.8)
-    found = again.document["against"]["ssft"]["Pass@1"]
+    found = again.document.against["ssft"]["Pass@1"]
     assert found["difference"] == pytest.approx(0.1)
     assert [part.name for part in ssft.each] == ["seed-0/ssft", "seed-1/ssft"]
 
@@ -56,10 +57,10 @@ def test_the_auc_within_problems_is_compared_too(one: Results) -> None:
     """Where both rows have one: here the same rows, so the difference is nothing."""
     base, ssft, _ = one.rows
     inside = [found.within_auc for found in ssft.outcomes.values() if found.within_auc is not None]
-    twin = replace(ssft, name="twin", document={**ssft.document, "against": {"ssft": {}}})
+    twin = replace(ssft, name="twin", document=structs.replace(ssft.document, against={"ssft": {}}))
     rows = [replace(row, name=f"seed-{n}/{row.name}") for n in (0, 1) for row in (ssft, twin)]
     _, _, again = averaged([base, *rows])
-    found = again.document["against"]["ssft"]["within_auc"]
+    found = again.document.against["ssft"]["within_auc"]
     assert (found["difference"], found["problems"]) == (0.0, len(inside))
 
 

@@ -54,12 +54,12 @@ def test_rows_families_and_comparisons_by_hand(tmp_path: Path) -> None:
             "d": (Model(label="rft", budget=20, seed=0), [0, 0, 0, 0], [0, 0]),
         },
     ).run(tmp_path)
-    gold, rft = found["rows"]
+    gold, rft = found.rows
     assert gold["best"] == 20
     assert gold["budgets"]["20"]["accuracy"]["value"] == 0.5
     assert gold["families"] == {"tank": 1.0, "shop": 0.0}
     assert rft["best"] == 10
-    (compared,) = found["compared"]
+    (compared,) = found.compared
     assert [c["difference"]["value"] for c in compared["equal_updates"]] == [0.5, -0.5]
     assert compared["best_of_budget"]["difference"]["value"] == 0.25
     assert (compared["best_of_budget"]["ours"], compared["best_of_budget"]["theirs"]) == (10, 20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from mathtune.errors import InputError
@@ -72,7 +73,7 @@ def graded(name: str, index: int, text: str | None, cluster: int | None) -> Grad
 
 def finished(folder: Path, **config: Any) -> dict[str, Any]:
     folder.mkdir()
-    document = Measure(**config).run(folder)
+    document = msgspec.to_builtins(Measure(**config).run(folder))
     jsonl.write_json(folder / "metrics.json", document)
     return document
 

@@ -2,8 +2,8 @@
 
 `equivalent` compares canonical keys: reflexive, symmetric and transitive whatever the texts are.
 A grader forgives more, and what it forgives is no equivalence: 5 m and 5 cm both agree with 5.
-`cluster` therefore takes, among a problem's answers, the finest equivalence relation in which
-answers that the grader calls equal are together: the connected components of its verdicts.
+`cluster` therefore groups a problem's answers by the connected components of the grader's verdicts:
+the finest equivalence relation that keeps together what the grader calls equal.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence

@@ -26,7 +26,7 @@ def reward(
     answer: Sequence[Gold] | None = None,
     **_: object,
 ) -> list[float | None]:
-    r"""1.0 for a correct completion, 0.0 for a wrong one or none, None where undecided.
+    r"""1.0 for a correct completion, 0.0 for a wrong one or none, None if undecided.
 
     The signature is TRL's (`GRPOTrainer(reward_funcs=reward)`): `completions` are texts, or chats
     whose last message is judged; `solution` (or `answer`) is the data set's column of golds, each

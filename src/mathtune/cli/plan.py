@@ -72,7 +72,8 @@ def _in_range(effect: float, accuracy: float | None, part: float, assumed: Assum
 
 def _pilot(path: Path) -> tuple[Spread, float | None]:
     """The spread of a pilot's problems, and its samples' mean length in tokens."""
-    ((source,),) = read([Named.of(str(path))], Reading())
+    (seeds,) = read([Named.of(str(path))], Reading())
+    source = seeds[0]  # of a run with several seeds
     right, samples, lengths = [], [], []
     for _, rows in source.groups():
         graded = [row.grade.verdict is Verdict.correct for row in rows if row.grade is not None]

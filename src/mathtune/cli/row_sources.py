@@ -136,7 +136,7 @@ def _source(path: Path, reading: Reading, n: int | None) -> Source:
         )
     document, outcomes, judgments = measured(reading.request(path), options=Options(n=n))
     found = {row.problem_id: row for row in outcomes}
-    return Source(found, judgments.problems, judgments.groups, document["n"])
+    return Source(found, judgments.problems, judgments.groups, document.n)
 
 
 def _of_folder(folder: Path) -> Source:

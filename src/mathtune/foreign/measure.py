@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from mathtune import report
 from mathtune.errors import InputError
 from mathtune.foreign import notes
@@ -17,6 +19,7 @@ from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, measure_c
 from mathtune.metrics.ties import Ties
 from mathtune.paths import calculator
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import Problem
 from mathtune.run.trackers import Name
 from mathtune.stages.measure import OUTCOMES, labels_of
@@ -104,7 +107,7 @@ def measured(
     options: Options = Options(),
     texts: bool = True,
     details: bool = True,
-) -> tuple[dict[str, Any], list[Outcome], Judgments]:
+) -> tuple[MeasureMetrics, list[Outcome], Judgments]:
     """The whole document of the files' samples, their outcomes, and the judged samples.
 
     `texts`: whether the samples' texts are kept, on disk. `details`: whether there are outcomes.
@@ -132,16 +135,17 @@ def measured(
 def _show(
     request: Request,
     found: dict[str, Any],
-    result: tuple[dict[str, Any], list[Outcome], Judgments],
+    result: tuple[MeasureMetrics, list[Outcome], Judgments],
     page: Path | None,
     report_to: tuple[Name, ...],
 ) -> None:
     """Write the page and log to the trackers."""
     document, outcomes, judgments = result
-    by_rule = {name: found[name] for name in ("mean_by_rule",) if name in found}
     results = report.of_samples(
         _title(request),
-        document={**document, "grader": graded_by(found), **by_rule},
+        document=structs.replace(
+            document, grader=graded_by(found), mean_by_rule=found.get("mean_by_rule")
+        ),
         outcomes={row.problem_id: row for row in outcomes},
         problems={row.problem_id: judgments.problems[row.problem_id] for row in outcomes},
         groups=judgments.groups,
@@ -160,30 +164,30 @@ def _title(request: Request) -> str:
     return name
 
 
-def _document(request: Request, judgments: Judgments, document: dict[str, Any]) -> dict[str, Any]:
+def _document(request: Request, judgments: Judgments, document: MeasureMetrics) -> dict[str, Any]:
     (grader,) = request.graders
     counted = request.counted
     total = counted["samples"]
     found = {
         "read": judgments.read,
         "warnings": [*_on_scores(document, request), *judgments.warnings],
-        "problems": document["problems"],
-        "n": document["n"],
+        "problems": document.problems,
+        "n": document.n,
         "grader": grader,
         "grader_version": request.versions[grader],
         "extract": request.rule,
         "rules": notes.rules(counted),
         "broken_lines": request.broken,
         "scorer": calculator.NAME if request.score == calculator.NAME else None,
-        "counts": {name: document["counts"][name] for name in COUNTS},
-        "metrics": without_choices(document["metrics"]),
-        "over_maj1": without_choices(document["over_maj1"]),
-        "ties": document["ties"],
+        "counts": {name: (document.counts or {})[name] for name in COUNTS},
+        "metrics": without_choices(document.metrics),
+        "over_maj1": without_choices(document.over_maj1),
+        "ties": document.ties,
     }
     marked, every = counted["correct and marked"] / total, counted["correct"] / total
     if every - marked > notes.RULES_DIFFER:
         found["mean_by_rule"] = {"explicit": round(marked, 6), request.rule: round(every, 6)}
-    found |= {name: document[name] for name in MORE if name in document}
+    found |= {name: value for name in MORE if (value := getattr(document, name)) is not None}
     for kind in found["groups"].values():
         for one in kind.values():
             one |= {name: without_choices(one[name]) for name in ("metrics", "over_maj1")}
@@ -194,21 +198,21 @@ def _document(request: Request, judgments: Judgments, document: dict[str, Any]) 
     return found
 
 
-def _on_scores(document: dict[str, Any], request: Request) -> list[str]:
+def _on_scores(document: MeasureMetrics, request: Request) -> list[str]:
     """Warnings on scores: those that know the answer, those that are missing, and their weights."""
     found = []
-    if document.get("oracle"):
+    if document.oracle:
         found.append(
             "The scores equal the verdicts in (nearly) all samples: they know the answer, and "
             "re-ranking by them is an oracle, no result."
         )
-    missing = document.get("evaluator", {}).get("without_score", 0)
+    missing = (document.evaluator or {}).get("without_score", 0)
     if missing:
         found.append(
-            f"{missing:,} of {document['counts']['samples']:,} samples have no score: they rank "
+            f"{missing:,} of {request.counted['samples']:,} samples have no score: they rank "
             "last and weigh nothing."
         )
-    rule = document.get("weights")
+    rule = document.weights
     if rule not in (None, "as-is") and request.weights == "auto":
         found.append(
             f"Some scores are negative: W.RR sums weights made of them by the rule {rule} "

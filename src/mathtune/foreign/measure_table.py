@@ -70,7 +70,8 @@ def _drawn(document: dict[str, Any]) -> str:
 def _notes(document: dict[str, Any]) -> str:
     """What else must be known: unequal samples, ties that matter, gains in few groups."""
     said = []
-    if text := unequal(document):
+    counts, few = document["samples_per_problem"], document["too_few_samples"]
+    if text := unequal(counts, document["n"], few):
         said.append(f"{text[0].upper()}{text[1:]}.")
     ties = document["ties"]
     if ties.get("matters"):

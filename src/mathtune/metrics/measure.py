@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +23,7 @@ from mathtune.metrics.intervals import RESAMPLES, Ints, intervals, paired
 from mathtune.metrics.sample_columns import Gathered, evaluator, gather
 from mathtune.metrics.ties import Ties
 from mathtune.metrics.weights import WeightRule, equals_verdict, rule_for, weights_of
+from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import Row
 from mathtune.rows.samples import Joined
 
@@ -88,10 +90,10 @@ def measure(
     *,
     settings: MeasureSettings,
     greedy: Mapping[str, bool] | None = None,
-) -> tuple[dict[str, Any], list[Outcome]]:
+) -> tuple[MeasureMetrics, list[Outcome]]:
     """Measure groups (problem id, graded samples); `greedy`: whether each greedy solution is right.
 
-    Returns the document that `metrics.json` holds and one `Outcome` per problem, in the order
+    Returns the metrics, without a grader, and one `Outcome` per problem, in the order
     given. Problems with more samples than others count with expected values over subsets.
 
     Raises:
@@ -106,7 +108,7 @@ def measure_columns(
     *,
     settings: MeasureSettings,
     greedy: Mapping[str, bool] | None = None,
-) -> tuple[dict[str, Any], list[Outcome]]:
+) -> tuple[MeasureMetrics, list[Outcome]]:
     """Measure samples that are columns already; see `measure`."""
     found, rule = _with_weights(_enough(every_problem, settings.n), settings.weights)
     plan = Plan(
@@ -173,7 +175,7 @@ def measure_columns(
         name: compare(outcomes, other, settings, name=name)
         for name, other in settings.against.items()
     }
-    return rounded(document), outcomes
+    return msgspec.convert(rounded(document), MeasureMetrics), outcomes
 
 
 def _with_weights(found: Gathered, rule: WeightRule) -> tuple[Gathered, WeightRule | None]:

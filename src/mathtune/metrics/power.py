@@ -32,6 +32,8 @@ Floats = NDArray[np.float64]
 SAMPLES = (1, 4, 16, 64)
 SEEDS = (1, 3, 5, 10)
 SYSTEMS = 2
+FEWEST = 10
+"""Fewer problems are never planned: the formulas are for means of many."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def problems_needed(
         return None
     between = 2 * spread.between * (1 - assumed.correlation)
     inside = 2 * spread.within / (samples * seeds)
-    return max(2, ceil((z**2 * between + t**2 * inside) / reach))
+    return max(FEWEST, ceil((z**2 * between + t**2 * inside) / reach))
 
 
 def plan(spread: Spread, effect: float, *, assumed: Assumed) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mathtune.metrics.distributions import t_quantile
-from mathtune.metrics.intervals import Ints, half_widths, score_bounds, variance
+from mathtune.metrics.intervals import Ints, half_widths, intervals, variance
 
 Floats = NDArray[np.float64]
 
@@ -80,8 +80,8 @@ def mean_over_seeds(values: Floats, *, groups: Ints | None = None) -> OverSeeds:
         V_e = residual mean square / (n K)
         half = sqrt(t(n-1)^2 max(0, V_p - V_e) + t(K-1)^2 V_s)
 
-    V_s holds the samples' part, so that the two terms add up to the whole variance. The bounds
-    are Wilson's for a mean of that variance.
+    V_s holds the samples' part, so that the two terms add up to the whole variance. The interval
+    never ends inside the one over problems alone.
 
     Raises:
         ValueError: fewer than two seeds.
@@ -90,11 +90,10 @@ def mean_over_seeds(values: Floats, *, groups: Ints | None = None) -> OverSeeds:
         raise ValueError("one seed says nothing of seeds")
     reach = _Reach.of(values.mean(axis=0), _Components.of(values), groups)
     value, width = float(values.mean()), reach.half(0.05)
-    k = t_quantile(inf)
-    spread = value * (1.0 - value)
-    size = spread * (k / width) ** 2 if width > 0 and spread > 0 else 1.0
-    low, high = score_bounds(np.array([value]), np.array([max(size, 1.0)]), np.array([k]))
-    return OverSeeds((len(values),), float(low[0]), float(high[0]), None, reach.parts())
+    (alone,) = intervals(values.mean(axis=0)[:, None], groups=groups)
+    low = min(alone.low, max(0.0, value - width))
+    high = max(alone.high, min(1.0, value + width))
+    return OverSeeds((len(values),), low, high, None, reach.parts())
 
 
 def difference_over_seeds(

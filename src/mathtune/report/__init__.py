@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mathtune.rows import jsonl
 from mathtune.run import provenance
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from mathtune.metrics.measure import Outcome
     from mathtune.report.results import Groups, Results
+    from mathtune.rows.metrics import MeasureMetrics
     from mathtune.rows.records import Problem
     from mathtune.run.trackers import Name
 
@@ -101,7 +102,7 @@ def build_comparison(run_folders: Sequence[Path], page: Path) -> tuple[Path, lis
 def of_samples(
     title: str,
     *,
-    document: dict[str, Any],
+    document: MeasureMetrics,
     outcomes: Mapping[str, Outcome],
     problems: Mapping[str, Problem],
     groups: Callable[[], Groups],

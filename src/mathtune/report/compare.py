@@ -9,11 +9,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mathtune.errors import InputError
-from mathtune.metrics.measure import MeasureSettings, compare
-from mathtune.report import figures, tables
+from mathtune.metrics.seeds import SINGLE
+from mathtune.report import figures, seeds, tables
 from mathtune.report.page import rendered
 from mathtune.report.results import Compared, Measured, read_run
-from mathtune.report.seeds import over_seeds
 from mathtune.report.tables import NONE, Table, accuracy, difference, p_value
 from mathtune.run.fingerprint import differences
 
@@ -29,7 +28,7 @@ def compared(folders: Sequence[Path]) -> Compared:
     Raises:
         InputError: a folder holds no run, no row is in all of them, or a row is of other problems.
     """
-    results = tuple(over_seeds(read_run(folder)) for folder in folders)
+    results = tuple(seeds.over_seeds(read_run(folder)) for folder in folders)
     found = [{row.name: row for row in one.rows} for one in results]
     shared = [name for name in found[0] if all(name in rows for rows in found[1:])]
     if not shared:
@@ -43,10 +42,7 @@ def compared(folders: Sequence[Path]) -> Compared:
         for folder, row in zip(folders[1:], each[1:], strict=True):
             _refuse_other_problems(name, each[0], row, folders[0], folder)
     minus = {
-        name: tuple(
-            compare(list(row.outcomes.values()), each[0].outcomes, MeasureSettings(), name=name)
-            for row in each[1:]
-        )
+        name: tuple(seeds.differences(row, each[0], name=name) for row in each[1:])
         for name, each in rows.items()
     }
     return Compared(_names(folders), tuple(folders), results, rows, minus)
@@ -96,7 +92,7 @@ def sentence(found: Compared) -> str:
     for other, row, minus in zip(found.names[1:], each[1:], found.minus[name], strict=True):
         metric = _one(each[0], row)
         won, lost = _counted(each[0], row, metric)
-        change = minus[metric]
+        change = {**minus[metric], **(minus[metric]["over_seeds"] or {})}
         parts.append(
             f"{other} is {100 * change['difference']:+.1f} points [{100 * change['low']:+.1f}, "
             f"{100 * change['high']:+.1f}] from {found.names[0]} in {metric} "
@@ -137,9 +133,12 @@ def _row(found: Compared, name: str) -> Table:
     sizes = {row.n for row in each}
     note = (
         f"Percent of {len(each[0].outcomes)} problems, graded by "
-        f"{', '.join(dict.fromkeys(row.document['grader'] for row in each))}; differences in "
-        "points, paired, with 95 % intervals and the p of a sign-flip test."
+        f"{', '.join(dict.fromkeys(row.document.grader for row in each))}; differences in "
+        "points, paired, with 95 % intervals and the p of a sign-flip test, then, with several "
+        "seeds, those that include other seeds."
     )
+    if any(len(row.each) == 1 for row in each) and each[0].origin.updates is not None:
+        note += f" {SINGLE[0].upper()}{SINGLE[1:]}."
     if len(sizes) > 1:
         drawn = ", ".join(f"{row.n} in {one}" for row, one in zip(each, found.names, strict=True))
         note += f" The number of samples differs: {drawn}."

@@ -70,9 +70,7 @@ def draw(results: Results, found: list[Closed]) -> dict[str, tuple[str, Figure]]
                     _over_n(row),
                 )
             if averaged is results.reference and row.n > 2:
-                caption = (
-                    f"{row.name}: votes that stop once the lead is sure, and votes of N"
-                )
+                caption = f"{row.name}: votes that stop once the lead is sure, and votes of N"
                 drawn[f"{_file(row)}-stopping"] = (caption, _stopping(row))
             if row.scored:
                 drawn |= _judged(row)
@@ -95,7 +93,7 @@ def _of_one_seed(curves: dict[str, list[CurvePoint]]) -> dict[str, list[CurvePoi
 
 def _judged(row: Measured) -> dict[str, tuple[str, Figure]]:
     """The figures of a row whose samples are scored."""
-    found = row.document["evaluator"]
+    found = row.document.evaluator or {}
     drawn = {
         f"{_file(row)}-over-k": (f"{row.name}: strategies over K (N for Maj1.TopN)", _over_k(row)),
         f"{_file(row)}-cost": (f"{row.name}: what the evaluator must read", _cost(row)),
@@ -248,7 +246,7 @@ def differences(found: Compared) -> Figure:
 
 
 def _over_n(row: Measured) -> Figure:
-    curves = row.document["curves"]["over_n"]
+    curves = row.document.curves["over_n"]
     k, sizes = curves["k"], curves["n"]
     wanted = {
         "Pass": "Pass@N (oracle)",
@@ -266,7 +264,7 @@ def _over_n(row: Measured) -> Figure:
 
 def _stopping(row: Measured) -> Figure:
     """Accuracy over the mean number of samples: votes of N, and votes that stop early."""
-    curves, stops = row.document["curves"]["over_n"], row.document["early_stopping"]
+    curves, stops = row.document.curves["over_n"], row.document.early_stopping or []
     figure, axes = _figure()
     _lines(axes, curves["n"], {"Maj1@N": curves["Maj1"]})
     used, values = [one["samples"] for one in stops], [one["Maj1"]["value"] for one in stops]
@@ -281,19 +279,17 @@ def _stopping(row: Measured) -> Figure:
 
 
 def _over_k(row: Measured) -> Figure:
-    curves = row.document["curves"]["over_k"]
+    curves = row.document.curves["over_k"]
     figure, axes = _figure()
     names = ("RR.MajK", "W.RR.MajK", "Maj1.TopN", "MajK")
     shown = {name + (" (oracle)" if name == "MajK" else ""): curves[name] for name in names}
     _lines(axes, curves["k"], shown)
-    _doubling(
-        axes, row.document["curves"]["over_n"]["n"], "clusters kept, K (Maj1.TopN: samples, N)"
-    )
+    _doubling(axes, row.document.curves["over_n"]["n"], "clusters kept, K (Maj1.TopN: samples, N)")
     return figure
 
 
 def _cost(row: Measured) -> Figure:
-    curves = row.document["curves"]["over_k"]
+    curves = row.document.curves["over_k"]
     figure, axes = _figure()
     axes.plot(
         curves["k"], curves["cost.MajK"]["value"], color=COLOURS[0], label="RR.MajK, W.RR.MajK"
@@ -303,7 +299,7 @@ def _cost(row: Measured) -> Figure:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_ylabel("part of the samples read")
     axes.legend(fontsize=8, loc="lower right")
-    _doubling(axes, row.document["curves"]["over_n"]["n"], "clusters kept, K")
+    _doubling(axes, row.document.curves["over_n"]["n"], "clusters kept, K")
     return figure
 
 

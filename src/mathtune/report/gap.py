@@ -64,12 +64,21 @@ def strategy_label(row: Measured, metric: str) -> str:
     """The metric's name with the K that was chosen for it, and where: `RR.MajK, K = 5`."""
     if metric in BASELINES:
         return f"W.RR by {metric} alone"
-    if row.scored and metric in row.document["chosen"]["k"]:
-        chosen = row.document["chosen"]
+    chosen = row.document.chosen
+    if chosen is not None and metric in chosen.k:
         letter = "N" if metric.endswith("N") else "K"
-        here = " (optimistic)" if chosen["optimistic"] else ""
-        return f"{metric}, {letter} = {chosen['k'][metric]}{here}"
+        here = " (optimistic)" if chosen.optimistic else ""
+        return f"{metric}, {letter} = {chosen.k[metric]}{here}"
     return metric
+
+
+def _by_rule(row: Measured) -> str:
+    """What the mean is by each extraction rule, where it depends on the rule."""
+    means = row.document.mean_by_rule
+    if not means:
+        return ""
+    shown = ", ".join(f"{mean:.1%} by the rule {name}" for name, mean in means.items())
+    return f" (what counts as an answer matters: {shown})"
 
 
 def sentence(results: Results, found: list[Closed]) -> str:
@@ -80,9 +89,10 @@ def sentence(results: Results, found: list[Closed]) -> str:
     one, every = row.metrics[row.first]["value"], row.metrics[f"Pass@{row.n}"]["value"]
     how = "greedily" if row.first == "Pass@1" else "with one sample"
     start = (
-        f"On {row.document['problems']} problems, {row.name} solves {one:.1%} {how}, and "
+        f"On {row.document.problems} problems, {row.name} solves {one:.1%} {how}, and "
         f"{every:.1%} have a right solution among its {row.n} samples"
     )
+    start += _by_rule(row)
     if not found:
         return f"{start}: there is no gap to close."
     votes = found[0]
@@ -103,9 +113,9 @@ def _gain(row: Measured, best: Closed | None) -> str:
     """What judging gains over votes, and in which groups of problems if they are few."""
     if not row.scored:
         return ""
-    chosen = row.chosen_by
-    metric = chosen["chosen"]["best"] if best is not None and chosen is not None else "W.RR"
-    gain = row.document["over_maj1"][metric]
+    chosen = row.chosen_by.chosen if row.chosen_by is not None else None
+    metric = chosen.best if best is not None and chosen is not None else "W.RR"
+    gain = row.document.over_maj1[metric]
     where = mostly_in(row, metric, f"Maj1@{row.n}")
     return (
         f"Over Maj1@{row.n} {metric} gains {100 * gain['difference']:+.1f} points "
@@ -129,7 +139,7 @@ def mostly_in(row: Measured, metric: str, base: str) -> str:
 def _against_controls(results: Results, one: Closed, found: list[Closed]) -> str:
     """What a trained row closes, beside its controls; nothing for a row that is only a control."""
     row = next(row for row in results.rows if row.name == one.label)
-    others = row.document["against"]
+    others = row.document.against
     if not others:
         return ""
     controls = [
@@ -141,9 +151,9 @@ def _against_controls(results: Results, one: Closed, found: list[Closed]) -> str
 
 def _validated(row: Measured, found: list[Closed]) -> Closed | None:
     """The strategy that did best where K was chosen; None where nothing was chosen elsewhere."""
-    if row.chosen_by is None or "chosen" not in row.chosen_by:
+    if row.chosen_by is None or row.chosen_by.chosen is None:
         return None
-    label = strategy_label(row, row.chosen_by["chosen"]["best"])
+    label = strategy_label(row, row.chosen_by.chosen.best)
     return next((one for one in found if one.label == label), None)
 
 

@@ -12,6 +12,7 @@ from mathtune.errors import InputError
 from mathtune.metrics.measure import Outcome
 from mathtune.report.steps import Document, Origin, StepRecord, origin, read_step
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import Joined, read_groups, read_problems
 from mathtune.run.documents import Plan, Prediction
@@ -30,7 +31,7 @@ class Measured:
     """One row: a measured set of samples. `groups` and `greedy` read them anew at every call."""
 
     name: str
-    document: Document
+    document: MeasureMetrics
     outcomes: Mapping[str, Outcome]
     problems: Mapping[str, Problem]
     groups: Callable[[], Groups]
@@ -39,8 +40,8 @@ class Measured:
     """The file of its samples: rows of several evaluators share one."""
     origin: Origin = field(default_factory=Origin)
     """How the model that wrote the samples was made, where this run made it."""
-    chosen_by: Document | None = None
-    """The document of the row that K was chosen on."""
+    chosen_by: MeasureMetrics | None = None
+    """The metrics of the row that K was chosen on."""
     parts: tuple[Measured, ...] = ()
     """The rows of the seeds that this one averages."""
 
@@ -52,17 +53,17 @@ class Measured:
     @property
     def n(self) -> int:
         """Samples per problem."""
-        return self.document["n"]
+        return self.document.n
 
     @property
     def k(self) -> int:
         """The K of RR.MajK in the table, 8 in the paper."""
-        return self.document["curves"]["over_n"]["k"]
+        return self.document.curves["over_n"]["k"]
 
     @property
     def metrics(self) -> dict[str, Document]:
         """Metric name -> value, low, high, and `over_seeds` where it averages seeds."""
-        return self.document["metrics"]
+        return self.document.metrics
 
     @property
     def first(self) -> str:
@@ -72,7 +73,7 @@ class Measured:
     @property
     def scored(self) -> bool:
         """Whether its samples have scores."""
-        return "chosen" in self.document
+        return self.document.chosen is not None
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Results:
         The first whose samples are scored, else the first that others are compared with, else the
         first.
         """
-        compared = {name for row in self.rows for name in row.document["against"]}
+        compared = {name for row in self.rows for name in row.document.against}
         ranked = [row for row in self.rows if row.scored]
         ranked += [row for row in self.rows if row.name in compared]
         return next(iter([*ranked, *self.rows]), None)
@@ -155,7 +156,7 @@ def _measured(folder: Path, step: StepRecord, finished: Mapping[str, StepRecord]
     deciding = config["choose_on"]
     return Measured(
         name=step.name.removesuffix(ROW),
-        document=step.metrics,
+        document=step.read(MeasureMetrics),
         outcomes={
             row.problem_id: row for row in jsonl.read(folder / step.name / OUTCOMES, Outcome)
         },
@@ -164,7 +165,7 @@ def _measured(folder: Path, step: StepRecord, finished: Mapping[str, StepRecord]
         greedy=lambda: read_groups(tuple(folder / path for path in greedy)) if greedy else (),
         samples=config["samples"][0],
         origin=origin(config, finished),
-        chosen_by=finished[deciding].metrics if deciding in finished else None,
+        chosen_by=finished[deciding].read(MeasureMetrics) if deciding in finished else None,
     )
 
 

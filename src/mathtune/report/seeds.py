@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
+import msgspec
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from mathtune.metrics.baselines import CALCULATOR
@@ -14,6 +16,7 @@ from mathtune.metrics.intervals import intervals, paired
 from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, compare, rounded
 from mathtune.metrics.seeds import average_seeds, difference_over_seeds, mean_over_seeds
 from mathtune.report.results import Document, Measured, Results
+from mathtune.rows.metrics import MeasureMetrics
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +42,7 @@ def averaged(rows: Sequence[Measured]) -> list[Measured]:
         if len(parts) > 1 and same and len({part.n for part in parts}) == 1:
             merged[name] = _average(name, parts)
     with_controls = {
-        name: replace(row, document={**row.document, "against": _against(row, merged)})
+        name: replace(row, document=structs.replace(row.document, against=_against(row, merged)))
         for name, row in merged.items()
     }
     kept: dict[str, Measured] = {}
@@ -65,10 +68,10 @@ def _average(name: str, parts: list[Measured]) -> Measured:
     seeds = {metric: _column(parts, list(values), metric) for metric in names}
     votes = seeds[f"Maj1@{parts[0].n}"]
     first = parts[0].document
-    document = {
-        "grader": first["grader"],
-        "problems": first["problems"],
-        "n": first["n"],
+    document: Document = {
+        "grader": first.grader,
+        "problems": first.problems,
+        "n": first.n,
         "metrics": {
             metric: {**asdict(one), "over_seeds": asdict(mean_over_seeds(seeds[metric]))}
             for metric, one in zip(names, found, strict=True)
@@ -77,13 +80,13 @@ def _average(name: str, parts: list[Measured]) -> Measured:
             metric: {**asdict(one), "over_seeds": _over_seeds(seeds[metric], votes)}
             for metric, one in over
         },
-        "curves": first["curves"],
-        "against": first["against"],
+        "curves": first.curves,
+        "against": first.against,
     }
     if all(part.scored for part in parts):
         document["chosen"] = _chosen(parts)
-    if all("over_calculator" in part.document for part in parts):
-        judged = [name for name in names if name in first["over_calculator"]]
+    if all(part.document.over_calculator is not None for part in parts):
+        judged = [name for name in names if name in (first.over_calculator or {})]
         beyond = paired(_of(judged, names, columns), _of([CALCULATOR], names, columns))
         document["over_calculator"] = {
             name: asdict(one) for name, one in zip(judged, beyond, strict=True)
@@ -92,7 +95,7 @@ def _average(name: str, parts: list[Measured]) -> Measured:
     return replace(
         parts[0],
         name=name,
-        document=rounded(document),
+        document=msgspec.convert(rounded(document), MeasureMetrics),
         outcomes=outcomes,
         chosen_by=_best(deciding) if len(deciding) == len(parts) else None,
         parts=tuple(parts),
@@ -122,34 +125,40 @@ def _within(seeds: Sequence[Outcome]) -> float | None:
 
 def _chosen(parts: Sequence[Measured]) -> Document:
     """What was chosen, seed by seed: `K = 5, 3, 5`."""
-    chosen = [part.document["chosen"] for part in parts]
+    chosen = [part.document.chosen for part in parts if part.document.chosen is not None]
     return {
-        **chosen[0],
-        "optimistic": any(one["optimistic"] for one in chosen),
-        "k": {name: ", ".join(str(one["k"][name]) for one in chosen) for name in CHOSEN},
+        **structs.asdict(chosen[0]),
+        "optimistic": any(one.optimistic for one in chosen),
+        "k": {name: ", ".join(str(one.k[name]) for one in chosen) for name in CHOSEN},
     }
 
 
-def _best(deciding: Sequence[Document]) -> Document:
-    """The strategy with the best mean over seeds where K was chosen."""
-    means = {
-        name: np.mean([document["metrics"][name]["value"] for document in deciding])
-        for name in CHOSEN
-    }
-    return {"chosen": {"best": max(CHOSEN, key=lambda name: means[name])}}
+def _best(deciding: Sequence[MeasureMetrics]) -> MeasureMetrics:
+    """The first of the measures that K was chosen on, with the strategy that is best over all."""
+    first = deciding[0]
+    if first.chosen is None:
+        return first
+    means = {name: np.mean([one.metrics[name]["value"] for one in deciding]) for name in CHOSEN}
+    best = max(CHOSEN, key=lambda name: means[name])
+    return structs.replace(first, chosen=structs.replace(first.chosen, best=best))
 
 
 def _against(row: Measured, merged: Mapping[str, Measured]) -> Document:
     """Paired differences to the averaged controls, in the metrics that both have."""
     found: Document = {}
-    for name in row.document["against"]:
+    for name in row.document.against:
         if name not in merged or merged[name].outcomes.keys() != row.outcomes.keys():
             continue
-        other, ids = merged[name], list(row.outcomes)
-        pairs = compare(list(row.outcomes.values()), other.outcomes, MeasureSettings(), name=name)
-        for metric, pair in pairs.items():
-            if metric != "within_auc":
-                ours, theirs = (_column(one.each, ids, metric) for one in (row, other))
-                pair["over_seeds"] = _over_seeds(ours, theirs)
-        found[name] = rounded(pairs)
+        found[name] = rounded(differences(row, merged[name], name=name))
     return found
+
+
+def differences(row: Measured, other: Measured, *, name: str) -> Document:
+    """The paired differences row - other, each with `over_seeds` where a row has several seeds."""
+    ids = list(row.outcomes)
+    pairs = compare(list(row.outcomes.values()), other.outcomes, MeasureSettings(), name=name)
+    for metric, pair in pairs.items():
+        if metric != "within_auc":
+            ours, theirs = (_column(one.each, ids, metric) for one in (row, other))
+            pair["over_seeds"] = _over_seeds(ours, theirs)
+    return pairs

@@ -63,7 +63,7 @@ def accuracy_tables(results: Results, found: list[Closed]) -> list[Table]:
 def _between(results: Results) -> list[Table]:
     """What stands between rows: paired comparisons, and the evaluators beside each other."""
     tables = []
-    if any(row.document["against"] for row in results.rows):
+    if any(row.document.against for row in results.rows):
         tables.append(comparisons(results.rows))
     judged = [part for row in results.rows if row.scored for part in row.each]
     judged += [row for row in results.choices if row.scored]
@@ -105,8 +105,8 @@ def basis(rows: Sequence[Measured]) -> str:
 
     Of samples from elsewhere nobody says how many seeds they have.
     """
-    problems = sorted({row.document["problems"] for row in rows})
-    graders = sorted({row.document["grader"] for row in rows})
+    problems = sorted({row.document.problems for row in rows})
+    graders = sorted({row.document.grader for row in rows})
     seeds = sorted({len(row.each) for row in rows if row.samples})
     named = ["one seed" if count == 1 else f"means over {count} seeds" for count in seeds]
     parts = [f"{_listed(problems)} problems", " or ".join(named), f"graded by {_listed(graders)}"]
@@ -158,12 +158,13 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
     """Re-ranking of one row's samples: accuracy, difference to voting, gap closed, what is read."""
     n, k = row.n, row.k
     fixed = ("RR.All", f"RR.Maj{k}", "W.RR", f"W.RR.Maj{k}", f"Maj1.Top{k}")
-    chosen = row.document["chosen"]
+    chosen = row.document.chosen
+    assert chosen is not None  # the row is scored
     free = [name for name in BASELINES if name in row.metrics]
-    names = (f"Maj1@{n}", *free, *fixed, *chosen["k"], f"Maj{k}@{n}", f"Pass@{n}")
+    names = (f"Maj1@{n}", *free, *fixed, *chosen.k, f"Maj{k}@{n}", f"Pass@{n}")
     parts = {one.label: one for one in found}
     body = []
-    beyond = row.document.get("over_calculator", {})  # not of rows measured before it was there
+    beyond = row.document.over_calculator or {}  # not of rows measured before it was there
     for name in names:
         label = strategy_label(row, name)
         shown = label + (" (oracle)" if name in names[-2:] else "")
@@ -171,13 +172,13 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
             (
                 shown,
                 accuracy(row.metrics, name),
-                difference(row.document["over_maj1"], name),
+                difference(row.document.over_maj1, name),
                 difference(beyond, name),
                 _part(parts[label]) if label in parts else NONE,
                 _cost(row, name),
             )
         )
-    optimistic = " (optimistic: K chosen on these problems)" if chosen["optimistic"] else ""
+    optimistic = " (optimistic: K chosen on these problems)" if chosen.optimistic else ""
     return Table(
         f"Strategies over {n} samples of {row.name}{optimistic}",
         (
@@ -189,7 +190,7 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
             "samples read",
         ),
         body,
-        f"{_begun([row])}K and N chosen on {chosen['on']}. Differences are paired, in points, "
+        f"{_begun([row])}K and N chosen on {chosen.on}. Differences are paired, in points, "
         "with 95 % intervals and the p of a sign-flip test. W.RR by calculator alone: a sample "
         "that states a false equation weighs 0.1, any other 1; by shortness alone: 1 / length. "
         "A judge that is not above the calculator has learned no judging. Samples read: the part "
@@ -208,7 +209,7 @@ def matched(row: Measured) -> Table:
             percent(Interval(**one["Maj1"])),
             *(difference(one["over_maj1"], name) for name in names),
         )
-        for one in row.document["matched_compute"]
+        for one in row.document.matched_compute or ()
     ]
     return Table(
         f"{row.name} at equal compute",
@@ -226,7 +227,7 @@ def _begun(rows: Sequence[Measured]) -> str:
 
 
 def _unit(row: Measured) -> str:
-    return next((one["unit"] for one in row.document["matched_compute"]), "")
+    return next((one["unit"] for one in row.document.matched_compute or ()), "")
 
 
 def groups(row: Measured, kind: Literal["level", "subject"]) -> Table:
@@ -290,7 +291,7 @@ def early_stops(row: Measured) -> Table:
             accuracy({"Maj1": one["Maj1"]}, "Maj1"),
             difference({"Maj1": one["over_maj1"]}, "Maj1"),
         )
-        for one in row.document.get("early_stopping", ())
+        for one in row.document.early_stopping or ()
     ]
     return Table(
         f"Votes of {row.name} that stop early",
@@ -303,7 +304,7 @@ def early_stops(row: Measured) -> Table:
 
 def ties(row: Measured) -> Table:
     """Metrics that change by more than a point if ties are broken at random; else empty."""
-    found = row.document.get("ties", {})
+    found = row.document.ties or {}
     body = [
         (name, accuracy(row.metrics, name), f"{100 * found['expected'][name]:.1f}")
         for name in found.get("matters", ())
@@ -328,7 +329,7 @@ def comparisons(rows: list[Measured]) -> Table:
     body = [
         (f"{row.name} – {other}", *cells(row, other, found))
         for row in rows
-        for other, found in row.document["against"].items()
+        for other, found in row.document.against.items()
     ]
     return Table(
         "Paired comparisons",
@@ -374,7 +375,7 @@ def evaluators(rows: list[Measured]) -> Table:
     """How well each evaluator judges, beside what length and form alone would reach."""
     body = []
     for row in rows:
-        found = row.document["evaluator"]
+        found = row.document.evaluator or {}
         body.append(
             (
                 row.name,
@@ -466,8 +467,9 @@ def difference(found: Mapping[str, Mapping[str, Any]], name: str) -> str:
         return NONE
     row = found[name]
     bounds = f"[{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
-    least = f" (least seen: {100 * row['detectable']:.1f})" if row["p"] >= SURE else ""
     seeds = _with_seeds(row, "+")
+    unsure = row["p"] >= SURE and not seeds
+    least = f" (least seen: {100 * row['detectable']:.1f})" if unsure else ""
     return f"{100 * row['difference']:+.1f} {bounds} {p_value(row['p'])}{least}{seeds}"
 
 
@@ -493,9 +495,10 @@ def _read(row: Measured, name: str) -> float:
     k, n = row.k, row.n
     if name in (f"Maj1@{n}", f"Maj{k}@{n}", f"Pass@{n}", *BASELINES):
         return 0.0
-    by_k = row.document["curves"]["over_k"]["cost.MajK"]["value"]
+    by_k = row.document.curves["over_k"]["cost.MajK"]["value"]
     if name.endswith((f".Maj{k}", ".MajK")):
-        top = row.document["chosen"]["k"][name] if name.endswith("MajK") else min(k, n)
+        chosen = row.document.chosen
+        top = int(chosen.k[name]) if chosen and name.endswith("MajK") else min(k, n)
         return by_k[top - 1]
     return 1.0
 

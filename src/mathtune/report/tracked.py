@@ -37,7 +37,7 @@ def numbers(results: Results, found: list[Closed]) -> dict[str, float]:
     told: dict[str, float] = {}
     for row in results.rows:
         told |= {f"{row.name}/{name}": one["value"] for name, one in row.metrics.items()}
-        within = row.document["evaluator"]["within_auc"] if "evaluator" in row.document else None
+        within = (row.document.evaluator or {}).get("within_auc")
         if within is not None:
             told[f"{row.name}/AUC within problems"] = within["value"]
     return told | {f"gap closed/{one.label}": one.part.value for one in found}

@@ -1,13 +1,15 @@
 """What the stages measured: one struct per stage, the document that its `metrics.json` holds.
 
-Beside the rows. Written by the stages, read by the report and by later stages; those of `measure`
-and `study` hold intervals, and are in their own modules.
+Beside the rows. Written by the stages, read by the report and by later stages; that of `study`
+holds points, lines and claims, and is in its own module.
 
     part/metrics.json
     {"problems": 250, "rows": 250, "of_problems": 500}
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 
@@ -215,3 +217,61 @@ class BitsMetrics(Metrics, frozen=True):
     without_embeddings: int
     layers: int
     width: int
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """The K (or N) of each strategy, where it was chosen, and the best strategy there.
+
+    `optimistic`: chosen on the problems that are measured. Of several seeds k is a text, "5, 3".
+    """
+
+    on: str
+    optimistic: bool
+    k: dict[str, int | str]
+    best: str
+
+
+class MeasureMetrics(Metrics, frozen=True, kw_only=True):
+    """The metrics of a measured set of samples, their curves and comparisons.
+
+    An interval is `value, low, high`, a difference `difference, low, high, p`. `metrics` and
+    `over_maj1` have one per metric; `curves` has lists of them; `against` one per metric for each
+    other measure. With scores: `chosen`, `over_calculator`, `matched_compute`, `evaluator`,
+    `weights` (the rule that makes weights of scores) and `oracle` (the metrics whose scores are the
+    verdicts themselves). `mean_by_rule`: the mean by extraction rule, where it depends on the rule.
+    `clusters`: the number of clusters that problems were drawn in. An average over seeds and
+    a measure of an earlier version lack some of the fields.
+    """
+
+    grader: str = ""
+    problems: int
+    n: int
+    metrics: dict[str, dict[str, Any]]
+    over_maj1: dict[str, dict[str, Any]]
+    curves: dict[str, dict[str, Any]]
+    against: dict[str, dict[str, dict[str, Any]]]
+    samples_per_problem: dict[str, int] | None = None
+    too_few_samples: int | None = None
+    counts: dict[str, int] | None = None
+    ties: dict[str, Any] | None = None
+    early_stopping: list[dict[str, Any]] | None = None
+    groups: dict[str, dict[str, dict[str, Any]]] | None = None
+    clusters: int | None = None
+    weights: str | None = None
+    oracle: list[str] | None = None
+    mean_by_rule: dict[str, float] | None = None
+    chosen: Chosen | None = None
+    over_calculator: dict[str, dict[str, Any]] | None = None
+    matched_compute: list[dict[str, Any]] | None = None
+    evaluator: dict[str, Any] | None = None
+
+
+class FindingsMetrics(Metrics, frozen=True, kw_only=True):
+    """What the models of a study reach: a row per label, comparisons, curves over data and loss."""
+
+    problems: int
+    seeds: int
+    rows: list[dict[str, Any]]
+    compared: list[dict[str, Any]]
+    data_curve: dict[str, Any]
+    loss_curve: dict[str, Any]

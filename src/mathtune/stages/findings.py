@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,6 +22,7 @@ from mathtune.metrics.budgets import (
 from mathtune.metrics.fits import Floats
 from mathtune.metrics.measure import rounded
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import FindingsMetrics
 from mathtune.rows.samples import read_problems
 from mathtune.run.progress import say
 from mathtune.run.stage import File, Stage
@@ -68,7 +70,7 @@ class Findings(Stage[Path]):
         """The folder."""
         return folder
 
-    def run(self, folder: Path) -> dict[str, Any]:  # noqa: ARG002 (all it finds are metrics)
+    def run(self, folder: Path) -> FindingsMetrics:  # noqa: ARG002 (all it finds are metrics)
         """Read the outcomes, choose budgets, compare.
 
         Raises:
@@ -82,7 +84,7 @@ class Findings(Stage[Path]):
         for place, problem in enumerate(problems.values()):
             families.setdefault(problem.subject or "", []).append(place)
         rows = [self._row(label, trained[label], families) for label in labels]
-        compared = [
+        compared: list[dict[str, Any]] = [
             {
                 "ours": ours,
                 "theirs": theirs,
@@ -94,7 +96,7 @@ class Findings(Stage[Path]):
         for found in compared:
             best = found["best_of_budget"]
             say(f"  {found['ours']} above {found['theirs']}, best of budget: {best['answer']}")
-        return rounded(
+        document = rounded(
             {
                 "problems": len(ids),
                 "seeds": len({model.seed for model in self.models.values()}),
@@ -104,6 +106,7 @@ class Findings(Stage[Path]):
                 "loss_curve": self._over_loss(trained),
             }
         )
+        return msgspec.convert(document, FindingsMetrics)
 
     def _trained(self, label: str, ids: Sequence[str]) -> Trained:
         test: dict[int, list[Floats]] = {}

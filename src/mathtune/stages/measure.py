@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from msgspec.structs import replace
 from pydantic import Field, PositiveInt
 
 from mathtune.errors import InputError
@@ -14,6 +15,7 @@ from mathtune.metrics.intervals import RESAMPLES
 from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, measure
 from mathtune.metrics.ties import Ties
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import Problem, Verdict
 from mathtune.rows.samples import Joined, read_groups, read_problems
 from mathtune.run.progress import say
@@ -73,8 +75,8 @@ class Measure(Stage[Path]):
         """The folder: other measures read its metrics and outcomes."""
         return folder
 
-    def run(self, folder: Path) -> dict[str, Any]:
-        """Measure, write the outcomes, return the document of metrics.
+    def run(self, folder: Path) -> MeasureMetrics:
+        """Measure, write the outcomes, return the metrics.
 
         Raises:
             InputError: samples, greedy solutions or other measures do not fit the problems.
@@ -95,10 +97,10 @@ class Measure(Stage[Path]):
         )
         greedy = None if self.greedy is None else read_greedy(self.greedy, problems)
         groups = of_problems(self.samples, problems)
-        document, outcomes = measure(groups, settings=settings, greedy=greedy)
+        metrics, outcomes = measure(groups, settings=settings, greedy=greedy)
         jsonl.write(folder / OUTCOMES, outcomes)
-        counts, ties = document["counts"], document["ties"]
-        if said := unequal(document):
+        counts, ties = metrics.counts or {}, metrics.ties or {}
+        if said := unequal(metrics.samples_per_problem or {}, metrics.n, metrics.too_few_samples):
             say(f"  {said}")
         say(
             f"  of {counts['samples']} samples {counts['no_answer']} have no answer, "
@@ -106,12 +108,14 @@ class Measure(Stage[Path]):
             f"another verdict than their cluster; ties of votes in {ties['votes']:.1%}, of scores "
             f"in {ties['scores']:.1%} of problems"
         )
-        return {"grader": self.grader or graded_by(self.samples), **document}
+        return replace(metrics, grader=self.grader or graded_by(self.samples))
 
 
-def unequal(document: dict[str, Any]) -> str:
-    """The sentence about problems with different numbers of samples; empty where all have n."""
-    counts, n, few = document["samples_per_problem"], document["n"], document["too_few_samples"]
+def unequal(counts: Mapping[str, int], n: int, few: int | None) -> str:
+    """The sentence about problems with different numbers of samples; empty if all have n.
+
+    `counts`: the fewest and the most. `few`: how many problems with fewer than n are left out.
+    """
     left = f"; {few} problems with fewer than {n} samples are left out" if few else ""
     if counts["fewest"] == counts["most"] == n:
         return left.removeprefix("; ")
@@ -211,7 +215,7 @@ def read_choice(folder: Path) -> dict[str, int]:
     Raises:
         InputError: the folder holds no measure of scored samples.
     """
-    document = jsonl.read_json(folder / "metrics.json")
-    if "chosen" not in document:
+    chosen = jsonl.read_json(folder / "metrics.json", MeasureMetrics).chosen
+    if chosen is None:
         raise InputError(f"{folder}: measured samples without scores; K cannot be chosen from it.")
-    return {name: document["chosen"]["k"][name] for name in CHOSEN}
+    return {name: int(chosen.k[name]) for name in CHOSEN}

@@ -1,4 +1,4 @@
-r"""What a reader forgives: units, signs, labels and notation that one of two trees leaves out.
+r"""Compare two trees as a reader does, who forgives units, signs, labels and notation.
 
 `agreement` says whether one tree states the other, and what had to be forgiven. It never forgives a
 value, another unit, another variable, a bracket, an order or a member too few or too many.
@@ -10,6 +10,7 @@ from mathtune.answers.graders.labels import (
     as_point,
     coordinates,
     function_labels,
+    indexed_and_plain,
     is_label,
     oriented,
     same_family_of_names,
@@ -24,7 +25,7 @@ from mathtune.answers.values import evaluate as ev
 from mathtune.answers.values.keys import node_key
 
 Agreement = frozenset[str] | None
-"""What had to be forgiven, by name; None where the two do not agree."""
+"""The names of what had to be forgiven; None if the two do not agree."""
 
 NOTHING: frozenset[str] = frozenset()
 UNIT = frozenset(("unit forgiven",))
@@ -35,7 +36,7 @@ _MAX_ITEMS = 60
 
 
 def agreement(a: Node, g: Node) -> Agreement:
-    """What has to be forgiven so that the tree `a` states the gold `g`; None if it does not."""
+    """Return what has to be forgiven for `a` to state the gold `g`; None if it does not."""
     return NOTHING if _equal_keys(a, g) else beyond_keys(a, g)
 
 
@@ -199,12 +200,13 @@ def _mixed_number(a: Node, g: Node) -> Agreement:
 
 
 def _unlabelled(items: list[Node], others: list[Node]) -> list[Node]:
-    """`x = 1, x = 2` and `x_1 = 1, x_2 = 2` as `1, 2` where the other side has no labels."""
-    if any(other[0] == "rel" for other in others):
-        return items
+    """`x = 1, x = 2` and `x_1 = 1, x_2 = 2` as `1, 2` if the other side has no labels."""
     if not all(item[0] == "rel" and item[2] == ("=",) for item in items):
         return items
     labels = {item[1][0] for item in items}
+    named = {item[1][0] for item in others if item[0] == "rel"}
+    if named and not indexed_and_plain(labels, named):
+        return items
     if (len(labels) == 1 and is_label(next(iter(labels)))) or same_family_of_names(labels):
         return [item[1][1] for item in items]
     return items
@@ -373,4 +375,4 @@ _BY_KIND: tuple[tuple[tuple[str, ...], Callable[[Node, Node], Agreement]], ...] 
     (("seq", "matrix"), _cells),
     (("ratio", "clock"), _ratios),
 )
-"""How two trees are compared if one of them is of such a kind; the first that applies decides."""
+"""Comparisons by the kinds of tree they are for; the first that applies decides."""

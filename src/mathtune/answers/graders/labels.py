@@ -1,4 +1,4 @@
-r"""What stands left of `... = 5`: names of values, which a reader does not ask for.
+r"""Labels, the left side of `x = 5`: names of values, which a reader does not ask for.
 
 For the grader `math`.
 """
@@ -8,7 +8,7 @@ from mathtune.answers.values import evaluate as ev
 
 
 def is_label(node: Node) -> bool:
-    r"""Whether the left of `... = 5` only names a value: `x`, `P(x)`, `a + b`, `(b, c)`.
+    r"""Return True if the left of `... = 5` only names a value: `x`, `P(x)`, `a + b`, `(b, c)`.
 
     `2x + 3` and `x^2` are no labels: `x^2 = 4` is an equation and does not state 4.
     """
@@ -21,6 +21,8 @@ def is_label(node: Node) -> bool:
         return all(is_label(item) for item in node[3])
     if kind == "ratio":
         return all(is_label(item) for item in node[1:])
+    if kind == "mul" and node[1][0] == "opaque":
+        return True
     if kind == "mul":
         inverse = node[1][0] == "pow" and node[1][1] in _FUNCTIONS and _is_minus_one(node[1][2])
         function = node[1][0] == "sym" or inverse
@@ -46,6 +48,15 @@ def same_family_of_names(labels: set[Node]) -> bool:
     if len(labels) < 2 or not all(label[0] == "sym" and "_" in label[1] for label in labels):
         return False
     return len({label[1].partition("_")[0] for label in labels}) == 1
+
+
+def indexed_and_plain(labels: set[Node], others: set[Node]) -> bool:
+    """True for `x_1, x_2` and, on the other side, `x` alone."""
+    if same_family_of_names(others):
+        labels, others = others, labels
+    if not same_family_of_names(labels) or len(others) != 1:
+        return False
+    return next(iter(others)) == ("sym", next(iter(labels))[1].partition("_")[0])
 
 
 def function_labels(a: Node, g: Node) -> bool:

@@ -7,7 +7,7 @@ from mathtune.rows.records import Verdict
 
 
 def require() -> None:
-    """Refuse with a sentence where the library is not installed."""
+    """Raise InputError if math-verify is not installed."""
     if find_spec("math_verify") is None:
         raise InputError(
             "grader math-verify: the library is not installed; "

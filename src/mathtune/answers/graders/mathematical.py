@@ -1,4 +1,4 @@
-r"""The grader `math`: whether a reader would accept an answer against this gold.
+r"""The grader `math`: would a reader accept an answer against this gold?
 
 It starts from the equivalence relation and then forgives what one side leaves out or writes in
 another way: a unit, a percent or degree sign, a base, a label, a qualifier, a sentence around one
@@ -38,7 +38,7 @@ class Judgement(NamedTuple):
 
 
 def judge(answer: str, gold: str) -> Verdict:
-    r"""Verdict of the grader `math`. Both texts hold something else than spaces.
+    r"""Verdict of the grader `math`. Neither text is blank.
 
     >>> judge(r"x = 25\%", "25")
     <Verdict.correct: 'correct'>
@@ -156,7 +156,7 @@ _TRIPLES = re.compile(r"\s*[1-9][0-9]{2}(?:,[1-9][0-9]{2})+\s*")
 
 
 def _by_commas(answer: str, gold: str) -> Agreement:
-    """`100,200,300` as a list where the gold is one; with other digits it is a number."""
+    """`100,200,300` as a list if the gold is one; with other digits it is a number."""
     if not _TRIPLES.fullmatch(answer) or ", " not in gold:
         return None
     return _compared(answer.replace(",", ", "), gold)

@@ -106,7 +106,7 @@ def _is_bare(items: tuple[Node, ...]) -> bool:
 
 
 def _face(key: Hashable) -> Hashable:
-    """The key of a number; of an expression, its values where its variables are positive."""
+    """The key of a number; of an expression, its values for positive variables."""
     if isinstance(key, tuple) and key[0] == "expression":
         return key[1][:2]
     return key

@@ -38,7 +38,7 @@ _LONG_BITS = 58
 
 
 def judge(answer: str, gold: str) -> Verdict:
-    r"""Verdict of the grader `prm800k`. Both texts hold something else than spaces.
+    r"""Verdict of the grader `prm800k`. Neither text is blank.
 
     >>> judge(r"\frac{1}{2}", "0.5")
     <Verdict.correct: 'correct'>

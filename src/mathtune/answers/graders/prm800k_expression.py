@@ -50,7 +50,7 @@ class Expression:
 
 @lru_cache(maxsize=10_000)
 def read(text: str) -> Expression:
-    """The tree of a normalised answer. Raises NotMathError where sympy's parser would fail.
+    """The tree of a normalised answer. Raises NotMathError if sympy's parser would fail.
 
     >>> read("2pi").node
     ('mul', ('num', 2), ('sym', 'pi'))
@@ -63,7 +63,7 @@ def read(text: str) -> Expression:
 
 
 def _tokens(text: str) -> tuple[list[tuple[str, str]], set[int]]:
-    """The tokens, and which of them stand behind a line's end."""
+    """Return the tokens, and those of them that follow a line's end."""
     behind: set[int] = set()
     tokens: list[tuple[str, str]] = []
     at = 0
@@ -97,7 +97,7 @@ Rounded = tuple[numbers.Real, int]
 
 
 def same_rounded(a: Node, b: Node) -> bool | None:
-    """Whether sums and products of numbers cancel as sympy rounds them; None for other trees."""
+    """Return True if sums and products cancel as sympy rounds them; None for other trees."""
     left, right = _rounded(a), _rounded(b)
     if left is None or right is None:
         return None
@@ -158,7 +158,7 @@ def _with(
 
 
 def has_rounded_root(node: Node) -> bool:
-    """Whether sympy makes a float of a root or power in `node` that is irrational.
+    """Return True if sympy makes a float of an irrational root or power in `node`.
 
     `sqrt(2.)` and `2^0.5` are 1.41421356237310 and never cancel with `sqrt(2)`.
     """

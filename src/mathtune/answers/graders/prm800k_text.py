@@ -163,12 +163,12 @@ def _whole_float(text: str) -> float | None:
 
 @lru_cache(maxsize=20_000)
 def reads_as_integer(text: str) -> bool:
-    """Whether `text` is within 1e-7 of an integer, thousands commas allowed."""
+    """Return True if `text` is within 1e-7 of an integer, thousands commas allowed."""
     return _whole_float(without_grouping(text)) is not None
 
 
 def without_grouping(text: str) -> str:
-    """`text` without the commas that stand before exactly three digits.
+    """Remove the commas before exactly three digits from `text`.
 
     >>> without_grouping("1,234,567"), without_grouping("1,2345")
     ('1234567', '1,2345')
@@ -216,7 +216,7 @@ _MAX_DEPTH = 60
 
 
 def latex_text(text: str) -> str:
-    """LaTeX as plain text, the way the original sees it; `text` itself where that fails."""
+    """LaTeX as plain text, the way the original sees it; `text` itself if that fails."""
     text = text.replace("\\tfrac", "\\frac").replace("\\dfrac", "\\frac")
     text = text.replace("\\frac", " \\frac")
     try:

@@ -1,4 +1,4 @@
-r"""Quantities: a number with its unit, also where the unit is written as a product of letters.
+r"""Quantities: a number with its unit, also if the unit is written as a product of letters.
 
 `5 m/s` is a product of variables to the parser; a reader of an answer sees a quantity. For the
 grader `math`.

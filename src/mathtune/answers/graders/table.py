@@ -27,7 +27,7 @@ _VERSIONS = {"math": mathematical.VERSION, "prm800k": prm800k.VERSION}
 
 
 def grader_version(grader: Grader) -> str:
-    """The version that stands beside a grader's numbers: ours, or that of the library.
+    """Return the version that is printed with a grader's numbers: ours, or the library's.
 
     >>> grader_version("prm800k")
     '2'
@@ -101,7 +101,7 @@ def compare_many(
     """Verdicts of many (answer, gold), in order.
 
     Equal pairs are judged once and plain numbers at once; the rest goes in batches to `workers`
-    processes (default: as many as there are cores), where a pair that takes longer than `limit`
+    processes (default: as many as there are cores); a pair that takes longer than `limit`
     seconds is `undecided`. Works on any thread.
 
     >>> [v.value for v in compare_many([("1/2", "0.5"), (None, "3"), ("4", "3")])]

@@ -1,6 +1,6 @@
 r"""Answers in words: text answers, multiple choice, and the one number that a sentence states.
 
-For the grader `math`, where trees alone do not decide.
+For the grader `math`, if trees alone do not decide.
 """
 
 import re
@@ -84,14 +84,14 @@ _KNOWN_LABEL = re.compile(
     r"|area|perimeter|volume|probability|ratio|therefore|thus|so|hence|conclusion)(?:\s+is)?\W*:"
     r"|[^:]*[0-9]\s*:\s*[0-9]"
 )
-# A digit or a command beside the number: `\\sqrt{5}` and `\\frac{1}{x}` are no plain numbers.
+# A digit or a command next to the number: `\\sqrt{5}` and `\\frac{1}{x}` are no plain numbers.
 _FORMULA = re.compile(r"[0-9]|\\(?!(?:text|mbox|textbf|textit|mathrm)\b)[A-Za-z]")
 _PLAIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}(?![A-Za-z])")
 _VERBS = frozenset(("is", "are", "equals", "was"))
 
 
 def is_sentence(answer: str) -> bool:
-    """Whether a verb or two words stand in the text.
+    """Return True if the text holds a verb or two words.
 
     >>> is_sentence("x is 5"), is_sentence("5 of them"), is_sentence("2xy")
     (True, True, False)
@@ -111,7 +111,7 @@ def _joined(match: re.Match[str]) -> str:
 
 
 def readings(answer: str) -> list[str]:
-    """What a text around the value may stand for: what follows `=`, or a sentence's one number."""
+    """Return the values that a text may state: what follows `=`, or a sentence's one number."""
     found: list[str] = []
     answer = _TENS_AND_ONES.sub(_joined, _ORDINAL.sub("", answer))
     text = plain_text(answer)

@@ -1,4 +1,4 @@
-r"""What stands in brackets: groups, absolute values, sets, tuples, points, intervals.
+r"""Read brackets: groups, absolute values, sets, tuples, points, intervals.
 
 Called by the reader of expressions.
 """
@@ -12,7 +12,7 @@ _CLOSERS = {"(": (")", "]"), "[": ("]", ")", "["), "]": ("[", "]"), "langle": ("
 
 
 def bracketed(reader: Grammar, mark: str) -> Node:
-    """What the opening `mark`, already taken, begins."""
+    """Read what follows the opening `mark`, which is already taken."""
     if mark == "{":
         items = reader.inside()
         reader.need("}")

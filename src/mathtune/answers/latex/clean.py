@@ -44,7 +44,7 @@ _LAYOUT = re.compile(
     r"|scriptstyle|scriptscriptstyle|limits|nolimits|phantom\s*(?:\{[^{}]*\}|-)|hspace\*?\{[^{}]*\}"
     r"|vspace\*?\{[^{}]*\}|quad|qquad|enspace|enskip|thinspace|thickspace|medspace|hfill|newline"
     r"|noindent|centering|boldsymbol|bm|mathbf|mathit|mathsf|mathtt|mathstrut|strut|bf|rm|it|sf|tt"
-    r"|boxed|fbox|bold|mathop|mathrel|mathbin|mathord|ensuremath|emph|underline|uline|colorbox"
+    r"|boxed|fbox|bold|mathop|mathrel|mathbin|mathord|ensuremath|emph|overbrace|underbrace|framebox|fcolorbox\s*\{[^{}]*\}\s*\{[^{}]*\}|underline|uline|colorbox"
     r"\s*\{[^{}]*\}|textcolor\s*(?:\[[^\[\]]*\])?\s*\{[^{}]*\}|color\s*(?:\[[^\[\]]*\])?\s*\{[^{}]*\}"
     r"|color\s*[a-z]+|tag\*?\s*\{[^{}]*\}|label\s*\{[^{}]*\}|nonumber|notag|checkmark|tiny|small"
     r"|normalsize|footnotesize|large|Large|LARGE|huge|Huge|allowbreak|nobreak|null|relax|smash"
@@ -65,6 +65,9 @@ _TURN_END = re.compile(
 _BARE_POINT = re.compile(r"(?<![0-9.])\.(?=\\(?:overline|bar|dot)(?![a-z]))")
 _BRACED_PERIOD = re.compile(r"(?<=\.)\{(\\(?:overline|bar)\s*\{[0-9]+\})\}")
 _END_SQUARE = re.compile(r"(?<=\S)\s*\\square\s*$")
+_STRAY_BACKSLASH = re.compile(r"(?<!\\)\\\s*$")
+_DOTS = re.compile(r"(?<=[,\s+])\.{3}(?![A-Za-z])")
+_TAGS = re.compile(r"<(b|i|u|em|strong|span)>([^<>]*)</\1>")
 _SLASHED_FRACTION = re.compile(r"\^\s*\{?\s*([0-9]+)\s*\}?\s*/\s*_\s*\{?\s*([0-9]+)\s*\}?")
 _ANY_BACKSLASHES = re.compile(r"(\\+)([A-Za-z]+|[%$&#{}()])")
 _DOUBLED = names(
@@ -102,13 +105,17 @@ def clean(text: str) -> str:
         text = _LAYOUT.sub(_layout, text.replace("\\! ", "\\!"))
     if "^" in text:
         text = _SLASHED_FRACTION.sub(r"\\frac{\1}{\2}", _RAISED_ORDINAL.sub("", text))
-    text = text.strip()
+    text = _STRAY_BACKSLASH.sub("", text).strip()
     if not text:
         return text
     if text[0] in "\"'`*_" or text[-1] in "\"'`*":
         text = _unquoted(text)
     if "x" in text or "X" in text:
         text = _LETTER_TIMES.sub(r"\\times ", text)
+    if "..." in text:
+        text = _DOTS.sub(r"\\ldots", text)
+    if "</" in text:
+        text = _TAGS.sub(r"\2", text)
     if "to" in text:
         text = _RATIO_WORD.sub(":", text)
     if "{:}" in text:
@@ -137,7 +144,7 @@ def _small_fraction(match: re.Match[str]) -> str:
 def _halved(text: str) -> str:
     r"""`\\frac{1}{2}` as `\frac{1}{2}`: a text that went through JSON twice.
 
-    Only where every backslash before a name is one of an even run, and a known command is there:
+    Only if every backslash before a name is one of an even run, and a known command is among them:
     a matrix has single ones too.
     """
     for _ in range(3):
@@ -171,7 +178,7 @@ def _unquoted(text: str) -> str:
 
 
 def _closes_at_end(text: str) -> bool:
-    """Whether the brace that opens `text` is closed by its last character."""
+    """Return True if the brace that opens `text` is closed by its last character."""
     depth = 0
     for mark in _BRACE.finditer(text):
         depth += {"{": 1, "}": -1}.get(mark.group(), 0)

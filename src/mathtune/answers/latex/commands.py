@@ -40,7 +40,7 @@ def function(reader: Grammar, name: str) -> Node:
 
 
 def operand(reader: Grammar) -> Node:
-    """What a function without brackets applies to: the factors up to the next function."""
+    """Read the argument of a function; without brackets, the factors up to the next function."""
     if reader.peek() == "(":
         inner = reader.atom()
         # `\\sin(x)^2` is the square of the sine; `\\sin(30)^\\circ` has an angle in degrees.
@@ -75,7 +75,7 @@ def fraction(reader: Grammar) -> Node:
 
 
 def _differential(node: Node) -> bool:
-    """Whether the tree is `d` or a product that begins with it, as in `dy` or `d^2 y`."""
+    """Return True if the tree is `d` or a product that begins with it: `dy`, `d^2 y`."""
     while node[0] == "mul":
         node = node[1]
     node = node[1] if node[0] == "pow" else node
@@ -104,7 +104,7 @@ def choices(base: Node, exponent: Node) -> Node | None:
 
 
 def chosen(name: str, n: Node, k: Node) -> Node:
-    """The number of choices of `k` out of `n`, in order where the name is P or A."""
+    """The number of choices of `k` out of `n`, in order if the name is P or A."""
     found: Node = ("call", "binom", n, k)
     return found if name == "C" else ("mul", found, ("fact", k))
 

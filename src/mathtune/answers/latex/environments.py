@@ -40,7 +40,7 @@ def _matrix(reader: Grammar, name: str) -> Node:
             pass
     if not rows or len({len(r) for r in rows}) != 1:
         raise NotMathError("a matrix with rows of different lengths")
-    if name == "array" and len(rows) == len(rows[0]) == 1:
+    if name in ("array", "matrix") and len(rows) == len(rows[0]) == 1:
         return rows[0][0]
     return ("matrix", tuple(rows))
 
@@ -106,7 +106,7 @@ def _rows(reader: Grammar, name: str) -> Node:
 
 
 def _drop_marks(reader: Grammar, end: int) -> None:
-    """Drop `&` beside a relation, and the break before a row that begins with one."""
+    """Drop `&` next to a relation, and the break before a row that begins with one."""
     tokens = reader.tokens[reader.at : end]
     kept: list[Token] = []
     for at, token in enumerate(tokens):

@@ -28,7 +28,7 @@ _ACCENTS = names("bar vec hat tilde overleftrightarrow mathcal mathfrak mathscr 
 
 
 class ExpressionReader(Grammar):
-    """Reads one expression; what stands between commas and relations is the subclass's."""
+    """Read one expression; the subclass reads lists and relations."""
 
     def union(self) -> Node:
         left = self.sum()
@@ -232,7 +232,7 @@ class ExpressionReader(Grammar):
         return self.power() if powers and token.text == "(" else self.atom()
 
     def nested(self) -> Node:
-        """An expression inside brackets, where no unit can stand."""
+        """Read an expression inside brackets, which holds no unit."""
         outside = self.bars, self.outward
         self.bars, self.outward = 0, False
         inner = self.union()
@@ -306,7 +306,7 @@ class ExpressionReader(Grammar):
         return ("sym", name)
 
     def _pair_follows(self) -> bool:
-        """Whether the bracket ahead holds a comma: `P(2, 3)`, `f(x, y)`."""
+        """Return True if the bracket ahead holds a comma: `P(2, 3)`, `f(x, y)`."""
         depth = 0
         for at in range(self.at, len(self.tokens)):
             text = self.tokens[at].text

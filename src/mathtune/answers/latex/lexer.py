@@ -62,13 +62,13 @@ _LETTERS = {"exponentialE": "e", "imaginaryI": "i", "imath": "i", "jmath": "j"}
 _CURRENCY_COMMANDS = {"pounds": "sterling", "euro": "euros", "texteuro": "euros", "yen": "yen",
                       "textyen": "yen", "textdollar": "dollars", "textsterling": "sterling",
                       "textcent": "cents", "cent": "cents", "EUR": "euros"}  # fmt: skip
-_TEXT_COMMANDS = names("text mbox textbf textit textrm textnormal hbox mathrm")
+_TEXT_COMMANDS = names("text mbox textbf textit textrm textnormal textsf texttt textsc hbox mathrm")
 _NAMES = {"pi": "pi", "infty": "infty", "inf": "infty", "infinity": "infty", "theta": "theta"}
 _SHORT_WORDS = names(
     "yes no odd all sq hrs lbs yds cm mm km kg mg ml ft yd am pm in lb oz hr min sec mph one two "
     "six ten and or non any day cup usd deg pct gal"
 )
-# Unit names that are products of variables unless a number stands before them with a space.
+# Unit names that are read as products of variables unless a number and a space precede them.
 _DOUBTFUL = names("ms ns pt ha pa ma kn re rs mo n j pint")
 
 _TOKEN = re.compile(
@@ -175,7 +175,7 @@ def _number(text: str, word: str, at: int, spaced: bool) -> tuple[Token, int]:
 
 
 def _ends_unit(text: str, at: int) -> bool:
-    """Whether `min` behind a number are minutes, not the smallest of what follows."""
+    """Return True if `min` behind a number means minutes, not a minimum."""
     return not text[at:].lstrip().startswith(("(", "{", "_", "\\"))
 
 
@@ -225,13 +225,15 @@ def _scientific(mantissa: str, exponent: int, spaced: bool) -> Token:
 
 
 def _command(text: str, name: str, at: int, spaced: bool, tokens: list[Token]) -> int:
-    """Append the tokens of the command `name` that ends at `at`; return where to go on."""
+    """Append the tokens of the command `name` that ends at `at`; return the place after it."""
     if name in ("{", "}"):
         tokens.append(Token("mark", "\\" + name, spaced))
         return at
     if name in (",", "!", ";", ":", "%", "$", "&", "\\", "|", "#", "_"):
         if name in ("%", "\\", "|"):
             tokens.append(Token("mark", "\\\\" if name == "\\" else name, spaced))
+        elif name == "&":
+            tokens.append(Token("word", "and", spaced))
         elif name == "$":
             tokens.append(Token("word", "dollars", spaced))
         return at
@@ -280,12 +282,14 @@ _TEXT_TOKEN = re.compile(
 
 
 def _words(content: str, spaced: bool) -> list[Token]:
-    r"""Tokens of what stands in `\text{...}`: letter runs are words, single capitals symbols."""
+    r"""Return the tokens inside `\text{...}`: letter runs are words, single capitals symbols."""
     tokens: list[Token] = []
     for match in _TEXT_TOKEN.finditer(content):
         word = match.group()
         if word.isspace():
             spaced = True
+            continue
+        if word == '"':
             continue
         if match["clock"]:
             tokens.append(Token("word", word[0].lower() + "m", spaced))
@@ -314,7 +318,7 @@ def _letters(run: str, spaced: bool, *, glued: bool, after: list[Token]) -> list
         return [Token("command", _ALIASES.get(run, run), spaced)]
     if run in _NAMES:
         return [Token("command", _NAMES[run], spaced)]
-    applied = _APPLIED.fullmatch(run)
+    applied = None if run == "secs" else _APPLIED.fullmatch(run)
     if applied:
         function = Token("command", applied.group(1), spaced)
         return [function, Token("symbol", applied.group(2), False)]
@@ -324,14 +328,14 @@ def _letters(run: str, spaced: bool, *, glued: bool, after: list[Token]) -> list
 
 
 def _is_unit(run: str, spaced: bool, after: list[Token]) -> bool:
-    """Whether the letters behind a number abbreviate a unit: `5 kW`, `3 mol`."""
+    """Return True if the letters behind a number abbreviate a unit: `5 kW`, `3 mol`."""
     if len(run) < 2 or not after or after[0].kind != "number":
         return False
     return run.lower() in ABBREVIATIONS and (spaced or run.lower() not in _DOUBTFUL)
 
 
 def is_word(run: str, *, glued: bool) -> bool:
-    """Whether a run of plain letters is a word and no product such as `xy` or `abcd`.
+    """Return True if a run of plain letters is a word and no product such as `xy` or `abcd`.
 
     >>> is_word("even", glued=False), is_word("xy", glued=False), is_word("abcd", glued=False)
     (True, False, False)

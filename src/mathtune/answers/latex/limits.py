@@ -1,4 +1,4 @@
-"""Limits on answers and the two ways in which reading one ends early. Under everything else."""
+"""Limits on answers, and the two errors that end the reading of one. Under everything else."""
 
 MAX_TEXT = 2_000
 MAX_TOKENS = 400

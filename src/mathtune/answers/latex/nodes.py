@@ -103,7 +103,7 @@ def divided(a: Node, b: Node) -> Node:
 
 
 def is_clock(ratio: Node, minutes: str) -> bool:
-    """Whether `h:mm` reads as a time of day, which is no ratio: 12:30 is not 6:15."""
+    """Return True if `h:mm` is a time of day, which is no ratio: 12:30 is not 6:15."""
     whole = len(ratio) == 3 and all(part[0] == "num" for part in ratio[1:])
     return whole and len(minutes) == 2 and ratio[1][1] <= 24 and ratio[2][1] < 60
 

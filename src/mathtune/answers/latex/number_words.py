@@ -33,7 +33,7 @@ def number_word(word: str) -> int | None:
 
 
 def joined_number(tens: int, word: str) -> int | None:
-    """`twenty` and `five` as 25; None where they are no such pair.
+    """`twenty` and `five` as 25; None if they are no such pair.
 
     >>> joined_number(20, "five"), joined_number(25, "five")
     (25, None)
@@ -65,7 +65,7 @@ def in_digits(text: str) -> str:
 
 
 def _words(text: str, start: int) -> tuple[list[str], list[int]]:
-    """The words in lower case from `start`, and where each ends, up to what is no word."""
+    """The words in lower case from `start`, and the end of each, up to what is no word."""
     words: list[str] = []
     ends: list[int] = []
     match = _WORD.match(text, start)
@@ -97,8 +97,7 @@ def _mixed(words: list[str]) -> tuple[Fraction | None, int]:
 def _part(words: list[str], at: int) -> tuple[Fraction, int] | None:
     """`half`, `a third`, `three quarters`; None for anything else."""
     if words[at] == "half":
-        after = at + 1
-        return (Fraction(1, 2), after + 1) if words[after:] == ["a"] else (Fraction(1, 2), after)
+        return Fraction(1, 2), at + (2 if words[at + 1 : at + 2] == ["a"] else 1)
     top, after = (1, at + 1) if words[at] in ("a", "an") else _cardinal(words, at)
     if top is None or after >= len(words):
         return None
@@ -108,7 +107,7 @@ def _part(words: list[str], at: int) -> tuple[Fraction, int] | None:
 
 
 def _cardinal(words: list[str], at: int) -> tuple[int | None, int]:
-    """The whole number that begins at a word, and where it ends."""
+    """The whole number that begins at a word, and the place after it."""
     total: int = 0
     group: int | None = None
     last = 10**15

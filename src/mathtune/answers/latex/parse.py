@@ -133,9 +133,9 @@ class _AnswerReader(ExpressionReader):
         if top and self.peek() in ("approx", "sim"):
             self.at += 1
             rounded = self.measured()
-            if item[0] == "sym":
+            if item[0] == "sym" and item[1] not in ("pi", "e"):
                 return ("rel", (item, rounded), ("=",))
-            # `\frac{1}{3} \approx 0.33`: the exact value stands first.
+            # `\frac{1}{3} \approx 0.33`: the exact value comes first.
         return item
 
     def _modulus(self) -> Node | None:

@@ -10,7 +10,7 @@ TEXT_COMMAND = re.compile(
     r"\\(?:text|mbox|textbf|textit|textrm|textnormal|mathrm|hbox)(?![A-Za-z])\s*"
 )
 _SPACES = re.compile(r"\\[,!;:]")
-# Where these stand, braces say what belongs together: 9^{99} is not 9^{9}9.
+# With one of these signs, braces say what belongs together: 9^{99} is not 9^{9}9.
 _STRUCTURE = re.compile(r"[\\^_]")
 
 

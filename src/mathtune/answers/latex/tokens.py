@@ -96,7 +96,7 @@ class Grammar(TokenReader, ABC):
 
     @abstractmethod
     def nested(self) -> Node:
-        """An expression inside brackets, where no unit can be."""
+        """An expression inside brackets, which holds no unit."""
 
     @abstractmethod
     def sum(self) -> Node:
@@ -128,7 +128,7 @@ class Grammar(TokenReader, ABC):
 
     @abstractmethod
     def exponent(self) -> Node:
-        """What follows `^`."""
+        """The exponent behind `^`."""
 
     @abstractmethod
     def postfix(self, base: Node) -> Node:
@@ -144,4 +144,4 @@ class Grammar(TokenReader, ABC):
 
     @abstractmethod
     def based(self, token: Token) -> Node:
-        """A number, with its base where it has a subscript."""
+        """A number, with its base if it has a subscript."""

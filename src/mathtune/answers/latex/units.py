@@ -156,7 +156,7 @@ ABBREVIATIONS = frozenset(name for name in _UNITS if 1 < len(name) < 5) | frozen
 
 
 def known(word: str) -> bool:
-    """Whether the table has the unit, in the singular or plural.
+    """Return True if the table has the unit, in the singular or plural.
 
     >>> known("kilometers"), known("apples")
     (True, False)

@@ -178,7 +178,7 @@ def _gamma(a: Value) -> Value:
 
 
 def _drawn(*parts: str) -> Fraction:
-    """A value that stands for what is not computed: the same for the same parts."""
+    """A value in place of one that is not computed: the same for the same parts."""
     spend(20)
     return Fraction(crc32("/".join(parts).encode()) % 1_000_003 + 1, 1_000_033)
 

@@ -28,7 +28,7 @@ Polynomial = tuple[Value, ...]
 
 
 def solve(node: Node) -> tuple[str, list[Interval]] | None:
-    """A chain of inequalities in one variable as (variable, real set); None where not solved.
+    """A chain of inequalities in one variable as (variable, real set); None if it is not solved.
 
     >>> with numbers.metered():
     ...     x, four = ("sym", "x"), ("num", 4)
@@ -69,7 +69,7 @@ def _pair(left: Node, operator: str, right: Node, name: str) -> list[Interval] |
 
 
 def _positive(node: Node, kind: str, name: str, bars: int) -> list[Interval]:
-    """Where `node` is above zero; for `>=` also where it is zero, for `!=` where it is not."""
+    """The set on which `node` is above zero; for `>=` at least zero, for `!=` not zero."""
     inner = _absolute(node, name)
     if inner is None:
         return _quotient_positive(_quotient(node, name), kind)
@@ -84,7 +84,7 @@ def _positive(node: Node, kind: str, name: str, bars: int) -> list[Interval]:
 
 
 def _absolute(node: Node, name: str) -> Node | None:
-    """What stands between the innermost bars that hold the variable; None without any."""
+    """The content of the innermost bars that hold the variable; None without any."""
     for child in node[1:]:
         if isinstance(child, tuple) and (found := _absolute(child, name)) is not None:
             return found
@@ -96,7 +96,7 @@ def _absolute(node: Node, name: str) -> Node | None:
 
 
 def _quotient(node: Node, name: str) -> tuple[Polynomial, Polynomial]:
-    """`node` as one quotient of polynomials in `name`; NotMathError where it is none."""
+    """`node` as one quotient of polynomials in `name`; NotMathError if it is none."""
     numbers.spend(5)
     kind = node[0]
     if node == ("sym", name):
@@ -249,7 +249,7 @@ def _isolated(p: list[Fraction]) -> list[Value]:
 
 
 def _near_zero(p: list[Fraction], place: Fraction) -> bool:
-    """Whether a turning point, known to _BITS digits, is a zero too."""
+    """Return True if a turning point, known to _BITS digits, is a zero too."""
     reach = max(Fraction(1), abs(place))
     size = sum(abs(c) * reach**i for i, c in enumerate(p))
     return abs(_at(p, place)) * (1 << _BITS // 2) < size

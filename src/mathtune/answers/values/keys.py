@@ -51,7 +51,7 @@ def _key(answer: str) -> Key:
 
 
 def node_key(node: Node) -> Key:
-    """The key of a tree. Raises NotMathError or TooLargeError where it has none."""
+    """The key of a tree. Raises NotMathError or TooLargeError if it has none."""
     kind = node[0]
     return _KEYS[kind](node) if kind in _KEYS else scalar_key(node)
 
@@ -93,7 +93,7 @@ def _negative(node: Node) -> Key:
 
 
 def bag(keys: list[Key]) -> Key:
-    """Keys without order, with how often each stands there."""
+    """Keys without order, each with how often it occurs."""
     return ("bag", frozenset(Counter(keys).items()))
 
 
@@ -182,14 +182,14 @@ def _equation(members: tuple[Node, ...]) -> Key:
 
 
 def _structured(node: Node) -> bool:
-    """Whether the tree is no scalar; a negative is one unless of an infinity or a base."""
+    """Return True if the tree is no scalar, such as a list, an infinity or a base."""
     if node[0] == "neg":
         return _structured(node[1])
     return node[0] in _KEYS
 
 
 def _projective(node: Node, *, signed: bool) -> Key:
-    """Values at the points divided by the first that is not zero (by its size where signed)."""
+    """Values at the points divided by the first that is not zero (by its size if signed)."""
     found: list[numbers.Value | None] = []
     for point in range(ev.STEP_POINTS if ev.has_steps(node) else ev.POINTS):
         try:

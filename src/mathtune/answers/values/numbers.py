@@ -60,7 +60,7 @@ def metered() -> Iterator[None]:
 
 
 def spend(units: int) -> None:
-    """Take so much from the allowance; TooLargeError where there is no more."""
+    """Take so much from the allowance; TooLargeError if there is no more."""
     _METER.left -= units
     _METER.spent += units
     if _METER.left < 0:
@@ -118,7 +118,7 @@ def checked(real: Real, imaginary: Real) -> Value:
 
 
 def sized(value: int | Fraction) -> Value:
-    """An exact value within the limits, as `int` where it is whole."""
+    """An exact value within the limits, as `int` if it is whole."""
     bits = value.numerator.bit_length() + value.denominator.bit_length()
     if bits > MAX_BITS:
         raise TooLargeError(f"a number of more than {MAX_BITS} bits")
@@ -276,7 +276,7 @@ def real_fraction(value: Value) -> Fraction:
 
 
 def close(a: Value, b: Value, *, bits: int) -> bool:
-    """Whether `a` and `b` agree to `bits` binary digits."""
+    """Return True if `a` and `b` agree to `bits` binary digits."""
     difference = inexact(add(a, negative(b)))
     x, y = inexact(a), inexact(b)
     scale = max(magnitude(x[0]), magnitude(x[1]), magnitude(y[0]), magnitude(y[1]))

@@ -24,14 +24,14 @@ from mathtune.rows.records import Verdict
 Pair = tuple[str, str]
 
 READY = b"ready\n"
-"""What a worker (`worker.py`) says once it can compare."""
+"""The line that a worker (`worker.py`) writes once it can compare."""
 
 LIMIT = 1.0
 """Seconds that one comparison may take."""
 CALL = 1.4
 """Seconds that a single call may take, the start of a worker included."""
 START = 60.0
-"""Seconds that a worker may take to start in bulk work, where one slow start harms nobody."""
+"""Seconds that a worker may take to start in bulk work, in which one slow start harms nobody."""
 _BATCH = 64
 
 
