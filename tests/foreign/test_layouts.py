@@ -8,7 +8,7 @@ import pytest
 
 from mathtune.foreign import Request, grade_file
 from mathtune.foreign.grade import brief
-from mathtune.foreign.layouts import LAYOUTS, Layout
+from mathtune.foreign.layouts import LAYOUTS, Layout, markdown
 
 FILES = Path(__file__).parent / "layouts"
 
@@ -37,3 +37,8 @@ def test_every_layout_says_where_its_files_come_from() -> None:
     for layout in LAYOUTS:
         assert layout.file, layout.writer
         assert layout.gold or "--problems" in layout.file, layout.writer
+
+
+def test_the_page_shows_the_table() -> None:
+    page = Path(__file__).parents[2] / "docs" / "grade_other_samples.md"
+    assert markdown() in page.read_text(encoding="utf-8")

@@ -68,9 +68,9 @@ def gathered(scores: list[float]) -> Gathered:
 def test_negative_scores_do_not_turn_re_ranking_around(scale: float, shift: float) -> None:
     scores = [scale * (part + shift) for part in (2.0, 2.5, 0.5, 2.0, 2.0, 1.0)]
     document, _ = measure_columns(gathered(scores), settings=MeasureSettings(resamples=100))
-    assert document["weights"] in ("softmax", "rank")
-    assert document["metrics"]["W.RR"]["value"] == 1.0
-    assert document["metrics"]["RR.All"]["value"] == 1.0
+    assert document.weights in ("softmax", "rank")
+    assert document.metrics["W.RR"]["value"] == 1.0
+    assert document.metrics["RR.All"]["value"] == 1.0
 
 
 def test_weights_as_is_are_refused_if_negative() -> None:
@@ -85,7 +85,8 @@ def test_a_missing_score_ranks_last_and_weighs_nothing() -> None:
     values = [row.values for row in outcomes]
     assert [row["RR.All"] for row in values] == [0.0, 1.0]
     assert [row["W.RR"] for row in values] == [0.0, 1.0]
-    assert document["evaluator"]["without_score"] == 3
+    assert document.evaluator is not None
+    assert document.evaluator["without_score"] == 3
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,8 @@ def test_a_good_judge_of_many_values_is_no_label() -> None:
 def test_oracle_rows_are_named() -> None:
     found = gathered([1.0, 1.0, 0.0, 1.0, 1.0, 0.0])
     document, _ = measure_columns(found, settings=MeasureSettings(resamples=100))
-    assert "W.RR" in document["oracle"]
-    assert "Maj1@3" not in document["oracle"]
+    assert document.oracle is not None
+    assert "W.RR" in document.oracle
+    assert "Maj1@3" not in document.oracle
     mixed = replace(found, scores=np.array([1.0, 0.0, 1.0, 0.0, 1.0, 0.0]))
-    assert measure_columns(mixed, settings=MeasureSettings(resamples=100))[0]["oracle"] == []
+    assert measure_columns(mixed, settings=MeasureSettings(resamples=100))[0].oracle == []

@@ -18,7 +18,7 @@ from mathtune.foreign.read import Fields, ForeignSample, Samples, open_samples
 from mathtune.metrics.weights import WeightRule
 from mathtune.paths import calculator
 from mathtune.rows.records import Graded, Verdict
-from mathtune.run.progress import Progress, say
+from mathtune.run.progress import Progress, console, say
 
 SAMPLES_AT_ONCE = 4_096
 CHARACTERS_AT_ONCE = 16_000_000
@@ -26,7 +26,7 @@ CHARACTERS_AT_ONCE = 16_000_000
 
 BROKEN_SHOWN = 5
 """So many broken lines are named; all are counted."""
-SECONDS_BETWEEN_LINES = 30.0
+SECONDS_BETWEEN_LINES = 60.0
 
 Scorer = Callable[[str, str], float | None]
 """A score from a sample's question and text; None: it has none."""
@@ -231,11 +231,12 @@ def rows_of(
 
 
 class _Watched:
-    """Progress over samples: a bar where their number is known, else a line now and then."""
+    """Progress over samples: a bar in a terminal, else a line now and then."""
 
     def __init__(self, samples: Samples) -> None:
         known = samples.rows if samples.problems is not None else 0
-        self._bar = Progress("grade", total=known, unit="samples") if known else None
+        shown = known and console.is_terminal
+        self._bar = Progress("grade", total=known, unit="samples") if shown else None
         self._done = 0
         self._last = time.monotonic()
 

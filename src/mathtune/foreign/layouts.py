@@ -280,3 +280,17 @@ LAYOUTS = (
     ),
 )
 """The most special first: the first that fits is taken."""
+
+
+def markdown() -> str:
+    """The table of the layouts, as docs/grade_other_samples.md shows it."""
+    lines = [
+        "| written by | file | solution | gold | problem |",
+        "|---|---|---|---|---|",
+    ]
+    for layout in LAYOUTS:
+        gold = f"`{layout.gold[0]}`" if layout.gold else "`--problems FILE`"
+        problem = " or ".join(f"`{path}`" for path in (*layout.problem, *layout.question)[:2])
+        file = layout.file.partition("; ")[0]
+        lines.append(f"| {layout.writer} | {file} | `{layout.solution[0]}` | {gold} | {problem} |")
+    return "\n".join(lines) + "\n"
