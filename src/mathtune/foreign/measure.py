@@ -168,7 +168,7 @@ def _document(request: Request, judgments: Judgments, document: MeasureMetrics) 
     (grader,) = request.graders
     counted = request.counted
     total = counted["samples"]
-    found = {
+    found: dict[str, Any] = {
         "read": judgments.read,
         "warnings": [*_on_scores(document, request), *judgments.warnings],
         "problems": document.problems,
