@@ -17,6 +17,8 @@ NEARLY_ALL = 0.8
 """A gain is nearly all of it in some groups if they hold this part of it."""
 FEW = 1 / 3
 """And if they hold at most this part of the problems."""
+RESAMPLES = 2_000
+"""Sign flips, at most: fewer than for the headline, since groups are many and small."""
 
 
 def by_group(
@@ -43,7 +45,8 @@ def by_group(
         part = columns[inside]
         shown = intervals(part, groups=together)
         votes = part[:, [names.index(base)]]
-        pairs = paired(part, votes, resamples=resamples, seed=seed, groups=together)
+        flips = min(resamples, RESAMPLES)
+        pairs = paired(part, votes, resamples=flips, seed=seed, groups=together)
         found[label] = {
             "problems": int(inside.sum()),
             "metrics": {name: asdict(one) for name, one in zip(names, shown, strict=True)},
