@@ -8,6 +8,7 @@ with a member too few or too many. An answer or a value beyond the limits is `un
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from mathtune.answers.graders import qualifiers
@@ -62,6 +63,21 @@ def quick(answer: str, gold: str) -> Verdict | None:
 
 def judged(answer: str, gold: str) -> Judgement:
     """The verdict, and what it forgave."""
+    if len(answer) + len(gold) > _REMEMBERED:
+        return _judged(answer, gold)
+    return _judged_before(answer, gold)
+
+
+_REMEMBERED = 400
+"""Characters of a pair whose judgement is kept; votes and samples ask for the same ones again."""
+
+
+@lru_cache(maxsize=20_000)
+def _judged_before(answer: str, gold: str) -> Judgement:
+    return _judged(answer, gold)
+
+
+def _judged(answer: str, gold: str) -> Judgement:
     ours, golds = canonical_key(answer), canonical_key(gold)
     if ours == golds:
         return Judgement(Verdict.correct)
@@ -122,12 +138,17 @@ def _as_quantities(answer: str, gold: str, ours: Node, golds: Node) -> Agreement
     return None if measured == (ours, golds) else agreement(*measured)
 
 
+_LONGEST_CORE = 30
+
+
 def _by_qualifier(answer: str, gold: str) -> Agreement:
     (core, said), (gold_core, gold_said) = qualifiers.split(answer), qualifiers.split(gold)
     if not said and not gold_said:
         return None
     if not qualifiers.compatible(said, gold_said):
         return None
+    if len(core) > _LONGEST_CORE and _tree(core) is None:
+        return None  # a sentence, which was read as a whole
     found = _compared(core, gold_core)
     if found is None and qualifiers.says_integer(said + gold_said):
         ours, golds = _tree(core), _tree(gold_core)

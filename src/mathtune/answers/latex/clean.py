@@ -66,6 +66,7 @@ _BARE_POINT = re.compile(r"(?<![0-9.])\.(?=\\(?:overline|bar|dot)(?![a-z]))")
 _BRACED_PERIOD = re.compile(r"(?<=\.)\{(\\(?:overline|bar)\s*\{[0-9]+\})\}")
 _END_SQUARE = re.compile(r"(?<=\S)\s*\\square\s*$")
 _STRAY_BACKSLASH = re.compile(r"(?<!\\)\\\s*$")
+_GLUED_QUAD = re.compile(r"\\q?quad(?=[A-Za-z])")
 _DOTS = re.compile(r"(?<=[,\s+])\.{3}(?![A-Za-z])")
 _TAGS = re.compile(r"<(b|i|u|em|strong|span)>([^<>]*)</\1>")
 _SLASHED_FRACTION = re.compile(r"\^\s*\{?\s*([0-9]+)\s*\}?\s*/\s*_\s*\{?\s*([0-9]+)\s*\}?")
@@ -102,6 +103,8 @@ def clean(text: str) -> str:
             text = _SYSTEM_BRACE.sub("", text)
         if "\\square" in text:
             text = _END_SQUARE.sub("", text)
+        if "quad" in text:
+            text = _GLUED_QUAD.sub(" ", text)
         text = _LAYOUT.sub(_layout, text.replace("\\! ", "\\!"))
     if "^" in text:
         text = _SLASHED_FRACTION.sub(r"\\frac{\1}{\2}", _RAISED_ORDINAL.sub("", text))
