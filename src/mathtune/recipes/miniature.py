@@ -4,8 +4,9 @@
     mathtune run miniature seeds=[0] parts=[data]
 
 Parts: `data` (SSFT on more and more problems), `bases` (SSFT of other bases, and what their
-pre-training loss says of it), `rft` (distinct right paths of one generator), `union` (of several), `judge` (evaluator, zero-shot judging, likelihood; the sequential generator and its
-control), `transfer` (evaluators that never saw a family, on that family). Every training has a
+pre-training loss says of it), `rft` (distinct right paths of one generator), `union` (of several),
+`judge` (evaluators, zero-shot judging, likelihood), `sequential` (the evaluator trained to solve
+again, and its control), `transfer` (evaluators that never saw a family, on it). Every training has a
 number of updates, its *budget*; `findings` compares at equal and at best budget. Folders of
 different seeds and parts may be made on different machines and put into one run folder: the recipe
 then skips what is there.
@@ -13,9 +14,10 @@ then skips what is there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -39,7 +41,9 @@ from mathtune.stages.prepare import Data, Prepare
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
-Part = Literal["data", "bases", "rft", "union", "judge", "transfer"]
+Part = Literal["data", "bases", "rft", "union", "judge", "sequential", "transfer"]
+JUDGED: tuple[Part, ...] = ("judge", "sequential", "transfer")
+"""The parts that begin with an evaluator's training data."""
 MANY = 1e6
 """Epochs: the number of updates ends a training."""
 
@@ -55,31 +59,31 @@ class Miniature(RecipeSettings):
     """Held-out schooling text that the bases' losses are measured on, for part `bases`."""
     sizes: tuple[PositiveInt, ...] = (250, 500, 1000, 2000, 4000)
     """Training problems of the data curve, in ascending order; a size holds the smaller ones."""
-    budgets: tuple[PositiveInt, ...] = (300, 900)
+    budgets: tuple[PositiveInt, ...] = (200, 600)
     """Optimizer updates of every SSFT and RFT, in ascending order."""
     rft_size: PositiveInt = 1000
     """Training problems of RFT, one of `sizes`."""
-    generators: Count = 3
+    generators: Count = 2
     """Generators of the union, which differ in their seed."""
     k: Count = 8
     """Samples per training problem and generator, for paths."""
     judge_size: PositiveInt = 2000
     """Training problems whose samples teach the evaluator, one of `sizes`."""
-    n_train: Count = 8
+    n_train: Count = 6
     """Samples per training problem, for the evaluator's pairs."""
-    n: Count = 32
+    n: Count = 24
     """Samples per problem that are judged, on validation and test."""
-    pairs: Count = 3
+    pairs: Count = 2
     """Most pairs of a right and a wrong solution per problem, for the evaluator."""
-    rate: float = Field(default=1e-3, gt=0)
+    rate: float = Field(default=4e-3, gt=0)
     """Peak learning rate of generators."""
-    judge_rate: float = Field(default=5e-4, gt=0)
+    judge_rate: float = Field(default=2e-3, gt=0)
     """Peak learning rate of evaluators; they read their pairs once."""
-    further: tuple[PositiveInt, ...] = (100, 300)
+    further: tuple[PositiveInt, ...] = (100, 200)
     """Updates of the sequential generator's last stage, and of its control."""
-    left_out: tuple[str, ...] = ("travel", "bus", "mail")
+    left_out: tuple[str, ...] = ("travel", "bus")
     """Families of `transfer`: each is left out of an evaluator's pairs, and judged by it."""
-    parts: tuple[Part, ...] = ("data", "bases", "rft", "union", "judge", "transfer")
+    parts: tuple[Part, ...] = get_args(Part)
     """What to run."""
     seeds: Seeds = (0, 1, 2)
     """Seeds of training and sampling; the problems stay the same."""
@@ -92,7 +96,7 @@ class Miniature(RecipeSettings):
             if not values or list(values) != sorted(values):
                 raise ValueError(f"{name}: found {list(values)}; expected ascending numbers")
         needed = dict.fromkeys(("bases", "rft", "union"), "rft_size")
-        needed |= dict.fromkeys(("judge", "transfer"), "judge_size")
+        needed |= dict.fromkeys(JUDGED, "judge_size")
         for name in {needed[part] for part in self.parts if part in needed}:
             if getattr(self, name) not in self.sizes:
                 raise ValueError(f"{name}: found {getattr(self, name)}; expected one of sizes")
@@ -156,7 +160,7 @@ def miniature(run: Run, c: Miniature) -> None:
                 trained(one, f"ssft-of-{name}", sets[c.rft_size].solutions, model=base)
         if "rft" in c.parts or "union" in c.parts:
             rft(one)
-        if "judge" in c.parts or "transfer" in c.parts:
+        if set(JUDGED) & set(c.parts):
             judge(one)
     losses: dict[str, Path] = {}
     if "bases" in c.parts and c.text is not None:
@@ -202,16 +206,15 @@ def ssft(c: Miniature, model: str, examples: Path, updates: int) -> Train:
     )
 
 
-def evaluator(run: Run, c: Miniature, generator: str, collect: Collect) -> str:
-    """Collect pairs, and train the generator to judge (Eq. 9)."""
-    train = Train(
-        model=generator,
+def evaluator(c: Miniature, model: str, pairs: Path) -> Train:
+    """Train a model to judge, on pairs read once (Eq. 9)."""
+    return Train(
+        model=model,
         objective="cls-xent",
-        examples=run("pairs", collect),
+        examples=pairs,
         epochs=1,
         learning_rate=c.judge_rate,
     )
-    return run("evaluator", train)
 
 
 def rft(one: Seed) -> None:
@@ -236,25 +239,20 @@ def judge(one: Seed) -> None:
     run = one.run.within("judge", seed=one.seed)
     generator = run("ssft", ssft(c, c.model, one.whole.solutions, budget))
     drafts = drawn(run, "drafts", generator, asked.train, n=c.n_train, how=c.how)
-    if "judge" in c.parts:
+    if "judge" in c.parts or "sequential" in c.parts:
         collect = Collect(problems=asked.train, samples=drafts, keep="pairs", per_problem=c.pairs)
-        trained_judge = evaluator(run, c, generator, collect)
-        last = {
-            (label, updates): run(
-                f"{label}-u{updates}", ssft(c, start, one.whole.solutions, updates)
-            )
-            for label, start in (("sequential", trained_judge), ("more-ssft", generator))
-            for updates in c.further
-        }
-        judges = {
-            "evaluator": Judge(trained_judge, "evaluator"),
-            "zero-shot": Judge(c.model, "evaluator"),
-            "likelihood": Judge(generator, "likelihood"),
-        }
-        judged(run, c, one.whole, generator, judges)
-        for (label, updates), model in last.items():
-            about = Model(label=label, budget=updates, seed=one.seed)
-            one.found.measure(run, f"{label}-u{updates}", model, one.whole, about)
+        pairs = run("pairs", collect)
+        own = run("evaluator", evaluator(c, generator, pairs))
+        if "judge" in c.parts:
+            judges = {
+                "evaluator": Judge(own),
+                "from-base": Judge(run("evaluator-from-base", evaluator(c, c.model, pairs))),
+                "zero-shot": Judge(c.model),
+                "likelihood": Judge(generator, "likelihood"),
+            }
+            judged(run, c, one.whole, generator, judges)
+        if "sequential" in c.parts:
+            sequential(run, one, {"sequential": own, "more-ssft": generator})
     for family in c.left_out if "transfer" in c.parts else ():
         inner = one.run.within(f"judge-without-{family}", seed=one.seed)
         transfer(inner, c, family, generator, (drafts, asked))
@@ -265,7 +263,7 @@ class Judge:
     """What scores samples: a model, and how it does."""
 
     model: str
-    scorer: Literal["evaluator", "likelihood"]
+    scorer: Literal["evaluator", "likelihood"] = "evaluator"
 
 
 def judged(run: Run, c: Miniature, data: Data, generator: str, judges: dict[str, Judge]) -> None:
@@ -286,6 +284,16 @@ def judged(run: Run, c: Miniature, data: Data, generator: str, judges: dict[str,
         rows = {**rows, name: run(f"test-{name}-row", measure)}
 
 
+def sequential(run: Run, one: Seed, starts: Mapping[str, str]) -> None:
+    """The evaluator trained to solve again, and its control: as many updates from the generator."""
+    for label, start in starts.items():
+        for updates in one.c.further:
+            name = f"{label}-u{updates}"
+            model = run(name, ssft(one.c, start, one.whole.solutions, updates))
+            about = Model(label=label, budget=updates, seed=one.seed)
+            one.found.measure(run, name, model, one.whole, about)
+
+
 def transfer(
     run: Run, c: Miniature, family: str, generator: str, drafts: tuple[Columns, Data]
 ) -> None:
@@ -298,7 +306,7 @@ def transfer(
         per_problem=c.pairs,
         leave_out=(family,),
     )
-    judge = evaluator(run, c, generator, collect)
+    judge = run("evaluator", evaluator(c, generator, run("pairs", collect)))
     only = {"families": (family,), "train": 12, "validation": 0, "test": 100}
     data = run("data", c.data.replaced(only, where="data"))
     drawn_there = drawn(run, "test", generator, data.test, n=c.n, how=c.how)
