@@ -74,7 +74,7 @@ def test_a_plan_ends_with_its_tokens_or_its_seconds() -> None:
     assert plan.done(200, 1.0) == 1.0
 
 
-def test_a_pass_reads_every_row_once(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_a_pass_reads_every_row_once() -> None:
     data = text.make(3000, seed=0, processes=1)
     made = sum(len(rows.tokens) for rows in data.values())
     data = {width: type(rows)(rows.tokens[:50], rows.weights[:50], rows.so_far[:50])

@@ -129,7 +129,7 @@ def _links(event: Event, n: int, m: int) -> tuple[Link, ...]:
 
 
 def _plans(start: int, links: list[Link]) -> Iterator[tuple[Step, ...]]:
-    """One change after the other; and each pair of neighbouring gains and losses swapped or joined."""
+    """One change after the other; and each two neighbouring gains or losses swapped, or joined."""
     yield _steps(start, links)
     for at, (one, two) in enumerate(pairwise(links)):
         if {one.op, two.op} <= {"+", "-"} and "part" not in (one.kind, two.kind):

@@ -13,7 +13,7 @@ from typing import Literal
 
 Operation = Literal["+", "-", "*", "/"]
 USUAL = 0.5
-"""How often a solution follows a problem's first plan; else any of its plans, the first included."""
+"""How often a solution follows a problem's first plan; else any of its plans, first included."""
 
 Operand = int | str  # a number of the problem, or the key of an earlier step
 
