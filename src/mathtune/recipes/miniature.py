@@ -5,7 +5,7 @@
 
 Parts: `data` (SSFT on more and more problems), `bases` (SSFT of other bases, and what their
 pre-training loss says of it), `rft` (distinct right paths of one generator), `union` (of several),
-`judge` (evaluators, zero-shot judging, likelihood), `sequential` (the evaluator trained to solve
+`judge` (the calculator, evaluators, zero-shot, likelihood), `sequential` (the evaluator trained to solve
 again, and its control), `transfer` (evaluators that never saw a family, on it). Every training has
 a number of updates, its *budget*; `findings` compares at equal and at best budget. Folders of
 different seeds and parts may be made on different machines and put into one run folder: the recipe
@@ -245,6 +245,7 @@ def judge(one: Seed) -> None:
         own = run("evaluator", evaluator(c, generator, pairs))
         if "judge" in c.parts:
             judges = {
+                "calculator": Judge(None, "calculator"),
                 "evaluator": Judge(own),
                 "from-base": Judge(run("evaluator-from-base", evaluator(c, c.model, pairs))),
                 "zero-shot": Judge(c.model),
@@ -260,10 +261,10 @@ def judge(one: Seed) -> None:
 
 @dataclass(frozen=True)
 class Judge:
-    """What scores samples: a model, and how it does."""
+    """What scores samples: a model (the calculator has none), and how it does."""
 
-    model: str
-    scorer: Literal["evaluator", "likelihood"] = "evaluator"
+    model: str | None
+    scorer: Literal["evaluator", "likelihood", "calculator"] = "evaluator"
 
 
 def judged(run: Run, c: Miniature, data: Data, generator: str, judges: dict[str, Judge]) -> None:
@@ -310,5 +311,9 @@ def transfer(
     only = {"families": (family,), "train": 12, "validation": 0, "test": 100}
     data = run("data", c.data.replaced(only, where="data"))
     drawn_there = drawn(run, "test", generator, data.test, n=c.n, how=c.how)
-    scored = run("scores", Score(model=judge, problems=data.test, samples=drawn_there))
-    run("row", Measure(problems=data.test, samples=scored))
+    rows: dict[str, Path] = {}
+    for name, by in {"calculator": Judge(None, "calculator"), "evaluator": Judge(judge)}.items():
+        score = Score(model=by.model, scorer=by.scorer, problems=data.test, samples=drawn_there)
+        scored = run(f"{name}-scores", score)
+        measure = Measure(problems=data.test, samples=scored, against=rows)
+        rows = {**rows, name: run(f"{name}-row", measure)}
