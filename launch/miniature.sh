@@ -10,7 +10,7 @@ out=$(realpath "$1") cores=$2 seconds=$3
 shift 3
 work=$(mktemp -d)
 mkdir -p "$out"
-export OMP_NUM_THREADS=1 work
+export OMP_NUM_THREADS=1 CUDA_VISIBLE_DEVICES= work
 python=${PYTHON:-python3}
 
 jobs() { # name, then settings: the longest first

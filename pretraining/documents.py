@@ -1,7 +1,8 @@
 """The pre-training text: solving, judging and dictation, on schooling families alone.
 
 A document is a prompt of `mathtune.engines.prompts` with its continuation, and says for every
-token what is to be learned there: the next token, the verdict, and whether the solution is right so far.
+token what is to be learned there: the next token, the verdict, and whether the solution is right
+so far.
 
     solving    a problem and one of its solutions
     judging    a pair: a right solution of a problem and one with a planted mistake, with verdicts

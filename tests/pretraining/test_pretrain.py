@@ -117,7 +117,9 @@ def test_a_short_run_writes_a_model_that_loads(
             for width, rows in data.items()}  # fmt: skip
     plan = Plan(width=16, layers=1, tokens=40_000, lr=1e-2, batch=2048, logs=3)
     summary = pretrain(tmp_path / "out", plan, data, tokenizer)
-    curve = [json.loads(line) for line in (tmp_path / "out" / "curve.jsonl").open()]
+    curve = [
+        json.loads(line) for line in (tmp_path / "out" / "curve.jsonl").read_text().splitlines()
+    ]
     assert curve[-1]["loss"] < 0.8 * curve[0]["loss"]
     assert curve[-1]["tokens"] == summary["tokens"] >= 40_000
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype=torch.float32)

@@ -135,11 +135,22 @@ class Seed:
     c: Miniature
     sets: dict[int, Data]
     found: Found
+    made: dict[str, str] = field(default_factory=dict)
+    """SSFT models of the recipe's base by step."""
 
     @property
     def whole(self) -> Data:
         """The largest training set; validation and test are the same in all."""
         return self.sets[self.c.sizes[-1]]
+
+    def generator(self, size: int) -> str:
+        """SSFT on `size` problems with the largest budget, of part `data` or made here."""
+        name = f"ssft-{size}-u{self.c.budgets[-1]}"
+        if name not in self.made:
+            examples = self.sets[size].solutions
+            train = ssft(self.c, self.c.model, examples, self.c.budgets[-1])
+            self.made[name] = self.run(name, train)
+        return self.made[name]
 
 
 def miniature(run: Run, c: Miniature) -> None:
@@ -190,6 +201,7 @@ def trained(
     for budget in one.c.budgets:
         name = f"{label}-u{budget}"
         made = one.run(name, ssft(one.c, model or one.c.model, examples, budget))
+        one.made[name] = made
         about = Model(label=label, budget=budget, seed=one.seed, size=size)
         one.found.measure(one.run, name, made, one.whole, about)
 
@@ -223,7 +235,10 @@ def rft(one: Seed) -> None:
     how = Drawing(temperature=0.7, top_p=1.0)
     for number in range(c.generators if "union" in c.parts else 1):
         inner = one.run.within(f"generator-{number}", seed=100 * (one.seed + 1) + number)
-        generator = inner("ssft", ssft(c, c.model, data.solutions, c.budgets[-1]))
+        if number:
+            generator = inner("ssft", ssft(c, c.model, data.solutions, c.budgets[-1]))
+        else:
+            generator = one.generator(c.rft_size)
         drafts.append(drawn(inner, "drafts", generator, data.train, n=c.k, how=how))
     for label, sources in (("rft", drafts[:1]), ("union", drafts)):
         if label in c.parts:
@@ -235,9 +250,9 @@ def rft(one: Seed) -> None:
 
 def judge(one: Seed) -> None:
     """An evaluator of the best SSFT model's samples, other judges, and the generator after it."""
-    c, asked, budget = one.c, one.sets[one.c.judge_size], one.c.budgets[-1]
+    c, asked = one.c, one.sets[one.c.judge_size]
     run = one.run.within("judge", seed=one.seed)
-    generator = run("ssft", ssft(c, c.model, one.whole.solutions, budget))
+    generator = one.generator(c.sizes[-1])
     drafts = drawn(run, "drafts", generator, asked.train, n=c.n_train, how=c.how)
     if "judge" in c.parts or "sequential" in c.parts:
         collect = Collect(problems=asked.train, samples=drafts, keep="pairs", per_problem=c.pairs)
