@@ -39,10 +39,9 @@ def build(words: Sequence[str]) -> PreTrainedTokenizerFast:
     Longest match first inside a piece, so an unknown word falls into known parts and, at worst,
     bytes.
     """
+    # The byte-level sign Ġ stands for a space.
     byte_of = pre_tokenizers.ByteLevel.alphabet()
-    spelled = [
-        piece.replace(" ", "Ġ") for piece in (*SIGNS, *words)
-    ]  # the byte-level sign for a space
+    spelled = [piece.replace(" ", "Ġ") for piece in (*SIGNS, *words)]
     vocabulary = {
         piece: index for index, piece in enumerate([END, PADDING, *sorted(byte_of), *spelled])
     }
