@@ -120,7 +120,7 @@ def test_a_short_run_writes_a_model_that_loads(
     curve = [
         json.loads(line) for line in (tmp_path / "out" / "curve.jsonl").read_text().splitlines()
     ]
-    assert curve[-1]["loss"] < 0.8 * curve[0]["loss"]
+    assert curve[-1]["loss"] < 0.95 * curve[0]["loss"]
     assert curve[-1]["tokens"] == summary["tokens"] >= 40_000
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype=torch.float32)
     assert model.config.hidden_size == 16
