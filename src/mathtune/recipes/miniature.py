@@ -112,6 +112,17 @@ class Found:
     models: dict[str, Model] = field(default_factory=dict)
     test: dict[str, Path] = field(default_factory=dict)
     validation: dict[str, Path] = field(default_factory=dict)
+    waiting: list[tuple[Run, str, str, Model]] = field(default_factory=list)
+
+    def later(self, run: Run, name: str, model: str, about: Model) -> None:
+        """Measure a model when the trainings of its seed are all asked for."""
+        self.waiting.append((run, name, model, about))
+
+    def measure_waiting(self, data: Data) -> None:
+        """Measure the models that wait."""
+        for run, name, model, about in self.waiting:
+            self.measure(run, name, model, data, about)
+        self.waiting.clear()
 
     def measure(self, run: Run, name: str, model: str, data: Data, about: Model) -> None:
         """A model's greedy solutions of validation and test, measured: `<name>-row` on test."""
@@ -173,6 +184,7 @@ def miniature(run: Run, c: Miniature) -> None:
             rft(one)
         if set(JUDGED) & set(c.parts):
             judge(one)
+        found.measure_waiting(whole)
     losses: dict[str, Path] = {}
     if "bases" in c.parts and c.text is not None:
         others = {f"ssft-of-{name}": base for name, base in labels(c.bases).items()}
@@ -203,7 +215,7 @@ def trained(
         made = one.run(name, ssft(one.c, model or one.c.model, examples, budget))
         one.made[name] = made
         about = Model(label=label, budget=budget, seed=one.seed, size=size)
-        one.found.measure(one.run, name, made, one.whole, about)
+        one.found.later(one.run, name, made, about)
 
 
 def ssft(c: Miniature, model: str, examples: Path, updates: int) -> Train:
@@ -307,7 +319,7 @@ def sequential(run: Run, one: Seed, starts: Mapping[str, str]) -> None:
             name = f"{label}-u{updates}"
             model = run(name, ssft(one.c, start, one.whole.solutions, updates))
             about = Model(label=label, budget=updates, seed=one.seed)
-            one.found.measure(run, name, model, one.whole, about)
+            one.found.later(run, name, model, about)
 
 
 def transfer(
