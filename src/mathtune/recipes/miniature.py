@@ -5,9 +5,9 @@
 
 Parts: `data` (SSFT on more and more problems), `bases` (SSFT of other bases, and what their
 pre-training loss says of it), `rft` (distinct right paths of one generator), `union` (of several),
-`judge` (the calculator, evaluators, zero-shot, likelihood), `sequential` (the evaluator trained to solve
-again, and its control), `transfer` (evaluators that never saw a family, on it). Every training has
-a number of updates, its *budget*; `findings` compares at equal and at best budget. Folders of
+`judge` (calculator, evaluators, zero-shot, likelihood), `sequential` (the evaluator trained to
+solve again, and its control), `transfer` (evaluators that never saw a family, on it). Every training
+has a number of updates, its *budget*; `findings` compares at equal and at best budget. Folders of
 different seeds and parts may be made on different machines and put into one run folder: the recipe
 then skips what is there.
 """
