@@ -69,6 +69,8 @@ class Miniature(RecipeSettings):
     """Samples per training problem and generator, for paths."""
     judge_size: PositiveInt = 2000
     """Training problems whose samples teach the evaluator, one of `sizes`."""
+    judges_from: tuple[Literal["generator", "base"], ...] = ("generator", "base")
+    """What evaluators are trained from; the first one is the sequential generator's start."""
     n_train: Count = 6
     """Samples per training problem, for the evaluator's pairs."""
     n: Count = 24
@@ -90,7 +92,15 @@ class Miniature(RecipeSettings):
 
     @model_validator(mode="after")
     def _check(self) -> Miniature:
-        refuse_repeats(sizes=self.sizes, budgets=self.budgets, seeds=self.seeds, parts=self.parts)
+        refuse_repeats(
+            sizes=self.sizes,
+            budgets=self.budgets,
+            seeds=self.seeds,
+            parts=self.parts,
+            judges_from=self.judges_from,
+        )
+        if not self.judges_from:
+            raise ValueError("judges_from: empty; expected generator, base or both")
         for name in ("sizes", "budgets"):
             values = getattr(self, name)
             if not values or list(values) != sorted(values):
@@ -180,10 +190,10 @@ def miniature(run: Run, c: Miniature) -> None:
         if "bases" in c.parts:
             for name, base in labels(c.bases).items():
                 trained(one, f"ssft-of-{name}", sets[c.rft_size].solutions, model=base)
-        if "rft" in c.parts or "union" in c.parts:
-            rft(one)
         if set(JUDGED) & set(c.parts):
             judge(one)
+        if "rft" in c.parts or "union" in c.parts:
+            rft(one)
         found.measure_waiting(whole)
     losses: dict[str, Path] = {}
     if "bases" in c.parts and c.text is not None:
@@ -269,18 +279,22 @@ def judge(one: Seed) -> None:
     if "judge" in c.parts or "sequential" in c.parts:
         collect = Collect(problems=asked.train, samples=drafts, keep="pairs", per_problem=c.pairs)
         pairs = run("pairs", collect)
-        own = run("evaluator", evaluator(c, generator, pairs))
+        starts = {"generator": generator, "base": c.model}
+        trained_from = {
+            start: run(f"evaluator-from-{start}", evaluator(c, starts[start], pairs))
+            for start in c.judges_from
+        }
         if "judge" in c.parts:
             judges = {
                 "calculator": Judge(None, "calculator"),
-                "evaluator": Judge(own),
-                "from-base": Judge(run("evaluator-from-base", evaluator(c, c.model, pairs))),
+                **{f"from-{start}": Judge(model) for start, model in trained_from.items()},
                 "zero-shot": Judge(c.model),
                 "likelihood": Judge(generator, "likelihood"),
             }
             judged(run, c, one.whole, generator, judges)
         if "sequential" in c.parts:
-            sequential(run, one, {"sequential": own, "more-ssft": generator})
+            start = trained_from[c.judges_from[0]]
+            sequential(run, one, {"sequential": start, "more-ssft": generator})
     for family in c.left_out if "transfer" in c.parts else ():
         inner = one.run.within(f"judge-without-{family}", seed=one.seed)
         transfer(inner, c, family, generator, (drafts, asked))
