@@ -4,9 +4,9 @@
     mathtune run miniature seeds=[0] parts=[data]
 
 Parts: `data` (SSFT on more and more problems), `bases` (SSFT of other bases, and what their
-pre-training loss says of it), `rft` (distinct right paths of one generator), `union` (of several),
-`judge` (calculator, evaluators, zero-shot, likelihood), `sequential` (the evaluator trained to
-solve again, and its control), `transfer` (evaluators that never saw a family, on it). Every training
+pre-training loss says of it), `judge` (calculator, evaluators, zero-shot, likelihood), `sequential`
+(the evaluator trained to solve again, and its control), `transfer` (evaluators that never saw a
+family, on it), `rft` (distinct right paths of one generator), `union` (of several). Every training
 has a number of updates, its *budget*; `findings` compares at equal and at best budget. Folders of
 different seeds and parts may be made on different machines and put into one run folder: the recipe
 then skips what is there.
