@@ -10,18 +10,19 @@ out=$(realpath "$1") cores=$2 seconds=$3
 shift 3
 work=$(mktemp -d)
 mkdir -p "$out"
-export OMP_NUM_THREADS=1 work
+export OMP_NUM_THREADS=1 CUDA_VISIBLE_DEVICES= work
 python=${PYTHON:-python3}
 
 jobs() { # name, then settings: the longest first
-    for seed in 0 1 2; do echo "union-$seed seeds=[$seed] parts=[union]"; done
     for seed in 0 1 2; do echo "judge-$seed seeds=[$seed] parts=[judge] score.workers=2"; done
-    echo "transfer-0 seeds=[0] parts=[transfer] score.workers=2"
-    for seed in 0 1 2; do echo "small-$seed seeds=[$seed] parts=[data] sizes=[250,500]"; done
-    for seed in 0 1 2; do echo "middle-$seed seeds=[$seed] parts=[data] sizes=[1000,2000]"; done
+    for seed in 0 1 2; do echo "union-$seed seeds=[$seed] parts=[union]"; done
+    for seed in 0 1 2; do echo "sequential-$seed seeds=[$seed] parts=[sequential]"; done
     for seed in 0 1 2; do echo "rft-$seed seeds=[$seed] parts=[rft]"; done
+    for size in 4000 2000 1000 500 250; do
+        for seed in 0 1 2; do echo "data-$size-$seed seeds=[$seed] parts=[data] sizes=[$size]"; done
+    done
     for seed in 0 1 2; do echo "bases-$seed seeds=[$seed] parts=[bases]"; done
-    for seed in 0 1 2; do echo "large-$seed seeds=[$seed] parts=[data] sizes=[4000]"; done
+    echo "transfer-0 seeds=[0] parts=[transfer] score.workers=2"
 }
 
 one() { # the settings of all, then one job

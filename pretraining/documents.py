@@ -1,7 +1,8 @@
 """The pre-training text: solving, judging and dictation, on schooling families alone.
 
-A document is a prompt of `mathtune.engines.prompts` with its continuation, and says for every token what
-is to be learned there: the next token, the verdict, and whether the solution is right so far.
+A document is a prompt of `mathtune.engines.prompts` with its continuation, and says for every
+token what is to be learned there: the next token, the verdict, and whether the solution is right
+so far.
 
     solving    a problem and one of its solutions
     judging    a pair: a right solution of a problem and one with a planted mistake, with verdicts
@@ -62,7 +63,7 @@ class Rows:
 
 
 def for_prompts(tokenizer: PreTrainedTokenizerFast) -> prompts.ChatTokenizer:
-    """The tokenizer as `mathtune.engines.prompts` types it; transformers types each option by name."""
+    """The tokenizer as `engines.prompts` types it; transformers types each option by name."""
     return cast(prompts.ChatTokenizer, tokenizer)
 
 
@@ -108,7 +109,7 @@ def pool(
     *,
     judged: float = 0.4,
 ) -> Iterator[Document]:
-    """About `size` documents: judging pairs (the share `judged`), a twentieth dictation, solving."""
+    """About `size` documents: judging pairs (share `judged`), a twentieth dictation, solving."""
     end = str(tokenizer.eos_token)
     solved, asked = tuple(SOLVED), tuple(JUDGED)
     for _ in range(size // 2):

@@ -171,26 +171,15 @@ def pretrain(
     steps = optimizers(model, plan.lr)
     rng = np.random.default_rng(plan.seed)
     test = held_out.text(tokenizer)
+    row: dict[str, float] = {}
     seen = updates = since = 0
     sums = torch.zeros(2, device=plan.device)
     began, logged, done = time.monotonic(), 0.0, 0.0
-    feed = iter(())
+    feed = passes(data, plan.batch, rng, plan.device)
     with (out / "curve.jsonl").open("w") as curve:
         while done < 1.0:
-            batch = next(feed, None)
-            if batch is None:
-                feed = batches(data, plan.batch, rng, plan.device)
-                continue
-            for step in steps:
-                for group in step.param_groups:
-                    group["lr"] = plan.lr * rate(done)
-            next_loss, so_far = losses(model, batch, labels)
-            (next_loss + SO_FAR_WEIGHT * so_far).backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for step in steps:
-                step.step()
-                step.zero_grad()
-            sums += torch.stack([next_loss.detach(), so_far.detach()])
+            batch = next(feed)
+            sums += update(model, steps, batch, labels, lr=plan.lr * rate(done))
             seen, updates, since = seen + batch.tokens.numel(), updates + 1, since + 1
             if plan.device == "cuda" and updates % 8 == 0:
                 torch.cuda.synchronize()  # or the clock below would run ahead of the work
@@ -209,6 +198,35 @@ def pretrain(
     summary = {**asdict(plan), **row, "parameters": sum(p.numel() for p in model.parameters())}
     (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     return summary
+
+
+def passes(
+    data: Mapping[int, Rows], tokens: int, rng: np.random.Generator, device: str
+) -> Iterator[Batch]:
+    """Pass after pass over the text, without end."""
+    while True:
+        yield from batches(data, tokens, rng, device)
+
+
+def update(
+    model: LlamaForCausalLM,
+    steps: list[torch.optim.Optimizer],
+    batch: Batch,
+    labels: tuple[int, int],
+    *,
+    lr: float,
+) -> Tensor:
+    """One update of every weight; return the two losses, float (2,)."""
+    for step in steps:
+        for group in step.param_groups:
+            group["lr"] = lr
+    next_loss, so_far = losses(model, batch, labels)
+    (next_loss + SO_FAR_WEIGHT * so_far).backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for step in steps:
+        step.step()
+        step.zero_grad()
+    return torch.stack([next_loss.detach(), so_far.detach()])
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

@@ -5,6 +5,7 @@ python -m pretraining.text --out runs/text.npz --tokens 60000000 --processes 16
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import time
@@ -23,22 +24,31 @@ from mathtune.engines import prompts
 from pretraining import tokenizer as words
 from pretraining.documents import Rows, pool, rows_of
 
+WORDS = Path(__file__).parent / "words.json"
+"""The vocabulary's words, the most frequent first."""
 AT_ONCE = 8192
 """Documents that a process makes at a time, at most."""
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """The tokenizer for the generator's words, those of the tasks among them; always the same."""
+    """The tokenizer for the words in words.json; always the same."""
+    return words.build(json.loads(WORDS.read_text()))
+
+
+def written_words() -> list[str]:
+    """The words of problems, solutions and prompts, from which words.json was made once.
+
+    Those of the tasks are among them: they are tokens of their own, and are met in dictations.
+    """
     rng = random.Random("tokenizer")
-    texts = ["Problem:", "Solution:", "Copy:", *words.SIGNS]
+    texts = ["Problem:", "Solution:", "Copy:"]
     for index in range(16000):
         puzzle = FAMILIES[list(FAMILIES)[index % len(FAMILIES)]](rng)
         if puzzle is not None:
             texts += [puzzle.text, write(puzzle, rng)]
-    for line in ("Here is a math problem:", "Here is a candidate solution:"):
-        texts += [line] * 30
-    texts += ["The above candidate solution is" + prompts.CORRECT + prompts.INCORRECT] * 30
-    return words.build(texts, words=2000)
+    texts += ["Here is a math problem:", "Here is a candidate solution:"]
+    texts += ["The above candidate solution is" + prompts.CORRECT + prompts.INCORRECT]
+    return words.collect(texts)
 
 
 def known_words(tokenizer: PreTrainedTokenizerFast) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -19,19 +19,29 @@ END, PADDING = "<|end|>", "<|pad|>"
 SIGNS = ("<<", " <<", ">>", "####", " $")
 
 
-def build(texts: Iterable[str], *, words: int) -> PreTrainedTokenizerFast:
-    """A tokenizer whose vocabulary is every byte, the signs and the `words` most frequent words.
+def collect(texts: Iterable[str]) -> list[str]:
+    """The words of texts, the most frequent first, words of equal frequency in alphabetical order.
 
-    Deterministic: words of equal frequency are taken in alphabetical order. Longest match first
-    inside a piece, so an unknown word falls into known parts and, at worst, bytes.
+    Example:
+        >>> collect(["a cat", "one cat 12"])
+        [' cat', 'one']
     """
     counts = Counter(
         piece for text in texts for piece in re.findall(PIECES, text) if len(piece) > 1
     )
-    byte_of = pre_tokenizers.ByteLevel.alphabet()
     ranked = sorted(counts, key=lambda piece: (-counts[piece], piece))
-    known = [*SIGNS, *[piece for piece in ranked if piece not in SIGNS][:words]]
-    spelled = [piece.replace(" ", "Ġ") for piece in known]  # the byte-level sign for a space
+    return [piece for piece in ranked if piece not in SIGNS]
+
+
+def build(words: Sequence[str]) -> PreTrainedTokenizerFast:
+    """A tokenizer whose vocabulary is every byte, the signs and the words.
+
+    Longest match first inside a piece, so an unknown word falls into known parts and, at worst,
+    bytes.
+    """
+    # The byte-level sign Ġ stands for a space.
+    byte_of = pre_tokenizers.ByteLevel.alphabet()
+    spelled = [piece.replace(" ", "Ġ") for piece in (*SIGNS, *words)]
     vocabulary = {
         piece: index for index, piece in enumerate([END, PADDING, *sorted(byte_of), *spelled])
     }

@@ -90,4 +90,4 @@ def test_every_shape_of_liu2023_has_a_bill(tmp_path: Path) -> None:
     for name, step in run.steps.items():
         forecast.read(step.stage, run.folder / name)
     first, second = halves.outputs(run.folder / "halves")
-    assert forecast.rows[first.problems] == forecast.rows[second.solutions] == 30
+    assert forecast.rows[first.problems] == forecast.rows[second.solutions] == 120

@@ -26,7 +26,7 @@ def test_the_best_budget_is_validations_not_tests() -> None:
 
 
 def test_equal_updates_and_best_of_budget_can_disagree() -> None:
-    """In too short a training RFT is ahead; the longer gold training that validation finds is not."""
+    """RFT is ahead after a short training, and not after the longer one that validation finds."""
     gold = Trained({200: values(0.2, 0.2), 500: values(0.6, 0.6)}, {200: 0.2, 500: 0.6})
     rft = Trained({200: values(0.5, 0.5), 500: values(0.6, 0.6)}, {200: 0.5, 500: 0.6})
     short, long = equal_updates(rft, gold)

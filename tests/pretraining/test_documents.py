@@ -100,7 +100,7 @@ def test_every_schooling_family_is_solved() -> None:
     assert set(SOLVED) == set(SCHOOLING)
 
 
-def test_a_dictation_is_copied(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_a_dictation_is_copied() -> None:
     document = dictation(["tank", "riders"], random.Random(0), "<|end|>")
     asked, _, written = document.text.partition("\nSolution:\n")
     words, _, count = written.removesuffix("<|end|>").partition("\n#### ")

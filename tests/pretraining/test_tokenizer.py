@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from statistics import mean
 
 import pytest
@@ -17,6 +18,7 @@ from mathtune.data.arithmetic import generate
 from mathtune.engines import prompts
 from mathtune.engines.embedded_model import path
 from pretraining.documents import for_prompts
+from pretraining.text import WORDS, written_words
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +54,9 @@ def test_label_words_are_one_token_after_the_prompt(tokenizer: PreTrainedTokeniz
 
 
 def test_digits_are_split_and_signs_are_not(tokenizer: PreTrainedTokenizerFast) -> None:
-    pieces = [tokenizer.decode([i]) for i in tokenizer.encode("Now <<48/2=24>>24\n#### 24")]
+    pieces = [tokenizer.decode([i]) for i in tokenizer.encode("Only <<48/2=24>>24\n#### 24")]
     assert pieces == [
-        *["Now", " <<", "4", "8", "/", "2", "=", "2", "4", ">>", "2", "4", "\n"],
+        *["Only", " <<", "4", "8", "/", "2", "=", "2", "4", ">>", "2", "4", "\n"],
         *["####", " ", "2", "4"],
     ]
 
@@ -72,3 +74,11 @@ def test_texts_are_short(tokenizer: PreTrainedTokenizerFast) -> None:
     asked = [prompts.solver(row.problem, form="plain", tokenizer=typed) for row in rows]
     assert mean(len(tokenizer(text).input_ids) for text in asked) <= 60
     assert mean(len(tokenizer(str(row.solution)).input_ids) for row in rows) <= 70
+
+
+def test_the_problems_words_are_tokens() -> None:
+    """Of the words of problems and solutions, the vocabulary lacks none that is at all frequent."""
+    known = set(json.loads(WORDS.read_text()))
+    written = written_words()
+    assert len(known) > 500
+    assert not [word for word in written[: len(written) * 9 // 10] if word not in known]

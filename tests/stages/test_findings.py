@@ -36,7 +36,7 @@ def stage(tmp_path: Path, models: dict[str, tuple[Model, list[int], list[int]]])
     return Findings(
         problems=problems,
         models={name: model for name, (model, _, _) in models.items()},
-        test={name: measured(tmp_path / name / "test", test) for name, (_, test, _) in models.items()},
+        test={name: measured(tmp_path / name / "test", t) for name, (_, t, _) in models.items()},
         validation={
             name: measured(tmp_path / name / "validation", v) for name, (_, _, v) in models.items()
         },

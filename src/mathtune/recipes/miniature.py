@@ -4,18 +4,20 @@
     mathtune run miniature seeds=[0] parts=[data]
 
 Parts: `data` (SSFT on more and more problems), `bases` (SSFT of other bases, and what their
-pre-training loss says of it), `rft` (distinct right paths of one generator), `union` (of several), `judge` (evaluator, zero-shot judging, likelihood; the sequential generator and its
-control), `transfer` (evaluators that never saw a family, on that family). Every training has a
-number of updates, its *budget*; `findings` compares at equal and at best budget. Folders of
+pre-training loss says of it), `judge` (calculator, evaluators, zero-shot, likelihood), `sequential`
+(the evaluator trained to solve again, and its control), `transfer` (evaluators that never saw a
+family, on it), `rft` (distinct right paths of one generator), `union` (of several). Every training
+has a number of updates, its *budget*; `findings` compares at equal and at best budget. Folders of
 different seeds and parts may be made on different machines and put into one run folder: the recipe
 then skips what is there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -39,7 +41,9 @@ from mathtune.stages.prepare import Data, Prepare
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
-Part = Literal["data", "bases", "rft", "union", "judge", "transfer"]
+Part = Literal["data", "bases", "rft", "union", "judge", "sequential", "transfer"]
+JUDGED: tuple[Part, ...] = ("judge", "sequential", "transfer")
+"""The parts that begin with an evaluator's training data."""
 MANY = 1e6
 """Epochs: the number of updates ends a training."""
 
@@ -55,44 +59,54 @@ class Miniature(RecipeSettings):
     """Held-out schooling text that the bases' losses are measured on, for part `bases`."""
     sizes: tuple[PositiveInt, ...] = (250, 500, 1000, 2000, 4000)
     """Training problems of the data curve, in ascending order; a size holds the smaller ones."""
-    budgets: tuple[PositiveInt, ...] = (300, 900)
+    budgets: tuple[PositiveInt, ...] = (200, 600)
     """Optimizer updates of every SSFT and RFT, in ascending order."""
     rft_size: PositiveInt = 1000
     """Training problems of RFT, one of `sizes`."""
-    generators: Count = 3
+    generators: Count = 2
     """Generators of the union, which differ in their seed."""
     k: Count = 8
     """Samples per training problem and generator, for paths."""
     judge_size: PositiveInt = 2000
     """Training problems whose samples teach the evaluator, one of `sizes`."""
-    n_train: Count = 8
+    judges_from: tuple[Literal["generator", "base"], ...] = ("generator", "base")
+    """What evaluators are trained from; the first one is the sequential generator's start."""
+    n_train: Count = 6
     """Samples per training problem, for the evaluator's pairs."""
-    n: Count = 32
+    n: Count = 24
     """Samples per problem that are judged, on validation and test."""
-    pairs: Count = 3
+    pairs: Count = 2
     """Most pairs of a right and a wrong solution per problem, for the evaluator."""
-    rate: float = Field(default=1e-3, gt=0)
+    rate: float = Field(default=4e-3, gt=0)
     """Peak learning rate of generators."""
-    judge_rate: float = Field(default=5e-4, gt=0)
+    judge_rate: float = Field(default=2e-3, gt=0)
     """Peak learning rate of evaluators; they read their pairs once."""
-    further: tuple[PositiveInt, ...] = (100, 300)
+    further: tuple[PositiveInt, ...] = (100, 200)
     """Updates of the sequential generator's last stage, and of its control."""
-    left_out: tuple[str, ...] = ("travel", "bus", "mail")
+    left_out: tuple[str, ...] = ("travel", "bus")
     """Families of `transfer`: each is left out of an evaluator's pairs, and judged by it."""
-    parts: tuple[Part, ...] = ("data", "bases", "rft", "union", "judge", "transfer")
+    parts: tuple[Part, ...] = get_args(Part)
     """What to run."""
     seeds: Seeds = (0, 1, 2)
     """Seeds of training and sampling; the problems stay the same."""
 
     @model_validator(mode="after")
     def _check(self) -> Miniature:
-        refuse_repeats(sizes=self.sizes, budgets=self.budgets, seeds=self.seeds, parts=self.parts)
+        refuse_repeats(
+            sizes=self.sizes,
+            budgets=self.budgets,
+            seeds=self.seeds,
+            parts=self.parts,
+            judges_from=self.judges_from,
+        )
+        if not self.judges_from:
+            raise ValueError("judges_from: empty; expected generator, base or both")
         for name in ("sizes", "budgets"):
             values = getattr(self, name)
             if not values or list(values) != sorted(values):
                 raise ValueError(f"{name}: found {list(values)}; expected ascending numbers")
         needed = dict.fromkeys(("bases", "rft", "union"), "rft_size")
-        needed |= dict.fromkeys(("judge", "transfer"), "judge_size")
+        needed |= dict.fromkeys(JUDGED, "judge_size")
         for name in {needed[part] for part in self.parts if part in needed}:
             if getattr(self, name) not in self.sizes:
                 raise ValueError(f"{name}: found {getattr(self, name)}; expected one of sizes")
@@ -108,6 +122,17 @@ class Found:
     models: dict[str, Model] = field(default_factory=dict)
     test: dict[str, Path] = field(default_factory=dict)
     validation: dict[str, Path] = field(default_factory=dict)
+    waiting: list[tuple[Run, str, str, Model]] = field(default_factory=list)
+
+    def later(self, run: Run, name: str, model: str, about: Model) -> None:
+        """Measure a model when the trainings of its seed are all asked for."""
+        self.waiting.append((run, name, model, about))
+
+    def measure_waiting(self, data: Data) -> None:
+        """Measure the models that wait."""
+        for run, name, model, about in self.waiting:
+            self.measure(run, name, model, data, about)
+        self.waiting.clear()
 
     def measure(self, run: Run, name: str, model: str, data: Data, about: Model) -> None:
         """A model's greedy solutions of validation and test, measured: `<name>-row` on test."""
@@ -131,11 +156,22 @@ class Seed:
     c: Miniature
     sets: dict[int, Data]
     found: Found
+    made: dict[str, str] = field(default_factory=dict)
+    """SSFT models of the recipe's base by step."""
 
     @property
     def whole(self) -> Data:
         """The largest training set; validation and test are the same in all."""
         return self.sets[self.c.sizes[-1]]
+
+    def generator(self, size: int) -> str:
+        """SSFT on `size` problems with the largest budget, of part `data` or made here."""
+        name = f"ssft-{size}-u{self.c.budgets[-1]}"
+        if name not in self.made:
+            examples = self.sets[size].solutions
+            train = ssft(self.c, self.c.model, examples, self.c.budgets[-1])
+            self.made[name] = self.run(name, train)
+        return self.made[name]
 
 
 def miniature(run: Run, c: Miniature) -> None:
@@ -154,10 +190,11 @@ def miniature(run: Run, c: Miniature) -> None:
         if "bases" in c.parts:
             for name, base in labels(c.bases).items():
                 trained(one, f"ssft-of-{name}", sets[c.rft_size].solutions, model=base)
+        if set(JUDGED) & set(c.parts):
+            judge(one)
         if "rft" in c.parts or "union" in c.parts:
             rft(one)
-        if "judge" in c.parts or "transfer" in c.parts:
-            judge(one)
+        found.measure_waiting(whole)
     losses: dict[str, Path] = {}
     if "bases" in c.parts and c.text is not None:
         others = {f"ssft-of-{name}": base for name, base in labels(c.bases).items()}
@@ -186,8 +223,9 @@ def trained(
     for budget in one.c.budgets:
         name = f"{label}-u{budget}"
         made = one.run(name, ssft(one.c, model or one.c.model, examples, budget))
+        one.made[name] = made
         about = Model(label=label, budget=budget, seed=one.seed, size=size)
-        one.found.measure(one.run, name, made, one.whole, about)
+        one.found.later(one.run, name, made, about)
 
 
 def ssft(c: Miniature, model: str, examples: Path, updates: int) -> Train:
@@ -202,16 +240,15 @@ def ssft(c: Miniature, model: str, examples: Path, updates: int) -> Train:
     )
 
 
-def evaluator(run: Run, c: Miniature, generator: str, collect: Collect) -> str:
-    """Collect pairs, and train the generator to judge (Eq. 9)."""
-    train = Train(
-        model=generator,
+def evaluator(c: Miniature, model: str, pairs: Path) -> Train:
+    """Train a model to judge, on pairs read once (Eq. 9)."""
+    return Train(
+        model=model,
         objective="cls-xent",
-        examples=run("pairs", collect),
+        examples=pairs,
         epochs=1,
         learning_rate=c.judge_rate,
     )
-    return run("evaluator", train)
 
 
 def rft(one: Seed) -> None:
@@ -220,7 +257,10 @@ def rft(one: Seed) -> None:
     how = Drawing(temperature=0.7, top_p=1.0)
     for number in range(c.generators if "union" in c.parts else 1):
         inner = one.run.within(f"generator-{number}", seed=100 * (one.seed + 1) + number)
-        generator = inner("ssft", ssft(c, c.model, data.solutions, c.budgets[-1]))
+        if number:
+            generator = inner("ssft", ssft(c, c.model, data.solutions, c.budgets[-1]))
+        else:
+            generator = one.generator(c.rft_size)
         drafts.append(drawn(inner, "drafts", generator, data.train, n=c.k, how=how))
     for label, sources in (("rft", drafts[:1]), ("union", drafts)):
         if label in c.parts:
@@ -232,29 +272,29 @@ def rft(one: Seed) -> None:
 
 def judge(one: Seed) -> None:
     """An evaluator of the best SSFT model's samples, other judges, and the generator after it."""
-    c, asked, budget = one.c, one.sets[one.c.judge_size], one.c.budgets[-1]
+    c, asked = one.c, one.sets[one.c.judge_size]
     run = one.run.within("judge", seed=one.seed)
-    generator = run("ssft", ssft(c, c.model, one.whole.solutions, budget))
+    generator = one.generator(c.sizes[-1])
     drafts = drawn(run, "drafts", generator, asked.train, n=c.n_train, how=c.how)
-    if "judge" in c.parts:
+    if "judge" in c.parts or "sequential" in c.parts:
         collect = Collect(problems=asked.train, samples=drafts, keep="pairs", per_problem=c.pairs)
-        trained_judge = evaluator(run, c, generator, collect)
-        last = {
-            (label, updates): run(
-                f"{label}-u{updates}", ssft(c, start, one.whole.solutions, updates)
-            )
-            for label, start in (("sequential", trained_judge), ("more-ssft", generator))
-            for updates in c.further
+        pairs = run("pairs", collect)
+        starts = {"generator": generator, "base": c.model}
+        trained_from = {
+            start: run(f"evaluator-from-{start}", evaluator(c, starts[start], pairs))
+            for start in c.judges_from
         }
-        judges = {
-            "evaluator": Judge(trained_judge, "evaluator"),
-            "zero-shot": Judge(c.model, "evaluator"),
-            "likelihood": Judge(generator, "likelihood"),
-        }
-        judged(run, c, one.whole, generator, judges)
-        for (label, updates), model in last.items():
-            about = Model(label=label, budget=updates, seed=one.seed)
-            one.found.measure(run, f"{label}-u{updates}", model, one.whole, about)
+        if "judge" in c.parts:
+            judges = {
+                "calculator": Judge(None, "calculator"),
+                **{f"from-{start}": Judge(model) for start, model in trained_from.items()},
+                "zero-shot": Judge(c.model),
+                "likelihood": Judge(generator, "likelihood"),
+            }
+            judged(run, c, one.whole, generator, judges)
+        if "sequential" in c.parts:
+            start = trained_from[c.judges_from[0]]
+            sequential(run, one, {"sequential": start, "more-ssft": generator})
     for family in c.left_out if "transfer" in c.parts else ():
         inner = one.run.within(f"judge-without-{family}", seed=one.seed)
         transfer(inner, c, family, generator, (drafts, asked))
@@ -262,10 +302,10 @@ def judge(one: Seed) -> None:
 
 @dataclass(frozen=True)
 class Judge:
-    """What scores samples: a model, and how it does."""
+    """What scores samples: a model (the calculator has none), and how it does."""
 
-    model: str
-    scorer: Literal["evaluator", "likelihood"]
+    model: str | None
+    scorer: Literal["evaluator", "likelihood", "calculator"] = "evaluator"
 
 
 def judged(run: Run, c: Miniature, data: Data, generator: str, judges: dict[str, Judge]) -> None:
@@ -286,6 +326,16 @@ def judged(run: Run, c: Miniature, data: Data, generator: str, judges: dict[str,
         rows = {**rows, name: run(f"test-{name}-row", measure)}
 
 
+def sequential(run: Run, one: Seed, starts: Mapping[str, str]) -> None:
+    """The evaluator trained to solve again, and its control: as many updates from the generator."""
+    for label, start in starts.items():
+        for updates in one.c.further:
+            name = f"{label}-u{updates}"
+            model = run(name, ssft(one.c, start, one.whole.solutions, updates))
+            about = Model(label=label, budget=updates, seed=one.seed)
+            one.found.later(run, name, model, about)
+
+
 def transfer(
     run: Run, c: Miniature, family: str, generator: str, drafts: tuple[Columns, Data]
 ) -> None:
@@ -298,9 +348,13 @@ def transfer(
         per_problem=c.pairs,
         leave_out=(family,),
     )
-    judge = evaluator(run, c, generator, collect)
+    judge = run("evaluator", evaluator(c, generator, run("pairs", collect)))
     only = {"families": (family,), "train": 12, "validation": 0, "test": 100}
     data = run("data", c.data.replaced(only, where="data"))
     drawn_there = drawn(run, "test", generator, data.test, n=c.n, how=c.how)
-    scored = run("scores", Score(model=judge, problems=data.test, samples=drawn_there))
-    run("row", Measure(problems=data.test, samples=scored))
+    rows: dict[str, Path] = {}
+    for name, by in {"calculator": Judge(None, "calculator"), "evaluator": Judge(judge)}.items():
+        score = Score(model=by.model, scorer=by.scorer, problems=data.test, samples=drawn_there)
+        scored = run(f"{name}-scores", score)
+        measure = Measure(problems=data.test, samples=scored, against=rows)
+        rows = {**rows, name: run(f"{name}-row", measure)}

@@ -24,7 +24,7 @@ from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
-Scorer = Literal["evaluator", "likelihood"]
+Scorer = Literal["evaluator", "likelihood", "calculator"]
 
 
 class Quickstart(RecipeSettings):
@@ -42,7 +42,7 @@ class Quickstart(RecipeSettings):
     """The evaluator's objective (Eq. 8 or 9)."""
     compare_judges: bool = False
     """Let the base's own judging and the SSFT model's likelihood re-rank the test samples, too,
-    each in a row of its own; on validation they always do."""
+    each in a row of its own; on validation they always do. The calculator has a row anyway."""
     seeds: Seeds = (0,)
     """Seeds of training and sampling; the problems stay the same. Several: a folder for each."""
 
@@ -79,8 +79,9 @@ def both(run: Run, c: Quickstart, data: Data, ssft: str) -> None:
         Train(model=c.model, objective="mle", examples=data.solutions, equal_updates_to=rft),
     )
 
-    # three judges of the same samples: the trained one, the base zero-shot, plain likelihood
-    judges: dict[str, tuple[str, Scorer]] = {
+    # judges of the same samples: the calculator, the trained one, the base zero-shot, likelihood
+    judges: dict[str, tuple[str | None, Scorer]] = {
+        "calculator": (None, "calculator"),
         "evaluator": (evaluator, "evaluator"),
         "base": (c.model, "evaluator"),
         "likelihood": (ssft, "likelihood"),
@@ -96,7 +97,7 @@ def both(run: Run, c: Quickstart, data: Data, ssft: str) -> None:
     first = greedy(run, "ssft", ssft, data.test)
     samples = drawn(run, "ssft", ssft, data.test, n=c.n, how=c.how)
     rows: dict[str, Path] = {}
-    for name in judges if c.compare_judges else ["evaluator"]:
+    for name in judges if c.compare_judges else ("calculator", "evaluator"):
         model, scorer = judges[name]
         step = "ssft" if name == "evaluator" else f"ssft-{name}"
         scores = Score(model=model, scorer=scorer, problems=data.test, samples=samples)

@@ -18,7 +18,7 @@ Effect = Literal["+", "-", "*", "/", "+*", "-*", "-/", "-+"]
 
 @dataclass(frozen=True)
 class Event:
-    """A phrase with the numbers `{n}` and `{m}`; `n` is what a word names where the text has none."""
+    """A phrase with the numbers `{n}` and `{m}`; `n` is set if a word names it instead."""
 
     text: str
     effect: Effect
@@ -71,7 +71,11 @@ SETTINGS = {
         ("How many dollars are in the purse?", "What is {who} worth by then?"),
     ),
     "tank": Setting(
-        ("a tank stores {s} litres", "{s} litres stand in a tank", "someone pours {s} litres in a tank"),
+        (
+            "a tank stores {s} litres",
+            "{s} litres stand in a tank",
+            "someone pours {s} litres in a tank",
+        ),
         (
             Event("{n} litres leak out", "-"),
             Event("rain brings in {n} litres", "+"),
@@ -120,7 +124,11 @@ SETTINGS = {
         ("sheep", "goats", "cows", "geese", "ponies"),
     ),
     "score": Setting(
-        ("{who} leads with {s} points", "after one round {who} scores {s} points", "the board shows {s} points"),
+        (
+            "{who} leads with {s} points",
+            "after one round {who} scores {s} points",
+            "the board shows {s} points",
+        ),
         (
             Event("a goal earns {n} points", "+"),
             Event("a foul takes {n} points away", "-"),
@@ -136,7 +144,11 @@ SETTINGS = {
         ("What is the final score?", "Which number of points does {who} finish on?"),
     ),
     "bakehouse": Setting(
-        ("a jar contains {s} grams of {x}", "{s} grams of {x} lie on the scales", "{who} weighs out {s} grams of {x}"),
+        (
+            "a jar contains {s} grams of {x}",
+            "{s} grams of {x} lie on the scales",
+            "{who} weighs out {s} grams of {x}",
+        ),
         (
             Event("{who} stirs in {n} grams", "+"),
             Event("{n} grams get spilled", "-"),
@@ -153,7 +165,11 @@ SETTINGS = {
         ("flour", "sugar", "rice", "oats", "salt"),
     ),
     "mail": Setting(
-        ("a clerk sorts {s} parcels", "a depot opens with {s} parcels", "{s} parcels await delivery"),
+        (
+            "a clerk sorts {s} parcels",
+            "a depot opens with {s} parcels",
+            "{s} parcels await delivery",
+        ),
         (
             Event("a van unloads {n} parcels", "+"),
             Event("couriers deliver {n}", "-"),

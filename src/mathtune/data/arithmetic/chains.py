@@ -66,7 +66,7 @@ def chain(setting: str, rng: random.Random) -> Puzzle | None:
     """A chain in one setting; None if an amount is no whole number between 1 and 999."""
     of = SETTINGS[setting]
     who, other = rng.sample(NAMES, 2)
-    count = rng.choices((2, 3, 4), (4, 4, 2))[0]
+    count = rng.choices((2, 3, 4), (5, 4, 1))[0]
     events = rng.choices(
         of.events, [(rank + 1) ** -TAIL for rank in range(len(of.events))], k=count
     )
@@ -129,7 +129,7 @@ def _links(event: Event, n: int, m: int) -> tuple[Link, ...]:
 
 
 def _plans(start: int, links: list[Link]) -> Iterator[tuple[Step, ...]]:
-    """One change after the other; and each pair of neighbouring gains and losses swapped or joined."""
+    """One change after the other; and each two neighbouring gains or losses swapped, or joined."""
     yield _steps(start, links)
     for at, (one, two) in enumerate(pairwise(links)):
         if {one.op, two.op} <= {"+", "-"} and "part" not in (one.kind, two.kind):

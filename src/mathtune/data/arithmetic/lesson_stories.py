@@ -67,11 +67,15 @@ def sharing(rng: random.Random) -> Puzzle | None:
         return None
     noise, extra = _distract(rng, who)
     texts = (
-        "{who} has {a} bags of {b} {x} and {o} has {c} {x}. {noise}"
-        "They share all of them equally among {k} friends. ",
+        (
+            "{who} has {a} bags of {b} {x} and {o} has {c} {x}. {noise}"
+            "They share all of them equally among {k} friends. "
+        ),
         "{k} friends share {c} {x} from {o} and {a} bags of {b} {x} from {who} equally. {noise}",
-        "{noise}{o} puts {c} {x} and {who} puts {a} bags of {b} {x} in a box. "
-        "{k} friends divide the box equally. ",
+        (
+            "{noise}{o} puts {c} {x} and {who} puts {a} bags of {b} {x} in a box. "
+            "{k} friends divide the box equally. "
+        ),
     )
     bags = Step(key="m", left=a, op="*", right=b, say=("In the bags", "Bags have"))
     both = Step(key="s", left="m", op="+", right=c, say=("In all", "Together"))
@@ -132,12 +136,18 @@ def bakery(rng: random.Random) -> Puzzle | None:
         return None
     noise, extra = _distract(rng, who)
     texts = (
-        "{who} bakes {a} cakes an hour for {h} hours. {l} cakes burn. {noise}"
-        "The rest go in boxes of {c}. Each box is sold for ${p}. ",
-        "{noise}A box of {c} cakes is sold for ${p}. {who} bakes {h} hours, {a} cakes an "
-        "hour, but {l} of them burn. ",
-        "In {h} hours {who} bakes {a} cakes an hour and drops {l}. {noise}"
-        "What is left is packed {c} to a box and sold at ${p} a box. ",
+        (
+            "{who} bakes {a} cakes an hour for {h} hours. {l} cakes burn. {noise}"
+            "The rest go in boxes of {c}. Each box is sold for ${p}. "
+        ),
+        (
+            "{noise}A box of {c} cakes is sold for ${p}. {who} bakes {h} hours, {a} cakes an "
+            "hour, but {l} of them burn. "
+        ),
+        (
+            "In {h} hours {who} bakes {a} cakes an hour and drops {l}. {noise}"
+            "What is left is packed {c} to a box and sold at ${p} a box. "
+        ),
     )
     ends = (
         f"The boxes cost {who} ${cost}. How much money is left?"

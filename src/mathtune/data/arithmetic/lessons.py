@@ -62,36 +62,136 @@ class Lesson:
 
 
 LESSONS = (
-    Lesson("{who} has {a} {x} and {b} {y}. How many things does {who} have?", "r=a+b", ("Things",), 200),
-    Lesson("A red box has {a} {x}, a blue box has {b} {x}. How many {x} are in both boxes?", "r=a+b", ("In both",), 300),
-    Lesson("Monday has {a} visitors and Tuesday has {b}. How many visitors are that?", "r=a+b", ("Visitors",), 300),
-    Lesson("{who} walks {a} steps and then {b} steps. How many steps are that?", "r=a+b", ("Steps",), 400),
-    Lesson("A rope is {a} feet long. {who} cuts off {b} feet. How long is it now?", "r=a-b", ("Long",), 300),
-    Lesson("{who} has {a} {x}. {who} eats {b} of them. How many are left?", "r=a-b", ("Left",), 200),
-    Lesson("A class has {a} pupils. {b} of them are boys. How many are girls?", "r=a-b", ("Girls",), 200),
-    Lesson("{who} has to read {a} lines and has read {b}. How many lines are left to read?", "r=a-b", ("Left",), 400),
-    Lesson("{a} birds sit in a tree. {b} fly away. How many birds sit there now?", "r=a-b", ("Birds",), 200),
-    Lesson("A house has {a} windows on each floor and {b} floors. How many windows does it have?", "r=a*b", ("Windows",), 20),
-    Lesson("Each of {a} cats has {b} kittens. How many kittens are there?", "r=a*b", ("Kittens",), 20),
-    Lesson("{who} reads {a} lines a minute. How many lines does {who} read in {b} minutes?", "r=a*b", ("Lines",), 25),
-    Lesson("A wall is {a} feet long and {b} feet high. How large is it?", "r=a*b", ("Size",), 30),
-    Lesson("{a} pupils sit at {b} tables, as many at each. How many sit at each table?", "r=a/b", ("Each",), 200),
-    Lesson("{who} cuts {a} feet of rope into {b} equal pieces. How long is each piece?", "r=a/b", ("Each",), 200),
-    Lesson("{a} {x} fill {b} boxes with the same number in each. How many {x} does a box have?", "r=a/b", ("A box",), 300),
-    Lesson("A garden has {a} rows of {b} plants. {c} plants wilt. How many plants are fine?", "m=a*b r=m-c", ("Plants", "Fine"), 25),
-    Lesson("{who} makes {a} trays of {b} rolls and {c} rolls more. How many rolls are that?", "m=a*b r=m+c", ("On trays", "Rolls"), 25),
-    Lesson("A shelf has {a} red books and {b} blue books. There are {c} such shelves. How many books are there?", "m=a+b r=m*c", ("A shelf", "Books"), 20),
-    Lesson("A floor is {a} feet long and {b} feet wide. A carton of tiles covers {c} square feet. How many cartons does it take?", "m=a*b r=m/c", ("Floor", "Cartons"), 30),
-    Lesson("{a} boys and {b} girls go by boat, {c} to a boat. How many boats do they need?", "m=a+b r=m/c", ("Children", "Boats"), 60),
-    Lesson("A film is {a} minutes long, {b} of them are over. The rest is seen in {c} equal parts. How long is a part?", "m=a-b r=m/c", ("Rest", "Part"), 200),
-    Lesson("A coat costs ${a}. It is ${b} cheaper now. {who} needs {c} coats. What do they cost?", "m=a-b r=m*c", ("A coat", "Coats"), 60),
-    Lesson("{who} is {a} years old. {o} is {b} times as old. Their aunt is {c} years older than {o}. How old is the aunt?", "m=a*b r=m+c", ("{o} is", "The aunt is"), 25),
-    Lesson("A string of {a} feet is cut into {b} equal pieces. Each piece has {c} knots on every foot. How many knots does a piece have?", "m=a/b r=m*c", ("A piece", "Knots"), 100),
-    Lesson("{who} sleeps {a} hours a night for {b} nights and {o} sleeps {c} hours a night for {b} nights. How many hours longer does {who} sleep?", "m=a*b n=c*b r=m-n", ("{who}", "{o}", "Longer"), 15),
-    Lesson("A square has sides of {a} feet. A frame of {b} feet is cut off its rim. How long is what is left of the rim, in {c} equal parts?", "m=a*4 n=m-b r=n/c", ("Rim", "Left", "Part"), 40),
-    Lesson("{a} men and {b} women sing. {c} times as many people listen as sing. How many listen?", "m=a+b r=m*c", ("Singers", "Listeners"), 20),
-    Lesson("Of {a} pupils {b} are ill. The others form {c} equal teams. Each team has {d} helpers too. How large is a team with its helpers?", "m=a-b n=m/c r=n+d", ("Others", "Team", "With helpers"), 90),
-    Lesson("A cook has {a} eggs and {b} more in a bowl. A cake takes {c} eggs. Each cake gives {d} pieces. How many pieces are that?", "m=a+b n=m/c r=n*d", ("Eggs", "Cakes", "Pieces"), 40),
+    Lesson(
+        "{who} has {a} {x} and {b} {y}. How many things does {who} have?",
+        "r=a+b", ("Things",), 200,
+    ),
+    Lesson(
+        "A red box has {a} {x}, a blue box has {b} {x}. How many {x} are in both boxes?",
+        "r=a+b", ("In both",), 300,
+    ),
+    Lesson(
+        "Monday has {a} visitors and Tuesday has {b}. How many visitors are that?",
+        "r=a+b", ("Visitors",), 300,
+    ),
+    Lesson(
+        "{who} walks {a} steps and then {b} steps. How many steps are that?",
+        "r=a+b", ("Steps",), 400,
+    ),
+    Lesson(
+        "A rope is {a} feet long. {who} cuts off {b} feet. How long is it now?",
+        "r=a-b", ("Long",), 300,
+    ),
+    Lesson(
+        "{who} has {a} {x}. {who} eats {b} of them. How many are left?",
+        "r=a-b", ("Left",), 200,
+    ),
+    Lesson(
+        "A class has {a} pupils. {b} of them are boys. How many are girls?",
+        "r=a-b", ("Girls",), 200,
+    ),
+    Lesson(
+        "{who} has to read {a} lines and has read {b}. How many lines are left to read?",
+        "r=a-b", ("Left",), 400,
+    ),
+    Lesson(
+        "{a} birds sit in a tree. {b} fly away. How many birds sit there now?",
+        "r=a-b", ("Birds",), 200,
+    ),
+    Lesson(
+        "A house has {a} windows on each floor and {b} floors. How many windows does it have?",
+        "r=a*b", ("Windows",), 20,
+    ),
+    Lesson(
+        "Each of {a} cats has {b} kittens. How many kittens are there?",
+        "r=a*b", ("Kittens",), 20,
+    ),
+    Lesson(
+        "{who} reads {a} lines a minute. How many lines does {who} read in {b} minutes?",
+        "r=a*b", ("Lines",), 25,
+    ),
+    Lesson(
+        "A wall is {a} feet long and {b} feet high. How large is it?",
+        "r=a*b", ("Size",), 30,
+    ),
+    Lesson(
+        "{a} pupils sit at {b} tables, as many at each. How many sit at each table?",
+        "r=a/b", ("Each",), 200,
+    ),
+    Lesson(
+        "{who} cuts {a} feet of rope into {b} equal pieces. How long is each piece?",
+        "r=a/b", ("Each",), 200,
+    ),
+    Lesson(
+        "{a} {x} fill {b} boxes with the same number in each. How many {x} does a box have?",
+        "r=a/b", ("A box",), 300,
+    ),
+    Lesson(
+        "A garden has {a} rows of {b} plants. {c} plants wilt. How many plants are fine?",
+        "m=a*b r=m-c", ("Plants", "Fine"), 25,
+    ),
+    Lesson(
+        "{who} makes {a} trays of {b} rolls and {c} rolls more. How many rolls are that?",
+        "m=a*b r=m+c", ("On trays", "Rolls"), 25,
+    ),
+    Lesson(
+        "A shelf has {a} red books and {b} blue books. There are {c} such shelves. How many "
+        "books are there?",
+        "m=a+b r=m*c", ("A shelf", "Books"), 20,
+    ),
+    Lesson(
+        "A floor is {a} feet long and {b} feet wide. A carton of tiles covers {c} square "
+        "feet. How many cartons does it take?",
+        "m=a*b r=m/c", ("Floor", "Cartons"), 30,
+    ),
+    Lesson(
+        "{a} boys and {b} girls go by boat, {c} to a boat. How many boats do they need?",
+        "m=a+b r=m/c", ("Children", "Boats"), 60,
+    ),
+    Lesson(
+        "A film is {a} minutes long, {b} of them are over. The rest is seen in {c} equal "
+        "parts. How long is a part?",
+        "m=a-b r=m/c", ("Rest", "Part"), 200,
+    ),
+    Lesson(
+        "A coat costs ${a}. It is ${b} cheaper now. {who} needs {c} coats. What do they cost?",
+        "m=a-b r=m*c", ("A coat", "Coats"), 60,
+    ),
+    Lesson(
+        "{who} is {a} years old. {o} is {b} times as old. Their aunt is {c} years older than "
+        "{o}. How old is the aunt?",
+        "m=a*b r=m+c", ("{o} is", "The aunt is"), 25,
+    ),
+    Lesson(
+        "A string of {a} feet is cut into {b} equal pieces. Each piece has {c} knots on "
+        "every foot. How many knots does a piece have?",
+        "m=a/b r=m*c", ("A piece", "Knots"), 100,
+    ),
+    Lesson(
+        "{who} sleeps {a} hours a night for {b} nights and {o} sleeps {c} hours a night for "
+        "{b} nights. How many hours longer does {who} sleep?",
+        "m=a*b n=c*b r=m-n", ("{who}", "{o}", "Longer"), 15,
+    ),
+    Lesson(
+        "A square has sides of {a} feet. A frame of {b} feet is cut off its rim. How long is "
+        "what is left of the rim, in {c} equal parts?",
+        "m=a*4 n=m-b r=n/c", ("Rim", "Left", "Part"), 40,
+    ),
+    Lesson(
+        "{a} men and {b} women sing. {c} times as many people listen as sing. How many "
+        "listen?",
+        "m=a+b r=m*c", ("Singers", "Listeners"), 20,
+    ),
+    Lesson(
+        "Of {a} pupils {b} are ill. The others form {c} equal teams. Each team has {d} "
+        "helpers too. How large is a team with its helpers?",
+        "m=a-b n=m/c r=n+d", ("Others", "Team", "With helpers"), 90,
+    ),
+    Lesson(
+        "A cook has {a} eggs and {b} more in a bowl. A cake takes {c} eggs. Each cake gives "
+        "{d} pieces. How many pieces are that?",
+        "m=a+b n=m/c r=n*d", ("Eggs", "Cakes", "Pieces"), 40,
+    ),
 )  # fmt: skip
 
 

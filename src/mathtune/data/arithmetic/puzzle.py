@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Operation = Literal["+", "-", "*", "/"]
+USUAL = 0.5
+"""How often a solution follows a problem's first plan; else any of its plans, first included."""
+
 Operand = int | str  # a number of the problem, or the key of an earlier step
 
 
@@ -130,7 +133,10 @@ def follow(steps: Sequence[Step], rng: random.Random) -> list[Line]:
 
 
 def write(puzzle: Puzzle, rng: random.Random) -> str:
-    """One correct solution, drawn at random among plans, orders, operand orders and words."""
-    plan = rng.choice(puzzle.plans)
+    """One correct solution, drawn at random among plans, orders, operand orders and words.
+
+    The first plan is the usual one.
+    """
+    plan = puzzle.plans[0] if rng.random() < USUAL else rng.choice(puzzle.plans)
     lines = follow(plan if puzzle.ordered else shuffled(plan, rng), rng)
     return "\n".join([*map(str, lines), f"#### {puzzle.answer}"])

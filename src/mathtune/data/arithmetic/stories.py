@@ -104,12 +104,18 @@ def travel(rng: random.Random) -> Puzzle | None:
     whole = gone + rng.randint(3, 60)
     noise, extra = distract(rng, who)
     texts = (
-        "A trip is {d} miles. {who} goes {v} miles per hour during {t} hours and then "
-        "{w} miles per hour during {u} hours. {noise}",
-        "{noise}{who} goes {t} hours at {v} miles per hour and {u} hours at {w} miles per "
-        "hour. The trip is {d} miles. ",
-        "During {u} hours {who} rides {w} miles per hour, and during {t} hours {v} miles. "
-        "{noise}The whole way is {d} miles. ",
+        (
+            "A trip is {d} miles. {who} goes {v} miles per hour during {t} hours and then "
+            "{w} miles per hour during {u} hours. {noise}"
+        ),
+        (
+            "{noise}{who} goes {t} hours at {v} miles per hour and {u} hours at {w} miles per "
+            "hour. The trip is {d} miles. "
+        ),
+        (
+            "During {u} hours {who} rides {w} miles per hour, and during {t} hours {v} miles. "
+            "{noise}The whole way is {d} miles. "
+        ),
     )
     first = Step(key="m", left=v, op="*", right=t, say=("First part", f"In {t} hours"))
     second = Step(key="n", left=w, op="*", right=u, say=("Second part", f"In {u} hours"))
@@ -136,12 +142,18 @@ def saving(rng: random.Random) -> Puzzle | None:
     gift = rng.randint(3, total - 1)
     noise, extra = distract(rng, who)
     texts = (
-        "{who} saves ${a} a week and {o} saves ${b} a week. {noise}"
-        "After {w} weeks they buy a gift for ${g} together. ",
-        "{noise}In each of {w} weeks {who} saves ${a} and {o} saves ${b}. "
-        "Then they pay ${g} for a gift. ",
-        "A gift costs ${g}. For {w} weeks {o} puts away ${b} a week and {who} ${a} a week. "
-        "{noise}They buy the gift. ",
+        (
+            "{who} saves ${a} a week and {o} saves ${b} a week. {noise}"
+            "After {w} weeks they buy a gift for ${g} together. "
+        ),
+        (
+            "{noise}In each of {w} weeks {who} saves ${a} and {o} saves ${b}. "
+            "Then they pay ${g} for a gift. "
+        ),
+        (
+            "A gift costs ${g}. For {w} weeks {o} puts away ${b} a week and {who} ${a} a week. "
+            "{noise}They buy the gift. "
+        ),
     )
     mine = Step(key="m", left=a, op="*", right=w, say=(f"{who} saves",))
     yours = Step(key="n", left=b, op="*", right=w, say=(f"{other} saves",))
