@@ -40,13 +40,13 @@ class Replicas:
     def sample(
         self, wants: Sequence[Want], sampling: Sampling, *, seed: tuple[int, ...]
     ) -> Iterator[Drafts]:
-        """Drafts of each batch as soon as it is finished."""
+        """Yield the drafts of each batch as soon as it is finished."""
         yield from self._results(
             wants, lambda number, part: (_sample, (part, sampling, (*seed, number)))
         )
 
     def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
-        """Scores of each batch as soon as it is finished."""
+        """Yield the scores of each batch as soon as it is finished."""
         yield from self._results(groups, lambda _, part: (_score, (part, scorer)))
 
     def _results(
@@ -64,7 +64,7 @@ class Replicas:
 
 
 def _opened(opened: Callable[[], Engine], device: str) -> Callable[[Any], tuple[list[Any], int]]:
-    """In a child: open the engine on its GPUs; the work is a function of it and its arguments."""
+    """Open the engine on its GPUs, in a child; the work calls a function with it."""
     if device:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
     engine = opened()

@@ -53,7 +53,7 @@ def locked(path: Path, *, folder: Path) -> Iterator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock file."""
+    """Return whether a process holds the lock file."""
     try:
         with path.open("r+") as stream:
             return not _taken(stream, shared=True)
@@ -75,7 +75,7 @@ def _taken(stream: IO[str], *, shared: bool = False) -> bool:
 
 
 def _is(stream: IO[str], path: Path) -> bool:
-    """Whether the open file is still the one at `path`."""
+    """Return whether the open file is still the one at `path`."""
     try:
         return os.path.samestat(os.fstat(stream.fileno()), path.stat())
     except FileNotFoundError:
