@@ -7,15 +7,16 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mathtune.errors import InputError
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-    import msvcrt
+fcntl: Any = None
+msvcrt: Any = None
+with suppress(ImportError):
+    import fcntl  # absent on Windows
+with suppress(ImportError):
+    import msvcrt  # only there
 
 FAR = 2**30
 """The byte that is locked on Windows, where a locked byte cannot be read."""
@@ -66,9 +67,9 @@ def _taken(stream: IO[str], *, shared: bool = False) -> bool:
     try:
         if fcntl is not None:
             fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        else:
+        elif msvcrt is not None:
             stream.seek(FAR)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
     except OSError:
         return False
     return True

@@ -83,6 +83,8 @@ def _versions() -> dict[str, str | int | None]:
 
 
 def _memory() -> str:
+    if not hasattr(os, "sysconf"):  # as on Windows
+        return "unknown"
     size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return f"{size / 2**30:.1f} GiB"
 
