@@ -17,6 +17,7 @@ import json
 import random
 import re
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -116,7 +117,7 @@ def main() -> None:
         "paths_per_problem": counts.paths_per_problem,
         "wall_s": round(wall, 1),
         "cpu_s": round(cpu, 1),
-        "memory_mb": round(memory / 1024),
+        "memory_mb": round(memory / (2**20 if sys.platform == "darwin" else 2**10)),
     }
     print(json.dumps(found) if asked.json else "  ".join(f"{k} {v}" for k, v in found.items()))
 

@@ -13,7 +13,7 @@ Each step is a stage in a folder of its own under WORK/gsm8k, and is skipped if 
     pairs, evaluator, scores   a judge of ssft's own samples
 
 What is measured of the samples needs no GPU: OUT/gsm8k.jsonl has the steps' metrics and seconds,
-and the rows come back in an archive. Needs GSM8K's files (MATHTUNE_SHARED_DATA).
+and the rows come back in an archive. Needs GSM8K's files (MATHTUNE_DATA).
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ class Study:
 
 def problems(split: str) -> list[Problem]:
     """GSM8K's problems of a split."""
-    folder = Path(os.environ.get("MATHTUNE_SHARED_DATA", "../shared/data")) / "problems"
+    folder = Path(os.environ.get("MATHTUNE_DATA", "../shared/data")) / "problems"
     found = next(
         path
         for path in (folder / f"gsm8k_{split}.jsonl", folder / f"gsm8k_{split}.jsonl.gz")

@@ -128,7 +128,7 @@ def start_of(judge: Judge, args: Namespace) -> str | None:
 
 def prepared(work: Path, most: int | None) -> None:
     """Write problems, samples and grades of three splits, unless they are there."""
-    folder = Path(os.environ.get("MATHTUNE_SHARED_DATA", "../shared/data")) / "samples"
+    folder = Path(os.environ.get("MATHTUNE_DATA", "../shared/data")) / "samples"
     if (work / "test" / "grades.jsonl").exists():
         return
     with jsonl.open_bytes(folder / SAMPLES) as stream:

@@ -222,7 +222,8 @@ class Pace(TrainerCallback):
     def memory(self) -> float:
         """GiB at most so far: of the process, or of tensors on the accelerator."""
         if self.device == "cpu":
-            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+            unit = 1 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux KiB
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
         return torch.cuda.max_memory_allocated() / 2**30
 
 

@@ -45,7 +45,7 @@ def test_the_command_line_stands_over_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("n: 1\nn: 2\n", "'n' stands twice"),
+        ("n: 1\nn: 2\n", "'n' is there twice"),
         ("- a\n", "expected settings"),
         ("n: [1\n", "no valid YAML"),
         ("1: 2\n", "expected settings"),

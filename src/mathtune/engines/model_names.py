@@ -1,4 +1,4 @@
-"""Where a model is: the name that a user gives, resolved and checked before anything is loaded."""
+"""Model names as users give them, resolved and checked before anything is loaded."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ MAGIC = b"GGUF"
 
 
 class ShardIndex(msgspec.Struct):
-    """Which file each weight is in, where there are several."""
+    """An index file: the shard that holds each weight."""
 
     weight_map: dict[str, str]
 
 
 class Model(Input):
-    """Marks a field that names a model, which is checked before any work."""
+    """The mark of a field that names a model: it is checked before any work."""
 
     def located(self, name: str | Path) -> str | Path:
-        """The embedded model's folder for `embedded`; any other name itself."""
+        """Return the embedded model's folder for `embedded`, and any other name as it is."""
         return embedded_model.path() if name == "embedded" else name
 
     def check(self, name: str | Path) -> None:
@@ -39,11 +39,10 @@ ModelName = Annotated[str, Model()]
 
 
 def source(name: str) -> tuple[str, dict[str, Any]]:
-    """What `from_pretrained` takes for `name`: a folder or hub id, and the file where it is a
-    .gguf.
+    """Return what `from_pretrained` takes for `name`: a folder or hub id, and options for a .gguf.
 
     Raises:
-        InputError: a path that is not there or is no model; a hub id is not looked up.
+        InputError: the path does not exist or is no model. A hub id is not looked up.
     """
     if name == "embedded":
         return str(embedded_model.path()), {}
@@ -64,7 +63,7 @@ def source(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def _check_folder(name: str, path: Path) -> None:
-    """Name what a model folder lacks, before anything heavy is loaded."""
+    """Raise InputError for an incomplete model folder, before anything heavy is loaded."""
 
     def refuse(lack: str) -> None:
         raise InputError(f"model {name!r}: the folder is incomplete: {lack}.")
@@ -78,12 +77,12 @@ def _check_folder(name: str, path: Path) -> None:
         raise InputError(f"model {name!r}: the folder has no config.json; {EXPECTED}.")
     if not list(path.glob("*.safetensors")):
         pickles = sorted(found.name for found in path.glob("*.bin"))
-        beside = f"; {pickles[0]} is a pickle, which is never loaded" if pickles else ""
-        refuse(f"it has no weights (*.safetensors{beside})")
+        pickle = f"; {pickles[0]} is a pickle, which is never loaded" if pickles else ""
+        refuse(f"it has no weights (*.safetensors{pickle})")
     for index in path.glob("*.index.json"):
         shards = set(jsonl.read_json(index, ShardIndex).weight_map.values())
         missing = sorted(shard for shard in shards if not (path / shard).exists())
         if missing:
-            refuse(f"{index.name} names {missing[0]}, which is not there")
+            refuse(f"{index.name} names {missing[0]}, which does not exist")
     if not any((path / file).exists() for file in ("tokenizer.json", "tokenizer_config.json")):
         refuse("it has no tokenizer (tokenizer.json or tokenizer_config.json)")

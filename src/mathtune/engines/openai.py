@@ -42,19 +42,19 @@ _WHOLE = {"stop": "stop", "content_filter": "stop", "eos_token": "stop", "length
 
 
 class Unrendered:
-    """Stands for the tokenizer of a served model: a chat stays what the user says, and the server
-    writes it in its template.
+    """A stand-in for a served model's tokenizer: it leaves a chat as it is, for the server applies
+    its own template.
     """
 
     chat_template: str | None = None
 
     def apply_chat_template(self, conversation: list[dict[str, str]], **options: bool) -> str:  # noqa: ARG002
-        """The one message's content."""
+        """Return the content of the only message."""
         (message,) = conversation
         return message["content"]
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        """A server tokenises by itself."""
+        """Raise an error: a server tokenises by itself."""
         raise NotImplementedError
 
 
@@ -73,7 +73,7 @@ class _Choice(msgspec.Struct):
     logprobs: _Logprobs | None = None
 
     def content(self) -> str | None:
-        """The sampled text, wherever this endpoint puts it."""
+        """Return the sampled text, from the field in which this endpoint puts it."""
         return self.message.content or "" if self.message is not None else self.text
 
 
@@ -88,10 +88,10 @@ class _Answer(msgspec.Struct):
 
 
 class OpenAI:
-    """A served model. `form` is resolved: `auto` means nothing to a server.
+    """A model on a server. `form` must be resolved: a server does not know `auto`.
 
     `judge` renders the evaluator's prompts; in chat form it is the model's own tokenizer, since the
-    evaluator's last sentence stands inside the assistant's turn.
+    evaluator's last sentence is part of the assistant's turn.
 
     Raises:
         InputError: there is no such server, it refuses the key, or it lacks the model.
@@ -121,8 +121,8 @@ class OpenAI:
         *,
         seed: tuple[int, ...],  # noqa: ARG002 (copies with one seed would be equal)
     ) -> Iterator[Drafts]:
-        """Drafts as requests are answered; an answer with fewer than asked is kept, and the rest
-        asked for.
+        """Yield drafts as requests are answered. An answer with too few is kept, and the rest is
+        requested again.
         """
         with _Pool(self._server.concurrency, self._client) as pool:
             for place, want in enumerate(wants):
@@ -134,7 +134,7 @@ class OpenAI:
                     self._submit(pool, place, Want(want.prompt, left), sampling)
 
     def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
-        """S of every candidate: one request for each distinct one.
+        """Yield S of every candidate, with one request per distinct candidate.
 
         Raises:
             InputError: the scorer is `likelihood`, or a label is not among the tokens that the
@@ -164,7 +164,7 @@ class OpenAI:
             pool.submit(place, part, self._drafts, part, sampling)
 
     def _drafts(self, want: Want, sampling: Sampling) -> list[Draft]:
-        """One request's drafts: at least one, at most `want.count`."""
+        """Return one request's drafts: at least one, at most `want.count`."""
         body: dict[str, Any] = {
             "model": self._model,
             "temperature": sampling.temperature,
@@ -212,7 +212,7 @@ class OpenAI:
         return self._client.post("/completions", {**body, "prompt": prompt}, _Answer)
 
     def _judged(self, problem: str, solution: str) -> float | None:
-        """S = p(correct) / (p(correct) + p(incorrect)), the labels one token each."""
+        """Return S = p(correct) / (p(correct) + p(incorrect)), with labels of one token each."""
         text = prompts.evaluator(problem, solution, form=self._form, tokenizer=self._judge)
         if self._form == "chat":
             text = _without_start(text, self._judge)
@@ -255,7 +255,7 @@ _NOT_BEGUN = object()
 
 
 class _Pool:
-    """Requests in flight, and what came of them; leaving it ends those that are under way."""
+    """Requests in flight and their results, as a context that ends the unfinished ones."""
 
     def __init__(self, width: int, client: Client) -> None:
         self._threads = ThreadPoolExecutor(width)
@@ -264,11 +264,11 @@ class _Pool:
         self._failed = Event()
 
     def submit(self, place: int, what: Any, work: Any, *arguments: Any) -> None:
-        """Let `work(*arguments)` be done; `finished` gives its result with `place` and `what`."""
+        """Start `work(*arguments)`; `finished` yields its result with `place` and `what`."""
         self._pending[self._threads.submit(self._tried, work, *arguments)] = place, what
 
     def _tried(self, work: Any, *arguments: Any) -> Any:
-        """What comes of the work; nothing is begun any more once something has failed."""
+        """Do the work, unless other work has failed already."""
         if self._failed.is_set():
             return _NOT_BEGUN
         try:
@@ -278,7 +278,7 @@ class _Pool:
             raise
 
     def finished(self) -> Iterator[tuple[int, Any, Any]]:
-        """Results as they come, until nothing is pending."""
+        """Yield results as they come, until nothing is pending."""
         while self._pending:
             for future in wait(self._pending, return_when=FIRST_COMPLETED).done:
                 place, what = self._pending.pop(future)
@@ -295,7 +295,9 @@ class _Pool:
 
 
 def _drafts_of(answer: _Answer, sampling: Sampling) -> list[Draft]:
-    """The finished choices. The server counts the tokens of all together: each gets its share."""
+    """Return the finished choices. The server counts the tokens of all together: each gets its
+    share.
+    """
     whole = [
         (text, _WHOLE[choice.finish_reason or ""])
         for choice in answer.choices
@@ -314,7 +316,9 @@ def _drafts_of(answer: _Answer, sampling: Sampling) -> list[Draft]:
 
 
 def _likeliest(answer: _Answer) -> dict[str, float]:
-    """The first token's likeliest alternatives, by their text; empty where the server gave none."""
+    """Return log p of the first token's likeliest alternatives, by text; empty if the server gave
+    none.
+    """
     for choice in answer.choices[:1]:
         if choice.logprobs is not None and choice.logprobs.top_logprobs:
             return choice.logprobs.top_logprobs[0] or {}
@@ -322,7 +326,7 @@ def _likeliest(answer: _Answer) -> dict[str, float]:
 
 
 def _without_start(text: str, tokenizer: Any) -> str:
-    """A rendered chat without the start token that the server will put before it again."""
+    """Remove the start token from a rendered chat: the server adds its own."""
     start = tokenizer.bos_token
     if start and tokenizer.encode("", add_special_tokens=True)[:1] == [tokenizer.bos_token_id]:
         return text.removeprefix(start)

@@ -1,4 +1,4 @@
-"""Open the engine that the settings ask for, and what its prompts need."""
+"""Open the engine that the settings choose, with the tokenizers that its prompts need."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mathtune.errors import InputError
 
 
 def form_of(asked: Asked, form: prompts.Form) -> prompts.Form:
-    """The form of the prompts: with a server, which cannot be asked, `auto` is settled here.
+    """Resolve the form of the prompts for a server, which does not tell its chat template.
 
     Raises:
-        InputError: `auto`, and nothing here says whether the served model has a chat template.
+        InputError: `auto`, and no local folder shows whether the served model has a chat template.
     """
     if asked.engine != "openai" or form != "auto":
         return form
@@ -31,7 +31,8 @@ def form_of(asked: Asked, form: prompts.Form) -> prompts.Form:
 
 
 def solver_tokenizer(asked: Asked) -> prompts.ChatTokenizer:
-    """What renders a solver's prompts: the model's tokenizer, or one that leaves chats to a server.
+    """Return the tokenizer for a solver's prompts: the model's, or one that leaves chats to a
+    server.
 
     Raises:
         InputError: the model has no usable tokenizer.
@@ -46,17 +47,17 @@ def solver_tokenizer(asked: Asked) -> prompts.ChatTokenizer:
 
 
 def judge_tokenizer(asked: Asked, form: prompts.Form) -> prompts.ChatTokenizer:
-    """What renders an evaluator's prompts: the model's tokenizer where there is a chat to render.
+    """Return the tokenizer for an evaluator's prompts: the model's, if there is a chat to render.
 
     Raises:
-        InputError: the model has no usable tokenizer, or it is needed and not here.
+        InputError: the model has no usable tokenizer, or a needed tokenizer is not on this machine.
     """
     if asked.engine != "openai" or form != "chat":
         return solver_tokenizer(asked)
     if not _is_here(asked.model):
         raise InputError(
             f"prompt: found 'chat' for scoring with engine openai and model {asked.model!r}; the "
-            "evaluator's last sentence stands inside the assistant's turn, which needs the model's "
+            "evaluator's last sentence is part of the assistant's turn, which needs the model's "
             "tokenizer: expected model=FOLDER with server.model as its name, or prompt=plain."
         )
     from mathtune.engines.transformers import models
@@ -65,9 +66,9 @@ def judge_tokenizer(asked: Asked, form: prompts.Form) -> prompts.ChatTokenizer:
 
 
 def open_engine(asked: Asked, form: prompts.Form, *, seed: int = 0) -> Engine:
-    """Load the model, start vLLM or engines on a cluster, or greet the server.
+    """Load the model, start vLLM or engines on a cluster, or connect to the server.
 
-    `form` as `form_of` gives it.
+    `form` is the result of `form_of`.
 
     Raises:
         InputError: the model or the server cannot be used, or the engine is not installed.
@@ -87,7 +88,7 @@ def open_engine(asked: Asked, form: prompts.Form, *, seed: int = 0) -> Engine:
 
 
 def open_here(asked: Asked, form: prompts.Form, *, seed: int) -> Engine:
-    """One engine, in this process.
+    """Open one engine in this process.
 
     Raises:
         InputError: as `open_engine`.
@@ -96,7 +97,7 @@ def open_here(asked: Asked, form: prompts.Form, *, seed: int) -> Engine:
 
 
 def _vllm_engines(asked: Asked) -> int:
-    """Engine processes: as asked, else one for every `tensor_parallel` GPUs, one on a CPU."""
+    """Return the number of engine processes: the setting, else one per `tensor_parallel` GPUs."""
     if asked.vllm.engines is not None:
         return asked.vllm.engines
     import torch
@@ -105,7 +106,7 @@ def _vllm_engines(asked: Asked) -> int:
 
 
 def _several(asked: Asked, form: prompts.Form, seed: int, many: int) -> Engine:
-    """Engines in processes of their own, each with its share of the GPUs."""
+    """Open several engines, each in its own process with its share of the GPUs."""
     import torch
 
     from mathtune.engines.replicas import Replicas

@@ -1,10 +1,10 @@
-"""What the models read: solver and evaluator texts. For training, sampling and scoring.
+"""Prompts: the texts for solvers and evaluators. For training, sampling and scoring.
 
 plain   for base models; what the embedded model was pre-trained on
 alpaca  the instruction form of Yuan et al. 2023 (their section 2.6)
 minerva the layout of Minerva's few-shot prompts (Liu et al. 2023, section 4.2), for base models
 chat    the tokenizer's own template
-auto    chat where the tokenizer has a template, plain elsewhere
+auto    chat if the tokenizer has a template, else plain
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class EndingTokenizer(Protocol):
 
 
 def resolve(form: Form, tokenizer: ChatTokenizer) -> Form:
-    """The form that `auto` stands for with this tokenizer.
+    """Return the form that `auto` means with this tokenizer.
 
     Example:
         >>> class Plain:
@@ -64,7 +64,7 @@ def resolve(form: Form, tokenizer: ChatTokenizer) -> Form:
 
 
 def solver(problem: str, *, form: Form, tokenizer: ChatTokenizer) -> str:
-    """The text after which the model writes a solution (the P of Liu et al. 2023, Eq. 3).
+    """Return the text after which the model writes a solution (the P of Liu et al. 2023, Eq. 3).
 
     Example:
         >>> class Plain:
@@ -79,7 +79,8 @@ def solver(problem: str, *, form: Form, tokenizer: ChatTokenizer) -> str:
 
 
 def exemplar(problem: str, solution: str, *, form: Literal["plain", "minerva"]) -> str:
-    """A solved problem before the one to solve (few-shot), a blank line after it.
+    """Return a solved problem to put before the one to solve (few-shot), with a blank line after
+    it.
 
     Example:
         >>> exemplar("What is 1 + 1?", "#### 2", form="plain")
@@ -89,7 +90,7 @@ def exemplar(problem: str, solution: str, *, form: Literal["plain", "minerva"]) 
 
 
 def minerva_solution(solution: str, answer: str) -> str:
-    """A solution that ends in the sentence that Minerva's exemplars end in.
+    """Return the solution with the last sentence of Minerva's exemplars.
 
     Example:
         >>> minerva_solution("One and one.", "2").splitlines()[1]
@@ -99,7 +100,7 @@ def minerva_solution(solution: str, answer: str) -> str:
 
 
 def evaluator(problem: str, solution: str, *, form: Form, tokenizer: ChatTokenizer) -> str:
-    """The text after which ` correct` or ` incorrect` follows (the T of Liu et al. 2023, 3.2).
+    """Return the text that ` correct` or ` incorrect` follows (the T of Liu et al. 2023, 3.2).
 
     It ends in the word `is`. In chat form the last sentence opens the assistant's turn.
     Candidates of one problem share the text up to their solution.
@@ -121,10 +122,10 @@ def evaluator(problem: str, solution: str, *, form: Form, tokenizer: ChatTokeniz
 
 
 def encode(prompt: str, *, form: Form, tokenizer: ChatTokenizer) -> list[int]:
-    """The token ids of a prompt; special tokens come from the chat template or the tokenizer.
+    """Return the token ids of a prompt; the chat template or the tokenizer adds special tokens.
 
-    What follows a prompt (a solution, a label) is encoded without special tokens. A solver's
-    target is encoded by itself, as it is sampled; an evaluator's label together with its prompt.
+    The text after a prompt (a solution, a label) is encoded without special tokens: a solution by
+    itself, as it is sampled, and an evaluator's label together with its prompt.
     """
     special = resolve(form, tokenizer) != "chat"
     return tokenizer.encode(prompt, add_special_tokens=special)
@@ -133,10 +134,10 @@ def encode(prompt: str, *, form: Form, tokenizer: ChatTokenizer) -> list[int]:
 def labelled(
     prompt: str, *, form: Form, tokenizer: ChatTokenizer
 ) -> tuple[int, list[int], list[int]]:
-    """The prompt with ` correct` and with ` incorrect`, in tokens, and where the two differ first.
+    """Tokenise the prompt with ` correct` and with ` incorrect`, and find where they first differ.
 
-    Prompt and label are tokenised together. What both texts begin with is in neither word: it
-    leaves S as it is.
+    Prompt and label are tokenised together. Tokens that both texts begin with belong to neither
+    word: they would not change S.
 
     Returns:
         The position of the first token that differs, and both texts' token ids.
@@ -149,7 +150,7 @@ def labelled(
 
 
 def end_token(tokenizer: EndingTokenizer) -> int:
-    """The token that ends a solution: the last one that is learned, and part of its likelihood.
+    """Return the token that ends a solution: the last one to learn, and part of the likelihood.
 
     Raises:
         InputError: the tokenizer has none.

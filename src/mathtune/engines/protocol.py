@@ -1,4 +1,4 @@
-"""What every engine does: sample texts and score candidates. No torch in here.
+"""The interface of every engine: sample texts and score candidates. Imports no torch.
 
 transformers  `transformers.engine.TransformersEngine`: any Hugging Face model, in this process
 vllm          `vllm.VLLM`: one engine process per GPU, or per group of them
@@ -22,7 +22,7 @@ ScorerName = Literal["evaluator", "likelihood"]
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How solutions are drawn: `n` a prompt, up to `max_tokens` each, cut at the text `stop`.
+    """Sampling settings: `n` solutions per prompt, up to `max_tokens` each, cut at the text `stop`.
 
     A temperature of 0 takes the likeliest token each time.
     """
@@ -34,7 +34,7 @@ class Sampling:
     stop: str | None = None
 
     def cut(self, text: str) -> str:
-        """The text before the first stop, without the blank lines that led to it.
+        """Return the text before the first stop, without the blank lines before it.
 
         Example:
             >>> how = Sampling(n=1, temperature=0, top_p=1, max_tokens=9, stop="\\nProblem:")
@@ -61,7 +61,7 @@ TOO_LONG = Draft("", "prompt_too_long", 0)
 
 @dataclass(frozen=True)
 class Want:
-    """A prompt, and how many drafts of it are wanted."""
+    """A prompt, and the number of drafts that are wanted."""
 
     prompt: str
     count: int
@@ -69,16 +69,16 @@ class Want:
 
 @dataclass(frozen=True)
 class Candidates:
-    """A problem and candidate solutions of it, to be read by an evaluator or a solver."""
+    """A problem and its candidate solutions, which an evaluator or a solver is to score."""
 
     problem: str
     solutions: tuple[str, ...]
 
 
 def share(correct: float, incorrect: float) -> float:
-    """The evaluator's score from log p of its two words, without overflow (Liu et al. 2023, 3.2).
+    """Compute the evaluator's score from log p of its two words (Liu et al. 2023, 3.2).
 
-        S = p(correct) / (p(correct) + p(incorrect))
+        S = p(correct) / (p(correct) + p(incorrect))      without overflow
 
     Example:
         >>> round(share(math.log(0.03), math.log(0.01)), 6)
@@ -88,13 +88,13 @@ def share(correct: float, incorrect: float) -> float:
 
 
 Drafts = tuple[int, list[Draft]]
-"""Which of the wants, and some of its drafts."""
+"""The number of a want, and some of its drafts."""
 Scores = tuple[int, list[float | None]]
-"""Which of the groups, and the scores of all its candidates; None: it does not fit the context."""
+"""The number of a group, and its candidates' scores; None: it does not fit the context."""
 
 
 class Asked(Protocol):
-    """The settings of `sample` or `score` that an engine is made of."""
+    """The settings of `sample` or `score` that open an engine."""
 
     @property
     def model(self) -> str: ...

@@ -1,8 +1,8 @@
-"""Engines on a Ray cluster: an actor each, with its own copy of the model; Ray Data deals batches
-of problems to them and gives those of a lost machine to the others.
+"""Engines on a Ray cluster. Each is an actor with its own copy of the model. Ray Data hands out
+batches of problems, and gives the batches of a lost machine to the others.
 
-A batch that is done comes back at once, so that its rows are written while others are under way.
-Batches that were lost are sampled again: results are complete, and the same where they are greedy.
+A finished batch comes back at once, so that its rows are written while others are under way. Lost
+batches are sampled again: results are complete, and greedy ones are the same in every run.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ class Cluster:
         self._opened = opened
         self._gpus_each = gpus_each
         self.tokens = 0
-        _ray()  # told now, not after the problems are read
+        _ray()  # raises now, not after the problems are read
 
     def sample(
         self, wants: Sequence[Want], sampling: Sampling, *, seed: tuple[int, ...]
     ) -> Iterator[Drafts]:
-        """Drafts of a batch of prompts as soon as all of the batch are finished."""
+        """Yield the drafts of each batch of prompts as soon as the whole batch is finished."""
         items = [{"place": place, "task": _packed(want)} for place, want in enumerate(wants)]
         work = {"opened": self._opened, "work": "sample", "how": (sampling, seed)}
         for place, content, _ in self._results(items, work):
             yield place, msgspec.json.decode(content, type=list[Draft])
 
     def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
-        """Scores of a batch of groups as soon as all of the batch are known."""
+        """Yield the scores of each batch of groups as soon as the whole batch is finished."""
         items = [{"place": place, "task": _packed(group)} for place, group in enumerate(groups)]
         work = {"opened": self._opened, "work": "score", "how": scorer}
         for place, content, tokens in self._results(items, work):
@@ -64,7 +64,7 @@ class Cluster:
     def _results(
         self, items: list[dict[str, Any]], work: dict[str, Any]
     ) -> Iterator[tuple[int, bytes, int]]:
-        """(place, result, tokens) of every item, as batches come back."""
+        """Yield (place, result, tokens) of every item, as batches come back."""
         with connected(self._settings) as ray:
             gpus, actors = self._shape(ray)
             blocks = -(-len(items) // self._settings.batch)
@@ -84,7 +84,7 @@ class Cluster:
                     yield int(place), result, int(tokens)
 
     def _shape(self, ray: Any) -> tuple[float, int]:
-        """GPUs of an engine, and how many engines there are."""
+        """Return the GPUs per engine, and the number of engines."""
         there = ray.cluster_resources().get("GPU", 0)
         gpus = self._settings.gpus
         if gpus is None:
@@ -102,7 +102,7 @@ class Cluster:
 
 
 class _Worker:
-    """What lives in an actor: an engine, opened once, that answers batches."""
+    """An actor: it opens an engine once, and answers batches."""
 
     def __init__(self, *, opened: Callable[[], Engine], work: str, how: Any) -> None:
         self._engine = opened()
@@ -134,7 +134,7 @@ class _Worker:
 def mapped(
     settings: Ray, work: Callable[[bytes], bytes], tasks: Iterable[bytes]
 ) -> Iterator[bytes]:
-    """`work` of every task, in order, on all CPUs of the cluster."""
+    """Yield the results of `work` on every task, in order, from all CPUs of the cluster."""
     items = [{"task": task} for task in tasks]
     with connected(settings) as ray:
         ray.data.DataContext.get_current().execution_options.preserve_order = True
@@ -146,7 +146,7 @@ def mapped(
 
 
 class _One:
-    """A row's work, as Ray Data calls it."""
+    """The work on one row, in the form that Ray Data calls."""
 
     def __init__(self, work: Callable[[bytes], bytes]) -> None:
         self._work = work
@@ -157,10 +157,10 @@ class _One:
 
 @contextmanager
 def connected(settings: Ray) -> Iterator[Any]:
-    """Ray, connected to the cluster; what was started for this is stopped afterwards.
+    """Connect to the cluster for a block; stop afterwards what was started for it.
 
     Raises:
-        InputError: there is no such cluster, or a user's fault was found in an engine.
+        InputError: there is no such cluster, or an engine raised InputError.
     """
     ray = _ray()
     ours = not ray.is_initialized()
@@ -202,7 +202,9 @@ def _ray() -> Any:
 
 
 def _users_fault(error: Exception) -> InputError | None:
-    """The sentence that an engine on the cluster ended with; Ray passes it on as text."""
+    """Return an engine's InputError, which Ray passes on as text; None: the error is another
+    one.
+    """
     name = f"{InputError.__module__}.{InputError.__qualname__}: "
     _, found, sentence = str(error).rpartition(name)
     return InputError(sentence.partition("\n")[0]) if found else None

@@ -33,38 +33,40 @@ class Replicas:
 
     def __init__(self, opened: Callable[[], Engine], devices: Sequence[str]) -> None:
         self.tokens = 0
-        self._children = [
-            Child("an engine", partial(_opened, opened, device), fresh=True) for device in devices
-        ]
+        self._opened, self._devices = opened, devices
 
     def sample(
         self, wants: Sequence[Want], sampling: Sampling, *, seed: tuple[int, ...]
     ) -> Iterator[Drafts]:
-        """Drafts of each batch as soon as it is finished."""
+        """Yield the drafts of each batch as soon as it is finished."""
         yield from self._results(
             wants, lambda number, part: (_sample, (part, sampling, (*seed, number)))
         )
 
     def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
-        """Scores of each batch as soon as it is finished."""
+        """Yield the scores of each batch as soon as it is finished."""
         yield from self._results(groups, lambda _, part: (_score, (part, scorer)))
 
     def _results(
         self, items: Sequence[Any], task: Callable[[int, Sequence[Any]], Any]
     ) -> Iterator[tuple[int, Any]]:
         """Yield the batches' results, numbered over all items."""
-        size = max(1, len(items) // (len(self._children) * BATCHES))
+        size = max(1, len(items) // (len(self._devices) * BATCHES))
         parts = [items[at : at + size] for at in range(0, len(items), size)]
         tasks = [task(number, part) for number, part in enumerate(parts)]
-        with several(self._children):
-            for number, (found, tokens) in finished(self._children, tasks):
+        children = [
+            Child("an engine", partial(_opened, self._opened, device), fresh=True)
+            for device in self._devices
+        ]
+        with several(children):
+            for number, (found, tokens) in finished(children, tasks):
                 self.tokens += tokens
                 for place, result in found:
                     yield number * size + place, result
 
 
 def _opened(opened: Callable[[], Engine], device: str) -> Callable[[Any], tuple[list[Any], int]]:
-    """In a child: open the engine on its GPUs; the work is a function of it and its arguments."""
+    """Open the engine on its GPUs, in a child; the work calls a function with it."""
     if device:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
     engine = opened()

@@ -1,7 +1,7 @@
-"""Requests to an OpenAI-compatible server: patient with what passes, plain about what does not.
+"""Requests to an OpenAI-compatible server. Passing faults are tried again; others become sentences.
 
-The key is read from the environment variable OPENAI_API_KEY, sent in a header, and stands nowhere
-else; a server that repeats it in an error is shown with `***` instead.
+The key is read from the environment variable OPENAI_API_KEY and sent in a header, and is written
+nowhere. If a server repeats it in an error, `***` is shown instead.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class RefusedError(Exception):
-    """The server understood and said no: a 4xx status that trying again does not change."""
+    """The server refused the request: a 4xx status, which another try does not change."""
 
 
 class _PassingError(Exception):
-    """What may be over in a moment; `pause` is how long the server asks to wait."""
+    """A fault that may pass; `pause`: the seconds that the server asks to wait."""
 
     def __init__(self, reason: str, pause: float = 0.0) -> None:
         super().__init__(reason)
@@ -42,7 +42,7 @@ class _PassingError(Exception):
 
 
 class Listed(msgspec.Struct):
-    """A model that a server has."""
+    """A model of a server."""
 
     id: str
 
@@ -54,10 +54,10 @@ class Models(msgspec.Struct):
 
 
 class Client:
-    """Talks to one server, from many threads.
+    """A connection to one server, for many threads.
 
     Raises:
-        InputError: httpx2 is not installed, or the key cannot stand in a header.
+        InputError: httpx2 is not installed, or the key cannot be sent in a header.
     """
 
     def __init__(self, server: Server) -> None:
@@ -80,7 +80,7 @@ class Client:
         self._connecting = threading.Lock()
 
     def close(self) -> None:
-        """End what is under way, answers that are waited for, too: no request is made again."""
+        """End all requests, also those that wait for an answer; none is made again."""
         with self._connecting:
             self._closed.set()
             for stream in self._streams:
@@ -88,7 +88,8 @@ class Client:
         self._http.close()
 
     def models(self) -> list[str]:
-        """The names of the server's models; asked first, so that a wrong address is told at once.
+        """Return the names of the server's models. The first request: it finds a wrong address at
+        once.
 
         Raises:
             InputError: nothing answers, it is no OpenAI-compatible server, or it refuses the key.
@@ -100,7 +101,7 @@ class Client:
         return [model.id for model in found.data]
 
     def post(self, path: str, body: dict[str, Any], kind: type[T]) -> T:
-        """The answer to a request, made again while what is wrong may pass.
+        """Return the answer to a request, which is made again as long as its fault may pass.
 
         Raises:
             RefusedError: a 4xx status that says something about this request.
@@ -165,7 +166,9 @@ class Client:
     def _exchange(
         self, method: str, path: str, body: dict[str, Any] | None
     ) -> tuple[int, Any, bytes]:
-        """Status, headers and content, all within the timeout, however slowly they trickle in."""
+        """Return status, headers and content, all within the timeout, however slowly they
+        arrive.
+        """
         deadline = time.monotonic() + self._server.timeout
         with self._http.stream(
             method, self._server.url + path, json=body, extensions={"trace": self._traced}
@@ -192,13 +195,13 @@ class Client:
 
 
 def _hang_up(stream: Any) -> None:
-    """Wake who waits for this connection: closing it would leave them waiting for the timeout."""
+    """Shut the connection down: closing it alone would let its threads wait for the timeout."""
     with suppress(OSError):  # it is closed, or its socket became another one's with TLS
         stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 def _message(content: bytes) -> str:
-    """What an error's body says, in one short line."""
+    """Return the message in an error's body, as one short line."""
     try:
         found: Any = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -211,6 +214,6 @@ def _message(content: bytes) -> str:
 
 
 def _retry_after(headers: Any) -> float:
-    """Seconds that the server asks to wait; 0 where it says nothing or gives a date."""
+    """Return the seconds that the server asks to wait; 0 if it names none, or gives a date."""
     value = headers.get("retry-after", "")
     return float(value) if value.isdigit() else 0.0

@@ -1,4 +1,4 @@
-"""Which engine samples and scores, and where it runs: the settings that both stages have."""
+"""The settings of `sample` and `score` that choose an engine and the machine that it runs on."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class Group(BaseModel):
 
 
 class Server(Group):
-    """Where an OpenAI-compatible server is and how hard it may be pressed. Its key comes from the
-    environment variable OPENAI_API_KEY and from nowhere else."""
+    """An OpenAI-compatible server: its address and its limits. Its key comes from the environment
+    variable OPENAI_API_KEY and from nowhere else."""
 
     url: Annotated[str, Free()] = "http://127.0.0.1:8000/v1"
     """Its base URL, up to and with /v1."""
     model: Annotated[str | None, Free()] = None
-    """What the server calls the model. None: as `model`."""
+    """The server's name for the model. None: as `model`."""
     concurrency: Annotated[int, Free()] = Field(32, ge=1)
     """Requests in flight at once."""
     timeout: Annotated[float, Free()] = Field(600.0, gt=0)
     """Seconds until a request without an answer is given up and made again."""
     retries: Annotated[int, Free()] = Field(8, ge=0)
-    """How often a request is made again after 429, 5xx, a timeout, a dropped connection or an
+    """The most repetitions of a request after 429, 5xx, a timeout, a dropped connection or an
     answer that is no JSON, with pauses that double from half a second to a minute."""
     top_logprobs: Annotated[int, Free()] = Field(20, ge=2)
     """Likeliest tokens asked for when scoring; both labels must be among them. vLLM gives up to 20
@@ -54,7 +54,7 @@ class Server(Group):
 
 
 def _has_address(url: str) -> bool:
-    """Whether the URL's host and port can be asked for at all."""
+    """Return whether a connection to the URL's host and port is possible at all."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -65,13 +65,13 @@ def _has_address(url: str) -> bool:
 
 
 class Vllm(Group):
-    """How vLLM uses this machine."""
+    """vLLM's use of this machine."""
 
     tensor_parallel: Annotated[int, Free()] = Field(1, ge=1)
     """GPUs that hold one copy of the model between them."""
     engines: Annotated[int | None, Free()] = Field(None, ge=1)
-    """Engine processes, each with a copy of the model. None: one for every `tensor_parallel` GPUs,
-    one on a CPU."""
+    """Engine processes, each with a copy of the model. None: one per `tensor_parallel` GPUs, one
+    on a CPU."""
     memory: Annotated[float, Free()] = Field(0.9, gt=0, le=1)
     """The part of a GPU's memory that is used for weights, keys and values."""
     cpu_memory: Annotated[int, Free()] = Field(1, ge=1)
@@ -81,19 +81,20 @@ class Vllm(Group):
 
 
 class Ray(Group):
-    """A Ray cluster on which engines run, each an actor with its own copy of the model."""
+    """A Ray cluster for engines: each is an actor with its own copy of the model."""
 
     address: Annotated[str | None, Free()] = None
-    """The cluster's address; "auto": the one this machine belongs to. None: as the environment
-    variable RAY_ADDRESS says, else one on this machine, started for the step."""
+    """The cluster's address; "auto": the one this machine belongs to. None: the address in the
+    environment variable RAY_ADDRESS, else a cluster on this machine, started for the step."""
     actors: Annotated[int | None, Free()] = Field(None, ge=1)
-    """Engines. None: one for every GPU (or `vllm.tensor_parallel` of them), one a node without."""
+    """Engines. None: one per GPU (or per `vllm.tensor_parallel` GPUs), one per node
+    without GPUs."""
     gpus: Annotated[float | None, Free()] = Field(None, ge=0)
-    """GPUs of an engine. None: `vllm.tensor_parallel` where the cluster has GPUs, else 0."""
+    """GPUs per engine. None: `vllm.tensor_parallel` if the cluster has GPUs, else 0."""
     cpus: Annotated[float, Free()] = Field(1.0, gt=0)
-    """CPUs of an engine."""
+    """CPUs per engine."""
     batch: Annotated[int, Free()] = Field(16, ge=1)
-    """Problems that an engine is given at a time: what a lost machine can cost."""
+    """Problems per batch of an engine. A lost machine costs one batch."""
 
 
 class EngineSettings(Stage[Handle], Generic[Handle]):
@@ -112,6 +113,8 @@ class EngineSettings(Stage[Handle], Generic[Handle]):
     """Run on a Ray cluster: address, actors, gpus, cpus, batch; --ray takes the defaults."""
 
     def check(self, made_by_run: Callable[[str | Path], bool]) -> None:
-        """As every stage; the name of a model on a server need not exist here."""
+        """Check as every stage does, except that a server's model need not exist on this
+        machine.
+        """
         if self.engine != "openai":
             super().check(made_by_run)

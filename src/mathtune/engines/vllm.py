@@ -1,8 +1,8 @@
-"""Sample and score with vLLM in this process: all samples of a prompt in one request, prompts that
-begin alike read once.
+"""Sample and score with vLLM in this process. All samples of a prompt are one request, and common
+beginnings of prompts are read once.
 
-vLLM keeps its own order of work, so that only greedy samples are the same in every run. It is
-seeded as a whole: seeds of single requests fail on a CPU.
+vLLM orders the work itself, so that only greedy samples are the same in every run. The engine has
+one seed: seeds of single requests fail on a CPU.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ IN_FLIGHT = 4096
 
 @dataclass(frozen=True)
 class LogProbRequest:
-    """One prompt to read, and the tokens whose log-probability is wanted, by their position.
+    """One prompt to read, and the tokens whose log p is wanted, by position.
 
-    With `next`, they are alternatives of the one token that follows; else they stand in the prompt.
+    With `next`, they are alternatives for the next token; else they are part of the prompt.
     """
 
     tokens: tuple[int, ...]
@@ -105,7 +105,7 @@ class VLLM:
         *,
         seed: tuple[int, ...],  # noqa: ARG002 (the engine has its seed)
     ) -> Iterator[Drafts]:
-        """A prompt's drafts as soon as all of them are finished."""
+        """Yield a prompt's drafts as soon as all of them are finished."""
         todo = []
         for place, want in enumerate(wants):
             ids = prompts.encode(want.prompt, form=self.form, tokenizer=self.tokenizer)
@@ -125,7 +125,7 @@ class VLLM:
             yield place, [self._draft(output, sampling) for output in found.outputs]
 
     def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
-        """A group's scores as soon as all of them are known; equal candidates are read once."""
+        """Yield a group's scores as soon as all are known; equal candidates are read once."""
         read = self._judged if scorer == "evaluator" else self._solved
         wanted = [
             {text: read(group.problem, text) for text in dict.fromkeys(group.solutions)}
@@ -154,7 +154,7 @@ class VLLM:
                 yield place, [scores[text] for text in groups[place].solutions]
 
     def _answers(self, todo: list[tuple[int, list[int], Any]]) -> Iterator[tuple[int, Any]]:
-        """Finished requests with their places, while the next ones wait in line."""
+        """Yield finished requests with their places, and keep the engine supplied with new ones."""
         waiting, places = iter(todo), dict[str, int]()
         more = True
         try:
@@ -199,9 +199,9 @@ class VLLM:
         return len(row.tokens) < self.context
 
     def _judged(self, problem: str, solution: str) -> list[LogProbRequest]:
-        """One row where each label is one token after the same text, else one a label.
+        """Return one request if each label is one token after the same text, else one per label.
 
-        What ` correct` needs comes first.
+        The request for ` correct` comes first.
         """
         text = prompts.evaluator(problem, solution, form=self.form, tokenizer=self.tokenizer)
         start, *both = prompts.labelled(text, form=self.form, tokenizer=self.tokenizer)
@@ -215,7 +215,7 @@ class VLLM:
         ]
 
     def _solved(self, problem: str, solution: str) -> list[LogProbRequest]:
-        """The solution after its prompt, with the end token."""
+        """Return the request for a solution after its prompt, with the end token."""
         text = prompts.solver(problem, form=self.form, tokenizer=self.tokenizer)
         prompt = prompts.encode(text, form=self.form, tokenizer=self.tokenizer)
         target = self.tokenizer.encode(solution, add_special_tokens=False)
@@ -228,7 +228,7 @@ class VLLM:
 
 
 def _logs(row: LogProbRequest, found: Any) -> list[float]:
-    """Log p of each alternative for the next token, or of all wanted tokens together."""
+    """Return log p of each alternative for the next token, or of all wanted tokens together."""
     if row.next:
         (alternatives,) = found.outputs[0].logprobs
         return [alternatives[token].logprob for _, token in row.wanted]
@@ -236,7 +236,7 @@ def _logs(row: LogProbRequest, found: Any) -> list[float]:
 
 
 def _score(rows: list[LogProbRequest], logs: dict[LogProbRequest, list[float]]) -> float | None:
-    """S from log p of both labels, the likelihood from one; None where a row was too long."""
+    """Return S from log p of both labels, or the likelihood from one; None: a row was too long."""
     if not all(row in logs for row in rows):
         return None
     found = [log for row in rows for log in logs[row]]

@@ -15,7 +15,7 @@ _counts: Counter[str] = Counter()
 
 
 def add(**counts: float) -> None:
-    """Add to the step's bill: `cpu_s` for a worker's CPU seconds, `sampled_tokens` and so on.
+    """Add to the step's bill: `cpu_s` for a child's CPU seconds, `sampled_tokens` and so on.
 
     Example:
         >>> start = Meter()
@@ -43,13 +43,13 @@ def difference(after: Mapping[str, float], before: Mapping[str, float]) -> dict[
 
 
 class Meter:
-    """Measures from its creation on."""
+    """A meter that counts from its creation on."""
 
     def __init__(self) -> None:
         self._wall, self._before = time.monotonic(), total(own=True)
 
     def read(self) -> dict[str, float]:
-        """Wall and CPU seconds and the counts since the meter was made."""
+        """Return wall and CPU seconds and the counts since the meter was made."""
         counts = difference(total(own=True), self._before)
         cpu = counts.pop("cpu_s", 0.0)
         wall = time.monotonic() - self._wall
@@ -57,6 +57,6 @@ class Meter:
 
 
 def _cpu_seconds() -> float:
-    """CPU seconds, user and system, of this process and of its children that have ended."""
+    """Return the CPU seconds, user and system, of this process and its ended children."""
     ended = os.times()
     return time.process_time() + ended.children_user + ended.children_system

@@ -50,7 +50,7 @@ class Child:
     """A child process, as a context: it is killed with the block.
 
     `name` is the subject of the sentence about its death. `fresh`: from a new interpreter; it may
-    have children of its own. `quiet`: what it says is kept in `said` instead of printed.
+    have children of its own. `quiet`: its messages are kept in `said` instead of printed.
 
     Example:
         >>> with Child("a worker", partial(loaded, model)) as child:     # doctest: +SKIP
@@ -92,7 +92,7 @@ class Child:
             self.end.send(task)
 
     def receive(self) -> Any:
-        """The result of the earliest task that has not been received.
+        """Return the result of the earliest task whose result has not been received.
 
         Raises:
             Exception: what the task raised.
@@ -210,7 +210,7 @@ def in_order(results: Iterable[tuple[int, T]]) -> Iterator[T]:
 
 @contextmanager
 def on_sigterm(do: Callable[[], object]) -> Iterator[None]:
-    """Call `do` when SIGTERM comes in the block, in place of what it does outside."""
+    """Call `do` if SIGTERM comes during the block; restore the former answer afterwards."""
     if current_thread() is not main_thread():
         yield  # only the main thread may say what a signal does
         return
@@ -238,7 +238,7 @@ def _ctrl_c_later() -> Iterator[None]:
 
 
 def _serve(end: connection.Connection, make: Make, billing: tuple[bool, bool], quiet: bool) -> None:
-    """A child's life: build the work, then answer (result, error, what was said, the bill)."""
+    """Work as a child: build the work, then answer every task with (result, error, said, bill)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     Thread(target=_end_with_parent, daemon=True).start()

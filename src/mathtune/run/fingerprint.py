@@ -1,4 +1,4 @@
-"""What makes two steps the same: stage, revision, config, and the content of what they read."""
+"""Fingerprints of steps: stage, revision, config, and the content of the inputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNREAD = {"started.json", "step.json", "metrics.json.partial", ".lock"}
 
 
 def fingerprint(stage: Stage) -> dict[str, Any]:
-    """The settings, with every input replaced by the hash of its content (never its path)."""
+    """Return the settings, with every input replaced by the hash of its content, never its path."""
     mark = settings(stage)
     for name, read in input_fields(type(stage)).items():
         mark["config"][name] = _hashed(getattr(stage, name), read)
@@ -25,7 +25,9 @@ def fingerprint(stage: Stage) -> dict[str, Any]:
 
 
 def settings(stage: Stage) -> dict[str, Any]:
-    """Stage, revision and config without its inputs: what can be compared before they exist."""
+    """Return stage, revision and config without inputs: the part that is known before these
+    exist.
+    """
     config = _what(stage, stage.model_dump(mode="json"))
     for name in input_fields(type(stage)):
         del config[name]
@@ -33,7 +35,7 @@ def settings(stage: Stage) -> dict[str, Any]:
 
 
 def inputs(stage: Stage) -> Iterator[str | Path]:
-    """Everything the stage reads: paths, and names of models or data that may be paths."""
+    """Yield everything the stage reads: paths, and names of models or data that may be paths."""
     for _, name in marked_inputs(stage):
         yield name
 
@@ -56,7 +58,7 @@ def differences(finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[
 
 
 def growth(found: Mapping[str, Any], wanted: Mapping[str, Any], field: str | None) -> int | None:
-    """What `field` was, where nothing else differs and it only grew; else None.
+    """Return the former value of `field` if it only grew and nothing else differs; else None.
 
     Example:
         >>> growth({"config": {"n": 8, "seed": 0}}, {"config": {"n": 16, "seed": 0}}, "n")
@@ -70,7 +72,7 @@ def growth(found: Mapping[str, Any], wanted: Mapping[str, Any], field: str | Non
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's names and files; times and places do not enter."""
+    """Return the SHA-256 of a file, or of a folder's names and files, without times and paths."""
     if path.is_dir():
         digest = hashlib.sha256()
         for file in sorted(p for p in path.rglob("*") if p.is_file() and p.name not in UNREAD):
@@ -98,7 +100,7 @@ def _hashed(value: Any, mark: Input) -> Any:
 
 
 def _what(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:
-    """The model's values without its fields, and those of models inside it, that are `Free`."""
+    """Return the model's values without `Free` fields, also those of models inside it."""
     kept = {}
     for name, field in type(model).model_fields.items():
         if any(isinstance(mark, Free) for mark in field.metadata):

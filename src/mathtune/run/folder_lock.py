@@ -7,15 +7,16 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mathtune.errors import InputError
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-    import msvcrt
+fcntl: Any = None
+msvcrt: Any = None
+with suppress(ImportError):
+    import fcntl  # absent on Windows
+with suppress(ImportError):
+    import msvcrt  # only there
 
 FAR = 2**30
 """The byte that is locked on Windows, where a locked byte cannot be read."""
@@ -53,7 +54,7 @@ def locked(path: Path, *, folder: Path) -> Iterator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock file."""
+    """Return whether a process holds the lock file."""
     try:
         with path.open("r+") as stream:
             return not _taken(stream, shared=True)
@@ -66,16 +67,16 @@ def _taken(stream: IO[str], *, shared: bool = False) -> bool:
     try:
         if fcntl is not None:
             fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        else:
+        elif msvcrt is not None:
             stream.seek(FAR)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
     except OSError:
         return False
     return True
 
 
 def _is(stream: IO[str], path: Path) -> bool:
-    """Whether the open file is still the one at `path`."""
+    """Return whether the open file is still the one at `path`."""
     try:
         return os.path.samestat(os.fstat(stream.fileno()), path.stat())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a person sees while work goes on: a bar in a terminal, plain lines elsewhere, on stderr."""
+"""Progress and messages on standard error: a bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ SECONDS_BETWEEN_LINES = 15.0
 
 
 def say(line: str) -> None:
-    """Print one line as it is: model text cannot bring markup or control sequences.
+    """Print one line as it is: markup and control sequences in model text have no effect.
 
-    Of several processes launched together, only the first one speaks.
+    Of several processes launched together, only the first one prints.
     """
     if not ranks.first():
         return
@@ -48,7 +48,7 @@ def visible(text: str, *, keep: str = "\n\t") -> str:
 
 
 class Progress:
-    """Counts units of work, with the rate and what is left.
+    """A count of finished units of work, with the rate and the time left.
 
     Example:
         >>> with Progress("sample", total=2, unit="problems") as progress:
@@ -73,7 +73,7 @@ class Progress:
             self._task = self._bar.add_task(escape(label), total=total, note="")
 
     def advance(self, units: int = 1, *, note: str = "") -> None:
-        """Count `units` more; `note` stands beside the count (a rate, a loss)."""
+        """Count `units` more; `note` is shown next to the count (a rate, a loss)."""
         self.done += units
         if self._bar is not None:
             self._bar.update(self._task, advance=units, note=escape(note))

@@ -1,4 +1,4 @@
-"""What a result was made with: commit, versions, device. Stands beside results, not in them."""
+"""The provenance of results: commit, versions, device. Recorded next to results, not in them."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ TOLD = (
 
 
 def record() -> dict[str, str | int | None]:
-    """Versions, commit, device and time, for `step.json`."""
+    """Return versions, commit, device and time, for `step.json`."""
     finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return {**environment(), "finished": finished}
 
 
 def environment() -> dict[str, str | int | None]:
-    """Versions, commit and device."""
+    """Return versions, commit and device."""
     return {**_software(), "device": _device(), **_versions()}
 
 
 def bug_report() -> dict[str, str | int | None]:
-    """What to paste into a bug report: no user, no host, no secret, the home folder as ~.
+    """Return the facts for a bug report: no user, no host, no secret, the home folder as ~.
 
     Imports torch if it is installed, to ask for its devices and threads.
     """
@@ -83,6 +83,8 @@ def _versions() -> dict[str, str | int | None]:
 
 
 def _memory() -> str:
+    if not hasattr(os, "sysconf"):  # as on Windows
+        return "unknown"
     size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return f"{size / 2**30:.1f} GiB"
 
@@ -95,7 +97,9 @@ def _version(package: str) -> str | None:
 
 
 def _device() -> str:
-    """The accelerator's name where torch is loaded; importing it for this would cost seconds."""
+    """Return the accelerator's name if torch is loaded; importing it for this would cost
+    seconds.
+    """
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         return torch.cuda.get_device_name()
@@ -103,7 +107,7 @@ def _device() -> str:
 
 
 def _commit() -> str | None:
-    """The commit of a source checkout; None for an installed package.
+    """Return the commit of a source checkout; None for an installed package.
 
     In a checkout this file is src/mathtune/run/provenance.py. An installed package may be inside
     a repository too, but that is another project's.

@@ -1,6 +1,6 @@
 """The processes that torchrun or accelerate launched together, and this one's number. No torch.
 
-Every process of a launch runs the same command. The first one writes files and speaks; the others
+Every process of a launch runs the same command. The first one writes files and prints; the others
 only train.
 """
 
@@ -12,7 +12,7 @@ from mathtune.errors import InputError
 
 
 def rank() -> int:
-    """The number of this process, from 0.
+    """Return the number of this process, from 0.
 
     Example:
         >>> rank()
@@ -22,17 +22,17 @@ def rank() -> int:
 
 
 def local_rank() -> int:
-    """The number of this process on its machine: that of its accelerator."""
+    """Return the number of this process on its machine: that of its accelerator."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def count() -> int:
-    """How many processes were launched together."""
+    """Return how many processes were launched together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def first() -> bool:
-    """Whether this process writes and speaks for all of them."""
+    """Return whether this process writes and prints for all of them."""
     return rank() == 0
 
 

@@ -1,9 +1,9 @@
-"""The run folder: a recipe's steps, planned and checked, then worked through. Above execution.
+"""A recipe's run: its steps, planned and checked, then executed in the run folder. Above step.
 
     runs/quickstart/
       plan.json          every step of the recipe, written before work starts
       forecast.json      what its steps were expected to cost
-      ssft/              one folder a step (step.py)
+      ssft/              one folder per step (step.py)
 
 A recipe is called twice: first to plan (configs are validated and listed, nothing runs), then to
 work. Handles are paths inside the run folder, so a recipe cannot branch on a result.
@@ -44,7 +44,9 @@ FILES = (".jsonl", ".jsonl.gz", ".gguf", ".yaml")
 
 @dataclass(frozen=True)
 class _Work:
-    """That steps are executed, which of them again, and where those that leave cores free go."""
+    """The second call of a recipe: the steps to redo, and the process for steps in the
+    background.
+    """
 
     redo: frozenset[str]
     background: Background
@@ -60,7 +62,7 @@ class Step:
 
 
 class Run:
-    """A recipe's view of its run folder: `run(name, stage)` is a step, and returns its handle.
+    """A recipe's view of its run folder: `run(name, stage)` adds a step and returns its handle.
 
     Example:
         A recipe composes steps by passing handles on:
@@ -96,7 +98,8 @@ class Run:
         return stage.outputs(self.folder / full)
 
     def within(self, scope: str | None, **fields: Any) -> Run:
-        """The same run, its further steps in the folder `scope`, `fields` set where they exist.
+        """Return the same run with further steps in the folder `scope`, and `fields` set if they
+        exist.
 
         `scope` None: in the same folder. Fields of a run within a run add to those around it.
         Settings given for a step's name reach it in every scope.
@@ -109,16 +112,18 @@ class Run:
     def work(self, recipe: Callable[[Run], None], *, redo: frozenset[str]) -> None:
         """Call the planned recipe again, this time executing its steps."""
         grown = self._grown(redo)
-        for name in self._hanging_on(grown) - grown - redo:
+        for name in self._dependent_on(grown) - grown - redo:
             if (self.folder / name).exists():
-                say(f"{name}: hangs on a step that is added to, made again")
+                say(f"{name}: depends on a step that is added to, made again")
                 shutil.rmtree(self.folder / name)
         with Background() as background:
-            self._work = _Work(self._hanging_on(redo), background)
+            self._work = _Work(self._dependent_on(redo), background)
             recipe(self)
 
     def check(self, redo: frozenset[str]) -> None:
-        """Raise what is known to be wrong before any work: overrides, inputs, changed settings."""
+        """Raise InputError for faults that are known before any work: overrides, inputs, changed
+        settings.
+        """
         names = dict.fromkeys(name.rpartition("/")[2] for name in self.steps)
         kinds = {step.stage.kind() for step in self.steps.values()}
         for name, given in self._overrides.items():
@@ -138,9 +143,9 @@ class Run:
                     )
             step.stage.check(self._inside)
         grown = self._grown(redo)
-        again = self._hanging_on(redo | grown)
+        again = self._dependent_on(redo | grown)
         costly = [n for n in again if self.steps[n].stage.costly and self._finished(n)]
-        if unasked := [name for name in costly if name not in self._hanging_on(redo)]:
+        if unasked := [name for name in costly if name not in self._dependent_on(redo)]:
             raise InputError(
                 f"{', '.join(sorted(grown))}: asked for more than before, and "
                 f"{', '.join(unasked)} would be made again from it; "
@@ -170,16 +175,16 @@ class Run:
         return (self.folder / name / STEP).exists()
 
     def _grown(self, redo: frozenset[str]) -> frozenset[str]:
-        """Finished steps that are now asked for more of the same, and are not made again."""
+        """Return the finished steps that are now asked for more, and are not made again."""
         grown: set[str] = set()
         for name, step in self.steps.items():
-            if name not in self._hanging_on(redo | grown) and self._finished(name):
+            if name not in self._dependent_on(redo | grown) and self._finished(name):
                 found = jsonl.read_json(self.folder / name / STEP)
                 if growth(found, settings(step.stage), step.stage.grows) is not None:
                     grown.add(name)
         return frozenset(grown)
 
-    def _hanging_on(self, redo: frozenset[str]) -> frozenset[str]:
+    def _dependent_on(self, redo: frozenset[str]) -> frozenset[str]:
         found = set(redo)
         for step in self.steps.values():  # in order: a step reads only earlier ones
             if found.intersection(step.reads):
@@ -188,7 +193,7 @@ class Run:
 
 
 def missing(name: str | Path) -> bool:
-    """Whether this is a path that is not there; what looks like none may be a hub's name."""
+    """Return whether this is a path that does not exist; other names may be a hub's."""
     looks = isinstance(name, Path) or name.startswith(("/", "./", "../", "~"))
     looks = looks or str(name).count("/") > 1
     return (looks or str(name).endswith(FILES)) and not Path(name).expanduser().exists()
@@ -202,7 +207,7 @@ def planned(
     overrides: Overrides,
     redo: frozenset[str] = frozenset(),
 ) -> Run:
-    """The recipe's steps, checked; nothing is written or done.
+    """Plan and check the recipe's steps; write and do nothing.
 
     Raises:
         InputError: a setting, an input or the folder does not fit.
@@ -226,7 +231,7 @@ def work(
     redo: frozenset[str] = frozenset(),
     forecast: Prediction | None = None,
 ) -> None:
-    """Write `plan.json`, and `forecast.json` where a forecast is given, and do what was planned."""
+    """Write `plan.json`, and `forecast.json` if a forecast is given, and execute the plan."""
     run.folder.mkdir(parents=True, exist_ok=True)
     with locked(run.folder / LOCK, folder=run.folder):
         jsonl.write_json(run.folder / PLAN, plan(run, name))
@@ -241,7 +246,9 @@ def work(
 
 
 def plan(run: Run, recipe: str) -> Plan:
-    """What `plan.json` holds: the recipe and its steps, inputs named relative to the run folder."""
+    """Return the content of `plan.json`: the recipe and its steps, with paths relative to the
+    folder.
+    """
     steps = [
         PlannedStep(
             name=step.name,

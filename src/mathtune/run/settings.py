@@ -1,4 +1,4 @@
-"""Settings from YAML files and the command line: one reader, strict about keys, plain about values.
+"""Settings from YAML files and the command line: one reader with strict keys and plain values.
 
 A recipe's settings are its own fields and, under a step's or a stage's name, those of its steps:
 
@@ -22,14 +22,14 @@ from mathtune.errors import InputError, SettingError
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which 3e-4 is a number; 1:30, yes and 2026-01-01 are texts; no key stands twice."""
+    """YAML in which 3e-4 is a number; 1:30, yes and 2026-01-01 are texts; no key is repeated."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
                 line = node.start_mark.line + 1
-                raise yaml.YAMLError(f"the key {key!r} stands twice (line {line})")
+                raise yaml.YAMLError(f"the key {key!r} is there twice (line {line})")
         return super().construct_mapping(node, deep)
 
 
@@ -58,12 +58,12 @@ def read(
     beside: str | None,
     heads: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The settings of `--config NAME|FILE` with `key=value` assignments over them, nested.
+    """Read the settings of `--config NAME|FILE`, replace those that are assigned, and nest them.
 
-    `beside` is the package that ships named settings as `NAME.yaml`. `heads` names, for groups of
-    settings, the one that a lone text stands for: with {"data": "source"}, `data=gsm8k` is
-    `data.source=gsm8k`. An assignment to it leaves out all that the file says of the group: sizes
-    and splits were those of the file's own source.
+    `beside` is the package that ships named settings as `NAME.yaml`. `heads` names the setting that
+    a single text sets in a group: with {"data": "source"}, `data=gsm8k` is `data.source=gsm8k`.
+    Such an assignment discards the file's settings of the group: its sizes and splits belong to the
+    file's own source.
 
     Raises:
         InputError: no such file or name, no valid YAML, or an assignment without `=`.
@@ -90,7 +90,7 @@ def parse(text: str, *, where: str) -> dict[str, Any]:
     """Parse YAML that holds a mapping.
 
     Raises:
-        InputError: no valid YAML, a key that stands twice, or something else than a mapping.
+        InputError: no valid YAML, a repeated key, or something else than a mapping.
     """
     try:
         settings = yaml.load(text, Loader=_Loader)
@@ -139,7 +139,7 @@ def nested(
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """`above` over `below`; mappings are merged, everything else is replaced.
+    """Return `below` with `above` over it: mappings are merged, everything else is replaced.
 
     Raises:
         InputError: `above` sets parts of what `below` sets as a whole.
@@ -159,7 +159,7 @@ def placed(name: str | None, assignments: Sequence[str], *, beside: str | None) 
     """Add file and line to the fault of a setting that `--config NAME|FILE` gave.
 
     Raises:
-        InputError: in place of a SettingError whose key stands in the file and in no assignment.
+        InputError: in place of a SettingError whose key is in the file and in no assignment.
     """
     try:
         yield
@@ -173,7 +173,7 @@ def placed(name: str | None, assignments: Sequence[str], *, beside: str | None) 
 
 
 def _line(text: str, key: str) -> int | None:
-    r"""The line of the dotted `key`, or of what it lies in; None where the file has nothing of it.
+    r"""Return the line of the dotted `key`, or of the group around it; None: the file has neither.
 
     Example:
         >>> _line("n: 3\nssft:\n  epochs: 0\ntrain.seed: x\n", "ssft.epochs")
@@ -197,7 +197,7 @@ def _leads(outer: str, key: str) -> bool:
 
 
 def shipped(package: str) -> list[str]:
-    """The names of the settings that `package` ships."""
+    """Return the names of the settings that `package` ships."""
     names = (file.name for file in files(package).iterdir())
     return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 

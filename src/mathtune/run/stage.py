@@ -1,4 +1,4 @@
-"""What a stage is: a frozen config and one function that turns files into files. See stages/."""
+"""The class of all stages: a frozen config and one function that turns files into files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ PLAN = "plan.json"
 
 
 class Input:
-    """Marks a field that names something read: its content, not its path, is fingerprinted."""
+    """The mark of a field that names an input: its content, not its path, is fingerprinted."""
 
     def located(self, name: str | Path) -> str | Path:
-        """The path that `name` stands for, or the name itself."""
+        """Return the path that `name` means, or the name itself."""
         return name
 
     def check(self, name: str | Path) -> None:
@@ -29,7 +29,7 @@ class Input:
 
 
 class Free:
-    """Marks a field that says where or how fast work is done, not what: no fingerprint has it."""
+    """The mark of a field that cannot change results (a place, a speed): no fingerprint has it."""
 
 
 def _as_tuple(value: Any) -> Any:
@@ -49,9 +49,9 @@ Handle = TypeVar("Handle", covariant=True)
 class Stage(BaseModel, Generic[Handle]):
     """A frozen config and one function that turns the files it names into files of its own folder.
 
-    A subclass sets `revision` (raised when its results change), says in `outputs` which files it
-    will have written, and does its work in `run`, which returns what `metrics.json` holds. `run`
-    may find what an interrupted run of the same fingerprint left, and continues from there.
+    A subclass sets `revision` (raised when its results change), names the files that it will write
+    in `outputs`, and does its work in `run`, which returns the content of `metrics.json`. `run` may
+    find the files of an interrupted run with the same fingerprint, and continues from there.
     """
 
     model_config = ConfigDict(
@@ -65,11 +65,11 @@ class Stage(BaseModel, Generic[Handle]):
 
     @property
     def on_device(self) -> bool:
-        """Whether it holds an accelerator's memory: a run gives it a process of its own there."""
+        """Whether it takes an accelerator's memory: a run gives it its own process there."""
         return False
 
     def outputs(self, folder: Path) -> Handle:
-        """The handle to what `run` writes into `folder`; known before it runs."""
+        """Return the handle to the files that `run` writes into `folder`; known before it runs."""
         raise NotImplementedError
 
     def run(self, folder: Path) -> Metrics | dict[str, Any] | None:
@@ -90,16 +90,18 @@ class Stage(BaseModel, Generic[Handle]):
                 mark.check(name)
 
     def leaves_cores(self) -> bool:
-        """Whether it leaves processor cores free, so that a run may go on with other steps."""
+        """Return whether a run may go on with other steps meanwhile: it leaves processor cores
+        free.
+        """
         return False
 
     @classmethod
     def kind(cls) -> str:
-        """The stage's word: `train` for `Train`."""
+        """Return the stage's word: `train` for `Train`."""
         return cls.__name__.partition("[")[0].lower()
 
     def replaced(self, changes: Mapping[str, Any], *, where: str) -> Self:
-        """A copy with some fields set, validated; a mapping is merged into a nested config.
+        """Return a validated copy with some fields set; a mapping is merged into a nested config.
 
         Raises:
             SettingError: an unknown field or a value of the wrong type, named as `where.field`.
@@ -113,7 +115,7 @@ class Stage(BaseModel, Generic[Handle]):
         return validated(type(self), values, where=where)
 
     def described(self, *, relative_to: Path) -> dict[str, Any]:
-        """The config as JSON values, paths inside `relative_to` shown relative to it."""
+        """Return the config as JSON values, with paths inside `relative_to` relative to it."""
         prefix = f"{relative_to}/"
 
         def shown(value: Any) -> Any:
@@ -127,7 +129,9 @@ class Stage(BaseModel, Generic[Handle]):
 
 
 def marked_inputs(stage: Stage) -> Iterator[tuple[Input, str | Path]]:
-    """Everything that the stage reads, each with its mark: paths, and names that may be paths."""
+    """Yield everything that the stage reads, each with its mark: paths, and names that may be
+    paths.
+    """
     for field, mark in input_fields(type(stage)).items():
         for name in _leaves(getattr(stage, field)):
             yield mark, name
@@ -135,7 +139,7 @@ def marked_inputs(stage: Stage) -> Iterator[tuple[Input, str | Path]]:
 
 @cache
 def input_fields(kind: type[Stage]) -> Mapping[str, Input]:
-    """The fields that name what a stage reads, and their marks."""
+    """Return the fields that name inputs, and their marks."""
     marks = {name: _mark(field) for name, field in kind.model_fields.items()}
     return {name: mark for name, mark in marks.items() if mark is not None}
 
@@ -166,7 +170,7 @@ Config = TypeVar("Config", bound=BaseModel)
 
 
 def validated(kind: type[Config], values: Mapping[str, Any], *, where: str = "") -> Config:
-    """Make a config of `kind`, its first fault told in one sentence.
+    """Make a config of `kind`; explain its first fault in one sentence.
 
     Raises:
         SettingError: an unknown or missing key, or a value of the wrong type.
@@ -189,7 +193,7 @@ def validated(kind: type[Config], values: Mapping[str, Any], *, where: str = "")
 def fault(
     error: ValidationError, kind: type[BaseModel] | None = None, *, where: str = ""
 ) -> SettingError:
-    """The first fault that pydantic found in a config of `kind`, in one sentence.
+    """Explain the first fault that pydantic found in a config of `kind`, in one sentence.
 
     A config's own check of several fields raises ValueError("field: what is wrong").
     """
@@ -210,7 +214,7 @@ def fault(
 
 
 def _inside(kind: Any, parts: tuple[int | str, ...]) -> list[str]:
-    """The settings of the config that `parts` lead to."""
+    """Return the names of the settings in the config that `parts` lead to."""
     for part in parts:
         if part not in kind.model_fields:
             break  # a part that names a type of a union
@@ -221,12 +225,14 @@ def _inside(kind: Any, parts: tuple[int | str, ...]) -> list[str]:
 
 
 def _named(part: int | str) -> bool:
-    """Whether a part of pydantic's path names a setting, and not the type of a union it tried."""
+    """Return whether a part of pydantic's path is a setting's name, and not a type of a union."""
     return isinstance(part, int) or (part.isidentifier() and part not in ("int", "float", "str"))
 
 
 def _refuse_yes_and_no(config: BaseModel, values: Mapping[str, Any], *, where: str) -> None:
-    """Raise where true or false was given for a number; pydantic takes them for 1 and 0."""
+    """Raise SettingError for true or false in place of a number: pydantic takes them for 1 and
+    0.
+    """
     for name, value in values.items():
         found = getattr(config, name, None)
         key = f"{where}.{name}" if where else name

@@ -1,4 +1,4 @@
-"""One step's folder brought to completion: skipped, refused, continued or executed. Under run.
+"""The execution of one step: its folder is skipped, refused, continued or made. Below recipe_run.
 
 ssft/
   started.json     the fingerprint of the work under way
@@ -27,7 +27,7 @@ from mathtune.run.stage import Stage
 
 STARTED, STEP, METRICS = "started.json", "step.json", "metrics.json"
 GROWN_FROM = "grown_from"
-"""In started.json: what the setting that may grow was before."""
+"""The key in started.json for the former values of the setting that may be raised."""
 
 
 def execute(stage: Stage, folder: Path, *, name: str, redo: bool = False) -> None:
@@ -75,12 +75,12 @@ def refuse_changes(folder: Path, mark: Mapping[str, Any], *, name: str) -> None:
     if changed:
         raise InputError(
             f"{folder}: finished with other settings: {'; '.join(changed)}. "
-            f"Use --redo {name} to make it and what hangs on it again, or another --out."
+            f"Use --redo {name} to make it and the steps that depend on it again, or another --out."
         )
 
 
 def _reopened(stage: Stage, folder: Path, mark: dict[str, Any]) -> bool:
-    """Open a finished step again if it is only asked for more; what it has stays."""
+    """Reopen a finished step that is only asked for more, and keep its rows."""
     before = growth(jsonl.read_json(folder / STEP), mark, stage.grows)
     if before is None:
         return False
@@ -109,7 +109,7 @@ def _prepare_folder(stage: Stage, folder: Path, mark: dict[str, Any], *, name: s
 
 
 def grown_from(folder: Path) -> list[int]:
-    """What the setting that may grow was before, each time that more was asked for; rising."""
+    """Return the former values of the setting that may be raised, one per raise, rising."""
     started = folder / STARTED
     return jsonl.read_json(started).get(GROWN_FROM, []) if started.exists() else []
 

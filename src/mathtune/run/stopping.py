@@ -30,7 +30,7 @@ _telling = threading.Lock()
 
 @contextmanager
 def stoppable(sentence: str) -> Iterator[None]:
-    """In the block, a stopped command says this sentence."""
+    """Set the sentence of a command that is stopped during the block."""
     global _sentence
     before, _sentence = _sentence, sentence
     yield  # what stops the block leaves its sentence in place
@@ -66,7 +66,7 @@ def _stop(number: int, _: FrameType | None) -> None:
 
 
 def _watch(wakeups: socket.socket) -> None:
-    """In a thread, which no long call of the main thread holds up: keep the deadline.
+    """Keep the deadline, in a thread that no long call of the main thread can delay.
 
     A training answers SIGTERM itself, and may take its time to save.
     """

@@ -1,8 +1,8 @@
-"""Trackers that people follow their runs with: losses, metrics and tables go to tensorboard, wandb
-or trackio as well. Told by training and report.
+"""Trackers: losses, metrics and tables are also logged to tensorboard, wandb or trackio. Called by
+training and report.
 
-    with opened(("wandb",), Place("ssft", "quickstart", Path("tensorboard")), config={}) as told:
-        for tracker in told:
+    with opened(("wandb",), Place("ssft", "quickstart", Path("tensorboard")), config={}) as them:
+        for tracker in them:
             tracker.numbers({"train/loss": 0.5}, at=3)
             tracker.table("Models", ("model", "Pass@1"), [("base", "51.7")], text="| model | ...")
 
@@ -46,21 +46,21 @@ Rows = Sequence[tuple[str, ...]]
 
 
 class Tracker(Protocol):
-    """What every tracker can be told."""
+    """The interface of every tracker."""
 
     def numbers(self, values: Mapping[str, float], *, at: int) -> None:
-        """Numbers by name, as they stand after update `at`; 0 where nothing counts updates."""
+        """Log numbers by name after update `at`; 0 if there are no updates."""
 
     def table(self, title: str, header: tuple[str, ...], rows: Rows, *, text: str) -> None:
-        """A table of texts. `text`: the same in Markdown, for those that show texts only."""
+        """Log a table of texts. `text`: the same in Markdown, for trackers that show texts only."""
 
     def close(self) -> None:
-        """Write what still waits."""
+        """Write the rest, and end."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Under which name a tracker keeps what it is told, and where tensorboard's files go."""
+    """The name of a run in a tracker, and the folder of tensorboard's files."""
 
     name: str
     group: str | None
@@ -68,7 +68,7 @@ class Place:
 
     @classmethod
     def of(cls, folder: Path) -> Place:
-        """A step's or run's folder: the group is the run, the name what is inside it."""
+        """Name a step's or run's folder: the group is the run, the name is the path inside it."""
         run = next((one for one in (folder, *folder.parents) if (one / PLAN).exists()), None)
         files = folder / "tensorboard"
         if run is None:
@@ -101,9 +101,9 @@ class Tensorboard:
         self._files.close()
 
     def _add(self, summary: Any, at: int) -> None:
-        """Add a summary; before the first one, say that what was told from here on is void.
+        """Add a summary; before the first one, mark later entries as void.
 
-        A training that continues from a checkpoint tells some updates again.
+        A training that continues from a checkpoint logs some updates again.
         """
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
@@ -200,11 +200,7 @@ def parse(text: str | None) -> tuple[Name, ...]:
 
 
 def require(names: Sequence[Name]) -> None:
-    """Raise what can be known before any work.
-
-    Raises:
-        InputError: a tracker is not installed.
-    """
+    """Raise InputError if a tracker is not installed, before any work."""
     for name in names:
         if find_spec(name) is None:
             raise InputError(
@@ -219,20 +215,20 @@ def opened(
     """Open the named trackers, and close them in the end. `config`: settings to show, as JSON.
 
     Raises:
-        InputError: a tracker is not installed, or does not let us in.
+        InputError: a tracker is not installed, or its login fails.
     """
     require(names)
-    told: list[Tracker] = []
+    found: list[Tracker] = []
     with ExitStack() as closing:
         for name in names:
             tracker = KINDS[name](place, config)
             closing.callback(tracker.close)
-            told.append(tracker)
-        yield told
+            found.append(tracker)
+        yield found
 
 
 def key(title: str) -> str:
-    """A table's title as wandb and trackio can name it.
+    """Return a table's title as a name that wandb and trackio accept.
 
     >>> key("Strategies over 8 samples of ssft (optimistic: K chosen on these problems)")
     'tables/strategies-over-8-samples-of-ssft-optimistic-k-chosen-on-these-problems'
@@ -241,7 +237,9 @@ def key(title: str) -> str:
 
 
 def _headed(header: tuple[str, ...]) -> list[str]:
-    """The columns' names, each there and once: `Data`'s first column has none."""
+    """Return the columns' names, each of them not empty and unique: `Data`'s first column has
+    none.
+    """
     names: list[str] = []
     for place, name in enumerate(header):
         names.append(name if name and name not in names else f"{name or 'column'} {place + 1}")

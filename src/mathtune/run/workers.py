@@ -63,7 +63,7 @@ def _run_here(make: Make[Task, Result], tasks: Sequence[Task], threads: int) -> 
 
 
 def _on_threads(make: Make[Task, Result], threads: int) -> Callable[[Task], Result]:
-    """In a worker: `make`, whose work uses so many threads."""
+    """Call `make` in a worker, with so many threads."""
     import torch
 
     torch.set_num_threads(threads)

@@ -47,7 +47,7 @@ class Bits(Stage[Path]):
         return True
 
     def outputs(self, folder: Path) -> Path:
-        """The folder."""
+        """Return the folder."""
         return folder
 
     def run(self, folder: Path) -> BitsMetrics:  # noqa: ARG002 (it writes no file)
@@ -74,7 +74,9 @@ class Bits(Stage[Path]):
         )
 
     def _spans(self, tokenizer: Any) -> tuple[list[Span], int, int]:
-        """What to predict, its bytes, and how many rows are longer than `max_length`."""
+        """Return the spans to predict, their bytes, and how many rows are longer than
+        `max_length`.
+        """
         from mathtune.engines.transformers.text_loss import Span, windows
 
         if not self.text.name.endswith((".jsonl", ".jsonl.gz")):

@@ -36,7 +36,7 @@ FILES = {
 
 
 def _as_union(value: Any) -> Any:
-    """One set of columns is a union of one; `a.jsonl,b.jsonl;c.jsonl,d.jsonl` is one of two."""
+    """Read columns as a union: `a.jsonl,b.jsonl` is one set of columns, `;` separates several."""
     if isinstance(value, str):
         return tuple(value.split(";"))
     if isinstance(value, tuple | list) and value and isinstance(value[0], Path):
@@ -62,16 +62,16 @@ class Collect(Stage[Path]):
     (cross-entropy). paths: gold and one correct solution for each distinct path (RFT). counts: how
     many correct samples and distinct correct paths each problem has, and nothing to learn from."""
     per_problem: int = Field(default=10, ge=1)
-    """Most pairs of a problem, or right and as many wrong solutions; 10 as in the paper."""
+    """Most pairs per problem, or right and as many wrong solutions; 10 as in the paper."""
     right_from: Literal["samples", "gold"] = "samples"
-    """gold: where no sample is right, the gold solution stands in for one."""
+    """gold: the gold solution replaces a right sample if there is none."""
     wrong_from: Literal["any", "frequent"] = "any"
     """frequent: hard negatives, the wrong solutions of the most frequent wrong answers first."""
     steps: bool = False
     """Pairs and labels also of beginnings, after every step: right ones of the right solutions
     drawn and as many wrong ones of the wrong solutions, as far as `paths.prefixes` can tell."""
     rule: Rule = "default"
-    """Which solution stands for a path: see `mathtune.paths.select.select`."""
+    """The solution that represents a path: see `mathtune.paths.select.select`."""
     dedup: bool = True
     """paths: one solution a path. False: every correct solution whose equations hold."""
     gold: bool = True
@@ -81,7 +81,7 @@ class Collect(Stage[Path]):
     k: int | None = Field(default=None, ge=1)
     """Use only the first k samples of a problem in each set; None: all."""
     most: int | None = Field(default=None, ge=1)
-    """paths: keep at most so many of a problem, drawn at random; None: all."""
+    """paths: keep at most so many per problem, drawn at random; None: all."""
     test: File | None = None
     """The test problems: refused among the training problems; near ones are reported."""
     format: Literal["mathtune", "trl"] = "mathtune"
@@ -100,7 +100,7 @@ class Collect(Stage[Path]):
         return self
 
     def outputs(self, folder: Path) -> Path:
-        """The file of rows."""
+        """Return the file of rows."""
         return folder / FILES[self.keep]
 
     def run(self, folder: Path) -> JudgedMetrics | PathsMetrics:
@@ -151,7 +151,7 @@ class Collect(Stage[Path]):
                 yield problem_id, candidates
 
     def _near(self, problems: dict[str, Problem], test: Path) -> NearMetrics:
-        """Refuse test problems among the training problems; report those that are nearly one."""
+        """Raise InputError for test problems among the training problems; report near ones."""
         known = read_problems(test)
         refuse_shared(problems, known, what=f"{self.problems}, with {test}")
         return report_near(problems.values(), known.values())
@@ -168,7 +168,7 @@ class Collect(Stage[Path]):
         groups: Iterable[tuple[str, list[Candidate]]],
         counts: Counter[str],
     ) -> Iterator[Pair | Labelled]:
-        """Rows for the evaluator, problem by problem."""
+        """Yield rows for the evaluator, problem by problem."""
         for problem_id, candidates in groups:
             problem = problems[problem_id]
             for right, wrong in self._pairs(problem, candidates, counts):
@@ -218,14 +218,14 @@ class Collect(Stage[Path]):
 
 
 class Completion(Row, frozen=True):
-    """A row as other trainers read it: what the model is given, and what it is to write."""
+    """A row for other trainers: the model's prompt, and the text that it should write."""
 
     prompt: str
     completion: str
 
 
 class Counted(Row, frozen=True):
-    """How many samples of a problem there are, how many are correct, on how many paths."""
+    """A problem's counts: samples, correct ones, and distinct correct paths."""
 
     problem_id: str
     samples: int
@@ -234,7 +234,7 @@ class Counted(Row, frozen=True):
 
 
 class Chosen(NamedTuple):
-    """A problem's samples, the correct ones of them, and which of these are kept."""
+    """A problem's samples, the correct ones, and the selection of those that are kept."""
 
     problem_id: str
     candidates: list[Candidate]
@@ -243,7 +243,7 @@ class Chosen(NamedTuple):
 
 
 class Paths:
-    """The rows of keep="paths", and what is counted while they are made."""
+    """The rows of keep="paths", and the counts of their making."""
 
     def __init__(self, config: Collect, counts: Counter[str]) -> None:
         self.config, self.counts = config, counts
@@ -255,7 +255,9 @@ class Paths:
     def rows(
         self, problems: dict[str, Problem], groups: Iterable[tuple[str, list[Candidate]]]
     ) -> Iterator[Example]:
-        """Gold and kept solutions, problem by problem; gold also of problems without samples."""
+        """Yield gold and kept solutions, problem by problem; gold also of problems without
+        samples.
+        """
         for chosen in self._chosen(groups):
             problem = problems[chosen.problem_id]
             self.counts["problems"] += 1
@@ -271,7 +273,7 @@ class Paths:
                 )
 
     def numbers(self, groups: Iterable[tuple[str, list[Candidate]]]) -> Iterator[Counted]:
-        """How many samples, correct ones and distinct correct paths every problem has."""
+        """Return the counts of every problem: samples, correct ones, and distinct correct paths."""
         for chosen in self._chosen(groups):
             self.counts["problems"] += 1
             before = self.counts["correct"], self.counts["distinct_paths"]
@@ -319,7 +321,9 @@ class Paths:
         )
 
     def _chosen(self, groups: Iterable[tuple[str, list[Candidate]]]) -> Iterator[Chosen]:
-        """The selection of every problem, in order; several problems at once where it pays."""
+        """Yield the selection of every problem, in order; in several processes if there is much to
+        do.
+        """
         rule = self.config.rule
         size = sum(columns[0].stat().st_size for columns in self.config.samples)
         workers = usable_cores() if size > WORTH_WORKERS else 1
@@ -375,7 +379,7 @@ class Paths:
 
 
 def drawing(problem_id: str, seed: int) -> random.Random:
-    """A generator of a problem's own: the same whatever else is drawn, and in whatever order."""
+    """Return a problem's own generator: it does not depend on other draws or their order."""
     digest = hashlib.sha256(f"{seed}\0{problem_id}".encode()).digest()
     return random.Random(digest)
 
@@ -383,7 +387,7 @@ def drawing(problem_id: str, seed: int) -> random.Random:
 def _beginnings(
     rights: list[str], wrongs: list[str], rng: random.Random, counts: Counter[str]
 ) -> tuple[list[str], list[str]]:
-    """As many right as wrong beginnings of these solutions, each text once, drawn at random."""
+    """Draw as many right as wrong beginnings of these solutions, each text once."""
     right = {text for solution in rights for text in right_beginnings(solution)}
     wrong = {text for solution in wrongs for text in wrong_beginnings(solution)}
     both = right & wrong
@@ -395,5 +399,5 @@ def _beginnings(
 
 
 def _distinct(candidates: Iterable[Candidate]) -> dict[str, str | None]:
-    """Text -> answer, each text once."""
+    """Return text -> answer, each text once."""
     return {candidate.text: candidate.answer for candidate in candidates}

@@ -1,4 +1,4 @@
-"""exemplars: solved problems drawn from a named set, to stand before each problem (few-shot).
+"""Stage `exemplars`: solved problems drawn from a named set, to put before each problem (few-shot).
 
 Between prepare and sample.
 """
@@ -20,7 +20,7 @@ from mathtune.run.stage import File, Stage
 
 
 class Exemplars(Stage[Path]):
-    """Draw exemplars, one solution a problem. Handle: their file, for `few_shot` of sample.
+    """Draw exemplars, one solution per problem. Handle: their file, for `few_shot` of sample.
 
     Example:
         >>> Exemplars(solutions="solutions.jsonl").outputs(Path("shots")).as_posix()
@@ -40,7 +40,7 @@ class Exemplars(Stage[Path]):
     """Seed of the draw."""
 
     def outputs(self, folder: Path) -> Path:
-        """The exemplars."""
+        """Return the exemplars' file."""
         return folder / "exemplars.jsonl"
 
     def run(self, folder: Path) -> ExemplarsMetrics:

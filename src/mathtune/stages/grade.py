@@ -1,4 +1,4 @@
-"""Grade samples: extract each answer, compare it with the gold one, cluster a problem's answers."""
+"""Stage `grade`: extract each answer, compare it with the gold one, cluster a problem's answers."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ class Grade(Stage[Columns]):
     grader: Literal["math", "prm800k", "math-verify"] = "math"
     """Who compares an answer with the gold one."""
     extract: Literal["explicit", "last-number"] = "explicit"
-    """What counts as an answer; `last-number`: where none is explicit, the text's last number."""
+    """The rule for answers; `last-number`: the text's last number, if no answer is explicit."""
 
     ray: Annotated[Ray | None, Free()] = None
     """Grade on a Ray cluster: address, cpus; --ray takes the defaults."""
 
     def outputs(self, folder: Path) -> Columns:
-        """The samples and their grades, to be read side by side."""
+        """Return the files of the samples and their grades, which are read side by side."""
         return (*self.samples, folder / "grades.jsonl")
 
     def run(self, folder: Path) -> GradeMetrics:
         """Write `grades.jsonl`; return the counts of verdicts and of extraction rules.
 
         Raises:
-            InputError: a sample of a problem that the problem file does not have.
+            InputError: a sample's problem is not in the problem file.
         """
         golds = {problem.id: problem.answer for problem in read_problems(self.problems).values()}
         verdicts: Counter[str] = Counter()
@@ -76,7 +76,7 @@ class Grade(Stage[Columns]):
         )
 
     def _blocks(self, golds: dict[str, str]) -> Iterator[list[Graded]]:
-        """The rows of some problems at a time, in order, graded here or on the cluster."""
+        """Yield the rows of some problems at a time, in order, graded here or on the cluster."""
         groups = read_groups(self.samples)
         blocks = iter(lambda: tuple(islice(groups, PROBLEMS_AT_ONCE)), ())
         if self.ray is None:
@@ -110,7 +110,11 @@ class Grade(Stage[Columns]):
         verdicts = iter(compare_many(pairs, grader=self.grader))
         for (problem_id, rows), answers in zip(block, found, strict=True):
             texts = [answer.text if answer else None for answer in answers]
-            number = {i: k for k, members in enumerate(cluster(texts, grader=self.grader)) for i in members}
+            number = {
+                i: k
+                for k, members in enumerate(cluster(texts, grader=self.grader))
+                for i in members
+            }
             for i, (row, answer) in enumerate(zip(rows, answers, strict=True)):
                 yield Graded(
                     problem_id=problem_id,
@@ -123,7 +127,7 @@ class Grade(Stage[Columns]):
 
 
 def _graded_there(stage: Grade, task: bytes) -> bytes:
-    """On the cluster: a block's samples and golds in, its rows out."""
+    """Grade a block on the cluster: samples and golds in, rows out."""
     kind = tuple[tuple[tuple[str, list[Joined]], ...], dict[str, str]]
     block, golds = msgspec.json.decode(task, type=kind)
     return msgspec.json.encode(list(stage._graded(block, golds)))

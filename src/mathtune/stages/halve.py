@@ -1,9 +1,10 @@
-"""halve: problems and their solutions to two halves, so that none is judged by who learned it.
+"""Stage `halve`: problems and their solutions to two halves, for generators that never saw a
+problem.
 
 Between prepare and train. A generator has memorised its training problems: its samples of them are
-righter, and wrong in other ways, than those of new problems. Trained on one half and sampled on the
-other, and the other way round, every training problem gets samples of a generator that never saw
-it.
+more often right, and wrong in other ways, than those of new problems. Trained on one half and
+sampled on the other, and the other way round, every training problem gets samples of a generator
+that never saw it.
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ class Halve(Stage[tuple[Half, Half]]):
     problems: File
     """The training problems."""
     solutions: File
-    """Solutions to learn from; those of a problem go with it."""
+    """Solutions to learn from; each goes to the half of its problem."""
     seed: int = 0
     """Seed of the draw."""
 
     def outputs(self, folder: Path) -> tuple[Half, Half]:
-        """The files of both halves."""
+        """Return the files of both halves."""
         first, second = (
             Half(folder / f"problems-{part}.jsonl", folder / f"solutions-{part}.jsonl")
             for part in (1, 2)
@@ -53,7 +54,7 @@ class Halve(Stage[tuple[Half, Half]]):
         return first, second
 
     def run(self, folder: Path) -> HalveMetrics:
-        """Write the four files, rows in the order they came.
+        """Write the four files, with rows in the order of the input.
 
         Raises:
             InputError: fewer than two problems, a solution of another problem, or a half without

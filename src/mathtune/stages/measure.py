@@ -1,4 +1,4 @@
-"""measure: graded (and scored) samples to metrics, curves, intervals and comparisons."""
+"""Stage `measure`: graded (and scored) samples to metrics, curves, intervals and comparisons."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ NO_GROUP = "–"
 
 
 class Measure(Stage[Path]):
-    """Measure samples of `problems`; writes `outcomes.jsonl`, a row a problem. Handle: its folder.
+    """Measure samples of `problems`; write `outcomes.jsonl`, one row per problem. Handle: its
+    folder.
 
     Example:
         >>> stage = Measure(problems="test.jsonl", samples="samples.jsonl,grades.jsonl")
@@ -54,7 +55,7 @@ class Measure(Stage[Path]):
     k: int = Field(default=8, ge=1)
     """The K of RR.MajK and W.RR.MajK and the N of Maj1.TopN in the table; 8 as in the paper."""
     sizes: tuple[PositiveInt, ...] = ()
-    """Subset sizes N of the curves over N, beside the powers of two and n."""
+    """Subset sizes N of the curves over N, in addition to the powers of two and n."""
     subsets: int = Field(default=200, ge=1)
     """Subsets per size in curves over N."""
     n: PositiveInt | None = None
@@ -72,7 +73,7 @@ class Measure(Stage[Path]):
     """Seed of subsets and resamples."""
 
     def outputs(self, folder: Path) -> Path:
-        """The folder: other measures read its metrics and outcomes."""
+        """Return the folder: other measures read its metrics and outcomes."""
         return folder
 
     def run(self, folder: Path) -> MeasureMetrics:
@@ -149,12 +150,14 @@ def clusters_by(problems: Mapping[str, Problem], name: str) -> dict[str, str]:
 
 
 def graded_by(columns: Columns) -> str:
-    """`math 2 (answers: explicit)`: what the step that graded `columns` wrote beside the grades."""
+    """Return the grader of `columns`, as in `math 2 (answers: explicit)`, from the grade step's
+    folder.
+    """
     for path in columns:
-        beside = path.with_name("metrics.json")
-        if not path.name.startswith("grades") or not beside.exists():
+        metrics = path.with_name("metrics.json")
+        if not path.name.startswith("grades") or not metrics.exists():
             continue
-        found = json.loads(beside.read_bytes())
+        found = json.loads(metrics.read_bytes())
         if "grader_version" in found:  # of the stage
             return f"{found['grader']} {found['grader_version']} (answers: {found['extract']})"
         for name, of in found.get("graders", {}).items():  # of `mathtune grade FILE --out`
@@ -169,7 +172,7 @@ def of_problems(
     """Yield the groups of `columns`.
 
     Raises:
-        InputError: a problem without samples, or samples of a problem that is not there.
+        InputError: a problem has no samples, or samples are of an unknown problem.
     """
     left = dict.fromkeys(problems)
     for problem_id, rows in read_groups(columns):
@@ -185,7 +188,7 @@ def of_problems(
 
 
 def read_greedy(columns: Columns, problems: dict[str, Problem]) -> dict[str, bool]:
-    """Whether each problem's greedy solution is right.
+    """Return whether each problem's greedy solution is right.
 
     Raises:
         InputError: as `of_problems`, or a problem has several or ungraded greedy solutions.
@@ -205,12 +208,12 @@ def read_greedy(columns: Columns, problems: dict[str, Problem]) -> dict[str, boo
 
 
 def read_outcomes(folder: Path) -> dict[str, Outcome]:
-    """The outcomes of a finished measure, by problem."""
+    """Read the outcomes of a finished measure, by problem."""
     return {row.problem_id: row for row in jsonl.read(folder / OUTCOMES, Outcome)}
 
 
 def read_choice(folder: Path) -> dict[str, int]:
-    """The K (or N) of each strategy that a finished measure found best.
+    """Read the K (or N) of each strategy that a finished measure found best.
 
     Raises:
         InputError: the folder holds no measure of scored samples.

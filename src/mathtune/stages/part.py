@@ -27,11 +27,11 @@ class Part(Stage[Path]):
     """Seed of the draw."""
 
     def outputs(self, folder: Path) -> Path:
-        """The file of examples."""
+        """Return the file of examples."""
         return folder / "examples.jsonl"
 
     def run(self, folder: Path) -> PartMetrics:
-        """Draw and write, in the order of the file."""
+        """Draw examples and write them in the order of the file."""
         rows = list(jsonl.read(self.examples, Example))
         problems = sorted(dict.fromkeys(row.problem_id for row in rows), key=self._place)
         kept = set(problems[: max(1, round(self.fraction * len(problems)))])

@@ -1,4 +1,6 @@
-"""Prepare: any source of problems -> three splits of problems, and solutions to learn from."""
+"""Stage `prepare`: any source of problems to three splits of problems, and solutions to learn
+from.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ class Data:
 
 
 def _as_mapping(value: Any) -> Any:
-    """`problem=question,answer=target`, as it is written on the command line, as a mapping."""
+    """Read `problem=question,answer=target`, as on the command line, as a mapping."""
     if not isinstance(value, str):
         return value
     pairs = [part.partition("=") for part in value.split(",")]
@@ -147,7 +149,7 @@ class Prepare(Stage[Data]):
                 )
 
     def outputs(self, folder: Path) -> Data:
-        """Paths of the files."""
+        """Return the paths of the files."""
         names = (*SPLITS, "solutions", "validation_solutions", "steps")
         return Data(*(folder / f"{name}.jsonl" for name in names))
 
@@ -223,7 +225,7 @@ def _split(c: Prepare, release: dict[str, prm800k.Release] | None) -> Splits:
 
 
 def _from_rows(c: Prepare) -> dict[str, list[Problem]]:
-    """Problems of a file, a folder or a hub data set, by our names of the splits."""
+    """Read the problems of a file, a folder or a hub data set, by our names of the splits."""
     path = Path(c.source)
     if path.is_file() or c.source.endswith(FILES):
         return {"train": to_problems(read_rows(path), fields=c.fields)}
@@ -246,7 +248,7 @@ def _from_rows(c: Prepare) -> dict[str, list[Problem]]:
 
 
 def _drawn(c: Prepare, found: dict[str, list[Problem]]) -> Splits:
-    """Draw the splits that the source does not have from train."""
+    """Draw the splits that the source lacks from its training problems."""
     train, drawn = found["train"], {}
     for split in ("test", "validation"):
         if split in found:

@@ -1,4 +1,4 @@
-"""Sample n solutions a problem with a model. Between train and grade.
+"""Stage `sample`: sample n solutions per problem with a model. Between train and grade.
 
 samples.jsonl  {"problem_id":"a1","index":0,"text":"... #### 24","finish_reason":"stop","tokens":31}
 """
@@ -33,7 +33,7 @@ from mathtune.run.stage import Columns, File
 from mathtune.run.step import grown_from
 
 NEXT_PROBLEM = "\nProblem:"
-"""Where a few-shot sample goes on to a problem of its own, and is cut."""
+"""The stop text of a few-shot sample: it begins a problem that the model makes up."""
 BLOCK_ROWS = {"cpu": 1024, "mps": 1024, "cuda": 16384}
 """Samples of a block, where `block_size` is not given: twice what an accelerator has in flight."""
 
@@ -53,11 +53,11 @@ class Block:
 
     @property
     def rows(self) -> int:
-        """Samples in it."""
+        """Samples in the block."""
         return (self.problems.stop - self.problems.start) * (self.last - self.first)
 
     def seed(self, seed: int) -> tuple[int, ...]:
-        """The stream it draws from: later rounds have their own."""
+        """Return the seed of the block's random numbers: later rounds have their own."""
         return (seed, self.number, self.first) if self.first else (seed, self.number)
 
 
@@ -71,7 +71,7 @@ class Sample(EngineSettings[Columns]):
     problems: File
     """A problem file."""
     n: int = Field(32, ge=1)
-    """Samples a problem. Both papers take 64 to 100; 32 is what a laptop does in minutes."""
+    """Samples per problem. Both papers take 64 to 100; 32 is what a laptop does in minutes."""
     temperature: float = Field(0.7, gt=0)
     """What logits are divided by. 0.7 as Yuan et al. 2023; Liu et al. 2023 take 0.6."""
     top_p: float = Field(1.0, gt=0, le=1)
@@ -80,8 +80,8 @@ class Sample(EngineSettings[Columns]):
     max_tokens: int = Field(512, ge=1)
     """Most tokens of a sample; more are cut and counted as finish_reason "length"."""
     greedy: bool = False
-    """One sample a problem, the likeliest token each time; n, temperature and top_p are not read.
-    """
+    """One sample per problem, with the likeliest token each time; n, temperature and top_p are not
+    read."""
     seed: int = Field(0, ge=0)
     """Seed of all draws."""
     few_shot: File | None = None
@@ -111,11 +111,11 @@ class Sample(EngineSettings[Columns]):
         return True
 
     def outputs(self, folder: Path) -> Columns:
-        """The samples' file."""
+        """Return the samples' file."""
         return (folder / "samples.jsonl",)
 
     def run(self, folder: Path) -> SampleMetrics:
-        """Sample what is not there yet.
+        """Sample the solutions that are still missing.
 
         The transformers engine works in blocks of problems, and a block draws from (seed, block)
         alone; other engines' samples are written as they arrive, and put in order at the end.
@@ -139,7 +139,7 @@ class Sample(EngineSettings[Columns]):
         return _summary(path, len(problems), self._sampling().n)
 
     def _prompts(self, problems: list[Problem]) -> list[str]:
-        """What the model reads for each problem."""
+        """Return the prompt of each problem."""
         for problem in problems:
             if not problem.problem.strip():
                 raise InputError(
@@ -161,8 +161,8 @@ class Sample(EngineSettings[Columns]):
         return "minerva" if self.prompt == "minerva" else "plain"
 
     def _exemplars(self) -> str:
-        """The solved problems before each problem, a blank line after each; nothing without
-        few_shot.
+        """Return the solved problems to put before each problem, with a blank line after each;
+        empty without few_shot.
         """
         if self.few_shot is None:
             return ""
@@ -184,7 +184,7 @@ class Sample(EngineSettings[Columns]):
         )
 
     def _in_blocks(self, path: Path, problems: list[Problem], texts: list[str]) -> None:
-        """Sample the blocks that are not there yet, appending each as a whole."""
+        """Sample the missing blocks; append each as a whole."""
         from mathtune.engines.transformers import models
         from mathtune.run import workers
 
@@ -208,8 +208,8 @@ class Sample(EngineSettings[Columns]):
                 rate.count(drafts, len(own))
 
     def _blocks(self, problems: int, n: int, rounds: list[int], *, rows: int) -> list[Block]:
-        """All blocks, of `rows` samples where no size is set: those of the first round, then those
-        that later rounds add.
+        """Return all blocks, of `rows` samples if no size is set: those of the first round, then
+        those that later rounds add.
         """
         bounds = [0, *(done for done in rounds if done < n), n]
         planned = []
@@ -221,7 +221,7 @@ class Sample(EngineSettings[Columns]):
         return planned
 
     def _as_they_arrive(self, path: Path, problems: list[Problem], texts: list[str]) -> None:
-        """Ask for the samples that are not there yet, appending each answer."""
+        """Ask for the missing samples; append each answer."""
         sampling = self._sampling()
         have = unordered.counts(path)
         asked = [place for place, problem in enumerate(problems) if have[problem.id] < sampling.n]
@@ -237,13 +237,13 @@ class Sample(EngineSettings[Columns]):
                 rate.count([drafts], int(have[problem.id] == sampling.n))
 
     def _arriving(self, wants: list[Want], sampling: Sampling) -> Iterator[Drafts]:
-        """Drafts from the engine here, or from those on the cluster."""
+        """Yield drafts from the engine here, or from those on the cluster."""
         engine = opener.open_engine(self, self._form(), seed=self.seed)
         yield from engine.sample(wants, sampling, seed=(self.seed,))
 
 
 class _Rate:
-    """Shows how sampling goes, and bills its tokens."""
+    """The progress of sampling; bills the sampled tokens."""
 
     def __init__(self, problems: int) -> None:
         self._progress = Progress("sample", total=problems, unit="problems")
@@ -273,7 +273,7 @@ class Exemplar(msgspec.Struct):
 
 
 def _sampler(config: Sample, sampling: Sampling) -> Callable[[Block], list[list[Draft]]]:
-    """Load the model; what it returns samples one block. Called in each worker."""
+    """Load the model in a worker; return the function that samples one block."""
     from mathtune.engines.transformers.decode import Sampler
     from mathtune.engines.transformers.engine import load
 
@@ -288,14 +288,14 @@ def _sampler(config: Sample, sampling: Sampling) -> Callable[[Block], list[list[
 
 
 def _rounds(folder: Path) -> list[int]:
-    """The n of earlier rounds, if more samples were asked for before or after the step finished."""
+    """Return the n of earlier rounds, if more samples were requested later."""
     path = folder / ROUNDS
     found = msgspec.json.decode(path.read_bytes(), type=list[int]) if path.exists() else []
     return sorted({*found, *grown_from(folder)})
 
 
 def _rows(problems: list[Problem], drafts: list[list[Draft]], *, first: int) -> list[Row]:
-    """Rows of some samples of each problem, their indices from `first` on."""
+    """Return the rows of some samples of each problem, with indices from `first` on."""
     return [
         SampleRow(
             problem_id=problem.id,
@@ -310,7 +310,7 @@ def _rows(problems: list[Problem], drafts: list[list[Draft]], *, first: int) -> 
 
 
 def _summary(path: Path, problems: int, n: int) -> SampleMetrics:
-    """Count what is in the file, so that a continued run says the same as an uninterrupted one."""
+    """Count the file's rows, so that a continued run reports the same as an uninterrupted one."""
     reasons: Counter[str] = Counter()
     tokens, too_long = 0, dict[str, None]()
     for row in jsonl.read(path, SampleRow):

@@ -81,11 +81,11 @@ class Score(EngineSettings[Columns]):
         return self.scorer != calculator.NAME
 
     def outputs(self, folder: Path) -> Columns:
-        """The samples' columns and the scores' file."""
+        """Return the samples' files and the scores' file."""
         return (*self.samples, folder / "scores.jsonl")
 
     def run(self, folder: Path) -> ScoreMetrics:
-        """Score the blocks that are not there yet.
+        """Score the samples that have no score yet.
 
         Raises:
             InputError: a sample's problem is not among the problems, or the model cannot be used.
@@ -101,7 +101,7 @@ class Score(EngineSettings[Columns]):
         return _summary(path, len(groups))
 
     def _groups(self) -> list[Group]:
-        """Every problem that has samples, with them, in the order of the samples."""
+        """Return every problem that has samples, with its samples, in the order of the samples."""
         problems = read_problems(self.problems)
         groups = []
         for problem_id, group in read_groups(self.samples):
@@ -129,7 +129,7 @@ class Score(EngineSettings[Columns]):
         return opener.form_of(_asked(self), self.prompt)
 
     def _in_blocks(self, path: Path, groups: list[Group]) -> None:
-        """Score the blocks that are not there yet, appending each as a whole."""
+        """Score the missing blocks; append each as a whole."""
         from mathtune.engines.transformers import models
         from mathtune.run import workers
 
@@ -152,7 +152,7 @@ class Score(EngineSettings[Columns]):
                 progress.advance(len(part), note=f"{rate:,.0f} tokens/s")
 
     def _as_they_arrive(self, path: Path, groups: list[Group]) -> None:
-        """Ask for the scores that are not there yet, appending each problem's as they are known."""
+        """Ask for the missing scores; append each problem's as soon as they are known."""
         have = unordered.counts(path)
         left = [(problem, own[have[problem.id] :]) for problem, own in groups]
         left = [(problem, own) for problem, own in left if own]
@@ -165,7 +165,7 @@ class Score(EngineSettings[Columns]):
         unordered.put_in_order(path, [problem.id for problem, _ in groups])
 
     def _arriving(self, candidates: Block) -> Iterator[Arrived]:
-        """Scores from the engine here, or from those on the cluster."""
+        """Yield scores from the engine here, or from those on the cluster."""
         engine = opener.open_engine(_asked(self), self._form())
         yield from engine.score(candidates, cast(ScorerName, self.scorer))
         bill.add(read_tokens=engine.tokens)
@@ -196,7 +196,9 @@ def _candidates(groups: list[Group]) -> Block:
 
 
 def _scorer(config: Score) -> Callable[[Block], tuple[Scores, int]]:
-    """Load the model; what it returns scores one block and counts tokens. Called in each worker."""
+    """Load the model in a worker; return the function that scores one block and counts its
+    tokens.
+    """
     engine = opener.open_engine(_asked(config), config.prompt)
     scorer = cast(ScorerName, config.scorer)
 
@@ -209,7 +211,7 @@ def _scorer(config: Score) -> Callable[[Block], tuple[Scores, int]]:
 
 
 def _rows(part: list[Group], scores: Scores) -> list[Scored]:
-    """A block's rows; a sample that does not fit the context is named and gets 0."""
+    """Return a block's rows; a sample that does not fit the context is named and gets 0."""
     rows = []
     for (problem, samples), values in zip(part, scores, strict=True):
         for sample, value in zip(samples, values, strict=True):
@@ -221,7 +223,7 @@ def _rows(part: list[Group], scores: Scores) -> list[Scored]:
 
 
 def _summary(path: Path, problems: int) -> ScoreMetrics:
-    """Count what is in the file, so that a continued run says the same as an uninterrupted one."""
+    """Count the file's rows, so that a continued run reports the same as an uninterrupted one."""
     values = [row.score for row in jsonl.read(path, Scored)]
     return ScoreMetrics(
         problems=problems,

@@ -26,7 +26,7 @@ from mathtune.run.stage import File, Stage
 from mathtune.stages.measure import read_outcomes
 
 FIRST = ("Pass@1", "mean")
-"""One solution a problem: greedy, else the mean of the samples."""
+"""One solution per problem: greedy, else the mean of the samples."""
 
 
 class StudyPoint(BaseModel):
@@ -42,7 +42,7 @@ class StudyPoint(BaseModel):
     fraction: float | None = None
     """Part of the training problems."""
     k: int | None = None
-    """Samples a problem that its paths are from."""
+    """Samples per problem that its paths are from."""
     of: Kind | None = None
     """Of a control: the kind that it has as many updates as."""
 
@@ -163,11 +163,11 @@ class Study(Stage[Path]):
     """Seed of the resamples."""
 
     def outputs(self, folder: Path) -> Path:
-        """The folder."""
+        """Return the folder."""
         return folder
 
     def run(self, folder: Path) -> StudyMetrics:  # noqa: ARG002 (all it finds are metrics)
-        """Average seeds, fit, judge.
+        """Average over seeds, fit, and judge the claims.
 
         Raises:
             InputError: points were measured on different problems.
@@ -273,7 +273,7 @@ class Study(Stage[Path]):
         )
 
     def _fits(self, points: Sequence[claims.Point], values: Floats) -> list[StudyFit]:
-        """The lines of the figures, each with its intervals."""
+        """Fit the lines of the figures, each with its intervals."""
         found: list[StudyFit] = []
         for kind in ("base", "sft"):
             at = [
@@ -294,7 +294,7 @@ class Study(Stage[Path]):
         return found
 
     def _fit(self, name: str, over: str, x: Sequence[float], values: Floats) -> list[StudyFit]:
-        """A line, where there are at least three different x."""
+        """Fit a line; None: there are fewer than three different x."""
         if len(set(x)) < 3:
             return []
         fit = fit_over_problems(x, values, resamples=self.resamples, seed=self.seed)
@@ -319,7 +319,7 @@ def _read(files: Mapping[str, Path], names: Sequence[str], kind: type[T]) -> lis
 def _mean_counts(
     seeds: Sequence[Mapping[str, Mapping[str, float]]],
 ) -> dict[str, dict[str, float]]:
-    """name -> what is counted -> its mean over the seeds; what a seed does not have is 0 there.
+    """Return name -> count's name -> mean over the seeds; a count that a seed lacks is 0 there.
 
     Example:
         >>> _mean_counts([{"a": {"paths": 3}}, {"a": {"paths": 4, "more": 1}}])

@@ -33,7 +33,7 @@ class Train(TrainingSettings, Stage[str]):
     model: ModelName
     """The model to start from."""
     examples: Columns
-    """Files of rows to learn from, one after the other; which kind, the objective says."""
+    """Files of rows to learn from, one after the other; the objective determines their kind."""
     validation: Columns | None = None
     """Files of rows of which only the loss is measured, after every epoch."""
     equal_updates_to: ModelName | None = None
@@ -41,13 +41,13 @@ class Train(TrainingSettings, Stage[str]):
     epochs as that takes, with the schedule stretched to it. `epochs` and `updates` then do not
     count."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to train; auto: cuda, mps, cpu, the first there is."""
+    """The device; auto: the first available of cuda, mps and cpu."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the arithmetic; auto: bfloat16 on cuda, float32 elsewhere. Weights that are
     trained stay float32."""
     threads: PositiveInt | None = None
-    """CPU threads; None: as many as torch takes. The last bits of the weights depend on it. With
-    fewer than there are cores, a recipe goes on beside it with steps that do not need it."""
+    """CPU threads; None: torch's default. The last bits of the weights depend on it. With fewer
+    threads than cores, a recipe goes on meanwhile with steps that do not need the model."""
 
     @property
     def on_device(self) -> bool:
@@ -55,12 +55,14 @@ class Train(TrainingSettings, Stage[str]):
         return True
 
     def outputs(self, folder: Path) -> str:
-        """The folder of the trained model, or of its adapters alone."""
+        """Return the folder of the trained model, or of its adapters alone."""
         alone = self.lora is not None and not self.lora.merge
         return str(folder / (ADAPTER if alone else MODEL))
 
     def leaves_cores(self) -> bool:
-        """On a CPU with fewer `threads` than cores; trackers want the run's own process."""
+        """Return true on a CPU with fewer `threads` than cores; trackers need the run's own
+        process.
+        """
         free = self.threads is not None and self.threads < usable_cores()
         if not free or self.report_to or ranks.count() > 1:
             return False
@@ -69,7 +71,7 @@ class Train(TrainingSettings, Stage[str]):
         return models.resolve_device(self.device) == "cpu"
 
     def run(self, folder: Path) -> TrainMetrics | None:
-        """Train, save, and return what was learned from and how the loss ended."""
+        """Train and save; return counts of the examples and the final losses."""
         for name, value in (("choose", self.choose), ("patience", self.patience)):
             if value not in ("last", None) and self.validation is None:
                 raise InputError(
@@ -145,7 +147,7 @@ class Train(TrainingSettings, Stage[str]):
 
 
 def _updates_of(model: str) -> int:
-    """How many updates the train step that wrote this model folder made."""
+    """Read how many updates the train step of this model folder made."""
     path = Path(model).parent / "metrics.json"
     metrics = jsonl.read_json(path)
     if not isinstance(metrics.get("updates"), int):
@@ -182,7 +184,7 @@ def _refuse_unknown_tokens(items: list[Any], model: Any, tokenizer: Any) -> None
 
 
 def _save(model: Any, tokenizer: Any, folder: Path, weights: dict[str, Any] | None) -> None:
-    """Write the model folder under another name first: once it has its name, it is whole."""
+    """Save the model folder under another name first: once it has its own name, it is complete."""
     from mathtune.training.checkpoint import flush, writing
 
     partial = folder.with_name(folder.name + ".partial")
@@ -197,7 +199,7 @@ def _save(model: Any, tokenizer: Any, folder: Path, weights: dict[str, Any] | No
 
 @contextmanager
 def _threads(count: int | None) -> Iterator[None]:
-    """Use so many CPU threads, and as many as before afterwards."""
+    """Use so many CPU threads during the block, and as many as before afterwards."""
     import torch
 
     before = torch.get_num_threads()

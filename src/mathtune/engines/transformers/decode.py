@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 ROWS = {"cpu": 1024, "mps": 1024, "cuda": 8192}
-"""Most samples in flight: beyond it, a step's fixed cost is already small."""
+"""Most samples in flight: with more, a turn's fixed cost is already small."""
 MEMORY = 5 * 2**28
 """Bytes of keys, values and logits in flight that bound the samples; on CUDA it is half of what the
 model leaves free.
@@ -76,13 +76,13 @@ class Sampler:
     def sample(
         self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, ...]
     ) -> list[list[Draft]]:
-        """`sampling.n` drafts for each prompt, in order.
+        """Return `sampling.n` drafts per prompt, in the order of the prompts.
 
         Raises:
             InputError: a prompt has no tokens, or memory ran out with a single sample in flight.
 
-        All randomness is one table of uniform numbers, a row a sample, from a generator seeded by
-        `seed` (the config's seed, the block): what is drawn does not depend on which rows run
+        All randomness is one table of uniform numbers, one row per sample, from a generator seeded
+        by `seed` (the config's seed, the block): a draw does not depend on the rows that run
         together.
         """
         return self.decode(texts, sampling, seed=seed).drafts()
@@ -114,7 +114,7 @@ class Sampler:
             return loop
 
     def rows_for(self, longest: int, sampling: Sampling) -> int:
-        """How many rows may be in flight, when prompts have up to `longest` tokens."""
+        """Return how many rows may be in flight if prompts have up to `longest` tokens."""
         if self._rows is not None:
             return self._rows
         config = self.model.config.get_text_config()
@@ -122,7 +122,7 @@ class Sampler:
         kv_heads = getattr(config, "num_key_value_heads", None) or heads
         head = getattr(config, "head_dim", None) or config.hidden_size // heads
         token = 2 * config.num_hidden_layers * kv_heads * head * self.model.dtype.itemsize
-        # Beside them, logits and what is made of them to draw, in float32.
+        # In addition: logits and the arrays of the draw, in float32.
         row = token * (sampling.max_tokens + longest / sampling.n) + 16 * config.vocab_size
         return int(min(ROWS[self.model.device.type], max(1, self._memory // row)))
 
@@ -303,15 +303,15 @@ class DecodeLoop:
 
 
 def _memory(device: torch.device) -> float:
-    """Bytes that samples in flight may take."""
+    """Return the bytes that samples in flight may take."""
     if device.type != "cuda":
         return MEMORY
-    torch.cuda.empty_cache()  # what an earlier step left counts as taken
+    torch.cuda.empty_cache()  # memory that an earlier step left would count as taken
     return torch.cuda.mem_get_info(device)[0] / 2
 
 
 def forward_of(model: PreTrainedModel) -> shared_attention.Forward:
-    """What reads tokens for this model.
+    """Return the fastest forward call that can compute this model.
 
     Raises:
         InputError: the model's attention cannot be replaced.
@@ -320,7 +320,7 @@ def forward_of(model: PreTrainedModel) -> shared_attention.Forward:
 
 
 def refuse_empty(encoded: Sequence[list[int]]) -> None:
-    """Raise where a prompt has no tokens at all: nothing says what comes first."""
+    """Raise InputError if a prompt has no tokens: a model needs one to predict the first token."""
     if [] in encoded:
         raise InputError(
             f"prompt {encoded.index([])}: empty, and the tokenizer puts no token before a text; "
@@ -331,7 +331,7 @@ def refuse_empty(encoded: Sequence[list[int]]) -> None:
 def read(
     forward: shared_attention.Forward, device: torch.device, encoded: list[list[int]]
 ) -> tuple[shared_attention.Prompts, Tensor]:
-    """Read prompts once, side by side: their keys and values, and the logits after each.
+    """Read prompts side by side; return their keys and values, and the logits after each.
 
     The logits are [P, vocabulary].
     """
@@ -343,7 +343,7 @@ def read(
 
 
 def left_padded(rows: list[list[int]], longest: int) -> tuple[Tensor, Tensor]:
-    """Token ids and positions, both [len(rows), longest], each row at the right edge."""
+    """Return token ids and positions, both [len(rows), longest], padded on the left."""
     ids = torch.zeros(len(rows), longest, dtype=torch.long)
     for row, tokens in zip(ids, rows, strict=True):
         row[longest - len(tokens) :] = torch.tensor(tokens)
@@ -353,5 +353,5 @@ def left_padded(rows: list[list[int]], longest: int) -> tuple[Tensor, Tensor]:
 
 
 def _stream(seed: tuple[int, ...]) -> int:
-    """One 64-bit seed from (seed, block), so that neighbours' streams have nothing in common."""
+    """Make one 64-bit seed of (seed, block), so that neighbouring streams are independent."""
     return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])

@@ -32,7 +32,7 @@ WEIGHTS = "adapter_model.safetensors"
 def load(
     name: str, adapter: Path | None, *, device: str, dtype: Dtype
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """As `models.load`, with a LoRA adapter merged into the weights where one is given.
+    """Load as `models.load` does, and merge a LoRA adapter into the weights if one is given.
 
     Raises:
         InputError: the model or the adapter cannot be loaded.
@@ -60,14 +60,14 @@ def load(
 
 
 class LoraAdapter(msgspec.Struct):
-    """What we read of an adapter_config.json."""
+    """The part of an adapter_config.json that is read."""
 
     peft_type: Literal["LORA"]
     r: int
 
 
 def adapter_rank(adapter: Path) -> int:
-    """The rank of the LoRA adapter in a folder.
+    """Return the rank of the LoRA adapter in a folder.
 
     Raises:
         InputError: the folder is no LoRA adapter as peft writes it.
@@ -93,7 +93,7 @@ class TransformersEngine:
 
     @cached_property
     def _forward(self) -> Forward:
-        """One for both: it may hold a copy of the weights."""
+        """The forward call of both halves: it may hold a copy of the weights."""
         return forward_of(self.model)
 
     @cached_property
@@ -116,7 +116,7 @@ class TransformersEngine:
     def sample(
         self, wants: Sequence[Want], sampling: Sampling, *, seed: tuple[int, ...]
     ) -> Iterator[Drafts]:
-        """Drafts of all wants at once, those with equal counts together."""
+        """Yield the drafts of all wants; wants with equal counts are sampled together."""
         for count in sorted({want.count for want in wants}):
             chosen = [place for place, want in enumerate(wants) if want.count == count]
             texts = [wants[place].prompt for place in chosen]
@@ -124,7 +124,7 @@ class TransformersEngine:
             yield from zip(chosen, self.sampler.sample(texts, how, seed=seed), strict=True)
 
     def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
-        """Scores of all groups at once."""
+        """Yield the scores of all groups, computed at once."""
         yield from enumerate(
             self._evaluate(groups) if scorer == "evaluator" else self._like(groups)
         )

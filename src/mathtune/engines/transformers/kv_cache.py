@@ -1,11 +1,11 @@
-"""The rows that are being sampled: their own keys and values, and the prompts they share. Used by
-the engine.
+"""The key-value cache of the rows that are being sampled: their own keys and values, and those of
+the prompts they share. Used by the decode loop.
 
 Rows enter in cohorts: problems whose prompts were read together, and whose rows therefore have
 equally many tokens of their own, so that a cohort's attention has no masked column. A prompt begins
-as one row, which all its samples follow; where they part, the row becomes several. A row that ends
-gives its place to another of its cohort; what a cohort no longer needs is a gap, closed when the
-next one enters.
+as one row, which all its samples follow; when they draw different tokens, the row becomes several.
+A row that ends gives its place to another row of its cohort. Places that a cohort no longer needs
+are a gap, which is closed when the next cohort enters.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from mathtune.engines.transformers.shared_attention import Prompts, Rule
 class Arena:
     """Memory for keys and values, kept from one call of the engine to the next.
 
-    New memory is dear: every page of it is cleared by the system when it is first written.
+    New memory is slow: the system clears every page when it is first written.
     """
 
     def __init__(self) -> None:
         self._sides: list[Tensor] = []
 
     def take(self, like: Tensor, layers: int, rows: int, columns: int) -> list[Tensor]:
-        """Keys' and values' memory [layers, rows, kv_heads, columns, d]; `like` is a layer's keys
-        [P, kv_heads, L, d].
+        """Return memory for keys and for values, [layers, rows, kv_heads, columns, d]; `like` is a
+        layer's keys [P, kv_heads, L, d].
         """
         shape = (layers, rows, like.shape[1], columns, like.shape[3])
         size = torch.Size(shape).numel()
         if not self._sides or self._sides[0].numel() < size:
-            self._sides = []  # given back before more is asked for
+            self._sides = []  # freed before more is allocated
             self._sides = [like.new_empty(size) for _ in range(2)]
         return [side[:size].view(shape) for side in self._sides]
 
@@ -87,7 +87,7 @@ class _Cohort:
 
 
 class KVCache:
-    """A reader of one new token a row, for up to `capacity` rows of up to `longest` tokens.
+    """Reads one new token per row, for up to `capacity` rows of up to `longest` tokens.
 
     Rows are numbered cohort after cohort, without gaps.
     """
@@ -100,14 +100,14 @@ class KVCache:
 
     @property
     def rows(self) -> int:
-        """How many rows are in flight."""
+        """The number of rows in flight."""
         return sum(cohort.rows for cohort in self._cohorts)
 
     def enter(self, prompts: Prompts, following: Tensor) -> None:
-        """Let one row in for each prompt, numbered after the present rows.
+        """Add one row per prompt, numbered after the present rows.
 
-        `following` [rows, with the new ones]: how many samples follow each row, and so the most
-        rows that can come of it.
+        `following` [rows, the new ones included]: how many samples follow each row. A row can
+        become at most as many rows.
         """
         if not self._buffers:
             capacity, longest = self._shape
@@ -121,10 +121,10 @@ class KVCache:
         self._cohorts.append(_Cohort(prompts, bias, start, torch.arange(len(prompts.real))))
 
     def change(self, counts: Tensor) -> Tensor:
-        """Let each row become `counts[row]` rows ([rows], on the CPU): none where it leaves.
+        """Turn each row into `counts[row]` rows ([rows], on the CPU); 0: the row leaves.
 
         Returns:
-            [rows then], the former number of each row, for the caller's own tables.
+            [new rows], the former number of each row, for the caller's own tables.
         """
         order, offset = [], 0
         for cohort in self._cohorts:
@@ -134,8 +134,8 @@ class KVCache:
         return torch.cat(order)
 
     def _change(self, cohort: _Cohort, counts: Tensor) -> Tensor:
-        """Change one cohort; the former place of each of its rows. Few rows move: those that stay
-        keep their places as far as there are any.
+        """Change one cohort; return the former place of each row. Few rows move: those that stay
+        keep their places if these still exist.
         """
         places = torch.arange(len(counts))
         if bool((counts == 1).all()):
@@ -157,18 +157,18 @@ class KVCache:
         return former
 
     def prepare(self) -> None:
-        """Get ready for a step: who continues which prompt."""
+        """Lay out the rows of each changed cohort for the next forward call."""
         for cohort in self._cohorts:
             if cohort.moved:
                 cohort.arrange(self._buffers[0].device)
 
     def advance(self) -> None:
-        """The step is over: the next one writes into the next column."""
+        """End the forward call: the next one writes into the next column."""
         for cohort in self._cohorts:
             cohort.columns += 1
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
-        """Attention of each row's new token to its prompt, its earlier tokens and itself."""
+        """Attend from each row's new token to its prompt, its earlier tokens and itself."""
         heads, kv_heads, d = query.shape[1], key.shape[1], query.shape[3]
         query = query if rule.scale == 1 else query * rule.scale
         query = query.reshape(len(query), kv_heads, -1, d)
@@ -193,14 +193,14 @@ class KVCache:
         return mixed.view(offset, 1, heads, -1)
 
     def _close_gaps(self, following: Tensor) -> int:
-        """Move the cohorts' rows down, room left for their samples; where what is free begins."""
+        """Compact the cohorts, leaving room for their samples; return the first free row."""
         end = offset = 0
         for cohort in self._cohorts:
             if cohort.start > end:
                 for layer in (layer for buffer in self._buffers for layer in buffer):
                     seen = layer[:, :, : cohort.columns]
                     rows = seen[cohort.start : cohort.start + cohort.rows]
-                    # Where the two places overlap, a copy in between.
+                    # If source and target overlap, copy first.
                     rows = rows.clone() if end + cohort.rows > cohort.start else rows
                     seen[end : end + cohort.rows] = rows
                 cohort.start = end
@@ -212,9 +212,10 @@ class KVCache:
 def _attend_prompts(
     cohort: _Cohort, layer: int, query: Tensor, window: int, rule: Rule
 ) -> tuple[Tensor, Tensor]:
-    """Each prompt's product with all its rows at once; [rows, kv_heads, G, d] and the mass.
+    """Attend from all rows of each prompt to the last `window` tokens of the prompt at once.
 
-    Of each prompt, the last `window` tokens are seen.
+    Returns:
+        The attention [rows, kv_heads, G, d], and its mass (see `_part`).
     """
     _, kv_heads, group, d = query.shape
     seen = slice(max(0, cohort.longest - window), None)
@@ -236,7 +237,7 @@ def _attend_prompts(
 def _part(
     query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, rule: Rule
 ) -> tuple[Tensor, Tensor]:
-    """Softmax attention over some of the keys, and the log of the sum that its softmax divided by.
+    """Compute softmax attention over some of the keys, and the log of the softmax's denominator.
 
     Two parts over different keys are joined as lerp(a, b, sigmoid(mass_b - mass_a)).
 

@@ -1,9 +1,9 @@
-"""Attention over rows of tokens that stand one behind another in one line, without padding, and
+"""Attention over rows of tokens that are concatenated to one line, without padding, and may
 continue each other. Used by scoring.
 
-To a model's products with its weights all tokens are alike, so the tokens of many rows can be one
-row to them. Only attention must know what a token follows: each row's keys are gathered from
-wherever its tokens were read, in this call or in one before it.
+A model's products with its weights treat all tokens alike, so the tokens of many rows can be one
+row there. Only attention must know the tokens before a token: it gathers each row's keys from the
+places at which its tokens were read, in this call or in an earlier one.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ SIMILAR = 1.5
 
 
 class Line:
-    """Rows of tokens to read, as they are put one behind another.
+    """Rows of tokens to read, concatenated.
 
-    Every token has a number: what was read before has those below `before`, the line's tokens those
-    from it on. A row's `path` is the numbers of all its tokens, from its first one on.
+    Every token has a number. Numbers below `before` are tokens that were read earlier, the others
+    are the line's. A row's `path` is the list of its tokens' numbers, from its first token on.
     """
 
     def __init__(self, before: int) -> None:
@@ -39,7 +39,7 @@ class Line:
         self.own: list[int] = []
 
     def add(self, path: Sequence[int], tokens: Sequence[int]) -> list[int]:
-        """Put down a row that continues `path` by `tokens`: the row's path."""
+        """Add a row that continues `path` by `tokens`; return the row's path."""
         start = self.before + len(self.tokens)
         self.tokens += tokens
         self.paths.append([*path, *range(start, start + len(tokens))])
@@ -59,13 +59,13 @@ class Kept:
     values: list[Tensor]
 
     def between(self, start: int, stop: int) -> Kept:
-        """Those of some of the tokens."""
+        """Return the keys and values of the tokens from `start` to `stop`."""
         return Kept([k[start:stop] for k in self.keys], [v[start:stop] for v in self.values])
 
 
 class Packed:
-    """Reads a line whose rows continue what is `kept`, and each other; with nothing kept, keeps all
-    that it reads.
+    """Reads a line whose rows continue `kept` tokens and each other. If `kept` is None, it keeps
+    all that it reads.
 
     `wanted`: numbers of the tokens whose logits are wanted.
 
@@ -118,10 +118,10 @@ class Packed:
 
 
 class _Plan:
-    """Which queries attend side by side, and where in the line they and their keys stand.
+    """The queries that attend side by side, and the positions of their keys.
 
-    `places`: which of each row's tokens are its queries. `keys`: where each row's tokens stand,
-    [rows, longest]; the first query stands at `first`.
+    `places`: which of each row's tokens are its queries. `keys` [rows, longest]: the position of
+    each row's tokens; `first`: the position of the first query.
     """
 
     def __init__(
@@ -151,8 +151,8 @@ class _Plan:
 class _Part:
     """Runs that attend side by side: [R, S] queries, [R, N] keys, padded on the right.
 
-    `places` [R, S]: each query's place in its row, where key n has place n. What pads a run's keys
-    stands behind all its queries; what pads its queries sees the row's first key.
+    `places` [R, S]: each query's place in its row, where key n has place n. The padding of a run's
+    keys comes after all its queries; the padding of its queries sees the row's first key.
     """
 
     def __init__(self, queries: Tensor, keys: Tensor, places: Tensor) -> None:
@@ -161,7 +161,7 @@ class _Part:
         self._biases: dict[int | None, Tensor] = {}
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
-        """As the plan's, but -> [R, S, heads, d]."""
+        """Attend as the plan does, for one part; return [R, S, heads, d]."""
         rows, many = self._back.shape[:2]
         heads, (kv_heads, d) = query.shape[1], key.shape[1:]
         group = heads // kv_heads
@@ -177,7 +177,7 @@ class _Part:
         return out.reshape(rows, heads, many, d).transpose(1, 2)
 
     def _bias(self, window: int | None, group: int, dtype: torch.dtype) -> Tensor:
-        """[R, 1, group * S, N], made once for all layers of a kind."""
+        """Return the bias [R, 1, group * S, N], computed once for all layers with equal windows."""
         if window not in self._biases:
             hidden = self._back < 0
             if window is not None:
@@ -187,7 +187,7 @@ class _Part:
 
 
 def _runs(places: Sequence[Sequence[int]]) -> Iterator[_Run]:
-    """Each row's queries in runs of equal length, QUERIES at most."""
+    """Cut each row's queries into runs of at most QUERIES."""
     for row, own in enumerate(places):
         many = -(-len(own) // QUERIES)
         for run in range(many):
@@ -195,7 +195,7 @@ def _runs(places: Sequence[Sequence[int]]) -> Iterator[_Run]:
 
 
 def _similar(runs: list[_Run], most: int) -> Iterator[list[_Run]]:
-    """Runs in parts of similar lengths, of `most` keys or one run."""
+    """Group runs of similar lengths, up to `most` keys or one run."""
     part: list[_Run] = []
     keys = 0
     for row, places in sorted(runs, key=lambda run: (-len(run[1]), -run[1][-1])):
@@ -208,7 +208,7 @@ def _similar(runs: list[_Run], most: int) -> Iterator[list[_Run]]:
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
-    """Rows of numbers side by side, zeros behind the shorter ones."""
+    """Stack rows of numbers, padded with zeros on the right."""
     longest = max(map(len, rows))
     padded = np.zeros((len(rows), longest), np.int64)
     for line, row in zip(padded, rows, strict=True):

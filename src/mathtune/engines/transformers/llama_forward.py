@@ -1,4 +1,4 @@
-"""A forward call for models shaped like Llama, in few large operations. Used by the engine.
+"""A forward call for models shaped like Llama, in few large operations. Used by decode and scoring.
 
 The same mathematics as the model's own forward call, arranged for many short rows: one
 product for queries, keys and values, one for gate and up; each norm's weight multiplied into the
@@ -30,7 +30,7 @@ _PLAIN = Rule(scale=1.0)
 
 
 def fits(model: PreTrainedModel) -> bool:
-    """Whether `FusedForward` can compute this model, and it pays."""
+    """Return whether `FusedForward` can compute this model, and is faster."""
     config = model.config
     if config.model_type not in SHAPES or config.hidden_act != "silu":
         return False
@@ -43,10 +43,10 @@ def fits(model: PreTrainedModel) -> bool:
 
 
 class FusedForward:
-    """Logits for rows of tokens, attention by a reader: as `attention.ModelForward`, faster.
+    """Logits for rows of tokens, with a reader's attention: as `ModelForward`, but faster.
 
-    The weights are copied, rearranged; later changes of the model do not reach them. Keys come in
-    another order than from the model itself, so prompts must be read here, too.
+    It copies and rearranges the weights: later changes of the model do not reach it. Its keys have
+    another order than the model's own, so that it must read the prompts, too.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -115,5 +115,5 @@ class _Layer:
 
 
 def _pairs(d: int) -> Tensor:
-    """The order that puts the two halves' partners side by side: 0, d/2, 1, d/2 + 1, ..."""
+    """Return the order that puts rotary partners side by side: 0, d/2, 1, d/2 + 1, ..."""
     return torch.arange(d).view(2, -1).T.flatten()

@@ -1,8 +1,8 @@
-"""Memory that is freed stays with the process while a model works, and how it is told that none is
-left. For CPUs, under glibc.
+"""Memory of forward calls: freed memory stays with the process (glibc, on CPUs), and errors that
+mean that no memory is left are recognised.
 
-Every forward call frees activations and takes as much again. By default large blocks go back to
-the system in between, and come back as page faults: up to a fifth of the CPU time.
+Every forward call frees activations and allocates as much again. By default, large blocks go back
+to the system in between and cause page faults later: up to a fifth of the CPU time.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """glibc's numbers of what `mallopt` sets (malloc.h): bytes free at the heap's end before they go
 back; the size from which blocks are mappings of their own, and how many may be."""
 BEHIND = {TRIM_THRESHOLD: 2**26, MMAP_THRESHOLD: 2**25, MMAP_MAX: 2**16}
-"""What glibc arrives at by itself once a block of 32 MB has been freed. It begins with smaller
-thresholds, and would stay with them: whoever sets one ends its own adjusting."""
+"""The values that glibc reaches by itself once a block of 32 MB has been freed. It begins with
+smaller ones, and stops adjusting them when a program sets one."""
 
 
 @contextmanager
 def keeping(device: torch.device) -> Iterator[None]:
-    """Keep freed memory in the block, and give it back behind it; on another device than a CPU, or
-    elsewhere than with glibc, nothing.
+    """Keep freed memory during the block, and give it back afterwards. Do nothing on accelerators,
+    and on systems without glibc.
     """
     here = device.type == "cpu" and sys.platform == "linux"
     library = ctypes.CDLL(None) if here else None
@@ -43,8 +43,8 @@ def keeping(device: torch.device) -> Iterator[None]:
 
 
 def ran_out(error: RuntimeError) -> bool:
-    """Whether an error says that memory ran out, as an accelerator's does, or in words only, as a
-    CPU's and some libraries' do.
+    """Return whether an error means that memory ran out. Accelerators have a class for it; CPUs and
+    some libraries only say it in words.
     """
     said = ("DefaultCPUAllocator", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
     return isinstance(error, torch.OutOfMemoryError) or any(part in str(error) for part in said)

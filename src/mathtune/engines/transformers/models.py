@@ -26,7 +26,7 @@ def load(
     `name` is `embedded` (the base model that ships with mathtune), a hub id, a local folder or a
     .gguf file (its weights are dequantized). `device` and `dtype` as in `resolve_device`,
     `resolve_dtype`; weights stored in another type are cast. Weights are read from safetensors
-    only, since a pickle may run what it likes, and code that lies beside a model is never run.
+    only, since a pickle may run any code, and code in a model's folder is never run.
 
     Raises:
         InputError: there is no such model, its folder is incomplete, or its tokenizer cannot be
@@ -62,7 +62,7 @@ def load(
             f"{lacking[0]}; {model_names.EXPECTED}."
         )
     if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
-        model.set_attn_implementation("eager")  # sdpa leaves the cap out in silence
+        model.set_attn_implementation("eager")  # sdpa ignores the cap without a warning
     return model.to(where).eval(), tokenizer
 
 
@@ -83,7 +83,9 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
 
 def _tokenizer(source: str, more: dict[str, Any]) -> PreTrainedTokenizerBase:
-    """The tokenizer, silent about long texts: we name the prompts that do not fit ourselves."""
+    """Load the tokenizer without its warning about long texts: we report prompts that do not
+    fit.
+    """
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **more)
     except Exception as error:
@@ -96,7 +98,7 @@ def _tokenizer(source: str, more: dict[str, Any]) -> PreTrainedTokenizerBase:
 
 
 def resolve_device(device: str) -> str:
-    """The device that `auto` stands for: cuda, else mps, else cpu.
+    """Return the device that `auto` means: cuda, else mps, else cpu.
 
     Raises:
         InputError: the device is unknown or not on this machine.
@@ -119,7 +121,7 @@ def resolve_device(device: str) -> str:
 
 
 def resolve_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
-    """The type that `auto` stands for: bfloat16 on CUDA, float32 elsewhere.
+    """Return the type that `auto` means: bfloat16 on CUDA, float32 elsewhere.
 
     CPUs without bfloat16 instructions emulate them, some 190 times slower than float32.
 
@@ -133,13 +135,13 @@ def resolve_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
 
 
 def context_length(model: PreTrainedModel) -> int | None:
-    """How many tokens the model can read at once; None where its config names no limit."""
+    """Return how many tokens the model can read at once; None: its config names no limit."""
     config = model.config.get_text_config()
     return config.max_position_embeddings if hasattr(config, "max_position_embeddings") else None
 
 
 def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The ids that end a solution: the tokenizer's end token and those of the generation config.
+    """Return the ids that end a solution: the tokenizer's end token and the generation config's.
 
     Raises:
         InputError: there is none, so no sample could ever end.

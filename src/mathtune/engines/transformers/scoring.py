@@ -1,9 +1,9 @@
 """Read candidates with a model: the evaluator's S, and a solution's likelihood. Used by the score
 stage.
 
-What all candidates of a problem share is read once and kept. Then they are read in alphabetical
-order, each from where it differs from the one before it, many in one forward call and without
-padding. Logits are made at the wanted positions only.
+The beginning that all candidates of a problem share is read once and kept. Then they are read in
+alphabetical order, each from the token at which it differs from the one before it, many in one
+forward call and without padding. Logits are computed at the wanted positions only.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 SHARED_TOKENS = 8192
 """Tokens of beginnings read in one forward call and kept."""
 TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 32768}
-"""Tokens of candidates read in one forward call: a CPU is fastest where they stay in its caches.
-What candidates of two calls share is read in both."""
+"""Tokens of candidates read in one forward call: a CPU is fastest if they stay in its caches. A
+beginning that candidates of two calls share is read in both."""
 LOGITS = 2**26
-"""Logits made in one forward call; bounds the batch where every position's are wanted."""
+"""Logits computed in one forward call; bounds the batch if every position's are wanted."""
 
 Word = tuple[tuple[int, int], ...]
 """(position, token) for each token of a word: the token that would follow that position's."""
@@ -54,7 +54,9 @@ class Query:
 
 @dataclass(frozen=True)
 class _Family:
-    """A group's rows, alphabetically, and where in what is kept the tokens stand that all share."""
+    """A group's rows in alphabetical order, and the slice of the kept tokens that all rows
+    share.
+    """
 
     group: int
     rows: list[Query]
@@ -83,19 +85,19 @@ class Scorer:
         self.model, self.tokenizer, self.form = model, tokenizer, form
         self.context = models.context_length(model)
         self._forward = forward or forward_of(model)
-        self._parts = 1  # into how many what is read at once was divided, where memory ran out
+        self._parts = 1  # by how much the tokens read at once were divided, after memory ran out
         self.tokens = 0
         """Tokens read so far, what candidates share counted once."""
 
     def evaluate(self, groups: Sequence[Sequence[str]]) -> list[list[float | None]]:
-        """The evaluator's score of every prompt, in groups that share a beginning (Liu et al. 2023,
-        3.2).
+        """Compute the evaluator's score of every prompt, in groups that share a beginning (Liu et
+        al. 2023, 3.2).
 
             S = p(correct) / (p(correct) + p(incorrect))
 
         p(word) is the product over all the word's tokens. Prompt and word are tokenised together; a
-        word's tokens are those after what both texts have in common. None: it does not fit the
-        context.
+        word's tokens are those after the common beginning of both texts. None: the prompt does not
+        fit the context.
         """
         judged = {text: self._judged(text) for text in dict.fromkeys(chain.from_iterable(groups))}
         rows = [[judged[text] for text in texts] for texts in groups]
@@ -105,7 +107,7 @@ class Scorer:
     def log_likelihoods(
         self, texts: Sequence[str], solutions: Sequence[Sequence[str]]
     ) -> list[list[float | None]]:
-        """Log-probability of each solution of each prompt, its end token included (Liu et al. 2023,
+        """Compute log p of each solution of each prompt, its end token included (Liu et al. 2023,
         Eq. 10).
 
             sum_t log p(solution_t | prompt, solution_<t)      natural log
@@ -124,7 +126,9 @@ class Scorer:
         return [[None if logs is None else logs[0] for logs in group] for group in found]
 
     def _judged(self, text: str) -> list[Query]:
-        """Rows that give log p of both words: one where a row holds both, else one a word."""
+        """Return the rows that give log p of both words: one if a row holds both, else one per
+        word.
+        """
         start, *both = prompts.labelled(text, form=self.form, tokenizer=self.tokenizer)
         right, wrong = map(tuple, both)
         refuse_empty([both[0][:start]])
@@ -145,7 +149,9 @@ class Scorer:
     def _read_groups(
         self, groups: Sequence[Sequence[Sequence[Query]]]
     ) -> list[list[list[float] | None]]:
-        """Log p of the words of each candidate (one or two rows) of each group; None: too long."""
+        """Return log p of the words of each candidate (one or two rows) of each group; None: too
+        long.
+        """
         distinct = [list(dict.fromkeys(row for rows in group for row in rows)) for group in groups]
         logs: list[dict[Query, list[float]]] = [{} for _ in groups]
         fitting = [[row for row in rows if self._fits(row)] for rows in distinct]
@@ -172,10 +178,10 @@ class Scorer:
                 self._halve(error)
 
     def _halve(self, error: RuntimeError) -> None:
-        """Go on with half as many tokens at once, if it was memory that ran out.
+        """Halve the tokens that are read at once, if memory ran out.
 
         Raises:
-            InputError: less cannot be read at once.
+            InputError: only one token is read at once already.
         """
         if not memory.ran_out(error):
             raise error
@@ -196,7 +202,7 @@ class Scorer:
         return self.context is None or len(row.tokens) <= self.context
 
     def _chunks(self, groups: list[list[Query]]) -> Iterator[list[_Family]]:
-        """Families whose beginnings are kept side by side."""
+        """Yield families whose beginnings are kept side by side."""
         chunk: list[_Family] = []
         kept = 0
         for group, rows in enumerate(groups):
@@ -214,14 +220,14 @@ class Scorer:
 
     @torch.inference_mode()
     def _read_chunk(self, chunk: list[_Family]) -> Iterator[tuple[int, Query, list[float]]]:
-        """Read what each family shares, then the rest of its rows."""
+        """Read the beginning that each family shares, then the rest of its rows."""
         kept = self._keep(chunk)
         for batch in self._batches(chunk):
             for (family, row, _), values in zip(batch, self._read_batch(batch, kept), strict=True):
                 yield family.group, row, values
 
     def _keep(self, chunk: list[_Family]) -> line_attention.Kept | None:
-        """Read what each family shares; None: none shares anything."""
+        """Read the beginning that each family shares; None: no family has one."""
         line = line_attention.Line(0)
         for family in chunk:
             if family.shared:
@@ -252,7 +258,7 @@ class Scorer:
             yield batch
 
     def _read_batch(self, batch: list[_New], kept: line_attention.Kept | None) -> list[list[float]]:
-        """One forward call: log p of every word of every row."""
+        """Compute log p of every word of every row, in one forward call."""
         start, stop = batch[0][0].shared.start, batch[-1][0].shared.stop
         line = line_attention.Line(stop - start)
         path: list[int] = []
@@ -271,14 +277,14 @@ class Scorer:
     def _read(
         self, line: line_attention.Line, reader: line_attention.Packed, wanted: int
     ) -> Tensor:
-        """Logits [wanted, vocabulary]."""
+        """Return logits [wanted, vocabulary]."""
         self.tokens += len(line.tokens)
         return self._forward(reader.ids, reader.positions, reader, kept=wanted)[0]
 
 
 def _log_p(logits: Tensor, words: list[list[list[tuple[int, int]]]]) -> list[list[float]]:
-    """Sum log p over each word's tokens, each given with the number of the token before it; logits
-    [wanted, vocabulary] are those of all these numbers, in order.
+    """Sum log p over each word's tokens, each given with the number of the token before it. The
+    logits [wanted, vocabulary] are those of all these numbers, in order.
     """
     pairs = [pair for own in words for word in own for pair in word]
     rank = {number: rank for rank, number in enumerate(sorted({number for number, _ in pairs}))}
@@ -292,12 +298,12 @@ def _without(rows: list[Query], known: Container[Query]) -> list[Query]:
 
 
 def _shared(rows: Sequence[Query]) -> int:
-    """How many tokens all rows begin with, short of the first position whose logits are wanted."""
+    """Count the tokens that all rows begin with, up to the first position with wanted logits."""
     return min(_common([row.tokens for row in rows]), min(row.first for row in rows))
 
 
 def _common(rows: Sequence[tuple[int, ...]]) -> int:
-    """The length of the longest common beginning."""
+    """Return the length of the longest common beginning."""
     low, high = min(rows), max(rows)
     differing = (at for at, (a, b) in enumerate(zip(low, high, strict=False)) if a != b)
     return next(differing, min(len(low), len(high)))

@@ -1,14 +1,14 @@
-"""Attention in which many rows share one prompt's keys and values, unreplicated. Used by the
-engine.
+"""Attention in which many rows share one copy of a prompt's keys and values. Used by decode and
+scoring.
 
 Transformers lets a model's attention be replaced by a function (`AttentionInterface`); everything
 else of the model stays as its authors wrote it. Ours hands each layer's queries, keys and values to
 a *reader*, passed to the model's forward call as `reader=...`:
 
 Prompts     reads prompts, one row each, and keeps their keys and values
-Packed      rows one behind another that continue each other (for scoring; in packing.py)
-Decoding    one new token a row; scores against the row's prompt are one product per prompt for all
-            its rows (in decoding.py)
+Packed      concatenated rows that continue each other (for scoring; in line_attention.py)
+KVCache     one new token per row; scores against the prompt are one product per prompt for all its
+            rows (in kv_cache.py)
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ NAME = "mathtune_shared_prompt"
 
 @dataclass(frozen=True)
 class Rule:
-    """How a layer attends: its score of a query and a key is `scale` times their product.
+    """A layer's rule of attention: the score of a query and a key is `scale` times their product.
 
     `cap`: a score s becomes cap * tanh(s / cap). `window`: a token sees itself and the `window` - 1
-    tokens before it, all earlier ones where it is None. Layers of one model may differ.
+    tokens before it; None: all earlier ones. Layers of one model may differ.
     """
 
     scale: float
@@ -39,17 +39,17 @@ class Rule:
     window: int | None = None
 
     def capped(self, scores: Tensor) -> Tensor:
-        """The scores, which are changed, after the cap."""
+        """Apply the cap to the scores, in place."""
         return scores if self.cap is None else scores.div_(self.cap).tanh_().mul_(self.cap)
 
 
 class Reader(Protocol):
-    """Takes one layer's new queries, keys and values; gives what its rows attend to."""
+    """Takes one layer's new queries, keys and values; returns the attention of its rows."""
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
         """query [B, heads, Q, d], key and value [B, kv_heads, S, d] -> [B, Q, heads, d].
 
-        Q is S, or less where only the last positions' results are wanted.
+        Q is S, or less if only the last positions' results are wanted.
         """
         ...
 
@@ -82,7 +82,8 @@ AttentionInterface.register(NAME, _attention)
 
 
 class ModelForward:
-    """Logits for rows of tokens by the model itself, its attention given to a reader from now on.
+    """Logits for rows of tokens from the model itself, whose attention a reader replaces from now
+    on.
 
     Raises:
         InputError: the model's attention cannot be replaced, or does more than readers know.
@@ -107,7 +108,7 @@ class ModelForward:
 
     @torch.inference_mode()
     def _check(self) -> None:
-        """Refuse a model with layers that remember in another way than by keys and values."""
+        """Raise InputError for a model with layers that keep another state than keys and values."""
         config, device = self._model.config.get_text_config(), self._model.device
         found, first = _Calls(), torch.zeros(1, 1, dtype=torch.long, device=device)
         self(first, first, found)
@@ -120,7 +121,7 @@ class ModelForward:
 
 
 class _Calls:
-    """A reader that notes who calls it."""
+    """A reader that notes which layers call it."""
 
     def __init__(self) -> None:
         self.layers: list[int] = []
@@ -128,7 +129,7 @@ class _Calls:
         self.shapes: set[torch.Size] = set()
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
-        """Nothing: zeros."""
+        """Return zeros."""
         self.layers.append(layer)
         self.rules.append(rule)
         self.shapes |= {key.shape, value.shape}
@@ -143,7 +144,9 @@ def _refuse(model: PreTrainedModel, reason: str) -> NoReturn:
 
 
 class Forward(Protocol):
-    """What reads tokens: `ModelForward`, or `fused.FusedForward` where that can."""
+    """A forward call: `ModelForward`, or `llama_forward.FusedForward` for models that it can
+    compute.
+    """
 
     def __call__(self, ids: Tensor, positions: Tensor, reader: Reader, *, kept: int = 1) -> Tensor:
         """Logits [B, kept, vocabulary] at the last `kept` of the tokens `ids` [B, S]."""
@@ -167,7 +170,7 @@ class Prompts:
         self._mask = _Mask(_causal(self.real), (columns[:, None] - columns)[None])
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
-        """Causal attention within each prompt."""
+        """Attend causally within each prompt."""
         assert layer == len(self.keys)
         self.keys.append(key.contiguous())
         self.values.append(value.contiguous())
@@ -183,7 +186,7 @@ class Prompts:
 class _Mask:
     """Attention in which query q of row b sees the keys where `seen` [B, Q, N] is true.
 
-    `back` [B or 1, Q, N]: how many tokens before its query a key stands.
+    `back` [B or 1, Q, N]: how many tokens a key is before its query.
     """
 
     def __init__(self, seen: Tensor, back: Tensor) -> None:
@@ -209,13 +212,15 @@ class _Mask:
 
 
 def hiding(hidden: Tensor, group: int, dtype: torch.dtype) -> Tensor:
-    """What `attended` adds to the scores: [B, 1, group * Q, N], -inf where `hidden` [B, Q, N]."""
+    """Return the bias for `attended`: [B, 1, group * Q, N], -inf where `hidden` [B, Q, N] is
+    true.
+    """
     bias = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device)
     return bias.masked_fill_(hidden, -torch.inf).repeat(1, group, 1)[:, None]
 
 
 def attended(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, rule: Rule) -> Tensor:
-    """Softmax attention by the rule; `bias` is added to the scores, after the cap."""
+    """Compute softmax attention by the rule; `bias` is added to the scores, after the cap."""
     if rule.cap is None:
         return scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=rule.scale)
     scores = rule.capped((query * rule.scale) @ key.mT)
@@ -223,9 +228,9 @@ def attended(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, rule: Rule
 
 
 def _causal(real: Tensor) -> Tensor:
-    """What each of a row's tokens sees of the row: [B, S, S] from `real` [B, S].
+    """Return which of a row's tokens each of its tokens sees: [B, S, S] from `real` [B, S].
 
-    A padding token sees itself, or its softmax would have nothing to sum.
+    A padding token sees itself: its softmax needs something to sum.
     """
     columns = torch.arange(real.shape[1], device=real.device)
     earlier = (columns[:, None] >= columns) & real[:, None]

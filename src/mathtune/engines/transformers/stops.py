@@ -1,4 +1,4 @@
-"""End a sample where it writes a given text, such as the next problem of a few-shot prompt."""
+"""Stop texts: a sample ends when it writes one, such as the next problem of a few-shot prompt."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Stops:
     """Watches sampled tokens for the text `stop`.
 
     Only rows whose newest token holds the stop's last character are decoded, and of those only as
-    many tokens as could hold the stop: one character a token at least, and a few in whose middle it
-    may end.
+    many tokens as could hold the stop: a token has at least one character, and the stop may end in
+    the middle of one.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: str) -> None:
@@ -26,8 +26,8 @@ class Stops:
         )
 
     def reached(self, rows: Tensor, counts: Tensor, newest: Tensor) -> Tensor:
-        """Which rows [B] have the stop in their text; `rows` [B, T], of which `counts` tokens are
-        there.
+        """Return which rows [B] have the stop in their text; the first `counts` tokens of `rows`
+        [B, T] are sampled.
         """
         known = newest.clamp(max=len(self._ending) - 1).cpu()
         found = torch.zeros(len(rows), dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""How well a model predicts a text: the negative log-likelihood of its tokens. Under stage bits."""
+"""A model's loss on a text: the negative log-likelihood of its tokens. Used by stage bits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Span(NamedTuple):
 
 @torch.inference_mode()
 def surprise(model: PreTrainedModel, spans: Sequence[Span]) -> float:
-    """The summed -log p (nats) of the predicted tokens of all spans, each read by itself.
+    """Sum -log p (nats) over the predicted tokens of all spans, each read by itself.
 
     A span's first token cannot be predicted: `start` is at least 1.
     """
@@ -48,7 +48,8 @@ def surprise(model: PreTrainedModel, spans: Sequence[Span]) -> float:
 
 
 def windows(ids: list[int], size: int) -> list[Span]:
-    """A long text as spans of at most `size` tokens; every token but the first is predicted once.
+    """Cut a long text into spans of at most `size` tokens; all tokens but the first are predicted
+    once.
 
     From the second window on, half of a window is context.
 
@@ -64,12 +65,12 @@ def windows(ids: list[int], size: int) -> list[Span]:
 
 
 def _room(model: PreTrainedModel) -> int:
-    """Tokens of a batch."""
+    """Return the tokens per batch."""
     return max(1, min(BATCH_TOKENS, BATCH_LOGITS // model.config.get_text_config().vocab_size))
 
 
 def _batches(spans: Sequence[Span], tokens: int) -> Iterator[list[Span]]:
-    """Spans of similar length together."""
+    """Yield batches of spans of similar length."""
     batch: list[Span] = []
     for span in sorted(spans, key=lambda span: len(span.ids)):
         if batch and (len(batch) + 1) * len(span.ids) > tokens:

@@ -1,4 +1,4 @@
-"""Draw tokens from logits: temperature, top-p, one uniform number a token. Used by the engine."""
+"""Draw tokens from logits: temperature, top-p, one uniform number per token. Used by decode."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ LIKELIEST = 64
 def draw(
     logits: Tensor, of: Tensor, uniforms: Tensor, *, temperature: float, top_p: float
 ) -> Tensor:
-    """One token a sample, by inverting its row's cumulative distribution at its uniform number.
+    """Draw one token per sample: invert its row's cumulative distribution at its uniform number.
 
         p = softmax(logits / temperature)
         top-p: the smallest set of likeliest tokens whose p sums to at least top_p, renormalised
         token = the first whose cumulative p exceeds u * (sum of p)
 
-    A sample's token depends on its row's logits and its number only, never on what is beside it.
+    A sample's token depends only on its row's logits and its number, never on other rows.
     Temperature 0 takes the likeliest token (the first of equals).
 
     Args:
@@ -47,7 +47,7 @@ def draw(
 
 
 def _from_nucleus(probabilities: Tensor, of: Tensor, uniforms: Tensor, top_p: float) -> Tensor:
-    """One token a sample among its row's likeliest, whose probabilities sum to at least top_p."""
+    """Draw one token per sample from the smallest set of likeliest tokens that reaches top_p."""
     likely, tokens = probabilities.topk(min(LIKELIEST, probabilities.shape[-1]))
     if bool((likely.sum(-1) < top_p).any()):
         likely, tokens = probabilities.sort(descending=True)
@@ -57,8 +57,8 @@ def _from_nucleus(probabilities: Tensor, of: Tensor, uniforms: Tensor, top_p: fl
 
 
 def _invert(weights: Tensor, of: Tensor, uniforms: Tensor) -> Tensor:
-    """The first index whose cumulative weight exceeds `uniforms` times the total: never a weight of
-    0.
+    """Return the first index whose cumulative weight exceeds `uniforms` times the total, so that a
+    weight of 0 is never drawn.
     """
     cumulative = weights.cumsum(-1)[of]
     total = cumulative[:, -1]
