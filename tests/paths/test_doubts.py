@@ -265,12 +265,19 @@ def test_cases(row: dict[str, object]) -> None:
         ("4 * 25 = 2, since each costs 25 cents", False),
         ("In base 8 we have 7 + 1 = 10", None),
         ("In base 8 we have 7 + 1 = 12", False),
+        ("$110110 = 10111 + 11111$", None),
+        ("$110111 = 10111 + 11111$", False),
+        ("$11011 = 2^4 + 2^3 + 2 + 1$", None),
+        ("$-1^{2004} = 1$", None),
+        ("$-1^{2004} = 2$", False),
+        ("The areas are as $2^2 : 1^2 = 4 : 1$", None),
         ("1,230 + 560 = 1,800 to the nearest hundred", None),
         ("1,230 + 560 = 1,795 to the nearest hundred", False),
     ],
 )
 def test_the_numbers_must_fit_the_words(text: str, holds: bool | None) -> None:
-    assert equations(text)[-1].holds is holds
+    found = equations(text)
+    assert (found[-1].holds if found else None) is holds
 
 
 def test_what_is_refuted_later_is_not_claimed() -> None:

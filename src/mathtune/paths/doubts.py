@@ -282,22 +282,43 @@ def _is_congruent(claim: Claim) -> bool:
 
 
 _DIGITS = re.compile(r"\d+")
+_BINARY = re.compile(r"\b[01]{5,}\b")
 _LARGEST_BASE = 16
 
 
 def _is_in_a_base(claim: Claim) -> bool:
-    """Whether it holds for whole numbers in some other base, in a text about bases."""
-    if "." in claim.equation or not claim.setting.has_bases:
+    """Whether it holds for whole numbers in some other base, in a text about bases.
+
+    Long numbers of 0 and 1 may be binary anywhere.
+    """
+    if "." in claim.equation:
+        return False
+    if _BINARY.search(claim.equation) and _holds(_in_base(claim.equation, _BINARY, 2)):
+        return True
+    if not claim.setting.has_bases:
         return False
     largest = max(map(int, set("".join(_DIGITS.findall(claim.equation)))))
-    for base in range(max(2, largest + 1), _LARGEST_BASE + 1):
-        parts = _DIGITS.split(claim.equation)
-        read = [str(int(digits, base)) for digits in _DIGITS.findall(claim.equation)]
-        there = "".join(part + digits for part, digits in zip(parts, [*read, ""], strict=True))
-        numbers = Claim(there, sentence="", after="", setting=claim.setting).numbers
-        if numbers is not None and abs(numbers[0] - numbers[1]) < _NEAR:
-            return True
-    return False
+    bases = range(max(2, largest + 1), _LARGEST_BASE + 1)
+    return any(_holds(_in_base(claim.equation, _DIGITS, base)) for base in bases)
+
+
+def _in_base(equation: str, numbers: re.Pattern[str], base: int) -> str:
+    """The equation with these of its numbers, read in a base, in decimal."""
+    return numbers.sub(lambda digits: str(int(digits[0], base)), equation)
+
+
+def _holds(equation: str) -> bool:
+    left, right = map(_value, equation.split("="))
+    return left is not None and right is not None and abs(left - right) < _NEAR
+
+
+_SIGN_OF_A_POWER = re.compile(r"(?<![\d)])-(\d+(?:\.\d+)?)\^")
+
+
+def _is_a_power_of_a_negative(claim: Claim) -> bool:
+    """Whether it holds with the sign inside the power, as some write it: -1^2 = 1."""
+    inside = _SIGN_OF_A_POWER.sub(r"(-\1)^", claim.equation)
+    return inside != claim.equation and _holds(inside)
 
 
 _LIKE_A_DEFINITION = re.compile(r"\(?\d+\*\d+\)?(?:\*\d+)?=.*(?:\^|\d\().*")
@@ -357,6 +378,7 @@ _REASONS = (
     _is_rounded,
     _is_congruent,
     _is_in_a_base,
+    _is_a_power_of_a_negative,
     _is_an_operation,
     _is_a_name,
     _is_of_two_measures,

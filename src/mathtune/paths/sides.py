@@ -111,7 +111,7 @@ def _goes_on(tokens: list[Token], position: int) -> bool:
     """Whether a number goes on after the word or sign at `position`: 1 and 1/3, 3:5."""
     token, after = tokens[position], tokens[position + 1 : position + 4]
     if token.text == ":":
-        return bool(after) and after[0].glued
+        return bool(after) and (after[0].glued or _is_ratio(tokens, position))
     shape = [t.kind for t in after]
     if token.text == ".":  # 0.ababab
         return shape[:1] == ["word"] and after[0].glued and after[0].text.islower()
@@ -121,6 +121,18 @@ def _goes_on(tokens: list[Token], position: int) -> bool:
         shape[:1] == ["open"]
         or (shape == ["number", "operator", "number"] and after[1].text == "/")
     )
+
+
+def _is_ratio(tokens: list[Token], position: int) -> bool:
+    """Whether the colon at `position` is the second one of a proportion: 2^2 : 1^2 = 4 : 1."""
+    if position < 2 or position + 1 == len(tokens):
+        return False
+    shape = (tokens[position - 2].kind, tokens[position - 1].kind, tokens[position + 1].kind)
+    before = tokens[max(0, position - _FARTHEST_COLON) : position - 2]
+    return shape == ("equals", "number", "number") and any(t.text == ":" for t in before)
+
+
+_FARTHEST_COLON = 8
 
 
 def _goes_before(tokens: list[Token], position: int) -> bool:

@@ -25,9 +25,9 @@ class Token(NamedTuple):
 
 
 class Rewrite(NamedTuple):
-    """A substitution, tried only where one of the characters `having` is in the text."""
+    """A substitution, tried only if one of the parts `having` is in the text."""
 
-    having: frozenset[str]
+    having: tuple[str, ...]
     pattern: re.Pattern[str]
     replacement: str | Callable[[re.Match[str]], str]
 
@@ -56,54 +56,62 @@ _COMPUTING = re.compile(r"[-+*/=×÷^]")
 _LETTER, _DIGITS = re.compile("[A-Za-z]"), re.compile(r"\d+(?:[.,]\d+)*")
 
 _STRIPPED = tuple(
-    Rewrite(frozenset(having), re.compile(pattern), replacement)
+    Rewrite(tuple(having.split()) or (" ",), re.compile(pattern), replacement)
     for having, pattern, replacement in (
-        ("-*•.)#:", r"^[ \t]*(?:[-*•]|\d{1,2}[.)]|#+|Step \d+[:.])[ \t]+", ""),
-        ("\\{", rf"(?<=\d){GROUPED}(?=\d{{3}}(?!\d))", ","),
-        ("\\", r"(?:(?<=[\w)}])\s+)?\\left(?=[(\[{\\|.])|\s*\\right(?=[)\]}\\|.])", ""),
-        ("\\", r"(?<=[\w)}])\s+(?=\\sqrt(?![A-Za-z]))", ""),
-        ("\\", r"\\q?quad(?![A-Za-z])(?!\s*(?:[-+*/=&<>]|\\(?:times|cdot|div|[lg]eq?)))", " ; "),
-        ("\\&", r"\\(?:left|right|displaystyle|quad|qquad)(?![A-Za-z])|\\[,;:! ]|&", " "),
-        ("\\", rf"(\d+\.\d*|\.){REPEATING.pattern}", _fraction_of),
+        ("- * • . ) # :", r"^[ \t]*(?:[-*•]|\d{1,2}[.)]|#+|Step \d+[:.])[ \t]+", ""),
+        ("\\ {,", rf"(?<=\d){GROUPED}(?=\d{{3}}(?!\d))", ","),
+        ("\\left \\right", r"(?:(?<=[\w)}])\s+)?\\left(?=[(\[{\\|.])|\s*\\right(?=[)\]}\\|.])", ""),
+        ("\\sqrt", r"(?<=[\w)}])\s+(?=\\sqrt(?![A-Za-z]))", ""),
+        ("quad", r"\\q?quad(?![A-Za-z])(?!\s*(?:[-+*/=&<>]|\\(?:times|cdot|div|[lg]eq?)))", " ; "),
+        ("\\ &", r"\\(?:left|right|displaystyle|quad|qquad)(?![A-Za-z])|\\[,;:! ]|&", " "),
+        ("\\overline \\bar \\dot", rf"(\d+\.\d*|\.){REPEATING.pattern}", _fraction_of),
         # LaTeX takes one digit: 3^15^2 is 3^1 5^2
         ("^", r"\^(\d)(?=\d+\s*\^)", r"^\1*"),
-        ("\\", r"\\operatorname\*?\s*\{\s*([A-Za-z]*)\s*\}", r" \\\1 "),
+        ("\\operatorname", r"\\operatorname\*?\s*\{\s*([A-Za-z]*)\s*\}", r" \\\1 "),
         ("_", r"(?<=[A-Za-z})])_(?:\{[^{}]*\}|\d+|\w)", ""),
-        ("\\", r"\\(?:text\w*|mbox|mathrm)\s*\{([^{}]*)\}", _named),
-        ("\\", r"\\(?:math\w+|boxed|operatorname)\s*\{([^{}]*)\}", r" \1 "),
-        ("\\", r"\\(?:l|r)?vert(?![A-Za-z])", "|"),
-        ("\\", r"\\([lr](?:floor|ceil))(?![A-Za-z])", lambda match: _WHOLE[match[1]]),
-        ("\\", r"\^\s*\{?\s*\\circ\s*\}?", " "),
+        (
+            "\\text \\mbox \\mathrm",
+            r"\\(?:text\w*|mbox|mathrm)\s*\{([^{}A-Za-z]*[A-Za-z][^{}\d]*\d[^{}]*)\}",
+            _named,
+        ),
+        (
+            "\\text \\math \\mbox \\boxed \\operatorname",
+            r"\\(?:text\w*|math\w+|mbox|boxed|operatorname)\s*\{([^{}]*)\}",
+            r" \1 ",
+        ),
+        ("vert", r"\\(?:l|r)?vert(?![A-Za-z])", "|"),
+        ("floor ceil", r"\\([lr](?:floor|ceil))(?![A-Za-z])", lambda match: _WHOLE[match[1]]),
+        ("\\circ", r"\^\s*\{?\s*\\circ\s*\}?", " "),
         (":", r"\b(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?\b", r" \\clock "),
         # a number in another base is none that can be computed with here
         ("_", r"(\d+)_(?:\{(\d+)\}|(\d))", r"(\1*n^\2\3)"),
         # "15 cm^2": a power of a unit
         ("^", r"(?<=[A-Za-z]{2})\s*\^\s*(?:[23]\b|\{[23]\})", ""),
-        ("….\\", r"(?<=\d)\s*(?:\.{3}|…|\\[lc]?dots(?![A-Za-z]))", rf" {ROUNDED} "),
+        ("… ... dots", r"(?<=\d)\s*(?:\.{3}|…|\\[lc]?dots(?![A-Za-z]))", rf" {ROUNDED} "),
     )
 )
 _REWRITTEN = tuple(
-    Rewrite(frozenset(having), re.compile(pattern), replacement)
+    Rewrite(tuple(having.split()) or (" ",), re.compile(pattern), replacement)
     for having, pattern, replacement in (
-        ("\\", r"\\(?:times|cdot)(?![A-Za-z])", "*"),
-        ("\\", r"\\div(?![A-Za-z])", "/"),
+        ("\\times \\cdot", r"\\(?:times|cdot)(?![A-Za-z])", "*"),
+        ("\\div", r"\\div(?![A-Za-z])", "/"),
         ("—", "—", "-"),
-        ("\\", r"\\%", "%"),
-        ("\\$", r"\\\]|\$\$", " ; "),
-        ("$", r"(?<=[a-z] )\$(?=-\d)", " ; "),
-        ("\\$€£¥₹", r"\\[()\[]|\\?[$€£¥₹]", " "),
+        ("\\%", r"\\%", "%"),
+        ("\\] $$", r"\\\]|\$\$", " ; "),
+        ("$-", r"(?<=[a-z] )\$(?=-\d)", " ; "),
+        ("\\( \\) \\[ $ € £ ¥ ₹", r"\\[()\[]|\\?[$€£¥₹]", " "),
         (" ", r"(?<![\d.])(\d{1,3}) (?=\d{3}(?: \d{3})*(?!\d|\.\d))", r"\1"),
-        ("*", r"(?<=[\d)])\*\*(?=[\d(])", "^"),
-        ("*_", r"\*\*|__", " "),
+        ("**", r"(?<=[\d)])\*\*(?=[\d(])", "^"),
+        ("** __", r"\*\*|__", " "),
         (
-            "xX",
+            "x X",
             r"(?<=\d)\s*[xX]\s*(?=[\d.])|(?<=\d)\s+[xX]\s+(?=\()|(?<=[a-z)])\s+x\s+(?=[\d(.])",
             "*",
         ),
-        ("o", r"(?<=[\d%])\s+of\s+(?=[\d(])", "*"),
+        ("of", r"(?<=[\d%])\s+of\s+(?=[\d(])", "*"),
         ("/", r"(?<![\d./^])(\d+)\s+(\d+)/(\d+)(?![\d/.])", r"(\1+\2/\3)"),
-        ("c", r"(?<=\d)\s*cents?\b", "¢"),
-        ("p", r"(?<=\d)\s*percent\b", "%"),
+        ("cent", r"(?<=\d)\s*cents?\b", "¢"),
+        ("percent", r"(?<=\d)\s*percent\b", "%"),
     )
 )
 _ARGUMENT = r"\s*(?:\{([^{}]*)\}|(\d|(?<=\s)[a-z]))"
@@ -200,12 +208,11 @@ def _chosen(match: re.Match[str]) -> str:
 
 
 def _rewritten(text: str, rewrites: tuple[Rewrite, ...]) -> str:
-    present = set(text)
     for having, pattern, replacement in rewrites:
-        if not having.isdisjoint(present):
-            rewritten = pattern.sub(replacement, text)
-            if rewritten != text:
-                text, present = rewritten, set(rewritten)
+        for part in having:
+            if part in text:
+                text = pattern.sub(replacement, text)
+                break
     return text
 
 
