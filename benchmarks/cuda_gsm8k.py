@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import sys
 import time
 from argparse import Namespace
@@ -47,7 +46,8 @@ EVALUATOR = {"objective": "cls-xent", "epochs": 2, "learning_rate": 1e-4, "batch
 ROWS = 3072
 """Samples in flight: other parts want memory, too."""
 NEVER = 10**6
-"""Updates between checkpoints: each would cost as long as some updates."""
+"""Updates between checkpoints, each of which would cost as long as some updates. A part that is
+ended writes one, and goes on from it when it is called again."""
 
 
 def main() -> int:
@@ -85,8 +85,7 @@ class Study:
         folder = self.work / name
         if (folder / "metrics.json").exists():
             return {"note": "complete before", **jsonl.read_json(folder / "metrics.json")}
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)  # what is there of an unfinished step, the stage goes on from
         start = time.monotonic()
         metrics = msgspec.to_builtins(self.stage(name).run(folder))
         jsonl.write_json(folder / "metrics.json", metrics)

@@ -100,6 +100,21 @@ def test_the_layout_of_a_kernels_result_does_not_matter(  # type: ignore[no-unty
     assert Scorer(model, tokenizer, form="plain").evaluate(groups) == expected
 
 
+@pytest.mark.parametrize("family", ["llama", "gemma2", "gpt_neox"])
+def test_logits_of_a_bfloat16_model_are_not_rounded(family, make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    model = make_model(family, len(tokenizer)).bfloat16()
+    scorer = Scorer(model, tokenizer, form="plain")
+    head, seen = model.get_output_embeddings(), []
+    head.register_forward_hook(lambda _, args, logits: seen.append((args[0], logits)))
+    scorer.evaluate([[f"{TOM} {number} is" for number in range(40)]])
+    for hidden, logits in seen:
+        expected = hidden.float() @ head.weight.float().T
+        torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
+    found = {s for group in scorer.evaluate([[f"{TOM} {n} is" for n in range(40)]]) for s in group}
+    assert len(found) > 25  # of bfloat16 logits, some 15 are left
+
+
 def test_a_candidate_beyond_the_context_has_no_score(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
     tokenizer = make_tokenizer()
     scorer = Scorer(make_model("llama", len(tokenizer), context=40), tokenizer, form="plain")

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from mathtune.engines import prompts
 from mathtune.engines.protocol import share
@@ -30,10 +32,19 @@ if TYPE_CHECKING:
 SHARED_TOKENS = 8192
 """Tokens of beginnings read in one forward call and kept."""
 TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 32768}
+<<<<<<< HEAD
 """Tokens of candidates read in one forward call: a CPU is fastest if they stay in its caches. A
 beginning that candidates of two calls share is read in both."""
 LOGITS = 2**26
 """Logits computed in one forward call; bounds the batch if every position's are wanted."""
+=======
+"""Tokens of candidates read in one forward call: a CPU is fastest where they stay in its caches.
+What candidates of two calls share is read in both."""
+LOGITS = {"cpu": 2**26, "mps": 2**26, "cuda": 2**28}
+"""Logits made in one forward call; bounds the batch where every position's are wanted."""
+HEAD_ROWS = 2**13
+"""Words of the output layer that are widened to float32 at a time."""
+>>>>>>> cuda
 
 Word = tuple[tuple[int, int], ...]
 """(position, token) for each token of a word: the token that would follow that position's."""
@@ -241,7 +252,8 @@ class Scorer:
     def _batches(self, chunk: list[_Family]) -> Iterator[list[_New]]:
         """Cut rows into batches bounded in tokens and in logits."""
         most = self._at_once
-        most_wanted = LOGITS // self._parts // self.model.config.get_text_config().vocab_size
+        logits = LOGITS[self.model.device.type] // self._parts
+        most_wanted = logits // self.model.config.get_text_config().vocab_size
         batch: list[_New] = []
         read = wanted = 0
         for family in chunk:
@@ -279,7 +291,33 @@ class Scorer:
     ) -> Tensor:
         """Return logits [wanted, vocabulary]."""
         self.tokens += len(line.tokens)
-        return self._forward(reader.ids, reader.positions, reader, kept=wanted)[0]
+        with float32_logits(self.model):
+            return self._forward(reader.ids, reader.positions, reader, kept=wanted)[0]
+
+
+@contextmanager
+def float32_logits(model: PreTrainedModel) -> Iterator[None]:
+    """Let the output layer of a bfloat16 or float16 model multiply in float32.
+
+    A bfloat16 logit near 20 is a multiple of 1/8: the difference of two of them, and so S, would
+    have a handful of values.
+    """
+    head = model.get_output_embeddings()
+    if head.weight.dtype not in (torch.bfloat16, torch.float16):
+        yield
+        return
+
+    def forward(hidden: Tensor) -> Tensor:
+        # In parts: the whole layer, widened, may not fit beside the model.
+        parts = [linear(hidden.float(), rows.float()) for rows in head.weight.split(HEAD_ROWS)]
+        logits = torch.cat(parts, -1)
+        return logits if head.bias is None else logits + head.bias.float()
+
+    head.forward = forward
+    try:
+        yield
+    finally:
+        del head.forward
 
 
 def _log_p(logits: Tensor, words: list[list[list[tuple[int, int]]]]) -> list[list[float]]:
