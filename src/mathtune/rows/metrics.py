@@ -244,21 +244,21 @@ class MeasureMetrics(Metrics, frozen=True, kw_only=True):
     grader: str = ""
     problems: int
     n: int
-    metrics: dict[str, dict[str, Any]]
-    over_maj1: dict[str, dict[str, Any]]
-    curves: dict[str, dict[str, Any]]
-    against: dict[str, dict[str, dict[str, Any]]]
     samples_per_problem: dict[str, int] | None = None
     too_few_samples: int | None = None
     counts: dict[str, int] | None = None
     ties: dict[str, Any] | None = None
+    metrics: dict[str, dict[str, Any]]
+    over_maj1: dict[str, dict[str, Any]]
+    curves: dict[str, dict[str, Any]]
     early_stopping: list[dict[str, Any]] | None = None
-    groups: dict[str, dict[str, dict[str, Any]]] | None = None
     clusters: int | None = None
     chosen: Chosen | None = None
     over_calculator: dict[str, dict[str, Any]] | None = None
     matched_compute: list[dict[str, Any]] | None = None
     evaluator: dict[str, Any] | None = None
+    groups: dict[str, dict[str, dict[str, Any]]] | None = None
+    against: dict[str, dict[str, dict[str, Any]]]
 
 
 class FindingsMetrics(Metrics, frozen=True, kw_only=True):
