@@ -29,7 +29,7 @@ Extract = Annotated[
 ]
 Fields = Annotated[
     str | None,
-    typer.Option(metavar="PARTS", help="Where things stand: solution=NAME,gold=NAME,problem=NAME."),
+    typer.Option(metavar="PARTS", help="The fields' names: solution=NAME,gold=NAME,problem=NAME."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first broken line.")]
 TiesOption = Annotated[
@@ -45,7 +45,7 @@ ClusterBy = Annotated[
 ReportTo = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME[,NAME]", help="Tell tensorboard, wandb or trackio metrics and tables."
+        metavar="NAME[,NAME]", help="Log metrics and tables to tensorboard, wandb or trackio."
     ),
 ]
 
@@ -55,5 +55,5 @@ CONTINUES = "stopped; the same command continues from here"
 
 
 def with_ray(ray: bool, arguments: list[str]) -> list[str]:
-    """The arguments, with what `--ray` stands for."""
+    """Add the setting that `--ray` abbreviates to the arguments."""
     return [*arguments, "ray={}"] if ray else arguments

@@ -132,15 +132,16 @@ def two_uses(kind: type[Stage[Any]], file_alone: str) -> str:
 
 GRADE_FILE = (
     "Grade samples: other programs' files as they are, or ours.\n\n"
-    "A file alone holds its golds: one line a sample, or one a problem with a list. NeMo-Skills, "
-    "lm-evaluation-harness, Qwen2.5-Math and TRL are recognised; --fields names the fields of "
-    "others. Read in bounded memory; broken lines are named and left out; --out keeps the grades. "
+    "A file alone holds its golds: one line per sample, or one per problem with a list. "
+    "NeMo-Skills, lm-evaluation-harness, Qwen2.5-Math and TRL are recognised; --fields names the "
+    "fields of others. Read in bounded memory; broken lines are named and left out; --out keeps "
+    "the grades. "
     "Example:\n\nmathtune grade outputs.jsonl --grader math,prm800k --extract last-number"
 )
 MEASURE_FILE = (
     "Measure samples, votes and re-ranking: other programs' files, or ours.\n\n"
-    "A file alone holds its golds, and scores where there are any: one line a problem "
-    "(problem_id, gold_answer, samples, scores) or one a sample, as `mathtune grade` reads it. "
+    "A file alone holds its golds, and scores if there are any: one line per problem "
+    "(problem_id, gold_answer, samples, scores) or one per sample, as `mathtune grade` reads it. "
     "Example:\n\nmathtune measure outputs.jsonl.gz --grader prm800k --report report.html"
 )
 
