@@ -12,6 +12,7 @@ from mathtune.metrics.intervals import (
     holm,
     intervals,
     paired,
+    resampled_problems,
     sign_flip,
 )
 
@@ -146,3 +147,25 @@ def test_a_ratio_is_over_the_problems_that_count() -> None:
     found = bootstrap_ratio(np.array([0.6, 0.8, 0.0]), np.array([1.0, 1.0, 0.0]))
     assert found.value == pytest.approx(0.7)
     assert (found.low, found.high) == (pytest.approx(0.6), pytest.approx(0.8))
+
+
+@pytest.mark.parametrize("resamples", [1, 499, 500, 501, 1200])
+def test_every_resample_draws_as_many_problems_as_there_are(resamples: int) -> None:
+    drawn = np.concatenate(list(resampled_problems(7, resamples, seed=3)))
+    assert drawn.shape == (resamples, 7)
+    assert (drawn.sum(axis=1) == 7).all()
+    assert drawn.min() == 0 or resamples == 1
+    assert len(np.unique(drawn, axis=0)) > resamples / 2
+
+
+def test_a_ratios_interval_is_the_middle_95_per_cent_of_its_resamples() -> None:
+    over, under = np.random.default_rng(0).random((2, 9)) + 0.1
+    ratios = sorted(
+        float(row @ over / (row @ under))
+        for block in resampled_problems(9, 2000, seed=4)
+        for row in block
+    )
+    found = bootstrap_ratio(over, under, resamples=2000, seed=4)
+    assert found.value == pytest.approx(over.sum() / under.sum())
+    assert ratios[49] <= found.low <= ratios[50] < ratios[60]
+    assert ratios[1949] <= found.high <= ratios[1950] < ratios[1960]

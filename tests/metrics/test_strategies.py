@@ -260,3 +260,8 @@ def test_a_mixed_cluster_has_the_verdict_of_its_most_frequent_answer() -> None:
 def test_clusters_are_numbered_by_their_earliest_sample() -> None:
     rows = [grade(0, "a", "wrong", 7), grade(1, "b", "correct", 2), grade(2, "a", "wrong", 7)]
     assert clusters_of(rows).of.tolist() == [0, 1, 0]
+
+
+def test_whole_is_one_subset_of_every_sample() -> None:
+    clusters = Clusters(np.array([0, 1, 0]), np.array([False, True]), None)
+    assert whole(clusters).tolist() == [[True, True, True]]

@@ -70,7 +70,7 @@ def test_a_size_is_read_from_the_heads_of_files(run_folder: Path, tmp_path: Path
 
 
 def test_the_embedded_model_by_hand() -> None:
-    """8 layers of width 128, 4 heads and 2 of keys of 32, an inner width of 352."""
-    attention = 2 * 128 * 128 + 2 * 128 * 64
-    layer = attention + 3 * 128 * 352 + 2 * 128
-    assert read_size(embedded_model.path()) == Size(8 * layer + 128, 8, 128)
+    """4 layers of width 96, 4 heads and 2 of keys of 24, an inner width of 264."""
+    attention = 2 * 96 * 96 + 2 * 96 * 48
+    layer = attention + 3 * 96 * 264 + 2 * 96
+    assert read_size(embedded_model.path()) == Size(4 * layer + 96, 4, 96)

@@ -13,6 +13,7 @@ from mathtune.metrics.measure import Outcome
 from mathtune.report.gap import closed, mostly_in, sentence, strategy_label
 from mathtune.report.results import Measured, Results, read_run
 from mathtune.rows import jsonl
+from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import Problem
 
 
@@ -131,7 +132,10 @@ def test_a_gain_that_few_groups_hold_is_said_where() -> None:
             )
             for name, problem in problems.items()
         }
-        return Measured("row", {}, outcomes, problems, tuple)
+        empty = MeasureMetrics(
+            problems=len(problems), n=4, metrics={}, over_maj1={}, curves={}, against={}
+        )
+        return Measured("row", empty, outcomes, problems, tuple)
 
     assert mostly_in(row({"coins"}), "W.RR", "Maj1@4") == ", nearly all of it in coins"
     two = mostly_in(row({"walks", "ages"}), "W.RR", "Maj1@4")

@@ -208,6 +208,7 @@ def test_paths_are_gold_and_one_solution_for_each_path(tmp_path: Path) -> None:
     assert counts.rows == 6
     assert counts.histogram == {"0": 1, "1": 1, "3": 1}
     assert counts.paths_per_problem == pytest.approx(4 / 3, abs=1e-6)
+    assert counts.correct_per_problem == pytest.approx(7 / 3, abs=1e-6)
 
 
 def test_ablations_of_paths(tmp_path: Path) -> None:

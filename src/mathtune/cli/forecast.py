@@ -1,8 +1,8 @@
-"""What a planned run will cost, before it runs: FLOPs and hours of every step. For `--dry-run`.
+"""The predicted cost of a planned run: FLOPs and hours of every step. For `--dry-run`.
 
-The formulas are those of Yuan et al. 2023, appendix E (`fits.py`); what is not known before the
-run is guessed, and said to be: a problem has 66 tokens, a solution 130, and RFT finds as many
-distinct paths in k samples as their LLaMA-7B does (their Table 2).
+The formulas are those of Yuan et al. 2023, appendix E (`fits.py`); the output
+names what is guessed: a problem has 66 tokens, a solution 130, and RFT finds as many distinct
+paths in k samples as their LLaMA-7B does (their Table 2).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _RIGHT = 0.533
 
 @dataclass
 class Forecast:
-    """What is expected of a plan's files: rows by path, and model sizes by name."""
+    """The expected contents of a plan's files: rows by path, and model sizes by name."""
 
     rows: dict[Path, float] = field(default_factory=dict)
     sizes: dict[str, Size | None] = field(default_factory=dict)
@@ -141,8 +141,8 @@ def table(run: Run, *, speed: float) -> Table:
     shown.add_row("all", "", f"{total:.3g}", f"{total / speed / 3600:.3g}")
     shown.caption = (
         f"At {speed:.3g} FLOP/s (setting `speed`), by appendix E of Yuan et al. 2023: parameters "
-        f"without embeddings, {PROBLEM} tokens a problem, {SOLUTION} a solution, as many distinct "
-        "paths as LLaMA-7B finds."
+        f"without embeddings, {PROBLEM} tokens per problem, {SOLUTION} per solution, as many "
+        "distinct paths as LLaMA-7B finds."
         + f" {unknown:.0f} steps of models of unknown size."
         * (unknown > 0)
     )

@@ -72,7 +72,7 @@ EXTRAS = {
 }
 """The extra of pyproject.toml that brings a package."""
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
-"""What the system says of a path that the user has no right to, or that is of another kind."""
+"""The system's errors about a path that the user may not use, or that is of another kind."""
 
 Assignments = Annotated[
     list[str] | None,
@@ -120,7 +120,7 @@ def run(
         bool, typer.Option("--dry-run", help="List the steps and their predicted bill only.")
     ] = False,
     redo: Annotated[
-        list[str] | None, typer.Option(help="A step to make again, with what hangs on it.")
+        list[str] | None, typer.Option(help="A step to make again, and those that depend on it.")
     ] = None,
     ray: OnRay = False,
 ) -> None:

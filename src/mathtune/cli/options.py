@@ -69,7 +69,7 @@ ClusterBy = Annotated[
 ReportTo = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME[,NAME]", help="Tell tensorboard, wandb or trackio metrics and tables."
+        metavar="NAME[,NAME]", help="Log metrics and tables to tensorboard, wandb or trackio."
     ),
 ]
 
@@ -79,5 +79,5 @@ CONTINUES = "stopped; the same command continues from here"
 
 
 def with_ray(ray: bool, arguments: list[str]) -> list[str]:
-    """The arguments, with what `--ray` stands for."""
+    """Add the setting that `--ray` abbreviates to the arguments."""
     return [*arguments, "ray={}"] if ray else arguments

@@ -1,4 +1,4 @@
-"""What a comparison needs to see a gain: `mathtune plan`.
+"""The problems, samples and seeds that show a gain: `mathtune plan`.
 
 mathtune plan pilot.jsonl --effect 0.02
 mathtune plan --accuracy 0.4 --effect 0.02

@@ -30,7 +30,7 @@ DEEPEST = 3
 
 @dataclass(frozen=True)
 class Reading:
-    """How sample files are read, as on the command line; None: the usual way."""
+    """The options for reading sample files, as on the command line; None: the default."""
 
     grader: str | None = None
     extract: str | None = None
@@ -140,7 +140,7 @@ def _source(path: Path, reading: Reading, n: int | None) -> Source:
 
 
 def _of_folder(folder: Path) -> Source:
-    """Outcomes, with the problems beside them or those of the run that the folder is in."""
+    """Outcomes, with the problems next to them or those of the run that the folder is in."""
     outcomes = read_outcomes(folder)
     if (folder / PROBLEMS).is_file():
         return Source(outcomes, read_problems(folder / PROBLEMS), tuple)

@@ -1,4 +1,4 @@
-"""The settings of recipes and stages, told from the code: docs/settings.md and JSON Schemas.
+"""The settings of recipes and stages, generated from the code: docs/settings.md and JSON Schemas.
 
 mathtune settings > docs/settings.md
 mathtune schema quickstart > quickstart.schema.json
@@ -166,7 +166,7 @@ def _description(model: type[BaseModel], name: str) -> str:
 
 
 def _bounds(field: FieldInfo) -> str:
-    """What a number is held to, from its constraints."""
+    """Describe the bounds of a number, from its constraints."""
     words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
     found = [
         f"{word} {getattr(limit, key)}"

@@ -1,8 +1,7 @@
 """Solve one question: sample, cluster, judge, pick. What `mathtune solve` does, and its table.
 
->>> found = solve("At $4 each Ben takes 6 toys. What does he pay?", Solver())  # doctest: +SKIP
->>> found.answer, found.clusters[0].votes, found.sure.votes                    # doctest: +SKIP
-('24', 15, 0.9375)
+>>> found = solve("How many nuts are 3 bags of 12 nuts?", Solver())  # doctest: +SKIP
+>>> found.answer, found.clusters[0].votes, found.sure.votes           # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Solver:
-    """How a question is solved. Defaults are those of Liu et al. 2023, with fewer samples."""
+    """The settings of solving a question. Defaults: Liu et al. 2023, with fewer samples."""
 
     generator: str = "embedded"
     """The model that writes solutions: `embedded`, a hub id, a folder (a train step's too)."""
@@ -40,7 +39,7 @@ class Solver:
     """The model that judges them, or `calculator`; None: nothing is judged, votes decide."""
     n: int = 16
     strategy: Strategy | None = None
-    """How the pick is made; None: W.RR with an evaluator, Maj1 without."""
+    """The way to pick; None: W.RR with an evaluator, Maj1 without."""
     k: int = 8
     """The K of RR.MajK and W.RR.MajK, and the N of Maj1.TopN."""
     temperature: float = 0.6
@@ -68,7 +67,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Sure:
-    """How much speaks for the pick, each a part of 1; `votes` and `scores` are of its cluster.
+    """The confidence in the pick, each a part of 1; `votes` and `scores` are of its cluster.
 
     votes: of all n samples, those without an answer included. scores: of all summed scores.
     pick: S of the picked solution itself. None where nothing was judged.
@@ -100,7 +99,7 @@ class Solved:
     evaluator: str | None
 
     def document(self) -> dict[str, Any]:
-        """What `--json` prints."""
+        """Return the document that `--json` prints."""
         return asdict(self)
 
 
@@ -262,7 +261,7 @@ def _part(value: float, total: float) -> float:
 
 
 def view(found: Solved) -> RenderableType:
-    """What the terminal shows: the clusters, the pick, its solution, and how sure it is."""
+    """Show the clusters, the pick, its solution and its confidence in the terminal."""
     table = Table("answer", "votes", "summed score", "best score")
     for one in found.clusters:
         score = "" if one.score is None else f"{one.score:.2f}"

@@ -1,4 +1,4 @@
-"""What the terminal shows of a run: its plan, its state, one problem with its clusters."""
+"""A run in the terminal: its plan, its state, one problem with its clusters."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def status_table(folder: Path) -> Table:
 
 
 def so_far(folder: Path, step: PlannedStep) -> str:
-    """What an unfinished step has written: rows or updates, of how many, and how old that is.
+    """Describe what an unfinished step has written: rows or updates, of how many, and when.
 
     Empty where the stage writes only when it is done.
     """
@@ -100,7 +100,7 @@ def _last_update(curve: Path) -> int:
 
 
 def _rows_wanted(folder: Path, config: Mapping[str, Any]) -> int:
-    """The rows that a sample or score step will have written; 0 where that cannot be told."""
+    """The rows that a sample or score step will have written; 0 if that is unknown."""
     problems = folder / config["problems"]
     if "samples" in config:
         samples = folder / config["samples"][0]

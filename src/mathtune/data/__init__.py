@@ -1,4 +1,4 @@
-"""Where problems come from, one file per source, and how they are split.
+"""The sources of problems, one file per source, and the splits.
 
 arithmetic  the embedded problems, generated
 gsm8k       GSM8K (Cobbe et al. 2021)

@@ -1,6 +1,6 @@
 """The raw PRM800K release (Lightman et al. 2023): correct step-by-step solutions to learn from.
 
-Liu et al. 2023 train on them beside those of MATH (their Table 2). One record is
+Liu et al. 2023 train on them as well as on those of MATH (their Table 2). One record is
 one labelling of one solution, step by step, each step with the completions the model offered, their
 ratings, and the one that was taken or what the labeller wrote instead:
 
@@ -90,7 +90,7 @@ class Release:
         ]
 
     def labelled(self, problems: Iterable[Problem], *, seed: int) -> list[Labelled]:
-        """What people's ratings say of beginnings of solutions, for the evaluator.
+        """Label beginnings of solutions by people's ratings, for the evaluator.
 
         As many right as wrong ones of each problem, drawn at random.
         """
@@ -171,8 +171,8 @@ def solution(record: Record) -> tuple[str | None, str]:
     """The record's solution if it is correct, and the reason it counts under.
 
     Correct: the labelling ended in a solution, no step taken is rated wrong (neutral is not wrong,
-    human steps are right), and the final answer equals the gold answer. What was chosen stands
-    before what a labeller began to write and left.
+    human steps are right), and the final answer equals the gold answer. A chosen completion
+    takes precedence over one that a labeller began to write and left.
     """
     label, gold = record.label, record.question.ground_truth_answer
     if label.finish_reason != "solution":

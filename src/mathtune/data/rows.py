@@ -23,12 +23,12 @@ SPLIT_NAMES = {
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test",),
 }
-"""What other people call our three splits."""
+"""The names that other data sets give to our three splits."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """The values of one row, and the words that say where it stands ("a.jsonl, line 3")."""
+    """The values of one row, and its place in words ("a.jsonl, line 3")."""
 
     where: str
     values: Mapping[str, Any]

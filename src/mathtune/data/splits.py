@@ -28,7 +28,7 @@ class Splits:
 def apart(
     train: Sequence[Problem], validation: Sequence[Problem], test: Sequence[Problem]
 ) -> Splits:
-    """Drop from train what stands in validation or test, and from validation what stands in test.
+    """Drop from train what is in validation or test, and from validation what is in test.
 
     Problems are the same when their normalised texts are. The test set is never touched.
     """

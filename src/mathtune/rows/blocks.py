@@ -12,8 +12,7 @@ from mathtune.rows import jsonl
 
 
 def resume(path: Path, rows: Sequence[int]) -> int:
-    """How many blocks `path` holds in full, when block b has `rows[b]` rows; what follows them is
-    cut off.
+    """Count the blocks that `path` holds in full, if block b has `rows[b]` rows; cut off the rest.
 
     A kill can leave part of a block: whole lines of it, and a torn one.
 

@@ -1,6 +1,6 @@
-"""What the stages measured: one struct per stage, the document that its `metrics.json` holds.
+"""The metrics of the stages: one struct per stage, the document that its `metrics.json` holds.
 
-Beside the rows. Written by the stages, read by the report and by later stages; that of `study`
+Next to the rows. Written by the stages, read by the report and by later stages; that of `study`
 holds points, lines and claims, and is in its own module.
 
     part/metrics.json
@@ -15,14 +15,14 @@ import msgspec
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a stage measured: the document that `metrics.json` holds. No time, path or host.
+    """The metrics of a stage: the document that `metrics.json` holds. No time, path or host.
 
     Each stage has a subclass. A field with the default None is left out where it does not apply.
     """
 
 
 class NearMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """How many problems are near another, and the first few: (training id, test id, likeness)."""
+    """The number of problems near another, and the first few: (training id, test id, likeness)."""
 
     problems: int
     first: list[tuple[str, str, float]]
@@ -61,7 +61,7 @@ class PrepareMetrics(Metrics, frozen=True):
 
 
 class PartMetrics(Metrics, frozen=True):
-    """How many problems and rows were kept, of how many problems."""
+    """The number of problems and rows kept, and of problems drawn from."""
 
     problems: int
     rows: int
@@ -90,7 +90,7 @@ class ExemplarsMetrics(Metrics, frozen=True):
 
 
 class TrainMetrics(Metrics, frozen=True):
-    """What was learned from, and how the loss ended (see `mathtune.training.curve.Ended`)."""
+    """The examples learned from, and the final loss (see `mathtune.training.curve.Ended`)."""
 
     objective: str
     examples: int
@@ -106,7 +106,7 @@ class TrainMetrics(Metrics, frozen=True):
 
 
 class SampleMetrics(Metrics, frozen=True):
-    """What the samples' file holds: samples, their tokens and how they ended.
+    """The contents of the samples' file: samples, their tokens and how they ended.
 
     `prompts_too_long`: the problems whose prompts exceed the model's context.
     """
@@ -121,7 +121,7 @@ class SampleMetrics(Metrics, frozen=True):
 
 
 class GradeMetrics(Metrics, frozen=True):
-    """How the samples were graded, and how often each verdict and each extraction rule occurred."""
+    """The grader, and the counts of verdicts and of extraction rules."""
 
     grader: str
     grader_version: str
@@ -141,7 +141,7 @@ class ScoreMetrics(Metrics, frozen=True):
 
 
 class JudgedMetrics(Metrics, frozen=True):
-    """What became evaluator rows (pairs or labels) and what was dropped; None: it did not occur."""
+    """The evaluator rows (pairs or labels) and what was dropped; None: it did not occur."""
 
     problems: int
     samples: int
@@ -162,7 +162,7 @@ class JudgedMetrics(Metrics, frozen=True):
 
 
 class SourceMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """What one set of samples has: correct samples, distinct paths, and paths no other set has."""
+    """The counts of one set of samples: correct samples, distinct paths, and paths no other set has."""
 
     correct: int
     paths: int
@@ -246,16 +246,14 @@ class MeasureMetrics(Metrics, frozen=True, kw_only=True):
     grader: str = ""
     problems: int
     n: int
-    metrics: dict[str, dict[str, Any]]
-    over_maj1: dict[str, dict[str, Any]]
-    curves: dict[str, dict[str, Any]]
-    against: dict[str, dict[str, dict[str, Any]]]
     samples_per_problem: dict[str, int] | None = None
     too_few_samples: int | None = None
     counts: dict[str, int] | None = None
     ties: dict[str, Any] | None = None
+    metrics: dict[str, dict[str, Any]]
+    over_maj1: dict[str, dict[str, Any]]
+    curves: dict[str, dict[str, Any]]
     early_stopping: list[dict[str, Any]] | None = None
-    groups: dict[str, dict[str, dict[str, Any]]] | None = None
     clusters: int | None = None
     weights: str | None = None
     oracle: list[str] | None = None
@@ -264,10 +262,12 @@ class MeasureMetrics(Metrics, frozen=True, kw_only=True):
     over_calculator: dict[str, dict[str, Any]] | None = None
     matched_compute: list[dict[str, Any]] | None = None
     evaluator: dict[str, Any] | None = None
+    groups: dict[str, dict[str, dict[str, Any]]] | None = None
+    against: dict[str, dict[str, dict[str, Any]]]
 
 
 class FindingsMetrics(Metrics, frozen=True, kw_only=True):
-    """What the models of a study reach: a row per label, comparisons, curves over data and loss."""
+    """The results of a study's models: a row per label, comparisons, curves over data and loss."""
 
     problems: int
     seeds: int

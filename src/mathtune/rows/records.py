@@ -1,7 +1,7 @@
 """The rows between stages, one struct per kind of row. Everything else imports from here.
 
-A file holds rows of one kind, one JSON object a line. A sample's text is stored once, in the file
-that `sample` wrote: `grade` and `score` write narrow files beside it, with the same rows in the
+A file holds rows of one kind, one JSON object per line. A sample's text is stored once, in the file
+that `sample` wrote: `grade` and `score` write narrow files next to it, with the same rows in the
 same order, which are read side by side (`mathtune.rows.samples.read_samples`).
 
     samples.jsonl
@@ -20,7 +20,7 @@ from typing import Literal
 import msgspec
 
 Reason = Literal["stop", "length", "prompt_too_long", "unknown"]
-"""How a sample ended.
+"""The ways a sample ends.
 
 stop             the model ended the solution
 length           it reached max_tokens, or the end of the model's context
@@ -37,7 +37,7 @@ class Row(
 
 
 class Verdict(StrEnum):
-    """What a grader says of an answer. `undecided`: the comparison hit its limit; never "wrong"."""
+    """A grader's result for an answer. `undecided`: the comparison hit its limit; never "wrong"."""
 
     correct = "correct"
     wrong = "wrong"

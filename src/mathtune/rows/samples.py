@@ -1,7 +1,7 @@
 """Sampled solutions with verdicts and scores: narrow files read side by side, by problem.
 
 `samples.jsonl` (texts), `grades.jsonl` and `scores.jsonl` hold the same (problem_id, index) in the
-same order, so they are joined by walking them together; a problem's samples stand together.
+same order, so they are joined by walking them together; a problem's samples are adjacent.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def read_samples(columns: Columns) -> Iterator[Joined]:
     Which kind of row a file holds is read from its first line.
 
     Raises:
-        InputError: files disagree about which sample stands in a row, or about how many there are.
+        InputError: files disagree about the sample of a row, or about the number of samples.
     """
     first, *rest = columns
     others = [jsonl.read(path, _kind(path)) for path in rest]
@@ -63,7 +63,7 @@ def read_groups(columns: Columns) -> Iterator[tuple[str, list[Joined]]]:
     """Yield (problem_id, that problem's samples) in file order.
 
     Raises:
-        InputError: as `read_samples`, or a problem's samples do not stand together.
+        InputError: as `read_samples`, or a problem's samples are not adjacent.
     """
     seen: set[str] = set()
     for problem_id, rows in groupby(read_samples(columns), key=lambda row: row.sample.problem_id):
@@ -79,7 +79,7 @@ def read_problems(path: Path) -> dict[str, Problem]:
     """Read a problem file into a dict by id, in file order.
 
     Raises:
-        InputError: an id stands twice, or a problem has an empty answer.
+        InputError: an id occurs twice, or a problem has an empty answer.
     """
     problems: dict[str, Problem] = {}
     for number, row in enumerate(jsonl.read(path, Problem), start=1):

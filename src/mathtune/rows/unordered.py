@@ -14,14 +14,14 @@ from mathtune.rows import jsonl
 
 
 class _Key(msgspec.Struct):
-    """What every row has: whose it is, and which."""
+    """The fields that every row has: its problem, and its index."""
 
     problem_id: str
     index: int
 
 
 def counts(path: Path) -> Counter[str]:
-    """How many rows each problem has in `path`; a torn last line is cut off first.
+    """Count the rows of each problem in `path`; a torn last line is cut off first.
 
     A problem's rows arrive with growing indices, so that the count is also what comes next.
 

@@ -5,10 +5,10 @@ examples     rows -> token sequences and the tokens whose log p is read
 batches      sequences -> tensors; the order of an epoch
 losses       log p of texts -> loss and accuracy of an objective
 trainer      transformers' Trainer with our losses, their normalisation and our checkpoints
-packed       attention over sequences that stand one behind the other
-fused        layers and the output in few large operations, for CPUs
-checkpoint   what a training leaves on disk to be continued from
-curve        and what it leaves of its course
-watch        who looks on: curve, best weights, when to save and when to end
+segment_attention  attention over sequences that follow each other in one row
+llama_layers  layers and the output in few large operations, for CPUs
+checkpoint   the files that an interrupted training continues from
+curve        the course of a training: losses by update
+watch        callbacks: the curve, the best weights, when to save and when to end
 fit          one training from its start, or its last checkpoint, to its end
 """

@@ -36,7 +36,7 @@ class Batch(TypedDict):
     input_ids: Int[Tensor, "B T"]
     position_ids: Int[Tensor, "B T"]
     segments: tuple[Segment, ...] | None
-    """How a packed row is cut; None: padded."""
+    """The parts of a packed row; None: rows are padded."""
     positions: Int[Tensor, " R"]
     tokens: Int[Tensor, " R"]
     texts: Int[Tensor, " R"]
@@ -87,7 +87,7 @@ def _padded(readings: Sequence[Reading]) -> _Layout:
 
 
 def _packed(readings: Sequence[Reading]) -> _Layout:
-    """One behind the other; what the readings of a family begin with alike is read once."""
+    """Put the readings in one row; the common beginning of a family is read once."""
     families: dict[str, list[int]] = {}
     for number, reading in enumerate(readings):
         families.setdefault(reading.family or str(number), []).append(number)
@@ -119,7 +119,7 @@ def _packed(readings: Sequence[Reading]) -> _Layout:
 
 
 def _common(rows: list[np.ndarray]) -> int:
-    """How many tokens all rows begin with alike, leaving each at least one of its own."""
+    """Count the tokens that all rows begin with, leaving each row at least one of its own."""
     least = min(len(row) for row in rows) - 1
     stacked = np.stack([row[:least] for row in rows])
     alike = (stacked == stacked[0]).all(0)
@@ -169,7 +169,7 @@ class MicroBatches(Sampler[list[int]]):
         self, order: Order, *, micro_batch_size: int, process: int = 0, processes: int = 1
     ) -> None:
         self.batch_sampler = order
-        """Where transformers looks for `set_epoch`."""
+        """The attribute on which transformers calls `set_epoch`."""
         self.micro_batch_size = micro_batch_size
         self.process, self.processes = process, processes
 

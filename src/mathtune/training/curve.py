@@ -1,4 +1,4 @@
-"""What a training leaves of its course: a row per update and per validation. Beside checkpoint."""
+"""The course of a training: a row per update and per validation. Next to checkpoint."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CurvePoint(Row, frozen=True):
 
 
 class Ended(Row, frozen=True):
-    """How a training ended.
+    """The end of a training.
 
     `loss` is the mean over the last tenth of the updates, `validation_loss` (and `_accuracy`) that
     of the weights kept, which are those after `kept_update`.
@@ -75,7 +75,7 @@ def best(validated: Sequence[CurvePoint], settings: TrainingSettings) -> CurvePo
 
 
 def exhausted(points: Sequence[CurvePoint], settings: TrainingSettings) -> bool:
-    """Whether `patience` validations have gone by without a better one."""
+    """Return whether the last `patience` validations were no better than the best."""
     validated = [point for point in points if point.validation_loss is not None]
     if settings.patience is None or not validated:
         return False

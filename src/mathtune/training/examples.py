@@ -1,7 +1,7 @@
 """Rows -> what the model reads and whose log p is taken. Between the row files and the batches.
 
 An item is one row of an objective: the sequences the model reads, and for each of its K texts the
-tokens whose log p is summed. Which text stands in which column:
+tokens whose log p is summed. The texts of an item by objective, column by column:
 
     mle         solution
     cls-margin  right: correct, incorrect;  wrong: correct, incorrect
@@ -39,7 +39,7 @@ TEXTS: dict[Objective, int] = {
     "mul-margin": 5,
     "mul-xent": 3,
 }
-"""How many texts an item of each objective has: the K of the table above."""
+"""The number of texts of an item, by objective: the K of the table above."""
 
 KINDS: dict[Objective, tuple[type[Row], ...]] = {
     "mle": (Example,),

@@ -36,7 +36,7 @@ CHECKPOINTS = "checkpoints"
 
 TOKENS_AT_ONCE = {"cpu": 2**11, "mps": 2**11, "cuda": 2**13}
 LOGITS_AT_ONCE = {"cpu": 2**26, "mps": 2**26, "cuda": 2**28}
-"""What a micro-batch holds at most when its size is not set: little enough for a laptop, or for a
+"""The most that a micro-batch holds if its size is not set: little enough for a laptop, or for a
 7B model with `gradient_checkpointing` and adapters on a GPU of 24 GB (docs/scaling.md).
 """
 
@@ -97,7 +97,7 @@ def fit(
 ) -> tuple[Any, dict[str, Any] | None]:
     """Train `model` (its device is where it is trained) and return the model to save.
 
-    Beside it stand its weights, gathered, where they are sharded over the processes; else None.
+    Also returns its weights, gathered, if they are sharded over the processes; else None.
 
     Continues from the newest checkpoint in `folder`, to the same weights as without the
     interruption.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Read:
-    """What the model says of a micro-batch of I items with K texts each.
+    """The model's log p of a micro-batch of I items with K texts each.
 
     `log_p[i, k]` is the log p of a text, `lengths[i, k]` its tokens. `items` and `tokens` count the
     whole accumulated batch, `correct` is each item's label."""
@@ -74,7 +74,7 @@ LOSSES: dict[Objective, Callable[[Read, TrainingSettings], Tensor]] = {
     "mul-margin": _mul_margin,
     "mul-xent": _mul_xent,
 }
-"""What a micro-batch adds to the loss of the accumulated batch, by objective."""
+"""The share of a micro-batch in the loss of the accumulated batch, by objective."""
 
 
 def _right_above_wrong(log_p: Tensor, _: Tensor) -> Tensor:
@@ -95,5 +95,5 @@ ACCURACIES: dict[Objective, Callable[[Tensor, Tensor], Tensor | None]] = {
     "mul-margin": _right_above_wrong,
     "mul-xent": _label_found,
 }
-"""The share of items told apart, from their log p and labels: in pairs the right solution stands
-above the wrong one of its problem, else the likelier label word is the true one."""
+"""The share of items judged correctly, from their log p and labels: in pairs the right solution
+scores higher than the wrong one, else the likelier label word is the true one."""

@@ -1,4 +1,4 @@
-"""How much memory a training needs on each device, worked out on paper. No torch.
+"""The memory that a training needs on each device, by calculation. No torch.
 
 The plan of docs/scaling.md; a test holds it against what small models really take.
 """

@@ -1,4 +1,4 @@
-"""Attention over sequences that stand one behind the other, without padding. Between batches and
+"""Attention over sequences that follow each other in one row, without padding. Between batches and
 trainer.
 
 A packed batch is one row of segments. A segment sees itself, causally, and, where it continues
@@ -33,7 +33,7 @@ class Segment:
 
 
 def fits(model: Any) -> bool:
-    """Whether this model's attention can be replaced by ours."""
+    """Return whether this model's attention can be replaced by ours."""
     if model.device.type not in ("cpu", "cuda"):
         return False
     config = model.config
@@ -93,8 +93,8 @@ def side_by_side(
 
 @lru_cache(maxsize=4)
 def _rows(segments: tuple[Segment, ...], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Which tokens stand in each row [rows, longest], padded on the right (where causal attention
-    does not look), and the first cell of this grid that holds each token [N].
+    """The tokens of each row [rows, longest], padded on the right (causal attention does not look
+    there), and for each token [N] the first cell of this grid that holds it.
     """
     lengths = torch.tensor([segment.length for segment in segments])
     tokens = torch.arange(int(lengths.sum())).split(lengths.tolist())
@@ -126,7 +126,7 @@ def _attended(
 
 
 def _continuing(length: int, before: int, device: torch.device) -> Tensor:
-    """What `length` tokens see of the `before` that they continue and of themselves."""
+    """The mask of `length` tokens over the `before` tokens that they continue and themselves."""
     shape = (length, before + length)
     return torch.ones(shape, dtype=torch.bool, device=device).tril(before)
 

@@ -34,7 +34,7 @@ class Lora(BaseModel):
 
 
 class TrainingSettings(BaseModel):
-    """How a model is trained. Defaults are those of Yuan et al. 2023 where they publish them."""
+    """The settings of a training. Defaults are those of Yuan et al. 2023 if they publish them."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
@@ -77,15 +77,15 @@ class TrainingSettings(BaseModel):
     alpha: float = Field(default=1.0, ge=0)
     """Weight of the mle term in ctr, mul-margin and mul-xent; the paper publishes none."""
     per_token: bool = False
-    """Whether Eq. 10 compares log p per token; the paper compares sums."""
+    """True: Eq. 10 compares log p per token. False: sums, as in the paper."""
     lora: Lora | None = None
     """Train low-rank adapters instead of all weights."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: about a third more work, much less memory."""
     choose: Literal["last", "loss", "accuracy"] = "last"
-    """Which weights are saved: the last, or those of the epoch with the least validation loss or
-    (not for mle) the best accuracy: the share of validation pairs whose right solution stands above
-    the wrong one, or of labels that are found."""
+    """The weights that are saved: the last, or those of the epoch with the least validation loss or
+    (not for mle) the best accuracy: the share of validation pairs whose right solution scores
+    higher, or of labels that are predicted."""
     patience: PositiveInt | None = None
     """End when so many validations in a row were not better than the best; None: never."""
     report_to: trackers.Names = ()
@@ -99,10 +99,10 @@ class TrainingSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Plan:
-    """How many updates, and how a batch passes through the model."""
+    """The number of updates, and the way a batch passes through the model."""
 
     updates: int
     updates_per_epoch: int
     micro_batch_size: int
     bfloat16: bool
-    """Whether the arithmetic is done in bfloat16 while the trained weights stay float32."""
+    """True: bfloat16 arithmetic; the trained weights stay float32."""

@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 
 BatchForm = Literal["padded", "packed", "fused"]
-"""How the model reads: rows of padded sequences, one packed row, or that with fused layers."""
+"""The ways the model reads: padded rows, one packed row, or a packed row with fused layers."""
 
 
 class Trainer(transformers.Trainer):
     """transformers' Trainer for items of one objective.
 
-    What differs: the loss reads the vocabulary only where a target stands; each term is divided by
+    What differs: the loss reads the vocabulary at target tokens only; each term is divided by
     its own count over the accumulated batch; a loss or gradient that is no number stops before it
     reaches the weights; checkpoints are atomic and hold no pickle."""
 
@@ -145,7 +145,7 @@ class Trainer(transformers.Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
-        """What a micro-batch (a Batch) adds to the loss; the counts are of all micro-batches."""
+        """Return what a micro-batch (a Batch) adds to the loss; counts are of all micro-batches."""
         counts = inputs["counts"] if num_items_in_batch is None else num_items_in_batch
         texts = TEXTS[self.settings.objective]
         log_p = self._log_p(model, inputs)
@@ -168,7 +168,7 @@ class Trainer(transformers.Trainer):
         return loss * self.accelerator.num_processes
 
     def _log_p(self, model: nn.Module, batch: Any) -> Tensor:
-        """log p of the batch's tokens [R]; the vocabulary is read where one stands, only."""
+        """Return log p of the batch's tokens [R]; the vocabulary is read at these alone."""
         head = self.accelerator.unwrap_model(model).get_output_embeddings()
         given = {name: batch[name] for name in ("input_ids", "position_ids")}
         if batch["segments"] is not None:
@@ -289,7 +289,7 @@ class Trainer(transformers.Trainer):
 
     @property
     def sharded(self) -> bool:
-        """Whether no process has all of the weights."""
+        """Return whether the weights are sharded: no process has all of them."""
         kinds = (DistributedType.FSDP, DistributedType.DEEPSPEED)
         return self.accelerator.distributed_type in kinds
 

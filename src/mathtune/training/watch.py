@@ -33,7 +33,7 @@ SHOWN = {
     "eval/loss": "validation_loss",
     "eval/accuracy": "validation_accuracy",
 }
-"""How trackers name what the curve holds: as transformers does."""
+"""The trackers' names of the curve's fields: those of transformers."""
 
 
 class Watch(TrainerCallback):
@@ -55,7 +55,7 @@ class Watch(TrainerCallback):
             list(jsonl.read(path, CurvePoint)) if path.exists() and path.stat().st_size else []
         )
         self.stopped = False
-        """Whether training ends early: all processes after one update, once one is asked to."""
+        """Return whether training ends early: all processes end after the same update."""
         self._asked = False
         self._due = False
         self._meter = bill.Meter()
@@ -139,7 +139,7 @@ class Watch(TrainerCallback):
 
 
 def _any(said: bool, args: TrainingArguments) -> bool:
-    """Whether any of the processes says so; SIGTERM does not reach all of them at once."""
+    """Return whether any of the processes says so; SIGTERM reaches them at different times."""
     if args.world_size == 1:
         return said
     return bool(reduce(torch.tensor(float(said), device=args.device)))
