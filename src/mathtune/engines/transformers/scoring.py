@@ -32,19 +32,12 @@ if TYPE_CHECKING:
 SHARED_TOKENS = 8192
 """Tokens of beginnings read in one forward call and kept."""
 TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 32768}
-<<<<<<< HEAD
 """Tokens of candidates read in one forward call: a CPU is fastest if they stay in its caches. A
 beginning that candidates of two calls share is read in both."""
-LOGITS = 2**26
-"""Logits computed in one forward call; bounds the batch if every position's are wanted."""
-=======
-"""Tokens of candidates read in one forward call: a CPU is fastest where they stay in its caches.
-What candidates of two calls share is read in both."""
 LOGITS = {"cpu": 2**26, "mps": 2**26, "cuda": 2**28}
-"""Logits made in one forward call; bounds the batch where every position's are wanted."""
+"""Logits computed in one forward call; bounds the batch if every position's are wanted."""
 HEAD_ROWS = 2**13
 """Words of the output layer that are widened to float32 at a time."""
->>>>>>> cuda
 
 Word = tuple[tuple[int, int], ...]
 """(position, token) for each token of a word: the token that would follow that position's."""
