@@ -1,8 +1,8 @@
 """A run folder that an earlier version made (commit a03fe5c) is still skipped as finished.
 
 old_run/ holds it: problems, hand-made samples, and what was graded, collected and measured of them.
-marks.json has the fingerprints of the stages that need a model, made by the same version. Only a
-`revision` may differ: it is raised when a stage's results change.
+marks.json has the fingerprints of the stages that need a model, made by the same version. A stage
+whose `revision` was raised since then, because its results changed, is taken as its present self.
 """
 
 from __future__ import annotations
@@ -58,12 +58,17 @@ def test_an_old_run_is_skipped_as_finished(
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(OLD / "run", folder)
-    run = planned(small, name="small", folder=folder, overrides={})
+    run = Run(folder, overrides={})
+    small(run)
     assert run.steps.keys() == STEPS
+    unchanged = 0
     for name, step in run.steps.items():
         path = folder / name / "step.json"
         found = jsonl.read_json(path)
-        jsonl.write_json(path, {**found, "revision": step.stage.revision})
+        unchanged += found["revision"] == step.stage.revision
+        if found["revision"] < step.stage.revision:
+            jsonl.write_json(path, {**found, **fingerprint(step.stage)})
+    assert unchanged >= 1
     before = written(folder)
     capfd.readouterr()
     work(planned(small, name="small", folder=folder, overrides={}), small, name="small")
@@ -78,6 +83,7 @@ def test_an_old_run_is_skipped_as_finished(
 def test_stages_that_need_a_model_have_their_old_fingerprints(name: str) -> None:
     old = jsonl.read_json(OLD / "marks.json")[name]
     mark = fingerprint(MODELS[name](**old["settings"]))
-    assert mark["revision"] >= old["mark"]["revision"]
-    assert not differences({**old["mark"], "revision": mark["revision"]}, mark)
-    assert not differences(mark, {**old["mark"], "revision": mark["revision"]})
+    if mark["revision"] > old["mark"]["revision"]:
+        pytest.skip(f"the results of {name} have changed")
+    assert not differences(old["mark"], mark)
+    assert not differences(mark, old["mark"])

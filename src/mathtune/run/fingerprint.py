@@ -43,6 +43,8 @@ def inputs(stage: Stage) -> Iterator[str | Path]:
 def differences(finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Say in words where `wanted` differs from `finished`, for the keys that `wanted` has.
 
+    A setting that is newer than `finished` and empty is no difference: it changes nothing.
+
     Example:
         >>> differences({"config": {"n": 8, "seed": 0}}, {"config": {"n": 16}})
         ['n was 8, now 16']
@@ -50,9 +52,9 @@ def differences(finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[
     found = []
     before, after = _flat(finished), _flat(wanted)
     for key, value in after.items():
-        if key not in before:
+        if key not in before and value not in (None, []):
             found.append(f"{key} is new ({_short(value)})")
-        elif before[key] != value:
+        elif key in before and before[key] != value:
             found.append(f"{key} was {_short(before[key])}, now {_short(value)}")
     return found
 
