@@ -36,7 +36,7 @@ def test_freed_memory_goes_back_behind_the_block() -> None:
     # A process of its own: what others freed before would be taken again.
     run = subprocess.run([sys.executable, "-c", COUNT], check=True, capture_output=True, text=True)
     before, inside, behind = json.loads(run.stdout)
-    # Whether it stays inside depends on where the system put the heap: on some starts it cannot grow.
+    # Whether it stays inside depends on where the system put the heap: it cannot always grow.
     assert inside < 1.1 * before
     assert behind > before / 2
 
