@@ -162,7 +162,7 @@ class JudgedMetrics(Metrics, frozen=True):
 
 
 class SourceMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """The counts of one set of samples: correct samples, distinct paths, and paths no other set has."""
+    """One set of samples: correct ones, distinct paths, and paths that no other set has."""
 
     correct: int
     paths: int

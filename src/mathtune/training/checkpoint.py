@@ -1,4 +1,4 @@
-"""The files that an interrupted training continues from: weights, optimizer, schedule and random state.
+"""What an interrupted training continues from: weights, optimizer, schedule, random state.
 
     checkpoints/checkpoint-200/
       weights.safetensors     every parameter that is trained, by name

@@ -37,7 +37,7 @@ LOGITS_KEPT = 2**26
 
 
 def fits(model: Any) -> bool:
-    """Return whether `install` can serve this model: its shape, on a CPU, in float32, without adapters."""
+    """Say if `install` can serve this model: its shape, on a CPU, float32, no adapters."""
     config = model.config
     if (
         config.model_type not in SHAPES
