@@ -89,10 +89,10 @@ def test_operations_are_two_for_each_weight_of_a_product(load) -> None:  # type:
 
     model, _ = models.load("embedded", device="cpu")
     turns = load("turns")
-    # 8 layers of width 128: queries and output 128, keys and values 64 each, three of 352; head 508
-    layer = 128 * (128 + 128 + 64 + 64 + 3 * 352)
-    assert turns.operations(model, head=False) == 2 * 8 * layer
-    assert turns.operations(model, head=True) == 2 * (8 * layer + 128 * 508)
+    # 4 layers of width 96: queries and output 96, keys and values 48 each, three of 264; head 888
+    layer = 96 * (96 + 96 + 48 + 48 + 3 * 264)
+    assert turns.operations(model, head=False) == 2 * 4 * layer
+    assert turns.operations(model, head=True) == 2 * (4 * layer + 96 * 888)
 
 
 def test_contenders_take_turns(load) -> None:  # type: ignore[no-untyped-def]
