@@ -99,7 +99,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     plain = {**row, "problem_id": "plain", "level": "1", "subject": "a"}
     (folder / "f.jsonl").write_text(json.dumps(row) + "\n" + json.dumps(plain) + "\n")
-    measure_file(Request(folder / "f.jsonl"), page=folder / "report.html")
+    measure_file(Request((folder / "f.jsonl",)), page=folder / "report.html")
     return folder / "report.html"
 
 
@@ -171,7 +171,7 @@ def test_levels_and_subjects_of_samples_from_elsewhere(tmp_path: Path, opened: O
         for n in range(12)
     ]  # fmt: skip
     (tmp_path / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    measure_file(Request(tmp_path / "f.jsonl"), page=tmp_path / "report.html")
+    measure_file(Request((tmp_path / "f.jsonl",)), page=tmp_path / "report.html")
     opened.go((tmp_path / "report.html").as_uri())
     page = opened.page
     assert "f by level" in page.inner_text("#tables")
