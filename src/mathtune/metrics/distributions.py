@@ -86,4 +86,6 @@ def _gamma_cdf(shape: Floats, x: Floats) -> Floats:
     for k in range(1, _TERMS):
         term = term * x / (shape + k)
         total += term
+        if (term <= 1e-17 * total).all():
+            break
     return total

@@ -117,7 +117,8 @@ def _few_rights(means: Floats, sizes: Floats) -> Floats:
     none = expected < _TOLERANCE
     bounds[none] = 0.0
     rare = few & ~none
-    bounds[rare] = gamma_quantile(expected[rare], _ONE_TAIL_OF_FEW) / sizes[rare]
+    if rare.any():
+        bounds[rare] = gamma_quantile(expected[rare], _ONE_TAIL_OF_FEW) / sizes[rare]
     return bounds
 
 
