@@ -74,7 +74,7 @@ def test_the_calculator_judges_without_a_model() -> None:
         ("q", {"top_p": 0.0}, "--top-p: found 0.0"),
         ("q", {"strategy": "W.RR"}, "reads scores; expected a model with --evaluator"),
         ("q", {"strategy": "best"}, "no such strategy; expected Maj1, RR.All"),
-        ("q", {"rule": "guess"}, "no such rule; expected explicit or last-number"),
+        ("q", {"rule": "guess"}, "no such rule; expected explicit or auto or last-number"),
         ("q", {"generator": "./nowhere"}, "no such file or folder"),
     ],
 )
