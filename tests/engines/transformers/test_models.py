@@ -73,7 +73,7 @@ def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model,
             lambda f: (f / "model.safetensors.index.json").write_text(
                 json.dumps({"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}})
             ),
-            "model-2.safetensors, which is not there",
+            "model-2.safetensors, which does not exist",
         ),
         (
             lambda f: [path.unlink() for path in f.glob("tokenizer*")],
