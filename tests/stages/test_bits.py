@@ -53,8 +53,8 @@ def test_a_model_that_knows_nothing_has_log_v_bits_a_token(ignorant: Path, tmp_p
     assert found.bytes == len(text.encode()) - first
     expected = (len(ids) - 1) * log2(len(tokenizer)) / found.bytes
     assert found.bits_per_byte == pytest.approx(expected, abs=1e-5)
-    assert (found.layers, found.width) == (8, 128)
-    assert found.parameters - found.without_embeddings == len(tokenizer) * 128
+    assert (found.layers, found.width) == (4, 96)
+    assert found.parameters - found.without_embeddings == len(tokenizer) * 96
 
 
 def test_rows_are_the_solution_given_the_problem(tmp_path: Path) -> None:
