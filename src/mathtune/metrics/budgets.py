@@ -69,8 +69,8 @@ def interval(values: Floats, *, seed: int = 0) -> Interval:
     """The mean of `values` (S, P) and its 95 % interval over problems and seeds.
 
     Example:
-        >>> interval(np.ones((3, 20)))
-        Interval(value=1.0, low=1.0, high=1.0)
+        >>> interval(np.zeros((3, 20)))
+        Interval(value=0.0, low=0.0, high=0.0)
     """
     low, high = np.percentile(resampled([values], seed=seed), [2.5, 97.5])
     return Interval(float(values.mean()), float(low), float(high))

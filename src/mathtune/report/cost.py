@@ -138,7 +138,7 @@ def read_size(folder: Path) -> Size | None:
 
     Example:
         >>> read_size(embedded.path()).layers
-        8
+        4
     """
     files = sorted(folder.glob("*.safetensors"))
     if not files or not (folder / "config.json").exists():
