@@ -137,7 +137,7 @@ def read_size(folder: Path) -> Size | None:
     None where the folder or one of these is not there, or the config names no layers or width.
 
     Example:
-        >>> read_size(embedded.path()).layers
+        >>> read_size(embedded_model.path()).layers
         4
     """
     files = sorted(folder.glob("*.safetensors"))
