@@ -21,7 +21,6 @@ pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]  # vLLM's 
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from mathtune.engines import embedded_model
 from mathtune.engines.openai import OpenAI
 from mathtune.engines.opener import open_engine
 from mathtune.engines.protocol import Candidates, Engine, Sampling, Want
@@ -62,8 +61,11 @@ def local(model: str, adapter: Path | None = None) -> TransformersEngine:
     return TransformersEngine(loaded, tokenizer, form="plain")
 
 
-def save_small(folder: Path, tokenizer: Any) -> str:
-    """Write a small random Llama with this tokenizer; the folder's name."""
+def save_small(folder: Path, tokenizer: Any, *, letters: bool = False) -> str:
+    """Write a small random Llama with this tokenizer; the folder's name.
+
+    `letters`: it writes plain letters alone, of which servers leave none out.
+    """
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -78,7 +80,12 @@ def save_small(folder: Path, tokenizer: Any) -> str:
         bos_token_id=None,
         eos_token_id=[0, *range(7, 27)],
     )
-    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    model = AutoModelForCausalLM.from_config(config)
+    if letters:  # the others have a logit of 0, which the best of the letters' is above
+        texts = [tokenizer.decode([token]) for token in range(len(tokenizer))]
+        plain = torch.tensor([text.isascii() and text.isalpha() for text in texts])
+        model.lm_head.weight.data[~plain] = 0.0
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
 
@@ -102,6 +109,11 @@ def test_greedy_samples_are_those_of_the_transformers_engine(engine: Engine, sma
     here = answers(local(small), TEXTS, GREEDY)
     assert answers(engine, TEXTS, GREEDY) == here
     assert {draft.finish_reason for (draft,) in here} == {"stop", "length"}
+
+
+def test_small_heads_are_refused_in_one_sentence() -> None:
+    with pytest.raises(InputError, match="attention heads of 24 numbers, and vLLM supports 32"):
+        opened("embedded")
 
 
 def test_scores_are_those_of_the_transformers_engine(engine: Engine, small: str) -> None:
@@ -163,14 +175,14 @@ def test_labels_of_several_tokens_are_read_in_the_prompt(
         assert there[place] == pytest.approx(expected, rel=1e-3, abs=1e-5)
 
 
-def test_the_stages_write_with_vllm_what_they_write_here(tmp_path: Path) -> None:
+def test_the_stages_write_with_vllm_what_they_write_here(tmp_path: Path, small: str) -> None:
     problems = tmp_path / "problems.jsonl"
     rows = [
         Problem(id=f"p{number}", problem=f"Tom has {number} apples. How many?", answer="1")
         for number in range(3)
     ]
     jsonl.write(problems, rows)
-    common: dict[str, Any] = {"model": "embedded", "problems": problems, "device": "cpu"}
+    common: dict[str, Any] = {"model": small, "problems": problems, "device": "cpu"}
     written: dict[str, tuple[list[Sample], list[float]]] = {}
     for name in ("vllm", "transformers"):
         engine: dict[str, Any] = {**common, "engine": name, "workers": 1}
@@ -196,19 +208,21 @@ def test_smollm2_samples_and_scores_as_here() -> None:
         assert found[place] == pytest.approx(scores, abs=1e-4)
 
 
-def test_its_server_samples_and_scores_as_here(tmp_path: Path) -> None:
+def test_its_server_samples_and_scores_as_here(tmp_path: Path, make_tokenizer: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    model = str(embedded_model.path())  # it writes plain letters, of which servers leave none out
+    tokenizer = make_tokenizer()
+    words = len(tokenizer)
+    model = save_small(tmp_path / "letters", tokenizer, letters=True)
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
     command += ["--model", model, "--served-model-name", "small", "--dtype", "float32"]
-    command += ["--enforce-eager", "--max-logprobs", "400", "--port", str(port)]
+    command += ["--enforce-eager", "--max-logprobs", str(words), "--port", str(port)]
     environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
     environment.pop("VLLM_ENABLE_V1_MULTIPROCESSING", None)
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        engine = greeted(f"http://127.0.0.1:{port}/v1", model, process, tmp_path / "log")
+        engine = greeted(f"http://127.0.0.1:{port}/v1", model, words, process, tmp_path / "log")
         here = local(model)
         prompts = TEXTS[:2]
         texts = [[draft.text for draft in group] for group in answers(here, prompts, GREEDY)]
@@ -226,9 +240,11 @@ def test_its_server_samples_and_scores_as_here(tmp_path: Path) -> None:
         process.wait(30)
 
 
-def greeted(url: str, model: str, process: subprocess.Popen[bytes], log: Path) -> OpenAI:
+def greeted(
+    url: str, model: str, words: int, process: subprocess.Popen[bytes], log: Path
+) -> OpenAI:
     """The engine, once the server has started."""
-    settings = Server(url=url, concurrency=4, retries=2, top_logprobs=400)
+    settings = Server(url=url, concurrency=4, retries=2, top_logprobs=words)
     _, tokenizer = models.load(model, device="cpu")
     deadline = time.monotonic() + 240
     while True:

@@ -30,6 +30,8 @@ from mathtune.engines.protocol import (
 from mathtune.engines.transformers import models
 from mathtune.errors import InputError
 
+SMALLEST_HEAD = 32
+"""Numbers of an attention head that vLLM needs on a CPU; with fewer it fails at a prompt."""
 IN_FLIGHT = 4096
 """Requests that wait in vLLM at once; the rest wait here."""
 
@@ -95,6 +97,12 @@ class VLLM:
             raise InputError(
                 f"engine vllm: cannot run model {asked.model!r} ({reason})."
             ) from error
+        head = self._engine.model_config.get_head_size()
+        if on_cpu and head < SMALLEST_HEAD:
+            raise InputError(
+                f"engine vllm: model {asked.model!r} has attention heads of {head} numbers, and "
+                f"vLLM supports {SMALLEST_HEAD} or more on a CPU; use engine=transformers."
+            )
         self.context = int(self._engine.model_config.max_model_len)
         self._numbers = count()
 
