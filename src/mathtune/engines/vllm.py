@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from mathtune.engines import embedded_model, prompts
@@ -29,6 +30,7 @@ from mathtune.engines.protocol import (
 )
 from mathtune.engines.transformers import models
 from mathtune.errors import InputError
+from mathtune.rows import jsonl
 
 SMALLEST_HEAD = 32
 """Numbers of an attention head that vLLM needs on a CPU; with fewer it fails at a prompt."""
@@ -80,6 +82,12 @@ class VLLM:
             # vLLM wants to know the rank beforehand.
             options = {"enable_lora": True, "max_lora_rank": adapter_rank(asked.adapter)}
         name = str(embedded_model.path()) if asked.model == "embedded" else asked.model
+        head = _head_size(Path(name))
+        if on_cpu and head is not None and head < SMALLEST_HEAD:
+            raise InputError(
+                f"engine vllm: model {asked.model!r} has attention heads of {head} numbers, and "
+                f"vLLM supports {SMALLEST_HEAD} or more on a CPU; use engine=transformers."
+            )
         try:
             self._engine = vllm.LLM(
                 model=name,
@@ -97,12 +105,6 @@ class VLLM:
             raise InputError(
                 f"engine vllm: cannot run model {asked.model!r} ({reason})."
             ) from error
-        head = self._engine.model_config.get_head_size()
-        if on_cpu and head < SMALLEST_HEAD:
-            raise InputError(
-                f"engine vllm: model {asked.model!r} has attention heads of {head} numbers, and "
-                f"vLLM supports {SMALLEST_HEAD} or more on a CPU; use engine=transformers."
-            )
         self.context = int(self._engine.model_config.max_model_len)
         self._numbers = count()
 
@@ -251,3 +253,14 @@ def _score(rows: list[LogProbRequest], logs: dict[LogProbRequest, list[float]]) 
     if len(found) == 1:
         return math.exp(found[0])
     return share(*found)
+
+
+def _head_size(folder: Path) -> int | None:
+    """The numbers of an attention head that a model folder's config.json says; None if unsaid."""
+    file = folder / "config.json"
+    config = jsonl.read_json(file) if file.exists() else {}
+    if config.get("head_dim"):
+        return int(config["head_dim"])
+    if config.get("hidden_size") and config.get("num_attention_heads"):
+        return int(config["hidden_size"]) // int(config["num_attention_heads"])
+    return None
