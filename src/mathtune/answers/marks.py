@@ -82,7 +82,7 @@ def _boxes(text: str, start: int) -> tuple[list[_Box], int | None]:
         elif word == "}":
             box_at, content_at = groups.pop() if groups else (-1, 0)
             boxes -= box_at >= 0
-            ends = min(token.start(), content_at + 2 * ANSWER_LIMIT)  # what is longer is cut
+            ends = min(token.start(), content_at + ANSWER_LIMIT + 200)  # the rest is cut
             if box_at >= 0 and (content := text[content_at:ends].strip()):
                 found = _Box(box_at, token.end(), content)
                 (inner if boxes else outer).append(found)
