@@ -346,7 +346,7 @@ def test_scores_are_those_of_the_transformers_engine(tmp_path: Path, serve: Serv
         (row.problem_id, row.index) for row in here
     ]
     assert [row.score for row in found] == pytest.approx([row.score for row in here], abs=1e-5)
-    assert len({round(row.score, 4) for row in found}) > 3
+    assert len({round(row.score, 6) for row in found}) > 5
     assert len(server.asked) == 3 + 9  # a text that stands twice is read once
 
 

@@ -302,4 +302,4 @@ def test_sentences() -> None:
 def test_hostile_text_is_read_in_time(piece: str) -> None:
     began = time.process_time()
     equations(piece * 20_000)
-    assert time.process_time() - began < 20  # a quadratic reader takes minutes
+    assert time.process_time() - began < 2
