@@ -15,10 +15,10 @@ help: ## List the targets
 quickstart: $(VENV)/train ## Install, then both papers on the embedded model (5 minutes, two cores)
 	$(BIN)/mathtune run quickstart
 
-quickstart-full: $(VENV)/train ## The same with more samples and three seeds (an hour, two cores)
+quickstart-full: $(VENV)/train ## The same with more samples and three seeds (not yet timed on this base)
 	$(BIN)/mathtune run quickstart-full
 
-ladder: $(VENV)/train ## Pre-train four tiny base models for the scaling study (less than an hour, two cores)
+ladder: $(VENV)/train ## Pre-train four tiny base models for the scaling study (not yet timed as a whole)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pretraining.ladder --out models/ladder --together 2
 
 smollm2: models/smollm2/config.json ## Fetch and convert a small real model, SmolLM2-135M-Instruct

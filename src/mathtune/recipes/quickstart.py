@@ -1,7 +1,7 @@
 """Both papers on the embedded model and problems: every stage, one table, in minutes on two cores.
 
     mathtune run quickstart             one seed; at most 5 minutes on two CPU cores
-    mathtune run quickstart-full        three seeds and larger N; at most 60 minutes
+    mathtune run quickstart-full        three seeds and larger N; not yet timed
 
 The base model solves and judges a little. SSFT teaches it the problems (Liu et al. 2023, 3.1); its
 own graded samples teach an evaluator (3.2), which re-ranks; the evaluator is trained to solve again
