@@ -47,12 +47,9 @@ def started(command: list[str], folder: Path) -> Iterator[subprocess.Popen[str]]
         process.kill()
 
 
-def end(process: subprocess.Popen[str], *, within: float) -> str:
-    """What it says until its end, which must come in time (a busy machine has twice as long)."""
-    began = time.monotonic()
-    _, said = process.communicate(timeout=60)
-    assert time.monotonic() - began < 2 * within
-    return said
+def end(process: subprocess.Popen[str]) -> str:
+    """What it says until its end (some seconds on a busy machine, not the minutes of its work)."""
+    return process.communicate(timeout=20)[1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -64,7 +61,7 @@ def test_a_signal_to_the_group_ends_a_stage_with_a_sentence(
         assert process.stderr is not None
         assert process.stderr.readline() == "out: prepare\n"
         os.killpg(process.pid, number)
-        said = end(process, within=2)
+        said = end(process)
         assert said == "stopped; the same command continues from here\n"
         assert process.returncode == 128 + number
         with pytest.raises(ProcessLookupError):
@@ -81,7 +78,7 @@ def test_ctrl_c_during_imports(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert process.stderr.readline() == "importing\n"
         os.killpg(process.pid, signal.SIGINT)
-        assert end(process, within=2) == "stopped\n"
+        assert end(process) == "stopped\n"
         assert process.returncode == 130
 
 
@@ -95,7 +92,7 @@ def test_a_second_ctrl_c_ends_at_once_what_the_first_one_does_not(tmp_path: Path
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.3)
         os.killpg(process.pid, signal.SIGINT)
-        assert end(process, within=1) == "stopped\n"
+        assert end(process) == "stopped\n"
         assert process.returncode == 130
 
 
@@ -106,5 +103,5 @@ def test_a_call_that_hears_no_signal_does_not_hold_up_the_end(tmp_path: Path) ->
         assert process.stderr.readline() == "in\n"
         time.sleep(0.3)
         os.killpg(process.pid, signal.SIGINT)
-        assert end(process, within=2) == "stopped\n"
+        assert end(process) == "stopped\n"
         assert process.returncode == 130

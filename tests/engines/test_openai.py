@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -266,15 +265,14 @@ def test_an_address_that_no_connection_can_be_made_to_is_refused(url: str) -> No
         assert Server(url=good).url == good
 
 
+@pytest.mark.timeout(150)
 def test_a_refusal_does_not_wait_for_answers_that_are_under_way(
     problems: Path, tmp_path: Path, serve: Serve
 ) -> None:
     server = serve("never", "never", "401")
-    start = time.monotonic()
     with pytest.raises(InputError, match="status 401"):
         sampled(problems, tmp_path / "out", server, server={"concurrency": 3, "timeout": 300.0})
     assert len(server.asked) == 3
-    assert time.monotonic() - start < 150
 
 
 def test_a_server_that_is_none(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -204,10 +203,9 @@ def test_annotations_are_those_of_the_published_expression(text: str) -> None:
     assert annotated(text) == re.findall(r"<<([^>]*)>>", text)
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "piece", ["<<", "{", "[asy]", r"\begin{pmatrix}", r"\\ &", "(", "= ", "1 "]
 )
-def test_hostile_text_is_read_in_time(piece: str) -> None:
-    began = time.process_time()
-    equations(piece * 20_000)
-    assert time.process_time() - began < 1
+def test_hostile_text_is_read_to_its_end(piece: str) -> None:
+    equations(piece * 200_000)

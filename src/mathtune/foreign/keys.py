@@ -5,7 +5,8 @@ file; a question may stand twice in a data set. So both are looked at together, 
 
 - an id names a problem if its rows agree in question and gold, in every file;
 - an id that starts again in every file names a problem together with the file;
-- where a question has several ids in most cases, the ids are of samples and the question counts.
+- where a question has several ids in most cases and a row holds one sample, the ids are of samples
+  and the question counts.
 """
 
 from __future__ import annotations
@@ -114,7 +115,8 @@ class Looks:
         if question is None or texts is None:
             return best or (Key("row"), len(files))
         by_text = Key("question", question), _distinct(texts)
-        if best is None or best[1] >= SAMPLE_IDS * by_text[1]:
+        one_each = self.samples <= len(self)
+        if best is None or (one_each and best[1] >= SAMPLE_IDS * by_text[1]):
             return by_text
         return best
 
