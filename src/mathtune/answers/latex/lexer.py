@@ -63,7 +63,13 @@ _CURRENCY_COMMANDS = {"pounds": "sterling", "euro": "euros", "texteuro": "euros"
                       "textyen": "yen", "textdollar": "dollars", "textsterling": "sterling",
                       "textcent": "cents", "cent": "cents", "EUR": "euros"}  # fmt: skip
 _TEXT_COMMANDS = names("text mbox textbf textit textrm textnormal textsf texttt textsc hbox mathrm")
-_NAMES = {"pi": "pi", "infty": "infty", "inf": "infty", "infinity": "infty", "theta": "theta"}
+_SPELLED_OUT = names(
+    "pi theta alpha beta gamma delta epsilon zeta iota kappa lambda sigma upsilon omega "
+    "Gamma Delta Theta Lambda Sigma Omega"
+)
+_NAMES = {name: name for name in _SPELLED_OUT} | dict.fromkeys(("inf", "infinity"), "infty")
+_NAMES["infty"] = "infty"
+_ACCENTS = names("bar overline vec hat tilde")  # before a brace: their backslash was lost
 _SHORT_WORDS = names(
     "yes no odd all sq hrs lbs yds cm mm km kg mg ml ft yd am pm in lb oz hr min sec mph one two "
     "six ten and or non any day cup usd deg pct gal"
@@ -141,6 +147,9 @@ def tokenize(text: str) -> list[Token]:
             at = _command(text, match["command"], at, spaced, tokens)
         elif kind == "letters":
             if word in _ORDINALS and tokens and tokens[-1].kind == "number" and not spaced:
+                continue
+            if word in _ACCENTS and text.startswith("{", at):
+                tokens.append(Token("command", _ALIASES.get(word, word), spaced))
                 continue
             glued = bool(tokens) and not spaced
             if word == "min" and tokens and tokens[-1].kind == "number" and _ends_unit(text, at):
