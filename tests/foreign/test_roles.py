@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from mathtune.data.files.head import Head
 from mathtune.errors import InputError
 from mathtune.foreign import Request, grade_file
 from mathtune.foreign.grade import brief
-from mathtune.foreign.head import Head
 from mathtune.foreign.roles import Fields, decide
 
 MATH_500: list[dict[str, Any]] = [

@@ -1,13 +1,9 @@
 """Sample files that other programs wrote, golds in them, graded and measured as they are.
 
-sources   the files of a command, unpacked
-formats   rows of JSON Lines, JSON, CSV, parquet, Arrow and inspect logs (documents: JSON, archives)
-paths     a value in a row by its path
-texts     a value as solutions, as a question, as golds
-names     what a field's name suggests
+Its files, rows and values are read by `data.files`.
+
 layouts   how known programs write, declared
-head      the first rows of a file, by paths
-roles     which field is what (solution_field, gold_field: by what the rows hold)
+roles     which field is what (solution_field: by what the rows hold)
 gold_file golds from a file of problems
 keys      what tells problems apart
 read      samples, in order

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mathtune.data.files import names
+from mathtune.data.files.formats import rows
+from mathtune.data.files.gold_field import gold_of_problems
+from mathtune.data.files.head import Head
+from mathtune.data.files.paths import MISSING, reach
+from mathtune.data.files.sources import sources
+from mathtune.data.files.texts import NoTextError, golds, question_of
 from mathtune.errors import InputError
-from mathtune.foreign import names
-from mathtune.foreign.formats import rows
-from mathtune.foreign.gold_field import gold_of_problems
-from mathtune.foreign.head import Head
 from mathtune.foreign.keys import identity
-from mathtune.foreign.paths import MISSING, reach
-from mathtune.foreign.sources import sources
-from mathtune.foreign.texts import NoTextError, golds, question_of
 
 _SAMPLE_NUMBER = re.compile(
     r"(.+?)[-_#:./ ]+(?:s|n|k|sample|rollout|attempt|completion|run|gen)?\d+"

@@ -20,9 +20,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mathtune.foreign.paths import MISSING, reach
+from mathtune.data.files.paths import MISSING, reach
+from mathtune.data.files.texts import question_of
 from mathtune.foreign.roles import Roles
-from mathtune.foreign.texts import question_of
 
 Digests = NDArray[np.int64]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mathtune.foreign import names
+from mathtune.data.files import names
 from mathtune.foreign.judged import BROKEN_SHOWN, Request
 from mathtune.run.progress import say
 

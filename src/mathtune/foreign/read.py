@@ -14,16 +14,16 @@ from math import nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mathtune.data.files.formats import Row, rows
+from mathtune.data.files.head import Head, refuse_missing
+from mathtune.data.files.paths import MISSING, reach
+from mathtune.data.files.sources import Source, sources
+from mathtune.data.files.texts import NoTextError, finite, golds, question_of, solutions
 from mathtune.errors import InputError
-from mathtune.foreign.formats import Row, rows
 from mathtune.foreign.gold_file import Entry, GoldFile, Join, label, label_paths
-from mathtune.foreign.head import Head, refuse_missing
 from mathtune.foreign.keys import Key, Looks, identity
 from mathtune.foreign.layouts import Layout
-from mathtune.foreign.paths import MISSING, reach
 from mathtune.foreign.roles import Fields, Roles, decide
-from mathtune.foreign.sources import Source, sources
-from mathtune.foreign.texts import NoTextError, finite, golds, question_of, solutions
 
 HEAD_ROWS = 1_000
 HEAD_CHARACTERS = 8_000_000

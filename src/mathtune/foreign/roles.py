@@ -16,14 +16,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mathtune.data.files import names
+from mathtune.data.files.gold_field import checked_gold, gold_field
+from mathtune.data.files.head import Head, refuse_missing
+from mathtune.data.files.paths import MISSING, is_chat, is_parts
+from mathtune.data.files.texts import finite, question_of
 from mathtune.errors import InputError
-from mathtune.foreign import names
-from mathtune.foreign.gold_field import checked_gold, gold_field
-from mathtune.foreign.head import Head, refuse_missing
 from mathtune.foreign.layouts import LAYOUTS, Layout
-from mathtune.foreign.paths import MISSING, is_chat, is_parts
 from mathtune.foreign.solution_field import solution_field
-from mathtune.foreign.texts import finite, question_of
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from mathtune.answers import extract
-from mathtune.foreign import names
-from mathtune.foreign.gold_field import (
+from mathtune.data.files import names
+from mathtune.data.files.gold_field import (
     NEARLY_ALL,
     SHORT,
     TEXTS_COMPARED,
@@ -14,7 +14,7 @@ from mathtune.foreign.gold_field import (
     agrees_with,
     gold_columns,
 )
-from mathtune.foreign.head import Head, refuse_shape, refuse_two
+from mathtune.data.files.head import Head, refuse_shape, refuse_two
 
 _COMPARED_LENGTH = 20_000
 

@@ -10,9 +10,9 @@ import zipfile
 from collections.abc import Iterator
 from typing import IO, Any
 
+from mathtune.data.files.paths import is_chat, is_parts
+from mathtune.data.files.sources import Source
 from mathtune.errors import InputError
-from mathtune.foreign.paths import is_chat, is_parts
-from mathtune.foreign.sources import Source
 
 _NAMES = ("samples", "details", "rows", "data", "results", "examples", "predictions", "records")
 """Where documents keep their rows; else the longest list of objects counts."""

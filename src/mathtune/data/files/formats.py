@@ -18,9 +18,9 @@ from typing import IO, Any, NamedTuple, cast
 
 import msgspec
 
+from mathtune.data.files import documents
+from mathtune.data.files.sources import BROKEN_STREAM, Source, opened, packing
 from mathtune.errors import InputError
-from mathtune.foreign import documents
-from mathtune.foreign.sources import BROKEN_STREAM, Source, opened, packing
 
 HEAD = 1 << 16
 ROWS_AT_ONCE = 512

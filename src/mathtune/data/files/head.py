@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NoReturn
 
+from mathtune.data.files import names
+from mathtune.data.files.paths import MISSING, leaves, reach
+from mathtune.data.files.texts import NoTextError, golds, question_of, solutions
 from mathtune.errors import InputError
-from mathtune.foreign import names
-from mathtune.foreign.paths import MISSING, leaves, reach
-from mathtune.foreign.texts import NoTextError, golds, question_of, solutions
 
 FIELDS_SHOWN = 30
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mathtune.answers import Verdict, compare, extract
+from mathtune.data.files import names
+from mathtune.data.files.head import Head, refuse_shape, refuse_two
+from mathtune.data.files.paths import MISSING
 from mathtune.errors import InputError
-from mathtune.foreign import names
-from mathtune.foreign.head import Head, refuse_shape, refuse_two
-from mathtune.foreign.paths import MISSING
 
 NEARLY_ALL = 0.95
 """So many rows must agree before a field is taken for part, copy or reference of another."""

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from mathtune.answers import gold_answer
-from mathtune.foreign.paths import is_chat, is_parts
+from mathtune.data.files.paths import is_chat, is_parts
 
 ASSISTANTS = ("assistant", "model", "gpt", "bot", "ai", "chatbot")
 _TEXTS = (
