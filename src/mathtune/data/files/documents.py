@@ -70,8 +70,9 @@ def _contained(value: Any, depth: int) -> list[dict[str, Any]] | None:
 def _is_header(document: dict[str, Any]) -> bool:
     """Whether an object's own texts are short labels (a model, a date) of the rows inside it."""
     texts = [value for value in document.values() if isinstance(value, str)]
-    return all(len(text) < 80 and "\n" not in text for text in texts) and not any(
-        name in document for name in _OWN
+    own = [document[name] for name in _OWN if name in document]
+    return all(len(text) < 80 and "\n" not in text for text in texts) and all(
+        isinstance(value, list | dict) and not is_chat(value) for value in own
     )
 
 

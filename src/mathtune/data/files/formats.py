@@ -80,6 +80,9 @@ def _of_file(source: Source, columns: frozenset[str] | None) -> Iterator[Row]:
     with opened(source) as stream:
         buffered = io.BufferedReader(cast(io.RawIOBase, stream), HEAD)
         head = _peek(buffered)
+        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            buffered = io.BufferedReader(_InUtf8(buffered), HEAD)
+            head = _peek(buffered)
         kind = _kind(head, source)
         if kind in ("parquet", "arrow"):
             yield from _of_arrow(source, kind, columns)
@@ -91,6 +94,21 @@ def _of_file(source: Source, columns: frozenset[str] | None) -> Iterator[Row]:
             yield from _of_document(buffered, source)
         else:
             yield from _of_table(buffered, head, source)
+
+
+class _InUtf8(io.RawIOBase):
+    """A UTF-16 file, read as UTF-8."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._text = io.TextIOWrapper(stream, encoding="utf-16", errors="replace", newline="")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        found = self._text.read(len(into) // 4).encode("utf-8", "replace")  # 4 bytes at most
+        into[: len(found)] = found
+        return len(found)
 
 
 def _peek(stream: Any) -> bytes:
@@ -119,8 +137,7 @@ def _kind(head: bytes, source: Source) -> str:
             raise InputError(f"{source.name}: is {what}; {EXPECTED}.")
     if head[257:262] == b"ustar":
         raise InputError(f"{source.name}: is a tar archive; unpack it first.")
-    utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if b"\x00" in head[:1_024] and not utf16:
+    if b"\x00" in head[:1_024]:
         raise InputError(f"{source.name}: is binary, of no known kind; {EXPECTED}.")
     return "table"
 
@@ -227,10 +244,8 @@ def _numbered(found: Iterator[dict[str, Any]]) -> Iterator[Row]:
 
 
 def _of_table(stream: IO[bytes], head: bytes, source: Source) -> Iterator[Row]:
-    utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    encoding = "utf-16" if utf16 else "utf-8-sig"
-    text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
-    first = head.decode(encoding, "replace").split("\n", 1)[0]
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
+    first = head.decode("utf-8-sig", "replace").split("\n", 1)[0]
     delimiter = max("\t,;|", key=first.count)
     if not first.count(delimiter):
         raise InputError(f"{source.name}: is text of no known kind; {EXPECTED}.")
