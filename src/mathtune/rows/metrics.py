@@ -44,10 +44,22 @@ class SolutionMetrics(msgspec.Struct, frozen=True, kw_only=True):
     mean_characters: float | None
 
 
+class FirstGold(msgspec.Struct, frozen=True, kw_only=True):
+    """The first gold that was read: its row, the rule (None: as it stands), and the value."""
+
+    where: str
+    gold: str
+    rule: str | None
+    text: str
+
+
 class PrepareMetrics(Metrics, frozen=True):
     """The three splits, the solutions, and what was dropped or is nearly a test problem.
 
-    `prm800k_...`: only if PRM800K was read.
+    Of a source that is read row by row: the rows, those dropped by reason with the first few of
+    each, our fields -> those of the rows, the first gold, how many golds were solutions and were
+    reduced to their answers, and how many solutions were nothing but the answer. `prm800k_...`:
+    only if PRM800K was read.
     """
 
     train: SplitMetrics
@@ -56,6 +68,13 @@ class PrepareMetrics(Metrics, frozen=True):
     solutions: SolutionMetrics
     shared_problems_dropped: dict[str, int]
     near_test: NearMetrics
+    rows: int | None = None
+    rows_dropped: dict[str, int] | None = None
+    dropped_first: dict[str, list[str]] | None = None
+    fields: dict[str, str] | None = None
+    first_gold: FirstGold | None = None
+    golds_reduced: int | None = None
+    bare_solutions: int | None = None
     prm800k_records: dict[str, int] | None = None
     prm800k_steps: int | None = None
 
