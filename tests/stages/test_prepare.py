@@ -214,9 +214,10 @@ def test_a_gold_that_is_a_solution_is_reduced_to_its_answer(
     found, metrics = prepared(tmp_path / "out", source=str(source), fields=fields)
     every = [p for split in found.values() for p in split]
     assert {p.answer for p in every} == {str(n) for n in range(1, 111)}
-    assert metrics.golds_reduced == 110
-    assert metrics.first_gold is not None
-    assert (metrics.first_gold.gold, metrics.first_gold.rule) == ("1", "hashes")
+    assert metrics.rows is not None
+    assert metrics.rows.golds_reduced == 110
+    assert metrics.rows.first_gold is not None
+    assert (metrics.rows.first_gold.gold, metrics.rows.first_gold.rule) == ("1", "hashes")
     said = capsys.readouterr().err
     assert "the first gold is '1'" in said
     assert "(hashes)" in said
@@ -241,10 +242,11 @@ def test_a_solution_that_is_only_its_answer_is_not_learned_from(tmp_path: Path) 
     _, metrics = prepared(
         tmp_path / "out", source=str(write_rows(tmp_path / "mine.jsonl", *values))
     )
-    assert (metrics.bare_solutions, metrics.solutions.solutions) == (120, 0)
+    assert metrics.rows is not None
+    assert (metrics.rows.bare_solutions, metrics.solutions.solutions) == (120, 0)
 
 
-NUMINA = [
+NUMINA: list[dict[str, Any]] = [
     {"problem": "Show a.", "answer": "proof", "question_type": "proof", "level": "Level 2"},
     {"problem": "Find b.", "answer": "notfound", "question_type": "math-word-problem"},
     {"problem": "Find c.", "answer": "3", "question_type": "math-word-problem", "level": "Level 4"},
@@ -260,8 +262,9 @@ def test_unusable_golds_and_rows_are_dropped_named_and_counted(
     source = write_rows(tmp_path / "mine.jsonl", *NUMINA)
     found, metrics = prepared(tmp_path / "out", source=str(source))
     assert [p.problem for p in found["test"]] == ["Find c.", "Pick d."]
-    assert metrics.rows == 6
-    assert metrics.rows_dropped == {
+    assert metrics.rows is not None
+    assert metrics.rows.read == 6
+    assert metrics.rows.dropped == {
         "gold says 'proof'": 1, "gold says 'notfound'": 1, "gold is missing": 1, "no problem": 1
     }  # fmt: skip
     said = capsys.readouterr().err
@@ -304,9 +307,9 @@ def test_conditions_choose_among_the_problems_of_named_sources(tmp_path: Path) -
     _, metrics = prepared(
         tmp_path / "out", source="arithmetic", where="length(problem)<=200", train=60, test=20
     )
-    assert metrics.rows_dropped is not None
-    (count,) = metrics.rows_dropped.values()
-    assert metrics.rows == 280
+    assert metrics.rows is not None
+    (count,) = metrics.rows.dropped.values()
+    assert metrics.rows.read == 280
     kept = metrics.train.problems + metrics.validation.problems + metrics.test.problems
     shared = sum(metrics.shared_problems_dropped.values())
     assert kept + count + shared == 280
@@ -354,7 +357,7 @@ def test_nested_columns_lists_and_conversations(tmp_path: Path) -> None:
         {"role": "user", "content": "What is 1 + 1?"},
         {"role": "assistant", "content": "<think>one, two</think>\n\nIt is \\boxed{2}."},
     ]
-    row = {
+    row: dict[str, Any] = {
         "messages": chat,
         "extra_info": {"answer": 2, "index": 7},
         "domain": ["Algebra", "Counting"],
@@ -412,5 +415,5 @@ def test_a_limit_stops_reading_a_large_source(
     found, metrics = prepared(tmp_path / "out", source=str(source), limit=10, strict=True)
     assert {len(problems) for problems in found.values()} == {10}
     assert metrics.rows is not None
-    assert 200 <= metrics.rows < 400
+    assert 200 <= metrics.rows.read < 400
     assert "the limit is drawn from them" in capsys.readouterr().err

@@ -82,7 +82,7 @@ def question_at(row: Row, path: str | None) -> str:
         UnusableError: there is none, or the conversation has several.
     """
     value = None if path is None else value_at(row.values, path)
-    if is_chat(value):
+    if value is not None and is_chat(value):
         speakers = [str(one.get("role", one.get("from", ""))).lower() for one in value]
         if sum(speaker not in (*ASSISTANTS, "system") for speaker in speakers) > 1:
             raise UnusableError(

@@ -24,7 +24,13 @@ from mathtune.data.values import GoldRule
 from mathtune.data.where import conditions
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
-from mathtune.rows.metrics import FirstGold, PrepareMetrics, SolutionMetrics, SplitMetrics
+from mathtune.rows.metrics import (
+    FirstGold,
+    PrepareMetrics,
+    RowsMetrics,
+    SolutionMetrics,
+    SplitMetrics,
+)
 from mathtune.rows.records import Example, Problem
 from mathtune.run.progress import say
 from mathtune.run.stage import Large, Stage
@@ -219,11 +225,13 @@ class Prepare(Stage[Data]):
             jsonl.write(files.steps, labelled)
             steps = len(labelled)
         return PrepareMetrics(
-            **{split: _counts(parts[split]) for split in SPLITS},
+            train=_counts(parts["train"]),
+            validation=_counts(parts["validation"]),
+            test=_counts(parts["test"]),
             solutions=_solution_counts(solutions),
             shared_problems_dropped=dict(splits.dropped),
             near_test=report_near(parts["train"], parts["test"]),
-            **_read(counts),
+            rows=_read(counts),
             prm800k_records=records,
             prm800k_steps=steps,
         )
@@ -252,13 +260,16 @@ def _split(c: Prepare, release: dict[str, prm800k.Release] | None, counts: Count
     if c.source == "arithmetic":
         from mathtune.data import arithmetic
 
-        sizes = {
+        sizes: dict[Split, int] = {
             "train": c.train,
             "validation": 200 if c.validation is None else c.validation,
             "test": 400 if c.test is None else c.test,
         }
-        made = {s: arithmetic.generate(s, n, c.seed, c.families) for s, n in sizes.items() if n}
-        made = _passing(c, made, counts)
+        made = _passing(
+            c,
+            {s: arithmetic.generate(s, sizes[s], c.seed, c.families) for s in SPLITS if sizes[s]},
+            counts,
+        )
         return apart(*(made.get(split, []) for split in SPLITS))
     if c.source == "gsm8k":
         return _drawn(c, _passing(c, gsm8k.load(c.folder), counts))
@@ -350,23 +361,23 @@ def _solution_counts(solutions: Sequence[Example]) -> SolutionMetrics:
     )
 
 
-def _read(counts: Counts) -> dict[str, Any]:
-    """Return what was read of rows, as metrics; nothing for sources that are not read by rows."""
+def _read(counts: Counts) -> RowsMetrics | None:
+    """Return what was read of rows; None: the source is not read by rows."""
     if not counts.rows:
-        return {}
+        return None
     first = None
     if counts.first is not None:
         where, gold = counts.first
         first = FirstGold(where=where, gold=gold.answer, rule=gold.rule, text=shortened(gold.text))
-    return {
-        "rows": counts.rows,
-        "rows_dropped": dict(counts.dropped),
-        "dropped_first": dict(counts.places),
-        "fields": dict(counts.roles),
-        "first_gold": first,
-        "golds_reduced": counts.golds_reduced,
-        "bare_solutions": counts.bare_solutions,
-    }
+    return RowsMetrics(
+        read=counts.rows,
+        dropped=dict(counts.dropped),
+        first_dropped=dict(counts.places),
+        fields=dict(counts.roles),
+        first_gold=first,
+        golds_reduced=counts.golds_reduced,
+        bare_solutions=counts.bare_solutions,
+    )
 
 
 def _known(source: str) -> bool:
