@@ -133,11 +133,12 @@ def test_faulty_problem_files(
     monkeypatch.chdir(tmp_path)
     text = "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
     (tmp_path / "p.jsonl").write_text(text)
-    found = fails(["prepare", "p.jsonl", "--out", "out"], capsys, monkeypatch)
+    found = fails(["prepare", "p.jsonl", "strict=true", "--out", "out"], capsys, monkeypatch)
     assert "p.jsonl" in found
     assert sentence in found
     assert not (tmp_path / "out").exists()
-    found = fails(["run", "quickstart", "data=p.jsonl", "--out", "run"], capsys, monkeypatch)
+    strict = ["data=p.jsonl", "data.strict=true"]
+    found = fails(["run", "quickstart", *strict, "--out", "run"], capsys, monkeypatch)
     assert sentence in found
     assert not (tmp_path / "run").exists()
 

@@ -6,6 +6,7 @@ from mathtune.answers.extract import Answer, extract, gold_answer
 from mathtune.answers.graders.table import (
     Grader,
     compare,
+    compare_accepted,
     compare_many,
     grade,
     grade_many,
@@ -20,6 +21,7 @@ __all__ = [
     "Verdict",
     "cluster",
     "compare",
+    "compare_accepted",
     "compare_many",
     "equivalent",
     "explain",

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mathtune.data import hub, local
-from mathtune.data.rows import Row, read_rows, required, to_problems
+from mathtune.data.problems import to_problems
+from mathtune.data.rows import Row, read_rows, required
 from mathtune.errors import InputError
 from mathtune.rows.records import Problem
 
@@ -35,7 +36,7 @@ def to_gsm8k(rows: Iterable[Row], split: str) -> list[Problem]:
     Raises:
         InputError: a solution has no `####`.
     """
-    return to_problems((_plain(row, split, n) for n, row in enumerate(rows)), fields={})
+    return to_problems(_plain(row, split, n) for n, row in enumerate(rows))
 
 
 def _plain(row: Row, split: str, number: int) -> Row:

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mathtune.data import hub, local
-from mathtune.data.rows import Row, normalized, read_rows, required, to_problems
+from mathtune.data.problems import to_problems
+from mathtune.data.rows import Row, normalized, read_rows, required
 from mathtune.rows.records import Problem
 
 HUB = "EleutherAI/hendrycks_math"
@@ -51,7 +52,7 @@ def to_math(rows: Iterable[Row]) -> list[Problem]:
 
     The two solutions whose `\\\\boxed{}` is empty get their answer, 0.
     """
-    return to_problems((_mended(row) for row in rows), fields={})
+    return to_problems(_mended(row) for row in rows)
 
 
 def _all(folder: Path | None) -> tuple[list[Problem], list[Problem]]:

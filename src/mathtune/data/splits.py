@@ -23,10 +23,16 @@ class Splits:
     validation: list[Problem]
     test: list[Problem]
     dropped: Mapping[str, int]
+    had_train: bool = True
+    """Whether the source has problems to train on, or is a test set."""
 
 
 def apart(
-    train: Sequence[Problem], validation: Sequence[Problem], test: Sequence[Problem]
+    train: Sequence[Problem],
+    validation: Sequence[Problem],
+    test: Sequence[Problem],
+    *,
+    had_train: bool = True,
 ) -> Splits:
     """Drop from train what is in validation or test, and from validation what is in test.
 
@@ -40,7 +46,7 @@ def apart(
         "train": len(train) - len(kept_train),
         "validation": len(validation) - len(kept_validation),
     }
-    return Splits(kept_train, kept_validation, list(test), dropped)
+    return Splits(kept_train, kept_validation, list(test), dropped, had_train)
 
 
 def draw_out(

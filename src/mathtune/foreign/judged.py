@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-from mathtune.answers import Answer, Grader, cluster, compare_many, extract, grader_version
+from mathtune.answers import Answer, Grader, cluster, compare_accepted, extract, grader_version
 from mathtune.answers.extract import GUESSED, ExtractRule
 from mathtune.answers.graders import math_verify
 from mathtune.errors import InputError
@@ -191,21 +191,8 @@ def _verdicts(
 ) -> list[Verdict]:
     """The verdicts of a block; of several accepted golds the kindest counts."""
     texts = [answer.text if answer else None for answer in answers]
-    pairs = [(text, sample.gold) for text, sample in zip(texts, block, strict=True)]
-    found = compare_many(pairs, grader=grader)
-    others = [
-        (i, gold)
-        for i, sample in enumerate(block)
-        if len(sample.accepted) > 1 and found[i] is not Verdict.correct
-        for gold in sample.accepted[1:]
-    ]
-    more = compare_many([(texts[i], gold) for i, gold in others], grader=grader) if others else []
-    for (i, _), verdict in zip(others, more, strict=True):
-        if verdict is Verdict.correct or (
-            verdict is Verdict.undecided and found[i] is Verdict.wrong
-        ):
-            found[i] = verdict
-    return found
+    golds = [sample.accepted or (sample.gold,) for sample in block]
+    return compare_accepted(texts, golds, grader=grader)
 
 
 def rows_of(

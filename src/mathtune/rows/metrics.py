@@ -44,10 +44,36 @@ class SolutionMetrics(msgspec.Struct, frozen=True, kw_only=True):
     mean_characters: float | None
 
 
+class FirstGold(msgspec.Struct, frozen=True, kw_only=True):
+    """The first gold that was read: its row, the rule (None: as it stands), and the value."""
+
+    where: str
+    gold: str
+    rule: str | None
+    text: str
+
+
+class RowsMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read of a source row by row.
+
+    `dropped`: reason -> rows, `first_dropped` the first few of each. `fields`: ours -> those of the
+    rows. `golds_reduced`: golds that were solutions, reduced to the answer that they mark.
+    `bare_solutions`: solutions that are nothing but the answer, which are not learned from.
+    """
+
+    read: int
+    dropped: dict[str, int]
+    first_dropped: dict[str, list[str]]
+    fields: dict[str, str]
+    first_gold: FirstGold | None
+    golds_reduced: int
+    bare_solutions: int
+
+
 class PrepareMetrics(Metrics, frozen=True):
     """The three splits, the solutions, and what was dropped or is nearly a test problem.
 
-    `prm800k_...`: only if PRM800K was read.
+    `rows`: only of a source that is read row by row. `prm800k_...`: only if PRM800K was read.
     """
 
     train: SplitMetrics
@@ -56,6 +82,7 @@ class PrepareMetrics(Metrics, frozen=True):
     solutions: SolutionMetrics
     shared_problems_dropped: dict[str, int]
     near_test: NearMetrics
+    rows: RowsMetrics | None = None
     prm800k_records: dict[str, int] | None = None
     prm800k_steps: int | None = None
 

@@ -46,7 +46,10 @@ class Verdict(StrEnum):
 
 
 class Problem(Row, frozen=True):
-    """A question with its gold answer and, for training, a gold solution."""
+    """A question with its gold answer and, for training, a gold solution.
+
+    `accepted`: further golds, each of which is as right as `answer`.
+    """
 
     id: str
     problem: str
@@ -54,6 +57,12 @@ class Problem(Row, frozen=True):
     solution: str | None = None
     level: str | None = None
     subject: str | None = None
+    accepted: tuple[str, ...] = ()
+
+    @property
+    def golds(self) -> tuple[str, ...]:
+        """All golds that count as right, `answer` first."""
+        return (self.answer, *self.accepted)
 
 
 class Example(Row, frozen=True):

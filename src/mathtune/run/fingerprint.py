@@ -10,10 +10,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from mathtune.run.stage import Free, Input, Stage, input_fields, marked_inputs
+from mathtune.run.stage import Free, Input, Large, Stage, input_fields, marked_inputs
 
 UNREAD = {"started.json", "step.json", "metrics.json.partial", ".lock"}
 """Files of a step's folder that are not results: they hold times and hosts."""
+LARGE = 2**28
+"""Bytes above which a file of a `Large` input is fingerprinted by its size and some blocks."""
+BLOCKS, BLOCK = 64, 2**18
+"""Number and bytes of the blocks, spread evenly from the first to the last byte."""
 
 
 def fingerprint(stage: Stage) -> dict[str, Any]:
@@ -73,15 +77,30 @@ def growth(found: Mapping[str, Any], wanted: Mapping[str, Any], field: str | Non
     return before if before < now and not differences(same, wanted) else None
 
 
-def content_hash(path: Path) -> str:
-    """Return the SHA-256 of a file, or of a folder's names and files, without times and paths."""
+def content_hash(path: Path, *, sampled: bool = False) -> str:
+    """Return the SHA-256 of a file, or of a folder's names and files, without times and paths.
+
+    `sampled`: of files above `LARGE` bytes, the hash of the size and of blocks spread over them.
+    """
     if path.is_dir():
         digest = hashlib.sha256()
         for file in sorted(p for p in path.rglob("*") if p.is_file() and p.name not in UNREAD):
-            digest.update(f"{file.relative_to(path)}\0{content_hash(file)}\0".encode())
+            inner = content_hash(file, sampled=sampled)
+            digest.update(f"{file.relative_to(path)}\0{inner}\0".encode())
         return digest.hexdigest()
     status = path.stat()
+    if sampled and status.st_size > LARGE:
+        return _sampled_hash(path, status.st_size)
     return _file_hash(path, status.st_size, status.st_mtime_ns)
+
+
+def _sampled_hash(path: Path, size: int) -> str:
+    digest = hashlib.sha256(f"{size}".encode())
+    with path.open("rb") as stream:
+        for number in range(BLOCKS):
+            stream.seek((size - BLOCK) * number // (BLOCKS - 1))
+            digest.update(stream.read(BLOCK))
+    return digest.hexdigest()
 
 
 @cache
@@ -98,7 +117,8 @@ def _hashed(value: Any, mark: Input) -> Any:
     if value is None:
         return None
     path = Path(mark.located(value))
-    return content_hash(path) if path.exists() else str(value)
+    sampled = isinstance(mark, Large)
+    return content_hash(path, sampled=sampled) if path.exists() else str(value)
 
 
 def _what(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,12 @@ class Input:
         """Raise InputError if `name` is known to be unusable, before any work begins."""
 
 
+class Large(Input):
+    """An input that may be too large to be read whole: of a file above `fingerprint.LARGE` bytes
+    only the size and blocks spread over it are fingerprinted.
+    """
+
+
 class Free:
     """The mark of a field that cannot change results (a place, a speed): no fingerprint has it."""
 

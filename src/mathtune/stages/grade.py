@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from mathtune.answers import cluster, compare_many, extract, grader_version
+from mathtune.answers import cluster, compare_accepted, extract, grader_version
 from mathtune.engines.settings import Ray
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
@@ -52,7 +52,7 @@ class Grade(Stage[Columns]):
         Raises:
             InputError: a sample's problem is not in the problem file.
         """
-        golds = {problem.id: problem.answer for problem in read_problems(self.problems).values()}
+        golds = {problem.id: problem.golds for problem in read_problems(self.problems).values()}
         verdicts: Counter[str] = Counter()
         rules: Counter[str] = Counter()
 
@@ -75,7 +75,7 @@ class Grade(Stage[Columns]):
             rules=dict(sorted(rules.items())),
         )
 
-    def _blocks(self, golds: dict[str, str]) -> Iterator[list[Graded]]:
+    def _blocks(self, golds: dict[str, tuple[str, ...]]) -> Iterator[list[Graded]]:
         """Yield the rows of some problems at a time, in order, graded here or on the cluster."""
         groups = read_groups(self.samples)
         blocks = iter(lambda: tuple(islice(groups, PROBLEMS_AT_ONCE)), ())
@@ -93,7 +93,7 @@ class Grade(Stage[Columns]):
             yield msgspec.json.decode(content, type=list[Graded])
 
     def _graded(
-        self, block: tuple[tuple[str, list[Joined]], ...], golds: dict[str, str]
+        self, block: tuple[tuple[str, list[Joined]], ...], golds: dict[str, tuple[str, ...]]
     ) -> Iterator[Graded]:
         for problem_id, _ in block:
             if problem_id not in golds:
@@ -102,12 +102,9 @@ class Grade(Stage[Columns]):
                     f"which {self.problems} does not have."
                 )
         found = [[extract(row.sample.text, rule=self.extract) for row in rows] for _, rows in block]
-        pairs = [
-            (answer.text if answer else None, golds[problem_id])
-            for (problem_id, _), answers in zip(block, found, strict=True)
-            for answer in answers
-        ]
-        verdicts = iter(compare_many(pairs, grader=self.grader))
+        every = [answer.text if answer else None for answers in found for answer in answers]
+        accepted = [golds[problem_id] for problem_id, rows in block for _ in rows]
+        verdicts = iter(compare_accepted(every, accepted, grader=self.grader))
         for (problem_id, rows), answers in zip(block, found, strict=True):
             texts = [answer.text if answer else None for answer in answers]
             number = {
@@ -128,6 +125,6 @@ class Grade(Stage[Columns]):
 
 def _graded_there(stage: Grade, task: bytes) -> bytes:
     """Grade a block on the cluster: samples and golds in, rows out."""
-    kind = tuple[tuple[tuple[str, list[Joined]], ...], dict[str, str]]
+    kind = tuple[tuple[tuple[str, list[Joined]], ...], dict[str, tuple[str, ...]]]
     block, golds = msgspec.json.decode(task, type=kind)
     return msgspec.json.encode(list(stage._graded(block, golds)))

@@ -13,18 +13,31 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mathtune.data import gsm8k, hub, local, math, prm800k
+from mathtune.data import gsm8k, local, math, prm800k
+from mathtune.data.folders import is_data
+from mathtune.data.load import Asked, Parts, load, no_split
 from mathtune.data.overlap import report_near
-from mathtune.data.rows import SPLIT_NAMES, normalized, read_folder, read_rows, to_problems
+from mathtune.data.problems import UNUSABLE, Counts, Enough, Reading, Thoughts, passing, shortened
+from mathtune.data.rows import normalized
 from mathtune.data.splits import SPLITS, Split, Splits, apart, draw_out, limited
+from mathtune.data.values import GoldRule
+from mathtune.data.where import conditions
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
-from mathtune.rows.metrics import PrepareMetrics, SolutionMetrics, SplitMetrics
+from mathtune.rows.metrics import (
+    FirstGold,
+    PrepareMetrics,
+    RowsMetrics,
+    SolutionMetrics,
+    SplitMetrics,
+)
 from mathtune.rows.records import Example, Problem
-from mathtune.run.stage import Input, Stage
+from mathtune.run.progress import say
+from mathtune.run.stage import Large, Stage
 
 NAMED = ("arithmetic", "gsm8k", "math", "prm800k")
-FILES = (".jsonl", ".jsonl.gz")
+FEWEST = 100
+"""Fewer problems than these are not split unasked: all of them are test problems."""
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -54,24 +67,50 @@ def _as_mapping(value: Any) -> Any:
     return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
 
 
+def _as_texts(value: Any) -> Any:
+    """Read `proof,notfound`, as on the command line, as a list."""
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_texts)]
+
+
 class Prepare(Stage[Data]):
     """Read problems from a source, split them, and write what the other stages read."""
 
-    revision: ClassVar[int] = 4
+    revision: ClassVar[int] = 5
 
-    source: Annotated[str, Input()] = "arithmetic"
-    """arithmetic, gsm8k, math, prm800k, the id of a hub data set, a folder or a JSON Lines file."""
+    source: Annotated[str, Large()] = "arithmetic"
+    """arithmetic, gsm8k, math, prm800k, the id of a hub data set (`owner/name@revision`), a folder,
+    or a file: JSON Lines, JSON, CSV, parquet, Arrow, packed or not."""
     subset: str | None = None
-    """What a hub data set calls its config ("main"); None: its only one."""
+    """What a hub data set calls its config ("main"), or a folder in a folder; None: its only one.
+    """
     split: str | None = None
     """math: original or prm800k (None). A hub id or folder: the one split that train, validation
-    and test are drawn from; None: its own splits."""
-    folder: Annotated[Path | None, Input()] = None
+    and test are drawn from; one called test stays one, unless a number is to be drawn. None: its
+    own splits."""
+    folder: Annotated[Path | None, Large()] = None
     """The folder with local copies of gsm8k, math and prm800k. None: the one that the environment
     variable MATHTUNE_DATA names. Data that it lacks comes from the hub."""
     fields: Annotated[dict[str, str], BeforeValidator(_as_mapping)] = Field(default_factory=dict)
     """Our field names -> those of the rows (problem, answer, solution, id, level, subject); on the
-    command line `problem=question,answer=target`."""
+    command line `problem=question,answer=target`. Dots reach inside: `extra_info.answer`,
+    `messages`; a plus joins texts: `Body+Question`. A field that has one role has no other unless
+    it is named for both."""
+    where: Texts = ()
+    """Conditions that rows fulfil, all of them: `question_type!=proof,level>=3`; several values:
+    `source=aime|amc`; characters: `length(solution)<=4000`. Names are those of the rows, or ours.
+    """
+    unusable: Texts = UNUSABLE
+    """Golds that say there is none; their rows are dropped and counted."""
+    gold_rule: GoldRule = "explicit"
+    """How the answer is found in a gold that is a text: by its mark (explicit), else last-number,
+    auto (the last number or formula), or without-unit (9 of `9 (apples)`)."""
+    thoughts: Thoughts = "keep"
+    """Whether solutions to learn from keep what a reasoning model thought (`<think>`)."""
+    strict: bool = False
+    """Whether a row that cannot be used ends the run; else it is dropped, named and counted."""
     train: Count = 500
     """arithmetic: training problems to generate. Other sources give all they have: see limit."""
     validation: Count | None = None
@@ -81,7 +120,8 @@ class Prepare(Stage[Data]):
     """Test problems to generate (arithmetic), or to draw from a source that has no test split.
     None: 400 for arithmetic, elsewhere a tenth but at most 500."""
     limit: Count | dict[Split, Count] | None = None
-    """At most so many problems in every split, or per split, drawn at random: makes a run small."""
+    """At most so many problems in every split, or per split, drawn at random: makes a run small. Of
+    a large source, only as many rows are read as that needs."""
     families: tuple[str, ...] = ()
     """arithmetic: only problems of these families (`shop`, `tank`, ...; `subject` of a problem);
     none: all families of tasks."""
@@ -103,17 +143,18 @@ class Prepare(Stage[Data]):
     @model_validator(mode="after")
     def _fits_source(self) -> Prepare:
         if self.source == "math" and self.split is not None and self.split not in math.SPLITS:
-            raise _no_split("math", self.split, math.SPLITS)
+            raise no_split("math", self.split, math.SPLITS)
         if self.split is not None and self.source in NAMED and self.source != "math":
             raise InputError(f"split: {self.source} has one split; found {self.split!r}.")
-        if self.source.endswith(FILES) and self.split is not None:
+        one_file = Path(self.source).is_file() or is_data(self.source)
+        if one_file and self.split is not None:
             raise InputError(
                 f"split: {self.source} is one file, without splits; found {self.split!r}."
             )
-        if self.subset is not None and (self.source in NAMED or Path(self.source).exists()):
+        if self.subset is not None and (self.source in NAMED or one_file):
             raise InputError(
                 f"subset: found {self.subset!r} with source {self.source!r}; this setting goes "
-                "with a hub id."
+                "with a hub id or a folder."
             )
         if self.solutions is not None and self.source != "math":
             raise InputError(
@@ -124,8 +165,8 @@ class Prepare(Stage[Data]):
             self._check_families()
         if self.fields and self.source in NAMED:
             raise InputError(f"fields: {self.source} has known fields; expected none.")
-        to_problems((), fields=self.fields)
-        if self.source.endswith(FILES) and not Path(self.source).is_file():
+        self._reading()
+        if is_data(self.source) and not Path(self.source).exists():
             raise InputError(f"{self.source}: no such file; expected problems, one a line.")
         if not _known(self.source):
             raise InputError(
@@ -160,15 +201,17 @@ class Prepare(Stage[Data]):
             InputError: the source cannot be read, has no such split, or is too small for the draws.
         """
         release = prm800k.load(self.folder) if self._reads_prm800k() else None
-        splits = _split(self, release)
+        counts = Counts()
+        splits = _split(self, release, counts)
+        counts.tell()
         parts = {split: self._limited(split, getattr(splits, split)) for split in SPLITS}
         solutions = _gold(parts["train"])
         if release is not None:
             theirs = release["train"].examples(parts["train"])
             solutions = solutions + theirs if self.solutions == "both" else theirs
-        if not parts["train"]:
+        if not parts["train"] and (splits.had_train or not any(parts.values())):
             raise InputError(
-                f"{self.source}: no training problem is left; see limit and validation."
+                f"{self.source}: no training problem is left; see limit, validation and where."
             )
         files = self.outputs(folder)
         for split in SPLITS:
@@ -182,12 +225,26 @@ class Prepare(Stage[Data]):
             jsonl.write(files.steps, labelled)
             steps = len(labelled)
         return PrepareMetrics(
-            **{split: _counts(parts[split]) for split in SPLITS},
+            train=_counts(parts["train"]),
+            validation=_counts(parts["validation"]),
+            test=_counts(parts["test"]),
             solutions=_solution_counts(solutions),
             shared_problems_dropped=dict(splits.dropped),
             near_test=report_near(parts["train"], parts["test"]),
+            rows=_read(counts),
             prm800k_records=records,
             prm800k_steps=steps,
+        )
+
+    def _reading(self) -> Reading:
+        """How rows become problems."""
+        return Reading(
+            fields=self.fields,
+            where=conditions(self.where),
+            unusable=self.unusable,
+            gold_rule=self.gold_rule,
+            thoughts=self.thoughts,
+            strict=self.strict,
         )
 
     def _reads_prm800k(self) -> bool:
@@ -198,58 +255,74 @@ class Prepare(Stage[Data]):
         return limited(problems, limit, seed=self.seed)
 
 
-def _split(c: Prepare, release: dict[str, prm800k.Release] | None) -> Splits:
+def _split(c: Prepare, release: dict[str, prm800k.Release] | None, counts: Counts) -> Splits:
     """Read the source and split it."""
     if c.source == "arithmetic":
         from mathtune.data import arithmetic
 
-        sizes = {
+        sizes: dict[Split, int] = {
             "train": c.train,
             "validation": 200 if c.validation is None else c.validation,
             "test": 400 if c.test is None else c.test,
         }
-        return apart(
-            *(
-                arithmetic.generate(s, sizes[s], c.seed, c.families) if sizes[s] else []
-                for s in SPLITS
-            )
+        made = _passing(
+            c,
+            {s: arithmetic.generate(s, sizes[s], c.seed, c.families) for s in SPLITS if sizes[s]},
+            counts,
         )
+        return apart(*(made.get(split, []) for split in SPLITS))
     if c.source == "gsm8k":
-        return _drawn(c, gsm8k.load(c.folder))
+        return _drawn(c, _passing(c, gsm8k.load(c.folder), counts))
     if c.source == "math":
-        return _drawn(c, math.load(c.folder, split=c.split or "prm800k"))
+        return _drawn(c, _passing(c, math.load(c.folder, split=c.split or "prm800k"), counts))
     if c.source == "prm800k":
         assert release is not None
-        return _drawn(c, {split: part.as_problems() for split, part in release.items()})
-    return _drawn(c, _from_rows(c))
+        parts = {split: part.as_problems() for split, part in release.items()}
+        return _drawn(c, _passing(c, parts, counts))
+    asked = Asked(
+        c.source,
+        subset=c.subset,
+        split=c.split,
+        draws=c.test is not None or c.validation is not None,
+        reading=c._reading(),
+        enough=lambda split, drawn: _enough(c, split, drawn),
+        stream=c.limit is not None,
+    )
+    return _drawn(c, load(asked, counts))
 
 
-def _from_rows(c: Prepare) -> dict[str, list[Problem]]:
-    """Read the problems of a file, a folder or a hub data set, by our names of the splits."""
-    path = Path(c.source)
-    if path.is_file() or c.source.endswith(FILES):
-        return {"train": to_problems(read_rows(path), fields=c.fields)}
-    files = read_folder(path) if path.is_dir() else {}
-    found: dict[str, Any] = files or hub.load(c.source, subset=c.subset)
-    if c.split is not None:
-        if c.split not in found:
-            raise _no_split(c.source, c.split, found)
-        names = {"train": c.split}
-    else:
-        names = {
-            ours: name for ours, theirs in SPLIT_NAMES.items() for name in theirs if name in found
-        }
-        if "train" not in names:
-            raise _no_split(c.source, "train", found)
-    return {
-        ours: to_problems(read_rows(files[name]) if files else found[name], fields=c.fields)
-        for ours, name in names.items()
-    }
+def _passing(c: Prepare, parts: Parts, counts: Counts) -> Parts:
+    """The problems of a named source that fulfil the conditions."""
+    where = conditions(c.where)
+    if not where:
+        return parts
+    return {split: passing(found, where, counts) for split, found in parts.items()}
 
 
-def _drawn(c: Prepare, found: dict[str, list[Problem]]) -> Splits:
+def _enough(c: Prepare, split: str, drawn: bool) -> Enough | None:
+    """Return when to stop reading a split, from which others are drawn or not; None: never."""
+    limits = c.limit if isinstance(c.limit, dict) else dict.fromkeys(SPLITS, c.limit)
+    read = [limits.get(name) for name in SPLITS if drawn or name == split]
+    known = [limit for limit in read if limit is not None]
+    if len(known) < len(read):
+        return None
+    most = max(known)
+    draws = (10 * min(most, 500) if n is None else n for n in (c.test, c.validation))
+    return Enough(2 * most + (sum(draws) if drawn else 0))
+
+
+def _drawn(c: Prepare, found: Parts) -> Splits:
     """Draw the splits that the source lacks from its training problems."""
+    if "train" not in found:
+        return apart([], found.get("validation", []), found.get("test", []), had_train=False)
     train, drawn = found["train"], {}
+    asked = c.test is not None or c.validation is not None
+    if not asked and len(found) == 1 and len(train) < FEWEST:
+        say(
+            f"  {len(train)} problems, fewer than {FEWEST}: all of them are test problems. To "
+            "train on them, set validation=NUMBER and test=NUMBER."
+        )
+        return apart([], [], train, had_train=False)
     for split in ("test", "validation"):
         if split in found:
             drawn[split] = found[split]
@@ -258,11 +331,6 @@ def _drawn(c: Prepare, found: dict[str, list[Problem]]) -> Splits:
         if count is None:
             paper = c.source == "math" and split == "validation"
             count = 1000 if paper else min(500, len(train) // 10)
-            if count == 0:
-                raise InputError(
-                    f"{c.source}: {len(train)} problems, a tenth of which would be for {split}; "
-                    f"expected at least 10, or the setting {split}=NUMBER."
-                )
         train, drawn[split] = draw_out(train, count, seed=c.seed, what=split)
     return apart(train, drawn["validation"], drawn["test"])
 
@@ -293,14 +361,29 @@ def _solution_counts(solutions: Sequence[Example]) -> SolutionMetrics:
     )
 
 
-def _known(source: str) -> bool:
-    return (
-        source in NAMED
-        or source.endswith(FILES)
-        or Path(source).exists()
-        or re.fullmatch(r"[\w.-]+/[\w.-]+", source) is not None
+def _read(counts: Counts) -> RowsMetrics | None:
+    """Return what was read of rows; None: the source is not read by rows."""
+    if not counts.rows:
+        return None
+    first = None
+    if counts.first is not None:
+        where, gold = counts.first
+        first = FirstGold(where=where, gold=gold.answer, rule=gold.rule, text=shortened(gold.text))
+    return RowsMetrics(
+        read=counts.rows,
+        dropped=dict(counts.dropped),
+        first_dropped=dict(counts.places),
+        fields=dict(counts.roles),
+        first_gold=first,
+        golds_reduced=counts.golds_reduced,
+        bare_solutions=counts.bare_solutions,
     )
 
 
-def _no_split(source: str, name: str, known: Sequence[str] | dict[str, Any]) -> InputError:
-    return InputError(f"{source}: no split {name!r}; there are {', '.join(known)}.")
+def _known(source: str) -> bool:
+    return (
+        source in NAMED
+        or is_data(source)
+        or Path(source).exists()
+        or re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w.-]+)?", source) is not None
+    )

@@ -1,6 +1,6 @@
 """Compare an answer with its gold, and grade whole solutions, one or many. The named graders."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from typing import Literal, get_args
 
@@ -124,6 +124,31 @@ def compare_many(
         for index in indices:
             verdicts[index] = verdict
     return [verdict for verdict in verdicts if verdict is not None]
+
+
+def compare_accepted(
+    answers: Sequence[str | None], accepted: Sequence[Sequence[str]], *, grader: Grader = "math"
+) -> list[Verdict]:
+    """Verdicts of answers, each with all its accepted golds: the kindest counts.
+
+    >>> [v.value for v in compare_accepted(["2", "3"], [("1", "2"), ("1", "2")])]
+    ['correct', 'wrong']
+    """
+    first = [(answer, golds[0]) for answer, golds in zip(answers, accepted, strict=True)]
+    found = compare_many(first, grader=grader)
+    others = [
+        (i, gold)
+        for i, golds in enumerate(accepted)
+        if found[i] is not Verdict.correct
+        for gold in golds[1:]
+    ]
+    more = compare_many([(answers[i], gold) for i, gold in others], grader=grader) if others else []
+    for (i, _), verdict in zip(others, more, strict=True):
+        if verdict is Verdict.correct or (
+            verdict is Verdict.undecided and found[i] is Verdict.wrong
+        ):
+            found[i] = verdict
+    return found
 
 
 def _check(grader: str) -> None:

@@ -23,7 +23,7 @@ from mathtune.data.files.sources import BROKEN_STREAM, Source, opened, packing
 from mathtune.errors import InputError
 
 HEAD = 1 << 16
-ROWS_AT_ONCE = 512
+ROWS_AT_ONCE = 32
 EXPECTED = (
     "expected JSON Lines, JSON, CSV, TSV, parquet, Arrow or an inspect log, "
     "plain or packed (gz, xz, bz2, zst)"
@@ -119,7 +119,7 @@ def _peek(stream: Any) -> bytes:
 
 def _kind(head: bytes, source: Source) -> str:
     """The format of a file that begins with `head`."""
-    if not head:
+    if not head.removeprefix(codecs.BOM_UTF8).strip():
         raise InputError(f"{source.name}: the file is empty; {EXPECTED}.")
     if head.startswith(b"PAR1"):
         return "parquet"
@@ -219,7 +219,11 @@ def _of_document(stream: IO[bytes], source: Source) -> Iterator[Row]:
 
 def _of_broken_document(content: bytes, source: Source, error: ValueError) -> Iterator[Row]:
     """Documents one after the other, as jq prints them; else lines, if one of them is a row."""
-    text = content.decode("utf-8", "replace")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        yield from _of_lines(io.BytesIO(content))  # which says that of each broken line
+        return
     found, at = [], 0
     decoder = json.JSONDecoder(parse_float=Decimal)
     try:
@@ -301,10 +305,7 @@ def _batches(source: Source, kind: str, columns: frozenset[str] | None) -> Itera
         with opened(source) as stream:
             content = io.BytesIO(stream.read())
     if kind == "parquet":
-        parquet = importlib.import_module("pyarrow.parquet")
-        file = parquet.ParquetFile(content)
-        names = [name for name in file.schema_arrow.names if columns is None or name in columns]
-        yield from file.iter_batches(batch_size=ROWS_AT_ONCE, columns=names)
+        yield from parquet_batches(content, columns)
         return
     pyarrow = importlib.import_module("pyarrow")
     ipc = importlib.import_module("pyarrow.ipc")
@@ -318,6 +319,14 @@ def _batches(source: Source, kind: str, columns: frozenset[str] | None) -> Itera
     for batch in whole:
         for start in range(0, batch.num_rows, ROWS_AT_ONCE):
             yield batch.slice(start, ROWS_AT_ONCE)
+
+
+def parquet_batches(content: Any, columns: frozenset[str] | None) -> Iterator[Any]:
+    """Yield the record batches of a parquet file (a path or an open file), a few rows in each."""
+    parquet = importlib.import_module("pyarrow.parquet")
+    file = parquet.ParquetFile(content, buffer_size=1 << 20)  # pages, not whole row groups
+    names = [name for name in file.schema_arrow.names if columns is None or name in columns]
+    yield from file.iter_batches(batch_size=ROWS_AT_ONCE, columns=names, use_threads=False)
 
 
 def _of_hub(source: Source, split: str | None) -> Iterator[Row]:

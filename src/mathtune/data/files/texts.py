@@ -126,6 +126,9 @@ def golds(value: Any) -> tuple[str, ...]:
     Raises:
         NoTextError: it is no text, number or list of them; or empty.
     """
+    if is_chat(value):
+        replies = [text for text in solutions(value) if text]
+        return golds(replies[-1] if replies else "")
     if isinstance(value, dict):
         for key in ("ground_truth", "gold", "answer", "target", "value", "text", "content"):
             if key in value:

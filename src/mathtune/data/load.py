@@ -1,0 +1,96 @@
+"""Problems of a file, a folder or a hub data set, by our three splits. Over `problems`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mathtune.data import folders, hub, local
+from mathtune.data.problems import Counts, Enough, Reading, to_problems
+from mathtune.data.rows import Row, read_rows
+from mathtune.errors import InputError
+from mathtune.rows.records import Problem
+from mathtune.run.progress import say
+
+Parts = dict[str, list[Problem]]
+"""Problems by our names of the splits that a source has."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The source and what is read of it.
+
+    `split`: its only split that is read. `draws`: all three splits are drawn from a lone one,
+    whatever its name. `enough`: for a split of ours, and whether others are
+    drawn from it, when reading may stop; None: never. `stream`: see `hub.load`.
+    """
+
+    source: str
+    subset: str | None = None
+    split: str | None = None
+    draws: bool = False
+    reading: Reading = field(default_factory=Reading)
+    enough: Callable[[str, bool], Enough | None] = lambda _split, _drawn: None
+    stream: bool = False
+
+
+def load(asked: Asked, counts: Counts) -> Parts:
+    """Read a source: its own splits, or the one that is named.
+
+    Raises:
+        InputError: it cannot be read, has no such split, or no row can be used.
+    """
+    rows = _rows(asked)
+    names = _names(asked, rows)
+    parts: Parts = {}
+    for ours, name in names.items():
+        enough = asked.enough(ours, ours == "train" and len(names) == 1)
+        parts[ours] = to_problems(rows[name], asked.reading, counts, enough=enough)
+        if enough is not None and enough.stopped:
+            say(f"  {asked.source}: large; the first {len(parts[ours])} problems of {name} are "
+                "read, and the limit is drawn from them")  # fmt: skip
+    return parts
+
+
+def _rows(asked: Asked) -> Mapping[str, Iterator[Row]]:
+    """The rows of each split of the source, by its own names."""
+    path = Path(asked.source)
+    if path.is_dir():
+        files = folders.splits_of(path, subset=asked.subset)
+        if not files:
+            raise InputError(
+                f"{path}: no file of rows in the folder; expected {', '.join(folders.KINDS)}."
+            )
+        local.refuse_pointers(one for group in files.values() for one in group)
+        columns = asked.reading.columns
+        return {name: read_rows(*group, columns=columns) for name, group in files.items()}
+    if path.is_file() or folders.is_data(path):
+        (name,) = folders.splits_of_file(path)
+        return {name: read_rows(path, columns=asked.reading.columns)}
+    return hub.load(
+        asked.source, subset=asked.subset, stream=asked.stream, columns=asked.reading.columns
+    )
+
+
+def _names(asked: Asked, found: Mapping[str, object]) -> dict[str, str]:
+    """Our split -> the source's. A split that is named, and any lone split, feeds all three,
+    unless its name says that it is a test or validation set.
+    """
+    if asked.split is not None:
+        if asked.split not in found:
+            raise no_split(asked.source, asked.split, found)
+        return {(None if asked.draws else folders.ours(asked.split)) or "train": asked.split}
+    if asked.draws and len(found) == 1:
+        return {"train": next(iter(found))}
+    names = {split: name for name in found if (split := folders.ours(name)) is not None}
+    if not names and len(found) == 1:
+        return {"train": next(iter(found))}
+    if not names:
+        raise no_split(asked.source, "train", found)
+    return {split: names[split] for split in folders.SPLIT_NAMES if split in names}
+
+
+def no_split(source: str, name: str, known: Mapping[str, object] | tuple[str, ...]) -> InputError:
+    """The error for a split that a source does not have."""
+    return InputError(f"{source}: no split {name!r}; there are {', '.join(known)}.")

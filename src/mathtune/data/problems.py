@@ -1,0 +1,365 @@
+"""Rows of any data set -> problems, by the roles of their fields. Over `rows`, before the splits.
+
+A gold that is a solution is reduced to the answer that it marks. A row that cannot be used is
+dropped, with its reason; `strict` makes the first such row an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from mathtune.data.files import names
+from mathtune.data.files.paths import leaves
+from mathtune.data.rows import Row, stable_id
+from mathtune.data.values import (
+    FIELDS,
+    GoldRule,
+    Golds,
+    UnusableError,
+    columns_of,
+    golds_of,
+    is_bare,
+    label_of,
+    question_at,
+    solution_at,
+    value_at,
+)
+from mathtune.data.where import Condition
+from mathtune.errors import InputError
+from mathtune.rows.records import Problem
+from mathtune.run.progress import say
+
+Thoughts = Literal["keep", "drop"]
+UNUSABLE = (
+    "proof", "notfound", "not found", "n/a", "na", "nan", "null", "unknown", "tbd", "None", "?", "-"
+)  # fmt: skip
+"""Golds that say there is none, of any case (None: as it stands)."""
+NAMED = 3
+"""Dropped rows that are named for each reason."""
+SHOWN = 60
+
+_QUESTIONS = ("question", "prompt", "query", "messages", "conversations", "instruction")
+"""Fields that hold the problem where none is called so and none is named."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How rows are read; the settings of `prepare` have the same names.
+
+    `fields`: our names -> paths in the rows. `gold_rule`: how an answer is found in a gold that is
+    a solution. `thoughts`: whether a solution keeps what a reasoning model thought.
+    """
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+    where: tuple[Condition, ...] = ()
+    unusable: tuple[str, ...] = UNUSABLE
+    gold_rule: GoldRule = "explicit"
+    thoughts: Thoughts = "keep"
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        for name in self.fields:
+            if name not in FIELDS:
+                raise InputError(f"fields.{name}: no such field; fields are {', '.join(FIELDS)}.")
+
+    @property
+    def columns(self) -> frozenset[str] | None:
+        """The top-level fields that are read, where the settings say it; None: any of them."""
+        if not ("problem" in self.fields and {"answer", "solution"} & set(self.fields)):
+            return None
+        paths = [part.strip() for path in self.fields.values() for part in path.split("+")]
+        paths += [one.path for one in self.where]
+        return frozenset({*FIELDS, *(path.split(".")[0] for path in paths), *paths})
+
+
+@dataclass
+class Counts:
+    """What was read and what was dropped, over all splits of a source.
+
+    `dropped`: reason -> rows; `places`: reason -> the first few. `first`: the first gold with the
+    value that it was read from. `roles`: our names -> the fields they were read from.
+    """
+
+    rows: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    places: dict[str, list[str]] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
+    first: tuple[str, Golds] | None = None
+    first_fault: str = ""
+    golds_reduced: int = 0
+    bare_solutions: int = 0
+
+    def drop(self, reason: str, where: str) -> None:
+        """Count a row that cannot be used, and name it."""
+        self.leave_out(reason)
+        named = self.places.setdefault(reason, [])
+        if len(named) < NAMED:
+            named.append(where)
+
+    def leave_out(self, reason: str) -> None:
+        """Count a row that a condition leaves out."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+    def tell(self) -> None:
+        """Say what was read as what, the first gold and how it was read, and what was dropped."""
+        if self.roles:
+            say("  read as " + ", ".join(f"{ours}: '{p}'" for ours, p in self.roles.items()))
+        if self.first is not None:
+            where, gold = self.first
+            origin = shortened(gold.text)
+            how = "as it stands" if gold.rule is None else f"the answer ({gold.rule}) of {origin!r}"
+            say(f"  the first gold is {shortened(gold.answer)!r} ({where}), {how}")
+        if self.golds_reduced:
+            say(f"  {self.golds_reduced} golds are solutions, reduced to their answers")
+        if self.bare_solutions:
+            say(f"  {self.bare_solutions} solutions are nothing but the answer: not learned from")
+        without = sum(count for why, count in self.dropped.items() if why.startswith("gold"))
+        if self.dropped:
+            total = sum(self.dropped.values())
+            say(f"  {total} of {self.rows} rows dropped, {without} without a usable gold:")
+        for reason, count in sorted(self.dropped.items(), key=lambda pair: -pair[1]):
+            named = self.places.get(reason, [])
+            places = f" ({', '.join(named)}{', ...' if count > NAMED else ''})" if named else ""
+            say(f"    {count}: {reason}{places}")
+
+
+def to_problems(
+    rows: Iterable[Row],
+    reading: Reading | None = None,
+    counts: Counts | None = None,
+    *,
+    enough: Enough | None = None,
+) -> list[Problem]:
+    """Make problems of rows; drop those that cannot be used, and count them.
+
+    A row without an answer takes the one its solution marks. A row without an id gets one made of
+    its problem's text, so that it does not change when other rows come or go. `enough` says when
+    to stop reading.
+
+    Raises:
+        InputError: no row can be used, or `strict` is set and one row cannot; a condition names a
+            field that no row has.
+
+    Example:
+        >>> row = Row("a.jsonl, line 1", {"id": 7, "question": "1 + 1?", "answer": 2})
+        >>> (problem,) = to_problems([row], Reading(fields={"problem": "question"}))
+        >>> problem.id, problem.problem, problem.answer
+        ('7', '1 + 1?', '2')
+    """
+    reading, counts = reading or Reading(), Counts() if counts is None else counts
+    problems: list[Problem] = []
+    ids = _Ids()
+    met = [False] * len(reading.where)
+    reader: _Reader | None = None
+    last: Row | None = None
+    for row in rows:
+        counts.rows += 1
+        try:
+            if row.fault:
+                raise UnusableError("broken row", f": {row.fault}")
+            reader = reader or _Reader.of(row, reading, counts)
+            last = row
+            for number, condition in enumerate(reading.where):
+                met[number] |= reader.has(row, condition)
+            kept = reader.keeps(row)
+            if kept is not None:
+                counts.leave_out(kept)
+                continue
+            problems.append(ids.named(reader.problem(row), row.where))
+        except UnusableError as error:
+            if reading.strict:
+                raise InputError(f"{row.where}{error.sentence}") from None
+            counts.drop(error.reason, row.where)
+            counts.first_fault = counts.first_fault or f"{row.where}{error.sentence}"
+        if enough is not None and enough.after(row, len(problems)):
+            break
+    _refuse_unknown(reading.where, met, last)
+    if not problems and counts.rows:
+        _refuse_all(counts)
+    return problems
+
+
+class Enough:
+    """Stops reading a large source: when so many problems and so many characters were read.
+
+    A source of fewer characters is read whole, so that a draw is from all of it.
+    """
+
+    CHARACTERS = 16_000_000
+
+    def __init__(self, problems: int) -> None:
+        self.problems, self.characters, self.stopped = problems, 0, False
+
+    def after(self, row: Row, found: int) -> bool:
+        """Count a row; return whether that is enough."""
+        self.characters += _size(row.values)
+        self.stopped = found >= self.problems and self.characters >= self.CHARACTERS
+        return self.stopped
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(map(_size, value.values())) + 64
+    return sum(map(_size, value)) if isinstance(value, list) else 8
+
+
+class _Reader:
+    """One source's rows, by the columns of our fields."""
+
+    def __init__(self, columns: Mapping[str, str | None], reading: Reading, counts: Counts) -> None:
+        self.columns, self.reading, self.counts = columns, reading, counts
+        self.twofold = not {"answer", "solution"} & set(reading.fields)
+
+    @classmethod
+    def of(cls, row: Row, reading: Reading, counts: Counts) -> _Reader:
+        """Decide the columns by the first row."""
+        columns = columns_of(reading.fields)
+        problem = columns["problem"]
+        if "problem" not in reading.fields and problem is not None:
+            there = [name for name in _QUESTIONS if name in row.values]
+            if problem not in row.values and len(there) == 1:
+                columns["problem"] = there[0]
+        answer, solution = columns["answer"], columns["solution"]
+        if "answer" not in reading.fields and answer is not None and answer not in row.values:
+            golds = [path for path, _ in leaves(dict(row.values)) if _is_gold(path)]
+            if len(golds) == 1 and golds[0] != solution:
+                columns["answer"] = golds[0]
+        counts.roles.update(
+            {
+                ours: path
+                for ours, path in columns.items()
+                if path and value_at(row.values, path) is not None
+            }
+        )
+        return cls(columns, reading, counts)
+
+    def has(self, row: Row, condition: Condition) -> bool:
+        """Whether a condition's field is one of the row's, or one of ours."""
+        return (
+            value_at(row.values, condition.path) is not None
+            or condition.path in row.values
+            or (self._ours(row, condition) is not None)
+        )
+
+    def keeps(self, row: Row) -> str | None:
+        """The condition that the row does not fulfil; None: it fulfils all."""
+        for condition in self.reading.where:
+            if not condition.keeps(row.values, self._ours(row, condition)):
+                return f"where {condition.text} does not hold"
+        return None
+
+    def _ours(self, row: Row, condition: Condition) -> Any:
+        path = self.columns.get(condition.path)
+        return None if path is None else value_at(row.values, path)
+
+    def problem(self, row: Row) -> Problem:
+        """The row as a problem.
+
+        Raises:
+            UnusableError: it has no problem or no usable gold.
+        """
+        columns, values = self.columns, row.values
+        problem = question_at(row, columns["problem"])
+        solution = solution_at(row, columns["solution"], thoughts=self.reading.thoughts == "keep")
+        golds = golds_of(row, columns["answer"], solution, rule=self.reading.gold_rule)
+        usable = [text for text in golds.accepted if not self._says_none(text)]
+        if not usable:
+            said = shortened(golds.answer)
+            raise UnusableError(f"gold says {said!r}", f": the gold is {said!r}.")
+        if self.counts.first is None:
+            self.counts.first = (row.where, golds)
+        self.counts.golds_reduced += golds.rule is not None
+        if solution is None and self.twofold and golds.rule == "hashes":
+            solution = golds.text  # GSM8K's form: one column is the solution and its answer
+        if solution is not None and is_bare(solution, usable[0]):
+            self.counts.bare_solutions += 1
+            solution = None
+        return Problem(
+            id=label_of(values, columns["id"]) or "",
+            problem=problem,
+            answer=usable[0],
+            solution=solution,
+            level=label_of(values, columns["level"]),
+            subject=label_of(values, columns["subject"]),
+            accepted=tuple(usable[1:]),
+        )
+
+    def _says_none(self, gold: str) -> bool:
+        text = gold.strip().strip("$.").strip()
+        return text in self.reading.unusable or text.casefold() in self.reading.unusable
+
+
+def _is_gold(path: str) -> bool:
+    """Whether a field's name says that it is a gold: `ground_truth`, `final_answer`."""
+    return names.is_strong_gold(path) or names.leaf(path) in ("final_answer", "answers")
+
+
+class _Ids:
+    """The ids of a source's problems: those of the rows once, else made of the texts."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, str] = {}
+        self.repeats: dict[str, int] = {}
+
+    def named(self, problem: Problem, where: str) -> Problem:
+        """The problem with its id.
+
+        Raises:
+            UnusableError: the row's own id was there before.
+        """
+        if not problem.id:
+            stable = stable_id(problem.problem)
+            self.repeats[stable] = self.repeats.get(stable, 0) + 1
+            suffix = f"-{self.repeats[stable]}" if self.repeats[stable] > 1 else ""
+            problem = msgspec.structs.replace(problem, id=stable + suffix)
+        elif problem.id in self.first:
+            raise UnusableError(
+                "id repeated",
+                f", field 'id': {problem.id!r} is there twice, first in {self.first[problem.id]}; "
+                "expected every id once.",
+            )
+        self.first[problem.id] = where
+        return problem
+
+
+def _refuse_unknown(where: Iterable[Condition], met: list[bool], row: Row | None) -> None:
+    """Raise InputError for a condition on a field that no row has: it would keep or drop all."""
+    for condition, found in zip(where, met, strict=True):
+        if not found and row is not None:
+            raise InputError(
+                f"where: no row has the field '{condition.path}'; the fields are "
+                f"{', '.join(map(str, row.values))}."
+            )
+
+
+def _refuse_all(counts: Counts) -> None:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.dropped.items())
+    raise InputError(counts.first_fault or f"none of {counts.rows} rows can be used: {reasons}.")
+
+
+def shortened(text: str) -> str:
+    """The beginning and the end of a long text."""
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN else f"{line[: SHOWN // 2]} ... {line[-SHOWN // 3 :]}"
+
+
+def passing(
+    problems: Iterable[Problem], where: Iterable[Condition], counts: Counts
+) -> list[Problem]:
+    """The problems that fulfil conditions on our own fields; the others are counted as dropped."""
+    kept = []
+    for problem in problems:
+        counts.rows += 1
+        values = msgspec.to_builtins(problem)
+        failed = next((c for c in where if not c.keeps(values)), None)
+        if failed is None:
+            kept.append(problem)
+        else:
+            counts.leave_out(f"where {failed.text} does not hold")
+    return kept
