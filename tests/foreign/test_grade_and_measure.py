@@ -100,6 +100,18 @@ def test_every_shape_is_graded_and_measured(name: str, tmp_path: Path) -> None:
     assert ("RR.All" in found["metrics"]) == (name == "lists")
 
 
+def test_golds_of_many_words_are_warned_of(tmp_path: Path) -> None:
+    text = "First we add three and four, then we double it, and so there are fourteen in all"
+    row = {"question": "a?", "response": "\\boxed{14}"}
+    rows = [
+        {**row, "solution": text},
+        {**row, "question": "b?", "solution": f"{text}: \\boxed{{14}}"},
+    ]
+    found = grade_file(Request.parse(write(tmp_path / "f.jsonl", rows)))
+    assert found["graders"]["math"]["correct"] == 1
+    assert [one for one in found["warnings"] if "1 of 2 samples have a gold of many words" in one]
+
+
 def test_broken_lines_are_named_and_the_rest_is_graded(tmp_path: Path) -> None:
     good = {"generation": "\\boxed{3}", "expected_answer": "3"}
     path = write(tmp_path / "f.jsonl", [good, "{torn", {"generation": "x"}, good])

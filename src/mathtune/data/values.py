@@ -15,6 +15,7 @@ from mathtune.data.files.texts import (
     ASSISTANTS,
     NoTextError,
     golds,
+    is_prose,
     number_text,
     question_of,
     shown,
@@ -25,7 +26,6 @@ from mathtune.data.rows import Row
 GoldRule = Literal["explicit", "auto", "last-number", "without-unit"]
 """How an answer is found in a gold that is a text: as `extract` does, or `9 (apples)` as 9."""
 FIELDS = ("id", "problem", "answer", "solution", "level", "subject")
-WORDS_OF_PROSE = 12
 """More words than these, and no mark: a text, and no answer that can be compared."""
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
@@ -156,7 +156,7 @@ def golds_of(row: Row, path: str | None, solution: str | None, *, rule: GoldRule
     reduced = text.strip() not in accepted
     if not reduced and (answer := _found(text, rule)) is not None:
         return Golds((_whole(answer, path),), text, rule)
-    if len(_WORD.findall(accepted[0])) > WORDS_OF_PROSE:
+    if is_prose(accepted[0]):
         raise UnusableError(
             "gold is prose",
             f", field '{path}': the gold is a text that marks no answer; expected an answer, or "

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, get_args
 from mathtune.answers import Answer, Grader, cluster, compare_accepted, extract, grader_version
 from mathtune.answers.extract import GUESSED, ExtractRule
 from mathtune.answers.graders import math_verify
+from mathtune.data.files.texts import is_prose
 from mathtune.errors import InputError
 from mathtune.foreign.read import Fields, ForeignSample, Samples, open_samples
 from mathtune.metrics.weights import WeightRule
@@ -177,6 +178,7 @@ def _notice(one: Judged, counted: Counter[str]) -> None:
     """Count what is worth saying: texts that are not there, and the rules that found answers."""
     counted["samples"] += 1
     counted["no_text"] += one.sample.solution is None
+    counted["prose"] += is_prose(one.sample.gold)
     if one.answer is None:
         return
     counted["answers"] += 1

@@ -89,6 +89,12 @@ def _warnings(request: Request) -> Iterator[str]:
     total = counted["samples"]
     yield from _on_rules(request)
     yield from _on_reference(request)
+    if counted["prose"]:
+        yield (
+            f"{counted['prose']:,} of {total:,} samples have a gold of many words that marks no "
+            "answer: no sample equals it (--fields gold=NAME names another field, "
+            "--problems FILE another file)."
+        )
     if counted["no_text"]:
         missing = f" ({counted['missing']:,} rows lack the field)" if counted["missing"] else ""
         yield (

@@ -9,6 +9,7 @@ from mathtune.answers import Verdict, compare, extract
 from mathtune.data.files import names
 from mathtune.data.files.head import Head, refuse_shape, refuse_two
 from mathtune.data.files.paths import MISSING
+from mathtune.data.files.texts import is_prose
 from mathtune.errors import InputError
 
 NEARLY_ALL = 0.95
@@ -142,7 +143,7 @@ def _as_they_stand(head: Head, group: Sequence[str], columns: dict[str, Golds]) 
 
 def _is_prose(column: Golds) -> bool:
     firsts = [gold[0] for gold in column if gold]
-    return 2 * sum(len(text.split()) > 12 for text in firsts) > len(firsts)
+    return 2 * sum(map(is_prose, firsts)) > len(firsts)
 
 
 def _is_label(values: Sequence[Any]) -> bool:

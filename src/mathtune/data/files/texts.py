@@ -35,6 +35,8 @@ _TEXTS = (
 """Where an object holds its text, the likeliest first."""
 _TEXT_PARTS = ("text", "output_text", "message", None)
 _LONGEST_EXPONENT = 60
+_WORDS_OF_PROSE = 12
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 
 
 class NoTextError(Exception):
@@ -195,6 +197,16 @@ def _python_list(inside: str) -> list[str] | None:
 def _unescaped(match: re.Match[str]) -> str:
     letter = match.group(1)
     return {"n": "\n", "t": "\t"}.get(letter, letter if letter in "\\'\"" else match.group())
+
+
+def is_prose(gold: str) -> bool:
+    """Return whether a gold is a text of many words, which no answer equals.
+
+    Example:
+        >>> is_prose("x = 2"), is_prose("We add three and four to get seven, and so there are ten.")
+        (False, True)
+    """
+    return len(gold) > _WORDS_OF_PROSE and len(_WORD.findall(gold)) > _WORDS_OF_PROSE
 
 
 def finite(value: Any) -> float | None:
