@@ -136,7 +136,7 @@ _LONGEST_SECTION = 400
 
 
 def section(text: str) -> Mark | None:
-    """What stands under the last `# Answer` or `**Final Answer**` heading, up to a blank line."""
+    """Return the text under the last `# Answer` or `**Final Answer**` heading, up to a blank."""
     if "nswer" not in text and "NSWER" not in text:
         return None
     headings = list(_SECTION.finditer(text))
@@ -237,5 +237,5 @@ _PLAIN_START = re.compile(
 
 
 def plain(answer: str) -> bool:
-    """Whether an answer in words looks like one: "The answer is reasonable" after a box is none."""
+    """Return whether words look like an answer: "The answer is reasonable" is none."""
     return _PLAIN_START.match(answer) is not None

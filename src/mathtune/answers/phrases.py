@@ -127,7 +127,7 @@ def prose_value(text: str) -> str | None:
 
 
 def _is_formula(match: re.Match[str]) -> bool:
-    """Whether a match of `DOLLARS` is one: "$5 a day, so $" is money."""
+    """Return whether a match of `DOLLARS` is one: "$5 a day, so $" is money."""
     inside = next(group for group in match.groups() if group is not None)
     return _PROSE.search(re.sub(r"\\(?:text|mathrm|mbox)\s*\{[^{}]*\}", "", inside)) is None
 

@@ -48,12 +48,12 @@ class Join:
         return self.found.get(self.key(row))
 
     def key(self, row: dict[str, Any]) -> str:
-        """What a row's problem is found by; empty: the row has no such field."""
+        """Return what a row's problem is found by; empty: the row has no such field."""
         key = _key(row, self.path, by_question=self.by_question) or ""
         return _stripped(key) if self.stripped else key
 
     def problem(self, row: dict[str, Any]) -> str:
-        """What tells a row's problem apart: its question, else its id."""
+        """Return what tells a row's problem apart: its question, else its id."""
         entry = self.entry(row)
         return (entry.question if entry is not None else "") or self.key(row)
 
@@ -104,7 +104,7 @@ class GoldFile:
             self._by.setdefault("question", {}).setdefault(text.strip(), entry)
 
     def join(self, head: Head, ids: Sequence[str], questions: Sequence[str], given: bool) -> Join:
-        """How the samples of `head` find their golds: the way that finds most.
+        """Return how the samples of `head` find their golds: the way that finds most.
 
         Raises:
             InputError: no way finds a single gold.

@@ -170,7 +170,7 @@ class Tally:
 
 
 def brief(document: dict[str, Any]) -> dict[str, Any]:
-    """What `mathtune grade FILE --json` prints of `grade_file`'s document."""
+    """Return what `mathtune grade FILE --json` prints of `grade_file`'s document."""
     return {
         "read": document["read"],
         "problems": document["problems"],
@@ -185,7 +185,7 @@ def brief(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def tables(document: dict[str, Any]) -> list[Table]:
-    """What the terminal shows of `grade_file`'s document."""
+    """Return what the terminal shows of `grade_file`'s document."""
     rows = [
         (
             name,

@@ -137,7 +137,7 @@ class Judgments:
 
     @property
     def scored(self) -> bool:
-        """Whether any sample has a score."""
+        """Return whether any sample has a score."""
         return not all(map(isnan, self.score))
 
     def members(self, number: int) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -189,12 +189,12 @@ class Judgments:
 
     @property
     def labelled(self) -> bool:
-        """Whether any problem has a level or a subject."""
+        """Return whether any problem has a level or a subject."""
         return any(level or subject for _, level, subject in self.labels)
 
     @property
     def read(self) -> dict[str, str]:
-        """What was read as what."""
+        """Return what was read as what."""
         found = self.request.samples.read
         return found if self.request.scorer is None else {**found, "score": calculator.NAME}
 

@@ -144,6 +144,6 @@ def _distinct(column: Digests) -> int:
 
 
 def _agree(keys: Digests, values: Digests) -> bool:
-    """Whether rows of equal keys have equal values."""
+    """Return whether rows of equal keys have equal values."""
     _, first, number = np.unique(keys, return_index=True, return_inverse=True)
     return bool((values == values[first][number]).all())

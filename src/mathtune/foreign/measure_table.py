@@ -13,7 +13,7 @@ from mathtune.stages.measure import unequal
 
 
 def table(document: dict[str, Any]) -> Table:
-    """What the terminal shows of `measure_file`'s document."""
+    """Return what the terminal shows of `measure_file`'s document."""
     counts = document["counts"]
     oracle = document.get("oracle", [])
     n = document["n"]
@@ -68,7 +68,7 @@ def _drawn(document: dict[str, Any]) -> str:
 
 
 def _notes(document: dict[str, Any]) -> str:
-    """What else must be known: unequal samples, ties that matter, gains in few groups."""
+    """Return what else must be known: unequal samples, ties that matter, gains in few groups."""
     said = []
     counts, few = document["samples_per_problem"], document["too_few_samples"]
     if text := unequal(counts, document["n"], few):
@@ -89,7 +89,7 @@ def _notes(document: dict[str, Any]) -> str:
 
 
 def _ties(document: dict[str, Any]) -> str:
-    """How often the earliest sample decided, and how well the scores judge."""
+    """Return how often the earliest sample decided, and how well the scores judge."""
     ties = document["ties"]
     text = f"Most votes tied in {ties['votes']:.1%} of problems"
     if "evaluator" not in document:

@@ -62,7 +62,7 @@ def size(counts: Sequence[int] | np.ndarray[Any, Any]) -> str:
 
 
 def roles(read: dict[str, str]) -> str:
-    """What was read as what.
+    """Return what was read as what.
 
     >>> roles({"solution": "responses[]", "gold": "answer", "problem": "id"})
     'solution <- responses[], gold <- answer, problem <- id'
@@ -71,7 +71,7 @@ def roles(read: dict[str, str]) -> str:
 
 
 def rules(counted: Counter[str]) -> dict[str, int]:
-    """How many answers each extraction rule found."""
+    """Return how many answers each extraction rule found."""
     return {
         name.removeprefix("rule "): count
         for name, count in sorted(counted.items())

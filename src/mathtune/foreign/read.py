@@ -87,7 +87,7 @@ class Samples:
 
     @property
     def read(self) -> dict[str, str]:
-        """What was read as what: role -> field."""
+        """Return what was read as what: role -> field."""
         found = self.files[0].roles.read()
         if self.files[0].join is not None:
             found["gold"] = self.files[0].join.shown
@@ -247,7 +247,7 @@ class _Filters:
         self._counted = counted
 
     def repeats(self, fields: dict[str, Any]) -> bool:
-        """Whether the row is another filter's copy of a sample that was read."""
+        """Return whether the row is another filter's copy of a sample that was read."""
         if self._path is None:
             return False
         if "filter" in fields:

@@ -170,7 +170,7 @@ def _score(head: Head, layout: Layout | None) -> str | None:
 
 
 def _has_numbers(values: Sequence[Any]) -> bool:
-    """Whether there are more numbers than verdicts: Qwen2.5-Math's `score` is true or false."""
+    """Return whether there are other values than verdicts: one `score` is true or false."""
     flat = list(_flat(values))
     numbers = sum(finite(one) is not None for one in flat)
     return numbers > sum(isinstance(one, bool) for one in flat)

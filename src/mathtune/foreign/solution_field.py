@@ -58,7 +58,7 @@ def solution_field(head: Head, taken: Collection[str | None]) -> str:
 
 
 def _holds_values(head: Head, path: str, texts: list[list[str | None]]) -> bool:
-    """Whether a field of unclear name has texts, and numbers or formulas in half of them."""
+    """Return whether a field of unclear name has texts, and numbers or formulas in half of them."""
     if any(isinstance(value, int | float) for value in head.column(path)):
         return False
     flat = [text for row in texts for text in row if text]
@@ -66,7 +66,7 @@ def _holds_values(head: Head, path: str, texts: list[list[str | None]]) -> bool:
 
 
 def _likely(path: str, texts: list[list[str | None]]) -> bool:
-    """Whether texts may be solutions: named so, lists, longer texts, or answers that are marked."""
+    """Return whether texts may be solutions: by name, as lists, by length, or by marked answers."""
     flat = [text for row in texts for text in row if text]
     return (
         names.sample_rank(path) > 0
@@ -90,7 +90,7 @@ def _rank(head: Head, path: str, texts: list[list[str | None]]) -> int:
 
 
 def _answers(texts: list[list[str | None]]) -> bool:
-    """Whether half of the texts have an answer that can be found."""
+    """Return whether half of the texts have an answer that can be found."""
     flat = [text for row in texts for text in row if text][:TEXTS_COMPARED]
     return 2 * sum(extract(text, rule="auto") is not None for text in flat) >= len(flat)
 
@@ -109,7 +109,7 @@ def _without_parts(found: _Texts) -> _Texts:
 
 
 def _has_rival(path: str, found: _Texts) -> bool:
-    """Whether a field that could be the samples remains beside `path`."""
+    """Return whether a field that could be the samples remains beside `path`."""
     return any(
         other != path and (names.sample_rank(other) in (0, 1, 3)) and _is_part(found[path], rest)
         for other, rest in found.items()
@@ -117,7 +117,7 @@ def _has_rival(path: str, found: _Texts) -> bool:
 
 
 def _is_part(short: list[list[str | None]], long: list[list[str | None]]) -> bool:
-    """Whether the texts of `short` are short and nearly always inside those of `long`."""
+    """Return whether the texts of `short` are short and nearly always inside those of `long`."""
     pairs = 0
     inside = 0
     for few, many in zip(short[:TEXTS_COMPARED], long[:TEXTS_COMPARED], strict=True):
@@ -152,7 +152,7 @@ def _better(path: str, other: str) -> bool:
 
 
 def _same_end(texts: list[list[str | None]], other: list[list[str | None]]) -> bool:
-    """Whether two fields hold the same texts, or one the other with something before it."""
+    """Return whether two fields hold the same texts, or one the other with something before it."""
     pairs = 0
     for row, rest in zip(texts[:TEXTS_COMPARED], other[:TEXTS_COMPARED], strict=True):
         if len(row) != len(rest):
@@ -175,7 +175,7 @@ def _without_constants(found: _Texts, problems: Sequence[str]) -> _Texts:
 
 
 def _varies(texts: list[list[str | None]], problems: Sequence[str]) -> bool | None:
-    """Whether samples of a problem differ; None: no problem has several rows or texts."""
+    """Return whether samples of a problem differ; None: no problem has several rows or texts."""
     first: dict[str, str | None] = {}
     several = False
     for problem, row in zip(problems, texts, strict=True):
@@ -213,7 +213,7 @@ def _without_references(
 
 
 def _always_right(texts: list[list[str | None]], golds_of: dict[str, Golds], path: str) -> bool:
-    """Whether the texts of `path` always have the answer of another field that may be the gold."""
+    """Return whether the texts of `path` always have the answer of a field that may be the gold."""
     for name, column in golds_of.items():
         if name == path:
             continue

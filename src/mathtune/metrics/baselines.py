@@ -48,7 +48,7 @@ def picks(found: Gathered, plan: Plan) -> dict[str, list[int | None]]:
 
 
 def values(found: Gathered, plan: Plan) -> dict[str, Floats]:
-    """Whether each pick is right, float (P,) by baseline; expected over subsets of n samples."""
+    """Return whether each pick is right, float (P,) by baseline (in expectation)."""
     return {
         name: np.array([_value(clusters, plan) for clusters in weighted(found, name)])
         for name in BASELINES

@@ -72,7 +72,7 @@ def fit_over_problems(
 
 
 def holds(interval: Interval, *, above: float = 0.0) -> Answer:
-    """Whether a claim "it is above" holds: yes or no where the interval lies on one side.
+    """Return whether a claim "it is above" holds: yes or no where the interval lies on one side.
 
     Example:
         >>> holds(Interval(0.2, 0.1, 0.3)), holds(Interval(0.2, -0.1, 0.5))

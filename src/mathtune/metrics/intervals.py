@@ -280,7 +280,7 @@ def bootstrap_ratio(
 
 
 def resampled_problems(problems: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each problem is in each resample, in blocks of float (rows, P).
+    """Return how often each problem is in each resample, in blocks of float (rows, P).
 
     For statistics that are no mean over problems; the same resamples as everywhere.
     """

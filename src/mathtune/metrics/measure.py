@@ -220,7 +220,7 @@ def _enough(found: Gathered, n: int | None) -> Gathered:
 
 
 def tied(found: Gathered, values: Mapping[str, Floats], plan: Plan) -> dict[str, Any]:
-    """How often ties decide, and the metrics' expected values over them, where n is everybody's.
+    """Return how often ties decide, and expected values over them where all problems have n.
 
     `expected`: name -> mean over problems; `matters`: those more than a point from what is shown.
     """
@@ -253,7 +253,7 @@ def headline(every: Curves, chosen: Mapping[str, int], *, scored: bool) -> dict[
 
 
 def needs_scores(name: str) -> bool:
-    """Whether a metric of this name reads scores, or is the cost of reading them."""
+    """Return whether a metric of this name reads scores, or is the cost of reading them."""
     return name.startswith(("RR", "W.RR", "Maj1.Top", "cost"))
 
 

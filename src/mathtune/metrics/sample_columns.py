@@ -101,17 +101,17 @@ class Gathered:
 
     @property
     def unit(self) -> str:
-        """What `sizes` counts: other programs' files do not say how many tokens a text had."""
+        """Return what `sizes` counts: other programs' files do not count tokens."""
         return "tokens" if self.tokens.any() else "characters"
 
     @property
     def sizes(self) -> NDArray[np.int32]:
-        """What each sample cost to generate."""
+        """Return what each sample cost to generate."""
         return self.tokens if self.unit == "tokens" else self.lengths
 
     @property
     def scored(self) -> bool:
-        """Whether the samples have scores."""
+        """Return whether the samples have scores."""
         return self.scores is not None
 
     @property
@@ -281,7 +281,7 @@ class Gathering:
 
 
 def form_of(text: str, rule: str | None, finish_reason: str) -> tuple[Hashable, ...]:
-    """What can be seen of a sample's form without reading its mathematics."""
+    """Return what can be seen of a sample's form without reading its mathematics."""
     marks = ("<<" in text, "\\" in text, "**" in text)
     return (rule, finish_reason, *marks, text.count("\n").bit_length())
 
@@ -289,7 +289,7 @@ def form_of(text: str, rule: str | None, finish_reason: str) -> tuple[Hashable, 
 def evaluator(
     found: Gathered, *, resamples: int, seed: int, groups: Ints | None = None
 ) -> tuple[dict[str, Any], dict[str, float]]:
-    """How well the scores judge answered samples, and how well length, form or arithmetic alone do.
+    """Return how well scores judge answered samples, beside length, form or arithmetic alone.
 
     Samples without an answer or without a score are left out, and counted: no strategy ever reads
     the former. Also returns the AUC within each problem that has one.

@@ -186,7 +186,7 @@ class Standings:
 
     @property
     def leader(self) -> Ints:
-        """What `maj1` picks."""
+        """Return what `maj1` picks."""
         return np.where(self.votes[:, 0] > 0, self.first[:, 0], -1)
 
     def first_clusters(self, top: int) -> Standings:
@@ -329,7 +329,7 @@ def any_right(standing: Standings) -> Bools:
 
 
 def cost(standing: Standings, size: int) -> Floats:
-    """What the evaluator must read, those of the clusters kept, as a fraction of `size` samples."""
+    """Return the samples that the evaluator must read, as a fraction of `size` samples."""
     return standing.votes.sum(axis=1) / size
 
 

@@ -90,7 +90,7 @@ MANY_SAMPLES = 50
 
 
 def equals_verdict(scores: Floats, right: NDArray[np.bool_]) -> bool:
-    """Whether a threshold on the scores gives (nearly) every sample's verdict: a label, no judge.
+    """Return whether a threshold on the scores gives nearly every verdict: a label, no judge.
 
     More than two values count in a set too large for chance only, many without any exception.
 

@@ -151,7 +151,7 @@ class _Parser:
         return self.at > 0 and self._tokens[self.at - 1].text == "%"
 
     def _is_percent(self, start: int) -> bool:
-        """Whether the term from `start` on is a number and a percent sign."""
+        """Return whether the term from `start` on is a number and a percent sign."""
         return self.at == start + 2 and self._tokens[start + 1].text == "%"
 
     def _deeper(self) -> None:

@@ -71,27 +71,27 @@ class Setting:
 
     @cached_property
     def has_congruences(self) -> bool:
-        """Whether it speaks of congruences."""
+        """Return whether it speaks of congruences."""
         return bool(_CONGRUENT.search(self.text))
 
     @cached_property
     def has_bases(self) -> bool:
-        """Whether it writes numbers in several bases; the base of a triangle is none."""
+        """Return whether it writes numbers in several bases; the base of a triangle is none."""
         return bool(_BASE.search(self.text)) and not _SHAPED.search(self.text)
 
     @cached_property
     def divides_by_zero(self) -> bool:
-        """Whether it speaks of what has no value."""
+        """Return whether it speaks of what has no value."""
         return bool(_UNDEFINED.search(self.text))
 
     @cached_property
     def defines_star(self) -> bool:
-        """Whether it says what a * b is to be."""
+        """Return whether it says what a * b is to be."""
         return bool(_DEFINED.search(self.text))
 
     @cached_property
     def has_cents(self) -> bool:
-        """Whether it counts cents."""
+        """Return whether it counts cents."""
         return bool(_CENTS.search(self.text))
 
 
@@ -119,13 +119,13 @@ class Claim:
         return left, right
 
     def says(self, words: re.Pattern[str]) -> bool:
-        """Whether the sentence, or the next one of words, has them."""
+        """Return whether the sentence, or the next one of words, has them."""
         return _has(words, self.sentence) or _has(words, self.after)
 
 
 @lru_cache(maxsize=1 << 8)
 def _has(words: re.Pattern[str], text: str) -> bool:
-    """Whether a text has the words; a sentence of many equations is searched once."""
+    """Return whether a text has the words; a sentence of many equations is searched once."""
     return bool(words.search(text))
 
 
@@ -196,14 +196,14 @@ _ASKED = _words(
 
 
 def _is_refuted(claim: Claim) -> bool:
-    """Whether the sentence, or the next one of words, takes the equation back or only asks it."""
+    """Return whether the sentence, or the next one of words, takes the equation back or asks it."""
     if _has(_REFUTED, claim.sentence) or _has(_ASKED, claim.sentence):
         return True
     return bool(_TAKING_UP.match(claim.after)) and _has(_REFUTED, claim.after)
 
 
 def _is_undefined(claim: Claim) -> bool:
-    """Whether a division by zero is meant: on both sides, or in a text that speaks of it."""
+    """Return whether a division by zero is meant: on both sides, or in a text that speaks of it."""
     missing = claim.values.count(None)
     return missing == 2 or (missing == 1 and claim.setting.divides_by_zero)
 
@@ -216,7 +216,7 @@ _REMAINDER = _words(
 
 
 def _is_a_quotient(claim: Claim) -> bool:
-    """Whether the right side is the whole part of a division, or the division written out.
+    """Return whether the right side is the whole part of a division, or the division written out.
 
     17 / 5 = 3 remainder 2; 17 / 5 = 3 * 5 + 2.
     """
@@ -241,7 +241,7 @@ _SLIGHT = 0.005
 
 
 def _is_rounded(claim: Claim) -> bool:
-    """Whether the text says that it rounds this number, and the sides are as near as its digits.
+    """Return whether the text rounds this number, and the sides are as near as its digits.
 
     What is computed with decimals of three places or more, as 60 * 0.0833, need only be as near.
     """
@@ -268,7 +268,7 @@ def _is_rounded(claim: Claim) -> bool:
 
 
 def _is_congruent(claim: Claim) -> bool:
-    """Whether the sides differ by a multiple of a number that the text counts modulo.
+    """Return whether the sides differ by a multiple of a number that the text counts modulo.
 
     In a text of congruences a fraction or a negative power is an inverse, and is not checked.
     """
@@ -287,7 +287,7 @@ _LARGEST_BASE = 16
 
 
 def _is_in_a_base(claim: Claim) -> bool:
-    """Whether it holds for whole numbers in some other base, in a text about bases.
+    """Return whether it holds for whole numbers in some other base, in a text about bases.
 
     Long numbers of 0 and 1 may be binary anywhere.
     """
@@ -316,7 +316,7 @@ _SIGN_OF_A_POWER = re.compile(r"(?<![\d)])-(\d+(?:\.\d+)?)\^")
 
 
 def _is_a_power_of_a_negative(claim: Claim) -> bool:
-    """Whether it holds with the sign inside the power, as some write it: -1^2 = 1."""
+    """Return whether it holds with the sign inside the power, as some write it: -1^2 = 1."""
     inside = _SIGN_OF_A_POWER.sub(r"(-\1)^", claim.equation)
     return inside != claim.equation and _holds(inside)
 
@@ -325,7 +325,7 @@ _LIKE_A_DEFINITION = re.compile(r"\(?\d+\*\d+\)?(?:\*\d+)?=.*(?:\^|\d\().*")
 
 
 def _is_an_operation(claim: Claim) -> bool:
-    """Whether `*` is an operation that the problem defines: 2 * 6 = 2^6 + 6^2."""
+    """Return whether `*` is an operation that the problem defines: 2 * 6 = 2^6 + 6^2."""
     if "*" not in claim.sentence:
         return False
     return claim.setting.defines_star or bool(_LIKE_A_DEFINITION.fullmatch(claim.equation))
@@ -337,7 +337,7 @@ _SHAPE = re.compile(r"\d+-\d+-\d+=\d+-\d+-\d+")
 
 
 def _is_a_name(claim: Claim) -> bool:
-    """Whether numbers are a size or a shape: a 2 x 4 x 10 board, a 3-4-5 triangle."""
+    """Return whether numbers are a size or a shape: a 2 x 4 x 10 board, a 3-4-5 triangle."""
     if _PRODUCT.match(claim.equation):
         return _has(_SIZE, claim.sentence)
     return bool(_SHAPE.fullmatch(claim.equation))
@@ -357,14 +357,14 @@ _SUM = re.compile(r"\d[\s)]*[-+]")
 
 
 def _is_of_two_measures(claim: Claim) -> bool:
-    """Whether it adds or compares two units of one measure: 4 pounds - 6 ounces = 58 ounces."""
+    """Return whether it mixes two units of one measure: 4 pounds - 6 ounces = 58 ounces."""
     if not _SUM.search(claim.equation) or "*" in claim.equation or "/" in claim.equation:
         return False
     return any(_has(two, claim.sentence[:_FARTHEST]) for two in _TWO_MEASURES)
 
 
 def _is_in_cents(claim: Claim) -> bool:
-    """Whether one side counts dollars and the other cents, in a text that has cents."""
+    """Return whether one side counts dollars and the other cents, in a text that has cents."""
     if claim.numbers is None or not claim.setting.has_cents:
         return False
     left, right = claim.numbers

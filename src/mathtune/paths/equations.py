@@ -84,7 +84,7 @@ def equations(solution: str) -> list[Equation]:
 
 
 def annotated(solution: str) -> list[str]:
-    """What `<<([^>]*)>>` finds, in time that grows with the text's length and not its square.
+    """Return what `<<([^>]*)>>` finds, in time linear in the text's length.
 
     Example:
         >>> annotated("<<3+4=7>>7, <<2*2=>4 and <<1+1=2>>")
@@ -198,26 +198,26 @@ def _holds(left: list[Token], right: list[Token]) -> bool:
 
 
 def _is_doubtful(left: Side, right: Side) -> bool:
-    """Whether a side may not have been read whole, or may mean something else."""
+    """Return whether a side may not have been read whole, or may mean something else."""
     if not left.whole or not right.whole or (left.label and right.computes):
         return True
     return any(map(_is_stacked, (left, right))) or _is_rate(left, right) or _is_rate(right, left)
 
 
 def _is_rate(side: Side, one: Side) -> bool:
-    """Whether two things are said to be the same: (1 hour) / (60 minutes) = 1."""
+    """Return whether two things are said to be the same: (1 hour) / (60 minutes) = 1."""
     named = len(side.words) + any(token.text == "¢" for token in side.tokens)
     return named > 1 and [token.text for token in one.tokens] == ["1"]
 
 
 def _is_stacked(side: Side) -> bool:
-    """Whether it has 50 / 1/2, by which some mean 50 / (1/2)."""
+    """Return whether it has 50 / 1/2, by which some mean 50 / (1/2)."""
     texts = [token.text for token in side.tokens]
     return any(first == second == "/" for first, second in zip(texts, texts[2:], strict=False))
 
 
 def _differ_in_unit(left: Side, right: Side) -> bool:
-    """Whether the sides count different things: "1/2 hour = 30 minutes", "2 miles = 2 * 5 feet"."""
+    """Return whether the sides count different things, as "1/2 hour = 30 minutes" does."""
     if left.unit and (right.computes or not left.computes):
         return True
     return bool(left.unit and right.unit) and left.unit != right.unit
@@ -248,7 +248,7 @@ def _labelled(side: Side) -> Equation | None:
 
 
 def _agree(left: list[Token], right: list[Token]) -> bool | None:
-    """Whether two sides are equal, a percent or cent sign being hundredths or a mere label.
+    """Return whether two sides are equal, a percent or cent sign being hundredths or a mere label.
 
     None where a side's value is not known.
     """

@@ -37,7 +37,7 @@ def first_false(texts: list[str]) -> int:
 
 
 def right_beginnings(solution: str) -> list[str]:
-    r"""What is right so far of a solution that ends in the right answer.
+    r"""Return what is right so far of a solution that ends in the right answer.
 
     Example:
         >>> right_beginnings("2 + 2 = 4\n4 + 1 = 6\n#### 5")
@@ -48,7 +48,7 @@ def right_beginnings(solution: str) -> list[str]:
 
 
 def wrong_beginnings(solution: str) -> list[str]:
-    r"""What is wrong already of a solution that ends in a wrong answer.
+    r"""Return what is wrong already of a solution that ends in a wrong answer.
 
     Example:
         >>> wrong_beginnings("2 + 2 = 4\n4 + 1 = 6\n#### 6")

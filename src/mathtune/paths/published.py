@@ -46,7 +46,7 @@ _COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 
 
 def python_value(expression: str) -> complex:
-    """What Python makes of an expression of numbers, signs, and a few functions.
+    """Return what Python makes of an expression of numbers, signs, and a few functions.
 
     Understood: numbers as Python writes them, + - * / // % ** and the signs for bits, brackets,
     comparisons, `and`, `or`, `not`, `if else`; abs, round, min, max, int, float, pow of numbers.

@@ -45,7 +45,7 @@ class Selection:
 
     @property
     def false(self) -> int:
-        """How many solutions were dropped for an equation that does not hold."""
+        """Return how many solutions were dropped for an equation that does not hold."""
         return self.paths.count(None)
 
 
@@ -201,7 +201,7 @@ def _distance(solution: str, others: Sequence[str]) -> int:
 
 
 def _holds(annotation: str) -> bool:
-    """Whether the first two parts around `=` agree, read as Python reads numbers."""
+    """Return whether the first two parts around `=` agree, read as Python reads numbers."""
     left, equals, rest = annotation.partition("=")
     right = rest.partition("=")[0]
     if not equals or any(sign in right for sign in "$,%"):

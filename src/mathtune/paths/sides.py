@@ -43,7 +43,7 @@ class Side:
 
     @property
     def computes(self) -> bool:
-        """Whether it has an operator, or a bracket that computes: 2(3), ⌊3.5⌋."""
+        """Return whether it has an operator, or a bracket that computes: 2(3), ⌊3.5⌋."""
         return (
             any(t.kind == "operator" and t.text not in HUNDREDTHS for t in self.tokens)
             or any(
@@ -108,7 +108,7 @@ def _begun(tokens: list[Token], start: int) -> tuple[str, bool]:
 
 
 def _goes_on(tokens: list[Token], position: int) -> bool:
-    """Whether a number goes on after the word or sign at `position`: 1 and 1/3, 3:5."""
+    """Return whether a number goes on after the word or sign at `position`: 1 and 1/3, 3:5."""
     token, after = tokens[position], tokens[position + 1 : position + 4]
     if token.text == ":":
         return bool(after) and (after[0].glued or _is_ratio(tokens, position))
@@ -124,7 +124,7 @@ def _goes_on(tokens: list[Token], position: int) -> bool:
 
 
 def _is_ratio(tokens: list[Token], position: int) -> bool:
-    """Whether the colon at `position` is the second one of a proportion: 2^2 : 1^2 = 4 : 1."""
+    """Return whether the colon at `position` is the second of a proportion: 2^2 : 1^2 = 4 : 1."""
     if position < 2 or position + 1 == len(tokens):
         return False
     shape = (tokens[position - 2].kind, tokens[position - 1].kind, tokens[position + 1].kind)
@@ -214,7 +214,7 @@ def _unit(tokens: list[Token], position: int) -> list[Token]:
 
 
 def _is_unknown(token: Token) -> bool:
-    """Whether it may compute something that is not understood here."""
+    """Return whether it may compute something that is not understood here."""
     if token.kind == "word":
         return not token.text[0].isalpha() and token.text not in _SEPARATING
     return token.kind == "stop" and token.text not in _SEPARATING
@@ -262,7 +262,7 @@ def _side(tokens: list[Token], ends: tuple[bool, bool], *, before: str) -> Side:
 
 
 def _is_named(tokens: list[Token], before: str) -> bool:
-    """Whether the first number goes with the word before it: day 1 * 2, in 3 boxes + 2."""
+    """Return whether the first number goes with the word before it: day 1 * 2, in 3 boxes + 2."""
     word = before.lower()
     return word in _NUMBERED or (
         word in _PLACING and len(tokens) > 1 and [t.kind for t in tokens[:2]] == ["number", "word"]
@@ -270,7 +270,7 @@ def _is_named(tokens: list[Token], before: str) -> bool:
 
 
 def _is_range(tokens: list[Token]) -> bool:
-    """Whether it is two whole numbers and a dash without spaces: 1-6."""
+    """Return whether it is two whole numbers and a dash without spaces: 1-6."""
     shape = [(t.kind, t.text == "-", t.glued) for t in tokens[1:]]
     return shape == [("operator", True, True), ("number", False, True)]
 
@@ -292,7 +292,7 @@ _SCALES = set(
 
 
 def _is_product(token: Token) -> bool:
-    """Whether a word in an equation may be letters that are multiplied, or a length: bh, AB."""
+    """Return whether a word in an equation may be a product of letters, or a length: bh, AB."""
     text = token.text
     return token.kind == "word" and (
         (2 <= len(text) <= 3 and text.isupper())

@@ -70,7 +70,7 @@ def united(
 
 
 def _counted(columns: Columns, problems: dict[str, Problem], k: int | None) -> Counter[str]:
-    """How many samples each problem has.
+    """Return how many samples each problem has.
 
     Raises:
         InputError: as `united`.

@@ -48,7 +48,7 @@ class Puzzle:
 
     @property
     def steps(self) -> int:
-        """How many equations the shortest plan has."""
+        """Return how many equations the shortest plan has."""
         return min(len(plan) for plan in self.plans)
 
 

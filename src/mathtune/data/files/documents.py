@@ -68,7 +68,7 @@ def _contained(value: Any, depth: int) -> list[dict[str, Any]] | None:
 
 
 def _is_header(document: dict[str, Any]) -> bool:
-    """Whether an object's own texts are short labels (a model, a date) of the rows inside it."""
+    """Return whether an object's own texts are short labels, as a date, of the rows in it."""
     texts = [value for value in document.values() if isinstance(value, str)]
     own = [document[name] for name in _OWN if name in document]
     return all(len(text) < 80 and "\n" not in text for text in texts) and all(

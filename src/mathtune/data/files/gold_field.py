@@ -147,7 +147,7 @@ def _is_prose(column: Golds) -> bool:
 
 
 def _is_label(values: Sequence[Any]) -> bool:
-    """Whether values are verdicts, 0 and 1, rather than golds."""
+    """Return whether values are verdicts, 0 and 1, rather than golds."""
     known = [value for value in values if value not in (MISSING, None)]
     flat = [one for value in known for one in (value if isinstance(value, list) else [value])]
     return bool(flat) and all(
@@ -156,7 +156,7 @@ def _is_label(values: Sequence[Any]) -> bool:
 
 
 def _always_own(texts: list[list[str | None]], column: Golds) -> bool:
-    """Whether a gold is the sample's own answer in every row."""
+    """Return whether a gold is the sample's own answer in every row."""
     pairs = [(row[0], gold) for row, gold in zip(texts, column, strict=True) if row and gold]
     return len(pairs) > 1 and all(agrees_with(text, gold) for text, gold in pairs[:TEXTS_COMPARED])
 

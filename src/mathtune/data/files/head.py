@@ -38,7 +38,7 @@ class Head:
         return list(self._columns)
 
     def has(self, path: str) -> bool:
-        """Whether a row has this path, a leaf's or not."""
+        """Return whether a row has this path, a leaf's or not."""
         return path in self._columns or any(reach(row, path) is not MISSING for row in self.rows)
 
     def column(self, path: str) -> list[Any]:
@@ -69,7 +69,7 @@ class Head:
 
     @cached_property
     def problems(self) -> list[str]:
-        """What tells the rows' problems apart, as far as the first look goes: their questions."""
+        """Return what tells the rows' problems apart at first sight: their questions."""
         for path in names.QUESTIONS:
             for found in (path, *(one for one in self.paths if names.leaf(one) == path)):
                 questions = [question_of(value) for value in self.column(found)]

@@ -88,17 +88,17 @@ def leaf(path: str) -> str:
 
 
 def is_strong_gold(path: str) -> bool:
-    """Whether a name says that this is the gold: `ground_truth`."""
+    """Return whether a name says that this is the gold: `ground_truth`."""
     return _STRONG_GOLD.fullmatch(leaf(path)) is not None
 
 
 def is_weak_gold(path: str) -> bool:
-    """Whether a name may be a gold's or a sample's: `answer`."""
+    """Return whether a name may be a gold's or a sample's: `answer`."""
     return _WEAK_GOLD.fullmatch(leaf(path)) is not None
 
 
 def sample_rank(path: str) -> int:
-    """How much a name says that this is a sample.
+    """Return how much a name says that this is a sample.
 
     3: it does (`responses`); 2: the answer that was extracted from one; 1: it may be a sample or a
     reference; 0: it says nothing; -1: it is something else.

@@ -92,7 +92,7 @@ def _series(value: dict[str, Any], stem: str) -> list[Any]:
 
 
 def is_chat(value: Any) -> bool:
-    """Whether a value is a conversation: a list of messages, each with a speaker."""
+    """Return whether a value is a conversation: a list of messages, each with a speaker."""
     return (
         isinstance(value, list)
         and bool(value)
@@ -101,7 +101,7 @@ def is_chat(value: Any) -> bool:
 
 
 def is_parts(value: Any) -> bool:
-    """Whether a value is one message's content in parts: `[{"type": "text", "text": "..."}]`."""
+    """Return whether a value is a message in parts: `[{"type": "text", "text": "..."}]`."""
     return (
         isinstance(value, list)
         and bool(value)
@@ -152,7 +152,7 @@ def _member_leaves(
 
 
 def _is_table(value: Any) -> bool:
-    """Whether a value is a list of records: objects that are no messages and no parts."""
+    """Return whether a value is a list of records: objects that are no messages and no parts."""
     return (
         isinstance(value, list)
         and any(isinstance(one, dict) for one in value)

@@ -110,7 +110,7 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
 
 
 def packing(head: bytes) -> str | None:
-    """How a file that begins so is packed: gz, xz, bz2 or zst."""
+    """Return how a file that begins so is packed: gz, xz, bz2 or zst."""
     return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
 
 
