@@ -51,18 +51,20 @@ MakeModel = Callable[..., PreTrainedModel]
 def make_tokenizer() -> MakeTokenizer:
     """A byte-level tokenizer; with `words`, ` correct` and ` incorrect` are one token each."""
 
-    def make(*, words: bool = True) -> PreTrainedTokenizerFast:
+    def make(
+        *, words: bool = True, special: Sequence[str] = ("<|end|>",), eos: str = "<|end|>"
+    ) -> PreTrainedTokenizerFast:
         core = Tokenizer(models.BPE())
         core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         core.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
             vocab_size=400 if words else 300,
-            special_tokens=["<|end|>"],
+            special_tokens=list(special),
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
         core.train_from_iterator([TEXT] * 3, trainer)
-        return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|end|>")
+        return PreTrainedTokenizerFast(tokenizer_object=core, eos_token=eos)
 
     return make
 

@@ -140,7 +140,7 @@ def test_a_chat_template_wraps_the_problem_and_opens_the_answer(
     words = ["<|user|>", "<|assistant|>", prompts.CORRECT, prompts.INCORRECT]
     tokenizer = character_tokenizer(words, chat_template=CHAT)
     ((before, target),) = texts(encoded(EXAMPLE, "mle", tokenizer), tokenizer).values()
-    assert before == "<|user|>What is 1 + 1?<eos><|assistant|>"
+    assert before == f"<|user|>What is 1 + 1?\n{prompts.INSTRUCTION}<eos><|assistant|>"
     assert target == "1 + 1 = 2\n#### 2<eos>"
     (reading,) = encoded(LABELLED, "cls-xent", tokenizer).readings
     asked = tokenizer.decode(reading.ids)

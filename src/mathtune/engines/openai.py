@@ -48,10 +48,9 @@ class Unrendered:
 
     chat_template: str | None = None
 
-    def apply_chat_template(self, conversation: list[dict[str, str]], **options: bool) -> str:  # noqa: ARG002
-        """Return the content of the only message."""
-        (message,) = conversation
-        return message["content"]
+    def apply_chat_template(self, conversation: list[dict[str, str]], **options: Any) -> str:  # noqa: ARG002
+        """Return the content of the user's message; the system's goes with every request."""
+        return conversation[-1]["content"]
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """Raise an error: a server tokenises by itself."""
@@ -98,9 +97,11 @@ class OpenAI:
     """
 
     def __init__(
-        self, model: str, server: Server, *, form: prompts.Form, judge: prompts.ChatTokenizer
+        self, model: str, server: Server, *, form: prompts.AnyForm, judge: prompts.ChatTokenizer
     ) -> None:
-        self._server, self._form, self._judge = server, form, judge
+        self._server, self._judge = server, judge
+        self._form = prompts.worded(form)
+        self._chat = self._form.form == "chat"
         self._model = server.model or model
         self._client = Client(server)
         self.tokens = 0
@@ -206,15 +207,17 @@ class OpenAI:
                 )
 
     def _ask(self, prompt: str, body: dict[str, Any]) -> _Answer:
-        if self._form == "chat":
-            chat = {**body, "messages": [{"role": "user", "content": prompt}]}
+        if self._chat:
+            chat = {**body, "messages": prompts.turns(prompt, self._form)}
+            if self._form.template:
+                chat["chat_template_kwargs"] = dict(self._form.template)
             return self._client.post("/chat/completions", chat, _Answer)
         return self._client.post("/completions", {**body, "prompt": prompt}, _Answer)
 
     def _judged(self, problem: str, solution: str) -> float | None:
         """Return S = p(correct) / (p(correct) + p(incorrect)), with labels of one token each."""
         text = prompts.evaluator(problem, solution, form=self._form, tokenizer=self._judge)
-        if self._form == "chat":
+        if self._chat:
             text = _without_start(text, self._judge)
         # Temperature 1: some servers return the logarithms of what they draw from.
         asked = self._server.top_logprobs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +12,14 @@ from mathtune.engines.protocol import Asked, Engine
 from mathtune.errors import InputError
 
 
-def form_of(asked: Asked, form: prompts.Form) -> prompts.Form:
+def form_of(asked: Asked, form: prompts.AnyForm) -> prompts.AnyForm:
     """Resolve the form of the prompts for a server, which does not tell its chat template.
 
     Raises:
         InputError: `auto`, and no local folder shows whether the served model has a chat template.
     """
-    if asked.engine != "openai" or form != "auto":
+    wording = prompts.worded(form)
+    if asked.engine != "openai" or wording.form != "auto":
         return form
     if not _is_here(asked.model):
         raise InputError(
@@ -27,7 +29,8 @@ def form_of(asked: Asked, form: prompts.Form) -> prompts.Form:
         )
     from mathtune.engines.transformers import models
 
-    return prompts.resolve(form, models.load_tokenizer(asked.model))
+    resolved = prompts.resolve(form, models.load_tokenizer(asked.model))
+    return replace(wording, form=resolved)
 
 
 def solver_tokenizer(asked: Asked) -> prompts.ChatTokenizer:
@@ -46,13 +49,13 @@ def solver_tokenizer(asked: Asked) -> prompts.ChatTokenizer:
     return models.load_tokenizer(asked.model)
 
 
-def judge_tokenizer(asked: Asked, form: prompts.Form) -> prompts.ChatTokenizer:
+def judge_tokenizer(asked: Asked, form: prompts.AnyForm) -> prompts.ChatTokenizer:
     """Return the tokenizer for an evaluator's prompts: the model's, if there is a chat to render.
 
     Raises:
         InputError: the model has no usable tokenizer, or a needed tokenizer is not on this machine.
     """
-    if asked.engine != "openai" or form != "chat":
+    if asked.engine != "openai" or prompts.worded(form).form != "chat":
         return solver_tokenizer(asked)
     if not _is_here(asked.model):
         raise InputError(
@@ -65,7 +68,7 @@ def judge_tokenizer(asked: Asked, form: prompts.Form) -> prompts.ChatTokenizer:
     return models.load_tokenizer(asked.model)
 
 
-def open_engine(asked: Asked, form: prompts.Form, *, seed: int = 0) -> Engine:
+def open_engine(asked: Asked, form: prompts.AnyForm, *, seed: int = 0) -> Engine:
     """Load the model, start vLLM or engines on a cluster, or connect to the server.
 
     `form` is the result of `form_of`.
@@ -87,7 +90,7 @@ def open_engine(asked: Asked, form: prompts.Form, *, seed: int = 0) -> Engine:
     return Cluster(opened, asked.ray, gpus_each=asked.vllm.tensor_parallel)
 
 
-def open_here(asked: Asked, form: prompts.Form, *, seed: int) -> Engine:
+def open_here(asked: Asked, form: prompts.AnyForm, *, seed: int) -> Engine:
     """Open one engine in this process.
 
     Raises:
@@ -105,7 +108,7 @@ def _vllm_engines(asked: Asked) -> int:
     return max(1, torch.cuda.device_count() // asked.vllm.tensor_parallel)
 
 
-def _several(asked: Asked, form: prompts.Form, seed: int, many: int) -> Engine:
+def _several(asked: Asked, form: prompts.AnyForm, seed: int, many: int) -> Engine:
     """Open several engines, each in its own process with its share of the GPUs."""
     import torch
 
@@ -123,7 +126,7 @@ def _several(asked: Asked, form: prompts.Form, seed: int, many: int) -> Engine:
     return Replicas(partial(open_here, asked, form, seed=seed), devices)
 
 
-def _transformers(asked: Asked, form: prompts.Form, seed: int) -> Engine:  # noqa: ARG001
+def _transformers(asked: Asked, form: prompts.AnyForm, seed: int) -> Engine:  # noqa: ARG001
     from mathtune.engines.transformers import engine
 
     model, tokenizer = engine.load(
@@ -132,7 +135,7 @@ def _transformers(asked: Asked, form: prompts.Form, seed: int) -> Engine:  # noq
     return engine.TransformersEngine(model, tokenizer, form=form)
 
 
-def _openai(asked: Asked, form: prompts.Form, seed: int) -> Engine:  # noqa: ARG001
+def _openai(asked: Asked, form: prompts.AnyForm, seed: int) -> Engine:  # noqa: ARG001
     from mathtune.engines.openai import OpenAI
 
     if asked.adapter is not None:
@@ -141,12 +144,12 @@ def _openai(asked: Asked, form: prompts.Form, seed: int) -> Engine:  # noqa: ARG
             "its name there as server.model."
         )
     judge = judge_tokenizer(asked, "plain")
-    if form == "chat" and _is_here(asked.model):
+    if prompts.worded(form).form == "chat" and _is_here(asked.model):
         judge = judge_tokenizer(asked, form)
     return OpenAI(asked.model, asked.server, form=form, judge=judge)
 
 
-def _vllm(asked: Asked, form: prompts.Form, seed: int) -> Engine:
+def _vllm(asked: Asked, form: prompts.AnyForm, seed: int) -> Engine:
     from mathtune.engines.vllm import VLLM
 
     return VLLM(asked, form=form, seed=seed)

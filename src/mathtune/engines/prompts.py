@@ -3,13 +3,18 @@
 plain   for base models; what the embedded model was pre-trained on
 alpaca  the instruction form of Yuan et al. 2023 (their section 2.6)
 minerva the layout of Minerva's few-shot prompts (Liu et al. 2023, section 4.2), for base models
-chat    the tokenizer's own template
+chat    the tokenizer's own template, with a system message and an instruction if these are set
 auto    chat if the tokenizer has a template, else plain
 """
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
+from typing import Any, Literal, Protocol
 
 from mathtune.errors import InputError
 
@@ -32,24 +37,74 @@ _CANDIDATE = "Here is a math problem: {problem}\nHere is a candidate solution: {
 _VERDICT = "The above candidate solution is"
 
 
+INSTRUCTION = "Reason step by step, and put the final answer in \\boxed{}."
+"""The instruction behind a problem in chat form, unless another is set."""
+TODAY = date(2024, 7, 26)
+"""The date in templates that print today's: with the real one, prompts would change every day."""
+_REPLY = "a reply to find"
+"""The assistant's turn in the conversation that shows how a template ends one."""
+
+
 class ChatTokenizer(Protocol):
     """The part of a Hugging Face tokenizer that prompts need."""
 
     chat_template: str | None
 
-    def apply_chat_template(self, conversation: list[dict[str, str]], **options: bool) -> str: ...
+    def apply_chat_template(self, conversation: list[dict[str, str]], **options: Any) -> str: ...
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
 
+    def __hash__(self) -> int: ...
 
-class EndingTokenizer(Protocol):
+
+class EndingTokenizer(ChatTokenizer, Protocol):
     """The part of a Hugging Face tokenizer that `end_token` needs."""
 
     name_or_path: str
     eos_token_id: int | None
 
+    def decode(self, token_ids: Any) -> str: ...
 
-def resolve(form: Form, tokenizer: ChatTokenizer) -> Form:
+    def get_added_vocab(self) -> dict[str, int]: ...
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The form of the prompts, and everything else that is said to the model.
+
+    `instruction` holds `{problem}` where the problem belongs, or follows the problem; None: in chat
+    form `INSTRUCTION`, else nothing. `template`: further variables of the chat template.
+    """
+
+    form: Form = "auto"
+    system: str | None = None
+    instruction: str | None = None
+    template: Mapping[str, Any] = field(default_factory=dict)
+
+    def asked(self, problem: str, form: Form) -> str:
+        """Return the problem with the instruction.
+
+        Example:
+            >>> Wording(instruction="Solve {problem} quickly.").asked("1 + 1 = ?", "plain")
+            'Solve 1 + 1 = ? quickly.'
+        """
+        default = INSTRUCTION if form == "chat" else ""
+        instruction = default if self.instruction is None else self.instruction
+        if "{problem}" in instruction:
+            return instruction.replace("{problem}", problem)
+        return f"{problem}\n{instruction}" if instruction else problem
+
+
+AnyForm = Form | Wording
+"""A form alone, or all that is said."""
+
+
+def worded(form: AnyForm) -> Wording:
+    """Return the wording that says nothing beside the form, where only a form is given."""
+    return form if isinstance(form, Wording) else Wording(form)
+
+
+def resolve(form: AnyForm, tokenizer: ChatTokenizer) -> Form:
     """Return the form that `auto` means with this tokenizer.
 
     Example:
@@ -58,12 +113,13 @@ def resolve(form: Form, tokenizer: ChatTokenizer) -> Form:
         >>> resolve("auto", Plain())
         'plain'
     """
+    form = worded(form).form
     if form != "auto":
         return form
     return "chat" if tokenizer.chat_template else "plain"
 
 
-def solver(problem: str, *, form: Form, tokenizer: ChatTokenizer) -> str:
+def solver(problem: str, *, form: AnyForm, tokenizer: ChatTokenizer) -> str:
     """Return the text after which the model writes a solution (the P of Liu et al. 2023, Eq. 3).
 
     Example:
@@ -72,10 +128,16 @@ def solver(problem: str, *, form: Form, tokenizer: ChatTokenizer) -> str:
         >>> solver("What is 1 + 1?", form="auto", tokenizer=Plain())
         'Problem: What is 1 + 1?\\nSolution:\\n'
     """
-    form = resolve(form, tokenizer)
-    if form == "chat":
-        return _chat(problem, tokenizer)
-    return FIXED[form].replace("{problem}", problem)
+    wording, resolved = worded(form), resolve(form, tokenizer)
+    asked = wording.asked(problem, resolved)
+    if resolved == "chat":
+        return _chat(asked, wording, tokenizer)
+    if wording.system is not None:
+        raise InputError(
+            f"system: found a text with the form {resolved}, which has no system message; expected "
+            "prompt=chat and a model with a chat template, or no system."
+        )
+    return FIXED[resolved].replace("{problem}", asked)
 
 
 def exemplar(problem: str, solution: str, *, form: Literal["plain", "minerva"]) -> str:
@@ -99,7 +161,7 @@ def minerva_solution(solution: str, answer: str) -> str:
     return f"{solution}\nFinal Answer: The final answer is ${answer}$. I hope it is correct."
 
 
-def evaluator(problem: str, solution: str, *, form: Form, tokenizer: ChatTokenizer) -> str:
+def evaluator(problem: str, solution: str, *, form: AnyForm, tokenizer: ChatTokenizer) -> str:
     """Return the text that ` correct` or ` incorrect` follows (the T of Liu et al. 2023, 3.2).
 
     It ends in the word `is`. In chat form the last sentence opens the assistant's turn.
@@ -117,22 +179,25 @@ def evaluator(problem: str, solution: str, *, form: Form, tokenizer: ChatTokeniz
     before, after = _CANDIDATE.split("{solution}")
     candidate = before.replace("{problem}", problem) + solution + after
     if resolve(form, tokenizer) == "chat":
-        return _chat(candidate, tokenizer) + _VERDICT
+        return _chat(candidate, worded(form), tokenizer) + _VERDICT
     return f"{candidate}\n{_VERDICT}"
 
 
-def encode(prompt: str, *, form: Form, tokenizer: ChatTokenizer) -> list[int]:
+def encode(prompt: str, *, form: AnyForm, tokenizer: ChatTokenizer) -> list[int]:
     """Return the token ids of a prompt; the chat template or the tokenizer adds special tokens.
 
-    The text after a prompt (a solution, a label) is encoded without special tokens: a solution by
-    itself, as it is sampled, and an evaluator's label together with its prompt.
+    A token that the tokenizer puts behind a text is taken off: the text goes on. What follows a
+    prompt (a solution, a label) is encoded without special tokens: a solution by itself, as it is
+    sampled, and an evaluator's label together with its prompt.
     """
-    special = resolve(form, tokenizer) != "chat"
-    return tokenizer.encode(prompt, add_special_tokens=special)
+    if resolve(form, tokenizer) == "chat":
+        return tokenizer.encode(prompt, add_special_tokens=False)
+    ids = tokenizer.encode(prompt, add_special_tokens=True)
+    return ids[: len(ids) - _appended(tokenizer)]
 
 
 def labelled(
-    prompt: str, *, form: Form, tokenizer: ChatTokenizer
+    prompt: str, *, form: AnyForm, tokenizer: ChatTokenizer
 ) -> tuple[int, list[int], list[int]]:
     """Tokenise the prompt with ` correct` and with ` incorrect`, and find where they first differ.
 
@@ -149,20 +214,111 @@ def labelled(
     return next(differing, min(len(correct), len(incorrect))), correct, incorrect
 
 
-def end_token(tokenizer: EndingTokenizer) -> int:
+def target(solution: str, *, form: AnyForm, tokenizer: EndingTokenizer) -> list[int]:
+    """Return the token ids of a solution after its prompt, with the end token exactly once."""
+    end, marks = _ending(form, tokenizer)
+    while (bare := solution.rstrip()).endswith(marks):
+        solution = next(bare.removesuffix(mark) for mark in marks if bare.endswith(mark))
+    return [*tokenizer.encode(solution, add_special_tokens=False), end]
+
+
+def end_token(tokenizer: EndingTokenizer, *, form: AnyForm = "plain") -> int:
     """Return the token that ends a solution: the last one to learn, and part of the likelihood.
+
+    In chat form it is the one that the template puts behind an assistant's turn.
 
     Raises:
         InputError: the tokenizer has none.
     """
-    if tokenizer.eos_token_id is None:
+    return _ending(form, tokenizer)[0]
+
+
+def _ending(form: AnyForm, tokenizer: EndingTokenizer) -> tuple[int, tuple[str, ...]]:
+    """Return the end token, and the texts of the tokens that end a solution."""
+    if resolve(form, tokenizer) != "chat":
+        return _ending_of(tokenizer, None, "")
+    variables = json.dumps(dict(worded(form).template), sort_keys=True)
+    return _ending_of(tokenizer, variables, str(tokenizer.chat_template))
+
+
+@lru_cache(maxsize=32)
+def _ending_of(
+    tokenizer: EndingTokenizer,
+    variables: str | None,
+    template: str,  # noqa: ARG001
+) -> tuple[int, tuple[str, ...]]:
+    """Find `_ending`; `template` is there for the cache: it may be set to another one."""
+    turn = None if variables is None else _end_of_turn(tokenizer, json.loads(variables))
+    end = tokenizer.eos_token_id if turn is None else turn
+    if end is None:
         raise InputError(
             f"model {tokenizer.name_or_path!r}: its tokenizer has no end token, so a solution has "
             "no end; expected an eos_token in tokenizer_config.json."
         )
-    return tokenizer.eos_token_id
+    both = [end] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id, end]
+    return end, tuple(filter(None, (tokenizer.decode([token]) for token in both)))
 
 
-def _chat(text: str, tokenizer: ChatTokenizer) -> str:
-    conversation = [{"role": "user", "content": text}]
-    return tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
+def _end_of_turn(tokenizer: EndingTokenizer, variables: Mapping[str, Any]) -> int | None:
+    """Return the special token behind an assistant's text in the template; None: there is none."""
+    both = [{"role": "user", "content": "1 + 1"}, {"role": "assistant", "content": _REPLY}]
+    try:
+        text = _rendered(both, variables, tokenizer, add_generation_prompt=False)
+    except InputError:
+        return None
+    _, found, after = text.rpartition(_REPLY)
+    ids = tokenizer.encode(after.lstrip(), add_special_tokens=False) if found else []
+    special = {tokenizer.eos_token_id, *tokenizer.get_added_vocab().values()}
+    return ids[0] if ids and ids[0] in special else None
+
+
+@lru_cache(maxsize=32)
+def _appended(tokenizer: ChatTokenizer) -> int:
+    """Count the tokens that the tokenizer puts behind a text."""
+    alone = tokenizer.encode("1", add_special_tokens=False)
+    whole = tokenizer.encode("1", add_special_tokens=True)
+    behind = len(whole) - len(alone)
+    while behind and whole[len(whole) - behind - len(alone) : len(whole) - behind] != alone:
+        behind -= 1
+    return behind
+
+
+def turns(text: str, wording: Wording) -> list[dict[str, str]]:
+    """Return the conversation in which the user says `text`, after the system message if any."""
+    system = [] if wording.system is None else [{"role": "system", "content": wording.system}]
+    return [*system, {"role": "user", "content": text}]
+
+
+def _chat(text: str, wording: Wording, tokenizer: ChatTokenizer) -> str:
+    return _rendered(turns(text, wording), wording.template, tokenizer, add_generation_prompt=True)
+
+
+def _rendered(
+    conversation: Sequence[Mapping[str, str]],
+    variables: Mapping[str, Any],
+    tokenizer: ChatTokenizer,
+    *,
+    add_generation_prompt: bool,
+) -> str:
+    """Render a conversation with the tokenizer's template.
+
+    Raises:
+        InputError: the template cannot be rendered, or it refuses the conversation.
+    """
+    from jinja2 import TemplateError
+
+    try:
+        return tokenizer.apply_chat_template(
+            [dict(turn) for turn in conversation],
+            tokenize=False,
+            add_generation_prompt=add_generation_prompt,
+            **{"strftime_now": TODAY.strftime, **variables},
+        )
+    except (TemplateError, ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        roles = " and ".join(dict.fromkeys(turn["role"] for turn in conversation))
+        raise InputError(
+            f"model {getattr(tokenizer, 'name_or_path', '')!r}: its chat template cannot render a "
+            f"conversation of {roles} ({reason[:300]}); expected other settings of system and "
+            "template, or prompt=plain."
+        ) from error

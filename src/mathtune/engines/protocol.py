@@ -24,7 +24,7 @@ ScorerName = Literal["evaluator", "likelihood"]
 class Sampling:
     """Sampling settings: `n` solutions per prompt, up to `max_tokens` each, cut at the text `stop`.
 
-    A temperature of 0 takes the likeliest token each time.
+    A temperature of 0 takes the likeliest token each time; a top_k or min_p of 0 leaves out none.
     """
 
     n: int
@@ -32,6 +32,8 @@ class Sampling:
     top_p: float
     max_tokens: int
     stop: str | None = None
+    top_k: int = 0
+    min_p: float = 0.0
 
     def cut(self, text: str) -> str:
         """Return the text before the first stop, without the blank lines before it.

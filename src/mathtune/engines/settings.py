@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Generic, Literal
+from typing import Annotated, Any, Generic, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from mathtune.engines import prompts
 from mathtune.run.stage import File, Free, Handle, Stage
 
 EngineName = Literal["transformers", "vllm", "openai"]
@@ -18,6 +19,36 @@ class Group(BaseModel):
     """A frozen group of settings that belong together; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class PromptSettings(BaseModel):
+    """What the model is told. Train, sample and score must be given the same."""
+
+    prompt: prompts.Form = "auto"
+    """The form of the prompts: auto (chat if the tokenizer has a template, else plain), plain,
+    alpaca, minerva or chat. With `few_shot` minerva if that is asked for, else plain."""
+    system: str | None = None
+    """The system message of a chat. None: none, or the template's own."""
+    instruction: str | None = None
+    """What to do with the problem, put behind it or, where it holds `{problem}`, around it. None:
+    in chat form to reason and to put the final answer in \\boxed{}, else nothing. '': nothing.
+    A judge is not told."""
+    template: dict[str, Any] = {}
+    """Variables of the chat template, as {enable_thinking: false}. Dates are 2024-07-26 unless set
+    here."""
+
+    @field_validator("template")
+    @classmethod
+    def _no_own(cls, template: dict[str, Any]) -> dict[str, Any]:
+        own = {"conversation", "messages", "tokenize", "add_generation_prompt"} & set(template)
+        if own:
+            raise ValueError(f"{min(own)} is not the template's to set; expected its variables")
+        return template
+
+    @property
+    def wording(self) -> prompts.Wording:
+        """The form of the prompts and all that is said in them."""
+        return prompts.Wording(self.prompt, self.system, self.instruction, self.template)
 
 
 class Server(Group):
@@ -97,7 +128,7 @@ class Ray(Group):
     """Problems per batch of an engine. A lost machine costs one batch."""
 
 
-class EngineSettings(Stage[Handle], Generic[Handle]):
+class EngineSettings(PromptSettings, Stage[Handle], Generic[Handle]):
     """The settings of `sample` and `score` that choose an engine."""
 
     engine: EngineName = "transformers"

@@ -57,7 +57,7 @@ class VLLM:
         InputError: vLLM is not installed, or it cannot run the model.
     """
 
-    def __init__(self, asked: Asked, *, form: prompts.Form, seed: int) -> None:
+    def __init__(self, asked: Asked, *, form: prompts.AnyForm, seed: int) -> None:
         self.tokenizer, self.form = models.load_tokenizer(asked.model), form
         self.tokens = 0
         on_cpu = models.resolve_device(asked.device) == "cpu"
@@ -228,8 +228,7 @@ class VLLM:
         """Return the request for a solution after its prompt, with the end token."""
         text = prompts.solver(problem, form=self.form, tokenizer=self.tokenizer)
         prompt = prompts.encode(text, form=self.form, tokenizer=self.tokenizer)
-        target = self.tokenizer.encode(solution, add_special_tokens=False)
-        ids = (*prompt, *target, prompts.end_token(self.tokenizer))
+        ids = (*prompt, *prompts.target(solution, form=self.form, tokenizer=self.tokenizer))
         return [
             LogProbRequest(
                 ids, tuple((at, ids[at]) for at in range(len(prompt), len(ids))), next=False

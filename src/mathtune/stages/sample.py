@@ -64,6 +64,7 @@ class Block:
 class Sample(EngineSettings[Columns]):
     """Sample solutions with transformers, vLLM or a server; asking for more adds to them."""
 
+    revision: ClassVar[int] = 2
     grows: ClassVar[str | None] = "n"
 
     model: ModelName
@@ -88,8 +89,6 @@ class Sample(EngineSettings[Columns]):
     """Problems with solutions, or examples, that stand before each problem: see exemplars."""
     shots: int = Field(4, ge=1)
     """How many of `few_shot`, from its beginning. Both papers' few-shot baseline has 4."""
-    prompt: prompts.Form = "auto"
-    """The form of the prompt; with `few_shot` minerva if that is asked for, else plain."""
     block_size: int | None = Field(None, ge=1)
     """Problems a block: what a kill can cost. None: as many as have 1,024 samples, on CUDA 16,384.
     """
@@ -153,9 +152,11 @@ class Sample(EngineSettings[Columns]):
             for problem in problems
         ]
 
-    def _form(self) -> prompts.Form:
-        form = self._few_shot_form() if self.few_shot is not None else self.prompt
-        return opener.form_of(self, form)
+    def _form(self) -> prompts.AnyForm:
+        wording = self.wording
+        if self.few_shot is not None:
+            wording = replace(wording, form=self._few_shot_form())
+        return opener.form_of(self, wording)
 
     def _few_shot_form(self) -> Literal["plain", "minerva"]:
         return "minerva" if self.prompt == "minerva" else "plain"

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Literal, Self, cast
+from typing import ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
@@ -41,6 +41,8 @@ Scores = list[list[float | None]]
 class Score(EngineSettings[Columns]):
     """Give every sample a score. A problem's samples with the same text are read once."""
 
+    revision: ClassVar[int] = 2
+
     model: ModelName | None = None
     """The evaluator; for `likelihood`, the solver. The calculator needs none."""
     problems: File
@@ -52,8 +54,6 @@ class Score(EngineSettings[Columns]):
     likelihood: p(solution | prompt) = exp(sum_t log p), the end token included, so that scores are
     weights that are not negative; below about 1e-308 it is 0. calculator: 0.1 where the solution
     states a false equation, else 1; no model is read."""
-    prompt: prompts.Form = "auto"
-    """The form of the prompt, as in training."""
     block_size: int = Field(32, ge=1)
     """Problems a block: what a kill can cost."""
     workers: int | None = Field(None, ge=1)
@@ -125,8 +125,8 @@ class Score(EngineSettings[Columns]):
             text = prompts.solver(problem.problem, form=form, tokenizer=tokenizer)
         say(f"  the first prompt:\n{text}")
 
-    def _form(self) -> prompts.Form:
-        return opener.form_of(_asked(self), self.prompt)
+    def _form(self) -> prompts.AnyForm:
+        return opener.form_of(_asked(self), self.wording)
 
     def _in_blocks(self, path: Path, groups: list[Group]) -> None:
         """Score the missing blocks; append each as a whole."""
@@ -199,7 +199,7 @@ def _scorer(config: Score) -> Callable[[Block], tuple[Scores, int]]:
     """Load the model in a worker; return the function that scores one block and counts its
     tokens.
     """
-    engine = opener.open_engine(_asked(config), config.prompt)
+    engine = opener.open_engine(_asked(config), config.wording)
     scorer = cast(ScorerName, config.scorer)
 
     def work(block: Block) -> tuple[Scores, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from msgspec.structs import asdict
 from pydantic import PositiveInt
 
+from mathtune.engines import prompts
 from mathtune.engines.model_names import ModelName
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
@@ -27,7 +27,7 @@ MODEL, ADAPTER = "model", "adapter"
 class Train(TrainingSettings, Stage[str]):
     """Fine-tune a model. Writes `model/` (safetensors, tokenizer) and `training.jsonl` (losses)."""
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     costly: ClassVar[bool] = True
 
     model: ModelName
@@ -96,6 +96,7 @@ class Train(TrainingSettings, Stage[str]):
         from mathtune.engines.transformers import models
         from mathtune.training import curve, fit
         from mathtune.training.examples import Encoder, shown
+        from mathtune.training.saving import ModelFolder
 
         # Trained weights are kept in float32 whatever the arithmetic: an update of 1e-5 of a weight
         # is lost in bfloat16. Under adapters the model itself is frozen.
@@ -104,11 +105,22 @@ class Train(TrainingSettings, Stage[str]):
             take_gpu()
         tokenizer: Any
         model, tokenizer = models.load(self.model, device=self.device, dtype=dtype)
-        encoder = Encoder(tokenizer, self.prompt, self.max_length)
+        if models.quantised(model) and self.lora is None:
+            raise InputError(
+                f"model {self.model!r}: its weights are quantised, and such weights cannot be "
+                "trained; expected lora, or a checkpoint in bfloat16 or float32."
+            )
+        longest = min(self.max_length, models.context_length(model) or self.max_length)
+        if longest < self.max_length:
+            say(f"  max_length: {longest}, the model's context, instead of {self.max_length}")
+        encoder = Encoder(tokenizer, self.wording, longest)
         items = encoder.items(rows, self.objective)
-        held = Encoder(tokenizer, self.prompt, self.max_length)
+        held = Encoder(tokenizer, self.wording, longest)
         validation = held.items(held_out, self.objective) if held_out else []
-        _refuse_unknown_tokens([*items, *validation], model, tokenizer)
+        readings = [r for item in (*items, *validation) for r in item.readings]
+        models.refuse_unknown(
+            model, tokenizer, (ids for r in readings for ids in (r.ids, r.tokens))
+        )
         bfloat16 = self.dtype == "bfloat16" or (
             self.dtype == "auto" and model.device.type == "cuda"
         )
@@ -131,10 +143,11 @@ class Train(TrainingSettings, Stage[str]):
                 f"{held.left_out} left out"
             )
         say(f"  first example, target in brackets:\n{shown(items[0], tokenizer)}")
-        model, gathered = fit.fit(model, items, validation, settings=self, plan=plan, folder=folder)
+        end = prompts.end_token(tokenizer, form=self.wording)
+        saved = ModelFolder(Path(self.outputs(folder)), tokenizer, end)
+        fit.fit(model, items, validation, settings=self, plan=plan, saved=saved)
         if not ranks.first():
             return None
-        _save(model, tokenizer, Path(self.outputs(folder)), gathered)
         fit.clear(folder)
         return TrainMetrics(
             objective=self.objective,
@@ -169,32 +182,6 @@ def take_gpu() -> None:
             "process for each, or device=cpu."
         )
     torch.cuda.set_device(own)
-
-
-def _refuse_unknown_tokens(items: list[Any], model: Any, tokenizer: Any) -> None:
-    rows = model.get_input_embeddings().num_embeddings
-    highest = max(int(r.ids.max()) for item in items for r in item.readings)
-    highest = max(highest, max(int(r.tokens.max()) for item in items for r in item.readings))
-    if highest >= rows:
-        raise InputError(
-            f"{model.config._name_or_path}: the tokenizer makes token {highest} "
-            f"({tokenizer.convert_ids_to_tokens(highest)!r}), but the model knows only {rows} "
-            f"tokens; expected a tokenizer of the same model."
-        )
-
-
-def _save(model: Any, tokenizer: Any, folder: Path, weights: dict[str, Any] | None) -> None:
-    """Save the model folder under another name first: once it has its own name, it is complete."""
-    from mathtune.training.checkpoint import flush, writing
-
-    partial = folder.with_name(folder.name + ".partial")
-    for old in (partial, folder):
-        shutil.rmtree(old, ignore_errors=True)
-    with writing(partial):
-        model.save_pretrained(partial, state_dict=weights)
-        tokenizer.save_pretrained(partial)
-        flush(partial)
-        partial.rename(folder)
 
 
 @contextmanager

@@ -55,10 +55,15 @@ def name_of(update: int) -> str:
     return f"checkpoint-{update}"
 
 
+def update_of(folder: Path) -> int:
+    """The updates after which the checkpoint was written."""
+    return int(folder.name.rpartition("-")[2])
+
+
 def newest(folder: Path) -> Path | None:
     """The complete checkpoint in `folder` with the most updates."""
     found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdecimal()]
-    return max(found, key=lambda path: int(path.name[11:]), default=None)
+    return max(found, key=update_of, default=None)
 
 
 def complete(partial: Path) -> Path:

@@ -16,14 +16,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from mathtune.engines import prompts
-from mathtune.engines.prompts import Form
+from mathtune.engines.prompts import AnyForm, EndingTokenizer
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Labelled, Pair, Row
@@ -50,20 +50,6 @@ KINDS: dict[Objective, tuple[type[Row], ...]] = {
     "mul-xent": (Labelled, Pair),
 }
 """The kinds of row each objective learns from."""
-
-
-class Tokenizer(Protocol):
-    """The part of a Hugging Face tokenizer that examples need."""
-
-    chat_template: str | None
-    name_or_path: str
-    eos_token_id: int | None
-
-    def apply_chat_template(self, conversation: list[dict[str, str]], **options: bool) -> str: ...
-
-    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
-
-    def decode(self, token_ids: Ids) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +93,8 @@ class Encoder:
     `truncated` counts solutions that were cut, `left_out` rows of which nothing could be learned.
     """
 
-    tokenizer: Tokenizer
-    form: Form
+    tokenizer: EndingTokenizer
+    form: AnyForm
     max_length: int
     truncated: int = 0
     left_out: int = 0
@@ -163,8 +149,7 @@ class Encoder:
     def _solution(self, problem: str, solution: str, *, column: int) -> Reading | None:
         prompt = prompts.solver(problem, form=self.form, tokenizer=self.tokenizer)
         before = prompts.encode(prompt, form=self.form, tokenizer=self.tokenizer)
-        target = self.tokenizer.encode(solution, add_special_tokens=False)
-        whole = [*before, *target, prompts.end_token(self.tokenizer)]
+        whole = [*before, *prompts.target(solution, form=self.form, tokenizer=self.tokenizer)]
         if len(whole) > self.max_length:
             self.truncated += 1
         if len(before) >= self.max_length:
@@ -211,7 +196,7 @@ def read_rows(paths: Iterable[Path], objective: Objective) -> Iterator[tuple[str
                 yield name, row
 
 
-def shown(item: Item, tokenizer: Tokenizer) -> str:
+def shown(item: Item, tokenizer: EndingTokenizer) -> str:
     """An item's first sequence as text, with a mark where its target begins."""
     reading = item.readings[0]
     start = reading.positions[0] + 1

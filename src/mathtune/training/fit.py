@@ -28,6 +28,7 @@ from mathtune.run.children import on_sigterm
 from mathtune.run.progress import Progress, say
 from mathtune.training import checkpoint, curve, llama_layers, segment_attention
 from mathtune.training.examples import Item
+from mathtune.training.saving import ModelFolder
 from mathtune.training.settings import Lora, Plan, TrainingSettings
 from mathtune.training.trainer import BatchForm, Trainer
 from mathtune.training.watch import BEST, Watch
@@ -93,34 +94,40 @@ def fit(
     *,
     settings: TrainingSettings,
     plan: Plan,
-    folder: Path,
-) -> tuple[Any, dict[str, Any] | None]:
-    """Train `model` (its device is where it is trained) and return the model to save.
+    saved: ModelFolder,
+) -> None:
+    """Train `model` (its device is where it is trained) and save it as `saved`.
 
-    Also returns its weights, gathered, if they are sharded over the processes; else None.
-
-    Continues from the newest checkpoint in `folder`, to the same weights as without the
-    interruption.
+    Continues from the newest checkpoint beside `saved`, to the same weights as without the
+    interruption. Saving is tried out before the first update; if it fails nevertheless, a
+    checkpoint keeps what was learned.
 
     Raises:
-        InputError: a loss or gradient is not a finite number, or a checkpoint cannot be written.
+        InputError: a loss or gradient is not a finite number, or something cannot be written.
         SystemExit: SIGTERM came; a checkpoint was written, and the exit code is 0.
     """
+    folder = saved.path.parent
     transformers.set_seed(settings.seed)
     used_cache = model.config.use_cache
     base = model
     form = batch_form(model, settings, plan)
-    if settings.lora is not None:
-        model = _with_adapters(model, settings.lora)
     given = arguments(settings, plan, folder, model=model, validate=bool(validation))
     together = given.distributed_state or PartialState()
     together.wait_for_everyone()  # the first process has cleared the folder
     latest = checkpoint.newest(folder / CHECKPOINTS)
-    done = 0 if latest is None else int(latest.name.rpartition("-")[2])
+    done = 0 if latest is None else checkpoint.update_of(latest)
     if done:
         say(f"  continued after update {done}, its last checkpoint")
+    saved.prepare(model)
+    whole = settings.lora is None or settings.lora.merge
+    if ranks.first() and whole and not done:
+        saved.try_out(model)
+    if settings.lora is not None:
+        model = _with_adapters(model, settings.lora)
     if ranks.first():
         curve.cut(folder / curve.CURVE, done)
+        if not whole and not done:
+            saved.try_out(model)
     together.wait_for_everyone()
     with (
         installed(base, form),
@@ -146,7 +153,7 @@ def fit(
                 "lora, choose: found one of them with sharded weights (FSDP, DeepSpeed); expected "
                 "neither, or launch/ddp.yaml."
             )
-        if latest is not None and curve.exhausted(watch.points, settings):
+        if latest is not None and (done == plan.updates or curve.exhausted(watch.points, settings)):
             checkpoint.load_weights(model, latest)
         else:
             with on_sigterm(watch.stop), _memory_named():
@@ -156,16 +163,33 @@ def fit(
         say(f"  stopped by SIGTERM; the same command continues from {start}")
         raise SystemExit(0)
     together.wait_for_everyone()
-    if trainer.sharded:
-        gathered = trainer.accelerator.get_state_dict(trainer.model_wrapped)
-        model.config.use_cache = used_cache
-        return model, gathered
-    if settings.choose != "last":
-        checkpoint.load_weights(model, folder / BEST)
-    if settings.lora is not None and settings.lora.merge:
-        model = model.merge_and_unload()
     model.config.use_cache = used_cache  # transformers switches it off while training
-    return model, None
+    _save(model, saved, trainer)
+
+
+def _save(model: Any, saved: ModelFolder, trainer: Trainer) -> None:
+    """Save the trained model, with the best weights if those are chosen and the adapters merged.
+
+    Raises:
+        InputError: it cannot be written; a checkpoint after the last update is left.
+    """
+    settings = trainer.settings
+    merged = settings.lora is not None and settings.lora.merge
+    weights = None
+    if trainer.sharded:
+        weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    if not ranks.first():
+        return
+    if merged:
+        trainer.keep()  # small, and a merge cannot be taken back
+    try:
+        if settings.choose != "last":
+            checkpoint.load_weights(model, saved.path.parent / BEST)
+        saved.write(model.merge_and_unload() if merged else model, weights)
+    except BaseException:
+        if not merged:
+            trainer.keep()
+        raise
 
 
 def batch_form(model: Any, settings: TrainingSettings, plan: Plan) -> BatchForm:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from mathtune.engines.prompts import Form
+from mathtune.engines.settings import PromptSettings
 from mathtune.run import trackers
 
 Objective = Literal["mle", "cls-margin", "cls-xent", "ctr", "mul-margin", "mul-xent"]
@@ -33,7 +33,7 @@ class Lora(BaseModel):
     `model/`, the adapters alone, as peft writes them, for `adapter` of sample and score."""
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(PromptSettings):
     """The settings of a training. Defaults are those of Yuan et al. 2023 if they publish them."""
 
     model_config = ConfigDict(
@@ -70,8 +70,6 @@ class TrainingSettings(BaseModel):
     """Tokens of prompt and target together. A longer solution is cut, and then has no end token to
     learn; an example whose prompt alone is longer, or whose verdict lies beyond, is left out. Both
     are counted in the metrics."""
-    prompt: Form = "auto"
-    """The form of the prompts; see mathtune.engines.prompts."""
     margin: float = Field(default=1.0, ge=0)
     """The margin (lambda) of Eq. 8 and Eq. 10, in nats; the paper does not publish its own."""
     alpha: float = Field(default=1.0, ge=0)

@@ -297,24 +297,44 @@ class Trainer(transformers.Trainer):
     def _folder(self) -> Path:
         return Path(str(self.args.output_dir))
 
+    def keep(self) -> None:
+        """Write a checkpoint after the last update, unless it is there; other processes are not
+        waited for.
+        """
+        latest, update = checkpoint.newest(self._folder), self.state.global_step
+        if (
+            update
+            and not self.sharded
+            and (latest is None or checkpoint.update_of(latest) < update)
+        ):
+            partial = self._folder / f"{checkpoint.name_of(update)}.partial"
+            with checkpoint.writing(partial):
+                self._fill(partial)
+                checkpoint.save_random(partial, self.args.process_index)
+                checkpoint.complete(partial)
+
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         partial = self._folder / f"{checkpoint.name_of(self.state.global_step)}.partial"
-        assert self.optimizer is not None
         if self.sharded:
             say("  no checkpoint: weights are sharded (FSDP, DeepSpeed), only the end is saved")
             return
         with checkpoint.writing(partial):
             if self.is_world_process_zero():
-                shutil.rmtree(partial, ignore_errors=True)
-                checkpoint.save_weights(self.trained, partial)
-                checkpoint.save_optimizer(self.optimizer, self.lr_scheduler, partial)
-                self.state.save_to_json(str(partial / "trainer_state.json"))
+                self._fill(partial)
             self.accelerator.wait_for_everyone()
             checkpoint.save_random(partial, self.args.process_index)
             self.accelerator.wait_for_everyone()
             if self.is_world_process_zero():
                 checkpoint.complete(partial)
         self.accelerator.wait_for_everyone()
+
+    def _fill(self, folder: Path) -> None:
+        """Write what all processes have in common."""
+        assert self.optimizer is not None
+        shutil.rmtree(folder, ignore_errors=True)
+        checkpoint.save_weights(self.trained, folder)
+        checkpoint.save_optimizer(self.optimizer, self.lr_scheduler, folder)
+        self.state.save_to_json(str(folder / "trainer_state.json"))
 
     def _load_from_checkpoint(
         self, resume_from_checkpoint: str, model: nn.Module | None = None

@@ -228,3 +228,15 @@ def test_less_is_read_at_once_where_memory_runs_out(make_model, make_tokenizer, 
     most = 0
     with pytest.raises(InputError, match="out of memory with a single candidate"):
         scorer.evaluate([["Tom has"]])
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_logits_that_are_no_numbers_are_refused(broken, make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    model = make_model("llama", len(tokenizer))
+    model.model.layers[1].mlp.down_proj.weight.data[3, 3] = broken
+    scorer = Scorer(model, tokenizer, form="plain")
+    with pytest.raises(InputError, match="logits are not finite"):
+        scorer.evaluate([["5 + 7 = 12 is"]])
+    with pytest.raises(InputError, match="logits are not finite"):
+        scorer.log_likelihoods(["5 + 7"], [["= 12"]])

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 import torch
 
+from mathtune.engines.protocol import Sampling
 from mathtune.engines.transformers import top_p as sampling
 from mathtune.engines.transformers.top_p import draw
+from mathtune.errors import InputError
 
 # probabilities .1, .5, .4 and 0
 LOGITS = torch.tensor([0.1, 0.5, 0.4, 0.0]).log()
 
 
+def how(temperature: float = 1.0, top_p: float = 1.0, **more: Any) -> Sampling:
+    return Sampling(n=1, temperature=temperature, top_p=top_p, max_tokens=1, **more)
+
+
 def drawn(uniforms: list[float], *, temperature: float = 1.0, top_p: float = 1.0) -> list[int]:
     of = torch.zeros(len(uniforms), dtype=torch.long)
     numbers = torch.tensor(uniforms)
-    return draw(LOGITS[None], of, numbers, temperature=temperature, top_p=top_p).tolist()
+    return draw(LOGITS[None], of, numbers, how(temperature, top_p)).tolist()
 
 
 def test_the_cumulative_distribution_is_inverted() -> None:
@@ -26,9 +35,7 @@ def test_a_token_without_probability_is_never_drawn() -> None:
     almost_one = 1 - 2**-24
     assert drawn([almost_one] * 3) == [2, 2, 2]
     first = torch.tensor([[-torch.inf, 0.0]])
-    assert draw(
-        first, torch.tensor([0]), torch.tensor([0.0]), temperature=1.0, top_p=1.0
-    ).tolist() == [1]
+    assert draw(first, torch.tensor([0]), torch.tensor([0.0]), how()).tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -55,6 +62,36 @@ def test_a_flat_distribution_needs_more_than_the_likeliest(monkeypatch: pytest.M
     logits = torch.randn(50, 40, generator=torch.Generator().manual_seed(0)) * 0.1
     uniforms = torch.rand(50, generator=torch.Generator().manual_seed(1))
     of = torch.randint(50, (50,), generator=torch.Generator().manual_seed(2))
-    whole = draw(logits, of, uniforms, temperature=1.0, top_p=0.9)
+    whole = draw(logits, of, uniforms, how(top_p=0.9))
     monkeypatch.setattr(sampling, "LIKELIEST", 3)
-    assert draw(logits, of, uniforms, temperature=1.0, top_p=0.9).equal(whole)
+    assert draw(logits, of, uniforms, how(top_p=0.9)).equal(whole)
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+@pytest.mark.parametrize(("temperature", "top_p"), [(0.0, 1.0), (1.0, 1.0), (0.7, 0.9)])
+def test_one_logit_that_is_no_number_is_refused(
+    broken: float, temperature: float, top_p: float
+) -> None:
+    logits = torch.stack((LOGITS, LOGITS))
+    logits[1, 0] = broken
+    of, numbers = torch.tensor([0, 1]), torch.tensor([0.5, 0.5])
+    with pytest.raises(InputError, match="logits are not finite"):
+        draw(logits, of, numbers, how(temperature, top_p))
+
+
+@pytest.mark.parametrize(
+    ("more", "uniforms", "tokens"),
+    [
+        ({"top_k": 1}, [0.0, 0.5, 0.99], [1, 1, 1]),
+        ({"top_k": 2}, [0.0, 0.55, 0.56, 0.99], [1, 1, 2, 2]),  # .5 and .4: .556 and .444
+        ({"top_k": 9}, [0.05, 0.2, 0.99], [0, 1, 2]),
+        ({"min_p": 0.3}, [0.0, 0.55, 0.56, 0.99], [1, 1, 2, 2]),  # .1 is below .3 * .5
+        ({"min_p": 0.1}, [0.05, 0.2, 0.99], [0, 1, 2]),
+        ({"top_k": 2, "top_p": 0.55}, [0.0, 0.99], [1, 1]),  # of the two left, .556 is enough
+    ],
+)
+def test_top_k_and_min_p_leave_the_likeliest(
+    more: dict[str, Any], uniforms: list[float], tokens: list[int]
+) -> None:
+    of = torch.zeros(len(uniforms), dtype=torch.long)
+    assert draw(LOGITS[None], of, torch.tensor(uniforms), how(**more)).tolist() == tokens

@@ -22,6 +22,7 @@ from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
 from mathtune.engines.transformers import memory, models, shared_attention
 from mathtune.engines.transformers.kv_cache import Arena, KVCache
 from mathtune.engines.transformers.llama_forward import FusedForward, fits
+from mathtune.engines.transformers.one_by_one import OneByOne, Watch
 from mathtune.engines.transformers.stops import Stops
 from mathtune.engines.transformers.top_p import draw
 from mathtune.errors import InputError
@@ -36,6 +37,13 @@ MEMORY = 5 * 2**28
 """Bytes of keys, values and logits in flight that bound the samples; on CUDA it is half of what the
 model leaves free.
 """
+AnyForward = shared_attention.Forward | OneByOne
+"""How a model reads rows: with shared attention, or one by one."""
+UNSHARED = (
+    *(shared_attention.UnsharedError, TypeError, AttributeError, KeyError, IndexError),
+    *(ValueError, AssertionError, RuntimeError),
+)
+"""How a model fails whose attention is not as a reader expects it."""
 READ_TOKENS = {"cpu": 8192, "mps": 8192, "cuda": 32768}
 """Prompt tokens read in one forward call."""
 
@@ -53,7 +61,7 @@ class Sampler:
         >>> drafts = sampler.sample(["2 + 2 ="], sampling, seed=(0, 0))           # doctest: +SKIP
 
     Raises:
-        InputError: the model's attention cannot be replaced, or its tokenizer has no end token.
+        InputError: its tokenizer has no end token.
     """
 
     def __init__(
@@ -61,16 +69,16 @@ class Sampler:
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         *,
-        form: prompts.Form,
+        form: prompts.AnyForm,
         rows: int | None = None,
-        forward: shared_attention.Forward | None = None,
+        forward: AnyForward | None = None,
     ) -> None:
         self.model, self.tokenizer, self.form = model, tokenizer, form
         self.context = models.context_length(model)
-        self._ends = torch.tensor(models.end_tokens(model, tokenizer), device=model.device)
+        self._ends = torch.tensor(models.end_tokens(model, tokenizer, form), device=model.device)
         self._rows, self._memory = rows, _memory(model.device)
         self.arena = Arena()
-        self.forward = forward or forward_of(model)
+        self.forward = forward_of(model) if forward is None else forward
         self.stops = cache(partial(Stops, tokenizer))  # each reads the whole vocabulary
 
     def sample(
@@ -85,15 +93,61 @@ class Sampler:
         by `seed` (the config's seed, the block): a draw does not depend on the rows that run
         together.
         """
+        if isinstance(self.forward, OneByOne):
+            encoded = self._encoded(texts)
+            with memory.keeping(self.model.device):
+                return self._one_by_one(self.forward, encoded, sampling, seed)
         return self.decode(texts, sampling, seed=seed).drafts()
+
+    def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
+        encoded = [prompts.encode(text, form=self.form, tokenizer=self.tokenizer) for text in texts]
+        refuse_empty(encoded)
+        models.refuse_unknown(self.model, self.tokenizer, encoded)
+        return encoded
+
+    def _room(self, ids: list[int], sampling: Sampling) -> int:
+        """Return how many tokens a sample after this prompt may have."""
+        return max(0, min(sampling.max_tokens, (self.context or 2**62) - len(ids)))
+
+    def _one_by_one(
+        self, forward: OneByOne, encoded: list[list[int]], sampling: Sampling, seed: tuple[int, ...]
+    ) -> list[list[Draft]]:
+        """Sample each prompt by itself, with the random numbers that `DecodeLoop` would draw."""
+        rooms = [self._room(ids, sampling) for ids in encoded]
+        uniforms = _uniforms(len(encoded) * sampling.n, rooms, seed).to(self.model.device)
+        stops = self.stops(sampling.stop) if sampling.stop else None
+        drafts = []
+        for number, (ids, room) in enumerate(zip(encoded, rooms, strict=True)):
+            if not room:
+                drafts.append([TOO_LONG] * sampling.n)
+                continue
+            own = uniforms[number * sampling.n : (number + 1) * sampling.n, :room]
+            watch = Watch(own, self._ends, stops, prompt=len(ids))
+            rows = forward.sample(ids, sampling, watch)
+            drafts.append(self.drafts(rows, watch.lengths, watch.ended, sampling))
+        return drafts
+
+    def drafts(
+        self, rows: Tensor, lengths: Tensor, ended: Tensor, sampling: Sampling
+    ) -> list[Draft]:
+        """Return the drafts of sampled tokens [samples, T]; the first `lengths` of a row count."""
+        ends, drafts = set(self._ends.tolist()), []
+        for row, length, stopped in zip(
+            rows.cpu().numpy(), lengths.tolist(), ended.tolist(), strict=True
+        ):
+            count = length - int(row[length - 1] in ends)
+            text = self.tokenizer.decode(row[:count], skip_special_tokens=True)
+            reason: Literal["stop", "length"] = "stop" if stopped else "length"
+            drafts.append(Draft(sampling.cut(text), reason, count))
+        return drafts
 
     @torch.inference_mode()
     def decode(
         self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, ...]
     ) -> DecodeLoop:
         """Sample as `sample` does; return the finished loop, which holds the tokens."""
-        encoded = [prompts.encode(text, form=self.form, tokenizer=self.tokenizer) for text in texts]
-        refuse_empty(encoded)
+        assert not isinstance(self.forward, OneByOne)
+        encoded = self._encoded(texts)
         while True:
             loop = DecodeLoop(self, encoded, sampling, seed)
             try:
@@ -144,16 +198,14 @@ class DecodeLoop:
     ) -> None:
         self._sampler, self._encoded, self._sampling = sampler, encoded, sampling
         device = sampler.model.device
-        context = sampler.context or 2**62
         lengths = [len(ids) for ids in encoded]
-        self._room = [max(0, min(sampling.max_tokens, context - length)) for length in lengths]
+        self._room = [sampler._room(ids, sampling) for ids in encoded]
         by_length = sorted(range(len(encoded)), key=lambda prompt: lengths[prompt])
         self._waiting = [(p, sampling.n) for p in by_length if self._room[p]]
         self.capacity = sampler.rows_for(max(lengths), sampling)
         total, limit = len(encoded) * sampling.n, max(1, max(self._room))
         self._cache = KVCache(self.capacity, limit, sampler.arena)
-        generator = torch.Generator().manual_seed(_stream(seed))
-        self._uniforms = torch.rand(total, limit, generator=generator).to(device)
+        self._uniforms = _uniforms(total, self._room, seed).to(device)
         self.tokens = torch.zeros(total, limit, dtype=torch.long, device=device)
         self._lengths = torch.zeros(total, dtype=torch.long, device=device)
         self._ended = torch.zeros(total, dtype=torch.bool, device=device)
@@ -189,8 +241,7 @@ class DecodeLoop:
                 logits,
                 follows - row,
                 self._uniforms[samples, count],
-                temperature=self._sampling.temperature,
-                top_p=self._sampling.top_p,
+                self._sampling,
             )
             del logits  # frees its memory before the next ones are computed
             self.tokens[samples, count] = token
@@ -286,20 +337,12 @@ class DecodeLoop:
 
     def drafts(self) -> list[list[Draft]]:
         """Return the drafts of each prompt, in the order of the prompts."""
-        n, tokenizer = self._sampling.n, self._sampler.tokenizer
-        ends = set(self._sampler._ends.tolist())
-        lengths, ended = self._lengths.tolist(), self._ended.tolist()
-        rows = self.tokens.cpu().numpy()
-        drafts = []
-        for sample, (length, stopped) in enumerate(zip(lengths, ended, strict=True)):
-            if not self._room[sample // n]:
-                drafts.append(TOO_LONG)
-                continue
-            count = length - int(rows[sample, length - 1] in ends)
-            text = tokenizer.decode(rows[sample, :count], skip_special_tokens=True)
-            reason: Literal["stop", "length"] = "stop" if stopped else "length"
-            drafts.append(Draft(self._sampling.cut(text), reason, count))
-        return [drafts[start : start + n] for start in range(0, len(drafts), n)]
+        n = self._sampling.n
+        drafts = self._sampler.drafts(self.tokens, self._lengths, self._ended, self._sampling)
+        return [
+            drafts[number * n : (number + 1) * n] if room else [TOO_LONG] * n
+            for number, room in enumerate(self._room)
+        ]
 
 
 def _memory(device: torch.device) -> float:
@@ -310,13 +353,27 @@ def _memory(device: torch.device) -> float:
     return torch.cuda.mem_get_info(device)[0] / 2
 
 
-def forward_of(model: PreTrainedModel) -> shared_attention.Forward:
-    """Return the fastest forward call that can compute this model.
+def forward_of(model: PreTrainedModel) -> AnyForward:
+    """Return the fastest way to read rows of tokens that can compute this model."""
+    if fits(model):
+        return FusedForward(model)
+    own = model.config._attn_implementation
+    try:
+        return shared_attention.ModelForward(model)
+    except UNSHARED as error:
+        model.set_attn_implementation(own)
+        reason = str(error) if isinstance(error, shared_attention.UnsharedError) else repr(error)
+        say(
+            f"  {type(model).__name__}: sampled with `generate` and scored one candidate at a "
+            f"time, which is slower ({reason[:200]}); engine=vllm may be faster"
+        )
+        return OneByOne(model)
 
-    Raises:
-        InputError: the model's attention cannot be replaced.
-    """
-    return FusedForward(model) if fits(model) else shared_attention.ModelForward(model)
+
+def _uniforms(samples: int, rooms: Sequence[int], seed: tuple[int, ...]) -> Tensor:
+    """Return the random numbers, one row per sample and one column per token."""
+    generator = torch.Generator().manual_seed(_stream(seed))
+    return torch.rand(samples, max(1, *rooms), generator=generator)
 
 
 def refuse_empty(encoded: Sequence[list[int]]) -> None:

@@ -16,9 +16,8 @@ from safetensors import SafetensorError, safe_open
 from mathtune.engines import Dtype, prompts
 from mathtune.engines.protocol import Candidates, Drafts, Sampling, ScorerName, Scores, Want
 from mathtune.engines.transformers import models
-from mathtune.engines.transformers.decode import Sampler, forward_of
+from mathtune.engines.transformers.decode import AnyForward, Sampler, forward_of
 from mathtune.engines.transformers.scoring import Scorer
-from mathtune.engines.transformers.shared_attention import Forward
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 
@@ -86,13 +85,13 @@ class TransformersEngine:
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         *,
-        form: prompts.Form,
+        form: prompts.AnyForm,
         rows: int | None = None,
     ) -> None:
         self.model, self.tokenizer, self.form, self.rows = model, tokenizer, form, rows
 
     @cached_property
-    def _forward(self) -> Forward:
+    def _forward(self) -> AnyForward:
         """The forward call of both halves: it may hold a copy of the weights."""
         return forward_of(self.model)
 

@@ -34,6 +34,8 @@ def fits(model: PreTrainedModel) -> bool:
     config = model.config
     if config.model_type not in SHAPES or config.hidden_act != "silu":
         return False
+    if getattr(model, "hf_quantizer", None) is not None:
+        return False  # its weights cannot be rearranged
     if getattr(config, "sliding_window", None) is not None:
         return False  # `ModelForward` has it; here it would be left out in silence
     first = model.model.layers[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,12 +10,17 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.utils import logging
 
-from mathtune.engines import Dtype, model_names
+from mathtune.engines import Dtype, model_names, prompts
 from mathtune.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+LOADING = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError),
+    *(RuntimeError, ImportError, SafetensorError),
+)
+"""How transformers and its quantisers fail at a model that they cannot load."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -43,6 +49,7 @@ def load(
     logging.disable_progress_bar()
     try:
         tokenizer = _tokenizer(source, more)
+        options["trust_remote_code"] = False  # without it, transformers would ask on a terminal
         if more:
             options["quantization_config"] = GgufConfig(dequantize=True)
         else:
@@ -50,8 +57,10 @@ def load(
         model, found = AutoModelForCausalLM.from_pretrained(
             source, **more, **options, output_loading_info=True
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
+        if not quantised(model):
+            model = model.to(where)
+    except LOADING as error:
+        reason = _said(error)
         raise InputError(
             f"model {name!r}: cannot be loaded ({reason}); {model_names.EXPECTED}."
         ) from error
@@ -63,7 +72,7 @@ def load(
         )
     if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
         model.set_attn_implementation("eager")  # sdpa ignores the cap without a warning
-    return model.to(where).eval(), tokenizer
+    return model.eval(), tokenizer
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
@@ -75,8 +84,8 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     source, more = model_names.source(name)
     try:
         return _tokenizer(source, more)
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
+    except LOADING as error:
+        reason = _said(error)
         raise InputError(
             f"model {name!r}: has no usable tokenizer ({reason}); {model_names.EXPECTED}."
         ) from error
@@ -87,7 +96,7 @@ def _tokenizer(source: str, more: dict[str, Any]) -> PreTrainedTokenizerBase:
     fit.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **more)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **more)
     except Exception as error:
         if type(error) is not Exception:
             raise
@@ -140,17 +149,49 @@ def context_length(model: PreTrainedModel) -> int | None:
     return config.max_position_embeddings if hasattr(config, "max_position_embeddings") else None
 
 
-def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Return the ids that end a solution: the tokenizer's end token and the generation config's.
+def refuse_unknown(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Iterable[Sequence[int]]
+) -> None:
+    """Raise InputError if a row has a token that the model has no embedding for."""
+    there = model.get_input_embeddings().num_embeddings
+    highest = max((max(row) for row in rows if len(row)), default=0)
+    if highest >= there:
+        raise InputError(
+            f"{model.name_or_path}: the tokenizer makes token {highest} "
+            f"({tokenizer.convert_ids_to_tokens(int(highest))!r}), but the model knows only "
+            f"{there} tokens; expected a tokenizer of the same model."
+        )
+
+
+def quantised(model: PreTrainedModel) -> bool:
+    """Return whether the model's weights are stored in few bits."""
+    return getattr(model, "hf_quantizer", None) is not None
+
+
+def end_tokens(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    form: prompts.AnyForm = "plain",
+) -> list[int]:
+    """Return the ids that end a solution: the tokenizer's end token, the generation config's, and
+    in chat form the one that ends an assistant's turn.
 
     Raises:
         InputError: there is none, so no sample could ever end.
     """
     more = model.generation_config.eos_token_id if model.generation_config else None
     found = {tokenizer.eos_token_id, *(more if isinstance(more, list) else [more])} - {None}
+    if prompts.resolve(form, tokenizer) == "chat":
+        found.add(prompts.end_token(tokenizer, form=form))
     if not found:
         raise InputError(
             f"model {model.name_or_path!r}: its tokenizer has no end token, so no sample could "
             "end; expected an eos_token in tokenizer_config.json."
         )
     return sorted(found)
+
+
+def _said(error: Exception) -> str:
+    """Return the error's message as one short line; it may be pages of advice."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return reason if len(reason) <= 400 else f"{reason[:400]}…"

@@ -21,8 +21,10 @@ from torch.nn.functional import linear
 
 from mathtune.engines import prompts
 from mathtune.engines.protocol import share
-from mathtune.engines.transformers import line_attention, memory, models, shared_attention
-from mathtune.engines.transformers.decode import forward_of, refuse_empty
+from mathtune.engines.transformers import line_attention, memory, models
+from mathtune.engines.transformers.decode import AnyForward, forward_of, refuse_empty
+from mathtune.engines.transformers.one_by_one import OneByOne
+from mathtune.engines.transformers.top_p import refuse_not_finite
 from mathtune.errors import InputError
 from mathtune.run.progress import say
 
@@ -72,23 +74,19 @@ _New = tuple[_Family, Query, int]
 
 
 class Scorer:
-    """A loaded model that reads candidates. `forward` as `decode.Sampler` takes it.
-
-    Raises:
-        InputError: the model's attention cannot be replaced.
-    """
+    """A loaded model that reads candidates. `forward` as `decode.Sampler` takes it."""
 
     def __init__(
         self,
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         *,
-        form: prompts.Form,
-        forward: shared_attention.Forward | None = None,
+        form: prompts.AnyForm,
+        forward: AnyForward | None = None,
     ) -> None:
         self.model, self.tokenizer, self.form = model, tokenizer, form
         self.context = models.context_length(model)
-        self._forward = forward or forward_of(model)
+        self._forward = forward_of(model) if forward is None else forward
         self._parts = 1  # by how much the tokens read at once were divided, after memory ran out
         self.tokens = 0
         """Tokens read so far, what candidates share counted once."""
@@ -145,8 +143,7 @@ class Scorer:
         return [Query(right[:-1], (words[0],)), Query(wrong[:-1], (words[1],))]
 
     def _solved(self, prompt: list[int], solution: str) -> Query:
-        target = self.tokenizer.encode(solution, add_special_tokens=False)
-        ids = (*prompt, *target, prompts.end_token(self.tokenizer))
+        ids = (*prompt, *prompts.target(solution, form=self.form, tokenizer=self.tokenizer))
         word = tuple((at - 1, ids[at]) for at in range(len(prompt), len(ids)))
         return Query(ids[:-1], (word,))
 
@@ -157,6 +154,8 @@ class Scorer:
         long.
         """
         distinct = [list(dict.fromkeys(row for rows in group for row in rows)) for group in groups]
+        ids = [row.tokens for rows in distinct for row in rows]
+        models.refuse_unknown(self.model, self.tokenizer, ids)
         logs: list[dict[Query, list[float]]] = [{} for _ in groups]
         fitting = [[row for row in rows if self._fits(row)] for rows in distinct]
         with memory.keeping(self.model.device):
@@ -225,10 +224,23 @@ class Scorer:
     @torch.inference_mode()
     def _read_chunk(self, chunk: list[_Family]) -> Iterator[tuple[int, Query, list[float]]]:
         """Read the beginning that each family shares, then the rest of its rows."""
+        if isinstance(self._forward, OneByOne):
+            for family in chunk:
+                for row in family.rows:
+                    yield family.group, row, self._read_alone(self._forward, row)
+            return
         kept = self._keep(chunk)
         for batch in self._batches(chunk):
             for (family, row, _), values in zip(batch, self._read_batch(batch, kept), strict=True):
                 yield family.group, row, values
+
+    def _read_alone(self, forward: OneByOne, row: Query) -> list[float]:
+        """Compute log p of every word of one row, in a forward call of its own."""
+        self.tokens += len(row.tokens)
+        wanted = sorted({position for word in row.words for position, _ in word})
+        with float32_logits(self.model):
+            logits = forward.logits(row.tokens, wanted)
+        return _log_p(logits, [[list(word) for word in row.words]])[0]
 
     def _keep(self, chunk: list[_Family]) -> line_attention.Kept | None:
         """Read the beginning that each family shares; None: no family has one."""
@@ -284,6 +296,7 @@ class Scorer:
     ) -> Tensor:
         """Return logits [wanted, vocabulary]."""
         self.tokens += len(line.tokens)
+        assert not isinstance(self._forward, OneByOne)
         with float32_logits(self.model):
             return self._forward(reader.ids, reader.positions, reader, kept=wanted)[0]
 
@@ -320,7 +333,9 @@ def _log_p(logits: Tensor, words: list[list[list[tuple[int, int]]]]) -> list[lis
     pairs = [pair for own in words for word in own for pair in word]
     rank = {number: rank for rank, number in enumerate(sorted({number for number, _ in pairs}))}
     at, token = torch.tensor([(rank[number], token) for number, token in pairs]).to(logits.device).T
-    found = iter(logits.float().log_softmax(-1)[at, token].double().tolist())
+    log_p = logits.float().log_softmax(-1)[at, token].double()
+    refuse_not_finite(log_p.clamp(min=-1e300))  # minus infinity: a token that is ruled out
+    found = iter(log_p.tolist())
     return [[math.fsum(next(found) for _ in word) for word in own] for own in words]
 
 

@@ -14,16 +14,18 @@ KVCache     one new token per row; scores against the prompt are one product per
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedModel
 
-from mathtune.errors import InputError
-
 NAME = "mathtune_shared_prompt"
+
+
+class UnsharedError(Exception):
+    """A model's attention cannot be handed to a reader; it says why."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,7 @@ def _attention(
 ) -> tuple[Tensor, None]:
     for feature in ("s_aux", "position_bias"):
         if kwargs.get(feature) is not None:
-            raise InputError(
-                f"{type(module).__name__} uses {feature}, which the transformers engine lacks; use "
-                "engine=vllm, a server (engine=openai), or another model."
-            )
+            raise UnsharedError(f"{type(module).__name__} uses {feature}")
     assert reader is not None
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     rule = Rule(scale, softcap, sliding_window)
@@ -86,12 +85,12 @@ class ModelForward:
     on.
 
     Raises:
-        InputError: the model's attention cannot be replaced, or does more than readers know.
+        UnsharedError: the model's attention cannot be replaced, or does more than readers know.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
         if not model._supports_attention_backend:
-            _refuse(model, "whose attention transformers does not let it replace")
+            raise UnsharedError("transformers does not let its attention be replaced")
         model.set_attn_implementation(NAME)
         self._model = model
         self._check()
@@ -108,16 +107,16 @@ class ModelForward:
 
     @torch.inference_mode()
     def _check(self) -> None:
-        """Raise InputError for a model with layers that keep another state than keys and values."""
+        """Raise UnsharedError for layers that keep another state than keys and values."""
         config, device = self._model.config.get_text_config(), self._model.device
         found, first = _Calls(), torch.zeros(1, 1, dtype=torch.long, device=device)
         self(first, first, found)
         kinds = getattr(config, "layer_types", None) or [None] * config.num_hidden_layers
         if found.layers != list(range(len(kinds))) or len(found.shapes) > 1:
-            _refuse(self._model, "whose layers do not each have keys and values of one shape")
+            raise UnsharedError("its layers do not each have keys and values of one shape")
         windows = ["sliding_attention" if rule.window else "full_attention" for rule in found.rules]
         if any(kind not in (None, window) for kind, window in zip(kinds, windows, strict=True)):
-            _refuse(self._model, f"which has layers of another kind ({sorted(set(kinds))})")
+            raise UnsharedError(f"it has layers of another kind ({sorted(set(kinds))})")
 
 
 class _Calls:
@@ -134,13 +133,6 @@ class _Calls:
         self.rules.append(rule)
         self.shapes |= {key.shape, value.shape}
         return torch.zeros_like(query.transpose(1, 2))
-
-
-def _refuse(model: PreTrainedModel, reason: str) -> NoReturn:
-    raise InputError(
-        f"model {model.name_or_path!r}: the transformers engine cannot run {type(model).__name__}, "
-        f"{reason}; use engine=vllm, a server (engine=openai), or another model."
-    )
 
 
 class Forward(Protocol):

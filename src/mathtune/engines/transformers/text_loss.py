@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch.nn import functional
 
+from mathtune.engines.transformers.top_p import refuse_not_finite
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -43,6 +45,7 @@ def surprise(model: PreTrainedModel, spans: Sequence[Span]) -> float:
         each = functional.cross_entropy(
             logits[wanted[:, 1:]].float(), ids[:, 1:][wanted[:, 1:]], reduction="none"
         )
+        refuse_not_finite(each)
         total += float(each.double().sum())
     return total
 

@@ -5,21 +5,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mathtune.engines.protocol import Sampling
+from mathtune.errors import InputError
+
 LIKELIEST = 64
 """How many tokens are looked at first for top-p; rows that need more are sorted in full."""
 
 
-def draw(
-    logits: Tensor, of: Tensor, uniforms: Tensor, *, temperature: float, top_p: float
-) -> Tensor:
+def draw(logits: Tensor, of: Tensor, uniforms: Tensor, sampling: Sampling) -> Tensor:
     """Draw one token per sample: invert its row's cumulative distribution at its uniform number.
 
         p = softmax(logits / temperature)
-        top-p: the smallest set of likeliest tokens whose p sums to at least top_p, renormalised
+        top-k: the k likeliest tokens;  min-p: those with at least min_p times the highest p
+        top-p: the smallest set of likeliest of these whose p sums to at least top_p, renormalised
         token = the first whose cumulative p exceeds u * (sum of p)
 
     A sample's token depends only on its row's logits and its number, never on other rows.
     Temperature 0 takes the likeliest token (the first of equals).
+
+    Raises:
+        InputError: a logit is NaN or infinite (a token may be ruled out by minus infinity).
 
     Args:
         logits: [rows, vocabulary].
@@ -28,15 +33,22 @@ def draw(
 
     Example:
         >>> logits, of = torch.log(torch.tensor([[0.5, 0.3, 0.2]])), torch.tensor([0, 0])
-        >>> draw(logits, of, torch.tensor([0.4, 0.6]), temperature=1.0, top_p=1.0).tolist()
+        >>> how = Sampling(n=2, temperature=1.0, top_p=1.0, max_tokens=1)
+        >>> draw(logits, of, torch.tensor([0.4, 0.6]), how).tolist()
         [0, 1]
     """
-    if temperature == 0:
-        return logits.argmax(-1)[of]
-    probabilities = torch.softmax(logits.float() / temperature, -1)
+    top_p = sampling.top_p
+    if sampling.temperature == 0:
+        highest, token = logits.max(-1)
+        refuse_not_finite(highest)
+        return token[of]
+    probabilities = torch.softmax(logits.float() / sampling.temperature, -1)
+    if sampling.top_k or sampling.min_p:
+        probabilities = _truncated(probabilities, sampling)
     if top_p == 1:
         return _invert(probabilities, of, uniforms)
     top, token = probabilities.max(-1)
+    refuse_not_finite(top)
     token = token[of]
     several = top < top_p  # rows whose likeliest token is not the whole nucleus
     drawn = several[of]
@@ -44,6 +56,16 @@ def draw(
         within = (several.cumsum(0) - 1)[of[drawn]]
         token[drawn] = _from_nucleus(probabilities[several], within, uniforms[drawn], top_p)
     return token
+
+
+def _truncated(probabilities: Tensor, sampling: Sampling) -> Tensor:
+    """Return the probabilities of the tokens that top-k and min-p leave, renormalised."""
+    least = sampling.min_p * probabilities.max(-1, keepdim=True).values
+    if 0 < sampling.top_k < probabilities.shape[-1]:
+        likely = probabilities.topk(sampling.top_k).values
+        least = torch.maximum(least, likely[:, -1:])
+    kept = torch.where(probabilities >= least, probabilities, 0.0)
+    return kept / kept.sum(-1, keepdim=True)
 
 
 def _from_nucleus(probabilities: Tensor, of: Tensor, uniforms: Tensor, top_p: float) -> Tensor:
@@ -62,6 +84,19 @@ def _invert(weights: Tensor, of: Tensor, uniforms: Tensor) -> Tensor:
     """
     cumulative = weights.cumsum(-1)[of]
     total = cumulative[:, -1]
+    refuse_not_finite(total)
     # Rounding must not lift the target to the total: no index would lie beyond it.
     target = torch.minimum(uniforms * total, torch.nextafter(total, torch.zeros_like(total)))
     return torch.searchsorted(cumulative, target[:, None], right=True)[:, 0]
+
+
+def refuse_not_finite(values: Tensor) -> None:
+    """Raise InputError if a number that logits led to is NaN or infinite: one bad logit of a row is
+    enough.
+    """
+    if not bool(values.isfinite().all()):
+        raise InputError(
+            "the model's logits are not finite numbers (NaN or infinite), so no token can be "
+            "chosen and nothing scored; expected whole weights, and dtype=float32 where a model "
+            "overflows in float16 or bfloat16."
+        )

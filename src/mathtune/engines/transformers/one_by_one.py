@@ -1,0 +1,95 @@
+"""Sampling and scoring through a model's own `generate` and forward call, one prompt at a time. For
+models whose attention cannot be shared between rows; used by decode and scoring.
+
+Slower, since every sample reads its prompt anew, but right for every architecture: convolutions,
+states, sinks, position biases. No row is padded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
+
+from mathtune.engines.protocol import Sampling
+from mathtune.engines.transformers.top_p import draw
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from mathtune.engines.transformers.stops import Stops
+
+
+class OneByOne:
+    """A model that reads one prompt, or one candidate, at a time."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+
+    @torch.inference_mode()
+    def logits(self, ids: Sequence[int], positions: Sequence[int]) -> Tensor:
+        """Return the logits [positions, vocabulary] after these positions of a row of tokens."""
+        row = torch.tensor([list(ids)], device=self._model.device)
+        read = self._model(input_ids=row, attention_mask=torch.ones_like(row), use_cache=False)
+        return read.logits[0, list(positions)]
+
+    @torch.inference_mode()
+    def sample(self, ids: list[int], sampling: Sampling, watch: Watch) -> Tensor:
+        """Return the sampled tokens [samples, T] of one prompt; `watch` says how many count."""
+        before = self._model.generation_config
+        # `generate` fills what a config leaves out from the model's own: a temperature, a top_k.
+        self._model.generation_config = GenerationConfig(pad_token_id=0)
+        rows = torch.tensor([ids] * len(watch.lengths), device=self._model.device)
+        try:
+            found: Any = self._model.generate(
+                rows,
+                attention_mask=torch.ones_like(rows),
+                max_new_tokens=watch.uniforms.shape[1],
+                do_sample=False,
+                logits_processor=[_Draw(sampling, watch.uniforms, len(ids))],
+                stopping_criteria=[watch],
+            )
+        finally:
+            self._model.generation_config = before
+        return found[:, len(ids) :]
+
+
+class _Draw(LogitsProcessor):
+    """Leaves each row the one token that it draws with its own random number."""
+
+    def __init__(self, sampling: Sampling, uniforms: Tensor, prompt: int) -> None:
+        self._sampling, self._uniforms, self._prompt = sampling, uniforms, prompt
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        token = draw(
+            scores,
+            torch.arange(len(scores), device=scores.device),
+            self._uniforms[:, input_ids.shape[1] - self._prompt],
+            self._sampling,
+        )
+        return torch.full_like(scores, -torch.inf).scatter_(1, token[:, None], 0.0)
+
+
+class Watch(StoppingCriteria):
+    """Notes where each sample ends: at an end token, at a stop text, or nowhere.
+
+    `uniforms` [samples, most tokens]: the random numbers, one per token.
+    """
+
+    def __init__(self, uniforms: Tensor, ends: Tensor, stops: Stops | None, *, prompt: int) -> None:
+        self.uniforms, self._ends, self._stops, self._prompt = uniforms, ends, stops, prompt
+        self.lengths = torch.full((len(uniforms),), uniforms.shape[1], device=ends.device)
+        self.ended = torch.zeros(len(uniforms), dtype=torch.bool, device=ends.device)
+
+    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:  # noqa: ARG002
+        rows = input_ids[:, self._prompt :]
+        over = torch.isin(rows[:, -1], self._ends)
+        if self._stops is not None:
+            counts = torch.full((len(rows),), rows.shape[1])
+            over |= self._stops.reached(rows, counts, rows[:, -1])
+        self.lengths[over & ~self.ended] = rows.shape[1]
+        self.ended |= over
+        return self.ended

@@ -1,0 +1,115 @@
+"""The folder that a training leaves, written for trial before the first update, and at the end.
+Between fit and stage.
+
+model/       the whole model as transformers writes it, and its tokenizer
+adapter/     the adapters alone, as peft writes them, and the tokenizer
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mathtune.errors import InputError
+from mathtune.rows import jsonl
+from mathtune.run.progress import say
+from mathtune.training.checkpoint import flush, writing
+
+if TYPE_CHECKING:
+    from transformers import GenerationConfig
+
+
+@dataclass
+class ModelFolder:
+    """The folder to write, its tokenizer, the token that ends a solution, and further documents by
+    file name.
+    """
+
+    path: Path
+    tokenizer: Any
+    end: int
+    documents: dict[str, Any] = field(default_factory=dict)
+
+    def prepare(self, model: Any) -> None:
+        """Let the model's configs name the end token that it is taught, and nothing that
+        transformers refuses to write.
+
+        Our own sampling never reads a generation config's temperature.
+        """
+        config = model.config.get_text_config()
+        config.eos_token_id = _with(config.eos_token_id, self.end)
+        if (generation := model.generation_config) is None:
+            return
+        generation.eos_token_id = _with(generation.eos_token_id, self.end)
+        try:
+            generation.validate(strict=True)
+        except ValueError as error:
+            reason = " ".join(str(error).split())[:300]
+            say(f"  the model's generation_config.json contradicts itself; mended ({reason})")
+            model.generation_config = _mended(generation)
+
+    def try_out(self, model: Any) -> None:
+        """Write the whole folder once and remove it, so that nothing fails after the training.
+
+        Raises:
+            InputError: the model, or its tokenizer, cannot be saved.
+        """
+        try:
+            with self._partial() as partial:
+                self._fill(partial, model, None)
+        except (OSError, InputError):
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300]
+            raise InputError(
+                f"model: cannot be saved, as a trial before the first update shows ({reason}); "
+                "expected a model that transformers can write."
+            ) from error
+
+    def write(self, model: Any, weights: dict[str, Any] | None) -> None:
+        """Write the folder under another name first: once it has its own name, it is complete."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        with self._partial() as partial:
+            self._fill(partial, model, weights)
+            flush(partial)
+            partial.rename(self.path)
+
+    def _fill(self, folder: Path, model: Any, weights: dict[str, Any] | None) -> None:
+        model.save_pretrained(folder, state_dict=weights)
+        self.tokenizer.save_pretrained(folder)
+        for name, document in self.documents.items():
+            jsonl.write_json(folder / name, document)
+
+    @contextmanager
+    def _partial(self) -> Iterator[Path]:
+        """Give the folder that is filled; nothing of it is left unless it was renamed."""
+        partial = self.path.with_name(self.path.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            with writing(partial):
+                yield partial
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _with(ends: int | list[int] | None, end: int) -> int | list[int]:
+    """Return the end tokens of a config with one more, as a config writes them.
+
+    Example:
+        >>> _with(1, 106), _with(None, 2), _with([1, 106], 106)
+        ([1, 106], 2, [1, 106])
+    """
+    before = ends if isinstance(ends, list) else [] if ends is None else [ends]
+    if end in before:
+        return before if isinstance(ends, list) else end
+    return [*before, end] if before else end
+
+
+def _mended(generation: GenerationConfig) -> GenerationConfig:
+    """Return a config that keeps the special tokens alone."""
+    kept = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
+    return type(generation)(**{name: getattr(generation, name) for name in kept})
