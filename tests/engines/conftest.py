@@ -148,13 +148,17 @@ def _tiny() -> tuple[Any, Any]:
 
 class Served(ThreadingHTTPServer):
     """A small OpenAI-compatible server: the embedded model through the transformers engine, greedy
-    tokens and true log-probabilities, and every fault that is listed, one a request.
+    tokens and true log-probabilities, and every fault that is listed, one a request. `manner`: how
+    a real server differs from vLLM.
     """
 
     daemon_threads = True
 
-    def __init__(self, faults: Sequence[str] = (), key: str = "", most_n: int = 64) -> None:
+    def __init__(
+        self, faults: Sequence[str] = (), key: str = "", most_n: int = 64, manner: str = ""
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Answering)
+        self.manner = manner
         self.faults, self.key, self.most_n = list(faults), key, most_n
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.keys: set[str] = set()
@@ -183,14 +187,62 @@ class _Answering(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.asked.append((self.path, body))
             fault = self.server.faults.pop(0) if self.server.faults else ""
-        if not self.refused() and not self.fault(fault):
+        if self.refused() or self.fault(fault):
+            return
+        if self.path.endswith(("/generative_scoring", "/score")):
+            self.labels(body)
+        elif self.server.manner == "strict" and "top_k" in body:
+            message = "Unrecognized request argument supplied: top_k"
+            self.answer(400, {"error": {"message": message}})
+        else:
             with self.server.lock:
                 status, found = self.answered(body)
+                self.spoken(found)
             if fault == "half":
                 found["choices"][-1]["finish_reason"] = None
             if fault == "no labels":
                 found["choices"][0]["logprobs"]["top_logprobs"][0].pop(" incorrect", None)
             self.answer(status, found)
+
+    def labels(self, body: dict[str, Any]) -> None:
+        """Answer as vLLM's /generative_scoring or SGLang's /v1/score, if the server has it."""
+        if self.path != self.server.manner:
+            self.answer(404, {"detail": "Not Found"})
+            return
+        scores = []
+        for item in body["items"]:
+            with torch.no_grad():
+                logits = self.server.model(torch.tensor([body["query"] + item])).logits[0, -1]
+            scores.append(logits[body["label_token_ids"]].softmax(-1).tolist())
+        if self.path == "/v1/score":
+            self.answer(200, {"scores": scores, "object": "scoring"})
+        else:
+            data = [{"index": i, "object": "score", "score": s[0]} for i, s in enumerate(scores)]
+            self.answer(200, {"object": "list", "data": data[::-1]})
+
+    def spoken(self, found: dict[str, Any]) -> None:
+        """Change a true answer to the server's manner."""
+        manner, choices = self.server.manner, found.get("choices", [])
+        for choice in choices:
+            if manner in ("unsaid", "eos"):
+                choice["finish_reason"] = None if manner == "unsaid" else "eos"
+            message = choice.get("message")
+            if message is not None and manner == "parts":
+                text = message["content"]
+                message["content"] = [
+                    {"type": "text", "text": part} for part in (text[:3], text[3:])
+                ]
+            if message is not None and manner == "thoughts":
+                message["reasoning_content"] = "I think."
+            told = choice.get("logprobs")
+            if told and manner in ("llama.cpp", "impossible"):
+                (likeliest,) = told["top_logprobs"]
+                top = [{"id": 1, "token": text, "logprob": p} for text, p in likeliest.items()]
+                choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
+                if manner == "impossible":
+                    top[0]["logprob"] = 3.5
+        if manner == "impossible" and "logprobs" not in choices[0]:
+            found["usage"]["completion_tokens"] = -5
 
     def refused(self) -> bool:
         given = self.headers.get("authorization", "")
@@ -204,6 +256,8 @@ class _Answering(BaseHTTPRequestHandler):
         """Do wrong; whether the request is done with."""
         if name.isdigit():
             self.answer(int(name), {"error": {"message": "no"}})
+        elif name.startswith("wait "):
+            self.answer(429, {"error": {"message": "slow down"}}, {"retry-after": name[5:]})
         elif name == "drop":
             self.connection.shutdown(socket.SHUT_RDWR)
         elif name == "half a body":
@@ -239,7 +293,7 @@ class _Answering(BaseHTTPRequestHandler):
     def answered(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """The true answer: what the transformers engine samples, what the model says comes next."""
         chat = "messages" in body
-        prompt = body["messages"][0]["content"] if chat else body["prompt"]
+        prompt = body["messages"][-1]["content"] if chat else body["prompt"]
         count = self.server.tokenizer.encode(prompt)
         if len(count) + body["max_tokens"] > 512:
             message = (
@@ -273,9 +327,11 @@ class _Answering(BaseHTTPRequestHandler):
         usage = {"prompt_tokens": len(count), "completion_tokens": spent}
         return 200, {"choices": choices, "usage": usage}
 
-    def answer(self, status: int, content: Any) -> None:
+    def answer(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
         body = content if isinstance(content, str) else json.dumps(content)
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("content-length", str(len(body.encode())))
         self.end_headers()
         self.wfile.write(body.encode())

@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import pytest
 pytest.importorskip("httpx2", reason="pip install 'mathtune[openai]'")
 
 from mathtune.engines import prompts
-from mathtune.engines.openai import OpenAI, _without_start
+from mathtune.engines.openai import OpenAI, Unrendered, _without_start
 from mathtune.engines.protocol import Candidates, Sampling, Want
+from mathtune.engines.server import _retry_after
 from mathtune.engines.settings import Server
 from mathtune.engines.transformers import models
 from mathtune.engines.transformers.engine import TransformersEngine
@@ -183,7 +185,7 @@ def test_chats_are_sent_as_chats(problems: Path, tmp_path: Path, serve: Serve) -
     assert path == "/v1/chat/completions"
     assert "prompt" not in body
     sent = {body["messages"][0]["content"] for _, body in server.asked}
-    assert sent == {problem.problem for problem in PROBLEMS}
+    assert sent == {f"{problem.problem}\n{prompts.INSTRUCTION}" for problem in PROBLEMS}
 
 
 def test_the_form_of_a_model_that_is_not_here_must_be_said(
@@ -395,3 +397,136 @@ def test_a_rendered_chat_has_one_start_token() -> None:
             return [1, *map(ord, text)] if add_special_tokens else [*map(ord, text)]
 
     assert _without_start("<s>[INST] a", Starting()) == "[INST] a"
+
+
+def test_a_servers_own_settings_cannot_leak_in(
+    problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    server = serve()
+    extra = {"seed": 7, "guided_regex": "x*"}
+    sampled(problems, tmp_path / "out", server, top_k=9, min_p=0.1, server={"extra": extra})
+    for _, body in server.asked:
+        assert (body["top_k"], body["min_p"]) == (9, 0.1)
+        assert body["repetition_penalty"] == body["repeat_penalty"] == 1.0
+        assert body["presence_penalty"] == body["frequency_penalty"] == 0.0
+        assert (body["seed"], body["guided_regex"]) == (7, "x*")
+    plain = serve()
+    sampled(problems, tmp_path / "plain", plain)
+    assert {(body["top_k"], body["min_p"]) for _, body in plain.asked} == {(-1, 0.0)}
+
+
+def test_a_server_that_refuses_further_fields_gets_those_of_the_protocol(
+    problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    server = serve(manner="strict")
+    assert len(sampled(problems, tmp_path / "out", server, server={"concurrency": 1})) == 12
+    assert [("top_k" in body) for _, body in server.asked] == [True, False, False, False]
+    with pytest.raises(InputError, match=r"refuses the request: .*top_k"):
+        sampled(problems, tmp_path / "other", serve(manner="strict"), top_k=5, n=1)
+
+
+@pytest.mark.parametrize(("manner", "asked"), [("eos", 3), ("unsaid", 6)])
+def test_a_server_may_say_otherwise_or_not_at_all_how_a_sample_ended(
+    manner: str, asked: int, problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    server = serve(manner=manner)
+    found = sampled(problems, tmp_path / "out", server, n=2)
+    assert len(found) == 6
+    assert len(server.asked) == asked  # one that says nothing is asked once more, and then believed
+    wanted = sampled(problems, tmp_path / "true", serve(), n=2)
+    if manner == "eos":
+        assert {row.finish_reason for row in found} == {"stop"}
+    elif all(row.finish_reason == "length" for row in wanted):
+        assert {row.finish_reason for row in found} == {"length"}
+
+
+def test_content_in_parts_and_thoughts_are_one_text(
+    problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    settings: dict[str, Any] = {"prompt": "chat", "greedy": True}
+    true = sampled(problems, tmp_path / "true", serve(), **settings)
+    parts = sampled(problems, tmp_path / "parts", serve(manner="parts"), **settings)
+    assert parts == true
+    thoughts = sampled(problems, tmp_path / "thoughts", serve(manner="thoughts"), **settings)
+    assert [row.text for row in thoughts] == [
+        f"<think>\nI think.\n</think>\n\n{row.text}" for row in true
+    ]
+
+
+def test_system_instruction_and_template_reach_a_chat_server(
+    problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    server = serve()
+    told = {
+        "system": "You add.",
+        "instruction": "Be brief.",
+        "template": {"enable_thinking": False},
+    }
+    sampled(problems, tmp_path / "out", server, prompt="chat", **told)
+    _, body = server.asked[0]
+    assert body["messages"][0] == {"role": "system", "content": "You add."}
+    assert body["messages"][1]["content"].endswith("How many?\nBe brief.")
+    assert body["chat_template_kwargs"] == {"enable_thinking": False}
+
+
+@pytest.mark.parametrize("wait", ["0.001", "Wed, 21 Oct 2015 07:28:00 GMT", "soon", "-3"])
+def test_what_a_server_asks_to_wait_is_read(
+    wait: str, problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    server = serve(f"wait {wait}")
+    assert len(sampled(problems, tmp_path / "out", server)) == 12
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("1.5", 1.5), ("20", 20.0), ("", 0.0), ("nan", 0.0), ("-1", 0.0)]
+)
+def test_seconds_to_wait(value: str, seconds: float) -> None:
+    assert _retry_after({"retry-after": value}) == seconds
+    later = formatdate(4e9, usegmt=True)
+    assert _retry_after({"retry-after": later}) > 1e6
+
+
+def test_numbers_that_no_model_gives_are_refused(
+    problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    with pytest.raises(InputError, match="counts -5 completion_tokens"):
+        sampled(problems, tmp_path / "out", serve(manner="impossible"))
+    engine = OpenAI(
+        "tiny", Server(url=serve(manner="impossible").url), form="plain", judge=Unrendered()
+    )
+    with pytest.raises(InputError, match=r"a log p of 3.5; expected at most 0"):
+        list(engine.score([Candidates("1 + 1?", ("#### 2",))], "evaluator"))
+
+
+@pytest.mark.parametrize("manner", ["", "llama.cpp", "/generative_scoring", "/v1/score"])
+def test_scores_are_those_of_the_transformers_engine_in_every_manner(
+    manner: str, serve: Serve
+) -> None:
+    model, tokenizer = models.load("embedded", device="cpu")
+    groups = [
+        Candidates("Tom has 3 apples and buys 4. How many?", ("3 + 4 = 7\n#### 7", "#### 12")),
+        Candidates("What is 1 + 1?", ("#### 2", "#### 2", "1 + 1 = 3\n#### 3")),
+    ]
+    expected = [
+        scores
+        for _, scores in TransformersEngine(model, tokenizer, form="plain").score(
+            groups, "evaluator"
+        )
+    ]
+    server = serve(manner=manner)
+    here = (lambda: tokenizer) if manner.startswith("/") else None
+    engine = OpenAI(
+        "tiny",
+        Server(url=server.url, top_logprobs=200),
+        form="plain",
+        judge=Unrendered(),
+        tokenizer=here,
+    )
+    found = dict(engine.score(groups, "evaluator"))
+    for place, scores in enumerate(expected):
+        assert found[place] == pytest.approx(scores, abs=1e-5)
+    assert engine.tokens > 0
+    if here is not None:
+        first, query = server.asked[-1][0], server.asked[-1][1]
+        assert first == manner
+        assert len(query["label_token_ids"]) == 2

@@ -24,6 +24,7 @@ from mathtune.rows.records import Example
 from mathtune.run.bill import Meter
 from mathtune.stages.train import Train
 from mathtune.training.curve import CurvePoint
+from mathtune.training.saving import ModelFolder
 from mathtune.training.settings import Lora
 
 QUICK: dict[str, Any] = {"device": "cpu", "threads": 1, "batch_size": 4, "learning_rate": 3e-3}
@@ -287,22 +288,23 @@ def test_a_loss_that_is_no_number_names_update_and_examples_and_keeps_the_checkp
 
 
 def test_a_full_disk_ends_with_a_sentence_and_nothing_half_written(
-    tiny: str, example_file: Path, tmp_path: Path
+    tiny: str, example_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     best = {"validation": example_file, "choose": "loss"}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))  # less than the weights
     try:
-        with pytest.raises(InputError, match=r"checkpoint-2.partial: cannot be written"):
-            train(tmp_path / "a", model=tiny, examples=example_file, save_every=2)
         with pytest.raises(InputError, match=r"model.partial: cannot be written"):
             train(tmp_path / "b", model=tiny, examples=example_file)
+        assert list((tmp_path / "b").iterdir()) == []  # seen before the first update
+        monkeypatch.setattr(ModelFolder, "try_out", lambda *_: None)  # full only afterwards
+        with pytest.raises(InputError, match=r"checkpoint-2.partial: cannot be written"):
+            train(tmp_path / "a", model=tiny, examples=example_file, save_every=2)
         with pytest.raises(InputError, match=r"best.partial: cannot be written"):
             train(tmp_path / "c", model=tiny, examples=example_file, **best)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not (tmp_path / "a" / "checkpoints" / "checkpoint-2").exists()
-    assert not (tmp_path / "b" / "model").exists()
     assert not (tmp_path / "c" / "best").exists()
 
 

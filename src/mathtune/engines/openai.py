@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Event
 from typing import Any
 
-import msgspec
-
 from mathtune.engines import prompts
+from mathtune.engines.label_endpoint import LabelEndpoint
 from mathtune.engines.protocol import (
     TOO_LONG,
     Candidates,
@@ -27,18 +26,33 @@ from mathtune.engines.protocol import (
     Want,
     share,
 )
-from mathtune.engines.server import Client, RefusedError
+from mathtune.engines.served import (
+    Answer,
+    drafts_of,
+    likeliest_of,
+    refuse_impossible,
+)
+from mathtune.engines.server import CONTEXT, Client, RefusedError
 from mathtune.engines.settings import Server
 from mathtune.errors import InputError
 
-_CONTEXT = re.compile(
-    r"context[ _](length|window|size)|maximum (context|model|sequence) length|max_model_len|"
-    r"prompt is too long|too many tokens|exceeds? the (available |maximum )?(context|length)",
+_UNKNOWN = re.compile(
+    r"top_k|min_p|repetition_penalty|repeat_penalty|chat_template_kwargs|"
+    r"(unrecogni[sz]ed|unknown|unexpected|unsupported|extra) (request )?"
+    r"(argument|field|param|input|key|propert)|extra_forbidden|not permitted",
     re.IGNORECASE,
 )
-"""How servers say that a request does not fit the model's context."""
-_WHOLE = {"stop": "stop", "content_filter": "stop", "eos_token": "stop", "length": "length"}
-"""How a finished choice ended; one that ended otherwise is half an answer and asked for again."""
+"""How servers say that they do not know a field of the request."""
+NEUTRAL: dict[str, Any] = {
+    "top_k": -1,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "repeat_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}
+"""Settings sent with every request: a server's own defaults, or its model's, would change what is
+drawn."""
 
 
 class Unrendered:
@@ -57,47 +71,25 @@ class Unrendered:
         raise NotImplementedError
 
 
-class _Logprobs(msgspec.Struct):
-    top_logprobs: list[dict[str, float] | None] | None = None
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    text: str | None = None
-    message: _Message | None = None
-    finish_reason: str | None = None
-    logprobs: _Logprobs | None = None
-
-    def content(self) -> str | None:
-        """Return the sampled text, from the field in which this endpoint puts it."""
-        return self.message.content or "" if self.message is not None else self.text
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int | None = 0
-
-
-class _Answer(msgspec.Struct):
-    choices: list[_Choice]
-    usage: _Usage | None = None
-
-
 class OpenAI:
     """A model on a server. `form` must be resolved: a server does not know `auto`.
 
     `judge` renders the evaluator's prompts; in chat form it is the model's own tokenizer, since the
-    evaluator's last sentence is part of the assistant's turn.
+    evaluator's last sentence is part of the assistant's turn. `tokenizer` loads the model's own, by
+    which label tokens are scored where the server has an endpoint for it; None: it is not here.
 
     Raises:
         InputError: there is no such server, it refuses the key, or it lacks the model.
     """
 
     def __init__(
-        self, model: str, server: Server, *, form: prompts.AnyForm, judge: prompts.ChatTokenizer
+        self,
+        model: str,
+        server: Server,
+        *,
+        form: prompts.AnyForm,
+        judge: prompts.ChatTokenizer,
+        tokenizer: Callable[[], prompts.ChatTokenizer] | None = None,
     ) -> None:
         self._server, self._judge = server, judge
         self._form = prompts.worded(form)
@@ -108,6 +100,8 @@ class OpenAI:
         self._counting = threading.Lock()
         self._copies = False  # whether the server makes one choice a request only
         self._limit = "max_tokens"  # what the server calls the most tokens of a sample
+        self._tokenizer = tokenizer
+        self._strict = False  # whether the server refuses fields that OpenAI's protocol lacks
         there = self._client.models()
         if self._model not in there:
             raise InputError(
@@ -135,7 +129,8 @@ class OpenAI:
                     self._submit(pool, place, Want(want.prompt, left), sampling)
 
     def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
-        """Yield S of every candidate, with one request per distinct candidate.
+        """Yield S of every candidate: with one request per group where the server scores label
+        tokens (vLLM, SGLang), else with one per distinct candidate.
 
         Raises:
             InputError: the scorer is `likelihood`, or a label is not among the tokens that the
@@ -146,6 +141,11 @@ class OpenAI:
                 "scorer: found 'likelihood' with engine openai, whose protocol gives no "
                 "probabilities of a given text; expected engine=transformers or engine=vllm."
             )
+        if self._tokenizer is not None:
+            labels = LabelEndpoint(self._client, self._model, self._form, self._tokenizer())
+            if labels.find(groups):
+                yield from self._labelled(labels, groups)
+                return
         left = [len(dict.fromkeys(group.solutions)) for group in groups]
         found: list[dict[str, float | None]] = [{} for _ in groups]
         with _Pool(self._server.concurrency, self._client) as pool:
@@ -157,6 +157,25 @@ class OpenAI:
                 left[place] -= 1
                 if not left[place]:
                     yield place, [found[place][text] for text in groups[place].solutions]
+
+    def _labelled(self, labels: LabelEndpoint, groups: Sequence[Candidates]) -> Iterator[Scores]:
+        """Yield each group's scores, a request per group; what is too long together is asked for
+        one by one.
+        """
+        with _Pool(self._server.concurrency, self._client) as pool:
+            for place, group in enumerate(groups):
+                pool.submit(place, None, labels.score, group)
+            for place, _, values in pool.finished():
+                if values is None:
+                    group = groups[place]
+                    values = [self._judged(group.problem, text) for text in group.solutions]
+                yield place, values
+        self._count(labels.tokens)
+
+    def _count(self, tokens: int) -> None:
+        """Count tokens that the server read."""
+        with self._counting:
+            self.tokens += tokens
 
     def _submit(self, pool: _Pool, place: int, want: Want, sampling: Sampling) -> None:
         parts = [1] * want.count if self._copies else [want.count]
@@ -170,6 +189,9 @@ class OpenAI:
             "model": self._model,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
+            **NEUTRAL,
+            **({"top_k": sampling.top_k} if sampling.top_k else {}),
+            "min_p": sampling.min_p,
         }
         if sampling.stop is not None:
             body["stop"] = [sampling.stop]
@@ -185,7 +207,7 @@ class OpenAI:
             except RefusedError as error:
                 if "max_completion_tokens" in str(error) and self._limit == "max_tokens":
                     self._limit = "max_completion_tokens"
-                elif _CONTEXT.search(str(error)):
+                elif CONTEXT.search(str(error)):
                     # It says no to prompt and sample together: half as long a sample may fit.
                     room //= 2
                     if not room:
@@ -195,7 +217,8 @@ class OpenAI:
                 else:
                     raise InputError(f"{self._client}: refuses the request: {error}.") from None
                 continue
-            drafts = _drafts_of(answer, sampling)[: want.count]
+            refuse_impossible(answer, str(self._client))
+            drafts = drafts_of(answer, sampling, unsaid=broken > 0)[: want.count]
             if drafts:
                 self._copies = self._copies or len(answer.choices) == 1 < want.count
                 return drafts
@@ -206,13 +229,26 @@ class OpenAI:
                     "finished is kept, and the same command goes on from there."
                 )
 
-    def _ask(self, prompt: str, body: dict[str, Any]) -> _Answer:
+    def _ask(self, prompt: str, body: dict[str, Any]) -> Answer:
         if self._chat:
             chat = {**body, "messages": prompts.turns(prompt, self._form)}
             if self._form.template:
                 chat["chat_template_kwargs"] = dict(self._form.template)
-            return self._client.post("/chat/completions", chat, _Answer)
-        return self._client.post("/completions", {**body, "prompt": prompt}, _Answer)
+            return self._post("/chat/completions", chat)
+        return self._post("/completions", {**body, "prompt": prompt})
+
+    def _post(self, path: str, body: dict[str, Any]) -> Answer:
+        """Return the answer; neutral settings are left out for a server that does not know them."""
+        body = {**body, **self._server.extra}
+        if self._strict:
+            body = {name: value for name, value in body.items() if NEUTRAL.get(name) != value}
+        try:
+            return self._client.post(path, body, Answer)
+        except RefusedError as error:
+            if self._strict or not _UNKNOWN.search(str(error)):
+                raise
+            self._strict = True
+            return self._post(path, body)
 
     def _judged(self, problem: str, solution: str) -> float | None:
         """Return S = p(correct) / (p(correct) + p(incorrect)), with labels of one token each."""
@@ -228,18 +264,19 @@ class OpenAI:
             "temperature": 1,
             "top_p": 1,
             "logprobs": asked,
+            **NEUTRAL,
         }
         try:
-            answer = self._client.post("/completions", body, _Answer)
+            answer = self._post("/completions", body)
         except RefusedError as error:
-            if _CONTEXT.search(str(error)):
+            if CONTEXT.search(str(error)):
                 return None
             raise InputError(
                 f"{self._client}: refuses to score with server.top_logprobs={asked}: {error}."
             ) from None
-        with self._counting:
-            self.tokens += answer.usage.prompt_tokens if answer.usage else 0
-        likeliest = _likeliest(answer)
+        self._count(answer.usage.prompt_tokens if answer.usage else 0)
+        refuse_impossible(answer, str(self._client))
+        likeliest = likeliest_of(answer)
         missing = [
             label for label in (prompts.CORRECT, prompts.INCORRECT) if label not in likeliest
         ]
@@ -295,37 +332,6 @@ class _Pool:
         if kind is not None:
             self._client.close()
         self._threads.shutdown(cancel_futures=True)
-
-
-def _drafts_of(answer: _Answer, sampling: Sampling) -> list[Draft]:
-    """Return the finished choices. The server counts the tokens of all together: each gets its
-    share.
-    """
-    whole = [
-        (text, _WHOLE[choice.finish_reason or ""])
-        for choice in answer.choices
-        if (text := choice.content()) is not None and choice.finish_reason in _WHOLE
-    ]
-    total = (answer.usage.completion_tokens or 0) if answer.usage else 0
-    lengths = [len(text) for text, _ in whole]
-    bounds = [0]
-    for length in lengths:
-        bounds.append(bounds[-1] + length)
-    at = [round(total * bound / max(1, bounds[-1])) for bound in bounds]
-    return [
-        Draft(sampling.cut(text).rstrip() if sampling.stop else text, reason, at[i + 1] - at[i])  # type: ignore[arg-type]
-        for i, (text, reason) in enumerate(whole)
-    ]
-
-
-def _likeliest(answer: _Answer) -> dict[str, float]:
-    """Return log p of the first token's likeliest alternatives, by text; empty if the server gave
-    none.
-    """
-    for choice in answer.choices[:1]:
-        if choice.logprobs is not None and choice.logprobs.top_logprobs:
-            return choice.logprobs.top_logprobs[0] or {}
-    return {}
 
 
 def _without_start(text: str, tokenizer: Any) -> str:

@@ -146,7 +146,12 @@ def _openai(asked: Asked, form: prompts.AnyForm, seed: int) -> Engine:  # noqa: 
     judge = judge_tokenizer(asked, "plain")
     if prompts.worded(form).form == "chat" and _is_here(asked.model):
         judge = judge_tokenizer(asked, form)
-    return OpenAI(asked.model, asked.server, form=form, judge=judge)
+    tokenizer = None
+    if _is_here(asked.model):
+        from mathtune.engines.transformers import models
+
+        tokenizer = partial(models.load_tokenizer, asked.model)
+    return OpenAI(asked.model, asked.server, form=form, judge=judge, tokenizer=tokenizer)
 
 
 def _vllm(asked: Asked, form: prompts.AnyForm, seed: int) -> Engine:

@@ -39,6 +39,8 @@ _VERDICT = "The above candidate solution is"
 
 INSTRUCTION = "Reason step by step, and put the final answer in \\boxed{}."
 """The instruction behind a problem in chat form, unless another is set."""
+THOUGHT_START, THOUGHT_END = "<think>", "</think>"
+"""The marks around the thoughts of thinking models (Qwen3, DeepSeek-R1 and kin)."""
 TODAY = date(2024, 7, 26)
 """The date in templates that print today's: with the real one, prompts would change every day."""
 _REPLY = "a reply to find"

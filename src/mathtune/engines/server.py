@@ -6,12 +6,15 @@ nowhere. If a server repeats it in an error, `***` is shown instead.
 
 from __future__ import annotations
 
+import math
 import os
 import random
+import re
 import socket
 import threading
 import time
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -26,11 +29,22 @@ LONGEST_PAUSE = 60.0
 LARGEST = 2**28
 """Bytes of an answer; more is no answer."""
 
+CONTEXT = re.compile(
+    r"context[ _](length|window|size)|maximum (context|model|sequence) length|max_model_len|"
+    r"prompt is too long|too many tokens|exceeds? the (available |maximum )?(context|length)",
+    re.IGNORECASE,
+)
+"""How servers say that a request does not fit the model's context."""
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 
 class RefusedError(Exception):
     """The server refused the request: a 4xx status, which another try does not change."""
+
+
+class AbsentError(InputError):
+    """The server has no such path, or not this model."""
 
 
 class _PassingError(Exception):
@@ -109,6 +123,11 @@ class Client:
         """
         return self._patient("POST", path, body, kind, retries=self._server.retries)
 
+    @property
+    def root(self) -> str:
+        """The server's address without its last part, /v1."""
+        return self._server.url.removesuffix("/v1")
+
     def __str__(self) -> str:
         return f"server {self._server.url}"
 
@@ -155,7 +174,7 @@ class Client:
             held = f"the key in {KEY}" if self._key else f"a request without key ({KEY} is not set)"
             raise InputError(f"{self}: refuses {held}, status {status} ({said}).")
         if status == 404:
-            raise InputError(
+            raise AbsentError(
                 f"{self}: has no {path} or not this model, status 404 ({said}); expected the base "
                 "URL, which usually ends in /v1, and prompt=chat where it serves chats only."
             )
@@ -170,8 +189,9 @@ class Client:
         arrive.
         """
         deadline = time.monotonic() + self._server.timeout
+        address = path if path.startswith("http") else self._server.url + path
         with self._http.stream(
-            method, self._server.url + path, json=body, extensions={"trace": self._traced}
+            method, address, json=body, extensions={"trace": self._traced}
         ) as answer:
             content = bytearray()
             for chunk in answer.iter_bytes():
@@ -214,6 +234,15 @@ def _message(content: bytes) -> str:
 
 
 def _retry_after(headers: Any) -> float:
-    """Return the seconds that the server asks to wait; 0 if it names none, or gives a date."""
-    value = headers.get("retry-after", "")
-    return float(value) if value.isdigit() else 0.0
+    """Return the seconds that the server asks to wait, as a number or as a date; 0 if it names
+    none.
+    """
+    value = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return 0.0
+    return seconds if 0 < seconds < math.inf else 0.0

@@ -66,9 +66,20 @@ class Server(Group):
     retries: Annotated[int, Free()] = Field(8, ge=0)
     """The most repetitions of a request after 429, 5xx, a timeout, a dropped connection or an
     answer that is no JSON, with pauses that double from half a second to a minute."""
+    extra: dict[str, Any] = {}
+    """Further fields of every request's body, as {chat_template_kwargs: {...}}; they are part of
+    the fingerprint."""
     top_logprobs: Annotated[int, Free()] = Field(20, ge=2)
     """Likeliest tokens asked for when scoring; both labels must be among them. vLLM gives up to 20
     unless started with a larger --max-logprobs."""
+
+    @field_validator("extra")
+    @classmethod
+    def _no_own(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        own = {"model", "prompt", "messages", "n", "stream", "stop", "logprobs", "max_tokens"}
+        if found := (own | {"temperature", "top_p", "top_k", "min_p"}) & set(extra):
+            raise ValueError(f"{min(found)} is set by other settings; expected further fields")
+        return extra
 
     @field_validator("url")
     @classmethod
@@ -137,7 +148,7 @@ class EngineSettings(PromptSettings, Stage[Handle], Generic[Handle]):
     adapter: File | None = None
     """A LoRA adapter's folder, on top of `model` (transformers and vllm)."""
     server: Server = Server()
-    """For engine openai: url, model, concurrency, timeout, retries, top_logprobs."""
+    """For engine openai: url, model, concurrency, timeout, retries, extra, top_logprobs."""
     vllm: Vllm = Vllm()
     """For engine vllm: tensor_parallel, engines, memory, cpu_memory, max_length."""
     ray: Annotated[Ray | None, Free()] = None

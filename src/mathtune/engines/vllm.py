@@ -127,6 +127,8 @@ class VLLM:
                 n=want.count,
                 temperature=sampling.temperature,
                 top_p=sampling.top_p,
+                top_k=sampling.top_k,
+                min_p=sampling.min_p,
                 max_tokens=room,
                 stop=sampling.stop,
             )
@@ -240,8 +242,15 @@ def _logs(row: LogProbRequest, found: Any) -> list[float]:
     """Return log p of each alternative for the next token, or of all wanted tokens together."""
     if row.next:
         (alternatives,) = found.outputs[0].logprobs
-        return [alternatives[token].logprob for _, token in row.wanted]
-    return [math.fsum(found.prompt_logprobs[at][token].logprob for at, token in row.wanted)]
+        logs = [alternatives[token].logprob for _, token in row.wanted]
+    else:
+        logs = [math.fsum(found.prompt_logprobs[at][token].logprob for at, token in row.wanted)]
+    if any(map(math.isnan, logs)):
+        raise InputError(
+            "engine vllm: the model's logits are not finite numbers, so nothing can be scored; "
+            "expected whole weights, and dtype=float32 where a model overflows."
+        )
+    return logs
 
 
 def _score(rows: list[LogProbRequest], logs: dict[LogProbRequest, list[float]]) -> float | None:

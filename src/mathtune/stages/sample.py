@@ -78,11 +78,17 @@ class Sample(EngineSettings[Columns]):
     top_p: float = Field(1.0, gt=0, le=1)
     """Draw from the likeliest tokens with this much probability. 1: all; Liu et al. 2023 take 0.95.
     """
+    top_k: int = Field(0, ge=0)
+    """Draw from so many likeliest tokens; 0: from all."""
+    min_p: float = Field(0.0, ge=0, le=1)
+    """Draw from the tokens with at least this part of the likeliest one's probability; 0: all."""
+    stop: str | None = Field(None, min_length=1)
+    """A text that ends a sample, and is cut off; with `few_shot` the next problem's beginning."""
     max_tokens: int = Field(512, ge=1)
     """Most tokens of a sample; more are cut and counted as finish_reason "length"."""
     greedy: bool = False
-    """One sample per problem, with the likeliest token each time; n, temperature and top_p are not
-    read."""
+    """One sample per problem, with the likeliest token each time; n, temperature, top_p, top_k and
+    min_p are not read."""
     seed: int = Field(0, ge=0)
     """Seed of all draws."""
     few_shot: File | None = None
@@ -181,7 +187,9 @@ class Sample(EngineSettings[Columns]):
             temperature=0.0 if self.greedy else self.temperature,
             top_p=1.0 if self.greedy else self.top_p,
             max_tokens=self.max_tokens,
-            stop=None if self.few_shot is None else NEXT_PROBLEM,
+            stop=NEXT_PROBLEM if self.stop is None and self.few_shot is not None else self.stop,
+            top_k=0 if self.greedy else self.top_k,
+            min_p=0.0 if self.greedy else self.min_p,
         )
 
     def _in_blocks(self, path: Path, problems: list[Problem], texts: list[str]) -> None:

@@ -1,0 +1,141 @@
+"""What OpenAI-compatible servers answer: structs, and the drafts and numbers in them. For openai.
+
+Shapes differ: vLLM gives likeliest tokens as a mapping, llama.cpp as a list; some keep a model's
+thoughts apart, or write content in parts.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from mathtune.engines import prompts
+from mathtune.engines.protocol import Draft, Sampling
+from mathtune.errors import InputError
+
+_WHOLE = {
+    "stop": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "end_turn": "stop",
+    "content_filter": "stop",
+    "length": "length",
+}
+"""How a finished choice ended; one that ended otherwise is half an answer and asked for again."""
+
+
+class _Alternative(msgspec.Struct):
+    token: str
+    logprob: float | None = None
+
+
+class _Position(msgspec.Struct):
+    top_logprobs: list[_Alternative] = []
+
+
+class _Logprobs(msgspec.Struct):
+    """What follows the prompt: in vLLM's shape, or as llama.cpp and chats write it."""
+
+    top_logprobs: list[dict[str, float | None] | None] | None = None
+    content: list[_Position] | None = None
+
+
+class _Part(msgspec.Struct):
+    text: str = ""
+
+
+class _Message(msgspec.Struct):
+    content: str | list[_Part] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+
+    def text(self) -> str:
+        """Return all that the model wrote: its thoughts too, where the server keeps them apart."""
+        content = self.content or ""
+        if not isinstance(content, str):
+            content = "".join(part.text for part in content)
+        thoughts = self.reasoning_content or self.reasoning
+        if not thoughts:
+            return content
+        end = f"\n{prompts.THOUGHT_END}\n\n{content}" if content else ""
+        return f"{prompts.THOUGHT_START}\n{thoughts.strip()}{end}"
+
+
+class _Choice(msgspec.Struct):
+    text: str | None = None
+    message: _Message | None = None
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+    def content(self) -> str | None:
+        """Return the sampled text, from the field in which this endpoint puts it."""
+        return self.message.text() if self.message is not None else self.text
+
+
+class Usage(msgspec.Struct):
+    """The tokens that a request took."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int | None = 0
+
+
+class Answer(msgspec.Struct):
+    """An answer to /completions or /chat/completions."""
+
+    choices: list[_Choice]
+    usage: Usage | None = None
+
+
+def drafts_of(answer: Answer, sampling: Sampling, *, unsaid: bool) -> list[Draft]:
+    """Return the finished choices. The server counts the tokens of all together: each gets its
+    share.
+
+    `unsaid`: the answer before had no finished choice either, so the server does not say how its
+    samples end: they count as finished.
+    """
+    total = (answer.usage.completion_tokens or 0) if answer.usage else 0
+    full = total >= sampling.max_tokens * len(answer.choices)
+    ways = {**_WHOLE, None: "length" if full else "stop"} if unsaid else _WHOLE
+    whole = [
+        (text, ways[choice.finish_reason])
+        for choice in answer.choices
+        if (text := choice.content()) is not None and choice.finish_reason in ways
+    ]
+    lengths = [len(text) for text, _ in whole]
+    bounds = [0]
+    for length in lengths:
+        bounds.append(bounds[-1] + length)
+    at = [round(total * bound / max(1, bounds[-1])) for bound in bounds]
+    return [
+        Draft(sampling.cut(text).rstrip() if sampling.stop else text, reason, at[i + 1] - at[i])  # type: ignore[arg-type]
+        for i, (text, reason) in enumerate(whole)
+    ]
+
+
+def likeliest_of(answer: Answer) -> dict[str, float]:
+    """Return log p of the first token's likeliest alternatives, by text; empty if the server gave
+    none.
+    """
+    told = answer.choices[0].logprobs if answer.choices else None
+    found: dict[str, float | None] = {}
+    if told is not None and told.top_logprobs:
+        found = told.top_logprobs[0] or {}
+    elif told is not None and told.content:
+        found = {one.token: one.logprob for one in told.content[0].top_logprobs}
+    return {text: log for text, log in found.items() if log is not None}
+
+
+def refuse_impossible(answer: Answer, server: str) -> None:
+    """Raise InputError for numbers that no model gives."""
+    usage = answer.usage or Usage()
+    for name in ("prompt_tokens", "completion_tokens"):
+        if (getattr(usage, name) or 0) < 0:
+            raise InputError(
+                f"{server}: counts {getattr(usage, name)} {name}; expected 0 or more: its other "
+                "numbers cannot be trusted either."
+            )
+    for text, log in likeliest_of(answer).items():
+        if not log < 0.001:  # rounding; NaN is refused too
+            raise InputError(
+                f"{server}: gives {text!r} a log p of {log:g}; expected at most 0: logarithms of "
+                "probabilities, not logits."
+            )
