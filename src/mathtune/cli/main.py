@@ -182,6 +182,13 @@ def solve(
     temperature: Annotated[float, typer.Option(help="0: always the likeliest token.")] = 0.6,
     top_p: Annotated[float, typer.Option(help="Nucleus sampling.")] = 0.95,
     max_tokens: Annotated[int, typer.Option(help="Longest solution.")] = 512,
+    system: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The system message of a chat.")
+    ] = None,
+    instruction: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="What to do, behind the problem; '' for nothing."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     extract: Extract = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -206,6 +213,8 @@ def solve(
         temperature=temperature,
         top_p=top_p,
         max_tokens=max_tokens,
+        system=system,
+        instruction=instruction,
         seed=seed,
         rule=cast(Any, extract or "explicit"),
         device=device,

@@ -24,6 +24,7 @@ from mathtune.metrics import strategies
 from mathtune.metrics.strategies import Clusters, Strategy
 from mathtune.paths import calculator
 from mathtune.run.progress import visible
+from mathtune.stages.grade import remedy
 
 if TYPE_CHECKING:
     from mathtune.engines.transformers.decode import Draft
@@ -48,6 +49,8 @@ class Solver:
     seed: int = 0
     rule: ExtractRule = "explicit"
     form: prompts.Form = "auto"
+    system: str | None = None
+    instruction: str | None = None
     device: str = "auto"
 
 
@@ -116,15 +119,16 @@ def solve(question: str, solver: Solver) -> Solved:
     from mathtune.engines.transformers.scoring import Scorer
 
     name = model_in(solver.generator)
+    wording = prompts.Wording(solver.form, solver.system, solver.instruction)
     model, tokenizer = models.load(name, device=solver.device)
-    prompt = prompts.solver(question, form=solver.form, tokenizer=tokenizer)
+    prompt = prompts.solver(question, form=wording, tokenizer=tokenizer)
     sampling = Sampling(
         n=solver.n,
         temperature=solver.temperature,
         top_p=solver.top_p,
         max_tokens=solver.max_tokens,
     )
-    sampler = Sampler(model, tokenizer, form=solver.form)
+    sampler = Sampler(model, tokenizer, form=wording)
     (drafts,) = sampler.sample([prompt], sampling, seed=(solver.seed, 0))
     if drafts[0].finish_reason == "prompt_too_long":
         raise InputError(
@@ -144,12 +148,12 @@ def solve(question: str, solver: Solver) -> Solved:
         if judge != name:
             model, tokenizer = models.load(judge, device=solver.device)
         candidates = [
-            prompts.evaluator(question, draft.text, form=solver.form, tokenizer=tokenizer)
+            prompts.evaluator(question, draft.text, form=wording, tokenizer=tokenizer)
             for draft, text in zip(drafts, texts, strict=True)
             if text is not None
         ]
         shared = sampler.forward if judge == name else None
-        judging = Scorer(model, tokenizer, form=solver.form, forward=shared)
+        judging = Scorer(model, tokenizer, form=wording, forward=shared)
         (read,) = judging.evaluate([candidates])
         # A solution that does not fit the evaluator's context counts 0, as in the stage `score`.
         values = iter(0.0 if score is None else score for score in read)
@@ -269,8 +273,8 @@ def view(found: Solved) -> RenderableType:
         table.add_row(Text(visible(one.answer)), str(one.votes), score, best)
     if found.answer is None or found.sure is None or found.solution is None:
         return Text(
-            f"None of the {found.n} samples ends in an answer ({found.cut_off} were cut off); try "
-            "a larger --max-tokens, more samples (-n), or --extract last-number."
+            f"None of the {found.n} samples ends in an answer: "
+            f"{remedy(found.n, found.cut_off)}; more samples (-n) may help."
         )
     table.caption = (
         f"{found.n} samples, {found.no_answer} without an answer, {found.cut_off} cut off"

@@ -94,11 +94,11 @@ def drafts_of(answer: Answer, sampling: Sampling, *, unsaid: bool) -> list[Draft
     """
     total = (answer.usage.completion_tokens or 0) if answer.usage else 0
     full = total >= sampling.max_tokens * len(answer.choices)
-    ways = {**_WHOLE, None: "length" if full else "stop"} if unsaid else _WHOLE
+    ways = {**_WHOLE, "": "length" if full else "stop"} if unsaid else _WHOLE
     whole = [
-        (text, ways[choice.finish_reason])
+        (text, ways[reason])
         for choice in answer.choices
-        if (text := choice.content()) is not None and choice.finish_reason in ways
+        if (text := choice.content()) is not None and (reason := choice.finish_reason or "") in ways
     ]
     lengths = [len(text) for text, _ in whole]
     bounds = [0]

@@ -17,8 +17,8 @@ from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import GradeMetrics
 from mathtune.rows.records import Graded, Verdict
-from mathtune.rows.samples import Joined, read_groups, read_problems
-from mathtune.run.progress import Progress
+from mathtune.rows.samples import Joined, read_groups, read_problems, read_samples
+from mathtune.run.progress import Progress, say
 from mathtune.run.stage import Columns, File, Free, Stage
 
 PROBLEMS_AT_ONCE = 256
@@ -66,6 +66,9 @@ class Grade(Stage[Columns]):
                     progress.advance(len({row.problem_id for row in graded}))
 
         jsonl.write(folder / "grades.jsonl", rows())
+        if rules["none"] == verdicts.total() > 0:
+            found = [row.sample.finish_reason for row in read_samples(self.samples)]
+            say(f"  no sample has an answer: {remedy(len(found), found.count('length'))}")
         return GradeMetrics(
             grader=self.grader,
             grader_version=grader_version(self.grader),
@@ -121,6 +124,22 @@ class Grade(Stage[Columns]):
                     verdict=next(verdicts),
                     cluster=number.get(i),
                 )
+
+
+def remedy(samples: int, cut: int) -> str:
+    """Say what helps where none of the samples has an answer; `cut` of them reached max_tokens.
+
+    Example:
+        >>> remedy(8, 8)
+        '8 of 8 were cut off; raise max_tokens'
+    """
+    if 2 * cut >= samples:
+        return f"{cut} of {samples} were cut off; raise max_tokens"
+    return (
+        f"{samples - cut} of {samples} ended by themselves and marked none; ask for one with "
+        "instruction='Put the final answer in \\boxed{}.' (a chat model is asked by default), or "
+        "read the last number with extract=last-number"
+    )
 
 
 def _graded_there(stage: Grade, task: bytes) -> bytes:

@@ -236,7 +236,8 @@ class Sample(EngineSettings[Columns]):
         asked = [place for place, problem in enumerate(problems) if have[problem.id] < sampling.n]
         if not asked:
             return
-        say(f"  the first prompt:\n{texts[0]}")
+        system = f"(system) {self.system}\n" if self.engine == "openai" and self.system else ""
+        say(f"  the first prompt:\n{system}{texts[0]}")
         wants = [Want(texts[place], sampling.n - have[problems[place].id]) for place in asked]
         with _Rate(len(asked)) as rate:
             for number, drafts in self._arriving(wants, sampling):

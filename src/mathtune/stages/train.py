@@ -119,7 +119,7 @@ class Train(TrainingSettings, Stage[str]):
         validation = held.items(held_out, self.objective) if held_out else []
         readings = [r for item in (*items, *validation) for r in item.readings]
         models.refuse_unknown(
-            model, tokenizer, (ids for r in readings for ids in (r.ids, r.tokens))
+            model, tokenizer, ([int(r.ids.max()), int(r.tokens.max())] for r in readings)
         )
         bfloat16 = self.dtype == "bfloat16" or (
             self.dtype == "auto" and model.device.type == "cuda"

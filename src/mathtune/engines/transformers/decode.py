@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import torch
@@ -78,7 +78,8 @@ class Sampler:
         self._ends = torch.tensor(models.end_tokens(model, tokenizer, form), device=model.device)
         self._rows, self._memory = rows, _memory(model.device)
         self.arena = Arena()
-        self.forward = forward_of(model) if forward is None else forward
+        found = forward_of(model) if forward is None else forward
+        self.forward = cast(shared_attention.Forward, found)
         self.stops = cache(partial(Stops, tokenizer))  # each reads the whole vocabulary
 
     def sample(
@@ -146,7 +147,6 @@ class Sampler:
         self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, ...]
     ) -> DecodeLoop:
         """Sample as `sample` does; return the finished loop, which holds the tokens."""
-        assert not isinstance(self.forward, OneByOne)
         encoded = self._encoded(texts)
         while True:
             loop = DecodeLoop(self, encoded, sampling, seed)
@@ -353,8 +353,8 @@ def _memory(device: torch.device) -> float:
     return torch.cuda.mem_get_info(device)[0] / 2
 
 
-def forward_of(model: PreTrainedModel) -> AnyForward:
-    """Return the fastest way to read rows of tokens that can compute this model."""
+def forward_of(model: PreTrainedModel) -> shared_attention.Forward:
+    """Return the fastest forward call for this model, or its stand-in, a `OneByOne`."""
     if fits(model):
         return FusedForward(model)
     own = model.config._attn_implementation
@@ -367,7 +367,7 @@ def forward_of(model: PreTrainedModel) -> AnyForward:
             f"  {type(model).__name__}: sampled with `generate` and scored one candidate at a "
             f"time, which is slower ({reason[:200]}); engine=vllm may be faster"
         )
-        return OneByOne(model)
+        return cast(shared_attention.Forward, OneByOne(model))  # no reader can be handed to it
 
 
 def _uniforms(samples: int, rooms: Sequence[int], seed: tuple[int, ...]) -> Tensor:

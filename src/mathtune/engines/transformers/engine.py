@@ -16,8 +16,9 @@ from safetensors import SafetensorError, safe_open
 from mathtune.engines import Dtype, prompts
 from mathtune.engines.protocol import Candidates, Drafts, Sampling, ScorerName, Scores, Want
 from mathtune.engines.transformers import models
-from mathtune.engines.transformers.decode import AnyForward, Sampler, forward_of
+from mathtune.engines.transformers.decode import Sampler, forward_of
 from mathtune.engines.transformers.scoring import Scorer
+from mathtune.engines.transformers.shared_attention import Forward
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 
@@ -91,7 +92,7 @@ class TransformersEngine:
         self.model, self.tokenizer, self.form, self.rows = model, tokenizer, form, rows
 
     @cached_property
-    def _forward(self) -> AnyForward:
+    def _forward(self) -> Forward:
         """The forward call of both halves: it may hold a copy of the weights."""
         return forward_of(self.model)
 

@@ -13,7 +13,7 @@ from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from mathtune.engines.protocol import share
 from mathtune.engines.transformers import line_attention, memory, models
 from mathtune.engines.transformers.decode import AnyForward, forward_of, refuse_empty
 from mathtune.engines.transformers.one_by_one import OneByOne
+from mathtune.engines.transformers.shared_attention import Forward
 from mathtune.engines.transformers.top_p import refuse_not_finite
 from mathtune.errors import InputError
 from mathtune.run.progress import say
@@ -86,7 +87,8 @@ class Scorer:
     ) -> None:
         self.model, self.tokenizer, self.form = model, tokenizer, form
         self.context = models.context_length(model)
-        self._forward = forward_of(model) if forward is None else forward
+        found = forward_of(model) if forward is None else forward
+        self._forward = cast(Forward, found)
         self._parts = 1  # by how much the tokens read at once were divided, after memory ran out
         self.tokens = 0
         """Tokens read so far, what candidates share counted once."""
@@ -296,7 +298,6 @@ class Scorer:
     ) -> Tensor:
         """Return logits [wanted, vocabulary]."""
         self.tokens += len(line.tokens)
-        assert not isinstance(self._forward, OneByOne)
         with float32_logits(self.model):
             return self._forward(reader.ids, reader.positions, reader, kept=wanted)[0]
 
