@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -22,6 +22,7 @@ from mathtune.data.values import (
     UnusableError,
     columns_of,
     golds_of,
+    inner,
     is_bare,
     label_of,
     question_at,
@@ -60,6 +61,8 @@ class Reading:
     gold_rule: GoldRule = "explicit"
     thoughts: Thoughts = "keep"
     strict: bool = False
+    inner: bool = False
+    """Whether the question is in the middle of a prompt: see `values.inner`."""
 
     def __post_init__(self) -> None:
         for name in self.fields:
@@ -132,7 +135,7 @@ def to_problems(
     reading: Reading | None = None,
     counts: Counts | None = None,
     *,
-    enough: Enough | None = None,
+    enough: Stop | None = None,
 ) -> list[Problem]:
     """Make problems of rows; drop those that cannot be used, and count them.
 
@@ -181,6 +184,12 @@ def to_problems(
     if not problems and counts.rows:
         _refuse_all(counts)
     return problems
+
+
+class Stop(Protocol):
+    """Decides after each row whether reading ends."""
+
+    def after(self, row: Row, found: int) -> bool: ...
 
 
 class Enough:
@@ -266,6 +275,8 @@ class _Reader:
         """
         columns, values = self.columns, row.values
         problem = question_at(row, columns["problem"])
+        if self.reading.inner:
+            problem = inner(problem)
         solution = solution_at(row, columns["solution"], thoughts=self.reading.thoughts == "keep")
         golds = golds_of(row, columns["answer"], solution, rule=self.reading.gold_rule)
         usable = [text for text in golds.accepted if not self._says_none(text)]

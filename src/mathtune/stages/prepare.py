@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mathtune.data import gsm8k, local, math, prm800k
+from mathtune.data import declared, gsm8k, local, math, prm800k
 from mathtune.data.folders import is_data
 from mathtune.data.load import Asked, Parts, load, no_split
 from mathtune.data.overlap import report_near
@@ -81,8 +81,9 @@ class Prepare(Stage[Data]):
     revision: ClassVar[int] = 5
 
     source: Annotated[str, Large()] = "arithmetic"
-    """arithmetic, gsm8k, math, prm800k, the id of a hub data set (`owner/name@revision`), a folder,
-    or a file: JSON Lines, JSON, CSV, parquet, Arrow, packed or not."""
+    """arithmetic, a set that `mathtune data` lists (gsm8k, math, aime24, ...), a YAML file that
+    declares one, the id of a hub data set (`owner/name@revision`), a folder, or a file: JSON Lines,
+    JSON, CSV, parquet, Arrow, packed or not."""
     subset: str | None = None
     """What a hub data set calls its config ("main"), or a folder in a folder; None: its only one.
     """
@@ -91,7 +92,7 @@ class Prepare(Stage[Data]):
     and test are drawn from; one called test stays one, unless a number is to be drawn. None: its
     own splits."""
     folder: Annotated[Path | None, Large()] = None
-    """The folder with local copies of gsm8k, math and prm800k. None: the one that the environment
+    """The folder with local copies of the sets that have a name. None: the one that the environment
     variable MATHTUNE_DATA names. Data that it lacks comes from the hub."""
     fields: Annotated[dict[str, str], BeforeValidator(_as_mapping)] = Field(default_factory=dict)
     """Our field names -> those of the rows (problem, answer, solution, id, level, subject); on the
@@ -138,6 +139,11 @@ class Prepare(Stage[Data]):
             return values  # which pydantic refuses
         if values.get("source") in NAMED[1:] and values.get("folder") is None:
             return {**values, "folder": local.root()}
+        found = _declared(str(values.get("source")))
+        if found is not None:
+            given = values.get("folder")
+            folder = local.root() if given is None else Path(given)
+            return {**values, "folder": declared.local_copy(found, folder)}
         return values
 
     @model_validator(mode="after")
@@ -171,7 +177,7 @@ class Prepare(Stage[Data]):
         if not _known(self.source):
             raise InputError(
                 f"source: found {self.source!r}, which is no file or folder; expected one, a hub "
-                f"id (owner/name), or {', '.join(NAMED)}."
+                f"id (owner/name), arithmetic, or one of {', '.join(declared.shipped())}."
             )
         return self
 
@@ -237,15 +243,15 @@ class Prepare(Stage[Data]):
         )
 
     def _reading(self) -> Reading:
-        """How rows become problems."""
-        return Reading(
-            fields=self.fields,
-            where=conditions(self.where),
-            unusable=self.unusable,
-            gold_rule=self.gold_rule,
-            thoughts=self.thoughts,
-            strict=self.strict,
-        )
+        """How rows become problems: as declared, with the settings that differ from the default."""
+        names = ("unusable", "gold_rule", "thoughts", "strict")
+        fields = type(self).model_fields
+        given = {n: getattr(self, n) for n in names if getattr(self, n) != fields[n].default}
+        found = _declared(self.source)
+        if found is None:
+            return Reading(fields=self.fields, where=conditions(self.where), **given)
+        where = conditions((*found.set.where, *self.where))
+        return found.set.reading(fields=self.fields, where=where, **given)
 
     def _reads_prm800k(self) -> bool:
         return self.source == "prm800k" or self.solutions in ("prm800k", "both")
@@ -279,9 +285,11 @@ def _split(c: Prepare, release: dict[str, prm800k.Release] | None, counts: Count
         assert release is not None
         parts = {split: part.as_problems() for split, part in release.items()}
         return _drawn(c, _passing(c, parts, counts))
+    found = _declared(c.source)
     asked = Asked(
-        c.source,
-        subset=c.subset,
+        c.source if found is None else str(c.folder or found.set.source),
+        subset=c.subset or (found.set.subset if found is not None and c.folder is None else None),
+        declared=None if found is None or c.split is not None else found.set,
         split=c.split,
         draws=c.test is not None or c.validation is not None,
         reading=c._reading(),
@@ -380,9 +388,15 @@ def _read(counts: Counts) -> RowsMetrics | None:
     )
 
 
+def _declared(source: str) -> declared.Named | None:
+    """The declared set of that name; None for those that are read by code of their own."""
+    return None if source in NAMED else declared.find(source)
+
+
 def _known(source: str) -> bool:
     return (
         source in NAMED
+        or _declared(source) is not None
         or is_data(source)
         or Path(source).exists()
         or re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w.-]+)?", source) is not None
