@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from mathtune.data.declared import Named
 from mathtune.data.load import Asked, rows_of
 from mathtune.data.problems import Counts, to_problems
 from mathtune.data.rows import Row
+from mathtune.data.sets import overlaps, read_set, training_problems
 from mathtune.errors import InputError
 from mathtune.rows.records import Problem
 
@@ -65,6 +66,13 @@ def document(name: str, folder: Path | None) -> dict[str, Any]:
         "problem": msgspec.to_builtins(problem),
         "gold": None if gold is None else {"rule": gold.rule, "text": _short(gold.text)},
     }
+
+
+def overlap_document(name: str, others: Sequence[str], folder: Path | None) -> dict[str, Any]:
+    """What other sets share with the training problems of a set, else with all it has."""
+    train = training_problems(read_set(name, folder))
+    found = overlaps(train, others, folder)
+    return {"name": name, "problems": len(train), "against": msgspec.to_builtins(found)}
 
 
 def as_text(found: dict[str, Any]) -> str:

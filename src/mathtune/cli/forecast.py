@@ -154,7 +154,7 @@ def problems(stage: Prepare) -> tuple[float, float, float]:
     known: tuple[float, float, float] = KNOWN.get(stage.source, DEFAULT)
     if stage.source == "arithmetic":
         held_out = 200 if stage.validation is None else stage.validation
-        known = stage.train, held_out, 400 if stage.test is None else stage.test
+        known = stage.train, held_out, stage.test if isinstance(stage.test, int) else 400
     if stage.limit is None:
         return known
     if isinstance(stage.limit, int):

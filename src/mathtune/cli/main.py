@@ -230,34 +230,6 @@ def solve(
 
 
 @app.command()
-def data(
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="[NAME]", help="A set, or a YAML file that declares one."),
-    ] = None,
-    folder: Annotated[
-        Path | None, typer.Option(help="Local copies; else those that MATHTUNE_DATA names.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """List the data sets that have a name; or show a set's declaration and a row, as read.
-
-    Example: mathtune data math500
-    """
-    from mathtune.cli import data
-    from mathtune.run.progress import output, visible
-
-    if name is None:
-        output.print(data.listed())
-        return
-    found = data.document(name, folder)
-    if as_json:
-        typer.echo(json.dumps(found, indent=2, default=str))
-    else:
-        typer.echo(visible(data.as_text(found)), nl=False)
-
-
-@app.command()
 def status(run_folder: RunFolder) -> None:
     """Show a run's steps: finished, under way, waiting."""
     from mathtune.cli.status import status_table

@@ -36,6 +36,7 @@ from mathtune.cli.options import (
     Verbose,
     with_ray,
 )
+from mathtune.cli.sets import data, evaluate
 from mathtune.engines.settings import Group
 from mathtune.errors import InputError
 from mathtune.metrics.ties import Ties
@@ -59,6 +60,8 @@ from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
 app = typer.Typer()
+app.command()(evaluate)
+app.command()(data)
 
 
 def _stage_command(kind: type[Stage[Any]], positional: str) -> None:

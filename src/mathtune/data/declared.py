@@ -32,11 +32,12 @@ ENDINGS = (".yaml", ".yml")
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a model is told. `instruction`: for chat models, None: the usual one. `shots`: solved
-    problems of the training split to show a base model first, where there are some.
+    problems to show a base model first, of the set's training split, or of the set `of`.
     """
 
     instruction: str | None = None
     shots: int = 0
+    of: str | None = None
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

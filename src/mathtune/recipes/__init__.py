@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mathtune.errors import InputError, SettingError
+from mathtune.recipes.evaluate import Evaluate, evaluate
 from mathtune.recipes.liu2023 import Liu2023, liu2023
 from mathtune.recipes.miniature import Miniature, miniature
 from mathtune.recipes.parts import SHORT, RecipeSettings
@@ -35,6 +36,7 @@ RECIPES = {
     "yuan2023": Recipe(Yuan2023, yuan2023),
     "scaling": Recipe(Scaling, scaling),
     "miniature": Recipe(Miniature, miniature),
+    "evaluate": Recipe(Evaluate, evaluate),
 }
 
 
