@@ -87,7 +87,7 @@ def test_a_small_evaluation(tmp_path: Path) -> None:
     assert 0 < one["tokens"]["value"] <= 40
     samples = folder / one["samples"]
     graded = grade_file(Request.parse([str(samples)], rule="explicit"))
-    assert "15" in graded["size"]
+    assert graded["samples"] == 15
     compared = compare.compared(
         [str(samples), str(folder / "arithmetic/arithmetic-row")],
         reading=compare.Reading(extract="explicit"),

@@ -26,7 +26,6 @@ from mathtune.data.rows import Row
 GoldRule = Literal["explicit", "auto", "last-number", "without-unit"]
 """How an answer is found in a gold that is a text: as `extract` does, or `9 (apples)` as 9."""
 FIELDS = ("id", "problem", "answer", "solution", "level", "subject")
-"""More words than these, and no mark: a text, and no answer that can be compared."""
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _WITH_UNIT = re.compile(r"([^()]+?)\s*\([^()]*\)\s*")
