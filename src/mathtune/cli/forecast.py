@@ -23,6 +23,7 @@ from mathtune.report.cost import Size, read_size
 from mathtune.run.documents import PredictedCost, Prediction
 from mathtune.run.recipe_run import Run
 from mathtune.stages.collect import Collect
+from mathtune.stages.drawn import Drawn
 from mathtune.stages.halve import Halve
 from mathtune.stages.part import Part
 from mathtune.stages.prepare import Prepare
@@ -66,6 +67,8 @@ class Forecast:
             self.rows[outputs] = max(1, stage.fraction * self._rows([stage.examples]))
         elif isinstance(stage, Collect):
             self.rows[outputs] = self._collected(stage)
+        elif isinstance(stage, Drawn):
+            self.rows[outputs] = self._rows([stage.like])
         elif isinstance(stage, Sample):
             shape = self._size(stage.model)
             n = 1 if stage.greedy else stage.n

@@ -49,6 +49,7 @@ from mathtune.run.step import execute
 from mathtune.run.stopping import stoppable
 from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect
+from mathtune.stages.drawn import Drawn
 from mathtune.stages.exemplars import Exemplars
 from mathtune.stages.grade import Grade
 from mathtune.stages.halve import Halve
@@ -144,6 +145,12 @@ GRADE_FILE = (
     "was read as what is printed; where two fields may be the solution or the gold you are asked "
     "to choose with --fields. Example:\n\nmathtune grade outputs.jsonl --grader math,prm800k"
 )
+COLLECT_FILE = (
+    "Collect rows to learn from, of samples that others made, or of ours.\n\n"
+    "A file alone holds its golds and questions, as `mathtune grade` reads it; its samples are "
+    "graded first, and written beside OUT. Example:\n\n"
+    "mathtune collect generations.parquet keep=pairs --format dpo --out pairs"
+)
 MEASURE_FILE = (
     "Measure samples, votes and re-ranking: other programs' files, or ours.\n\n"
     "Files alone hold their golds, and scores where there are any, as `mathtune grade` reads them. "
@@ -158,23 +165,31 @@ for _kind, _positional in (
     (Sample, "problems"),
     (Score, "samples"),
     (Part, "examples"),
+    (Drawn, "samples"),
     (Bits, "text"),
 ):
     _stage_command(_kind, _positional)
 
 
-@app.command(help=stage_help(Collect, "samples"))
+@app.command(help=two_uses(Collect, COLLECT_FILE))
 def collect(
     arguments: FileAndAssignments = None,
     rows: Annotated[
         str | None,
-        typer.Option("--format", metavar="NAME", help="trl: also prompt/completion rows."),
+        typer.Option("--format", metavar="NAME", help="Also for trl, kto, dpo, verl, ..."),
     ] = None,
+    fields: Fields = None,
     config: Config = None,
     out: Out = None,
     redo: Redo = False,
 ) -> None:
     given = [*(arguments or []), *_assignments(format=rows)]
+    if given and config is None and not any(one.startswith("problems=") for one in given):
+        from mathtune.foreign.convert import as_settings
+
+        given = as_settings(given, fields, out)
+    elif fields is not None:
+        raise InputError("--fields: only for a file alone, with its golds in it.")
     run_stage(Collect, "samples", given, config, out, redo)
 
 

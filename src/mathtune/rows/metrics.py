@@ -203,6 +203,27 @@ class JudgedMetrics(Metrics, frozen=True):
     near_test: NearMetrics | None = None
 
 
+class DrawnMetrics(Metrics, frozen=True):
+    """The samples drawn from, the number wanted and drawn, how many are right, and gold ones."""
+
+    of: int
+    wanted: int
+    drawn: int
+    right: int
+    gold: int
+
+
+class BestMetrics(Metrics, frozen=True):
+    """The rows' values of a metric, the best row (of equal ones the first), and the last one before
+    the first that was no better.
+    """
+
+    metric: str
+    values: dict[str, float]
+    best: str
+    stopped_at: str
+
+
 class SourceMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """One set of samples: correct ones, distinct paths, and paths that no other set has."""
 
