@@ -19,13 +19,13 @@ def boxed(answer: int) -> str:
     return f"<think>hm</think>It is 30 + {answer - 30} = {answer}, so $\\boxed{{{answer}}}$."
 
 
-OPENR1 = [
+OPENR1: list[dict[str, Any]] = [
     {"problem": "What is 30 + 4?", "answer": "34", "source": "x", "uuid": "u1",
      "generations": [boxed(34), boxed(35), None]},
     {"problem": "What is 30 + 5?", "answer": "35", "source": "x", "uuid": "u2",
      "generations": [boxed(35), "I give up."]},
 ]  # fmt: skip
-VERL = [
+VERL: list[dict[str, Any]] = [
     {"input": "What is 30 + 4?", "output": boxed(34), "gts": "34", "score": 1.0, "step": 1},
     {"input": "What is 30 + 5?", "output": boxed(35), "gts": "35", "score": 1.0, "step": 1},
     {"input": "What is 30 + 4?", "output": boxed(30), "gts": "34", "score": 0.0, "step": 1},

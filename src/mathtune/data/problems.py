@@ -120,10 +120,11 @@ class Counts:
             say(f"  {self.golds_reduced} golds are solutions, reduced to their answers")
         if self.bare_solutions:
             say(f"  {self.bare_solutions} solutions are nothing but the answer: not learned from")
-        without = sum(count for why, count in self.dropped.items() if why.startswith("gold"))
-        if self.dropped:
+        if self.rows:
+            without = sum(count for why, count in self.dropped.items() if why.startswith("gold"))
             total = sum(self.dropped.values())
-            say(f"  {total} of {self.rows} rows dropped, {without} without a usable gold:")
+            end = ":" if total else ""
+            say(f"  {total} of {self.rows} rows dropped, {without} without a usable gold{end}")
         for reason, count in sorted(self.dropped.items(), key=lambda pair: -pair[1]):
             named = self.places.get(reason, [])
             places = f" ({', '.join(named)}{', ...' if count > NAMED else ''})" if named else ""

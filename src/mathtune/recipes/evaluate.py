@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mathtune.data import declared
 from mathtune.engines import opener
+from mathtune.errors import InputError
 from mathtune.recipes.parts import Count, Drawing, RecipeSettings, refuse_repeats
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
@@ -55,7 +56,7 @@ class Evaluate(RecipeSettings):
     """A model that judges the samples, for re-ranking; None: votes alone."""
     shots: int | None = Field(default=None, ge=0)
     """Solved problems before each problem. None: as the set declares for models without a chat
-    template (4 of GSM8K's or MATH's own), none for the others."""
+    template (4 of GSM8K's or MATH's own), none for the others and for those of a server."""
     how: Drawing = Drawing()
     """Temperature and top-p of the samples."""
 
@@ -120,7 +121,10 @@ def _shots(c: Evaluate, found: declared.Named | None) -> int:
         return c.shots
     if found is None or not found.set.prompt.shots:
         return 0
-    form = opener.form_of(Sample(model=c.model, problems=Path("problems.jsonl")), "auto")
+    try:
+        form = opener.form_of(Sample(model=c.model, problems=Path("problems.jsonl")), "auto")
+    except InputError:  # a name that only a server knows; else the sample step says what is wrong
+        return 0
     return 0 if form == "chat" else found.set.prompt.shots
 
 
