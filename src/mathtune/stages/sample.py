@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import msgspec
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mathtune.engines import Dtype, opener, prompts
 from mathtune.engines.model_names import ModelName
@@ -86,6 +86,9 @@ class Sample(EngineSettings[Columns]):
     """A text that ends a sample, and is cut off; with `few_shot` the next problem's beginning."""
     max_tokens: int = Field(512, ge=1)
     """Most tokens of a sample; more are cut and counted as finish_reason "length"."""
+    thought_tokens: int | None = Field(None, ge=1)
+    """Most tokens of a thinking model's thoughts, which are then ended by </think>; max_tokens are
+    for what follows. None: max_tokens are for both (engine transformers)."""
     greedy: bool = False
     """One sample per problem, with the likeliest token each time; n, temperature, top_p, top_k and
     min_p are not read."""
@@ -109,6 +112,15 @@ class Sample(EngineSettings[Columns]):
     """auto: cuda, else mps, else cpu."""
     dtype: Dtype = "auto"
     """auto: bfloat16 on cuda, float32 elsewhere."""
+
+    @model_validator(mode="after")
+    def _engine_counts_thoughts(self) -> Self:
+        if self.thought_tokens is not None and self.engine != "transformers":
+            raise ValueError(
+                f"thought_tokens: found {self.thought_tokens} with engine {self.engine}, which "
+                "does not count them; expected engine=transformers, or max_tokens for both"
+            )
+        return self
 
     @property
     def on_device(self) -> bool:
@@ -190,6 +202,7 @@ class Sample(EngineSettings[Columns]):
             stop=NEXT_PROBLEM if self.stop is None and self.few_shot is not None else self.stop,
             top_k=0 if self.greedy else self.top_k,
             min_p=0.0 if self.greedy else self.min_p,
+            thought_tokens=self.thought_tokens or 0,
         )
 
     def _in_blocks(self, path: Path, problems: list[Problem], texts: list[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, Self, cast
@@ -54,6 +55,8 @@ class Score(EngineSettings[Columns]):
     likelihood: p(solution | prompt) = exp(sum_t log p), the end token included, so that scores are
     weights that are not negative; below about 1e-308 it is 0. calculator: 0.1 where the solution
     states a false equation, else 1; no model is read."""
+    thoughts: Literal["read", "drop"] = "read"
+    """The thoughts of a thinking model's samples: read with the solution, or dropped before."""
     block_size: int = Field(32, ge=1)
     """Problems a block: what a kill can cost."""
     workers: int | None = Field(None, ge=1)
@@ -79,6 +82,11 @@ class Score(EngineSettings[Columns]):
     def on_device(self) -> bool:
         """Whether a model is read."""
         return self.scorer != calculator.NAME
+
+    @property
+    def wording(self) -> prompts.Wording:
+        """The form of the prompts, and all that is said and read in them."""
+        return replace(super().wording, thoughts=self.thoughts)
 
     def outputs(self, folder: Path) -> Columns:
         """Return the samples' files and the scores' file."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from safetensors import SafetensorError
@@ -25,7 +25,7 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 
 
 def load(
-    name: str, *, device: str = "auto", dtype: Dtype = "auto"
+    name: str, *, device: str = "auto", dtype: Dtype = "auto", bits: Literal[4, 8] | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load the model called `name`, in evaluation mode, and its tokenizer.
 
@@ -46,6 +46,11 @@ def load(
     where = torch.device(resolve_device(device))
     options: dict[str, Any] = {"dtype": resolve_dtype(dtype, where)}
     source, more = model_names.source(name)
+    if more and bits is not None:
+        raise InputError(
+            f"lora.bits: found {bits} with the model {name!r}, a GGUF file; expected a checkpoint "
+            "of safetensors."
+        )
     logging.disable_progress_bar()
     try:
         tokenizer = _tokenizer(source, more)
@@ -54,6 +59,11 @@ def load(
             options["quantization_config"] = GgufConfig(dequantize=True)
         else:
             options["use_safetensors"] = True
+            if bits is not None:
+                options |= {
+                    "quantization_config": _in_bits(bits, options["dtype"]),
+                    "device_map": where,
+                }
         model, found = AutoModelForCausalLM.from_pretrained(
             source, **more, **options, output_loading_info=True
         )
@@ -64,6 +74,12 @@ def load(
         raise InputError(
             f"model {name!r}: cannot be loaded ({reason}); {model_names.EXPECTED}."
         ) from error
+    declared = getattr(model.config, "quantization_config", None)
+    if declared and not more and not quantised(model):
+        raise InputError(
+            f"model {name!r}: its weights are quantised in a way that transformers does not know "
+            f"({str(declared)[:200]}); expected one that it can read, or full weights."
+        )
     # transformers would go on with random ones; of a .gguf it is not known to name them truly
     if lacking := [] if more else sorted(found["missing_keys"]):
         raise InputError(
@@ -73,6 +89,20 @@ def load(
     if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
         model.set_attn_implementation("eager")  # sdpa ignores the cap without a warning
     return model.eval(), tokenizer
+
+
+def _in_bits(bits: Literal[4, 8], dtype: torch.dtype) -> Any:
+    """Return how bitsandbytes holds the weights: in 4 bits as QLoRA does."""
+    from transformers import BitsAndBytesConfig
+
+    if bits == 8:
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
@@ -194,4 +224,6 @@ def end_tokens(
 def _said(error: Exception) -> str:
     """Return the error's message as one short line; it may be pages of advice."""
     reason = " ".join(str(error).split()) or type(error).__name__
+    if "custom code" in reason or "trust_remote_code" in reason:
+        return "it needs code of its own, which is never run"
     return reason if len(reason) <= 400 else f"{reason[:400]}…"
