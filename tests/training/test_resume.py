@@ -165,7 +165,7 @@ def test_an_optimizers_state_in_groups_is_put_back(tmp_path: Path) -> None:
     table = torch.arange(4.0)
     weights = [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
 
-    def made() -> tuple[torch.optim.Optimizer, Any]:
+    def made() -> tuple[Any, Any]:
         optimizer = torch.optim.SGD(weights, lr=0.1)
         return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
 

@@ -150,8 +150,8 @@ def test_a_models_own_code_is_not_run_whatever_is_typed(
         change_config(folder, model_type="nobody_knows", auto_map=own)
     else:
         file = folder / "tokenizer_config.json"
-        own = {"AutoTokenizer": ["own.Tokenizer", None]}
-        changed = {**json.loads(file.read_bytes()), "auto_map": own, "tokenizer_class": "OwnOne"}
+        named = {"AutoTokenizer": ["own.Tokenizer", None]}
+        changed = {**json.loads(file.read_bytes()), "auto_map": named, "tokenizer_class": "OwnOne"}
         file.write_text(json.dumps(changed))
     with pytest.raises(InputError, match="needs code of its own, which is never run"):
         models.load(str(folder), device="cpu")

@@ -131,7 +131,7 @@ def test_thoughts_and_the_answer_have_budgets_of_their_own(
         kept.extend(row[:length].tolist() for row, length in zip(rows, lengths, strict=True))
         return true(rows, lengths, *rest)
 
-    sampler.drafts = noted  # type: ignore[method-assign]
+    sampler.drafts = noted  # type: ignore[method-assign, assignment]
     how = Sampling(n=40, temperature=1.3, top_p=1, max_tokens=3, thought_tokens=6)
     found = sampler.sample(TEXTS, how, seed=(1,))
     reasons = {draft.finish_reason for drafts in found for draft in drafts}
