@@ -33,6 +33,18 @@ class SettingError(InputError):
         return SettingError, (self.key, self._reason)  # to come whole out of a child process
 
 
+class FailedStepsError(InputError):
+    """Steps of a recipe failed; those that do not need them were made.
+
+    The command line writes the report of what there is, prints the sentence and exits with code 2.
+
+    Example:
+        >>> raise FailedStepsError("step pairs failed: no problem has a right solution.")
+        Traceback (most recent call last):
+        mathtune.errors.FailedStepsError: step pairs failed: no problem has a right solution.
+    """
+
+
 class ProcessDiedError(RuntimeError):
     """A worker process died without an error message, as when the system kills it.
 

@@ -107,7 +107,7 @@ def test_a_sample_beyond_the_context_gets_zero_and_is_named(
 ) -> None:
     jsonl.write(tmp_path / "problems.jsonl", PROBLEMS)
     long = Sample(problem_id="p0", index=4, text="x " * 3000, finish_reason="length", tokens=1)
-    jsonl.write(tmp_path / "samples.jsonl", [*SAMPLES[:4], long, *SAMPLES[5:]])
+    jsonl.write(tmp_path / "samples.jsonl", [*SAMPLES[:4], long, *SAMPLES[8:]])
     files = (tmp_path / "problems.jsonl", tmp_path / "samples.jsonl")
     _, metrics = scored(files, tmp_path / "out")
     rows = list(jsonl.read(tmp_path / "out" / "scores.jsonl", Scored))

@@ -23,7 +23,7 @@ from mathtune.cli.options import (
     ReportTo,
     with_ray,
 )
-from mathtune.errors import InputError, ProcessDiedError
+from mathtune.errors import FailedStepsError, InputError, ProcessDiedError
 from mathtune.run.stopping import stoppable
 from mathtune.run.version import __version__
 
@@ -135,6 +135,7 @@ def run(
     from mathtune.cli.status import plan_table
     from mathtune.recipes import resolve, settings_of
     from mathtune.run import settings, trackers
+    from mathtune.run.finished import STEP
     from mathtune.run.progress import output, say
     from mathtune.run.recipe_run import planned, work
 
@@ -153,12 +154,20 @@ def run(
             output.print(forecast.table(steps, speed=found.speed))
             return
         bill = forecast.document(steps, speed=found.speed)
-        work(steps, found.compose, name=found.name, redo=again, forecast=bill)
+        failed: FailedStepsError | None = None
+        try:
+            work(steps, found.compose, name=found.name, redo=again, forecast=bill)
+        except FailedStepsError as error:
+            failed = error
+            if not any((folder / name / STEP).exists() for name in steps.steps):
+                raise
     page = report.build(folder)
     for table in report.terminal(folder):
         output.print(table)
     say(f"report: {page}")
     report.tell(folder, found.report_to)
+    if failed is not None:
+        raise failed
 
 
 @app.command()

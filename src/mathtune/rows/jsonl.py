@@ -8,6 +8,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar, overload
 
@@ -76,13 +77,30 @@ def open_bytes(path: Path) -> IO[bytes]:
 def write(path: Path, rows: Iterable[msgspec.Struct]) -> None:
     """Write rows to `path` at once: the file appears whole, by rename, or not at all."""
     encoder = msgspec.json.Encoder()
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as stream:
+    with whole(path) as stream:
         for row in rows:
             stream.write(encoder.encode(row))
             stream.write(b"\n")
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[IO[bytes]]:
+    """Write the file `path` as a block: it appears whole, by rename, or stays as it was.
+
+    A link at `path` is replaced, and what it leads to is left alone.
+    """
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)  # it may be a link, too
+    with partial.open("xb") as stream:
+        yield stream
         flush(stream)
     partial.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8, whole or not at all."""
+    with whole(path) as stream:
+        stream.write(text.encode())
 
 
 def append(path: Path, rows: Iterable[msgspec.Struct]) -> None:
@@ -97,17 +115,23 @@ def repair(path: Path) -> None:
     """Cut a torn last line (one without its newline) off a file that `append` wrote."""
     if not path.exists():
         return
-    with path.open("rb+") as stream:
-        end = whole = stream.seek(0, os.SEEK_END)
-        while whole:  # backwards, until a block holds a newline
-            start = max(0, whole - BLOCK)
+    with path.open("rb") as stream:
+        end = kept = stream.seek(0, os.SEEK_END)
+        while kept:  # backwards, until a block holds a newline
+            start = max(0, kept - BLOCK)
             stream.seek(start)
-            whole = start + stream.read(whole - start).rfind(b"\n") + 1
-            if whole > start:
+            kept = start + stream.read(kept - start).rfind(b"\n") + 1
+            if kept > start:
                 break
-        if whole < end:
-            stream.truncate(whole)
-            flush(stream)
+    if kept < end:
+        cut(path, kept)
+
+
+def cut(path: Path, size: int) -> None:
+    """Cut the file after `size` bytes, on the disk."""
+    with path.open("rb+") as stream:
+        stream.truncate(size)
+        flush(stream)
 
 
 def flush(stream: IO[bytes]) -> None:
@@ -118,11 +142,8 @@ def flush(stream: IO[bytes]) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write one JSON document, indented, keys in their given order, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as stream:
+    with whole(path) as stream:
         stream.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-        flush(stream)
-    partial.replace(path)
 
 
 @overload

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from mathtune.run.stage import Free, Input, Large, Stage, input_fields, marked_inputs
 
-UNREAD = {"started.json", "step.json", "metrics.json.partial", ".lock"}
+UNREAD = {"started.json", "step.json", "failed.json", "metrics.json.partial", ".lock"}
 """Files of a step's folder that are not results: they hold times and hosts."""
 LARGE = 2**28
 """Bytes above which a file of a `Large` input is fingerprinted by its size and some blocks."""
@@ -54,7 +54,7 @@ def differences(finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[
         ['n was 8, now 16']
     """
     found = []
-    before, after = _flat(finished), _flat(wanted)
+    before, after = flat(finished), flat(wanted)
     for key, value in after.items():
         if key not in before and value not in (None, []):
             found.append(f"{key} is new ({_short(value)})")
@@ -132,14 +132,15 @@ def _what(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of a fingerprint by their dotted keys, those of the config without it."""
     if not isinstance(tree, Mapping):
         return {prefix: tree}
-    flat: dict[str, Any] = {}
+    leaves: dict[str, Any] = {}
     for key, value in tree.items():
         name = key if prefix in ("", "config") else f"{prefix}.{key}"
-        flat.update(_flat(value, name))
-    return flat
+        leaves.update(flat(value, name))
+    return leaves
 
 
 def _short(value: Any) -> str:
