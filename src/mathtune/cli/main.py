@@ -314,7 +314,7 @@ def compare(
     if as_json:
         typer.echo(json.dumps(found.document, indent=2))
         return
-    output.print(sentence(found.document), markup=False, highlight=False)
+    output.print(sentence(found.document))
     for table in tables(found.document):
         output.print(grid(table))
 
@@ -457,7 +457,7 @@ def main() -> None:
     except OSError as error:
         if error.errno in REFUSED and error.filename:
             _fault(f"{error.filename}: cannot be used ({(error.strerror or '').lower()}).")
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         _fault(
             f"{error.filename or 'the disk'}: no space left; what was finished is kept, "
@@ -466,9 +466,9 @@ def main() -> None:
 
 
 def _fault(sentence: str, code: int = 2) -> NoReturn:
-    from rich.markup import escape
+    from rich.text import Text
 
     from mathtune.run.progress import console
 
-    console.print(f"[bold red]error:[/] {escape(sentence)}")
+    console.print(Text.assemble(("error:", "bold red"), f" {sentence}"))
     sys.exit(code)

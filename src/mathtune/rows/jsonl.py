@@ -18,6 +18,8 @@ from mathtune.errors import InputError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+LONGEST = 2**26
+"""Bytes of the longest line that is read; a packed file of a megabyte may hold gigabytes."""
 BLOCK = 2**20
 """Bytes read at once where a file's last newline is looked for."""
 
@@ -56,17 +58,33 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """
     try:
         with open_bytes(path) as stream:
-            for number, line in enumerate(stream, start=1):
-                if number == 1:
-                    line = line.removeprefix(codecs.BOM_UTF8)  # as some Windows programs begin
-                if line.strip():
-                    yield number, line
+            yield from bounded_lines(stream, path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a .jsonl or .jsonl.gz file.") from None
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder; expected a .jsonl or .jsonl.gz file.") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: not a complete gzip file ({error}).") from None
+
+
+def bounded_lines(stream: IO[bytes], name: object) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number from 1, line) for every line of a stream that is not blank.
+
+    Raises:
+        InputError: a line of the file called `name` is too long for a row.
+    """
+    number = 0
+    while line := stream.readline(LONGEST + 1):
+        number += 1
+        if len(line) > LONGEST:
+            raise InputError(
+                f"{name}, line {number}: longer than {LONGEST >> 20} MiB; expected one row per "
+                "line. Is it another kind of file, or a damaged one?"
+            )
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)  # as some Windows programs begin
+        if line.strip():
+            yield number, line
 
 
 def open_bytes(path: Path) -> IO[bytes]:

@@ -34,7 +34,9 @@ def read(folder: Path) -> dict[str, Any]:
     try:
         jsonl.read_json(folder / STEP, Record)
         found = jsonl.read_json(folder / STEP)
-        fits = isinstance(found.get("config", {}), dict) and isinstance(found.get("files", {}), dict)
+        fits = isinstance(found.get("config", {}), dict) and isinstance(
+            found.get("files", {}), dict
+        )
     except InputError as error:
         raise InputError(f"{error} {_remedy(folder.name)}") from None
     if not fits:
