@@ -246,11 +246,11 @@ def _drawn(draw: random.Random, cost: float, stalled: int) -> Blow:
     kind = draw.random()
     if kind < 0.5:
         return Blow(
-            "SIGKILL before a write", write=draw.randint(1, 30 + 20 * stalled), clock_s=clock
+            "SIGKILL before a write", write=draw.randint(1, 16 + 16 * stalled), clock_s=clock
         )
     if kind < 0.9:
         name = draw.choice(["SIGKILL", "SIGTERM", "SIGINT"])
-        late = draw.uniform(0.02, 0.2) * cost + 0.3 * stalled
+        late = (draw.uniform(0.02, 0.1) + 0.03 * stalled) * cost
         return Blow(f"{name} at any time", getattr(signal, name), cpu_s=late, clock_s=clock)
     return Blow("disk full", room=draw.randrange(1 << 20 if draw.random() < 0.5 else 16 << 20))
 

@@ -12,7 +12,7 @@ from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.run import bill, provenance
 from mathtune.run.documents import Record
-from mathtune.run.fingerprint import UNREAD, content_hash, differences, flat
+from mathtune.run.fingerprint import content_hash, differences, files, flat
 from mathtune.run.stage import Stage, input_fields
 
 STEP = "step.json"
@@ -72,11 +72,11 @@ def refuse_changes(folder: Path, stage: Stage, mark: Mapping[str, Any], *, name:
     if not changed:
         return
     read_by = input_fields(type(stage))
-    files = [line for line in changed if line.split(" ")[0].partition(".")[0] in read_by]
-    others = [line for line in changed if line not in files]
+    read_files = [line for line in changed if line.split(" ")[0].partition(".")[0] in read_by]
+    others = [line for line in changed if line not in read_files]
     what = "with other settings" if others else "and read other files"
     raise InputError(
-        f"{folder}: finished {what}: {'; '.join(others or files)}. "
+        f"{folder}: finished {what}: {'; '.join(others or read_files)}. "
         f"Use --redo {name} to make it and the steps that depend on it again, or another --out."
     )
 
@@ -100,5 +100,4 @@ def regathered(folder: Path, stage: Stage, mark: Mapping[str, Any]) -> list[str]
 
 
 def _checksums(folder: Path) -> dict[str, str]:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in UNREAD)
-    return {path.relative_to(folder).as_posix(): content_hash(path) for path in sorted(files)}
+    return {path.relative_to(folder).as_posix(): content_hash(path) for path in files(folder)}

@@ -218,7 +218,7 @@ def _of_broken_document(content: bytes, source: Source, error: ValueError) -> It
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        yield from _of_lines(io.BytesIO(content))  # which says that of each broken line
+        yield from _of_lines(io.BytesIO(content), source)  # which says that of each broken line
         return
     found, at = [], 0
     decoder = json.JSONDecoder(parse_float=Decimal)
