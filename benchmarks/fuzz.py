@@ -31,8 +31,8 @@ from mathtune.errors import InputError
 ROOT = Path(__file__).parent.parent
 HOSTILE = (
     b"\x00", b"\xff\xfe", b"\x1b[2J", b"[" * 3000, b"{" * 3000, b'{"a":' * 3000, b"9" * 5000,
-    b"NaN", b"-1", b"1e999", b"null", b"\xed\xa0\x80", b"\\ud800", b"&a [*a]", b"\x7f" * 8, b"\xff" * 8,
-    b"\r", b"\n", b'"', b"PAR1", b"GGUF", b"\x1f\x8b",
+    b"NaN", b"-1", b"1e999", b"null", b"\xed\xa0\x80", b"\\ud800", b"&a [*a]", b"\x7f" * 8,
+    b"\xff" * 8, b"\r", b"\n", b'"', b"PAR1", b"GGUF", b"\x1f\x8b",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
     *(None, True, -1, 0, 2**63, 10**400, 1e308, float("nan"), "", "\x1b[2J", "\ud800", [], {}),
