@@ -221,8 +221,8 @@ def _one_run(
         with _filled(disk, blow.room):
             code = attempt(folder, blow, log)
         said = log.read_text(errors="replace")
-        if code == 0:
-            break
+        if code == 0 and (folder / "report.html").exists():
+            break  # a training that is asked to stop leaves with 0, too
         count.tried[blow.kind] += 1
         count.hit[under_way(folder) if folder.exists() else "planning"] += 1
         if "Traceback" in said:

@@ -468,7 +468,7 @@ def main() -> None:
 def _fault(sentence: str, code: int = 2) -> NoReturn:
     from rich.text import Text
 
-    from mathtune.run.progress import console
+    from mathtune.run.progress import console, visible
 
-    console.print(Text.assemble(("error:", "bold red"), f" {sentence}"))
+    console.print(Text.assemble(("error:", "bold red"), f" {visible(sentence)}"))
     sys.exit(code)

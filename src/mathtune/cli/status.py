@@ -129,9 +129,14 @@ def problem_view(folder: Path, problem_id: str, *, row: str | None) -> Renderabl
         problems = read_problems(folder / config["problems"])
         if row in (None, name) and problem_id in problems:
             columns = tuple(folder / path for path in config["samples"])
-            samples = next(rows for key, rows in read_groups(columns) if key == problem_id)
-            picks = read_outcomes(folder / name)[problem_id].picks
-            return _problem(name, problems[problem_id], samples, picks)
+            samples = next((rows for key, rows in read_groups(columns) if key == problem_id), [])
+            outcome = read_outcomes(folder / name).get(problem_id)
+            if outcome is None or not samples:
+                raise InputError(
+                    f"{folder / name}: was measured without problem {problem_id!r}, or its files "
+                    f"were changed; --redo {name} measures it again."
+                )
+            return _problem(name, problems[problem_id], samples, outcome.picks)
     where = row or ", ".join(measured) or "any row"
     raise InputError(f"{problem_id}: no such problem in {where}.")
 

@@ -20,6 +20,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 LONGEST = 2**26
 """Bytes of the longest line that is read; a packed file of a megabyte may hold gigabytes."""
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a line or a document raises that is no row, or nested thousands of times."""
 BLOCK = 2**20
 """Bytes read at once where a file's last newline is looked for."""
 
@@ -44,7 +46,7 @@ def read(path: Path, kind: type[T]) -> Iterator[T]:
         empty = False
         try:
             yield decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise InputError(f"{path}, line {number}: {_reason(error, kind)}") from None
     if empty:
         raise InputError(f"{path}: the file has no rows; expected at least one {kind.__name__}.")
@@ -178,7 +180,7 @@ def read_json(path: Path, kind: type[Any] = dict) -> Any:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file.") from None
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: {_reason(error, kind)}") from None
 
 

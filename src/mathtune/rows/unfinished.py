@@ -134,7 +134,7 @@ def _lines(path: Path, kind: type[Row]) -> Iterator[tuple[Key | None, int]]:
             try:
                 row.decode(line)
                 found = key.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except jsonl.UNREADABLE:
                 yield None, end
                 continue
             yield (found.problem_id, found.index) if line.endswith(b"\n") else None, end

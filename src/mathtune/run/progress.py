@@ -31,7 +31,10 @@ class Terminal(Console):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterator[Segment]:
-        """Yield what is printed, invisible characters replaced; rich's own controls stay."""
+        """Yield what is printed, invisible characters replaced; rich's own controls stay.
+
+        Some (backspace, bell) never come here: `Text` has left them out.
+        """
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else visible(text), style, control)
 
@@ -50,7 +53,7 @@ SECONDS_BETWEEN_LINES = 15.0
 def say(line: str) -> None:
     """Print one line; of several processes launched together, only the first one does."""
     if ranks.first():
-        console.print(line)
+        console.print(visible(line))
 
 
 def visible(text: str, *, keep: str = "\n\t") -> str:

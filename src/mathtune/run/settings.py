@@ -48,7 +48,7 @@ def _load(text: str) -> Any:
         raise yaml.YAMLError(f"longer than {LONGEST} characters")
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent):
             raise yaml.YAMLError(f"an alias, *{event.anchor} (line {line}); write the value out")
         depth += isinstance(event, yaml.CollectionStartEvent)

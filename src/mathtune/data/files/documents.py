@@ -7,6 +7,7 @@ import json
 import re
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -37,6 +38,18 @@ def rows_of(document: Any, source: Source) -> Iterator[dict[str, Any]]:
             "sample and its gold."
         )
     yield from found
+
+
+DAMAGED = (
+    zipfile.BadZipFile,
+    OSError,
+    RuntimeError,
+    EOFError,
+    zlib.error,
+    struct.error,
+    ValueError,
+)
+"""What reading a member of a damaged archive raises; RuntimeError: it has a password."""
 
 
 def bounded(stream: IO[bytes], source: Source) -> bytes:
@@ -175,14 +188,17 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: Source) -> 
         return archive.read(info)
     except NotImplementedError:
         pass
-    except (zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: it has a password
+    except DAMAGED as error:
         raise InputError(f"{source.name}: a damaged archive ({error}).") from None
     # zst inside a zip: Python reads it from 3.14 on.
-    with source.path.open("rb") as stream:
-        stream.seek(info.header_offset)
-        name, extra = struct.unpack("<26x2H", stream.read(30))
-        stream.seek(name + extra, 1)
-        content = stream.read(info.compress_size)
+    try:
+        with source.path.open("rb") as stream:
+            stream.seek(info.header_offset)
+            name, extra = struct.unpack("<26x2H", stream.read(30))
+            stream.seek(name + extra, 1)
+            content = stream.read(min(info.compress_size, LARGEST))
+    except DAMAGED as error:
+        raise InputError(f"{source.name}: a damaged archive ({error}).") from None
     if info.compress_type != _ZSTANDARD:
         raise InputError(f"{source.name}: is packed by an unknown method {info.compress_type}.")
     try:
