@@ -347,9 +347,14 @@ def preload() -> None:
     import mathtune.engines.transformers.preload
     import mathtune.report.page
     import mathtune.training.fit  # noqa: F401
+    from mathtune.engines import embedded_model
+    from mathtune.engines.transformers.models import load
+    from mathtune.run.fingerprint import content_hash
 
-    torch.set_num_threads(1)
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one core: no step goes on beside
+    torch.set_num_threads(1)
+    content_hash(embedded_model.path())
+    load("embedded", device="cpu")
 
 
 if __name__ == "__main__":
