@@ -56,7 +56,7 @@ def _load(text: str) -> Any:
         if depth > DEEPEST:
             raise yaml.YAMLError(f"more than {DEEPEST} levels deep (line {line})")
     try:
-        return yaml.load(text, Loader=_Loader)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 (it is a SafeLoader)
     except ValueError as error:  # a number with thousands of digits
         raise yaml.YAMLError(str(error)) from None
 
