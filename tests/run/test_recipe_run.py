@@ -282,26 +282,27 @@ class Gather(Stage[Path]):
         return {}
 
 
-def gathering(run: Run, names: str) -> None:
-    texts = {name: run(name, Write(text=name)) for name in names}
-    run("all", Gather(texts=texts, labels=tuple(names)))
+def gathering(names: str) -> Callable[[Run], None]:
+    def recipe(run: Run) -> None:
+        texts = {name: run(name, Write(text=name)) for name in names}
+        run("all", Gather(texts=texts, labels=tuple(names)))
+
+    return recipe
 
 
 def test_what_only_gathers_is_made_again_when_there_is_more(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for names, text in (("ab", "a b"), ("abc", "a b c"), ("ad", "a d")):
-        perform(lambda run, n=names: gathering(run, n), folder=tmp_path, overrides={})
+        perform(gathering(names), folder=tmp_path, overrides={})
         assert (tmp_path / "all/text.txt").read_text() == text
     said = capsys.readouterr().err.splitlines()
     assert said.count("all: other labels, texts than before, made again") == 2
     assert "a: finished before, skipped" in said
-    perform(lambda run: gathering(run, "ad"), folder=tmp_path, overrides={})
+    perform(gathering("ad"), folder=tmp_path, overrides={})
     assert "all: finished before, skipped" in capsys.readouterr().err
     with pytest.raises(InputError, match="all: finished with other settings: separator was"):
-        perform(
-            lambda run: gathering(run, "ad"), folder=tmp_path, overrides={"all": {"separator": "-"}}
-        )
+        perform(gathering("ad"), folder=tmp_path, overrides={"all": {"separator": "-"}})
     assert (tmp_path / "all/text.txt").read_text() == "a d"
 
 

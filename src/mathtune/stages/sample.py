@@ -246,7 +246,7 @@ class Sample(EngineSettings[Columns]):
         say(f"  the first prompt:\n{system}{texts[0]}")
         wants = [Want(texts[place], len(lacking[place])) for place in asked]
         with _Rate(len(asked)) as rate:
-            for number, drafts in self._arriving(wants, sampling):
+            for number, drafts in self._arriving(wants, sampling, len(have)):
                 place = asked[number]
                 arrived, lacking[place] = (
                     lacking[place][: len(drafts)],
@@ -255,10 +255,13 @@ class Sample(EngineSettings[Columns]):
                 jsonl.append(path, _rows([problems[place]], [drafts], [arrived]))
                 rate.count([drafts], int(not lacking[place]))
 
-    def _arriving(self, wants: list[Want], sampling: Sampling) -> Iterator[Drafts]:
-        """Yield drafts from the engine here, or from those on the cluster."""
-        engine = opener.open_engine(self, self._form(), seed=self.seed)
-        yield from engine.sample(wants, sampling, seed=(self.seed,))
+    def _arriving(self, wants: list[Want], sampling: Sampling, have: int) -> Iterator[Drafts]:
+        """Yield drafts from the engine here, or from those on the cluster.
+
+        The seed of a continued step depends on the rows it has, so that none is drawn twice.
+        """
+        engine = opener.open_engine(self, self._form(), seed=self.seed + have)
+        yield from engine.sample(wants, sampling, seed=(self.seed, have) if have else (self.seed,))
 
 
 class _Rate:
