@@ -104,7 +104,7 @@ def attempt(folder: Path, blow: Blow, log: Path) -> int:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child, blow.number)
             break
-        time.sleep(0.01)
+        time.sleep(0.02)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
@@ -246,11 +246,11 @@ def _drawn(draw: random.Random, cost: float, stalled: int) -> Blow:
     kind = draw.random()
     if kind < 0.5:
         return Blow(
-            "SIGKILL before a write", write=draw.randint(1, 16 + 16 * stalled), clock_s=clock
+            "SIGKILL before a write", write=draw.randint(1, 8 + 8 * stalled), clock_s=clock
         )
     if kind < 0.9:
         name = draw.choice(["SIGKILL", "SIGTERM", "SIGINT"])
-        late = (draw.uniform(0.02, 0.1) + 0.03 * stalled) * cost
+        late = (draw.uniform(0.01, 0.05) + 0.02 * stalled) * cost
         return Blow(f"{name} at any time", getattr(signal, name), cpu_s=late, clock_s=clock)
     return Blow("disk full", room=draw.randrange(1 << 18 if draw.random() < 0.5 else 2 << 20))
 
