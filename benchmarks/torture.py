@@ -245,9 +245,7 @@ def _drawn(draw: random.Random, cost: float, stalled: int) -> Blow:
     clock = draw.choice([0.0, 0.0, 1e8])
     kind = draw.random()
     if kind < 0.5:
-        return Blow(
-            "SIGKILL before a write", write=draw.randint(1, 8 + 8 * stalled), clock_s=clock
-        )
+        return Blow("SIGKILL before a write", write=draw.randint(1, 8 + 8 * stalled), clock_s=clock)
     if kind < 0.9:
         name = draw.choice(["SIGKILL", "SIGTERM", "SIGINT"])
         late = (draw.uniform(0.01, 0.05) + 0.02 * stalled) * cost

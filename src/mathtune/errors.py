@@ -4,6 +4,8 @@ process of ours died, or someone stopped us.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 
 class InputError(Exception):
     """What was given cannot be used: one sentence says what, where and what was expected.
@@ -39,10 +41,20 @@ class FailedStepsError(InputError):
     The command line writes the report of what there is, prints the sentence and exits with code 2.
 
     Example:
-        >>> raise FailedStepsError("step pairs failed: no problem has a right solution.")
-        Traceback (most recent call last):
-        mathtune.errors.FailedStepsError: step pairs failed: no problem has a right solution.
+        >>> error = FailedStepsError({"pairs": "nothing is right."}, needing=["evaluator"])
+        >>> print(str(error).replace(". ", ".\\n"))
+        step pairs failed: nothing is right.
+        Not made for want of it: evaluator.
+        The same command tries again.
     """
+
+    def __init__(self, reasons: Mapping[str, str], *, needing: Sequence[str]) -> None:
+        lines = [f"step {name} failed: {reason}" for name, reason in reasons.items()]
+        if needing:
+            more = f", ... ({len(needing)} steps)" if len(needing) > 6 else ""
+            lines.append(f"Not made for want of it: {', '.join(needing[:6])}{more}.")
+        super().__init__(f"{' '.join(lines)} The same command tries again.")
+        self.reasons = reasons
 
 
 class ProcessDiedError(RuntimeError):

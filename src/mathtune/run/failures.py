@@ -65,9 +65,9 @@ class Failures:
         self.blocked: dict[str, str] = {}
 
     def note(self, name: str, reason: str) -> None:
-        """Note that a step failed, and say it."""
+        """Note that a step failed, and say it; the end of the run has the reason."""
         self.reasons[name] = reason
-        say(f"{name}: failed: {reason}")
+        say(f"{name}: failed")
 
     def blocks(self, name: str, reads: Collection[str]) -> bool:
         """Return whether a step needs one that failed; note for want of which it is not made."""
@@ -79,9 +79,5 @@ class Failures:
 
     def refuse(self) -> None:
         """Raise FailedStepsError if a step failed."""
-        if not self.reasons:
-            return
-        lines = [f"step {name} failed: {reason}" for name, reason in self.reasons.items()]
-        if self.blocked:
-            lines.append(f"Not made for want of it: {', '.join(self.blocked)}.")
-        raise FailedStepsError(f"{' '.join(lines)} The same command tries again.")
+        if self.reasons:
+            raise FailedStepsError(self.reasons, needing=list(self.blocked))

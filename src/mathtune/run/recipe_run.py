@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from mathtune.errors import InputError, SettingError
+from mathtune.errors import FailedStepsError, InputError, SettingError
 from mathtune.rows import jsonl
 from mathtune.run import finished, ranks
 from mathtune.run.background import Background, Step
@@ -262,10 +262,12 @@ def work(
             jsonl.write_json(run.folder / FORECAST, forecast)
         try:
             run.work(recipe, redo=redo)
-        except (InputError, ModuleNotFoundError):
+        except (InputError, ModuleNotFoundError) as error:
             files = {path.name for path in run.folder.rglob("*") if path.is_file()}
             if files <= {PLAN, FORECAST, LOCK, FAILED}:
                 shutil.rmtree(run.folder)  # no step has written anything: nothing to continue
+                if isinstance(error, FailedStepsError):
+                    raise InputError(" ".join(error.reasons.values())) from None
             raise
 
 

@@ -92,9 +92,8 @@ def _metrics(stage: Stage, folder: Path, *, in_recipe: bool) -> Any:
     except (InputError, ProcessDiedError, ModuleNotFoundError) as error:
         if [path.name for path in folder.iterdir()] == [STARTED]:
             shutil.rmtree(folder)
-        # A full disk, or a missing package, is no fault of what the step reads: the run stops.
-        stops = isinstance(error, ModuleNotFoundError) or isinstance(error.__cause__, OSError)
-        if in_recipe and not stops:
+        full_disk = isinstance(error.__cause__, OSError)
+        if in_recipe and not isinstance(error, ModuleNotFoundError) and not full_disk:
             failures.write(folder, error)
             raise StepFailedError(str(error)) from error
         raise
