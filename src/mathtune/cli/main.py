@@ -23,7 +23,7 @@ from mathtune.cli.options import (
     ReportTo,
     with_ray,
 )
-from mathtune.errors import InputError, ProcessDiedError
+from mathtune.errors import FailedStepsError, InputError, ProcessDiedError
 from mathtune.run.stopping import stoppable
 from mathtune.run.version import __version__
 
@@ -135,6 +135,7 @@ def run(
     from mathtune.cli.status import plan_table
     from mathtune.recipes import resolve, settings_of
     from mathtune.run import settings, trackers
+    from mathtune.run.finished import STEP
     from mathtune.run.progress import output, say
     from mathtune.run.recipe_run import planned, work
 
@@ -153,12 +154,20 @@ def run(
             output.print(forecast.table(steps, speed=found.speed))
             return
         bill = forecast.document(steps, speed=found.speed)
-        work(steps, found.compose, name=found.name, redo=again, forecast=bill)
+        failed: FailedStepsError | None = None
+        try:
+            work(steps, found.compose, name=found.name, redo=again, forecast=bill)
+        except FailedStepsError as error:
+            failed = error
+            if not any((folder / name / STEP).exists() for name in steps.steps):
+                raise
     page = report.build(folder)
     for table in report.terminal(folder):
         output.print(table)
     say(f"report: {page}")
     report.tell(folder, found.report_to)
+    if failed is not None:
+        raise failed
 
 
 @app.command()
@@ -305,7 +314,7 @@ def compare(
     if as_json:
         typer.echo(json.dumps(found.document, indent=2))
         return
-    output.print(sentence(found.document), markup=False, highlight=False)
+    output.print(sentence(found.document))
     for table in tables(found.document):
         output.print(grid(table))
 
@@ -448,7 +457,7 @@ def main() -> None:
     except OSError as error:
         if error.errno in REFUSED and error.filename:
             _fault(f"{error.filename}: cannot be used ({(error.strerror or '').lower()}).")
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         _fault(
             f"{error.filename or 'the disk'}: no space left; what was finished is kept, "
@@ -457,9 +466,9 @@ def main() -> None:
 
 
 def _fault(sentence: str, code: int = 2) -> NoReturn:
-    from rich.markup import escape
+    from rich.text import Text
 
-    from mathtune.run.progress import console
+    from mathtune.run.progress import console, visible
 
-    console.print(f"[bold red]error:[/] {escape(sentence)}")
+    console.print(Text.assemble(("error:", "bold red"), f" {visible(sentence)}"))
     sys.exit(code)

@@ -10,6 +10,7 @@ import msgspec
 from mathtune.engines import embedded_model
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.run.fingerprint import refuse_damage
 from mathtune.run.stage import Input
 
 EXPECTED = "expected `embedded`, a hub id, a model folder or a .gguf file"
@@ -31,7 +32,9 @@ class Model(Input):
 
     def check(self, name: str | Path) -> None:
         """Raise InputError for a path that does not exist or is no model."""
-        source(str(name))
+        found, _ = source(str(name))
+        if Path(found).is_dir():
+            refuse_damage(Path(found))
 
 
 ModelName = Annotated[str, Model()]

@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
+from mathtune.engines import chat_template
 from mathtune.errors import InputError
 
 Form = Literal["auto", "plain", "alpaca", "minerva", "chat"]
@@ -58,6 +59,15 @@ class ChatTokenizer(Protocol):
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
 
     def __hash__(self) -> int: ...
+
+
+@runtime_checkable
+class TemplateTokenizer(Protocol):
+    """The part of a Hugging Face tokenizer that tells its chat template."""
+
+    special_tokens_map: dict[str, Any]
+
+    def get_chat_template(self) -> str: ...
 
 
 class EndingTokenizer(ChatTokenizer, Protocol):
@@ -349,16 +359,20 @@ def _rendered(
     Raises:
         InputError: the template cannot be rendered, or it refuses the conversation.
     """
-    from jinja2 import TemplateError
-
+    turns = [dict(turn) for turn in conversation]
     try:
+        if isinstance(tokenizer, TemplateTokenizer) and tokenizer.chat_template:
+            return chat_template.rendered(
+                turns,
+                template=tokenizer.get_chat_template(),
+                words={**tokenizer.special_tokens_map, **variables},
+                today=TODAY,
+                add_generation_prompt=add_generation_prompt,
+            )
         return tokenizer.apply_chat_template(
-            [dict(turn) for turn in conversation],
-            tokenize=False,
-            add_generation_prompt=add_generation_prompt,
-            **{"strftime_now": TODAY.strftime, **variables},
+            turns, tokenize=False, add_generation_prompt=add_generation_prompt, **variables
         )
-    except (TemplateError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except ValueError as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         roles = " and ".join(dict.fromkeys(turn["role"] for turn in conversation))
         raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from mathtune.report import browser, cost, figures, papers, study, study_figures
 from mathtune.report.gap import Closed, closed, sentence
 from mathtune.report.results import Results
 from mathtune.report.seeds import over_seeds
+from mathtune.rows import jsonl
+from mathtune.run.progress import visible
 
 GAP = "gap"
 SCRIPTS = (("katex/katex.min.js",), ("texts.js", "page.js"))
@@ -38,8 +41,8 @@ def write(results: Results, folder: Path, *, name: str = "report") -> Path:
         key: {"caption": captions[key], "svg": figures.inline(svg)} for key, svg in pictures.items()
     }
     page = folder / f"{name}.html"
-    page.write_text(html(results, found, inlined), encoding="utf-8")
-    (folder / f"{name}.md").write_text(markdown(results, found, captions, prefix), encoding="utf-8")
+    jsonl.write_text(page, html(results, found, inlined))
+    jsonl.write_text(folder / f"{name}.md", markdown(results, found, captions, prefix))
     return page
 
 
@@ -48,6 +51,7 @@ def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, st
     return rendered(
         "page.html",
         title=results.title,
+        missing=results.missing,
         sentence=study.sentence(results) or sentence(results, found),
         scripts=[_script(*names) for names in SCRIPTS],
         gap=pictures.get(GAP),
@@ -81,7 +85,9 @@ def rendered(template: str, **values: Any) -> str:
 def markdown(results: Results, found: list[Closed], captions: dict[str, str], prefix: str) -> str:
     """The same in Markdown, without the solutions."""
     answer = study.sentence(results) or sentence(results, found)
-    parts = [f"# {results.title}\n", f"{answer}\n"]
+    parts = [f"# {results.title}\n"]
+    parts += [f"**{escape(visible(one), quote=False)}**\n" for one in results.missing]
+    parts.append(f"{answer}\n")
     parts += [_picture(prefix + GAP, captions[GAP])] if GAP in captions else []
     shown = [*study.tables(results), *tables.accuracy_tables(results, found)]
     parts += [tables.markdown(table) for table in shown]

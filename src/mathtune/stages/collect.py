@@ -134,10 +134,19 @@ class Collect(Stage[Path]):
             raise InputError(
                 f"{sources[0][1][0]}: no problem has both a right and a wrong solution "
                 f"({counts['only_right']} only right, {counts['only_wrong']} only wrong, "
-                f"{counts['neither']} without any answer)."
+                f"{counts['neither']} without any answer). {self._remedy()}"
             )
         self._export(folder, problems)
         return JudgedMetrics(**counts, near_test=near)
+
+    def _remedy(self) -> str:
+        """Say how to get pairs or labels all the same."""
+        if self.right_from == "gold":
+            return "Take more samples per problem: what lacks are wrong solutions."
+        return (
+            "Take more samples per problem, or right_from=gold (in a recipe, of this step: "
+            "pairs.right_from=gold), by which gold solutions stand in for right ones."
+        )
 
     def _others(
         self,

@@ -23,7 +23,7 @@ from mathtune.engines.protocol import Scores as Arrived
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
 from mathtune.paths import calculator
-from mathtune.rows import blocks, jsonl, unordered
+from mathtune.rows import jsonl, unfinished
 from mathtune.rows.metrics import ScoreMetrics
 from mathtune.rows.records import Problem, Sample, Scored
 from mathtune.rows.samples import read_groups, read_problems
@@ -106,6 +106,7 @@ class Score(EngineSettings[Columns]):
             self._in_blocks(path, groups)
         else:
             self._as_they_arrive(path, groups)
+        unfinished.put_in_order(path, _keys(groups), Scored)
         return _summary(path, len(groups))
 
     def _groups(self) -> list[Group]:
@@ -142,7 +143,7 @@ class Score(EngineSettings[Columns]):
         from mathtune.run import workers
 
         parts = [groups[at : at + self.block_size] for at in range(0, len(groups), self.block_size)]
-        parts = parts[blocks.resume(path, [sum(len(own) for _, own in part) for part in parts]) :]
+        parts = parts[unfinished.resume(path, [_keys(part) for part in parts], Scored) :]
         if not parts:
             return
         self._say_first(*groups[0])
@@ -161,16 +162,18 @@ class Score(EngineSettings[Columns]):
 
     def _as_they_arrive(self, path: Path, groups: list[Group]) -> None:
         """Ask for the missing scores; append each problem's as soon as they are known."""
-        have = unordered.counts(path)
-        left = [(problem, own[have[problem.id] :]) for problem, own in groups]
-        left = [(problem, own) for problem, own in left if own]
+        have = unfinished.held(path, _keys(groups), Scored)
+        lacking = [
+            (problem, [sample for sample in own if (problem.id, sample.index) not in have])
+            for problem, own in groups
+        ]
+        left = [(problem, own) for problem, own in lacking if own]
         if left:
             self._say_first(*groups[0])
             with Progress("score", total=len(left), unit="problems") as progress:
                 for place, scores in self._arriving(_candidates(left)):
                     jsonl.append(path, _rows([left[place]], [scores]))
                     progress.advance()
-        unordered.put_in_order(path, [problem.id for problem, _ in groups])
 
     def _arriving(self, candidates: Block) -> Iterator[Arrived]:
         """Yield scores from the engine here, or from those on the cluster."""
@@ -190,6 +193,11 @@ def _calculated(path: Path, groups: list[Group]) -> None:
     jsonl.write(path, rows)
     false = sum(row.score < 1.0 for row in rows)
     say(f"  {false:,} of {len(rows):,} samples state a false equation")
+
+
+def _keys(groups: list[Group]) -> list[unfinished.Key]:
+    """Return the keys of the groups' rows, in the file's order."""
+    return [(problem.id, sample.index) for problem, own in groups for sample in own]
 
 
 def _asked(config: Score) -> Asked:

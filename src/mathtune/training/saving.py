@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mathtune.engines import prompts
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.run.fingerprint import write_sums
 from mathtune.run.progress import say
 from mathtune.training.checkpoint import flush, writing
 
@@ -80,6 +81,7 @@ class ModelFolder:
         shutil.rmtree(self.path, ignore_errors=True)
         with self._partial() as partial:
             self._fill(partial, model, weights)
+            write_sums(partial)
             flush(partial)
             partial.rename(self.path)
 
