@@ -35,7 +35,9 @@ class Background:
         self._child: Child | None = None
         self._signals = ExitStack()
 
-    def start(self, stage: Stage[Any], folder: Path, *, name: str, redo: bool) -> None:
+    def start(
+        self, stage: Stage[Any], folder: Path, *, name: str, redo: bool, place: str = ""
+    ) -> None:
         """Hand a step over and return at once; finished ones are skipped or refused here."""
         if not self._names and (folder / STEP).exists() and not redo:
             execute(stage, folder, name=name)
@@ -43,7 +45,7 @@ class Background:
         if self._child is None:
             self._child = Child(name, _executing, quiet=True)
             self._signals.enter_context(on_sigterm(_leave))
-        say(f"{name}: {stage.kind()}, in the background")
+        say(f"{name}: {stage.kind()}, in the background{place and f' ({place})'}")
         self._names.append(name)
         self._child.send((stage, folder, name, redo))
 

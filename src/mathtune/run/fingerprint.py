@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,8 @@ from mathtune.run.stage import Free, Input, Large, Stage, input_fields, marked_i
 
 UNREAD = {"started.json", "step.json", "metrics.json.partial", ".lock"}
 """Files of a step's folder that are not results: they hold times and hosts."""
+REPORT = {"report.html", "report.md", "figures"}
+"""What `mathtune report` writes into a step's folder."""
 LARGE = 2**28
 """Bytes above which a file of a `Large` input is fingerprinted by its size and some blocks."""
 BLOCKS, BLOCK = 64, 2**18
@@ -59,7 +62,10 @@ def differences(finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[
         if key not in before and value not in (None, []):
             found.append(f"{key} is new ({_short(value)})")
         elif key in before and before[key] != value:
-            found.append(f"{key} was {_short(before[key])}, now {_short(value)}")
+            if _contents(before[key]) and _contents(value):
+                found.append(f"what {key} names has another content now")
+            else:
+                found.append(f"{key} was {_short(before[key])}, now {_short(value)}")
     return found
 
 
@@ -84,7 +90,10 @@ def content_hash(path: Path, *, sampled: bool = False) -> str:
     """
     if path.is_dir():
         digest = hashlib.sha256()
-        for file in sorted(p for p in path.rglob("*") if p.is_file() and p.name not in UNREAD):
+        left_out = UNREAD | REPORT
+        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            if left_out.intersection(file.relative_to(path).parts):
+                continue
             inner = content_hash(file, sampled=sampled)
             digest.update(f"{file.relative_to(path)}\0{inner}\0".encode())
         return digest.hexdigest()
@@ -140,6 +149,12 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
         name = key if prefix in ("", "config") else f"{prefix}.{key}"
         flat.update(_flat(value, name))
     return flat
+
+
+def _contents(value: Any) -> bool:
+    """Whether a value is what `_hashed` makes of files: a SHA-256, or a list of them."""
+    values = value if isinstance(value, list) else [value]
+    return bool(values) and all(re.fullmatch("[0-9a-f]{64}", str(one)) for one in values)
 
 
 def _short(value: Any) -> str:

@@ -27,7 +27,7 @@ from mathtune.run.background import Background
 from mathtune.run.documents import Plan, PlannedStep, Prediction
 from mathtune.run.fingerprint import growth, inputs, settings
 from mathtune.run.folder_lock import locked
-from mathtune.run.progress import say
+from mathtune.run.progress import Countdown, say
 from mathtune.run.stage import PLAN, Stage, fault
 from mathtune.run.step import STEP, execute, refuse_changes
 from mathtune.run.version import __version__
@@ -44,12 +44,13 @@ FILES = (".jsonl", ".jsonl.gz", ".gguf", ".yaml")
 
 @dataclass(frozen=True)
 class _Work:
-    """The second call of a recipe: the steps to redo, and the process for steps in the
-    background.
+    """The second call of a recipe: the steps to redo, the process for steps in the background, and
+    the place of each step among all.
     """
 
     redo: frozenset[str]
     background: Background
+    countdown: Countdown
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,14 @@ class Run:
         if self._work is not None:
             step = self.steps[full]
             folder, redo = self.folder / full, full in self._work.redo
+            where = self._work.countdown.at
             if step.stage.leaves_cores():
-                self._work.background.start(step.stage, folder, name=full, redo=redo)
+                self._work.background.start(
+                    step.stage, folder, name=full, redo=redo, place=where(full)
+                )
             else:
                 self._work.background.wait_for(step.reads)
-                execute(step.stage, folder, name=full, redo=redo)
+                execute(step.stage, folder, name=full, redo=redo, place=where(full))
             return step.stage.outputs(folder)
         if full in self.steps:
             raise ValueError(f"two steps are named {full!r}")
@@ -109,15 +113,26 @@ class Run:
         inner._fields = {**self._fields, **fields}
         return inner
 
-    def work(self, recipe: Callable[[Run], None], *, redo: frozenset[str]) -> None:
-        """Call the planned recipe again, this time executing its steps."""
+    def work(
+        self,
+        recipe: Callable[[Run], None],
+        *,
+        redo: frozenset[str],
+        seconds: Mapping[str, float | None],
+    ) -> None:
+        """Call the planned recipe again, this time executing its steps.
+
+        `seconds`: what each step adds to the run's time, as foreseen; None: unknown.
+        """
         grown = self._grown(redo)
         for name in self._dependent_on(grown) - grown - redo:
             if (self.folder / name).exists():
                 say(f"{name}: depends on a step that is added to, made again")
                 shutil.rmtree(self.folder / name)
         with Background() as background:
-            self._work = _Work(self._dependent_on(redo), background)
+            expected = {name: seconds.get(name) for name in self.steps}
+            countdown = Countdown(expected, self._finished)
+            self._work = _Work(self._dependent_on(redo), background, countdown)
             recipe(self)
 
     def check(self, redo: frozenset[str]) -> None:
@@ -153,7 +168,7 @@ class Run:
             )
         for name, step in self.steps.items():
             if name not in again and self._finished(name):
-                refuse_changes(self.folder / name, settings(step.stage), name=name)
+                refuse_changes(self.folder / name, settings(step.stage), hint=f"--redo {name}")
 
     def _with_settings(self, name: str, stage: Stage[Handle]) -> Stage[Handle]:
         has = type(stage).model_fields
@@ -230,15 +245,19 @@ def work(
     name: str,
     redo: frozenset[str] = frozenset(),
     forecast: Prediction | None = None,
+    seconds: Mapping[str, float | None] | None = None,
 ) -> None:
-    """Write `plan.json`, and `forecast.json` if a forecast is given, and execute the plan."""
+    """Write `plan.json`, and `forecast.json` if a forecast is given, and execute the plan.
+
+    `seconds`: as in `Run.work`.
+    """
     run.folder.mkdir(parents=True, exist_ok=True)
     with locked(run.folder / LOCK, folder=run.folder):
         jsonl.write_json(run.folder / PLAN, plan(run, name))
         if forecast is not None:
             jsonl.write_json(run.folder / FORECAST, forecast)
         try:
-            run.work(recipe, redo=redo)
+            run.work(recipe, redo=redo, seconds=seconds or {})
         except (InputError, ModuleNotFoundError):
             if {path.name for path in run.folder.iterdir()} <= {PLAN, FORECAST, LOCK}:
                 shutil.rmtree(run.folder)  # no step has begun: nothing to continue

@@ -30,8 +30,19 @@ GROWN_FROM = "grown_from"
 """The key in started.json for the former values of the setting that may be raised."""
 
 
-def execute(stage: Stage, folder: Path, *, name: str, redo: bool = False) -> None:
+def execute(
+    stage: Stage,
+    folder: Path,
+    *,
+    name: str,
+    redo: bool = False,
+    place: str = "",
+    hint: str | None = None,
+) -> None:
     """Bring one step's folder to completion: skip, refuse, continue or execute.
+
+    `place`: of the step in its run, for the line that announces it. `hint`: the option that makes
+    it again; None: that of a recipe.
 
     Raises:
         InputError: the folder holds a finished step with other settings or inputs, or another
@@ -44,18 +55,18 @@ def execute(stage: Stage, folder: Path, *, name: str, redo: bool = False) -> Non
     mark = fingerprint(stage)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.parent / f".{folder.name}.lock", folder=folder):
-        _execute(stage, folder, mark, name=name, redo=redo)
+        if redo and folder.exists():
+            shutil.rmtree(folder)
+        if (folder / STEP).exists() and not _reopened(stage, folder, mark):
+            refuse_changes(folder, mark, hint=hint or f"--redo {name}")
+            say(f"{name}: finished before, skipped")
+            return
+        _execute(stage, folder, mark, name=name, place=place)
 
 
-def _execute(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str, redo: bool) -> None:
-    if redo and folder.exists():
-        shutil.rmtree(folder)
-    if (folder / STEP).exists() and not _reopened(stage, folder, mark):
-        refuse_changes(folder, mark, name=name)
-        say(f"{name}: finished before, skipped")
-        return
+def _execute(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str, place: str) -> None:
     _prepare_folder(stage, folder, mark, name=name)
-    say(f"{name}: {stage.kind()}")
+    say(f"{name}: {stage.kind()}{place and f' ({place})'}")
     meter = bill.Meter()
     try:
         metrics = _isolated(stage, folder) if _wants_isolation(stage) else stage.run(folder)
@@ -64,19 +75,31 @@ def _execute(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str, red
             shutil.rmtree(folder)
         raise
     jsonl.write_json(folder / METRICS, metrics)
-    record = {**mark, "bill": meter.read(), "made_with": provenance.record()}
+    record = {
+        **mark,
+        "settings": stage.described(relative_to=folder.parent),
+        "bill": meter.read(),
+        "made_with": provenance.record(),
+    }
     jsonl.write_json(folder / STEP, record)
     (folder / STARTED).unlink()
 
 
-def refuse_changes(folder: Path, mark: Mapping[str, Any], *, name: str) -> None:
-    """Raise if the finished step in `folder` differs from `mark` in any key that `mark` has."""
+def refuse_changes(folder: Path, mark: Mapping[str, Any], *, hint: str) -> None:
+    """Raise if the finished step in `folder` differs from `mark` in any key that `mark` has.
+
+    `hint`: the option that makes it again, as a user types it.
+    """
     changed = differences(jsonl.read_json(folder / STEP), mark)
     if changed:
         raise InputError(
             f"{folder}: finished with other settings: {'; '.join(changed)}. "
-            f"Use --redo {name} to make it and the steps that depend on it again, or another --out."
+            f"Use {hint} to make it again{_with_dependents(hint)}, or another --out."
         )
+
+
+def _with_dependents(hint: str) -> str:
+    return ", with the steps that depend on it" if " " in hint else ""
 
 
 def _reopened(stage: Stage, folder: Path, mark: dict[str, Any]) -> bool:

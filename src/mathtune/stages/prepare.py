@@ -64,7 +64,8 @@ def _as_mapping(value: Any) -> Any:
         raise InputError(
             f"fields: found {value!r}; expected names as in problem=question,answer=target."
         )
-    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+    same = {"gold": "answer", "question": "problem"}  # as `mathtune grade --fields` has them
+    return {same.get(ours.strip(), ours.strip()): theirs.strip() for ours, _, theirs in pairs}
 
 
 def _as_texts(value: Any) -> Any:
