@@ -26,7 +26,7 @@ from mathtune.errors import InputError
 from mathtune.metrics.comparison import Asked, Row, changed, comparisons, pairs_of, shown
 from mathtune.metrics.measure import rounded
 from mathtune.report import compare_rows
-from mathtune.report.tables import grid
+from mathtune.report.cells import grid
 from mathtune.rows.records import Problem
 from mathtune.run.progress import output, say
 from mathtune.stages.measure import clusters_by, labels_of

@@ -195,7 +195,7 @@ def _show(
 ) -> None:
     """Print what was read as what and the warnings on standard error; the result on output."""
     from mathtune.foreign import notes
-    from mathtune.report.tables import grid
+    from mathtune.report.cells import grid
 
     say(f"{notes.roles(document['read'])}; {size}")
     if not given["as_json"] or given["verbose"]:

@@ -19,7 +19,7 @@ from mathtune.cli.row_sources import Named, Reading, read
 from mathtune.errors import InputError
 from mathtune.metrics.measure import rounded
 from mathtune.metrics.power import Assumed, Spread, plan
-from mathtune.report.tables import NONE, Table, grid
+from mathtune.report.cells import NONE, Table, grid
 from mathtune.rows.records import Verdict
 from mathtune.run.progress import output
 

@@ -134,7 +134,7 @@ def _source(path: Path, reading: Reading, n: int | None) -> Source:
         return _of_folder(named)
     if not path.is_file():
         raise InputError(
-            f"{path}: no measured row; expected RUN/ROW with a row's name as the report has it, the "
+            f"{path}: no measured row; expected RUN/ROW (the row as the report names it), the "
             f"folder of a finished measure, with {OUTCOMES} in it, a run folder, or a file of "
             f"samples{_rows_of(path.parent)}."
         )

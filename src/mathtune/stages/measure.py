@@ -120,8 +120,13 @@ def accuracies(metrics: Mapping[str, Mapping[str, Any]]) -> str:
         >>> accuracies({"mean": {"value": 0.25}, "Maj8@4": {"value": 1}, "Pass@4": {"value": 0.5}})
         'mean 25.0, Pass@4 50.0 %'
     """
-    first = ("Pass@1", "mean", "W.RR")
-    named = [name for name in metrics if name in first or name.startswith(("Maj1@", "Pass@"))]
+    wanted = ("Pass@1", "mean", "Maj1@", "W.RR", "Pass@")
+    named = [
+        name
+        for start in wanted
+        for name in metrics
+        if name == start or (start[-1] == "@" and name.startswith(start) and name != "Pass@1")
+    ]
     return ", ".join(f"{name} {100 * metrics[name]['value']:.1f}" for name in named) + " %"
 
 
