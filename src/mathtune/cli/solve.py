@@ -116,15 +116,15 @@ def solve(question: str, solver: Solver) -> Solved:
             evaluator, or a model that cannot be used.
     """
     strategy = _checked(question, solver)
-    from mathtune.engines.transformers import models
-    from mathtune.engines.transformers.decode import Sampler, Sampling
-    from mathtune.engines.transformers.scoring import Scorer
-
     name = model_in(solver.generator)
     judge = None if solver.evaluator in (None, calculator.NAME) else solver.evaluator
     judge = None if judge is None else model_in(judge, "evaluator")
     for needed in filter(None, (name, judge)):
         refuse_absent(needed)
+    from mathtune.engines.transformers import models
+    from mathtune.engines.transformers.decode import Sampler, Sampling
+    from mathtune.engines.transformers.scoring import Scorer
+
     wording = prompts.Wording(solver.form, solver.system, solver.instruction)
     model, tokenizer = models.load(name, device=solver.device)
     prompt = prompts.solver(question, form=wording, tokenizer=tokenizer)
