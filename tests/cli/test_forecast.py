@@ -132,7 +132,8 @@ def test_sizes_of_sources() -> None:
 def test_sizes_of_a_file_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text('{"problem": "1?", "answer": "1"}\n' * 60)
-    assert problems(Prepare(source=str(path))) == (49, 5, 6)
+    assert problems(Prepare(source=str(path))) == (0, 0, 60)  # too few to be split
+    assert problems(Prepare(source=str(path), test=6, validation=5)) == (49, 5, 6)
     assert problems(Prepare(source=str(path), test=10, limit={"train": 20})) == (20, 5, 10)
 
 

@@ -30,7 +30,7 @@ from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
 from mathtune.stages.halve import Halve
 from mathtune.stages.part import Part
-from mathtune.stages.prepare import FILES, Prepare
+from mathtune.stages.prepare import FEWEST, Prepare
 from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
@@ -266,7 +266,7 @@ def problems(stage: Prepare) -> tuple[float, float, float]:
     if stage.source == "arithmetic":
         held_out = 200 if stage.validation is None else stage.validation
         known = stage.train, held_out, 400 if stage.test is None else stage.test
-    elif stage.source.endswith(FILES) and Path(stage.source).is_file():
+    elif stage.source.endswith((".jsonl", ".jsonl.gz")) and Path(stage.source).is_file():
         known = _drawn(_lines(Path(stage.source)), stage)
     if stage.limit is None:
         return known
@@ -283,6 +283,8 @@ def problems(stage: Prepare) -> tuple[float, float, float]:
 
 def _drawn(rows: int, stage: Prepare) -> tuple[float, float, float]:
     """The splits of a file without any: test and validation problems are drawn from its rows."""
+    if stage.test is None and stage.validation is None and rows < FEWEST:
+        return 0, 0, rows
     test = min(500, rows // 10) if stage.test is None else stage.test
     left = rows - test
     validation = min(500, left // 10) if stage.validation is None else stage.validation

@@ -79,7 +79,7 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_as_texts)]
 class Prepare(Stage[Data]):
     """Read problems from a source, split them, and write what the other stages read."""
 
-    revision: ClassVar[int] = 5
+    revision: ClassVar[int] = 6
 
     source: Annotated[str, Large()] = "arithmetic"
     """arithmetic, gsm8k, math, prm800k, the id of a hub data set (`owner/name@revision`), a folder,
@@ -225,6 +225,8 @@ class Prepare(Stage[Data]):
             labelled = release["train"].labelled(parts["train"], seed=self.seed)
             jsonl.write(files.steps, labelled)
             steps = len(labelled)
+        sizes = ", ".join(f"{split} {len(parts[split]):,}" for split in SPLITS)
+        say(f"  problems: {sizes}; {len(solutions):,} solutions to learn from")
         return PrepareMetrics(
             train=_counts(parts["train"]),
             validation=_counts(parts["validation"]),
