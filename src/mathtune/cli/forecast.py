@@ -29,6 +29,7 @@ from mathtune.run.stage import Stage
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
 from mathtune.stages.halve import Halve
+from mathtune.stages.measure import Measure
 from mathtune.stages.part import Part
 from mathtune.stages.prepare import FEWEST, Prepare
 from mathtune.stages.sample import Sample
@@ -41,8 +42,8 @@ LENGTHS = {"arithmetic": (45, 49)}
 """Tokens of a problem and of a solution where the source is known to have others."""
 NAMED = 3
 """Steps of unknown cost that are named."""
-GRADED = 1500
-"""Samples that are graded in a second."""
+GRADED, MEASURED = 5000, 1.0
+"""Samples that a core grades in a second, and seconds in which it measures a row."""
 KNOWN = {"gsm8k": (7473, 0, 1319), "math": (11000, 1000, 500), "prm800k": (6473, 564, 512)}
 """Problems of the sources with a size of their own: train, validation, test."""
 DEFAULT = (1000, 200, 400)
@@ -173,6 +174,8 @@ def _cost(
 ) -> Cost:
     if isinstance(stage, Grade):
         return Cost(seconds=forecast.samples(stage) / GRADED)
+    if isinstance(stage, Measure):
+        return Cost(seconds=MEASURED)
     if not _has_model(stage):
         return Cost()
     if size is None or (isinstance(stage, EngineSettings) and stage.engine == "openai"):
