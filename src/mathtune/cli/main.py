@@ -334,7 +334,7 @@ def main() -> None:
             raise
         _fault(
             f"this needs the package {package}, which is not installed; "
-            f"pip install 'mathtune[{EXTRAS[package]}]'."
+            f"pip install 'mathtune[{EXTRAS[package]}]' (in a checkout: '.[{EXTRAS[package]}]')."
         )
     except OSError as error:
         if error.errno in REFUSED and error.filename:
