@@ -24,7 +24,7 @@ app = typer.Typer()
 Given = dict[str, Any]
 """The options of a command by name; None or False: not given."""
 
-REQUEST = {"extract": o.ExtractFile, "fields": o.Fields, "problems": o.ProblemsFile}
+REQUEST: dict[str, Any] = {"extract": o.ExtractFile, "fields": o.Fields, "problems": o.ProblemsFile}
 REQUEST |= {"split": o.Split, "strict": o.Strict}
 COMMON = {"as_json": o.AsJson, "verbose": o.Verbose}
 STAGE = {"config": o.Config, "out": o.Out, "redo": o.Redo}

@@ -81,10 +81,10 @@ class Forecast:
         if isinstance(stage, Prepare):
             self.lengths = LENGTHS.get(stage.source, self.lengths)
             sizes = problems(stage)
-            for path, size in zip(
+            for path, count in zip(
                 (outputs.train, outputs.validation, outputs.test), sizes, strict=True
             ):
-                self.rows[path] = size
+                self.rows[path] = count
             self.rows[outputs.solutions] = sizes[0]
         elif isinstance(stage, Halve):
             for half in outputs:
@@ -284,13 +284,13 @@ def problems(stage: Prepare) -> tuple[float, float, float]:
     return train, validation, test
 
 
-def _drawn(rows: int, stage: Prepare) -> tuple[float, float, float]:
+def _drawn(rows: float, stage: Prepare) -> tuple[float, float, float]:
     """The splits of a file without any: test and validation problems are drawn from its rows."""
     if stage.test is None and stage.validation is None and rows < FEWEST:
         return 0, 0, rows
-    test = min(500, rows // 10) if stage.test is None else stage.test
+    test = min(500.0, rows // 10) if stage.test is None else stage.test
     left = rows - test
-    validation = min(500, left // 10) if stage.validation is None else stage.validation
+    validation = min(500.0, left // 10) if stage.validation is None else stage.validation
     return left - validation, validation, test
 
 

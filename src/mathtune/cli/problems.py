@@ -70,7 +70,7 @@ def _measured(folder: Path, row: str | None) -> dict[str, Mapping[str, Any]]:
     Raises:
         InputError: no such row.
     """
-    found = {
+    found: dict[str, Mapping[str, Any]] = {
         step.name: step.config
         for step in read_plan(folder).steps
         if step.stage == "measure" and (folder / step.name / STEP).exists()
