@@ -59,7 +59,7 @@ def test_a_transcript_must_show_what_the_page_says() -> None:
 
 def test_there_are_transcripts() -> None:
     block = script("docs/transcripts.py")["BLOCK"]
-    shown = [found[1] for page in (ROOT / "docs").glob("*.md") for found in
+    shown = [found[2] for page in (ROOT / "docs").glob("*.md") for found in
              block.finditer(page.read_text(encoding="utf-8"))]  # fmt: skip
     assert any(command.startswith("mathtune solve") for command in shown)
     assert any(command.startswith("mathtune measure") for command in shown)

@@ -22,7 +22,7 @@ def main() -> None:
     """Execute, then export."""
     (HERE / "out").mkdir(exist_ok=True)
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    os.environ["COLUMNS"] = "110"
+    os.environ |= {"COLUMNS": "110", "MPLBACKEND": "agg"}
     notebook = jupytext.read(SOURCE)
     ExecutePreprocessor(timeout=300).preprocess(notebook, {"metadata": {"path": str(HERE)}})
     text, _ = MarkdownExporter().from_notebook_node(notebook)

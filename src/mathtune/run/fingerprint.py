@@ -63,7 +63,7 @@ def differences(finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[
             found.append(f"{key} is new ({_short(value)})")
         elif key in before and before[key] != value:
             if _contents(before[key]) and _contents(value):
-                found.append(f"what {key} names has another content now")
+                found.append(f"{key} was of another content")
             else:
                 found.append(f"{key} was {_short(before[key])}, now {_short(value)}")
     return found
