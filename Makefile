@@ -7,7 +7,7 @@ LIMIT ?= 900
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart quickstart-full ladder smollm2 smollm2-study test quick-test test-vllm test-ray vllm-env ray-env check fix docs site transcripts wheels clean
+.PHONY: help quickstart quickstart-full ladder smollm2 smollm2-study test quick-test test-vllm test-ray vllm-env ray-env check torture fuzz audit fix docs site transcripts wheels clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -57,6 +57,17 @@ check: $(VENV)/dev ## Format, lint, types, all tests
 	$(BIN)/ruff check src tests benchmarks pretraining packaging docs
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+torture: $(VENV)/dev ## 20 minutes of kills, full disks and moved folders (docs/faults.md)
+	$(BIN)/python benchmarks/torture.py
+
+fuzz: $(VENV)/dev ## 30 minutes of damaged files for every reader (docs/faults.md)
+	$(PIP) -e '.[parquet]'
+	$(BIN)/python benchmarks/fuzz.py
+
+audit: $(VENV)/dev ## Known faults of the packages that we pin; asks a public database
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit --no-deps --disable-pip --requirement constraints.txt
 
 fix: $(VENV)/dev ## Format and mend what can be mended
 	$(BIN)/ruff format src tests benchmarks pretraining packaging docs

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from mathtune.cli import main
+from mathtune.cli import evaluate, main
 from mathtune.cli.settings_reference import STAGES
 from mathtune.recipes import resolve
 from mathtune.run import recipe_run, settings
@@ -96,6 +96,13 @@ def test_it_is_a_command_whose_settings_resolve(command: str, desk: Path) -> Non
             found.compose, name=found.name, folder=desk / "runs", overrides=found.overrides
         )
         assert len(planned.steps) > 10
+    elif name == "evaluate":
+        asked = evaluate.Asked(
+            given["model"], given["data"], given["n"], given["evaluator"], given["settings"] or ()
+        )
+        assert evaluate.resolved(asked).name == "evaluate"
+    elif name == "collect" and "problems=" not in command:
+        assert given["arguments"][0] == "generations.parquet", "the reader's own file"
     elif name in KINDS:
         first, *others = given["arguments"]
         if name in ("grade", "measure") and not others and "=" not in first:

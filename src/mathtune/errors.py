@@ -4,6 +4,8 @@ process of ours died, or someone stopped us.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 
 class InputError(Exception):
     """What was given cannot be used: one sentence says what, where and what was expected.
@@ -31,6 +33,28 @@ class SettingError(InputError):
 
     def __reduce__(self) -> tuple[type[SettingError], tuple[str, str]]:
         return SettingError, (self.key, self._reason)  # to come whole out of a child process
+
+
+class FailedStepsError(InputError):
+    """Steps of a recipe failed; those that do not need them were made.
+
+    The command line writes the report of what there is, prints the sentence and exits with code 2.
+
+    Example:
+        >>> error = FailedStepsError({"pairs": "nothing is right."}, needing=["evaluator"])
+        >>> print(str(error).replace(". ", ".\\n"))
+        step pairs failed: nothing is right.
+        Not made for want of it: evaluator.
+        The same command tries again.
+    """
+
+    def __init__(self, reasons: Mapping[str, str], *, needing: Sequence[str]) -> None:
+        lines = [f"step {name} failed: {reason}" for name, reason in reasons.items()]
+        if needing:
+            more = f", ... ({len(needing)} steps)" if len(needing) > 6 else ""
+            lines.append(f"Not made for want of it: {', '.join(needing[:6])}{more}.")
+        super().__init__(f"{' '.join(lines)} The same command tries again.")
+        self.reasons = reasons
 
 
 class ProcessDiedError(RuntimeError):

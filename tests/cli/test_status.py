@@ -15,6 +15,7 @@ from mathtune.cli.status import status_table
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample
+from mathtune.run import failures
 from mathtune.run.folder_lock import locked
 from mathtune.run.recipe_run import LOCK, Run, planned, work
 from mathtune.stages.grade import Grade
@@ -147,3 +148,26 @@ def test_what_is_not_there_is_named(made: tuple[Path, Run]) -> None:
         problem_view(made[0], "b", row=None)
     with pytest.raises(InputError, match="other: no measured row; there are row"):
         problem_view(made[0], "a", row="other")
+
+
+def test_a_failed_step_and_what_needs_it(made: tuple[Path, Run]) -> None:
+    folder, _ = made
+    plan = jsonl.read_json(folder / "plan.json")
+    more = [
+        {"name": "pairs", "stage": "collect", "reads": ["grades"], "config": {}},
+        {"name": "evaluator", "stage": "train", "reads": ["pairs"], "config": {}},
+    ]
+    jsonl.write_json(folder / "plan.json", {**plan, "steps": [*plan["steps"], *more]})
+    failures.write(folder / "pairs", InputError("nothing is right; right_from=gold."))
+    view = " ".join(shown(status_table(folder)).replace("│", "").split())
+    assert "pairs collect failed: nothing is right; right_from=gold." in view
+    assert "evaluator train not made: needs pairs" in view
+    assert "2 of 4 steps finished" in view
+
+
+def test_a_problem_whose_outcome_was_lost(made: tuple[Path, Run]) -> None:
+    folder, _ = made
+    path = folder / "row" / "outcomes.jsonl"
+    path.write_text(path.read_text().replace('"problem_id":"a"', '"problem_id":"b"'))
+    with pytest.raises(InputError, match=r"row: was measured without problem 'a'.*--redo row"):
+        problem_view(folder, "a", row=None)

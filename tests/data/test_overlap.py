@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mathtune.data.overlap import near
+import pytest
+
+from mathtune.data.overlap import near, overlap, shared_runs
 from mathtune.rows.records import Problem
 
 STORY = "Ann buys 3 red apples and 4 green pears at the market, and eats 2 of them. How many stay?"
@@ -39,3 +41,37 @@ def test_two_changed_characters_of_twenty_are_near_and_three_are_not() -> None:
 def test_the_nearest_test_problem_is_named() -> None:
     test = [problem("far", "abcdefghijklmnopxx 7"), problem("nearer", "abcdefghijklmnopqx 7")]
     assert near([problem("a", "abcdefghijklmnopqr 7")], test) == [("a", "nearer", 0.95)]
+
+
+WALKS = "Ann walks four miles every day of the week, except on Sunday, when she walks six of them."
+
+
+def test_a_shared_run_of_words_is_found_in_problems_and_solutions() -> None:
+    test = [
+        Problem(id="story", problem=f"{WALKS} How far?", answer="30"),
+        Problem(id="other", problem=WALKS.replace("walks", "runs"), answer="30"),
+        Problem(id="short", problem="What is 30 + 4?", answer="34"),
+    ]
+    inside = Problem(id="a", problem=f"Once: {WALKS.upper()} Why?", answer="1")
+    solved = Problem(id="b", problem="x", answer="1", solution="We ask: what is 30+4 -- it is 34.")
+    assert shared_runs([inside, solved], test) == [("story", "a"), ("short", "b")]
+    assert shared_runs([inside], test, words=99) == []
+    first_half = Problem(id="c", problem=" ".join(WALKS.split()[:12]), answer="1")
+    assert shared_runs([first_half], test) == []
+
+
+def test_overlap_counts_each_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    test = [
+        Problem(id="t1", problem=WALKS, answer="30"),
+        Problem(id="t2", problem="Tom has 3 red apples.", answer="3"),
+        Problem(id="t3", problem="Nothing alike, 5.", answer="5"),
+    ]
+    train = [
+        Problem(id="a", problem=WALKS.lower(), answer="30"),
+        Problem(id="b", problem="Tom had 3 red apples.", answer="3"),
+    ]
+    found = overlap(train, test, what="bench")
+    assert (found.problems, found.equal, found.near, found.shared_run, found.any) == (3, 1, 2, 1, 2)
+    assert "bench: 2 of 3 problems overlap with training problems" in capsys.readouterr().err
+    clean = overlap(train, test[2:], what="bench")
+    assert (clean.any, clean.first) == (0, [])

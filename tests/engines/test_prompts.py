@@ -179,3 +179,18 @@ def test_a_template_that_refuses_is_a_sentence(
 def test_a_variable_that_is_ours_is_refused() -> None:
     with pytest.raises(ValueError, match="tokenize is not the template's to set"):
         PromptSettings(template={"tokenize": True})
+
+
+def test_thoughts_are_dropped_for_judges_and_targets(make_tokenizer: Any) -> None:
+    tokenizer = make_tokenizer(special=("<|end|>", "</think>"))
+    thought = "<think>\n5, 6, 7.\n</think>\n\n#### 7"
+    dropped = Wording("plain", thoughts="drop")
+    judged = prompts.evaluator("5 + 2?", thought, form=dropped, tokenizer=tokenizer)
+    assert judged == prompts.evaluator("5 + 2?", "#### 7", form="plain", tokenizer=tokenizer)
+    assert "5, 6, 7" in prompts.evaluator("5 + 2?", thought, form="plain", tokenizer=tokenizer)
+    target = prompts.target(thought, form=dropped, tokenizer=tokenizer)
+    assert target == prompts.target("#### 7", form="plain", tokenizer=tokenizer)
+    whole = prompts.target(thought, form="plain", tokenizer=tokenizer)
+    many = prompts.thought_tokens(thought, whole, tokenizer=tokenizer)
+    assert tokenizer.decode(whole[:many]) == "<think>\n5, 6, 7.\n</think>"
+    assert prompts.thought_tokens("#### 7", target, tokenizer=tokenizer) == 0

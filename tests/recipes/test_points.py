@@ -9,6 +9,8 @@ from typing import cast
 
 import pytest
 
+from mathtune.cli import forecast
+from mathtune.cli.device import device
 from mathtune.errors import InputError
 from mathtune.recipes import resolve
 from mathtune.run import recipe_run
@@ -109,3 +111,27 @@ def test_settings_that_make_no_study_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         resolve(recipe, config=None, assignments=["model=embedded", assignment])
+
+
+def test_every_round_trains_from_the_base_beside_its_two_controls(tmp_path: Path) -> None:
+    run = planned(tmp_path, "rounds", "model=embedded", "rounds=3", "k=4")
+    for number in (1, 2, 3):
+        name = f"round-{number}"
+        trained = {
+            step: cast(Train, run.steps[step].stage)
+            for step in (name, f"{name}-judge", f"{name}-gold", f"{name}-random")
+        }
+        assert {stage.model for stage in trained.values()} == {"embedded"}
+        equal = str(tmp_path / name / "model")
+        assert trained[f"{name}-gold"].equal_updates_to == equal
+        assert trained[f"{name}-random"].equal_updates_to == equal
+        assert len(cast(Collect, run.steps[f"{name}-paths"].stage).samples) == number
+        assert f"round-{number - 1}" in run.steps[f"{name}-drafts"].reads
+        against = run.steps[f"{name}-row"].stage.against  # type: ignore[attr-defined]
+        assert list(against) == ["round-0", f"{name}-gold", f"{name}-random"]
+    costs = forecast.expected(run, device(1e12))
+    assert costs["round-1-random"].flops == costs["round-1"].flops > 0
+    fewer = planned(tmp_path, "rounds", "model=embedded", "rounds=2", "k=4")
+    for name, step in fewer.steps.items():
+        if name != "best":
+            assert run.steps[name].stage == step.stage

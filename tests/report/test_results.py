@@ -11,10 +11,12 @@ from msgspec import structs
 from mathtune.errors import InputError
 from mathtune.metrics.measure import Outcome
 from mathtune.report.gap import closed, mostly_in, sentence, strategy_label
+from mathtune.report.page import html, markdown
 from mathtune.report.results import Measured, Results, read_run
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import Problem
+from mathtune.run import failures
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +143,31 @@ def test_a_gain_that_few_groups_hold_is_said_where() -> None:
     two = mostly_in(row({"walks", "ages"}), "W.RR", "Maj1@4")
     assert two == ", nearly all of it in ages, walks"
     assert mostly_in(row(subjects), "W.RR", "Maj1@4") == ""
+
+
+def test_what_is_missing_is_said_at_the_top(run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "failed"
+    shutil.copytree(run_folder, folder)
+    assert read_run(folder).missing == ()
+    plan = jsonl.read_json(folder / "plan.json")
+    more = [
+        {"name": "pairs", "stage": "collect", "reads": [], "config": {}},
+        {"name": "judge", "stage": "train", "reads": ["pairs"], "config": {}},
+        {"name": "judge-row", "stage": "measure", "reads": ["judge"], "config": {}},
+        {"name": "later", "stage": "measure", "reads": [], "config": {}},
+    ]
+    jsonl.write_json(folder / "plan.json", {**plan, "steps": [*plan["steps"], *more]})
+    failures.write(folder / "pairs", InputError("<b>nothing</b> is right; right_from=gold."))
+    expected = (
+        "Step pairs failed: <b>nothing</b> is right; right_from=gold.",
+        "Not made, since they need what failed: judge, judge-row.",
+        "Not made yet: later.",
+    )
+    results = read_run(folder)
+    assert results.missing == expected
+    page = html(results, [], {})
+    assert page.index("Step pairs failed: &lt;b&gt;nothing") < page.index("<h1>")
+    assert "<b>nothing" not in page
+    assert (
+        markdown(results, [], {}, "").splitlines()[2].startswith("**Step pairs failed: &lt;b&gt;")
+    )

@@ -93,3 +93,25 @@ def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace(b"\n", b"\r\n") * 2)
     assert list(jsonl.read(path, Problem)) == [Problem(id="a", problem="1+1?", answer="2")] * 2
+
+
+@pytest.mark.parametrize("name", ["p.jsonl", "p.jsonl.gz"])
+def test_a_line_without_an_end_is_not_read_to_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonl, "LONGEST", 2**20)
+    content = GOOD + b" " * 2**20 + b"x" + b" " * 2**24
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    with pytest.raises(InputError, match="line 2: longer than 1 MiB; expected one row per line"):
+        list(jsonl.lines(path))
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_is_left_alone(tmp_path: Path) -> None:
+    for name in ("report.md", "report.md.partial"):
+        (tmp_path / "precious").write_text("precious")
+        (tmp_path / name).symlink_to(tmp_path / "precious")
+        jsonl.write_text(tmp_path / "report.md", "new")
+        assert (tmp_path / "precious").read_text() == "precious"
+        assert (tmp_path / "report.md").read_text() == "new"
+        assert not (tmp_path / "report.md").is_symlink()

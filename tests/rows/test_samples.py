@@ -73,3 +73,47 @@ def test_a_problem_id_that_stands_twice_is_refused(tmp_path: Path) -> None:
     path.write_text('{"id":"a","problem":"q","answer":"2"}\n' * 2)
     with pytest.raises(InputError, match="row 2, field 'id': 'a' stands twice"):
         read_problems(path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ([("a", 0), ("a", 2)], "problem 'a' has no sample 1; expected the samples 0 to 2"),
+        ([("a", 1)], "problem 'a' has no sample 0"),
+        ([("a", 0), ("a", 1), ("a", 1)], "problem 'a' has sample 1 twice"),
+    ],
+)
+def test_gaps_and_doubles_are_refused(
+    keys: list[tuple[str, int]], sentence: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "samples.jsonl"
+    jsonl.write(path, [sample(*key) for key in keys])
+    with pytest.raises(InputError, match=sentence):
+        list(read_groups((path,)))
+    jsonl.write(path, [sample("a", 1), sample("a", 0)])  # another order loses nothing
+    assert [len(rows) for _, rows in read_groups((path,))] == [2]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ('{"problem_id":"a","index":-1,"score":0.5}', "field 'index': expected `int` >= 0"),
+        ('{"problem_id":"a","index":0,"score":1e308}', "field 'score': expected `float` <= 1"),
+        ('{"problem_id":"a","index":0,"score":NaN}', "not a Scored row"),
+        ('{"problem_id":"a","index":0,"score":1e999}', "field 'score': number out of range"),
+    ],
+)
+def test_numbers_are_validated_where_they_are_read(
+    line: str, sentence: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "scores.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(InputError, match=sentence):
+        list(jsonl.read(path, Scored))
+
+
+def test_negative_tokens_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_text('{"problem_id":"a","index":0,"text":"t","finish_reason":"stop","tokens":-5}\n')
+    with pytest.raises(InputError, match="field 'tokens': expected `int` >= 0"):
+        list(read_groups((path,)))

@@ -13,7 +13,8 @@ import pytest
 
 from mathtune.errors import InputError, ProcessDiedError
 from mathtune.rows import jsonl
-from mathtune.run.background import Background
+from mathtune.run.background import Background, Step
+from mathtune.run.failures import Failures
 from mathtune.run.recipe_run import Run, planned, work
 from mathtune.run.stage import File, Stage
 from mathtune.stages.train import Train
@@ -100,8 +101,9 @@ def test_what_a_step_says_comes_when_it_is_finished(
 
 
 def test_an_error_ends_the_run_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="this is refused"):
+    with pytest.raises(InputError, match=r"first failed: .*this is refused.* of it: second, last"):
         go(tmp_path, first={"fails": "input", "until": None})
+    assert (tmp_path / "between/copy.txt").exists()  # it needs neither
     assert not (tmp_path / "second").exists()
     assert not (tmp_path / "last").exists()
     go(tmp_path, first={"until": None})
@@ -126,8 +128,9 @@ def test_finished_steps_need_no_process(tmp_path: Path, capfd: pytest.CaptureFix
 
 
 def test_an_error_of_the_run_itself_ends_the_process(tmp_path: Path) -> None:
-    background = Background()
-    background.start(Aside(until=tmp_path / "never"), tmp_path / "a", name="a", redo=False)
+    background = Background(Failures())
+    step = Step("a", Aside(until=tmp_path / "never"), ())
+    background.start(step, tmp_path / "a", redo=False)
     assert background._child is not None
     background._child._starting.join()
     assert background._child._process.is_alive()
@@ -137,9 +140,9 @@ def test_an_error_of_the_run_itself_ends_the_process(tmp_path: Path) -> None:
 
 def test_sigterm_lets_the_step_save_and_exits_with_0(tmp_path: Path) -> None:
     def until_terminated() -> None:
-        with Background() as background:
+        with Background(Failures()) as background:
             stage = Aside(fails="terminated", until=tmp_path / "never")
-            background.start(stage, tmp_path / "a", name="a", redo=False)
+            background.start(Step("a", stage, ()), tmp_path / "a", redo=False)
             while not (tmp_path / "a/begun").exists():
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGTERM)

@@ -1,53 +1,44 @@
-"""Times in words, the place of a step in its run, and lines that are printed once."""
+"""The terminal shows foreign text, and obeys none of it, whatever prints it."""
 
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
+from rich.table import Table
+from rich.text import Text
 
-from mathtune.run import progress
-from mathtune.run.progress import Countdown, duration, say_once
+from mathtune.cli import main
+from mathtune.errors import InputError
+from mathtune.run.progress import Terminal
 
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.2, "under 1 s"), (99, "99 s"), (100, "1.7 min"), (4499, "75 min"), (4500, "1.2 hours")],
-)
-def test_times_in_words(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
+HOSTILE = "a\x1b[2J\x1b]0;owned\x07b\rc\x9b31md\u202ee[bold]f[/] :smile:"
+SHOWN = "a�[2J�]0;owned�b�c�31md�e[bold]f[/] :smile:"
 
 
-class Clock:
-    """A time that a test sets."""
-
-    now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
+def printed(what: object) -> str:
+    stream = StringIO()
+    Terminal(file=stream, width=200, force_terminal=True).print(what)
+    return stream.getvalue()
 
 
-def test_the_time_left_is_corrected_by_what_steps_took(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, finished = Clock(), {"old"}
-    monkeypatch.setattr(progress, "time", clock)
-    expected = {"old": 500.0, "a": 10.0, "b": 20.0, "c": 30.0}
-    countdown = Countdown(expected, finished.__contains__)
-    assert countdown.at("a") == "step 2 of 4, about 60 s left"  # as foreseen: nothing is known
-    finished.add("a")
-    clock.now += 20.0  # twice as long as foreseen
-    assert countdown.at("b") == "step 3 of 4, about 1.7 min left"
-    finished.add("b")
-    clock.now += 10.0  # 30 s for 30: as foreseen
-    assert countdown.at("c") == "step 4 of 4, about 30 s left"
+def test_texts_and_tables_and_titles() -> None:
+    table = Table(HOSTILE, title=HOSTILE, caption=HOSTILE)
+    table.add_row(HOSTILE)
+    for what in (HOSTILE, Text(HOSTILE, style="bold"), table):
+        found = printed(what)
+        assert "a�[2J�]0;ownedbc�31md�e[bold]f[/] :smile:" in found  # rich drops \\a and \\r
+        assert not {"\x07", "\r", "\x9b", "\u202e"} & set(found)
+        assert "\x1b[2J" not in found
+        assert "\x1b]" not in found
+    assert "\x1b[1m" in printed(Text("a", style="bold"))  # rich's own styles are not touched
 
 
-def test_an_unknown_time_is_not_guessed() -> None:
-    countdown = Countdown({"a": 1.0, "b": None}, set[str]().__contains__)
-    assert countdown.at("a") == "step 1 of 2"
+def test_an_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> None:
+        raise InputError(f"problem {HOSTILE}.")
 
-
-def test_a_line_of_a_kind_is_printed_once(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(progress, "_said", set())
-    for kind, line in (("solver", "first"), ("solver", "second"), ("evaluator", "third")):
-        say_once(kind, line)
-    assert capsys.readouterr().err.split() == ["first", "third"]
+    monkeypatch.setattr(main, "app", fails)
+    with pytest.raises(SystemExit):
+        main.main()
+    assert capsys.readouterr().err == f"error: problem {SHOWN}.\n"

@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar
 import pytest
 from pydantic import BaseModel
 
-from mathtune.errors import InputError
+from mathtune.errors import FailedStepsError, InputError
+from mathtune.run.documents import read_plan
 from mathtune.run.fingerprint import fingerprint
 from mathtune.run.recipe_run import Overrides, Run, planned, work
 from mathtune.run.stage import File, Free, Stage
@@ -123,11 +124,186 @@ def test_redo_makes_a_step_and_what_hangs_on_it_again(tmp_path: Path) -> None:
     assert (tmp_path / "other/text.txt").read_text() == "other"
 
 
-def test_a_changed_input_is_refused(tmp_path: Path) -> None:
+def test_a_file_edited_after_its_step_is_named_as_edited(tmp_path: Path) -> None:
     go(tmp_path)
-    (tmp_path / "first/text.txt").write_text("tampered")
-    with pytest.raises(InputError, match="source was"):
+    path = tmp_path / "first/text.txt"
+    path.write_text("tampered")
+    edited = r"first/text.txt: was changed after the step finished on 20.*--redo first"
+    with pytest.raises(InputError, match=edited):
         go(tmp_path)
+    path.unlink()
+    with pytest.raises(InputError, match=r"first/text.txt: is missing: it was removed after"):
+        go(tmp_path)
+    path.write_text("one")  # what the step wrote, at another time
+    go(tmp_path)
+    path.write_text("tampered")
+    go(tmp_path, redo=("first",))
+    assert (tmp_path / "second/double.txt").read_text() == "oneone"
+
+
+def test_a_changed_file_from_outside_is_named_as_an_input(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("one")
+
+    def double(run: Run) -> None:
+        run("double", Double(source=tmp_path / "text"))
+
+    perform(double, folder=tmp_path / "run", overrides={})
+    (tmp_path / "text").write_text("two")
+    with pytest.raises(InputError, match="double: finished and read other files: source was"):
+        perform(double, folder=tmp_path / "run", overrides={})
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"stage": "wr', "[]", '{"config": 3}'])
+def test_a_damaged_record_is_named_with_its_remedy(tmp_path: Path, content: str) -> None:
+    go(tmp_path)
+    (tmp_path / "first/step.json").write_text(content)
+    with pytest.raises(InputError, match=r"first/step.json.*--redo first makes"):
+        go(tmp_path)
+    go(tmp_path, redo=("first",))
+    assert (tmp_path / "second/double.txt").read_text() == "oneone"
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"recipe": "r"}'])
+def test_a_damaged_plan_is_written_anew(
+    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    go(tmp_path)
+    plan = (tmp_path / "plan.json").read_bytes()
+    (tmp_path / "plan.json").write_text(content)
+    with pytest.raises(InputError, match=r"plan\.json.*the command that made the run writes it"):
+        read_plan(tmp_path)
+    go(tmp_path)
+    assert (tmp_path / "plan.json").read_bytes() == plan
+    assert "damaged, written anew" in capsys.readouterr().err
+
+
+def test_a_plan_does_not_lead_out_of_its_folder(tmp_path: Path) -> None:
+    go(tmp_path / "run")
+    path = tmp_path / "run/plan.json"
+    path.write_text(path.read_text().replace('"first"', '"../first"'))
+    with pytest.raises(InputError, match=r"step '\.\./first' lies outside the run folder"):
+        read_plan(tmp_path / "run")
+
+
+def test_a_step_folder_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
+    go(tmp_path / "run")
+    (tmp_path / "run/first").rename(tmp_path / "elsewhere")
+    (tmp_path / "run/first").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="run/first: is a link that leads out of the run folder"):
+        go(tmp_path / "run", redo=("first",))
+    assert (tmp_path / "elsewhere/text.txt").exists()
+
+
+class Break(Stage[Path]):
+    """Fail while a file is there."""
+
+    source: File
+    while_there: Path
+
+    def outputs(self, folder: Path) -> Path:
+        return folder / "text.txt"
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        (folder / "begun").touch()
+        if self.while_there.exists():
+            raise InputError("nothing is right; right_from=gold takes gold solutions.")
+        self.outputs(folder).write_text(self.source.read_text())
+        return {}
+
+
+def test_independent_steps_are_made_where_one_fails(tmp_path: Path) -> None:
+    fuse = tmp_path / "fuse"
+    fuse.touch()
+
+    def breaking(run: Run) -> None:
+        first = run("first", Write())
+        broken = run("broken", Break(source=first, while_there=fuse))
+        second = run("second", Double(source=broken))
+        run("third", Double(source=second))
+        run("other", Double(source=first))
+
+    run = tmp_path / "run"
+    sentence = (
+        r"step broken failed: nothing is right; right_from=gold takes gold solutions\. "
+        r"Not made for want of it: second, third\. The same command tries again\."
+    )
+    for _ in range(2):
+        with pytest.raises(FailedStepsError, match=sentence):
+            perform(breaking, folder=run, overrides={})
+        assert (run / "other/step.json").exists()
+        assert not (run / "second").exists()
+        assert json.loads((run / "broken/failed.json").read_text())["reason"].startswith("nothing")
+    fuse.unlink()
+    perform(breaking, folder=run, overrides={})
+    assert (run / "third/double.txt").read_text() == "oneoneoneone"
+    assert sorted(path.name for path in (run / "broken").iterdir()) == [
+        *("begun", "metrics.json", "step.json", "text.txt")
+    ]
+    fuse.touch()
+    with pytest.raises(FailedStepsError):
+        perform(breaking, folder=run, overrides={}, redo=frozenset({"broken"}))
+    assert not (run / "third").exists()  # made from what was to be made again
+
+
+def test_a_run_whose_first_step_fails_leaves_nothing(tmp_path: Path) -> None:
+    def breaking(run: Run) -> None:
+        run("second", Double(source=run("first", Refuse())))
+
+    with pytest.raises(InputError, match=r"^no\.$"):
+        perform(breaking, folder=tmp_path / "run", overrides={})
+    assert not (tmp_path / "run").exists()
+
+
+class Refuse(Stage[Path]):
+    """Fail before anything is written."""
+
+    def outputs(self, folder: Path) -> Path:
+        return folder / "text.txt"
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        raise InputError("no." if folder.exists() else "the folder is not there.")
+
+
+class Gather(Stage[Path]):
+    """Put the texts that there are into one file."""
+
+    gathers: ClassVar[tuple[str, ...]] = ("labels",)
+
+    texts: dict[str, File]
+    labels: tuple[str, ...] = ()
+    separator: str = " "
+
+    def outputs(self, folder: Path) -> Path:
+        return folder / "text.txt"
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        text = self.separator.join(path.read_text() for path in self.texts.values())
+        self.outputs(folder).write_text(text)
+        return {}
+
+
+def gathering(names: str) -> Callable[[Run], None]:
+    def recipe(run: Run) -> None:
+        texts = {name: run(name, Write(text=name)) for name in names}
+        run("all", Gather(texts=texts, labels=tuple(names)))
+
+    return recipe
+
+
+def test_what_only_gathers_is_made_again_when_there_is_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for names, text in (("ab", "a b"), ("abc", "a b c"), ("ad", "a d")):
+        perform(gathering(names), folder=tmp_path, overrides={})
+        assert (tmp_path / "all/text.txt").read_text() == text
+    said = capsys.readouterr().err.splitlines()
+    assert said.count("all: other labels, texts than before, made again") == 2
+    assert "a: finished before, skipped" in said
+    perform(gathering("ad"), folder=tmp_path, overrides={})
+    assert "all: finished before, skipped" in capsys.readouterr().err
+    with pytest.raises(InputError, match="all: finished with other settings: separator was"):
+        perform(gathering("ad"), folder=tmp_path, overrides={"all": {"separator": "-"}})
+    assert (tmp_path / "all/text.txt").read_text() == "a d"
 
 
 def test_interrupted_goes_on_from_what_it_wrote(tmp_path: Path) -> None:

@@ -82,3 +82,21 @@ def test_a_group_may_be_given_by_its_head(tmp_path: Path) -> None:
     assert data("data.test=2") == {"source": "math", "limit": 3, "test": 2}
     with pytest.raises(InputError, match=r"n: set as a whole and in parts \(x\)"):
         settings.read(None, ["n=1", "n.x=2"], beside=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a: " + "[" * 5000, r"more than 50 levels deep \(line 1\)"),
+        ("\n".join(" " * n + "a:" for n in range(500)), r"more than 50 levels deep \(line 51\)"),
+        ("a: &x [*x]", r"an alias, \*x \(line 1\); write the value out"),
+        ("a: &x {b: 1}\nc: *x", r"an alias, \*x \(line 2\)"),
+        ("n: " + "9" * 5000, "no valid YAML: Exceeds the limit"),
+        ("# " + "x" * 2**20, "longer than 1048576 characters"),
+    ],
+)
+def test_settings_that_would_take_all_memory_or_the_stack(text: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=f"s.yaml: .*{sentence}"):
+        settings.parse(text, where="s.yaml")
+    with pytest.raises(InputError, match="no valid value"):
+        settings.value_of(text.partition(": ")[2] if text[0] == "n" else text, where="n")

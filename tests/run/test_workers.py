@@ -6,12 +6,10 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from mathtune.errors import InputError, ProcessDiedError
-from mathtune.rows import blocks
 from mathtune.run import bill, workers
 
 
@@ -52,25 +50,3 @@ def test_workers_report_their_cpu_seconds() -> None:
     meter = bill.Meter()
     list(workers.run(squaring, [1, 2], workers=2, threads=1))
     assert meter.read()["cpu_s"] > 0
-
-
-@pytest.mark.parametrize(
-    ("content", "done", "kept"),
-    [
-        (b"", 0, b""),
-        (b"a\n", 0, b""),
-        (b"a\nb\n", 1, b"a\nb\n"),
-        (b"a\nb\nc\nto", 1, b"a\nb\n"),
-        (b"a\nb\nc\nd\ne\n", 2, b"a\nb\nc\nd\ne\n"),
-        (b"a\nb\nc\nd\ne\nf\n", 2, b"a\nb\nc\nd\ne\n"),
-    ],
-)
-def test_only_whole_blocks_are_kept(content: bytes, done: int, kept: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "rows.jsonl"
-    path.write_bytes(content)
-    assert blocks.resume(path, [2, 3]) == done
-    assert path.read_bytes() == kept
-
-
-def test_nothing_is_done_where_there_is_no_file(tmp_path: Path) -> None:
-    assert blocks.resume(tmp_path / "rows.jsonl", [2, 3]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from mathtune.cli.main import app
+from mathtune.data.exports import Completion
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import SourceMetrics
 from mathtune.rows.records import Example, Graded, Labelled, Pair, Problem, Row, Sample, Verdict
 from mathtune.run.stage import Columns
-from mathtune.stages.collect import Collect, Completion
+from mathtune.stages.collect import Collect
 
 Texts = dict[str, list[tuple[str, str]]]
 """Per problem: (text, answer) of each sample; "8" is right, "" no answer, "?" undecided."""
@@ -241,6 +243,41 @@ def test_completions_for_other_trainers(tmp_path: Path) -> None:
     found = list(jsonl.read(tmp_path / "x" / "trl.jsonl", Completion))
     assert [row.completion for row in found] == [row.solution for row in rows]
     assert found[0].prompt == "Problem: A?\nSolution:\n"
+
+
+PREFERENCES = {"a": [("right", "8"), ("wrong", "7")]}
+
+
+@pytest.mark.parametrize(
+    ("form", "keep", "first"),
+    [
+        ("kto", "labelled", {"prompt": "Problem: A?\nSolution:\n", "completion": "right",
+                             "label": True}),
+        ("dpo", "pairs", {"prompt": "Problem: A?\nSolution:\n", "chosen": "right",
+                          "rejected": "wrong"}),
+        ("verl", "paths", {"data_source": "mathtune",
+                           "prompt": [{"role": "user", "content": "A?"}], "ability": "math",
+                           "reward_model": {"style": "rule", "ground_truth": "8"},
+                           "extra_info": {"index": 0, "id": "a"}}),
+        ("llama-factory", "pairs", {"conversations": [{"from": "human", "value": "A?"}],
+                                    "chosen": {"from": "gpt", "value": "right"},
+                                    "rejected": {"from": "gpt", "value": "wrong"}}),
+        ("llama-factory", "paths", {"messages": [{"role": "user", "content": "A?"},
+                                    {"role": "assistant", "content": "Gold: <<4+4=8>>"}]}),
+    ],
+)  # fmt: skip
+def test_rows_in_the_form_of_other_trainers(
+    tmp_path: Path, form: str, keep: str, first: dict[str, Any]
+) -> None:
+    kinds: dict[str, type[Row]] = {"labelled": Labelled, "pairs": Pair, "paths": Example}
+    collect(tmp_path / "x", kinds[keep], PREFERENCES, keep=keep, format=form)
+    lines = (tmp_path / "x" / f"{form}.jsonl").read_text().splitlines()
+    assert json.loads(lines[0]) == first
+
+
+def test_a_form_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="format: 'dpo' is of pairs; found keep 'paths'"):
+        Collect(problems="p.jsonl", samples="s.jsonl", keep="paths", format="dpo")
 
 
 def test_bad_input_is_refused(tmp_path: Path) -> None:

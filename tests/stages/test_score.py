@@ -106,14 +106,14 @@ def test_a_sample_beyond_the_context_gets_zero_and_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     jsonl.write(tmp_path / "problems.jsonl", PROBLEMS)
-    long = Sample(problem_id="p0", index=4, text="x " * 3000, finish_reason="length", tokens=1)
-    jsonl.write(tmp_path / "samples.jsonl", [*SAMPLES[:4], long, *SAMPLES[5:]])
+    long = Sample(problem_id="p0", index=3, text="x " * 3000, finish_reason="length", tokens=1)
+    jsonl.write(tmp_path / "samples.jsonl", [*SAMPLES[:3], long, *SAMPLES[4:]])
     files = (tmp_path / "problems.jsonl", tmp_path / "samples.jsonl")
     _, metrics = scored(files, tmp_path / "out")
     rows = list(jsonl.read(tmp_path / "out" / "scores.jsonl", Scored))
     assert metrics.zero == 1
-    assert rows[4].score == 0
-    assert "p0 4: longer than the model's context" in capsys.readouterr().err
+    assert rows[3].score == 0
+    assert "p0 3: longer than the model's context" in capsys.readouterr().err
 
 
 def test_samples_of_an_unknown_problem_are_refused(

@@ -259,3 +259,24 @@ def test_a_pair_is_two_labelled_solutions_for_cross_entropy(tmp_path: Path) -> N
     jsonl.write(tmp_path / "rows.jsonl", [PAIR])
     found: list[Any] = [row for _, row in read_rows([tmp_path / "rows.jsonl"], "cls-xent")]
     assert [(row.solution, row.correct) for row in found] == [("#### 2", True), ("#### 3", False)]
+
+
+@pytest.mark.parametrize(
+    ("thoughts", "before", "learned"),
+    [
+        ("learn", "", "1, 2</think>#### 2<eos>"),
+        ("read", "1, 2</think>", "#### 2<eos>"),
+        ("drop", "", "#### 2<eos>"),
+    ],
+)
+def test_thoughts_are_learned_read_or_dropped(
+    thoughts: Any, before: str, learned: str, character_tokenizer: Callable[..., Any]
+) -> None:
+    tokenizer = character_tokenizer(["</think>"])
+    row = Example(problem_id="a", problem="1 + 1?", solution="1, 2</think>#### 2")
+    wording = prompts.Wording("plain", thoughts=thoughts)
+    (item,) = Encoder(tokenizer, wording, 512).items([("a", row)], "mle")
+    ((shown_before, target),) = texts(item, tokenizer).values()
+    assert shown_before == f"Problem: 1 + 1?\nSolution:\n{before}"
+    assert target == learned
+    assert item.target_tokens == len(item.readings[0].tokens)

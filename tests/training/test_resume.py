@@ -20,6 +20,7 @@ from mathtune.rows.metrics import TrainMetrics
 from mathtune.run.bill import Meter
 from mathtune.run.step import execute
 from mathtune.stages.train import Train
+from mathtune.training import checkpoint
 from mathtune.training.curve import CurvePoint
 from mathtune.training.settings import Lora
 
@@ -157,3 +158,27 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(
     assert outcome(tmp_path) == files
     # It went on from a checkpoint near the end: far from 4 epochs of 13 rows of some 300 tokens.
     assert bill.read()["trained_tokens"] < 2 * 4 * 300
+
+
+def test_an_optimizers_state_in_groups_is_put_back(tmp_path: Path) -> None:
+    """bitsandbytes keeps moments in a group, shares tables, and counts updates in a number."""
+    table = torch.arange(4.0)
+    weights = [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
+
+    def made() -> tuple[Any, Any]:
+        optimizer = torch.optim.SGD(weights, lr=0.1)
+        return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
+
+    optimizer, schedule = made()
+    for number, weight in enumerate(weights):
+        moments = {"state1": torch.full((2,), number, dtype=torch.uint8), "qmap1": table}
+        optimizer.state[weight] = {"step": 3 + number, "quantised": moments}
+    checkpoint.save_optimizer(optimizer, schedule, tmp_path)
+    again, schedule = made()
+    checkpoint.load_optimizer(again, schedule, tmp_path)
+    for number, weight in enumerate(weights):
+        state = again.state[weight]
+        assert state["step"] == 3 + number
+        assert not isinstance(state["step"], torch.Tensor)
+        assert state["quantised"]["qmap1"].tolist() == table.tolist()
+        assert state["quantised"]["state1"].tolist() == [number, number]

@@ -13,6 +13,8 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file
 
+from mathtune.engines import prompts
+from mathtune.engines.transformers import engine, models
 from mathtune.errors import InputError
 from mathtune.stages.train import Train
 from mathtune.training.checkpoint import newest
@@ -112,3 +114,128 @@ def test_a_chat_model_is_taught_and_told_to_stop_at_the_end_of_a_turn(
     turn = tokenizer.convert_tokens_to_ids("<end_of_turn>")
     for name in ("config.json", "generation_config.json"):
         assert json.loads((saved / name).read_text())["eos_token_id"] == [1, turn]
+
+
+@pytest.mark.parametrize(
+    ("setting", "package"),
+    [
+        ({"optimizer": "adamw_8bit"}, "bitsandbytes"),
+        ({"lora": {"bits": 4, "merge": False}}, "bitsandbytes"),
+        ({"attention": "flash_attention_2"}, "flash-attn"),
+        ({"liger": True}, "liger-kernel"),
+    ],
+)
+def test_a_setting_whose_library_is_missing_is_refused_before_any_work(
+    setting: dict[str, Any],
+    package: str,
+    base: Path,
+    example_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mathtune.training.settings.find_spec", lambda _: None)
+    with pytest.raises(InputError, match=f"needs {package}, which is not installed"):
+        trained(base, example_file, tmp_path / "out", **setting)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_weights_are_saved_in_the_precision_that_is_asked_for(
+    base: Path, example_file: Path, tmp_path: Path
+) -> None:
+    full = trained(base, example_file, tmp_path / "full", updates=2)
+    half = trained(base, example_file, tmp_path / "half", updates=2, save_dtype="bfloat16")
+    wanted, found = (load_file(path / "model.safetensors") for path in (full, half))
+    assert all(torch.equal(found[key], wanted[key].bfloat16()) for key in wanted)
+    assert json.loads((half / "config.json").read_text())["dtype"] == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    "kind", [{"dora": True}, {"rslora": True}, {"modules_to_save": ["lm_head"]}]
+)
+def test_kinds_of_adapters_learn_and_load_again(
+    kind: dict[str, Any], base: Path, example_file: Path, tmp_path: Path
+) -> None:
+    lora = {"rank": 4, **kind}
+    merged = trained(base, example_file, tmp_path / "merged", updates=3, lora=lora)
+    alone = trained(
+        base, example_file, tmp_path / "alone", updates=3, lora={**lora, "merge": False}
+    )
+    loaded, _ = engine.load(str(base), alone, device="cpu", dtype="float32")
+    plain, _ = engine.load(str(merged), None, device="cpu", dtype="float32")
+    ids = torch.arange(9)[None]
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(ids).logits, plain(ids).logits, atol=1e-5, rtol=1e-4)
+    before = load_file(base / "model.safetensors")
+    changed = {
+        key
+        for key, one in load_file(merged / "model.safetensors").items()
+        if not torch.equal(one, before[key])
+    }
+    assert ("lm_head.weight" in changed or "model.embed_tokens.weight" in changed) == (
+        "modules_to_save" in kind
+    )
+
+
+def test_a_module_that_is_not_there_is_named(
+    base: Path, example_file: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="modules_to_save: found head, which the model does not"):
+        trained(base, example_file, tmp_path / "out", lora={"modules_to_save": ["head"]})
+
+
+@pytest.mark.parametrize(("every", "at"), [(2, [2, 4, 5]), (9, [5])])
+def test_validation_after_so_many_updates_and_at_the_end(
+    every: int, at: list[int], base: Path, example_file: Path, tmp_path: Path
+) -> None:
+    config = {"updates": 5, "validate_every": every, "validation": (example_file,)}
+    saved = trained(base, example_file, tmp_path / "out", choose="loss", **config)
+    lines = (saved.parent / "training.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["update"] for row in rows if row.get("validation_loss") is not None] == at
+
+
+def test_transformers_own_attention_learns_the_same(
+    base: Path, example_file: Path, tmp_path: Path
+) -> None:
+    ours = trained(base, example_file, tmp_path / "ours", updates=2)
+    theirs = trained(base, example_file, tmp_path / "theirs", updates=2, attention="sdpa")
+    wanted, found = (load_file(path / "model.safetensors") for path in (ours, theirs))
+    for key, one in wanted.items():
+        torch.testing.assert_close(found[key], one, atol=2e-4, rtol=0)
+
+
+def test_a_judge_carries_its_card(
+    base: Path, pair_file: Path, example_file: Path, tmp_path: Path
+) -> None:
+    config = {"objective": "cls-margin", "validation": (pair_file,), "updates": 3}
+    saved = trained(base, pair_file, tmp_path / "judge", **config)
+    card = json.loads((saved / "judge.json").read_text())
+    tokenizer = models.load_tokenizer(str(saved))
+    wanted = [tokenizer.convert_tokens_to_ids(word) for word in (" correct", " incorrect")]
+    assert card["label_token_ids"] == [[wanted[0]], [wanted[1]]]
+    assert card["prompt"] == prompts.evaluator(
+        "{problem}", "{solution}", form="plain", tokenizer=tokenizer
+    )
+    body = card["request"]["body"]
+    assert body["label_token_ids"] == wanted
+    assert body["query"] + body["items"][0] == card["prompt"]
+    points = [
+        json.loads(line) for line in (saved.parent / "training.jsonl").read_text().splitlines()
+    ]
+    assert card["auc_within_problems"] == points[-1]["validation_accuracy"]
+    assert not (trained(base, example_file, tmp_path / "solver", updates=1) / "judge.json").exists()
+
+
+def test_trainings_keep_to_the_models_context(
+    base: Path, example_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(base / "config.json", max_position_embeddings=44)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    stage = Train(**QUICK, model=str(base), examples=(example_file,), updates=1)
+    metrics = stage.run(folder)
+    assert metrics is not None
+    rows = [json.loads(line) for line in example_file.read_text().splitlines()]
+    whole = [len(f"Problem: {r['problem']}\nSolution:\n{r['solution']}") + 1 for r in rows]
+    assert metrics.truncated == sum(length > 44 for length in whole) > 0
+    assert "max_length: 44, the model's context, instead of 512" in capsys.readouterr().err

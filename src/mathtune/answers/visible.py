@@ -24,7 +24,7 @@ _BARE_CHANNELS = re.compile(r"\A(?:assistant)?analysis(?=[A-Z\s\"'(\\$0-9])")
 _BARE_FINAL = re.compile(r"assistant\s*final(?=[^a-z]|\Z)")
 
 _TOKEN = (
-    r"<\|[A-Za-z_][\w ]{0,40}\|>|<｜[^｜\n]{1,40}｜>|</?s>|<(?:eos|bos|pad|unk|EOD|eod)>"
+    r"<\|[A-Za-z_][\w ]{0,40}\|>|<｜[^｜\n]{1,40}｜>|</?s>|<(?:eos|bos|pad|unk|EOD|eod)>"  # noqa: S105 (of chat formats)
     r"|<(?:end|start)_of_turn>|\[/?INST\]|<turn\|>|<unused\d+>|<\|?endoftext\|?>"
 )
 _LEADING = re.compile(

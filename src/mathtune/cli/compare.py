@@ -27,6 +27,7 @@ from mathtune.metrics.comparison import Asked, Row, changed, comparisons, pairs_
 from mathtune.metrics.measure import rounded
 from mathtune.report import compare_rows
 from mathtune.report.cells import grid
+from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
 from mathtune.run.progress import output, say
 from mathtune.stages.measure import clusters_by, labels_of
@@ -245,9 +246,9 @@ def write_page(found: Compared, page: Path) -> None:
         problems.append(compare_rows.changed_problem(name, found.known.get(name), sides))
     page.parent.mkdir(parents=True, exist_ok=True)
     html = compare_rows.page(found.document, problems, len(names))
-    page.write_text(html, encoding="utf-8")
+    jsonl.write_text(page, html)
     text = compare_rows.as_markdown(found.document)
-    page.with_suffix(".md").write_text(text, encoding="utf-8")
+    jsonl.write_text(page.with_suffix(".md"), text)
 
 
 def _texts(source: Source, wanted: Collection[str]) -> dict[str, list[str]]:

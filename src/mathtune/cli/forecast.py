@@ -27,6 +27,7 @@ from mathtune.run.progress import duration
 from mathtune.run.recipe_run import Run
 from mathtune.run.stage import Stage
 from mathtune.stages.collect import Collect
+from mathtune.stages.drawn import Drawn
 from mathtune.stages.grade import Grade
 from mathtune.stages.halve import Halve
 from mathtune.stages.measure import Measure
@@ -94,6 +95,8 @@ class Forecast:
             self.rows[outputs] = max(1, stage.fraction * self._rows([stage.examples]))
         elif isinstance(stage, Collect):
             self.rows[outputs] = self._collected(stage)
+        elif isinstance(stage, Drawn):
+            self.rows[outputs] = self._rows([stage.like])
         elif isinstance(stage, Sample):
             self.rows[outputs[0]] = 1 if stage.greedy else stage.n
             return self._sampled(stage, outputs[0])
@@ -268,7 +271,7 @@ def problems(stage: Prepare) -> tuple[float, float, float]:
     known: tuple[float, float, float] = KNOWN.get(stage.source, DEFAULT)
     if stage.source == "arithmetic":
         held_out = 200 if stage.validation is None else stage.validation
-        known = stage.train, held_out, 400 if stage.test is None else stage.test
+        known = stage.train, held_out, stage.test if isinstance(stage.test, int) else 400
     elif stage.source.endswith((".jsonl", ".jsonl.gz")) and Path(stage.source).is_file():
         known = _drawn(_lines(Path(stage.source)), stage)
     if stage.limit is None:

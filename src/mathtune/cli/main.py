@@ -339,7 +339,7 @@ def main() -> None:
     except OSError as error:
         if error.errno in REFUSED and error.filename:
             _fault(f"{error.filename}: cannot be used ({(error.strerror or '').lower()}).")
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         _fault(
             f"{error.filename or 'the disk'}: no space left; what was finished is kept, "
@@ -348,9 +348,9 @@ def main() -> None:
 
 
 def _fault(sentence: str, code: int = 2) -> NoReturn:
-    from rich.markup import escape
+    from rich.text import Text
 
-    from mathtune.run.progress import console
+    from mathtune.run.progress import console, visible
 
-    console.print(f"[bold red]error:[/] {escape(sentence)}")
+    console.print(Text.assemble(("error:", "bold red"), f" {visible(sentence)}"))
     sys.exit(code)

@@ -95,7 +95,7 @@ Page = Annotated[
     Path | None, typer.Option("--report", metavar="FILE.html", help="Write the page too.")
 ]
 RowFormat = Annotated[
-    str | None, typer.Option("--format", metavar="NAME", help="trl: also prompt/completion rows.")
+    str | None, typer.Option("--format", metavar="NAME", help="Also for trl, kto, dpo, verl, ...")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first broken line.")]

@@ -12,13 +12,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from mathtune.cli.status import read_plan
 from mathtune.errors import InputError
 from mathtune.report.results import ROW
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import Joined, read_groups, read_problems
+from mathtune.run.documents import read_plan
+from mathtune.run.finished import STEP
 from mathtune.run.progress import visible
-from mathtune.run.step import STEP
 from mathtune.stages.measure import read_outcomes
 
 LISTED = 200
@@ -96,9 +96,14 @@ def problem_view(folder: Path, problem_id: str, *, row: str | None) -> Renderabl
         problems = read_problems(folder / config["problems"])
         if problem_id in problems:
             columns = tuple(folder / path for path in config["samples"])
-            samples = next(rows for key, rows in read_groups(columns) if key == problem_id)
-            picks = read_outcomes(folder / name)[problem_id].picks
-            return _problem(name, problems[problem_id], samples, picks)
+            samples = next((rows for key, rows in read_groups(columns) if key == problem_id), [])
+            outcome = read_outcomes(folder / name).get(problem_id)
+            if outcome is None or not samples:
+                raise InputError(
+                    f"{folder / name}: was measured without problem {problem_id!r}, or its files "
+                    f"were changed; --redo {name} measures it again."
+                )
+            return _problem(name, problems[problem_id], samples, outcome.picks)
     where = ", ".join(map(_shown, measured)) or "any row"
     raise InputError(
         f"{problem_id}: no such problem in {where}; `mathtune show {folder}` lists them."

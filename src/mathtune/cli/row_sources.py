@@ -18,9 +18,9 @@ from mathtune.foreign.measure import PROBLEMS, Options, measured
 from mathtune.metrics.measure import Outcome
 from mathtune.report.results import ROW, Groups, Measured, Results, read_run
 from mathtune.report.seeds import over_seeds
-from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import read_groups, read_problems
+from mathtune.run.documents import read_plan
 from mathtune.run.stage import PLAN
 from mathtune.stages.measure import OUTCOMES, read_outcomes
 
@@ -157,9 +157,9 @@ def _of_folder(folder: Path) -> Source:
     for above in list(folder.absolute().parents)[:DEEPEST]:
         if (above / PLAN).is_file():
             name = folder.absolute().relative_to(above).as_posix()
-            for step in jsonl.read_json(above / PLAN)["steps"]:
-                if step["name"] == name:
-                    return _of_step(outcomes, above, step["config"])
+            for step in read_plan(above).steps:
+                if step.name == name:
+                    return _of_step(outcomes, above, step.config)
     return Source(outcomes, {}, tuple)
 
 

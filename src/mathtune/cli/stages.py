@@ -20,8 +20,10 @@ from typer.core import TyperCommand
 from mathtune.cli import summaries
 from mathtune.cli.options import (
     CONTINUES,
+    FILES,
     STAGES,
     Config,
+    Fields,
     FileAndAssignments,
     OnRay,
     Out,
@@ -29,6 +31,7 @@ from mathtune.cli.options import (
     RowFormat,
     with_ray,
 )
+from mathtune.cli.sets import data, evaluate
 from mathtune.engines.model_names import refuse_absent_models
 from mathtune.engines.settings import Group
 from mathtune.errors import InputError
@@ -41,6 +44,7 @@ from mathtune.run.step import execute
 from mathtune.run.stopping import stoppable
 from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect
+from mathtune.stages.drawn import Drawn
 from mathtune.stages.exemplars import Exemplars
 from mathtune.stages.halve import Halve
 from mathtune.stages.part import Part
@@ -49,7 +53,16 @@ from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
+COLLECT_FILE = (
+    "Collect rows to learn from, of samples that others made, or of ours.\n\n"
+    "A file alone holds its golds and questions, as `mathtune grade` reads it; its samples are "
+    "graded first, and written beside OUT. Example:\n\n"
+    "mathtune collect generations.parquet keep=pairs --format dpo --out pairs"
+)
+
 app = typer.Typer()
+app.command(rich_help_panel=FILES)(evaluate)
+app.command(rich_help_panel=FILES)(data)
 
 
 def run_stage(
@@ -74,11 +87,22 @@ def run_stage(
             raise InputError(f"{path}: no such file or folder.")
     refuse_absent_models(stage, lambda _: False)
     with stoppable(CONTINUES):
-        execute(stage, out.absolute(), name=out.name, redo=redo, hint="--redo")
+        try:
+            execute(stage, out.absolute(), name=out.name, redo=redo)
+        except InputError as error:
+            raise _with_flag(error, out.name) from None
     if ranks.first():
         for table in summaries.of(stage, out):
             output.print(table)
     say(f"wrote {out}")
+
+
+def _with_flag(error: InputError, name: str) -> InputError:
+    """The error of a step, where `--redo` names it, for a command whose `--redo` is a flag."""
+    if f"--redo {name}" not in str(error):
+        return error
+    text = str(error).replace(" it and the steps that depend on it again", " it again")
+    return InputError(text.replace(f"--redo {name}", "--redo"))
 
 
 def command_class(kind: type[Stage[Any]]) -> type[TyperCommand]:
@@ -144,17 +168,25 @@ def _add(kind: type[Stage[Any]], positional: str) -> None:
     def with_format(
         arguments: FileAndAssignments = None,
         rows: RowFormat = None,
+        fields: Fields = None,
         config: Config = None,
         out: Out = None,
         redo: Redo = False,
     ) -> None:
         given = [*(arguments or []), *([] if rows is None else [f"format={rows}"])]
+        if given and config is None and not any(one.startswith("problems=") for one in given):
+            from mathtune.foreign.convert import as_settings
+
+            given = as_settings(given, fields, out)
+        elif fields is not None:
+            raise InputError("--fields: only for a file alone, with its golds in it.")
         run_stage(kind, positional, given, config, out, redo)
 
+    text = stage_help(kind, positional)
     chosen = on_engines if "ray" in kind.model_fields else command
     app.command(
         name=kind.kind(),
-        help=stage_help(kind, positional),
+        help=f"{COLLECT_FILE}\n\nWith problems=FILE: {text}" if kind is Collect else text,
         rich_help_panel=STAGES,
         cls=command_class(kind),
     )(with_format if kind is Collect else chosen)
@@ -169,6 +201,7 @@ for _kind, _positional in (
     (Score, "samples"),
     (Collect, "samples"),
     (Part, "examples"),
+    (Drawn, "samples"),
     (Bits, "text"),
 ):
     _add(_kind, _positional)

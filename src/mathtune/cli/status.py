@@ -1,4 +1,4 @@
-"""The state of a run in the terminal: steps finished, under way, waiting."""
+"""A run in the terminal: its plan, its state, one problem with its clusters."""
 
 from __future__ import annotations
 
@@ -9,52 +9,53 @@ from typing import Any
 
 import msgspec
 from rich.table import Table
+from rich.text import Text
 
-from mathtune.errors import InputError
 from mathtune.rows import jsonl
-from mathtune.run.documents import Plan, PlannedStep, Record
+from mathtune.run import failures, finished
+from mathtune.run.documents import PlannedStep, read_plan
+from mathtune.run.finished import STEP
 from mathtune.run.folder_lock import is_locked
-from mathtune.run.recipe_run import LOCK, PLAN
-from mathtune.run.step import STARTED, STEP
+from mathtune.run.recipe_run import LOCK
+from mathtune.run.step import STARTED
 from mathtune.training.curve import CURVE
 
 GROWING = ("samples.jsonl", "scores.jsonl", CURVE)
 """The files that a step appends to while it works."""
 
 
-def read_plan(folder: Path) -> Plan:
-    """A run's `plan.json`.
-
-    Raises:
-        InputError: the folder holds no run.
-    """
-    if not (folder / PLAN).exists():
-        raise InputError(f"{folder}: no run here; expected a folder that `mathtune run` wrote.")
-    return jsonl.read_json(folder / PLAN, Plan)
-
-
 def status_table(folder: Path) -> Table:
-    """Every step of a run: finished (with its time), under way (with what is done), or waiting."""
+    """Every step of a run: finished (with its time), under way (with what is done), failed (and
+    why), or waiting.
+    """
     plan = read_plan(folder)
     working = is_locked(folder / LOCK)
     table = Table("step", "stage", "state", "wall s", "CPU s", title=f"{plan.recipe}: {folder}")
-    finished = [step for step in plan.steps if (folder / step.name / STEP).exists()]
+    done = [step for step in plan.steps if (folder / step.name / STEP).exists()]
+    unmade = failures.Failures()
     total = 0.0
     for step in plan.steps:
         place = folder / step.name
-        if step in finished:
-            cost = jsonl.read_json(place / STEP, Record).bill
+        failure = failures.read(place)
+        if step in done:
+            cost = finished.read(place)["bill"]
             total += cost["wall_s"]
             times = (f"{cost['wall_s']:.1f}", f"{cost['cpu_s']:.1f}")
             table.add_row(step.name, step.stage, "finished", *times)
+        elif failure is not None:
+            unmade.reasons[step.name] = failure.reason
+            table.add_row(step.name, step.stage, Text(f"failed: {failure.reason}"), "", "")
         elif (place / STARTED).exists():
             state = "under way" if working else "interrupted"
-            done = so_far(folder, step)
-            table.add_row(step.name, step.stage, f"{state}{done and ': ' + done}", "", "")
+            rows = so_far(folder, step)
+            table.add_row(step.name, step.stage, f"{state}{rows and ': ' + rows}", "", "")
+        elif unmade.blocks(step.name, step.reads):
+            needed = unmade.blocked[step.name]
+            table.add_row(step.name, step.stage, f"not made: needs {needed}", "", "")
         else:
             table.add_row(step.name, step.stage, "waiting", "", "")
-    table.caption = f"{len(finished)} of {len(plan.steps)} steps finished in {total:.0f} s."
-    if len(finished) < len(plan.steps) and not working:
+    table.caption = f"{len(done)} of {len(plan.steps)} steps finished in {total:.0f} s."
+    if len(done) < len(plan.steps) and not working:
         table.caption += " No process works on it; the same command continues it."
     return table
 

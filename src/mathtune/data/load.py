@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mathtune.data import folders, hub, local
+from mathtune.data import declared, folders, hub, local
+from mathtune.data.declared import Declared
 from mathtune.data.problems import Counts, Enough, Reading, to_problems
 from mathtune.data.rows import Row, read_rows
 from mathtune.errors import InputError
@@ -23,7 +24,8 @@ class Asked:
 
     `split`: its only split that is read. `draws`: all three splits are drawn from a lone one,
     whatever its name. `enough`: for a split of ours, and whether others are
-    drawn from it, when reading may stop; None: never. `stream`: see `hub.load`.
+    drawn from it, when reading may stop; None: never. `declared`: the set that the source is
+    a copy of. `stream`: see `hub.load`.
     """
 
     source: str
@@ -31,6 +33,7 @@ class Asked:
     split: str | None = None
     draws: bool = False
     reading: Reading = field(default_factory=Reading)
+    declared: Declared | None = None
     enough: Callable[[str, bool], Enough | None] = lambda _split, _drawn: None
     stream: bool = False
 
@@ -41,7 +44,7 @@ def load(asked: Asked, counts: Counts) -> Parts:
     Raises:
         InputError: it cannot be read, has no such split, or no row can be used.
     """
-    rows = _rows(asked)
+    rows = rows_of(asked)
     names = _names(asked, rows)
     parts: Parts = {}
     for ours, name in names.items():
@@ -53,7 +56,7 @@ def load(asked: Asked, counts: Counts) -> Parts:
     return parts
 
 
-def _rows(asked: Asked) -> Mapping[str, Iterator[Row]]:
+def rows_of(asked: Asked) -> Mapping[str, Iterator[Row]]:
     """The rows of each split of the source, by its own names."""
     path = Path(asked.source)
     if path.is_dir():
@@ -83,6 +86,11 @@ def _names(asked: Asked, found: Mapping[str, object]) -> dict[str, str]:
         return {(None if asked.draws else folders.ours(asked.split)) or "train": asked.split}
     if asked.draws and len(found) == 1:
         return {"train": next(iter(found))}
+    if asked.declared is not None:
+        names = declared.ours(asked.declared, found)
+        if not names:
+            raise no_split(asked.source, next(iter(asked.declared.splits)), found)
+        return names
     names = {split: name for name in found if (split := folders.ours(name)) is not None}
     if not names and len(found) == 1:
         return {"train": next(iter(found))}

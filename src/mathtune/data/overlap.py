@@ -1,17 +1,22 @@
-"""Problems of one split that are, or nearly are, problems of another. Before any training."""
+"""Problems of one set that are, nearly are, or share words with those of another. Before training.
+
+near         the same numbers, and nearly the same characters
+shared run   a run of 13 words (`WORDS`) of a test problem stands in a training problem or solution;
+             of a shorter problem, all its words
+"""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import extract
 
 from mathtune.data.rows import normalized
 from mathtune.errors import InputError
-from mathtune.rows.metrics import NearMetrics
+from mathtune.rows.metrics import NearMetrics, OverlapMetrics
 from mathtune.rows.records import Problem
 from mathtune.run.progress import say
 
@@ -69,3 +74,72 @@ def near(train: Iterable[Problem], test: Iterable[Problem]) -> list[tuple[str, s
         best = extract(text, choices, scorer=similarity, score_cutoff=ALIKE, limit=1)
         found += [(problem.id, test_id, round(score, 4)) for _, score, test_id in best]
     return found
+
+
+WORDS = 13
+_WORD = re.compile(r"[^\W_]+")
+
+
+def shared_runs(
+    train: Iterable[Problem], test: Iterable[Problem], *, words: int = WORDS
+) -> list[tuple[str, str]]:
+    """(id of a test problem, id of the first training problem that has a run of its words).
+
+    Example:
+        >>> def problem(name: str, text: str) -> Problem:
+        ...     return Problem(id=name, problem=text, answer="7")
+        >>> shared_runs([problem("a", "So: Ann has 3 red apples.")], [problem("t", "Ann has 3!")])
+        [('t', 'a')]
+    """
+    runs: dict[int, list[str]] = defaultdict(list)
+    lengths = set()
+    order = []
+    for problem in test:
+        order.append(problem.id)
+        found = _words(problem.problem)
+        length = min(words, len(found))
+        lengths.add(length)
+        for run in _runs(found, length):
+            runs[run].append(problem.id)
+    first: dict[str, str] = {}
+    for problem in train:
+        for text in (problem.problem, problem.solution or ""):
+            found = _words(text)
+            for length in lengths:
+                for run in _runs(found, length):
+                    for test_id in runs.get(run, ()):
+                        first.setdefault(test_id, problem.id)
+    return [(name, first[name]) for name in order if name in first]
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(normalized(text))
+
+
+def _runs(words: list[str], length: int) -> set[int]:
+    if not length:
+        return set()
+    return {hash(tuple(words[at : at + length])) for at in range(len(words) - length + 1)}
+
+
+def overlap(train: Sequence[Problem], test: Sequence[Problem], *, what: str) -> OverlapMetrics:
+    """How much of a test set is in training problems; say it where something is."""
+    found, alike = shared_runs(train, test), near(train, test)
+    texts = {normalized(problem.problem) for problem in train}
+    equal = sum(normalized(problem.problem) in texts for problem in test)
+    touched = {name for name, _ in found} | {name for _, name, _ in alike}
+    if touched:
+        names = ", ".join(f"{test_id} ~ {train_id}" for test_id, train_id in found[:_SHOWN])
+        say(
+            f"  {what}: {len(touched)} of {len(test)} problems overlap with training problems "
+            f"({equal} equal, {len({name for _, name, _ in alike})} near, {len(found)} share a run "
+            f"of {WORDS} words): {names}"
+        )
+    return OverlapMetrics(
+        problems=len(test),
+        equal=equal,
+        near=len({name for _, name, _ in alike}),
+        shared_run=len(found),
+        any=len(touched),
+        first=found[:_SHOWN],
+    )

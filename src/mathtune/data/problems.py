@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -22,6 +22,7 @@ from mathtune.data.values import (
     UnusableError,
     columns_of,
     golds_of,
+    inner,
     is_bare,
     label_of,
     question_at,
@@ -62,6 +63,8 @@ class Reading:
     gold_rule: GoldRule = "explicit"
     thoughts: Thoughts = "keep"
     strict: bool = False
+    inner: bool = False
+    """Whether the question is in the middle of a prompt: see `values.inner`."""
 
     def __post_init__(self) -> None:
         for name in self.fields:
@@ -119,10 +122,11 @@ class Counts:
             say(f"  {self.golds_reduced} golds are solutions, reduced to their answers")
         if self.bare_solutions:
             say(f"  {self.bare_solutions} solutions are nothing but the answer: not learned from")
-        without = sum(count for why, count in self.dropped.items() if why.startswith("gold"))
-        if self.dropped:
+        if self.rows:
+            without = sum(count for why, count in self.dropped.items() if why.startswith("gold"))
             total = sum(self.dropped.values())
-            say(f"  {total} of {self.rows} rows dropped, {without} without a usable gold:")
+            end = ":" if total else ""
+            say(f"  {total} of {self.rows} rows dropped, {without} without a usable gold{end}")
         for reason, count in sorted(self.dropped.items(), key=lambda pair: -pair[1]):
             named = self.places.get(reason, [])
             places = f" ({', '.join(named)}{', ...' if count > NAMED else ''})" if named else ""
@@ -134,7 +138,7 @@ def to_problems(
     reading: Reading | None = None,
     counts: Counts | None = None,
     *,
-    enough: Enough | None = None,
+    enough: Stop | None = None,
 ) -> list[Problem]:
     """Make problems of rows; drop those that cannot be used, and count them.
 
@@ -184,6 +188,12 @@ def to_problems(
     if not problems and counts.rows:
         _refuse_all(counts)
     return problems
+
+
+class Stop(Protocol):
+    """Decides after each row whether reading ends."""
+
+    def after(self, row: Row, found: int) -> bool: ...
 
 
 class Enough:
@@ -271,6 +281,8 @@ class _Reader:
         """
         columns, values = self.columns, row.values
         problem = question_at(row, columns["problem"])
+        if self.reading.inner:
+            problem = inner(problem)
         solution = solution_at(row, columns["solution"], thoughts=self.reading.thoughts == "keep")
         golds = golds_of(row, columns["answer"], solution, rule=self.reading.gold_rule)
         usable = [text for text in golds.accepted if not self._says_none(text)]

@@ -26,10 +26,10 @@ from mathtune.data.rows import Row
 GoldRule = Literal["explicit", "auto", "last-number", "without-unit"]
 """How an answer is found in a gold that is a text: as `extract` does, or `9 (apples)` as 9."""
 FIELDS = ("id", "problem", "answer", "solution", "level", "subject")
-"""More words than these, and no mark: a text, and no answer that can be compared."""
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _WITH_UNIT = re.compile(r"([^()]+?)\s*\([^()]*\)\s*")
+_PATH = re.compile(r"\{([^{}]+)\}")
 _DRESS = re.compile(r"####|\\boxed|\\fbox|[{}$\s.]")
 
 
@@ -66,8 +66,13 @@ def columns_of(fields: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def value_at(values: Mapping[str, Any], path: str) -> Any:
-    """The value at a path; None: there is none. `Body+Question` joins two texts with a space."""
+    """The value at a path; None: there is none.
+
+    `Body+Question` joins two texts with a space; `{id}-{instance}` fills paths into a text.
+    """
     found = reach(values, path)
+    if found is MISSING and path.startswith("{"):
+        return _PATH.sub(lambda match: str(value_at(values, match[1]) or ""), path)
     if found is MISSING and "+" in path:
         parts = [reach(values, part.strip()) for part in path.split("+")]
         texts = [part.strip() for part in parts if isinstance(part, str) and part.strip()]
@@ -98,6 +103,16 @@ def question_at(row: Row, path: str | None) -> str:
             "text; fields.problem=NAME says where else it is.",
         )
     return _whole(text, path)
+
+
+def inner(prompt: str) -> str:
+    """The question of a prompt whose first and last paragraphs say how to answer.
+
+    >>> inner("Solve it step by step.\\n\\nWhat is 1 + 1?\\n\\nEnd with the answer.")
+    'What is 1 + 1?'
+    """
+    paragraphs = re.split(r"\n\s*\n", prompt.strip())
+    return "\n\n".join(paragraphs[1:-1]) if len(paragraphs) > 2 else prompt
 
 
 def solution_at(row: Row, path: str | None, *, thoughts: bool) -> str | None:

@@ -14,6 +14,7 @@ from mathtune.engines import embedded_model
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.run.fingerprint import refuse_damage
 from mathtune.run.progress import say
 from mathtune.run.stage import Input, Stage, marked_inputs
 
@@ -37,6 +38,9 @@ class Model(Input):
     def check(self, name: str | Path) -> None:
         """Raise InputError for a model that is nowhere, and for a folder that is no model."""
         refuse_absent(str(name), needed=False)
+        place = Path(source(str(name))[0])
+        if place.is_dir():
+            refuse_damage(place)
 
 
 ModelName = Annotated[str, Model()]

@@ -14,11 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
+from mathtune.engines import chat_template
 from mathtune.errors import InputError
 
 Form = Literal["auto", "plain", "alpaca", "minerva", "chat"]
+Thoughts = Literal["learn", "read", "drop"]
 
 CORRECT = " correct"
 INCORRECT = " incorrect"
@@ -59,6 +61,15 @@ class ChatTokenizer(Protocol):
     def __hash__(self) -> int: ...
 
 
+@runtime_checkable
+class TemplateTokenizer(Protocol):
+    """The part of a Hugging Face tokenizer that tells its chat template."""
+
+    special_tokens_map: dict[str, Any]
+
+    def get_chat_template(self) -> str: ...
+
+
 class EndingTokenizer(ChatTokenizer, Protocol):
     """The part of a Hugging Face tokenizer that `end_token` needs."""
 
@@ -76,12 +87,26 @@ class Wording:
 
     `instruction` holds `{problem}` where the problem belongs, or follows the problem; None: in chat
     form `INSTRUCTION`, else nothing. `template`: further variables of the chat template.
+    `thoughts`: what becomes of a solution's thoughts, up to `THOUGHT_END`; they stay, except with
+    drop.
     """
 
     form: Form = "auto"
     system: str | None = None
     instruction: str | None = None
     template: Mapping[str, Any] = field(default_factory=dict)
+    thoughts: Thoughts = "learn"
+
+    def without(self, solution: str) -> str:
+        """Return the solution as the model is to read it: with its thoughts, or without.
+
+        Example:
+            >>> Wording(thoughts="drop").without("<think>1, 2, 3.</think>\\n\\n#### 3")
+            '#### 3'
+        """
+        if self.thoughts != "drop" or THOUGHT_END not in solution:
+            return solution
+        return solution.rpartition(THOUGHT_END)[2].lstrip()
 
     def asked(self, problem: str, form: Form) -> str:
         """Return the problem with the instruction.
@@ -178,6 +203,7 @@ def evaluator(problem: str, solution: str, *, form: AnyForm, tokenizer: ChatToke
         The above candidate solution is
     """
     # Two replaces in this order: a problem that contains "{solution}" must not be filled in.
+    solution = worded(form).without(solution)
     before, after = _CANDIDATE.split("{solution}")
     candidate = before.replace("{problem}", problem) + solution + after
     if resolve(form, tokenizer) == "chat":
@@ -219,6 +245,7 @@ def labelled(
 def target(solution: str, *, form: AnyForm, tokenizer: EndingTokenizer) -> list[int]:
     """Return the token ids of a solution after its prompt, with the end token exactly once."""
     end, marks = _ending(form, tokenizer)
+    solution = worded(form).without(solution)
     while (bare := solution.rstrip()).endswith(marks):
         solution = next(bare.removesuffix(mark) for mark in marks if bare.endswith(mark))
     return [*tokenizer.encode(solution, add_special_tokens=False), end]
@@ -233,6 +260,31 @@ def end_token(tokenizer: EndingTokenizer, *, form: AnyForm = "plain") -> int:
         InputError: the tokenizer has none.
     """
     return _ending(form, tokenizer)[0]
+
+
+def thought_tokens(solution: str, ids: Sequence[int], *, tokenizer: ChatTokenizer) -> int:
+    """Count the tokens of `ids`, a solution's, that belong to its thoughts; 0 without any."""
+    before, mark, _ = solution.rpartition(THOUGHT_END)
+    if not mark:
+        return 0
+    thoughts = tokenizer.encode(before + mark, add_special_tokens=False)
+    differing = (at for at, (a, b) in enumerate(zip(thoughts, ids, strict=False)) if a != b)
+    return next(differing, min(len(thoughts), len(ids)))
+
+
+def thought_end(tokenizer: ChatTokenizer) -> int:
+    """Return the token that ends the thoughts.
+
+    Raises:
+        InputError: the tokenizer has no such token.
+    """
+    ids = tokenizer.encode(THOUGHT_END, add_special_tokens=False)
+    if len(ids) != 1:
+        raise InputError(
+            f"thought_tokens: the tokenizer has no token {THOUGHT_END!r}; expected a thinking "
+            "model, or max_tokens alone."
+        )
+    return ids[0]
 
 
 def _ending(form: AnyForm, tokenizer: EndingTokenizer) -> tuple[int, tuple[str, ...]]:
@@ -307,16 +359,20 @@ def _rendered(
     Raises:
         InputError: the template cannot be rendered, or it refuses the conversation.
     """
-    from jinja2 import TemplateError
-
+    turns = [dict(turn) for turn in conversation]
     try:
+        if isinstance(tokenizer, TemplateTokenizer) and tokenizer.chat_template:
+            return chat_template.rendered(
+                turns,
+                template=tokenizer.get_chat_template(),
+                words={**tokenizer.special_tokens_map, **variables},
+                today=TODAY,
+                add_generation_prompt=add_generation_prompt,
+            )
         return tokenizer.apply_chat_template(
-            [dict(turn) for turn in conversation],
-            tokenize=False,
-            add_generation_prompt=add_generation_prompt,
-            **{"strftime_now": TODAY.strftime, **variables},
+            turns, tokenize=False, add_generation_prompt=add_generation_prompt, **variables
         )
-    except (TemplateError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except ValueError as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         roles = " and ".join(dict.fromkeys(turn["role"] for turn in conversation))
         raise InputError(

@@ -34,6 +34,13 @@ class Sampling:
     stop: str | None = None
     top_k: int = 0
     min_p: float = 0.0
+    thought_tokens: int = 0
+    """Most tokens of thoughts; `max_tokens` then counts from their end. 0: it counts all."""
+
+    @property
+    def most(self) -> int:
+        """The most tokens of a sample."""
+        return self.thought_tokens + self.max_tokens
 
     def cut(self, text: str) -> str:
         """Return the text before the first stop, without the blank lines before it.

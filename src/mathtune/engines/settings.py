@@ -120,6 +120,18 @@ class Vllm(Group):
     """On a CPU: GiB for keys and values."""
     max_length: int | None = Field(None, ge=1)
     """Longest prompt with its sample, in tokens. None: the model's context."""
+    quantization: str | None = None
+    """vLLM's way to hold the weights in few bits, as fp8 or bitsandbytes. None: the model's own."""
+    extra: dict[str, Any] = {}
+    """Further arguments of vllm.LLM, as {kv_cache_dtype: fp8}; they are part of the fingerprint."""
+
+    @field_validator("extra")
+    @classmethod
+    def _no_own(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        own = {"model", "seed", "dtype", "trust_remote_code", "quantization", "max_model_len"}
+        if found := own & set(extra):
+            raise ValueError(f"{min(found)} is not to be set here; expected further arguments")
+        return extra
 
 
 class Ray(Group):
@@ -150,7 +162,8 @@ class EngineSettings(PromptSettings, Stage[Handle], Generic[Handle]):
     server: Server = Server()
     """For engine openai: url, model, concurrency, timeout, retries, extra, top_logprobs."""
     vllm: Vllm = Vllm()
-    """For engine vllm: tensor_parallel, engines, memory, cpu_memory, max_length."""
+    """For engine vllm: tensor_parallel, engines, memory, cpu_memory, max_length,
+    quantization, extra."""
     ray: Annotated[Ray | None, Free()] = None
     """Run on a Ray cluster: address, actors, gpus, cpus, batch; --ray takes the defaults."""
 

@@ -98,9 +98,11 @@ class VLLM:
                 max_model_len=asked.vllm.max_length,
                 enable_prefix_caching=True,
                 enforce_eager=on_cpu,
-                **options,
+                quantization=asked.vllm.quantization,
+                trust_remote_code=False,
+                **{**options, **asked.vllm.extra},
             ).llm_engine
-        except (ValueError, OSError, RuntimeError) as error:
+        except (ValueError, OSError, RuntimeError, TypeError) as error:
             reason = " ".join(str(error).split())[-400:]
             raise InputError(
                 f"engine vllm: cannot run model {asked.model!r} ({reason})."

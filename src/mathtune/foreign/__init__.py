@@ -12,6 +12,7 @@ judgments the judged samples as columns
 notes     what was read as what, and warnings
 grade     `mathtune grade FILE`: accuracy and the most frequent disagreements, in bounded memory
 grade_folder  the folder of `mathtune grade FILE --out FOLDER`
+convert   foreign samples as our files, for `mathtune collect FILE`
 measure   `mathtune measure FILE`: votes and re-ranking, with intervals
 """
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mathtune.errors import InputError, SettingError
+from mathtune.recipes.evaluate import Evaluate, evaluate
 from mathtune.recipes.liu2023 import Liu2023, liu2023
 from mathtune.recipes.miniature import Miniature, miniature
 from mathtune.recipes.parts import SHORT, RecipeSettings
 from mathtune.recipes.quickstart import Quickstart, quickstart
+from mathtune.recipes.rounds import Rounds, rounds
 from mathtune.recipes.scaling import Scaling, scaling
 from mathtune.recipes.yuan2023 import Yuan2023, yuan2023
 from mathtune.run import settings, trackers
@@ -35,6 +37,8 @@ RECIPES = {
     "yuan2023": Recipe(Yuan2023, yuan2023),
     "scaling": Recipe(Scaling, scaling),
     "miniature": Recipe(Miniature, miniature),
+    "rounds": Recipe(Rounds, rounds),
+    "evaluate": Recipe(Evaluate, evaluate),
 }
 
 

@@ -14,6 +14,7 @@ from mathtune.report import cells, figures, seeds
 from mathtune.report.cells import NONE, Table, accuracy, difference, p_value
 from mathtune.report.page import rendered
 from mathtune.report.results import Compared, Measured, read_run
+from mathtune.rows import jsonl
 from mathtune.run.fingerprint import differences
 
 SHOWN = 500
@@ -72,13 +73,13 @@ def write(found: Compared, page: Path) -> Path:
         ],
         settings=settings(found),
     )
-    page.write_text(text, encoding="utf-8")
+    jsonl.write_text(page, text)
     differ = settings(found)
     parts = [f"# {title}\n", sentence(found) + "\n"]
     parts += [f"![{caption}](figures/{page.stem}-differences.png)\n\n{caption}.\n"]
     parts += [cells.markdown(table) for table in accuracies(found)]
     parts += [cells.markdown(differ)] if differ is not None else []
-    page.with_suffix(".md").write_text("\n".join(parts), encoding="utf-8")
+    jsonl.write_text(page.with_suffix(".md"), "\n".join(parts))
     return page
 
 

@@ -32,6 +32,7 @@ from mathtune.report.curves import (
 from mathtune.report.gap import Closed
 from mathtune.report.groups import grouped
 from mathtune.report.results import Compared, Measured, Results
+from mathtune.rows import jsonl
 from mathtune.training.curve import CurvePoint
 
 
@@ -129,12 +130,13 @@ def save(
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box in PNGs; SVGs have the text
         for name, (_, figure) in figures.items():
             file = folder / f"{prefix}{name}"
-            figure.savefig(f"{file}.png", facecolor=PAPER, metadata={"Software": None})
+            with jsonl.whole(Path(f"{file}.png")) as png:
+                figure.savefig(png, format="png", facecolor=PAPER, metadata={"Software": None})
             figure.set_layout_engine("none")  # it is laid out; again would cost as much again
             stream = StringIO()
             figure.savefig(stream, format="svg", facecolor=PAPER, metadata={"Date": None})
             texts[name] = stream.getvalue()
-            Path(f"{file}.svg").write_text(texts[name], encoding="utf-8")
+            jsonl.write_text(Path(f"{file}.svg"), texts[name])
     return texts
 
 

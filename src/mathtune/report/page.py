@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ from mathtune.report import browser, cells, cost, figures, papers, study, study_
 from mathtune.report.gap import Closed, closed, headline, sentence
 from mathtune.report.results import Results
 from mathtune.report.seeds import over_seeds
+from mathtune.rows import jsonl
+from mathtune.run.progress import visible
 
 GAP = "gap"
-NAMED = 8
-"""Unfinished steps that are named."""
 SCRIPTS = (("katex/katex.min.js",), ("texts.js", "page.js"))
 """The page's scripts, each the files one after the other. KaTeX (MIT, Khan Academy and others; its
 licence stands beside it) is as its makers publish it, and draws MathML, which needs no fonts."""
@@ -41,8 +42,8 @@ def write(results: Results, folder: Path, *, name: str = "report") -> Path:
         key: {"caption": captions[key], "svg": figures.inline(svg)} for key, svg in pictures.items()
     }
     page = folder / f"{name}.html"
-    page.write_text(html(results, found, inlined), encoding="utf-8")
-    (folder / f"{name}.md").write_text(markdown(results, found, captions, prefix), encoding="utf-8")
+    jsonl.write_text(page, html(results, found, inlined))
+    jsonl.write_text(folder / f"{name}.md", markdown(results, found, captions, prefix))
     return page
 
 
@@ -51,7 +52,7 @@ def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, st
     return rendered(
         "page.html",
         title=results.title,
-        unfinished=unfinished(results),
+        missing=results.missing,
         sentence=study.sentence(results) or headline(results),
         details=None if study.found(results) else sentence(results, found),
         scripts=[_script(*names) for names in SCRIPTS],
@@ -97,7 +98,7 @@ def _kept(cell: str) -> str:
 def markdown(results: Results, found: list[Closed], captions: dict[str, str], prefix: str) -> str:
     """The same in Markdown, without the solutions."""
     parts = [f"# {results.title}\n"]
-    parts += [f"{waiting}\n"] if (waiting := unfinished(results)) else []
+    parts += [f"**{escape(visible(one), quote=False)}**\n" for one in results.missing]
     if answer := study.sentence(results):
         parts.append(f"{answer}\n")
     else:
@@ -115,18 +116,6 @@ def markdown(results: Results, found: list[Closed], captions: dict[str, str], pr
     made_with = [f"{key} {value}" for key, value in results.made_with.items() if value]
     parts += [f"Made with {'; '.join(made_with)}.\n"] if made_with else []
     return "\n".join(parts)
-
-
-def unfinished(results: Results) -> str:
-    """The steps that are not finished, which the page says nothing of; empty if all are."""
-    names = [step.name for step in results.steps if not step.finished]
-    if not names:
-        return ""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return (
-        f"{len(names)} of {len(results.steps)} steps are not finished: "
-        f"{', '.join(names[:NAMED])}{more}. This page shows what the others found."
-    )
 
 
 def _script(*names: str) -> dict[str, str]:

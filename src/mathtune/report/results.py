@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +15,10 @@ from mathtune.rows import jsonl
 from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import Joined, read_groups, read_problems
-from mathtune.run.documents import Plan, PlannedStep, Prediction, Record
+from mathtune.run import failures
+from mathtune.run.documents import PlannedStep, Prediction, Record, read_plan
+from mathtune.run.finished import STEP
 from mathtune.run.recipe_run import FORECAST, PLAN
-from mathtune.run.step import STEP
 from mathtune.stages.measure import OUTCOMES, Measure
 from mathtune.training.curve import CURVE, CurvePoint
 
@@ -88,6 +89,8 @@ class Results:
     curves: dict[str, list[CurvePoint]] = field(default_factory=dict)
     made_with: Mapping[str, Any] = field(default_factory=dict)
     """What the last finished step was made with, or samples from elsewhere were measured with."""
+    missing: tuple[str, ...] = ()
+    """One sentence per failed step, and one about those that were not made."""
     forecast: Prediction | None = None
     """FLOPs and hours predicted of each train and sample step; None: they were not predicted."""
 
@@ -111,11 +114,7 @@ def read_run(folder: Path) -> Results:
         InputError: the folder holds no run, a file in it is damaged, or a row was measured by an
             earlier revision of the stage.
     """
-    if not (folder / PLAN).exists():
-        raise InputError(
-            f"{folder}: no run here; expected a folder that `mathtune run` or a stage wrote."
-        )
-    plan = jsonl.read_json(folder / PLAN, Plan)
+    plan = read_plan(folder)
     steps = [read_step(folder, step) for step in plan.steps]
     finished = {step.name: step for step in steps if step.finished}
     measures = [step for step in finished.values() if step.stage == "measure"]
@@ -127,6 +126,7 @@ def read_run(folder: Path) -> Results:
         rows=[row for name, row in rows.items() if name not in side],
         choices=[row for name, row in rows.items() if name in side],
         steps=steps,
+        missing=_missing(folder, plan.steps, finished),
         made_with=next((step.made_with for step in reversed(steps) if step.finished), {}),
         forecast=jsonl.read_json(folder / FORECAST, Prediction)
         if (folder / FORECAST).exists()
@@ -180,6 +180,24 @@ def _curves(steps: Iterable[StepRecord]) -> dict[str, list[CurvePoint]]:
         for step in steps
         if step.stage == "train" and (step.folder / CURVE).exists()
     }
+
+
+def _missing(
+    folder: Path, steps: Sequence[PlannedStep], finished: Container[str]
+) -> tuple[str, ...]:
+    """Say what of the plan is not here, and why."""
+    lacking = [step for step in steps if step.name not in finished]
+    failed = {step.name: failures.read(folder / step.name) for step in lacking}
+    unmade = failures.Failures()
+    unmade.reasons = {name: found.reason for name, found in failed.items() if found is not None}
+    needing = [step.name for step in lacking if unmade.blocks(step.name, step.reads)]
+    rest = [name for name in failed if name not in unmade.reasons and name not in unmade.blocked]
+    sentences = [f"Step {name} failed: {reason}" for name, reason in unmade.reasons.items()]
+    if needing:
+        sentences.append(f"Not made, since they need what failed: {', '.join(needing)}.")
+    if rest:
+        sentences.append(f"Not made yet: {', '.join(rest)}.")
+    return tuple(sentences)
 
 
 def _side(measures: Sequence[StepRecord]) -> set[str]:

@@ -12,8 +12,10 @@ import msgspec
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import Metrics, TrainMetrics
+from mathtune.run import finished
 from mathtune.run.documents import PlannedStep, Record
-from mathtune.run.step import METRICS, STEP
+from mathtune.run.finished import STEP
+from mathtune.run.step import METRICS
 
 Document = dict[str, Any]
 
@@ -79,7 +81,7 @@ def read_step(run_folder: Path, planned: PlannedStep) -> StepRecord:
     """
     place = run_folder / planned.name
     done = (place / STEP).exists()
-    record = jsonl.read_json(place / STEP, Record) if done else _UNFINISHED
+    record = msgspec.convert(finished.read(place), Record) if done else _UNFINISHED
     return StepRecord(
         name=planned.name,
         stage=planned.stage,

@@ -8,6 +8,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar, overload
 
@@ -17,6 +18,10 @@ from mathtune.errors import InputError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+LONGEST = 2**26
+"""Bytes of the longest line that is read; a packed file of a megabyte may hold gigabytes."""
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a line or a document raises that is no row, or nested thousands of times."""
 BLOCK = 2**20
 """Bytes read at once where a file's last newline is looked for."""
 
@@ -41,7 +46,7 @@ def read(path: Path, kind: type[T]) -> Iterator[T]:
         empty = False
         try:
             yield decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise InputError(f"{path}, line {number}: {_reason(error, kind)}") from None
     if empty:
         raise InputError(f"{path}: the file has no rows; expected at least one {kind.__name__}.")
@@ -55,17 +60,33 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """
     try:
         with open_bytes(path) as stream:
-            for number, line in enumerate(stream, start=1):
-                if number == 1:
-                    line = line.removeprefix(codecs.BOM_UTF8)  # as some Windows programs begin
-                if line.strip():
-                    yield number, line
+            yield from bounded_lines(stream, path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a .jsonl or .jsonl.gz file.") from None
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder; expected a .jsonl or .jsonl.gz file.") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: not a complete gzip file ({error}).") from None
+
+
+def bounded_lines(stream: IO[bytes], name: object) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number from 1, line) for every line of a stream that is not blank.
+
+    Raises:
+        InputError: a line of the file called `name` is too long for a row.
+    """
+    number = 0
+    while line := stream.readline(LONGEST + 1):
+        number += 1
+        if len(line) > LONGEST:
+            raise InputError(
+                f"{name}, line {number}: longer than {LONGEST >> 20} MiB; expected one row per "
+                "line. Is it another kind of file, or a damaged one?"
+            )
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)  # as some Windows programs begin
+        if line.strip():
+            yield number, line
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -76,13 +97,30 @@ def open_bytes(path: Path) -> IO[bytes]:
 def write(path: Path, rows: Iterable[msgspec.Struct]) -> None:
     """Write rows to `path` at once: the file appears whole, by rename, or not at all."""
     encoder = msgspec.json.Encoder()
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as stream:
+    with whole(path) as stream:
         for row in rows:
             stream.write(encoder.encode(row))
             stream.write(b"\n")
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[IO[bytes]]:
+    """Write the file `path` as a block: it appears whole, by rename, or stays as it was.
+
+    A link at `path` is replaced, and what it leads to is left alone.
+    """
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)  # it may be a link, too
+    with partial.open("xb") as stream:
+        yield stream
         flush(stream)
     partial.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8, whole or not at all."""
+    with whole(path) as stream:
+        stream.write(text.encode())
 
 
 def append(path: Path, rows: Iterable[msgspec.Struct]) -> None:
@@ -97,17 +135,23 @@ def repair(path: Path) -> None:
     """Cut a torn last line (one without its newline) off a file that `append` wrote."""
     if not path.exists():
         return
-    with path.open("rb+") as stream:
-        end = whole = stream.seek(0, os.SEEK_END)
-        while whole:  # backwards, until a block holds a newline
-            start = max(0, whole - BLOCK)
+    with path.open("rb") as stream:
+        end = kept = stream.seek(0, os.SEEK_END)
+        while kept:  # backwards, until a block holds a newline
+            start = max(0, kept - BLOCK)
             stream.seek(start)
-            whole = start + stream.read(whole - start).rfind(b"\n") + 1
-            if whole > start:
+            kept = start + stream.read(kept - start).rfind(b"\n") + 1
+            if kept > start:
                 break
-        if whole < end:
-            stream.truncate(whole)
-            flush(stream)
+    if kept < end:
+        cut(path, kept)
+
+
+def cut(path: Path, size: int) -> None:
+    """Cut the file after `size` bytes, on the disk."""
+    with path.open("rb+") as stream:
+        stream.truncate(size)
+        flush(stream)
 
 
 def flush(stream: IO[bytes]) -> None:
@@ -118,11 +162,8 @@ def flush(stream: IO[bytes]) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write one JSON document, indented, keys in their given order, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as stream:
+    with whole(path) as stream:
         stream.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-        flush(stream)
-    partial.replace(path)
 
 
 @overload
@@ -139,7 +180,7 @@ def read_json(path: Path, kind: type[Any] = dict) -> Any:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file.") from None
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: {_reason(error, kind)}") from None
 
 

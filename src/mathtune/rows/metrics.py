@@ -28,6 +28,19 @@ class NearMetrics(msgspec.Struct, frozen=True, kw_only=True):
     first: list[tuple[str, str, float]]
 
 
+class OverlapMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """How many problems of a test set are equal to, near, or share a run of words with training
+    problems, in any of these ways, and the first pairs: (test id, training id).
+    """
+
+    problems: int
+    equal: int
+    near: int
+    shared_run: int
+    any: int
+    first: list[tuple[str, str]]
+
+
 class SplitMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """A split's problems, how many of them repeat another, and their length; None: no problem."""
 
@@ -73,6 +86,7 @@ class RowsMetrics(msgspec.Struct, frozen=True, kw_only=True):
 class PrepareMetrics(Metrics, frozen=True):
     """The three splits, the solutions, and what was dropped or is nearly a test problem.
 
+    `overlap`: of the test set, and of each set that `against` names, with the training problems.
     `rows`: only of a source that is read row by row. `prm800k_...`: only if PRM800K was read.
     """
 
@@ -83,6 +97,7 @@ class PrepareMetrics(Metrics, frozen=True):
     shared_problems_dropped: dict[str, int]
     near_test: NearMetrics
     rows: RowsMetrics | None = None
+    overlap: dict[str, OverlapMetrics] | None = None
     prm800k_records: dict[str, int] | None = None
     prm800k_steps: int | None = None
 
@@ -186,6 +201,27 @@ class JudgedMetrics(Metrics, frozen=True):
     right_beginnings_left: int | None = None
     wrong_beginnings_left: int | None = None
     near_test: NearMetrics | None = None
+
+
+class DrawnMetrics(Metrics, frozen=True):
+    """The samples drawn from, the number wanted and drawn, how many are right, and gold ones."""
+
+    of: int
+    wanted: int
+    drawn: int
+    right: int
+    gold: int
+
+
+class BestMetrics(Metrics, frozen=True):
+    """The rows' values of a metric, the best row (of equal ones the first), and the last one before
+    the first that was no better.
+    """
+
+    metric: str
+    values: dict[str, float]
+    best: str
+    stopped_at: str
 
 
 class SourceMetrics(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ same order, which are read side by side (`mathtune.rows.samples.read_samples`).
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -28,6 +28,11 @@ prompt_too_long  nothing was sampled: the prompt leaves no room in the context
 unknown          another program wrote it: how it ended and its tokens are not known
 """
 UNKNOWN: Literal["unknown"] = "unknown"
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+"""A number of something: never negative, nor larger than anything that is counted here."""
+Weight = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
+"""A score that is summed as a weight of votes: sums stay finite."""
 
 
 class Row(
@@ -96,10 +101,10 @@ class Sample(Row, frozen=True):
     """One sampled solution; `index` counts a problem's samples from 0, `tokens` those generated."""
 
     problem_id: str
-    index: int
+    index: Count
     text: str
     finish_reason: Reason
-    tokens: int
+    tokens: Count
 
 
 class Graded(Row, frozen=True):
@@ -109,16 +114,16 @@ class Graded(Row, frozen=True):
     """
 
     problem_id: str
-    index: int
+    index: Count
     answer: str | None
     rule: str | None
     verdict: Verdict
-    cluster: int | None
+    cluster: Count | None
 
 
 class Scored(Row, frozen=True):
     """A sample's score: the evaluator's S in [0, 1], or a likelihood."""
 
     problem_id: str
-    index: int
-    score: float
+    index: Count
+    score: Weight

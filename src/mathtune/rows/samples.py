@@ -63,7 +63,8 @@ def read_groups(columns: Columns) -> Iterator[tuple[str, list[Joined]]]:
     """Yield (problem_id, that problem's samples) in file order.
 
     Raises:
-        InputError: as `read_samples`, or a problem's samples are not adjacent.
+        InputError: as `read_samples`, a problem's samples are not adjacent, or their indices are
+        not 0, 1, 2, ..., each once.
     """
     seen: set[str] = set()
     for problem_id, rows in groupby(read_samples(columns), key=lambda row: row.sample.problem_id):
@@ -72,7 +73,23 @@ def read_groups(columns: Columns) -> Iterator[tuple[str, list[Joined]]]:
                 f"{columns[0]}: the samples of problem {problem_id!r} do not stand together."
             )
         seen.add(problem_id)
-        yield problem_id, list(rows)
+        group = list(rows)
+        _refuse_gaps(columns[0], problem_id, [row.sample.index for row in group])
+        yield problem_id, group
+
+
+def _refuse_gaps(path: Path, problem_id: str, indices: list[int]) -> None:
+    """Raise InputError if samples are there twice or lack: every vote would be counted wrongly."""
+    if sorted(indices) == list(range(len(indices))):
+        return
+    twice = [index for index in indices if indices.count(index) > 1]
+    lacking = sorted(set(range(max(indices))) - set(indices))
+    found = f"sample {twice[0]} twice" if twice else f"no sample {lacking[0]}"
+    raise InputError(
+        f"{path}: problem {problem_id!r} has {found}; expected the samples 0 to "
+        f"{max(indices)}, each once. The file lost or gained lines after it was written: sample "
+        "the problem again, or take the problem out of the file."
+    )
 
 
 def read_problems(path: Path) -> dict[str, Problem]:

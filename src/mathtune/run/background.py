@@ -8,14 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from mathtune.run.children import Child, on_sigterm
+from mathtune.run.failures import Failures, StepFailedError
 from mathtune.run.progress import say
 from mathtune.run.stage import Stage
 from mathtune.run.step import STEP, execute
+
+
+@dataclass(frozen=True)
+class Step:
+    """One use of a stage in a recipe: name, resolved config, and the steps whose files it reads."""
+
+    name: str
+    stage: Stage
+    reads: tuple[str, ...]
+
 
 SECONDS_TO_SAVE = 60.0
 """How long a training may take to write its checkpoint after SIGTERM."""
@@ -25,29 +36,32 @@ class Background:
     """The steps handed over, as a context: the child ends with it, in the middle of a step if an
     error ends the run. SIGTERM ends both, with exit code 0, once a training has saved itself.
 
+    `failures` learns of the steps that fail; those that need them are not made.
+
     Example:
-        >>> with Background() as background:
+        >>> with Background(Failures()) as background:
         ...     background.wait_for(["ssft"])  # nothing was handed over
     """
 
-    def __init__(self) -> None:
-        self._names: list[str] = []  # handed over and not known to be finished, in order
+    def __init__(self, failures: Failures) -> None:
+        self._failures = failures
+        self._reads: dict[str, tuple[str, ...]] = {}  # of the steps handed over and not known to be
+        # finished, in order
         self._child: Child | None = None
         self._signals = ExitStack()
 
-    def start(
-        self, stage: Stage[Any], folder: Path, *, name: str, redo: bool, place: str = ""
-    ) -> None:
+    def start(self, step: Step, folder: Path, *, redo: bool, place: str = "") -> None:
         """Hand a step over and return at once; finished ones are skipped or refused here."""
-        if not self._names and (folder / STEP).exists() and not redo:
-            execute(stage, folder, name=name)
+        stage, name = step.stage, step.name
+        if not self._reads and (folder / STEP).exists() and not redo:
+            execute(stage, folder, name=name, in_recipe=True)
             return
         if self._child is None:
             self._child = Child(name, _executing, quiet=True)
             self._signals.enter_context(on_sigterm(_leave))
         say(f"{name}: {stage.kind()}, in the background{place and f' ({place})'}")
-        self._names.append(name)
-        self._child.send((stage, folder, name, redo))
+        self._reads[name] = step.reads
+        self._child.send((step, folder, redo))
 
     def wait_for(self, names: Collection[str]) -> None:
         """Return when none of these steps is under way any more.
@@ -57,12 +71,15 @@ class Background:
             ProcessDiedError: the child died.
         """
         child = self._child
-        while child is not None and self._names:
-            if not child.end.poll() and set(names).isdisjoint(self._names):
+        while child is not None and self._reads:
+            if not child.end.poll() and set(names).isdisjoint(self._reads):
                 return
-            child.name = self._names.pop(0)
+            child.name = next(iter(self._reads))
+            reads = self._reads.pop(child.name)
             try:
-                child.receive()
+                reason = child.receive()
+                if reason and not self._failures.blocks(child.name, reads):
+                    self._failures.note(child.name, reason)
             finally:
                 if said := child.said.rstrip():
                     say(f"{child.name}: finished in the background; it said:\n{said}")
@@ -79,7 +96,7 @@ class Background:
         with self._signals:
             try:
                 if error is None:
-                    self.wait_for(list(self._names))
+                    self.wait_for(list(self._reads))
             finally:
                 if self._child is not None:
                     asked = isinstance(error, SystemExit) and error.code == 0
@@ -90,11 +107,20 @@ def _leave() -> None:
     raise SystemExit(0)
 
 
-def _executing() -> Callable[[tuple[Stage[Any], Path, str, bool]], None]:
-    """In the child: execute a step."""
+def _executing() -> Callable[[tuple[Step, Path, bool]], str | None]:
+    """In the child: execute a step that needs none that failed; return the reason if it fails."""
+    failed: dict[str, str] = {}
 
-    def work(task: tuple[Stage[Any], Path, str, bool]) -> None:
-        stage, folder, name, redo = task
-        execute(stage, folder, name=name, redo=redo)
+    def work(task: tuple[Step, Path, bool]) -> str | None:
+        step, folder, redo = task
+        needed = next((failed[name] for name in step.reads if name in failed), None)
+        if needed is None:
+            try:
+                execute(step.stage, folder, name=step.name, redo=redo, in_recipe=True)
+                return None
+            except StepFailedError as error:
+                needed = error.reason
+        failed[step.name] = needed
+        return needed
 
     return work

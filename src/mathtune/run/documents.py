@@ -5,9 +5,14 @@ Written by recipe_run and step; read by `mathtune status`, the report and the ne
 
 from __future__ import annotations
 
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
+
+from mathtune.errors import InputError
+from mathtune.rows import jsonl
+from mathtune.run.stage import PLAN
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +30,28 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     recipe: str
     steps: list[PlannedStep]
     mathtune: str = "unknown"
+
+
+def read_plan(folder: Path) -> Plan:
+    """Return the `plan.json` of a run folder.
+
+    Raises:
+        InputError: the folder holds no run, its plan is damaged, or a step lies outside the folder.
+    """
+    path = folder / PLAN
+    if not path.exists():
+        raise InputError(f"{folder}: no run here; expected a folder that `mathtune run` wrote.")
+    try:
+        plan = jsonl.read_json(path, Plan)
+    except InputError as error:
+        raise InputError(
+            f"{error} The plan is damaged; the command that made the run writes it anew."
+        ) from None
+    for step in plan.steps:
+        name = PurePosixPath(step.name)
+        if name.is_absolute() or ".." in name.parts:
+            raise InputError(f"{path}: step {step.name!r} lies outside the run folder.")
+    return plan
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,10 +11,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from mathtune.errors import InputError
+from mathtune.rows import jsonl
 from mathtune.run.stage import Free, Input, Large, Stage, input_fields, marked_inputs
 
-UNREAD = {"started.json", "step.json", "metrics.json.partial", ".lock"}
-"""Files of a step's folder that are not results: they hold times and hosts."""
+SUMS = "SHA256SUMS"
+"""The checksums of a model folder's files, as `sha256sum --check` reads them."""
+UNREAD = {"started.json", "step.json", "failed.json", "metrics.json.partial", ".lock", SUMS}
+"""Files of a step's folder that are not results: they hold times and hosts, or follow from them."""
 REPORT = {"report.html", "report.md", "figures"}
 """What `mathtune report` writes into a step's folder."""
 LARGE = 2**28
@@ -57,7 +61,7 @@ def differences(finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[
         ['n was 8, now 16']
     """
     found = []
-    before, after = _flat(finished), _flat(wanted)
+    before, after = flat(finished), flat(wanted)
     for key, value in after.items():
         if key not in before and value not in (None, []):
             found.append(f"{key} is new ({_short(value)})")
@@ -83,17 +87,39 @@ def growth(found: Mapping[str, Any], wanted: Mapping[str, Any], field: str | Non
     return before if before < now and not differences(same, wanted) else None
 
 
+def write_sums(folder: Path) -> None:
+    """Write the checksums of a folder's files beside them."""
+    lines = [f"{content_hash(file)}  {file.relative_to(folder)}\n" for file in files(folder)]
+    jsonl.write_text(folder / SUMS, "".join(lines))
+
+
+def refuse_damage(folder: Path) -> None:
+    """Raise InputError if a file of the folder is not what its checksum says."""
+    if not (folder / SUMS).is_file():
+        return
+    for line in (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines():
+        checksum, _, name = line.partition("  ")
+        file = folder / name
+        if not file.is_file() or content_hash(file) != checksum:
+            raise InputError(
+                f"{file}: differs from its checksum in {SUMS}: it was damaged or changed after it "
+                "was written. Copy the folder again from where it was made, or make it again; if "
+                f"the change is meant, remove {SUMS}."
+            )
+
+
 def content_hash(path: Path, *, sampled: bool = False) -> str:
     """Return the SHA-256 of a file, or of a folder's names and files, without times and paths.
 
     `sampled`: of files above `LARGE` bytes, the hash of the size and of blocks spread over them.
+
+    Raises:
+        InputError: the folder has checksums, and a file is not what they say.
     """
     if path.is_dir():
+        refuse_damage(path)
         digest = hashlib.sha256()
-        left_out = UNREAD | REPORT
-        for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            if left_out.intersection(file.relative_to(path).parts):
-                continue
+        for file in files(path):
             inner = content_hash(file, sampled=sampled)
             digest.update(f"{file.relative_to(path)}\0{inner}\0".encode())
         return digest.hexdigest()
@@ -101,6 +127,12 @@ def content_hash(path: Path, *, sampled: bool = False) -> str:
     if sampled and status.st_size > LARGE:
         return _sampled_hash(path, status.st_size)
     return _file_hash(path, status.st_size, status.st_mtime_ns)
+
+
+def files(folder: Path) -> list[Path]:
+    """Return the files of a folder that are results, sorted."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [p for p in found if not (UNREAD | REPORT).intersection(p.relative_to(folder).parts)]
 
 
 def _sampled_hash(path: Path, size: int) -> str:
@@ -141,14 +173,15 @@ def _what(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of a fingerprint by their dotted keys, those of the config without it."""
     if not isinstance(tree, Mapping):
         return {prefix: tree}
-    flat: dict[str, Any] = {}
+    leaves: dict[str, Any] = {}
     for key, value in tree.items():
         name = key if prefix in ("", "config") else f"{prefix}.{key}"
-        flat.update(_flat(value, name))
-    return flat
+        leaves.update(flat(value, name))
+    return leaves
 
 
 def _contents(value: Any) -> bool:

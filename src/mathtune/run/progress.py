@@ -5,41 +5,59 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.segment import Segment
 
 from mathtune.run import ranks
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class Terminal(Console):
+    """A console that shows texts as they are, whatever prints them.
+
+    Text from models, servers and files may hold control sequences, which a terminal would obey, and
+    what looks like rich's markup. Styles and layout come from `Text` and `Table` alone.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Yield what is printed, invisible characters replaced; rich's own controls stay.
+
+        Some (backspace, bell) never come here: `Text` has left them out.
+        """
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else visible(text), style, control)
+
+
+console = Terminal(stderr=True, soft_wrap=True)
 """Where work speaks of itself: standard error."""
 WIDE = 120
 """Characters in a line of a file or pipe: the tables fit without folded cells."""
 _plain = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-output = Console(highlight=False, width=WIDE if _plain else None)
+output = Terminal(width=WIDE if _plain else None)
 """Where results go: standard output."""
 
 SECONDS_BETWEEN_LINES = 15.0
 
 
 def say(line: str) -> None:
-    """Print one line as it is: markup and control sequences in model text have no effect.
-
-    Of several processes launched together, only the first one prints.
-    """
-    if not ranks.first():
-        return
-    console.print(escape(visible(line)))
+    """Print one line; of several processes launched together, only the first one does."""
+    if ranks.first():
+        console.print(visible(line))
 
 
 def visible(text: str, *, keep: str = "\n\t") -> str:
     """Replace every character that cannot be seen, except those in `keep`.
-
-    Text from models, servers and files may hold control sequences, which a terminal would obey.
 
     Example:
         >>> visible("4\x1b[2J2")

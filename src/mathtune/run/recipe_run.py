@@ -20,16 +20,18 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from mathtune.errors import InputError, SettingError
+from mathtune.errors import FailedStepsError, InputError, SettingError
 from mathtune.rows import jsonl
-from mathtune.run import ranks
-from mathtune.run.background import Background
-from mathtune.run.documents import Plan, PlannedStep, Prediction
+from mathtune.run import finished, ranks
+from mathtune.run.background import Background, Step
+from mathtune.run.documents import Plan, PlannedStep, Prediction, read_plan
+from mathtune.run.failures import FAILED, Failures, StepFailedError
 from mathtune.run.fingerprint import growth, inputs, settings
+from mathtune.run.finished import STEP, refuse_changes, refuse_edits, regathered
 from mathtune.run.folder_lock import locked
 from mathtune.run.progress import Countdown, say
 from mathtune.run.stage import PLAN, Stage, fault
-from mathtune.run.step import STEP, execute, refuse_changes
+from mathtune.run.step import execute
 from mathtune.run.version import __version__
 
 Handle = TypeVar("Handle")
@@ -45,21 +47,13 @@ FILES = (".jsonl", ".jsonl.gz", ".gguf", ".yaml")
 @dataclass(frozen=True)
 class _Work:
     """The second call of a recipe: the steps to redo, the process for steps in the background, and
-    the place of each step among all.
+    the steps that failed, and the place of each among all.
     """
 
     redo: frozenset[str]
     background: Background
+    failures: Failures
     countdown: Countdown
-
-
-@dataclass(frozen=True)
-class Step:
-    """One use of a stage in a recipe: name, resolved config, and the steps whose files it reads."""
-
-    name: str
-    stage: Stage
-    reads: tuple[str, ...]
 
 
 class Run:
@@ -83,23 +77,30 @@ class Run:
     def __call__(self, name: str, stage: Stage[Handle]) -> Handle:
         full = "/".join((*self._scope, name))
         if self._work is not None:
-            step = self.steps[full]
-            folder, redo = self.folder / full, full in self._work.redo
-            where = self._work.countdown.at
-            if step.stage.leaves_cores():
-                self._work.background.start(
-                    step.stage, folder, name=full, redo=redo, place=where(full)
-                )
-            else:
-                self._work.background.wait_for(step.reads)
-                execute(step.stage, folder, name=full, redo=redo, place=where(full))
-            return step.stage.outputs(folder)
+            self._execute(self.steps[full], self._work)
+            return stage.outputs(self.folder / full)
         if full in self.steps:
             raise ValueError(f"two steps are named {full!r}")
         stage = self._with_settings(name, stage)
         reads = dict.fromkeys(self._step_of(read) for read in inputs(stage) if self._inside(read))
         self.steps[full] = Step(full, stage, tuple(reads))
         return stage.outputs(self.folder / full)
+
+    def _execute(self, step: Step, work: _Work) -> None:
+        folder, redo = self.folder / step.name, step.name in work.redo
+        apart, place = step.stage.leaves_cores(), work.countdown.at(step.name)
+        if not apart:
+            work.background.wait_for(step.reads)
+        if work.failures.blocks(step.name, step.reads):
+            if redo:  # of what was to be made again, nothing former is shown
+                shutil.rmtree(folder, ignore_errors=True)
+        elif apart:
+            work.background.start(step, folder, redo=redo, place=place)
+        else:
+            try:
+                execute(step.stage, folder, name=step.name, redo=redo, in_recipe=True, place=place)
+            except StepFailedError as error:
+                work.failures.note(step.name, error.reason)
 
     def within(self, scope: str | None, **fields: Any) -> Run:
         """Return the same run with further steps in the folder `scope`, and `fields` set if they
@@ -123,17 +124,22 @@ class Run:
         """Call the planned recipe again, this time executing its steps.
 
         `seconds`: what each step adds to the run's time, as foreseen; None: unknown.
+
+        Raises:
+            FailedStepsError: steps failed; the others are made.
         """
         grown = self._grown(redo)
         for name in self._dependent_on(grown) - grown - redo:
             if (self.folder / name).exists():
                 say(f"{name}: depends on a step that is added to, made again")
                 shutil.rmtree(self.folder / name)
-        with Background() as background:
+        failures = Failures()
+        with Background(failures) as background:
             expected = {name: seconds.get(name) for name in self.steps}
             countdown = Countdown(expected, self._finished)
-            self._work = _Work(self._dependent_on(redo), background, countdown)
+            self._work = _Work(self._dependent_on(redo), background, failures, countdown)
             recipe(self)
+        failures.refuse()
 
     def check(self, redo: frozenset[str]) -> None:
         """Raise InputError for faults that are known before any work: overrides, inputs, changed
@@ -157,6 +163,7 @@ class Run:
                         f"{path}: no such file or folder; step {step.name!r} reads it."
                     )
             step.stage.check(self._inside)
+            self._refuse_link(self.folder / step.name)
         grown = self._grown(redo)
         again = self._dependent_on(redo | grown)
         costly = [n for n in again if self.steps[n].stage.costly and self._finished(n)]
@@ -167,8 +174,12 @@ class Run:
                 f"add --redo {unasked[0]} to have that, or choose another --out."
             )
         for name, step in self.steps.items():
+            if name not in self._dependent_on(redo) and self._finished(name):
+                refuse_edits(self.folder / name, name=name)
             if name not in again and self._finished(name):
-                refuse_changes(self.folder / name, settings(step.stage), hint=f"--redo {name}")
+                mark = settings(step.stage)
+                if not regathered(self.folder / name, step.stage, mark):
+                    refuse_changes(self.folder / name, step.stage, mark, name=name)
 
     def _with_settings(self, name: str, stage: Stage[Handle]) -> Stage[Handle]:
         has = type(stage).model_fields
@@ -186,6 +197,14 @@ class Run:
     def _inside(self, path: str | Path) -> bool:
         return Path(path).is_relative_to(self.folder)
 
+    def _refuse_link(self, path: Path) -> None:
+        """Raise InputError if a step's folder is a link to a place outside the run folder."""
+        if path.exists() and not path.resolve().is_relative_to(self.folder.resolve()):
+            raise InputError(
+                f"{path}: is a link that leads out of the run folder, to {path.resolve()}; "
+                "expected the step's own folder: move it there, or choose another --out."
+            )
+
     def _finished(self, name: str) -> bool:
         return (self.folder / name / STEP).exists()
 
@@ -194,7 +213,7 @@ class Run:
         grown: set[str] = set()
         for name, step in self.steps.items():
             if name not in self._dependent_on(redo | grown) and self._finished(name):
-                found = jsonl.read_json(self.folder / name / STEP)
+                found = finished.read(self.folder / name)
                 if growth(found, settings(step.stage), step.stage.grows) is not None:
                     grown.add(name)
         return frozenset(grown)
@@ -233,7 +252,7 @@ def planned(
         recipe(run)
     except ValidationError as error:
         raise fault(error, where=error.title.lower()) from None
-    refuse_other_recipe(folder, name)
+    refuse_other_recipe(run, name)
     run.check(redo)
     return run
 
@@ -258,9 +277,12 @@ def work(
             jsonl.write_json(run.folder / FORECAST, forecast)
         try:
             run.work(recipe, redo=redo, seconds=seconds or {})
-        except (InputError, ModuleNotFoundError):
-            if {path.name for path in run.folder.iterdir()} <= {PLAN, FORECAST, LOCK}:
-                shutil.rmtree(run.folder)  # no step has begun: nothing to continue
+        except (InputError, ModuleNotFoundError) as error:
+            files = {path.name for path in run.folder.rglob("*") if path.is_file()}
+            if files <= {PLAN, FORECAST, LOCK, FAILED}:
+                shutil.rmtree(run.folder)  # no step has written anything: nothing to continue
+                if isinstance(error, FailedStepsError):
+                    raise InputError(" ".join(error.reasons.values())) from None
             raise
 
 
@@ -280,10 +302,20 @@ def plan(run: Run, recipe: str) -> Plan:
     return Plan(recipe=recipe, mathtune=__version__, steps=steps)
 
 
-def refuse_other_recipe(folder: Path, name: str) -> None:
-    """Raise if the folder holds something else than a run of this recipe."""
+def refuse_other_recipe(run: Run, name: str) -> None:
+    """Raise if the folder holds something else than a run of this recipe.
+
+    A damaged plan is written anew if the folder holds steps of this recipe.
+    """
+    folder = run.folder
     if (folder / PLAN).exists():
-        other = jsonl.read_json(folder / PLAN, Plan).recipe
+        try:
+            other = read_plan(folder).recipe
+        except InputError:
+            if not any((folder / step).is_dir() for step in run.steps):
+                raise
+            say(f"{folder / PLAN}: damaged, written anew")
+            return
         if other != name:
             raise InputError(
                 f"{folder}: holds a run of recipe {other!r}, not {name!r}; choose another --out."

@@ -33,6 +33,34 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+LONGEST, DEEPEST = 2**20, 50
+"""Characters of a settings file, and groups within groups, that are read."""
+
+
+def _load(text: str) -> Any:
+    """Read one YAML document of plain values.
+
+    Raises:
+        YAMLError: no valid YAML, or too long, too deep, or with an alias, which may hold itself or
+        repeat a text a billion times.
+    """
+    if len(text) > LONGEST:
+        raise yaml.YAMLError(f"longer than {LONGEST} characters")
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError(f"an alias, *{event.anchor} (line {line}); write the value out")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise yaml.YAMLError(f"more than {DEEPEST} levels deep (line {line})")
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 (it is a SafeLoader)
+    except ValueError as error:  # a number with thousands of digits
+        raise yaml.YAMLError(str(error)) from None
+
+
 _FLOAT, _BOOL, _INT, _TIME = (
     f"tag:yaml.org,2002:{name}" for name in ("float", "bool", "int", "timestamp")
 )
@@ -93,7 +121,7 @@ def parse(text: str, *, where: str) -> dict[str, Any]:
         InputError: no valid YAML, a repeated key, or something else than a mapping.
     """
     try:
-        settings = yaml.load(text, Loader=_Loader)
+        settings = _load(text)
     except yaml.YAMLError as error:
         raise InputError(f"{where}: no valid YAML: {' '.join(str(error).split())}.") from None
     if settings is None:
@@ -111,7 +139,7 @@ def value_of(text: str, *, where: str) -> Any:
         (0.0003, 'a b')
     """
     try:
-        return yaml.load(text, Loader=_Loader)
+        return _load(text)
     except yaml.YAMLError as error:
         raise InputError(f"{where}: no valid value: {' '.join(str(error).split())}.") from None
 
@@ -206,7 +234,8 @@ def _text(name: str, package: str | None) -> str:
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.exists():
         try:
-            return path.read_text(encoding="utf-8")
+            with path.open(encoding="utf-8") as stream:
+                return stream.read(LONGEST + 1)
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{name}: cannot be read ({error}).") from None
     names = shipped(package) if package else []

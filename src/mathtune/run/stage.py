@@ -68,6 +68,9 @@ class Stage(BaseModel, Generic[Handle]):
     """A setting that may be raised later: the step continues instead of being refused."""
     costly: ClassVar[bool] = False
     """Whether only `--redo` makes it again, also when what it reads has grown."""
+    gathers: ClassVar[tuple[str, ...] | None] = None
+    """Set for cheap stages that only gather what other steps wrote: in a recipe they are made again
+    when they read other files. The settings named here say what the files are, and may differ."""
 
     @property
     def on_device(self) -> bool:

@@ -5,27 +5,30 @@ ssft/
   ...              what the stage writes
   metrics.json     what it measured: no time, path or host
   step.json        written last, by rename: its existence means complete
+  failed.json      instead: why it could not be made (failures.py)
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mathtune.errors import InputError
+from mathtune.errors import InputError, ProcessDiedError
 from mathtune.rows import jsonl
-from mathtune.run import bill, provenance, ranks
+from mathtune.run import bill, failures, finished, ranks
 from mathtune.run.children import Child, on_sigterm
+from mathtune.run.failures import StepFailedError
 from mathtune.run.fingerprint import differences, fingerprint, growth
+from mathtune.run.finished import STEP
 from mathtune.run.folder_lock import locked
 from mathtune.run.progress import say
 from mathtune.run.stage import Stage
 
-STARTED, STEP, METRICS = "started.json", "step.json", "metrics.json"
+STARTED, METRICS = "started.json", "metrics.json"
 GROWN_FROM = "grown_from"
 """The key in started.json for the former values of the setting that may be raised."""
 
@@ -36,17 +39,19 @@ def execute(
     *,
     name: str,
     redo: bool = False,
+    in_recipe: bool = False,
     place: str = "",
-    hint: str | None = None,
 ) -> None:
     """Bring one step's folder to completion: skip, refuse, continue or execute.
 
-    `place`: of the step in its run, for the line that announces it. `hint`: the option that makes
-    it again; None: that of a recipe.
+    `place`: of the step in its run, for the line that announces it. In a recipe, a stage that
+    gathers is made again if it reads other files now, and a stage that fails leaves its reason in
+    the folder.
 
     Raises:
         InputError: the folder holds a finished step with other settings or inputs, or another
-        process works in it.
+        process works in it; or the stage fails.
+        StepFailedError: the stage fails in a recipe.
     """
     if not ranks.first():
         if redo or not (folder / STEP).exists():
@@ -57,54 +62,53 @@ def execute(
     with locked(folder.parent / f".{folder.name}.lock", folder=folder):
         if redo and folder.exists():
             shutil.rmtree(folder)
-        if (folder / STEP).exists() and not _reopened(stage, folder, mark):
-            refuse_changes(folder, mark, hint=hint or f"--redo {name}")
+        if _stays(stage, folder, mark, name=name, in_recipe=in_recipe):
             say(f"{name}: finished before, skipped")
             return
-        _execute(stage, folder, mark, name=name, place=place)
+        _prepare_folder(stage, folder, mark, name=name)
+        say(f"{name}: {stage.kind()}{place and f' ({place})'}")
+        meter = bill.Meter()
+        jsonl.write_json(folder / METRICS, _metrics(stage, folder, in_recipe=in_recipe))
+        finished.write(folder, mark, meter, stage.described(relative_to=folder.parent))
+        (folder / STARTED).unlink()
 
 
-def _execute(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str, place: str) -> None:
-    _prepare_folder(stage, folder, mark, name=name)
-    say(f"{name}: {stage.kind()}{place and f' ({place})'}")
-    meter = bill.Meter()
+def _stays(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str, in_recipe: bool) -> bool:
+    """Return whether the folder holds the finished step as it is wanted.
+
+    Raises:
+        InputError: it holds another one, or its files were changed.
+    """
+    if not (folder / STEP).exists():
+        return False
+    finished.refuse_edits(folder, name=name)
+    if _reopened(stage, folder, mark):
+        return False
+    if in_recipe and (changed := finished.regathered(folder, stage, mark)):
+        say(f"{name}: other {', '.join(changed)} than before, made again")
+        shutil.rmtree(folder)
+        return False
+    finished.refuse_changes(folder, stage, mark, name=name)
+    return True
+
+
+def _metrics(stage: Stage, folder: Path, *, in_recipe: bool) -> Any:
+    """Do the stage's work; return what it measured."""
     try:
-        metrics = _isolated(stage, folder) if _wants_isolation(stage) else stage.run(folder)
-    except (InputError, ModuleNotFoundError):
+        return _isolated(stage, folder) if _wants_isolation(stage) else stage.run(folder)
+    except (InputError, ProcessDiedError, ModuleNotFoundError) as error:
         if [path.name for path in folder.iterdir()] == [STARTED]:
             shutil.rmtree(folder)
+        full_disk = isinstance(error.__cause__, OSError)
+        if in_recipe and not isinstance(error, ModuleNotFoundError) and not full_disk:
+            failures.write(folder, error)
+            raise StepFailedError(str(error)) from error
         raise
-    jsonl.write_json(folder / METRICS, metrics)
-    record = {
-        **mark,
-        "settings": stage.described(relative_to=folder.parent),
-        "bill": meter.read(),
-        "made_with": provenance.record(),
-    }
-    jsonl.write_json(folder / STEP, record)
-    (folder / STARTED).unlink()
-
-
-def refuse_changes(folder: Path, mark: Mapping[str, Any], *, hint: str) -> None:
-    """Raise if the finished step in `folder` differs from `mark` in any key that `mark` has.
-
-    `hint`: the option that makes it again, as a user types it.
-    """
-    changed = differences(jsonl.read_json(folder / STEP), mark)
-    if changed:
-        raise InputError(
-            f"{folder}: finished with other settings: {'; '.join(changed)}. "
-            f"Use {hint} to make it again{_with_dependents(hint)}, or another --out."
-        )
-
-
-def _with_dependents(hint: str) -> str:
-    return ", with the steps that depend on it" if " " in hint else ""
 
 
 def _reopened(stage: Stage, folder: Path, mark: dict[str, Any]) -> bool:
     """Reopen a finished step that is only asked for more, and keep its rows."""
-    before = growth(jsonl.read_json(folder / STEP), mark, stage.grows)
+    before = growth(finished.read(folder), mark, stage.grows)
     if before is None:
         return False
     jsonl.write_json(folder / STARTED, {**mark, GROWN_FROM: [before]})
@@ -115,6 +119,7 @@ def _reopened(stage: Stage, folder: Path, mark: dict[str, Any]) -> bool:
 
 def _prepare_folder(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str) -> None:
     started = folder / STARTED
+    (folder / failures.FAILED).unlink(missing_ok=True)
     if folder.exists():
         if started.exists():
             found = jsonl.read_json(started)

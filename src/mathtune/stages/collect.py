@@ -11,6 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from mathtune.data import exports
+from mathtune.data.exports import Format
 from mathtune.data.overlap import refuse_shared, report_near
 from mathtune.engines import prompts
 from mathtune.errors import InputError
@@ -26,7 +28,6 @@ from mathtune.run.stage import Columns, File, Stage
 
 WORTH_WORKERS = 20_000_000
 """Bytes of samples from which on starting a process for every core pays."""
-TRL = "trl.jsonl"
 FILES = {
     "pairs": "pairs.jsonl",
     "labelled": "labelled.jsonl",
@@ -35,7 +36,7 @@ FILES = {
 }
 
 
-def _as_union(value: Any) -> Any:
+def as_union(value: Any) -> Any:
     """Read columns as a union: `a.jsonl,b.jsonl` is one set of columns, `;` separates several."""
     if isinstance(value, str):
         return tuple(value.split(";"))
@@ -54,7 +55,7 @@ class Collect(Stage[Path]):
 
     problems: File
     """The training problems. Samples of any other problem are refused: they would leak."""
-    samples: Annotated[tuple[Columns, ...], BeforeValidator(_as_union)]
+    samples: Annotated[tuple[Columns, ...], BeforeValidator(as_union)]
     """Graded samples, `samples.jsonl,grades.jsonl`; several sets (of several models), separated by
     `;`, are united, each row naming its source."""
     keep: Literal["pairs", "labelled", "paths", "counts"]
@@ -84,10 +85,11 @@ class Collect(Stage[Path]):
     """paths: keep at most so many per problem, drawn at random; None: all."""
     test: File | None = None
     """The test problems: refused among the training problems; near ones are reported."""
-    format: Literal["mathtune", "trl"] = "mathtune"
-    """paths: trl also writes `trl.jsonl`, prompt and completion, which other trainers read."""
+    format: Format = "mathtune"
+    """Also write the rows as other trainers read them, in a file of this name: trl, verl and
+    llama-factory of paths, dpo and llama-factory of pairs, kto of labelled."""
     prompt: Literal["plain", "alpaca"] = "plain"
-    """The form of the prompts in `trl.jsonl`; see mathtune.engines.prompts."""
+    """The form of the prompts in those of trl, kto and dpo; see mathtune.engines.prompts."""
     seed: int = 0
     """Seed of every draw."""
 
@@ -95,8 +97,9 @@ class Collect(Stage[Path]):
     def _check(self) -> Collect:
         if self.rule == "published" and not self.dedup:
             raise ValueError("rule: 'published' selects paths; it has no meaning without dedup")
-        if self.format == "trl" and self.keep != "paths":
-            raise ValueError("format: 'trl' is of paths; pairs and labels are no completions")
+        if self.format != "mathtune" and self.keep not in exports.OF[self.format]:
+            fitting = " or ".join(exports.OF[self.format])
+            raise ValueError(f"format: {self.format!r} is of {fitting}; found keep {self.keep!r}")
         return self
 
     def outputs(self, folder: Path) -> Path:
@@ -124,18 +127,26 @@ class Collect(Stage[Path]):
         if self.keep == "paths":
             paths = Paths(self, counts)
             jsonl.write(self.outputs(folder), paths.rows(problems, groups))
-            if self.format == "trl":
-                examples = jsonl.read(self.outputs(folder), Example)
-                jsonl.write(folder / TRL, map(self._completion, examples))
+            self._export(folder, problems)
             return paths.metrics(sources, near)
         jsonl.write(self.outputs(folder), self._judged(problems, groups, counts))
         if not counts["rows"]:
             raise InputError(
                 f"{sources[0][1][0]}: no problem has both a right and a wrong solution "
                 f"({counts['only_right']} only right, {counts['only_wrong']} only wrong, "
-                f"{counts['neither']} without any answer)."
+                f"{counts['neither']} without any answer). {self._remedy()}"
             )
+        self._export(folder, problems)
         return JudgedMetrics(**counts, near_test=near)
+
+    def _remedy(self) -> str:
+        """Say how to get pairs or labels all the same."""
+        if self.right_from == "gold":
+            return "Take more samples per problem: what lacks are wrong solutions."
+        return (
+            "Take more samples per problem, or right_from=gold (in a recipe, of this step: "
+            "pairs.right_from=gold), by which gold solutions stand in for right ones."
+        )
 
     def _others(
         self,
@@ -156,11 +167,17 @@ class Collect(Stage[Path]):
         refuse_shared(problems, known, what=f"{self.problems}, with {test}")
         return report_near(problems.values(), known.values())
 
-    def _completion(self, example: Example) -> Completion:
-        return Completion(
-            prompt=prompts.FIXED[self.prompt].replace("{problem}", example.problem),
-            completion=example.solution,
-        )
+    def _export(self, folder: Path, problems: dict[str, Problem]) -> None:
+        """Write the rows in the form that was asked for."""
+        if self.format != "mathtune":
+            form = prompts.FIXED[self.prompt]
+            exports.export(
+                self.format,
+                self.outputs(folder),
+                folder / f"{self.format}.jsonl",
+                problems,
+                told=lambda problem: form.replace("{problem}", problem),
+            )
 
     def _judged(
         self,
@@ -215,13 +232,6 @@ class Collect(Stage[Path]):
             right, wrong = _beginnings(right_texts, wrong_texts, rng, counts)
             right_texts, wrong_texts = right_texts + right, wrong_texts + wrong
         return list(zip(right_texts, wrong_texts, strict=True))
-
-
-class Completion(Row, frozen=True):
-    """A row for other trainers: the model's prompt, and the text that it should write."""
-
-    prompt: str
-    completion: str
 
 
 class Counted(Row, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -52,6 +52,8 @@ class Findings(Stage[Path]):
     Intervals are over problems and seeds. Its fields name the models by one name each. Handle: the
     folder; all results are its metrics.
     """
+
+    gathers: ClassVar[tuple[str, ...]] = ("models", "compare")
 
     problems: File
     """The test problems; their families make rows."""

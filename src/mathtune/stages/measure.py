@@ -37,6 +37,7 @@ class Measure(Stage[Path]):
     """
 
     revision: ClassVar[int] = 5
+    gathers: ClassVar[tuple[str, ...]] = ()
 
     problems: File
     """The problem file; every problem must have been sampled, and no other."""

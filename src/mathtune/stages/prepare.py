@@ -5,31 +5,27 @@ from.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mathtune.data import gsm8k, local, math, prm800k
+from mathtune.data import declared, gsm8k, local, math, prm800k
+from mathtune.data.card import CARD, card, read_metrics, solution_metrics, split_metrics
 from mathtune.data.folders import is_data
 from mathtune.data.load import Asked, Parts, load, no_split
-from mathtune.data.overlap import report_near
-from mathtune.data.problems import UNUSABLE, Counts, Enough, Reading, Thoughts, passing, shortened
-from mathtune.data.rows import normalized
+from mathtune.data.overlap import overlap, report_near
+from mathtune.data.problems import UNUSABLE, Counts, Enough, Reading, Thoughts, passing
+from mathtune.data.sets import overlaps
 from mathtune.data.splits import SPLITS, Split, Splits, apart, draw_out, limited
 from mathtune.data.values import GoldRule
 from mathtune.data.where import conditions
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import (
-    FirstGold,
     PrepareMetrics,
-    RowsMetrics,
-    SolutionMetrics,
-    SplitMetrics,
 )
 from mathtune.rows.records import Example, Problem
 from mathtune.run.progress import say
@@ -82,8 +78,9 @@ class Prepare(Stage[Data]):
     revision: ClassVar[int] = 6
 
     source: Annotated[str, Large()] = "arithmetic"
-    """arithmetic, gsm8k, math, prm800k, the id of a hub data set (`owner/name@revision`), a folder,
-    or a file: JSON Lines, JSON, CSV, parquet, Arrow, packed or not."""
+    """arithmetic, a set that `mathtune data` lists (gsm8k, math, aime24, ...), a YAML file that
+    declares one, the id of a hub data set (`owner/name@revision`), a folder, or a file: JSON Lines,
+    JSON, CSV, parquet, Arrow, packed or not."""
     subset: str | None = None
     """What a hub data set calls its config ("main"), or a folder in a folder; None: its only one.
     """
@@ -92,7 +89,7 @@ class Prepare(Stage[Data]):
     and test are drawn from; one called test stays one, unless a number is to be drawn. None: its
     own splits."""
     folder: Annotated[Path | None, Large()] = None
-    """The folder with local copies of gsm8k, math and prm800k. None: the one that the environment
+    """The folder with local copies of the sets that have a name. None: the one that the environment
     variable MATHTUNE_DATA names. Data that it lacks comes from the hub."""
     fields: Annotated[dict[str, str], BeforeValidator(_as_mapping)] = Field(default_factory=dict)
     """Our field names -> those of the rows (problem, answer, solution, id, level, subject); on the
@@ -117,9 +114,10 @@ class Prepare(Stage[Data]):
     validation: Count | None = None
     """Problems drawn from train where the source has no validation split. None: 200 for arithmetic,
     1,000 for math, as in the paper, elsewhere a tenth of train but at most 500."""
-    test: Count | None = None
+    test: Count | Literal["all"] | None = None
     """Test problems to generate (arithmetic), or to draw from a source that has no test split.
-    None: 400 for arithmetic, elsewhere a tenth but at most 500."""
+    None: 400 for arithmetic, elsewhere a tenth but at most 500. all: such a source is a test set
+    as a whole."""
     limit: Count | dict[Split, Count] | None = None
     """At most so many problems in every split, or per split, drawn at random: makes a run small. Of
     a large source, only as many rows are read as that needs."""
@@ -128,6 +126,9 @@ class Prepare(Stage[Data]):
     none: all families of tasks."""
     solutions: Literal["math", "prm800k", "both"] | None = None
     """Whose solutions of math problems are learned from (Liu et al. 2023, Table 2). None: math."""
+    against: Texts = ()
+    """Test sets that are compared with the training problems, before any training: names that
+    `mathtune data` lists, files, hub ids. Overlap is reported, and nothing is dropped."""
     seed: int = 0
     """Of every draw: the generated problems, the validation and test problems, the limit."""
 
@@ -139,6 +140,11 @@ class Prepare(Stage[Data]):
             return values  # which pydantic refuses
         if values.get("source") in NAMED[1:] and values.get("folder") is None:
             return {**values, "folder": local.root()}
+        found = _declared(str(values.get("source")))
+        if found is not None:
+            given = values.get("folder")
+            folder = local.root() if given is None else Path(given)
+            return {**values, "folder": declared.local_copy(found, folder)}
         return values
 
     @model_validator(mode="after")
@@ -172,7 +178,7 @@ class Prepare(Stage[Data]):
         if not _known(self.source):
             raise InputError(
                 f"source: found {self.source!r}, which is no file or folder; expected one, a hub "
-                f"id (owner/name), or {', '.join(NAMED)}."
+                f"id (owner/name), arithmetic, or one of {', '.join(declared.shipped())}."
             )
         return self
 
@@ -219,6 +225,10 @@ class Prepare(Stage[Data]):
             jsonl.write(getattr(files, split), parts[split])
         jsonl.write(files.solutions, solutions)
         jsonl.write(files.validation_solutions, _gold(parts["validation"]))
+        shared = overlaps(parts["train"], self.against, self.folder)
+        if self.source != "arithmetic":  # whose problems have a family's words in common
+            shared["test"] = overlap(parts["train"], parts["test"], what="test")
+        jsonl.write_json(folder / CARD, self._card(counts, files))
         records = steps = None
         if release is not None:
             records = dict(sorted(release["train"].counts.items()))
@@ -228,27 +238,34 @@ class Prepare(Stage[Data]):
         sizes = ", ".join(f"{split} {len(parts[split]):,}" for split in SPLITS)
         say(f"  problems: {sizes}; {len(solutions):,} solutions to learn from")
         return PrepareMetrics(
-            train=_counts(parts["train"]),
-            validation=_counts(parts["validation"]),
-            test=_counts(parts["test"]),
-            solutions=_solution_counts(solutions),
+            train=split_metrics(parts["train"]),
+            validation=split_metrics(parts["validation"]),
+            test=split_metrics(parts["test"]),
+            solutions=solution_metrics(solutions),
             shared_problems_dropped=dict(splits.dropped),
             near_test=report_near(parts["train"], parts["test"]),
-            rows=_read(counts),
+            rows=read_metrics(counts),
+            overlap=shared or None,
             prm800k_records=records,
             prm800k_steps=steps,
         )
 
+    def _card(self, counts: Counts, files: Data) -> dict[str, Any]:
+        """The data card; the steps of PRM800K are no problems of their own."""
+        written = {name: getattr(files, name) for name in (*SPLITS, "solutions")}
+        found = declared.find(self.source)
+        return card(found, Path(self.source).name, dict(_set(self)), counts, written)
+
     def _reading(self) -> Reading:
-        """How rows become problems."""
-        return Reading(
-            fields=self.fields,
-            where=conditions(self.where),
-            unusable=self.unusable,
-            gold_rule=self.gold_rule,
-            thoughts=self.thoughts,
-            strict=self.strict,
-        )
+        """How rows become problems: as declared, with the settings that differ from the default."""
+        names = ("unusable", "gold_rule", "thoughts", "strict")
+        fields = type(self).model_fields
+        given = {n: getattr(self, n) for n in names if getattr(self, n) != fields[n].default}
+        found = _declared(self.source)
+        if found is None:
+            return Reading(fields=self.fields, where=conditions(self.where), **given)
+        where = conditions((*found.set.where, *self.where))
+        return found.set.reading(fields=self.fields, where=where, **given)
 
     def _reads_prm800k(self) -> bool:
         return self.source == "prm800k" or self.solutions in ("prm800k", "both")
@@ -266,14 +283,15 @@ def _split(c: Prepare, release: dict[str, prm800k.Release] | None, counts: Count
         sizes: dict[Split, int] = {
             "train": c.train,
             "validation": 200 if c.validation is None else c.validation,
-            "test": 400 if c.test is None else c.test,
+            "test": c.test if isinstance(c.test, int) else 400,
         }
         made = _passing(
             c,
             {s: arithmetic.generate(s, sizes[s], c.seed, c.families) for s in SPLITS if sizes[s]},
             counts,
         )
-        return apart(*(made.get(split, []) for split in SPLITS))
+        three = (made.get(split, []) for split in SPLITS)
+        return apart(*three, had_train=sizes["train"] > 0)
     if c.source == "gsm8k":
         return _drawn(c, _passing(c, gsm8k.load(c.folder), counts))
     if c.source == "math":
@@ -282,11 +300,13 @@ def _split(c: Prepare, release: dict[str, prm800k.Release] | None, counts: Count
         assert release is not None
         parts = {split: part.as_problems() for split, part in release.items()}
         return _drawn(c, _passing(c, parts, counts))
+    found = _declared(c.source)
     asked = Asked(
-        c.source,
-        subset=c.subset,
+        c.source if found is None else str(c.folder or found.set.source),
+        subset=c.subset or (found.set.subset if found is not None and c.folder is None else None),
+        declared=None if found is None or c.split is not None else found.set,
         split=c.split,
-        draws=c.test is not None or c.validation is not None,
+        draws=c.test not in (None, "all") or c.validation is not None,
         reading=c._reading(),
         enough=lambda split, drawn: _enough(c, split, drawn),
         stream=c.limit is not None,
@@ -310,7 +330,7 @@ def _enough(c: Prepare, split: str, drawn: bool) -> Enough | None:
     if len(known) < len(read):
         return None
     most = max(known)
-    draws = (10 * min(most, 500) if n is None else n for n in (c.test, c.validation))
+    draws = (n if isinstance(n, int) else 10 * min(most, 500) for n in (c.test, c.validation))
     return Enough(2 * most + (sum(draws) if drawn else 0))
 
 
@@ -319,6 +339,10 @@ def _drawn(c: Prepare, found: Parts) -> Splits:
     if "train" not in found:
         return apart([], found.get("validation", []), found.get("test", []), had_train=False)
     train, drawn = found["train"], {}
+    if c.test == "all":
+        if "test" in found:
+            return apart(train, found.get("validation", []), found["test"], had_train=False)
+        return apart([], [], train, had_train=False)
     asked = c.test is not None or c.validation is not None
     if not asked and len(found) == 1 and len(train) < FEWEST:
         say(
@@ -346,46 +370,23 @@ def _gold(problems: Sequence[Problem]) -> list[Example]:
     ]
 
 
-def _counts(problems: Sequence[Problem]) -> SplitMetrics:
-    repeated = len(problems) - len({normalized(p.problem) for p in problems})
-    return SplitMetrics(
-        problems=len(problems),
-        repeated_within=repeated,
-        mean_characters=round(fmean(len(p.problem) for p in problems), 1) if problems else None,
-    )
+def _set(c: Prepare) -> Iterator[tuple[str, Any]]:
+    """The settings that draw and filter, and differ from their defaults; the seed always."""
+    for name, value in c.model_dump(mode="json", exclude={"source", "folder"}).items():
+        default = type(c).model_fields[name].get_default(call_default_factory=True)
+        if name == "seed" or getattr(c, name) != default:
+            yield name, value
 
 
-def _solution_counts(solutions: Sequence[Example]) -> SolutionMetrics:
-    mean = round(fmean(len(s.solution) for s in solutions), 1) if solutions else None
-    return SolutionMetrics(
-        solutions=len(solutions),
-        problems=len({s.problem_id for s in solutions}),
-        mean_characters=mean,
-    )
-
-
-def _read(counts: Counts) -> RowsMetrics | None:
-    """Return what was read of rows; None: the source is not read by rows."""
-    if not counts.rows:
-        return None
-    first = None
-    if counts.first is not None:
-        where, gold = counts.first
-        first = FirstGold(where=where, gold=gold.answer, rule=gold.rule, text=shortened(gold.text))
-    return RowsMetrics(
-        read=counts.rows,
-        dropped=dict(counts.dropped),
-        first_dropped=dict(counts.places),
-        fields=dict(counts.roles),
-        first_gold=first,
-        golds_reduced=counts.golds_reduced,
-        bare_solutions=counts.bare_solutions,
-    )
+def _declared(source: str) -> declared.Named | None:
+    """The declared set of that name; None for those that are read by code of their own."""
+    return None if source in NAMED else declared.find(source)
 
 
 def _known(source: str) -> bool:
     return (
         source in NAMED
+        or _declared(source) is not None
         or is_data(source)
         or Path(source).exists()
         or re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w.-]+)?", source) is not None

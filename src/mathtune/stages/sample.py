@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import msgspec
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mathtune.engines import Dtype, opener, prompts
 from mathtune.engines.model_names import ModelName
 from mathtune.engines.protocol import Draft, Drafts, Sampling, Want
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
-from mathtune.rows import blocks, jsonl, unordered
+from mathtune.rows import jsonl, unfinished
 from mathtune.rows.metrics import SampleMetrics
 from mathtune.rows.records import Problem, Row
 from mathtune.rows.records import Sample as SampleRow
@@ -50,11 +50,6 @@ class Block:
     first: int
     last: int
     texts: tuple[str, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        """Samples in the block."""
-        return (self.problems.stop - self.problems.start) * (self.last - self.first)
 
     def seed(self, seed: int) -> tuple[int, ...]:
         """Return the seed of the block's random numbers: later rounds have their own."""
@@ -86,6 +81,9 @@ class Sample(EngineSettings[Columns]):
     """A text that ends a sample, and is cut off; with `few_shot` the next problem's beginning."""
     max_tokens: int = Field(512, ge=1)
     """Most tokens of a sample; more are cut and counted as finish_reason "length"."""
+    thought_tokens: int | None = Field(None, ge=1)
+    """Most tokens of a thinking model's thoughts, which are then ended by </think>; max_tokens are
+    for what follows. None: max_tokens are for both (engine transformers)."""
     greedy: bool = False
     """One sample per problem, with the likeliest token each time; n, temperature, top_p, top_k and
     min_p are not read."""
@@ -109,6 +107,15 @@ class Sample(EngineSettings[Columns]):
     """auto: cuda, else mps, else cpu."""
     dtype: Dtype = "auto"
     """auto: bfloat16 on cuda, float32 elsewhere."""
+
+    @model_validator(mode="after")
+    def _engine_counts_thoughts(self) -> Self:
+        if self.thought_tokens is not None and self.engine != "transformers":
+            raise ValueError(
+                f"thought_tokens: found {self.thought_tokens} with engine {self.engine}, which "
+                "does not count them; expected engine=transformers, or max_tokens for both"
+            )
+        return self
 
     @property
     def on_device(self) -> bool:
@@ -139,7 +146,8 @@ class Sample(EngineSettings[Columns]):
             self._in_blocks(path, problems, texts)
         else:
             self._as_they_arrive(path, problems, texts)
-        unordered.put_in_order(path, [problem.id for problem in problems])
+        wanted = _keys(problems, 0, self._sampling().n)
+        unfinished.put_in_order(path, wanted, SampleRow)
         (folder / ROUNDS).unlink(missing_ok=True)
         return _summary(path, len(problems), self._sampling().n)
 
@@ -190,6 +198,7 @@ class Sample(EngineSettings[Columns]):
             stop=NEXT_PROBLEM if self.stop is None and self.few_shot is not None else self.stop,
             top_k=0 if self.greedy else self.top_k,
             min_p=0.0 if self.greedy else self.min_p,
+            thought_tokens=self.thought_tokens or 0,
         )
 
     def _in_blocks(self, path: Path, problems: list[Problem], texts: list[str]) -> None:
@@ -200,9 +209,10 @@ class Sample(EngineSettings[Columns]):
         sampling, device = self._sampling(), models.resolve_device(self.device)
         rows = BLOCK_ROWS[device.split(":")[0]]
         planned = self._blocks(len(problems), sampling.n, _rounds(path.parent), rows=rows)
+        wanted = [_keys(problems[b.problems], b.first, b.last) for b in planned]
         tasks = [
             replace(block, texts=tuple(texts[block.problems]))
-            for block in planned[blocks.resume(path, [block.rows for block in planned]) :]
+            for block in planned[unfinished.resume(path, wanted, SampleRow) :]
         ]
         if not tasks:
             return
@@ -213,7 +223,8 @@ class Sample(EngineSettings[Columns]):
         with _Rate(sum(len(block.texts) for block in tasks)) as rate:
             for block, drafts in zip(tasks, results, strict=True):
                 own = problems[block.problems]
-                jsonl.append(path, _rows(own, drafts, first=block.first))
+                indices = [range(block.first, block.last)] * len(own)
+                jsonl.append(path, _rows(own, drafts, indices))
                 rate.count(drafts, len(own))
 
     def _say_first(self, text: str) -> None:
@@ -236,24 +247,38 @@ class Sample(EngineSettings[Columns]):
     def _as_they_arrive(self, path: Path, problems: list[Problem], texts: list[str]) -> None:
         """Ask for the missing samples; append each answer."""
         sampling = self._sampling()
-        have = unordered.counts(path)
-        asked = [place for place, problem in enumerate(problems) if have[problem.id] < sampling.n]
+        have = unfinished.held(path, _keys(problems, 0, sampling.n), SampleRow)
+        lacking = [
+            [
+                index
+                for _, index in _keys([problem], 0, sampling.n)
+                if (problem.id, index) not in have
+            ]
+            for problem in problems
+        ]
+        asked = [place for place, indices in enumerate(lacking) if indices]
         if not asked:
             return
         system = f"(system) {self.system}\n" if self.engine == "openai" and self.system else ""
         self._say_first(f"{system}{texts[0]}")
-        wants = [Want(texts[place], sampling.n - have[problems[place].id]) for place in asked]
+        wants = [Want(texts[place], len(lacking[place])) for place in asked]
         with _Rate(len(asked)) as rate:
-            for number, drafts in self._arriving(wants, sampling):
-                problem = problems[asked[number]]
-                jsonl.append(path, _rows([problem], [drafts], first=have[problem.id]))
-                have[problem.id] += len(drafts)
-                rate.count([drafts], int(have[problem.id] == sampling.n))
+            for number, drafts in self._arriving(wants, sampling, len(have)):
+                place = asked[number]
+                arrived, lacking[place] = (
+                    lacking[place][: len(drafts)],
+                    lacking[place][len(drafts) :],
+                )
+                jsonl.append(path, _rows([problems[place]], [drafts], [arrived]))
+                rate.count([drafts], int(not lacking[place]))
 
-    def _arriving(self, wants: list[Want], sampling: Sampling) -> Iterator[Drafts]:
-        """Yield drafts from the engine here, or from those on the cluster."""
-        engine = opener.open_engine(self, self._form(), seed=self.seed)
-        yield from engine.sample(wants, sampling, seed=(self.seed,))
+    def _arriving(self, wants: list[Want], sampling: Sampling, have: int) -> Iterator[Drafts]:
+        """Yield drafts from the engine here, or from those on the cluster.
+
+        The seed of a continued step depends on the rows it has, so that none is drawn twice.
+        """
+        engine = opener.open_engine(self, self._form(), seed=self.seed + have)
+        yield from engine.sample(wants, sampling, seed=(self.seed, have) if have else (self.seed,))
 
 
 class _Rate:
@@ -308,8 +333,15 @@ def _rounds(folder: Path) -> list[int]:
     return sorted({*found, *grown_from(folder)})
 
 
-def _rows(problems: list[Problem], drafts: list[list[Draft]], *, first: int) -> list[Row]:
-    """Return the rows of some samples of each problem, with indices from `first` on."""
+def _keys(problems: Sequence[Problem], first: int, last: int) -> list[unfinished.Key]:
+    """Return the keys of the problems' samples from `first` up to `last`, in the file's order."""
+    return [(problem.id, index) for problem in problems for index in range(first, last)]
+
+
+def _rows(
+    problems: list[Problem], drafts: list[list[Draft]], indices: Sequence[Sequence[int]]
+) -> list[Row]:
+    """Return the rows of some samples of each problem, which have these indices."""
     return [
         SampleRow(
             problem_id=problem.id,
@@ -318,8 +350,8 @@ def _rows(problems: list[Problem], drafts: list[list[Draft]], *, first: int) -> 
             finish_reason=draft.finish_reason,
             tokens=draft.tokens,
         )
-        for problem, group in zip(problems, drafts, strict=True)
-        for index, draft in enumerate(group, start=first)
+        for problem, group, own in zip(problems, drafts, indices, strict=True)
+        for index, draft in zip(own, group, strict=True)
     ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, Self, cast
@@ -22,7 +23,7 @@ from mathtune.engines.protocol import Scores as Arrived
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
 from mathtune.paths import calculator
-from mathtune.rows import blocks, jsonl, unordered
+from mathtune.rows import jsonl, unfinished
 from mathtune.rows.metrics import ScoreMetrics
 from mathtune.rows.records import Problem, Sample, Scored
 from mathtune.rows.samples import read_groups, read_problems
@@ -54,6 +55,8 @@ class Score(EngineSettings[Columns]):
     likelihood: p(solution | prompt) = exp(sum_t log p), the end token included, so that scores are
     weights that are not negative; below about 1e-308 it is 0. calculator: 0.1 where the solution
     states a false equation, else 1; no model is read."""
+    thoughts: Literal["read", "drop"] = "read"
+    """The thoughts of a thinking model's samples: read with the solution, or dropped before."""
     block_size: int = Field(32, ge=1)
     """Problems a block: what a kill can cost."""
     workers: int | None = Field(None, ge=1)
@@ -80,6 +83,11 @@ class Score(EngineSettings[Columns]):
         """Whether a model is read."""
         return self.scorer != calculator.NAME
 
+    @property
+    def wording(self) -> prompts.Wording:
+        """The form of the prompts, and all that is said and read in them."""
+        return replace(super().wording, thoughts=self.thoughts)
+
     def outputs(self, folder: Path) -> Columns:
         """Return the samples' files and the scores' file."""
         return (*self.samples, folder / "scores.jsonl")
@@ -98,6 +106,7 @@ class Score(EngineSettings[Columns]):
             self._in_blocks(path, groups)
         else:
             self._as_they_arrive(path, groups)
+        unfinished.put_in_order(path, _keys(groups), Scored)
         return _summary(path, len(groups))
 
     def _groups(self) -> list[Group]:
@@ -134,7 +143,7 @@ class Score(EngineSettings[Columns]):
         from mathtune.run import workers
 
         parts = [groups[at : at + self.block_size] for at in range(0, len(groups), self.block_size)]
-        parts = parts[blocks.resume(path, [sum(len(own) for _, own in part) for part in parts]) :]
+        parts = parts[unfinished.resume(path, [_keys(part) for part in parts], Scored) :]
         if not parts:
             return
         self._say_first(*groups[0])
@@ -153,16 +162,18 @@ class Score(EngineSettings[Columns]):
 
     def _as_they_arrive(self, path: Path, groups: list[Group]) -> None:
         """Ask for the missing scores; append each problem's as soon as they are known."""
-        have = unordered.counts(path)
-        left = [(problem, own[have[problem.id] :]) for problem, own in groups]
-        left = [(problem, own) for problem, own in left if own]
+        have = unfinished.held(path, _keys(groups), Scored)
+        lacking = [
+            (problem, [sample for sample in own if (problem.id, sample.index) not in have])
+            for problem, own in groups
+        ]
+        left = [(problem, own) for problem, own in lacking if own]
         if left:
             self._say_first(*groups[0])
             with Progress("score", total=len(left), unit="problems") as progress:
                 for place, scores in self._arriving(_candidates(left)):
                     jsonl.append(path, _rows([left[place]], [scores]))
                     progress.advance()
-        unordered.put_in_order(path, [problem.id for problem, _ in groups])
 
     def _arriving(self, candidates: Block) -> Iterator[Arrived]:
         """Yield scores from the engine here, or from those on the cluster."""
@@ -182,6 +193,11 @@ def _calculated(path: Path, groups: list[Group]) -> None:
     jsonl.write(path, rows)
     false = sum(row.score < 1.0 for row in rows)
     say(f"  {false:,} of {len(rows):,} samples state a false equation")
+
+
+def _keys(groups: list[Group]) -> list[unfinished.Key]:
+    """Return the keys of the groups' rows, in the file's order."""
+    return [(problem.id, sample.index) for problem, own in groups for sample in own]
 
 
 def _asked(config: Score) -> Asked:

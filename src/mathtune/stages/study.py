@@ -144,6 +144,7 @@ class Study(Stage[Path]):
     """
 
     revision: ClassVar[int] = 3
+    gathers: ClassVar[tuple[str, ...]] = ("points",)
 
     points: dict[str, StudyPoint]
     """The points; points that are equal are one, under several seeds."""

@@ -72,7 +72,11 @@ class Train(TrainingSettings, Stage[str]):
 
     def run(self, folder: Path) -> TrainMetrics | None:
         """Train and save; return counts of the examples and the final losses."""
-        for name, value in (("choose", self.choose), ("patience", self.patience)):
+        for name, value in (
+            ("choose", self.choose),
+            ("patience", self.patience),
+            ("validate_every", self.validate_every),
+        ):
             if value not in ("last", None) and self.validation is None:
                 raise InputError(
                     f"{name}: found {value!r} without validation examples; expected them."
@@ -82,6 +86,7 @@ class Train(TrainingSettings, Stage[str]):
                 "choose: found 'accuracy' with objective 'mle', which has none; expected 'loss'."
             )
         trackers.require(self.report_to)
+        self.require_libraries()
         equal_to = None if self.equal_updates_to is None else _updates_of(self.equal_updates_to)
         from mathtune.training.examples import read_rows
 
@@ -96,7 +101,7 @@ class Train(TrainingSettings, Stage[str]):
         from mathtune.engines.transformers import models
         from mathtune.training import curve, fit
         from mathtune.training.examples import Encoder, shown
-        from mathtune.training.saving import ModelFolder
+        from mathtune.training.saving import ModelFolder, judge_card
 
         # Trained weights are kept in float32 whatever the arithmetic: an update of 1e-5 of a weight
         # is lost in bfloat16. Under adapters the model itself is frozen.
@@ -104,7 +109,8 @@ class Train(TrainingSettings, Stage[str]):
         if ranks.count() > 1 and models.resolve_device(self.device) == "cuda":
             take_gpu()
         tokenizer: Any
-        model, tokenizer = models.load(self.model, device=self.device, dtype=dtype)
+        bits = None if self.lora is None else self.lora.bits
+        model, tokenizer = models.load(self.model, device=self.device, dtype=dtype, bits=bits)
         if models.quantised(model) and self.lora is None:
             raise InputError(
                 f"model {self.model!r}: its weights are quantised, and such weights cannot be "
@@ -154,6 +160,8 @@ class Train(TrainingSettings, Stage[str]):
         )
         end = prompts.end_token(tokenizer, form=self.wording)
         saved = ModelFolder(Path(self.outputs(folder)), tokenizer, end)
+        if self.objective not in ("mle", "ctr"):
+            saved.card = judge_card(tokenizer, self.wording, folder.name)
         fit.fit(model, items, validation, settings=self, plan=plan, saved=saved)
         if not ranks.first():
             return None

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
@@ -99,8 +99,12 @@ def save_optimizer(optimizer: torch.optim.Optimizer, schedule: Any, folder: Path
     tensors = {
         f"{index}.{name}": torch.as_tensor(value).contiguous()
         for index, values in state["state"].items()
-        for name, value in values.items()
+        for name, value in _flat(values)
     }
+    first = {tensor.data_ptr(): name for name, tensor in tensors.items()}
+    for name, tensor in tensors.items():
+        if first[tensor.data_ptr()] != name:  # bitsandbytes shares its tables
+            tensors[name] = tensor.clone()
     save_file(tensors, folder / OPTIMIZER)
     rates = [group["lr"] for group in state["param_groups"]]
     jsonl.write_json(folder / SCHEDULE, {"rates": rates, "schedule": schedule.state_dict()})
@@ -108,16 +112,29 @@ def save_optimizer(optimizer: torch.optim.Optimizer, schedule: Any, folder: Path
 
 def load_optimizer(optimizer: torch.optim.Optimizer, schedule: Any, folder: Path) -> None:
     """Put back what `save_optimizer` wrote, into a fresh optimizer and schedule."""
-    saved: dict[int, dict[str, Tensor]] = {}
+    saved: dict[int, dict[str, Any]] = {}
     for key, value in load_file(folder / OPTIMIZER).items():
-        index, name = key.split(".")
-        saved.setdefault(int(index), {})[name] = value
+        index, *groups, name = key.split(".")
+        inner: dict[str, Any] = saved.setdefault(int(index), {})
+        for group in groups:
+            inner = inner.setdefault(group, {})
+        # AdamW counts its updates in a tensor, bitsandbytes' in a number.
+        inner[name] = int(value) if value.dtype == torch.int64 and not value.dim() else value
     written: dict[str, Any] = dict(jsonl.read_json(folder / SCHEDULE))
     state = optimizer.state_dict()
     for group, rate in zip(state["param_groups"], written["rates"], strict=True):
         group["lr"] = rate
     optimizer.load_state_dict({"state": saved, "param_groups": state["param_groups"]})
     schedule.load_state_dict(written["schedule"])
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield an optimizer's values with dotted names: bitsandbytes keeps some in a group."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value
 
 
 def save_random(folder: Path, process: int) -> None:

@@ -149,12 +149,16 @@ class Encoder:
     def _solution(self, problem: str, solution: str, *, column: int) -> Reading | None:
         prompt = prompts.solver(problem, form=self.form, tokenizer=self.tokenizer)
         before = prompts.encode(prompt, form=self.form, tokenizer=self.tokenizer)
-        whole = [*before, *prompts.target(solution, form=self.form, tokenizer=self.tokenizer)]
+        target = prompts.target(solution, form=self.form, tokenizer=self.tokenizer)
+        whole = [*before, *target]
         if len(whole) > self.max_length:
             self.truncated += 1
-        if len(before) >= self.max_length:
+        start = len(before)
+        if prompts.worded(self.form).thoughts == "read":
+            start += prompts.thought_tokens(solution, target, tokenizer=self.tokenizer)
+        if start >= self.max_length:
             return None
-        return _read(whole[: self.max_length], len(before), column, f"solve {problem}")
+        return _read(whole[: self.max_length], start, column, f"solve {problem}")
 
     def _candidate(self, problem: str, solution: str, *, column: int) -> list[Reading | None]:
         prompt = prompts.evaluator(problem, solution, form=self.form, tokenizer=self.tokenizer)

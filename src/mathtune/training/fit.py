@@ -13,15 +13,17 @@ import math
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 import transformers
 from accelerate import PartialState
 from torch import nn
 from transformers import TrainingArguments
 
-from mathtune.engines.transformers import memory
+from mathtune.engines.transformers import memory, models
 from mathtune.errors import InputError
 from mathtune.run import ranks, trackers
 from mathtune.run.children import on_sigterm
@@ -107,6 +109,7 @@ def fit(
         SystemExit: SIGTERM came; a checkpoint was written, and the exit code is 0.
     """
     folder = saved.path.parent
+    place = trackers.Place.of(folder)
     transformers.set_seed(settings.seed)
     used_cache = model.config.use_cache
     base = model
@@ -124,6 +127,8 @@ def fit(
         saved.try_out(model)
     if settings.lora is not None:
         model = _with_adapters(model, settings.lora)
+    if settings.attention != "auto":
+        _set_attention(base, settings.attention)
     if ranks.first():
         curve.cut(folder / curve.CURVE, done)
         if not whole and not done:
@@ -134,11 +139,11 @@ def fit(
         Progress("train", total=plan.updates - done, unit="updates") as progress,
         trackers.opened(
             settings.report_to if ranks.first() else (),
-            trackers.Place.of(folder),
+            place if settings.tracker_run is None else replace(place, name=settings.tracker_run),
             settings.model_dump(mode="json"),
         ) as told,
     ):
-        watch = Watch(folder, plan, progress, settings, told)
+        watch = Watch(folder, plan, progress, settings, told, validated=bool(validation))
         trainer = Trainer(
             model,
             given,
@@ -180,12 +185,20 @@ def _save(model: Any, saved: ModelFolder, trainer: Trainer) -> None:
         weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     if not ranks.first():
         return
+    if saved.card is not None and settings.objective.endswith("margin"):
+        ended = curve.ended(saved.path.parent, settings)
+        saved.card["auc_within_problems"] = ended.validation_accuracy
     if merged:
         trainer.keep()  # small, and a merge cannot be taken back
     try:
         if settings.choose != "last":
             checkpoint.load_weights(model, saved.path.parent / BEST)
-        saved.write(model.merge_and_unload() if merged else model, weights)
+        done = model.merge_and_unload() if merged else model
+        if settings.save_dtype is not None:
+            dtype = getattr(torch, settings.save_dtype)
+            done = done.to(dtype)
+            weights = weights and {name: value.to(dtype) for name, value in weights.items()}
+        saved.write(done, weights)
     except BaseException:
         if not merged:
             trainer.keep()
@@ -194,10 +207,25 @@ def _save(model: Any, saved: ModelFolder, trainer: Trainer) -> None:
 
 def batch_form(model: Any, settings: TrainingSettings, plan: Plan) -> BatchForm:
     """The fastest form of batches that serves this model and these settings."""
-    if not segment_attention.fits(model):
+    if settings.attention != "auto" or not segment_attention.fits(model):
         return "padded"
     whole = settings.lora is None and not plan.bfloat16
     return "fused" if whole and llama_layers.fits(model) else "packed"
+
+
+def _set_attention(model: Any, name: str) -> None:
+    """Let the model use an attention of transformers.
+
+    Raises:
+        InputError: the model does not have it, or it does not work on this device.
+    """
+    try:
+        model.set_attn_implementation(name)
+    except (ValueError, ImportError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"attention: found {name!r}, which this model refuses ({reason})."
+        ) from error
 
 
 @contextmanager
@@ -241,6 +269,7 @@ def arguments(
     settings: TrainingSettings, plan: Plan, folder: Path, *, model: Any, validate: bool
 ) -> TrainingArguments:
     schedules = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+    validations = "epoch" if settings.validate_every is None else "steps"
     return TrainingArguments(
         output_dir=str(folder / CHECKPOINTS),
         per_device_train_batch_size=plan.micro_batch_size,
@@ -254,13 +283,15 @@ def arguments(
         adam_beta1=settings.betas[0],
         adam_beta2=settings.betas[1],
         max_grad_norm=0.0 if settings.clip is None else settings.clip,
-        optim="adamw_torch_fused",
+        optim="adamw_torch_fused" if settings.optimizer == "adamw" else "adamw_bnb_8bit",
+        use_liger_kernel=settings.liger,
         gradient_checkpointing=settings.gradient_checkpointing,
         logging_steps=1,
         logging_nan_inf_filter=False,
         disable_tqdm=True,
         report_to="none",
-        eval_strategy="epoch" if validate else "no",
+        eval_strategy=validations if validate else "no",
+        eval_steps=settings.validate_every,
         save_strategy="steps",
         save_steps=settings.save_every,
         remove_unused_columns=False,
@@ -274,15 +305,40 @@ def arguments(
     )
 
 
-def _with_adapters(model: Any, lora: Lora) -> Any:
-    from peft import LoraConfig, get_peft_model
+def _tied(model: Any, modules: Sequence[str]) -> bool:
+    """Return whether the modules hold an embedding that is the output layer as well."""
+    if not model.config.get_text_config().tie_word_embeddings:
+        return False
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    return any(
+        module in ends and name.rpartition(".")[2] in modules
+        for name, module in model.named_modules()
+    )
 
+
+def _with_adapters(model: Any, lora: Lora) -> Any:
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+
+    names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+    if strange := sorted(set(lora.modules_to_save) - names):
+        raise InputError(
+            f"lora.modules_to_save: found {strange[0]}, which the model does not have; expected "
+            f"some of {', '.join(sorted(filter(str.isidentifier, names)))}."
+        )
+    if models.quantised(model):
+        model = prepare_model_for_kbit_training(
+            model, use_gradient_checkpointing=model.is_gradient_checkpointing
+        )
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=list(lora.targets) or "all-linear",
+        use_dora=lora.dora,
+        use_rslora=lora.rslora,
+        modules_to_save=list(lora.modules_to_save) or None,
+        **({"ensure_weight_tying": True} if _tied(model, lora.modules_to_save) else {}),
     )
     try:
         return get_peft_model(model, config)

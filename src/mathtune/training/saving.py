@@ -2,6 +2,7 @@
 Between fit and stage.
 
 model/       the whole model as transformers writes it, and its tokenizer
+             judge.json, of an evaluator: prompt, label tokens, quality, the request for one score
 adapter/     the adapters alone, as peft writes them, and the tokenizer
 """
 
@@ -10,12 +11,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mathtune.engines import prompts
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.run.fingerprint import write_sums
 from mathtune.run.progress import say
 from mathtune.training.checkpoint import flush, writing
 
@@ -23,16 +26,19 @@ if TYPE_CHECKING:
     from transformers import GenerationConfig
 
 
+CARD = "judge.json"
+
+
 @dataclass
 class ModelFolder:
-    """The folder to write, its tokenizer, the token that ends a solution, and further documents by
-    file name.
+    """The folder to write, its tokenizer, the token that ends a solution, and the judge's card if
+    the model learns to judge.
     """
 
     path: Path
     tokenizer: Any
     end: int
-    documents: dict[str, Any] = field(default_factory=dict)
+    card: dict[str, Any] | None = None
 
     def prepare(self, model: Any) -> None:
         """Let the model's configs name the end token that it is taught, and nothing that
@@ -75,14 +81,15 @@ class ModelFolder:
         shutil.rmtree(self.path, ignore_errors=True)
         with self._partial() as partial:
             self._fill(partial, model, weights)
+            write_sums(partial)
             flush(partial)
             partial.rename(self.path)
 
     def _fill(self, folder: Path, model: Any, weights: dict[str, Any] | None) -> None:
         model.save_pretrained(folder, state_dict=weights)
         self.tokenizer.save_pretrained(folder)
-        for name, document in self.documents.items():
-            jsonl.write_json(folder / name, document)
+        if self.card is not None:
+            jsonl.write_json(folder / CARD, self.card)
 
     @contextmanager
     def _partial(self) -> Iterator[Path]:
@@ -94,6 +101,39 @@ class ModelFolder:
                 yield partial
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def judge_card(tokenizer: Any, form: prompts.AnyForm, name: str) -> dict[str, Any]:
+    """Return what another program needs to score a candidate with the model called `name`.
+
+    `auc_within_problems` is filled after the training: the share of validation pairs whose right
+    solution scores higher; None if no pairs were held out.
+    """
+    text = prompts.evaluator("{problem}", "{solution}", form=form, tokenizer=tokenizer)
+    start, *both = prompts.labelled(text, form=form, tokenizer=tokenizer)
+    ids = [found[start:] for found in both]
+    before, after = text.split("{solution}")
+    request = {
+        "model": name,
+        "query": before,
+        "items": [f"{{solution}}{after}"],
+        "label_token_ids": [one[0] for one in ids],
+        "apply_softmax": True,
+    }
+    return {
+        "prompt": text,
+        "labels": [prompts.CORRECT, prompts.INCORRECT],
+        "label_token_ids": ids,
+        "score": "p(correct) / (p(correct) + p(incorrect)) as the next token after the prompt",
+        "auc_within_problems": None,
+        "request": {"POST": "/generative_scoring (vLLM) or /v1/score (SGLang)", "body": request}
+        if all(len(one) == 1 for one in ids)
+        else None,
+        "fallback": {
+            "POST": "/v1/completions",
+            "body": {"model": name, "prompt": text, "max_tokens": 1, "logprobs": 20},
+        },
+    }
 
 
 def _with(ends: int | list[int] | None, end: int) -> int | list[int]:

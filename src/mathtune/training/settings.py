@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from mathtune.engines.prompts import Thoughts, Wording
 from mathtune.engines.settings import PromptSettings
+from mathtune.errors import InputError
 from mathtune.run import trackers
 
 Objective = Literal["mle", "cls-margin", "cls-xent", "ctr", "mul-margin", "mul-xent"]
@@ -28,6 +31,14 @@ class Lora(BaseModel):
     """Dropout on the adapters' input while training."""
     targets: tuple[str, ...] = ()
     """Names of the linear layers that get adapters; none: every linear layer but the output."""
+    dora: bool = False
+    """Learn the size of each weight vector apart from its direction (DoRA)."""
+    rslora: bool = False
+    """Scale by alpha / sqrt(rank) instead of alpha / rank (rank-stabilised)."""
+    modules_to_save: tuple[str, ...] = ()
+    """Names of modules that are trained whole and saved with the adapters, as lm_head."""
+    bits: Literal[4, 8] | None = None
+    """Hold the frozen model in so many bits (QLoRA; needs bitsandbytes, and merge=false)."""
     merge: bool = True
     """Save the model with the adapters merged into it; false: save in `adapter/`, instead of
     `model/`, the adapters alone, as peft writes them, for `adapter` of sample and score."""
@@ -70,6 +81,9 @@ class TrainingSettings(PromptSettings):
     """Tokens of prompt and target together. A longer solution is cut, and then has no end token to
     learn; an example whose prompt alone is longer, or whose verdict lies beyond, is left out. Both
     are counted in the metrics."""
+    thoughts: Thoughts = "learn"
+    """The thoughts in solutions, up to </think>: learned like any text; read, and only what follows
+    learned; or dropped before."""
     margin: float = Field(default=1.0, ge=0)
     """The margin (lambda) of Eq. 8 and Eq. 10, in nats; the paper does not publish its own."""
     alpha: float = Field(default=1.0, ge=0)
@@ -78,6 +92,15 @@ class TrainingSettings(PromptSettings):
     """True: Eq. 10 compares log p per token. False: sums, as in the paper."""
     lora: Lora | None = None
     """Train low-rank adapters instead of all weights."""
+    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
+    """adamw_8bit: its moments in 8 bits, a quarter of the memory (needs bitsandbytes)."""
+    save_dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """Precision of the saved weights; None: that in which they are trained."""
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = "auto"
+    """auto: ours, without padding, where it serves; else transformers' own of this name, over
+    padded rows (flash_attention_2 needs flash-attn)."""
+    liger: bool = False
+    """Use Liger's kernels in the model's layers, on a GPU (needs liger-kernel)."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: about a third more work, much less memory."""
     choose: Literal["last", "loss", "accuracy"] = "last"
@@ -86,6 +109,10 @@ class TrainingSettings(PromptSettings):
     higher, or of labels that are predicted."""
     patience: PositiveInt | None = None
     """End when so many validations in a row were not better than the best; None: never."""
+    validate_every: PositiveInt | None = None
+    """Updates between two validations; None: one after every epoch."""
+    tracker_run: str | None = None
+    """The run's name in the trackers; None: the step's folder."""
     report_to: trackers.Names = ()
     """Trackers that losses go to as well (tensorboard, wandb, trackio); tensorboard's files are in
     tensorboard/, the others write where their own environment variables say."""
@@ -93,6 +120,32 @@ class TrainingSettings(PromptSettings):
     """Updates between two checkpoints, from which an interrupted training continues."""
     seed: int = 0
     """Seed of the order of the examples, of dropout and of the adapters' first weights."""
+
+    def require_libraries(self) -> None:
+        """Raise InputError for a setting whose library is not installed, or that lacks another
+        setting.
+        """
+        for setting, wanted, module, package in (
+            ("optimizer", self.optimizer == "adamw_8bit", "bitsandbytes", "bitsandbytes"),
+            ("lora.bits", self.lora is not None and self.lora.bits, "bitsandbytes", "bitsandbytes"),
+            ("attention", self.attention == "flash_attention_2", "flash_attn", "flash-attn"),
+            ("liger", self.liger, "liger_kernel", "liger-kernel"),
+        ):
+            if wanted and find_spec(module) is None:
+                raise InputError(
+                    f"{setting}: needs {package}, which is not installed; install it with pip "
+                    f"install {package}, or leave the setting out."
+                )
+        if self.lora is not None and self.lora.bits and self.lora.merge:
+            raise InputError(
+                "lora.merge: found true with lora.bits, and merging into rounded weights would "
+                "round the adapters; expected lora.merge=false."
+            )
+
+    @property
+    def wording(self) -> Wording:
+        """The form of the prompts, and all that is said and read in them."""
+        return replace(super().wording, thoughts=self.thoughts)
 
 
 @dataclass(frozen=True)

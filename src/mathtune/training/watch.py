@@ -47,6 +47,8 @@ class Watch(TrainerCallback):
         progress: Progress,
         settings: TrainingSettings,
         told: Sequence[Tracker],
+        *,
+        validated: bool,
     ) -> None:
         self.folder, self.plan, self.progress = folder, plan, progress
         self.settings, self.told = settings, told
@@ -59,6 +61,7 @@ class Watch(TrainerCallback):
         self._asked = False
         self._due = False
         self._meter = bill.Meter()
+        self._validated = validated
 
     def stop(self) -> None:
         """Ask for a checkpoint and an end after the update under way."""
@@ -74,6 +77,7 @@ class Watch(TrainerCallback):
             control.should_save = control.should_training_stop = True
         if state.global_step >= self.plan.updates:
             self.stopped = control.should_save = False
+            control.should_evaluate |= self.settings.validate_every is not None and self._validated
         elif state.global_step % self.plan.updates_per_epoch == 0:
             self._due, control.should_save = control.should_save, False
         return control

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +30,7 @@ def keep_weights(folder: Path, wanted: Callable[[str], bool]) -> None:
     save_file(kept, folder / "model.safetensors", {"format": "pt"})
 
 
-def change_config(folder: Path, **changes: int) -> None:
+def change_config(folder: Path, **changes: Any) -> None:
     config = json.loads((folder / "config.json").read_bytes())
     (folder / "config.json").write_text(json.dumps({**config, **changes}))
 
@@ -135,3 +136,43 @@ def test_an_unknown_device_is_refused() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="not available"):
             models.resolve_device("cuda")
+
+
+@pytest.mark.parametrize("part", ["config", "tokenizer"])
+def test_a_models_own_code_is_not_run_whatever_is_typed(
+    part: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = folder / "ran"
+    (folder / "own.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    if part == "config":
+        own = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
+        change_config(folder, model_type="nobody_knows", auto_map=own)
+    else:
+        file = folder / "tokenizer_config.json"
+        named = {"AutoTokenizer": ["own.Tokenizer", None]}
+        changed = {**json.loads(file.read_bytes()), "auto_map": named, "tokenizer_class": "OwnOne"}
+        file.write_text(json.dumps(changed))
+    with pytest.raises(InputError, match="needs code of its own, which is never run"):
+        models.load(str(folder), device="cpu")
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize(
+    "quantised",
+    [
+        {"quant_method": "gptq", "bits": 4, "group_size": 32},
+        {"quant_method": "awq", "bits": 4, "group_size": 32},
+        {"quant_method": "bitsandbytes", "load_in_4bit": True},
+        {"quant_method": "of nobody"},
+    ],
+    ids=lambda quantised: quantised["quant_method"],
+)
+def test_a_quantised_checkpoint_without_its_library_is_refused_in_a_sentence(
+    quantised: Any, folder: Path
+) -> None:
+    change_config(folder, quantization_config=quantised)
+    with pytest.raises(InputError, match=r"cannot be loaded \(|does not know") as error:
+        models.load(str(folder), device="cpu")
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 800

@@ -12,6 +12,7 @@ from mathtune.engines.protocol import Sampling, share
 from mathtune.engines.transformers.decode import Sampler
 from mathtune.engines.transformers.one_by_one import OneByOne
 from mathtune.engines.transformers.scoring import Scorer
+from mathtune.errors import InputError
 
 TEXTS = ["What is 12 + 30?", "Tom has 5 apples and buys 7 more.", "5 + 7 ="]
 SHAPE: dict[str, Any] = {
@@ -111,3 +112,57 @@ def test_what_the_models_own_config_says_of_drawing_is_not_read(
     )
     found = Sampler(model, tokenizer, form="plain", forward=forward).sample(TEXTS, how, seed=(0,))
     assert found == plain
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_thoughts_and_the_answer_have_budgets_of_their_own(
+    alone: bool, make_model: Any, make_tokenizer: Any
+) -> None:
+    tokenizer = make_tokenizer(special=("<|end|>", "</think>"))
+    close = tokenizer.convert_tokens_to_ids("</think>")
+    model = make_model("llama", len(tokenizer), context=64)
+    model.generation_config.eos_token_id = 0
+    more: Any = {"forward": OneByOne(model)} if alone else {}
+    sampler = Sampler(model, tokenizer, form="plain", **more)
+    kept: list[list[int]] = []
+    true = sampler.drafts
+
+    def noted(rows: Any, lengths: Any, *rest: Any) -> Any:
+        kept.extend(row[:length].tolist() for row, length in zip(rows, lengths, strict=True))
+        return true(rows, lengths, *rest)
+
+    sampler.drafts = noted  # type: ignore[method-assign, assignment]
+    how = Sampling(n=40, temperature=1.3, top_p=1, max_tokens=3, thought_tokens=6)
+    found = sampler.sample(TEXTS, how, seed=(1,))
+    reasons = {draft.finish_reason for drafts in found for draft in drafts}
+    assert reasons == {"stop", "length"}
+    closed = [row.index(close) for row in kept if close in row]
+    assert max(closed) == 5  # the sixth token, where a sample has not ended its thoughts before
+    assert min(closed) < 5
+    for row in kept:
+        if close in row:
+            after = row[row.index(close) + 1 :]
+            assert len(after) == 3 or (after and after[-1] == 0) or not after
+        else:
+            assert row[-1] == 0
+            assert len(row) <= 6
+    plain = Sampling(n=40, temperature=1.3, top_p=1, max_tokens=9)
+    free = sampler.sample(TEXTS, plain, seed=(1,))
+    assert free != found
+
+
+def test_both_ways_end_thoughts_alike(make_model: Any, make_tokenizer: Any) -> None:
+    tokenizer = make_tokenizer(special=("<|end|>", "</think>"))
+    model = make_model("llama", len(tokenizer), context=40)
+    how = Sampling(n=20, temperature=1.3, top_p=1, max_tokens=3, thought_tokens=5)
+    shared = Sampler(model, tokenizer, form="plain").sample(TEXTS, how, seed=(1,))
+    alone = Sampler(model, tokenizer, form="plain", forward=OneByOne(model))
+    assert alone.sample(TEXTS, how, seed=(1,)) == shared
+
+
+def test_a_budget_of_thoughts_needs_their_token(make_model: Any, make_tokenizer: Any) -> None:
+    tokenizer = make_tokenizer()
+    sampler = Sampler(make_model("llama", len(tokenizer)), tokenizer, form="plain")
+    how = Sampling(n=1, temperature=1, top_p=1, max_tokens=3, thought_tokens=5)
+    with pytest.raises(InputError, match="thought_tokens: the tokenizer has no token '</think>'"):
+        sampler.sample(TEXTS, how, seed=(1,))

@@ -22,10 +22,10 @@ MEMORY = 2 << 30
 
 def main(grader: str) -> None:
     """Answer batches for `grader` from standard input until it closes."""
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     results = sys.stdout.buffer
     sys.stdout = sys.stderr
-    _limit_memory()
+    limit_memory()
     from mathtune.answers.graders.table import JUDGES
 
     judge = JUDGES[grader]
@@ -36,14 +36,14 @@ def main(grader: str) -> None:
         _answer(json.loads(line), judge, results)
 
 
-def _end_with_parent(parent: int) -> None:
+def end_with_parent(parent: int) -> None:
     """A parent that was killed closes nothing: what still computes then must not go on for ever."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
 
 
-def _limit_memory() -> None:
+def limit_memory() -> None:
     """Bound the worker's memory, if the system can: Windows has no such limit, macOS refuses it."""
     try:
         import resource

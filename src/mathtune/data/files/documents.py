@@ -7,6 +7,7 @@ import json
 import re
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -19,6 +20,8 @@ _NAMES = ("samples", "details", "rows", "data", "results", "examples", "predicti
 _OWN = ("problem", "question", "prompt", "gold_answer", "answer", "doc_id", "custom_id", "target")
 """What only a row has."""
 DEEPEST = 3
+LARGEST = 2**29
+"""Bytes of the largest document that is read at once, unpacked: 512 MiB."""
 _ZSTANDARD = 93
 
 
@@ -35,6 +38,38 @@ def rows_of(document: Any, source: Source) -> Iterator[dict[str, Any]]:
             "sample and its gold."
         )
     yield from found
+
+
+DAMAGED = (
+    zipfile.BadZipFile,
+    OSError,
+    RuntimeError,
+    EOFError,
+    zlib.error,
+    struct.error,
+    ValueError,
+)
+"""What reading a member of a damaged archive raises; RuntimeError: it has a password."""
+
+
+def bounded(stream: IO[bytes], source: Source) -> bytes:
+    """The stream's content.
+
+    Raises:
+        InputError: it is larger than is read at once.
+    """
+    content = stream.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise too_large(source)
+    return content
+
+
+def too_large(source: Source) -> InputError:
+    """The error of a document that is not read."""
+    return InputError(
+        f"{source.name}: holds a document of more than {LARGEST >> 20} MiB, unpacked; expected "
+        "JSON Lines, one row per line, or several files."
+    )
 
 
 def _rows(document: Any) -> list[dict[str, Any]] | None:
@@ -133,22 +168,37 @@ def of_zip(source: Source, stream: IO[bytes]) -> Iterator[dict[str, Any]]:
                 f"{source.name}: is {what or 'a zip archive without inspect samples; unpack it'}."
             )
         for name in samples:
-            yield json.loads(_member(archive, archive.getinfo(name), source))
+            yield _document(_member(archive, archive.getinfo(name), source), name, source)
+
+
+def _document(content: bytes, name: str, source: Source) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{source.name}: {name} is not valid JSON ({error}).") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{source.name}: {name} is no JSON object; expected a sample.")
+    return found
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: Source) -> bytes:
+    if info.file_size > LARGEST:
+        raise too_large(source)
     try:
         return archive.read(info)
     except NotImplementedError:
         pass
-    except zipfile.BadZipFile as error:
+    except DAMAGED as error:
         raise InputError(f"{source.name}: a damaged archive ({error}).") from None
     # zst inside a zip: Python reads it from 3.14 on.
-    with source.path.open("rb") as stream:
-        stream.seek(info.header_offset)
-        name, extra = struct.unpack("<26x2H", stream.read(30))
-        stream.seek(name + extra, 1)
-        content = stream.read(info.compress_size)
+    try:
+        with source.path.open("rb") as stream:
+            stream.seek(info.header_offset)
+            name, extra = struct.unpack("<26x2H", stream.read(30))
+            stream.seek(name + extra, 1)
+            content = stream.read(min(info.compress_size, LARGEST))
+    except DAMAGED as error:
+        raise InputError(f"{source.name}: a damaged archive ({error}).") from None
     if info.compress_type != _ZSTANDARD:
         raise InputError(f"{source.name}: is packed by an unknown method {info.compress_type}.")
     try:
@@ -159,4 +209,4 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: Source) -> 
             "pip install 'mathtune[parquet]'."
         ) from None
     unpacked = pyarrow.CompressedInputStream(pyarrow.BufferReader(content), "zstd")
-    return bytes(unpacked.read())
+    return bounded(unpacked, source)

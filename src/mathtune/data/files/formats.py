@@ -11,7 +11,6 @@ import csv
 import importlib
 import io
 import json
-import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import IO, Any, NamedTuple, cast
@@ -21,6 +20,7 @@ import msgspec
 from mathtune.data.files import documents
 from mathtune.data.files.sources import BROKEN_STREAM, Source, opened, packing
 from mathtune.errors import InputError
+from mathtune.rows import jsonl
 
 HEAD = 1 << 16
 ROWS_AT_ONCE = 32
@@ -89,7 +89,7 @@ def _of_file(source: Source, columns: frozenset[str] | None) -> Iterator[Row]:
         elif kind == "zip":
             yield from _numbered(documents.of_zip(source, buffered))
         elif kind == "jsonl":
-            yield from _of_lines(buffered)
+            yield from _of_lines(buffered, source)
         elif kind == "json":
             yield from _of_document(buffered, source)
         else:
@@ -189,12 +189,8 @@ def decode(content: bytes | str) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def _of_lines(stream: IO[bytes]) -> Iterator[Row]:
-    for number, line in enumerate(stream, start=1):
-        if number == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)  # as some Windows programs begin
-        if not line.strip():
-            continue
+def _of_lines(stream: IO[bytes], source: Source) -> Iterator[Row]:
+    for number, line in jsonl.bounded_lines(stream, source.name):
         try:
             found = decode(line)
         except ValueError as error:
@@ -207,7 +203,7 @@ def _of_lines(stream: IO[bytes]) -> Iterator[Row]:
 
 
 def _of_document(stream: IO[bytes], source: Source) -> Iterator[Row]:
-    content = stream.read().removeprefix(codecs.BOM_UTF8)
+    content = documents.bounded(stream, source).removeprefix(codecs.BOM_UTF8)
     try:
         document = decode(content)
     except ValueError as error:
@@ -222,7 +218,7 @@ def _of_broken_document(content: bytes, source: Source, error: ValueError) -> It
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        yield from _of_lines(io.BytesIO(content))  # which says that of each broken line
+        yield from _of_lines(io.BytesIO(content), source)  # which says that of each broken line
         return
     found, at = [], 0
     decoder = json.JSONDecoder(parse_float=Decimal)
@@ -237,7 +233,7 @@ def _of_broken_document(content: bytes, source: Source, error: ValueError) -> It
         yield from _numbered(iter(found))
         return
     if any(_is_object(line) for line in content.split(b"\n")):
-        yield from _of_lines(io.BytesIO(content))
+        yield from _of_lines(io.BytesIO(content), source)
         return
     raise InputError(f"{source.name}: begins as JSON but is not valid ({error}); {EXPECTED}.")
 
@@ -253,7 +249,7 @@ def _of_table(stream: IO[bytes], head: bytes, source: Source) -> Iterator[Row]:
     delimiter = max("\t,;|", key=first.count)
     if not first.count(delimiter):
         raise InputError(f"{source.name}: is text of no known kind; {EXPECTED}.")
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    csv.field_size_limit(jsonl.LONGEST)
     reader = csv.DictReader(text, delimiter=delimiter)
     try:
         for cells in reader:
@@ -289,11 +285,13 @@ def _of_arrow(source: Source, kind: str, columns: frozenset[str] | None) -> Iter
     number = 0
     try:
         for batch in _batches(source, kind, columns):
+            if batch.nbytes > documents.LARGEST:
+                raise documents.too_large(source)
             for fields in batch.to_pylist():
                 number += 1
                 yield Row(number, fields)
-    except pyarrow.ArrowInvalid as error:
-        reason = str(error).splitlines()[0]
+    except pyarrow.ArrowException as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{source.name}: not a complete {kind} file ({reason}).") from None
 
 
@@ -303,7 +301,7 @@ def _batches(source: Source, kind: str, columns: frozenset[str] | None) -> Itera
     content: Any = str(source.path)
     if packed:
         with opened(source) as stream:
-            content = io.BytesIO(stream.read())
+            content = io.BytesIO(documents.bounded(stream, source))
     if kind == "parquet":
         yield from parquet_batches(content, columns)
         return

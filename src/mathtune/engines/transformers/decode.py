@@ -22,7 +22,7 @@ from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
 from mathtune.engines.transformers import memory, models, shared_attention
 from mathtune.engines.transformers.kv_cache import Arena, KVCache
 from mathtune.engines.transformers.llama_forward import FusedForward, fits
-from mathtune.engines.transformers.one_by_one import OneByOne, Watch
+from mathtune.engines.transformers.one_by_one import OneByOne, Thoughts, Watch
 from mathtune.engines.transformers.stops import Stops
 from mathtune.engines.transformers.top_p import draw
 from mathtune.errors import InputError
@@ -100,6 +100,10 @@ class Sampler:
                 return self._one_by_one(self.forward, encoded, sampling, seed)
         return self.decode(texts, sampling, seed=seed).drafts()
 
+    def thought_end(self) -> int:
+        """Return the token that ends thoughts."""
+        return prompts.thought_end(self.tokenizer)
+
     def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
         encoded = [prompts.encode(text, form=self.form, tokenizer=self.tokenizer) for text in texts]
         refuse_empty(encoded)
@@ -108,7 +112,7 @@ class Sampler:
 
     def _room(self, ids: list[int], sampling: Sampling) -> int:
         """Return how many tokens a sample after this prompt may have."""
-        return max(0, min(sampling.max_tokens, (self.context or 2**62) - len(ids)))
+        return max(0, min(sampling.most, (self.context or 2**62) - len(ids)))
 
     def _one_by_one(
         self, forward: OneByOne, encoded: list[list[int]], sampling: Sampling, seed: tuple[int, ...]
@@ -124,6 +128,8 @@ class Sampler:
                 continue
             own = uniforms[number * sampling.n : (number + 1) * sampling.n, :room]
             watch = Watch(own, self._ends, stops, prompt=len(ids))
+            if sampling.thought_tokens:
+                watch.thoughts = Thoughts(sampling, self.thought_end(), self._ends)
             rows = forward.sample(ids, sampling, watch)
             drafts.append(self.drafts(rows, watch.lengths, watch.ended, sampling))
         return drafts
@@ -177,7 +183,7 @@ class Sampler:
         head = getattr(config, "head_dim", None) or config.hidden_size // heads
         token = 2 * config.num_hidden_layers * kv_heads * head * self.model.dtype.itemsize
         # In addition: logits and the arrays of the draw, in float32.
-        row = token * (sampling.max_tokens + longest / sampling.n) + 16 * config.vocab_size
+        row = token * (sampling.most + longest / sampling.n) + 16 * config.vocab_size
         return int(min(ROWS[self.model.device.type], max(1, self._memory // row)))
 
 
@@ -215,8 +221,9 @@ class DecodeLoop:
         self._samples = torch.zeros(0, dtype=torch.long, device=device)
         self._follows = torch.zeros(0, dtype=torch.long, device=device)
         # One column per row in flight: its last token, that token's position, how many tokens the
-        # row has, and how many it may have.
-        self._table = torch.zeros(4, self.capacity, dtype=torch.long, device=device)
+        # row has, how many it may have, and 1 while it may still end its thoughts.
+        self._table = torch.zeros(5, self.capacity, dtype=torch.long, device=device)
+        self._thought_end = sampler.thought_end() if sampling.thought_tokens else -1
 
     def run(self) -> None:
         """Sample everything: the decode loop. Each turn draws one token per sample in its part.
@@ -235,7 +242,7 @@ class DecodeLoop:
                 row, sample = 0, 0
                 logits = self._forward()
             samples, follows = self._samples[sample:], self._follows[sample:]
-            count, room = self._table[2:, follows]
+            count, room, thinking = self._table[2:, follows]
             # 3. Draw: one token per sample, with the sample's own random number.
             token = draw(
                 logits,
@@ -243,6 +250,10 @@ class DecodeLoop:
                 self._uniforms[samples, count],
                 self._sampling,
             )
+            if self._sampling.thought_tokens:
+                due = (thinking > 0) & (count + 1 >= self._sampling.thought_tokens)
+                due &= ~torch.isin(token, self._sampler._ends)
+                token = token.masked_fill(due, self._thought_end)
             del logits  # frees its memory before the next ones are computed
             self.tokens[samples, count] = token
             self._table[1:3, row : cache.rows] += 1
@@ -272,6 +283,7 @@ class DecodeLoop:
         new[1] = torch.tensor([len(ids) - 1 for ids in encoded])
         new[2] = 0
         new[3] = torch.tensor([self._room[prompt] for prompt, _ in chosen])
+        new[4] = int(self._sampling.thought_tokens > 0)
         return logits
 
     def _choose(self) -> list[tuple[int, int]]:
@@ -332,7 +344,13 @@ class DecodeLoop:
         order = self._cache.change(former.bincount(minlength=rows).cpu()).to(token.device)
         self._table[:, : len(order)] = self._table[:, order]
         place = order.argsort(stable=True)
-        self._table[0, place[row:]] = distinct & 0xFFFFFFFF
+        drawn, columns = distinct & 0xFFFFFFFF, place[row:]
+        self._table[0, columns] = drawn
+        if self._sampling.thought_tokens:
+            ended = columns[(drawn == self._thought_end) & (self._table[4, columns] > 0)]
+            self._table[4, ended] = 0
+            left = self._table[2, ended] + self._sampling.max_tokens
+            self._table[3, ended] = torch.minimum(self._table[3, ended], left)
         self._follows = torch.cat((self._follows[:sample], place[row + which]))
 
     def drafts(self) -> list[list[Draft]]:

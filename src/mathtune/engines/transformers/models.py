@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.utils import logging
 
@@ -16,16 +15,11 @@ from mathtune.errors import InputError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-LOADING = (
-    *(OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError),
-    *(RuntimeError, ImportError, SafetensorError),
-)
-"""How transformers and its quantisers fail at a model that they cannot load."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def load(
-    name: str, *, device: str = "auto", dtype: Dtype = "auto"
+    name: str, *, device: str = "auto", dtype: Dtype = "auto", bits: Literal[4, 8] | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load the model called `name`, in evaluation mode, and its tokenizer.
 
@@ -46,6 +40,11 @@ def load(
     where = torch.device(resolve_device(device))
     options: dict[str, Any] = {"dtype": resolve_dtype(dtype, where)}
     source, more = model_names.source(name)
+    if more and bits is not None:
+        raise InputError(
+            f"lora.bits: found {bits} with the model {name!r}, a GGUF file; expected a checkpoint "
+            "of safetensors."
+        )
     logging.disable_progress_bar()
     try:
         tokenizer = _tokenizer(source, more)
@@ -54,16 +53,27 @@ def load(
             options["quantization_config"] = GgufConfig(dequantize=True)
         else:
             options["use_safetensors"] = True
+            if bits is not None:
+                options |= {
+                    "quantization_config": _in_bits(bits, options["dtype"]),
+                    "device_map": where,
+                }
         model, found = AutoModelForCausalLM.from_pretrained(
             source, **more, **options, output_loading_info=True
         )
         if not quantised(model):
             model = model.to(where)
-    except LOADING as error:
+    except Exception as error:  # whatever transformers raises at a file that lies
         reason = _said(error)
         raise InputError(
             f"model {name!r}: cannot be loaded ({reason}); {model_names.EXPECTED}."
         ) from error
+    declared = getattr(model.config, "quantization_config", None)
+    if declared and not more and not quantised(model):
+        raise InputError(
+            f"model {name!r}: its weights are quantised in a way that transformers does not know "
+            f"({str(declared)[:200]}); expected one that it can read, or full weights."
+        )
     # transformers would go on with random ones; of a .gguf it is not known to name them truly
     if lacking := [] if more else sorted(found["missing_keys"]):
         raise InputError(
@@ -75,6 +85,20 @@ def load(
     return model.eval(), tokenizer
 
 
+def _in_bits(bits: Literal[4, 8], dtype: torch.dtype) -> Any:
+    """Return how bitsandbytes holds the weights: in 4 bits as QLoRA does."""
+    from transformers import BitsAndBytesConfig
+
+    if bits == 8:
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """Load the tokenizer of the model called `name` alone.
 
@@ -84,7 +108,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     source, more = model_names.source(name)
     try:
         return _tokenizer(source, more)
-    except LOADING as error:
+    except Exception as error:  # whatever transformers raises at a file that lies
         reason = _said(error)
         raise InputError(
             f"model {name!r}: has no usable tokenizer ({reason}); {model_names.EXPECTED}."
@@ -95,13 +119,7 @@ def _tokenizer(source: str, more: dict[str, Any]) -> PreTrainedTokenizerBase:
     """Load the tokenizer without its warning about long texts: we report prompts that do not
     fit.
     """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **more)
-    except Exception as error:
-        if type(error) is not Exception:
-            raise
-        # tokenizers has no narrower type for a tokenizer.json that it cannot read.
-        raise ValueError(f"tokenizer.json: {error}") from error
+    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **more)
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     return tokenizer
 
@@ -194,4 +212,6 @@ def end_tokens(
 def _said(error: Exception) -> str:
     """Return the error's message as one short line; it may be pages of advice."""
     reason = " ".join(str(error).split()) or type(error).__name__
+    if "custom code" in reason or "trust_remote_code" in reason:
+        return "it needs code of its own, which is never run"
     return reason if len(reason) <= 400 else f"{reason[:400]}…"

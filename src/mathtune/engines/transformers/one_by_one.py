@@ -8,6 +8,7 @@ states, sinks, position biases. No row is padded.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -49,7 +50,7 @@ class OneByOne:
                 attention_mask=torch.ones_like(rows),
                 max_new_tokens=watch.uniforms.shape[1],
                 do_sample=False,
-                logits_processor=[_Draw(sampling, watch.uniforms, len(ids))],
+                logits_processor=[_Draw(sampling, watch, len(ids))],
                 stopping_criteria=[watch],
             )
         finally:
@@ -60,17 +61,40 @@ class OneByOne:
 class _Draw(LogitsProcessor):
     """Leaves each row the one token that it draws with its own random number."""
 
-    def __init__(self, sampling: Sampling, uniforms: Tensor, prompt: int) -> None:
-        self._sampling, self._uniforms, self._prompt = sampling, uniforms, prompt
+    def __init__(self, sampling: Sampling, watch: Watch, prompt: int) -> None:
+        self._sampling, self._watch, self._prompt = sampling, watch, prompt
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         token = draw(
             scores,
             torch.arange(len(scores), device=scores.device),
-            self._uniforms[:, input_ids.shape[1] - self._prompt],
+            self._watch.uniforms[:, input_ids.shape[1] - self._prompt],
             self._sampling,
         )
+        if self._watch.thoughts is not None:
+            token = self._watch.thoughts.closed(input_ids[:, self._prompt :], token)
         return torch.full_like(scores, -torch.inf).scatter_(1, token[:, None], 0.0)
+
+
+@dataclass(frozen=True)
+class Thoughts:
+    """The budget of thoughts, the token that ends them, and those that end a sample."""
+
+    sampling: Sampling
+    end: int
+    ends: Tensor
+
+    def closed(self, rows: Tensor, token: Tensor) -> Tensor:
+        """Return the tokens that follow `rows` [B, T]: thoughts whose budget is used up end."""
+        thinking = ~(rows == self.end).any(1) & ~torch.isin(token, self.ends)
+        due = thinking & (rows.shape[1] + 1 >= self.sampling.thought_tokens)
+        return token.masked_fill(due, self.end)
+
+    def used_up(self, rows: Tensor) -> Tensor:
+        """Return which rows have all tokens that may follow their thoughts."""
+        ended = rows == self.end
+        after = rows.shape[1] - 1 - ended.long().argmax(1)
+        return ended.any(1) & (after >= self.sampling.max_tokens)
 
 
 class Watch(StoppingCriteria):
@@ -83,13 +107,18 @@ class Watch(StoppingCriteria):
         self.uniforms, self._ends, self._stops, self._prompt = uniforms, ends, stops, prompt
         self.lengths = torch.full((len(uniforms),), uniforms.shape[1], device=ends.device)
         self.ended = torch.zeros(len(uniforms), dtype=torch.bool, device=ends.device)
+        self._over = self.ended.clone()
+        self.thoughts: Thoughts | None = None
 
     def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:  # noqa: ARG002
         rows = input_ids[:, self._prompt :]
-        over = torch.isin(rows[:, -1], self._ends)
+        ended = torch.isin(rows[:, -1], self._ends)
         if self._stops is not None:
             counts = torch.full((len(rows),), rows.shape[1])
-            over |= self._stops.reached(rows, counts, rows[:, -1])
-        self.lengths[over & ~self.ended] = rows.shape[1]
-        self.ended |= over
-        return self.ended
+            ended |= self._stops.reached(rows, counts, rows[:, -1])
+        over = ended if self.thoughts is None else ended | self.thoughts.used_up(rows)
+        new = over & ~self._over
+        self.lengths[new] = rows.shape[1]
+        self.ended |= ended & new
+        self._over |= over
+        return self._over

@@ -1,0 +1,121 @@
+"""`mathtune data [NAME]`: the data sets that have a name, and a row of one as it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from rich.table import Table
+
+from mathtune.data import declared, local
+from mathtune.data.declared import Named
+from mathtune.data.load import Asked, rows_of
+from mathtune.data.problems import Counts, to_problems
+from mathtune.data.rows import Row
+from mathtune.data.sets import overlaps, read_set, training_problems
+from mathtune.errors import InputError
+from mathtune.rows.records import Problem
+
+LOOKED_AT = 200
+"""Rows that are read to show the first usable one."""
+
+
+def listed() -> Table:
+    """All sets: problems by split, licence, and whether a local copy is there."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("name", "train", "validation", "test", "licence", "from", "what it is"):
+        table.add_column(title, justify="right" if title in declared.SPLITS else "left")
+    root = local.root()
+    for name, one in declared.shipped().items():
+        copy = declared.local_copy(Named(name, one), root)
+        sizes = [f"{one.rows[split]:,}" if split in one.rows else "-" for split in declared.SPLITS]
+        table.add_row(name, *sizes, one.licence, str(copy) if copy else one.source, one.about)
+    return table
+
+
+def document(name: str, folder: Path | None) -> dict[str, Any]:
+    """A set's declaration, where its rows are from, and its first usable row, as read.
+
+    Raises:
+        InputError: no set has that name.
+    """
+    found = declared.find(name)
+    if found is None:
+        raise InputError(
+            f"data {name}: no such data set; there are {', '.join(declared.shipped())}, and a YAML "
+            "file that declares others."
+        )
+    copy = declared.local_copy(found, folder or local.root())
+    shown: dict[str, Any] = {
+        "name": found.name,
+        "from": str(copy) if copy else found.set.source,
+        "declaration": msgspec.to_builtins(found.set),
+    }
+    try:
+        row, problem, counts = _first(found, copy)
+    except InputError as error:
+        return {**shown, "row": None, "problem": None, "why": str(error)}
+    gold = counts.first[1] if counts.first else None
+    return {
+        **shown,
+        "row": {key: _short(value) for key, value in row.values.items()},
+        "problem": msgspec.to_builtins(problem),
+        "gold": None if gold is None else {"rule": gold.rule, "text": _short(gold.text)},
+    }
+
+
+def overlap_document(name: str, others: Sequence[str], folder: Path | None) -> dict[str, Any]:
+    """What other sets share with the training problems of a set, else with all it has."""
+    train = training_problems(read_set(name, folder))
+    found = overlaps(train, others, folder)
+    return {"name": name, "problems": len(train), "against": msgspec.to_builtins(found)}
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """The document in YAML, as declarations are written."""
+    return str(yaml.safe_dump(_plain(found), sort_keys=False, allow_unicode=True, width=100))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(member) for key, member in value.items() if member not in (None, {})}
+    if isinstance(value, list | tuple):
+        return [_plain(member) for member in value]
+    return value if isinstance(value, str | int | float) or value is None else str(value)
+
+
+def _first(found: Named, copy: Path | None) -> tuple[Row, Problem, Counts]:
+    source = str(copy) if copy is not None else found.set.source
+    subset = None if copy is not None else found.set.subset
+    reading = found.set.reading()
+    asked = Asked(source, subset=subset, reading=reading, declared=found.set, stream=True)
+    rows = rows_of(asked)
+    name = next(iter(declared.ours(found.set, rows).values()), next(iter(rows)))
+    counts = Counts()
+    seen: list[Row] = []
+
+    def remembered() -> Iterator[Row]:
+        for row in islice(rows[name], LOOKED_AT):
+            seen.append(row)
+            yield row
+
+    (problem,) = to_problems(remembered(), reading, counts, enough=First())
+    return seen[-1], problem, counts
+
+
+class First:
+    """Stops at the first problem."""
+
+    def after(self, row: Row, found: int) -> bool:
+        """Return whether there is one."""
+        del row
+        return found > 0
+
+
+def _short(value: Any) -> Any:
+    text = value if isinstance(value, str) else str(value)
+    return value if len(text) <= 300 else f"{text[:200]} ... {text[-80:]}"

@@ -1,0 +1,88 @@
+"""`mathtune evaluate MODEL`: the recipe `evaluate` with its options spelt out, and its results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mathtune.recipes import Resolved, resolve
+from mathtune.recipes.evaluate import Evaluate
+from mathtune.recipes.parts import SHORT
+from mathtune.run.stage import Stage
+from mathtune.stages.grade import Grade
+from mathtune.stages.measure import Measure
+from mathtune.stages.prepare import Prepare
+from mathtune.stages.sample import Sample
+from mathtune.stages.score import Score
+
+STAGES: tuple[tuple[type[Stage[Any]], str], ...] = (
+    (Sample, "sample"),
+    (Score, "score"),
+    (Grade, "grade"),
+    (Measure, "measure"),
+    (Prepare, "data"),
+)
+ENGINE = ("engine", "device", "dtype", "server", "vllm", "ray", "adapter")
+"""Settings that are of the model: a judge of another name does without `adapter`."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of the command line."""
+
+    model: str
+    data: str | None = None
+    n: int = 8
+    evaluator: str | None = None
+    settings: tuple[str, ...] = ()
+    config: str | None = None
+
+
+def resolved(asked: Asked) -> Resolved:
+    """The recipe with its settings. `temperature=1` alone reaches the stage that has it.
+
+    Raises:
+        InputError: an unknown setting or a wrong value.
+    """
+    given = [f"model={asked.model}", f"n={asked.n}"]
+    given += [f"sets={asked.data}"] if asked.data is not None else []
+    given += [f"evaluator={asked.evaluator}"] if asked.evaluator is not None else []
+    given += placed(asked.settings, judged=asked.evaluator is not None)
+    return resolve("evaluate", config=asked.config, assignments=given)
+
+
+def placed(settings: Sequence[str], *, judged: bool) -> Iterator[str]:
+    """Settings under the name of the stage that has them.
+
+    >>> list(placed(["max_tokens=64", "limit=5", "grader=prm800k"], judged=False))
+    ['sample.max_tokens=64', 'limit=5', 'grade.grader=prm800k']
+    """
+    for setting in settings:
+        head = re.split(r"[.=]", setting, maxsplit=1)[0]
+        how = "how" if head in ("temperature", "top_p") else None
+        own = head in Evaluate.model_fields or head in SHORT or head in dict.fromkeys(_names())
+        if own or how is not None:
+            yield f"{how}.{setting}" if how else setting
+            continue
+        found = [name for stage, name in STAGES if head in stage.model_fields]
+        if not found:
+            yield setting
+            continue
+        yield f"{found[0]}.{setting}"
+        if judged and head in ENGINE and "score" in found and head != "adapter":
+            yield f"score.{setting}"
+
+
+def _names() -> list[str]:
+    """The names of stages and steps, under which settings may be given."""
+    steps = ["greedy", "samples", "scores", "exemplars", "greedy-grades", "samples-grades"]
+    return [stage.kind() for stage, _ in STAGES] + steps
+
+
+def folder_of(asked: Asked, out: Path | None) -> Path:
+    """The run folder: as asked, else runs/evaluate-MODEL."""
+    name = re.sub(r"[^\w.-]", "-", Path(asked.model.rstrip("/")).name) or "model"
+    return (out or Path("runs") / f"evaluate-{name}").absolute()

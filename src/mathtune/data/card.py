@@ -1,0 +1,88 @@
+"""The data card of prepared problems: where they are from, what was left out, what they are now."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from mathtune.data.declared import Named
+from mathtune.data.problems import Counts, shortened
+from mathtune.data.rows import normalized
+from mathtune.rows.metrics import FirstGold, RowsMetrics, SolutionMetrics, SplitMetrics
+from mathtune.rows.records import Example, Problem
+
+CARD = "card.json"
+
+
+def card(
+    found: Named | None,
+    source: str,
+    settings: Mapping[str, Any],
+    counts: Counts,
+    files: Mapping[str, Path],
+) -> dict[str, Any]:
+    """The card: source, id, revision and licence as declared, settings, counts, and file hashes.
+
+    A hash is the SHA-256 of the file of problems that was written: the same rows have the same.
+    """
+    one = None if found is None else found.set
+    return {
+        "source": source if found is None else found.name,
+        "id": None if one is None else one.id,
+        "subset": None if one is None else one.subset,
+        "revision": None if one is None else one.revision,
+        "licence": "not declared" if one is None else one.licence,
+        "settings": {
+            name: value for name, value in settings.items() if value not in (None, (), {})
+        },
+        "rows": counts.rows or None,
+        "dropped": dict(counts.dropped),
+        "files": {name: _of_file(path) for name, path in files.items()},
+    }
+
+
+def _of_file(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    return {"rows": content.count(b"\n"), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def read_metrics(counts: Counts) -> RowsMetrics | None:
+    """What was read of rows; None: the source is not read by rows."""
+    if not counts.rows:
+        return None
+    first = None
+    if counts.first is not None:
+        where, gold = counts.first
+        first = FirstGold(where=where, gold=gold.answer, rule=gold.rule, text=shortened(gold.text))
+    return RowsMetrics(
+        read=counts.rows,
+        dropped=dict(counts.dropped),
+        first_dropped=dict(counts.places),
+        fields=dict(counts.roles),
+        first_gold=first,
+        golds_reduced=counts.golds_reduced,
+        bare_solutions=counts.bare_solutions,
+    )
+
+
+def split_metrics(problems: Sequence[Problem]) -> SplitMetrics:
+    """A split's size."""
+    repeated = len(problems) - len({normalized(p.problem) for p in problems})
+    return SplitMetrics(
+        problems=len(problems),
+        repeated_within=repeated,
+        mean_characters=round(fmean(len(p.problem) for p in problems), 1) if problems else None,
+    )
+
+
+def solution_metrics(solutions: Sequence[Example]) -> SolutionMetrics:
+    """The size of the solutions."""
+    mean = round(fmean(len(s.solution) for s in solutions), 1) if solutions else None
+    return SolutionMetrics(
+        solutions=len(solutions),
+        problems=len({s.problem_id for s in solutions}),
+        mean_characters=mean,
+    )

@@ -1,0 +1,179 @@
+"""Data sets by name, declared as data: `declared.yaml`, and files of the same form.
+
+math500:
+  id: HuggingFaceH4/MATH-500
+  splits: {test: test}
+  fields: {id: unique_id}
+  licence: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from mathtune.data import folders
+from mathtune.data.problems import UNUSABLE, Reading, Thoughts
+from mathtune.data.values import GoldRule
+from mathtune.data.where import conditions
+from mathtune.errors import InputError
+from mathtune.run import settings
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+ENDINGS = (".yaml", ".yml")
+
+
+class Prompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a model is told. `instruction`: for chat models, None: the usual one. `shots`: solved
+    problems to show a base model first, of the set's training split, or of the set `of`.
+    """
+
+    instruction: str | None = None
+    shots: int = 0
+    of: str | None = None
+
+
+class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A data set's declaration; the fields are explained in `declared.yaml`."""
+
+    id: str
+    about: str = ""
+    subset: str | None = None
+    revision: str | None = None
+    licence: str = "unstated"
+    splits: dict[Split, str]
+    rows: dict[Split, int] = {}
+    fields: dict[str, str] = {}
+    gold_rule: GoldRule = "explicit"
+    where: tuple[str, ...] = ()
+    unusable: tuple[str, ...] = UNUSABLE
+    thoughts: Thoughts = "keep"
+    inner: bool = False
+    grader: Literal["math", "prm800k", "math-verify"] = "math"
+    prompt: Prompt = Prompt()
+
+    def reading(self, **given: Any) -> Reading:
+        """How its rows are read; `given` are settings that stand above the declaration's."""
+        own = {
+            "where": conditions(self.where),
+            "unusable": self.unusable,
+            "gold_rule": self.gold_rule,
+            "thoughts": self.thoughts,
+            "inner": self.inner,
+        }
+        fields = {**self.fields, **given.pop("fields", {})}
+        return Reading(fields=fields, **{**own, **given})
+
+    @property
+    def source(self) -> str:
+        """The hub's id with the revision."""
+        return f"{self.id}@{self.revision}" if self.revision else self.id
+
+
+@dataclass(frozen=True)
+class Named:
+    """A declaration with its name; `folder`: that of the file that declares it."""
+
+    name: str
+    set: Declared
+    folder: Path | None = None
+
+
+@cache
+def shipped() -> dict[str, Declared]:
+    """The declarations that come with the package."""
+    text = (files(__package__) / "declared.yaml").read_text(encoding="utf-8")
+    return parsed(text, where="declared.yaml")
+
+
+def find(name: str) -> Named | None:
+    """The declared set of that name; of a YAML file, its only set, or that after a colon.
+
+    `mine.yaml:easy` is the set `easy` of the file. None: nothing is declared so.
+
+    Raises:
+        InputError: the file cannot be read, has no such set, or several and none is named.
+    """
+    path, colon, inner = name.partition(":")
+    if path.endswith(ENDINGS):
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: cannot be read ({error}).") from None
+        sets = parsed(text, where=path)
+        if (colon and inner not in sets) or (not colon and len(sets) != 1):
+            raise InputError(
+                f"{name}: expected one of its sets, {', '.join(f'{path}:{one}' for one in sets)}."
+            )
+        found = inner or next(iter(sets))
+        return Named(found, sets[found], Path(path).parent)
+    return Named(name, shipped()[name]) if name in shipped() else None
+
+
+def parsed(text: str, *, where: str) -> dict[str, Declared]:
+    """Read declarations.
+
+    Raises:
+        InputError: no valid YAML, or a declaration with an unknown key, field or condition.
+    """
+    sets = {}
+    for name, values in settings.parse(text, where=where).items():
+        try:
+            sets[name] = msgspec.convert(values, Declared)
+            sets[name].reading()
+        except (msgspec.ValidationError, InputError) as error:
+            raise InputError(f"{where}, {name}: {str(error).rstrip('.')}.") from None
+    if not sets:
+        raise InputError(f"{where}: declares no data set; expected `name: {{id: ..., ...}}`.")
+    return sets
+
+
+def local_copy(found: Named, folder: Path | None) -> Path | None:
+    """The set's files in a folder of local copies: `NAME.jsonl`, `NAME/`, or the id as a path.
+
+    The set's own id may be a path, from the folder of the file that declares it.
+    """
+    own = (found.folder or Path()) / found.set.id
+    if found.folder is not None and own.exists():
+        return own
+    if folder is None:
+        return None
+    names = (found.name, found.set.id.rpartition("/")[2])
+    if folder.is_file() or folder.name in names:
+        return folder
+    return next((path for path in _copies(found, folder) if path.exists()), None)
+
+
+def _copies(found: Named, folder: Path) -> Iterator[Path]:
+    owner, _, name = found.set.id.rpartition("/")
+    for inner in (folder, folder / "problems"):
+        yield inner / owner / name
+        yield inner / f"{owner}__{name}"
+        for stem in dict.fromkeys((found.name, name)):
+            yield inner / stem
+            for kind in folders.KINDS:
+                for packed in folders.PACKED:
+                    yield inner / f"{stem}.{kind}{packed}"
+
+
+def ours(found: Declared, names: Mapping[str, object]) -> dict[str, str]:
+    """Our splits -> the source's, as declared; of a local copy with other names, by these.
+
+    One file alone is the set's only split, or its training split.
+    """
+    declared = {ours: theirs for ours, theirs in found.splits.items() if theirs in names}
+    if declared:
+        return {str(split): name for split, name in declared.items()}
+    known = {split: name for name in names if (split := folders.ours(name)) in found.splits}
+    if known:
+        return {str(split): name for split, name in known.items()}
+    if len(names) == 1:
+        return {next(iter(found.splits)): next(iter(names))}
+    return {}

@@ -1,0 +1,145 @@
+"""Collected rows in the forms that other trainers read. Between collect and those programs.
+
+trl            paths: prompt, completion
+kto            labelled: prompt, completion, label (TRL's KTOTrainer)
+dpo            pairs: prompt, chosen, rejected (TRL's DPOTrainer and RewardTrainer)
+verl           paths: one row per problem, its prompt as a chat and its gold, for reinforcement
+llama-factory  paths: messages; pairs: conversations with chosen and rejected, as ShareGPT has them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from mathtune.rows import jsonl
+from mathtune.rows.records import Example, Labelled, Pair, Problem
+
+Format = Literal["mathtune", "trl", "kto", "dpo", "verl", "llama-factory"]
+FORMATS: tuple[str, ...] = get_args(Format)
+OF = {
+    "trl": ("paths",),
+    "kto": ("labelled",),
+    "dpo": ("pairs",),
+    "verl": ("paths",),
+    "llama-factory": ("paths", "pairs"),
+}
+"""What each form is of."""
+Told = Callable[[str], str]
+"""The prompt of a problem."""
+
+
+class Completion(msgspec.Struct, frozen=True):
+    """A prompt, and the text that the model should write."""
+
+    prompt: str
+    completion: str
+
+
+class LabelledCompletion(msgspec.Struct, frozen=True):
+    """A completion, and whether it is a good one."""
+
+    prompt: str
+    completion: str
+    label: bool
+
+
+class Preference(msgspec.Struct, frozen=True):
+    """Two completions of a prompt."""
+
+    prompt: str
+    chosen: str
+    rejected: str
+
+
+class Chat(msgspec.Struct, frozen=True):
+    """A conversation to learn from."""
+
+    messages: list[dict[str, str]]
+
+
+class ChatPreference(msgspec.Struct, frozen=True):
+    """A conversation, and two replies."""
+
+    conversations: list[dict[str, str]]
+    chosen: dict[str, str]
+    rejected: dict[str, str]
+
+
+class Verifiable(msgspec.Struct, frozen=True):
+    """A problem with its gold, as verl's data sets have it."""
+
+    data_source: str
+    prompt: list[dict[str, str]]
+    ability: str
+    reward_model: dict[str, str]
+    extra_info: dict[str, Any]
+
+
+def export(
+    form: Format, rows: Path, to: Path, problems: Mapping[str, Problem], *, told: Told
+) -> None:
+    """Write collected rows in another form. `told` makes the prompt of forms without a chat."""
+    jsonl.write(to, _EXPORTS[form](rows, problems, told))
+
+
+def _user(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
+def _assistant(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
+
+
+def _trl(rows: Path, _: Mapping[str, Problem], told: Told) -> Iterator[Completion]:
+    for row in jsonl.read(rows, Example):
+        yield Completion(told(row.problem), row.solution)
+
+
+def _kto(rows: Path, _: Mapping[str, Problem], told: Told) -> Iterator[LabelledCompletion]:
+    for row in jsonl.read(rows, Labelled):
+        yield LabelledCompletion(told(row.problem), row.solution, row.correct)
+
+
+def _dpo(rows: Path, _: Mapping[str, Problem], told: Told) -> Iterator[Preference]:
+    for row in jsonl.read(rows, Pair):
+        yield Preference(told(row.problem), row.right, row.wrong)
+
+
+def _verl(rows: Path, problems: Mapping[str, Problem], _: Told) -> Iterator[Verifiable]:
+    kept = dict.fromkeys(row.problem_id for row in jsonl.read(rows, Example))
+    for index, name in enumerate(kept):
+        problem = problems[name]
+        yield Verifiable(
+            data_source="mathtune",
+            prompt=[_user(problem.problem)],
+            ability="math",
+            reward_model={"style": "rule", "ground_truth": problem.answer},
+            extra_info={"index": index, "id": name},
+        )
+
+
+def _llama_factory(
+    rows: Path, _: Mapping[str, Problem], __: Told
+) -> Iterator[Chat | ChatPreference]:
+    if rows.name.startswith("pairs"):
+        for pair in jsonl.read(rows, Pair):
+            asked = [{"from": "human", "value": pair.problem}]
+            right, wrong = ({"from": "gpt", "value": text} for text in (pair.right, pair.wrong))
+            yield ChatPreference(asked, right, wrong)
+        return
+    for row in jsonl.read(rows, Example):
+        yield Chat([_user(row.problem), _assistant(row.solution)])
+
+
+_Export = Callable[[Path, Mapping[str, Problem], Told], Iterable[msgspec.Struct]]
+_EXPORTS: dict[str, _Export] = {
+    "trl": _trl,
+    "kto": _kto,
+    "dpo": _dpo,
+    "verl": _verl,
+    "llama-factory": _llama_factory,
+}

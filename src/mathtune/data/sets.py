@@ -1,0 +1,53 @@
+"""Whole sets by name, as they are: for overlap and for looking at them. Over `load`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mathtune.data import declared, gsm8k, local, math
+from mathtune.data.load import Asked, Parts, load
+from mathtune.data.overlap import overlap
+from mathtune.data.problems import Counts
+from mathtune.rows.metrics import OverlapMetrics
+from mathtune.rows.records import Problem
+
+
+def read_set(name: str, folder: Path | None = None) -> Parts:
+    """The splits of a set that has a name, a file, a folder or a hub id.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    folder = local.root() if folder is None else folder
+    if name == "gsm8k":
+        return gsm8k.load(folder)
+    if name in ("math", "prm800k"):
+        return math.load(folder, split="original" if name == "math" else "prm800k")
+    found = declared.find(name)
+    if found is None:
+        return load(Asked(name), Counts())
+    copy = declared.local_copy(found, folder)
+    source = found.set.source if copy is None else str(copy)
+    subset = found.set.subset if copy is None else None
+    reading = found.set.reading()
+    return load(Asked(source, subset=subset, reading=reading, declared=found.set), Counts())
+
+
+def test_problems(parts: Parts) -> list[Problem]:
+    """What a set is tested on: its test problems, else all that it has."""
+    return parts["test"] if "test" in parts else [p for part in parts.values() for p in part]
+
+
+def training_problems(parts: Parts) -> list[Problem]:
+    """What a set is trained on: its training problems, else all that it has."""
+    return parts["train"] if "train" in parts else [p for part in parts.values() for p in part]
+
+
+def overlaps(
+    train: list[Problem], names: Iterable[str], folder: Path | None = None
+) -> dict[str, OverlapMetrics]:
+    """The overlap of training problems with each of some sets."""
+    return {
+        name: overlap(train, test_problems(read_set(name, folder)), what=name) for name in names
+    }

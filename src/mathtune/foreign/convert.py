@@ -1,0 +1,104 @@
+"""Foreign samples as our files: problems, samples and grades, for `mathtune collect FILE`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mathtune.errors import InputError
+from mathtune.foreign.judged import Judged, Request, judged, rows_of
+from mathtune.rows import jsonl
+from mathtune.rows.records import UNKNOWN, Problem, Sample
+from mathtune.run.progress import say
+
+_OURS = (",", ";", "=")
+"""What is in the names of our own columns, and of settings."""
+PROBLEMS, SAMPLES, GRADES = "problems.jsonl", "samples.jsonl", "grades.jsonl"
+
+
+def as_settings(given: list[str], fields: str | None, out: Path | None) -> list[str]:
+    """Convert the file that is given first, beside `out`; return the settings for its samples.
+
+    Settings alone, and our own columns, are returned as they are.
+    """
+    if any(sign in given[0] for sign in _OURS) and not Path(given[0]).exists():
+        if fields is not None:
+            raise InputError("--fields: only for a file alone, with its golds in it.")
+        return given
+    if out is None:
+        raise InputError("mathtune collect: --out is missing; expected the folder to write.")
+    folder = out.with_name(f"{out.name}-samples")
+    request = Request.parse([given[0]], fields=fields, rule="explicit")
+    problems, *columns = convert(request, folder)
+    say(f"wrote {folder}")
+    return [f"problems={problems}", f"samples={','.join(map(str, columns))}", *given[1:]]
+
+
+def convert(request: Request, folder: Path) -> tuple[Path, Path, Path]:
+    """Grade a file's samples and write them, whole, into `folder`; return the three files.
+
+    A problem is told apart by what `mathtune grade` goes by; its samples are brought together in
+    the order of the first of each. Samples without text are counted and left out.
+
+    Raises:
+        InputError: the file cannot be read, or a problem has no question that is known.
+    """
+    groups: dict[str, list[Judged]] = {}
+    empty = 0
+    for one in judged(request):
+        if one.sample.solution is None:
+            empty += 1
+        else:
+            groups.setdefault(one.sample.problem_id, []).append(one)
+    for name, group in groups.items():
+        if not group[0].sample.question.strip():
+            raise InputError(
+                f"{request.name}: problem {name[:60]!r} has no question, which training needs; "
+                "name its field with --fields question=NAME."
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    files = folder / PROBLEMS, folder / SAMPLES, folder / GRADES
+    jsonl.write(files[0], (_problem(name, group) for name, group in groups.items()))
+    jsonl.write(
+        files[1],
+        (
+            Sample(
+                problem_id=name,
+                index=index,
+                text=one.sample.solution or "",
+                finish_reason=UNKNOWN,
+                tokens=0,
+            )
+            for name, group in groups.items()
+            for index, one in enumerate(group)
+        ),
+    )
+    grader = request.graders[0]
+    jsonl.write(
+        files[2],
+        (
+            row
+            for name, group in groups.items()
+            for row in rows_of(
+                [(one.answer.text, one.answer.rule) if one.answer else None for one in group],
+                [one.verdicts[0] for one in group],
+                name,
+                grader,
+            )
+        ),
+    )
+    total = sum(map(len, groups.values()))
+    left = f"; {empty} without text left out" if empty else ""
+    say(f"  {len(groups)} problems, {total} samples{left}")
+    return files
+
+
+def _problem(name: str, group: list[Judged]) -> Problem:
+    first = group[0].sample
+    return Problem(
+        id=name,
+        problem=first.question,
+        answer=first.gold,
+        level=first.level,
+        subject=first.subject,
+        accepted=first.accepted[1:],
+    )

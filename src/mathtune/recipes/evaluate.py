@@ -1,0 +1,152 @@
+"""A model on sets of problems: greedy and n samples, graded, voted on, re-ranked by a judge if any.
+
+    mathtune evaluate embedded                          the embedded problems
+    mathtune evaluate MODEL --data gsm8k,math500 -n 8   sets that `mathtune data` lists
+    mathtune evaluate MODEL --data mine.jsonl           every problem of a file of one's own
+
+The prompt is the set's declared one: solved problems first for a model without a chat template,
+the usual instruction for others. `sample.system`, `sample.instruction` and so on replace it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from mathtune.data import declared
+from mathtune.engines import opener
+from mathtune.errors import InputError
+from mathtune.recipes.parts import Count, Drawing, RecipeSettings, refuse_repeats
+from mathtune.rows.samples import Columns
+from mathtune.run.recipe_run import Run
+from mathtune.stages.exemplars import Exemplars
+from mathtune.stages.grade import Grade
+from mathtune.stages.measure import Measure
+from mathtune.stages.prepare import Prepare
+from mathtune.stages.sample import Sample
+from mathtune.stages.score import Score
+
+EMBEDDED = "embedded"
+LONGEST = 160
+"""Tokens of an embedded problem's solution, at most."""
+EXEMPLARS_OF = 50
+"""Training problems that exemplars are drawn from."""
+
+
+def _as_names(value: Any) -> Any:
+    return tuple(value.split(",")) if isinstance(value, str) else value
+
+
+class Evaluate(RecipeSettings):
+    """Settings of `evaluate`."""
+
+    data: Prepare = Prepare()
+    """Settings of `prepare` for every set, such as `data.where` or `data.seed`; the sets are in
+    `sets`. `limit=50` takes 50 test problems of each."""
+    sets: Annotated[tuple[str, ...], BeforeValidator(_as_names)] = ()
+    """What is evaluated on: names that `mathtune data` lists, files, folders, hub ids. None: the
+    embedded problems for the embedded model, else gsm8k."""
+    n: Count = 8
+    """Samples per problem, beside the greedy one."""
+    evaluator: str | None = None
+    """A model that judges the samples, for re-ranking; None: votes alone."""
+    shots: int | None = Field(default=None, ge=0)
+    """Solved problems before each problem. None: as the set declares for models without a chat
+    template (4 of GSM8K's or MATH's own), none for the others and for those of a server."""
+    how: Drawing = Drawing()
+    """Temperature and top-p of the samples."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Evaluate:
+        refuse_repeats(sets=[_short(name) for name in self.chosen])
+        return self
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The sets, or the usual one."""
+        return self.sets or (("arithmetic",) if self.model == EMBEDDED else ("gsm8k",))
+
+
+def evaluate(run: Run, c: Evaluate) -> None:
+    """Each set in a folder of its own: problems, greedy solutions, samples, verdicts, a row."""
+    for name in c.chosen:
+        _evaluated(run.within(_short(name)), c, name)
+
+
+def _evaluated(run: Run, c: Evaluate, name: str) -> None:
+    found = declared.find(name)
+    kept = {} if c.data.limit is None else {"limit": _limit(c)}
+    sizes = {"train": 0, "validation": 0} if name == "arithmetic" else {"test": "all"}
+    given = {key: value for key, value in _own(c.data) if key not in ("source", "folder", "limit")}
+    data = run("data", Prepare(source=name, folder=c.data.folder, **{**given, **sizes, **kept}))
+    read_as: dict[str, Any] = {"max_tokens": LONGEST} if name == "arithmetic" else {}
+    shots = _shots(c, found)
+    if shots:
+        read_as |= {"few_shot": _exemplars(run, c, found, data.solutions, shots), "shots": shots}
+    grader = "math" if found is None else found.set.grader
+
+    def graded(step: str, **drawing: Any) -> Columns:
+        sample = Sample(model=c.model, problems=data.test, **drawing, **read_as)
+        samples = run(step, sample)
+        return run(f"{step}-grades", Grade(problems=data.test, samples=samples, grader=grader))
+
+    first = graded("greedy", greedy=True)
+    samples = graded("samples", n=c.n, temperature=c.how.temperature, top_p=c.how.top_p)
+    if c.evaluator is not None:
+        judge = Score(model=c.evaluator, problems=data.test, samples=samples)
+        samples = run("scores", judge)
+    run(f"{_short(name)}-row", Measure(problems=data.test, samples=samples, greedy=first))
+
+
+def _own(data: Prepare) -> Iterator[tuple[str, Any]]:
+    """The settings of `data` that differ from their defaults."""
+    for name, field in type(data).model_fields.items():
+        value = getattr(data, name)
+        if value != field.get_default(call_default_factory=True):
+            yield name, value
+
+
+def _limit(c: Evaluate) -> Any:
+    limit = c.data.limit
+    return {"test": limit, "train": EXEMPLARS_OF} if isinstance(limit, int) else limit
+
+
+def _shots(c: Evaluate, found: declared.Named | None) -> int:
+    """The number of exemplars: as asked for, else as declared for a model without a template."""
+    if c.shots is not None:
+        return c.shots
+    if found is None or not found.set.prompt.shots:
+        return 0
+    try:
+        form = opener.form_of(Sample(model=c.model, problems=Path("problems.jsonl")), "auto")
+    except InputError:  # a name that only a server knows; else the sample step says what is wrong
+        return 0
+    return 0 if form == "chat" else found.set.prompt.shots
+
+
+def _exemplars(
+    run: Run, c: Evaluate, found: declared.Named | None, solutions: Path, shots: int
+) -> Path:
+    """A step that draws exemplars from the set's own training problems, or those it declares."""
+    own = found is None or "train" in found.set.splits
+    if found is not None and found.set.prompt.of is not None and not own:
+        limit: Any = {"train": 10 * EXEMPLARS_OF, "test": 1, "validation": 1}
+        source = Prepare(source=found.set.prompt.of, folder=c.data.folder, limit=limit)
+        solutions = run("exemplar-data", source).solutions
+    return run("exemplars", Exemplars(solutions=solutions, shots=shots))
+
+
+def _short(name: str) -> str:
+    """A set's name as that of a folder.
+
+    >>> _short("numinamath-1.5"), _short("data/mine.jsonl.gz"), _short("sets.yaml:easy")
+    ('numinamath-1.5', 'mine', 'easy')
+    """
+    if name in declared.shipped():
+        return name
+    last = name.rpartition(":")[2].rstrip("/").rpartition("/")[2]
+    return re.sub(r"[^\w-]", "-", last.split(".")[0] or last)

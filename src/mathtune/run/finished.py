@@ -1,0 +1,109 @@
+"""A finished step: its record with the checksums of its files, and what differs from it now.
+Below step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mathtune.errors import InputError
+from mathtune.rows import jsonl
+from mathtune.run import bill, provenance
+from mathtune.run.documents import Record
+from mathtune.run.fingerprint import content_hash, differences, files, flat
+from mathtune.run.stage import Stage, input_fields
+
+STEP = "step.json"
+"""Written last, by rename: its existence means that the step is complete."""
+
+
+def write(
+    folder: Path, mark: Mapping[str, Any], meter: bill.Meter, described: Mapping[str, Any]
+) -> None:
+    """Write the record: fingerprint, bill, provenance, and the checksum of each file.
+
+    `described`: the settings with their inputs as paths, for the report of the folder alone.
+    """
+    record = {**mark, "bill": meter.read(), "made_with": provenance.record()}
+    record |= {"settings": described, "files": _checksums(folder)}
+    jsonl.write_json(folder / STEP, record)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Return the record of the finished step in `folder`.
+
+    Raises:
+        InputError: the record is damaged; the sentence says how to make the step again.
+    """
+    try:
+        jsonl.read_json(folder / STEP, Record)
+        found = jsonl.read_json(folder / STEP)
+        fits = isinstance(found.get("config", {}), dict) and isinstance(
+            found.get("files", {}), dict
+        )
+    except InputError as error:
+        raise InputError(f"{error} {_remedy(folder.name)}") from None
+    if not fits:
+        raise InputError(f"{folder / STEP}: not the record of a step. {_remedy(folder.name)}")
+    return found
+
+
+def _remedy(name: str) -> str:
+    return f"The record is damaged: --redo {name} makes the step and those that depend on it again."
+
+
+def refuse_edits(folder: Path, *, name: str) -> None:
+    """Raise if a file that the finished step wrote is missing or was changed since.
+
+    Steps of earlier versions have no checksums: steps that read their files notice the change.
+    """
+    record = read(folder)
+    for file, checksum in record.get("files", {}).items():
+        path = folder / file
+        if path.is_file() and content_hash(path) == checksum:
+            continue
+        when = record["made_with"].get("finished", "an unknown date")
+        what = "was changed" if path.exists() else "is missing: it was removed"
+        raise InputError(
+            f"{path}: {what} after the step finished on {when}. Put back what the step wrote, or "
+            f"use --redo {name} to make it and the steps that depend on it again."
+        )
+
+
+def refuse_changes(folder: Path, stage: Stage, mark: Mapping[str, Any], *, name: str) -> None:
+    """Raise if the finished step in `folder` differs from `mark` in any key that `mark` has."""
+    changed = differences(read(folder), mark)
+    if not changed:
+        return
+    read_by = input_fields(type(stage))
+    read_files = [line for line in changed if line.split(" ")[0].partition(".")[0] in read_by]
+    others = [line for line in changed if line not in read_files]
+    what = "with other settings" if others else "and read other files"
+    raise InputError(
+        f"{folder}: finished {what}: {'; '.join(others or read_files)}. "
+        f"Use --redo {name} to make it and the steps that depend on it again, or another --out."
+    )
+
+
+def regathered(folder: Path, stage: Stage, mark: Mapping[str, Any]) -> list[str]:
+    """Name what a step that only gathers would read differently now; empty: nothing, or it is
+    refused.
+
+    Such a step is cheap and draws nothing that its settings do not fix: made again, it says of the
+    same files the same.
+    """
+    if stage.gathers is None:
+        return []
+    found = read(folder)
+    may = {*input_fields(type(stage)), *stage.gathers}
+    changed = [line.split(" ")[0].partition(".")[0] for line in differences(found, mark)]
+    before, now = flat(found), flat(mark)
+    gone = [key.partition(".")[0] for key in before if key not in now]
+    changed += [key for key in gone if key in may & mark["config"].keys()]
+    return sorted(set(changed)) if set(changed) <= may else []
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): content_hash(path) for path in files(folder)}

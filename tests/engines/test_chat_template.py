@@ -1,0 +1,71 @@
+"""A model's chat template gives what transformers gives, within bounded time and memory."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+pytest.importorskip("transformers")
+
+from mathtune.engines import chat_template, prompts
+
+USUAL = (
+    "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content | trim }}\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def rendered(template: str, text: str = " 1 + 1?\u2028{{ x }} ") -> str:
+    return chat_template.rendered(
+        [{"role": "user", "content": text}],
+        template=template,
+        words={"bos_token": "<s>"},
+        today=date(2024, 7, 26),
+    )
+
+
+def test_the_text_is_that_of_transformers() -> None:
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer: Any = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.BPE()), bos_token="<s>", chat_template=USUAL
+    )
+    text = " 1 + 1?\u2028{{ x }} "
+    theirs = tokenizer.apply_chat_template(
+        [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
+    )
+    assert prompts.solver(text, form="auto", tokenizer=tokenizer) == theirs
+    assert theirs == "<s><|user|>1 + 1?\u2028{{ x }}\n<|assistant|>"
+
+
+@pytest.mark.parametrize(
+    ("template", "sentence"),
+    [
+        ("{{ ''.__class__.__mro__ }}", "SecurityError: access to attribute '__class__'"),
+        ("{{ raise_exception('roles must alternate') }}", "roles must alternate"),
+        ("{% if %}", "Expected an expression"),
+        ("{{ messages[7].content.x }}", "list object has no element 7"),
+        ("{{ 1 // 0 }}", "integer division or modulo by zero"),
+        ("{{ 'ab' * 10 ** 11 }}", "MemoryError"),
+        ("{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}", "RecursionError"),
+    ],
+)
+def test_a_failing_template_is_one_sentence(template: str, sentence: str) -> None:
+    with pytest.raises(chat_template.TemplateError, match=f"^{sentence}"):
+        rendered(template)
+    assert rendered(USUAL).startswith("<s>")
+    assert rendered("{{ strftime_now('%d %b %Y') }}") == "26 Jul 2024"
+
+
+@pytest.mark.timeout(120)
+def test_an_endless_template_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered(USUAL)  # the child is there
+    monkeypatch.setattr(chat_template, "SECONDS", 0.5)
+    loop = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    with pytest.raises(chat_template.TemplateError, match=r"it did not end within 0\.5 s"):
+        rendered(loop)
+    monkeypatch.setattr(chat_template, "SECONDS", 60.0)
+    assert rendered(USUAL).startswith("<s>")

@@ -1,0 +1,113 @@
+"""The recipe `evaluate`: its steps, where settings go, and a small run from end to end."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mathtune.cli import compare
+from mathtune.cli.evaluate import Asked, resolved
+from mathtune.data import local
+from mathtune.errors import InputError
+from mathtune.foreign import Request, grade_file
+from mathtune.report import evaluated
+from mathtune.run.recipe_run import Run, planned, work
+
+
+def steps(folder: Path, *settings: str, **asked: Any) -> Run:
+    found = resolved(Asked("embedded", settings=settings, **asked))
+    return planned(found.compose, name=found.name, folder=folder, overrides=found.overrides)
+
+
+@pytest.fixture
+def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    rows = [{"question": f"What is {n} + 1?", "answer": f"so\n#### {n + 1}"} for n in range(150)]
+    for split in ("train", "test"):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"gsm8k_{split}.jsonl").write_text(text.replace("What", f"In {split}, what"))
+    monkeypatch.setenv(local.VARIABLE, str(folder))
+    return folder
+
+
+def test_each_set_has_its_steps(tmp_path: Path, copies: Path) -> None:
+    mine = copies / "mine.jsonl"
+    mine.write_text('{"problem": "1?", "answer": 1}\n')
+    run = steps(tmp_path / "run", data=f"gsm8k,{mine}", evaluator="embedded")
+    names = list(run.steps)
+    assert names[:8] == [
+        "gsm8k/data",
+        "gsm8k/exemplars",
+        "gsm8k/greedy",
+        "gsm8k/greedy-grades",
+        "gsm8k/samples",
+        "gsm8k/samples-grades",
+        "gsm8k/scores",
+        "gsm8k/gsm8k-row",
+    ]
+    assert names[8] == "mine/data"
+    assert "mine/exemplars" not in names
+    assert run.steps["gsm8k/samples"].stage.shots == 4  # type: ignore[attr-defined]
+    assert run.steps["mine/data"].stage.test == "all"  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("copies")
+def test_settings_reach_the_stage_that_has_them(tmp_path: Path) -> None:
+    run = steps(
+        tmp_path / "run", "max_tokens=64", "temperature=1", "limit=5", "grader=prm800k",
+        "shots=0", "greedy.max_tokens=32", data="gsm8k",
+    )  # fmt: skip
+    found: dict[str, Any] = {name: step.stage for name, step in run.steps.items()}
+    assert (found["gsm8k/samples"].max_tokens, found["gsm8k/greedy"].max_tokens) == (64, 32)
+    assert found["gsm8k/samples"].temperature == 1
+    assert found["gsm8k/data"].limit == {"test": 5, "train": 50}
+    assert found["gsm8k/samples-grades"].grader == "prm800k"
+    assert found["gsm8k/samples"].few_shot is None
+    with pytest.raises(InputError, match="tempature: no such"):
+        steps(tmp_path / "other", "tempature=1")
+    with pytest.raises(InputError, match="'gsm8k' is there twice"):
+        steps(tmp_path / "other", data="gsm8k,gsm8k")
+
+
+@pytest.mark.slow
+def test_a_small_evaluation(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    found = resolved(Asked("embedded", n=3, settings=("limit=5", "max_tokens=40")))
+    run = planned(found.compose, name=found.name, folder=folder, overrides=found.overrides)
+    work(run, found.compose, name=found.name)
+    document = evaluated.write(folder)
+    one = document["sets"]["arithmetic"]
+    assert (one["problems"], one["n"]) == (5, 3)
+    for name in ("mean@3", "truncated", "unanswered"):
+        assert 0 <= one[name]["low"] <= one[name]["value"] <= one[name]["high"] <= 1
+    assert one["over_n"]["n"] == [1, 2, 3]
+    assert 0 < one["tokens"]["value"] <= 40
+    samples = folder / one["samples"]
+    graded = grade_file(Request.parse([str(samples)], rule="explicit"))
+    assert graded["samples"] == 15
+    compared = compare.compared(
+        [str(samples), str(folder / "arithmetic/arithmetic-row")],
+        reading=compare.Reading(extract="explicit"),
+    )
+    first, second = (row.seeds[0] for row in compared.rows)
+    assert {name: found["mean"] for name, found in first.items()} == {
+        name: found["mean"] for name, found in second.items()
+    }
+    cells = [cell for row in evaluated.table(document).rows for cell in row]
+    assert {"mean@n", "Maj@n", "truncated"} <= set(cells)
+
+
+def test_results_for_the_hub(tmp_path: Path) -> None:
+    part = {"value": 0.25, "low": 0.1, "high": 0.4}
+    one = {"problems": 40, "n": 8, "grader": "math 3", "metrics": {"mean": part, "Pass@8": part}}
+    document = {"model": "some/model", "sets": {"gsm8k": one, "mine": one}}
+    results, index = evaluated.write_for_hub(document, tmp_path)
+    (entry,) = yaml.safe_load(results.read_text())
+    assert entry["dataset"] == {"id": "openai/gsm8k", "task_id": "main"}
+    assert entry["value"] == 25.0
+    (model,) = yaml.safe_load(index.read_text())["model-index"]
+    assert model["name"] == "model"
+    assert [metric["name"] for metric in model["results"][0]["metrics"]] == ["mean@8", "Pass@8"]
