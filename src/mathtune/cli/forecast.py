@@ -289,7 +289,8 @@ def problems(stage: Prepare) -> tuple[float, float, float]:
 
 def _drawn(rows: float, stage: Prepare) -> tuple[float, float, float]:
     """The splits of a file without any: test and validation problems are drawn from its rows."""
-    if stage.test is None and stage.validation is None and rows < FEWEST:
+    few = stage.test is None and stage.validation is None and rows < FEWEST
+    if few or stage.test == "all":
         return 0, 0, rows
     test = min(500.0, rows // 10) if stage.test is None else stage.test
     left = rows - test
