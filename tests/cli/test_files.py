@@ -22,8 +22,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Our own problems and samples, and a file of another program."""
     jsonl.write(tmp_path / "p.jsonl", [Problem(id="a", problem="1 + 1?", answer="2")])
     rows = [
-        Sample(problem_id="a", index=n, text=f"#### {n}", finish_reason="stop", tokens=3)
-        for n in (2, 3)
+        Sample(problem_id="a", index=n, text=f"#### {n + 2}", finish_reason="stop", tokens=3)
+        for n in (0, 1)
     ]
     jsonl.write(tmp_path / "s.jsonl", rows)
     row = {"id": "a", "gold_answer": "7", "samples": ["#### 7", "#### 8", "#### 7"]}

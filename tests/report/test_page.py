@@ -57,8 +57,8 @@ def test_the_folder_of_a_stage_has_a_report_too(tmp_path: Path) -> None:
     problems, samples = tmp_path / "p.jsonl", tmp_path / "s.jsonl"
     jsonl.write(problems, [Problem(id="a", problem="1 + 1?", answer="2")])
     rows = [
-        Sample(problem_id="a", index=n, text=f"#### {n}", finish_reason="stop", tokens=3)
-        for n in (2, 3)
+        Sample(problem_id="a", index=n, text=f"#### {n + 2}", finish_reason="stop", tokens=3)
+        for n in (0, 1)
     ]
     jsonl.write(samples, rows)
     grades = Grade(problems=problems, samples=(samples,))
