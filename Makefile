@@ -7,7 +7,7 @@ LIMIT ?= 900
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart quickstart-full ladder smollm2 smollm2-study test quick-test test-vllm test-ray vllm-env ray-env check torture fuzz audit fix docs clean
+.PHONY: help quickstart quickstart-full ladder smollm2 smollm2-study test quick-test test-vllm test-ray vllm-env ray-env check torture fuzz audit fix docs site transcripts wheels clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -53,8 +53,8 @@ test-ray: ray-env ## Its tests: two workers, one of them killed
 	$(RAY)/bin/python -m pytest -m ray tests/engines/test_ray.py
 
 check: $(VENV)/dev ## Format, lint, types, all tests
-	$(BIN)/ruff format --check src tests benchmarks pretraining
-	$(BIN)/ruff check src tests benchmarks pretraining
+	$(BIN)/ruff format --check src tests benchmarks pretraining packaging docs
+	$(BIN)/ruff check src tests benchmarks pretraining packaging docs
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
@@ -70,17 +70,46 @@ audit: $(VENV)/dev ## Known faults of the packages that we pin; asks a public da
 	$(BIN)/pip-audit --no-deps --disable-pip --requirement constraints.txt
 
 fix: $(VENV)/dev ## Format and mend what can be mended
-	$(BIN)/ruff format src tests benchmarks pretraining
-	$(BIN)/ruff check --fix src tests benchmarks pretraining
+	$(BIN)/ruff format src tests benchmarks pretraining packaging docs
+	$(BIN)/ruff check --fix src tests benchmarks pretraining packaging docs
 
 docs: $(VENV)/dev ## Write docs/settings.md anew from the code
 	$(BIN)/mathtune settings > docs/settings.md
 
+DOCS = .venv-docs
+BUILD = .venv-build
+
+site: $(DOCS)/ready ## The documentation as a folder that works offline, in site/
+	$(DOCS)/bin/python docs/notebook/execute.py
+	$(DOCS)/bin/mkdocs build --strict --quiet
+	$(DOCS)/bin/python docs/check_site.py site
+
+transcripts: $(VENV)/train ## Write the transcripts of README and docs anew, from what the commands print
+	$(BIN)/python docs/transcripts.py
+
+wheels: $(BUILD)/ready ## Both packages in dist/, checked, installed and used
+	rm -rf dist
+	$(BUILD)/bin/python -m build --outdir dist .
+	$(BUILD)/bin/python -m twine check --strict dist/*
+	rm -rf $(BUILD)/bare && $(PYTHON) -m venv $(BUILD)/bare
+	$(BUILD)/bare/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
+	$(BUILD)/bare/bin/python packaging/try_install.py core
+
 clean: ## Remove the environment and what tools left
-	rm -rf $(VENV) $(VLLM) $(RAY) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VLLM) $(RAY) $(DOCS) $(BUILD) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+
+$(DOCS)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
+$(BUILD)/ready: pyproject.toml
+	$(PYTHON) -m venv $(BUILD)
+	$(BUILD)/bin/python -m pip install --quiet --disable-pip-version-check build twine
+	@touch $@
 
 $(VENV)/train: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[train]'

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mathtune.cli.forecast import Forecast, document, problems, size_of, table
+from mathtune.cli import forecast as bill
+from mathtune.cli.device import Device, device
+from mathtune.cli.forecast import Forecast, document, expected, problems, size_of, table, total
 from mathtune.engines import embedded_model
 from mathtune.engines.transformers import models
 from mathtune.recipes import resolve
@@ -54,21 +56,71 @@ def test_flops_of_a_plan_by_hand(tmp_path: Path) -> None:
     assert flops["drafts"] == pytest.approx(100 * 100 * each)
     assert flops["rft"] == pytest.approx(6e9 * tokens * 100 * (1 + 5.25))
     assert flops["control"] == flops["rft"]
-    noted = document(run, speed=1e12)
+    given = device(1e12)
+    costs = expected(run, given)
+    noted = document(costs, given)
     assert noted.speed == 1e12
     hours = {name: step.hours for name, step in noted.steps.items()}
     assert hours == pytest.approx(
         {name: flops[name] / 1e12 / 3600 for name in ("sft", "drafts", "rft", "control")}
     )
-    shown = table(run, speed=1e12)
-    assert shown.row_count == 5  # four steps that cost, and the sum
+    # Of grading 10,000 samples: seconds, in the total alone.
+    whole = sum(flops.values()) / 1e12 + 10_000 / bill.GRADED
+    assert sum(one.seconds or 0.0 for one in costs.values()) == pytest.approx(whole)
+    shown = table(run, costs, given)
+    assert shown.row_count == 1 + len(run.steps)  # the sum first
+    assert next(iter(shown.columns[0].cells)) == "all"
 
 
 def test_steps_of_models_of_unknown_size_are_not_in_the_document(tmp_path: Path) -> None:
     run = Run(tmp_path, overrides={})
     data = run("data", Prepare(source="gsm8k", limit=10))
     run("drafts", Sample(model="org/unsized", problems=data.train, n=2))
-    assert document(run, speed=1e12).steps == {}
+    given = device(1e12)
+    costs = expected(run, given)
+    assert document(costs, given).steps == {}
+    assert total(costs, given).startswith("unknown on a device of 1e+12 FLOP/s")
+    columns = [list(column.cells) for column in table(run, costs, given).columns]
+    assert columns[-1] == ["unknown", "", "unknown"]  # all, data, drafts
+    known = run("more", Sample(model="embedded", problems=data.train, n=2))
+    assert known
+    costs = expected(run, given)
+    assert total(costs, given).startswith("at least under 1 s on")
+    assert total(costs, given).endswith("; unknown for drafts")
+
+
+def test_a_servers_time_is_unknown(tmp_path: Path) -> None:
+    run = Run(tmp_path, overrides={})
+    data = run("data", Prepare(source="gsm8k", limit=10))
+    run("drafts", Sample(model="org/m-1b", problems=data.train, n=2, engine="openai"))
+    costs = expected(run, device(1e12))
+    assert costs["drafts"].flops > 0
+    assert costs["drafts"].seconds is None
+
+
+def test_steps_share_the_cores(tmp_path: Path) -> None:
+    """A training on one core of two costs its whole time alone, and half of it beside others."""
+    run = Run(tmp_path, overrides={})
+    data = run("data", Prepare(source="gsm8k", limit=100))
+    common = {"model": "org/m-1b", "objective": "mle", "examples": data.solutions}
+    run("one", Train(**common, threads=1))  # type: ignore[arg-type]
+    run("all", Train(**common))  # type: ignore[arg-type]
+    here = Device("two cores", 1e10, cores=2, reached={"train": 0.5}, start=3.0)
+    costs = expected(run, here)
+    flops = 6e9 * 196 * 100 * 3
+    assert costs["one"].seconds == costs["all"].seconds == pytest.approx(flops / 5e9 + 3)
+    assert (costs["one"].wide, costs["all"].wide) == (1, 2)
+    noted = document(costs, here).steps
+    assert noted["one"].hours == pytest.approx(2 * noted["all"].hours)
+    assert bill.seconds(costs, here) == pytest.approx(flops / 5e9 + 3)
+
+
+def test_this_machines_speed_is_measured() -> None:
+    found = device(None)
+    assert 1e8 < found.peak < 1e16
+    train = 1e12 / (found.peak * found.reached["train"]) + found.start
+    assert found.core_seconds("train", 1e12) == pytest.approx(train)
+    assert f"{found.peak:.2g}" in found.name
 
 
 def test_sizes_of_sources() -> None:
@@ -78,6 +130,14 @@ def test_sizes_of_sources() -> None:
     assert problems(Prepare(source="gsm8k", limit={"train": 10})) == (10, 0, 1319)
 
 
+def test_sizes_of_a_file_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"problem": "1?", "answer": "1"}\n' * 60)
+    assert problems(Prepare(source=str(path))) == (0, 0, 60)  # too few to be split
+    assert problems(Prepare(source=str(path), test=6, validation=5)) == (49, 5, 6)
+    assert problems(Prepare(source=str(path), test=10, limit={"train": 20})) == (20, 5, 10)
+
+
 def test_every_shape_of_liu2023_has_a_bill(tmp_path: Path) -> None:
     """Halves of the training problems, joint losses, exemplars, further models."""
     found = resolve("liu2023-tables", config=None, assignments=[])
@@ -85,7 +145,8 @@ def test_every_shape_of_liu2023_has_a_bill(tmp_path: Path) -> None:
         found.compose, name=found.name, folder=tmp_path / "run", overrides=found.overrides
     )
     halves = run.steps["halves"].stage
-    assert table(run, speed=1e12).row_count > 30
+    given = device(1e12)
+    assert table(run, expected(run, given), given).row_count > 30
     forecast = Forecast()
     for name, step in run.steps.items():
         forecast.read(step.stage, run.folder / name)

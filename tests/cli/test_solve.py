@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from mathtune.cli.main import app
-from mathtune.cli.solve import Solver, _picked, model_in, solve, view
+from mathtune.cli.run_models import model_in
+from mathtune.cli.solve import Solver, _picked, solve, view
 from mathtune.engines.transformers.decode import Draft
 from mathtune.errors import InputError
 from mathtune.paths.calculator import weight

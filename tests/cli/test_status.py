@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console, RenderableType
 
 from mathtune.cli import main
-from mathtune.cli.status import plan_table, problem_view, status_table
+from mathtune.cli.problems import problem_table, problem_view
+from mathtune.cli.status import status_table
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample
@@ -52,8 +53,7 @@ def made(tmp_path: Path) -> tuple[Path, Run]:
 
 
 def test_plan_and_status(made: tuple[Path, Run]) -> None:
-    folder, run = made
-    assert "measure" in shown(plan_table(run))
+    folder, _ = made
     view = shown(status_table(folder))
     assert view.count("finished ") == 3  # two steps, and the sum
     assert "2 of 2 steps finished" in view
@@ -95,7 +95,8 @@ def test_how_far_a_training_is(tmp_path: Path) -> None:
 def test_the_commands(
     made: tuple[Path, Run], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for arguments in (["status", str(made[0])], ["show", str(made[0]), "a", "--row", "row"]):
+    asked = ["show", str(made[0])]
+    for arguments in (["status", str(made[0])], asked, [*asked, "a", "--row", "row"]):
         monkeypatch.setattr("sys.argv", ["mathtune", *arguments])
         with pytest.raises(SystemExit) as stopped:
             main.main()
@@ -121,6 +122,25 @@ def test_a_problem_with_its_clusters(made: tuple[Path, Run]) -> None:
     ]
     assert "Maj1@4" in table[0][4]
     assert "[b]So[/b]" in view  # markup in model text is shown, not obeyed
+
+
+def test_problems_are_listed_with_what_is_right(made: tuple[Path, Run]) -> None:
+    view = shown(problem_table(made[0], row=None))
+    (line,) = (line for line in view.splitlines() if "What is 1 + 1?" in line)
+    cells = [cell.strip() for cell in line.split("│")[1:-1]]
+    assert cells == ["a", "50 %", "100 %", "100 %", "What is 1 + 1?"]  # mean, Maj1@4, Pass@4
+    assert "PROBLEM" in view
+
+
+def test_a_row_has_the_name_that_the_report_gives_it(tmp_path: Path) -> None:
+    plan = {"recipe": "r", "steps": [{"name": "a-row", "stage": "measure", "config": {}}]}
+    jsonl.write_json(tmp_path / "plan.json", plan)
+    (tmp_path / "a-row").mkdir()
+    jsonl.write_json(tmp_path / "a-row" / "step.json", {})
+    with pytest.raises(InputError, match="b: no measured row; there are a"):
+        problem_view(tmp_path, "x", row="b")
+    with pytest.raises(KeyError):  # found under both names, and then its config is read
+        problem_view(tmp_path, "x", row="a")
 
 
 def test_what_is_not_there_is_named(made: tuple[Path, Run]) -> None:

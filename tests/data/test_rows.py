@@ -8,8 +8,8 @@ import pytest
 
 from mathtune.data import local
 from mathtune.data.folders import splits_of
-from mathtune.data.problems import Reading, to_problems
-from mathtune.data.rows import normalized, read_rows, stable_id
+from mathtune.data.problems import Counts, Reading, to_problems
+from mathtune.data.rows import Row, normalized, read_rows, stable_id
 from mathtune.errors import InputError
 
 
@@ -153,3 +153,14 @@ def test_local_copies_are_named(tmp_path: Path, capfd: pytest.CaptureFixture[str
 def test_normalized_text_is_the_same_problem(other: str) -> None:
     assert normalized(other) == normalized("What is 1 + 1?")
     assert normalized(other) != normalized("What is 1 + 2?")
+
+
+def test_ids_of_ones_own_survive_under_their_usual_names() -> None:
+    rows = [
+        Row(f"line {n}", {"problem_id": name, "problem": f"{n} + 1?", "answer": n + 1})
+        for n, name in enumerate(["mine-a", "mine-b", "mine-a", 7])
+    ]
+    counts = Counts()
+    found = to_problems(rows, Reading(), counts)
+    assert [problem.id for problem in found] == ["mine-a", "mine-b", "mine-a-2", "7"]
+    assert counts.roles["id"] == "problem_id"  # and it is said

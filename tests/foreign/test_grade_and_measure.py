@@ -17,7 +17,7 @@ from mathtune.foreign import Request, grade_file, measure_file
 from mathtune.foreign import grade as grading
 from mathtune.foreign.measure import Options
 from mathtune.foreign.measure_table import table
-from mathtune.report.tables import grid
+from mathtune.report.cells import grid
 from mathtune.rows import jsonl
 from mathtune.rows.records import Graded
 

@@ -226,3 +226,59 @@ def test_real_samples(shared_data: Path, tmp_path: Path, opened: Opened) -> None
     assert shown is not None
     assert 0 < shown["y"] < shown["y"] + shown["height"] <= 900  # the chosen problem is seen
     assert opened.quiet(), (opened.faults, opened.requests)
+
+
+@pytest.mark.parametrize("width", [400, 700, 1000, 1400])
+def test_no_table_is_clipped_at_any_width(
+    built: Path, hostile: Path, chromium: Any, width: int
+) -> None:
+    """The page itself never scrolls sideways; what is wider scrolls in a box that can be reached.
+
+    On a screen of 1,400 pixels no table of a run needs that.
+    """
+    page = chromium.new_page(viewport={"width": width, "height": 900})
+    for path in (built, hostile):
+        page.goto(path.as_uri())
+        page.wait_for_selector("#detail h3")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        boxes = page.evaluate(
+            """[...document.querySelectorAll("table")].map(table => {
+                const box = table.closest(".scroll"), style = box && getComputedStyle(box);
+                return {wide: table.scrollWidth > (box || table.parentElement).clientWidth + 1,
+                        scrolls: !!box && style.overflowX === "auto" && box.tabIndex === 0,
+                        inside: (box || table).getBoundingClientRect().right <= innerWidth + 1};
+            })"""
+        )
+        assert len(boxes) >= 2
+        assert all(box["inside"] and (box["scrolls"] or not box["wide"]) for box in boxes), path
+        assert width < 1400 or not any(box["wide"] for box in boxes), path
+    page.close()
+
+
+def test_figures_can_be_read_on_a_phone(built: Path, chromium: Any) -> None:
+    """No text of a figure is drawn smaller than 8 pixels; the figure scrolls in its own box."""
+    page = chromium.new_page(viewport={"width": 400, "height": 900})
+    page.goto(built.as_uri())
+    sizes = page.evaluate(
+        """[...document.querySelectorAll("figure svg text")].map(text => {
+            const scale = text.getScreenCTM().a;
+            return parseFloat(getComputedStyle(text).fontSize) * scale;
+        }).filter(size => size > 0)"""
+    )
+    assert len(sizes) > 20
+    assert min(sizes) >= 8.0
+    page.close()
+
+
+def test_bold_in_markdown_is_bold(tmp_path: Path, opened: Opened) -> None:
+    row = {"problem_id": "a", "problem": "?", "gold_answer": "7"}
+    samples = ["**Step 1:** 2 ** 3 and **<i>x</i>** so\n#### 7", "a ** b ** c, *plain*\n#### 7"]
+    (tmp_path / "f.jsonl").write_text(json.dumps({**row, "samples": samples}) + "\n")
+    measure_file(Request((tmp_path / "f.jsonl",)), page=tmp_path / "report.html")
+    opened.go((tmp_path / "report.html").as_uri())
+    strong = opened.page.eval_on_selector_all(
+        "#detail strong", "found => found.map(one => one.textContent)"
+    )
+    assert strong == ["Step 1:", "<i>x</i>"]
+    assert "a ** b ** c, *plain*" in opened.shown()
+    assert opened.quiet()

@@ -13,6 +13,12 @@ import pytest
 from mathtune import report
 from mathtune.report import page
 from mathtune.report.results import Results, read_run
+from mathtune.rows import jsonl
+from mathtune.rows.records import Problem, Sample
+from mathtune.run.fingerprint import content_hash
+from mathtune.run.step import execute
+from mathtune.stages.grade import Grade
+from mathtune.stages.measure import Measure
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +34,43 @@ def test_it_writes_what_it_promises(built: Path) -> None:
     assert {"gap", "ssft-over-n", "ssft-over-k", "ssft-cost", "ssft-roc", "training"} <= names
     assert names == {path.stem for path in (built / "figures").glob("*.svg")}
     text = (built / "report.md").read_text()
-    assert text.startswith("# made\n\nOn 5 problems, ssft solves 40.0% greedily")
+    headline = (
+        "ssft solves 40.0% of 5 problems with one greedy solution and 60.0% by a majority vote of "
+        "4 samples; for 80.0% at least one of these samples is right."
+    )
+    assert text.startswith(f"# made\n\n{headline}\n\nOn 5 problems, ")
     for name in re.findall(r"\((figures/[^)]+)\)", text):
         assert (built / name).exists()
+
+
+def test_unfinished_steps_are_named_first(run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["steps"].append({"name": "later", "stage": "train", "config": {}})
+    (folder / "plan.json").write_text(json.dumps(plan))
+    text = report.build(folder).read_text()
+    assert text.index("Not made yet: later.") < text.index("<h1>")
+
+
+def test_the_folder_of_a_stage_has_a_report_too(tmp_path: Path) -> None:
+    problems, samples = tmp_path / "p.jsonl", tmp_path / "s.jsonl"
+    jsonl.write(problems, [Problem(id="a", problem="1 + 1?", answer="2")])
+    rows = [
+        Sample(problem_id="a", index=n, text=f"#### {n + 2}", finish_reason="stop", tokens=3)
+        for n in (0, 1)
+    ]
+    jsonl.write(samples, rows)
+    grades = Grade(problems=problems, samples=(samples,))
+    execute(grades, tmp_path / "g", name="g")
+    columns = grades.outputs(tmp_path / "g")
+    execute(Measure(problems=problems, samples=columns, resamples=100), tmp_path / "m", name="m")
+    before, metrics = content_hash(tmp_path / "m"), (tmp_path / "m" / "metrics.json").read_bytes()
+    text = report.build(tmp_path / "m").read_text()
+    assert "m solves 50.0% of 1 problems with one sample" in text
+    assert (tmp_path / "m" / "metrics.json").read_bytes() == metrics
+    assert content_hash(tmp_path / "m") == before  # what reads the folder is not made again
+    assert "g (grade)" in report.build(tmp_path / "g").read_text()  # its settings and cost
 
 
 def test_metrics_are_those_of_the_steps(built: Path) -> None:
@@ -93,7 +133,7 @@ def test_a_page_for_samples_from_elsewhere(run_folder: Path, tmp_path: Path) -> 
     path = report.page_for_samples(results, tmp_path / "mine.html")
     assert path == tmp_path / "mine.html"
     text = path.read_text()
-    assert "On 5 problems, their/samples $x solves 40.0% with one sample" in text
+    assert "their/samples $x solves 40.0% of 5 problems with one sample" in text
     pictures = re.findall(r"\((figures/[^)]+)\)", (tmp_path / "mine.md").read_text())
     assert pictures
     assert all((tmp_path / name).exists() for name in pictures)

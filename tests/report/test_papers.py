@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from mathtune.report.cells import Table
 from mathtune.report.papers import beside
 from mathtune.report.results import Results, read_run
 from mathtune.report.steps import Origin, StepRecord
-from mathtune.report.tables import Table
 from mathtune.rows.metrics import PathsMetrics
 
 

@@ -8,9 +8,10 @@ import pytest
 from rich.console import Console
 
 from mathtune.report import figures, terminal
+from mathtune.report.cells import Table, grid, markdown
 from mathtune.report.gap import closed
 from mathtune.report.results import Results, read_run
-from mathtune.report.tables import Table, accuracy_tables, grid, markdown, models, reranked
+from mathtune.report.tables import accuracy_tables, models, reranked
 
 
 @pytest.fixture(scope="module")

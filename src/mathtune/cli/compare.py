@@ -11,20 +11,28 @@ Seeds are joined by commas: they are trainings, drawn anew in the interval, and 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from mathtune.cli.options import FILES, AsJson, ClusterBy, Extract, Fields, Grader
 from mathtune.cli.row_sources import Named, Reading, Source, read
 from mathtune.errors import InputError
 from mathtune.metrics.comparison import Asked, Row, changed, comparisons, pairs_of, shown
 from mathtune.metrics.measure import rounded
 from mathtune.report import compare_rows
+from mathtune.report.cells import grid
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
+from mathtune.run.progress import output, say
 from mathtune.stages.measure import clusters_by, labels_of
+
+app = typer.Typer()
 
 FIELDS = ("level", "subject")
 """What `--cluster-by` may name: fields that problems have."""
@@ -46,6 +54,60 @@ class Compared:
     problems: list[str]
     known: Mapping[str, Problem]
     sources: list[list[Source]]
+
+
+@app.command("compare", rich_help_panel=FILES)
+def command(
+    rows: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NAME=]PATH[:METRIC]...",
+            help="Two or more: measured steps, run folders, or sample files of any program.",
+        ),
+    ],
+    as_json: AsJson = False,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", metavar="FILE.html", help="Write a page with the problems that changed."
+        ),
+    ] = None,
+    within: Annotated[
+        float, typer.Option(help="Points within which two rows count as equal.", min=0.0)
+    ] = 2.0,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Compare on the problems that all rows have.")
+    ] = False,
+    cluster_by: ClusterBy = None,
+    grader: Grader = None,
+    extract: Extract = None,
+    fields: Fields = None,
+) -> None:
+    """Compare rows problem by problem: difference, interval, p, equality, wins by group.
+
+    The difference is the first minus the second. Folders of several seeds are joined by commas;
+    the interval then includes other seeds. Examples:
+
+    mathtune compare runs/quickstart/ssft-row:W.RR runs/quickstart/ssft-row:Maj1@32
+
+    mathtune compare mine=mine.jsonl theirs=theirs.jsonl --report compared.html
+    """
+    found = compared(
+        rows,
+        reading=Reading(grader, extract, fields),
+        asked=Asked(within=within / 100),
+        cluster_by=cluster_by,
+        shared=shared,
+    )
+    if page is not None:
+        write_page(found, page)
+        say(f"report: {page}")
+    if as_json:
+        typer.echo(json.dumps(found.document, indent=2))
+        return
+    output.print(compare_rows.sentence(found.document), markup=False, highlight=False)
+    for table in compare_rows.tables(found.document):
+        output.print(grid(table))
 
 
 def compared(

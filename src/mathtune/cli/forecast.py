@@ -1,8 +1,8 @@
-"""The predicted cost of a planned run: FLOPs and hours of every step. For `--dry-run`.
+"""The predicted cost of a planned run: FLOPs and time of every step. For `--dry-run`.
 
-The formulas are those of Yuan et al. 2023, appendix E (`fits.py`); the output
-names what is guessed: a problem has 66 tokens, a solution 130, and RFT finds as many distinct
-paths in k samples as their LLaMA-7B does (their Table 2).
+The formulas are those of Yuan et al. 2023, appendix E (`fits.py`); the output names what is
+guessed: how long problems and solutions are, that RFT finds as many distinct paths in k samples as
+their LLaMA-7B does (their Table 2), and the part of the device's speed that a stage reaches.
 """
 
 from __future__ import annotations
@@ -16,22 +16,35 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from mathtune.cli.device import Device
 from mathtune.data.splits import SPLITS
 from mathtune.engines import embedded_model
-from mathtune.metrics.fits import sampling_flops, training_flops
+from mathtune.engines.settings import EngineSettings
+from mathtune.metrics.fits import reading_flops, sampling_flops, training_flops
 from mathtune.report.cost import Size, read_size
 from mathtune.run.documents import PredictedCost, Prediction
+from mathtune.run.progress import duration
 from mathtune.run.recipe_run import Run
+from mathtune.run.stage import Stage
 from mathtune.stages.collect import Collect
 from mathtune.stages.drawn import Drawn
+from mathtune.stages.grade import Grade
 from mathtune.stages.halve import Halve
+from mathtune.stages.measure import Measure
 from mathtune.stages.part import Part
-from mathtune.stages.prepare import Prepare
+from mathtune.stages.prepare import FEWEST, Prepare
 from mathtune.stages.sample import Sample
+from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
 PROBLEM, SOLUTION = 66, 130
 """Tokens, as in the paper."""
+LENGTHS = {"arithmetic": (45, 49)}
+"""Tokens of a problem and of a solution where the source is known to have others."""
+NAMED = 3
+"""Steps of unknown cost that are named."""
+GRADED, MEASURED = 5000, 1.0
+"""Samples that a core grades in a second, and seconds in which it measures a row."""
 KNOWN = {"gsm8k": (7473, 0, 1319), "math": (11000, 1000, 500), "prm800k": (6473, 564, 512)}
 """Problems of the sources with a size of their own: train, validation, test."""
 DEFAULT = (1000, 200, 400)
@@ -42,22 +55,37 @@ _RIGHT = 0.533
 """The part of LLaMA-7B's samples that is right (their Table 1)."""
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a step will cost. `seconds`: of one core, or of the accelerator; None: unknown.
+
+    `wide`: the cores that it keeps busy.
+    """
+
+    flops: float = 0.0
+    size: Size | None = None
+    seconds: float | None = 0.0
+    wide: int = 1
+
+
 @dataclass
 class Forecast:
     """The expected contents of a plan's files: rows by path, and model sizes by name."""
 
     rows: dict[Path, float] = field(default_factory=dict)
     sizes: dict[str, Size | None] = field(default_factory=dict)
+    lengths: tuple[int, int] = (PROBLEM, SOLUTION)
 
     def read(self, stage: Any, folder: Path) -> tuple[float, Size | None]:
         """A step's FLOPs and its model's shape; notes what it will write."""
         outputs = stage.outputs(folder)
         if isinstance(stage, Prepare):
+            self.lengths = LENGTHS.get(stage.source, self.lengths)
             sizes = problems(stage)
-            for path, size in zip(
+            for path, count in zip(
                 (outputs.train, outputs.validation, outputs.test), sizes, strict=True
             ):
-                self.rows[path] = size
+                self.rows[path] = count
             self.rows[outputs.solutions] = sizes[0]
         elif isinstance(stage, Halve):
             for half in outputs:
@@ -70,18 +98,41 @@ class Forecast:
         elif isinstance(stage, Drawn):
             self.rows[outputs] = self._rows([stage.like])
         elif isinstance(stage, Sample):
-            shape = self._size(stage.model)
-            n = 1 if stage.greedy else stage.n
-            size = self._rows([stage.problems])
-            self.rows[outputs[0]] = n
-            return _sampling(shape, size * n), shape
+            self.rows[outputs[0]] = 1 if stage.greedy else stage.n
+            return self._sampled(stage, outputs[0])
+        elif isinstance(stage, Score) and stage.model is not None:
+            size = self._size(stage.model)
+            tokens = self.samples(stage) * sum(self.lengths)
+            return reading_flops(size.parameters, tokens=tokens) if size else 0.0, size
         elif isinstance(stage, Train):
-            shape = self._size(stage.model)
-            self.sizes[outputs] = shape
+            size = self._size(stage.model)
+            self.sizes[outputs] = size
             tokens = self._trained(stage, outputs)
-            flops = training_flops(shape.parameters, tokens=tokens) if shape else 0.0
-            return flops, shape
+            flops = training_flops(size.parameters, tokens=tokens) if size else 0.0
+            return flops, size
         return 0.0, None
+
+    def samples(self, stage: Score | Grade) -> float:
+        """How many samples a step reads: rows of a file that is there, else as many as planned."""
+        path = stage.samples[0]
+        if path not in self.rows:
+            return _lines(path)
+        return self._rows([stage.problems]) * self.rows[path]
+
+    def _sampled(self, stage: Sample, path: Path) -> tuple[float, Size | None]:
+        size = self._size(stage.model)
+        if size is None:
+            return 0.0, None
+        problem, solution = self.lengths
+        flops = sampling_flops(
+            size.parameters,
+            layers=size.layers,
+            width=size.width,
+            prompt=problem,
+            solution=solution,
+            samples=self._rows([stage.problems]) * self.rows[path],
+        )
+        return flops, size
 
     def _trained(self, stage: Train, outputs: str) -> float:
         """Tokens over all epochs."""
@@ -91,7 +142,7 @@ class Forecast:
         if stage.equal_updates_to is not None:
             rows = self.rows[Path(stage.equal_updates_to)]
         self.rows[Path(outputs)] = rows
-        return rows * (PROBLEM + SOLUTION)
+        return rows * sum(self.lengths)
 
     def _collected(self, stage: Collect) -> float:
         size = self._rows([stage.problems])
@@ -111,45 +162,108 @@ class Forecast:
         return self.sizes[model]
 
 
-def expected(run: Run) -> dict[str, tuple[float, Size | None]]:
-    """FLOPs and the model's shape of every train and sample step of a planned run."""
+def expected(run: Run, device: Device) -> dict[str, Cost]:
+    """The cost of every step of a planned run."""
     forecast = Forecast()
     found = {}
     for name, step in run.steps.items():
-        cost = forecast.read(step.stage, run.folder / name)
-        if isinstance(step.stage, Train | Sample):
-            found[name] = cost
+        flops, size = forecast.read(step.stage, run.folder / name)
+        found[name] = _cost(step.stage, flops, size, forecast, device)
     return found
 
 
-def document(run: Run, *, speed: float) -> Prediction:
+def _cost(
+    stage: Stage[Any], flops: float, size: Size | None, forecast: Forecast, device: Device
+) -> Cost:
+    if isinstance(stage, Grade):
+        return Cost(seconds=forecast.samples(stage) / GRADED)
+    if isinstance(stage, Measure):
+        return Cost(seconds=MEASURED)
+    if not _has_model(stage):
+        return Cost()
+    if size is None or (isinstance(stage, EngineSettings) and stage.engine == "openai"):
+        return Cost(flops, size, None)  # a server's speed is not known either
+    seconds = device.core_seconds(stage.kind(), flops)
+    return Cost(flops, size, seconds, min(device.cores, _width(stage, device.cores)))
+
+
+def _has_model(stage: Stage[Any]) -> bool:
+    """Whether a step reads a model; the calculator does without."""
+    return isinstance(stage, Train | Sample) or (isinstance(stage, Score) and stage.on_device)
+
+
+def _width(stage: Stage[Any], cores: int) -> int:
+    """The cores that a step with a model keeps busy on a CPU."""
+    if isinstance(stage, Train):
+        return stage.threads or cores
+    assert isinstance(stage, Sample | Score)
+    return stage.workers * stage.threads if stage.workers else cores
+
+
+def shares(costs: dict[str, Cost], device: Device) -> dict[str, float | None]:
+    """The seconds that each step adds to the run: those that leave cores free run beside others."""
+    return {
+        name: None if cost.seconds is None else cost.seconds / device.cores
+        for name, cost in costs.items()
+    }
+
+
+def seconds(costs: dict[str, Cost], device: Device) -> float:
+    """The seconds of all steps of known cost."""
+    return sum(share or 0.0 for share in shares(costs, device).values())
+
+
+def document(costs: dict[str, Cost], device: Device) -> Prediction:
     """`forecast.json`: what the steps of models of known size will cost, for the report."""
     steps = {
-        name: PredictedCost(flops=flops, hours=flops / speed / 3600)
-        for name, (flops, shape) in expected(run).items()
-        if shape is not None
+        name: PredictedCost(flops=cost.flops, hours=cost.seconds / cost.wide / 3600)
+        for name, cost in costs.items()
+        if cost.size is not None and cost.seconds is not None
     }
-    return Prediction(speed=speed, steps=steps)
+    return Prediction(speed=device.speed("train") * device.cores, steps=steps)
 
 
-def table(run: Run, *, speed: float) -> Table:
-    """The bill of a planned run: a line for every train and sample step, and the sum."""
-    shown = Table("step", "parameters", "FLOPs", "hours", title="Predicted bill")
-    total = unknown = 0.0
-    for name, (flops, shape) in expected(run).items():
-        total += flops
-        unknown += shape is None
-        size = f"{shape.parameters:.3g}" if shape else "?"
-        shown.add_row(name, size, f"{flops:.2g}", f"{flops / speed / 3600:.2g}")
-    shown.add_row("all", "", f"{total:.3g}", f"{total / speed / 3600:.3g}")
+def total(costs: dict[str, Cost], device: Device) -> str:
+    """The bill in one line: `about 4.5 minutes on 2 CPU cores`, and what is unknown."""
+    unknown = [name for name, cost in costs.items() if cost.seconds is None]
+    if len(unknown) == sum(cost.seconds != 0.0 for cost in costs.values()):
+        known = "unknown"
+    else:
+        known = f"{'at least' if unknown else 'about'} {duration(seconds(costs, device))}"
+    others = f" and {len(unknown) - NAMED} more steps" if len(unknown) > NAMED else ""
+    more = f"; unknown for {', '.join(unknown[:NAMED])}{others}" if unknown else ""
+    return f"{known} on {device.name}{more}"
+
+
+def table(run: Run, costs: dict[str, Cost], device: Device) -> Table:
+    """The plan with its bill: the total, then a line for every step."""
+    shown = Table("step", "stage", "reads", title=str(run.folder))
+    for name in ("parameters", "FLOPs", "time"):
+        shown.add_column(name, justify="right")
+    flops = sum(cost.flops for cost in costs.values())
+    known = all(cost.seconds is not None for cost in costs.values())
+    whole = duration(seconds(costs, device)) if known else "unknown"
+    shown.add_row("all", "", "", "", f"{flops:.2g}" if flops else "", whole, end_section=True)
+    for name, step in run.steps.items():
+        cost = costs[name]
+        size = flops_shown = ""
+        if _has_model(step.stage):
+            size = f"{cost.size.parameters:.3g}" if cost.size else "unknown"
+            flops_shown = f"{cost.flops:.2g}" if cost.size else "unknown"
+        time = "unknown" if cost.seconds is None else _short(cost.seconds / cost.wide)
+        reads = ", ".join(step.reads)
+        shown.add_row(name, step.stage.kind(), reads, size, flops_shown, time)
     shown.caption = (
-        f"At {speed:.3g} FLOP/s (setting `speed`), by appendix E of Yuan et al. 2023: parameters "
-        f"without embeddings, {PROBLEM} tokens per problem, {SOLUTION} per solution, as many "
-        "distinct paths as LLaMA-7B finds."
-        + f" {unknown:.0f} steps of models of unknown size."
-        * (unknown > 0)
+        "By appendix E of Yuan et al. 2023: parameters without embeddings, "
+        f"{PROBLEM} tokens per problem and {SOLUTION} per solution (generated problems: "
+        f"{' and '.join(map(str, LENGTHS['arithmetic']))}), as many distinct paths as LLaMA-7B "
+        "finds. Expect the true time within a factor of two."
     )
     return shown
+
+
+def _short(seconds: float) -> str:
+    return duration(seconds) if seconds else ""
 
 
 def problems(stage: Prepare) -> tuple[float, float, float]:
@@ -158,6 +272,8 @@ def problems(stage: Prepare) -> tuple[float, float, float]:
     if stage.source == "arithmetic":
         held_out = 200 if stage.validation is None else stage.validation
         known = stage.train, held_out, stage.test if isinstance(stage.test, int) else 400
+    elif stage.source.endswith((".jsonl", ".jsonl.gz")) and Path(stage.source).is_file():
+        known = _drawn(_lines(Path(stage.source)), stage)
     if stage.limit is None:
         return known
     if isinstance(stage.limit, int):
@@ -169,6 +285,17 @@ def problems(stage: Prepare) -> tuple[float, float, float]:
         for split, size in zip(SPLITS, known, strict=True)
     )
     return train, validation, test
+
+
+def _drawn(rows: float, stage: Prepare) -> tuple[float, float, float]:
+    """The splits of a file without any: test and validation problems are drawn from its rows."""
+    few = stage.test is None and stage.validation is None and rows < FEWEST
+    if few or stage.test == "all":
+        return 0, 0, rows
+    test = min(500.0, rows // 10) if stage.test is None else stage.test
+    left = rows - test
+    validation = min(500.0, left // 10) if stage.validation is None else stage.validation
+    return left - validation, validation, test
 
 
 def size_of(model: str) -> Size | None:
@@ -185,19 +312,6 @@ def size_of(model: str) -> Size | None:
     if found is None or model.count("/") > 1:
         return None
     return Size(round(float(found[1]) * {"m": 1e6, "b": 1e9}[found[2]]), 0, 0)
-
-
-def _sampling(shape: Size | None, samples: float) -> float:
-    if shape is None:
-        return 0.0
-    return sampling_flops(
-        shape.parameters,
-        layers=shape.layers,
-        width=shape.width,
-        prompt=PROBLEM,
-        solution=SOLUTION,
-        samples=samples,
-    )
 
 
 def _lines(path: Path) -> float:

@@ -10,44 +10,60 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from mathtune.cli.options import (
     CONTINUES,
-    ClusterBy,
+    FILES,
+    REFERENCE,
+    RUNS,
+    AsJson,
     Config,
     Extract,
-    Fields,
-    Grader,
     OnRay,
     ReportTo,
     with_ray,
 )
-from mathtune.errors import FailedStepsError, InputError, ProcessDiedError
+from mathtune.errors import InputError, ProcessDiedError
 from mathtune.run.stopping import stoppable
 from mathtune.run.version import __version__
 
 
 class Commands(TyperGroup):
-    """The commands of this file and those of the stages, which are imported when one is asked for.
+    """The commands of this file and those of others, which are imported when one is asked for.
 
     Importing the stages takes most of a second of CPU time: `--version` does without.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names in the order that the help shows."""
-        return [*super().list_commands(ctx), *_stages().list_commands(ctx)]
+        return [*super().list_commands(ctx), *_others().list_commands(ctx)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name; None if there is none."""
-        return super().get_command(ctx, cmd_name) or _stages().get_command(ctx, cmd_name)
+        return super().get_command(ctx, cmd_name) or _others().get_command(ctx, cmd_name)
 
 
 @cache
-def _stages() -> TyperGroup:
-    from mathtune.cli.stages import app as stages
+def _others() -> TyperGroup:
+    from mathtune.cli import compare, files, plan, stages
 
-    return cast(TyperGroup, typer.main.get_command(stages))
+    every = typer.Typer()
+    for module in (stages, files, compare, plan):
+        every.registered_commands += module.app.registered_commands
+    return cast(TyperGroup, typer.main.get_command(every))
+
+
+class RunCommand(TyperCommand):
+    """`run`, whose help ends with the shipped settings."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the usual help, then a line for each recipe and each of its shipped settings."""
+        from mathtune.cli.settings_reference import shipped_table
+        from mathtune.run.progress import output
+
+        super().format_help(ctx, formatter)
+        output.print(shipped_table())
 
 
 app = typer.Typer(
@@ -107,7 +123,7 @@ def options(
     """Options of the program itself; the text above is what `--help` shows."""
 
 
-@app.command()
+@app.command(rich_help_panel=RUNS, cls=RunCommand)
 def run(
     recipe: Annotated[
         str,
@@ -124,57 +140,27 @@ def run(
     ] = None,
     ray: OnRay = False,
 ) -> None:
-    """Run a recipe: quickstart, liu2023, yuan2023, scaling.
+    """Run a recipe: all of its steps, from data to report.
 
     Finished steps are skipped, an interrupted one goes on where it was. Example:
 
     mathtune run quickstart n=16 ssft.learning_rate=3e-4 --out runs/small
     """
-    from mathtune import report
-    from mathtune.cli import forecast
-    from mathtune.cli.status import plan_table
-    from mathtune.recipes import resolve, settings_of
-    from mathtune.run import settings, trackers
-    from mathtune.run.finished import STEP
-    from mathtune.run.progress import output, say
-    from mathtune.run.recipe_run import planned, work
+    from mathtune.cli.execute import run_recipe
 
-    folder = (out or Path("runs") / recipe).absolute()
     given = with_ray(ray, assignments or [])
-    again = frozenset(redo or ())
-    with stoppable(CONTINUES):
-        with settings.placed(settings_of(recipe, config), given, beside="mathtune.recipes"):
-            found = resolve(recipe, config=config, assignments=given)
-            trackers.require(found.report_to)
-            steps = planned(
-                found.compose, name=found.name, folder=folder, overrides=found.overrides, redo=again
-            )
-        if dry_run:
-            output.print(plan_table(steps))
-            output.print(forecast.table(steps, speed=found.speed))
-            return
-        bill = forecast.document(steps, speed=found.speed)
-        failed: FailedStepsError | None = None
-        try:
-            work(steps, found.compose, name=found.name, redo=again, forecast=bill)
-        except FailedStepsError as error:
-            failed = error
-            if not any((folder / name / STEP).exists() for name in steps.steps):
-                raise
-    page = report.build(folder)
-    for table in report.terminal(folder):
-        output.print(table)
-    say(f"report: {page}")
-    report.tell(folder, found.report_to)
-    if failed is not None:
-        raise failed
+    folder = (out or Path("runs") / recipe).absolute()
+    run_recipe(recipe, config, given, folder, redo=frozenset(redo or ()), dry_run=dry_run)
 
 
-@app.command()
+@app.command(rich_help_panel=FILES)
 def solve(
     question: Annotated[str, typer.Argument(help="The problem, in words.")],
     generator: Annotated[
-        str, typer.Option(metavar="MODEL", help="Writes solutions; a train step's folder will do.")
+        str,
+        typer.Option(
+            metavar="MODEL", help="Writes solutions; a folder of a train step or of a run will do."
+        ),
     ] = "embedded",
     evaluator: Annotated[
         str | None,
@@ -201,7 +187,7 @@ def solve(
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     extract: Extract = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Solve one question: clusters of answers, the pick, and how sure it is.
 
@@ -238,7 +224,7 @@ def solve(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(rich_help_panel=RUNS)
 def status(run_folder: RunFolder) -> None:
     """Show a run's steps: finished, under way, waiting."""
     from mathtune.cli.status import status_table
@@ -247,131 +233,27 @@ def status(run_folder: RunFolder) -> None:
     output.print(status_table(run_folder))
 
 
-@app.command()
+@app.command(rich_help_panel=RUNS)
 def show(
     run_folder: RunFolder,
-    problem: Annotated[str, typer.Argument(help="The problem's id.")],
-    row: Annotated[str | None, typer.Option(help="The measured step to show.")] = None,
+    problem: Annotated[
+        str | None, typer.Argument(metavar="[PROBLEM]", help="Its id; else all are listed.")
+    ] = None,
+    row: Annotated[
+        str | None, typer.Option(metavar="ROW", help="The row, as the report names it.")
+    ] = None,
 ) -> None:
-    """Show a problem: its clusters, verdicts, scores and picks."""
-    from mathtune.cli.status import problem_view
+    """Show a problem with its clusters, verdicts, scores and picks; or list the problems."""
+    from mathtune.cli.problems import problem_table, problem_view
     from mathtune.run.progress import output
 
-    output.print(problem_view(run_folder, problem, row=row))
-
-
-@app.command()
-def compare(
-    rows: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="[NAME=]PATH[:METRIC]...",
-            help="Two or more: measured steps, run folders, or sample files of any program.",
-        ),
-    ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    page: Annotated[
-        Path | None,
-        typer.Option(
-            "--report", metavar="FILE.html", help="Write a page with the problems that changed."
-        ),
-    ] = None,
-    within: Annotated[
-        float, typer.Option(help="Points within which two rows count as equal.", min=0.0)
-    ] = 2.0,
-    shared: Annotated[
-        bool, typer.Option("--shared", help="Compare on the problems that all rows have.")
-    ] = False,
-    cluster_by: ClusterBy = None,
-    grader: Grader = None,
-    extract: Extract = None,
-    fields: Fields = None,
-) -> None:
-    """Compare rows problem by problem: difference, interval, p, equality, wins by group.
-
-    The difference is the first minus the second. Folders of several seeds are joined by commas;
-    the interval then includes other seeds. Examples:
-
-    mathtune compare runs/quickstart/ssft-row:W.RR runs/quickstart/ssft-row:Maj1@32
-
-    mathtune compare mine=mine.jsonl theirs=theirs.jsonl --report compared.html
-    """
-    from mathtune.cli.compare import Asked, Reading, compared, write_page
-    from mathtune.report.compare_rows import sentence, tables
-    from mathtune.report.tables import grid
-    from mathtune.run.progress import output, say
-
-    found = compared(
-        rows,
-        reading=Reading(grader, extract, fields),
-        asked=Asked(within=within / 100),
-        cluster_by=cluster_by,
-        shared=shared,
-    )
-    if page is not None:
-        write_page(found, page)
-        say(f"report: {page}")
-    if as_json:
-        typer.echo(json.dumps(found.document, indent=2))
-        return
-    output.print(sentence(found.document))
-    for table in tables(found.document):
-        output.print(grid(table))
-
-
-@app.command()
-def plan(
-    pilot: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A pilot: samples, or a measured step.")
-    ] = None,
-    effect: Annotated[
-        float, typer.Option(metavar="PART", help="The gain to see: 0.02 for two points.")
-    ] = 0.02,
-    accuracy: Annotated[
-        float | None, typer.Option(metavar="PART", help="Without a pilot: the accuracy, 0 to 1.")
-    ] = None,
-    between: Annotated[
-        float, typer.Option(help="Without a pilot: part of the variance between problems.")
-    ] = 0.6,
-    correlation: Annotated[
-        float, typer.Option(help="Of the two systems' chances, over problems.")
-    ] = 0.9,
-    training_sd: Annotated[
-        float, typer.Option("--training-sd", help="By how much a training shifts all problems.")
-    ] = 0.01,
-    tokens: Annotated[
-        float | None, typer.Option(help="Tokens per sample; else the pilot's, or 300.")
-    ] = None,
-    speed: Annotated[float, typer.Option(help="Tokens per second.")] = 2000.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Plan a comparison: problems, samples and seeds that show a gain, and what they cost.
-
-    Examples:
-
-    mathtune plan pilot.jsonl --effect 0.02
-
-    mathtune plan --accuracy 0.4 --effect 0.02
-    """
-    from mathtune.cli.plan import Assumed, planned, table
-    from mathtune.report.tables import grid
-    from mathtune.run.progress import output
-
-    found = planned(
-        pilot,
-        effect=effect,
-        accuracy=accuracy,
-        part=between,
-        assumed=Assumed(correlation=correlation, training_sd=training_sd, speed=speed),
-        tokens=tokens,
-    )
-    if as_json:
-        typer.echo(json.dumps(found, indent=2))
+    if problem is None:
+        output.print(problem_table(run_folder, row=row))
     else:
-        output.print(grid(table(found)))
+        output.print(problem_view(run_folder, problem, row=row))
 
 
-@app.command()
+@app.command(rich_help_panel=RUNS)
 def report(
     run_folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
     out: Annotated[
@@ -380,7 +262,7 @@ def report(
     ] = None,
     report_to: ReportTo = None,
 ) -> None:
-    """Write report.md, report.html and metrics.json of a run; or compare several runs.
+    """Write the report of a run or of a stage's folder; or compare several runs.
 
     Several: each is compared with the first, problem by problem, with intervals and p. Example:
 
@@ -405,7 +287,7 @@ def report(
     say(f"report: {page}")
 
 
-@app.command()
+@app.command(rich_help_panel=REFERENCE)
 def env() -> None:
     """Print what to paste into a bug report: versions, devices, memory, threads; no secrets."""
     from mathtune.run.provenance import bug_report
@@ -414,7 +296,7 @@ def env() -> None:
         typer.echo(f"{key}: {value}")
 
 
-@app.command("settings")
+@app.command("settings", rich_help_panel=REFERENCE)
 def all_settings() -> None:
     """Print every setting of every recipe and stage, in Markdown: docs/settings.md."""
     from mathtune.cli.settings_reference import markdown
@@ -422,7 +304,7 @@ def all_settings() -> None:
     typer.echo(markdown(), nl=False)
 
 
-@app.command()
+@app.command(rich_help_panel=REFERENCE)
 def schema(
     recipe: Annotated[str, typer.Argument(help="A recipe.", autocompletion=recipe_names)],
 ) -> None:
@@ -452,7 +334,7 @@ def main() -> None:
             raise
         _fault(
             f"this needs the package {package}, which is not installed; "
-            f"pip install 'mathtune[{EXTRAS[package]}]'."
+            f"pip install 'mathtune[{EXTRAS[package]}]' (in a checkout: '.[{EXTRAS[package]}]')."
         )
     except OSError as error:
         if error.errno in REFUSED and error.filename:

@@ -1,4 +1,4 @@
-"""Options that several commands share. Below main and stages; imports nothing heavy.
+"""Options that several commands share, and the groups of the help. Imports nothing heavy.
 
 `mathtune --version` and the completion of a word in a shell import this module.
 """
@@ -9,6 +9,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+RUNS, STAGES, FILES, REFERENCE = (
+    "Recipes and their runs",
+    "Stages: one step at a time, on plain files",
+    "Questions, and samples of any program",
+    "Reference",
+)
+"""The groups of commands in the help."""
 
 FileAndAssignments = Annotated[
     list[str] | None, typer.Argument(metavar="[FILE] [KEY=VALUE]...", help="See below.")
@@ -22,6 +30,14 @@ Redo = Annotated[bool, typer.Option("--redo", help="Make it again.")]
 OnRay = Annotated[bool, typer.Option("--ray", help="Run on a Ray cluster (docs/scaling.md).")]
 Grader = Annotated[
     str | None, typer.Option(metavar="NAME", help="math (the default), prm800k or math-verify.")
+]
+Graders = Annotated[
+    str | None,
+    typer.Option(
+        "--grader",
+        metavar="NAME[,NAME]",
+        help="math (the default), prm800k, math-verify; or several.",
+    ),
 ]
 Extract = Annotated[
     str | None,
@@ -40,8 +56,8 @@ Fields = Annotated[
     str | None,
     typer.Option(
         metavar="PARTS",
-        help="Name fields instead of finding them: solution=NAME,gold=NAME,problem=NAME, any of "
-        "them; NAME may be a path, choices.0.message.content or choices.*.message.content.",
+        help="Name fields instead of finding them: solution=NAME,gold=NAME,id=NAME,question=NAME, "
+        "any of them; NAME may be a path, choices.0.message.content or choices.*.message.content.",
     ),
 ]
 ProblemsFile = Annotated[
@@ -54,6 +70,33 @@ Split = Annotated[
     str | None, typer.Option(metavar="NAME", help="The split, where FILE is a data set of the hub.")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Print each warning on a line.")]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Say in one line per sample why it is right or wrong.")
+]
+Score = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FIELD", help="The scores' field, or calculator; else scores or score if there."
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RULE",
+        help="How scores become weights of sums: as-is, softmax, sigmoid, rank; else by range.",
+    ),
+]
+K = Annotated[int | None, typer.Option("--k", min=1, help="K of RR.MajK, N of Maj1.TopN; else 8.")]
+N = Annotated[
+    int | None,
+    typer.Option("--n", min=1, help="Samples per problem to measure; else those all have."),
+]
+Page = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE.html", help="Write the page too.")
+]
+RowFormat = Annotated[
+    str | None, typer.Option("--format", metavar="NAME", help="Also for trl, kto, dpo, verl, ...")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first broken line.")]
 TiesOption = Annotated[

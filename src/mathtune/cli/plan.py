@@ -6,22 +6,76 @@ mathtune plan --accuracy 0.4 --effect 0.02
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
+from mathtune.cli.options import FILES, AsJson
 from mathtune.cli.row_sources import Named, Reading, read
 from mathtune.errors import InputError
 from mathtune.metrics.measure import rounded
 from mathtune.metrics.power import Assumed, Spread, plan
-from mathtune.report.tables import NONE, Table
+from mathtune.report.cells import NONE, Table, grid
 from mathtune.rows.records import Verdict
+from mathtune.run.progress import output
+
+app = typer.Typer()
 
 USUAL = Assumed()
 CHARACTERS_PER_TOKEN = 4
 """For files that do not say how many tokens a text has."""
+
+
+@app.command("plan", rich_help_panel=FILES)
+def command(
+    pilot: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A pilot: samples, or a measured step.")
+    ] = None,
+    effect: Annotated[
+        float, typer.Option(metavar="PART", help="The gain to see: 0.02 for two points.")
+    ] = 0.02,
+    accuracy: Annotated[
+        float | None, typer.Option(metavar="PART", help="Without a pilot: the accuracy, 0 to 1.")
+    ] = None,
+    between: Annotated[
+        float, typer.Option(help="Without a pilot: part of the variance between problems.")
+    ] = 0.6,
+    correlation: Annotated[
+        float, typer.Option(help="Of the two systems' chances, over problems.")
+    ] = 0.9,
+    training_sd: Annotated[
+        float, typer.Option("--training-sd", help="By how much a training shifts all problems.")
+    ] = 0.01,
+    tokens: Annotated[
+        float | None, typer.Option(help="Tokens per sample; else the pilot's, or 300.")
+    ] = None,
+    speed: Annotated[float, typer.Option(help="Tokens per second.")] = 2000.0,
+    as_json: AsJson = False,
+) -> None:
+    """Plan a comparison: problems, samples and seeds that show a gain, and what they cost.
+
+    Examples:
+
+    mathtune plan pilot.jsonl --effect 0.02
+
+    mathtune plan --accuracy 0.4 --effect 0.02
+    """
+    found = planned(
+        pilot,
+        effect=effect,
+        accuracy=accuracy,
+        part=between,
+        assumed=Assumed(correlation=correlation, training_sd=training_sd, speed=speed),
+        tokens=tokens,
+    )
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        output.print(grid(table(found)))
 
 
 def planned(

@@ -16,7 +16,7 @@ from mathtune.errors import InputError
 from mathtune.foreign import Request
 from mathtune.foreign.measure import PROBLEMS, Options, measured
 from mathtune.metrics.measure import Outcome
-from mathtune.report.results import Groups, Measured, Results, read_run
+from mathtune.report.results import ROW, Groups, Measured, Results, read_run
 from mathtune.report.seeds import over_seeds
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import read_groups, read_problems
@@ -129,14 +129,24 @@ def _source(path: Path, reading: Reading, n: int | None) -> Source:
     """A measured step's folder, the outcomes of `mathtune measure FILE --out`, or a file."""
     if (path / OUTCOMES).is_file():
         return _of_folder(path)
+    named = path.parent / f"{path.name}{ROW}"  # a row by the name that the report gives it
+    if (named / OUTCOMES).is_file():
+        return _of_folder(named)
     if not path.is_file():
         raise InputError(
-            f"{path}: no measured row; expected the folder of a finished measure, with "
-            f"{OUTCOMES} in it, a run folder, or a file of samples."
+            f"{path}: no measured row; expected RUN/ROW (the row as the report names it), the "
+            f"folder of a finished measure, with {OUTCOMES} in it, a run folder, or a file of "
+            f"samples{_rows_of(path.parent)}."
         )
     document, outcomes, judgments = measured(reading.request(path), options=Options(n=n))
     found = {row.problem_id: row for row in outcomes}
     return Source(found, judgments.problems, judgments.groups, document.n)
+
+
+def _rows_of(run: Path) -> str:
+    """The rows of the run that a wrong name was looked for in."""
+    rows = sorted(found.parent.name.removesuffix(ROW) for found in run.glob(f"*/{OUTCOMES}"))
+    return f"; {run} has {', '.join(rows)}" if rows and (run / PLAN).is_file() else ""
 
 
 def _of_folder(folder: Path) -> Source:

@@ -47,11 +47,11 @@ def evaluate(
     mathtune evaluate HuggingFaceTB/SmolLM2-135M-Instruct --data gsm8k limit=50 -n 4
     """
     from mathtune import report
-    from mathtune.cli import evaluate, forecast
-    from mathtune.cli.status import plan_table
+    from mathtune.cli import evaluate
+    from mathtune.cli.execute import carry_out
     from mathtune.report import evaluated
-    from mathtune.report.tables import grid
-    from mathtune.run.recipe_run import planned, work
+    from mathtune.report.cells import grid
+    from mathtune.run.recipe_run import planned
 
     asked = evaluate.Asked(model, data, n, evaluator, tuple(settings or ()), config)
     folder, again = evaluate.folder_of(asked, out), frozenset(redo or ())
@@ -60,11 +60,8 @@ def evaluate(
         steps = planned(
             found.compose, name=found.name, folder=folder, overrides=found.overrides, redo=again
         )
-        if dry_run:
-            output.print(plan_table(steps))
+        if not carry_out(found, steps, redo=again, dry_run=dry_run):
             return
-        bill = forecast.document(steps, speed=found.speed)
-        work(steps, found.compose, name=found.name, redo=again, forecast=bill)
     document = evaluated.write(folder)
     say(f"report: {report.build(folder)}")
     for path in evaluated.write_for_hub(document, folder) if for_hub else ():

@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.resources import files
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, get_args, get_origin
@@ -18,6 +19,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 from pydantic_core import to_jsonable_python
+from rich.table import Table
+from rich.text import Text
 
 from mathtune import stages
 from mathtune.errors import InputError
@@ -58,6 +61,33 @@ stage's name every step of that stage (`train.batch_size=16`). `mathtune run REC
 the steps; `mathtune schema RECIPE` prints a JSON Schema with which an editor checks and completes
 such a file.
 """
+
+
+def shipped_table() -> Table:
+    """A line for each recipe and each of its shipped settings: `mathtune run --help` ends so."""
+    table = Table("recipe or settings", "what it is", box=None, title="Recipes, settings")
+    table.title_justify = "left"
+    named: dict[str, list[tuple[str, str]]] = {name: [] for name in RECIPES}
+    for name in settings.shipped("mathtune.recipes"):
+        text = (files("mathtune.recipes") / f"{name}.yaml").read_text(encoding="utf-8")
+        recipe = settings.parse(text, where=name)["recipe"]
+        if name != recipe:
+            named[recipe].append((name, _first_sentence(text)))
+    for name, recipe in RECIPES.items():
+        story = inspect.getdoc(inspect.getmodule(recipe.compose)) or ""
+        table.add_row(name, Text(_joined(story.partition("\n\n")[0])))
+        for inner, line in named[name]:
+            table.add_row(f"  {inner}", Text(line))
+    table.caption = "`mathtune run NAME --dry-run` lists the steps of each and what they cost."
+    table.caption_justify = "left"
+    return table
+
+
+def _first_sentence(text: str) -> str:
+    """The first sentence of a shipped file's comment, behind the line that has its command."""
+    comment = [line.lstrip("# ") for line in text.splitlines() if line.startswith("#")]
+    story = _joined(" ".join(comment[1:]))
+    return re.split(r"(?<!al)[.:;] (?=[A-Za-z0-9])|[.]$", story, maxsplit=1)[0]
 
 
 def markdown() -> str:

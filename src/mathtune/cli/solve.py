@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -18,7 +17,9 @@ from rich.text import Text
 
 from mathtune.answers import cluster, extract
 from mathtune.answers.extract import ExtractRule
+from mathtune.cli.run_models import model_in
 from mathtune.engines import prompts
+from mathtune.engines.model_names import refuse_absent
 from mathtune.errors import InputError
 from mathtune.metrics import strategies
 from mathtune.metrics.strategies import Clusters, Strategy
@@ -35,7 +36,8 @@ class Solver:
     """The settings of solving a question. Defaults: Liu et al. 2023, with fewer samples."""
 
     generator: str = "embedded"
-    """The model that writes solutions: `embedded`, a hub id, a folder (a train step's too)."""
+    """The model that writes solutions: `embedded`, a hub id, a folder (a train step's or a run's).
+    """
     evaluator: str | None = None
     """The model that judges them, or `calculator`; None: nothing is judged, votes decide."""
     n: int = 16
@@ -114,11 +116,15 @@ def solve(question: str, solver: Solver) -> Solved:
             evaluator, or a model that cannot be used.
     """
     strategy = _checked(question, solver)
+    name = model_in(solver.generator)
+    judge = None if solver.evaluator in (None, calculator.NAME) else solver.evaluator
+    judge = None if judge is None else model_in(judge, "evaluator")
+    for needed in filter(None, (name, judge)):
+        refuse_absent(needed)
     from mathtune.engines.transformers import models
     from mathtune.engines.transformers.decode import Sampler, Sampling
     from mathtune.engines.transformers.scoring import Scorer
 
-    name = model_in(solver.generator)
     wording = prompts.Wording(solver.form, solver.system, solver.instruction)
     model, tokenizer = models.load(name, device=solver.device)
     prompt = prompts.solver(question, form=wording, tokenizer=tokenizer)
@@ -143,8 +149,7 @@ def solve(question: str, solver: Solver) -> Solved:
         scores = np.array(
             [0.0 if text is None else w for text, w in zip(texts, weights, strict=True)]
         )
-    elif solver.evaluator is not None and any(text is not None for text in texts):
-        judge = model_in(solver.evaluator)
+    elif judge is not None and any(text is not None for text in texts):
         if judge != name:
             model, tokenizer = models.load(judge, device=solver.device)
         candidates = [
@@ -159,17 +164,6 @@ def solve(question: str, solver: Solver) -> Solved:
         values = iter(0.0 if score is None else score for score in read)
         scores = np.array([0.0 if text is None else next(values) for text in texts])
     return _picked(question, solver, strategy, drafts, texts, scores)
-
-
-def model_in(name: str) -> str:
-    """The model's folder where `name` is a train step's, else `name`.
-
-    Example:
-        >>> model_in("embedded")
-        'embedded'
-    """
-    inside = Path(name) / "model"
-    return str(inside) if (inside / "config.json").is_file() else name
 
 
 def _checked(question: str, solver: Solver) -> Strategy:

@@ -1,45 +1,40 @@
 """The stages' commands: `mathtune STAGE [FILE] [key=value ...] --out FOLDER`. Part of the command
 line.
 
-`grade` and `measure` also read other programs' files as they are.
+`grade` and `measure`, which also read other programs' files as they are, are in `files`.
 """
 
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any
 
 import typer
 from pydantic import BaseModel
 from rich.markup import escape
+from rich.table import Table
+from typer.core import TyperCommand
 
+from mathtune.cli import summaries
 from mathtune.cli.options import (
     CONTINUES,
-    AsJson,
-    ClusterBy,
+    FILES,
+    STAGES,
     Config,
-    ExtractFile,
     Fields,
     FileAndAssignments,
-    Grader,
     OnRay,
     Out,
-    ProblemsFile,
     Redo,
-    ReportTo,
-    Split,
-    Strict,
-    TiesOption,
-    Verbose,
+    RowFormat,
     with_ray,
 )
 from mathtune.cli.sets import data, evaluate
+from mathtune.engines.model_names import refuse_absent_models
 from mathtune.engines.settings import Group
 from mathtune.errors import InputError
-from mathtune.metrics.ties import Ties
 from mathtune.run import ranks, settings
 from mathtune.run.fingerprint import inputs
 from mathtune.run.progress import output, say
@@ -51,43 +46,23 @@ from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect
 from mathtune.stages.drawn import Drawn
 from mathtune.stages.exemplars import Exemplars
-from mathtune.stages.grade import Grade
 from mathtune.stages.halve import Halve
-from mathtune.stages.measure import Measure
 from mathtune.stages.part import Part
 from mathtune.stages.prepare import Prepare
 from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
+COLLECT_FILE = (
+    "Collect rows to learn from, of samples that others made, or of ours.\n\n"
+    "A file alone holds its golds and questions, as `mathtune grade` reads it; its samples are "
+    "graded first, and written beside OUT. Example:\n\n"
+    "mathtune collect generations.parquet keep=pairs --format dpo --out pairs"
+)
+
 app = typer.Typer()
-app.command()(evaluate)
-app.command()(data)
-
-
-def _stage_command(kind: type[Stage[Any]], positional: str) -> None:
-    """Add a stage as a command: `mathtune STAGE [FILE] [key=value ...] --out FOLDER`."""
-
-    def command(
-        arguments: FileAndAssignments = None,
-        config: Config = None,
-        out: Out = None,
-        redo: Redo = False,
-    ) -> None:
-        run_stage(kind, positional, arguments or [], config, out, redo)
-
-    def on_engines(
-        arguments: FileAndAssignments = None,
-        config: Config = None,
-        out: Out = None,
-        redo: Redo = False,
-        ray: OnRay = False,
-    ) -> None:
-        run_stage(kind, positional, with_ray(ray, arguments or []), config, out, redo)
-
-    chosen = on_engines if "ray" in kind.model_fields else command
-    chosen.__doc__ = stage_help(kind, positional)
-    app.command(name=kind.kind())(chosen)
+app.command(rich_help_panel=FILES)(evaluate)
+app.command(rich_help_panel=FILES)(data)
 
 
 def run_stage(
@@ -110,52 +85,112 @@ def run_stage(
     for path in inputs(stage):
         if missing(path):
             raise InputError(f"{path}: no such file or folder.")
+    refuse_absent_models(stage, lambda _: False)
     with stoppable(CONTINUES):
-        execute(stage, out.absolute(), name=out.name, redo=redo)
+        try:
+            execute(stage, out.absolute(), name=out.name, redo=redo)
+        except InputError as error:
+            raise _with_flag(error, out.name) from None
+    if ranks.first():
+        for table in summaries.of(stage, out):
+            output.print(table)
     say(f"wrote {out}")
 
 
+def _with_flag(error: InputError, name: str) -> InputError:
+    """The error of a step, where `--redo` names it, for a command whose `--redo` is a flag."""
+    if f"--redo {name}" not in str(error):
+        return error
+    text = str(error).replace(" it and the steps that depend on it again", " it again")
+    return InputError(text.replace(f"--redo {name}", "--redo"))
+
+
+def command_class(kind: type[Stage[Any]]) -> type[TyperCommand]:
+    """The class of a stage's command: its help ends with a table of the stage's settings."""
+
+    class StageCommand(TyperCommand):
+        """A command whose help lists a stage's settings."""
+
+        def format_help(self, ctx: Any, formatter: Any) -> None:
+            """Print the usual help, then the settings."""
+            super().format_help(ctx, formatter)
+            output.print(_settings_table(kind))
+
+    return StageCommand
+
+
 def stage_help(kind: type[Stage[Any]], positional: str) -> str:
-    """A stage's help: its docstring's first paragraph, then every setting with its default."""
+    """A stage's help: its docstring's first paragraph, and which setting the file is."""
     summary = (inspect.getdoc(kind) or "").partition("\n\n")[0]
-    lines = [summary, "", f"The file given first is `{positional}`. Settings:", "", "\b"]
-    return "\n".join([*lines, *_settings_help(kind, "")])
+    return f"{summary}\n\nThe file given first is `{positional}`."
 
 
-def _settings_help(kind: type[BaseModel], prefix: str) -> Iterator[str]:
-    """A line for each setting, those of an engine's groups after the group."""
+def _settings_table(kind: type[BaseModel]) -> Table:
+    """A line for each setting: name, default, meaning."""
+    table = Table("setting", "default", "meaning", box=None, title="Settings: KEY=VALUE")
+    table.title_justify = "left"
+    for name, default, meaning in _settings(kind, ""):
+        table.add_row(name, escape(default), escape(meaning))
+    return table
+
+
+def _settings(kind: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
+    """Name, default and meaning of each setting, those of an engine's groups after the group."""
     for name, field in kind.model_fields.items():
         value = None if field.is_required() else field.get_default(call_default_factory=True)
         inner = isinstance(value, Group)
-        default = "" if field.is_required() or inner else escape(f" [{value}]")
-        yield f"{prefix}{name}{default}: {' '.join((field.description or '').split())}"
+        default = "required" if field.is_required() else "" if inner else str(value)
+        yield f"{prefix}{name}", default, " ".join((field.description or "").split())
         if isinstance(value, Group):
-            yield from _settings_help(type(value), f"{prefix}{name}.")
+            yield from _settings(type(value), f"{prefix}{name}.")
 
 
-def two_uses(kind: type[Stage[Any]], file_alone: str) -> str:
-    """The help of a command that also reads other programs' files: that use, then the stage's."""
-    return f"{file_alone}\n\nWith problems=FILE: {stage_help(kind, 'samples')}"
+def _add(kind: type[Stage[Any]], positional: str) -> None:
+    """Add a stage as a command."""
 
+    def command(
+        arguments: FileAndAssignments = None,
+        config: Config = None,
+        out: Out = None,
+        redo: Redo = False,
+    ) -> None:
+        run_stage(kind, positional, arguments or [], config, out, redo)
 
-GRADE_FILE = (
-    "Grade samples: other programs' files as they are, or ours.\n\n"
-    "Files alone hold their golds: one row per sample, or one per problem with a list; JSON Lines, "
-    "JSON, CSV, parquet, Arrow, inspect logs, also packed, globs, or - for standard input. What "
-    "was read as what is printed; where two fields may be the solution or the gold you are asked "
-    "to choose with --fields. Example:\n\nmathtune grade outputs.jsonl --grader math,prm800k"
-)
-COLLECT_FILE = (
-    "Collect rows to learn from, of samples that others made, or of ours.\n\n"
-    "A file alone holds its golds and questions, as `mathtune grade` reads it; its samples are "
-    "graded first, and written beside OUT. Example:\n\n"
-    "mathtune collect generations.parquet keep=pairs --format dpo --out pairs"
-)
-MEASURE_FILE = (
-    "Measure samples, votes and re-ranking: other programs' files, or ours.\n\n"
-    "Files alone hold their golds, and scores where there are any, as `mathtune grade` reads them. "
-    "Example:\n\nmathtune measure output-rs*.jsonl --grader prm800k --report report.html"
-)
+    def on_engines(
+        arguments: FileAndAssignments = None,
+        config: Config = None,
+        out: Out = None,
+        redo: Redo = False,
+        ray: OnRay = False,
+    ) -> None:
+        run_stage(kind, positional, with_ray(ray, arguments or []), config, out, redo)
+
+    def with_format(
+        arguments: FileAndAssignments = None,
+        rows: RowFormat = None,
+        fields: Fields = None,
+        config: Config = None,
+        out: Out = None,
+        redo: Redo = False,
+    ) -> None:
+        given = [*(arguments or []), *([] if rows is None else [f"format={rows}"])]
+        if given and config is None and not any(one.startswith("problems=") for one in given):
+            from mathtune.foreign.convert import as_settings
+
+            given = as_settings(given, fields, out)
+        elif fields is not None:
+            raise InputError("--fields: only for a file alone, with its golds in it.")
+        run_stage(kind, positional, given, config, out, redo)
+
+    text = stage_help(kind, positional)
+    chosen = on_engines if "ray" in kind.model_fields else command
+    app.command(
+        name=kind.kind(),
+        help=f"{COLLECT_FILE}\n\nWith problems=FILE: {text}" if kind is Collect else text,
+        rich_help_panel=STAGES,
+        cls=command_class(kind),
+    )(with_format if kind is Collect else chosen)
+
 
 for _kind, _positional in (
     (Prepare, "source"),
@@ -164,224 +199,9 @@ for _kind, _positional in (
     (Train, "examples"),
     (Sample, "problems"),
     (Score, "samples"),
+    (Collect, "samples"),
     (Part, "examples"),
     (Drawn, "samples"),
     (Bits, "text"),
 ):
-    _stage_command(_kind, _positional)
-
-
-@app.command(help=two_uses(Collect, COLLECT_FILE))
-def collect(
-    arguments: FileAndAssignments = None,
-    rows: Annotated[
-        str | None,
-        typer.Option("--format", metavar="NAME", help="Also for trl, kto, dpo, verl, ..."),
-    ] = None,
-    fields: Fields = None,
-    config: Config = None,
-    out: Out = None,
-    redo: Redo = False,
-) -> None:
-    given = [*(arguments or []), *_assignments(format=rows)]
-    if given and config is None and not any(one.startswith("problems=") for one in given):
-        from mathtune.foreign.convert import as_settings
-
-        given = as_settings(given, fields, out)
-    elif fields is not None:
-        raise InputError("--fields: only for a file alone, with its golds in it.")
-    run_stage(Collect, "samples", given, config, out, redo)
-
-
-@app.command(help=two_uses(Grade, GRADE_FILE))
-def grade(
-    arguments: FileAndAssignments = None,
-    grader: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME[,NAME]", help="math (the default), prm800k, math-verify; or several."
-        ),
-    ] = None,
-    extract: ExtractFile = None,
-    fields: Fields = None,
-    problems: ProblemsFile = None,
-    split: Split = None,
-    strict: Strict = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Say in one line per sample why it is right or wrong.")
-    ] = False,
-    as_json: AsJson = False,
-    verbose: Verbose = False,
-    config: Config = None,
-    out: Out = None,
-    redo: Redo = False,
-    ray: OnRay = False,
-) -> None:
-    files = only_files(arguments, config)
-    if files is None:
-        alone = {"--fields": fields, "--problems": problems, "--split": split, "--strict": strict}
-        _refuse("grade", {**alone, "--json": as_json, "--explain": explain})
-        given = [*(arguments or []), *_assignments(grader=grader, extract=extract)]
-        given = with_ray(ray, given)
-        run_stage(Grade, "samples", given, config, out, redo)
-        return
-    from mathtune.foreign import Request, grade_file
-    from mathtune.foreign.grade import brief, reason, tables
-    from mathtune.report.tables import grid
-
-    request = Request.parse(
-        files,
-        grader=grader,
-        rule=extract,
-        fields=fields,
-        problems=problems,
-        split=split,
-        strict=strict,
-    )
-    each = (lambda one: typer.echo(reason(one, request), err=as_json)) if explain else None
-    document = grade_file(request, out=out, redo=redo, each=each)
-    _tell(document["read"], document["size"], document["warnings"], as_json, verbose)
-    if as_json:
-        typer.echo(json.dumps(brief(document), indent=2))
-    else:
-        for table in tables(document):
-            output.print(grid(table))
-    if out is not None:
-        say(f"wrote {out}")
-
-
-@app.command(help=two_uses(Measure, MEASURE_FILE))
-def measure(
-    arguments: FileAndAssignments = None,
-    grader: Grader = None,
-    extract: ExtractFile = None,
-    score: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FIELD", help="The scores' field, or calculator; else scores or score if there."
-        ),
-    ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RULE",
-            help="How scores become weights of sums: as-is, softmax, sigmoid, rank; else by range.",
-        ),
-    ] = None,
-    k: Annotated[
-        int | None, typer.Option("--k", min=1, help="K of RR.MajK, N of Maj1.TopN; else 8.")
-    ] = None,
-    as_json: AsJson = False,
-    page: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE.html", help="Write the page too.")
-    ] = None,
-    report_to: ReportTo = None,
-    fields: Fields = None,
-    problems: ProblemsFile = None,
-    split: Split = None,
-    strict: Strict = False,
-    verbose: Verbose = False,
-    config: Config = None,
-    n: Annotated[
-        int | None,
-        typer.Option("--n", min=1, help="Samples per problem to measure; else those all have."),
-    ] = None,
-    ties: TiesOption = None,
-    cluster_by: ClusterBy = None,
-    out: Out = None,
-    redo: Redo = False,
-) -> None:
-    files = only_files(arguments, config)
-    if files is None:
-        alone = {
-            "--score": score,
-            "--weights": weights,
-            "--k": k,
-            "--json": as_json,
-            "--report": page,
-            "--report-to": report_to,
-            "--fields": fields,
-            "--problems": problems,
-            "--split": split,
-        }
-        _refuse("measure", {**alone, "--extract": extract, "--strict": strict})
-        given = [*(arguments or []), *_assignments(grader=grader, ties=ties, cluster_by=cluster_by)]
-        given += [] if n is None else [f"n={n}"]
-        run_stage(Measure, "samples", given, config, out, redo)
-        return
-    if redo:
-        raise InputError("--redo goes with problems=FILE; expected --json, --report or --out.")
-    from mathtune.foreign import Request, measure_file
-    from mathtune.foreign.measure import Options
-    from mathtune.foreign.measure_table import table
-    from mathtune.report.tables import grid
-    from mathtune.run import trackers
-
-    request = Request.parse(
-        files,
-        grader=grader,
-        rule=extract,
-        fields=fields,
-        problems=problems,
-        split=split,
-        strict=strict,
-        score=score,
-        weights=weights,
-        cluster_by=cluster_by,
-    )
-    options = Options(n=n, ties=ties_of(ties), out=out, k=8 if k is None else k)
-    document = measure_file(
-        request, page=page, options=options, report_to=trackers.parse(report_to)
-    )
-    size = f"{document['problems']:,} problems x {document['n']} samples"
-    _tell(document["read"], size, document["warnings"], as_json, verbose)
-    if as_json:
-        typer.echo(json.dumps(document, indent=2))
-    else:
-        output.print(grid(table(document)))
-    if page is not None:
-        say(f"report: {page}")
-    if out is not None:
-        say(f"wrote {out}")
-
-
-def ties_of(text: str | None) -> Ties:
-    """Read `--ties`."""
-    for known in get_args(Ties):
-        if text in (None, known):
-            return known
-    raise InputError(f"--ties {text}: no such way; expected {' or '.join(get_args(Ties))}.")
-
-
-def _tell(
-    read: dict[str, str], size: str, warnings: list[str], as_json: bool, verbose: bool
-) -> None:
-    """Print what was read as what, and the warnings, on standard error."""
-    from mathtune.foreign import notes
-
-    say(f"{notes.roles(read)}; {size}")
-    if not as_json or verbose:
-        notes.tell(warnings, verbose=verbose)
-
-
-def only_files(arguments: list[str] | None, config: str | None) -> list[str] | None:
-    """The files, where nothing but files is given: they hold their golds, and no stage is meant."""
-    if config is not None or not arguments:
-        return None
-    if any("=" in argument and not Path(argument).exists() for argument in arguments):
-        return None
-    return arguments
-
-
-def _assignments(**given: str | None) -> list[str]:
-    return [f"{name}={value}" for name, value in given.items() if value is not None]
-
-
-def _refuse(command: str, given: dict[str, Any]) -> None:
-    """Raise if an option was given that only files with their golds inside have a use for."""
-    names = [name for name, value in given.items() if value not in (None, False)]
-    if names:
-        raise InputError(
-            f"mathtune {command} {names[0]}: only for a file alone, with its golds in it; "
-            "expected no problems=, no other setting and no --config."
-        )
+    _add(_kind, _positional)

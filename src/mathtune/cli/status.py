@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mathtune.errors import InputError
 from mathtune.rows import jsonl
-from mathtune.rows.records import Problem
-from mathtune.rows.samples import Joined, read_groups, read_problems
 from mathtune.run import failures, finished
 from mathtune.run.documents import PlannedStep, read_plan
 from mathtune.run.finished import STEP
 from mathtune.run.folder_lock import is_locked
-from mathtune.run.recipe_run import LOCK, Run
+from mathtune.run.recipe_run import LOCK
 from mathtune.run.step import STARTED
-from mathtune.stages.measure import read_outcomes
 from mathtune.training.curve import CURVE
 
 GROWING = ("samples.jsonl", "scores.jsonl", CURVE)
 """The files that a step appends to while it works."""
-
-
-def plan_table(run: Run) -> Table:
-    """The steps of a planned run: what `--dry-run` prints."""
-    table = Table("step", "stage", "reads", title=str(run.folder))
-    for step in run.steps.values():
-        table.add_row(step.name, step.stage.kind(), ", ".join(step.reads))
-    return table
 
 
 def status_table(folder: Path) -> Table:
@@ -109,60 +95,3 @@ def _rows_wanted(folder: Path, config: Mapping[str, Any]) -> int:
     if not problems.exists():
         return 0
     return sum(1 for _ in jsonl.lines(problems)) * (1 if config["greedy"] else config["n"])
-
-
-def problem_view(folder: Path, problem_id: str, *, row: str | None) -> RenderableType:
-    """One problem as a measured step saw it: gold answer, clusters, verdicts, scores, picks.
-
-    Raises:
-        InputError: no such problem, or no such measured step.
-    """
-    steps = read_plan(folder).steps
-    measured = {
-        step.name: step.config
-        for step in steps
-        if step.stage == "measure" and (folder / step.name / STEP).exists()
-    }
-    if row is not None and row not in measured:
-        raise InputError(f"{row}: no measured row; there are {', '.join(measured) or 'none'}.")
-    for name, config in measured.items():
-        problems = read_problems(folder / config["problems"])
-        if row in (None, name) and problem_id in problems:
-            columns = tuple(folder / path for path in config["samples"])
-            samples = next((rows for key, rows in read_groups(columns) if key == problem_id), [])
-            outcome = read_outcomes(folder / name).get(problem_id)
-            if outcome is None or not samples:
-                raise InputError(
-                    f"{folder / name}: was measured without problem {problem_id!r}, or its files "
-                    f"were changed; --redo {name} measures it again."
-                )
-            return _problem(name, problems[problem_id], samples, outcome.picks)
-    where = row or ", ".join(measured) or "any row"
-    raise InputError(f"{problem_id}: no such problem in {where}.")
-
-
-def _problem(
-    name: str, problem: Problem, samples: Sequence[Joined], picks: Mapping[str, int]
-) -> RenderableType:
-    """The problem, a table of its clusters, and the solution of each cluster's first sample."""
-    clusters: dict[int | None, list[Joined]] = defaultdict(list)
-    for sample in samples:
-        clusters[sample.grade.cluster if sample.grade else None].append(sample)
-    chosen: dict[int, list[str]] = defaultdict(list)
-    for strategy, index in picks.items():
-        chosen[index].append(strategy)
-    table = Table("votes", "answer", "verdict", "summed score", "picked by", title=name)
-    texts: list[RenderableType] = []
-    order = sorted(clusters.items(), key=lambda item: (item[0] is None, -len(item[1]), item[0]))
-    for _, members in order:
-        grade = members[0].grade
-        answer = grade.answer if grade and grade.answer is not None else "(no answer)"
-        verdict = grade.verdict if grade else ""
-        scores = [member.score for member in members if member.score is not None]
-        total = f"{sum(scores):.3f}" if scores else ""
-        by = [strategy for member in members for strategy in chosen[member.sample.index]]
-        table.add_row(str(len(members)), Text(answer), verdict, total, Text(", ".join(by)))
-        texts.append(Text(f"\n{answer}, sample {members[0].sample.index}:", style="bold"))
-        texts.append(Text(members[0].sample.text))
-    head = Text(f"{problem.id}\n{problem.problem}\ngold answer: {problem.answer}\n")
-    return Group(head, table, *texts)

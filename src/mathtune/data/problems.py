@@ -45,6 +45,8 @@ SHOWN = 60
 
 _QUESTIONS = ("question", "prompt", "query", "messages", "conversations", "instruction")
 """Fields that hold the problem where none is called so and none is named."""
+_IDS = ("problem_id", "question_id", "unique_id", "uid")
+"""Fields that hold the id where none is called so and none is named."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,8 @@ def to_problems(
             if kept is not None:
                 counts.leave_out(kept)
                 continue
-            problems.append(ids.named(reader.problem(row), row.where))
+            found = reader.columns["id"] in _IDS and "id" not in reading.fields
+            problems.append(ids.named(reader.problem(row), row.where, found=found))
         except UnusableError as error:
             if reading.strict:
                 raise InputError(f"{row.where}{error.sentence}") from None
@@ -235,6 +238,8 @@ class _Reader:
             there = [name for name in _QUESTIONS if name in row.values]
             if problem not in row.values and len(there) == 1:
                 columns["problem"] = there[0]
+        if "id" not in reading.fields and "id" not in row.values:
+            columns["id"] = next((name for name in _IDS if name in row.values), columns["id"])
         answer, solution = columns["answer"], columns["solution"]
         if "answer" not in reading.fields and answer is not None and answer not in row.values:
             golds = [path for path, _ in leaves(dict(row.values)) if _is_gold(path)]
@@ -319,15 +324,16 @@ class _Ids:
         self.first: dict[str, str] = {}
         self.repeats: dict[str, int] = {}
 
-    def named(self, problem: Problem, where: str) -> Problem:
-        """The problem with its id.
+    def named(self, problem: Problem, where: str, *, found: bool = False) -> Problem:
+        """The problem with its id. `found`: in a field that only may be one, and so may repeat.
 
         Raises:
             UnusableError: the row's own id was there before.
         """
-        if not problem.id:
-            stable = stable_id(problem.problem)
-            self.repeats[stable] = self.repeats.get(stable, 0) + 1
+        if not problem.id or (found and problem.id in self.first):
+            stable = problem.id or stable_id(problem.problem)
+            self.repeats.setdefault(stable, 1 if problem.id else 0)
+            self.repeats[stable] += 1
             suffix = f"-{self.repeats[stable]}" if self.repeats[stable] > 1 else ""
             problem = msgspec.structs.replace(problem, id=stable + suffix)
         elif problem.id in self.first:

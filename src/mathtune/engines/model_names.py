@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from mathtune.engines import embedded_model
+from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.run.fingerprint import refuse_damage
-from mathtune.run.stage import Input
+from mathtune.run.progress import say
+from mathtune.run.stage import Input, Stage, marked_inputs
 
 EXPECTED = "expected `embedded`, a hub id, a model folder or a .gguf file"
 MAGIC = b"GGUF"
@@ -31,10 +36,11 @@ class Model(Input):
         return embedded_model.path() if name == "embedded" else name
 
     def check(self, name: str | Path) -> None:
-        """Raise InputError for a path that does not exist or is no model."""
-        found, _ = source(str(name))
-        if Path(found).is_dir():
-            refuse_damage(Path(found))
+        """Raise InputError for a model that is nowhere, and for a folder that is no model."""
+        refuse_absent(str(name), needed=False)
+        place = Path(source(str(name))[0])
+        if place.is_dir():
+            refuse_damage(place)
 
 
 ModelName = Annotated[str, Model()]
@@ -45,7 +51,7 @@ def source(name: str) -> tuple[str, dict[str, Any]]:
     """Return what `from_pretrained` takes for `name`: a folder or hub id, and options for a .gguf.
 
     Raises:
-        InputError: the path does not exist or is no model. A hub id is not looked up.
+        InputError: the path does not exist or is no model. A hub id is not looked up here.
     """
     if name == "embedded":
         return str(embedded_model.path()), {}
@@ -63,6 +69,60 @@ def source(name: str) -> tuple[str, dict[str, Any]]:
     if name.startswith(("/", "./", "../", "~")) or name.count("/") > 1 or path.suffix == ".gguf":
         raise InputError(f"model {name!r}: no such file or folder; {EXPECTED}.")
     return name, {}
+
+
+HUB_SECONDS = 10.0
+"""How long the hub may take to say whether it has a model."""
+
+
+def refuse_absent(name: str, *, needed: bool = True) -> None:
+    """Raise InputError if a model is neither here nor on the hub; the hub is asked once.
+
+    `needed`: also if the hub cannot be reached. Else, in a plan, a name as hub ids have it
+    (OWNER/NAME) may pass, and a line says so.
+    """
+    place = Path(source(name)[0])
+    if place.exists() or find_spec("huggingface_hub") is None:
+        return  # where the package is missing, loading says so
+    found = _on_hub(name)
+    if found == "no" or (found == "unreachable" and (needed or "/" not in name)):
+        reason = "has no such model" if found == "no" else "cannot be reached"
+        raise InputError(
+            f"model {name!r}: no folder or file here, and the hub {reason}; {EXPECTED}."
+        )
+    if found == "unreachable":
+        say(f"  model {name!r}: the hub cannot be reached to say whether there is such a model")
+
+
+def refuse_absent_models(stage: Stage[Any], made_by_run: Callable[[str | Path], bool]) -> None:
+    """Raise InputError if a model that a stage reads is nowhere; a server brings its own."""
+    if isinstance(stage, EngineSettings) and stage.engine == "openai":
+        return
+    for mark, name in marked_inputs(stage):
+        if isinstance(mark, Model) and not made_by_run(name):
+            refuse_absent(str(name))
+
+
+@cache
+def _on_hub(name: str) -> Literal["yes", "no", "unreachable"]:
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        if isinstance(try_to_load_from_cache(name, "config.json"), str):
+            return "yes"
+        HfApi().model_info(name, timeout=HUB_SECONDS)
+    except GatedRepoError:
+        return "yes"  # loading explains what is missing
+    except (RepositoryNotFoundError, HFValidationError):
+        return "no"
+    except Exception:  # of the hub's client, which has many for networks and offline mode
+        return "unreachable"
+    return "yes"
 
 
 def _check_folder(name: str, path: Path) -> None:

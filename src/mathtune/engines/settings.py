@@ -24,6 +24,8 @@ class Group(BaseModel):
 class PromptSettings(BaseModel):
     """What the model is told. Train, sample and score must be given the same."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     prompt: prompts.Form = "auto"
     """The form of the prompts: auto (chat if the tokenizer has a template, else plain), plain,
     alpaca, minerva or chat. With `few_shot` minerva if that is asked for, else plain."""

@@ -13,7 +13,7 @@ from mathtune.answers import explain
 from mathtune.foreign import notes
 from mathtune.foreign.grade_folder import GradeFiles, refuse_folder
 from mathtune.foreign.judged import Judged, Request, judged
-from mathtune.report.tables import Table
+from mathtune.report.cells import Table
 from mathtune.rows.records import Verdict
 from mathtune.run.progress import visible
 

@@ -226,6 +226,7 @@ class _Watched:
         known = samples.rows if samples.problems is not None else 0
         shown = known and console.is_terminal
         self._bar = Progress("grade", total=known, unit="samples") if shown else None
+        self._of = f" of {known:,}" if known else ""
         self._done = 0
         self._last = time.monotonic()
 
@@ -245,7 +246,7 @@ class _Watched:
             self._bar.advance(samples)
         elif time.monotonic() - self._last > SECONDS_BETWEEN_LINES:
             self._last = time.monotonic()
-            say(f"  {self._done:,} samples graded")
+            say(f"  {self._done:,}{self._of} samples graded")
 
 
 def _scored(samples: Samples, request: Request) -> Iterator[ForeignSample]:

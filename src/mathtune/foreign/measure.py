@@ -21,12 +21,15 @@ from mathtune.paths import calculator
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import Problem
+from mathtune.run.progress import say
 from mathtune.run.trackers import Name
 from mathtune.stages.measure import OUTCOMES, labels_of
 
 PROBLEMS = "problems.jsonl"
 """The problems, beside the outcomes that were written of a file."""
 
+LARGE = 20_000
+"""Samples from which on measuring takes long enough to be announced."""
 COUNTS = ("samples", "no_answer", "undecided", "verdict_differs_from_cluster")
 """The counts that a foreign file has: of what cut a text off it says nothing."""
 MORE = (
@@ -116,6 +119,8 @@ def measured(
         InputError: as `measure_file`.
     """
     judgments = judge_problems(request, texts=texts, questions=texts or details)
+    if (samples := request.counted["samples"]) > LARGE:
+        say(f"  {samples:,} samples graded; measuring {len(judgments.golds):,} problems")
     settings = MeasureSettings(
         k=options.k,
         n=options.n,

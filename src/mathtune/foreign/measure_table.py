@@ -8,7 +8,7 @@ from mathtune.metrics.baselines import BASELINES
 from mathtune.metrics.families import concentrated
 from mathtune.metrics.measure import CHOSEN
 from mathtune.paths import calculator
-from mathtune.report.tables import Table
+from mathtune.report.cells import Table
 from mathtune.stages.measure import unequal
 
 

@@ -40,7 +40,9 @@ class Fields:
 
     @classmethod
     def parse(cls, text: str) -> Fields:
-        """Read `solution=generation,gold=expected_answer,problem=id`; any of them may be left out.
+        """Read `solution=generation,gold=expected_answer,id=problem_id`; any may be left out.
+
+        `answer` is `gold`, and `problem` is `id`.
 
         >>> Fields.parse("solution=choices.0.message.content").solution
         'choices.0.message.content'
@@ -49,10 +51,13 @@ class Fields:
             InputError: another name, or no path.
         """
         known = ("solution", "gold", "problem", "question")
-        named = dict(part.strip().partition("=")[::2] for part in text.split(",") if part.strip())
+        same = {"answer": "gold", "id": "problem"}
+        parts = (part.strip().partition("=")[::2] for part in text.split(",") if part.strip())
+        named = {same.get(name, name): path for name, path in parts}
         if not named or set(named) - set(known) or not all(named.values()):
             raise InputError(
-                f"--fields {text!r}: expected parts such as solution=NAME,gold=NAME,problem=NAME."
+                f"--fields {text!r}: expected parts such as solution=NAME,gold=NAME,id=NAME,"
+                "question=NAME."
             )
         return cls(**{name: path.strip() for name, path in named.items()})
 

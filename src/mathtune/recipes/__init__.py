@@ -49,8 +49,8 @@ class Resolved:
     name: str
     compose: Callable[[Run], None]
     overrides: Overrides
-    speed: float
-    """FLOP/s, for the predicted bill."""
+    speed: float | None
+    """FLOP/s, for the predicted bill; None: this machine's."""
     report_to: tuple[trackers.Name, ...]
     """What is told the losses, metrics and tables."""
 

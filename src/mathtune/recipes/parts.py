@@ -113,9 +113,10 @@ class RecipeSettings(BaseModel):
     report_to: trackers.Names = ()
     """Trackers (tensorboard, wandb, trackio) that are told every training's losses and, when the
     recipe ends, its metrics and tables: docs/read_the_report.md."""
-    speed: float = Field(default=8e13, gt=0)
-    """FLOP/s that the device reaches, for the hours that `--dry-run` predicts. 8e13: an A100 in
-    Table 4 of Yuan et al. 2023 (SFT of 7B parameters: 1.7e17 FLOPs in 0.6 hours)."""
+    speed: float | None = Field(default=None, gt=0)
+    """FLOP/s that the device reaches, for the time that `--dry-run` predicts. None: this machine's,
+    measured in a second. An A100 reaches 8e13 in Table 4 of Yuan et al. 2023 (SFT of 7B parameters:
+    1.7e17 FLOPs in 0.6 hours)."""
 
     @model_validator(mode="before")
     @classmethod

@@ -3,15 +3,17 @@
 steps     a run folder's steps, and where each model comes from
 results   what a run folder holds
 gap       how much of the gap between Pass@1 and Pass@N each way to answer closes
-tables    the tables, for the page, Markdown and the terminal
+cells     one table, for the page, Markdown and the terminal
+groups    metrics for each level or subject
+tables    the tables of accuracies, strategies and comparisons
 papers    the papers' tables, ours beside theirs
 cost      the bill: seconds, tokens, device-hours, FLOPs
-figures   the figures
+figures   the figures; curves over N, K and a training
 study     the tables of a scaling study, and study_figures its figures
 browser   problems, clusters and solutions, compressed for the page
 page      report.html and report.md
 compare   two or more runs beside each other
-told      what trackers are told of all this
+tracked   what trackers are told of all this
 """
 
 from __future__ import annotations
@@ -44,19 +46,20 @@ __all__ = [
 
 
 def build(run_folder: Path) -> Path:
-    """Write report.html, report.md, figures/ and metrics.json of a run; return the page's path.
+    """Write report.html, report.md and figures/ of a run or a stage's folder; return the page.
 
-    Steps that are not finished are left out. metrics.json holds every finished step's metrics by
-    the step's name, no time, path or host.
+    Steps that are not finished are left out. A run's metrics.json is written too: it holds every
+    finished step's metrics by the step's name, no time, path or host.
 
     Raises:
-        InputError: the folder holds no run.
+        InputError: the folder holds neither.
     """
     from mathtune.report import page, results
 
-    found = results.read_run(run_folder)
-    metrics = {step.name: step.metrics for step in found.steps if step.finished}
-    jsonl.write_json(run_folder / "metrics.json", metrics)
+    found = results.read_folder(run_folder)
+    if (run_folder / results.PLAN).exists():
+        metrics = {step.name: step.metrics for step in found.steps if step.finished}
+        jsonl.write_json(run_folder / "metrics.json", metrics)
     return page.write(found, run_folder)
 
 
@@ -70,20 +73,20 @@ def tell(run_folder: Path, names: tuple[Name, ...]) -> None:
     from mathtune.run.trackers import Place
 
     if names:
-        tracked.tell(results.read_run(run_folder), names, Place.of(run_folder.absolute()))
+        tracked.tell(results.read_folder(run_folder), names, Place.of(run_folder.absolute()))
 
 
 def terminal(run_folder: Path) -> list[Table]:
     """The tables that end a run; the report has more of them."""
-    from mathtune.report import cost, study, tables
+    from mathtune.report import cells, cost, study, tables
     from mathtune.report.gap import closed
-    from mathtune.report.results import read_run
+    from mathtune.report.results import read_folder
     from mathtune.report.seeds import over_seeds
 
-    results = over_seeds(read_run(run_folder))
+    results = over_seeds(read_folder(run_folder))
     studied = study.tables(results, brief=True)
     shown = [*tables.headline_tables(results, closed(results)), *studied]
-    return [tables.grid(table) for table in (*shown, cost.table(results, brief=True))]
+    return [cells.grid(table) for table in (*shown, cost.table(results, brief=True))]
 
 
 def build_comparison(run_folders: Sequence[Path], page: Path) -> tuple[Path, list[Table]]:
@@ -92,10 +95,10 @@ def build_comparison(run_folders: Sequence[Path], page: Path) -> tuple[Path, lis
     Raises:
         InputError: a folder holds no run, or the runs have no row of the same problems.
     """
-    from mathtune.report import compare, tables
+    from mathtune.report import cells, compare
 
     found = compare.compared(run_folders)
-    shown = [tables.grid(table) for table in compare.accuracies(found)]
+    shown = [cells.grid(table) for table in compare.accuracies(found)]
     return compare.write(found, page), shown
 
 

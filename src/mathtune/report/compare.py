@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 from mathtune.errors import InputError
 from mathtune.metrics.seeds import SINGLE
-from mathtune.report import figures, seeds, tables
+from mathtune.report import cells, figures, seeds
+from mathtune.report.cells import NONE, Table, accuracy, difference, p_value
 from mathtune.report.page import rendered
 from mathtune.report.results import Compared, Measured, read_run
-from mathtune.report.tables import NONE, Table, accuracy, difference, p_value
 from mathtune.rows import jsonl
 from mathtune.run.fingerprint import differences
 
@@ -77,8 +77,8 @@ def write(found: Compared, page: Path) -> Path:
     differ = settings(found)
     parts = [f"# {title}\n", sentence(found) + "\n"]
     parts += [f"![{caption}](figures/{page.stem}-differences.png)\n\n{caption}.\n"]
-    parts += [tables.markdown(table) for table in accuracies(found)]
-    parts += [tables.markdown(differ)] if differ is not None else []
+    parts += [cells.markdown(table) for table in accuracies(found)]
+    parts += [cells.markdown(differ)] if differ is not None else []
     jsonl.write_text(page.with_suffix(".md"), "\n".join(parts))
     return page
 

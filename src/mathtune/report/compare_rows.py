@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mathtune.metrics.seeds import SINGLE
+from mathtune.report.cells import SURE, Table, accuracy, difference, markdown, p_value
 from mathtune.report.page import rendered
-from mathtune.report.tables import SURE, Table, accuracy, difference, markdown, p_value
 from mathtune.rows.records import Problem
 
 Document = dict[str, Any]

@@ -14,9 +14,9 @@ import msgspec
 
 from mathtune.engines import embedded_model
 from mathtune.metrics.fits import reading_flops, sampling_flops, training_flops
+from mathtune.report.cells import NONE, Table
 from mathtune.report.results import Results
 from mathtune.report.steps import StepRecord
-from mathtune.report.tables import NONE, Table
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import SampleMetrics
 from mathtune.run.documents import Prediction

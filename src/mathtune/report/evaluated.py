@@ -22,8 +22,8 @@ import yaml
 
 from mathtune.data import declared
 from mathtune.metrics.intervals import half_widths, intervals
+from mathtune.report.cells import NONE, Table
 from mathtune.report.results import ROW, Measured, Results, read_run
-from mathtune.report.tables import NONE, Table
 from mathtune.rows import jsonl
 from mathtune.rows.records import Row
 from mathtune.rows.samples import Joined

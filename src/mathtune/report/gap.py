@@ -81,6 +81,23 @@ def _by_rule(row: Measured) -> str:
     return f" (what counts as an answer matters: {shown})"
 
 
+def headline(results: Results) -> str:
+    """The three numbers that matter, in one sentence: one solution, votes, and any solution."""
+    row = results.reference
+    if row is None:
+        return "Nothing has been measured yet."
+    one = row.metrics[row.first]["value"]
+    how = "with one greedy solution" if row.first == "Pass@1" else "with one sample"
+    start = f"{row.name} solves {one:.1%} of {row.document.problems} problems {how}"
+    if row.n == 1:
+        return f"{start}."
+    votes, every = (row.metrics[f"{name}@{row.n}"]["value"] for name in ("Maj1", "Pass"))
+    return (
+        f"{start} and {votes:.1%} by a majority vote of {row.n} samples; for {every:.1%} at least "
+        "one of these samples is right."
+    )
+
+
 def sentence(results: Results, found: list[Closed]) -> str:
     """The answer in words: what validation chose, else what needs no choice; what training did."""
     row = results.reference

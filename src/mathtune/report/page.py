@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -13,8 +14,8 @@ from typing import Any
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mathtune.report import browser, cost, figures, papers, study, study_figures, tables
-from mathtune.report.gap import Closed, closed, sentence
+from mathtune.report import browser, cells, cost, figures, papers, study, study_figures, tables
+from mathtune.report.gap import Closed, closed, headline, sentence
 from mathtune.report.results import Results
 from mathtune.report.seeds import over_seeds
 from mathtune.rows import jsonl
@@ -52,7 +53,8 @@ def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, st
         "page.html",
         title=results.title,
         missing=results.missing,
-        sentence=study.sentence(results) or sentence(results, found),
+        sentence=study.sentence(results) or headline(results),
+        details=None if study.found(results) else sentence(results, found),
         scripts=[_script(*names) for names in SCRIPTS],
         gap=pictures.get(GAP),
         figures=[picture for key, picture in pictures.items() if key != GAP],
@@ -70,7 +72,7 @@ def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, st
     )
 
 
-def rendered(template: str, **values: Any) -> str:
+def rendered(template: str, *, scripts: Sequence[dict[str, str]] = (), **values: Any) -> str:
     """A page of this package, every value escaped but the style, our scripts and our figures."""
     environment = Environment(
         loader=PackageLoader("mathtune", "report"),
@@ -78,26 +80,39 @@ def rendered(template: str, **values: Any) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
+    environment.filters["kept"] = _kept
     css = (files("mathtune.report") / "page.css").read_text(encoding="utf-8")
-    return environment.get_template(template).render(css=css, **values).lstrip()
+    return environment.get_template(template).render(css=css, scripts=scripts, **values).lstrip()
+
+
+def _kept(cell: str) -> str:
+    """A cell whose line may break between its numbers, but not inside an interval or a p.
+
+    Example:
+        >>> _kept("23.5 [19.5, 27.8] p=0.04").split(" ")
+        ['23.5', '[19.5,\xa027.8]', 'p=0.04']
+    """
+    return re.sub(r"\[[^\]]*\]", lambda found: found[0].replace(" ", "\u00a0"), cell)
 
 
 def markdown(results: Results, found: list[Closed], captions: dict[str, str], prefix: str) -> str:
     """The same in Markdown, without the solutions."""
-    answer = study.sentence(results) or sentence(results, found)
     parts = [f"# {results.title}\n"]
     parts += [f"**{escape(visible(one), quote=False)}**\n" for one in results.missing]
-    parts.append(f"{answer}\n")
+    if answer := study.sentence(results):
+        parts.append(f"{answer}\n")
+    else:
+        parts += [f"{headline(results)}\n", f"{sentence(results, found)}\n"]
     parts += [_picture(prefix + GAP, captions[GAP])] if GAP in captions else []
     shown = [*study.tables(results), *tables.accuracy_tables(results, found)]
-    parts += [tables.markdown(table) for table in shown]
+    parts += [cells.markdown(table) for table in shown]
     theirs = papers.beside(results)
     parts += [f"## Beside the papers\n\n{papers.NOTE}\n"] if theirs else []
-    parts += [tables.markdown(table) for table in theirs]
+    parts += [cells.markdown(table) for table in theirs]
     parts += [_picture(prefix + name, caption) for name, caption in captions.items() if name != GAP]
     if results.steps:
-        parts.append(tables.markdown(cost.table(results, by_stage=True)))
-        parts.append(tables.markdown(cost.table(results)))
+        parts.append(cells.markdown(cost.table(results, by_stage=True)))
+        parts.append(cells.markdown(cost.table(results)))
     made_with = [f"{key} {value}" for key, value in results.made_with.items() if value]
     parts += [f"Made with {'; '.join(made_with)}.\n"] if made_with else []
     return "\n".join(parts)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mathtune.report.cells import NONE, Table, accuracy
 from mathtune.report.results import Measured, Results
-from mathtune.report.tables import NONE, Table, accuracy, basis
+from mathtune.report.tables import basis
 from mathtune.rows.metrics import PathsMetrics
 
 FEW_SHOT = {"PaLM 2-S*": (17.4, 27.2, 67.8), "PaLM 2-L": (33.4, 47.6, 79.4)}

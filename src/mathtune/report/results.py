@@ -16,8 +16,9 @@ from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import Joined, read_groups, read_problems
 from mathtune.run import failures
-from mathtune.run.documents import PlannedStep, Prediction, read_plan
-from mathtune.run.recipe_run import FORECAST
+from mathtune.run.documents import PlannedStep, Prediction, Record, read_plan
+from mathtune.run.finished import STEP
+from mathtune.run.recipe_run import FORECAST, PLAN
 from mathtune.stages.measure import OUTCOMES, Measure
 from mathtune.training.curve import CURVE, CurvePoint
 
@@ -117,13 +118,7 @@ def read_run(folder: Path) -> Results:
     steps = [read_step(folder, step) for step in plan.steps]
     finished = {step.name: step for step in steps if step.finished}
     measures = [step for step in finished.values() if step.stage == "measure"]
-    for step in measures:
-        if step.revision != Measure.revision:
-            raise InputError(
-                f"{step.folder}: measured by revision {step.revision} of measure, which is "
-                f"{Measure.revision} now; expected it measured again: the run's command with "
-                f"--redo {step.name}."
-            )
+    _refuse_older(measures)
     side = _side(measures)
     rows = {step.name: _measured(folder, step, finished) for step in measures}
     return Results(
@@ -136,12 +131,55 @@ def read_run(folder: Path) -> Results:
         forecast=jsonl.read_json(folder / FORECAST, Prediction)
         if (folder / FORECAST).exists()
         else None,
-        curves={
-            step.name: list(jsonl.read(folder / step.name / CURVE, CurvePoint))
-            for step in finished.values()
-            if step.stage == "train" and (folder / step.name / CURVE).exists()
-        },
+        curves=_curves(finished.values()),
     )
+
+
+def read_folder(folder: Path) -> Results:
+    """Read a run folder, or the folder that a stage's command wrote.
+
+    Raises:
+        InputError: as `read_run`; the folder holds neither.
+    """
+    if (folder / PLAN).exists() or not (folder / STEP).exists():
+        return read_run(folder)
+    folder = folder.absolute()
+    record = jsonl.read_json(folder / STEP, Record)
+    if record.settings is None:
+        raise InputError(
+            f"{folder}: made by an earlier version, which did not note its inputs; expected it "
+            "made again: the same command with --redo."
+        )
+    planned = PlannedStep(name=folder.name, stage=record.stage, config=record.settings)
+    step = read_step(folder.parent, planned)
+    _refuse_older([step], "the same command with --redo")
+    measured = step.stage == "measure"
+    return Results(
+        title=folder.name,
+        rows=[_measured(folder.parent, step, {})] if measured else [],
+        steps=[step],
+        made_with=step.made_with,
+        curves=_curves([step]),
+    )
+
+
+def _refuse_older(steps: Iterable[StepRecord], how: str = "") -> None:
+    """Raise InputError if a row was measured by another revision of the stage."""
+    for step in steps:
+        if step.stage == "measure" and step.revision != Measure.revision:
+            again = how or f"the run's command with --redo {step.name}"
+            raise InputError(
+                f"{step.folder}: measured by revision {step.revision} of measure, which is "
+                f"{Measure.revision} now; expected it measured again: {again}."
+            )
+
+
+def _curves(steps: Iterable[StepRecord]) -> dict[str, list[CurvePoint]]:
+    return {
+        step.name: list(jsonl.read(step.folder / CURVE, CurvePoint))
+        for step in steps
+        if step.stage == "train" and (step.folder / CURVE).exists()
+    }
 
 
 def _missing(

@@ -9,8 +9,8 @@ from typing import TypeVar
 from mathtune.metrics.claims import Claim
 from mathtune.metrics.intervals import Interval
 from mathtune.report import cost
+from mathtune.report.cells import NONE, Table
 from mathtune.report.results import ROW, Results
-from mathtune.report.tables import NONE, Table
 from mathtune.stages.study import MeasuredPoint, StudyMetrics
 
 X = TypeVar("X")

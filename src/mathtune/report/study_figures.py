@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
 from mathtune.report import study
-from mathtune.report.figures import COLOURS, INK, LINES, MARKERS, STYLE, named
+from mathtune.report.curves import COLOURS, INK, LINES, MARKERS, STYLE, named
 from mathtune.report.results import Results
 from mathtune.stages.study import MeasuredPoint
 

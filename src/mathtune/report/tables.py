@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from rich import box
-from rich.table import Table as Grid
-from rich.text import Text
 
 from mathtune.metrics.baselines import BASELINES, CALCULATOR
-from mathtune.metrics.intervals import Difference, Interval, intervals, paired
-from mathtune.metrics.measure import Outcome
+from mathtune.metrics.intervals import Difference, Interval
 from mathtune.metrics.seeds import SINGLE
+from mathtune.report.cells import NONE, Table, accuracy, difference, percent
 from mathtune.report.gap import Closed, strategy_label
+from mathtune.report.groups import GAINS, grouped
 from mathtune.report.results import Measured, Results, StepRecord
 from mathtune.rows.metrics import PrepareMetrics
-
-NONE = "–"
-SURE = 0.05
-"""From this p on a difference may be nothing."""
-LONGEST_NAME = 27
-"""Columns of a terminal that the names in a table may take from the numbers."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of texts; the first column names the row. `note` stands below."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    note: str = ""
 
 
 def headline_tables(results: Results, found: list[Closed]) -> list[Table]:
@@ -246,37 +226,6 @@ def groups(row: Measured, kind: Literal["level", "subject"]) -> Table:
     return Table(f"{row.name} by {kind}", header, body if len(body) > 1 else [], note)
 
 
-GAINS = ("RR.All", "W.RR")
-"""The strategies whose gain over votes is shown group by group; the others are in the JSON."""
-
-
-@dataclass(frozen=True)
-class Group:
-    """One level or subject: its problems, each metric, and the gains of `GAINS` over votes."""
-
-    label: str
-    problems: int
-    metrics: list[Interval]
-    gains: list[Difference]
-
-
-def grouped(row: Measured, kind: Literal["level", "subject"]) -> tuple[list[str], list[Group]]:
-    """The metrics' names, and each level or subject."""
-    members: dict[str, list[Outcome]] = defaultdict(list)
-    for problem_id, outcome in row.outcomes.items():
-        members[getattr(row.problems[problem_id], kind) or NONE].append(outcome)
-    votes = f"Maj1@{row.n}"
-    wanted = (row.first, "mean", votes, *GAINS, f"Pass@{row.n}")
-    names = [name for name in dict.fromkeys(wanted) if name in row.metrics]
-    gained = [names.index(name) for name in GAINS if name in names]
-    found = []
-    for label, outcomes in sorted(members.items()):
-        columns = np.array([[one.values[name] for name in names] for one in outcomes])
-        gains = paired(columns[:, gained], columns[:, [names.index(votes)]]) if gained else []
-        found.append(Group(label, len(outcomes), intervals(columns), gains))
-    return names, found
-
-
 def _points(found: Difference) -> str:
     bounds = f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
     return f"{100 * found.difference:+.1f} {bounds}"
@@ -405,81 +354,6 @@ def evaluators(rows: list[Measured]) -> Table:
         "problems is what re-ranking lives on. The last columns: the same of "
         "shortness, of form and of the calculator alone.",
     )
-
-
-def grid(table: Table) -> Grid:
-    """The table for a terminal."""
-    drawn = Grid(title=table.title, caption=table.note or None, box=box.SIMPLE_HEAD)
-    drawn.pad_edge = False
-    first = (table.header[0], *(cells[0] for cells in table.rows))
-    names = min(max(map(len, first)), LONGEST_NAME)
-    for number, name in enumerate(table.header):
-        left = number == 0
-        # Not min_width: rich adds that to columns it has already fitted, and crops the last.
-        side: Literal["left", "right"] = "left" if left else "right"
-        width = names if left else None
-        drawn.add_column(Text(name), justify=side, width=width, overflow="fold")
-    for cells in table.rows:
-        drawn.add_row(*(Text(cell) for cell in cells))
-    return drawn
-
-
-def markdown(table: Table) -> str:
-    """The table in Markdown."""
-
-    def line(cells: Iterable[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-    sides = ["---"] + ["---:"] * (len(table.header) - 1)
-    lines = [line(table.header), line(sides), *(line(cells) for cells in table.rows)]
-    note = f"\n{table.note}\n" if table.note else ""
-    return f"### {table.title}\n\n" + "\n".join(lines) + "\n" + note
-
-
-def accuracy(metrics: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    """A metric as a cell: percent with its interval, or a dash where it was not measured."""
-    if name not in metrics:
-        return NONE
-    row = metrics[name]
-    return percent(Interval(row["value"], row["low"], row["high"])) + _with_seeds(row)
-
-
-def _with_seeds(row: Mapping[str, Any], sign: str = "") -> str:
-    """The interval that includes seeds, and its p where there is one; empty with one seed."""
-    found = row.get("over_seeds")
-    if not found:
-        return ""
-    p = "" if found["p"] is None else f" {p_value(found['p'])}"
-    return f", seeds [{100 * found['low']:{sign}.1f}, {100 * found['high']:{sign}.1f}]{p}"
-
-
-def percent(found: Interval) -> str:
-    """`62.3 [57.2, 67.0]`: a part of 1 in percent, with its interval."""
-    return f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
-
-
-def difference(found: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    """A paired difference as a cell: points with its interval and p, or a dash.
-
-    Where the difference may be nothing, also the least one that would have been seen.
-    """
-    if name not in found:
-        return NONE
-    row = found[name]
-    bounds = f"[{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
-    seeds = _with_seeds(row, "+")
-    unsure = row["p"] >= SURE and not seeds
-    least = f" (least seen: {100 * row['detectable']:.1f})" if unsure else ""
-    return f"{100 * row['difference']:+.1f} {bounds} {p_value(row['p'])}{least}{seeds}"
-
-
-def p_value(p: float) -> str:
-    """A p as it is printed.
-
-    >>> p_value(0.0421), p_value(0.0001)
-    ('p=0.042', 'p<0.001')
-    """
-    return "p<0.001" if p < 0.0005 else f"p={p:.3f}"
 
 
 def _part(one: Closed) -> str:

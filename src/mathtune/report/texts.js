@@ -57,6 +57,21 @@ function formula(tex, display) {
   return box;
 }
 
+// Markdown's **bold**, inside a line, is shown as bold.
+const BOLD = /\*\*(?=[^\s*])([^*\n]{1,500})(?<=[^\s*])\*\*/g;
+
+function marked(parent, text) {
+  let from = 0;
+  for (const found of text.matchAll(BOLD)) {
+    spell(parent, text.slice(from, found.index));
+    const strong = make("strong", "");
+    spell(strong, found[1]);
+    parent.append(strong);
+    from = found.index + found[0].length;
+  }
+  spell(parent, text.slice(from));
+}
+
 function typeset(parent, text) {
   if (!reading.formulas) return spell(parent, text);
   let from = 0;
@@ -73,10 +88,10 @@ function typeset(parent, text) {
       before = before.replace(/\n[ \t]*$/, "");
       from += text.slice(from).match(/^[ \t]*\n|/)[0].length;
     }
-    spell(parent, before);
+    marked(parent, before);
     parent.append(drawn);
   }
-  spell(parent, text.slice(from));
+  marked(parent, text.slice(from));
 }
 
 // A text with its formulas; a long one begins with its first characters. An answer is all formula.

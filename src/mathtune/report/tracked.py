@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mathtune.report import cost, papers, study, tables
+from mathtune.report import cells, cost, papers, study, tables
+from mathtune.report.cells import Table
 from mathtune.report.gap import Closed, closed
 from mathtune.report.results import Results
 from mathtune.report.seeds import over_seeds
-from mathtune.report.tables import Table
 from mathtune.run.trackers import Name, Place, opened
 
 
@@ -25,7 +25,7 @@ def tell(results: Results, names: tuple[Name, ...], place: Place) -> None:
         for tracker in told:
             tracker.numbers(numbers(results, found), at=0)
             for table in all_tables(results, found):
-                text = tables.markdown(table)
+                text = cells.markdown(table)
                 tracker.table(table.title, table.header, table.rows, text=text)
 
 

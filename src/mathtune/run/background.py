@@ -50,7 +50,7 @@ class Background:
         self._child: Child | None = None
         self._signals = ExitStack()
 
-    def start(self, step: Step, folder: Path, *, redo: bool) -> None:
+    def start(self, step: Step, folder: Path, *, redo: bool, place: str = "") -> None:
         """Hand a step over and return at once; finished ones are skipped or refused here."""
         stage, name = step.stage, step.name
         if not self._reads and (folder / STEP).exists() and not redo:
@@ -59,7 +59,7 @@ class Background:
         if self._child is None:
             self._child = Child(name, _executing, quiet=True)
             self._signals.enter_context(on_sigterm(_leave))
-        say(f"{name}: {stage.kind()}, in the background")
+        say(f"{name}: {stage.kind()}, in the background{place and f' ({place})'}")
         self._reads[name] = step.reads
         self._child.send((step, folder, redo))
 

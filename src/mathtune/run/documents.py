@@ -55,9 +55,14 @@ def read_plan(folder: Path) -> Plan:
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """step.json, without the fingerprint: what the finished step cost and was made with."""
+    """step.json, without the fingerprint: what the finished step cost and was made with.
+
+    `settings`: its config as it was given, inputs as paths; None: of an earlier version.
+    """
 
     revision: int
+    stage: str = ""
+    settings: dict[str, Any] | None = None
     bill: dict[str, float]
     made_with: dict[str, str | int | None]
 

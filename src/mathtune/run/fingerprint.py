@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,8 @@ SUMS = "SHA256SUMS"
 """The checksums of a model folder's files, as `sha256sum --check` reads them."""
 UNREAD = {"started.json", "step.json", "failed.json", "metrics.json.partial", ".lock", SUMS}
 """Files of a step's folder that are not results: they hold times and hosts, or follow from them."""
+REPORT = {"report.html", "report.md", "figures"}
+"""What `mathtune report` writes into a step's folder."""
 LARGE = 2**28
 """Bytes above which a file of a `Large` input is fingerprinted by its size and some blocks."""
 BLOCKS, BLOCK = 64, 2**18
@@ -63,7 +66,10 @@ def differences(finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[
         if key not in before and value not in (None, []):
             found.append(f"{key} is new ({_short(value)})")
         elif key in before and before[key] != value:
-            found.append(f"{key} was {_short(before[key])}, now {_short(value)}")
+            if _contents(before[key]) and _contents(value):
+                found.append(f"{key} was of another content")
+            else:
+                found.append(f"{key} was {_short(before[key])}, now {_short(value)}")
     return found
 
 
@@ -125,7 +131,8 @@ def content_hash(path: Path, *, sampled: bool = False) -> str:
 
 def files(folder: Path) -> list[Path]:
     """Return the files of a folder that are results, sorted."""
-    return sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in UNREAD)
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [p for p in found if not (UNREAD | REPORT).intersection(p.relative_to(folder).parts)]
 
 
 def _sampled_hash(path: Path, size: int) -> str:
@@ -175,6 +182,12 @@ def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
         name = key if prefix in ("", "config") else f"{prefix}.{key}"
         leaves.update(flat(value, name))
     return leaves
+
+
+def _contents(value: Any) -> bool:
+    """Whether a value is what `_hashed` makes of files: a SHA-256, or a list of them."""
+    values = value if isinstance(value, list) else [value]
+    return bool(values) and all(re.fullmatch("[0-9a-f]{64}", str(one)) for one in values)
 
 
 def _short(value: Any) -> str:

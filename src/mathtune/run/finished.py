@@ -19,10 +19,16 @@ STEP = "step.json"
 """Written last, by rename: its existence means that the step is complete."""
 
 
-def write(folder: Path, mark: Mapping[str, Any], meter: bill.Meter) -> None:
-    """Write the record: fingerprint, bill, provenance, and the checksum of each file."""
+def write(
+    folder: Path, mark: Mapping[str, Any], meter: bill.Meter, described: Mapping[str, Any]
+) -> None:
+    """Write the record: fingerprint, bill, provenance, and the checksum of each file.
+
+    `described`: the settings with their inputs as paths, for the report of the folder alone.
+    """
     record = {**mark, "bill": meter.read(), "made_with": provenance.record()}
-    jsonl.write_json(folder / STEP, {**record, "files": _checksums(folder)})
+    record |= {"settings": described, "files": _checksums(folder)}
+    jsonl.write_json(folder / STEP, record)
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -64,6 +64,62 @@ def visible(text: str, *, keep: str = "\n\t") -> str:
         '4\ufffd[2J2'
     """
     return "".join(c if c.isprintable() or c in keep else "\ufffd" for c in text)
+
+
+def say_once(kind: str, line: str) -> None:
+    """Print a line as `say` does, but only the first of its kind in this process."""
+    if kind not in _said:
+        _said.add(kind)
+        say(line)
+
+
+_said: set[str] = set()
+
+
+def duration(seconds: float) -> str:
+    """A time in seconds, minutes or hours, with two or three digits.
+
+    Example:
+        >>> duration(0.4), duration(45.2), duration(270), duration(5400), duration(1e6)
+        ('under 1 s', '45 s', '4.5 min', '1.5 hours', '278 hours')
+    """
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    for size, unit in ((60.0, "min"), (3600.0, "hours")):
+        if (value := seconds / size) < 75 or unit == "hours":
+            break
+    return f"{value:.1f} {unit}" if value < 10 else f"{value:,.0f} {unit}"
+
+
+class Countdown:
+    """The place of a step in its run, and about how long the rest will take.
+
+    `expected`: the seconds foreseen of each step, in order; None: unknown. `finished` tells whether
+    a step is done. What the steps so far took corrects what is foreseen of the others.
+    """
+
+    def __init__(
+        self, expected: Mapping[str, float | None], finished: Callable[[str], bool]
+    ) -> None:
+        self._expected, self._finished = expected, finished
+        self._before = {name for name in expected if finished(name)}
+        self._start = time.monotonic()
+
+    def at(self, name: str) -> str:
+        """Return `step 7 of 48, about 3 min left`; without a time where one is unknown."""
+        place = f"step {list(self._expected).index(name) + 1} of {len(self._expected)}"
+        done = {step for step in self._expected if self._finished(step)}
+        left = [seconds for step, seconds in self._expected.items() if step not in done]
+        if None in left:
+            return place
+        foreseen = sum(self._expected[step] or 0.0 for step in done - self._before)
+        spent = time.monotonic() - self._start
+        rest = sum(seconds or 0.0 for seconds in left)
+        # The first steps say little: their time counts once it is a part of the whole.
+        factor = spent / foreseen if foreseen > 0.1 * (foreseen + rest) else 1.0
+        return f"{place}, about {duration(rest * factor)} left"
 
 
 class Progress:

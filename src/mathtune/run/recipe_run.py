@@ -29,7 +29,7 @@ from mathtune.run.failures import FAILED, Failures, StepFailedError
 from mathtune.run.fingerprint import growth, inputs, settings
 from mathtune.run.finished import STEP, refuse_changes, refuse_edits, regathered
 from mathtune.run.folder_lock import locked
-from mathtune.run.progress import say
+from mathtune.run.progress import Countdown, say
 from mathtune.run.stage import PLAN, Stage, fault
 from mathtune.run.step import execute
 from mathtune.run.version import __version__
@@ -47,12 +47,13 @@ FILES = (".jsonl", ".jsonl.gz", ".gguf", ".yaml")
 @dataclass(frozen=True)
 class _Work:
     """The second call of a recipe: the steps to redo, the process for steps in the background, and
-    the steps that failed.
+    the steps that failed, and the place of each among all.
     """
 
     redo: frozenset[str]
     background: Background
     failures: Failures
+    countdown: Countdown
 
 
 class Run:
@@ -87,17 +88,17 @@ class Run:
 
     def _execute(self, step: Step, work: _Work) -> None:
         folder, redo = self.folder / step.name, step.name in work.redo
-        apart = step.stage.leaves_cores()
+        apart, place = step.stage.leaves_cores(), work.countdown.at(step.name)
         if not apart:
             work.background.wait_for(step.reads)
         if work.failures.blocks(step.name, step.reads):
             if redo:  # of what was to be made again, nothing former is shown
                 shutil.rmtree(folder, ignore_errors=True)
         elif apart:
-            work.background.start(step, folder, redo=redo)
+            work.background.start(step, folder, redo=redo, place=place)
         else:
             try:
-                execute(step.stage, folder, name=step.name, redo=redo, in_recipe=True)
+                execute(step.stage, folder, name=step.name, redo=redo, in_recipe=True, place=place)
             except StepFailedError as error:
                 work.failures.note(step.name, error.reason)
 
@@ -113,8 +114,16 @@ class Run:
         inner._fields = {**self._fields, **fields}
         return inner
 
-    def work(self, recipe: Callable[[Run], None], *, redo: frozenset[str]) -> None:
+    def work(
+        self,
+        recipe: Callable[[Run], None],
+        *,
+        redo: frozenset[str],
+        seconds: Mapping[str, float | None],
+    ) -> None:
         """Call the planned recipe again, this time executing its steps.
+
+        `seconds`: what each step adds to the run's time, as foreseen; None: unknown.
 
         Raises:
             FailedStepsError: steps failed; the others are made.
@@ -126,7 +135,9 @@ class Run:
                 shutil.rmtree(self.folder / name)
         failures = Failures()
         with Background(failures) as background:
-            self._work = _Work(self._dependent_on(redo), background, failures)
+            expected = {name: seconds.get(name) for name in self.steps}
+            countdown = Countdown(expected, self._finished)
+            self._work = _Work(self._dependent_on(redo), background, failures, countdown)
             recipe(self)
         failures.refuse()
 
@@ -253,15 +264,19 @@ def work(
     name: str,
     redo: frozenset[str] = frozenset(),
     forecast: Prediction | None = None,
+    seconds: Mapping[str, float | None] | None = None,
 ) -> None:
-    """Write `plan.json`, and `forecast.json` if a forecast is given, and execute the plan."""
+    """Write `plan.json`, and `forecast.json` if a forecast is given, and execute the plan.
+
+    `seconds`: as in `Run.work`.
+    """
     run.folder.mkdir(parents=True, exist_ok=True)
     with locked(run.folder / LOCK, folder=run.folder):
         jsonl.write_json(run.folder / PLAN, plan(run, name))
         if forecast is not None:
             jsonl.write_json(run.folder / FORECAST, forecast)
         try:
-            run.work(recipe, redo=redo)
+            run.work(recipe, redo=redo, seconds=seconds or {})
         except (InputError, ModuleNotFoundError) as error:
             files = {path.name for path in run.folder.rglob("*") if path.is_file()}
             if files <= {PLAN, FORECAST, LOCK, FAILED}:

@@ -34,12 +34,19 @@ GROWN_FROM = "grown_from"
 
 
 def execute(
-    stage: Stage, folder: Path, *, name: str, redo: bool = False, in_recipe: bool = False
+    stage: Stage,
+    folder: Path,
+    *,
+    name: str,
+    redo: bool = False,
+    in_recipe: bool = False,
+    place: str = "",
 ) -> None:
     """Bring one step's folder to completion: skip, refuse, continue or execute.
 
-    In a recipe, a stage that gathers is made again if it reads other files now, and a stage that
-    fails leaves its reason in the folder.
+    `place`: of the step in its run, for the line that announces it. In a recipe, a stage that
+    gathers is made again if it reads other files now, and a stage that fails leaves its reason in
+    the folder.
 
     Raises:
         InputError: the folder holds a finished step with other settings or inputs, or another
@@ -59,10 +66,10 @@ def execute(
             say(f"{name}: finished before, skipped")
             return
         _prepare_folder(stage, folder, mark, name=name)
-        say(f"{name}: {stage.kind()}")
+        say(f"{name}: {stage.kind()}{place and f' ({place})'}")
         meter = bill.Meter()
         jsonl.write_json(folder / METRICS, _metrics(stage, folder, in_recipe=in_recipe))
-        finished.write(folder, mark, meter)
+        finished.write(folder, mark, meter, stage.described(relative_to=folder.parent))
         (folder / STARTED).unlink()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from msgspec.structs import replace
 from pydantic import Field, PositiveInt
@@ -110,7 +110,25 @@ class Measure(Stage[Path]):
             f"another verdict than their cluster; ties of votes in {ties['votes']:.1%}, of scores "
             f"in {ties['scores']:.1%} of problems"
         )
+        say(f"  {accuracies(metrics.metrics)} of {metrics.problems} problems")
         return replace(metrics, grader=self.grader or graded_by(self.samples))
+
+
+def accuracies(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """The accuracies that one looks at first, in percent.
+
+    Example:
+        >>> accuracies({"mean": {"value": 0.25}, "Maj8@4": {"value": 1}, "Pass@4": {"value": 0.5}})
+        'mean 25.0, Pass@4 50.0 %'
+    """
+    wanted = ("Pass@1", "mean", "Maj1@", "W.RR", "Pass@")
+    named = [
+        name
+        for start in wanted
+        for name in metrics
+        if name == start or (start[-1] == "@" and name.startswith(start) and name != "Pass@1")
+    ]
+    return ", ".join(f"{name} {100 * metrics[name]['value']:.1f}" for name in named) + " %"
 
 
 def unequal(counts: Mapping[str, int], n: int, few: int | None) -> str:

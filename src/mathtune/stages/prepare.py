@@ -60,7 +60,8 @@ def _as_mapping(value: Any) -> Any:
         raise InputError(
             f"fields: found {value!r}; expected names as in problem=question,answer=target."
         )
-    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+    same = {"gold": "answer", "question": "problem"}  # as `mathtune grade --fields` has them
+    return {same.get(ours.strip(), ours.strip()): theirs.strip() for ours, _, theirs in pairs}
 
 
 def _as_texts(value: Any) -> Any:
@@ -74,7 +75,7 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_as_texts)]
 class Prepare(Stage[Data]):
     """Read problems from a source, split them, and write what the other stages read."""
 
-    revision: ClassVar[int] = 5
+    revision: ClassVar[int] = 6
 
     source: Annotated[str, Large()] = "arithmetic"
     """arithmetic, a set that `mathtune data` lists (gsm8k, math, aime24, ...), a YAML file that
@@ -234,6 +235,8 @@ class Prepare(Stage[Data]):
             labelled = release["train"].labelled(parts["train"], seed=self.seed)
             jsonl.write(files.steps, labelled)
             steps = len(labelled)
+        sizes = ", ".join(f"{split} {len(parts[split]):,}" for split in SPLITS)
+        say(f"  problems: {sizes}; {len(solutions):,} solutions to learn from")
         return PrepareMetrics(
             train=split_metrics(parts["train"]),
             validation=split_metrics(parts["validation"]),

@@ -28,7 +28,7 @@ from mathtune.rows.records import Problem, Row
 from mathtune.rows.records import Sample as SampleRow
 from mathtune.rows.samples import read_problems
 from mathtune.run import bill, children
-from mathtune.run.progress import Progress, say
+from mathtune.run.progress import Progress, say, say_once
 from mathtune.run.stage import Columns, File
 from mathtune.run.step import grown_from
 
@@ -216,7 +216,7 @@ class Sample(EngineSettings[Columns]):
         ]
         if not tasks:
             return
-        say(f"  the first prompt:\n{texts[0]}")
+        self._say_first(texts[0])
         many = workers.count(self.workers, device, threads=self.threads, blocks=len(tasks))
         make = partial(_sampler, self, sampling)
         results = workers.run(make, tasks, workers=many, threads=self.threads)
@@ -226,6 +226,10 @@ class Sample(EngineSettings[Columns]):
                 indices = [range(block.first, block.last)] * len(own)
                 jsonl.append(path, _rows(own, drafts, indices))
                 rate.count(drafts, len(own))
+
+    def _say_first(self, text: str) -> None:
+        shown = "" if self.few_shot is None else ", few-shot"
+        say_once(f"sample {self.prompt}{shown}", f"  the first prompt{shown}:\n{text}")
 
     def _blocks(self, problems: int, n: int, rounds: list[int], *, rows: int) -> list[Block]:
         """Return all blocks, of `rows` samples if no size is set: those of the first round, then
@@ -256,7 +260,7 @@ class Sample(EngineSettings[Columns]):
         if not asked:
             return
         system = f"(system) {self.system}\n" if self.engine == "openai" and self.system else ""
-        say(f"  the first prompt:\n{system}{texts[0]}")
+        self._say_first(f"{system}{texts[0]}")
         wants = [Want(texts[place], len(lacking[place])) for place in asked]
         with _Rate(len(asked)) as rate:
             for number, drafts in self._arriving(wants, sampling, len(have)):

@@ -28,7 +28,7 @@ from mathtune.rows.metrics import ScoreMetrics
 from mathtune.rows.records import Problem, Sample, Scored
 from mathtune.rows.samples import read_groups, read_problems
 from mathtune.run import bill
-from mathtune.run.progress import Progress, say
+from mathtune.run.progress import Progress, say, say_once
 from mathtune.run.stage import Columns, File
 
 Block = list[Candidates]
@@ -132,7 +132,7 @@ class Score(EngineSettings[Columns]):
         else:
             tokenizer = opener.solver_tokenizer(_asked(self))
             text = prompts.solver(problem.problem, form=form, tokenizer=tokenizer)
-        say(f"  the first prompt:\n{text}")
+        say_once(f"{self.scorer} {form}", f"  the first prompt ({self.scorer}):\n{text}")
 
     def _form(self) -> prompts.AnyForm:
         return opener.form_of(_asked(self), self.wording)

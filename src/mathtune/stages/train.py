@@ -17,7 +17,7 @@ from mathtune.rows import jsonl
 from mathtune.rows.metrics import TrainMetrics
 from mathtune.run import ranks, trackers
 from mathtune.run.cores import usable_cores
-from mathtune.run.progress import say
+from mathtune.run.progress import say, say_once
 from mathtune.run.stage import Columns, Stage
 from mathtune.training.settings import TrainingSettings
 
@@ -148,7 +148,16 @@ class Train(TrainingSettings, Stage[str]):
                 f"  validation: {len(validation)} examples; {held.truncated} truncated, "
                 f"{held.left_out} left out"
             )
-        say(f"  first example, target in brackets:\n{shown(items[0], tokenizer)}")
+        if len(items) < self.batch_size:
+            say(
+                f"  warning: {len(items)} examples are fewer than one batch of {self.batch_size}, "
+                f"so every update sees all of them and the training is {plan.updates} updates "
+                "long; expected a smaller batch_size or more epochs"
+            )
+        say_once(
+            f"train {self.objective} {self.prompt}",
+            f"  first example, target in brackets:\n{shown(items[0], tokenizer)}",
+        )
         end = prompts.end_token(tokenizer, form=self.wording)
         saved = ModelFolder(Path(self.outputs(folder)), tokenizer, end)
         if self.objective not in ("mle", "ctr"):

@@ -1,0 +1,84 @@
+"""A recipe from its name to its report: planned, priced, executed, shown: `mathtune run`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mathtune import report
+from mathtune.cli import forecast
+from mathtune.cli.device import device
+from mathtune.cli.options import CONTINUES
+from mathtune.engines.model_names import refuse_absent_models
+from mathtune.errors import FailedStepsError
+from mathtune.recipes import Resolved, resolve, settings_of
+from mathtune.run import settings, trackers
+from mathtune.run.finished import STEP
+from mathtune.run.progress import output, say
+from mathtune.run.recipe_run import Run, planned, work
+from mathtune.run.stopping import stoppable
+
+
+def run_recipe(
+    recipe: str,
+    config: str | None,
+    given: Sequence[str],
+    folder: Path,
+    *,
+    redo: frozenset[str],
+    dry_run: bool,
+) -> None:
+    """Plan a recipe and print its bill; unless `dry_run`, execute it and print its tables.
+
+    Raises:
+        InputError: a setting, a model, an input or the folder does not fit.
+        FailedStepsError: steps failed; the others are made and shown.
+    """
+    failed: FailedStepsError | None = None
+    with stoppable(CONTINUES):
+        found, run = _planned(recipe, config, given, folder, redo)
+        try:
+            if not carry_out(found, run, redo=redo, dry_run=dry_run):
+                return
+        except FailedStepsError as error:
+            failed = error
+            if not any((folder / name / STEP).exists() for name in run.steps):
+                raise
+    page = report.build(folder)
+    for table in report.terminal(folder):
+        output.print(table)
+    say(f"report: {page}")
+    report.tell(folder, found.report_to)
+    if failed is not None:
+        raise failed
+
+
+def carry_out(found: Resolved, run: Run, *, redo: frozenset[str], dry_run: bool) -> bool:
+    """Print a plan's bill and execute the plan; return False after `dry_run`, which does not.
+
+    Raises:
+        InputError: a model is nowhere, or as `work`.
+    """
+    here = device(found.speed)
+    costs = forecast.expected(run, here)
+    say(f"{found.name}: {len(run.steps)} steps, {forecast.total(costs, here)}")
+    if dry_run:
+        output.print(forecast.table(run, costs, here))
+        return False
+    for step in run.steps.values():
+        refuse_absent_models(step.stage, lambda name: Path(name).is_relative_to(run.folder))
+    bill, seconds = forecast.document(costs, here), forecast.shares(costs, here)
+    work(run, found.compose, name=found.name, redo=redo, forecast=bill, seconds=seconds)
+    return True
+
+
+def _planned(
+    recipe: str, config: str | None, given: Sequence[str], folder: Path, redo: frozenset[str]
+) -> tuple[Resolved, Run]:
+    with settings.placed(settings_of(recipe, config), given, beside="mathtune.recipes"):
+        found = resolve(recipe, config=config, assignments=given)
+        trackers.require(found.report_to)
+        run = planned(
+            found.compose, name=found.name, folder=folder, overrides=found.overrides, redo=redo
+        )
+    return found, run

@@ -1,0 +1,46 @@
+"""Models that are nowhere are refused before any work; the hub is asked at most once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mathtune.engines import model_names
+from mathtune.engines.model_names import refuse_absent, refuse_absent_models
+from mathtune.errors import InputError
+from mathtune.recipes import resolve
+from mathtune.run import recipe_run
+from mathtune.stages.sample import Sample
+
+pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    model_names._on_hub.cache_clear()
+
+
+def test_a_name_that_is_no_hub_id_is_refused_in_a_plan(tmp_path: Path) -> None:
+    found = resolve("liu2023", config=None, assignments=["model=tinylama", "data=arithmetic"])
+    with pytest.raises(InputError, match="model 'tinylama': no folder or file here, and the hub"):
+        recipe_run.planned(
+            found.compose, name=found.name, folder=tmp_path / "run", overrides=found.overrides
+        )
+
+
+def test_a_hub_id_passes_in_a_plan_and_not_in_work(capsys: pytest.CaptureFixture[str]) -> None:
+    refuse_absent("owner/tinylama-1b", needed=False)
+    assert "cannot be reached" in capsys.readouterr().err
+    with pytest.raises(InputError, match="the hub cannot be reached"):
+        refuse_absent("owner/tinylama-1b")
+
+
+def test_models_that_are_here_or_elsewhere_pass(tmp_path: Path) -> None:
+    refuse_absent("embedded")
+    stage = Sample(model="tinylama", problems=tmp_path / "p.jsonl")
+    with pytest.raises(InputError, match="tinylama"):
+        refuse_absent_models(stage, lambda _: False)
+    refuse_absent_models(stage, lambda name: name == "tinylama")  # a step will make it
+    refuse_absent_models(stage.replaced({"engine": "openai"}, where=""), lambda _: False)
