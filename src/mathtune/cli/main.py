@@ -29,18 +29,31 @@ from mathtune.run.version import __version__
 
 
 class Commands(TyperGroup):
-    """The commands of this file and those of the stages, which are imported when one is asked for.
+    """The commands of this file, and those about questions and of the stages, which are imported
+    when one is asked for.
 
     Importing the stages takes most of a second of CPU time: `--version` does without.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names in the order that the help shows."""
-        return [*super().list_commands(ctx), *_stages().list_commands(ctx)]
+        return [
+            *super().list_commands(ctx),
+            *_questions().list_commands(ctx),
+            *_stages().list_commands(ctx),
+        ]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name; None if there is none."""
-        return super().get_command(ctx, cmd_name) or _stages().get_command(ctx, cmd_name)
+        found = super().get_command(ctx, cmd_name) or _questions().get_command(ctx, cmd_name)
+        return found or _stages().get_command(ctx, cmd_name)
+
+
+@cache
+def _questions() -> TyperGroup:
+    from mathtune.cli.questions import app as questions
+
+    return cast(TyperGroup, typer.main.get_command(questions))
 
 
 @cache
@@ -69,6 +82,7 @@ EXTRAS = {
     "vllm": "vllm",
     "ray": "ray",
     "httpx2": "openai",
+    **dict.fromkeys(("starlette", "uvicorn", "prometheus_client"), "serve"),
 }
 """The extra of pyproject.toml that brings a package."""
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
@@ -168,74 +182,6 @@ def run(
     report.tell(folder, found.report_to)
     if failed is not None:
         raise failed
-
-
-@app.command()
-def solve(
-    question: Annotated[str, typer.Argument(help="The problem, in words.")],
-    generator: Annotated[
-        str, typer.Option(metavar="MODEL", help="Writes solutions; a train step's folder will do.")
-    ] = "embedded",
-    evaluator: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODEL", help="Judges them; calculator: without a model. None: votes."
-        ),
-    ] = None,
-    n: Annotated[int, typer.Option("-n", "--n", help="Solutions to sample.")] = 16,
-    strategy: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Maj1, RR.All, W.RR, ...; else W.RR, or Maj1 unjudged."),
-    ] = None,
-    k: Annotated[int, typer.Option("--k", help="The K (or N) of strategies that have one.")] = 8,
-    temperature: Annotated[float, typer.Option(help="0: always the likeliest token.")] = 0.6,
-    top_p: Annotated[float, typer.Option(help="Nucleus sampling.")] = 0.95,
-    max_tokens: Annotated[int, typer.Option(help="Longest solution.")] = 512,
-    system: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="The system message of a chat.")
-    ] = None,
-    instruction: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="What to do, behind the problem; '' for nothing."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
-    extract: Extract = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Solve one question: clusters of answers, the pick, and how sure it is.
-
-    Samples solutions, groups equal answers, and picks by votes weighted with the evaluator's
-    scores. Ends with exit code 1 where no sample has an answer. Example:
-
-    mathtune solve "Tom has 3 bags of 12 nuts. How many nuts?" --evaluator embedded
-    """
-    from mathtune.cli import solve
-    from mathtune.run.progress import output
-
-    solver = solve.Solver(
-        generator=generator,
-        evaluator=evaluator,
-        n=n,
-        strategy=cast(Any, strategy),  # checked by name, with the others
-        k=k,
-        temperature=temperature,
-        top_p=top_p,
-        max_tokens=max_tokens,
-        system=system,
-        instruction=instruction,
-        seed=seed,
-        rule=cast(Any, extract or "explicit"),
-        device=device,
-    )
-    with stoppable(CONTINUES):
-        found = solve.solve(question, solver)
-    if as_json:
-        typer.echo(json.dumps(found.document(), indent=2))
-    else:
-        output.print(solve.view(found))
-    if found.answer is None:
-        raise typer.Exit(1)
 
 
 @app.command()
