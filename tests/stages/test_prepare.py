@@ -316,6 +316,16 @@ def test_conditions_choose_among_the_problems_of_named_sources(tmp_path: Path) -
     assert 0 < count < 280
 
 
+@pytest.mark.parametrize("gold", ["Proof.", "$\\text{notfound}$", "Not Found", "None", "N/A"])
+def test_a_gold_that_says_there_is_none_in_other_spellings(tmp_path: Path, gold: str) -> None:
+    rows = [{"problem": "a?", "answer": gold}, {"problem": "b?", "answer": "none"}]
+    source = write_rows(tmp_path / "mine.jsonl", *rows)
+    found, _ = prepared(tmp_path / "out", source=str(source))
+    assert [problem.answer for problem in found["test"]] == ["none"]
+    kept, _ = prepared(tmp_path / "kept", source=str(source), unusable="nothing")
+    assert len(kept["test"]) == 2
+
+
 def test_strict_ends_at_the_first_unusable_row(tmp_path: Path) -> None:
     source = write_rows(tmp_path / "mine.jsonl", *NUMINA)
     with pytest.raises(InputError, match=r"mine\.jsonl, line 1: the gold is 'proof'"):

@@ -91,35 +91,30 @@ def shared_runs(
         >>> shared_runs([problem("a", "So: Ann has 3 red apples.")], [problem("t", "Ann has 3!")])
         [('t', 'a')]
     """
-    runs: dict[int, list[str]] = defaultdict(list)
-    lengths = set()
+    runs: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    lengths: dict[tuple[str, ...], set[int]] = defaultdict(set)
     order = []
     for problem in test:
         order.append(problem.id)
         found = _words(problem.problem)
         length = min(words, len(found))
-        lengths.add(length)
-        for run in _runs(found, length):
+        for at in range(len(found) - length + 1 if length else 0):
+            run = tuple(found[at : at + length])
             runs[run].append(problem.id)
+            lengths[run[:2]].add(length)
     first: dict[str, str] = {}
     for problem in train:
         for text in (problem.problem, problem.solution or ""):
             found = _words(text)
-            for length in lengths:
-                for run in _runs(found, length):
-                    for test_id in runs.get(run, ()):
-                        first.setdefault(test_id, problem.id)
+            for at, start in enumerate(zip(found, [*found[1:], ""], strict=False)):
+                for length in (*lengths.get(start, ()), *lengths.get(start[:1], ())):
+                    for name in runs.get(tuple(found[at : at + length]), ()):
+                        first.setdefault(name, problem.id)
     return [(name, first[name]) for name in order if name in first]
 
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(normalized(text))
-
-
-def _runs(words: list[str], length: int) -> set[int]:
-    if not length:
-        return set()
-    return {hash(tuple(words[at : at + length])) for at in range(len(words) - length + 1)}
 
 
 def overlap(train: Sequence[Problem], test: Sequence[Problem], *, what: str) -> OverlapMetrics:

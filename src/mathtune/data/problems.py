@@ -308,7 +308,8 @@ class _Reader:
         )
 
     def _says_none(self, gold: str) -> bool:
-        text = gold.strip().strip("$.").strip()
+        bare = gold.strip().strip("$.").strip()
+        text = bare[6:-1].strip() if bare.startswith("\\text{") and bare.endswith("}") else bare
         return text in self.reading.unusable or text.casefold() in self.reading.unusable
 
 
