@@ -290,7 +290,7 @@ def _of_arrow(source: Source, kind: str, columns: frozenset[str] | None) -> Iter
             for fields in batch.to_pylist():
                 number += 1
                 yield Row(number, fields)
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, ValueError, OverflowError) as error:  # texts, dates
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{source.name}: not a complete {kind} file ({reason}).") from None
 
