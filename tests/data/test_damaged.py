@@ -65,6 +65,12 @@ def test_texts_in_arrow_that_are_no_utf8(tmp_path: Path) -> None:
     path = tmp_path / "a.arrow"
     with ipc.new_file(str(path), table.schema) as writer:
         writer.write_table(table)
-    path.write_bytes(path.read_bytes().replace(b"#### 2 marked", b"#### 2 mark\xff\xff"))
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"#### 2 marked", b"#### 2 mark\xff\xff"))
     with pytest.raises(InputError, match=r"a\.arrow: not a complete arrow file"):
         read(path)
+    place = bytes(4) + (13).to_bytes(4, "little")  # the solution's text begins and ends there
+    assert whole.count(place) == 1
+    path.write_bytes(whole.replace(place, bytes(4) + (2**30).to_bytes(4, "little")))
+    with pytest.raises(InputError, match=r"a\.arrow: not a complete arrow file"):
+        read(path)  # without a check, Arrow reads a gibibyte behind the text, and dies
