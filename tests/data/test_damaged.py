@@ -72,5 +72,5 @@ def test_texts_in_arrow_that_are_no_utf8(tmp_path: Path) -> None:
     place = bytes(4) + (13).to_bytes(4, "little")  # the solution's text begins and ends there
     assert place in whole
     path.write_bytes(whole.replace(place, bytes(4) + (2**30).to_bytes(4, "little")))
-    with pytest.raises(InputError, match=r"a\.arrow: not a complete arrow file"):
+    with pytest.raises(InputError, match=r"a\.arrow: "):
         read(path)  # without a check, Arrow reads a gibibyte behind the text, and dies
