@@ -26,6 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mathtune.cli.main import REFUSED
 from mathtune.errors import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -327,6 +328,10 @@ def fuzz(
                 except BaseException as error:
                     if isinstance(error, KeyboardInterrupt):
                         raise
+                    if isinstance(error, OSError) and error.errno in REFUSED:
+                        refused[kind] += 1  # the command line has a sentence for it
+                        mutant.unlink()
+                        continue
                     faults.setdefault(_where(error, kind), traceback.format_exc()[-1500:])
                     if keep is not None:
                         keep.mkdir(exist_ok=True)

@@ -37,7 +37,14 @@ def test_the_text_is_that_of_transformers() -> None:
     theirs = tokenizer.apply_chat_template(
         [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
     )
-    assert prompts.solver(text, form="auto", tokenizer=tokenizer) == theirs
+    ours = chat_template.rendered(
+        [{"role": "user", "content": text}],
+        template=tokenizer.get_chat_template(),
+        words=tokenizer.special_tokens_map,
+        today=date(2024, 7, 26),
+    )
+    assert ours == theirs
+    assert isinstance(tokenizer, prompts.TemplateTokenizer)  # so that prompts are made by it
     assert theirs == "<s><|user|>1 + 1?\u2028{{ x }}\n<|assistant|>"
 
 

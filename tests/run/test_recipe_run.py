@@ -153,7 +153,10 @@ def test_a_changed_file_from_outside_is_named_as_an_input(tmp_path: Path) -> Non
         perform(double, folder=tmp_path / "run", overrides={})
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"stage": "wr', "[]", '{"config": 3}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", '{"stage": "wr', "[]", '{"config": 3}', '{"revision":1,"bill":{},"made_with":{}}'],
+)
 def test_a_damaged_record_is_named_with_its_remedy(tmp_path: Path, content: str) -> None:
     go(tmp_path)
     (tmp_path / "first/step.json").write_text(content)

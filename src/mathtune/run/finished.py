@@ -38,11 +38,10 @@ def read(folder: Path) -> dict[str, Any]:
         InputError: the record is damaged; the sentence says how to make the step again.
     """
     try:
-        jsonl.read_json(folder / STEP, Record)
+        record = jsonl.read_json(folder / STEP, Record)
         found = jsonl.read_json(folder / STEP)
-        fits = isinstance(found.get("config", {}), dict) and isinstance(
-            found.get("files", {}), dict
-        )
+        fits = all(isinstance(found.get(key, {}), dict) for key in ("config", "files"))
+        fits = fits and {"wall_s", "cpu_s"} <= record.bill.keys()
     except InputError as error:
         raise InputError(f"{error} {_remedy(folder.name)}") from None
     if not fits:

@@ -47,7 +47,7 @@ def writing(path: Path) -> Iterator[None]:
         raise InputError(
             f"{path}: cannot be written ({error}); what was complete before is untouched, and the "
             f"same command continues from there."
-        ) from error
+        ) from OSError(str(error))  # also where safetensors wrapped it
 
 
 def name_of(update: int) -> str:

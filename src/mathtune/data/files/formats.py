@@ -287,10 +287,12 @@ def _of_arrow(source: Source, kind: str, columns: frozenset[str] | None) -> Iter
         for batch in _batches(source, kind, columns):
             if batch.nbytes > documents.LARGEST:
                 raise documents.too_large(source)
+            if kind == "arrow":
+                batch.validate(full=True)  # offsets that lie would end the process
             for fields in batch.to_pylist():
                 number += 1
                 yield Row(number, fields)
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, ValueError, OverflowError) as error:  # texts, dates
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{source.name}: not a complete {kind} file ({reason}).") from None
 

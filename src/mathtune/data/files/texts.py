@@ -145,7 +145,7 @@ def golds(value: Any) -> tuple[str, ...]:
             return golds(members)
         return (gold_answer(value),)
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        if not math.isfinite(value):
+        if not isinstance(value, int) and not math.isfinite(value):
             raise NoTextError("the gold is not a finite number")
         return (number_text(value),)
     empty = value == [] or (isinstance(value, str) and not value.strip())
