@@ -208,9 +208,9 @@ class Bench:
         uniforms = torch.rand(len(of))
         found: dict[str, Any] = {}
         for top_p in (1.0, 0.9):
-            options = {"temperature": 0.7, "top_p": top_p}
-            here = draw(logits, of, uniforms, **options)
-            there = draw(*(x.to(self.device) for x in (logits, of, uniforms)), **options).cpu()
+            how = self.sampling(1, 0.7, top_p)
+            here = draw(logits, of, uniforms, how)
+            there = draw(*(x.to(self.device) for x in (logits, of, uniforms)), how).cpu()
             found[f"equal at top-p {top_p}"] = (here == there).float().mean().item()
         share = there[:50_000].bincount(minlength=512) / 50_000
         p = torch.softmax(logits[0] / 0.7, -1)

@@ -146,7 +146,7 @@ def test_a_models_own_code_is_not_run_whatever_is_typed(
     (folder / "own.py").write_text(f"open({str(ran)!r}, 'w')\n")
     monkeypatch.setattr("builtins.input", lambda *_: "y")
     if part == "config":
-        own = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
+        own: Any = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
         change_config(folder, model_type="nobody_knows", auto_map=own)
     else:
         file = folder / "tokenizer_config.json"

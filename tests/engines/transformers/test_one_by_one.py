@@ -116,7 +116,7 @@ def test_what_the_models_own_config_says_of_drawing_is_not_read(
 
 @pytest.mark.parametrize("alone", [False, True])
 def test_thoughts_and_the_answer_have_budgets_of_their_own(
-    alone: bool, make_model: Any, make_tokenizer: Any
+    alone: bool, make_model: Any, make_tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer = make_tokenizer(special=("<|end|>", "</think>"))
     close = tokenizer.convert_tokens_to_ids("</think>")
@@ -131,7 +131,7 @@ def test_thoughts_and_the_answer_have_budgets_of_their_own(
         kept.extend(row[:length].tolist() for row, length in zip(rows, lengths, strict=True))
         return true(rows, lengths, *rest)
 
-    sampler.drafts = noted  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(sampler, "drafts", noted)
     how = Sampling(n=40, temperature=1.3, top_p=1, max_tokens=3, thought_tokens=6)
     found = sampler.sample(TEXTS, how, seed=(1,))
     reasons = {draft.finish_reason for drafts in found for draft in drafts}
