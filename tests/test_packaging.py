@@ -25,7 +25,7 @@ PINS = dict(
     for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     if not line.startswith("#")
 )
-TESTED = ("train", "hub", "openai", "math-verify", "dev")
+TESTED = ("train", "hub", "openai", "serve", "math-verify", "dev")
 """The extras of the environment that tests run in; the others have environments of their own."""
 
 
@@ -62,7 +62,8 @@ def test_the_extra_that_a_message_names_brings_the_package() -> None:
     for package, extra in EXTRAS.items():
         brought = {requirement.name for requirement in EXTRA[extra]}
         # transformers brings safetensors; `vllm` and `ray` are imported under their own names.
-        assert package in brought or (package == "safetensors" and "transformers" in brought)
+        named = package.replace("_", "-")
+        assert named in brought or (package == "safetensors" and "transformers" in brought)
 
 
 def test_katex_is_the_recorded_version_unchanged() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mathtune.metrics.early_stopping import curve, lead_is_sure, stopped
+from mathtune.metrics.early_stopping import curve, ended, lead_is_sure, next_wave, stopped
 from mathtune.metrics.strategies import Clusters
 
 
-@pytest.mark.parametrize(("first", "second"), [(3, 0), (5, 2), (10, 9)])
+@pytest.mark.parametrize(("first", "second"), [(3, 0), (5, 2), (10, 9), (2.6, 0.7), (4.5, 4)])
 def test_the_chance_is_that_of_a_beta_variable(first: int, second: int) -> None:
     draws = np.random.default_rng(0).beta(first + 1, second + 1, size=200_000)
     assert lead_is_sure(first, second) == pytest.approx(np.mean(draws > 0.5), abs=0.005)
@@ -45,3 +45,50 @@ def test_a_surer_limit_uses_more_samples_and_is_as_right() -> None:
     assert rows[-2]["stop"] == 0.95
     assert 4 <= rows[-2]["samples"] < 20
     assert abs(rows[-1]["over_maj1"]["difference"]) < 0.05
+
+
+def some(*of: int, scores: list[float] | None = None) -> Clusters:
+    kinds = max((0, *(one + 1 for one in of)))
+    return Clusters(
+        np.array(of, dtype=int),
+        np.zeros(kinds, dtype=bool),
+        None if scores is None else np.array(scores),
+    )
+
+
+def test_sampling_ends_when_the_lead_is_sure_or_cannot_be_overtaken() -> None:
+    assert ended(some(0, 0, 0), most=16, stop_at=0.95) is None  # 1 - 2^-4 = 0.9375
+    assert ended(some(0, 0, 0, 0), most=16, stop_at=0.95) == "sure"
+    assert ended(some(0, 0, -1, 0, 0), most=16, stop_at=0.95) == "sure"
+    assert ended(some(0, 0, 0, 1), most=5, stop_at=0.99) == "decided"  # 3 - 1 > 1
+    assert ended(some(0, 0, 0, 1), most=6, stop_at=0.99) is None  # 3 - 1 = 2: a tie is possible
+    assert ended(some(0, 1), most=2, stop_at=0.6) == "samples"
+    assert ended(some(0, 0, 0, 0), most=16, stop_at=None) is None
+
+
+def test_scores_weigh_the_votes() -> None:
+    doubted = some(0, 0, 0, 0, scores=[0.5, 0.5, 0.5, 0.5])  # as two votes: 1 - 2^-3
+    assert ended(doubted, most=16, stop_at=0.95) is None
+    assert ended(doubted, most=16, stop_at=0.875) == "sure"
+    against = some(0, 0, 1, scores=[0.1, 0.1, 1.0])  # the judge turns the lead
+    assert ended(against, most=3 + 1, stop_at=0.99) is None
+    assert ended(some(0, 0, 1, 1, 1, scores=[0, 0, 1, 1, 1]), most=7, stop_at=0.999) == "decided"
+
+
+def test_waves_use_no_sample_more_than_one_at_a_time() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(40):
+        drawn = np.where(rng.random(24) < rng.uniform(0.3, 1), 0, rng.integers(1, 4, 24))
+        used = 0
+        while ended(some(*drawn[:used]), most=24, stop_at=0.95) is None:
+            used += next_wave(some(*drawn[:used]), most=24, stop_at=0.95)
+        single = 0
+        while ended(some(*drawn[:single]), most=24, stop_at=0.95) is None:
+            single += 1
+        assert used == single
+
+
+def test_a_wave_is_no_smaller_than_asked_and_fits() -> None:
+    assert next_wave(some(0, 0, 0), most=16, stop_at=0.95, least=4) == 4
+    assert next_wave(some(0, 0, 0), most=5, stop_at=0.95, least=4) == 2
+    assert next_wave(some(0, 0, 0), most=16, stop_at=0.95) == 1

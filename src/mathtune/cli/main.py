@@ -13,19 +13,14 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from mathtune.cli.options import (
-    CONTINUES,
-    FILES,
     REFERENCE,
     RUNS,
-    AsJson,
     Config,
-    Extract,
     OnRay,
     ReportTo,
     with_ray,
 )
 from mathtune.errors import InputError, ProcessDiedError
-from mathtune.run.stopping import stoppable
 from mathtune.run.version import __version__
 
 
@@ -46,10 +41,10 @@ class Commands(TyperGroup):
 
 @cache
 def _others() -> TyperGroup:
-    from mathtune.cli import compare, files, plan, stages
+    from mathtune.cli import compare, files, plan, questions, stages
 
     every = typer.Typer()
-    for module in (stages, files, compare, plan):
+    for module in (stages, files, compare, plan, questions):
         every.registered_commands += module.app.registered_commands
     return cast(TyperGroup, typer.main.get_command(every))
 
@@ -85,6 +80,7 @@ EXTRAS = {
     "vllm": "vllm",
     "ray": "ray",
     "httpx2": "openai",
+    **dict.fromkeys(("starlette", "uvicorn", "prometheus_client"), "serve"),
 }
 """The extra of pyproject.toml that brings a package."""
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
@@ -151,77 +147,6 @@ def run(
     given = with_ray(ray, assignments or [])
     folder = (out or Path("runs") / recipe).absolute()
     run_recipe(recipe, config, given, folder, redo=frozenset(redo or ()), dry_run=dry_run)
-
-
-@app.command(rich_help_panel=FILES)
-def solve(
-    question: Annotated[str, typer.Argument(help="The problem, in words.")],
-    generator: Annotated[
-        str,
-        typer.Option(
-            metavar="MODEL", help="Writes solutions; a folder of a train step or of a run will do."
-        ),
-    ] = "embedded",
-    evaluator: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODEL", help="Judges them; calculator: without a model. None: votes."
-        ),
-    ] = None,
-    n: Annotated[int, typer.Option("-n", "--n", help="Solutions to sample.")] = 16,
-    strategy: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Maj1, RR.All, W.RR, ...; else W.RR, or Maj1 unjudged."),
-    ] = None,
-    k: Annotated[int, typer.Option("--k", help="The K (or N) of strategies that have one.")] = 8,
-    temperature: Annotated[float, typer.Option(help="0: always the likeliest token.")] = 0.6,
-    top_p: Annotated[float, typer.Option(help="Nucleus sampling.")] = 0.95,
-    max_tokens: Annotated[int, typer.Option(help="Longest solution.")] = 512,
-    system: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="The system message of a chat.")
-    ] = None,
-    instruction: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="What to do, behind the problem; '' for nothing."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
-    extract: Extract = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    as_json: AsJson = False,
-) -> None:
-    """Solve one question: clusters of answers, the pick, and how sure it is.
-
-    Samples solutions, groups equal answers, and picks by votes weighted with the evaluator's
-    scores. Ends with exit code 1 where no sample has an answer. Example:
-
-    mathtune solve "Tom has 3 bags of 12 nuts. How many nuts?" --evaluator embedded
-    """
-    from mathtune.cli import solve
-    from mathtune.run.progress import output
-
-    solver = solve.Solver(
-        generator=generator,
-        evaluator=evaluator,
-        n=n,
-        strategy=cast(Any, strategy),  # checked by name, with the others
-        k=k,
-        temperature=temperature,
-        top_p=top_p,
-        max_tokens=max_tokens,
-        system=system,
-        instruction=instruction,
-        seed=seed,
-        rule=cast(Any, extract or "explicit"),
-        device=device,
-    )
-    with stoppable(CONTINUES):
-        found = solve.solve(question, solver)
-    if as_json:
-        typer.echo(json.dumps(found.document(), indent=2))
-    else:
-        output.print(solve.view(found))
-    if found.answer is None:
-        raise typer.Exit(1)
 
 
 @app.command(rich_help_panel=RUNS)

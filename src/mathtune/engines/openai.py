@@ -36,6 +36,8 @@ from mathtune.engines.server import CONTEXT, Client, RefusedError
 from mathtune.engines.settings import Server
 from mathtune.errors import InputError
 
+Messages = Sequence[dict[str, str]]
+"""A chat: role and content of each message."""
 _UNKNOWN = re.compile(
     r"top_k|min_p|repetition_penalty|repeat_penalty|chat_template_kwargs|"
     r"(unrecogni[sz]ed|unknown|unexpected|unsupported|extra) (request )?"
@@ -98,7 +100,8 @@ class OpenAI:
         self._client = Client(server)
         self.tokens = 0
         self._counting = threading.Lock()
-        self._copies = False  # whether the server makes one choice a request only
+        self.copies = False
+        """Whether the server makes one choice a request only."""
         self._limit = "max_tokens"  # what the server calls the most tokens of a sample
         self._tokenizer = tokenizer
         self._strict = False  # whether the server refuses fields that OpenAI's protocol lacks
@@ -178,13 +181,23 @@ class OpenAI:
             self.tokens += tokens
 
     def _submit(self, pool: _Pool, place: int, want: Want, sampling: Sampling) -> None:
-        parts = [1] * want.count if self._copies else [want.count]
+        parts = [1] * want.count if self.copies else [want.count]
         for count in parts:
             part = Want(want.prompt, count)
             pool.submit(place, part, self._drafts, part, sampling)
 
     def _drafts(self, want: Want, sampling: Sampling) -> list[Draft]:
-        """Return one request's drafts: at least one, at most `want.count`."""
+        return self.drafts(want, sampling)[0]
+
+    def drafts(
+        self, want: Want, sampling: Sampling, messages: Messages | None = None
+    ) -> tuple[list[Draft], int]:
+        """Return one request's drafts, at least one and at most `want.count`, and how many tokens
+        of the prompt the server read. `messages`: the chat, where it is more than the prompt.
+
+        Raises:
+            InputError: the server refuses the request, or gives nothing usable.
+        """
         body: dict[str, Any] = {
             "model": self._model,
             "temperature": sampling.temperature,
@@ -195,7 +208,7 @@ class OpenAI:
         }
         if sampling.stop is not None:
             body["stop"] = [sampling.stop]
-        room, count = sampling.max_tokens, 1 if self._copies else want.count
+        room, count = sampling.max_tokens, 1 if self.copies else want.count
         broken = 0
         while True:
             if count > 1:
@@ -203,7 +216,7 @@ class OpenAI:
             else:
                 body.pop("n", None)
             try:
-                answer = self._ask(want.prompt, {**body, self._limit: room})
+                answer = self._ask(want.prompt, {**body, self._limit: room}, messages)
             except RefusedError as error:
                 if "max_completion_tokens" in str(error) and self._limit == "max_tokens":
                     self._limit = "max_completion_tokens"
@@ -211,7 +224,7 @@ class OpenAI:
                     # It says no to prompt and sample together: half as long a sample may fit.
                     room //= 2
                     if not room:
-                        return [TOO_LONG] * want.count
+                        return [TOO_LONG] * want.count, 0
                 elif count > 1:
                     count = 1  # perhaps it is the n that it refuses
                 else:
@@ -220,8 +233,8 @@ class OpenAI:
             refuse_impossible(answer, str(self._client))
             drafts = drafts_of(answer, sampling, unsaid=broken > 0)[: want.count]
             if drafts:
-                self._copies = self._copies or len(answer.choices) == 1 < want.count
-                return drafts
+                self.copies = self.copies or len(answer.choices) == 1 < want.count
+                return drafts, answer.usage.prompt_tokens if answer.usage else 0
             broken += 1
             if broken > self._server.retries:
                 raise InputError(
@@ -229,9 +242,9 @@ class OpenAI:
                     "finished is kept, and the same command goes on from there."
                 )
 
-    def _ask(self, prompt: str, body: dict[str, Any]) -> Answer:
+    def _ask(self, prompt: str, body: dict[str, Any], messages: Messages | None) -> Answer:
         if self._chat:
-            chat = {**body, "messages": prompts.turns(prompt, self._form)}
+            chat = {**body, "messages": messages or prompts.turns(prompt, self._form)}
             if self._form.template:
                 chat["chat_template_kwargs"] = dict(self._form.template)
             return self._post("/chat/completions", chat)
@@ -251,7 +264,17 @@ class OpenAI:
             return self._post(path, body)
 
     def _judged(self, problem: str, solution: str) -> float | None:
-        """Return S = p(correct) / (p(correct) + p(incorrect)), with labels of one token each."""
+        score, read = self.judged(problem, solution)
+        self._count(read)
+        return score
+
+    def judged(self, problem: str, solution: str) -> tuple[float | None, int]:
+        """Return S = p(correct) / (p(correct) + p(incorrect)), with labels of one token each, and
+        how many tokens the server read. None: the prompt does not fit the context.
+
+        Raises:
+            InputError: the server refuses to score, or returns too few of the likeliest tokens.
+        """
         text = prompts.evaluator(problem, solution, form=self._form, tokenizer=self._judge)
         if self._chat:
             text = _without_start(text, self._judge)
@@ -270,11 +293,10 @@ class OpenAI:
             answer = self._post("/completions", body)
         except RefusedError as error:
             if CONTEXT.search(str(error)):
-                return None
+                return None, 0
             raise InputError(
                 f"{self._client}: refuses to score with server.top_logprobs={asked}: {error}."
             ) from None
-        self._count(answer.usage.prompt_tokens if answer.usage else 0)
         refuse_impossible(answer, str(self._client))
         likeliest = likeliest_of(answer)
         missing = [
@@ -288,7 +310,8 @@ class OpenAI:
                 "gives more than 20 when started with --max-logprobs), or use engine=vllm or "
                 "engine=transformers, which need no such list."
             )
-        return share(likeliest[prompts.CORRECT], likeliest[prompts.INCORRECT])
+        read = answer.usage.prompt_tokens if answer.usage else 0
+        return share(likeliest[prompts.CORRECT], likeliest[prompts.INCORRECT]), read
 
 
 _NOT_BEGUN = object()

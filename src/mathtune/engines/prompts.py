@@ -343,6 +343,34 @@ def turns(text: str, wording: Wording) -> list[dict[str, str]]:
     return [*system, {"role": "user", "content": text}]
 
 
+def chat(messages: Sequence[Mapping[str, str]], wording: Wording) -> list[dict[str, str]]:
+    """Return a conversation that ends with a problem, with what the wording adds to it.
+
+    Example:
+        >>> brief = Wording(system="Be brief.", instruction="")
+        >>> [turn["content"] for turn in chat([{"role": "user", "content": "1 + 1"}], brief)]
+        ['Be brief.', '1 + 1']
+    """
+    *before, last = messages
+    own = any(one["role"] == "system" for one in before)
+    system = [] if own or wording.system is None else [("system", wording.system)]
+    earlier = [(one["role"], one["content"]) for one in before]
+    asked = [*system, *earlier, ("user", wording.asked(last["content"], "chat"))]
+    return [{"role": role, "content": content} for role, content in asked]
+
+
+def continued(
+    messages: Sequence[Mapping[str, str]], wording: Wording, tokenizer: ChatTokenizer
+) -> str:
+    """Return the text after which the model writes, for a conversation that ends with a problem.
+
+    Raises:
+        InputError: the template refuses the conversation.
+    """
+    conversation = chat(messages, wording)
+    return _rendered(conversation, wording.template, tokenizer, add_generation_prompt=True)
+
+
 def _chat(text: str, wording: Wording, tokenizer: ChatTokenizer) -> str:
     return _rendered(turns(text, wording), wording.template, tokenizer, add_generation_prompt=True)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from mathtune.engines import prompts
+from mathtune.engines import Dtype, prompts
 from mathtune.run.stage import File, Free, Handle, Stage
 
 EngineName = Literal["transformers", "vllm", "openai"]
@@ -151,6 +152,24 @@ class Ray(Group):
     """CPUs per engine."""
     batch: Annotated[int, Free()] = Field(16, ge=1)
     """Problems per batch of an engine. A lost machine costs one batch."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A model and its engine, for what is no stage: questions, rewards."""
+
+    model: str
+    engine: EngineName = "transformers"
+    device: str = "auto"
+    server: Server = field(default_factory=Server)
+    vllm: Vllm = field(default_factory=Vllm)
+    adapter: None = None
+    ray: None = None
+    dtype: Dtype = "auto"
+
+    def on(self, device: str) -> Named:
+        """Return the same on another device."""
+        return replace(self, device=device)
 
 
 class EngineSettings(PromptSettings, Stage[Handle], Generic[Handle]):

@@ -5,7 +5,11 @@ the first is the more frequent of the two in the long run is
 
     P(Beta(a + 1, b + 1) > 1/2) = P(Binomial(a + b + 1, 1/2) <= a)
 
-and sampling stops where it reaches a limit (Aggarwal et al. 2023, "adaptive consistency").
+and sampling stops where it reaches a limit (Aggarwal et al. 2023, "adaptive consistency"). Where a
+judge scores the samples, a and b are sums of scores in [0, 1] instead of votes.
+
+`curve` is what a stop one sample at a time would have cost and won; `ended` and `next_wave` are
+what `solve` and `serve` ask while they sample.
 """
 
 from __future__ import annotations
@@ -14,8 +18,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from math import comb
-from typing import Any
+from typing import Any, Literal
 
+import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,16 +37,79 @@ _CELLS = 4_000_000
 """Votes held at once; with many samples there are fewer orders."""
 
 
+Ending = Literal["decided", "sure", "samples"]
+"""Why sampling ends: the lead cannot be overtaken, it is sure enough, or all samples are used."""
+
+
 @lru_cache(maxsize=65_536)
-def lead_is_sure(first: int, second: int) -> float:
+def lead_is_sure(first: float, second: float) -> float:
     """The chance that the cluster with `first` votes beats the one with `second` in the long run.
 
+    Votes may be sums of scores: then it is the incomplete beta function at 1/2.
+
     Example:
-        >>> lead_is_sure(1, 0), round(lead_is_sure(4, 0), 3)
-        (0.75, 0.969)
+        >>> lead_is_sure(1, 0), round(lead_is_sure(4, 0), 3), round(lead_is_sure(3.2, 0), 3)
+        (0.75, 0.969, 0.946)
     """
-    draws = first + second + 1
-    return sum(comb(draws, i) for i in range(first + 1)) / 2**draws
+    if first != int(first) or second != int(second):
+        return float(mpmath.betainc(second + 1, first + 1, 0, 0.5, regularized=True))
+    draws = int(first + second) + 1
+    return sum(comb(draws, i) for i in range(int(first) + 1)) / 2**draws
+
+
+def leading(clusters: Clusters) -> tuple[float, float]:
+    """The votes of the two largest clusters, or the two largest sums of scores where there are any.
+
+    Example:
+        >>> right = np.array([True, False])
+        >>> leading(Clusters(np.array([0, 1, 0, -1]), right))
+        (2.0, 1.0)
+        >>> leading(Clusters(np.array([0, 1, 0, -1]), right, np.array([0.25, 0.75, 0.25, 0.0])))
+        (0.75, 0.5)
+    """
+    answered = clusters.of >= 0
+    weights = None if clusters.scores is None else clusters.scores[answered]
+    sums = np.bincount(clusters.of[answered], weights, minlength=2)
+    second, first = np.partition(sums.astype(np.float64), -2)[-2:]
+    return float(first), float(second)
+
+
+def ended(clusters: Clusters, *, most: int, stop_at: float | None) -> Ending | None:
+    """Why sampling ends with these samples of at most `most`; None: it goes on.
+
+    `stop_at` None: only with all samples. A sample weighs at most 1, so a lead above the number of
+    samples that are left cannot be overtaken.
+    """
+    left = most - len(clusters.of)
+    if left <= 0:
+        return "samples"
+    if stop_at is None:
+        return None
+    first, second = leading(clusters)
+    if first - second > left:
+        return "decided"
+    return "sure" if lead_is_sure(first, second) >= stop_at else None
+
+
+def next_wave(clusters: Clusters, *, most: int, stop_at: float | None, least: int = 1) -> int:
+    """How many samples to draw next: the fewest after which sampling could end, at least `least`.
+
+    With `least` 1 no sample is drawn that drawing them one at a time would not have drawn, if each
+    further sample weighs 1: all of them could agree with the lead.
+
+    Example:
+        >>> none = Clusters(np.zeros(0, dtype=int), np.zeros(0, dtype=bool))
+        >>> next_wave(none, most=32, stop_at=0.95), next_wave(none, most=32, stop_at=None)
+        (4, 32)
+    """
+    left = most - len(clusters.of)
+    if stop_at is None:
+        return left
+    first, second = leading(clusters)
+    for more in range(1, left):
+        if first + more - second > left - more or lead_is_sure(first + more, second) >= stop_at:
+            return min(left, max(more, least))
+    return left
 
 
 def stopped(

@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from mathtune.engines.transformers.decode import Sampler, Sampling, left_padded
+from mathtune.engines.transformers.decode import Sampler, Sampling
+from mathtune.engines.transformers.flight import left_padded
 from mathtune.engines.transformers.llama_forward import FusedForward, fits
 from mathtune.engines.transformers.shared_attention import ModelForward, Prompts
 from mathtune.errors import InputError

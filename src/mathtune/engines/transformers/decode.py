@@ -20,7 +20,8 @@ from torch import Tensor
 from mathtune.engines import prompts
 from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
 from mathtune.engines.transformers import memory, models, shared_attention
-from mathtune.engines.transformers.kv_cache import Arena, KVCache
+from mathtune.engines.transformers.flight import Flight
+from mathtune.engines.transformers.kv_cache import Arena
 from mathtune.engines.transformers.llama_forward import FusedForward, fits
 from mathtune.engines.transformers.one_by_one import OneByOne, Thoughts, Watch
 from mathtune.engines.transformers.stops import Stops
@@ -210,19 +211,13 @@ class DecodeLoop:
         self._waiting = [(p, sampling.n) for p in by_length if self._room[p]]
         self.capacity = sampler.rows_for(max(lengths), sampling)
         total, limit = len(encoded) * sampling.n, max(1, max(self._room))
-        self._cache = KVCache(self.capacity, limit, sampler.arena)
+        self._flight = Flight(sampler.forward, self.capacity, limit, sampler.arena, device)
         self._uniforms = _uniforms(total, self._room, seed).to(device)
         self.tokens = torch.zeros(total, limit, dtype=torch.long, device=device)
         self._lengths = torch.zeros(total, dtype=torch.long, device=device)
         self._ended = torch.zeros(total, dtype=torch.bool, device=device)
         self._taken = [0] * len(encoded)
         self._stops = sampler.stops(sampling.stop) if sampling.stop else None
-        # The samples in flight, and the row that each follows.
-        self._samples = torch.zeros(0, dtype=torch.long, device=device)
-        self._follows = torch.zeros(0, dtype=torch.long, device=device)
-        # One column per row in flight: its last token, that token's position, how many tokens the
-        # row has, how many it may have, and 1 while it may still end its thoughts.
-        self._table = torch.zeros(5, self.capacity, dtype=torch.long, device=device)
         self._thought_end = sampler.thought_end() if sampling.thought_tokens else -1
 
     def run(self) -> None:
@@ -231,18 +226,18 @@ class DecodeLoop:
         A turn's part is the samples from number `sample` on, which follow the rows from `row` on:
         those of new prompts after phase 1, all of them after phase 2.
         """
-        cache = self._cache
-        while self._waiting or cache.rows:
-            if self._waiting and len(self._samples) <= self.capacity // 2:
+        flight = self._flight
+        while self._waiting or flight.rows:
+            if self._waiting and len(flight.samples) <= self.capacity // 2:
                 # 1. Admit: read waiting prompts; each begins as one row.
-                row, sample = cache.rows, len(self._samples)
+                row, sample = flight.rows, len(flight.samples)
                 logits = self._admit()
             else:
                 # 2. Forward: read the last token of every row.
                 row, sample = 0, 0
-                logits = self._forward()
-            samples, follows = self._samples[sample:], self._follows[sample:]
-            count, room, thinking = self._table[2:, follows]
+                logits = flight.forward()
+            samples, follows = flight.samples[sample:], flight.follows[sample:]
+            count, room, thinking = flight.table[2:, follows]
             # 3. Draw: one token per sample, with the sample's own random number.
             token = draw(
                 logits,
@@ -256,41 +251,33 @@ class DecodeLoop:
                 token = token.masked_fill(due, self._thought_end)
             del logits  # frees its memory before the next ones are computed
             self.tokens[samples, count] = token
-            self._table[1:3, row : cache.rows] += 1
             # 4. End: samples with an end token, a stop text or no room left leave.
             on = self._end(samples, token, count + 1, room)
-            self._samples = torch.cat((self._samples[:sample], samples[on]))
             # 5. Part: a row becomes one row per different token; the samples follow theirs.
-            self._part(follows[on], token[on], row=row, sample=sample)
+            flight.part(on, token[on], row=row, sample=sample)
+            if self._sampling.thought_tokens:
+                self._end_thoughts()
 
     def _admit(self) -> Tensor:
         """Read the next prompts; return the logits after each, [prompts, vocabulary]."""
         chosen = self._choose()
-        encoded = [self._encoded[prompt] for prompt, _ in chosen]
-        shared, logits = read(self._sampler.forward, self._table.device, encoded)
-        first = self._cache.rows
         samples = []
         for prompt, count in chosen:
             start = prompt * self._sampling.n + self._taken[prompt]
             samples.append(torch.arange(start, start + count))
             self._taken[prompt] += count
-        counts = torch.tensor([count for _, count in chosen])
-        follows = torch.repeat_interleave(counts) + first
-        self._samples = torch.cat((self._samples, torch.cat(samples).to(self._table.device)))
-        self._follows = torch.cat((self._follows, follows.to(self._table.device)))
-        self._cache.enter(shared, self._follows.bincount().cpu())
-        new = self._table[:, first : self._cache.rows]
-        new[1] = torch.tensor([len(ids) - 1 for ids in encoded])
-        new[2] = 0
-        new[3] = torch.tensor([self._room[prompt] for prompt, _ in chosen])
-        new[4] = int(self._sampling.thought_tokens > 0)
-        return logits
+        return self._flight.enter(
+            [self._encoded[prompt] for prompt, _ in chosen],
+            [self._room[prompt] for prompt, _ in chosen],
+            samples,
+            thinking=self._sampling.thought_tokens > 0,
+        )
 
     def _choose(self) -> list[tuple[int, int]]:
         """Choose the prompts to read next, and how many samples of each there is room for."""
         chosen: list[tuple[int, int]] = []
-        free, longest = self.capacity - len(self._samples), 0
-        most = READ_TOKENS[self._table.device.type]
+        free, longest = self.capacity - len(self._flight.samples), 0
+        most = READ_TOKENS[self.tokens.device.type]
         while self._waiting and free:
             prompt, wanted = self._waiting[0]
             longest = max(longest, len(self._encoded[prompt]))
@@ -304,15 +291,6 @@ class DecodeLoop:
             else:
                 self._waiting[0] = (prompt, wanted - count)
         return chosen
-
-    def _forward(self) -> Tensor:
-        """Read the last token of every row; return the logits after it, [rows, vocabulary]."""
-        cache = self._cache
-        cache.prepare()
-        last, position = self._table[:2, : cache.rows]
-        logits = self._sampler.forward(last[:, None], position[:, None], cache)[:, -1]
-        cache.advance()
-        return logits
 
     def _end(self, samples: Tensor, token: Tensor, length: Tensor, room: Tensor) -> Tensor:
         """Note which samples are over, and why; return the indices of those that go on.
@@ -331,27 +309,13 @@ class DecodeLoop:
         self._ended[samples[out]] = ended[out]
         return on
 
-    def _part(self, follows: Tensor, token: Tensor, *, row: int, sample: int) -> None:
-        """Turn each row into one row per different token that its samples drew.
-
-        Args:
-            follows, token: the former row and the new token of each sample from `sample` on.
-        """
-        rows = self._cache.rows
-        distinct, which = (follows << 32 | token).unique(return_inverse=True)
-        others = torch.arange(row, device=token.device)  # rows outside the part stay as they are
-        former = torch.cat((others, distinct >> 32))  # of each new row, in rising order
-        order = self._cache.change(former.bincount(minlength=rows).cpu()).to(token.device)
-        self._table[:, : len(order)] = self._table[:, order]
-        place = order.argsort(stable=True)
-        drawn, columns = distinct & 0xFFFFFFFF, place[row:]
-        self._table[0, columns] = drawn
-        if self._sampling.thought_tokens:
-            ended = columns[(drawn == self._thought_end) & (self._table[4, columns] > 0)]
-            self._table[4, ended] = 0
-            left = self._table[2, ended] + self._sampling.max_tokens
-            self._table[3, ended] = torch.minimum(self._table[3, ended], left)
-        self._follows = torch.cat((self._follows[:sample], place[row + which]))
+    def _end_thoughts(self) -> None:
+        """Give rows that have just ended their thoughts `max_tokens` for the solution."""
+        table = self._flight.table[:, : self._flight.rows]
+        ended = ((table[0] == self._thought_end) & (table[4] > 0)).nonzero()[:, 0]
+        table[4, ended] = 0
+        left = table[2, ended] + self._sampling.max_tokens
+        table[3, ended] = torch.minimum(table[3, ended], left)
 
     def drafts(self) -> list[list[Draft]]:
         """Return the drafts of each prompt, in the order of the prompts."""
@@ -390,7 +354,7 @@ def forward_of(model: PreTrainedModel) -> shared_attention.Forward:
 
 def _uniforms(samples: int, rooms: Sequence[int], seed: tuple[int, ...]) -> Tensor:
     """Return the random numbers, one row per sample and one column per token."""
-    generator = torch.Generator().manual_seed(_stream(seed))
+    generator = torch.Generator().manual_seed(stream(seed))
     return torch.rand(samples, max(1, *rooms), generator=generator)
 
 
@@ -403,30 +367,6 @@ def refuse_empty(encoded: Sequence[list[int]]) -> None:
         )
 
 
-def read(
-    forward: shared_attention.Forward, device: torch.device, encoded: list[list[int]]
-) -> tuple[shared_attention.Prompts, Tensor]:
-    """Read prompts side by side; return their keys and values, and the logits after each.
-
-    The logits are [P, vocabulary].
-    """
-    lengths = torch.tensor([len(ids) for ids in encoded], device=device)
-    longest = max(1, *map(len, encoded))  # nothing at all reads as one token of padding
-    ids, positions = left_padded(encoded, longest)
-    shared = shared_attention.Prompts(lengths, longest)
-    return shared, forward(ids.to(device), positions.to(device), shared)[:, -1]
-
-
-def left_padded(rows: list[list[int]], longest: int) -> tuple[Tensor, Tensor]:
-    """Return token ids and positions, both [len(rows), longest], padded on the left."""
-    ids = torch.zeros(len(rows), longest, dtype=torch.long)
-    for row, tokens in zip(ids, rows, strict=True):
-        row[longest - len(tokens) :] = torch.tensor(tokens)
-    lengths = torch.tensor([len(tokens) for tokens in rows])
-    positions = (torch.arange(longest) - (longest - lengths)[:, None]).clamp(min=0)
-    return ids, positions
-
-
-def _stream(seed: tuple[int, ...]) -> int:
+def stream(seed: tuple[int, ...]) -> int:
     """Make one 64-bit seed of (seed, block), so that neighbouring streams are independent."""
     return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])

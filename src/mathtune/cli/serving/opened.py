@@ -1,0 +1,164 @@
+"""Open the generator and the judge that the settings name. Above models, here and elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from mathtune.cli.run_models import model_in
+from mathtune.cli.serving.models import Judge, Models
+from mathtune.cli.serving.settings import Solver
+from mathtune.engines import prompts
+from mathtune.engines.model_names import refuse_absent
+from mathtune.engines.protocol import Engine
+from mathtune.engines.settings import Named, Server
+from mathtune.errors import InputError
+from mathtune.paths import calculator
+
+Local = Literal["transformers", "vllm"]
+WIDTH = 256
+"""Requests in flight on a server that a generator or a judge is on."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The engine of local models, and what servers call theirs (None: their only one)."""
+
+    engine: Local = "transformers"
+    generator: str | None = None
+    evaluator: str | None = None
+
+
+@contextmanager
+def opened(
+    solver: Solver, *, names: Names = Names(), timeout: float = 600.0, longest: int | None = None
+) -> Iterator[Models]:
+    """Open the models, and close them at the end. `longest`: most tokens of any sample.
+
+    Raises:
+        InputError: a model or a server cannot be used.
+    """
+    closing: list[Any] = []
+    judged = solver.evaluator not in (None, calculator.NAME)
+    try:
+        generator: Any
+        judge: Judge | None = None
+        generator_is_here = not is_address(solver.generator)
+        judge_is_here = judged and not is_address(str(solver.evaluator))
+        if generator_is_here and names.engine == "transformers":
+            generator, judge = _here(solver, judge_is_here, longest or solver.max_tokens)
+            closing.append(generator)
+        elif generator_is_here:
+            generator, judge = _vllm(solver, judge_is_here)
+            closing.append(generator)
+        else:
+            generator = _elsewhere(solver.generator, names.generator, solver.wording, timeout)
+            closing.append(generator)
+        if judged and not judge_is_here:
+            plain = prompts.Wording("plain")
+            judge = _elsewhere(str(solver.evaluator), names.evaluator, plain, timeout)
+            closing.append(judge)
+        elif judge_is_here and judge is None:
+            judge = _judge_here(solver)
+            closing.append(judge)
+        yield Models(generator, judge)
+    finally:
+        for one in closing:
+            one.close()
+
+
+def is_address(name: str) -> bool:
+    """Return whether a model's name is a server's address.
+
+    Example:
+        >>> is_address("http://127.0.0.1:8000/v1"), is_address("runs/quickstart/ssft")
+        (True, False)
+    """
+    return name.startswith(("http://", "https://"))
+
+
+def _judge_name(solver: Solver) -> str:
+    return model_in(str(solver.evaluator), "evaluator")
+
+
+def _here(solver: Solver, judges: bool, longest: int) -> tuple[Any, Judge | None]:
+    from mathtune.cli.serving.elsewhere import Batched
+    from mathtune.cli.serving.here import Here
+    from mathtune.engines.transformers.one_by_one import OneByOne
+
+    name = model_in(solver.generator)
+    refuse_absent(name)
+    if judges:
+        refuse_absent(_judge_name(solver))
+    engine = _engine(name, solver)
+    judge = None
+    if judges:
+        other = _judge_name(solver)
+        judge = engine if other == name else _engine(other, solver)
+    if isinstance(engine.sampler.forward, OneByOne):  # its samples cannot share a decode loop
+        batched = Batched(engine, form=solver.wording, tokenizer=engine.tokenizer)
+        other_judge = batched if judge is engine else None
+        return batched, other_judge or (_judge_here(solver) if judges else None)
+    here = Here(engine, judge, longest=longest)
+    return here, here if judges else None
+
+
+def _engine(name: str, solver: Solver) -> Any:
+    from mathtune.engines.transformers.engine import TransformersEngine, load
+
+    model, tokenizer = load(name, None, device=solver.device, dtype="auto")
+    return TransformersEngine(model, tokenizer, form=solver.wording)
+
+
+def _vllm(solver: Solver, judges: bool) -> tuple[Any, Judge | None]:
+    from mathtune.cli.serving.elsewhere import Batched
+    from mathtune.engines import opener
+    from mathtune.engines.transformers import models
+
+    name = model_in(solver.generator)
+    if judges and _judge_name(solver) != name:
+        raise InputError(
+            f"evaluator: found {solver.evaluator!r} beside another generator in vLLM, which holds "
+            "one model; expected the generator itself, or a server's address."
+        )
+    asked = Named(name, "vllm", solver.device)
+    engine: Engine = opener.open_engine(asked, solver.wording, seed=solver.seed)
+    batched = Batched(engine, form=solver.wording, tokenizer=models.load_tokenizer(name))
+    return batched, batched if judges else None
+
+
+def _judge_here(solver: Solver) -> Any:
+    """A judge in this process beside a generator on a server."""
+    from mathtune.cli.serving.elsewhere import Batched
+
+    engine = _engine(_judge_name(solver), solver)
+    return Batched(engine, form=solver.wording, tokenizer=engine.tokenizer)
+
+
+def _elsewhere(url: str, name: str | None, wording: prompts.Wording, timeout: float) -> Any:
+    from mathtune.cli.serving.elsewhere import Elsewhere
+    from mathtune.engines.openai import OpenAI, Unrendered
+    from mathtune.engines.server import Client
+
+    try:
+        server = Server(url=url, concurrency=WIDTH, timeout=timeout, retries=2)
+    except ValueError:
+        raise InputError(
+            f"{url}: no server's address; expected one such as http://127.0.0.1:8000/v1, without "
+            "a user or a password."
+        ) from None
+    if name is None:
+        there = Client(server).models()
+        if len(there) != 1:
+            known = ", ".join(there) or "none"
+            raise InputError(
+                f"{url}: serves {known}; expected the name of one of them, with --generator-name "
+                "or --evaluator-name."
+            )
+        name = there[0]
+    if wording.form == "auto":
+        wording = replace(wording, form="chat")
+    engine = OpenAI(name, server, form=wording, judge=Unrendered())
+    return Elsewhere(engine, wording=wording, width=WIDTH)

@@ -1,0 +1,107 @@
+"""The settings of solving a question, and what is refused before a model is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+from mathtune.answers.extract import ExtractRule
+from mathtune.engines import prompts
+from mathtune.engines.protocol import Sampling
+from mathtune.errors import InputError
+from mathtune.metrics.strategies import Strategy
+
+SUMS: tuple[Strategy, ...] = ("Maj1", "W.RR")
+"""The strategies that add up votes or scores over samples, so that a lead can be sure."""
+STOP_AT = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solver:
+    """The settings of solving a question. Defaults: Liu et al. 2023, with fewer samples."""
+
+    generator: str = "embedded"
+    """The model that writes solutions: `embedded`, a hub id, a folder (a train step's too), or the
+    address of a server, http://host:8000/v1."""
+    evaluator: str | None = None
+    """The model that judges them, or `calculator`; None: nothing is judged, votes decide."""
+    n: int = 16
+    """The most samples."""
+    stop_at: float | None = STOP_AT
+    """Stop as soon as the leading cluster is ahead with this probability. None: draw all n."""
+    strategy: Strategy | None = None
+    """The way to pick; None: W.RR with an evaluator, Maj1 without."""
+    k: int = 8
+    """The K of RR.MajK and W.RR.MajK, and the N of Maj1.TopN."""
+    temperature: float = 0.6
+    top_p: float = 0.95
+    max_tokens: int = 512
+    seed: int = 0
+    rule: ExtractRule = "explicit"
+    form: prompts.Form = "auto"
+    system: str | None = None
+    instruction: str | None = None
+    device: str = "auto"
+
+    @property
+    def picks_by(self) -> Strategy:
+        """The strategy, resolved."""
+        return self.strategy or ("Maj1" if self.evaluator is None else "W.RR")
+
+    @property
+    def wording(self) -> prompts.Wording:
+        """The form of the prompts, and what else is said."""
+        return prompts.Wording(self.form, self.system, self.instruction)
+
+    @property
+    def most(self) -> int:
+        """The most samples; at temperature 0 all are the same, so that one is enough."""
+        return self.n if self.temperature > 0 else 1
+
+    @property
+    def stops_at(self) -> float | None:
+        """The probability at which sampling stops; None if the strategy adds nothing up."""
+        return self.stop_at if self.picks_by in SUMS else None
+
+    def sampling(self, n: int) -> Sampling:
+        """Return the sampling settings of a wave of n samples."""
+        return Sampling(
+            n=n, temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens
+        )
+
+
+def check(solver: Solver) -> None:
+    """Refuse settings that cannot be meant.
+
+    Raises:
+        InputError: a number is out of range, or a name is unknown, or a strategy reads scores that
+            nobody gives.
+    """
+    for name, value, least in (
+        ("n", solver.n, 1),
+        ("k", solver.k, 1),
+        ("max-tokens", solver.max_tokens, 1),
+        ("seed", solver.seed, 0),
+        ("temperature", solver.temperature, 0),
+    ):
+        if not least <= value < 2**63:
+            raise InputError(f"--{name}: found {value}; expected at least {least}.")
+    if not 0 < solver.top_p <= 1:
+        raise InputError(f"--top-p: found {solver.top_p}; expected above 0 and at most 1.")
+    if solver.stop_at is not None and not 0.5 < solver.stop_at <= 1:
+        raise InputError(
+            f"--stop-at: found {solver.stop_at}; expected above 0.5 and at most 1 (1: only if the "
+            "lead cannot be overtaken)."
+        )
+    if solver.rule not in get_args(ExtractRule):
+        known = " or ".join(get_args(ExtractRule))
+        raise InputError(f"--extract {solver.rule}: no such rule; expected {known}.")
+    strategy = solver.picks_by
+    if strategy not in get_args(Strategy):
+        known = ", ".join(get_args(Strategy))
+        raise InputError(f"--strategy {strategy}: no such strategy; expected {known}.")
+    if solver.evaluator is None and strategy != "Maj1":
+        raise InputError(
+            f"--strategy {strategy}: reads scores; expected a model with --evaluator, or "
+            "--evaluator calculator."
+        )

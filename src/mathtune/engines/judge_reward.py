@@ -1,0 +1,75 @@
+"""A judge as a reward function for reinforcement learning, with TRL's signature. Above the engines.
+
+Beside `mathtune.answers.reward`, which needs a gold answer; a judge needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from mathtune.engines import opener, prompts
+from mathtune.engines.protocol import Candidates, Engine
+from mathtune.engines.settings import Named, Server
+from mathtune.errors import InputError
+
+Text = str | Sequence[Mapping[str, Any]]
+"""A text, or a chat whose last message is meant."""
+
+
+class RewardFunction(Protocol):
+    """What `GRPOTrainer(reward_funcs=...)` calls."""
+
+    def __call__(
+        self, prompts: Sequence[Text], completions: Sequence[Text], **columns: Any
+    ) -> list[float | None]:
+        """Return a reward per completion."""
+        ...
+
+
+def judge_reward(model: str, *, url: str | None = None, device: str = "auto") -> RewardFunction:
+    """Return a function that scores completions with a judge: S in [0, 1], the evaluator's score.
+
+    `model`: a train step's model folder, a hub id or `embedded`; with `url`, the name of a model on
+    the server there. The problem is the data set's column `problem` or `question`, else the prompt
+    (of a chat, the last message).
+
+    Raises:
+        InputError: the model or the server cannot be used.
+    """
+    named = Named(model) if url is None else Named(model, "openai", server=Server(url=url))
+    form: prompts.Form = "auto" if url is None else "plain"
+    return judged_by(opener.open_engine(named.on(device), form))
+
+
+def judged_by(engine: Engine) -> RewardFunction:
+    """Return the reward function of an engine that is open already."""
+
+    def judge_reward(
+        prompts: Sequence[Text], completions: Sequence[Text], **columns: Any
+    ) -> list[float | None]:
+        problems = columns.get("problem", columns.get("question", prompts))
+        if len(problems) != len(completions):
+            raise InputError(
+                f"judge reward: {len(problems)} problems for {len(completions)} completions; "
+                "expected as many."
+            )
+        places: dict[str, list[int]] = {}
+        for place, problem in enumerate(problems):
+            places.setdefault(_text(problem), []).append(place)
+        groups = [
+            Candidates(problem, tuple(_text(completions[place]) for place in own))
+            for problem, own in places.items()
+        ]
+        rewards: list[float | None] = [None] * len(completions)
+        members = list(places.values())
+        for number, scores in engine.score(groups, "evaluator"):
+            for place, score in zip(members[number], scores, strict=True):
+                rewards[place] = score
+        return rewards
+
+    return judge_reward
+
+
+def _text(text: Text) -> str:
+    return text if isinstance(text, str) else str(text[-1]["content"])
