@@ -53,8 +53,8 @@ test-ray: ray-env ## Its tests: two workers, one of them killed
 	$(RAY)/bin/python -m pytest -m ray tests/engines/test_ray.py
 
 check: $(VENV)/dev ## Format, lint, types, all tests
-	$(BIN)/ruff format --check src tests benchmarks pretraining packaging docs
-	$(BIN)/ruff check src tests benchmarks pretraining packaging docs
+	$(BIN)/ruff format --check src tests benchmarks pretraining release docs
+	$(BIN)/ruff check src tests benchmarks pretraining release docs
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
@@ -70,8 +70,8 @@ audit: $(VENV)/dev ## Known faults of the packages that we pin; asks a public da
 	$(BIN)/pip-audit --no-deps --disable-pip --requirement constraints.txt
 
 fix: $(VENV)/dev ## Format and mend what can be mended
-	$(BIN)/ruff format src tests benchmarks pretraining packaging docs
-	$(BIN)/ruff check --fix src tests benchmarks pretraining packaging docs
+	$(BIN)/ruff format src tests benchmarks pretraining release docs
+	$(BIN)/ruff check --fix src tests benchmarks pretraining release docs
 
 docs: $(VENV)/dev ## Write docs/settings.md anew from the code
 	$(BIN)/mathtune settings > docs/settings.md
@@ -93,7 +93,7 @@ wheels: $(BUILD)/ready ## Both packages in dist/, checked, installed and used
 	$(BUILD)/bin/python -m twine check --strict dist/*
 	rm -rf $(BUILD)/bare && $(PYTHON) -m venv $(BUILD)/bare
 	$(BUILD)/bare/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
-	$(BUILD)/bare/bin/python packaging/try_install.py core
+	$(BUILD)/bare/bin/python release/try_install.py core
 
 clean: ## Remove the environment and what tools left
 	rm -rf $(VENV) $(VLLM) $(RAY) $(DOCS) $(BUILD) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -21,7 +21,7 @@ def script(name: str) -> dict[str, Any]:
 
 
 def test_the_readme_of_an_index_has_no_relative_links() -> None:
-    page = script("packaging/index_page.py")
+    page = script("release/index_page.py")
     text = page["absolute"]((ROOT / "README.md").read_text("utf-8"), "https://h.example/o/r", "v1")
     assert "](docs/" not in text
     assert "![" in text

@@ -32,7 +32,9 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names in the order that the help shows."""
-        return [*super().list_commands(ctx), *_others().list_commands(ctx)]
+        own = super().list_commands(ctx)
+        last = [name for name in own if self.commands[name].rich_help_panel == REFERENCE]
+        return [*(one for one in own if one not in last), *_others().list_commands(ctx), *last]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name; None if there is none."""
@@ -44,7 +46,7 @@ def _others() -> TyperGroup:
     from mathtune.cli import compare, files, plan, questions, stages
 
     every = typer.Typer()
-    for module in (stages, files, compare, plan, questions):
+    for module in (questions, files, compare, plan, stages):
         every.registered_commands += module.app.registered_commands
     return cast(TyperGroup, typer.main.get_command(every))
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mathtune.errors import InputError
 from mathtune.run.stage import PLAN
+
+if TYPE_CHECKING:
+    from mathtune.report.steps import StepRecord
 
 Role = Literal["generator", "evaluator"]
 
@@ -14,7 +17,8 @@ Role = Literal["generator", "evaluator"]
 def model_in(name: str, role: Role = "generator") -> str:
     """The model that `name` stands for: a train step's folder, a run's folder, else the name.
 
-    Of a run: the model that wrote (or judged) the samples of the row its report is about.
+    Of a run: the model that wrote (or judged) the samples of the row its report is about, else of
+    the first row that has one.
 
     Raises:
         InputError: the run has no such model, or has not made it yet.
@@ -36,18 +40,24 @@ def _of_run(folder: Path, role: Role) -> str:
     steps = {step.name: step for step in results.steps}
     if results.reference is None:
         raise InputError(f"{folder}: nothing is measured yet, so no model stands for this run.")
-    row = results.reference.name
-    measured = steps[row] if row in steps else steps[f"{row}{ROW}"]
-    for path in measured.config["samples"]:
-        step = steps.get(Path(path).parent.as_posix())
-        if step is None or (step.stage, role) not in (("sample", "generator"), ("score", role)):
-            continue
-        if step.stage == "score" and step.config["scorer"] != role:
-            continue
-        inside = folder / step.config["model"]
-        return str(inside) if inside.exists() else str(step.config["model"])
+    reference = results.reference
+    for row in [reference, *(row for row in results.rows if row is not reference)]:
+        measured = steps.get(f"{row.name}{ROW}") or steps[row.name]  # a training may be so called
+        for path in measured.config["samples"]:
+            step = steps.get(Path(path).parent.as_posix())
+            if step is not None and _is(step, role):
+                inside = folder / step.config["model"]
+                return str(inside) if inside.exists() else str(step.config["model"])
     trained = ", ".join(step.name for step in results.steps if step.stage == "train")
     raise InputError(
-        f"{folder}: row {row} has no {role}; expected the folder of a train step of this run"
+        f"{folder}: no measured row has a {role}; expected the folder of a train step of this run"
         f"{trained and f': {trained}'}."
     )
+
+
+def _is(step: StepRecord, role: Role) -> bool:
+    """Whether a step is where a model wrote samples, or judged them."""
+    if role == "generator":
+        return step.stage == "sample"
+    # Plans of earlier versions do not name the scorer: there was only one.
+    return step.stage == "score" and step.config.get("scorer", "evaluator") == "evaluator"

@@ -1,4 +1,4 @@
-"""Make README.md and pyproject.toml ready for an index: `python packaging/index_page.py URL TAG`.
+"""Make README.md and pyproject.toml ready for an index: `python release/index_page.py URL TAG`.
 
 The index shows the README away from its files, so relative links and pictures become those of the
 repository at URL and TAG, and the project's links are added. The files are changed in place, in a

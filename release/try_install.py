@@ -1,4 +1,4 @@
-"""Use an installed mathtune as its first user does: `python packaging/try_install.py core|train`.
+"""Use an installed mathtune as its first user does: `python release/try_install.py core|train`.
 
 core: no torch is there; samples are graded, measured, compared and reported. train: a question is
 solved too.
