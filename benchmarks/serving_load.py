@@ -3,9 +3,10 @@
     python benchmarks/serving_load.py [--requests 10000] [--faults 0.01] [--at-once 64]
 
 Every question has numbers of its own, and most are asked at temperature 0, where the solution
-depends on the question alone: it must be the one that the model gives to it by itself, and must not be
-the one that it gives to another question. Faults are drawn at random: a client that leaves in the middle, a body that is no JSON, one that is too large.
-Memory is read when a tenth of the requests are answered, and at the end.
+depends on the question alone: it must be the one that the model gives to it by itself, and must
+not be the one that it gives to another question. Faults are drawn at random: a client that leaves
+in the middle, a body that is no JSON, one that is too large. Memory is read when each tenth of
+the requests is answered.
 """
 
 from __future__ import annotations
