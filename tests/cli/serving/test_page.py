@@ -73,7 +73,7 @@ def test_a_question_its_clusters_and_the_pick(start: Any, opened: Any) -> None:
     assert "votes" in opened.inner_text("#clusters li.pick")
     assert "lead is sure" in opened.inner_text("#state")
     solution = opened.locator("#solution")
-    assert solution.locator("math").count() == 1  # the fraction; the link is no formula
+    assert solution.locator("math").count() == 2  # the fractions; the link is no formula
     assert "<script>" in solution.inner_text()
     assert r"\href{javascript:" in solution.inner_text()
     assert "<b>3</b>" in opened.inner_text("#clusters")
