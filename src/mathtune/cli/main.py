@@ -33,11 +33,7 @@ class Commands(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """The names in the order that the help shows."""
         own = super().list_commands(ctx)
-        last = [
-            name
-            for name in own
-            if getattr(self.commands[name], "rich_help_panel", None) == REFERENCE
-        ]
+        last = [name for name in own if vars(self.commands[name])["rich_help_panel"] == REFERENCE]
         return [*(one for one in own if one not in last), *_others().list_commands(ctx), *last]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
