@@ -25,9 +25,9 @@ def fails(
         main.main()
     assert stopped.value.code == 2
     *before, last = capsys.readouterr().err.strip().splitlines()
-    assert all(re.fullmatch(r"[\w-]+: \w+", line) for line in before), (
-        before
-    )  # a step's name, its stage
+    # The recipe's steps and cost; a step's name, its stage, its place; that it failed.
+    progress = r"[\w-]+: (\d+ steps, about .+|\w+( \(step \d+ of \d+, about .+ left\))?)"
+    assert all(re.fullmatch(progress, line) for line in before), before
     assert last.startswith("error: ")
     return last
 

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mathtune.cli.options import FILES, AsJson, ClusterBy, Extract, Fields, Grader
+from mathtune.cli.options import FILES, AsJson, ClusterBy, ExtractFile, Fields, Grader
 from mathtune.cli.row_sources import Named, Reading, Source, read
 from mathtune.errors import InputError
 from mathtune.metrics.comparison import Asked, Row, changed, comparisons, pairs_of, shown
@@ -80,7 +80,7 @@ def command(
     ] = False,
     cluster_by: ClusterBy = None,
     grader: Grader = None,
-    extract: Extract = None,
+    extract: ExtractFile = None,
     fields: Fields = None,
 ) -> None:
     """Compare rows problem by problem: difference, interval, p, equality, wins by group.

@@ -41,7 +41,7 @@ Graders = Annotated[
 ]
 Extract = Annotated[
     str | None,
-    typer.Option(metavar="RULE", help="explicit (the default), or last-number where none is."),
+    typer.Option(metavar="RULE", help="explicit (the default), auto or last-number."),
 ]
 ExtractFile = Annotated[
     str | None,

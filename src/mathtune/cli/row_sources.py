@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mathtune.errors import InputError
-from mathtune.foreign import Request
+from mathtune.foreign import Request, notes
 from mathtune.foreign.measure import PROBLEMS, Options, measured
 from mathtune.metrics.measure import Outcome
 from mathtune.report.results import ROW, Groups, Measured, Results, read_run
@@ -21,6 +21,7 @@ from mathtune.report.seeds import over_seeds
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import read_groups, read_problems
 from mathtune.run.documents import read_plan
+from mathtune.run.progress import say
 from mathtune.run.stage import PLAN
 from mathtune.stages.measure import OUTCOMES, read_outcomes
 
@@ -139,6 +140,9 @@ def _source(path: Path, reading: Reading, n: int | None) -> Source:
             f"samples{_rows_of(path.parent)}."
         )
     document, outcomes, judgments = measured(reading.request(path), options=Options(n=n))
+    if n is None:
+        say(f"{path}: {notes.roles(judgments.read)}; {notes.size(judgments.counts)}")
+        notes.tell(judgments.warnings, verbose=False)
     found = {row.problem_id: row for row in outcomes}
     return Source(found, judgments.problems, judgments.groups, document.n)
 

@@ -173,6 +173,9 @@ class Judgments:
                 forms=[forms[self.form[i]] for i in members],
                 calculator=[self.calculated[i] for i in members] if scored else None,
             )
+        if self.texts is None:  # nobody looks at single samples any more
+            for column in (self.form, self.length, self.calculated):
+                del column[:]
         return gathering.done()
 
     @cached_property

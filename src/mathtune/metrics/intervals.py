@@ -34,7 +34,7 @@ POWER = 0.8
 """The chance of seeing the least detectable difference."""
 
 _BLOCK = 500
-_CELLS = 1_000_000
+_CELLS = 250_000
 """Resamples are drawn in blocks of so many rows, or of so many numbers where problems are many."""
 _TOLERANCE = 1e-12
 _GUARD_MEAN, _GUARD_DIFFERENCE, _GUARD_WHOLE = 0.5, 1.0, 2.0

@@ -266,17 +266,17 @@ class Gathering:
             raise InputError("there are no samples to measure.")
         return Gathered(
             ids=self._ids,
-            starts=np.array(self._starts),
-            cluster_starts=np.array(self._cluster_starts),
-            of=np.array(self._of, dtype=np.int32),
-            correct=np.frombuffer(bytes(self._correct), dtype=bool),
-            scores=np.array(self._scores) if self._scored else None,
-            indices=np.array(self._indices, dtype=np.int32),
-            lengths=np.array(self._lengths, dtype=np.int32),
-            tokens=np.array(self._tokens, dtype=np.int32),
-            forms=np.array(self._forms, dtype=np.int32),
+            starts=np.asarray(self._starts),
+            cluster_starts=np.asarray(self._cluster_starts),
+            of=np.asarray(self._of),
+            correct=np.frombuffer(self._correct, dtype=bool),
+            scores=np.asarray(self._scores) if self._scored else None,
+            indices=np.asarray(self._indices),
+            lengths=np.asarray(self._lengths),
+            tokens=np.asarray(self._tokens),
+            forms=np.asarray(self._forms),
             counts=self._counts,
-            calculator=np.array(self._calculator) if self._calculator else None,
+            calculator=np.asarray(self._calculator) if self._calculator else None,
         )
 
 

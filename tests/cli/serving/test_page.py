@@ -106,6 +106,8 @@ def test_escape_stops_a_question(start: Any, opened: Any) -> None:
     opened.fill("#question", "What?")
     opened.keyboard.press("Enter")
     opened.wait_for_function("document.getElementById('ask').disabled")
+    while not running.service.running:
+        pass  # the question is on its way
     opened.keyboard.press("Escape")
     opened.wait_for_function("document.getElementById('state').textContent === 'Stopped.'")
     while running.service.running:
