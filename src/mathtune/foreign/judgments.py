@@ -174,7 +174,7 @@ class Judgments:
                 calculator=[self.calculated[i] for i in members] if scored else None,
             )
         if self.texts is None:  # nobody looks at single samples any more
-            for column in (self.form, self.length, self.calculated):
+            for column in (self.form, self.length, self.calculated, self.answer, self.verdict):
                 del column[:]
         return gathering.done()
 

@@ -161,6 +161,7 @@ def measure_columns(
         document["matched_compute"] = matched(
             found.clusters, every, lengths, groups=together, **drawing
         )
+        del every  # the largest columns, and the evaluator's need room
         document["evaluator"], within = evaluator(found, groups=together, **drawing)
     document["groups"] = {
         kind: by_group(values, [of[i] for i in found.ids], plan.n, groups=together, **drawing)

@@ -89,7 +89,7 @@ class Gathered:
     @property
     def problem(self) -> Ints:
         """int (S,): the number of each sample's problem."""
-        return np.repeat(np.arange(len(self.ids)), np.diff(self.starts))
+        return np.repeat(np.arange(len(self.ids), dtype=np.int32), np.diff(self.starts))
 
     @property
     def right(self) -> Bools:

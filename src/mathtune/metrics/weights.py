@@ -60,7 +60,7 @@ def weights_of(scores: Floats, starts: Ints, rule: WeightRule) -> Floats:
     if rule == "as-is":
         if known.any() and scores[known].min() < 0.0:
             raise ValueError("negative scores cannot be weights as they are")
-        found = scores.copy()
+        found = scores if known.all() else scores.copy()
     elif rule == "sigmoid":
         found = 1.0 / (1.0 + np.exp(-np.clip(scores, -700.0, 700.0)))
     else:
