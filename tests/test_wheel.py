@@ -90,7 +90,7 @@ def test_it_holds_the_package_and_what_the_package_reads(wheel: Path) -> None:
 
 def test_its_settings_and_page_are_read_from_the_wheel(installed: Path) -> None:
     words = ("run", "quickstart", "--dry-run", "--out", "run")
-    assert "Predicted bill" in run(installed, "-m", "mathtune", *words)
+    assert "FLOPs" in run(installed, "-m", "mathtune", *words)
     (installed / "samples.jsonl").write_text(
         '{"problem_id": "a", "gold_answer": "7", "samples": ["#### 7", "#### 8"]}\n'
     )

@@ -21,6 +21,7 @@ from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import TrainMetrics
 from mathtune.rows.records import Example
+from mathtune.run import progress
 from mathtune.run.bill import Meter
 from mathtune.stages.train import Train
 from mathtune.training.curve import CurvePoint
@@ -341,8 +342,13 @@ def test_settings_that_cannot_work_are_refused_before_training(
 
 
 def test_it_shows_the_first_example_with_its_target_marked(
-    tiny: str, pair_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tiny: str,
+    pair_file: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(progress, "_said", set())  # another test may have shown the first one
     train(tmp_path / "a", model=tiny, examples=pair_file, objective="cls-margin", updates=1)
     shown = capfd.readouterr()
     assert f"The above candidate solution is⟦{prompts.CORRECT}⟧" in shown.err

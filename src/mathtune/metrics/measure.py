@@ -247,9 +247,9 @@ def headline(every: Curves, chosen: Mapping[str, int], *, scored: bool) -> dict[
     for row, name in enumerate(every.plan.over_n):
         if scored or not needs_scores(name):
             shown = f"{name}@{n}" if name in ("Pass", "Maj1", f"Maj{k}") else name
-            values[shown] = every.over_n[:, row, -1]
+            values[shown] = every.over_n[:, row, -1].copy()  # a view would keep the curves
     for name, best in chosen.items():
-        values[name] = every.over_k[:, OVER_K.index(name), best - 1]
+        values[name] = every.over_k[:, OVER_K.index(name), best - 1].copy()
     return values
 
 

@@ -17,16 +17,24 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from mathtune.answers import Grader
 from mathtune.data import declared
 from mathtune.engines import opener
 from mathtune.errors import InputError
-from mathtune.recipes.parts import Count, Drawing, RecipeSettings, refuse_repeats
+from mathtune.recipes.parts import (
+    Count,
+    Drawing,
+    RecipeSettings,
+    Seeds,
+    each_seed,
+    refuse_repeats,
+)
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
 from mathtune.stages.exemplars import Exemplars
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
-from mathtune.stages.prepare import Prepare
+from mathtune.stages.prepare import Data, Prepare
 from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
 
@@ -59,6 +67,8 @@ class Evaluate(RecipeSettings):
     template (4 of GSM8K's or MATH's own), none for the others and for those of a server."""
     how: Drawing = Drawing()
     """Temperature and top-p of the samples."""
+    seeds: Seeds = (0,)
+    """Seeds of sampling; the problems and the solved ones before them stay the same."""
 
     @model_validator(mode="after")
     def _check(self) -> Evaluate:
@@ -88,6 +98,14 @@ def _evaluated(run: Run, c: Evaluate, name: str) -> None:
     if shots:
         read_as |= {"few_shot": _exemplars(run, c, found, data.solutions, shots), "shots": shots}
     grader = "math" if found is None else found.set.grader
+    for seeded in each_seed(run, c.seeds):
+        _measured(seeded, c, f"{_short(name)}-row", data, grader, read_as)
+
+
+def _measured(
+    run: Run, c: Evaluate, row: str, data: Data, grader: Grader, read_as: dict[str, Any]
+) -> None:
+    """Greedy solutions and samples of the test problems, graded, judged and measured."""
 
     def graded(step: str, **drawing: Any) -> Columns:
         sample = Sample(model=c.model, problems=data.test, **drawing, **read_as)
@@ -99,7 +117,7 @@ def _evaluated(run: Run, c: Evaluate, name: str) -> None:
     if c.evaluator is not None:
         judge = Score(model=c.evaluator, problems=data.test, samples=samples)
         samples = run("scores", judge)
-    run(f"{_short(name)}-row", Measure(problems=data.test, samples=samples, greedy=first))
+    run(row, Measure(problems=data.test, samples=samples, greedy=first))
 
 
 def _own(data: Prepare) -> Iterator[tuple[str, Any]]:

@@ -16,7 +16,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from mathtune.recipes.parts import Count, Drawing, RecipeSettings, drawn, greedy, row
+from mathtune.recipes.parts import (
+    Count,
+    Drawing,
+    RecipeSettings,
+    Seeds,
+    drawn,
+    each_seed,
+    greedy,
+    row,
+)
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
 from mathtune.stages.best import Best
@@ -45,20 +54,25 @@ class Rounds(RecipeSettings):
     """The judge's objective (Eq. 8 or 9)."""
     sampling: Drawing = Drawing(temperature=0.7, top_p=1.0)
     """Temperature and top-p of the samples to learn from."""
+    seeds: Seeds = (0,)
+    """Seeds of training and sampling; the problems stay the same."""
 
 
 def rounds(run: Run, c: Rounds) -> None:
     """Round 0 is SFT; then each round with its judge and its two controls."""
     data = run("data", c.data)
+    for seeded in each_seed(run, c.seeds):
+        _rounds(seeded, c, data)
+
+
+def _rounds(run: Run, c: Rounds, data: Data) -> None:
     generator = run("round-0", Train(model=c.model, objective="mle", examples=data.solutions))
     rows = {"round-0": row(run, "round-0", generator, data.test, n=c.n, how=c.how)}
     validated = {"round-0": _validated(run, c, "round-0", generator, data)}
     drafts: list[Columns] = []
     for number in range(1, c.rounds + 1):
         name = f"round-{number}"
-        sample = Sample(
-            model=generator, problems=data.train, n=c.k, seed=number, **dict(c.sampling)
-        )
+        sample = Sample(model=generator, problems=data.train, n=c.k, **dict(c.sampling))
         samples = run(f"{name}-drafts", sample)
         drafts.append(run(f"{name}-drafts-grades", Grade(problems=data.train, samples=samples)))
         generator = _round(run, c, name, drafts, data, rows)

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mathtune.report import browser, cells, cost, figures, papers, study, study_figures, tables
+from mathtune.report import browser, cells, cost, papers, study, tables
 from mathtune.report.gap import Closed, closed, headline, sentence
 from mathtune.report.results import Results
 from mathtune.report.seeds import over_seeds
@@ -34,6 +34,8 @@ def write(results: Results, folder: Path, *, name: str = "report") -> Path:
     """
     results = over_seeds(results)
     found = closed(results)
+    from mathtune.report import figures, study_figures  # matplotlib only where something is drawn
+
     drawn = {**study_figures.draw(results), **figures.draw(results, found)}
     prefix = "" if name == "report" else f"{figures.file_name(name)}-"
     pictures = figures.save(drawn, folder / "figures", prefix=prefix)

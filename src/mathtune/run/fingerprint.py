@@ -39,7 +39,7 @@ def settings(stage: Stage) -> dict[str, Any]:
     """Return stage, revision and config without inputs: the part that is known before these
     exist.
     """
-    config = _what(stage, stage.model_dump(mode="json"))
+    config = without_free(stage, stage.model_dump(mode="json"))
     for name in input_fields(type(stage)):
         del config[name]
     return {"stage": stage.kind(), "revision": stage.revision, "config": config}
@@ -162,14 +162,14 @@ def _hashed(value: Any, mark: Input) -> Any:
     return content_hash(path, sampled=sampled) if path.exists() else str(value)
 
 
-def _what(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:
+def without_free(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:
     """Return the model's values without `Free` fields, also those of models inside it."""
     kept = {}
     for name, field in type(model).model_fields.items():
         if any(isinstance(mark, Free) for mark in field.metadata):
             continue
-        inner = getattr(model, name)
-        kept[name] = _what(inner, values[name]) if isinstance(inner, BaseModel) else values[name]
+        inner, value = getattr(model, name), values[name]
+        kept[name] = without_free(inner, value) if isinstance(inner, BaseModel) else value
     return kept
 
 

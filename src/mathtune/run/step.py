@@ -22,7 +22,7 @@ from mathtune.rows import jsonl
 from mathtune.run import bill, failures, finished, ranks
 from mathtune.run.children import Child, on_sigterm
 from mathtune.run.failures import StepFailedError
-from mathtune.run.fingerprint import differences, fingerprint, growth
+from mathtune.run.fingerprint import differences, fingerprint, growth, without_free
 from mathtune.run.finished import STEP
 from mathtune.run.folder_lock import locked
 from mathtune.run.progress import say
@@ -69,7 +69,8 @@ def execute(
         say(f"{name}: {stage.kind()}{place and f' ({place})'}")
         meter = bill.Meter()
         jsonl.write_json(folder / METRICS, _metrics(stage, folder, in_recipe=in_recipe))
-        finished.write(folder, mark, meter, stage.described(relative_to=folder.parent))
+        described = without_free(stage, stage.described(relative_to=folder.parent))
+        finished.write(folder, mark, meter, described)
         (folder / STARTED).unlink()
 
 

@@ -161,7 +161,7 @@ class Train(TrainingSettings, Stage[str]):
         end = prompts.end_token(tokenizer, form=self.wording)
         saved = ModelFolder(Path(self.outputs(folder)), tokenizer, end)
         if self.objective not in ("mle", "ctr"):
-            saved.card = judge_card(tokenizer, self.wording, folder.name)
+            saved.card = judge_card(tokenizer, self.wording)
         fit.fit(model, items, validation, settings=self, plan=plan, saved=saved)
         if not ranks.first():
             return None

@@ -103,8 +103,8 @@ class ModelFolder:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def judge_card(tokenizer: Any, form: prompts.AnyForm, name: str) -> dict[str, Any]:
-    """Return what another program needs to score a candidate with the model called `name`.
+def judge_card(tokenizer: Any, form: prompts.AnyForm) -> dict[str, Any]:
+    """Return what another program needs to score a candidate; `MODEL` is the server's name for it.
 
     `auc_within_problems` is filled after the training: the share of validation pairs whose right
     solution scores higher; None if no pairs were held out.
@@ -114,7 +114,7 @@ def judge_card(tokenizer: Any, form: prompts.AnyForm, name: str) -> dict[str, An
     ids = [found[start:] for found in both]
     before, after = text.split("{solution}")
     request = {
-        "model": name,
+        "model": "MODEL",
         "query": before,
         "items": [f"{{solution}}{after}"],
         "label_token_ids": [one[0] for one in ids],
@@ -131,7 +131,7 @@ def judge_card(tokenizer: Any, form: prompts.AnyForm, name: str) -> dict[str, An
         else None,
         "fallback": {
             "POST": "/v1/completions",
-            "body": {"model": name, "prompt": text, "max_tokens": 1, "logprobs": 20},
+            "body": {"model": "MODEL", "prompt": text, "max_tokens": 1, "logprobs": 20},
         },
     }
 

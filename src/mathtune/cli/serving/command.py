@@ -68,8 +68,8 @@ def served_name(generator: str, names: Names) -> str:
     """Return what clients call the model: a hub id as it is, a folder by its last part.
 
     Example:
-        >>> served_name("embedded", Names()), served_name("runs/quickstart/ssft/", Names())
-        ('embedded', 'ssft')
+        >>> served_name("embedded", Names()), served_name("http://127.0.0.1:8000/v1", Names())
+        ('embedded', 'mathtune')
     """
     if is_address(generator):
         return names.generator or "mathtune"
