@@ -157,7 +157,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(
     assert work.run(tmp_path) == metrics
     assert outcome(tmp_path) == files
     # It went on from a checkpoint near the end: far from 4 epochs of 13 rows of some 300 tokens.
-    assert bill.read()["trained_tokens"] < 2 * 4 * 300
+    assert bill.read().get("trained_tokens", 0) < 2 * 4 * 300
 
 
 def test_an_optimizers_state_in_groups_is_put_back(tmp_path: Path) -> None:
