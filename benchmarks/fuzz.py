@@ -228,7 +228,8 @@ def _run_files(folder: Path) -> list[Path]:
 
 def _read_run(path: Path) -> object:
     """Put the mutant into a copy of the run, and read it as `status`, `show` and `report` do."""
-    from mathtune.cli.status import problem_view, status_table
+    from mathtune.cli.problems import problem_view
+    from mathtune.cli.status import status_table
     from mathtune.report.results import read_run
 
     folder = path.parent / "copy"
