@@ -52,6 +52,26 @@ def end(process: subprocess.Popen[str]) -> str:
     return process.communicate(timeout=20)[1]
 
 
+DROPS = """
+import signal, time
+from mathtune.run.stopping import on_signals
+
+class Drops:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+with on_signals():
+    Drops()
+    time.sleep(15)
+"""
+
+
+def test_a_signal_that_python_drops_in_a_destructor_ends_the_process(tmp_path: Path) -> None:
+    with started([sys.executable, "-c", DROPS], tmp_path) as process:
+        assert end(process) == "stopped\n"
+        assert process.returncode == 130
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_group_ends_a_stage_with_a_sentence(
     number: signal.Signals, tmp_path: Path

@@ -46,6 +46,7 @@ def on_signals() -> Iterator[None]:
     theirs.setblocking(False)
     signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=(ours,), daemon=True).start()
+    sys.unraisablehook = _unraisable
     try:
         yield
     except BaseException:
@@ -63,6 +64,12 @@ def _stop(number: int, _: FrameType | None) -> None:
         _leave(number)
     _asked = number
     raise Stopped(number)
+
+
+def _unraisable(lost: sys.UnraisableHookArgs) -> None:
+    """Say nothing of a `Stopped` that Python drops inside a `__del__`: the deadline ends it."""
+    if not isinstance(lost.exc_value, Stopped):
+        sys.__unraisablehook__(lost)
 
 
 def _watch(wakeups: socket.socket) -> None:
