@@ -7,7 +7,7 @@ LIMIT ?= 900
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart quickstart-full ladder smollm2 smollm2-study test quick-test test-vllm test-ray vllm-env ray-env check torture fuzz audit fix docs site transcripts wheels clean
+.PHONY: help quickstart quickstart-full ladder smollm2 smollm2-study test quick-test test-vllm test-ray vllm-env ray-env check torture torture-sample fuzz audit fix docs site transcripts wheels clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -60,6 +60,9 @@ check: $(VENV)/dev ## Format, lint, types, all tests
 
 torture: $(VENV)/dev ## 20 minutes of kills, full disks and moved folders (docs/faults.md)
 	$(BIN)/python benchmarks/torture.py
+
+torture-sample: $(VENV)/dev ## Two minutes of kills and of damaged files, as CI runs them
+	MATHTUNE_TORTURE=1 $(BIN)/python -m pytest tests/e2e/test_torture.py
 
 fuzz: $(VENV)/dev ## 30 minutes of damaged files for every reader (docs/faults.md)
 	$(PIP) -e '.[parquet]'
