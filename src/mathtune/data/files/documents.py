@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import struct
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from mathtune.data.files.paths import is_chat, is_parts
-from mathtune.data.files.sources import Source
+from mathtune.data.files.sources import Source, pyarrow_for
 from mathtune.errors import InputError
 
 _NAMES = ("samples", "details", "rows", "data", "results", "examples", "predictions", "records")
@@ -201,12 +200,6 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: Source) -> 
         raise InputError(f"{source.name}: a damaged archive ({error}).") from None
     if info.compress_type != _ZSTANDARD:
         raise InputError(f"{source.name}: is packed by an unknown method {info.compress_type}.")
-    try:
-        pyarrow = importlib.import_module("pyarrow")
-    except ModuleNotFoundError:
-        raise InputError(
-            f"{source.name}: is packed with zst, which needs the package pyarrow; "
-            "pip install 'mathtune[parquet]'."
-        ) from None
+    pyarrow = pyarrow_for(source, "packed with zst")
     unpacked = pyarrow.CompressedInputStream(pyarrow.BufferReader(content), "zstd")
     return bounded(unpacked, source)

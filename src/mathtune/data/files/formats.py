@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple, cast
 import msgspec
 
 from mathtune.data.files import documents
-from mathtune.data.files.sources import BROKEN_STREAM, Source, opened, packing
+from mathtune.data.files.sources import BROKEN_STREAM, Source, opened, packing, pyarrow_for
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 
@@ -275,13 +275,7 @@ def _cell(cell: str) -> Any:
 
 
 def _of_arrow(source: Source, kind: str, columns: frozenset[str] | None) -> Iterator[Row]:
-    try:
-        pyarrow = importlib.import_module("pyarrow")
-    except ModuleNotFoundError:
-        raise InputError(
-            f"{source.name}: is {kind}, which needs the package pyarrow; "
-            "pip install 'mathtune[parquet]'."
-        ) from None
+    pyarrow = pyarrow_for(source, kind)
     number = 0
     try:
         for batch in _batches(source, kind, columns):

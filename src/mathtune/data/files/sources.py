@@ -114,6 +114,21 @@ def packing(head: bytes) -> str | None:
     return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
 
 
+def pyarrow_for(source: Source, what: str) -> Any:
+    """Return the module pyarrow, which a source needs that is `what`.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        return importlib.import_module("pyarrow")
+    except ModuleNotFoundError:
+        raise InputError(
+            f"{source.name}: is {what}, which needs the package pyarrow; "
+            "pip install 'mathtune[parquet]'."
+        ) from None
+
+
 def _zstd(stream: IO[bytes], source: Source) -> IO[bytes]:
     """Unpack zst: Python 3.14 can, else zstandard or pyarrow."""
     try:
@@ -129,13 +144,7 @@ def _zstd(stream: IO[bytes], source: Source) -> IO[bytes]:
         return cast(IO[bytes], io.BufferedReader(reader))
     except ModuleNotFoundError:
         pass
-    try:
-        pyarrow = importlib.import_module("pyarrow")
-    except ModuleNotFoundError:
-        raise InputError(
-            f"{source.name}: is packed with zst, which needs the package pyarrow; "
-            "pip install 'mathtune[parquet]'."
-        ) from None
+    pyarrow = pyarrow_for(source, "packed with zst")
     unpacked = pyarrow.CompressedInputStream(pyarrow.PythonFile(stream, mode="r"), "zstd")
     return cast(IO[bytes], io.BufferedReader(_Readable(unpacked), 1 << 20))
 
