@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,3 +34,18 @@ def stand_in() -> Callable[[Path], Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A headless browser; the test is skipped where there is none."""
+    play = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        pytest.skip("no Chromium here (Debian's package: chromium)")
+    with play.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=program)
+        browser.new_page().close()  # the first page of a browser waits for its start
+        yield browser
+        browser.close()

@@ -15,13 +15,6 @@ import pytest
 from mathtune import report
 from mathtune.foreign import Request, measure_file
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-if not CHROMIUM:
-    pytest.skip("no Chromium here (Debian's package: chromium)", allow_module_level=True)
-
 pytestmark = pytest.mark.slow
 
 EVIL = (
@@ -56,15 +49,6 @@ class Opened:
     def quiet(self) -> bool:
         """Whether there was no error, no message, and no request but for the page itself."""
         return not self.faults and all(one.startswith(("file:", "about:")) for one in self.requests)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM)
-        browser.new_page().close()  # the first page of a browser waits for its start
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-if not CHROMIUM:
-    pytest.skip("no Chromium here (Debian's package: chromium)", allow_module_level=True)
 
 from mathtune.cli.serving.models import Drawn, Models
 from mathtune.engines.protocol import Draft
@@ -35,14 +27,6 @@ class Writes:
     async def sample(self, question: Any, sampling: Any, *, seed: int, first: int) -> Drawn:  # noqa: ARG002
         texts = [EVIL if (first + i) % 5 else "#### <b>3</b>" for i in range(sampling.n)]
         return Drawn([Draft(text, "stop", 9) for text in texts], 5)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
