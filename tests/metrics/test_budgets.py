@@ -10,9 +10,10 @@ from mathtune.metrics.budgets import (
     best_of_budget,
     curve,
     equal_updates,
-    interval,
     resampled,
 )
+from mathtune.metrics.comparison import Asked, Row, comparisons
+from mathtune.metrics.seeds import row_difference
 
 
 def values(*rates: float, problems: int = 200) -> np.ndarray:
@@ -44,19 +45,22 @@ def test_the_sign_is_ours_minus_theirs() -> None:
     assert best_of_budget(worse, better).answer == "no"
 
 
-def test_seeds_that_disagree_widen_the_interval() -> None:
+def test_the_difference_is_the_one_that_compare_shows() -> None:
+    """Two functions once disagreed: findings said yes where compare could not tell."""
     rng = np.random.default_rng(0)
-    alike = (rng.random((3, 400)) < 0.5).astype(float)
-    apart = np.stack([rng.random(400) < rate for rate in (0.2, 0.5, 0.8)]).astype(float)
-    narrow, wide = interval(alike), interval(apart)
-    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
-    assert narrow.low < narrow.value < narrow.high
-
-
-def test_one_seed_is_the_bootstrap_over_problems() -> None:
-    """Standard error of a share of 0.5 over 400 problems is 0.025: the interval spans four."""
-    found = interval(values(0.5, problems=400))
-    assert found.high - found.low == pytest.approx(4 * 0.025, rel=0.1)
+    ours, theirs = ((rng.random((3, 120)) < rate).astype(float) for rate in (0.6, 0.4))
+    ids = [str(at) for at in range(120)]
+    rows = [
+        Row(name, name, tuple({i: {"m": v} for i, v in zip(ids, s, strict=True)} for s in values))
+        for name, values in (("ours", ours), ("theirs", theirs))
+    ]
+    (found,) = comparisons(rows, ids, Asked())
+    difference = best_of_budget(
+        Trained({1: ours}, {1: 0.0}), Trained({1: theirs}, {1: 0.0})
+    ).difference
+    assert (difference.value, difference.low, difference.high) == pytest.approx(
+        (found["difference"], found["low"], found["high"])
+    )
 
 
 def test_resamples_are_shared_so_that_equal_columns_stay_equal() -> None:
@@ -70,3 +74,20 @@ def test_a_line_through_accuracies_by_hand() -> None:
     assert found.slope.value == pytest.approx(0.2)
     assert found.r2.value == pytest.approx(1.0)
     assert found.slope.low < 0.2 < found.slope.high
+
+
+def test_a_slope_has_the_interval_of_the_difference_it_is() -> None:
+    """Over the x 0, 1, 2 the slope is half the difference of the last and the first."""
+    rng = np.random.default_rng(1)
+    points = [(rng.random((3, 200)) < rate).astype(float) for rate in (0.2, 0.4, 0.6)]
+    found = curve([0.0, 1.0, 2.0], points).slope
+    difference = row_difference(points[2], points[0]).shown
+    assert (2 * found.value, 2 * found.low, 2 * found.high) == pytest.approx(
+        (difference.difference, difference.low, difference.high), rel=0.02
+    )
+
+
+def test_a_steep_slope_is_not_cut_off() -> None:
+    found = curve([0.0, 0.01, 0.02], [values(r) for r in (0.1, 0.5, 0.9)]).slope
+    assert found.value == pytest.approx(40.0)
+    assert found.low < 40.0 < found.high < 80.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,8 @@ from mathtune.metrics.seeds import (
     average_seeds,
     difference_over_seeds,
     mean_over_seeds,
+    row_difference,
+    row_mean,
 )
 
 Floats = np.ndarray
@@ -64,6 +68,36 @@ def test_one_seed_says_nothing() -> None:
     assert difference_over_seeds(one, one) is None
     with pytest.raises(ValueError, match="one seed"):
         mean_over_seeds(one)
+
+
+def test_a_row_is_shown_with_its_seeds_if_it_has_several() -> None:
+    rng = np.random.default_rng(3)
+    values = row(rng, rng.random(90), 3, 0.05)
+    over = mean_over_seeds(values)
+    assert (row_mean(values).low, row_mean(values).high) == (over.low, over.high)
+    alone = row_mean(values[:1])
+    assert alone.high - alone.low < over.high - over.low
+    one = row_difference(values[:1], values[1:2])
+    assert one.over is None
+    assert one.shown == one.alone
+
+
+def test_equal_within_by_hand() -> None:
+    # 400 problems, a better on 20 and worse on 20: variance (40 + 2) / 402 / 400, error 1.61 points
+    moved = np.zeros(400)
+    moved[:20], moved[20:40] = 1.0, -1.0
+    found = row_difference(moved[None], np.zeros((1, 400)))
+    error = (42 / 400 / (399 + 2)) ** 0.5
+    normal = 0.5 * math.erfc(0.05 / error / 2**0.5)
+    assert found.equal_within(0.05) == pytest.approx(normal, rel=0.1)
+    assert found.equal_within(0.02) > 0.05
+    shifted = row_difference(moved[None] + 0.1, np.zeros((1, 400)))
+    assert shifted.equal_within(0.05) > 0.99
+
+
+def test_rows_that_agree_over_all_seeds_are_equal() -> None:
+    same = np.tile(np.arange(300) % 2, (3, 1)).astype(float)
+    assert row_difference(same, same).equal_within(0.02) < 0.05
 
 
 def test_other_numbers_of_seeds_are_not_paired() -> None:

@@ -1,7 +1,7 @@
 """Models trained with several budgets and seeds: compared fairly. Between measure and findings.
 
-Values are float (seeds, problems), right or wrong of one model under each seed. Intervals resample
-problems *and* seeds; differences are paired in both.
+Values are float (seeds, problems), right or wrong of one model under each seed. Intervals are those
+of `mathtune compare` (`seeds.py`): seeds are a random effect, and differences are paired.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import numpy as np
 
 from mathtune.metrics.fits import Answer, Floats, holds, lines
 from mathtune.metrics.intervals import Interval
+from mathtune.metrics.seeds import row_difference
 
 RESAMPLES = 2_000
+"""Of seeds and problems, for R^2: it is no mean."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,6 @@ def resampled(values: Sequence[Floats], *, seed: int = 0, resamples: int = RESAM
     return np.stack([((of_seeds @ one) * of_problems).sum(axis=1) for one in values], axis=1)
 
 
-def interval(values: Floats, *, seed: int = 0) -> Interval:
-    """The mean of `values` (S, P) and its 95 % interval over problems and seeds.
-
-    Example:
-        >>> interval(np.zeros((3, 20)))
-        Interval(value=0.0, low=0.0, high=0.0)
-    """
-    low, high = np.percentile(resampled([values], seed=seed), [2.5, 97.5])
-    return Interval(float(values.mean()), float(low), float(high))
-
-
 def equal_updates(ours: Trained, theirs: Trained) -> list[Compared]:
     """The comparison at every budget that both have."""
     shared = sorted(ours.test.keys() & theirs.test.keys())
@@ -88,18 +79,26 @@ def best_of_budget(ours: Trained, theirs: Trained) -> Compared:
 
 
 def curve(x: Sequence[float], values: Sequence[Floats], *, seed: int = 0) -> Curve:
-    """The line of accuracy over x, at least three points; the points share problems and seeds."""
+    """The line of accuracy over x, at least three points; the points share problems and seeds.
+
+    The slope is a weighted sum of accuracies and has the interval of a difference; that of R^2 is
+    from resampled seeds and problems, and with few seeds too narrow.
+    """
     xs = np.asarray(x, dtype=float)
-    _, slopes, r2s = lines(xs, resampled(values, seed=seed))
     _, slope, r2 = lines(xs, np.array([[one.mean() for one in values]]))
-    return Curve(_around(slope[0], slopes), _around(r2[0], r2s))
+    weights = (xs - xs.mean()) / ((xs - xs.mean()) ** 2).sum()
+    size = np.abs(weights).sum()
+    parts = np.tensordot(weights / size, np.stack(values), axes=1)
+    found = row_difference(parts, np.zeros_like(parts)).shown
+    _, _, r2s = lines(xs, resampled(values, seed=seed))
+    low, high = np.percentile(r2s, [2.5, 97.5])
+    return Curve(
+        Interval(float(slope[0]), float(size * found.low), float(size * found.high)),
+        Interval(float(r2[0]), float(low), float(high)),
+    )
 
 
 def _compared(ours: Trained, theirs: Trained, budget: int, other: int) -> Compared:
-    difference = interval(ours.test[budget] - theirs.test[other])
+    found = row_difference(ours.test[budget], theirs.test[other]).shown
+    difference = Interval(found.difference, found.low, found.high)
     return Compared(budget, other, difference, holds(difference))
-
-
-def _around(value: float, drawn: Floats) -> Interval:
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return Interval(float(value), float(low), float(high))

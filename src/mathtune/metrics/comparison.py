@@ -9,22 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
-from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mathtune.metrics.distributions import t_quantile, t_tails
-from mathtune.metrics.intervals import (
-    RESAMPLES,
-    Ints,
-    half_widths,
-    holm,
-    intervals,
-    paired,
-)
-from mathtune.metrics.seeds import difference_over_seeds, mean_over_seeds
+from mathtune.metrics.intervals import RESAMPLES, Ints, half_widths, holm, intervals
+from mathtune.metrics.seeds import mean_over_seeds, row_difference
 
 Floats = NDArray[np.float64]
 Values = Mapping[str, Mapping[str, float]]
@@ -130,27 +121,22 @@ def compared(
     """One pair of rows in one metric (a's name of it, b's).
 
     With several seeds of a row, interval and p include the seeds, and `over_problems` holds those
-    over problems alone. `equivalent`: two one-sided t tests of "as far apart as `within`".
+    over problems alone. `equivalent`: two one-sided tests of "as far apart as `within`".
     """
     ours, theirs = a.column(metrics[0], problems), b.column(metrics[1], problems)
     first, second = ours.mean(axis=0), theirs.mean(axis=0)
-    groups = asked.groups(problems)
-    (pair,) = paired(
-        first[:, None], second[:, None], resamples=asked.resamples, seed=asked.seed, groups=groups
+    row = row_difference(
+        ours,
+        theirs,
+        groups=asked.groups(problems),
+        resamples=asked.resamples,
+        seed=asked.seed,
     )
-    found = asdict(pair)
-    (half,), (k,) = half_widths((first - second)[:, None], groups=groups)
-    units = len(problems) if groups is None else int(groups.max()) + 1
-    df = inf if k == t_quantile(inf) else float(max(1, units - 1))
-    error = float(half / k)
-    over = difference_over_seeds(ours, theirs, groups=groups)
-    if over is not None:
-        alone = {name: found[name] for name in ("low", "high", "p")}
-        found |= {"low": over.low, "high": over.high, "p": over.p, "over_problems": alone}
-        found["parts"] = asdict(over.parts)
-        error = (over.high - over.low) / 2 / t_quantile(inf)
-        df = float(max(1, min(over.seeds) - 1)) if min(over.seeds) > 1 else df
-        found["detectable"] = min(1.0, error * (t_quantile(inf) + t_quantile(inf, tails=0.4)))
+    found = asdict(row.shown)
+    if row.over is not None:
+        alone = {name: getattr(row.alone, name) for name in ("low", "high", "p")}
+        found |= {"over_problems": alone, "parts": asdict(row.over.parts)}
+    equal = row.equal_within(asked.within)
     moved = first - second
     return {
         "a": a.name,
@@ -162,23 +148,10 @@ def compared(
         "value_b": float(second.mean()),
         **found,
         "p_alone": found["p"],
-        "equivalence": _equivalence(float(moved.mean()), error, df, asked.within),
+        "equivalence": {"within": asked.within, "p": equal, "equivalent": equal < 0.05},
         **_sides(moved),
         "groups": _groups(a, b, (first, second), problems, asked),
     }
-
-
-def _equivalence(value: float, error: float, df: float, within: float) -> dict[str, Any]:
-    """Two one-sided tests: equal where both "at least `within` below" and "above" are refused."""
-
-    def tail(t: float) -> float:
-        both = t_tails(abs(t), df) if df != inf else t_tails(abs(t), 1e9)
-        return both / 2 if t > 0 else 1 - both / 2
-
-    p = max(tail((within - value) / error), tail((within + value) / error)) if error > 0 else 0.0
-    if error == 0.0 and abs(value) >= within:
-        p = 1.0
-    return {"within": within, "p": p, "equivalent": p < 0.05}
 
 
 def _sides(moved: Floats) -> dict[str, int]:

@@ -14,7 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mathtune.metrics.distributions import t_quantile
-from mathtune.metrics.intervals import Ints, half_widths, intervals, variance
+from mathtune.metrics.intervals import (
+    POWER,
+    RESAMPLES,
+    Difference,
+    Interval,
+    Ints,
+    half_widths,
+    intervals,
+    paired,
+    variance,
+)
 
 Floats = NDArray[np.float64]
 
@@ -107,17 +117,70 @@ def difference_over_seeds(
     counts = (len(ours), len(theirs))
     if counts == (1, 1):
         return None
-    means = ours.mean(axis=0) - theirs.mean(axis=0)
-    if counts[0] == counts[1]:
-        found = _Components.of(ours - theirs)
-    else:
-        first, second = _Components.of(ours), _Components.of(theirs)
-        df = min(one.df for one in (first, second) if one.df)
-        found = _Components(first.of_seeds + second.of_seeds, first.rest + second.rest, df)
-    reach = _Reach.of(means, found, groups)
-    value, width = float(means.mean()), reach.half(0.05)
+    reach = _Reach.between(ours, theirs, groups)
+    value, width = float(ours.mean() - theirs.mean()), reach.half(0.05)
     low, high = max(-1.0, value - width), min(1.0, value + width)
     return OverSeeds(counts, low, high, reach.tails(abs(value)), reach.parts())
+
+
+def row_mean(values: Floats, *, groups: Ints | None = None) -> Interval:
+    """The mean of a row, float (seeds, P), with its interval: over seeds too if it has several.
+
+    Example:
+        >>> one = row_mean(np.zeros((1, 30)))
+        >>> one.value, round(one.high, 3)
+        (0.0, 0.114)
+    """
+    (alone,) = intervals(values.mean(axis=0)[:, None], groups=groups)
+    if len(values) == 1:
+        return alone
+    over = mean_over_seeds(values, groups=groups)
+    return Interval(alone.value, over.low, over.high)
+
+
+@dataclass(frozen=True)
+class RowDifference:
+    """The difference of two rows as every table shows it: with the seeds where there are several.
+
+    `alone`: over problems only. `over`: None where both rows have one seed.
+    """
+
+    shown: Difference
+    alone: Difference
+    over: OverSeeds | None
+    reach: _Reach
+
+    def equal_within(self, within: float) -> float:
+        """The p of two one-sided tests: "a is at least `within` below b", and "above"."""
+
+        def tail(distance: float) -> float:
+            both = self.reach.tails(abs(distance))
+            return both / 2 if distance > 0 else 1 - both / 2
+
+        value = self.shown.difference
+        return max(tail(within - value), tail(within + value))
+
+
+def row_difference(
+    ours: Floats,
+    theirs: Floats,
+    *,
+    groups: Ints | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> RowDifference:
+    """Compare two rows, float (seeds, P) each, of the same problems: mean of ours - theirs."""
+    first, second = ours.mean(axis=0)[:, None], theirs.mean(axis=0)[:, None]
+    (alone,) = paired(first, second, resamples=resamples, seed=seed, groups=groups)
+    reach = _Reach.between(ours, theirs, groups)
+    over = difference_over_seeds(ours, theirs, groups=groups)
+    if over is None:
+        return RowDifference(alone, alone, None, reach)
+    assert over.p is not None
+    power = 1 + t_quantile(inf, tails=2 * (1 - POWER)) / t_quantile(inf)
+    detectable = min(1.0, reach.half(0.05) * power)
+    shown = Difference(alone.difference, over.low, over.high, over.p, detectable)
+    return RowDifference(shown, alone, over, reach)
 
 
 @dataclass(frozen=True)
@@ -138,10 +201,23 @@ class _Reach:
         alone = max(0.0, of_problems - found.rest)
         return _Reach(alone, found, max(1, units - 1), float(width[0]) / t_quantile(inf))
 
+    @staticmethod
+    def between(ours: Floats, theirs: Floats, groups: Ints | None) -> _Reach:
+        """Of ours - theirs; as many seeds of both are paired in their order."""
+        if len(ours) == len(theirs):
+            found = _Components.of(ours - theirs)
+        else:
+            first, second = _Components.of(ours), _Components.of(theirs)
+            df = min(one.df for one in (first, second) if one.df)
+            found = _Components(first.of_seeds + second.of_seeds, first.rest + second.rest, df)
+        return _Reach.of(ours.mean(axis=0) - theirs.mean(axis=0), found, groups)
+
     def half(self, tails: float) -> float:
         """Half the width of the interval that leaves so much to both tails together."""
         problems = t_quantile(self.df, tails=tails) ** 2 * self.alone
-        seeds = t_quantile(self.found.df, tails=tails) ** 2 * self.found.of_seeds
+        seeds = 0.0
+        if self.found.df > 0:
+            seeds = t_quantile(self.found.df, tails=tails) ** 2 * self.found.of_seeds
         return max(sqrt(problems + seeds), t_quantile(inf, tails=tails) * self.least)
 
     def tails(self, value: float) -> float:

@@ -12,15 +12,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from mathtune.errors import InputError
-from mathtune.metrics.budgets import (
-    Trained,
-    best_of_budget,
-    curve,
-    equal_updates,
-    interval,
-)
+from mathtune.metrics.budgets import Trained, best_of_budget, curve, equal_updates
 from mathtune.metrics.fits import Floats
 from mathtune.metrics.measure import rounded
+from mathtune.metrics.seeds import row_mean
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import FindingsMetrics
 from mathtune.rows.samples import read_problems
@@ -49,10 +44,11 @@ class Model(BaseModel):
 class Findings(Stage[Path]):
     """Compare ways of training: at every budget, and each at the budget best on validation.
 
-    Intervals are over problems and seeds. Its fields name the models by one name each. Handle: the
+    Intervals are those of `mathtune compare`, with the seeds. Its fields name the models by one name each. Handle: the
     folder; all results are its metrics.
     """
 
+    revision: ClassVar[int] = 2
     gathers: ClassVar[tuple[str, ...]] = ("models", "compare")
 
     problems: File
@@ -130,7 +126,7 @@ class Findings(Stage[Path]):
             "label": label,
             "budgets": {
                 str(budget): {
-                    "accuracy": asdict(interval(values)),
+                    "accuracy": asdict(row_mean(values)),
                     "seeds": values.mean(axis=1).tolist(),
                     "validation": trained.validation[budget],
                 }
