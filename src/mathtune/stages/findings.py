@@ -44,8 +44,8 @@ class Model(BaseModel):
 class Findings(Stage[Path]):
     """Compare ways of training: at every budget, and each at the budget best on validation.
 
-    Intervals are those of `mathtune compare`, with the seeds. Its fields name the models by one name each. Handle: the
-    folder; all results are its metrics.
+    Intervals are those of `mathtune compare`, with the seeds. Its fields name the models by one
+    name each. Handle: the folder; all results are its metrics.
     """
 
     revision: ClassVar[int] = 2
