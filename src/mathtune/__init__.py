@@ -1,6 +1,6 @@
 """Fine-tune open language models to solve math problems and to judge their own solutions.
 
-Here is what needs no model: from a solution's text to its answer, a verdict and clusters. Nothing
+This module offers what needs no model: a solution's answer, verdict and clusters. Nothing
 here imports torch. docs/api.md lists the other modules that users may import; the rest is private.
 """
 
@@ -42,7 +42,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the answers at their first use: `mathtune --version` does without."""
+    """Import the answers at their first use: `mathtune --version` does not need them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from mathtune import answers

@@ -1,5 +1,5 @@
-"""The errors that the command line answers with a sentence: what a user gave cannot be used, a
-process of ours died, or someone stopped us.
+"""The errors that the command line answers with a sentence: unusable input, a process that died, or
+a stop by the user.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 
 class InputError(Exception):
-    """What was given cannot be used: one sentence says what, where and what was expected.
+    """Input that cannot be used: one sentence says what, where and what was expected.
 
     The command line prints the sentence and exits with code 2; nothing is left half-written.
 
@@ -20,7 +20,8 @@ class InputError(Exception):
 
 
 class SettingError(InputError):
-    """A setting that cannot be used; `key` is its dotted name, by which the settings' file is read.
+    """A setting that cannot be used; `key` is its dotted name, by which it is found in the
+    settings' file.
 
     Example:
         >>> SettingError("ssft.epochs", "found 0; input should be greater than 0.").key
@@ -32,11 +33,11 @@ class SettingError(InputError):
         self.key, self._reason = key, reason
 
     def __reduce__(self) -> tuple[type[SettingError], tuple[str, str]]:
-        return SettingError, (self.key, self._reason)  # to come whole out of a child process
+        return SettingError, (self.key, self._reason)  # to survive pickling from a child process
 
 
 class FailedStepsError(InputError):
-    """Steps of a recipe failed; those that do not need them were made.
+    """Some steps of a recipe failed; those that do not need them were made.
 
     The command line writes the report of what there is, prints the sentence and exits with code 2.
 
@@ -44,7 +45,7 @@ class FailedStepsError(InputError):
         >>> error = FailedStepsError({"pairs": "nothing is right."}, needing=["evaluator"])
         >>> print(str(error).replace(". ", ".\\n"))
         step pairs failed: nothing is right.
-        Not made for want of it: evaluator.
+        Not made because they need it: evaluator.
         The same command tries again.
     """
 
@@ -52,7 +53,7 @@ class FailedStepsError(InputError):
         lines = [f"step {name} failed: {reason}" for name, reason in reasons.items()]
         if needing:
             more = f", ... ({len(needing)} steps)" if len(needing) > 6 else ""
-            lines.append(f"Not made for want of it: {', '.join(needing[:6])}{more}.")
+            lines.append(f"Not made because they need it: {', '.join(needing[:6])}{more}.")
         super().__init__(f"{' '.join(lines)} The same command tries again.")
         self.reasons = reasons
 

@@ -64,14 +64,14 @@ def test_files_that_do_not_belong_together(
 def test_scattered_samples_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl"
     jsonl.write(path, [sample("a", 0), sample("b", 0), sample("a", 1)])
-    with pytest.raises(InputError, match="do not stand together"):
+    with pytest.raises(InputError, match="are not adjacent"):
         list(read_groups((path,)))
 
 
 def test_a_problem_id_that_stands_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text('{"id":"a","problem":"q","answer":"2"}\n' * 2)
-    with pytest.raises(InputError, match="row 2, field 'id': 'a' stands twice"):
+    with pytest.raises(InputError, match="row 2, field 'id': 'a' occurs twice"):
         read_problems(path)
 
 

@@ -228,7 +228,7 @@ def test_independent_steps_are_made_where_one_fails(tmp_path: Path) -> None:
     run = tmp_path / "run"
     sentence = (
         r"step broken failed: nothing is right; right_from=gold takes gold solutions\. "
-        r"Not made for want of it: second, third\. The same command tries again\."
+        r"Not made because they need it: second, third\. The same command tries again\."
     )
     for _ in range(2):
         with pytest.raises(FailedStepsError, match=sentence):

@@ -16,7 +16,7 @@ from mathtune.answers.values.numbers import WORK, work_spent
 from mathtune.rows.records import Verdict
 
 MOST_LINKED = 60
-"""So many classes of a problem are compared with each other, those with the most votes first."""
+"""The number of a problem's classes that are compared with each other, most votes first."""
 _MOST_SPELLINGS = 3
 _ALLOWANCE = 20 * WORK
 
@@ -53,7 +53,7 @@ def cluster(answers: Sequence[str | None], *, grader: Grader = "math") -> list[l
 
 
 def _linked(groups: list[list[int]], answers: list[str], grader: Grader) -> list[list[int]]:
-    """The classes with those joined that the grader calls equal, in the order of their first."""
+    """Join the classes that the grader calls equal; keep the order of their first members."""
     found = [sorted({answers[i] for i in group}, key=lambda t: (len(t), t)) for group in groups]
     texts = [spellings[:_MOST_SPELLINGS] for spellings in found]
     most = sorted(range(len(groups)), key=lambda k: (-len(groups[k]), texts[k]))[:MOST_LINKED]
@@ -79,7 +79,7 @@ def _linked(groups: list[list[int]], answers: list[str], grader: Grader) -> list
 def _links(
     order: list[int], texts: list[list[str]], grader: Grader, top: Callable[[int], int]
 ) -> Iterator[tuple[int, int]]:
-    """Pairs of classes that are equal, without those that are joined already."""
+    """Yield the pairs of equal classes, except those that are joined already."""
     judge = JUDGES[grader]
     rough = [[outline(text) for text in spellings] for spellings in texts]
     until = work_spent() + _ALLOWANCE
@@ -98,7 +98,7 @@ def _links(
 
 
 def _library_links(order: list[int], texts: list[list[str]]) -> Iterator[tuple[int, int]]:
-    """The same by math-verify, whose verdicts come from workers: all pairs at once."""
+    """Yield the same pairs by math-verify: its workers get all pairs at once."""
     pairs = [(a, b) for a, b in combinations(order, 2)]
     asked = [(texts[x][0], texts[y][0]) for a, b in pairs for x, y in ((a, b), (b, a))]
     verdicts = iter(compare_many(asked, grader="math-verify"))

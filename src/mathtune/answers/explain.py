@@ -61,7 +61,7 @@ def explain(given: str | None, gold: str, *, grader: Grader = "math") -> str:
 
 
 def _shown(text: str) -> str:
-    """The text on one line, in plain signs, not too long."""
+    """Return the text on one line, in plain signs, not too long."""
     text = " ".join(_DEGREES.sub("°", text.strip().strip("$")).split())
     text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
@@ -123,7 +123,7 @@ def _kind(key: Key) -> str:
 
 
 def _number(value: Fraction) -> str:
-    """A fraction in few digits."""
+    """Return a fraction in few digits."""
     if abs(value.numerator) < 10**9 and value.denominator < 10**9:
         return str(value)
     return f"{float(value):.12g}" if abs(value) < 10**300 else "a large number"

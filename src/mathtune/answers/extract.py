@@ -12,14 +12,14 @@ whatever its kind:
     phrase       `The answer is x`, `Answer: x`, and the same in other languages
     label        `A: x` at the start of a line
 
-Where nothing is marked there is no answer, unless one of these rules is asked for:
+If nothing is marked there is no answer, unless the caller asks for one of these rules:
 
     last-number  (rules last-number, auto) the last number of the text; auto: of the last sentence
                  that has a number or a formula
     last-formula (rule auto) the last formula of that sentence, or a text that is a formula alone
 
-Guessing moves results by tens of points, so `explicit` is what training and RFT use; files from
-elsewhere are read with `auto`, and the numbers of both are shown where they differ.
+Guessing moves results by tens of points, so training and RFT use `explicit`. Files of other
+programs are read with `auto`, and both numbers are shown if they differ.
 """
 
 import re
@@ -34,9 +34,9 @@ ExtractRule = Literal["explicit", "auto", "last-number"]
 _RULES = get_args(ExtractRule)
 
 GUESSED = ("last-number", "last-formula")
-"""The rules of answers that the text does not mark."""
+"""The rules that guess an answer from an unmarked text."""
 
-# Answers stand at the end. The bound keeps a runaway sample of megabytes as cheap as any other.
+# Answers are at the end. The bound makes a runaway sample of megabytes as cheap as any other.
 TAIL = 100_000
 
 
@@ -53,10 +53,10 @@ class Answer:
 
 
 def extract(solution: str, *, rule: ExtractRule = "explicit") -> Answer | None:
-    r"""Return the final answer of `solution`, or None where no rule matches.
+    r"""Return the final answer of `solution`, or None if no rule matches.
 
     `rule="explicit"` accepts only answers that the text marks as such; `rule="auto"` takes the last
-    number or formula of the last sentence where nothing is marked, `rule="last-number"` the last
+    number or formula of the last sentence if nothing is marked, `rule="last-number"` the last
     number. Never raises on any string.
 
     >>> extract(r"So $x = \boxed{\frac{1}{2}}$.")
@@ -99,7 +99,7 @@ _EMPTY_BOX = re.compile(r"[\s$]*\\(?:boxed|fbox)\s*\{\s*\}[\s$]*")
 
 
 def _marked(text: str) -> tuple[str, Mark] | None:
-    """The last mark of the text, with its rule.
+    """Return the last mark of the text, with its rule.
 
     A sentence counts after another mark only if what it calls the answer looks like one.
     """
@@ -116,7 +116,7 @@ def _marked(text: str) -> tuple[str, Mark] | None:
 
 
 def gold_answer(text: str) -> str:
-    r"""A gold as it stands; of a gold solution that marks its answer, that answer.
+    r"""Return the answer that a gold solution marks; any other gold unchanged.
 
     >>> gold_answer("6 * 3 = 18\n#### 18"), gold_answer("18")
     ('18', '18')

@@ -1,4 +1,4 @@
-r"""The marks by which a text shows its answer, each with its place. Under `extract`.
+r"""The marks by which a text shows its answer, each with its position. Under `extract`.
 
 A rule is a function from a text to its last `Mark` of one kind, or None. A mark without an answer
 (a box that is cut off in the middle) hides the marks before it.
@@ -13,11 +13,11 @@ from mathtune.answers.phrases import last_phrase, prose_value, trim
 
 ANSWER_LIMIT = 10_000
 _MAX_MARKS = 50
-"""So many marks of one kind are looked at, from the end of the text."""
+"""The number of marks of one kind that are read, from the end of the text."""
 
 
 class Mark(NamedTuple):
-    """An answer that the text marks, and where its mark starts; `answer` None: a broken mark."""
+    """A marked answer and the start of its mark; `answer` None: a broken mark."""
 
     start: int
     answer: str | None
@@ -42,7 +42,7 @@ class _Box(NamedTuple):
 
 
 def boxed(text: str) -> Mark | None:
-    r"""The last outermost `\boxed{...}` or `\fbox{...}`; boxes joined by commas are one list."""
+    r"""Find the last outermost `\boxed{}` or `\fbox{}`; boxes joined by commas are one list."""
     starts = [at for at in (text.find("\\boxed"), text.find("\\fbox")) if at >= 0]
     if not starts:
         return None
@@ -65,9 +65,9 @@ def _joined(between: str) -> bool:
 
 
 def _boxes(text: str, start: int) -> tuple[list[_Box], int | None]:
-    """The boxes with a content, in order, and the place of an outermost one that never closes."""
+    """Return the boxes with a content, in order, and the start of an outermost unclosed one."""
     outer: list[_Box] = []
-    inner: list[_Box] = []  # inside another box: they count where the outer one never closes
+    inner: list[_Box] = []  # inside another box: they count if the outer one never closes
     groups: list[tuple[int, int]] = []  # (start of the box's token, of its content); -1: no box
     boxes = 0
     opened = -1
@@ -100,7 +100,7 @@ def _boxes(text: str, start: int) -> tuple[list[_Box], int | None]:
 
 
 def _unbraced(text: str, start: int) -> re.Match[str] | None:
-    r"""`\boxed 2$`: everything up to the closing dollar, else one token."""
+    r"""Read `\boxed 2$`: everything up to the closing dollar, else one token."""
     ahead = text[start : start + 200]
     if not ahead.strip() or ahead.lstrip().startswith("{"):
         return None
@@ -111,7 +111,7 @@ _NUMBER_LINE = re.compile(r"[-−+]?\s*\\?\$?\s*[-−]?[0-9.,]*[0-9](?:\s*/\s*[0
 
 
 def hashes(text: str) -> Mark | None:
-    """GSM8K's last line. Markdown headings (`#### Step 2`) are not answers."""
+    """Find GSM8K's last line. Markdown headings (`#### Step 2`) are not answers."""
     at = text.rfind("####")
     for _ in range(_MAX_MARKS):
         if at < 0:
@@ -152,7 +152,7 @@ def section(text: str) -> Mark | None:
 
 
 def _undisplayed(paragraph: str) -> str:
-    r"""A displayed formula may have its marks on lines of their own: `\[`, `42`, `\]`."""
+    r"""Join a displayed formula whose marks are on lines of their own: `\[`, `42`, `\]`."""
     return re.sub(r"^(\\\[|\$\$)\s*\n|\n\s*(\\\]|\$\$)$", r"\1\2", paragraph)
 
 
@@ -161,7 +161,7 @@ _END_TAG = re.compile(r"</(?:final_)?answer\s*>", re.I)
 
 
 def tagged(text: str) -> Mark | None:
-    """The last `<answer>...</answer>`; a stop string may have taken the closing tag away."""
+    """Find the last `<answer>...</answer>`; a stop string may have removed the closing tag."""
     if "<" not in text:
         return None
     starts = list(_TAG.finditer(text))
@@ -184,7 +184,7 @@ _KEY = re.compile(
 
 
 def keyed(text: str) -> Mark | None:
-    """`{"answer": "42"}`: the value of the last such key."""
+    """Find the value of the last `{"answer": "42"}`."""
     if "nswer" not in text:
         return None
     found = None
@@ -200,7 +200,7 @@ _MINERVA = re.compile(r"final answer is\s*:?\s*(.{1,2000}?)\.?\s*I hope it is co
 
 
 def minerva(text: str) -> Mark | None:
-    """`Final Answer: The final answer is $x$. I hope it is correct.`"""
+    """Find `Final Answer: The final answer is $x$. I hope it is correct.`"""
     if "I hope it is correct" not in text:
         return None
     at = text.lower().rfind("final answer is")
@@ -209,7 +209,7 @@ def minerva(text: str) -> Mark | None:
 
 
 def phrase(text: str) -> Mark | None:
-    """The sentence after the last `answer is` or `Answer:`, in ten languages."""
+    """Find the sentence after the last `answer is` or `Answer:`, in ten languages."""
     found = last_phrase(text)
     return Mark(*found) if found else None
 
@@ -219,7 +219,7 @@ _OPTION = re.compile(r"^[ \t]*B:", re.M)
 
 
 def label(text: str) -> Mark | None:
-    """`A: x`, unless it opens a list of choices."""
+    """Find `A: x`, unless it opens a list of choices."""
     if "A:" not in text:
         return None
     lines = list(_LABEL.finditer(text))
@@ -237,5 +237,7 @@ _PLAIN_START = re.compile(
 
 
 def plain(answer: str) -> bool:
-    """Return whether words look like an answer: "The answer is reasonable" is none."""
+    """Return whether words look like an answer, as "reasonable" in "The answer is reasonable" does
+    not.
+    """
     return _PLAIN_START.match(answer) is not None

@@ -35,7 +35,7 @@ _DENIED = re.compile(r"(?:not|n't|never|nicht|pas|no)\s", re.I)
 
 
 def last_phrase(text: str) -> tuple[int, str] | None:
-    """The place of the last phrase that states an answer, and the answer."""
+    """Return the position of the last phrase that states an answer, and the answer."""
     matches = []
     if "nswer" in text or "NSWER" in text:
         matches += list(_PHRASE.finditer(text))[-_MAX_MARKS:]
@@ -54,7 +54,7 @@ def last_phrase(text: str) -> tuple[int, str] | None:
 
 
 def _in_formula(ahead: str) -> str:
-    r"""After `\text{Answer: }`: the rest of the formula."""
+    r"""Return the rest of the formula after `\text{Answer: }`."""
     return trim(re.split(r"\$|\\\)|\\\]|\n", ahead[1:], maxsplit=1)[0])
 
 
@@ -75,7 +75,7 @@ _POLITE = re.compile(r"(?:です|である|となります|になります|だ|�
 
 
 def sentence(text: str) -> str | None:
-    """The formula that `text` starts with, else its first sentence."""
+    """Return the formula that `text` starts with, else its first sentence."""
     math = DOLLARS.match(text)
     if math and _is_formula(math):
         after = text[math.end() :]
@@ -112,7 +112,7 @@ _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}\s+[A-Za-z]{2,}")
 
 
 def prose_value(text: str) -> str | None:
-    """Of a prose sentence with one formula or one number, that value; None: it is no such prose.
+    """Return the only formula or number of a prose sentence; None for any other text.
 
     >>> prose_value("Tom has 42 apples left."), prose_value("x = 3"), prose_value("3 and 4")
     ('42', None, None)
@@ -127,7 +127,7 @@ def prose_value(text: str) -> str | None:
 
 
 def _is_formula(match: re.Match[str]) -> bool:
-    """Return whether a match of `DOLLARS` is one: "$5 a day, so $" is money."""
+    """Return whether a match of `DOLLARS` is a formula: "$5 a day, so $" is money."""
     inside = next(group for group in match.groups() if group is not None)
     return _PROSE.search(re.sub(r"\\(?:text|mathrm|mbox)\s*\{[^{}]*\}", "", inside)) is None
 
@@ -138,7 +138,7 @@ _WHOLE = 80
 
 
 def last_sentence_value(text: str) -> tuple[str, str] | None:
-    r"""The last number or formula of the last sentence that has one, and the rule that found it.
+    r"""Return the last number or formula of the last sentence that has one, and its rule.
 
     >>> last_sentence_value("3 * 6 = 18. So Tom has 18 nuts in 3 bags... I hope this helps!")
     ('3', 'last-number')

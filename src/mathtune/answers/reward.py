@@ -26,7 +26,7 @@ def reward(
     answer: Sequence[Gold] | None = None,
     **_: object,
 ) -> list[float | None]:
-    r"""1.0 for a correct completion, 0.0 for a wrong one or none, None if undecided.
+    r"""Return 1.0 for a correct completion, 0.0 for a wrong or missing answer, None if undecided.
 
     The signature is TRL's (`GRPOTrainer(reward_funcs=reward)`): `completions` are texts, or chats
     whose last message is judged; `solution` (or `answer`) is the data set's column of golds, each
@@ -53,7 +53,7 @@ def reward(
 
 
 def _text(completion: Completion) -> str:
-    """The text to judge; of a chat the last message, which may hold text in parts, or nothing."""
+    """Return the text to judge; for a chat its last message, which may hold parts or nothing."""
     if isinstance(completion, str):
         return completion
     content = completion[-1]["content"] if completion else None

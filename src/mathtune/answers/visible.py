@@ -1,7 +1,6 @@
-r"""Cut a sampled text down to the part that can hold its answer. Before `extract`.
-
-Three things are no part of an answer: what a reasoning model thinks before it replies, the special
-tokens of chat templates, and a new question that a base model makes up after its solution.
+r"""Cut a sampled text down to the part that can hold its answer. Before `extract`. Three things are
+not part of an answer: a reasoning model's thoughts before its reply, the special tokens of chat
+templates, and a new question that a base model makes up after its solution.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _CLOSES = re.compile(
     r"|<\|channel\|>\s*final(?:\s*<\|constrain\|>\s*\w+)?\s*<\|message\|>",
     re.I,
 )
-# The same channels after a decoder that dropped the special tokens.
+# The same channels if the decoder dropped the special tokens.
 _BARE_CHANNELS = re.compile(r"\A(?:assistant)?analysis(?=[A-Z\s\"'(\\$0-9])")
 _BARE_FINAL = re.compile(r"assistant\s*final(?=[^a-z]|\Z)")
 
@@ -45,9 +44,9 @@ _NEW_QUESTION = re.compile(
 
 
 def visible(text: str) -> str:
-    r"""Return what follows the last thought, up to the end of the turn or to a new question.
+    r"""Return the text after the last thought, up to the end of the turn or to a new question.
 
-    Empty where nothing does: a thought that is never closed holds no answer. A text without any of
+    Empty if there is none: a thought that is never closed holds no answer. A text without any of
     these marks comes back as it is.
 
     >>> visible("<think>5? No.</think>\n\nThe answer is 7.<|im_end|>").strip()
@@ -59,7 +58,7 @@ def visible(text: str) -> str:
 
 
 def _after_thought(text: str) -> str:
-    """The text after the last thought; of an unclosed one, what stands before it."""
+    """Return the text after the last thought, or before a thought that is not closed."""
     bare = _BARE_CHANNELS.match(text)
     if bare:
         finals = list(_BARE_FINAL.finditer(text))
@@ -76,7 +75,7 @@ def _after_thought(text: str) -> str:
 
 
 def _turn(text: str) -> str:
-    """One turn of a chat: without the tokens that open it and whatever follows its end."""
+    """Return one turn of a chat, without the tokens that open it and anything after its end."""
     if "<" not in text and "[" not in text:
         return text
     leading = _LEADING.match(text)
@@ -89,9 +88,9 @@ def _turn(text: str) -> str:
 
 
 def _first_solution(text: str) -> str:
-    """The text up to where a new question begins, if something like a solution stands before it.
+    """Return the text before a new question, if that text looks like a solution.
 
-    A solution may open by repeating its own problem: a part without a digit or a formula is none.
+    A solution may begin by repeating its own problem: text without a digit or formula is none.
     It may also go through "Question 1:", "Question 2:": a number counts only after an answer.
     """
     if ":" not in text:

@@ -162,7 +162,7 @@ def _row(
     problems: Sequence[str],
     labels: Mapping[str, Mapping[str, str]],
 ) -> Row:
-    """The row, its metric checked."""
+    """Return the row, its metric checked."""
     values = tuple({name: seed.outcomes[name].values for name in problems} for seed in seeds)
     row = Row(one.name, one.text, values, one.metric, labels)
     if one.metric is not None and one.metric not in row.metrics:
@@ -199,7 +199,7 @@ def _problems(
 def _known(
     named: Sequence[Named], sources: Sequence[Sequence[Source]], problems: Sequence[str]
 ) -> dict[str, Problem]:
-    """The problems that some row knows; empty if not all are known.
+    """Return the problems that some row knows; empty if not all are known.
 
     Raises:
         InputError: two rows have another question or answer for the same problem.
@@ -252,7 +252,7 @@ def write_page(found: Compared, page: Path) -> None:
 
 
 def _texts(source: Source, wanted: Collection[str]) -> dict[str, list[str]]:
-    """The solutions of the wanted problems, the first `SOLUTIONS` of each."""
+    """Return the solutions of the wanted problems, the first `SOLUTIONS` of each."""
     return {
         name: [row.sample.text for row in rows[:SOLUTIONS]]
         for name, rows in source.groups()

@@ -25,7 +25,7 @@ LOOKED_AT = 200
 
 
 def listed() -> Table:
-    """All sets: problems by split, licence, and whether a local copy is there."""
+    """Return all sets: problems by split, licence, and whether a local copy is there."""
     table = Table(box=None, pad_edge=False)
     for title in ("name", "train", "validation", "test", "licence", "from", "what it is"):
         table.add_column(title, justify="right" if title in declared.SPLITS else "left")
@@ -38,7 +38,7 @@ def listed() -> Table:
 
 
 def document(name: str, folder: Path | None) -> dict[str, Any]:
-    """A set's declaration, where its rows are from, and its first usable row, as read.
+    """Return a set's declaration, where its rows are from, and its first usable row, as read.
 
     Raises:
         InputError: no set has that name.
@@ -76,7 +76,7 @@ def overlap_document(name: str, others: Sequence[str], folder: Path | None) -> d
 
 
 def as_text(found: dict[str, Any]) -> str:
-    """The document in YAML, as declarations are written."""
+    """Return the document in YAML, as declarations are written."""
     return str(yaml.safe_dump(_plain(found), sort_keys=False, allow_unicode=True, width=100))
 
 

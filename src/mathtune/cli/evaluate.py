@@ -42,7 +42,7 @@ class Asked:
 
 
 def resolved(asked: Asked) -> Resolved:
-    """The recipe with its settings. `temperature=1` alone reaches the stage that has it.
+    """Return the recipe with its settings. `temperature=1` alone reaches the stage that has it.
 
     Raises:
         InputError: an unknown setting or a wrong value.
@@ -55,7 +55,7 @@ def resolved(asked: Asked) -> Resolved:
 
 
 def placed(settings: Sequence[str], *, judged: bool) -> Iterator[str]:
-    """Settings under the name of the stage that has them.
+    """Yield settings under the name of the stage that has them.
 
     >>> list(placed(["max_tokens=64", "limit=5", "grader=prm800k"], judged=False))
     ['sample.max_tokens=64', 'limit=5', 'grade.grader=prm800k']
@@ -77,12 +77,12 @@ def placed(settings: Sequence[str], *, judged: bool) -> Iterator[str]:
 
 
 def _names() -> list[str]:
-    """The names of stages and steps, under which settings may be given."""
+    """Return the names of stages and steps, under which settings may be given."""
     steps = ["greedy", "samples", "scores", "exemplars", "greedy-grades", "samples-grades"]
     return [stage.kind() for stage, _ in STAGES] + steps
 
 
 def folder_of(asked: Asked, out: Path | None) -> Path:
-    """The run folder: as asked, else runs/evaluate-MODEL."""
+    """Return the run folder: as asked, else runs/evaluate-MODEL."""
     name = re.sub(r"[^\w.-]", "-", Path(asked.model.rstrip("/")).name) or "model"
     return (out or Path("runs") / f"evaluate-{name}").absolute()

@@ -107,7 +107,7 @@ def _add(
 def only_files(
     arguments: list[str], given: Given, settings: Sequence[str] = ()
 ) -> list[str] | None:
-    """The files, if they hold their golds and no stage is meant; else None.
+    """Return the files, if they hold their golds and no stage is meant; else None.
 
     `settings`: assignments of these are options; they are put into `given`.
 

@@ -77,7 +77,7 @@ class Forecast:
     lengths: tuple[int, int] = (PROBLEM, SOLUTION)
 
     def read(self, stage: Any, folder: Path) -> tuple[float, Size | None]:
-        """A step's FLOPs and its model's shape; notes what it will write."""
+        """Return a step's FLOPs and its model's shape; notes what it will write."""
         outputs = stage.outputs(folder)
         if isinstance(stage, Prepare):
             self.lengths = LENGTHS.get(stage.source, self.lengths)
@@ -135,7 +135,7 @@ class Forecast:
         return flops, size
 
     def _trained(self, stage: Train, outputs: str) -> float:
-        """Tokens over all epochs."""
+        """Return tokens over all epochs."""
         rows = stage.epochs * self._rows(stage.examples)
         if stage.updates is not None:
             rows = min(rows, stage.updates * stage.batch_size)
@@ -163,7 +163,7 @@ class Forecast:
 
 
 def expected(run: Run, device: Device) -> dict[str, Cost]:
-    """The cost of every step of a planned run."""
+    """Return the cost of every step of a planned run."""
     forecast = Forecast()
     found = {}
     for name, step in run.steps.items():
@@ -188,12 +188,12 @@ def _cost(
 
 
 def _has_model(stage: Stage[Any]) -> bool:
-    """Whether a step reads a model; the calculator does without."""
+    """Return whether a step reads a model; the calculator does without."""
     return isinstance(stage, Train | Sample) or (isinstance(stage, Score) and stage.on_device)
 
 
 def _width(stage: Stage[Any], cores: int) -> int:
-    """The cores that a step with a model keeps busy on a CPU."""
+    """Return the cores that a step with a model keeps busy on a CPU."""
     if isinstance(stage, Train):
         return stage.threads or cores
     assert isinstance(stage, Sample | Score)
@@ -209,7 +209,7 @@ def shares(costs: dict[str, Cost], device: Device) -> dict[str, float | None]:
 
 
 def seconds(costs: dict[str, Cost], device: Device) -> float:
-    """The seconds of all steps of known cost."""
+    """Return the seconds of all steps of known cost."""
     return sum(share or 0.0 for share in shares(costs, device).values())
 
 
@@ -224,7 +224,7 @@ def document(costs: dict[str, Cost], device: Device) -> Prediction:
 
 
 def total(costs: dict[str, Cost], device: Device) -> str:
-    """The bill in one line: `about 4.5 minutes on 2 CPU cores`, and what is unknown."""
+    """Return the bill in one line: `about 4.5 minutes on 2 CPU cores`, and what is unknown."""
     unknown = [name for name, cost in costs.items() if cost.seconds is None]
     if len(unknown) == sum(cost.seconds != 0.0 for cost in costs.values()):
         known = "unknown"
@@ -236,7 +236,7 @@ def total(costs: dict[str, Cost], device: Device) -> str:
 
 
 def table(run: Run, costs: dict[str, Cost], device: Device) -> Table:
-    """The plan with its bill: the total, then a line for every step."""
+    """Return the plan with its bill: the total, then a line for every step."""
     shown = Table("step", "stage", "reads", title=str(run.folder))
     for name in ("parameters", "FLOPs", "time"):
         shown.add_column(name, justify="right")
@@ -315,6 +315,6 @@ def size_of(model: str) -> Size | None:
 
 
 def _lines(path: Path) -> float:
-    """Rows of a file from outside the run."""
+    """Return rows of a file from outside the run."""
     with path.open("rb") as stream:
         return sum(1 for _ in stream)

@@ -31,13 +31,13 @@ class Commands(TyperGroup):
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The names in the order that the help shows."""
+        """Return the names in the order that the help shows."""
         own = super().list_commands(ctx)
         last = [name for name in own if vars(self.commands[name])["rich_help_panel"] == REFERENCE]
         return [*(one for one in own if one not in last), *_others().list_commands(ctx), *last]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of that name; None if there is none."""
+        """Return the command of that name; None if there is none."""
         return super().get_command(ctx, cmd_name) or _others().get_command(ctx, cmd_name)
 
 
@@ -96,7 +96,7 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder."
 
 
 def recipe_names(incomplete: str) -> list[str]:
-    """The recipes and shipped settings that begin so: what the shell completes."""
+    """Return the recipes and shipped settings that begin so: what the shell completes."""
     from mathtune.recipes import RECIPES
     from mathtune.run import settings
 

@@ -87,7 +87,7 @@ def planned(
     assumed: Assumed = USUAL,
     tokens: float | None = None,
 ) -> dict[str, Any]:
-    """The plan from a pilot (a sample file or a measured step) or from numbers.
+    """Return the plan from a pilot (a sample file or a measured step) or from numbers.
 
     `part`: of the variance of a sample, what is between problems; only with `accuracy`. `tokens`:
     of a sample; None: those of the pilot, else what `assumed` says.
@@ -125,7 +125,7 @@ def _in_range(effect: float, accuracy: float | None, part: float, assumed: Assum
 
 
 def _pilot(path: Path) -> tuple[Spread, float | None]:
-    """The spread of a pilot's problems, and its samples' mean length in tokens."""
+    """Return the spread of a pilot's problems, and its samples' mean length in tokens."""
     (seeds,) = read([Named.of(str(path))], Reading())
     source = seeds[0]  # of a run with several seeds
     right, samples, lengths = [], [], []

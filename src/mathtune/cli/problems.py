@@ -60,12 +60,12 @@ def _over_all(metric: str) -> bool:
 
 
 def _shown(name: str) -> str:
-    """A row's name, as in the report."""
+    """Return a row's name, as in the report."""
     return name.removesuffix(ROW)
 
 
 def _measured(folder: Path, row: str | None) -> dict[str, Mapping[str, Any]]:
-    """The configs of the finished measure steps by name, only that of `row` if it is given.
+    """Return the configs of the finished measure steps by name, only that of `row` if it is given.
 
     Raises:
         InputError: no such row.
@@ -86,7 +86,7 @@ def _measured(folder: Path, row: str | None) -> dict[str, Mapping[str, Any]]:
 
 
 def problem_view(folder: Path, problem_id: str, *, row: str | None) -> RenderableType:
-    """One problem as a measured step saw it: gold answer, clusters, verdicts, scores, picks.
+    """Return one problem as a measured step saw it: gold answer, clusters, verdicts, scores, picks.
 
     Raises:
         InputError: no such problem, or no such measured step.

@@ -38,7 +38,7 @@ class Reading:
     fields: str | None = None
 
     def request(self, file: Path) -> Request:
-        """The request for a file."""
+        """Return the request for a file."""
         return Request.parse(file, grader=self.grader, rule=self.extract, fields=self.fields)
 
 
@@ -105,7 +105,7 @@ def read(rows: Sequence[Named], reading: Reading) -> list[list[Source]]:
 
 
 def _shared_row(runs: Mapping[Path, Results]) -> str:
-    """The row of the first run's report that all runs have, else the first that all have."""
+    """Return the row of the first run's report that all runs have, else the first that all have."""
     names = [[row.name for row in results.rows] for results in runs.values()]
     if not names:
         return ""
@@ -127,7 +127,7 @@ def _of_row(row: Measured) -> Source:
 
 
 def _source(path: Path, reading: Reading, n: int | None) -> Source:
-    """A measured step's folder, the outcomes of `mathtune measure FILE --out`, or a file."""
+    """Return a measured step's folder, the outcomes of `mathtune measure FILE --out`, or a file."""
     if (path / OUTCOMES).is_file():
         return _of_folder(path)
     named = path.parent / f"{path.name}{ROW}"  # a row by the name that the report gives it
@@ -148,13 +148,13 @@ def _source(path: Path, reading: Reading, n: int | None) -> Source:
 
 
 def _rows_of(run: Path) -> str:
-    """The rows of the run that a wrong name was looked for in."""
+    """Return the rows of the run that a wrong name was looked for in."""
     rows = sorted(found.parent.name.removesuffix(ROW) for found in run.glob(f"*/{OUTCOMES}"))
     return f"; {run} has {', '.join(rows)}" if rows and (run / PLAN).is_file() else ""
 
 
 def _of_folder(folder: Path) -> Source:
-    """Outcomes, with the problems next to them or those of the run that the folder is in."""
+    """Return outcomes, with the problems next to them or those of the run that the folder is in."""
     outcomes = read_outcomes(folder)
     if (folder / PROBLEMS).is_file():
         return Source(outcomes, read_problems(folder / PROBLEMS), tuple)
@@ -168,7 +168,7 @@ def _of_folder(folder: Path) -> Source:
 
 
 def _of_step(outcomes: Mapping[str, Outcome], run: Path, config: Mapping[str, Any]) -> Source:
-    """A measure step of a run's plan, whose paths are relative to the run."""
+    """Return a measure step of a run's plan, whose paths are relative to the run."""
     columns = tuple(run / path for path in config["samples"])
     problems = read_problems(run / config["problems"])
     return Source(outcomes, problems, lambda: read_groups(columns))

@@ -33,7 +33,7 @@ from mathtune.stages.prepare import Prepare
 
 
 def _stages() -> tuple[type[Stage[Any]], ...]:
-    """The stage of every module in `mathtune.stages`: it is named as its module."""
+    """Return the stage of every module in `mathtune.stages`: it is named as its module."""
     modules = [
         import_module(f"{stages.__name__}.{one.name}") for one in iter_modules(stages.__path__)
     ]
@@ -91,7 +91,7 @@ def _first_sentence(text: str) -> str:
 
 
 def markdown() -> str:
-    """The whole reference: recipes, stages, and the groups of settings inside them."""
+    """Return the whole reference: recipes, stages, and the groups of settings inside them."""
     parts = [HEAD, "## Recipes\n"]
     inner: dict[str, type[BaseModel]] = {}
     for name, recipe in RECIPES.items():
@@ -156,7 +156,7 @@ def schema(recipe: str) -> dict[str, Any]:
 
 
 def _steps(recipe: str) -> dict[str, type[Stage[Any]]]:
-    """The steps that the recipe's defaults give, by name; nothing is read or written."""
+    """Return the steps that the recipe's defaults give, by name; nothing is read or written."""
     found = RECIPES[recipe]
     run = Run(Path("nowhere").absolute(), overrides={})
     found.compose(run, found.config.model_validate({"model": "embedded"}))
@@ -187,7 +187,7 @@ def _section(
 
 
 def _description(model: type[BaseModel], name: str) -> str:
-    """A field's docstring, or that of the field it overrides."""
+    """Return a field's docstring, or that of the field it overrides."""
     for kind in model.__mro__:
         fields = getattr(kind, "__pydantic_fields__", {})
         if name in fields and fields[name].description:
@@ -208,7 +208,7 @@ def _bounds(field: FieldInfo) -> str:
 
 
 def _type(annotation: Any) -> str:
-    """A type as a reader of YAML knows it."""
+    """Return a type as a reader of YAML knows it."""
     if annotation is type(None):
         return "null"
     if annotation is Ellipsis:
@@ -246,7 +246,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _written(field: FieldInfo) -> Any:
-    """A field's default as JSON writes it."""
+    """Return a field's default as JSON writes it."""
     return to_jsonable_python(field.get_default(call_default_factory=True))
 
 

@@ -117,7 +117,7 @@ def _made_with(asked: Sequence[Solution], solver: Solver, server: str | None) ->
 
 
 def _begun(partial: Path, made_with: str) -> list[Solution]:
-    """The rows that an earlier call finished; else begin the file."""
+    """Return the rows that an earlier call finished; else begin the file."""
     jsonl.repair(partial)
     if not partial.exists() or not partial.stat().st_size:
         jsonl.append(partial, [Begun(made_with)])

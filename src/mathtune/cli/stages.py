@@ -106,7 +106,7 @@ def _with_flag(error: InputError, name: str) -> InputError:
 
 
 def command_class(kind: type[Stage[Any]]) -> type[TyperCommand]:
-    """The class of a stage's command: its help ends with a table of the stage's settings."""
+    """Return the class of a stage's command: its help ends with a table of the stage's settings."""
 
     class StageCommand(TyperCommand):
         """A command whose help lists a stage's settings."""
@@ -120,13 +120,13 @@ def command_class(kind: type[Stage[Any]]) -> type[TyperCommand]:
 
 
 def stage_help(kind: type[Stage[Any]], positional: str) -> str:
-    """A stage's help: its docstring's first paragraph, and which setting the file is."""
+    """Return a stage's help: its docstring's first paragraph, and which setting the file is."""
     summary = (inspect.getdoc(kind) or "").partition("\n\n")[0]
     return f"{summary}\n\nThe file given first is `{positional}`."
 
 
 def _settings_table(kind: type[BaseModel]) -> Table:
-    """A line for each setting: name, default, meaning."""
+    """Return a line for each setting: name, default, meaning."""
     table = Table("setting", "default", "meaning", box=None, title="Settings: KEY=VALUE")
     table.title_justify = "left"
     for name, default, meaning in _settings(kind, ""):

@@ -81,13 +81,13 @@ def so_far(folder: Path, step: PlannedStep) -> str:
 
 
 def _last_update(curve: Path) -> int:
-    """The update that a training curve has reached; its last line may be torn."""
+    """Return the update that a training curve has reached; its last line may be torn."""
     lines = curve.read_bytes().rpartition(b"\n")[0].splitlines()
     return msgspec.json.decode(lines[-1])["update"] if lines else 0
 
 
 def _rows_wanted(folder: Path, config: Mapping[str, Any]) -> int:
-    """The rows that a sample or score step will have written; 0 if that is unknown."""
+    """Return the rows that a sample or score step will have written; 0 if that is unknown."""
     problems = folder / config["problems"]
     if "samples" in config:
         samples = folder / config["samples"][0]

@@ -69,7 +69,7 @@ def read_metrics(counts: Counts) -> RowsMetrics | None:
 
 
 def split_metrics(problems: Sequence[Problem]) -> SplitMetrics:
-    """A split's size."""
+    """Return a split's size."""
     repeated = len(problems) - len({normalized(p.problem) for p in problems})
     return SplitMetrics(
         problems=len(problems),
@@ -79,7 +79,7 @@ def split_metrics(problems: Sequence[Problem]) -> SplitMetrics:
 
 
 def solution_metrics(solutions: Sequence[Example]) -> SolutionMetrics:
-    """The size of the solutions."""
+    """Return the size of the solutions."""
     mean = round(fmean(len(s.solution) for s in solutions), 1) if solutions else None
     return SolutionMetrics(
         solutions=len(solutions),

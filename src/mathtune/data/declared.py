@@ -88,13 +88,13 @@ class Named:
 
 @cache
 def shipped() -> dict[str, Declared]:
-    """The declarations that come with the package."""
+    """Return the declarations that come with the package."""
     text = (files(__package__) / "declared.yaml").read_text(encoding="utf-8")
     return parsed(text, where="declared.yaml")
 
 
 def find(name: str) -> Named | None:
-    """The declared set of that name; of a YAML file, its only set, or that after a colon.
+    """Return the declared set of that name; of a YAML file, its only set, or that after a colon.
 
     `mine.yaml:easy` is the set `easy` of the file. None: nothing is declared so.
 
@@ -164,7 +164,7 @@ def _copies(found: Named, folder: Path) -> Iterator[Path]:
 
 
 def ours(found: Declared, names: Mapping[str, object]) -> dict[str, str]:
-    """Our splits -> the source's, as declared; of a local copy with other names, by these.
+    """Return our splits -> the source's, as declared; of a local copy with other names, by these.
 
     One file alone is the set's only split, or its training split.
     """

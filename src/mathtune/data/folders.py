@@ -24,7 +24,7 @@ _DEEPEST = 3
 
 
 def data_files(folder: Path) -> list[Path]:
-    """The files of rows in a folder and the folders in it, of one kind, sorted."""
+    """Return the files of rows in a folder and the folders in it, of one kind, sorted."""
     every = [
         path
         for path in folder.rglob("*")
@@ -40,7 +40,7 @@ def data_files(folder: Path) -> list[Path]:
 
 
 def is_data(path: Path | str, kinds: Iterable[str] = KINDS) -> bool:
-    """Whether a name ends as files of rows do, packed or not."""
+    """Return whether a name ends as files of rows do, packed or not."""
     name = Path(path).name
     return any(name.endswith(f".{kind}{packed}") for kind in kinds for packed in PACKED)
 
@@ -78,7 +78,7 @@ def splits_of(folder: Path, *, subset: str | None = None) -> dict[str, list[Path
 
 
 def splits_of_file(path: Path) -> dict[str, list[Path]]:
-    """One file as a split: that which its name says, else one that feeds all three.
+    """Return one file as a split: that which its name says, else one that feeds all three.
 
     >>> list(splits_of_file(Path("a/test.jsonl"))), list(splits_of_file(Path("mine.jsonl")))
     (['test'], ['mine'])
@@ -87,7 +87,7 @@ def splits_of_file(path: Path) -> dict[str, list[Path]]:
 
 
 def ours(name: str) -> str | None:
-    """Our name of a split that others call `name`; None: it is none of the three.
+    """Return our name of a split that others call `name`; None: it is none of the three.
 
     >>> ours("dev"), ours("test"), ours("extra")
     ('validation', 'test', None)
@@ -96,7 +96,7 @@ def ours(name: str) -> str | None:
 
 
 def _split_name(name: str) -> str:
-    """The split that a file's name says; empty: it is a shard's number alone.
+    """Return the split that a file's name says; empty: it is a shard's number alone.
 
     >>> [_split_name(name) for name in ("train-00000-of-00002.parquet", "0000.parquet", "a.json")]
     ['train', '', 'a']

@@ -29,7 +29,7 @@ def load(folder: Path | None) -> dict[str, list[Problem]]:
 
 
 def to_gsm8k(rows: Iterable[Row], split: str) -> list[Problem]:
-    """Problems of rows in the hub's shape (question, answer) or ours (problem, solution).
+    """Return problems of rows in the hub's shape (question, answer) or ours (problem, solution).
 
     The answer is what follows `####`, without thousands separators.
 

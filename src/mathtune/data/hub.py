@@ -21,7 +21,7 @@ def load(
     stream: bool = False,
     columns: frozenset[str] | None = None,
 ) -> dict[str, Iterator[Row]]:
-    """The rows of every split of a hub data set, read as they are asked for.
+    """Return the rows of every split of a hub data set, read as they are asked for.
 
     `name` may end in `@REVISION`; `subset` is what the hub calls a config. `stream`: read the rows
     from the hub directly, for a part of a large set; else the set is downloaded and kept.

@@ -57,7 +57,7 @@ def load(asked: Asked, counts: Counts) -> Parts:
 
 
 def rows_of(asked: Asked) -> Mapping[str, Iterator[Row]]:
-    """The rows of each split of the source, by its own names."""
+    """Return the rows of each split of the source, by its own names."""
     path = Path(asked.source)
     if path.is_dir():
         files = folders.splits_of(path, subset=asked.subset)
@@ -77,7 +77,7 @@ def rows_of(asked: Asked) -> Mapping[str, Iterator[Row]]:
 
 
 def _names(asked: Asked, found: Mapping[str, object]) -> dict[str, str]:
-    """Our split -> the source's. A split that is named, and any lone split, feeds all three,
+    """Return our split -> the source's. A split that is named, and any lone split, feeds all three,
     unless its name says that it is a test or validation set.
     """
     if asked.split is not None:
@@ -100,5 +100,5 @@ def _names(asked: Asked, found: Mapping[str, object]) -> dict[str, str]:
 
 
 def no_split(source: str, name: str, known: Mapping[str, object] | tuple[str, ...]) -> InputError:
-    """The error for a split that a source does not have."""
+    """Return the error for a split that a source does not have."""
     return InputError(f"{source}: no split {name!r}; there are {', '.join(known)}.")

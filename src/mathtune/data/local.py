@@ -14,7 +14,7 @@ _POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def root() -> Path | None:
-    """The folder of local copies that MATHTUNE_DATA names; None: it is not set.
+    """Return the folder of local copies that MATHTUNE_DATA names; None: it is not set.
 
     Raises:
         InputError: the variable names no folder.

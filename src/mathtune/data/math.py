@@ -48,7 +48,7 @@ def load(folder: Path | None, *, split: str) -> dict[str, list[Problem]]:
 
 
 def to_math(rows: Iterable[Row]) -> list[Problem]:
-    """Problems of rows in the hub's shape (answers inside the solutions) or ours.
+    """Return problems of rows in the hub's shape (answers inside the solutions) or ours.
 
     The two solutions whose `\\\\boxed{}` is empty get their answer, 0.
     """

@@ -82,7 +82,7 @@ class Release:
     counts: Counter[str] = field(default_factory=Counter)
 
     def examples(self, problems: Iterable[Problem]) -> list[Example]:
-        """The solutions of these problems, as examples to learn from."""
+        """Return the solutions of these problems, as examples to learn from."""
         return [
             Example(problem_id=p.id, problem=p.problem, solution=text, source=SOURCE)
             for p in problems
@@ -110,7 +110,7 @@ class Release:
         return rows
 
     def as_problems(self) -> list[Problem]:
-        """The problems that have a correct solution, the first of them as gold."""
+        """Return the problems that have a correct solution, the first of them as gold."""
         return [
             Problem(
                 id=f"{SOURCE}/{stable_id(question.problem)}",
@@ -124,7 +124,7 @@ class Release:
 
 
 def load(folder: Path | None) -> dict[str, Release]:
-    """The train and the test part of the release, both phases together.
+    """Return the train and the test part of the release, both phases together.
 
     Raises:
         InputError: no file of the release is found, one is a Git-LFS pointer, a line no record.
@@ -168,7 +168,7 @@ def read(paths: Sequence[Path]) -> Release:
 
 
 def solution(record: Record) -> tuple[str | None, str]:
-    """The record's solution if it is correct, and the reason it counts under.
+    """Return the record's solution if it is correct, and the reason it counts under.
 
     Correct: the labelling ended in a solution, no step taken is rated wrong (neutral is not wrong,
     human steps are right), and the final answer equals the gold answer. A chosen completion

@@ -263,7 +263,7 @@ class _Reader:
         )
 
     def keeps(self, row: Row) -> str | None:
-        """The condition that the row does not fulfil; None: it fulfils all."""
+        """Return the condition that the row does not fulfil; None: it fulfils all."""
         for condition in self.reading.where:
             if not condition.keeps(row.values, self._ours(row, condition)):
                 return f"where {condition.text} does not hold"
@@ -274,7 +274,7 @@ class _Reader:
         return None if path is None else value_at(row.values, path)
 
     def problem(self, row: Row) -> Problem:
-        """The row as a problem.
+        """Return the row as a problem.
 
         Raises:
             UnusableError: it has no problem or no usable gold.
@@ -314,7 +314,7 @@ class _Reader:
 
 
 def _is_gold(path: str) -> bool:
-    """Whether a field's name says that it is a gold: `ground_truth`, `final_answer`."""
+    """Return whether a field's name says that it is a gold: `ground_truth`, `final_answer`."""
     return names.is_strong_gold(path) or names.leaf(path) in ("final_answer", "answers")
 
 
@@ -363,7 +363,7 @@ def _refuse_all(counts: Counts) -> None:
 
 
 def shortened(text: str) -> str:
-    """The beginning and the end of a long text."""
+    """Return the beginning and the end of a long text."""
     line = " ".join(text.split())
     return line if len(line) <= SHOWN else f"{line[: SHOWN // 2]} ... {line[-SHOWN // 3 :]}"
 

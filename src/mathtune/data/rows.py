@@ -48,12 +48,12 @@ def normalized(text: str) -> str:
 
 
 def stable_id(problem: str) -> str:
-    """An id made of the problem's normalised text."""
+    """Return an id made of the problem's normalised text."""
     return hashlib.sha256(normalized(problem).encode()).hexdigest()[:12]
 
 
 def required(row: Row, name: str) -> str:
-    """The row's text in field `name`.
+    """Return the row's text in field `name`.
 
     Raises:
         InputError: the row is broken, or the text is missing or empty.

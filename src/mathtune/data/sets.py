@@ -14,7 +14,7 @@ from mathtune.rows.records import Problem
 
 
 def read_set(name: str, folder: Path | None = None) -> Parts:
-    """The splits of a set that has a name, a file, a folder or a hub id.
+    """Return the splits of a set that has a name, a file, a folder or a hub id.
 
     Raises:
         InputError: it cannot be read.
@@ -47,7 +47,7 @@ def training_problems(parts: Parts) -> list[Problem]:
 def overlaps(
     train: list[Problem], names: Iterable[str], folder: Path | None = None
 ) -> dict[str, OverlapMetrics]:
-    """The overlap of training problems with each of some sets."""
+    """Return the overlap of training problems with each of some sets."""
     return {
         name: overlap(train, test_problems(read_set(name, folder)), what=name) for name in names
     }

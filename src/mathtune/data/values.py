@@ -66,7 +66,7 @@ def columns_of(fields: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def value_at(values: Mapping[str, Any], path: str) -> Any:
-    """The value at a path; None: there is none.
+    """Return the value at a path; None: there is none.
 
     `Body+Question` joins two texts with a space; `{id}-{instance}` fills paths into a text.
     """
@@ -81,7 +81,7 @@ def value_at(values: Mapping[str, Any], path: str) -> Any:
 
 
 def question_at(row: Row, path: str | None) -> str:
-    """The question of a row: a text, or what the user of a conversation asked.
+    """Return the question of a row: a text, or what the user of a conversation asked.
 
     Raises:
         UnusableError: there is none, or the conversation has several.
@@ -106,7 +106,7 @@ def question_at(row: Row, path: str | None) -> str:
 
 
 def inner(prompt: str) -> str:
-    """The question of a prompt whose first and last paragraphs say how to answer.
+    """Return the question of a prompt whose first and last paragraphs say how to answer.
 
     >>> inner("Solve it step by step.\\n\\nWhat is 1 + 1?\\n\\nEnd with the answer.")
     'What is 1 + 1?'
@@ -154,7 +154,7 @@ def _thought(value: Any) -> str:
 
 
 def golds_of(row: Row, path: str | None, solution: str | None, *, rule: GoldRule) -> Golds:
-    """The golds of a row: its answer's, else what its solution marks.
+    """Return the golds of a row: its answer's, else what its solution marks.
 
     Raises:
         UnusableError: there is none, or it is a text without an answer in it.
@@ -185,7 +185,7 @@ def golds_of(row: Row, path: str | None, solution: str | None, *, rule: GoldRule
 
 
 def _found(text: str, rule: GoldRule) -> str | None:
-    """The answer in a gold that marks none, by a rule that was asked for."""
+    """Return the answer in a gold that marks none, by a rule that was asked for."""
     if rule == "without-unit":
         match = _WITH_UNIT.fullmatch(text)
         return match[1].strip() if match else None
@@ -234,7 +234,7 @@ def label_of(values: Mapping[str, Any], path: str | None) -> str | None:
 
 
 def _whole(text: str, path: str | None) -> str:
-    """The text, if it can be written as UTF-8.
+    """Return the text, if it can be written as UTF-8.
 
     Raises:
         UnusableError: half of a character is in it.

@@ -55,7 +55,7 @@ class Condition:
         return cls(text.strip(), path.strip(), sign, values, match["of"] is not None)
 
     def keeps(self, row: Mapping[str, Any], default: Any = MISSING) -> bool:
-        """Whether a row fulfils it. `default`: the value of a row that has no such field.
+        """Return whether a row fulfils it. `default`: the value of a row that has no such field.
 
         A row without the field differs from every value, and is in no order to any number. A list
         is equal to a value if one of its members is.
@@ -92,7 +92,7 @@ def conditions(value: Any) -> tuple[Condition, ...]:
 
 
 def number_in(value: Any) -> float | None:
-    """A number, or the first one of a text ("Level 4"); None: there is none.
+    """Return a number, or the first one of a text ("Level 4"); None: there is none.
 
     >>> number_in("Level 4"), number_in(0.25), number_in("hard")
     (4.0, 0.25, None)

@@ -44,7 +44,7 @@ class Join:
     stripped: bool = False
 
     def entry(self, row: dict[str, Any]) -> Entry | None:
-        """The problem of a sample's row."""
+        """Return the problem of a sample's row."""
         return self.found.get(self.key(row))
 
     def key(self, row: dict[str, Any]) -> str:
@@ -138,7 +138,7 @@ def _key(row: dict[str, Any], path: str, *, by_question: bool) -> str | None:
 
 
 def _stripped(key: str) -> str:
-    """An id without the number of its sample: `q0-s1` is of problem `q0`."""
+    """Return an id without the number of its sample: `q0-s1` is of problem `q0`."""
     match = _SAMPLE_NUMBER.fullmatch(key)
     return match.group(1) if match else key
 
@@ -148,7 +148,7 @@ LONGEST_LABEL = 60
 
 
 def label_paths(paths: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The paths of levels and of subjects, those of names that are tried first in front."""
+    """Return the paths of levels and of subjects, those of names that are tried first in front."""
     found = list(paths)
 
     def of(known: tuple[str, ...]) -> list[str]:

@@ -70,7 +70,7 @@ def _counted(
 
 
 def reason(one: Judged, request: Request) -> str:
-    """One line that says why each grader judges a sample as it does."""
+    """Return one line that says why each grader judges a sample as it does."""
     given = one.answer.text if one.answer else None
     said = [explain(given, one.sample.gold, grader=grader) for grader in request.graders]
     return f"line {one.sample.line}: {'; '.join(said)}"
@@ -226,7 +226,7 @@ def _disagreements(title: str, found: dict[str, Any]) -> Table:
 
 
 def _cell(value: int | str) -> str:
-    """A cell: model text is cut, and brings no control sequences."""
+    """Return a cell: model text is cut, and brings no control sequences."""
     if isinstance(value, int):
         return f"{value:,}"
     text = value[:TEXT_SHOWN] + ("…" if len(value) > TEXT_SHOWN else "")

@@ -117,7 +117,7 @@ def _append(stream: IO[bytes], rows: Iterable[Graded], encoder: msgspec.json.Enc
 
 
 def _together(rows: Iterable[Graded], grader: Grader) -> Iterator[Graded]:
-    """The rows, problem by problem, numbered and clustered anew."""
+    """Yield the rows, problem by problem, numbered and clustered anew."""
     problems: dict[str, list[Graded]] = defaultdict(list)
     for row in rows:
         problems[row.problem_id].append(row)

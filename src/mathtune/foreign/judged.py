@@ -123,7 +123,7 @@ class Request:
 
 
 def _calculated(question: str, solution: str) -> float:
-    """The calculator's weight: a solution that states a false equation weighs little."""
+    """Return the calculator's weight: a solution that states a false equation weighs little."""
     del question
     return calculator.weight(solution)
 
@@ -191,7 +191,7 @@ def _notice(one: Judged, counted: Counter[str]) -> None:
 def _verdicts(
     block: Sequence[ForeignSample], answers: Sequence[Answer | None], grader: Grader
 ) -> list[Verdict]:
-    """The verdicts of a block; of several accepted golds the kindest counts."""
+    """Return the verdicts of a block; of several accepted golds the kindest counts."""
     texts = [answer.text if answer else None for answer in answers]
     golds = [sample.accepted or (sample.gold,) for sample in block]
     return compare_accepted(texts, golds, grader=grader)
@@ -203,7 +203,7 @@ def rows_of(
     problem_id: str,
     grader: Grader,
 ) -> list[Graded]:
-    """The rows of a problem's samples, numbered and clustered; an answer is (text, rule)."""
+    """Return the rows of a problem's samples, numbered and clustered; an answer is (text, rule)."""
     texts = [answer[0] if answer else None for answer in answers]
     number = {i: k for k, indices in enumerate(cluster(texts, grader=grader)) for i in indices}
     return [
@@ -250,7 +250,7 @@ class _Watched:
 
 
 def _scored(samples: Samples, request: Request) -> Iterator[ForeignSample]:
-    """The samples with texts that any file can hold, scored anew where a scorer is given."""
+    """Yield the samples with texts that any file can hold, scored anew where a scorer is given."""
     for sample in samples:
         texts: dict[str, Any] = {
             name: _valid(value) for name, value in sample._asdict().items() if _doubtful(value)
@@ -267,7 +267,7 @@ def _doubtful(value: object) -> bool:
 
 
 def _valid(text: str) -> str:
-    """The text with `?` for lone surrogates, which JSON can bring and no file can hold."""
+    """Return the text with `?` for lone surrogates, which JSON can bring and no file can hold."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

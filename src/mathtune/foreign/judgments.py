@@ -31,7 +31,7 @@ class _Table:
         self._numbers: dict[Any, int] = {}
 
     def number(self, value: Any) -> int:
-        """The number of a value, a new one if it is new."""
+        """Return the number of a value, a new one if it is new."""
         return self._numbers.setdefault(value, len(self._numbers))
 
     @cached_property
@@ -141,11 +141,11 @@ class Judgments:
         return not all(map(isnan, self.score))
 
     def members(self, number: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """The samples of a problem."""
+        """Return the samples of a problem."""
         return self.order[self.starts[number] : self.starts[number + 1]]
 
     def grades(self, number: int) -> list[Graded]:
-        """A problem's graded rows."""
+        """Return a problem's graded rows."""
         members = self.members(number).tolist()
         values = self.answers.values
         found = [values[self.answer[i]] if self.answer[i] >= 0 else None for i in members]
@@ -218,7 +218,7 @@ class Judgments:
         return found
 
     def joined(self, number: int) -> Sequence[Joined]:
-        """A problem's samples with their texts."""
+        """Return a problem's samples with their texts."""
         assert self.texts is not None
         return [
             Joined(
@@ -236,7 +236,7 @@ class Judgments:
         ]
 
     def groups(self) -> Iterator[tuple[str, Sequence[Joined]]]:
-        """The problems with their samples' texts, for a page."""
+        """Yield the problems with their samples' texts, for a page."""
         for number, problem_id in enumerate(self.ids.values):
             yield problem_id, self.joined(number)
 

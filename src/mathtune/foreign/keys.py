@@ -52,7 +52,7 @@ class Key:
         return f"file and {self.path}" if self.per_file else self.path
 
     def of(self, row: dict[str, Any], file: str, place: int) -> str:
-        """A row's problem."""
+        """Return a row's problem."""
         value: Any = MISSING if self.kind == "row" else reach(row, self.path)
         if value is MISSING or value is None:
             found = f"line {place}"
@@ -64,7 +64,7 @@ class Key:
 
 
 def identity(value: Any) -> str:
-    """An id as text."""
+    """Return an id as text."""
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
@@ -96,7 +96,7 @@ class Looks:
         return len(self._files)
 
     def decide(self) -> tuple[Key, int]:
-        """The key, and how many problems it tells apart in the rows looked at."""
+        """Return the key, and how many problems it tells apart in the rows looked at."""
         files, golds = _column(self._files), _column(self._golds)
         question = self._question(golds)
         texts = None if question is None else _column(self._questions[question])

@@ -283,7 +283,7 @@ LAYOUTS = (
 
 
 def markdown() -> str:
-    """The table of the layouts, as docs/grade_other_samples.md shows it."""
+    """Return the table of the layouts, as docs/grade_other_samples.md shows it."""
     lines = [
         "| written by | file | solution | gold | problem |",
         "|---|---|---|---|---|",

@@ -111,7 +111,7 @@ def measured(
     texts: bool = True,
     details: bool = True,
 ) -> tuple[MeasureMetrics, list[Outcome], Judgments]:
-    """The whole document of the files' samples, their outcomes, and the judged samples.
+    """Return the whole document of the files' samples, their outcomes, and the judged samples.
 
     `texts`: whether the samples' texts are kept, on disk. `details`: whether there are outcomes.
 

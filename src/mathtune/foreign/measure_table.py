@@ -46,7 +46,7 @@ def table(document: dict[str, Any]) -> Table:
 
 
 def _points(found: dict[str, dict[str, float]], name: str) -> str:
-    """A paired difference as a cell, in points with its interval."""
+    """Return a paired difference as a cell, in points with its interval."""
     if name not in found:
         return "–"
     row = found[name]
@@ -114,5 +114,5 @@ def graded_by(document: dict[str, Any]) -> str:
 
 
 def without_choices(values: dict[str, Any]) -> dict[str, Any]:
-    """The metrics without those whose K would have to be chosen on validation."""
+    """Return the metrics without those whose K would have to be chosen on validation."""
     return {name: value for name, value in values.items() if name not in CHOSEN}

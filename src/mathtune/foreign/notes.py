@@ -35,7 +35,7 @@ class Problems:
             self._merge()
 
     def counts(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """The samples of each problem."""
+        """Return the samples of each problem."""
         self._merge()
         return self._counts
 
@@ -49,7 +49,7 @@ class Problems:
 
 
 def size(counts: Sequence[int] | np.ndarray[Any, Any]) -> str:
-    """Problems and samples, from the samples of each problem.
+    """Return problems and samples, from the samples of each problem.
 
     >>> size([32, 32]), size([3, 4])
     ('2 problems x 32 samples', '2 problems with 3 to 4 samples each')
@@ -80,7 +80,7 @@ def rules(counted: Counter[str]) -> dict[str, int]:
 
 
 def warnings(request: Request) -> list[str]:
-    """Sentences on what a reader of the numbers should know, the gravest first."""
+    """Return sentences on what a reader of the numbers should know, the gravest first."""
     return list(_warnings(request))
 
 

@@ -174,7 +174,7 @@ class Samples:
     def _scores(
         self, file: _File, fields: dict[str, Any], samples: int
     ) -> list[float] | list[None]:
-        """A number for each sample; NaN where it has none."""
+        """Return a number for each sample; NaN where it has none."""
         path = file.roles.score
         if path is None:
             return [None] * samples
@@ -191,7 +191,7 @@ class Samples:
 
 
 def _score(value: Any, *, verdicts: bool) -> float | None:
-    """A score; of the scores of a sample's steps the last."""
+    """Return a score; of the scores of a sample's steps the last."""
     while isinstance(value, list) and value:
         value = value[-1]
     return float(value) if verdicts and isinstance(value, bool) else finite(value)
@@ -210,7 +210,7 @@ class _BrokenRowError(Exception):
 
 
 def _entry(file: _File, fields: dict[str, Any]) -> Entry:
-    """The problem of a row: from the row itself, or from the file of golds."""
+    """Return the problem of a row: from the row itself, or from the file of golds."""
     if file.join is not None:
         entry = file.join.entry(fields)
         if entry is None:
@@ -327,14 +327,14 @@ def _top(path: str) -> str:
 
 
 def _tops_inside(path: str | None) -> frozenset[str]:
-    """The columns that a path names inside braces."""
+    """Return the columns that a path names inside braces."""
     if path is None or "{" not in path:
         return frozenset()
     return frozenset({_top(path.split("{", 1)[1])})
 
 
 def _head(source: Source, split: str | None) -> Head:
-    """The first good rows of a file.
+    """Return the first good rows of a file.
 
     Raises:
         InputError: it has none.

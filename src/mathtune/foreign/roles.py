@@ -78,13 +78,13 @@ class Roles:
     lists: bool = False
 
     def read(self) -> dict[str, str]:
-        """The roles as they are shown."""
+        """Return the roles as they are shown."""
         shown = f"{self.solution}[]" if self.lists and "*" not in self.solution else self.solution
         return {"solution": shown.replace(".*", "[]"), "gold": self.gold or ""}
 
 
 def decide(head: Head, fields: Fields, *, joined: bool = False, score: str | None = None) -> Roles:
-    """The roles of a file's fields. `joined`: the golds come from another file.
+    """Return the roles of a file's fields. `joined`: the golds come from another file.
 
     Raises:
         InputError: a role has no field or several, or a named field is not there.
@@ -134,7 +134,7 @@ def _fits(layout: Layout, head: Head) -> bool:
 
 
 def _first(head: Head, paths: Sequence[str]) -> str | None:
-    """The first path that holds something, else the first that is there at all."""
+    """Return the first path that holds something, else the first that is there at all."""
     there = [path for path in paths if head.has(path)]
     filled = (path for path in there if any(v not in (MISSING, None) for v in head.column(path)))
     return next(filled, there[0] if there else None)

@@ -23,7 +23,7 @@ _Texts = dict[str, list[list[str | None]]]
 
 
 def solution_field(head: Head, taken: Collection[str | None]) -> str:
-    """The field of the samples; those in `taken` have another role.
+    """Return the field of the samples; those in `taken` have another role.
 
     Raises:
         InputError: there is none, or two may be it.

@@ -68,13 +68,13 @@ def resampled(values: Sequence[Floats], *, seed: int = 0, resamples: int = RESAM
 
 
 def equal_updates(ours: Trained, theirs: Trained) -> list[Compared]:
-    """The comparison at every budget that both have."""
+    """Return the comparison at every budget that both have."""
     shared = sorted(ours.test.keys() & theirs.test.keys())
     return [_compared(ours, theirs, budget, budget) for budget in shared]
 
 
 def best_of_budget(ours: Trained, theirs: Trained) -> Compared:
-    """The comparison of each at its own best budget by validation."""
+    """Return the comparison of each at its own best budget by validation."""
     return _compared(ours, theirs, ours.best, theirs.best)
 
 

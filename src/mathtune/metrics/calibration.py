@@ -40,7 +40,7 @@ def auc(scores: Floats, right: Bools) -> float | None:
 
 
 def auc_error(scores: Floats, right: Bools, problem: Ints) -> float | None:
-    """The standard error of the overall AUC where samples of a problem belong together.
+    """Return the standard error of the overall AUC where samples of a problem belong together.
 
     Obuchowski 1997, for clustered data: the variance of the problems' sums of each sample's chance
     to score on the right side of the other kind. None with fewer than two problems, or as `auc`.
@@ -62,7 +62,7 @@ def auc_error(scores: Floats, right: Bools, problem: Ints) -> float | None:
 
 
 def within_auc(scores: Floats, right: Bools, problem: Ints) -> dict[int, float]:
-    """The AUC inside each problem that has both right and wrong samples, by problem number.
+    """Return the AUC inside each problem that has both right and wrong samples, by problem number.
 
     Their mean is what re-ranking lives on: knowing which problems are easy does not raise it.
     """
@@ -77,7 +77,7 @@ def within_auc(scores: Floats, right: Bools, problem: Ints) -> dict[int, float]:
 
 
 def reliability(scores: Floats, right: Bools, *, bins: int = BINS) -> list[dict[str, Any]]:
-    """Bins of equal width over [0, 1]: count, mean score and fraction right, for a plot.
+    """Return bins of equal width over [0, 1]: count, mean score and fraction right, for a plot.
 
     Empty bins are left out.
     """
@@ -127,7 +127,7 @@ class Calibration:
 def calibration(
     scores: Floats, right: Bools, problem: Ints, weights: Iterable[Floats], *, bins: int = BINS
 ) -> Calibration:
-    """The expected calibration error with an interval that holds 0 for calibrated scores.
+    """Return the expected calibration error with an interval that holds 0 for calibrated scores.
 
     An absolute value of a noisy gap is too large on average, so that resamples of it are larger
     still. Instead, with g the signed gaps of the bins (times their share of the samples) and z the
@@ -220,7 +220,7 @@ def habit_scores(habits: Sequence[Hashable], right: Bools, problem: Ints) -> Flo
 
 
 def _mid_ranks(values: Floats) -> Floats:
-    """Ranks from 1, equal values sharing the mean of theirs."""
+    """Return ranks from 1, equal values sharing the mean of theirs."""
     _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[group]

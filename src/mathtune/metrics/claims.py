@@ -72,7 +72,7 @@ class Study:
         self._accuracy = np.array([training.mean() for training in trainings])
 
     def claims(self) -> list[Claim]:
-        """Every claim, in the order of the paper's abstract."""
+        """Return every claim, in the order of the paper's abstract."""
         return [
             self._loss_or_size(),
             self._log_linear(),
@@ -186,7 +186,7 @@ class Study:
         return float(lines(x, self._accuracy[list(at)][None])[2][0])
 
     def _by_base(self, kinds: Sequence[Kind]) -> dict[str, list[int]]:
-        """The points of these kinds by base; of SFT only that on all problems."""
+        """Return the points of these kinds by base; of SFT only that on all problems."""
         found: dict[str, list[int]] = {}
         whole = self._whole_sft()
         for index, point in enumerate(self.points):
@@ -231,7 +231,7 @@ class Study:
 
 
 def slope(x: Floats, y: Floats) -> Interval:
-    """The slope of least squares and its interval: t with n - 2 degrees of freedom.
+    """Return the slope of least squares and its interval: t with n - 2 degrees of freedom.
 
     It leaves 4 % outside: weak bases' accuracies vary otherwise than strong ones', which the test
     does not know, and with 5 % null studies were decided in 6 %.

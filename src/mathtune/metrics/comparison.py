@@ -50,7 +50,7 @@ class Row:
         ]
 
     def column(self, metric: str, problems: Sequence[str]) -> Floats:
-        """A metric of every seed, float (seeds, P)."""
+        """Return a metric of every seed, float (seeds, P)."""
         return np.array([[seed[name][metric] for name in problems] for seed in self.seeds])
 
 
@@ -71,7 +71,7 @@ class Asked:
 
 
 def shown(row: Row, problems: Sequence[str], asked: Asked) -> dict[str, Any]:
-    """A row's metrics with their intervals, those with seeds where it has several."""
+    """Return a row's metrics with their intervals, those with seeds where it has several."""
     groups = asked.groups(problems)
     metrics = {}
     for metric in row.metrics if row.metric is None else [row.metric]:
@@ -90,7 +90,7 @@ def shown(row: Row, problems: Sequence[str], asked: Asked) -> dict[str, Any]:
 
 
 def pairs_of(a: Row, b: Row) -> list[tuple[str, str]]:
-    """The metrics to compare, a's and b's; empty where they have none in common."""
+    """Return the metrics to compare, a's and b's; empty where they have none in common."""
     if a.metric is None and b.metric is None:
         return [(name, name) for name in a.metrics if name in b.metrics]
     pair = (a.metric or b.metric or "", b.metric or a.metric or "")
@@ -98,7 +98,7 @@ def pairs_of(a: Row, b: Row) -> list[tuple[str, str]]:
 
 
 def comparisons(rows: Sequence[Row], problems: Sequence[str], asked: Asked) -> list[dict[str, Any]]:
-    """Every pair of rows in every metric that both have, in the order of the rows.
+    """Return every pair of rows in every metric that both have, in the order of the rows.
 
     Several pairs in one metric are one question: their `p` are corrected together (Holm);
     `p_alone` is the p before.
@@ -118,7 +118,7 @@ def comparisons(rows: Sequence[Row], problems: Sequence[str], asked: Asked) -> l
 def compared(
     a: Row, b: Row, metrics: tuple[str, str], problems: Sequence[str], asked: Asked
 ) -> dict[str, Any]:
-    """One pair of rows in one metric (a's name of it, b's).
+    """Return one pair of rows in one metric (a's name of it, b's).
 
     With several seeds of a row, interval and p include the seeds, and `over_problems` holds those
     over problems alone. `equivalent`: two one-sided tests of "as far apart as `within`".
@@ -155,7 +155,7 @@ def compared(
 
 
 def _sides(moved: Floats) -> dict[str, int]:
-    """Problems on which a is better, both are equal, and b is better."""
+    """Return problems on which a is better, both are equal, and b is better."""
     near = np.abs(moved) < 1e-9
     wins = int(((moved > 0) & ~near).sum())
     return {"wins": wins, "ties": int(near.sum()), "losses": len(moved) - wins - int(near.sum())}
@@ -195,7 +195,7 @@ def _groups(
 
 
 def changed(a: Row, b: Row, metrics: tuple[str, str], problems: Sequence[str]) -> list[str]:
-    """The problems that are solved (at least half) by one row and not by the other."""
+    """Return the problems that are solved (at least half) by one row and not by the other."""
     ours, theirs = (
         row.column(metric, problems).mean(axis=0) >= 0.5
         for row, metric in zip((a, b), metrics, strict=True)

@@ -108,7 +108,7 @@ def best_scored_at(right_by_rank: Bools, size: int) -> float:
 
 
 def subsets_of(n: int, size: int, *, count: int, seed: int) -> Bools:
-    """Subsets of n samples as rows, bool (R, n): all of them where at most `count` exist.
+    """Return subsets of n samples as rows, bool (R, n): all of them where at most `count` exist.
 
     Else `count` random ones, cut from random orders of all samples, so that every sample is used
     almost equally often. They depend on n, size, count and seed only: every problem has the same.
@@ -126,7 +126,7 @@ def subsets_of(n: int, size: int, *, count: int, seed: int) -> Bools:
 
 
 def curves(problems: Sequence[Clusters], plan: Plan) -> Curves:
-    """All curves of all problems. Without scores the re-ranking columns rank equal scores.
+    """Return all curves of all problems. Without scores the re-ranking columns rank equal scores.
 
     Raises:
         ValueError: a problem has fewer than `plan.n` samples.

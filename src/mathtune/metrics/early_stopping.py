@@ -115,7 +115,7 @@ def next_wave(clusters: Clusters, *, most: int, stop_at: float | None, least: in
 def stopped(
     problems: Sequence[Clusters], limits: Sequence[float] = LIMITS, *, seed: int = 0
 ) -> tuple[Floats, Floats]:
-    """Samples used and accuracy of the votes so far, float (P, limits) each.
+    """Return samples used and accuracy of the votes so far, float (P, limits) each.
 
     Where no limit is reached, all samples are used. Equal votes count by the part of them that is
     correct. A sample without an answer is used, and votes for nothing.
@@ -166,7 +166,7 @@ def curve(
     seed: int,
     groups: Ints | None = None,
 ) -> list[dict[str, Any]]:
-    """A row per limit: `stop`, mean `samples` used, `Maj1` then, and `over_maj1`.
+    """Return a row per limit: `stop`, mean `samples` used, `Maj1` then, and `over_maj1`.
 
     `votes`: Maj1 of all samples of each problem, which `over_maj1` compares with.
     """

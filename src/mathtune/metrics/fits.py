@@ -31,7 +31,7 @@ class Line:
     r2: float
 
     def at(self, x: float) -> float:
-        """The line's y at x."""
+        """Return the line's y at x."""
         return self.intercept + self.slope * x
 
 
@@ -61,7 +61,7 @@ def line(x: ArrayLike, y: ArrayLike) -> Line:
 def fit_over_problems(
     x: ArrayLike, values: Floats, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Fit:
-    """The line through the mean of each column, with intervals from resampling the problems.
+    """Return the line through the mean of each column, with intervals from resampling the problems.
 
     `values` float (P, points): every problem's value at every point, so that points share problems.
     """

@@ -68,7 +68,7 @@ class Difference:
 
 
 def intervals(values: Floats, *, groups: Ints | None = None) -> list[Interval]:
-    """The mean of each column of `values` (P, M), each in [0, 1], with its interval.
+    """Return the mean of each column of `values` (P, M), each in [0, 1], with its interval.
 
     With n problems, mean m, and k standard errors to either side:
 
@@ -110,7 +110,7 @@ def score_bounds(means: Floats, sizes: Floats, k: Floats) -> tuple[Floats, Float
 
 
 def _few_rights(means: Floats, sizes: Floats) -> Floats:
-    """The Poisson lower bound where few are expected; elsewhere 1, which bounds nothing."""
+    """Return the Poisson lower bound where few are expected; elsewhere 1, which bounds nothing."""
     expected = means * sizes
     bounds = np.ones_like(means)
     few = expected < _FEW
@@ -165,12 +165,12 @@ def half_widths(columns: Floats, *, groups: Ints | None = None) -> tuple[Floats,
 
 
 def variance(values: Floats, *, groups: Ints | None = None) -> Floats:
-    """The guarded variance of the mean of each column of differences, float (M,)."""
+    """Return the guarded variance of the mean of each column of differences, float (M,)."""
     return _variance(values, groups, guard=_GUARD_DIFFERENCE)[0]
 
 
 def _variance(values: Floats, groups: Ints | None, *, guard: float) -> tuple[Floats, int]:
-    """The variance of each column's mean, float (M,), and the number of units drawn.
+    """Return the variance of each column's mean, float (M,), and the number of units drawn.
 
     With n problems in u units (groups, or the problems themselves), r their sums of deviations
     from the mean, and g imagined units of n / u problems, each deviating by h:
@@ -200,7 +200,7 @@ def _guard_size(values: Floats) -> Floats:
 
 
 def group_sums(values: Floats, groups: Ints) -> Floats:
-    """The sum of each column's values in each group, float (groups, M)."""
+    """Return the sum of each column's values in each group, float (groups, M)."""
     _, number = np.unique(groups, return_inverse=True)
     sums = np.zeros((int(number.max()) + 1, *values.shape[1:]))
     np.add.at(sums, number, values)
@@ -219,7 +219,7 @@ def sign_flip(
     seed: int = 0,
     groups: Ints | None = None,
 ) -> float:
-    """The two-sided p of a paired permutation test: how often random signs reach the sum.
+    """Return the two-sided p of a paired permutation test: how often random signs reach the sum.
 
         p = (1 + #{flips : |sum_i s_i d_i| >= |sum_i d_i|}) / (1 + resamples)
 
@@ -293,7 +293,7 @@ def resampled_problems(problems: int, resamples: int, seed: int) -> Iterator[Flo
 
 
 def _blocks(resamples: int, columns: int) -> Iterator[int]:
-    """The rows of each block; the sizes depend on the numbers only, as the draws do."""
+    """Yield the rows of each block; the sizes depend on the numbers only, as the draws do."""
     most = max(1, min(_BLOCK, _CELLS // max(1, columns)))
     for start in range(0, resamples, most):
         yield min(most, resamples - start)

@@ -180,7 +180,7 @@ def measure_columns(
 
 
 def _with_weights(found: Gathered, rule: WeightRule) -> tuple[Gathered, WeightRule | None]:
-    """The columns with the weights of their scores, and the rule that made them.
+    """Return the columns with the weights of their scores, and the rule that made them.
 
     Raises:
         InputError: the rule is as-is and a score is negative.
@@ -198,7 +198,7 @@ def _with_weights(found: Gathered, rule: WeightRule) -> tuple[Gathered, WeightRu
 
 
 def _oracle(found: Gathered, values: Mapping[str, Floats]) -> list[str]:
-    """The metrics that know the answer because the scores are the verdicts themselves."""
+    """Return the metrics that know the answer because the scores are the verdicts themselves."""
     assert found.scores is not None
     answered = found.of >= 0
     if not equals_verdict(found.scores[answered], found.right[answered]):
@@ -207,7 +207,7 @@ def _oracle(found: Gathered, values: Mapping[str, Floats]) -> list[str]:
 
 
 def _enough(found: Gathered, n: int | None) -> Gathered:
-    """The problems that have n samples.
+    """Return the problems that have n samples.
 
     Raises:
         InputError: none has.
@@ -241,7 +241,7 @@ def tied(found: Gathered, values: Mapping[str, Floats], plan: Plan) -> dict[str,
 
 
 def headline(every: Curves, chosen: Mapping[str, int], *, scored: bool) -> dict[str, Floats]:
-    """Every metric of all n samples, name -> float (P,): the names a table shows."""
+    """Return every metric of all n samples, name -> float (P,): the names a table shows."""
     n, k = every.plan.n, every.plan.k
     values = {"mean": every.mean}
     for row, name in enumerate(every.plan.over_n):
@@ -303,7 +303,7 @@ def drawn_curves(every: Curves, *, scored: bool, groups: Ints | None = None) -> 
 def over_maj1(
     values: Mapping[str, Floats], n: int, settings: MeasureSettings, *, groups: Ints | None = None
 ) -> dict[str, dict[str, float]]:
-    """Every other metric minus Maj1@n, problem by problem."""
+    """Return every other metric minus Maj1@n, problem by problem."""
     base = values[f"Maj1@{n}"]
     names = [name for name in values if name != f"Maj1@{n}" and not name.startswith("cost")]
     ours = np.stack([values[name] for name in names], axis=1)
@@ -324,7 +324,7 @@ def metrics_of(
 def compare(
     ours: Sequence[Outcome], theirs: Mapping[str, Outcome], settings: MeasureSettings, *, name: str
 ) -> dict[str, Any]:
-    """The paired difference, ours - theirs, in every metric that both runs have.
+    """Return the paired difference, ours - theirs, in every metric that both runs have.
 
     `within_auc` is compared over the problems where both runs have one, and says how many.
 

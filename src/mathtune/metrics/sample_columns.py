@@ -61,7 +61,7 @@ class Gathered:
         return int(np.diff(self.starts).min())
 
     def only(self, kept: Sequence[int]) -> Gathered:
-        """The problems at these positions; the counts stay those of all."""
+        """Return the problems at these positions; the counts stay those of all."""
         problems = np.zeros(len(self.ids), dtype=bool)
         problems[list(kept)] = True
         samples = np.repeat(problems, np.diff(self.starts))
@@ -186,7 +186,7 @@ def gather(groups: Iterable[tuple[str, Sequence[Joined]]]) -> Gathered:
 
 
 def _calculated(rows: Sequence[Joined]) -> list[float]:
-    """The calculator's weight of every sample; equal texts are read once."""
+    """Return the calculator's weight of every sample; equal texts are read once."""
     of = {text: calculator.weight(text) for text in {row.sample.text for row in rows}}
     return [of[row.sample.text] for row in rows]
 
@@ -257,7 +257,7 @@ class Gathering:
             counts["verdict_differs_from_cluster"] += (grade.verdict is Verdict.correct) != right
 
     def done(self) -> Gathered:
-        """The columns.
+        """Return the columns.
 
         Raises:
             InputError: no problem was added.
@@ -340,7 +340,7 @@ def _overall(
     problem: calibration.Ints,
     groups: Ints | None,
 ) -> dict[str, float] | None:
-    """The AUC over all samples, its interval by the error for clustered data."""
+    """Return the AUC over all samples, its interval by the error for clustered data."""
     value = calibration.auc(scores, right)
     if value is None:
         return None
@@ -350,7 +350,7 @@ def _overall(
 
 
 def _mean_interval(values: Mapping[int, float], groups: Ints | None) -> dict[str, float] | None:
-    """The mean over those problems that have a value, with its interval."""
+    """Return the mean over those problems that have a value, with its interval."""
     if not values:
         return None
     column = np.array(list(values.values()))[:, None]

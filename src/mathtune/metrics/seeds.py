@@ -109,7 +109,7 @@ def mean_over_seeds(values: Floats, *, groups: Ints | None = None) -> OverSeeds:
 def difference_over_seeds(
     ours: Floats, theirs: Floats, *, groups: Ints | None = None
 ) -> OverSeeds | None:
-    """The same for ours - theirs, float (seeds, P) each; None where both have one seed.
+    """Return the same for ours - theirs, float (seeds, P) each; None where both have one seed.
 
     As many seeds of both are paired in their order; else their variances are added. A side with
     one seed is taken as it is: its own training is not drawn anew.
@@ -213,7 +213,7 @@ class _Reach:
         return _Reach.of(ours.mean(axis=0) - theirs.mean(axis=0), found, groups)
 
     def half(self, tails: float) -> float:
-        """Half the width of the interval that leaves so much to both tails together."""
+        """Return half the width of the interval that leaves so much to both tails together."""
         problems = t_quantile(self.df, tails=tails) ** 2 * self.alone
         seeds = 0.0
         if self.found.df > 0:

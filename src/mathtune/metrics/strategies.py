@@ -109,7 +109,7 @@ class Clusters:
 
 
 def clusters_of(grades: Sequence[Graded], scores: Sequence[float] | None = None) -> Clusters:
-    """The clusters of one problem's graded samples, in their order.
+    """Return the clusters of one problem's graded samples, in their order.
 
     A cluster's verdict is that of its most frequent answer text (equally frequent: the earliest),
     so that a cluster whose members were graded differently has one verdict. Undecided is not
@@ -190,7 +190,7 @@ class Standings:
         return np.where(self.votes[:, 0] > 0, self.first[:, 0], -1)
 
     def first_clusters(self, top: int) -> Standings:
-        """The same subsets with only their first `top` clusters."""
+        """Return the same subsets with only their first `top` clusters."""
         columns = slice(0, top)
         return Standings(
             self.clusters,
@@ -216,12 +216,12 @@ class Standings:
 
 
 def whole(clusters: Clusters) -> Bools:
-    """The one subset that holds every sample, bool (1, n)."""
+    """Return the one subset that holds every sample, bool (1, n)."""
     return np.ones((1, len(clusters.of)), dtype=bool)
 
 
 def standings(clusters: Clusters, subsets: Bools, *, top: int | None = None) -> Standings:
-    """Order the clusters of every subset; keep the first `top` of them (None: all)."""
+    """Return order the clusters of every subset; keep the first `top` of them (None: all)."""
     n, rows = subsets.shape[1], np.arange(len(subsets))[:, None]
     order, starts = clusters.grouped
     if len(starts) == 0:
@@ -255,7 +255,7 @@ def maj1(clusters: Clusters, subsets: Bools) -> Ints:
 
 
 def top_scored(clusters: Clusters, subsets: Bools, count: int) -> Bools:
-    """Each subset's `count` best-scored samples that have an answer, bool (R, n)."""
+    """Return each subset's `count` best-scored samples that have an answer, bool (R, n)."""
     by_rank = clusters.by_rank[: np.count_nonzero(clusters.of >= 0)]
     inside = subsets.T[by_rank]
     kept = np.zeros(subsets.shape, dtype=bool, order="F")
@@ -266,7 +266,7 @@ def top_scored(clusters: Clusters, subsets: Bools, count: int) -> Bools:
 
 
 def _keys(clusters: Clusters, inside: Bools) -> NDArray[np.int32]:
-    """Votes and earliest sample in one number, (C, R): the larger, the earlier in the order.
+    """Return votes and earliest sample in one number, (C, R): the larger, the earlier in the order.
 
     `inside` bool (answered, R) is in the order of `grouped`. See `_taken_apart`.
     """
@@ -278,7 +278,7 @@ def _keys(clusters: Clusters, inside: Bools) -> NDArray[np.int32]:
 
 
 def _sums(weights: NDArray[np.floating], inside: Bools) -> NDArray[np.floating]:
-    """The sum of each cluster's members in each subset, (C, R), of whole numbers: exact."""
+    """Return the sum of each cluster's members in each subset, (C, R), of whole numbers: exact."""
     # BLAS kernels can flag an invalid value in lanes of theirs that hold none of ours.
     with np.errstate(invalid="ignore"):
         return weights @ inside.astype(weights.dtype)
@@ -300,7 +300,7 @@ def _smallest(inside: Bools, values: Ints, starts: Ints, n: int) -> NDArray[np.u
 
 
 def _taken_apart(keys: NDArray[np.int32], n: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Votes and earliest sample (n where there are no votes) of `_keys`."""
+    """Return votes and earliest sample (n where there are no votes) of `_keys`."""
     bits = n.bit_length()
     return keys >> bits, n - (keys & ((1 << bits) - 1))
 
@@ -334,7 +334,7 @@ def cost(standing: Standings, size: int) -> Floats:
 
 
 def pick(clusters: Clusters, strategy: Strategy, *, k: int = 8) -> int | None:
-    """The position of the sample that a strategy picks; None where no sample has an answer.
+    """Return the position of the sample that a strategy picks; None where no sample has an answer.
 
     `k` is the K of RR.MajK and W.RR.MajK and the N of Maj1.TopN.
 

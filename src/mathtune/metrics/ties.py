@@ -65,7 +65,7 @@ def right_by_rank(clusters: Clusters) -> Floats:
 
 
 def expected(clusters: Clusters, k: int) -> dict[str, float]:
-    """Each strategy's expected value over ties, of all samples, by its short name."""
+    """Return each strategy's expected value over ties, of all samples, by its short name."""
     whole = strategies.whole(clusters)
     every = strategies.standings(clusters, whole)
     found = {"Maj1": float(leaders(every)[0])}

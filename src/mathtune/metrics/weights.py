@@ -30,7 +30,7 @@ LARGEST_LOGIT = 30.0
 
 
 def rule_for(scores: Floats) -> WeightRule:
-    """The rule that fits the range of `scores` float (S,), NaN where there is none.
+    """Return the rule that fits the range of `scores` float (S,), NaN where there is none.
 
     Example:
         >>> [rule_for(np.array(s)) for s in ([0.1, 0.9], [-3.0, -0.1], [-4.0, 5.0], [-90.0, 70.0])]
@@ -45,7 +45,7 @@ def rule_for(scores: Floats) -> WeightRule:
 
 
 def weights_of(scores: Floats, starts: Ints, rule: WeightRule) -> Floats:
-    """The weight of each sample; problem p's samples are `starts[p]:starts[p + 1]`.
+    """Return the weight of each sample; problem p's samples are `starts[p]:starts[p + 1]`.
 
     Raises:
         ValueError: the rule is as-is and a score is negative.
@@ -77,7 +77,7 @@ def weights_of(scores: Floats, starts: Ints, rule: WeightRule) -> Floats:
 
 
 def _ranks(scores: Floats) -> Floats:
-    """Mid-ranks from the worst score, as fractions of their number."""
+    """Return mid-ranks from the worst score, as fractions of their number."""
     _, group, counts = np.unique(scores, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[group] / len(scores)

@@ -1,1 +1,1 @@
-"""Reasoning paths: the equations of a solution, whether they hold, and which paths are distinct."""
+"""Reasoning paths: a solution's equations, their check, and the choice of distinct paths."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from mathtune.paths.tokens import Token
 
 DEEPEST = 40
-"""Brackets and exponents nested deeper than this are no expression."""
+"""The deepest nesting of brackets and exponents that is still read as an expression."""
 
 
 HUNDREDTHS = ("%", "¢")
@@ -21,7 +21,7 @@ POSTFIX = (*HUNDREDTHS, "!")
 _LARGEST_FACTORIAL = 170
 _NEARLY = 1e-9
 BRACKETS_THAT_COMPUTE = {"|": "|", "⌊": "⌋", "⌈": "⌉"}
-"""How each is closed; other brackets only group."""
+"""Each opening bracket's closing one; other brackets only group."""
 
 
 class NoExpressionError(Exception):
@@ -29,12 +29,12 @@ class NoExpressionError(Exception):
 
 
 def evaluate(tokens: Sequence[Token], *, percent: float = 0.01) -> float | None:
-    r"""The value of + - * / ^ ( ) ! % over numbers; `percent` is what a percent sign multiplies by.
+    r"""Return the value of + - * / ^ ( ) ! % over numbers; a percent sign multiplies by `percent`.
 
-    None where there is no value: a division by 0. nan where it is not known here: a letter, a root
-    of a negative number, a number too large. A number before a bracket
-    or a letter multiplies it. ^ binds to the right. With percent = 0.01, `100 - 20%` is 80. A cent
-    sign multiplies like a percent sign, but 3 + 50¢ is 3.5. |x|, ⌊x⌋ and ⌈x⌉ are brackets.
+    None if there is no value: a division by 0. nan if it is unknown here: a letter, a root of a
+    negative number, a number too large. A number before a bracket or a letter multiplies it. ^
+    binds to the right. With percent = 0.01, `100 - 20%` is 80. A cent sign multiplies like a
+    percent sign, but 3 + 50¢ is 3.5. |x|, ⌊x⌋ and ⌈x⌉ are brackets.
 
     Raises:
         NoExpressionError: the tokens are no expression.
@@ -56,7 +56,7 @@ def evaluate(tokens: Sequence[Token], *, percent: float = 0.01) -> float | None:
 
 
 class _Parser:
-    """A letter's value is nan, so that a symbolic side is an expression without a value."""
+    """A parser that gives letters the value nan: a symbolic side has no value."""
 
     def __init__(self, tokens: Sequence[Token], percent: float) -> None:
         self._tokens, self._percent = tokens, percent
@@ -130,7 +130,7 @@ class _Parser:
         return found
 
     def _bracket(self, opening: str) -> float:
-        """The value of what is inside a bracket, which is open already."""
+        """Return the value of a bracket's content; the bracket is open already."""
         inside = self.sum()
         if self.at >= len(self._tokens) or self._tokens[self.at].kind != "close":
             raise NoExpressionError
@@ -161,7 +161,7 @@ class _Parser:
 
 
 def _factorial(number: float) -> float:
-    """The factorial; nan where there is none, or it is too large."""
+    """Return the factorial; nan where there is none, or it is too large."""
     if not number.is_integer() or not 0 <= number <= _LARGEST_FACTORIAL:
         return math.nan
     return float(math.factorial(int(number)))

@@ -1,6 +1,5 @@
 """The calculator: a scorer without a model. A solution that states a false equation weighs little.
-
-Above `equations.py`. What a judge must beat: one that does no better has learned no judging.
+Above `equations.py`. A judge must beat it: one that does no better has not learned to judge.
 """
 
 from __future__ import annotations
@@ -8,13 +7,12 @@ from __future__ import annotations
 from mathtune.paths.equations import equations
 
 NAME = "calculator"
-"""What stands for it where a scorer, an evaluator or a field of scores is named."""
+"""Its name among scorers, evaluators and fields of scores."""
 
 FALSE = 0.1
-"""The weight of a solution that states a false equation; any other weighs 1.
-
-It is not 0, so that a problem all of whose solutions slip still has an answer, and so that a slip
-that was undone, or an alarm that is false, costs a solution most of its vote and not all of it.
+"""The weight of a solution that states a false equation; any other weighs 1. It is not 0: a problem
+whose solutions all slip still has an answer, and a slip that was corrected, or a false alarm, costs
+a solution most of its vote but not all of it.
 """
 
 
@@ -29,7 +27,7 @@ def states_false(solution: str) -> bool:
 
 
 def weight(solution: str) -> float:
-    """Score a solution by its arithmetic alone: `FALSE` if an equation of it is false, else 1.
+    """Score a solution by its arithmetic alone: `FALSE` if one of its equations is false, else 1.
 
     Example:
         >>> weight("18 * 7 = 126"), weight("18 * 7 = 136")

@@ -1,7 +1,7 @@
 r"""Reasons in a text not to call an equation false: what it refutes, rounds, or counts modulo.
 
-Under `equations.py`, which asks only about equations that do not hold. Each reason needs words of
-the text and, except where the text takes the equation back, numbers that fit them:
+Under `equations.py`, which asks only about equations that do not hold. Each reason needs words in
+the text and numbers that fit them; no numbers if the text takes the equation back:
 
     42 / 8 = 5 with a remainder of 2         5 is the whole part of 42 / 8
     3.85 / 0.75 = 5.13, rounded              5.13 is 5.1333... to its last digit
@@ -20,7 +20,7 @@ from mathtune.paths.arithmetic import NoExpressionError, evaluate
 from mathtune.paths.tokens import tokenized
 
 MOST_SENTENCES = 5
-"""Sentences that are looked at for the first one of words after an equation."""
+"""The number of sentences after an equation in which the first one with words is sought."""
 
 _FEW_WORDS = 7
 _NEAR = 1e-6
@@ -56,7 +56,7 @@ _CENTS = _words(r"\bcents?\b|¢")
 
 
 class Setting:
-    """What a whole text speaks of; each property is looked up once, and only if it is asked for."""
+    """The subjects of a whole text; each property is looked up once, when first needed."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -71,27 +71,27 @@ class Setting:
 
     @cached_property
     def has_congruences(self) -> bool:
-        """Return whether it speaks of congruences."""
+        """True if it speaks of congruences."""
         return bool(_CONGRUENT.search(self.text))
 
     @cached_property
     def has_bases(self) -> bool:
-        """Return whether it writes numbers in several bases; the base of a triangle is none."""
+        """True if it writes numbers in several bases; the base of a triangle does not count."""
         return bool(_BASE.search(self.text)) and not _SHAPED.search(self.text)
 
     @cached_property
     def divides_by_zero(self) -> bool:
-        """Return whether it speaks of what has no value."""
+        """True if it speaks of values that do not exist."""
         return bool(_UNDEFINED.search(self.text))
 
     @cached_property
     def defines_star(self) -> bool:
-        """Return whether it says what a * b is to be."""
+        """True if it defines a * b."""
         return bool(_DEFINED.search(self.text))
 
     @cached_property
     def has_cents(self) -> bool:
-        """Return whether it counts cents."""
+        """True if it counts cents."""
         return bool(_CENTS.search(self.text))
 
 
@@ -119,13 +119,13 @@ class Claim:
         return left, right
 
     def says(self, words: re.Pattern[str]) -> bool:
-        """Return whether the sentence, or the next one of words, has them."""
+        """Return whether the sentence, or the next one with words, has such words."""
         return _has(words, self.sentence) or _has(words, self.after)
 
 
 @lru_cache(maxsize=1 << 8)
 def _has(words: re.Pattern[str], text: str) -> bool:
-    """Return whether a text has the words; a sentence of many equations is searched once."""
+    """Return whether a text has the words; a sentence with many equations is searched once."""
     return bool(words.search(text))
 
 
@@ -156,7 +156,7 @@ def sentences(text: str) -> Iterator[str]:
 
 
 def words_after(text: str, start: int) -> str:
-    """The first sentence from `start` on that is more than a formula; "" if only formulas follow.
+    """Return the first sentence after `start` that is more than a formula, or "".
 
     Example:
         >>> words_after("2 + 2 = 5. So 4 = 5. This is not true. Try 3.", 10)
@@ -196,14 +196,14 @@ _ASKED = _words(
 
 
 def _is_refuted(claim: Claim) -> bool:
-    """Return whether the sentence, or the next one of words, takes the equation back or asks it."""
+    """Return whether the sentence, or the next with words, retracts or questions the equation."""
     if _has(_REFUTED, claim.sentence) or _has(_ASKED, claim.sentence):
         return True
     return bool(_TAKING_UP.match(claim.after)) and _has(_REFUTED, claim.after)
 
 
 def _is_undefined(claim: Claim) -> bool:
-    """Return whether a division by zero is meant: on both sides, or in a text that speaks of it."""
+    """Return whether both sides divide by zero, or the text speaks of a division by zero."""
     missing = claim.values.count(None)
     return missing == 2 or (missing == 1 and claim.setting.divides_by_zero)
 
@@ -237,13 +237,12 @@ _NUMBERS = re.compile(r"\d+(?:\.\d+)?")
 _MONEY = 2
 """Decimals that an exact sum of money has."""
 _SLIGHT = 0.005
-"""Relative: what is computed with rounded numbers is as near as this."""
+"""The relative error allowed for results that are computed from rounded numbers."""
 
 
 def _is_rounded(claim: Claim) -> bool:
-    """Return whether the text rounds this number, and the sides are as near as its digits.
-
-    What is computed with decimals of three places or more, as 60 * 0.0833, need only be as near.
+    """Return whether the text rounds this number and the sides agree to its digits. A result
+    computed from decimals of three places or more, as 60 * 0.0833, needs no words.
     """
     if claim.numbers is None:
         return False
@@ -287,7 +286,7 @@ _LARGEST_BASE = 16
 
 
 def _is_in_a_base(claim: Claim) -> bool:
-    """Return whether it holds for whole numbers in some other base, in a text about bases.
+    """Return whether it holds in some other base, for whole numbers in a text about bases.
 
     Long numbers of 0 and 1 may be binary anywhere.
     """
@@ -303,7 +302,7 @@ def _is_in_a_base(claim: Claim) -> bool:
 
 
 def _in_base(equation: str, numbers: re.Pattern[str], base: int) -> str:
-    """The equation with these of its numbers, read in a base, in decimal."""
+    """Return the equation with these of its numbers converted from a base to decimal."""
     return numbers.sub(lambda digits: str(int(digits[0], base)), equation)
 
 
@@ -316,7 +315,7 @@ _SIGN_OF_A_POWER = re.compile(r"(?<![\d)])-(\d+(?:\.\d+)?)\^")
 
 
 def _is_a_power_of_a_negative(claim: Claim) -> bool:
-    """Return whether it holds with the sign inside the power, as some write it: -1^2 = 1."""
+    """Return whether it holds with the sign inside the power: some write -1^2 = 1."""
     inside = _SIGN_OF_A_POWER.sub(r"(-\1)^", claim.equation)
     return inside != claim.equation and _holds(inside)
 
@@ -337,7 +336,7 @@ _SHAPE = re.compile(r"\d+-\d+-\d+=\d+-\d+-\d+")
 
 
 def _is_a_name(claim: Claim) -> bool:
-    """Return whether numbers are a size or a shape: a 2 x 4 x 10 board, a 3-4-5 triangle."""
+    """Return whether numbers name a size or a shape: a 2 x 4 x 10 board, a 3-4-5 triangle."""
     if _PRODUCT.match(claim.equation):
         return _has(_SIZE, claim.sentence)
     return bool(_SHAPE.fullmatch(claim.equation))

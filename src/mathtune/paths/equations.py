@@ -24,13 +24,13 @@ from mathtune.paths.sides import Side, runs_of, sides_of
 from mathtune.paths.tokens import Token, tokenized
 
 TOLERANCE = 1e-3
-"""How far apart two sides may be (Yuan et al. 2023, their code)."""
+"""The largest difference of two equal sides (Yuan et al. 2023, their code)."""
 
 _FLOAT_ERROR = 2e-15
-"""Relative, of a few operations: (3^5)^66 * 3^3 = 3^333."""
+"""The relative rounding error of a few operations: (3^5)^66 * 3^3 = 3^333."""
 
 LONGEST = 20_000
-"""Characters of a solution that are read; longer ones have gone wrong."""
+"""The number of characters of a solution that are read; longer ones have gone wrong."""
 
 _LONGEST_KEPT = 400
 
@@ -46,9 +46,9 @@ _SIGN_NEXT = re.compile(
 _CONTINUED = re.compile(r"(?:\n[\s&]*=|=[ \t&]*\n)[ \t]*(?!=)")
 _SENTENCE = re.compile(r"(?<=[a-z0-9)}$%][.!?])[ \t]+(?=[A-Z])")
 _LONGEST_MARKER = 4
-"""Characters of a number that begins a line of a list: 12."""
+"""The longest number, in characters, that begins a line of a list: 12."""
 _GOES_ON = re.compile(r"(?<![-+*/\s])(\s*(?:\\(?:cdot|times|div)|[-+*/]))[ \t&]*\n(?=[^\n])")
-"""A sign at the end of a line; two are bold text or a rule."""
+"""One operator at the end of a line; two are bold text or a rule."""
 
 
 class Equation(NamedTuple):
@@ -59,12 +59,12 @@ class Equation(NamedTuple):
 
 
 def equations(solution: str) -> list[Equation]:
-    r"""The equations of a solution, in order: its `<<...>>` annotations, else those of its text.
+    r"""Return a solution's equations in order: its `<<...>>` annotations, else those of its text.
 
-    A chain a = b = c gives a=b and b=c; a line that begins with = goes on with the line before, as
-    does one after a line that ends in it. Units and words around the mathematics are left out, and
-    where they make it doubtful that a side was read whole ("Total for day 4 = 2 * 16"), the
-    equation is not called false.
+    A chain a = b = c gives a=b and b=c. A line that begins with = continues the line before, and
+    one that ends with = continues on the next. Units and words around the mathematics are left out;
+    if they make it doubtful that a side was read whole ("Total for day 4 = 2 * 16"), the equation
+    is not called false.
 
     Example:
         >>> equations(r"We get $12 \times 3 = 36$, that is 36 - 6 = 29 left.")
@@ -75,7 +75,7 @@ def equations(solution: str) -> list[Equation]:
     setting = None if lines else doubts.Setting(_joined(solution))
     found: list[Equation] = []
     for line in _lines(setting.text) if setting is not None else lines:
-        # The samples of a problem repeat each other's lines; long ones are not worth their memory.
+        # A problem's samples repeat each other's lines; keeping long ones costs too much memory.
         own = _known_line(line) if len(line) <= _LONGEST_KEPT else _of_line(line)
         if setting is not None and any(equation.holds is False for equation in own):
             own = _with_doubts(own, line, setting)
@@ -84,7 +84,7 @@ def equations(solution: str) -> list[Equation]:
 
 
 def annotated(solution: str) -> list[str]:
-    """Return what `<<([^>]*)>>` finds, in time linear in the text's length.
+    """Return the matches of `<<([^>]*)>>`, in time linear in the text's length.
 
     Example:
         >>> annotated("<<3+4=7>>7, <<2*2=>4 and <<1+1=2>>")
@@ -100,7 +100,7 @@ def annotated(solution: str) -> list[str]:
 
 
 def value(expression: str) -> float | None:
-    """The value of an arithmetic expression with currency, percent and commas; None if it has none.
+    """Return the value of an expression with currency, percent and commas; None without one.
 
     Example:
         >>> value("2 * ($1,000 + 50%)"), value("two")
@@ -114,7 +114,7 @@ def value(expression: str) -> float | None:
 
 
 def _joined(text: str) -> str:
-    """The text, each equation on one line."""
+    """Return the text, each equation on one line."""
     if "=" not in text:
         return ""
     if "\\" in text or "[asy]" in text:
@@ -123,7 +123,7 @@ def _joined(text: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """The sentences that have an equals sign; equations do not go on beyond a sentence."""
+    """Return the sentences that have an equals sign; an equation ends with its sentence."""
     found = []
     for line in text.split("\n"):
         if "=" in line:
@@ -139,7 +139,7 @@ def _lines(text: str) -> list[str]:
 def _with_doubts(
     own: tuple[Equation, ...], line: str, setting: doubts.Setting
 ) -> tuple[Equation, ...]:
-    """The equations of a line; those that the text gives a reason to doubt are not called false."""
+    """Return a line's equations; those that the text gives reason to doubt are not called false."""
     after = doubts.words_after(setting.text, setting.text.find(line) + len(line))
     settled = []
     for equation in own:
@@ -170,7 +170,7 @@ def _of_line(line: str) -> tuple[Equation, ...]:
 
 
 def _equation(left: Side, right: Side) -> Equation | None:
-    """The equation of two sides; None where they relate no computation, or are no expressions."""
+    """Return the equation of two sides; None without a computation or an expression."""
     if not left.tokens or not right.tokens:
         return None
     if right.tokens[-1].text == "!" and _holds(left.tokens, right.tokens[:-1]):
@@ -198,14 +198,14 @@ def _holds(left: list[Token], right: list[Token]) -> bool:
 
 
 def _is_doubtful(left: Side, right: Side) -> bool:
-    """Return whether a side may not have been read whole, or may mean something else."""
+    """Return whether a side may have been read only in part, or may mean something else."""
     if not left.whole or not right.whole or (left.label and right.computes):
         return True
     return any(map(_is_stacked, (left, right))) or _is_rate(left, right) or _is_rate(right, left)
 
 
 def _is_rate(side: Side, one: Side) -> bool:
-    """Return whether two things are said to be the same: (1 hour) / (60 minutes) = 1."""
+    """Return whether the text equates two quantities: (1 hour) / (60 minutes) = 1."""
     named = len(side.words) + any(token.text == "¢" for token in side.tokens)
     return named > 1 and [token.text for token in one.tokens] == ["1"]
 
@@ -224,7 +224,7 @@ def _differ_in_unit(left: Side, right: Side) -> bool:
 
 
 def _restated(left: Side, right: Side) -> Equation | None:
-    """A number restated within a chain that computes: `5 * 2 = 10 = 11`; None for the same one."""
+    """Return a number restated in a chain that computes: `5 * 2 = 10 = 11`; None if unchanged."""
     if not (left.whole and right.whole) or left.unit != right.unit:
         return None
     text, again = _written(left.tokens), _written(right.tokens)
@@ -237,7 +237,7 @@ def _restated(left: Side, right: Side) -> Equation | None:
 
 
 def _labelled(side: Side) -> Equation | None:
-    """`Cost = 4 * 3`: what words are said to be is a step of the path, and cannot be checked."""
+    """Return `Cost = 4 * 3` as an equation: a step of the path that cannot be checked."""
     if not side.computes or not side.whole:
         return None
     try:
@@ -248,9 +248,8 @@ def _labelled(side: Side) -> Equation | None:
 
 
 def _agree(left: list[Token], right: list[Token]) -> bool | None:
-    """Return whether two sides are equal, a percent or cent sign being hundredths or a mere label.
-
-    None where a side's value is not known.
+    """Return whether two sides are equal; a percent or cent sign means hundredths or is a mere
+    label. None if a side's value is unknown.
     """
     lefts = [evaluate(left, percent=percent) for percent in _readings(left)]
     rights = [evaluate(right, percent=percent) for percent in _readings(right)]
@@ -261,7 +260,7 @@ def _agree(left: list[Token], right: list[Token]) -> bool | None:
 
 
 def _is_near(a: float, b: float) -> bool:
-    """Within the tolerance, or as near as floats can say."""
+    """Return whether two numbers agree within the tolerance, or to the precision of floats."""
     return abs(a - b) < max(TOLERANCE, _FLOAT_ERROR * abs(a))
 
 
@@ -270,7 +269,7 @@ def _readings(tokens: list[Token]) -> tuple[float, ...]:
 
 
 def _written(tokens: list[Token]) -> str:
-    """One spelling: no spaces, no commas, numbers without idle zeros."""
+    """Write an equation in one way: no spaces, no commas, numbers without idle zeros."""
     return "".join(_number(t.text) if t.kind == "number" else t.text for t in tokens)
 
 

@@ -1,12 +1,10 @@
-r"""Labels after every step of a sampled solution: which beginnings are right so far, which wrong.
+r"""Labels after every step of a sampled solution: its right and its wrong beginnings. For the
+evaluator. A sample's answer shows if the whole is right, not where it goes wrong. Without guessing,
+this is known of its beginnings:
 
-For the evaluator. A sample's answer says whether its whole is right, not where it goes wrong; what
-can be said of its beginnings without guessing:
-
-- a right solution was right all along, up to its first false equation; of what follows that
-  equation (a mistake that was undone, or did not matter) nothing is said;
-- a wrong solution is wrong from its first false equation on; before it, and where all its equations
-  hold, nothing is said.
+- a right solution was right all along, up to its first false equation; of the steps after it (a
+mistake that was undone, or did not matter) nothing is known; - a wrong solution is wrong from its
+first false equation on; before it, and if all its equations hold, nothing is known.
 
 A step is a line. People's ratings of steps say more: `data.prm800k`.
 """
@@ -17,7 +15,7 @@ from mathtune.paths.equations import equations
 
 
 def beginnings(solution: str) -> list[str]:
-    r"""The solution after each of its steps but the last, which would be the whole.
+    r"""Return the solution up to each of its steps but the last, which would be the whole.
 
     Example:
         >>> beginnings("2 + 2 = 4\n\nso 4\n#### 4")
@@ -29,7 +27,7 @@ def beginnings(solution: str) -> list[str]:
 
 
 def first_false(texts: list[str]) -> int:
-    """The place of the first text that holds a false equation; their number where none does."""
+    """Return the index of the first text that holds a false equation; else their number."""
     for place, text in enumerate(texts):
         if any(equation.holds is False for equation in equations(text)):
             return place
@@ -37,7 +35,7 @@ def first_false(texts: list[str]) -> int:
 
 
 def right_beginnings(solution: str) -> list[str]:
-    r"""Return what is right so far of a solution that ends in the right answer.
+    r"""Return the right beginnings of a solution that ends in the right answer.
 
     Example:
         >>> right_beginnings("2 + 2 = 4\n4 + 1 = 6\n#### 5")
@@ -48,7 +46,7 @@ def right_beginnings(solution: str) -> list[str]:
 
 
 def wrong_beginnings(solution: str) -> list[str]:
-    r"""Return what is wrong already of a solution that ends in a wrong answer.
+    r"""Return the wrong beginnings of a solution that ends in a wrong answer.
 
     Example:
         >>> wrong_beginnings("2 + 2 = 4\n4 + 1 = 6\n#### 6")

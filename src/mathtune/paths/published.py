@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 LONGEST = 2_000
-"""Characters of an expression that are read."""
+"""The number of characters of an expression that are read."""
 
 MOST_BITS = 100_000
 """Integers larger than this are not computed; floats hold 1,024."""
@@ -46,7 +46,7 @@ _COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 
 
 def python_value(expression: str) -> complex:
-    """Return what Python makes of an expression of numbers, signs, and a few functions.
+    """Return Python's value of an expression of numbers, signs and a few functions.
 
     Understood: numbers as Python writes them, + - * / // % ** and the signs for bits, brackets,
     comparisons, `and`, `or`, `not`, `if else`; abs, round, min, max, int, float, pow of numbers.
@@ -96,7 +96,7 @@ def _value(node: ast.expr) -> Any:
 
 
 def _first(nodes: list[ast.expr], *, stops: bool) -> Any:
-    """The first value that is as true as `stops`, else the last."""
+    """Return the first value that is as true as `stops`, else the last."""
     found: Any = None
     for node in nodes:
         found = _value(node)
@@ -106,7 +106,7 @@ def _first(nodes: list[ast.expr], *, stops: bool) -> Any:
 
 
 def _chain_holds(values: list[Any], signs: list[ast.cmpop]) -> bool:
-    """1 < x < 3: every neighbouring two compare so."""
+    """Return whether every two neighbours compare as asked: 1 < x < 3."""
     if any(type(sign) not in _COMPARED for sign in signs):
         raise ValueError("no comparison of sizes")
     return all(

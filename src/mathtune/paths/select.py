@@ -1,8 +1,6 @@
-"""Reasoning paths: which of a problem's correct solutions are kept (Yuan et al. 2023, 3.3 and A.3).
-
-A path is the sequence of a solution's equations. Solutions with the same path are one path, of
-which the one that differs most from the others is kept; operand order and equation order make
-different paths.
+"""Select one solution per reasoning path of a problem (Yuan et al. 2023, 3.3 and A.3). A path is
+the sequence of a solution's equations. Of the solutions with the same path, the one that differs
+most from the others is kept; operand order and equation order make different paths.
 """
 
 from __future__ import annotations
@@ -26,17 +24,17 @@ from mathtune.run.children import Child, finished, in_order, several
 Rule = Literal["default", "published"]
 Known = TypeVar("Known")
 PROBLEMS_AT_ONCE = 16
-"""Problems that a worker gets at a time."""
+"""The number of problems that a worker gets at a time."""
 
 _WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass
 class Selection:
-    """What came of one problem's correct solutions.
+    """The selection among one problem's correct solutions.
 
     `kept`: indices into them. `paths`: the path of each, None where an equation is false.
-    `without_equations`: how many have no equation, and are told apart by their words.
+    `without_equations`: how many have no equation and are compared by their words.
     """
 
     kept: list[int] = field(default_factory=list)
@@ -50,10 +48,9 @@ class Selection:
 
 
 def select(solutions: Sequence[str], *, rule: Rule = "default") -> list[int]:
-    """Of one problem's correct solutions, the indices kept: one for each distinct path.
-
-    `default`: which texts are kept does not depend on their order; indices are ascending.
-    `published`: the selection of the authors' code, in the order in which their paths appear.
+    """Return the indices of one problem's correct solutions that are kept: one per distinct path.
+    `default`: independent of the texts' order, in ascending order. `published`: the selection of
+    the authors' code, in the order in which their paths appear.
 
     Example:
         >>> select(["3+4=<<3+4=7>>7", "So 3 + 4 is <<3+4=7>>7", "<<4+3=7>>7", "<<3+4=8>>8"])
@@ -63,16 +60,16 @@ def select(solutions: Sequence[str], *, rule: Rule = "default") -> list[int]:
 
 
 def selection(solutions: Sequence[str], *, rule: Rule = "default") -> Selection:
-    """`select`, with the path of every solution and counts of what was dropped."""
+    """Select as `select` does; return also every solution's path and the counts of dropped ones."""
     return _default(solutions) if rule == "default" else _published(solutions)
 
 
 def selections(
     problems: Iterable[tuple[Known, Sequence[str]]], *, rule: Rule, workers: int = 1
 ) -> Iterator[tuple[Known, Selection]]:
-    """`selection` of every problem's solutions, in order, with what else is known of each problem.
+    """Yield the `selection` of every problem's solutions, in order, with the problem's extra data.
 
-    With several workers problems are selected at once, and few are held at a time.
+    Several workers select problems in parallel; only a few problems are held at a time.
     """
     if workers == 1:
         for known, solutions in problems:
@@ -93,14 +90,14 @@ def selections(
 
 
 def _selecting(rule: Rule) -> Callable[[list[list[str]]], list[Selection]]:
-    """In a child: select the solutions of several problems."""
+    """Select the solutions of several problems, in a child process."""
     return lambda problems: [selection(solutions, rule=rule) for solutions in problems]
 
 
 def path_of(solution: str) -> str | None:
-    """A solution's path: its equations joined by `|`; None if an arithmetic one is false.
+    """Return a solution's path: its equations joined by `|`; None if an arithmetic one is false.
 
-    Without equations: its words and numbers, so that only rewordings of layout and case are one
+    Without equations: its words and numbers, so that texts differing in layout or case are one
     path.
 
     Example:
@@ -139,7 +136,7 @@ def _default(solutions: Sequence[str]) -> Selection:
 
 
 def farthest(groups: Sequence[Sequence[str]]) -> list[str]:
-    """One text of each group, each the farthest of its group from the others that are chosen.
+    """Choose one text per group: the farthest of its group from the others that are chosen.
 
     Distance: summed Levenshtein, in characters. Starts from each group's first text and exchanges,
     group after group, until no exchange is farther; each exchange raises the sum over all chosen
@@ -172,7 +169,7 @@ def farthest(groups: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _published(solutions: Sequence[str]) -> Selection:
-    """The authors' selection, as their code has it, without its `eval`.
+    """Select as the authors' code does, without its `eval`.
 
     Solutions without annotations share one empty path. A later solution replaces the kept one of
     its path where its summed distance to the other kept ones is larger.
@@ -201,7 +198,7 @@ def _distance(solution: str, others: Sequence[str]) -> int:
 
 
 def _holds(annotation: str) -> bool:
-    """Return whether the first two parts around `=` agree, read as Python reads numbers."""
+    """Return whether the first two parts around `=` agree, their numbers read as in Python."""
     left, equals, rest = annotation.partition("=")
     right = rest.partition("=")[0]
     if not equals or any(sign in right for sign in "$,%"):

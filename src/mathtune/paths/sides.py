@@ -17,8 +17,8 @@ from mathtune.paths.tokens import ENGLISH, ROUNDED, Token
 class Run(NamedTuple):
     """A stretch of mathematics with an equals sign; `before`: the word right before it, else "".
 
-    `torn`: what is before it may belong to it: a function's name, a sign that is not known.
-    `cut`: what is after it may: 7 (1 + x).
+    `torn`: the text before it may belong to it: a function's name, an unknown sign. `cut`: the text
+    after it may belong to it: 7 (1 + x).
     """
 
     tokens: list[Token]
@@ -29,7 +29,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True)
 class Side:
-    """One side of an equals sign: its tokens, the first word after it, and whether it is whole.
+    """One side of an equals sign: its tokens, the first word after it, and if it is whole.
 
     `label`: it may be the end of a name, as in "Price of 4 apples / 4 = 5.20 / 4". `words`: those
     inside it.
@@ -58,7 +58,7 @@ def runs_of(tokens: list[Token]) -> list[Run]:
     """Cut at words, at punctuation, and between two numbers; a unit after a number does not cut."""
     runs: list[Run] = []
     run: list[Token] = []
-    start = position = 0  # `start`: where the run begins
+    start = position = 0  # `start`: the run's first token
 
     def end(*, cut: bool) -> None:
         if any(token.kind == "equals" for token in run):
@@ -94,7 +94,7 @@ def runs_of(tokens: list[Token]) -> list[Run]:
 
 
 def _begun(tokens: list[Token], start: int) -> tuple[str, bool]:
-    """The word before a run that begins at `start`, and whether what is there belongs to it."""
+    """Return the word before a run that begins at `start`, and if the text there belongs to it."""
     if start == 0:
         return "", False
     token = tokens[start - 1]
@@ -124,7 +124,7 @@ def _goes_on(tokens: list[Token], position: int) -> bool:
 
 
 def _is_ratio(tokens: list[Token], position: int) -> bool:
-    """Return whether the colon at `position` is the second of a proportion: 2^2 : 1^2 = 4 : 1."""
+    """Return whether the colon at `position` is a proportion's second: 2^2 : 1^2 = 4 : 1."""
     if position < 2 or position + 1 == len(tokens):
         return False
     shape = (tokens[position - 2].kind, tokens[position - 1].kind, tokens[position + 1].kind)
@@ -136,7 +136,9 @@ _FARTHEST_COLON = 8
 
 
 def _goes_before(tokens: list[Token], position: int) -> bool:
-    """Decide whether what follows the word at `position` is only a part: log 8, 3 boxes of 4."""
+    """Return whether the word at `position` makes the following text only a part: log 8, 3 boxes of
+    4.
+    """
     token, after = tokens[position], tokens[position + 1]
     if token.kind != "word":
         return False
@@ -167,15 +169,15 @@ _PARTS = set(
         "average mean percent percentage root square cube power log logarithm base multiple",
     )
 )
-"""Words before "of" that compute something from all that follows."""
+"""Words before "of" that compute something from the whole text after them."""
 _INEXACT = {ROUNDED, "remainder", "rem", "r", "approximately", "approx", "about"}
-"""Words after a number that say that it is not all there is."""
+"""Words after a number that show that more belongs to it."""
 _RELATIONS = (
     r"\implies \Rightarrow \Longrightarrow \iff \Leftrightarrow \to \rightarrow \therefore "
     r"\because \text \le \leq \ge \geq \lt \gt \ne \neq \approx \sim \equiv \hline \begin \end"
 )
 _SEPARATING = {*".,;:?<>≤≥≈≠→⇒[]\"'’“”‘", *_RELATIONS.split(" ")}
-"""Signs and LaTeX commands that end an expression; others may be a part of it: 5!, 2\\pi."""
+"""Signs and LaTeX commands that end an expression; others may be part of one: 5!, 2\\pi."""
 _OPERAND_ENDS = ("number", "letter", "close", "word")
 _MOST_WORDS = 3
 _SHORT_UNITS = set(re.findall(r"\w+", "cm mm km kg mg ml ft in yd mi oz lb hr hp gb mb kb"))
@@ -186,11 +188,11 @@ _JOINING = set(
         "are was were gives give has have with we means",
     )
 )
-"""Words that begin something else, and are in no unit."""
+"""Words that begin something else and occur in no unit."""
 
 
 def _unit(tokens: list[Token], position: int) -> list[Token]:
-    """The words from `position` on ("apples", "hours/day"), if mathematics goes on after them."""
+    """Return the words at `position` ("apples", "hours/day") if mathematics follows them."""
     unit: list[Token] = []
     words = 0
     for number in range(position, len(tokens)):
@@ -214,7 +216,7 @@ def _unit(tokens: list[Token], position: int) -> list[Token]:
 
 
 def _is_unknown(token: Token) -> bool:
-    """Return whether it may compute something that is not understood here."""
+    """Return whether it may compute something that this reader does not know."""
     if token.kind == "word":
         return not token.text[0].isalpha() and token.text not in _SEPARATING
     return token.kind == "stop" and token.text not in _SEPARATING
@@ -238,7 +240,7 @@ def sides_of(run: Run) -> list[Side]:
 
 
 def _side(tokens: list[Token], ends: tuple[bool, bool], *, before: str) -> Side:
-    """`ends`: whether it is the first side of its equation, and whether the last."""
+    """Return one side. `ends`: it is the first side of its equation; it is the last."""
     words = tuple(t.text.lower() for t in tokens if t.kind == "word")
     unit = tokens[-1].text if tokens and tokens[-1].kind == "word" else ""
     kept, whole = _balanced([token for token in tokens if token.kind != "word"], ends)
@@ -248,7 +250,7 @@ def _side(tokens: list[Token], ends: tuple[bool, bool], *, before: str) -> Side:
     while kept and kept[-1].kind == "operator" and kept[-1].text not in POSTFIX:
         kept.pop()
         whole = False
-    # A dash that does not touch its number is a dash, not a sign, but for one after an equals sign.
+    # A dash apart from its number is no sign, except after an equals sign.
     while kept and kept[0].kind == "operator" and not _is_sign(kept, first=ends[0]):
         whole = whole and kept[0].text == "-" and not before
         kept.pop(0)
@@ -262,7 +264,7 @@ def _side(tokens: list[Token], ends: tuple[bool, bool], *, before: str) -> Side:
 
 
 def _is_named(tokens: list[Token], before: str) -> bool:
-    """Return whether the first number goes with the word before it: day 1 * 2, in 3 boxes + 2."""
+    """Return whether the first number belongs to the word before it: day 1 * 2, in 3 boxes + 2."""
     word = before.lower()
     return word in _NUMBERED or (
         word in _PLACING and len(tokens) > 1 and [t.kind for t in tokens[:2]] == ["number", "word"]
@@ -292,7 +294,7 @@ _SCALES = set(
 
 
 def _is_product(token: Token) -> bool:
-    """Return whether a word in an equation may be a product of letters, or a length: bh, AB."""
+    """Return whether a word in an equation may be a product of letters or a length: bh, AB."""
     text = token.text
     return token.kind == "word" and (
         (2 <= len(text) <= 3 and text.isupper())
@@ -305,7 +307,7 @@ def _is_sign(tokens: list[Token], *, first: bool) -> bool:
 
 
 def _balanced(tokens: list[Token], ends: tuple[bool, bool]) -> tuple[list[Token], bool]:
-    """Without brackets that do not match within the side, and whether these stood around it all."""
+    """Return the side without unmatched brackets, and whether they enclosed the whole side."""
     dropped: list[int] = []
     open_at: list[int] = []
     for position, token in enumerate(tokens):

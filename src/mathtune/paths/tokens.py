@@ -21,11 +21,11 @@ class Token(NamedTuple):
     kind: str
     text: str
     glued: bool = False
-    """Whether it follows the token before it without a space."""
+    """True if no space separates it from the token before."""
 
 
 class Rewrite(NamedTuple):
-    """A substitution, tried only if one of the parts `having` is in the text."""
+    """A substitution that is tried only if the text holds one of the parts `having`."""
 
     having: tuple[str, ...]
     pattern: re.Pattern[str]
@@ -37,7 +37,7 @@ ROUNDED = "rounded"
 
 
 def _named(match: re.Match[str]) -> str:
-    r"""The words of `\text{Cost of 2 books}`; a number among them is a name and no operand."""
+    r"""Return the words of `\text{Cost of 2 books}`; a number in them is a name, not an operand."""
     words = match[1]
     first = _LETTER.search(words)
     if first is None or _COMPUTING.search(words):
@@ -46,7 +46,7 @@ def _named(match: re.Match[str]) -> str:
 
 
 def _fraction_of(match: re.Match[str]) -> str:
-    r"""A repeating decimal as a fraction: 0.8\overline{3} is 75/90."""
+    r"""Return a repeating decimal as a fraction: 0.8\overline{3} is 75/90."""
     found = repeated(match[1] if match[1] != "." else "0.", match[2] or match[3])
     return f"(({found.numerator})/({found.denominator}))"
 
@@ -83,7 +83,7 @@ _STRIPPED = tuple(
         ("floor ceil", r"\\([lr](?:floor|ceil))(?![A-Za-z])", lambda match: _WHOLE[match[1]]),
         ("\\circ", r"\^\s*\{?\s*\\circ\s*\}?", " "),
         (":", r"\b(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?\b", r" \\clock "),
-        # a number in another base is none that can be computed with here
+        # a number in another base cannot be computed with here
         ("_", r"(\d+)_(?:\{(\d+)\}|(\d))", r"(\1*n^\2\3)"),
         # "15 cm^2": a power of a unit
         ("^", r"(?<=[A-Za-z]{2})\s*\^\s*(?:[23]\b|\{[23]\})", ""),
@@ -140,7 +140,7 @@ ENGLISH = {"a", "A", "I"}
 
 
 def tokenized(text: str) -> list[Token]:
-    """The tokens of a line of model text; a letter is a word unless mathematics stands beside it.
+    """Return the tokens of a line of model text; a letter is a word unless mathematics adjoins it.
 
     Example:
         >>> [token.text for token in tokenized("3 apples + $1,200 = x")]
@@ -167,7 +167,7 @@ def tokenized(text: str) -> list[Token]:
 
 
 def _with_absolute_values(tokens: list[Token]) -> list[Token]:
-    """Read two bars as brackets, if the first opens and the second closes on one side of =."""
+    """Read two bars as brackets if the first opens and the second closes on one side of =."""
     found = list(tokens)
     opened: int | None = None
     for at, token in enumerate(tokens):
@@ -186,7 +186,7 @@ def _with_absolute_values(tokens: list[Token]) -> list[Token]:
 
 
 def _divided(match: re.Match[str]) -> str:
-    """A fraction as a division; right after a whole number it makes a mixed one: 2\\frac{1}{2}."""
+    """Write a fraction as a division; after a whole number it makes a mixed one: 2\\frac{1}{2}."""
     whole, *parts = match.groups()
     over, under = (parts[at] if parts[at] is not None else parts[at + 1] for at in (0, 2))
     if whole is not None and over.isdecimal() and under.isdecimal() and int(over) < int(under):
@@ -195,14 +195,14 @@ def _divided(match: re.Match[str]) -> str:
 
 
 def _root(match: re.Match[str]) -> str:
-    """A root as a power."""
+    """Write a root as a power."""
     degree, braced, single, _, bracketed = match.groups()
     inside = next(part for part in (braced, single, bracketed) if part is not None)
     return f"(({inside})^(1/{degree or 2}))"
 
 
 def _chosen(match: re.Match[str]) -> str:
-    r"""A binomial coefficient as factorials: \binom{5}{2} is 5!/(2!*3!)."""
+    r"""Write a binomial coefficient with factorials: \binom{5}{2} is 5!/(2!*3!)."""
     over, under = (match[1] or match[2], match[3] or match[4])
     return f"((({over})!)/((({under})!)*(({over})-({under}))!))"
 
@@ -217,7 +217,7 @@ def _rewritten(text: str, rewrites: tuple[Rewrite, ...]) -> str:
 
 
 def _is_variable(text: str, match: re.Match[str], glued: bool) -> bool:
-    """A letter stands for a number where mathematics follows it, or a number is glued to it."""
+    """Return whether a letter stands for a number: mathematics or a glued number follows."""
     if len(match.group()) > 1:
         return True  # x1, p'
     after = text[match.end() : match.end() + 3].lstrip(" ")[:1]

@@ -1,4 +1,4 @@
-"""Graded samples of several models, read side by side, problem by problem. Under collect."""
+"""Graded samples of several models, read in parallel, problem by problem. Under collect."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mathtune.rows.records import Problem, Verdict
 from mathtune.rows.samples import Columns, Joined, read_groups, read_samples
 
 Source = tuple[str, Columns]
-"""A set of graded samples and the name it goes by."""
+"""A set of graded samples and its name."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What collecting needs of a sample. `answer` stands for its cluster."""
+    """The parts of a sample that collecting needs. `answer` stands for its cluster."""
 
     text: str
     verdict: Verdict
@@ -46,12 +46,13 @@ def united(
 ) -> Iterator[tuple[str, list[Candidate]]]:
     """Yield every problem, in the problem file's order, with its samples of all sources.
 
-    Sources are read side by side. Only where one's order differs from the problem file's are its
-    samples held until their turn comes. `k`: only the first k of each source, by index.
+    Sources are read in parallel. If a source's order differs from the problem file's, its samples
+    are held until their turn comes. `k`: only the first k of each source, by index.
 
     Raises:
         InputError: samples of problems that are not in the problem file, not graded, or fewer than
-        k; or sources that sampled different problems. All of it before anything is yielded.
+        k; or sources that sampled different problems. All are raised before the first problem is
+        yielded.
     """
     present = {name: _counted(columns, problems, k) for name, columns in sources}
     (first, base), *others = sources
@@ -103,7 +104,7 @@ class _Stream:
         self._held: dict[str, list[Candidate]] = {}
 
     def take(self, problem_id: str) -> list[Candidate]:
-        """The problem's candidates in this source; none where it was not sampled."""
+        """Return the problem's candidates in this source; none if it was not sampled."""
         if problem_id not in self._present:
             return []
         while problem_id not in self._held:

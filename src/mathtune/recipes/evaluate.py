@@ -121,7 +121,7 @@ def _measured(
 
 
 def _own(data: Prepare) -> Iterator[tuple[str, Any]]:
-    """The settings of `data` that differ from their defaults."""
+    """Yield the settings of `data` that differ from their defaults."""
     for name, field in type(data).model_fields.items():
         value = getattr(data, name)
         if value != field.get_default(call_default_factory=True):
@@ -159,7 +159,7 @@ def _exemplars(
 
 
 def _short(name: str) -> str:
-    """A set's name as that of a folder.
+    """Return a set's name as that of a folder.
 
     >>> _short("numinamath-1.5"), _short("data/mine.jsonl.gz"), _short("sets.yaml:easy")
     ('numinamath-1.5', 'mine', 'easy')

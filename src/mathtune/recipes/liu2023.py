@@ -134,7 +134,7 @@ def liu2023(run: Run, c: Liu2023) -> None:
 
 
 def solution_sets(run: Run, c: Liu2023, data: Data) -> dict[str, Path]:
-    """The data's own solutions, and those of `sources` (Table 2), by name."""
+    """Return the data's own solutions, and those of `sources` (Table 2), by name."""
     sets = {"data": data.solutions}
     for source in c.sources:
         name = source_name(source)
@@ -187,7 +187,7 @@ def generator(run: Run, c: Liu2023, data: Data, number: int, base: str) -> Gener
 
 
 def pairs(run: Run, c: Liu2023, data: Data, g: Generator) -> Path:
-    """Pairs for the evaluator, from samples of the training problems."""
+    """Return pairs for the evaluator, from samples of the training problems."""
     after, graded = suffix(g.number), []
     if c.evaluator_data == "train":
         graded.append(drawn(run, f"drafts{after}", g.model, data.train, n=c.n_train, how=c.how))
@@ -204,7 +204,7 @@ def pairs(run: Run, c: Liu2023, data: Data, g: Generator) -> Path:
 
 
 def validation_pairs(run: Run, c: Liu2023, data: Data, g: Generator) -> Path | None:
-    """Pairs of validation problems, where checkpoints of evaluators are chosen by them."""
+    """Return pairs of validation problems, where checkpoints of evaluators are chosen by them."""
     if c.choose == "last":
         return None
     collect = Collect(
@@ -228,7 +228,7 @@ def solver(
 
 
 def chosen(c: Liu2023, held_out: Path | None) -> dict[str, Any]:
-    """The settings by which an evaluator's checkpoint is chosen."""
+    """Return the settings by which an evaluator's checkpoint is chosen."""
     return {} if held_out is None else {"validation": held_out, "choose": c.choose}
 
 
@@ -296,12 +296,12 @@ def suffix(number: int) -> str:
 
 
 def kind(loss: str) -> str:
-    """The evaluator's short name: margin, xent."""
+    """Return the evaluator's short name: margin, xent."""
     return loss.removeprefix("cls-")
 
 
 def source_name(source: str) -> str:
-    """The name of a set of solutions: its own, or that of its file.
+    """Return the name of a set of solutions: its own, or that of its file.
 
     Example:
         >>> source_name("prm800k"), source_name("own/worked.jsonl")

@@ -51,7 +51,7 @@ Seeds = Annotated[
 
 
 def each_seed(run: Run, seeds: Sequence[int]) -> Iterator[Run]:
-    """The run once per seed, its steps seeded; with several seeds, in a folder for each."""
+    """Yield the run once per seed, its steps seeded; with several seeds, in a folder for each."""
     for seed in seeds:
         yield run.within(f"seed-{seed}" if len(seeds) > 1 else None, seed=seed)
 
@@ -80,7 +80,7 @@ class Drawing(BaseModel):
     """Only the likeliest tokens that together have so much probability are drawn; 1: all."""
 
     def read_as(self) -> dict[str, Any]:
-        """Fields of the sample steps for what the model reads, greedy or not."""
+        """Return fields of the sample steps for what the model reads, greedy or not."""
         return {}
 
 
@@ -91,7 +91,7 @@ class FewShot(Drawing):
     form: Form
 
     def read_as(self) -> dict[str, Any]:
-        """The exemplars and their form."""
+        """Return the exemplars and their form."""
         return {"few_shot": self.few_shot, "prompt": self.form}
 
 
@@ -130,7 +130,7 @@ class RecipeSettings(BaseModel):
 
 
 def drawn(run: Run, name: str, model: str, problems: Path, *, n: int, how: Drawing) -> Columns:
-    """Steps `<name>-samples` and `<name>-grades`: n graded samples of every problem."""
+    """Return steps `<name>-samples` and `<name>-grades`: n graded samples of every problem."""
     drawing = {"temperature": how.temperature, "top_p": how.top_p, **how.read_as()}
     samples = run(f"{name}-samples", Sample(model=model, problems=problems, n=n, **drawing))
     return run(f"{name}-grades", Grade(problems=problems, samples=samples))
@@ -156,7 +156,7 @@ def row(
     how: Drawing,
     against: Mapping[str, Path] | None = None,
 ) -> Path:
-    """All of a row's steps, ending in `<name>-row`; its handle is that step's folder."""
+    """Return all of a row's steps, ending in `<name>-row`; its handle is that step's folder."""
     first = greedy(run, name, model, problems, how=how)
     samples = drawn(run, name, model, problems, n=n, how=how)
     measure = Measure(problems=problems, samples=samples, greedy=first, against=against or {})

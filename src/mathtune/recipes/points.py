@@ -59,7 +59,7 @@ class StudyPoints:
         against: Mapping[str, Path] | None = None,
         **known: float | int | Kind,
     ) -> Path:
-        """A point's steps, `<name>-greedy` to `<name>-row`; its handle is that row's folder.
+        """Return a point's steps, `<name>-greedy` to `<name>-row`; its handle is that row's folder.
 
         `point`: the base's label and the kind. `made_by`: the file that the model was trained on,
         where a collect or part step made it. `known`: the point's fraction, k and of.
@@ -84,7 +84,7 @@ class StudyPoints:
         return folder
 
     def study(self, run: Run, bits: Mapping[str, Path]) -> Path:
-        """The last step: fits and claims."""
+        """Return the last step: fits and claims."""
         stage = Study(
             points=self.points,
             measured=self.measured,

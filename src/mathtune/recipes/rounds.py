@@ -114,7 +114,7 @@ def _judged(
     data: Data,
     against: Mapping[str, Path],
 ) -> Path:
-    """The round's row: its generator's samples, re-ranked by its judge."""
+    """Return the round's row: its generator's samples, re-ranked by its judge."""
     first = greedy(run, name, generator, data.test, how=c.how)
     samples = drawn(run, name, generator, data.test, n=c.n, how=c.how)
     scored = run(f"{name}-scores", Score(model=judge, problems=data.test, samples=samples))

@@ -142,7 +142,7 @@ def generated(run: Run, name: str, model: str, c: Yuan2023, data: Data) -> tuple
 def collections(
     c: Yuan2023, drafts: Sequence[Columns], data: Data
 ) -> list[tuple[str, Kind, int, Collect]]:
-    """The sets to fine-tune on: name, kind, k, and the step that makes it."""
+    """Return the sets to fine-tune on: name, kind, k, and the step that makes it."""
 
     def paths(sources: Sequence[Columns], k: int, *, dedup: bool = True) -> Collect:
         return Collect(

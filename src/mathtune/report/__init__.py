@@ -77,7 +77,7 @@ def tell(run_folder: Path, names: tuple[Name, ...]) -> None:
 
 
 def terminal(run_folder: Path) -> list[Table]:
-    """The tables that end a run; the report has more of them."""
+    """Return the tables that end a run; the report has more of them."""
     from mathtune.report import cells, cost, study, tables
     from mathtune.report.gap import closed
     from mathtune.report.results import read_folder

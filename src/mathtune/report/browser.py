@@ -164,6 +164,6 @@ def _entry(full: Mapping[str, Any], samples: Sequence[Joined], *, block: int) ->
 
 
 def _text(text: str) -> dict[str, Any]:
-    """A text as the page keeps it: cut where it is very long, valid UTF-8 in any case."""
+    """Return a text as the page keeps it: cut where it is very long, valid UTF-8 in any case."""
     kept = text[:TEXT_LIMIT].encode("utf-8", "replace").decode("utf-8")
     return {"text": kept, "length": len(text)} if len(text) > TEXT_LIMIT else {"text": kept}

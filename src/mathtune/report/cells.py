@@ -34,7 +34,7 @@ class Table:
 
 
 def grid(table: Table) -> Grid:
-    """The table for a terminal."""
+    """Return the table for a terminal."""
     drawn = Grid(title=table.title, caption=table.note or None, box=box.SIMPLE_HEAD)
     drawn.pad_edge = False
     first = (table.header[0], *(cells[0] for cells in table.rows))
@@ -51,7 +51,7 @@ def grid(table: Table) -> Grid:
 
 
 def markdown(table: Table) -> str:
-    """The table in Markdown."""
+    """Return the table in Markdown."""
 
     def line(cells: Iterable[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
@@ -63,7 +63,7 @@ def markdown(table: Table) -> str:
 
 
 def accuracy(metrics: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    """A metric as a cell: percent with its interval, or a dash where it was not measured."""
+    """Return a metric as a cell: percent with its interval, or a dash where it was not measured."""
     if name not in metrics:
         return NONE
     row = metrics[name]
@@ -85,7 +85,7 @@ def percent(found: Interval) -> str:
 
 
 def difference(found: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    """A paired difference as a cell: points with its interval and p, or a dash.
+    """Return a paired difference as a cell: points with its interval and p, or a dash.
 
     Where the difference may be nothing, also the least one that would have been seen.
     """
@@ -100,7 +100,7 @@ def difference(found: Mapping[str, Mapping[str, Any]], name: str) -> str:
 
 
 def p_value(p: float) -> str:
-    """A p as it is printed.
+    """Return a p as it is printed.
 
     >>> p_value(0.0421), p_value(0.0001)
     ('p=0.042', 'p<0.001')

@@ -184,12 +184,12 @@ def _refuse_other_problems(
 
 
 def _one(*rows: Measured) -> str:
-    """The metric of one solution a problem that all rows have."""
+    """Return the metric of one solution a problem that all rows have."""
     return "Pass@1" if all(row.first == "Pass@1" for row in rows) else "mean"
 
 
 def _counted(ours: Measured, theirs: Measured, metric: str) -> tuple[int, int]:
-    """Problems where the metric rose, and where it fell."""
+    """Return problems where the metric rose, and where it fell."""
     changes = [
         theirs.outcomes[i].values[metric] - ours.outcomes[i].values[metric] for i in ours.outcomes
     ]
@@ -234,7 +234,7 @@ def _link(folder: Path, row: Measured, problem_id: str, beside: Path) -> str | N
 
 
 def _names(folders: Sequence[Path]) -> tuple[str, ...]:
-    """The folders' last parts, as many as tell them apart."""
+    """Return the folders' last parts, as many as tell them apart."""
     whole = [folder.resolve().parts for folder in folders]
     for length in range(1, max(map(len, whole)) + 1):
         names = tuple("/".join(parts[-length:]) for parts in whole)

@@ -19,12 +19,12 @@ LISTED = 300
 
 
 def tables(document: Document) -> list[Table]:
-    """Accuracies of every row, differences of every pair, and their groups of problems."""
+    """Return accuracies of every row, differences of every pair, and their groups of problems."""
     return [rows(document), pairs(document), *groups(document)]
 
 
 def rows(document: Document) -> Table:
-    """One line per metric, one column per row."""
+    """Return one line per metric, one column per row."""
     each = document["rows"]
     names = dict.fromkeys(metric for row in each for metric in row["metrics"])
     body = [(name, *(accuracy(row["metrics"], name) for row in each)) for name in names]
@@ -90,7 +90,7 @@ def _points(found: Mapping[str, float]) -> str:
 
 
 def sentence(document: Document) -> str:
-    """The first pair in words, in its first metric."""
+    """Return the first pair in words, in its first metric."""
     one = document["comparisons"][0]
     change = 100 * one["difference"]
     bounds = f"[{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]"
@@ -110,7 +110,7 @@ def _equal(found: Mapping[str, Any]) -> str:
 
 
 def page(document: Document, changed: Sequence[Document], count: int) -> str:
-    """The page; `changed`: the problems that changed sides, `count` of them there are."""
+    """Return the page; `changed`: the problems that changed sides, `count` of them there are."""
     return rendered(
         "compare_rows.html",
         title=" and ".join(row["name"] for row in document["rows"]),
@@ -123,7 +123,7 @@ def page(document: Document, changed: Sequence[Document], count: int) -> str:
 
 
 def as_markdown(document: Document) -> str:
-    """The same in Markdown, without the problems."""
+    """Return the same in Markdown, without the problems."""
     title = " and ".join(row["name"] for row in document["rows"])
     parts = [f"# {title}\n", f"{sentence(document)}\n"]
     return "\n".join([*parts, *map(markdown, tables(document))])
@@ -132,7 +132,7 @@ def as_markdown(document: Document) -> str:
 def changed_problem(
     problem_id: str, problem: Problem | None, sides: Sequence[tuple[str, float, Sequence[str]]]
 ) -> Document:
-    """A problem of the page's list. `sides`: of each row its name, value and solutions."""
+    """Return a problem of the page's list. `sides`: of each row its name, value and solutions."""
     return {
         "id": problem_id,
         "question": visible(problem.problem) if problem is not None else "",
@@ -149,5 +149,5 @@ def changed_problem(
 
 
 def visible(text: str) -> str:
-    """The text as it can be written: lone surrogates become question marks."""
+    """Return the text as it can be written: lone surrogates become question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -50,7 +50,7 @@ class Size:
 
 
 def table(results: Results, *, by_stage: bool = False, brief: bool = False) -> Table:
-    """The bill: one line a step, and the sum; of several seeds, one line for all.
+    """Return the bill: one line a step, and the sum; of several seeds, one line for all.
 
     `by_stage`: one line for all steps of a stage. `brief`: what fits into a terminal, the steps
     of a tenth of a CPU-second or more.
@@ -111,7 +111,7 @@ def bills_of(steps: Sequence[StepRecord], forecast: Prediction | None) -> list[C
 
 
 def model_sizes(steps: Sequence[StepRecord]) -> dict[str, Size]:
-    """The size of every model that the steps name, where a folder tells it.
+    """Return the size of every model that the steps name, where a folder tells it.
 
     A model from the hub has the size of what this run trained from it.
     """
@@ -163,7 +163,7 @@ def _shapes(path: Path) -> dict[str, list[int]]:
 
 
 def _reads_a_model(step: StepRecord) -> bool:
-    """Whether a step trains or reads a model; the scorer `calculator` has none."""
+    """Return whether a step trains or reads a model; the scorer `calculator` has none."""
     return step.stage in WITH_MODEL and step.config["model"] is not None
 
 

@@ -71,7 +71,7 @@ def over_n(row: Measured) -> Figure:
 
 
 def stopping(row: Measured) -> Figure:
-    """Accuracy over the mean number of samples: votes of N, and votes that stop early."""
+    """Return accuracy over the mean number of samples: votes of N, and votes that stop early."""
     curves, stops = row.document.curves["over_n"], row.document.early_stopping or []
     figure, axes = blank()
     _lines(axes, curves["n"], {"Maj1@N": curves["Maj1"]})
@@ -133,7 +133,7 @@ def _lines(axes: Axes, x: Sequence[int], series: dict[str, dict[str, list[float]
 
 
 def training(curves: dict[str, list[CurvePoint]]) -> Figure:
-    """One line a training; where there are too many to tell apart, all alike and thin."""
+    """Return one line a training; where there are too many to tell apart, all alike and thin."""
     many = len(curves) > NAMED_TRAININGS
     figure, axes = blank(8.0 if LEGEND_INSIDE < len(curves) <= NAMED_TRAININGS else 6.0)
     looks = cycle(zip(COLOURS, LINES, MARKERS, strict=True))
@@ -174,7 +174,7 @@ def plain(name: str) -> str:
 
 
 def _smooth(values: Sequence[float]) -> list[float]:
-    """The mean of the last twentieth of the points so far, at least of one."""
+    """Return the mean of the last twentieth of the points so far, at least of one."""
     width = max(1, len(values) // 20)
     return [
         sum(values[max(0, i + 1 - width) : i + 1]) / min(i + 1, width) for i in range(len(values))

@@ -55,7 +55,7 @@ def _model(results: Results) -> str:
 
 
 def _of_row(row: Measured, samples: Path) -> dict[str, Any]:
-    """A set's figures; its samples are written on the way."""
+    """Yield a set's figures; its samples are written on the way."""
     parts: list[tuple[float, float, float]] = []
 
     def lines() -> Iterator[Line]:
@@ -131,7 +131,7 @@ def _rounded(value: float, low: float, high: float) -> dict[str, float]:
 
 
 def table(document: Mapping[str, Any]) -> Table:
-    """The table that ends an evaluation: a column per set, percent with 95 % intervals."""
+    """Return the table that ends an evaluation: a column per set, percent with 95 % intervals."""
     sets = document["sets"]
 
     def row(title: str, cell: Callable[[dict[str, Any]], str]) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ from mathtune.training.curve import CurvePoint
 
 
 def draw(results: Results, found: list[Closed]) -> dict[str, tuple[str, Figure]]:
-    """Every figure that the results allow: name -> (what it shows, figure)."""
+    """Return every figure that the results allow: name -> (what it shows, figure)."""
     drawn: dict[str, tuple[str, Figure]] = {}
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         if found and results.reference is not None:
@@ -64,7 +64,7 @@ def draw(results: Results, found: list[Closed]) -> dict[str, tuple[str, Figure]]
 
 
 def _of_one_seed(curves: dict[str, list[CurvePoint]]) -> dict[str, list[CurvePoint]]:
-    """The curves of steps outside any seed's folder and of the first seed that has each."""
+    """Return the curves of steps outside any seed's folder and of the first seed that has each."""
     first: dict[str, str] = {}
     for name in curves:
         first.setdefault(name.rpartition("/")[2], name)
@@ -72,7 +72,7 @@ def _of_one_seed(curves: dict[str, list[CurvePoint]]) -> dict[str, list[CurvePoi
 
 
 def _judged(row: Measured) -> dict[str, tuple[str, Figure]]:
-    """The figures of a row whose samples are scored."""
+    """Return the figures of a row whose samples are scored."""
     found = row.document.evaluator or {}
     drawn = {
         f"{_file(row)}-over-k": (f"{row.name}: strategies over K (N for Maj1.TopN)", over_k(row)),
@@ -94,7 +94,7 @@ def _judged(row: Measured) -> dict[str, tuple[str, Figure]]:
 
 
 def _by_group(row: Measured, kind: Literal["level", "subject"]) -> dict[str, tuple[str, Figure]]:
-    """One solution, votes, the votes that scores weigh, and the oracle, for each group."""
+    """Return one solution, votes, the votes that scores weigh, and the oracle, for each group."""
     names, groups = grouped(row, kind)
     if len(groups) < 2 or len(groups) > MOST_GROUPS:
         return {}
@@ -141,7 +141,7 @@ def save(
 
 
 def inline(svg: str) -> str:
-    """The `<svg>` element, its ink, paper and colours those of the page, light or dark."""
+    """Return the `<svg>` element, its ink, paper and colours those of the page, light or dark."""
     start, metadata, rest = svg[svg.index("<svg") :].partition("<metadata>")
     svg = start + (rest.partition("</metadata>")[2] if metadata else "")
     svg = svg.replace(INK, "currentColor").replace(PAPER, "var(--paper)")
@@ -226,7 +226,7 @@ def _file(row: Measured) -> str:
 
 
 def file_name(name: str) -> str:
-    """A name as part of a file's name.
+    """Return a name as part of a file's name.
 
     >>> file_name("their/samples $x")
     'their-samples-x'

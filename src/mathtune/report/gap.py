@@ -34,7 +34,7 @@ class Closed:
 
 
 def closed(results: Results) -> list[Closed]:
-    """Every strategy on the reference row's samples, then every later row's own Pass@1.
+    """Return every strategy on the reference row's samples, then every later row's own Pass@1.
 
         part = sum_i (a_i - Pass@1_i) / sum_i (Pass@N_i - Pass@1_i)
 
@@ -61,7 +61,7 @@ def closed(results: Results) -> list[Closed]:
 
 
 def strategy_label(row: Measured, metric: str) -> str:
-    """The metric's name with the K that was chosen for it, and where: `RR.MajK, K = 5`."""
+    """Return the metric's name with the K that was chosen for it, and where: `RR.MajK, K = 5`."""
     if metric in BASELINES:
         return f"W.RR by {metric} alone"
     chosen = row.document.chosen

@@ -28,7 +28,7 @@ class Group:
 
 
 def grouped(row: Measured, kind: Literal["level", "subject"]) -> tuple[list[str], list[Group]]:
-    """The metrics' names, and each level or subject."""
+    """Return the metrics' names, and each level or subject."""
     members: dict[str, list[Outcome]] = defaultdict(list)
     for problem_id, outcome in row.outcomes.items():
         members[getattr(row.problems[problem_id], kind) or NONE].append(outcome)

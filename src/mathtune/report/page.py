@@ -50,7 +50,7 @@ def write(results: Results, folder: Path, *, name: str = "report") -> Path:
 
 
 def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, str]]) -> str:
-    """The page: everything in it, nothing fetched, and only its own scripts may run."""
+    """Return the page: everything in it, nothing fetched, and only its own scripts may run."""
     return rendered(
         "page.html",
         title=results.title,
@@ -88,7 +88,7 @@ def rendered(template: str, *, scripts: Sequence[dict[str, str]] = (), **values:
 
 
 def _kept(cell: str) -> str:
-    """A cell whose line may break between its numbers, but not inside an interval or a p.
+    """Return a cell whose line may break between its numbers, but not inside an interval or a p.
 
     Example:
         >>> _kept("23.5 [19.5, 27.8] p=0.04").split(" ")
@@ -98,7 +98,7 @@ def _kept(cell: str) -> str:
 
 
 def markdown(results: Results, found: list[Closed], captions: dict[str, str], prefix: str) -> str:
-    """The same in Markdown, without the solutions."""
+    """Return the same in Markdown, without the solutions."""
     parts = [f"# {results.title}\n"]
     parts += [f"**{escape(visible(one), quote=False)}**\n" for one in results.missing]
     if answer := study.sentence(results):
@@ -121,7 +121,7 @@ def markdown(results: Results, found: list[Closed], captions: dict[str, str], pr
 
 
 def _script(*names: str) -> dict[str, str]:
-    """A script's text and the hash by which the page's policy knows it."""
+    """Return a script's text and the hash by which the page's policy knows it."""
     here = files("mathtune.report")
     text = "".join((here / name).read_text(encoding="utf-8") for name in names)
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
@@ -133,7 +133,7 @@ def _picture(name: str, caption: str) -> str:
 
 
 def _in_order(results: Results) -> list[Any]:
-    """The rows for the browser, the most telling first: what does not fit is left out."""
+    """Return the rows for the browser, the most telling first: what does not fit is left out."""
     reference = results.reference
     rest = [row for row in results.rows if row is not reference]
     ordered = ([reference] if reference is not None else []) + rest

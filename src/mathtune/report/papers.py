@@ -78,7 +78,7 @@ def beside(results: Results) -> list[Table]:
 
 
 def fine_tuned(rows: Sequence[Measured]) -> Table:
-    """Their Table 2: the base model with exemplars, and fine-tuned on solutions."""
+    """Return their Table 2: the base model with exemplars, and fine-tuned on solutions."""
     few = [row for row in rows if row.origin.few_shot and not row.origin.objectives]
     tuned = _tuned(rows)
     body = [_ours(row, "Pass@1", "Maj1", "Pass") for row in (*few, *tuned)]
@@ -91,7 +91,7 @@ def fine_tuned(rows: Sequence[Measured]) -> Table:
 
 
 def reranked(rows: Sequence[Measured]) -> Table:
-    """Their Table 3: one solution, votes, and the two ways to re-rank."""
+    """Return their Table 3: one solution, votes, and the two ways to re-rank."""
     body = []
     for row in rows:
         loss = str(row.origin.evaluator)
@@ -105,7 +105,7 @@ def reranked(rows: Sequence[Measured]) -> Table:
 
 
 def sequential(rows: Sequence[Measured]) -> Table:
-    """Their Table 4: the generator that was an evaluator in between."""
+    """Return their Table 4: the generator that was an evaluator in between."""
     ours = [
         row
         for row in rows
@@ -128,7 +128,7 @@ def sequential(rows: Sequence[Measured]) -> Table:
 
 
 def transferred(rows: Sequence[Measured]) -> Table:
-    """Their Table 6: samples judged by the evaluator of another model."""
+    """Return their Table 6: samples judged by the evaluator of another model."""
     if not rows:
         return Table("", (), [])
     names = ("Pass@1", "Maj1", "RR.All", "RR.Maj8")
@@ -142,7 +142,7 @@ def transferred(rows: Sequence[Measured]) -> Table:
 
 
 def strategies(rows: Sequence[Measured]) -> Table:
-    """Their Table 7: every strategy; K theirs best on the test set, ours from validation."""
+    """Return their Table 7: every strategy; K theirs best on the test set, ours from validation."""
     names = ("RR.All", "RR.MajK", "W.RR", "W.RR.MajK", "Maj1", "Maj1.TopN")
     body = []
     for row in rows:

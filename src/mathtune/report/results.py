@@ -201,7 +201,7 @@ def _missing(
 
 
 def _side(measures: Sequence[StepRecord]) -> set[str]:
-    """Rows that K is chosen on, and others of their problems: not what is reported."""
+    """Return rows that K is chosen on, and others of their problems: not what is reported."""
     named = {step.config["choose_on"] for step in measures} - {None}
     problems = {step.config["problems"] for step in measures if step.name in named}
     return {step.name for step in measures if step.config["problems"] in problems}

@@ -103,12 +103,12 @@ def _average(name: str, parts: list[Measured]) -> Measured:
 
 
 def _of(wanted: Sequence[str], names: Sequence[str], columns: Floats) -> Floats:
-    """The columns of some of the metrics."""
+    """Return the columns of some of the metrics."""
     return columns[:, [names.index(name) for name in wanted]]
 
 
 def _column(parts: Sequence[Measured], ids: Sequence[str], metric: str) -> Floats:
-    """One metric of every seed, float (seeds, P)."""
+    """Return one metric of every seed, float (seeds, P)."""
     return np.array([[part.outcomes[i].values[metric] for i in ids] for part in parts])
 
 
@@ -118,7 +118,7 @@ def _over_seeds(ours: Floats, theirs: Floats) -> Document | None:
 
 
 def _within(seeds: Sequence[Outcome]) -> float | None:
-    """The mean AUC within a problem over the seeds that have one there."""
+    """Return the mean AUC within a problem over the seeds that have one there."""
     found = [one.within_auc for one in seeds if one.within_auc is not None]
     return float(np.mean(found)) if found else None
 
@@ -144,7 +144,7 @@ def _best(deciding: Sequence[MeasureMetrics]) -> MeasureMetrics:
 
 
 def _against(row: Measured, merged: Mapping[str, Measured]) -> Document:
-    """Paired differences to the averaged controls, in the metrics that both have."""
+    """Return paired differences to the averaged controls, in the metrics that both have."""
     found: Document = {}
     for name in row.document.against:
         if name not in merged or merged[name].outcomes.keys() != row.outcomes.keys():

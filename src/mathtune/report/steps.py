@@ -42,7 +42,7 @@ class StepRecord:
     revision: int = 0
 
     def read(self, kind: type[M]) -> M:
-        """The metrics as the struct of the step's stage.
+        """Return the metrics as the struct of the step's stage.
 
         Raises:
             InputError: the step's metrics.json is not such a document.
@@ -74,7 +74,7 @@ class Origin:
 
 
 def read_step(run_folder: Path, planned: PlannedStep) -> StepRecord:
-    """A step of `plan.json`, with what its folder holds.
+    """Return a step of `plan.json`, with what its folder holds.
 
     Raises:
         InputError: a file of the step is damaged.
@@ -118,7 +118,7 @@ def origin(measured: Document, finished: Mapping[str, StepRecord]) -> Origin:
 
 
 def _trainings(model: str, finished: Mapping[str, StepRecord]) -> list[StepRecord]:
-    """The train steps of this run that led to a model, the first one first."""
+    """Return the train steps of this run that led to a model, the first one first."""
     step = finished.get(_parent(model))
     if step is None or step.stage != "train":
         return []
@@ -126,7 +126,7 @@ def _trainings(model: str, finished: Mapping[str, StepRecord]) -> list[StepRecor
 
 
 def _base(trainings: Sequence[StepRecord], otherwise: str = "") -> str:
-    """The model that the first training started from."""
+    """Return the model that the first training started from."""
     return trainings[0].config["model"] if trainings else otherwise
 
 

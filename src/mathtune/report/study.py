@@ -30,7 +30,7 @@ DRAFTS = "-drafts"
 
 
 def found(results: Results) -> StudyMetrics | None:
-    """The metrics of the run's study; None if it has no finished one."""
+    """Return the metrics of the run's study; None if it has no finished one."""
     steps = (step for step in results.steps if step.stage == "study" and step.finished)
     step = next(steps, None)
     return None if step is None else step.read(StudyMetrics)
@@ -60,7 +60,7 @@ def tables(results: Results, *, brief: bool = False) -> list[Table]:
 
 
 def claims(document: StudyMetrics) -> Table:
-    """The paper's claims, each with its answer here and the number behind it."""
+    """Return the paper's claims, each with its answer here and the number behind it."""
     body = [
         (
             row.claim,
@@ -105,7 +105,7 @@ def models(points: Sequence[MeasuredPoint]) -> Table:
 
 
 def fractions(points: Sequence[MeasuredPoint]) -> Table:
-    """Their Table 5: parts of the supervised data by base models."""
+    """Return their Table 5: parts of the supervised data by base models."""
     bases = _bases(points)
     rows: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for point in points:
@@ -145,7 +145,7 @@ def paths(points: Sequence[MeasuredPoint]) -> Table:
 
 
 def fits(document: StudyMetrics) -> Table:
-    """The fitted lines."""
+    """Return the fitted lines."""
     body = [
         (
             row.name,
@@ -164,7 +164,7 @@ def fits(document: StudyMetrics) -> Table:
 
 
 def costs(points: Sequence[MeasuredPoint], results: Results) -> Table:
-    """Their Table 4: FLOPs and device-hours of every point, as predicted and as measured."""
+    """Return their Table 4: FLOPs and device-hours of every point, as predicted and as measured."""
     steps = [step for step in results.steps if step.finished]
     bills = dict(
         zip((step.name for step in steps), cost.bills_of(steps, results.forecast), strict=True)
@@ -192,7 +192,7 @@ def costs(points: Sequence[MeasuredPoint], results: Results) -> Table:
 def _spent(
     bills: Mapping[str, Counter[str]], base: str, point: str, purpose: str, steps: Sequence[str]
 ) -> list[tuple[str, ...]]:
-    """A row with the sums of these steps; none where none of them was needed."""
+    """Return a row with the sums of these steps; none where none of them was needed."""
     spent: Counter[str] = Counter()
     for step in steps:
         spent.update(bills.get(step, {}))
@@ -226,7 +226,7 @@ def way(point: MeasuredPoint) -> str:
 
 
 def known(values: Iterable[X | None]) -> list[X]:
-    """The values that are known.
+    """Return the values that are known.
 
     Example:
         >>> known([1, None, 2])

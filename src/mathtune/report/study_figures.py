@@ -22,7 +22,7 @@ HIGHEST = 12
 
 
 def draw(results: Results) -> Drawn:
-    """Every figure that the study allows: name -> (what it shows, figure)."""
+    """Return every figure that the study allows: name -> (what it shows, figure)."""
     document = study.found(results)
     if document is None:
         return {}
@@ -53,7 +53,7 @@ def _over_loss(points: Sequence[MeasuredPoint]) -> Drawn:
 
 
 def _over_data(points: Sequence[MeasuredPoint]) -> Drawn:
-    """Their Figure 3: accuracy over supervised data, on a logarithmic axis."""
+    """Return their Figure 3: accuracy over supervised data, on a logarithmic axis."""
     series: dict[str, list[MeasuredPoint]] = defaultdict(list)
     for point in points:
         if point.kind in ("sft", "sft-long") and point.problems:
@@ -72,7 +72,7 @@ def _over_data(points: Sequence[MeasuredPoint]) -> Drawn:
 
 
 def _paths(points: Sequence[MeasuredPoint]) -> Drawn:
-    """Accuracy over distinct paths; correct samples and paths over k; exclusive paths."""
+    """Return accuracy over distinct paths; correct samples and paths over k; exclusive paths."""
     sampled = [point for point in points if point.paths is not None]
     if not sampled:
         return {}
@@ -121,7 +121,7 @@ def _paths(points: Sequence[MeasuredPoint]) -> Drawn:
 
 
 def _exclusive(union: MeasuredPoint) -> Drawn:
-    """Their Figure 6: what each model alone brings to the union."""
+    """Return their Figure 6: what each model alone brings to the union."""
     sources = union.sources or {}
     names, found = list(sources), list(sources.values())
     figure, axes = _axes(height=0.9 + 0.4 * len(names))
@@ -139,7 +139,7 @@ def _exclusive(union: MeasuredPoint) -> Drawn:
 
 
 def _tested(points: Sequence[MeasuredPoint]) -> Drawn:
-    """Their Figure 7: distinct correct paths of each test problem."""
+    """Return their Figure 7: distinct correct paths of each test problem."""
     rows = [
         point
         for point in points

@@ -26,7 +26,7 @@ def headline_tables(results: Results, found: list[Closed]) -> list[Table]:
 
 
 def accuracy_tables(results: Results, found: list[Closed]) -> list[Table]:
-    """Models, strategies, comparisons and evaluators, those that the run has."""
+    """Return models, strategies, comparisons and evaluators, those that the run has."""
     scored = [row for row in results.rows if row.scored]
     tables = [models(results.rows)] if results.rows else []
     tables += [seed_parts(results.rows), data(results.steps), reranked(scored)]
@@ -53,7 +53,7 @@ def _between(results: Results) -> list[Table]:
 
 
 def models(rows: list[Measured]) -> Table:
-    """One line a model: one solution, votes over N, the oracle over N.
+    """Return one line a model: one solution, votes over N, the oracle over N.
 
     Samples that several evaluators judged have one line, under the first one's name.
     """
@@ -94,7 +94,7 @@ def basis(rows: Sequence[Measured]) -> str:
 
 
 def data(steps: list[StepRecord]) -> Table:
-    """Problems and solutions, how many and how long (Liu et al. 2023, Table 1)."""
+    """Return problems and solutions, how many and how long (Liu et al. 2023, Table 1)."""
     body = []
     for step in steps:
         if step.stage == "prepare" and step.finished:
@@ -202,7 +202,7 @@ def matched(row: Measured) -> Table:
 
 
 def _begun(rows: Sequence[Measured]) -> str:
-    """The beginning of a note, where there are rows to speak of."""
+    """Return the beginning of a note, where there are rows to speak of."""
     return f"{basis(rows)}. " if rows else ""
 
 
@@ -211,7 +211,7 @@ def _unit(row: Measured) -> str:
 
 
 def groups(row: Measured, kind: Literal["level", "subject"]) -> Table:
-    """A row's metrics and gains for each level or subject; empty where there is but one."""
+    """Return a row's metrics and gains for each level or subject; empty where there is but one."""
     names, found = grouped(row, kind)
     body = [
         (one.label, f"{one.problems}", *map(percent, one.metrics), *map(_points, one.gains))
@@ -232,7 +232,7 @@ def _points(found: Difference) -> str:
 
 
 def early_stops(row: Measured) -> Table:
-    """Votes that stop once the lead is sure: samples used and accuracy at each limit."""
+    """Return votes that stop once the lead is sure: samples used and accuracy at each limit."""
     body = [
         (
             f"{one['stop']:g}",
@@ -252,7 +252,7 @@ def early_stops(row: Measured) -> Table:
 
 
 def ties(row: Measured) -> Table:
-    """Metrics that change by more than a point if ties are broken at random; else empty."""
+    """Return metrics that change by more than a point if ties are broken at random; else empty."""
     found = row.document.ties or {}
     body = [
         (name, accuracy(row.metrics, name), f"{100 * found['expected'][name]:.1f}")
@@ -267,7 +267,7 @@ def ties(row: Measured) -> Table:
 
 
 def comparisons(rows: list[Measured]) -> Table:
-    """Paired differences between rows; of two judges of the same samples, re-ranked alone."""
+    """Yield paired differences between rows; of two judges of the same samples, re-ranked alone."""
     samples = {row.name: row.samples for row in rows}
 
     def cells(row: Measured, other: str, found: Mapping[str, Any]) -> Iterator[str]:
@@ -361,7 +361,7 @@ def _part(one: Closed) -> str:
 
 
 def _cost(row: Measured, name: str) -> str:
-    """The part of the samples that is read, the mean over seeds."""
+    """Return the part of the samples that is read, the mean over seeds."""
     return f"{100 * np.mean([_read(part, name) for part in row.each]):.0f} %"
 
 

@@ -30,7 +30,7 @@ def tell(results: Results, names: tuple[Name, ...], place: Place) -> None:
 
 
 def numbers(results: Results, found: list[Closed]) -> dict[str, float]:
-    """Every row's metrics as parts of 1, how well its scores judge, and the gaps closed.
+    """Return every row's metrics as parts of 1, how well its scores judge, and the gaps closed.
 
     Intervals are in the tables.
     """
@@ -44,7 +44,7 @@ def numbers(results: Results, found: list[Closed]) -> dict[str, float]:
 
 
 def all_tables(results: Results, found: list[Closed]) -> list[Table]:
-    """The page's tables, from top to bottom."""
+    """Return the page's tables, from top to bottom."""
     shown = [*study.tables(results), *tables.accuracy_tables(results, found)]
     shown += papers.beside(results)
     if results.steps:

@@ -1,1 +1,1 @@
-"""Rows between stages: their types, files of them, and samples joined with grades and scores."""
+"""Rows between stages: their types, their files, and samples joined with grades and scores."""

@@ -1,4 +1,4 @@
-"""Rows in JSON Lines: read strictly (every error has file, line, field), never written by half."""
+"""Rows in JSON Lines: read strictly (every error has file, line, field), never half-written."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from mathtune.errors import InputError
 T = TypeVar("T", bound=msgspec.Struct)
 
 LONGEST = 2**26
-"""Bytes of the longest line that is read; a packed file of a megabyte may hold gigabytes."""
+"""The longest line that is read, in bytes; a packed file of a megabyte may hold gigabytes."""
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding a line or a document raises that is no row, or nested thousands of times."""
+"""The errors of decoding a line or a document that is malformed or nested too deeply."""
 BLOCK = 2**20
-"""Bytes read at once where a file's last newline is looked for."""
+"""The number of bytes read at once in the search for a file's last newline."""
 
 
 def read(path: Path, kind: type[T]) -> Iterator[T]:
@@ -84,7 +84,7 @@ def bounded_lines(stream: IO[bytes], name: object) -> Iterator[tuple[int, bytes]
                 "line. Is it another kind of file, or a damaged one?"
             )
         if number == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)  # as some Windows programs begin
+            line = line.removeprefix(codecs.BOM_UTF8)  # some Windows programs write it first
         if line.strip():
             yield number, line
 
@@ -107,10 +107,10 @@ def write(path: Path, rows: Iterable[msgspec.Struct]) -> None:
 def whole(path: Path) -> Iterator[IO[bytes]]:
     """Write the file `path` as a block: it appears whole, by rename, or stays as it was.
 
-    A link at `path` is replaced, and what it leads to is left alone.
+    A link at `path` is replaced; its target stays as it was.
     """
     partial = path.with_name(path.name + ".partial")
-    partial.unlink(missing_ok=True)  # it may be a link, too
+    partial.unlink(missing_ok=True)  # this one may be a link, too
     with partial.open("xb") as stream:
         yield stream
         flush(stream)
@@ -155,7 +155,7 @@ def cut(path: Path, size: int) -> None:
 
 
 def flush(stream: IO[bytes]) -> None:
-    """Push what was written through to the disk."""
+    """Flush a file to the disk."""
     stream.flush()
     os.fsync(stream.fileno())
 
@@ -185,7 +185,7 @@ def read_json(path: Path, kind: type[Any] = dict) -> Any:
 
 
 def _reason(error: Exception, kind: type) -> str:
-    """Turn msgspec's message into our sentence: field, what was found, what was expected."""
+    """Turn msgspec's message into our sentence: the field, what was found, what was expected."""
     text = str(error)
     if " - at `$." in text:
         message, _, field = text.partition(" - at `$.")

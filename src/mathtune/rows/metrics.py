@@ -58,7 +58,7 @@ class SolutionMetrics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FirstGold(msgspec.Struct, frozen=True, kw_only=True):
-    """The first gold that was read: its row, the rule (None: as it stands), and the value."""
+    """The first gold that was read: its row, the rule (None: unchanged), and the value."""
 
     where: str
     gold: str
@@ -67,11 +67,11 @@ class FirstGold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowsMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read of a source row by row.
+    """The counts of a source that is read row by row.
 
     `dropped`: reason -> rows, `first_dropped` the first few of each. `fields`: ours -> those of the
     rows. `golds_reduced`: golds that were solutions, reduced to the answer that they mark.
-    `bare_solutions`: solutions that are nothing but the answer, which are not learned from.
+    `bare_solutions`: solutions that are only the answer; they are not learned from.
     """
 
     read: int
@@ -84,7 +84,8 @@ class RowsMetrics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PrepareMetrics(Metrics, frozen=True):
-    """The three splits, the solutions, and what was dropped or is nearly a test problem.
+    """The three splits, the solutions, the dropped problems, and those nearly equal to a test
+    problem.
 
     `overlap`: of the test set, and of each set that `against` names, with the training problems.
     `rows`: only of a source that is read row by row. `prm800k_...`: only if PRM800K was read.
@@ -204,7 +205,7 @@ class JudgedMetrics(Metrics, frozen=True):
 
 
 class DrawnMetrics(Metrics, frozen=True):
-    """The samples drawn from, the number wanted and drawn, how many are right, and gold ones."""
+    """The samples drawn from, the numbers wanted and drawn, and how many are right or gold."""
 
     of: int
     wanted: int
@@ -214,8 +215,8 @@ class DrawnMetrics(Metrics, frozen=True):
 
 
 class BestMetrics(Metrics, frozen=True):
-    """The rows' values of a metric, the best row (of equal ones the first), and the last one before
-    the first that was no better.
+    """The rows' values of a metric, the best row (the first of equal ones), and the last row before
+    the first that did not improve.
     """
 
     metric: str
@@ -269,7 +270,9 @@ class Shape(Metrics, frozen=True):
 
 
 class BitsMetrics(Metrics, frozen=True):
-    """The loss on the text, what was read (`left_out`: rows too long), and the model's shape."""
+    """The loss on the text, the counts of what was read (`left_out`: rows too long), and the
+    model's shape.
+    """
 
     bits_per_byte: float
     loss_per_token: float
@@ -302,7 +305,7 @@ class MeasureMetrics(Metrics, frozen=True, kw_only=True):
     other measure. With scores: `chosen`, `over_calculator`, `matched_compute`, `evaluator`,
     `weights` (the rule that makes weights of scores) and `oracle` (the metrics whose scores are the
     verdicts themselves). `mean_by_rule`: the mean by extraction rule, where it depends on the rule.
-    `clusters`: the number of clusters that problems were drawn in. An average over seeds and
+    `clusters`: the number of groups that problems were drawn in. An average over seeds and
     a measure of an earlier version lack some of the fields.
     """
 

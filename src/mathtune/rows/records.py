@@ -2,7 +2,7 @@
 
 A file holds rows of one kind, one JSON object per line. A sample's text is stored once, in the file
 that `sample` wrote: `grade` and `score` write narrow files next to it, with the same rows in the
-same order, which are read side by side (`mathtune.rows.samples.read_samples`).
+same order; `mathtune.rows.samples.read_samples` joins them.
 
     samples.jsonl
     {"problem_id":"a1","index":0,"text":"... #### 24","finish_reason":"stop","tokens":31}
@@ -25,14 +25,14 @@ Reason = Literal["stop", "length", "prompt_too_long", "unknown"]
 stop             the model ended the solution
 length           it reached max_tokens, or the end of the model's context
 prompt_too_long  nothing was sampled: the prompt leaves no room in the context
-unknown          another program wrote it: how it ended and its tokens are not known
+unknown          another program wrote it; its end and its number of tokens are unknown
 """
 UNKNOWN: Literal["unknown"] = "unknown"
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
-"""A number of something: never negative, nor larger than anything that is counted here."""
+"""A count: never negative, nor larger than anything that is counted here."""
 Weight = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
-"""A score that is summed as a weight of votes: sums stay finite."""
+"""A score that weighs votes; its bounds keep sums finite."""
 
 
 class Row(

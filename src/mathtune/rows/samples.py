@@ -1,4 +1,4 @@
-"""Sampled solutions with verdicts and scores: narrow files read side by side, by problem.
+"""Sampled solutions with verdicts and scores: narrow files joined row by row, by problem.
 
 `samples.jsonl` (texts), `grades.jsonl` and `scores.jsonl` hold the same (problem_id, index) in the
 same order, so they are joined by walking them together; a problem's samples are adjacent.
@@ -16,12 +16,12 @@ from mathtune.rows import jsonl
 from mathtune.rows.records import Graded, Problem, Sample, Scored
 
 Columns = tuple[Path, ...]
-"""Files that are read side by side: samples first, then any of grades and scores."""
+"""Files that are joined row by row: samples first, then any of grades and scores."""
 
 
 @dataclass(frozen=True)
 class Joined:
-    """One sample with what is known of it so far."""
+    """One sample with its grade and score, if known."""
 
     sample: Sample
     grade: Graded | None
@@ -31,7 +31,7 @@ class Joined:
 def read_samples(columns: Columns) -> Iterator[Joined]:
     """Yield the samples of `columns`, joined row by row.
 
-    Which kind of row a file holds is read from its first line.
+    A file's first line shows which kind of row it holds.
 
     Raises:
         InputError: files disagree about the sample of a row, or about the number of samples.
@@ -70,7 +70,7 @@ def read_groups(columns: Columns) -> Iterator[tuple[str, list[Joined]]]:
     for problem_id, rows in groupby(read_samples(columns), key=lambda row: row.sample.problem_id):
         if problem_id in seen:
             raise InputError(
-                f"{columns[0]}: the samples of problem {problem_id!r} do not stand together."
+                f"{columns[0]}: the samples of problem {problem_id!r} are not adjacent."
             )
         seen.add(problem_id)
         group = list(rows)
@@ -79,7 +79,7 @@ def read_groups(columns: Columns) -> Iterator[tuple[str, list[Joined]]]:
 
 
 def _refuse_gaps(path: Path, problem_id: str, indices: list[int]) -> None:
-    """Raise InputError if samples are there twice or lack: every vote would be counted wrongly."""
+    """Raise InputError if samples are missing or double: every vote would be counted wrongly."""
     if sorted(indices) == list(range(len(indices))):
         return
     twice = [index for index in indices if indices.count(index) > 1]
@@ -101,7 +101,7 @@ def read_problems(path: Path) -> dict[str, Problem]:
     problems: dict[str, Problem] = {}
     for number, row in enumerate(jsonl.read(path, Problem), start=1):
         if row.id in problems:
-            raise InputError(f"{path}, row {number}, field 'id': {row.id!r} stands twice.")
+            raise InputError(f"{path}, row {number}, field 'id': {row.id!r} occurs twice.")
         problems[row.id] = row
     return problems
 

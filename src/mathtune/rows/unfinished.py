@@ -1,4 +1,4 @@
-"""Files of rows that a step appends to: the rows they hold, those that lack, and their order.
+"""Files of rows that a step appends to: their rows, the missing ones, and their order.
 
 Rows are known by their keys (problem_id, index), never by their number: a file may have lost a line
 or gained one since it was written. For sample and score.
@@ -23,7 +23,7 @@ def resume(path: Path, wanted: Sequence[Sequence[Key]], kind: type[Row]) -> int:
     """Count the blocks at the beginning of `path` that are complete; cut off the rest.
 
     Block b has the rows `wanted[b]`, in this order. A kill can leave part of a block and a torn
-    line; a row that was lost or changed makes its block, and those after it, be done again.
+    line; if a row was lost or changed, its block and those after it are done again.
 
     Example:
         >>> import tempfile
@@ -88,7 +88,7 @@ def put_in_order(path: Path, wanted: Iterable[Key], kind: type[Row]) -> None:
     Texts are not held in memory.
 
     Raises:
-        InputError: a row lacks, is there twice, or is none of those wanted.
+        InputError: a row is missing, double, or not wanted.
     """
     starts, at = dict[Key, int](), 0
     for found, end in _lines(path, kind):
@@ -109,7 +109,7 @@ def put_in_order(path: Path, wanted: Iterable[Key], kind: type[Row]) -> None:
         _rewrite(path, ordered)
 
 
-AGAIN = "Give the same command again: it makes the rows that lack."
+AGAIN = "Give the same command again: it makes the missing rows."
 
 
 def _unfit(path: Path, key: Key, fault: str) -> InputError:
@@ -125,7 +125,7 @@ class _Line(msgspec.Struct):
 
 
 def _lines(path: Path, kind: type[Row]) -> Iterator[tuple[Key | None, int]]:
-    """Yield each line's key and the offset of its end; the key is None if it is no whole row."""
+    """Yield each line's key and the offset of its end; the key of a broken row is None."""
     row, key = msgspec.json.Decoder(kind), msgspec.json.Decoder(_Line)
     end = 0
     with path.open("rb") as stream:

@@ -77,7 +77,7 @@ _said: set[str] = set()
 
 
 def duration(seconds: float) -> str:
-    """A time in seconds, minutes or hours, with two or three digits.
+    """Return a time in seconds, minutes or hours, with two or three digits.
 
     Example:
         >>> duration(0.4), duration(45.2), duration(270), duration(5400), duration(1e6)

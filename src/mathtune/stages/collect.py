@@ -154,7 +154,7 @@ class Collect(Stage[Path]):
         problems: dict[str, Problem],
         counts: Counter[str],
     ) -> Iterator[tuple[str, list[Candidate]]]:
-        """The problems of other families; those left out are counted."""
+        """Yield the problems of other families; those left out are counted."""
         for problem_id, candidates in groups:
             if problems[problem_id].subject in self.leave_out:
                 counts["left_out"] += 1
@@ -298,7 +298,7 @@ class Paths:
     def metrics(
         self, sources: Sequence[tuple[str, Columns]], near: NearMetrics | None
     ) -> PathsMetrics:
-        """The counts, means per problem, and which source has exclusive paths."""
+        """Return the counts, means per problem, and which source has exclusive paths."""
         problems = self.counts["problems"]
         return PathsMetrics(
             **self.counts,

@@ -65,7 +65,7 @@ class Findings(Stage[Path]):
     """Label -> the folder of a bits step of its base: accuracy at best budget over loss."""
 
     def outputs(self, folder: Path) -> Path:
-        """The folder."""
+        """Return the folder."""
         return folder
 
     def run(self, folder: Path) -> FindingsMetrics:  # noqa: ARG002 (all it finds are metrics)
@@ -137,7 +137,7 @@ class Findings(Stage[Path]):
         }
 
     def _curves(self, trained: dict[str, Trained]) -> dict[str, Any]:
-        """A line over the sizes for every budget, and for the best of each size."""
+        """Return a line over the sizes for every budget, and for the best of each size."""
         sizes = {model.label: model.size for model in self.models.values() if model.size}
         ordered = sorted(sizes, key=lambda label: sizes[label] or 0)
         if len(ordered) < 3:
@@ -164,7 +164,7 @@ class Findings(Stage[Path]):
 
 
 def _values(folder: Path, ids: Sequence[str]) -> Floats:
-    """Right or wrong of the greedy solutions, float (P,)."""
+    """Return right or wrong of the greedy solutions, float (P,)."""
     outcomes = read_outcomes(folder)
     if outcomes.keys() != set(ids):
         raise InputError(f"{folder}: measured on other problems; expected the test problems.")

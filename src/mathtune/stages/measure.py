@@ -115,7 +115,7 @@ class Measure(Stage[Path]):
 
 
 def accuracies(metrics: Mapping[str, Mapping[str, Any]]) -> str:
-    """The accuracies that one looks at first, in percent.
+    """Return the accuracies that one looks at first, in percent.
 
     Example:
         >>> accuracies({"mean": {"value": 0.25}, "Maj8@4": {"value": 1}, "Pass@4": {"value": 0.5}})
@@ -132,7 +132,7 @@ def accuracies(metrics: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def unequal(counts: Mapping[str, int], n: int, few: int | None) -> str:
-    """The sentence about problems with different numbers of samples; empty if all have n.
+    """Return the sentence about problems with different numbers of samples; empty if all have n.
 
     `counts`: the fewest and the most. `few`: how many problems with fewer than n are left out.
     """
@@ -156,7 +156,7 @@ def labels_of(problems: Mapping[str, Problem]) -> dict[str, dict[str, str]]:
 
 
 def clusters_by(problems: Mapping[str, Problem], name: str) -> dict[str, str]:
-    """The cluster of each problem: its value of a field.
+    """Return the cluster of each problem: its value of a field.
 
     Raises:
         InputError: a problem has no such value.

@@ -251,7 +251,7 @@ class Prepare(Stage[Data]):
         )
 
     def _card(self, counts: Counts, files: Data) -> dict[str, Any]:
-        """The data card; the steps of PRM800K are no problems of their own."""
+        """Return the data card; the steps of PRM800K are no problems of their own."""
         written = {name: getattr(files, name) for name in (*SPLITS, "solutions")}
         found = declared.find(self.source)
         return card(found, Path(self.source).name, dict(_set(self)), counts, written)
@@ -315,7 +315,7 @@ def _split(c: Prepare, release: dict[str, prm800k.Release] | None, counts: Count
 
 
 def _passing(c: Prepare, parts: Parts, counts: Counts) -> Parts:
-    """The problems of a named source that fulfil the conditions."""
+    """Return the problems of a named source that fulfil the conditions."""
     where = conditions(c.where)
     if not where:
         return parts
@@ -371,7 +371,7 @@ def _gold(problems: Sequence[Problem]) -> list[Example]:
 
 
 def _set(c: Prepare) -> Iterator[tuple[str, Any]]:
-    """The settings that draw and filter, and differ from their defaults; the seed always."""
+    """Yield the settings that draw and filter, and differ from their defaults; the seed always."""
     for name, value in c.model_dump(mode="json", exclude={"source", "folder"}).items():
         default = type(c).model_fields[name].get_default(call_default_factory=True)
         if name == "seed" or getattr(c, name) != default:
@@ -379,7 +379,7 @@ def _set(c: Prepare) -> Iterator[tuple[str, Any]]:
 
 
 def _declared(source: str) -> declared.Named | None:
-    """The declared set of that name; None for those that are read by code of their own."""
+    """Return the declared set of that name; None for those that are read by code of their own."""
     return None if source in NAMED else declared.find(source)
 
 

@@ -215,7 +215,7 @@ class Study(Stage[Path]):
         return msgspec.convert(rounded(msgspec.to_builtins(metrics)), StudyMetrics)
 
     def _values(self, groups: Sequence[Sequence[str]]) -> tuple[list[Floats], list[Votes]]:
-        """Each point's outcomes, float (seeds, problems), and its votes over its samples."""
+        """Return each point's outcomes, float (seeds, problems), and its votes over its samples."""
         columns, votes = [], []
         problems: list[str] | None = None
         for names in groups:
@@ -313,7 +313,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 def _read(files: Mapping[str, Path], names: Sequence[str], kind: type[T]) -> list[T]:
-    """The metrics of those points that have such a file."""
+    """Return the metrics of those points that have such a file."""
     return [jsonl.read_json(files[name], kind) for name in names if name in files]
 
 

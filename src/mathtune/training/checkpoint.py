@@ -51,17 +51,17 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def name_of(update: int) -> str:
-    """The folder's name after this many updates."""
+    """Return the folder's name after this many updates."""
     return f"checkpoint-{update}"
 
 
 def update_of(folder: Path) -> int:
-    """The updates after which the checkpoint was written."""
+    """Return the updates after which the checkpoint was written."""
     return int(folder.name.rpartition("-")[2])
 
 
 def newest(folder: Path) -> Path | None:
-    """The complete checkpoint in `folder` with the most updates."""
+    """Return the complete checkpoint in `folder` with the most updates."""
     found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdecimal()]
     return max(found, key=update_of, default=None)
 

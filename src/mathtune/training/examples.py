@@ -201,7 +201,7 @@ def read_rows(paths: Iterable[Path], objective: Objective) -> Iterator[tuple[str
 
 
 def shown(item: Item, tokenizer: EndingTokenizer) -> str:
-    """An item's first sequence as text, with a mark where its target begins."""
+    """Return an item's first sequence as text, with a mark where its target begins."""
     reading = item.readings[0]
     start = reading.positions[0] + 1
     target = reading.tokens[reading.texts == reading.texts[0]]

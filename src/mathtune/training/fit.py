@@ -206,7 +206,7 @@ def _save(model: Any, saved: ModelFolder, trainer: Trainer) -> None:
 
 
 def batch_form(model: Any, settings: TrainingSettings, plan: Plan) -> BatchForm:
-    """The fastest form of batches that serves this model and these settings."""
+    """Return the fastest form of batches that serves this model and these settings."""
     if settings.attention != "auto" or not segment_attention.fits(model):
         return "padded"
     whole = settings.lora is None and not plan.bfloat16

@@ -71,7 +71,7 @@ def _layer(
     segments: tuple[Segment, ...],
     **_: Any,
 ) -> Tensor:
-    """The forward call of a decoder layer: hidden states [1, N, D] in and out."""
+    """Return the forward call of a decoder layer: hidden states [1, N, D] in and out."""
     attention, mlp, d = self.self_attn, self.mlp, self.self_attn.head_dim
     projections = (attention.q_proj, attention.k_proj, attention.v_proj)
     cos, sin = (part[0, :, None] for part in position_embeddings)

@@ -36,7 +36,7 @@ class Shape:
         return self.layers * layer + (1 if self.tied else 2) * self.vocabulary * d + d
 
     def adapters(self, rank: int) -> int:
-        """Weights of adapters on every linear layer but the output.
+        """Return weights of adapters on every linear layer but the output.
 
         Example:
             >>> Shape(32, 4096, 4096, 11008, 32000).adapters(16)

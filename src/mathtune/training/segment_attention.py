@@ -52,7 +52,7 @@ def fits(model: Any) -> bool:
 def attend(
     query: Tensor, key: Tensor, value: Tensor, segments: tuple[Segment, ...], scale: float
 ) -> Tensor:
-    """Attention of each segment to itself and to what it continues.
+    """Return attention of each segment to itself and to what it continues.
 
     query [1, N, heads, d], key and value [1, N, kv_heads, d] -> [1, N, heads, d].
     """

@@ -86,7 +86,7 @@ class Trainer(transformers.Trainer):
     def training_step(
         self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None
     ) -> Tensor:
-        """One micro-batch forward and backward; smaller pieces from when memory runs out.
+        """Return one micro-batch forward and backward; smaller pieces from when memory runs out.
 
         Losses are divided by counts of the whole accumulated batch, so that pieces add up. Memory
         may have run out in the middle of a backward pass: then the update is made again from its
@@ -194,7 +194,7 @@ class Trainer(transformers.Trainer):
         return self._summed(torch.stack([batch["counts"] for batch in batches]).sum(0))
 
     def _summed(self, values: Tensor) -> Tensor:
-        """The sum over all processes."""
+        """Return the sum over all processes."""
         values = values.to(self.args.device)
         return self.accelerator.reduce(values) if self.args.world_size > 1 else values
 

@@ -1,1 +1,1 @@
-"""The graders: whether an answer is right against a gold."""
+"""The graders: they decide if an answer agrees with a gold."""

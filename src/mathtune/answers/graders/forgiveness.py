@@ -1,7 +1,8 @@
 r"""Compare two trees as a reader does, who forgives units, signs, labels and notation.
 
-`agreement` says whether one tree states the other, and what had to be forgiven. It never forgives a
-value, another unit, another variable, a bracket, an order or a member too few or too many.
+`agreement` returns what must be forgiven for one tree to state the other, or None. It never
+forgives a value, another unit, another variable, a bracket, an order or a member too few or too
+many.
 """
 
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from mathtune.answers.values import evaluate as ev
 from mathtune.answers.values.keys import node_key
 
 Agreement = frozenset[str] | None
-"""The names of what had to be forgiven; None if the two do not agree."""
+"""The names of what was forgiven; None if the two trees do not agree."""
 
 NOTHING: frozenset[str] = frozenset()
 UNIT = frozenset(("unit forgiven",))
@@ -36,12 +37,12 @@ _MAX_ITEMS = 60
 
 
 def agreement(a: Node, g: Node) -> Agreement:
-    """Return what has to be forgiven for `a` to state the gold `g`; None if it does not."""
+    """Return what must be forgiven for `a` to state the gold `g`; None if they do not agree."""
     return NOTHING if _equal_keys(a, g) else beyond_keys(a, g)
 
 
 def beyond_keys(a: Node, g: Node) -> Agreement:
-    """The agreement of two trees with different keys."""
+    """Return the agreement of two trees with different keys."""
     a, g = oriented(a), oriented(g)
     kinds = (a[0], g[0])
     if "unit" in kinds:
@@ -93,7 +94,7 @@ def _scalars(a: Node, g: Node) -> Agreement:
 
 
 def _quantities(a: Node, g: Node) -> Agreement:
-    """Two quantities in compatible units, or one with a unit that the other leaves out."""
+    """Compare two quantities in compatible units, or one with a unit that the other leaves out."""
     if a[0] == g[0]:
         return _if(same_quantity(a, g, _equal_keys), frozenset(("units converted",)))
     quantity, other = (a, g) if a[0] == "unit" else (g, a)
@@ -108,12 +109,12 @@ def _quantities(a: Node, g: Node) -> Agreement:
 
 
 def has_marks(node: Node) -> bool:
-    """True if a percent or degree sign or a base is in the tree."""
+    """Return True if a percent or degree sign or a base is in the tree."""
     return bool(_marks(node))
 
 
 def _marks(node: Node) -> frozenset[tuple[object, ...]]:
-    """Percent and degree signs and bases in a scalar."""
+    """Compare scalars up to percent signs, degree signs and bases."""
     kind = node[0]
     if kind == "base":
         return frozenset((("base", node[2]),))
@@ -127,7 +128,7 @@ def _marks(node: Node) -> frozenset[tuple[object, ...]]:
 
 
 def bare(node: Node) -> Node:
-    """The scalar without its marks."""
+    """Return the scalar without its marks."""
     kind = node[0]
     if kind in ("deg", "pct"):
         return bare(node[1])
@@ -150,7 +151,7 @@ def _same_vector(a: Node, g: Node) -> bool:
 
 
 def _items(node: Node) -> list[Node] | None:
-    """Members of a list or set, whose order means nothing; None for anything else."""
+    """Return the members of a list or set, whose order means nothing; None for anything else."""
     if node[0] == "list":
         return list(node[2])
     if node[0] == "set":
@@ -159,7 +160,7 @@ def _items(node: Node) -> list[Node] | None:
 
 
 def _members(a: Node, g: Node) -> Agreement:
-    """Each member of one list is matched with one member of the other."""
+    """Match each member of one list with one member of the other."""
     for one, other in ((a, g), (g, a)):
         if one[:2] == ("list", "or") and all(_equal_keys(i, one[2][0]) for i in one[2][1:]):
             return agreement(one[2][0], g) if other is g else agreement(a, one[2][0])
@@ -188,7 +189,7 @@ def _members(a: Node, g: Node) -> Agreement:
 
 
 def _mixed_number(a: Node, g: Node) -> Agreement:
-    """`3 and 1/2` against `3.5`."""
+    """Compare `3 and 1/2` with `3.5`."""
     pair, other = (a, g) if a[0] == "list" else (g, a)
     if pair[0] != "list" or pair[1] != "and" or len(pair[2]) != 2 or _items(other) is not None:
         return None
@@ -200,7 +201,7 @@ def _mixed_number(a: Node, g: Node) -> Agreement:
 
 
 def _unlabelled(items: list[Node], others: list[Node]) -> list[Node]:
-    """`x = 1, x = 2` and `x_1 = 1, x_2 = 2` as `1, 2` if the other side has no labels."""
+    """Compare `x = 1, x = 2` or `x_1 = 1, x_2 = 2` with `1, 2`."""
     if not all(item[0] == "rel" and item[2] == ("=",) for item in items):
         return items
     labels = {item[1][0] for item in items}
@@ -213,7 +214,7 @@ def _unlabelled(items: list[Node], others: list[Node]) -> list[Node]:
 
 
 def _cells(a: Node, g: Node) -> Agreement:
-    """Tuples, points, vectors and matrices, cell by cell."""
+    """Compare tuples, points, vectors and matrices cell by cell."""
     if a[0] == "seq" == g[0]:
         if a[1:3] != g[1:3] or len(a[3]) != len(g[3]):
             return None
@@ -226,7 +227,7 @@ def _cells(a: Node, g: Node) -> Agreement:
 
 
 def _coordinates(a: Node, g: Node) -> Agreement:
-    """`x = 1, y = 2`, `(x, y) = (1, 2)` and, on one side, `(1, 2)`."""
+    """Compare `x = 1, y = 2`, `(x, y) = (1, 2)` and, on one side, `(1, 2)`."""
     ours, golds = coordinates(a), coordinates(g)
     if ours is not None and golds is not None:
         if ours.keys() != golds.keys():
@@ -239,7 +240,7 @@ def _coordinates(a: Node, g: Node) -> Agreement:
 
 
 def _points(a: Node, g: Node) -> Agreement:
-    """`P(2, 3)` against `(2, 3)`, and `C(10, 3)` against 120."""
+    """Compare `P(2, 3)` with `(2, 3)`, and `C(10, 3)` with 120."""
     if a[0] == g[0]:
         return _joined(_cells(a[2], g[2]), _if(a[1] == g[1], NOTHING))
     point, other = (a, g) if a[0] == "point" else (g, a)
@@ -264,7 +265,7 @@ def _ratios(a: Node, g: Node) -> Agreement:
 
 
 def _congruences(a: Node, g: Node) -> Agreement:
-    """Residue classes of one modulus, or a class and its residue."""
+    """Compare residue classes of one modulus, or a class with its residue."""
     if a[0] == g[0]:
         if a[1] is not None and g[1] is not None:
             return None
@@ -308,7 +309,7 @@ def _same_relations(a: Node, g: Node) -> Agreement:
 
 
 def _states(relation: Node, value: Node, *, any_label: bool) -> Agreement:
-    """`label = value`, a chain ending in it, or `x in value` against the value alone."""
+    """Compare `label = value`, a chain ending in it, or `x in value` with the value alone."""
     if relation[2] == ("in",):
         members = _items(relation[1][1])
         if members is None:
@@ -338,17 +339,17 @@ def _names_gold(node: Node) -> bool:
 
 
 def _is_identity(members: tuple[Node, ...]) -> bool:
-    r"""A chain that holds for every value of its variables: `x^{1/2} = \sqrt{x}`."""
+    r"""Return True if a chain holds for every value of its variables: `x^{1/2} = \sqrt{x}`."""
     return any(map(ev.symbols, members)) and all(_equal_keys(m, members[0]) for m in members[1:])
 
 
 def _last(relation: Node) -> Node | None:
-    """The last member of a chain of equalities."""
+    """Return the last member of a chain of equalities."""
     return relation[1][-1] if set(relation[2]) == {"="} else None
 
 
 def _same_region(a: Node, g: Node) -> bool:
-    """`1 < x < 2` or `x in (1, 2)` against the interval alone."""
+    """Compare `1 < x < 2` or `x in (1, 2)` with the interval alone."""
     if not (_may_be_region(a) or _may_be_region(g)):
         return False
     try:
@@ -375,4 +376,4 @@ _BY_KIND: tuple[tuple[tuple[str, ...], Callable[[Node, Node], Agreement]], ...] 
     (("seq", "matrix"), _cells),
     (("ratio", "clock"), _ratios),
 )
-"""Comparisons by the kinds of tree they are for; the first that applies decides."""
+"""Comparisons by the kinds of tree that they are for; the first that applies decides."""

@@ -1,4 +1,4 @@
-r"""Labels, the left side of `x = 5`: names of values, which a reader does not ask for.
+r"""Labels: the left side of `x = 5` only names a value, and an answer may leave it out.
 
 For the grader `math`.
 """
@@ -39,19 +39,19 @@ def is_label(node: Node) -> bool:
 
 
 def _is_length(node: Node) -> bool:
-    """`|AB|` and `|z_1 - z_2|` are lengths; `|x| = 1` does not state 1."""
+    """Return True for `|AB|` and `|z_1 - z_2|`, which name lengths; `|x| = 1` does not state 1."""
     return len(ev.symbols(node)) > 1
 
 
 def same_family_of_names(labels: set[Node]) -> bool:
-    """True for `x_1` and `x_2`: one name with several indices."""
+    """Return True for `x_1` and `x_2`: one name with several indices."""
     if len(labels) < 2 or not all(label[0] == "sym" and "_" in label[1] for label in labels):
         return False
     return len({label[1].partition("_")[0] for label in labels}) == 1
 
 
 def indexed_and_plain(labels: set[Node], others: set[Node]) -> bool:
-    """True for `x_1, x_2` and, on the other side, `x` alone."""
+    """Return True for `x_1, x_2` and, on the other side, `x` alone."""
     if same_family_of_names(others):
         labels, others = others, labels
     if not same_family_of_names(labels) or len(others) != 1:
@@ -60,7 +60,7 @@ def indexed_and_plain(labels: set[Node], others: set[Node]) -> bool:
 
 
 def function_labels(a: Node, g: Node) -> bool:
-    """`y = ...` and `f(x) = ...` name the same thing."""
+    """Return True for `y = ...` and `f(x) = ...`, which name the same thing."""
     kinds = {_label_kind(a), _label_kind(g)}
     if kinds == {"y", "function"}:
         return True
@@ -82,7 +82,7 @@ def _is_minus_one(node: Node) -> bool:
 
 
 def oriented(node: Node) -> Node:
-    """`5 = x` as `x = 5`; any other tree as it is."""
+    """Return `x = 5` for `5 = x`; any other tree unchanged."""
     if node[0] != "rel" or node[2] != ("=",):
         return node
     left, right = node[1]
@@ -92,7 +92,7 @@ def oriented(node: Node) -> Node:
 
 
 def coordinates(node: Node) -> dict[Node, Node] | None:
-    """Values by name of `x = 1, y = 2` or `(x, y) = (1, 2)`; None for any other tree."""
+    """Return the values of `x = 1, y = 2` or `(x, y) = (1, 2)` by name; None for any other tree."""
     relations = node[2] if node[0] == "list" and len(node[2]) > 1 else (node,)
     if not all(one[0] == "rel" and one[2] == ("=",) for one in relations):
         return None
@@ -107,9 +107,8 @@ def coordinates(node: Node) -> dict[Node, Node] | None:
 
 
 def as_point(values: dict[Node, Node]) -> Node | None:
-    """`y = 2, x = 1` as the point `(1, 2)`.
-
-    None unless the names follow each other in the alphabet.
+    """Return `y = 2, x = 1` as the point `(1, 2)`; None unless the names are neighbours in the
+    alphabet.
     """
     names = sorted(label[1] for label in values)
     first = ord(names[0][0])

@@ -16,11 +16,11 @@ def require() -> None:
 
 
 def quick(answer: str, gold: str) -> None:
-    """Nothing is settled without the library."""
+    """Return None: nothing is settled without the library."""
 
 
 def judge(answer: str, gold: str) -> Verdict:
-    """Verdict of math-verify. Its own time limits need the main thread, so the pool sets ours.
+    """Return math-verify's verdict. Its own limits need the main thread, so the pool sets ours.
 
     A gold that it cannot read, or an error inside it, is `undecided`: the library itself answers
     False there.
@@ -33,6 +33,6 @@ def judge(answer: str, gold: str) -> Verdict:
             return Verdict.undecided
         ours = parse(f"${answer}$", parsing_timeout=None, raise_on_error=True)
         same = verify(golds, ours, timeout_seconds=None, raise_on_error=True)
-    except Exception:  # whatever breaks inside the library is one verdict
+    except Exception:  # any error inside the library gives one verdict
         return Verdict.undecided
     return Verdict.correct if same else Verdict.wrong

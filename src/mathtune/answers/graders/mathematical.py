@@ -1,4 +1,4 @@
-r"""The grader `math`: would a reader accept an answer against this gold?
+r"""The grader `math`: would a reader accept an answer, given this gold?
 
 It starts from the equivalence relation and then forgives what one side leaves out or writes in
 another way: a unit, a percent or degree sign, a base, a label, a qualifier, a sentence around one
@@ -39,7 +39,7 @@ class Judgement(NamedTuple):
 
 
 def judge(answer: str, gold: str) -> Verdict:
-    r"""Verdict of the grader `math`. Neither text is blank.
+    r"""Return the verdict of the grader `math`. Neither text is blank.
 
     >>> judge(r"x = 25\%", "25")
     <Verdict.correct: 'correct'>
@@ -51,7 +51,7 @@ def judge(answer: str, gold: str) -> Verdict:
 
 
 def quick(answer: str, gold: str) -> Verdict | None:
-    """The verdict on equal texts and on two plain numbers or fractions, else None."""
+    """Return the verdict on equal texts and on two plain numbers or fractions, else None."""
     if answer == gold:
         return Verdict.correct
     ours = exact_number(answer)
@@ -62,14 +62,14 @@ def quick(answer: str, gold: str) -> Verdict | None:
 
 
 def judged(answer: str, gold: str) -> Judgement:
-    """The verdict, and what it forgave."""
+    """Return the verdict and what was forgiven."""
     if len(answer) + len(gold) > _REMEMBERED:
         return _judged(answer, gold)
     return _judged_before(answer, gold)
 
 
 _REMEMBERED = 400
-"""Characters of a pair whose judgement is kept; votes and samples ask for the same ones again."""
+"""The longest pair, in characters, whose judgement is kept: votes and samples repeat pairs."""
 
 
 @lru_cache(maxsize=20_000)
@@ -106,7 +106,7 @@ def _accepted(answer: str, gold: str) -> Agreement:
 def _compared(
     answer: str, gold: str, agree: Callable[[Node, Node], Agreement] = agreement
 ) -> Agreement:
-    """The two texts as they are, with letters as units, as words, or as a sentence."""
+    """Compare two texts as they are, with letters as units, as words, and as a sentence."""
     ours, golds = _tree(answer), _tree(gold)
     if ours is not None and golds is not None:
         found = agree(ours, golds)
@@ -177,14 +177,14 @@ _TRIPLES = re.compile(r"\s*[1-9][0-9]{2}(?:,[1-9][0-9]{2})+\s*")
 
 
 def _by_commas(answer: str, gold: str) -> Agreement:
-    """`100,200,300` as a list if the gold is one; with other digits it is a number."""
+    """Read `100,200,300` as a list if the gold is one; otherwise such a text is a number."""
     if not _TRIPLES.fullmatch(answer) or ", " not in gold:
         return None
     return _compared(answer.replace(",", ", "), gold)
 
 
 def measured_key(text: str) -> Key:
-    """The key of an answer whose letters behind a number are read as units, as in `5 m`."""
+    """Return the key of an answer whose letters behind a number are read as units, as in `5 m`."""
     if may_hold_unit_letters(text, glued=False):
         try:
             with numbers.metered():

@@ -1,4 +1,4 @@
-"""Outlines of answers: cheap to compare, so that clusters ask the grader about few pairs.
+"""Outlines of answers, which are cheap to compare: clusters then ask the grader about few pairs.
 
 Two answers whose outlines do not agree are different for the grader `math`.
 """
@@ -40,7 +40,7 @@ _ANY = Outline("any")
 
 
 def may_agree(a: Outline, b: Outline) -> bool:
-    """False if the two outlines show that the answers are different."""
+    """Return False if the two outlines show that the answers are different."""
     if "any" in (a.kind, b.kind) or not a.faces.isdisjoint(b.faces):
         return True
     return a.kind == b.kind != "scalar" and a.cells == b.cells
@@ -48,7 +48,7 @@ def may_agree(a: Outline, b: Outline) -> bool:
 
 @lru_cache(maxsize=50_000)
 def outline(answer: str) -> Outline:
-    """The outline of an answer.
+    """Return the outline of an answer.
 
     >>> may_agree(outline("5 cm"), outline("5")), may_agree(outline("5 cm"), outline("6"))
     (True, False)
@@ -101,12 +101,12 @@ def _of_tree(tree: Node, answer: str) -> Outline:
 
 
 def _is_bare(items: tuple[Node, ...]) -> bool:
-    """True for members without labels, which make no point and no set of the real line."""
+    """Return True for members without labels, which make no point and no set of the real line."""
     return not any(item[0] in ("rel", "congruent", "point") for item in items)
 
 
 def _face(key: Hashable) -> Hashable:
-    """The key of a number; of an expression, its values for positive variables."""
+    """Return a number's key; for an expression, its values for positive variables."""
     if isinstance(key, tuple) and key[0] == "expression":
         return key[1][:2]
     return key

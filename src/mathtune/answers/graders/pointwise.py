@@ -12,14 +12,14 @@ from mathtune.answers.values import numbers
 
 
 def equal_with_steps(a: Node, g: Node) -> bool:
-    r"""An expression with `|x|` or a floor against one without."""
+    r"""Compare an expression with `|x|` or a floor with one without."""
     if not (ev.has_steps(a) or ev.has_steps(g)):
         return False
     return _equal_at(a, g, range(ev.STEP_POINTS))
 
 
 def equal_where_positive(a: Node, g: Node) -> bool:
-    r"""Expressions with roots or logarithms, for positive variables: `\sqrt{x}\sqrt{y}`."""
+    r"""Compare expressions with roots or logarithms for positive variables: `\sqrt{x}\sqrt{y}`."""
     names = ev.symbols(a)
     if not names or names != ev.symbols(g) or not (_branches(a) and _branches(g)):
         return False

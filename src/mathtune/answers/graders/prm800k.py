@@ -38,7 +38,7 @@ _LONG_BITS = 58
 
 
 def judge(answer: str, gold: str) -> Verdict:
-    r"""Verdict of the grader `prm800k`. Neither text is blank.
+    r"""Return the verdict of the grader `prm800k`. Neither text is blank.
 
     >>> judge(r"\frac{1}{2}", "0.5")
     <Verdict.correct: 'correct'>
@@ -58,7 +58,7 @@ def judge(answer: str, gold: str) -> Verdict:
 
 
 def quick(answer: str, gold: str) -> Verdict | None:
-    """The verdict on equal texts and on two plain integers, else None."""
+    """Return the verdict on equal texts and on two plain integers, else None."""
     if answer == gold:
         return Verdict.correct
     if _INTEGER.fullmatch(answer) and _INTEGER.fullmatch(gold):
@@ -84,7 +84,7 @@ def _agree(answer: str, gold: str) -> bool:
 
 
 def _elements(text: str) -> list[str]:
-    """The members of one bracketed tuple or interval, else the whole text."""
+    """Return the members of one bracketed tuple or interval, else the whole text."""
     text = without_grouping(text)
     inner = text[1:-1]
     bracketed = len(text) > 2 and text[0] in _BRACKETS and text[-1] in _BRACKETS

@@ -38,9 +38,8 @@ _MAX_DEPTH = 40
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A tree, and what decimals in it make sympy do.
-
-    `rounded`: compute with 53-bit floats. `long`: keep more than the 15 digits of those.
+    """A tree, and how its decimals make sympy compute. `rounded`: with 53-bit floats. `long`: with
+    more than their 15 digits.
     """
 
     node: Node
@@ -50,7 +49,7 @@ class Expression:
 
 @lru_cache(maxsize=10_000)
 def read(text: str) -> Expression:
-    """The tree of a normalised answer. Raises NotMathError if sympy's parser would fail.
+    """Return the tree of a normalised answer. Raises NotMathError if sympy's parser would fail.
 
     >>> read("2pi").node
     ('mul', ('num', 2), ('sym', 'pi'))
@@ -97,7 +96,7 @@ Rounded = tuple[numbers.Real, int]
 
 
 def same_rounded(a: Node, b: Node) -> bool | None:
-    """Return True if sums and products cancel as sympy rounds them; None for other trees."""
+    """Return True if sums and products cancel as sympy rounds them; None for any other tree."""
     left, right = _rounded(a), _rounded(b)
     if left is None or right is None:
         return None
@@ -106,7 +105,7 @@ def same_rounded(a: Node, b: Node) -> bool | None:
 
 
 def _rounded(node: Node) -> Fraction | Rounded | None:
-    """The value: exact of integers and their quotients, else a float of 53 bits or more."""
+    """Return the value: exact of integers and their quotients, else a float of 53 bits or more."""
     kind = node[0]
     if kind == "num":
         return _float(node[1], node[2]) if len(node) > 2 else Fraction(node[1])
@@ -145,7 +144,7 @@ def _float(value: Fraction, digits: int) -> Rounded:
 def _with(
     operation: Callable[..., numbers.Real], a: Fraction | Rounded, b: Fraction | Rounded
 ) -> Rounded:
-    """The operation at the higher precision of its floats, to which exact numbers are rounded."""
+    """Apply the operation at the higher precision of its floats; round exact numbers to it."""
     numbers.spend(2)
     precision = max([x[1] for x in (a, b) if isinstance(x, tuple)], default=53)
     x, y = (
@@ -302,7 +301,7 @@ class _Reader:
         return node
 
     def function(self, name: str) -> Node:
-        """`sqrt(2)`; without brackets the function takes the next power, as in `sqrt2x`."""
+        """Read `sqrt(2)`; without brackets the function takes the next power, as in `sqrt2x`."""
         if self.peek() == "**":
             raise NotMathError("a power of a function")
         argument = self.atom() if self.peek() == "(" else self.power()

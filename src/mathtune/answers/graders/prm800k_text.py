@@ -1,9 +1,9 @@
 r"""The two normal forms of an answer that the PRM800K grader compares. For `prm800k`.
 
 The original (openai/prm800k, `grading/`) first compares a string form that comes from the MATH
-release, then a plainer one in which LaTeX has become text. Both are written anew here from what
-the original does, its oddities included: a root loses its index, `\mbox{...}` disappears, a matrix
-becomes a bracketed line, `1\,000` becomes `1+000`.
+release, then a plainer one in which LaTeX has become text. Both are written anew here and keep the
+original's oddities: a root loses its index, `\mbox{...}` disappears, a matrix becomes a bracketed
+line, `1\,000` becomes `1+000`.
 """
 
 import re
@@ -20,7 +20,7 @@ class UnreadableError(ValueError):
 
 @lru_cache(maxsize=20_000)
 def release_form(answer: str) -> str:
-    r"""The MATH release's string form.
+    r"""Return the MATH release's string form.
 
     >>> release_form(r"\dfrac12"), release_form("k = 0.5")
     ('\\frac{1}{2}', '\\frac{1}{2}')
@@ -116,7 +116,7 @@ _GROUPED = re.compile(r"(\d)(,)(\d\d\d)($|\D)")
 
 @lru_cache(maxsize=20_000)
 def plain_form(answer: str) -> str:
-    r"""The form that is split into elements and given to algebra.
+    r"""Return the form that is split into elements and given to algebra.
 
     >>> plain_form(r"7 \frac{3}{4}"), plain_form(r"\left( 3, \frac{\pi}{2} \right)")
     ('7+3/4', '(3,pi/2)')
@@ -153,7 +153,7 @@ def plain_form(answer: str) -> str:
 
 
 def _whole_float(text: str) -> float | None:
-    """The value of a text that reads as a float within 1e-7 of an integer."""
+    """Return the value of a text that reads as a float within 1e-7 of an integer."""
     try:
         value = float(text)
         return value if abs(value - round(value)) <= 1e-7 else None
@@ -216,7 +216,7 @@ _MAX_DEPTH = 60
 
 
 def latex_text(text: str) -> str:
-    """LaTeX as plain text, the way the original sees it; `text` itself if that fails."""
+    """Write LaTeX as plain text, as the original does; return `text` itself if that fails."""
     text = text.replace("\\tfrac", "\\frac").replace("\\dfrac", "\\frac")
     text = text.replace("\\frac", " \\frac")
     try:
@@ -233,7 +233,7 @@ class _LatexText:
         self.depth = 0
 
     def until(self, closer: str) -> str:
-        """Text up to `closer` (`}` or `]`), or to the end."""
+        """Return the text up to `closer` (`}` or `]`), or to the end."""
         self.depth += 1
         if self.depth > _MAX_DEPTH:
             raise UnreadableError("nested too deeply")
@@ -265,7 +265,7 @@ class _LatexText:
             self.at += 1
 
     def argument(self) -> str:
-        """A group, a command, or one character."""
+        """Return a group, a command, or one character."""
         self.skip_space()
         if self.at >= len(self.text):
             raise UnreadableError("an argument is missing")
@@ -322,7 +322,7 @@ class _LatexText:
 
 
 def _alphabet(text: str, start: int) -> str:
-    """Letters of a mathematical alphabet: another letter than the plain one."""
+    """Return the letters of a mathematical alphabet, which differ from the plain ones."""
     return "".join(
         chr(start + ord(c) - ord("A") - (6 if c.islower() else 0))
         if c.isascii() and c.isalpha()

@@ -38,11 +38,11 @@ _REMARK_WORDS = re.compile(
     r"\b(?:since|because|as|i\.?e|or|approximately|approx|about|note|which)\b|^\(\s*[=≈]|\\approx"
 )
 _NOT_TAIL = re.compile(r",\s*(?:and\s+)?not\b.*$", re.S)
-# What bounds or fixes a value does not only repeat that it is arbitrary.
+# Words that bound or fix a value narrow the answer.
 _NARROWS = re.compile(r"[<>=≤≥≠]|\\(?:le|ge|ne|neq|leq|geq|lt|gt|approx)(?![a-z])|\bnot\b|[0-9]")
 _INTEGERS = re.compile(r"\\mathbb\s*\{?\s*Z|\\Z\b|ℤ|\bintegers?\b")
 _SPACES = re.compile(r"\s+")
-# Beyond that a text is no answer with a few words behind it, and patterns would take long.
+# A longer text is not an answer with a few words behind it, and patterns would be slow on it.
 _LONGEST = 300
 _MIGHT = re.compile(
     r"\b(?:for|where|with|if|when|such|provided|given|assuming)|\\in\b|∈|\\forall|∀|constant|since|because"
@@ -50,7 +50,7 @@ _MIGHT = re.compile(
 
 
 def split(text: str) -> tuple[str, str]:
-    r"""An answer and the qualifier behind it, which is empty without one.
+    r"""Return an answer and the qualifier behind it, which is empty without one.
 
     >>> split(r"f(x)=2x \text{ for all real } x")
     ('f(x)=2x', 'for all real } x')
@@ -70,14 +70,14 @@ def split(text: str) -> tuple[str, str]:
 
 
 def _closed(core: str) -> str:
-    """The core without a group that the qualifier closed."""
+    """Return the core without a group that the qualifier closed."""
     while core.count("{") > core.count("}") and re.search(r"\\[a-z]+\s*\{\s*$", core):
         core = re.sub(r"\\[a-z]+\s*\{\s*$", "", core).rstrip(" ,;$(\\")
     return core
 
 
 def compatible(ours: str, golds: str) -> bool:
-    """True if an answer's qualifier does not contradict the gold's."""
+    """Return True if an answer's qualifier does not contradict the gold's."""
     if ours and golds:
         mine, other = (re.sub(r"[{}$\s]", "", plain_text(text)) for text in (ours, golds))
         return mine == other or not (_NARROWS.search(ours) or _NARROWS.search(golds))
@@ -87,7 +87,7 @@ def compatible(ours: str, golds: str) -> bool:
 
 
 def says_integer(qualifier: str) -> bool:
-    """True if the qualifier says that a variable is an integer."""
+    """Return True if the qualifier says that a variable is an integer."""
     return bool(_INTEGERS.search(qualifier))
 
 
@@ -95,7 +95,7 @@ _CAUSE = re.compile(r"[,;]?\s*(?:\\text\s*\{\s*)?\b(?:since|because)\b.*$", re.S
 
 
 def without_remark(text: str) -> str | None:
-    """The text without `(since ...)` or `, not 4` at its end; None if there is none.
+    """Return the text without `(since ...)` or `, not 4` at its end; None if there is none.
 
     >>> without_remark("42 (since 6*7 = 42)"), without_remark("3.5, not 4")
     ('42', '3.5')
@@ -119,7 +119,7 @@ def without_remark(text: str) -> str | None:
 
 
 def same_family(a: Node, g: Node) -> bool:
-    r"""`\frac{\pi}{4} + k\pi` and `\frac{5\pi}{4} + n\pi` for integers: one set of values."""
+    r"""Return True for `\frac{\pi}{4} + k\pi` and `\frac{5\pi}{4} + n\pi`: one set for integers."""
     if a[0] == "rel" == g[0] and a[2] == g[2] == ("=",) and a[1][0] == g[1][0]:
         a, g = a[1][-1], g[1][-1]
     ours, golds = _progression(a), _progression(g)
@@ -127,7 +127,7 @@ def same_family(a: Node, g: Node) -> bool:
 
 
 def _progression(node: Node) -> tuple[object, object] | None:
-    """First value and step of a tree that is linear in one variable; None for any other."""
+    """Return the first value and the step of a tree linear in one variable; None for any other."""
     names = ev.symbols(node)
     if len(names) != 1 or node[0] == "rel":
         return None

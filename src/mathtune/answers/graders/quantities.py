@@ -1,4 +1,4 @@
-r"""Quantities: a number with its unit, also if the unit is written as a product of letters.
+r"""Quantities: numbers with their units, even if a unit is written as a product of letters.
 
 `5 m/s` is a product of variables to the parser; a reader of an answer sees a quantity. For the
 grader `math`.
@@ -21,7 +21,8 @@ _GLUED = re.compile(r"\s*\$?[-−]?[0-9][0-9.,/]*[msghLlWNJV]\$?\.?\s*")
 
 
 def may_hold_unit_letters(text: str, *, glued: bool) -> bool:
-    """True if letters in the text may be units; `glued`: also in `3s`, if that is all.
+    """Return Return True if letters in the text may be units; `glued`: also in a whole text like
+    `3s`.
 
     >>> may_hold_unit_letters("3 s", glued=False), may_hold_unit_letters("3s", glued=False)
     (True, False)
@@ -30,7 +31,7 @@ def may_hold_unit_letters(text: str, *, glued: bool) -> bool:
 
 
 def with_units(node: Node) -> Node:
-    """The tree with products of a number and unit letters as quantities.
+    """Return the tree with products of a number and unit letters as quantities.
 
     >>> with_units(("mul", ("num", 3), ("sym", "s")))[:2]
     ('unit', ('num', 3))
@@ -105,7 +106,7 @@ def _collect(node: Node, power: int, letters: list[tuple[str, int]], numbers: li
 
 
 def same_quantity(a: Node, g: Node, equal: Callable[[Node, Node], bool]) -> bool:
-    """True if two quantities have compatible units and the same amount, in one reading of each."""
+    """Return True if the units are compatible and the amounts equal in one reading of each."""
     for ours in a[2]:
         for golds in g[2]:
             if ours.powers == golds.powers and equal(

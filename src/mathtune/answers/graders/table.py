@@ -17,7 +17,7 @@ JUDGES: dict[str, Callable[[str, str], Verdict]] = {
     "prm800k": prm800k.judge,
     "math-verify": math_verify.judge,
 }
-# What each settles at once, without a parser; None is left to the judge.
+# The verdicts that need no parser; None leaves the pair to the judge.
 _QUICK: dict[str, Callable[[str, str], Verdict | None]] = {
     "math": mathematical.quick,
     "prm800k": prm800k.quick,
@@ -40,7 +40,7 @@ def compare(answer: str | None, gold: str, *, grader: Grader = "math") -> Verdic
     r"""Judge an extracted `answer` against `gold`. Never raises on any string.
 
     `math` and `prm800k` work within fixed limits; `math-verify`, which has none, runs in a worker
-    that is killed after a second. What goes beyond the limits is `undecided`.
+    that is killed after a second. A pair beyond the limits is `undecided`.
 
     >>> compare(r"\frac{2}{4}", "0.5")
     <Verdict.correct: 'correct'>
@@ -81,7 +81,7 @@ def grade_many(
     workers: int | None = None,
     limit: float = pool.LIMIT,
 ) -> list[Verdict]:
-    """Verdicts of many (solution, gold), in order. See `compare_many`.
+    """Return the verdicts of many (solution, gold) pairs, in order. See `compare_many`.
 
     >>> [v.value for v in grade_many([("#### 7", "7"), ("So 7.", "7")], rule="last-number")]
     ['correct', 'correct']
@@ -98,7 +98,7 @@ def compare_many(
     workers: int | None = None,
     limit: float = pool.LIMIT,
 ) -> list[Verdict]:
-    """Verdicts of many (answer, gold), in order.
+    """Return the verdicts of many (answer, gold) pairs, in order.
 
     Equal pairs are judged once and plain numbers at once; the rest goes in batches to `workers`
     processes (default: as many as there are cores); a pair that takes longer than `limit`
@@ -129,7 +129,7 @@ def compare_many(
 def compare_accepted(
     answers: Sequence[str | None], accepted: Sequence[Sequence[str]], *, grader: Grader = "math"
 ) -> list[Verdict]:
-    """Verdicts of answers, each with all its accepted golds: the kindest counts.
+    """Return the verdicts of answers, each against all its accepted golds: the kindest counts.
 
     >>> [v.value for v in compare_accepted(["2", "3"], [("1", "2"), ("1", "2")])]
     ['correct', 'wrong']

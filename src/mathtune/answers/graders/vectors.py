@@ -6,7 +6,7 @@ _BASES = ("i", "j", "k")
 
 
 def as_cells(node: Node) -> tuple[tuple[Node, ...], ...] | None:
-    """Rows of a matrix, of `[[1,2],[3,4]]`, of a tuple or `2i + 3j` as a column; None otherwise."""
+    """Return the rows of a matrix or of `[[1,2],[3,4]]`; a tuple or `2i + 3j` is a column."""
     if node[0] == "matrix":
         rows: tuple[tuple[Node, ...], ...] = node[1]
         return rows
@@ -23,7 +23,7 @@ def as_cells(node: Node) -> tuple[tuple[Node, ...], ...] | None:
 
 
 def as_vector(node: Node) -> Node | None:
-    r"""`2\hat i + 3\hat j` and `2i + 3j` as the tuple (2, 3); None for any other tree.
+    r"""Return `2\hat i + 3\hat j` or `2i + 3j` as the tuple (2, 3); None for any other tree.
 
     With `i` alone the tree is a complex number.
     """
@@ -58,7 +58,7 @@ def _collect(node: Node, parts: dict[str, Node], *, positive: bool) -> bool:
 
 
 def _term(node: Node) -> tuple[str, Node] | None:
-    """The unit vector of a product and what it is multiplied by."""
+    """Return a product's unit vector and its coefficient."""
     if node[0] == "sym":
         return (node[1], ("num", 1)) if _is_base(node[1]) else None
     if node[0] not in ("mul", "div"):

@@ -20,7 +20,7 @@ _CHOICE = re.compile(
 
 
 def same_words(answer: str, gold: str) -> bool:
-    """Text answers and multiple choice: letter case, articles and punctuation do not matter."""
+    """Compare text answers and choices; letter case, articles and punctuation do not matter."""
     ours, golds = (_AND.sub(", ", _ORDINAL.sub("", plain_text(t))) for t in (answer, gold))
     if _CHOICE_GOLD.fullmatch(_unwrapped(gold)):
         wanted = _CHOICE_GOLD.fullmatch(_unwrapped(gold))
@@ -49,7 +49,7 @@ _CHOICE_LABEL = re.compile(
 
 
 def choice_label(text: str) -> tuple[str, str] | None:
-    r"""Letter and value of `\textbf{(C)}\ 42`; None for any other text.
+    r"""Return the letter and value of `\textbf{(C)}\ 42`; None for any other text.
 
     >>> choice_label(r"\textbf{(C)}\ 42"), choice_label("42")
     (('C', '42'), None)
@@ -78,7 +78,7 @@ _MORE_THAN_A_NUMBER = re.compile(
 _CHANCE = re.compile(
     r"\s*\$?\s*(?:P|Pr|E|\\Pr|\\mathbb\s*\{?[PE]\}?|\\mathrm\{[PE]r?\})\s*\([^()]*\)\s*"
 )
-# What may come before a colon: `lambda: 0` and `error: 0` do not state 0.
+# Words that may come before a colon: `lambda: 0` and `error: 0` do not state 0.
 _KNOWN_LABEL = re.compile(
     r"\W*(?:the\s+)?(?:final\s+|correct\s+)?(?:answers?|results?|solutions?|value|total|output|sum"
     r"|area|perimeter|volume|probability|ratio|therefore|thus|so|hence|conclusion)(?:\s+is)?\W*:"
@@ -111,7 +111,7 @@ def _joined(match: re.Match[str]) -> str:
 
 
 def readings(answer: str) -> list[str]:
-    """Return the values that a text may state: what follows `=`, or a sentence's one number."""
+    """Return the values that a text may state: all after `=`, or a sentence's only number."""
     found: list[str] = []
     answer = _TENS_AND_ONES.sub(_joined, _ORDINAL.sub("", answer))
     text = plain_text(answer)

@@ -12,7 +12,7 @@ _CLOSERS = {"(": (")", "]"), "[": ("]", ")", "["), "]": ("[", "]"), "langle": ("
 
 
 def bracketed(reader: Grammar, mark: str) -> Node:
-    """Read what follows the opening `mark`, which is already taken."""
+    """Read on after the opening `mark`, which is already taken."""
     if mark == "{":
         items = reader.inside()
         reader.need("}")
@@ -48,13 +48,13 @@ def _set(reader: Grammar) -> Node:
 
 
 def _reals(reader: Grammar) -> None:
-    """The `\\mathbb{R}` of a set's variable; another set would bound it."""
+    """Read the `\\mathbb{R}` of a set's variable; another set would bound the variable."""
     if reader.atom() not in (("reals",), ("sym", "R")):
         raise NotMathError("a condition on what is no real number")
 
 
 def _condition(reader: Grammar) -> Node:
-    """`\\{x \\mid x > 1\\}` is the condition on its variable."""
+    """Read `\\{x \\mid x > 1\\}` as the condition on its variable."""
     condition = reader.item(top=False)
     reader.need("\\}")
     if condition[0] != "rel":
@@ -63,7 +63,7 @@ def _condition(reader: Grammar) -> Node:
 
 
 def _members(reader: Grammar) -> tuple[Node, ...]:
-    """Items of a set in braces: each one with a `\\pm` is two of its members."""
+    """Return the items of a set in braces; one with a `\\pm` gives two members."""
     if reader.in_set:
         raise NotMathError("a set of sets")
     outside = reader.sign, reader.signs_seen, reader.bars
@@ -75,7 +75,7 @@ def _members(reader: Grammar) -> tuple[Node, ...]:
 
 
 def sequence(reader: Grammar, mark: str) -> Node:
-    """A tuple, a point or an interval; one item in matching brackets is that item."""
+    """Read a tuple, a point or an interval; a single item in matching brackets is that item."""
     opener = "(" if mark == "langle" else mark
     outward = reader.outward
     # `]1,2[`, `[1,2[`: the last bracket opens nothing.

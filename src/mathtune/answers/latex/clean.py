@@ -10,7 +10,7 @@ from mathtune.answers.latex import spellings
 from mathtune.answers.latex.limits import MAX_TEXT, TooLargeError
 from mathtune.answers.latex.units import names
 
-# Signs that only answers hold; those that equations share are in `spellings`.
+# Signs that occur only in answers; those that equations share are in `spellings`.
 _SIGNS = {
     "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}",
     "∀": r"\forall ", "≡": r"\equiv ", "→": r"\to ", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ",
@@ -145,7 +145,7 @@ def _small_fraction(match: re.Match[str]) -> str:
 
 
 def _halved(text: str) -> str:
-    r"""`\\frac{1}{2}` as `\frac{1}{2}`: a text that went through JSON twice.
+    r"""Write `\\frac{1}{2}` as `\frac{1}{2}`: the text went through JSON twice.
 
     Only if every backslash before a name is one of an even run, and a known command is among them:
     a matrix has single ones too.
@@ -165,7 +165,7 @@ _STRAY = ("**", "`", '"', "''")
 
 
 def _unquoted(text: str) -> str:
-    """The text without quotation and markdown marks around it, or a stray one at an end."""
+    """Return the text without quotation and markdown marks around it, or a stray one at an end."""
     while True:
         before = text
         for mark in _MARKS:

@@ -17,7 +17,7 @@ _INVERTIBLE = names("sin cos tan cot sec csc sinh cosh tanh coth sech csch")
 
 
 def function(reader: Grammar, name: str) -> Node:
-    """`\\sin x`, `\\sin^2 x`, `\\sin(2x)`, `\\log_2 8`."""
+    """Read `\\sin x`, `\\sin^2 x`, `\\sin(2x)`, `\\log_2 8`."""
     base: Node | None = None
     power: Node | None = None
     for _ in range(2):
@@ -83,7 +83,7 @@ def _differential(node: Node) -> bool:
 
 
 def choice(reader: Grammar) -> Node:
-    r"""`_{10}C_3` and `^{10}P_3`, of which `_` or `^` is taken."""
+    r"""Read `_{10}C_3` or `^{10}P_3`, of which `_` or `^` is taken."""
     n = reader.script(digits=True)
     token = reader.token()
     if token is None or token.text not in ("C", "P"):
@@ -94,7 +94,7 @@ def choice(reader: Grammar) -> Node:
 
 
 def choices(base: Node, exponent: Node) -> Node | None:
-    r"""`C_{10}^3` and `A_{10}^3` as numbers of choices; None for any other power."""
+    r"""Return `C_{10}^3` or `A_{10}^3` as a number of choices; None for any other power."""
     if base[0] != "sym" or base[1][:2] not in ("C_", "A_", "P_") or exponent[0] != "num":
         return None
     n = base[1][2:]
@@ -104,7 +104,7 @@ def choices(base: Node, exponent: Node) -> Node | None:
 
 
 def chosen(name: str, n: Node, k: Node) -> Node:
-    """The number of choices of `k` out of `n`, in order if the name is P or A."""
+    """Return the number of ways to choose `k` of `n`; their order counts if the name is P or A."""
     found: Node = ("call", "binom", n, k)
     return found if name == "C" else ("mul", found, ("fact", k))
 

@@ -17,7 +17,7 @@ _MAX_SIDE = 5
 
 
 def environment(reader: Grammar, name: str) -> Node:
-    r"""The tree of an environment, of which `\begin{name}` is taken."""
+    r"""Read an environment, of which `\begin{name}` is taken."""
     if name == "vmatrix":
         return _determinant(_matrix(reader, name)[1])
     if name in _ROWS and (name != "array" or _has_relation(reader)):
@@ -62,7 +62,7 @@ def _determinant(rows: tuple[tuple[Node, ...], ...]) -> Node:
 
 
 def _end(reader: Grammar, name: str) -> int:
-    """The place of the environment's end."""
+    """Return the position of the environment's end."""
     depth = 0
     for at in range(reader.at, len(reader.tokens)):
         token = reader.tokens[at]
@@ -81,7 +81,7 @@ def _has_relation(reader: Grammar) -> bool:
 
 
 def _rows(reader: Grammar, name: str) -> Node:
-    """One row: what it holds. More: a system, a chain that goes on, or a piecewise function."""
+    """Read one row, or several: a system, a continued chain or a piecewise function."""
     end = _end(reader, name)
     _drop_marks(reader, end)
     items: list[Node] = []
@@ -121,7 +121,7 @@ def _drop_marks(reader: Grammar, end: int) -> None:
 
 
 def _condition(reader: Grammar) -> Node | None:
-    """The condition behind a piece; None at a comma that only ends a row."""
+    """Return the condition behind a piece; None at a comma that only ends a row."""
     reader.take(",")
     reader.take("&")
     word = ""

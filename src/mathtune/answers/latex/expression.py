@@ -101,7 +101,7 @@ class ExpressionReader(Grammar):
                 return left
 
     def juxtaposed(self, left: Node) -> Node:
-        """Implicit multiplication, or a mixed number such as `7 3/4` or `1\\frac{1}{2}`."""
+        """Read an implicit product, or a mixed number such as `7 3/4` or `1\\frac{1}{2}`."""
         before = self.tokens[self.at - 1]
         token = self.tokens[self.at]
         whole = before.kind == "number" and isinstance(before.value, int)
@@ -216,7 +216,9 @@ class ExpressionReader(Grammar):
                 return base
 
     def script(self, *, powers: bool = False, digits: bool = False) -> Node:
-        """The argument of `^`, `\\frac`, `\\sqrt`: a group, else one number, symbol or command."""
+        """Read the argument of `^`, `\\frac`, `\\sqrt`: a group, else one number, symbol or
+        command.
+        """
         if self.take("{"):
             inner = self.nested()
             self.need("}")
@@ -268,7 +270,7 @@ class ExpressionReader(Grammar):
         return self.command(token.text)
 
     def _joined(self, tens: int) -> int:
-        """`twenty-five` or `twenty five`, of which `twenty` is read."""
+        """Read `twenty-five` or `twenty five`, of which `twenty` is taken."""
         ahead = 1 if self.peek() == "-" else 0
         token = self.tokens[self.at + ahead] if self.at + ahead < len(self.tokens) else None
         number = None if token is None else joined_number(tens, token.text)
@@ -318,14 +320,14 @@ class ExpressionReader(Grammar):
         return False
 
     def subscript(self) -> str:
-        """The text of a subscript: it is part of a name, or a base."""
+        """Read the text of a subscript: part of a name, or a base."""
         token = self.token()
         if token is None or (token.kind == "mark" and token.text != "{"):
             raise NotMathError("an empty subscript")
         return "".join(_numeral(t) for t in self.group() if t.text not in ("(", ")"))
 
     def inside(self) -> tuple[Node, ...]:
-        """Items of a bracket. A `\\pm` among them is left to the item outside."""
+        """Read the items of a bracket. A `\\pm` among them is left to the item outside."""
         bars, self.bars = self.bars, 0
         items = [self.item(top=False)]
         while self.take(",", ";"):
@@ -358,7 +360,7 @@ class ExpressionReader(Grammar):
 
 
 def _numeral(token: Token) -> str:
-    """The text of a token in a subscript; `eight` as `8`."""
+    """Return the text of a token in a subscript; `eight` as `8`."""
     number = number_word(token.text) if token.kind == "word" else None
     return token.text if number is None else str(number)
 

@@ -20,7 +20,7 @@ TokenKind = Literal["number", "symbol", "word", "command", "mark"]
 
 @dataclass(slots=True)
 class Token:
-    r"""One token. `value` is a number's exact value; `spaced` says that a space stood before it.
+    r"""One token. `value` is a number's exact value; `spaced`: a space came before it.
 
     Commands have no backslash (`frac`), words come from `\text{...}` or runs of letters that are
     no product of variables.
@@ -69,7 +69,7 @@ _SPELLED_OUT = names(
 )
 _NAMES = {name: name for name in _SPELLED_OUT} | dict.fromkeys(("inf", "infinity"), "infty")
 _NAMES["infty"] = "infty"
-_ACCENTS = names("bar overline vec hat tilde")  # before a brace: their backslash was lost
+_ACCENTS = names("bar overline vec hat tilde")  # before a brace: they lost their backslash
 _SHORT_WORDS = names(
     "yes no odd all sq hrs lbs yds cm mm km kg mg ml ft yd am pm in lb oz hr min sec mph one two "
     "six ten and or non any day cup usd deg pct gal"
@@ -92,7 +92,7 @@ _TOKEN = re.compile(
 _APPLIED = re.compile("(sin|cos|tan|cot|sec|csc|ln|log)([a-z])")
 _ORDINALS = frozenset(("st", "nd", "rd", "th"))
 _BRACKETED_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
-# Digits and commas that are no grouped number as a whole: 27,54,108 is a list.
+# Digits and commas that do not form one grouped number: 27,54,108 is a list.
 _RUN = re.compile(r"[0-9]+(?:,[0-9]+)+")
 _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
 _PERIOD = re.compile(r"\\(?:overline|bar|widebar)\s*(?:\{([0-9]+)\}|([0-9]))")
@@ -107,7 +107,8 @@ _COLUMNS = re.compile(r"\s*\{[clr|\s]*\}")
 
 
 def tokenize(text: str) -> list[Token]:
-    r"""Tokens of a cleaned text. Raises NotMathError at a character without a meaning here.
+    r"""Return the tokens of a cleaned text. Raises NotMathError at a character without a meaning
+    here.
 
     >>> [token.text for token in tokenize(r"2\pi r")]
     ['2', 'pi', 'r']
@@ -115,7 +116,7 @@ def tokenize(text: str) -> list[Token]:
     tokens: list[Token] = []
     depth = 0
     at, end = 0, len(text)
-    list_end = 0  # of digits and commas that are a list
+    list_end = 0  # the end of digits and commas that are a list
     spaced = False
     while at < end:
         match = _TOKEN.match(text, at)
@@ -189,7 +190,7 @@ def _ends_unit(text: str, at: int) -> bool:
 
 
 def _list_end(text: str, at: int) -> int:
-    """The end of the run of digits and commas at a place if it is a list, else the place."""
+    """Return the end of the digits and commas at `at` if they are a list, else `at`."""
     run = _RUN.match(text, at)
     if run is None or _GROUPED.fullmatch(run.group()):
         return at
@@ -198,7 +199,7 @@ def _list_end(text: str, at: int) -> int:
 
 
 def _recurring(text: str, at: int, decimals: str) -> tuple[str, str, int] | None:
-    r"""Period, decimals before it, and end of a recurring decimal; None for any other number.
+    r"""Return a recurring decimal's period, the decimals before it, and its end; None for others.
 
     `0.1\overline{6}`, `0.\dot{1}4285\dot{7}`, `0.333\ldots`, `0.1(6)` as the whole text.
     """
@@ -221,7 +222,7 @@ def _recurring(text: str, at: int, decimals: str) -> tuple[str, str, int] | None
 
 
 def _is_scientific(match: re.Match[str], before: int, end: int) -> bool:
-    """`3e4` and `4E-2` are powers of ten; `4e+2` only by itself, since `e` may be a number."""
+    """Return True for `3e4` and `4E-2`; for `4e+2` only by itself, since `e` may be a number."""
     capital = "E" in match.group()
     return match["exponent"].isdigit() or capital or (before <= 1 and match.end() == end)
 
@@ -234,7 +235,7 @@ def _scientific(mantissa: str, exponent: int, spaced: bool) -> Token:
 
 
 def _command(text: str, name: str, at: int, spaced: bool, tokens: list[Token]) -> int:
-    """Append the tokens of the command `name` that ends at `at`; return the place after it."""
+    """Append the tokens of the command `name` that ends at `at`; return the position after it."""
     if name in ("{", "}"):
         tokens.append(Token("mark", "\\" + name, spaced))
         return at
@@ -322,7 +323,7 @@ def _words(content: str, spaced: bool) -> list[Token]:
 
 
 def _letters(run: str, spaced: bool, *, glued: bool, after: list[Token]) -> list[Token]:
-    """A run of letters outside `\\text`: a function, a name, a word, or a product of variables."""
+    """Read letters outside `\\text`: a function, a name, a word, or a product of variables."""
     if run in _FUNCTIONS:
         return [Token("command", _ALIASES.get(run, run), spaced)]
     if run in _NAMES:
@@ -344,7 +345,7 @@ def _is_unit(run: str, spaced: bool, after: list[Token]) -> bool:
 
 
 def is_word(run: str, *, glued: bool) -> bool:
-    """Return True if a run of plain letters is a word and no product such as `xy` or `abcd`.
+    """Return True if plain letters are a word, not a product such as `xy` or `abcd`.
 
     >>> is_word("even", glued=False), is_word("xy", glued=False), is_word("abcd", glued=False)
     (True, False, False)

@@ -6,8 +6,8 @@ MAX_DIGITS = 400
 
 
 class NotMathError(Exception):
-    """The text is not an expression this parser reads: compare it as text."""
+    """The text is not an expression that this parser reads; it is compared as text."""
 
 
 class TooLargeError(Exception):
-    """A text or a value beyond the limits: what cannot be compared as text stays undecided."""
+    """A text or a value beyond the limits; if it cannot be compared as text it is undecided."""

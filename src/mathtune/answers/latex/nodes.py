@@ -12,7 +12,7 @@ A tree is a tuple whose first member names its kind:
     ("union", a, b)  ("meet", a, b)  ("less", a, b)
     ("matrix", rows)  ("ratio", a, b...)  ("clock", hours, minutes)  ("unit", a, units)
     ("point", name, seq)            P(2, 3), also C(10, 3)
-    ("congruent", left, residue, modulus)   the left is None or a tree
+    ("congruent", left, residue, modulus)   left is None or a tree
     ("piecewise", cases)            pairs of value and condition
     ("series", kind, variable, low, high, body)   a sum or product with both bounds
     ("opaque", name, parts...)      an integral, limit or derivative: nothing is known of its value
@@ -29,7 +29,7 @@ Node = tuple[Any, ...]
 
 
 def negated(node: Node) -> Node:
-    """The negative; of a matrix, that of its cells."""
+    """Return the negative; a matrix is negated cell by cell."""
     if node[0] == "matrix":
         return ("matrix", tuple(tuple(negated(cell) for cell in row) for row in node[1]))
     if node[0] in ("seq", "set", "list"):
@@ -38,7 +38,7 @@ def negated(node: Node) -> Node:
 
 
 def added(a: Node, b: Node) -> Node:
-    """Sum; of two matrices of one shape, that of their cells."""
+    """Return the sum; matrices of one shape are added cell by cell."""
     if a[0] != "matrix" and b[0] != "matrix":
         return ("add", a, b)
     shapes = [[len(row) for row in node[1]] if node[0] == "matrix" else None for node in (a, b)]
@@ -49,7 +49,7 @@ def added(a: Node, b: Node) -> Node:
 
 
 def scaled(a: Node, b: Node) -> Node:
-    """Product; a scalar times a matrix or a tuple is taken into its cells."""
+    """Return the product; a scalar times a matrix or a tuple multiplies its cells."""
     for scalar, other in ((a, b), (b, a)):
         if other[0] == "matrix" and scalar[0] not in ("matrix", "seq", "set"):
             return ("matrix", tuple(tuple(("mul", scalar, c) for c in row) for row in other[1]))
@@ -69,9 +69,9 @@ def _dot(row: tuple[Node, ...], column: tuple[Node, ...]) -> Node:
 
 
 def raised(a: Node, b: Node) -> Node:
-    r"""Power; of a matrix with `T`, the transpose.
+    r"""Return the power; a matrix to the power `T` is its transpose.
 
-    An exponent that is a fraction with an odd denominator is a root, which is real on the reals:
+    A fraction with an odd denominator as exponent is a root, which is real for real numbers:
     `(x-5)^{1/3}` is `\sqrt[3]{x-5}`.
     """
     if a[0] == "matrix":
@@ -94,7 +94,7 @@ def _is_whole(node: Node) -> bool:
 
 
 def divided(a: Node, b: Node) -> Node:
-    """Quotient; of a matrix by a scalar, that of its cells."""
+    """Return the quotient; a matrix is divided by a scalar cell by cell."""
     if a[0] == "matrix" and b[0] not in ("matrix", "seq", "set"):
         return ("matrix", tuple(tuple(("div", cell, b) for cell in row) for row in a[1]))
     if a[0] in ("seq", "set") or b[0] in ("matrix", "seq", "set"):
@@ -109,7 +109,7 @@ def is_clock(ratio: Node, minutes: str) -> bool:
 
 
 def mixed(whole: Node, fraction: Node) -> Node:
-    """A mixed number: the sign of its whole part is the sign of all."""
+    """Return a mixed number; the sign of its whole part holds for all of it."""
     if whole[0] == "neg":
         return ("neg", ("add", whole[1], fraction))
     return ("add", whole, fraction)

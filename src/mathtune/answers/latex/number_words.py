@@ -24,7 +24,7 @@ FIRST_WORDS = frozenset(_NUMBER_WORDS) | {"a", "an", "half", "minus", "negative"
 
 
 def number_word(word: str) -> int | None:
-    """The value of a written number up to a hundred, else None.
+    """Return the value of a written number up to a hundred, else None.
 
     >>> number_word("Four"), number_word("ford")
     (4, None)
@@ -33,7 +33,7 @@ def number_word(word: str) -> int | None:
 
 
 def joined_number(tens: int, word: str) -> int | None:
-    """`twenty` and `five` as 25; None if they are no such pair.
+    """Return 25 for `twenty` and `five`; None for any other pair.
 
     >>> joined_number(20, "five"), joined_number(25, "five")
     (25, None)
@@ -45,7 +45,7 @@ def joined_number(tens: int, word: str) -> int | None:
 
 
 def in_digits(text: str) -> str:
-    r"""The text with the written number at its start in digits; any other text as it is.
+    r"""Write a number at the start of the text in digits; return any other text unchanged.
 
     >>> in_digits("one-third of it"), in_digits("two and a half"), in_digits("third")
     ('\\frac{1}{3} of it', '\\frac{5}{2}', 'third')
@@ -65,7 +65,7 @@ def in_digits(text: str) -> str:
 
 
 def _words(text: str, start: int) -> tuple[list[str], list[int]]:
-    """The words in lower case from `start`, and the end of each, up to what is no word."""
+    """Return the words from `start` in lower case, with their ends, up to the first non-word."""
     words: list[str] = []
     ends: list[int] = []
     match = _WORD.match(text, start)
@@ -78,7 +78,7 @@ def _words(text: str, start: int) -> tuple[list[str], list[int]]:
 
 
 def _mixed(words: list[str]) -> tuple[Fraction | None, int]:
-    """A number, a fraction, or both with `and` between; how many words it takes."""
+    """Return a number, a fraction, or both with `and` between, and the number of words it takes."""
     if not words:
         return None, 0
     part = _part(words, 0)
@@ -95,7 +95,7 @@ def _mixed(words: list[str]) -> tuple[Fraction | None, int]:
 
 
 def _part(words: list[str], at: int) -> tuple[Fraction, int] | None:
-    """`half`, `a third`, `three quarters`; None for anything else."""
+    """Read `half`, `a third`, `three quarters`; None for anything else."""
     if words[at] == "half":
         return Fraction(1, 2), at + (2 if words[at + 1 : at + 2] == ["a"] else 1)
     top, after = (1, at + 1) if words[at] in ("a", "an") else _cardinal(words, at)
@@ -107,7 +107,7 @@ def _part(words: list[str], at: int) -> tuple[Fraction, int] | None:
 
 
 def _cardinal(words: list[str], at: int) -> tuple[int | None, int]:
-    """The whole number that begins at a word, and the place after it."""
+    """Return the whole number that begins at a word, and the position after it."""
     total: int = 0
     group: int | None = None
     last = 10**15

@@ -1,7 +1,7 @@
 r"""Sums, products, integrals and limits, with their bounds. Read by the commands' readers.
 
-A sum or product whose bounds are whole numbers is computed. Of anything else the grader only knows
-what it is made of: two integrals agree if bounds, differential and integrand agree.
+A sum or product whose bounds are whole numbers is computed. Anything else is compared by its parts:
+two integrals agree if bounds, differential and integrand agree.
 """
 
 from mathtune.answers.latex.limits import NotMathError
@@ -12,12 +12,12 @@ _BOUND = ("sym", "bound variable")
 
 
 def series(reader: Grammar) -> Node:
-    r"""`\sum_{k=1}^{n} k^2`."""
+    r"""Read `\sum_{k=1}^{n} k^2`."""
     return _series(reader, "sum")
 
 
 def series_product(reader: Grammar) -> Node:
-    r"""`\prod_{k=1}^{n} k`."""
+    r"""Read `\prod_{k=1}^{n} k`."""
     return _series(reader, "prod")
 
 
@@ -44,7 +44,7 @@ def _series(reader: Grammar, kind: str) -> Node:
 
 
 def _first_value(reader: Grammar) -> tuple[Node | None, Node | None]:
-    """The variable and first value of `{k=1}`; None for any other subscript."""
+    """Return the variable and first value of `{k=1}`; None for any other subscript."""
     if not reader.take("{"):
         return None, None
     token = reader.token()
@@ -61,7 +61,7 @@ def _first_value(reader: Grammar) -> tuple[Node | None, Node | None]:
 
 
 def integral(reader: Grammar) -> Node:
-    r"""`\int_a^b f(x)\,dx`; the differential belongs to the integrand."""
+    r"""Read `\int_a^b f(x)\,dx`; the differential belongs to the integrand."""
     bounds: dict[str, Node] = {"_": ("sym", "no bound"), "^": ("sym", "no bound")}
     for _ in range(2):
         if reader.peek() in bounds:
@@ -90,7 +90,7 @@ def _join_differential(reader: Grammar) -> None:
 
 
 def limit(reader: Grammar) -> Node:
-    r"""`\lim_{x \to 0} f(x)`."""
+    r"""Read `\lim_{x \to 0} f(x)`."""
     place = ""
     if reader.take("_"):
         place = reader.raw_group()

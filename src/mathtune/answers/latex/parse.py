@@ -28,7 +28,7 @@ from mathtune.answers.latex.units import (
 
 @lru_cache(maxsize=5_000)
 def parse(text: str) -> Node:
-    r"""The tree of an answer.
+    r"""Return the tree of an answer.
 
     Raises NotMathError if the text is no expression this grammar knows, TooLargeError if it is
     beyond the limits.
@@ -88,7 +88,7 @@ class _AnswerReader(ExpressionReader):
         return _one_quantity(items) or ("list", joiner, _share_label(items))
 
     def items(self, *, top: bool) -> tuple[tuple[Node, ...], str]:
-        """Items between commas, semicolons, `and`, `or`; an item with `\\pm` counts twice."""
+        """Read items between commas, semicolons, `and`, `or`; one with `\\pm` counts twice."""
         items: list[Node] = []
         separators: list[str] = []
         joiner = ","
@@ -139,7 +139,7 @@ class _AnswerReader(ExpressionReader):
         return item
 
     def _modulus(self) -> Node | None:
-        """The modulus of `\\pmod 5` or `(mod 5)`."""
+        """Return the modulus of `\\pmod 5` or `(mod 5)`."""
         if self.take("pmod"):
             return self.script()
         if self.peek() == "(" and self.peek(1) == "bmod":
@@ -159,7 +159,7 @@ class _AnswerReader(ExpressionReader):
         return RELATIONS[found]
 
     def measured(self) -> Node:
-        """An expression with the unit after it (or the currency before it)."""
+        """Return an expression with the unit after it (or the currency before it)."""
         currency = ""
         if self.word() in CURRENCIES and self.at + 1 < len(self.tokens):
             currency = self.word()
@@ -206,7 +206,7 @@ class _AnswerReader(ExpressionReader):
         return ("unit", value, units)
 
     def _worded_base(self, digits: int) -> Node:
-        """`2516 base 8` of which the number is read."""
+        """Read `2516 base 8`, of which the number is taken."""
         self.at += 1
         base = self.atom()
         if base[0] != "num":
@@ -255,11 +255,12 @@ def _integer_text(node: Node) -> str:
     return sign + str(node[1])
 
 
-# -- what several items mean together -------------------------------------------------------------
+# -- the meaning of several items together
+# -------------------------------------------------------------
 
 
 def _congruence(item: Node, modulus: Node | None, *, named: bool) -> Node:
-    r"""`x \equiv 2 \pmod 5`, `2 \pmod 5`, `x = 2 \bmod 5` as a residue class.
+    r"""Read `x \equiv 2 \pmod 5`, `2 \pmod 5` or `x = 2 \bmod 5` as a residue class.
 
     Without a modulus of its own the item ends in `a \bmod b`: it is a class if `a` is reduced or
     the relation is a congruence, else a number to compute.
@@ -279,7 +280,7 @@ def _congruence(item: Node, modulus: Node | None, *, named: bool) -> Node:
 
 
 def _with_modulus(items: tuple[Node, ...]) -> tuple[Node, ...]:
-    r"""`x \equiv 2, 3 \pmod 5`: the modulus at the end belongs to all."""
+    r"""Read `x \equiv 2, 3 \pmod 5`: the modulus at the end belongs to all."""
     last = items[-1]
     if last[0] != "congruent" or len(items) == 1 or any(i[0] == "congruent" for i in items[:-1]):
         return items
@@ -293,7 +294,7 @@ def _with_modulus(items: tuple[Node, ...]) -> tuple[Node, ...]:
 
 
 def _without_domain(items: tuple[Node, ...]) -> tuple[Node, ...]:
-    r"""`x \in \mathbb{R}, x \ne 1` without what only says that `x` is real."""
+    r"""Drop the part of `x \in \mathbb{R}, x \ne 1` that only says that `x` is real."""
     kept = tuple(item for item in items if not _is_domain(item))
     return kept if kept and len(kept) < len(items) and all(i[0] == "rel" for i in kept) else items
 
@@ -303,7 +304,7 @@ def _is_domain(item: Node) -> bool:
 
 
 def _solutions(items: tuple[Node, ...], separators: list[str]) -> tuple[Node, ...] | None:
-    """`p=5, q=2; p=7, q=2` as a list of lists; None for anything else."""
+    """Return `p=5, q=2; p=7, q=2` as a list of lists; None for anything else."""
     for outer in (";", "or"):
         if outer not in separators or len(set(separators)) == 1:
             continue
@@ -323,7 +324,7 @@ def _is_value(item: Node) -> bool:
 
 
 def _one_quantity(items: tuple[Node, ...]) -> Node | None:
-    """`6 hours and 30 minutes` as one quantity in the first unit; None for anything else."""
+    """Return `6 hours and 30 minutes` as one quantity in the first unit; None for anything else."""
     if any(item[0] != "unit" for item in items):
         return None
     first: Unit = items[0][2][0]
@@ -337,7 +338,7 @@ def _one_quantity(items: tuple[Node, ...]) -> Node | None:
 
 
 def _share_label(items: tuple[Node, ...]) -> tuple[Node, ...]:
-    """`x = 1, 2` means `x = 1, x = 2`."""
+    """Read `x = 1, 2` as `x = 1, x = 2`."""
     first = items[0]
     if first[0] != "rel" or first[2] != ("=",) or first[1][0][0] != "sym":
         return items

@@ -1,8 +1,8 @@
 r"""The table of spellings: one sign per character, thousands, superscripts, repeating decimals.
 
 Both readers of mathematics use it: the lexer of answers, and `paths.tokens`, which reads equations
-in running text. Two readings differ on purpose, because a text is no answer: there `20% of 50` is a
-product, and the x between two numbers is a times sign.
+in running text. Two readings differ on purpose, because a text is not an answer: in a text `20% of
+50` is a product, and an x between two numbers is a times sign.
 """
 
 import re
@@ -26,13 +26,13 @@ SIGNS = {
 """One character and its LaTeX, the same for both readers."""
 
 MONEY = {"£": "pounds", "€": "euros", "¢": "cents"}
-"""Signs of money: words in an answer; the reader of equations leaves them out, but for cents."""
+"""Signs of money. In an answer they are words; the reader of equations keeps only cents."""
 
 GROUPED = r"(?:,|\{,\}|,\\!|\{,\}\\!|\\,|\\!|\\;|\\:)"
 r"""A separator of thousands: 1,200 1{,}200 1,\!200 1\,200."""
 
 REPEATING = re.compile(r"\\(?:overline|bar|dot)\s*(?:\{([0-9]+)\}|([0-9]))")
-"""The digits of a repeating decimal that repeat, after those that do not."""
+"""The repeating digits of a decimal, after those that do not repeat."""
 
 _RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ"
 _PLAIN = str.maketrans(_RAISED, "0123456789+-()n")
@@ -55,7 +55,7 @@ def plain_signs(text: str) -> str:
 
 
 def repeated(digits: str, period: str) -> Fraction:
-    """The value of a decimal such as 0.8 with the digits `period` repeated after it.
+    """Return the value of a decimal such as 0.8 with the digits `period` repeated after it.
 
     >>> repeated("0.8", "3")
     Fraction(5, 6)

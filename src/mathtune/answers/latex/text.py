@@ -1,4 +1,4 @@
-r"""One way to write an answer that is words, or that no grammar reads. For keys of texts."""
+r"""One way to write an answer in words, or one that no grammar reads. For keys of texts."""
 
 import re
 from functools import lru_cache
@@ -10,13 +10,13 @@ TEXT_COMMAND = re.compile(
     r"\\(?:text|mbox|textbf|textit|textrm|textnormal|mathrm|hbox)(?![A-Za-z])\s*"
 )
 _SPACES = re.compile(r"\\[,!;:]")
-# With one of these signs, braces say what belongs together: 9^{99} is not 9^{9}9.
+# After one of these signs, braces group: 9^{99} is not 9^{9}9.
 _STRUCTURE = re.compile(r"[\\^_]")
 
 
 @lru_cache(maxsize=20_000)
 def plain_text(answer: str) -> str:
-    r"""Words in lower case, single spaces, no `\text{}`, braces or final full stop.
+    r"""Write words in lower case with single spaces, without `\text{}`, braces or final full stop.
 
     >>> plain_text(r"\text{Two  Lines}.")
     'two lines'

@@ -10,7 +10,7 @@ MAX_DEPTH = 25
 
 
 class TokenReader:
-    """A place in a list of tokens, and what has been seen up to it."""
+    """A position in a list of tokens, with the state of the reading up to it."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
@@ -23,7 +23,7 @@ class TokenReader:
         self.outward = False  # inside `]1,2[`, where `[` opens nothing
 
     def peek(self, ahead: int = 0) -> str:
-        """Text of a mark or command ahead; the empty string for anything else."""
+        """Return the text of a mark or command ahead; the empty string for anything else."""
         at = self.at + ahead
         if at >= len(self.tokens):
             return ""
@@ -51,7 +51,7 @@ class TokenReader:
         return token.text.lower() if token is not None and token.kind == "word" else ""
 
     def group(self) -> list[Token]:
-        """The tokens of a group without braces, or the one token ahead."""
+        """Return the tokens of a group without braces, or the one token ahead."""
         found: list[Token] = []
         depth = 0
         while True:
@@ -67,7 +67,7 @@ class TokenReader:
                 return found
 
     def raw_group(self) -> str:
-        """The text of a group, unread."""
+        """Return the text of a group, unread."""
         return "".join(token.text for token in self.group())
 
     def deeper(self) -> None:
@@ -84,31 +84,31 @@ class Grammar(TokenReader, ABC):
 
     @abstractmethod
     def item(self, *, top: bool) -> Node:
-        """One member of a list, which may be a relation; at the `top` it may have a unit."""
+        """Read one member of a list, which may be a relation; at the `top` it may have a unit."""
 
     @abstractmethod
     def items(self, *, top: bool) -> tuple[tuple[Node, ...], str]:
-        """Members of a list and the word that joins them."""
+        """Read the members of a list and the word that joins them."""
 
     @abstractmethod
     def inside(self) -> tuple[Node, ...]:
-        """Items of a bracket; a `\\pm` among them is left to the item outside."""
+        """Read the items of a bracket; a `\\pm` among them is left to the item outside."""
 
     @abstractmethod
     def nested(self) -> Node:
-        """An expression inside brackets, which holds no unit."""
+        """Return an expression inside brackets, which holds no unit."""
 
     @abstractmethod
     def sum(self) -> Node:
-        """Terms joined by plus and minus."""
+        """Return terms joined by plus and minus."""
 
     @abstractmethod
     def factor(self) -> Node:
-        """A power with its signs."""
+        """Return a power with its signs."""
 
     @abstractmethod
     def starts_factor(self) -> bool:
-        """True if the next token begins another factor of a product."""
+        """Return True if the next token begins another factor of a product."""
 
     @abstractmethod
     def juxtaposed(self, left: Node) -> Node:
@@ -116,7 +116,7 @@ class Grammar(TokenReader, ABC):
 
     @abstractmethod
     def power(self) -> Node:
-        """An atom with its postfixes and exponent."""
+        """Return an atom with its postfixes and exponent."""
 
     @abstractmethod
     def take_circle(self) -> bool:
@@ -128,7 +128,7 @@ class Grammar(TokenReader, ABC):
 
     @abstractmethod
     def exponent(self) -> Node:
-        """The exponent behind `^`."""
+        """Return the exponent behind `^`."""
 
     @abstractmethod
     def postfix(self, base: Node) -> Node:
@@ -136,12 +136,12 @@ class Grammar(TokenReader, ABC):
 
     @abstractmethod
     def script(self, *, powers: bool = False, digits: bool = False) -> Node:
-        """One argument: a group, else one number, symbol or command."""
+        """Return one argument: a group, else one number, symbol or command."""
 
     @abstractmethod
     def atom(self) -> Node:
-        """A number, symbol, word, bracket or command."""
+        """Return a number, symbol, word, bracket or command."""
 
     @abstractmethod
     def based(self, token: Token) -> Node:
-        """A number, with its base if it has a subscript."""
+        """Return a number, with its base if it has a subscript."""

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 
 def names(text: str) -> frozenset[str]:
-    """The words of `text` as a set."""
+    """Return the words of `text` as a set."""
     return frozenset(text.split())
 
 
@@ -24,7 +24,7 @@ class Unit:
     size: Fraction
 
     def times(self, other: "Unit", power: int = 1) -> "Unit":
-        """The product with a power of another unit."""
+        """Return the product with a power of another unit."""
         if power == 1 and not self.powers and self.size == 1:
             return other
         found = dict(self.powers)
@@ -107,7 +107,7 @@ _DERIVED = {
 }  # fmt: skip
 _SPEEDS = {"mph": ("mi", "h"), "kph": ("km", "h"), "kmh": ("km", "h"), "kmph": ("km", "h"),
            "fps": ("ft", "s"), "rpm": ("revolution", "min"), "mpg": ("mi", "gal")}  # fmt: skip
-# One spelling that means two things: either reading may be right.
+# Spellings with two meanings: either reading may be right.
 AMBIGUOUS = {
     "pound": ("lb", "sterling"), "cent": ("cent", "eurocent"), "c": ("celsius", "coulomb"),
     "f": ("fahrenheit", "farad"), "quarter": ("quarter", "qtr"),
@@ -165,7 +165,7 @@ def known(word: str) -> bool:
 
 
 def _spelling(word: str) -> str | None:
-    """The table's spelling of a word in lower case."""
+    """Return the table's spelling of a word in lower case."""
     for candidate in (word, singular(word)):
         if candidate in _UNITS or candidate in _SPEEDS:
             return candidate
@@ -173,7 +173,7 @@ def _spelling(word: str) -> str | None:
 
 
 def singular(word: str) -> str:
-    """A noun's singular, roughly: one name for both numbers.
+    """Return a noun's singular, roughly: one name for both numbers.
 
     >>> singular("boxes"), singular("apples"), singular("glass"), singular("people")
     ('box', 'apple', 'glass', 'person')
@@ -188,7 +188,7 @@ def singular(word: str) -> str:
 
 @lru_cache(maxsize=4_000)
 def read_unit(words: tuple[str, ...]) -> tuple[Unit, ...]:
-    """The readings of a unit as it is written, the most likely first; NO_UNIT for bare `units`.
+    """Return the readings of a written unit, the most likely first; NO_UNIT for bare `units`.
 
     >>> read_unit(("square", "feet")) == read_unit(("ft", "^2"))
     True
@@ -220,7 +220,7 @@ def _split(words: Sequence[str]) -> list[list[str]]:
 
 
 def _product(words: list[str], meaning: dict[str, str]) -> Unit:
-    """The product of the known units; of unknown words, the noun that they are together."""
+    """Return the product of the known units; unknown words together are one noun."""
     unit, last, power, noun_power = NO_UNIT, NO_UNIT, 1, 1
     nouns: list[str] = []
     for at, word in enumerate(words):

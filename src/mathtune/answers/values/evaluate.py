@@ -1,6 +1,6 @@
-r"""The value of an expression's tree at fixed points. What canonical keys are made of.
+r"""The value of an expression's tree at fixed points. Under the canonical keys.
 
-Two expressions are equal up to algebra exactly if they agree at every point. A polynomial or
+Two expressions are equal up to algebra if and only if they agree at every point. A polynomial or
 rational identity is decided by exact arithmetic at three points that no text can foresee; other
 expressions are compared to 60 digits. Numbers stay exact as long as they are rational.
 """
@@ -45,7 +45,7 @@ POSITIVE_POINTS = (0, 1, 3, 4)
 
 
 def evaluate(node: Node, point: int = 0) -> Value:
-    """The value of `node` with its symbols at the `point`-th of POINTS places.
+    """Return the value of `node` with its symbols at the `point`-th of POINTS places.
 
     Runs inside `metered()`.
 
@@ -84,7 +84,7 @@ def evaluate(node: Node, point: int = 0) -> Value:
 
 
 def symbols(node: Node) -> frozenset[str]:
-    """Names of the variables in `node`.
+    """Return the names of the variables in `node`.
 
     >>> sorted(symbols(("add", ("sym", "x"), ("mul", ("sym", "pi"), ("sym", "y")))))
     ['x', 'y']
@@ -107,7 +107,7 @@ _STEPS = frozenset(("abs", "floor", "ceil", "mod", "max", "min"))
 
 
 def has_steps(node: Node) -> bool:
-    """True if a function in `node` has corners or jumps, so that few places do not tell it apart.
+    """Return True if a function in `node` has corners or jumps, which few points may miss.
 
     >>> has_steps(("call", "abs", ("sym", "x"))), has_steps(("call", "abs", ("num", -2)))
     (True, False)
@@ -118,17 +118,18 @@ def has_steps(node: Node) -> bool:
 
 
 def replaced(node: Node, old: Node, new: Node) -> Node:
-    """`node` with `new` for every `old` in it."""
+    """Return `node` with `new` for every `old` in it."""
     if node == old:
         return new
     return tuple(replaced(c, old, new) if isinstance(c, tuple) else c for c in node)
 
 
 def symbol_point(name: str, point: int) -> Fraction | int:
-    """The fixed place of a symbol: above 1, between 0 and 1, negative; positive integers for k, n.
+    """Return a symbol's fixed value: above 1, between 0 and 1, negative; for k, n a positive
+    integer.
 
-    Points 3 and 4 are positive too, for comparisons that hold only where roots are real; those from
-    5 lie far out on both sides, for functions with jumps.
+    Points 3 and 4 are positive too, for comparisons that hold only where roots are real; from 5 on
+    they lie far out on both sides, for functions with jumps.
     """
     drawn = crc32(f"{name}/{point}".encode())
     if name in ("n", "k"):
@@ -178,7 +179,7 @@ def _gamma(a: Value) -> Value:
 
 
 def _drawn(*parts: str) -> Fraction:
-    """A value in place of one that is not computed: the same for the same parts."""
+    """Return a stand-in for a value that is not computed: the same for the same parts."""
     spend(20)
     return Fraction(crc32("/".join(parts).encode()) % 1_000_003 + 1, 1_000_033)
 
@@ -194,7 +195,7 @@ _MOST_TERMS = 1_000
 
 
 def _series(node: Node, point: int) -> Value:
-    """A sum or product with whole bounds, computed; any other is not."""
+    """Compute a sum or product with whole bounds; any other is not computed."""
     _, kind, variable, low, high, body = node
     first, last = (whole(evaluate(bound, point)) for bound in (low, high))
     if symbols(low) or symbols(high) or not isinstance(first, int) or not isinstance(last, int):
@@ -253,7 +254,7 @@ def _elementary(name: str, a: Value) -> Value:
     if max(magnitude(x[0]), magnitude(x[1])) > 64:
         raise TooLargeError(f"{name} of a large number")
     real, imaginary = _ELEMENTARY[name](x, PRECISION, MODE)
-    # Zeros such as sin(pi) come out as rounding noise of the argument.
+    # A zero such as sin(pi) comes out as rounding noise of the argument.
     limit = min(0, magnitude(x[0])) if name in ("sin", "tan", "sinh", "tanh") else 0
     return checked(settled(real, limit), settled(imaginary, limit))
 
@@ -263,7 +264,7 @@ _INVERSE_HYPERBOLIC = {"arccoth": "arctanh", "arcsech": "arccosh", "arccsch": "a
 
 
 def _inverse_hyperbolic(name: str, a: Value) -> Value:
-    """By logarithms: arsinh a = ln(a + sqrt(a^2 + 1)), and so on; principal values."""
+    """Compute it by logarithms: arsinh a = ln(a + sqrt(a^2 + 1)), and so on; principal values."""
     if _INVERSE_HYPERBOLIC[name]:
         return _inverse_hyperbolic(_INVERSE_HYPERBOLIC[name], divide(1, a))
     if name == "arctanh":
@@ -277,7 +278,7 @@ def _inverse_hyperbolic(name: str, a: Value) -> Value:
 
 
 def _semifactorial(a: Value) -> Value:
-    """n!! = n (n - 2) (n - 4) ..."""
+    """Return n!! = n (n - 2) (n - 4) ..."""
     if not isinstance(a, int) or a < -1:
         raise UndefinedError("a double factorial of no natural number")
     if a > MAX_FACTORIAL:

@@ -7,7 +7,7 @@ here, as exact fractions, in a microsecond. Everything else goes to the parser.
 import re
 from fractions import Fraction
 
-# Digits beyond this are left to the parser's limits.
+# Longer numbers are left to the parser and its limits.
 _DIGITS = 4_000
 
 _SIGN = r"(?P<sign>[-+−]?)\s*"
@@ -23,7 +23,7 @@ _NOT_DIGITS = re.compile(r"[^0-9]")
 
 
 def exact_number(text: str) -> Fraction | None:
-    r"""The value of a plain number or fraction, or None for any other text.
+    r"""Return the value of a plain number or fraction, or None for any other text.
 
     >>> exact_number("1,000.50")
     Fraction(2001, 2)

@@ -18,17 +18,17 @@ from mathtune.answers.values.real_sets import Interval, complement, intersect, m
 
 _DEGREE = 4
 _COEFFICIENT_BITS = 500
-# A zero is found to so many binary digits behind the point: more than a key keeps.
+# Zeros are found to so many binary digits behind the point, more than a key keeps.
 _BITS = 420
 _MAX_BARS = 4
 _FUNCTIONS = "fgh"
 
 Polynomial = tuple[Value, ...]
-"""Coefficients from the constant up, the last one not zero; of zero, none."""
+"""Coefficients from the constant up, the last one not zero; the zero polynomial has none."""
 
 
 def solve(node: Node) -> tuple[str, list[Interval]] | None:
-    """A chain of inequalities in one variable as (variable, real set); None if it is not solved.
+    """Solve a chain of inequalities in one variable: (variable, real set), or None.
 
     >>> with numbers.metered():
     ...     x, four = ("sym", "x"), ("num", 4)
@@ -69,7 +69,7 @@ def _pair(left: Node, operator: str, right: Node, name: str) -> list[Interval] |
 
 
 def _positive(node: Node, kind: str, name: str, bars: int) -> list[Interval]:
-    """The set on which `node` is above zero; for `>=` at least zero, for `!=` not zero."""
+    """Return the set on which `node` is above zero; for `>=` at least zero, for `!=` not zero."""
     inner = _absolute(node, name)
     if inner is None:
         return _quotient_positive(_quotient(node, name), kind)
@@ -84,7 +84,7 @@ def _positive(node: Node, kind: str, name: str, bars: int) -> list[Interval]:
 
 
 def _absolute(node: Node, name: str) -> Node | None:
-    """The content of the innermost bars that hold the variable; None without any."""
+    """Return the content of the innermost bars that hold the variable; None without any."""
     for child in node[1:]:
         if isinstance(child, tuple) and (found := _absolute(child, name)) is not None:
             return found
@@ -96,7 +96,7 @@ def _absolute(node: Node, name: str) -> Node | None:
 
 
 def _quotient(node: Node, name: str) -> tuple[Polynomial, Polynomial]:
-    """`node` as one quotient of polynomials in `name`; NotMathError if it is none."""
+    """Return `node` as one quotient of polynomials in `name`; NotMathError if it is none."""
     numbers.spend(5)
     kind = node[0]
     if node == ("sym", name):
@@ -179,7 +179,7 @@ def _quotient_positive(quotient: tuple[Polynomial, Polynomial], kind: str) -> li
 
 
 def _between(cuts: list[Fraction]) -> list[Fraction]:
-    """A place below all `cuts`, one in each gap, one above all."""
+    """Return a point below all `cuts`, one in each gap, one above all."""
     if not cuts:
         return [Fraction(0)]
     gaps = [(a + b) / 2 for a, b in pairwise(cuts)]
@@ -203,7 +203,7 @@ def _at(p: Sequence[Fraction], place: Fraction) -> Fraction:
 
 
 def _zeros(p: Polynomial) -> list[Value]:
-    """The different real zeros, in any order."""
+    """Return the different real zeros, in any order."""
     if len(p) < 2:
         if not p:
             raise NotMathError("an inequality with zero")
@@ -231,7 +231,7 @@ def _quadratic_zeros(c: Value, b: Value, a: Value) -> list[Value]:
 
 
 def _isolated(p: list[Fraction]) -> list[Value]:
-    """Zeros by bisection between those of the derivative, where the polynomial is monotone."""
+    """Find zeros by bisection between those of the derivative: there the polynomial is monotone."""
     if len(p) == 3:
         return _quadratic_zeros(*p)
     turns = sorted(map(numbers.real_fraction, _isolated([i * c for i, c in enumerate(p)][1:])))
@@ -256,7 +256,7 @@ def _near_zero(p: list[Fraction], place: Fraction) -> bool:
 
 
 def _bisected(p: list[Fraction], low: Fraction, high: Fraction) -> Fraction:
-    """A zero between two places of different sign, rounded down to _BITS digits.
+    """Return a zero between two points of different sign, rounded down to _BITS digits.
 
     In whole numbers: c_0 + c_1 x + ... at x = k / 2^B has the sign of c_0 2^(nB) + c_1 k 2^((n-1)B)
     + ...

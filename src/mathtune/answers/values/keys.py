@@ -1,10 +1,10 @@
 r"""The canonical key of an answer: a hashable value, equal for answers that state the same thing.
 
 A key is built from the parsed tree: numbers exactly, irrational numbers to 60 digits, expressions
-by their values at fixed points, equations by those up to a factor, lists and sets without
-order, tuples and intervals with their brackets, inequalities as sets of the real line. What cannot
+by their values at fixed points, equations by those up to a factor, lists and sets without order,
+tuples and intervals with their brackets, inequalities as sets of the real line. A text that cannot
 be parsed is compared as text. Because equivalence is equality of keys, it is an equivalence
-relation whatever the texts are.
+relation for any texts.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ Key = Hashable
 
 
 def canonical_key(answer: str) -> Key:
-    """The key of an answer's equivalence class.
+    """Return the key of an answer's equivalence class.
 
     >>> canonical_key("1/2") == canonical_key("0.5")
     True
@@ -51,13 +51,13 @@ def _key(answer: str) -> Key:
 
 
 def node_key(node: Node) -> Key:
-    """The key of a tree. Raises NotMathError or TooLargeError if it has none."""
+    """Return the key of a tree. Raises NotMathError or TooLargeError if it has none."""
     kind = node[0]
     return _KEYS[kind](node) if kind in _KEYS else scalar_key(node)
 
 
 def scalar_key(node: Node) -> Key:
-    """The value of a number; for an expression with symbols, its values at the fixed points."""
+    """Return a number's value; for an expression with symbols, its values at the fixed points."""
     if not ev.symbols(node):
         return numbers.value_key(ev.evaluate(node))
     points = ev.STEP_POINTS if ev.has_steps(node) else ev.POINTS
@@ -93,7 +93,7 @@ def _negative(node: Node) -> Key:
 
 
 def bag(keys: list[Key]) -> Key:
-    """Keys without order, each with how often it occurs."""
+    """Return the keys without order, each with its count."""
     return ("bag", frozenset(Counter(keys).items()))
 
 
@@ -107,7 +107,7 @@ def _list(node: Node) -> Key:
 
 
 def _joined_relations(joiner: str, items: tuple[Node, ...]) -> Key | None:
-    """`x > 1 and x < 2`, `x < 1 or x > 2`: one set of the real line."""
+    """Return `x > 1 and x < 2` or `x < 1 or x > 2` as one set of the real line."""
     solved = [_solved(item) for item in items]
     names = {entry[0] for entry in solved if entry is not None}
     if None in solved or len(names) != 1:
@@ -189,7 +189,7 @@ def _structured(node: Node) -> bool:
 
 
 def _projective(node: Node, *, signed: bool) -> Key:
-    """Values at the points divided by the first that is not zero (by its size if signed)."""
+    """Return the values at the points, divided by the first nonzero one (by its size if signed)."""
     found: list[numbers.Value | None] = []
     for point in range(ev.STEP_POINTS if ev.has_steps(node) else ev.POINTS):
         try:
@@ -224,7 +224,7 @@ def _region(node: Node) -> Key:
 
 
 def _intervals(node: Node) -> list[Interval] | None:
-    """The real set of unions, intersections and differences of intervals and finite sets."""
+    """Return the real set of unions, intersections and differences of intervals and finite sets."""
     kind = node[0]
     if kind == "reals":
         return [Interval.everything()]
@@ -249,9 +249,9 @@ def _matrix(node: Node) -> Key:
 
 
 def _unit(node: Node) -> Key:
-    """A quantity in the first units of its dimensions; dollars as their number."""
+    """Return a quantity in the first units of its dimensions; for dollars, their number."""
     unit = node[2][0]
-    if unit.powers == _DOLLARS and unit.size == 1:  # the sign is as often there as not
+    if unit.powers == _DOLLARS and unit.size == 1:  # the sign is often left out
         return node_key(node[1])
     value = node[1] if unit.size == 1 else ("mul", node[1], ("num", unit.size))
     key = node_key(value)
@@ -275,7 +275,7 @@ def _congruent(node: Node) -> Key:
 
 
 def _piecewise(node: Node) -> Key:
-    """Pieces without order."""
+    """Return the pieces without order."""
     return bag([(node_key(value), node_key(condition)) for value, condition in node[1]])
 
 
@@ -288,7 +288,7 @@ def _base(node: Node) -> Key:
 
 
 def _ratio(node: Node) -> Key:
-    """A ratio up to a factor."""
+    """Return a ratio up to a factor."""
     found = [ev.evaluate(part) for part in node[1:] if not ev.symbols(part)]
     if len(found) != len(node) - 1:
         raise NotMathError("a ratio of symbols")

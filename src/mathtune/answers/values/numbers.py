@@ -1,4 +1,4 @@
-"""Numbers, exact or of 400 bits, and their arithmetic within limits. What `evaluate` computes with.
+"""Numbers, exact or of 400 bits, and their arithmetic within limits. Under `evaluate`.
 
 A value is an `int` or `Fraction` (exact), or a pair of raw mpmath floats (real and imaginary part).
 Sizes are checked before anything is computed, and work is metered: `9^{9^9}` raises TooLargeError
@@ -34,7 +34,7 @@ class UndefinedError(NotMathError):
 
 
 class _Meter(threading.local):
-    """Work left to this thread in the current comparison, in units of some ten microseconds."""
+    """The work left to this thread in the current comparison, in units of some ten microseconds."""
 
     left = 0
     spent = 0
@@ -46,10 +46,10 @@ WORK = 8_000
 
 @contextmanager
 def metered() -> Iterator[None]:
-    """Give the comparison inside a fresh allowance of WORK, whatever else the thread is doing.
+    """Give the comparison inside a fresh allowance of WORK, even within another comparison.
 
-    What would take longer raises TooLargeError: a limit on work, unlike one on time, gives the same
-    verdict on every machine.
+    A longer one raises TooLargeError. Unlike a limit on time, this gives the same verdict on every
+    machine.
     """
     before = _METER.left
     _METER.left = WORK
@@ -60,7 +60,7 @@ def metered() -> Iterator[None]:
 
 
 def spend(units: int) -> None:
-    """Take so much from the allowance; TooLargeError if there is no more."""
+    """Take so much from the allowance; TooLargeError if it is used up."""
     _METER.left -= units
     _METER.spent += units
     if _METER.left < 0:
@@ -68,12 +68,12 @@ def spend(units: int) -> None:
 
 
 def work_spent() -> int:
-    """The work of this thread since it began, to bound several comparisons together."""
+    """Return this thread's work since it started, to bound several comparisons together."""
     return _METER.spent
 
 
 def inexact(value: Value) -> Inexact:
-    """`value` as 400-bit floats."""
+    """Return `value` as 400-bit floats."""
     if isinstance(value, tuple):
         return value
     if isinstance(value, int):
@@ -83,12 +83,12 @@ def inexact(value: Value) -> Inexact:
 
 
 def magnitude(part: Real) -> int:
-    """Binary exponent of a float; very small for zero."""
+    """Return the binary exponent of a float; very small for zero."""
     return part[2] + part[3] if part[1] else -(1 << 60)
 
 
 def add(a: Value, b: Value) -> Value:
-    """Sum; a real or imaginary part that cancels becomes exactly zero."""
+    """Return the sum; a real or imaginary part that cancels becomes exactly zero."""
     if not isinstance(a, tuple) and not isinstance(b, tuple):
         return sized(a + b)
     x, y = inexact(a), inexact(b)
@@ -100,12 +100,12 @@ def add(a: Value, b: Value) -> Value:
 
 
 def settled(part: Real, scale: int) -> Real:
-    """Zero for what is only rounding noise of terms with so large an exponent."""
+    """Return zero for a value that is only rounding noise of terms with so large an exponent."""
     return ZERO if magnitude(part) < scale - _CANCELLED else part
 
 
 def checked(real: Real, imaginary: Real) -> Value:
-    """Refuse infinities and what is not a number; turn an exact integer zero back into one."""
+    """Refuse infinities and NaN; turn an exact integer zero back into one."""
     for part in (real, imaginary):
         if not part[1] and part != ZERO:
             raise UndefinedError("no finite value")
@@ -118,7 +118,7 @@ def checked(real: Real, imaginary: Real) -> Value:
 
 
 def sized(value: int | Fraction) -> Value:
-    """An exact value within the limits, as `int` if it is whole."""
+    """Return an exact value within the limits, as `int` if it is whole."""
     bits = value.numerator.bit_length() + value.denominator.bit_length()
     if bits > MAX_BITS:
         raise TooLargeError(f"a number of more than {MAX_BITS} bits")
@@ -128,21 +128,21 @@ def sized(value: int | Fraction) -> Value:
 
 
 def negative(a: Value) -> Value:
-    """The negative."""
+    """Return the negative."""
     if isinstance(a, tuple):
         return (libmp.mpf_neg(a[0]), libmp.mpf_neg(a[1]))
     return -a
 
 
 def multiply(a: Value, b: Value) -> Value:
-    """Product."""
+    """Return the product."""
     if not isinstance(a, tuple) and not isinstance(b, tuple):
         return sized(a * b)
     return checked(*libmp.mpc_mul(inexact(a), inexact(b), PRECISION, MODE))
 
 
 def divide(a: Value, b: Value) -> Value:
-    """Quotient; UndefinedError by zero."""
+    """Return the quotient; UndefinedError if `b` is zero."""
     if b == 0:
         raise UndefinedError("division by zero")
     if not isinstance(a, tuple) and not isinstance(b, tuple):
@@ -151,7 +151,9 @@ def divide(a: Value, b: Value) -> Value:
 
 
 def power(a: Value, b: Value) -> Value:
-    """`a` to the `b`, exact for rational `a` and integer `b` of bounded size, else principal."""
+    """Return `a` to the `b`, exact for rational `a` and integer `b` of bounded size, else
+    principal.
+    """
     b = whole(b)
     if isinstance(b, int) and not isinstance(a, tuple):
         if a == 0 and b <= 0:
@@ -185,7 +187,7 @@ def power(a: Value, b: Value) -> Value:
 
 
 def _exact_root(a: int | Fraction, index: int) -> Value | None:
-    """The exact real root of a perfect power, else None."""
+    """Return the exact real root of a perfect power, else None."""
     if a < 0 or index > 64:
         return None
     top, exact = _integer_root(a.numerator, index)
@@ -206,7 +208,7 @@ def _integer_root(n: int, index: int) -> tuple[int, bool]:
 
 
 def root(a: Value, index: Value) -> Value:
-    """Principal root, except that an odd root of a negative real is real."""
+    """Return the principal root, except that an odd root of a negative real is real."""
     index = whole(index)
     if index == 0:
         raise UndefinedError("a zeroth root")
@@ -221,7 +223,7 @@ def root(a: Value, index: Value) -> Value:
 
 
 def whole(value: Value) -> Value:
-    """An inexact value that is a rational of small height, made exact; any other unchanged."""
+    """Make an inexact value exact if it is a rational of small height; return others unchanged."""
     if not isinstance(value, tuple):
         return value.numerator if value.denominator == 1 else value
     if value[1] != ZERO:
@@ -231,7 +233,7 @@ def whole(value: Value) -> Value:
 
 
 def rational(part: Real) -> Fraction | None:
-    """The fraction with a denominator below 10^15 that `part` agrees with to 60 digits, or None."""
+    """Return a fraction below 10^15 in denominator that equals `part` to 60 digits, or None."""
     if part == ZERO:
         return Fraction(0)
     if magnitude(part) > 150 or magnitude(part) < -60:
@@ -260,14 +262,14 @@ def rational(part: Real) -> Fraction | None:
 
 
 def size(a: Value) -> Value:
-    """Absolute value of a number."""
+    """Return the absolute value of a number."""
     if not isinstance(a, tuple):
         return -a if a < 0 else a
     return checked(libmp.mpc_abs(a, PRECISION, MODE), ZERO)
 
 
 def real_fraction(value: Value) -> Fraction:
-    """A real number as a fraction, to compare its size; UndefinedError for any other."""
+    """Return a real number as a fraction, to compare its size; UndefinedError for any other."""
     if not isinstance(value, tuple):
         return Fraction(value)
     if value[1] != ZERO or abs(magnitude(value[0])) > 2_000:
@@ -284,7 +286,7 @@ def close(a: Value, b: Value, *, bits: int) -> bool:
 
 
 def value_key(value: Value) -> object:
-    """A hashable name of a number, the same for equal ones: exact, or 60 digits if irrational."""
+    """Return a hashable name, the same for equal numbers: exact, or 60 digits if irrational."""
     if not isinstance(value, tuple):
         return Fraction(value)
     real, imaginary = (_part_key(part) for part in value)

@@ -40,7 +40,7 @@ _HIGH = End(1, Fraction(0), ("infinity", 1))
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """From `low` to `high`; `closed_low` and `closed_high` say whether the ends belong to it."""
+    """The numbers from `low` to `high`; `closed_low` and `closed_high`: the ends belong to it."""
 
     low: End
     high: End
@@ -88,12 +88,12 @@ def _end(node: Node) -> End:
 
 
 def real_end(value: numbers.Value) -> End:
-    """The endpoint at a real number; UndefinedError for any other."""
+    """Return the endpoint at a real number; UndefinedError for any other."""
     return End(0, numbers.real_fraction(value), numbers.value_key(value))
 
 
 def merge(parts: list[Interval]) -> list[Interval]:
-    """The union of `parts`, sorted and without overlaps; touching pieces become one."""
+    """Return the union of `parts`, sorted and without overlaps; touching pieces become one."""
     merged: list[Interval] = []
     live = [part for part in parts if not part.empty()]
     for part in sorted(live, key=lambda p: (p.low, not p.closed_low)):
@@ -115,7 +115,7 @@ def merge(parts: list[Interval]) -> list[Interval]:
 
 
 def intersect(a: list[Interval], b: list[Interval]) -> list[Interval]:
-    """The intersection of two sorted unions of intervals that do not overlap, as `merge` gives."""
+    """Return the intersection of two sorted unions of disjoint intervals, as from `merge`."""
     found: list[Interval] = []
     i = j = 0
     while i < len(a) and j < len(b):
@@ -127,7 +127,7 @@ def intersect(a: list[Interval], b: list[Interval]) -> list[Interval]:
         both = Interval(low, high, closed_low, closed_high)
         if not both.empty():
             found.append(both)
-        # The one that ends first meets nothing more; at a common end, a closed one may still.
+        # The one that ends first meets nothing more; at a common end, a closed one still may.
         if x.high < y.high or (x.high == y.high and not x.closed_high):
             i += 1
         else:
@@ -136,7 +136,7 @@ def intersect(a: list[Interval], b: list[Interval]) -> list[Interval]:
 
 
 def complement(parts: list[Interval]) -> list[Interval]:
-    """The rest of the real line."""
+    """Return the rest of the real line."""
     rest: list[Interval] = []
     low, closed = _LOW, False
     for part in merge(parts):
@@ -150,7 +150,7 @@ def complement(parts: list[Interval]) -> list[Interval]:
 
 
 def interval_key(parts: list[Interval]) -> Hashable:
-    """One interval has the key of the pair that writes it; none is the empty set."""
+    """Return the key: one interval has that of the pair that writes it; none is the empty set."""
     if not parts:
         return ("bag", frozenset())
     if all(part.low == part.high for part in parts):

@@ -1,8 +1,8 @@
 """Worker processes that can be killed: bulk comparisons with a wall-clock limit for each pair.
 
-A batch goes to a worker, its verdicts come back one by one. A pair whose verdict does not come
-within the limit is `undecided`; its worker is killed and replaced, and the rest of the batch goes
-on. Workers are subprocesses with bounded memory; they stay for the next call.
+A worker gets a batch and returns its verdicts one by one. A pair that takes longer than the limit
+is `undecided`; its worker is killed and replaced, and the rest of the batch continues. Workers are
+subprocesses with bounded memory; they stay for the next call.
 """
 
 import atexit
@@ -24,14 +24,14 @@ from mathtune.rows.records import Verdict
 Pair = tuple[str, str]
 
 READY = b"ready\n"
-"""The line that a worker (`worker.py`) writes once it can compare."""
+"""The line that a worker (`worker.py`) writes when it is ready to compare."""
 
 LIMIT = 1.0
-"""Seconds that one comparison may take."""
+"""The longest time for one comparison, in seconds."""
 CALL = 1.4
-"""Seconds that a single call may take, the start of a worker included."""
+"""The longest time for a single call, in seconds, the start of a worker included."""
 START = 60.0
-"""Seconds that a worker may take to start in bulk work, in which one slow start harms nobody."""
+"""The longest start of a worker in bulk work, in seconds: there one slow start does no harm."""
 _BATCH = 64
 
 
@@ -46,7 +46,8 @@ class Worker:
         self._ready = False
 
     def run(self, pairs: Sequence[Pair], *, limit: float, start: float) -> list[Verdict]:
-        """Verdicts of a batch, in order. Waits at most `start` seconds for the child to start.
+        """Return the verdicts of a batch, in order. Wait at most `start` seconds for the child's
+        start.
 
         Raises:
             ProcessDiedError: the child did not start.
@@ -72,15 +73,15 @@ class Worker:
             process.kill()
             process.wait()
             for stream in (process.stdin, process.stdout, self._said):
-                with suppress(BrokenPipeError):  # of what was still to be sent
+                with suppress(BrokenPipeError):  # while the rest was sent
                     if stream is not None:
                         stream.close()
 
     def await_ready(self, seconds: float) -> bool:
-        """Start the child if there is none; return whether it is ready within so many seconds.
+        """Start the child if there is none; return whether it is ready within `seconds`.
 
         Raises:
-            ProcessDiedError: the child died while it started; the sentence has its last words.
+            ProcessDiedError: the child died during its start; the message holds its last words.
         """
         if self._process is None:
             self._launch()
@@ -94,7 +95,7 @@ class Worker:
         return self._ready
 
     def _last_words(self) -> str:
-        """The last line that the child wrote to standard error."""
+        """Return the last line that the child wrote to standard error."""
         assert self._said is not None
         self._said.seek(0)
         lines = self._said.read().decode(errors="replace").split("\n")
@@ -129,7 +130,7 @@ class Worker:
             return
 
     def _receive(self, seconds: float) -> bytes | None:
-        """The next line, empty if the child ended, None if nothing came in time."""
+        """Return the next line: empty if the child ended, None if nothing came in time."""
         try:
             line = self._lines.get(timeout=seconds)
         except queue.Empty:
@@ -156,7 +157,7 @@ class Pool:
         self._lock = threading.Lock()
 
     def run(self, pairs: Sequence[Pair], *, limit: float) -> list[Verdict]:
-        """Verdicts of `pairs`, in order.
+        """Return the verdicts of `pairs`, in order.
 
         Raises:
             ProcessDiedError: a worker cannot start.
@@ -196,10 +197,10 @@ class Pool:
         return verdicts
 
     def run_one(self, pair: Pair, *, limit: float) -> Verdict:
-        """One verdict within `limit` seconds, the start of a worker included.
+        """Return one verdict within `limit` seconds, the start of a worker included.
 
-        Where the worker is not there in time the pair is undecided and the start goes on, so that
-        later calls find it.
+        If the worker does not start in time the pair is undecided; the start continues, so that
+        later calls find the worker ready.
         """
         with self._lock:
             began = time.monotonic()
@@ -224,7 +225,7 @@ def shared(workers: int, grader: str) -> Pool:
     with _POOLS_LOCK:
         pool = _POOLS.get((workers, grader))
         if pool is not None and pool.owner != os.getpid():
-            _INHERITED.append(pool)  # the parent's children are not ours to end
+            _INHERITED.append(pool)  # a forked child must not end its parent's workers
             pool = None
         if pool is None:
             pool = _POOLS[workers, grader] = Pool(workers, grader)

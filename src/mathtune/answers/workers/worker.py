@@ -29,7 +29,7 @@ def main(grader: str) -> None:
     from mathtune.answers.graders.table import JUDGES
 
     judge = JUDGES[grader]
-    judge(r"\sqrt{2}", "x + 1")  # loads what the first comparison needs
+    judge(r"\sqrt{2}", "x + 1")  # loads the modules that the first comparison needs
     results.write(READY)
     results.flush()
     for line in sys.stdin.buffer:
@@ -37,14 +37,14 @@ def main(grader: str) -> None:
 
 
 def end_with_parent(parent: int) -> None:
-    """A parent that was killed closes nothing: what still computes then must not go on for ever."""
+    """End this process when its parent dies: a killed parent does not close the pipe."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
 
 
 def limit_memory() -> None:
-    """Bound the worker's memory, if the system can: Windows has no such limit, macOS refuses it."""
+    """Limit the worker's memory where the system can: not on Windows, nor on macOS."""
     try:
         import resource
 

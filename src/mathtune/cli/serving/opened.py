@@ -130,7 +130,7 @@ def _vllm(solver: Solver, judges: bool) -> tuple[Any, Judge | None]:
 
 
 def _judge_here(solver: Solver) -> Any:
-    """A judge in this process beside a generator on a server."""
+    """Return a judge in this process beside a generator on a server."""
     from mathtune.cli.serving.elsewhere import Batched
 
     engine = _engine(_judge_name(solver), solver)

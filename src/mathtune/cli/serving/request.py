@@ -180,7 +180,7 @@ def _refuse_fields(given: dict[str, Any]) -> None:
 
 
 def _solver(body: Body, defaults: Solver, bounds: Bounds) -> Solver:
-    """The settings of the request, over the server's."""
+    """Return the settings of the request, over the server's."""
     if body.strategy is not None and body.strategy not in get_args(Strategy):
         known = ", ".join(get_args(Strategy))
         raise InputError(f"strategy: found {body.strategy[:60]!r}; expected one of {known}.")
@@ -219,7 +219,7 @@ def _solver(body: Body, defaults: Solver, bounds: Bounds) -> Solver:
 
 
 def _question(body: Body, endpoint: Endpoint, *, chats: bool) -> tuple[Question, tuple[str, ...]]:
-    """The question, and the names of what a model without chats does not read."""
+    """Return the question, and the names of what a model without chats does not read."""
     if endpoint == "completions":
         return _prompted(body), ()
     if body.messages is UNSET or not body.messages:
@@ -252,7 +252,7 @@ def _question(body: Body, endpoint: Endpoint, *, chats: bool) -> tuple[Question,
 
 
 def _prompted(body: Body) -> Question:
-    """The question of a prompt: text in the solver's form is sampled as it is."""
+    """Return the question of a prompt: text in the solver's form is sampled as it is."""
     if body.prompt is UNSET or (isinstance(body.prompt, list) and len(body.prompt) != 1):
         raise InputError("prompt: expected one text.")
     text = body.prompt if isinstance(body.prompt, str) else body.prompt[0]

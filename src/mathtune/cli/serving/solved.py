@@ -116,7 +116,7 @@ class Sampled:
         return Clusters(of, np.zeros(len(self.groups), dtype=bool), scores)
 
     def answered(self) -> tuple[Answered, ...]:
-        """The clusters, most votes first, equal votes by their earliest sample."""
+        """Return the clusters, most votes first, equal votes by their earliest sample."""
         numbers = range(len(self.groups))
         order = sorted(numbers, key=lambda at: (-len(self.groups[at]), self.groups[at][0]))
         return tuple(self._answered(number) for number in order)

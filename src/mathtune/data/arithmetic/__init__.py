@@ -51,7 +51,7 @@ def split_of(puzzle: Puzzle) -> Split:
 
 
 def draw(split: Split, family: str, rng: random.Random) -> Puzzle:
-    """One puzzle of the family that belongs to the split."""
+    """Return one puzzle of the family that belongs to the split."""
     while True:
         puzzle = FAMILIES[family](rng)
         if puzzle is not None and split_of(puzzle) == split:

@@ -45,7 +45,7 @@ class Link:
     m: int = 0
 
     def size(self, amount: int) -> int | None:
-        """The right operand, or None if the part leaves a remainder."""
+        """Return the right operand, or None if the part leaves a remainder."""
         if self.kind == "part":
             return None if amount % self.n else amount // self.n
         return self.n * self.m if self.kind == "product" else self.n
@@ -63,7 +63,7 @@ SAY: dict[str, tuple[str, ...]] = {
 
 
 def chain(setting: str, rng: random.Random) -> Puzzle | None:
-    """A chain in one setting; None if an amount is no whole number between 1 and 999."""
+    """Return a chain in one setting; None if an amount is no whole number between 1 and 999."""
     of = SETTINGS[setting]
     who, other = rng.sample(NAMES, 2)
     count = rng.choices((2, 3, 4), (5, 4, 1))[0]
@@ -104,7 +104,7 @@ def chain(setting: str, rng: random.Random) -> Puzzle | None:
 
 
 def _numbers(event: Event, amount: int, rng: random.Random) -> tuple[int, int]:
-    """The event's numbers: the one that its words name, else drawn to suit the amount."""
+    """Return the event's numbers: the one that its words name, else drawn to suit the amount."""
     if event.n is not None:
         return event.n, 0
     if event.effect in ("+*", "-*"):
@@ -116,7 +116,7 @@ def _numbers(event: Event, amount: int, rng: random.Random) -> tuple[int, int]:
 
 
 def _links(event: Event, n: int, m: int) -> tuple[Link, ...]:
-    """The event as changes of the amount."""
+    """Return the event as changes of the amount."""
     if event.effect == "+*":
         return (Link("+", "product", n, m),)
     if event.effect == "-*":
@@ -151,7 +151,7 @@ def _stays_positive(amount: int, links: list[Link]) -> bool:
 
 
 def _steps(start: int, links: list[Link], *, joined: int | None = None) -> tuple[Step, ...]:
-    """The plan that makes the changes in turn, those at `joined` and after it as one."""
+    """Return the plan that makes the changes in turn, those at `joined` and after it as one."""
     steps: list[Step] = []
     amount: Operand = start
 

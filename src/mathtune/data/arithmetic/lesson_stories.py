@@ -59,7 +59,7 @@ def pay(rng: random.Random) -> Puzzle | None:
 
 
 def sharing(rng: random.Random) -> Puzzle | None:
-    """Bags of things and loose ones, shared equally among friends."""
+    """Return bags of things and loose ones, shared equally among friends."""
     (who, other), x = rng.sample(NAMES, 2), rng.choice(THINGS)
     a, b, k = rng.randint(2, 10), rng.randint(2, 12), rng.randint(2, 9)
     c = rng.randint(2, 40)
@@ -92,7 +92,7 @@ def sharing(rng: random.Random) -> Puzzle | None:
 
 
 def compare(rng: random.Random) -> Puzzle | None:
-    """Three owners, each compared with the one before; how many together."""
+    """Return three owners, each compared with the one before; how many together."""
     (p, q, s), x = rng.sample(NAMES, 3), rng.choice(THINGS)
     a, times = rng.randint(3, 30), rng.random() < 0.5
     b = rng.randint(2, 5) if times else rng.randint(2, 20)

@@ -16,7 +16,7 @@ ASKED = ("Compute {sums}.", "Work out {sums}.", "Calculate {sums}.", "Sums: {sum
 
 
 def drill(rng: random.Random) -> Puzzle | None:
-    """Two to five sums; the last one's value is the answer. Subtraction comes most often."""
+    """Return two to five sums; the last one's value is the answer. Subtraction comes most often."""
     sums = [_sum(rng) for _ in range(rng.randint(2, 5))]
     steps = tuple(
         Step(key=f"d{at}", left=left, op=op, right=right, say=("Sum:",))
@@ -33,7 +33,7 @@ def drill(rng: random.Random) -> Puzzle | None:
 
 
 def _sum(rng: random.Random) -> tuple[int, Operation, int]:
-    """One sum of whole numbers, below 1,000 in most and below 2,000 in all."""
+    """Return one sum of whole numbers, below 1,000 in most and below 2,000 in all."""
     op: Operation = rng.choices(("+", "-", "*", "/"), (3, 5, 3, 3))[0]
     top = rng.choice((30, 100, 100, 300, 1000))
     if op == "+":
@@ -196,7 +196,7 @@ LESSONS = (
 
 
 def lesson(rng: random.Random) -> Puzzle | None:
-    """One of the short exercises."""
+    """Return one of the short exercises."""
     found = rng.choice(LESSONS)
     who, other = rng.sample(NAMES, 2)
     x, y = rng.sample(THINGS, 2)

@@ -67,7 +67,7 @@ class Line:
 
 
 def compute(left: int, op: str, right: int) -> int | None:
-    """The value of one operation, or None if it is no whole number.
+    """Return the value of one operation, or None if it is no whole number.
 
     >>> compute(48, "/", 2), compute(7, "/", 2)
     (24, None)
@@ -82,7 +82,7 @@ def compute(left: int, op: str, right: int) -> int | None:
 
 
 def shape_of(plan: Sequence[Step]) -> str:
-    """The plan as a tree of operations: every number is `n`, operands of + and * are sorted.
+    """Return the plan as a tree of operations: every number is `n`, operands of + and * are sorted.
 
     >>> first = Step(key="m", left=3, op="*", right=4, say=("",))
     >>> shape_of([first, Step(key="r", left=20, op="-", right="m", say=("",))])
@@ -98,7 +98,7 @@ def shape_of(plan: Sequence[Step]) -> str:
 
 
 def shuffled(plan: Sequence[Step], rng: random.Random) -> list[Step]:
-    """The plan in a random order in which every step comes after the steps it uses."""
+    """Return the plan in a random order in which every step comes after the steps it uses."""
     waiting, placed = list(plan), []
     while waiting:
         blocked = {step.key for step in waiting}
@@ -133,7 +133,7 @@ def follow(steps: Sequence[Step], rng: random.Random) -> list[Line]:
 
 
 def write(puzzle: Puzzle, rng: random.Random) -> str:
-    """One correct solution, drawn at random among plans, orders, operand orders and words.
+    """Return one correct solution, drawn at random among plans, orders, operand orders and words.
 
     The first plan is the usual one.
     """

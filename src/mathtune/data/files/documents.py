@@ -25,7 +25,7 @@ _ZSTANDARD = 93
 
 
 def rows_of(document: Any, source: Source) -> Iterator[dict[str, Any]]:
-    """The rows of a decoded document: an array, an object with rows in it, or columns.
+    """Yield the rows of a decoded document: an array, an object with rows in it, or columns.
 
     Raises:
         InputError: it holds no objects.
@@ -52,7 +52,7 @@ DAMAGED = (
 
 
 def bounded(stream: IO[bytes], source: Source) -> bytes:
-    """The stream's content.
+    """Return the stream's content.
 
     Raises:
         InputError: it is larger than is read at once.
@@ -64,7 +64,7 @@ def bounded(stream: IO[bytes], source: Source) -> bytes:
 
 
 def too_large(source: Source) -> InputError:
-    """The error of a document that is not read."""
+    """Return the error of a document that is not read."""
     return InputError(
         f"{source.name}: holds a document of more than {LARGEST >> 20} MiB, unpacked; expected "
         "JSON Lines, one row per line, or several files."
@@ -148,7 +148,7 @@ def _columns(document: dict[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def of_zip(source: Source, stream: IO[bytes]) -> Iterator[dict[str, Any]]:
-    """The samples of an inspect log: a zip archive with a document for each sample.
+    """Yield the samples of an inspect log: a zip archive with a document for each sample.
 
     Raises:
         InputError: it is another archive, or packed in a way that needs a package.

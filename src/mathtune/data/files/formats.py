@@ -118,7 +118,7 @@ def _peek(stream: Any) -> bytes:
 
 
 def _kind(head: bytes, source: Source) -> str:
-    """The format of a file that begins with `head`."""
+    """Return the format of a file that begins with `head`."""
     if not head.removeprefix(codecs.BOM_UTF8).strip():
         raise InputError(f"{source.name}: the file is empty; {EXPECTED}.")
     if head.startswith(b"PAR1"):
@@ -143,7 +143,7 @@ def _kind(head: bytes, source: Source) -> str:
 
 
 def _json_kind(text: bytes, source: Source) -> str:
-    """Lines of objects, or one document: an array, an object over several lines."""
+    """Return lines of objects, or one document: an array, an object over several lines."""
     lines = [line for line in text.split(b"\n", 8)[:8] if line.strip()]
     whole = [line for line in lines if _is_object(line)]
     if len(whole) > 1 or (whole and whole[0] is not lines[0]):
@@ -265,7 +265,7 @@ def _of_table(stream: IO[bytes], head: bytes, source: Source) -> Iterator[Row]:
 
 
 def _cell(cell: str) -> Any:
-    """A cell that holds JSON, as pandas writes lists and objects, is decoded."""
+    """Return a cell that holds JSON, as pandas writes lists and objects, is decoded."""
     if cell.startswith(('["', "[{", '[["', '{"')):
         try:
             return decode(cell)

@@ -23,7 +23,7 @@ Golds = list[tuple[str, ...]]
 
 
 def gold_field(head: Head, solution: str) -> str:
-    """The field of the golds, beside this solution."""
+    """Return the field of the golds, beside this solution."""
     columns = {
         path: column
         for path, column in gold_columns(head, exclude=(solution,)).items()
@@ -52,7 +52,7 @@ def gold_field(head: Head, solution: str) -> str:
 
 
 def gold_of_problems(head: Head) -> str:
-    """The gold of a file of problems, whose solutions are references.
+    """Return the gold of a file of problems, whose solutions are references.
 
     Raises:
         InputError: it has none, or two that differ.
@@ -72,7 +72,7 @@ def gold_of_problems(head: Head) -> str:
 
 
 def checked_gold(head: Head, gold: str, solution: str | None) -> str:
-    """A layout's gold, unless another field with a gold's name says something else."""
+    """Return a layout's gold, unless another field with a gold's name says something else."""
     columns = gold_columns(head, exclude=(solution,) if solution else ())
     if gold not in columns:
         return gold
@@ -91,7 +91,7 @@ def checked_gold(head: Head, gold: str, solution: str | None) -> str:
 
 
 def gold_columns(head: Head, exclude: Sequence[str]) -> dict[str, Golds]:
-    """The columns that may be golds, by path."""
+    """Return the columns that may be golds, by path."""
     found = {}
     for path in head.paths:
         if path in exclude or not (names.is_strong_gold(path) or names.is_weak_gold(path)):
@@ -106,7 +106,7 @@ def gold_columns(head: Head, exclude: Sequence[str]) -> dict[str, Golds]:
 
 
 def _rival(group: Sequence[str], columns: dict[str, Golds]) -> list[str]:
-    """The first two fields of a group that do not say the same."""
+    """Return the first two fields of a group that do not say the same."""
     for number, path in enumerate(group):
         for other in group[:number]:
             if not _alike(columns, other, path):
@@ -127,7 +127,7 @@ def _alike(columns: dict[str, Golds], one: str, two: str) -> bool:
 
 
 def _shortest(group: Sequence[str], columns: dict[str, Golds]) -> str:
-    """The first field of a group whose golds are no prose; they say the same."""
+    """Return the first field of a group whose golds are no prose; they say the same."""
     return min(group, key=lambda path: _is_prose(columns[path]))
 
 

@@ -42,13 +42,13 @@ class Head:
         return path in self._columns or any(reach(row, path) is not MISSING for row in self.rows)
 
     def column(self, path: str) -> list[Any]:
-        """The values at a path, MISSING where a row has none."""
+        """Return the values at a path, MISSING where a row has none."""
         if path not in self._columns:
             return [reach(row, path) for row in self.rows]
         return self._columns[path]
 
     def texts(self, path: str) -> list[list[str | None]] | None:
-        """Each row's texts at a path; None where they are no texts."""
+        """Return each row's texts at a path; None where they are no texts."""
         found: list[list[str | None]] = []
         for value in self.column(path):
             try:
@@ -58,7 +58,7 @@ class Head:
         return found if any(text for row in found for text in row) else None
 
     def golds(self, path: str) -> list[tuple[str, ...]]:
-        """Each row's golds at a path, none where the value is no gold."""
+        """Return each row's golds at a path, none where the value is no gold."""
         found = []
         for value in self.column(path):
             try:

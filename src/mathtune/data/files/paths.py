@@ -28,7 +28,7 @@ def _parts(path: str) -> tuple[str, ...]:
 
 
 def reach(row: Any, path: str) -> Any:
-    """The value at `path` of a row, or MISSING.
+    """Return the value at `path` of a row, or MISSING.
 
     >>> reach({"choices": [{"text": "a"}, {"text": "b"}]}, "choices.*.text")
     ['a', 'b']
@@ -71,7 +71,7 @@ def _every(members: Any, rest: tuple[str, ...], row: Any) -> Any:
 
 
 def _named(value: Any, name: Any) -> Any:
-    """The member that a value elsewhere in the row names; a list of one names one."""
+    """Return the member that a value elsewhere in the row names; a list of one names one."""
     if isinstance(name, list):
         found = [_named(value, one) for one in name]
         return MISSING if not found or MISSING in found else found[0] if len(found) == 1 else found
@@ -163,7 +163,7 @@ def _is_table(value: Any) -> bool:
 
 
 def _stems(value: dict[str, Any]) -> set[str]:
-    """The stems of keys that count up: response_0, response_1."""
+    """Return the stems of keys that count up: response_0, response_1."""
     counts: dict[str, int] = {}
     for key in value:
         match = _NUMBERED.fullmatch(key)

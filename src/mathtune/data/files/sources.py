@@ -45,7 +45,7 @@ class Source:
 
 
 def sources(names: Sequence[str | Path]) -> list[Source]:
-    """The inputs that `names` stand for, in order; a glob stands for its files, sorted.
+    """Return the inputs that `names` stand for, in order; a glob stands for its files, sorted.
 
     Raises:
         InputError: nothing has such a name.
@@ -71,7 +71,7 @@ def sources(names: Sequence[str | Path]) -> list[Source]:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """A sort key by which rs2 comes before rs10."""
+    """Return a sort key by which rs2 comes before rs10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 

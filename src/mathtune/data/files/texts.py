@@ -44,7 +44,7 @@ class NoTextError(Exception):
 
 
 def solutions(value: Any) -> list[str | None]:
-    """The texts of one value, in order: a text, a message, a chat, or a list of any of them.
+    """Return the texts of one value, in order: a text, a message, a chat, or a list of any of them.
 
     >>> solutions([{"role": "assistant", "content": None, "reasoning_content": "5?"}])
     [None]
@@ -72,7 +72,7 @@ def solutions(value: Any) -> list[str | None]:
 
 
 def _of_chat(messages: list[dict[str, Any]]) -> list[str | None]:
-    """A chat's reply: its last message. Replies alone are as many samples."""
+    """Return a chat's reply: its last message. Replies alone are as many samples."""
     speakers = [str(one.get("role", one.get("from", ""))).lower() for one in messages]
     if all(speaker in ASSISTANTS for speaker in speakers):
         return [_of_object(one) for one in messages]
@@ -120,7 +120,7 @@ def question_of(value: Any) -> str:
 
 
 def golds(value: Any) -> tuple[str, ...]:
-    r"""The golds that a value accepts; of a gold solution (`#### 18`, prose) its answer.
+    r"""Return the golds that a value accepts; of a gold solution (`#### 18`, prose) its answer.
 
     >>> golds("6*3=18\n#### 18"), golds("['18']"), golds(["18", "eighteen"])
     (('18',), ('18',), ('18', 'eighteen'))
@@ -154,7 +154,7 @@ def golds(value: Any) -> tuple[str, ...]:
 
 
 def number_text(value: float | Decimal) -> str:
-    """A number in plain digits, as exact as the file has it."""
+    """Return a number in plain digits, as exact as the file has it."""
     if isinstance(value, Decimal):
         exponent = value.as_tuple().exponent
         if isinstance(exponent, int) and abs(exponent) <= _LONGEST_EXPONENT:
@@ -210,7 +210,7 @@ def is_prose(gold: str) -> bool:
 
 
 def finite(value: Any) -> float | None:
-    """A score as a float; None where it is none (null, a text, NaN, a verdict)."""
+    """Return a score as a float; None where it is none (null, a text, NaN, a verdict)."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     try:
@@ -221,5 +221,5 @@ def finite(value: Any) -> float | None:
 
 
 def shown(value: Any) -> str:
-    """A value in a message: its kind and its beginning."""
+    """Return a value in a message: its kind and its beginning."""
     return "null" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"

@@ -11,7 +11,7 @@ __all__ = ["path"]
 
 
 def path() -> Path:
-    """The folder that holds the base model and its tokenizer, for `from_pretrained`.
+    """Return the folder that holds the base model and its tokenizer, for `from_pretrained`.
 
     >>> (path() / "model.safetensors").stat().st_size <= 4_000_000
     True

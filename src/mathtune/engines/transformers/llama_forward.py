@@ -59,7 +59,7 @@ class FusedForward:
         self._head = model.get_output_embeddings().weight * model.model.norm.weight
 
     def __call__(self, ids: Tensor, positions: Tensor, reader: Reader, *, kept: int = 1) -> Tensor:
-        """Logits [B, kept, vocabulary] at the last `kept` of the tokens `ids` [B, S]."""
+        """Return logits [B, kept, vocabulary] at the last `kept` of the tokens `ids` [B, S]."""
         hidden = self._embedding[ids]
         cos, sin = self._rotary(hidden, position_ids=positions)
         half = cos.shape[-1] // 2

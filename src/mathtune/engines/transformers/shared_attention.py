@@ -96,7 +96,7 @@ class ModelForward:
         self._check()
 
     def __call__(self, ids: Tensor, positions: Tensor, reader: Reader, *, kept: int = 1) -> Tensor:
-        """Logits [B, kept, vocabulary] at the last `kept` of the tokens `ids` [B, S]."""
+        """Return logits [B, kept, vocabulary] at the last `kept` of the tokens `ids` [B, S]."""
         return self._model(
             input_ids=ids,
             position_ids=positions,
@@ -141,7 +141,7 @@ class Forward(Protocol):
     """
 
     def __call__(self, ids: Tensor, positions: Tensor, reader: Reader, *, kept: int = 1) -> Tensor:
-        """Logits [B, kept, vocabulary] at the last `kept` of the tokens `ids` [B, S]."""
+        """Return logits [B, kept, vocabulary] at the last `kept` of the tokens `ids` [B, S]."""
         ...
 
 

@@ -26,7 +26,7 @@ class Span(NamedTuple):
 
 @torch.inference_mode()
 def surprise(model: PreTrainedModel, spans: Sequence[Span]) -> float:
-    """Sum -log p (nats) over the predicted tokens of all spans, each read by itself.
+    """Return sum -log p (nats) over the predicted tokens of all spans, each read by itself.
 
     A span's first token cannot be predicted: `start` is at least 1.
     """
