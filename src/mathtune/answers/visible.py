@@ -1,6 +1,7 @@
-r"""Cut a sampled text down to the part that can hold its answer. Before `extract`. Three things are
-not part of an answer: a reasoning model's thoughts before its reply, the special tokens of chat
-templates, and a new question that a base model makes up after its solution.
+r"""Cut a sampled text down to the part that can hold its answer. Before `extract`.
+
+Three things are not part of an answer: a reasoning model's thoughts before its reply, the special
+tokens of chat templates, and a new question that a base model makes up after its solution.
 """
 
 from __future__ import annotations

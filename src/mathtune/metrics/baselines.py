@@ -1,6 +1,7 @@
-"""What a judge must beat without being a judge: votes weighted by the calculator or by shortness.
+"""Baselines that need no judge: votes weighted by the calculator or by shortness.
 
-Under `measure.py`. Both are W.RR with weights that cost nothing, on the same samples:
+Under `measure.py`. A judge must beat them. Both are W.RR with weights that cost nothing, on the
+same samples:
 
     calculator   0.1 for a sample that states a false equation, else 1 (`paths.calculator`)
     shortness    the length of the problem's shortest sample, divided by the sample's own
@@ -40,7 +41,7 @@ def weighted(found: Gathered, name: str) -> Iterator[Clusters]:
 
 
 def picks(found: Gathered, plan: Plan) -> dict[str, list[int | None]]:
-    """The position that each baseline picks, problem by problem; None: there is no answer."""
+    """Return the position of each baseline's pick, problem by problem; None: no answer."""
     return {
         name: [strategies.pick(strategies.first(c, plan.n), "W.RR") for c in weighted(found, name)]
         for name in BASELINES
@@ -71,7 +72,7 @@ def over_calculator(
     seed: int,
     groups: Ints | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Each of the judged metrics `names` minus calculator-weighted votes, problem by problem."""
+    """Return the judged metrics `names` minus calculator-weighted votes, problem by problem."""
     ours = np.stack([metrics[name] for name in names], axis=1)
     base = metrics[CALCULATOR][:, None]
     found = paired(ours, base, resamples=resamples, seed=seed, groups=groups)

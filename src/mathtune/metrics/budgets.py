@@ -16,7 +16,7 @@ from mathtune.metrics.intervals import Interval
 from mathtune.metrics.seeds import row_difference
 
 RESAMPLES = 2_000
-"""Of seeds and problems, for R^2: it is no mean."""
+"""The number of resamples of seeds and problems for R^2, which is not a mean."""
 
 
 @dataclass(frozen=True)

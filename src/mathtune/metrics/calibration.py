@@ -1,6 +1,6 @@
-"""How well scores tell right from wrong solutions: AUC, calibration, and what a shortcut reaches.
+"""How well scores separate right from wrong solutions: AUC, calibration, and the AUC of shortcuts.
 
-Pure functions over arrays with one entry a sample: `scores` float (S,), `right` bool (S,) and
+Pure functions over arrays with one entry per sample: `scores` float (S,), `right` bool (S,) and
 `problem` int (S,), the number of each sample's problem. The verdict is that of the sample's
 cluster.
 """
@@ -23,9 +23,10 @@ ROC_POINTS = 101
 
 
 def auc(scores: Floats, right: Bools) -> float | None:
-    """The chance that a right sample scores above a wrong one, ties counted half (Mann-Whitney).
+    """Return the chance that a right sample scores above a wrong one; ties count half
+    (Mann-Whitney).
 
-    None where there are only right or only wrong samples.
+    None if there are only right or only wrong samples.
 
     Example:
         >>> auc(np.array([0.9, 0.4, 0.4]), np.array([True, True, False]))
@@ -40,10 +41,11 @@ def auc(scores: Floats, right: Bools) -> float | None:
 
 
 def auc_error(scores: Floats, right: Bools, problem: Ints) -> float | None:
-    """Return the standard error of the overall AUC where samples of a problem belong together.
+    """Return the standard error of the overall AUC; samples of one problem are not independent.
 
     Obuchowski 1997, for clustered data: the variance of the problems' sums of each sample's chance
-    to score on the right side of the other kind. None with fewer than two problems, or as `auc`.
+    to score on the right side of the other kind. None with fewer than two problems, or if `auc` is
+    None.
     """
     value = auc(scores, right)
     problems, number = np.unique(problem, return_inverse=True)
@@ -64,7 +66,7 @@ def auc_error(scores: Floats, right: Bools, problem: Ints) -> float | None:
 def within_auc(scores: Floats, right: Bools, problem: Ints) -> dict[int, float]:
     """Return the AUC inside each problem that has both right and wrong samples, by problem number.
 
-    Their mean is what re-ranking lives on: knowing which problems are easy does not raise it.
+    Re-ranking depends on their mean: knowing which problems are easy does not raise it.
     """
     found: dict[int, float] = {}
     order = np.argsort(problem, kind="stable")
@@ -77,7 +79,7 @@ def within_auc(scores: Floats, right: Bools, problem: Ints) -> dict[int, float]:
 
 
 def reliability(scores: Floats, right: Bools, *, bins: int = BINS) -> list[dict[str, Any]]:
-    """Return bins of equal width over [0, 1]: count, mean score and fraction right, for a plot.
+    """Return equally wide bins of [0, 1] for a plot: count, mean score and fraction right.
 
     Empty bins are left out.
     """
@@ -99,7 +101,7 @@ def reliability(scores: Floats, right: Bools, *, bins: int = BINS) -> list[dict[
 
 
 def ece(scores: Floats, right: Bools, *, bins: int = BINS) -> float:
-    """The expected calibration error: |mean score - fraction right| of the bins, weighted by count.
+    """Return the expected calibration error: |mean score - fraction right|, weighted by bin counts.
 
     Example:
         >>> round(ece(np.array([0.95, 0.85, 0.15]), np.array([True, False, False])), 6)
@@ -134,12 +136,12 @@ def calibration(
     noise of resampled problems in them, the test "the true gaps are s g" is inverted:
 
         error(s) = sum_b |s g_b|            measured(s) = sum_b |s g_b + z_b|
-        low, debiased, high: error(s) where measured(s) is at most sum_b |g_b| with a chance of
-        97.5 %, 50 % and 2.5 %
+        low, debiased, high: error(s) where measured(s) is at most sum_b |g_b|
+                             with a chance of 97.5 %, 50 % and 2.5 %
 
-    widened, where the resampled errors spread further around their median. A bin also gets the
-    bar in which the part right would lie if scores were calibrated (`calibrated_low` and `_high`;
-    Broecker and Smith 2007, here with resampled problems).
+    The interval is widened if the resampled errors spread further around their median. A bin also
+    gets the bar in which the fraction right would lie if scores were calibrated (`calibrated_low`
+    and `_high`; Broecker and Smith 2007, here with resampled problems).
 
     `weights`: blocks of float (rows, P), how often each problem is in a resample, problems in the
     order of their numbers.
@@ -161,7 +163,7 @@ def calibration(
 def _gaps(
     scores: Floats, right: Bools, problem: Ints, weights: Iterable[Floats], bins: int
 ) -> tuple[Floats, Floats]:
-    """The noise of the signed gaps in each resample (resamples, bins), and the gaps (bins,)."""
+    """Return the noise of the signed gaps per resample (resamples, bins), and the gaps (bins,)."""
     _, number = np.unique(problem, return_inverse=True)
     bin_of = np.minimum((scores * bins).astype(np.int64), bins - 1)
     cell = number * bins + bin_of
@@ -174,7 +176,7 @@ def _gaps(
 
 
 def _inverted(gaps: Floats, noise: Floats, chance: float) -> float:
-    """The error s sum |g| at which the measured error is at most the observed with this chance."""
+    """Return the error s sum |g| whose measurement is at most the observed one with this chance."""
     value = float(np.abs(gaps).sum())
 
     def at_most(scale: float) -> float:
@@ -202,10 +204,11 @@ def roc(scores: Floats, right: Bools) -> list[tuple[float, float]]:
 
 
 def habit_scores(habits: Sequence[Hashable], right: Bools, problem: Ints) -> Floats:
-    """Score samples by a habit alone (a format, a length class): how often it was right elsewhere.
+    """Score samples by a habit alone (a format, a length class): its rate of right ones elsewhere.
 
     Problems are halved by their number's parity and each half is scored with the other half's rates
-    (smoothed towards that half's overall rate by one sample), so that nothing is fitted on itself.
+    (smoothed towards that half's overall rate by one sample), so that no sample is scored by its
+    own verdict.
     """
     numbers: dict[Hashable, int] = {}
     habit = np.array([numbers.setdefault(name, len(numbers)) for name in habits], dtype=np.int64)

@@ -1,9 +1,9 @@
 """The findings of Yuan et al. 2023 as questions to measured points: yes, no or cannot tell.
 
 A point is a fine-tuned model measured on the test problems. The bases are a sample of all base
-models, and every training is one draw: a claim is decided only where a test over the bases (over
-the trainings, where there is one base) has p < 0.05. No rule decides more than 5 % of studies in
-which nothing is true; tests/metrics/test_claims.py runs them, docs/statistics.md has their power.
+models, and every training is one draw: a claim is decided only if a test over the bases (over the
+trainings, if there is one base) has p < 0.05. No rule decides more than 5 % of the studies in which
+no claim is true; tests/metrics/test_claims.py runs them, docs/statistics.md has their power.
 
     slopes over bases       least squares, t with B - 2 degrees of freedom
     one predictor or another   Williams's test of two correlations with the same accuracies
@@ -29,11 +29,11 @@ Kind = Literal["base", "few-shot", "sft", "sft-long", "rft", "no-dedup", "union"
 
 @dataclass(frozen=True)
 class Point:
-    """What is known of a point beside its accuracy. None: does not apply or was not measured.
+    """A point's properties besides its accuracy. None: does not apply or was not measured.
 
-    `of`: what a control has as many updates as. `problems`: of supervised data. `examples`: rows
-    trained on. `paths`: distinct correct paths per training problem beside gold. `loss`: the base
-    model's, in bits per byte. `parameters`: the base model's, without embeddings.
+    `of`: the model whose number of updates a control has. `problems`: of supervised data.
+    `examples`: rows trained on. `paths`: distinct correct paths per training problem besides gold.
+    `loss`: the base model's, in bits per byte. `parameters`: the base model's, without embeddings.
     """
 
     base: str
@@ -51,7 +51,7 @@ class Point:
 class Claim:
     """A claim of the paper, the answer here, and the number behind it with its interval.
 
-    `units`: what the interval is over, "5 bases". `interval` is None where the points do not allow
+    `units`: what the interval is over, "5 bases". `interval` is None if the points cannot answer
     the question; `number` then says why.
     """
 
@@ -186,7 +186,7 @@ class Study:
         return float(lines(x, self._accuracy[list(at)][None])[2][0])
 
     def _by_base(self, kinds: Sequence[Kind]) -> dict[str, list[int]]:
-        """Return the points of these kinds by base; of SFT only that on all problems."""
+        """Return the points of these kinds by base; for SFT only the one on all problems."""
         found: dict[str, list[int]] = {}
         whole = self._whole_sft()
         for index, point in enumerate(self.points):
@@ -205,7 +205,7 @@ class Study:
         return list(best.values())
 
     def _data_curves(self) -> dict[str, tuple[list[int], list[int]]]:
-        """Base -> (numbers of problems, points) of its SFT points, where there are three."""
+        """Return (numbers of problems, points) of each base that has three SFT points."""
         found: dict[str, dict[int, int]] = {}
         for index, point in enumerate(self.points):
             if point.kind == "sft" and point.problems is not None:
@@ -233,8 +233,8 @@ class Study:
 def slope(x: Floats, y: Floats) -> Interval:
     """Return the slope of least squares and its interval: t with n - 2 degrees of freedom.
 
-    It leaves 4 % outside: weak bases' accuracies vary otherwise than strong ones', which the test
-    does not know, and with 5 % null studies were decided in 6 %.
+    The interval leaves 4 % outside: weak bases' accuracies vary differently from strong ones',
+    which the test ignores, and with 5 % it decided 6 % of the null studies.
 
     Example:
         >>> slope(np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 2.0]))
@@ -250,7 +250,7 @@ def slope(x: Floats, y: Floats) -> Interval:
 
 
 def mean_of(values: Floats) -> Interval:
-    """The mean of values drawn one by one and its interval: t with n - 1 degrees of freedom."""
+    """Return the mean of independent values and its interval: t with n - 1 degrees of freedom."""
     value = float(values.mean())
     reach = t_quantile(len(values) - 1) * float(values.std(ddof=1)) / sqrt(len(values))
     return Interval(value, value - reach, value + reach)
@@ -282,7 +282,7 @@ def better_predictor(ours: Floats, theirs: Floats, y: Floats, *, draws: int) -> 
 
 _NO_T = 1e-9
 SLOPE_TAILS = 0.04
-"""What the interval of a slope over bases leaves outside."""
+"""The chance that the interval of a slope over bases leaves outside."""
 
 
 def _asked(claim: str, number: str, found: Interval, units: str) -> Claim:

@@ -22,7 +22,8 @@ Values = Mapping[str, Mapping[str, float]]
 """problem -> metric -> value"""
 
 THIRDS = ("hard", "middle", "easy")
-"""Thirds of the problems by the mean of both rows: a pair's own difference does not choose them."""
+"""Thirds of the problems by both rows' mean, so that their difference does not choose them.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Row:
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics that every problem of every seed has, without what reading costs."""
+        """Return the metrics that every problem of every seed has, except the cost of reading."""
         first = next(iter(self.seeds[0].values()))
         return [
             name
@@ -56,7 +57,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Asked:
-    """How to compare. `within`: what counts as equal, a part of 1. `cluster`: of each problem."""
+    """How to compare. `within`: the difference that counts as equal, in [0, 1]. `cluster`: the
+    group of each problem.
+    """
 
     within: float = 0.02
     resamples: int = RESAMPLES
@@ -64,14 +67,14 @@ class Asked:
     cluster: Mapping[str, str] | None = None
 
     def groups(self, problems: Sequence[str]) -> Ints | None:
-        """The number of each problem's cluster; None where problems were drawn one by one."""
+        """Return each problem's cluster number; None if problems were drawn one by one."""
         if self.cluster is None:
             return None
         return np.unique([self.cluster[name] for name in problems], return_inverse=True)[1]
 
 
 def shown(row: Row, problems: Sequence[str], asked: Asked) -> dict[str, Any]:
-    """Return a row's metrics with their intervals, those with seeds where it has several."""
+    """Return a row's metrics with their intervals, which include the seeds if it has several."""
     groups = asked.groups(problems)
     metrics = {}
     for metric in row.metrics if row.metric is None else [row.metric]:
@@ -90,7 +93,7 @@ def shown(row: Row, problems: Sequence[str], asked: Asked) -> dict[str, Any]:
 
 
 def pairs_of(a: Row, b: Row) -> list[tuple[str, str]]:
-    """Return the metrics to compare, a's and b's; empty where they have none in common."""
+    """Return the metrics to compare, a's and b's; empty if they have none in common."""
     if a.metric is None and b.metric is None:
         return [(name, name) for name in a.metrics if name in b.metrics]
     pair = (a.metric or b.metric or "", b.metric or a.metric or "")
@@ -100,8 +103,8 @@ def pairs_of(a: Row, b: Row) -> list[tuple[str, str]]:
 def comparisons(rows: Sequence[Row], problems: Sequence[str], asked: Asked) -> list[dict[str, Any]]:
     """Return every pair of rows in every metric that both have, in the order of the rows.
 
-    Several pairs in one metric are one question: their `p` are corrected together (Holm);
-    `p_alone` is the p before.
+    The `p` of several pairs in one metric are corrected together (Holm); `p_alone` is the p before
+    correction.
     """
     found = [
         compared(a, b, metrics, problems, asked)
@@ -118,7 +121,7 @@ def comparisons(rows: Sequence[Row], problems: Sequence[str], asked: Asked) -> l
 def compared(
     a: Row, b: Row, metrics: tuple[str, str], problems: Sequence[str], asked: Asked
 ) -> dict[str, Any]:
-    """Return one pair of rows in one metric (a's name of it, b's).
+    """Compare one pair of rows in one metric (its name in a, its name in b).
 
     With several seeds of a row, interval and p include the seeds, and `over_problems` holds those
     over problems alone. `equivalent`: two one-sided tests of "as far apart as `within`".
@@ -155,7 +158,7 @@ def compared(
 
 
 def _sides(moved: Floats) -> dict[str, int]:
-    """Return problems on which a is better, both are equal, and b is better."""
+    """Return the numbers of problems on which a is better, both are equal, and b is better."""
     near = np.abs(moved) < 1e-9
     wins = int(((moved > 0) & ~near).sum())
     return {"wins": wins, "ties": int(near.sum()), "losses": len(moved) - wins - int(near.sum())}
@@ -164,7 +167,7 @@ def _sides(moved: Floats) -> dict[str, int]:
 def _groups(
     a: Row, b: Row, values: tuple[Floats, Floats], problems: Sequence[str], asked: Asked
 ) -> dict[str, dict[str, Any]]:
-    """Win, tie and loss, and the difference, by subject and level, and by third of difficulty."""
+    """Return wins, ties, losses and the difference by subject, level and third of difficulty."""
     together = asked.groups(problems)
     labels = {
         kind: np.array([of[name] for name in problems])
@@ -195,7 +198,7 @@ def _groups(
 
 
 def changed(a: Row, b: Row, metrics: tuple[str, str], problems: Sequence[str]) -> list[str]:
-    """Return the problems that are solved (at least half) by one row and not by the other."""
+    """Return the problems that one row solves (at least half the time) and the other does not."""
     ours, theirs = (
         row.column(metric, problems).mean(axis=0) >= 0.5
         for row, metric in zip((a, b), metrics, strict=True)

@@ -1,9 +1,8 @@
-"""What a problem's samples are worth: Pass@N, voting and re-ranking over N and over K, per problem.
+"""The value of a problem's samples: Pass@N, voting and re-ranking over N and over K, per problem.
 
 Values are per problem, in [0, 1]; a metric is their mean over problems (intervals: `intervals.py`).
 Metrics of N samples are averages over subsets of the n that were drawn, never "the first N": exact
-where a formula exists (Pass@N, RR.All) or every subset can be listed, over seeded subsets
-elsewhere.
+if a formula exists (Pass@N, RR.All) or every subset can be listed, else over seeded subsets.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Plan:
-    """Which curves are computed: for n samples per problem, subset sizes up to n, at a given K.
+    """The curves to compute: for n samples per problem, subset sizes up to n, at a given K.
 
-    `more`: subset sizes beside powers of two and n; those above n are left out. A problem may have
+    `more`: subset sizes besides powers of two and n; those above n are left out. A problem may have
     more than n samples: its values are then averages over subsets of all of them.
     """
 
@@ -63,7 +62,7 @@ OVER_K = ("MajK", "RR.MajK", "W.RR.MajK", "Maj1.TopN", "cost.MajK")
 
 
 SUBSETS_OVER_K = 20
-"""Subsets that the curves over K average over for a problem with more than n samples."""
+"""The number of subsets that curves over K average for a problem with more than n samples."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Curves:
 
 
 def pass_at(n: int, right: int, size: int) -> float:
-    """The chance that `size` of `n` samples, `right` of them right, hold a right one (Pass@N).
+    """Return the chance that `size` of `n` samples hold one of the `right` right ones (Pass@N).
 
         1 - C(n - right, size) / C(n, size)
 
@@ -91,7 +90,7 @@ def pass_at(n: int, right: int, size: int) -> float:
 
 
 def best_scored_at(right_by_rank: Bools, size: int) -> float:
-    """The chance that the best-scored of `size` samples is right (RR.All), exact over subsets.
+    """Return the chance that the best-scored of `size` samples is right (RR.All), exact.
 
         sum_i right_i C(n - 1 - i, size - 1) / C(n, size)
 
@@ -108,7 +107,7 @@ def best_scored_at(right_by_rank: Bools, size: int) -> float:
 
 
 def subsets_of(n: int, size: int, *, count: int, seed: int) -> Bools:
-    """Return subsets of n samples as rows, bool (R, n): all of them where at most `count` exist.
+    """Return subsets of n samples as rows, bool (R, n): all if at most `count` exist.
 
     Else `count` random ones, cut from random orders of all samples, so that every sample is used
     almost equally often. They depend on n, size, count and seed only: every problem has the same.
@@ -126,7 +125,8 @@ def subsets_of(n: int, size: int, *, count: int, seed: int) -> Bools:
 
 
 def curves(problems: Sequence[Clusters], plan: Plan) -> Curves:
-    """Return all curves of all problems. Without scores the re-ranking columns rank equal scores.
+    """Return all curves of all problems. Without scores, the re-ranking columns are those of equal
+    scores.
 
     Raises:
         ValueError: a problem has fewer than `plan.n` samples.
@@ -153,7 +153,7 @@ def curves(problems: Sequence[Clusters], plan: Plan) -> Curves:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The subsets of `count` samples, of one size after another, and what has a formula.
+    """The subsets of `count` samples, size after size, and the values that have a formula.
 
     `passed` float (count + 1, sizes): `pass_at` by how many are right. `picked` float (count,
     sizes): the chance that the sample of a rank is the best of a subset; `best_scored_at` sums
@@ -181,8 +181,9 @@ class _Drawn:
 
 
 def _sampled(clusters: Clusters, plan: Plan, subsets: Bools) -> Floats:
-    """float (7, R): of every subset, what has no formula; what looks at the top K clusters as the
-    difference to all clusters."""
+    """Return float (7, R): per subset, the values without a formula; those of the top K clusters
+    are differences from all clusters.
+    """
     every = strategies.standings(clusters, subsets)
     top = every.first_clusters(plan.k)
     best = strategies.top_scored(clusters, subsets, plan.k)
@@ -205,10 +206,10 @@ def _sampled(clusters: Clusters, plan: Plan, subsets: Bools) -> Floats:
 
 
 def _over_n(clusters: Clusters, plan: Plan, means: Floats, drawn: _Drawn) -> Floats:
-    """float (names, sizes): each curve at each subset size, in the order of `Plan.over_n`.
+    """Return float (names, sizes): each curve at each subset size, in the order of `Plan.over_n`.
 
-    What looks at the top K clusters is the exact value for all clusters plus the sampled difference
-    between the two: unbiased, nearer, and never above its own limit.
+    A value over the top K clusters is the exact one over all clusters plus the sampled difference:
+    unbiased, less noisy, and never above its own limit.
     """
     maj1, maj_k, rr_k, w_rr, w_rr_k, top_k, read = means
     passed = drawn.passed[np.count_nonzero(clusters.right)]
@@ -227,7 +228,7 @@ def _minus(ours: Bools, theirs: Bools) -> NDArray[np.int8]:
 
 
 def _over_k(clusters: Clusters, plan: Plan) -> Floats:
-    """float (OVER_K, n): each curve at K = 1..n, of n samples; their mean over subsets of n."""
+    """Return float (OVER_K, n): each curve at K = 1..n, averaged over subsets of n samples."""
     count = len(clusters.of)
     if count == plan.n:
         return _all_k(clusters)
@@ -238,7 +239,7 @@ def _over_k(clusters: Clusters, plan: Plan) -> Floats:
 
 
 def _all_k(clusters: Clusters) -> Floats:
-    """float (OVER_K, n): each curve at K = 1..n, of all n samples."""
+    """Return float (OVER_K, n): each curve at K = 1..n, of all n samples."""
     n = len(clusters.of)
     prefixes = strategies.standings(clusters, strategies.whole(clusters)).prefixes()
     # Row i holds the best-scored i + 1 samples: a lower triangle in the order of scores.
@@ -257,7 +258,7 @@ def _all_k(clusters: Clusters) -> Floats:
 
 
 def votes_at(problems: Iterable[Clusters], plan: Plan, sizes: Sequence[int]) -> Floats:
-    """Maj1@N of every problem at any subset sizes, float (P, sizes)."""
+    """Return Maj1@N of every problem at any subset sizes, float (P, sizes)."""
     drawn: dict[int, list[Bools]] = {}
     found = []
     for clusters in problems:
@@ -272,7 +273,7 @@ def votes_at(problems: Iterable[Clusters], plan: Plan, sizes: Sequence[int]) -> 
 
 
 def _votes(clusters: Clusters, broken: Ties, subsets: Bools) -> Floats:
-    """Maj1 of each subset, float (R,)."""
+    """Return Maj1 of each subset, float (R,)."""
     if broken == "expected":
         return ties.leaders(strategies.standings(clusters, subsets))
     return clusters.right[strategies.maj1(clusters, subsets)].astype(np.float64)

@@ -1,7 +1,7 @@
 """Quantiles and tails of Student's t and of the gamma distribution. Below `intervals.py`.
 
 mpmath, which is installed anyway, has the special functions; scipy would add 35 MB for two of them.
-The tests compare every function with printed tables, and with scipy where it is installed.
+The tests compare every function with printed tables, and with scipy if it is installed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TERMS = 60
 
 
 def t_tails(t: float, df: float) -> float:
-    """The chance that Student's t with `df` degrees of freedom is at least as far from 0 as `t`.
+    """Return the chance that Student's t with `df` degrees of freedom is at least |t| from 0.
 
     Example:
         >>> round(t_tails(2.776, 4), 4)
@@ -34,7 +34,7 @@ def t_tails(t: float, df: float) -> float:
 
 @lru_cache(maxsize=65_536)
 def t_quantile(df: float, *, tails: float = 0.05) -> float:
-    """The t that is exceeded in absolute value with chance `tails`; infinite `df`: the normal's.
+    """Return the t whose absolute value is exceeded with chance `tails`; infinite `df`: normal.
 
     Newton's method on log t and log tails, which are nearly on a line.
 
@@ -60,7 +60,7 @@ def t_quantile(df: float, *, tails: float = 0.05) -> float:
 
 
 def gamma_quantile(shape: Floats, chance: float) -> Floats:
-    """The quantile of gamma variables of these shapes (at most about 10) and scale 1, elementwise.
+    """Return quantiles of gamma variables of these shapes (at most about 10) and scale 1.
 
     For a whole number x it is the mean of the Poisson variable that reaches x with this chance.
 
@@ -78,7 +78,7 @@ def gamma_quantile(shape: Floats, chance: float) -> Floats:
 
 
 def _gamma_cdf(shape: Floats, x: Floats) -> Floats:
-    """x^a e^-x sum_k x^k / Gamma(a + k + 1): the series that converges for small x."""
+    """Return x^a e^-x sum_k x^k / Gamma(a + k + 1), the series that converges for small x."""
     log_gamma = np.array([lgamma(a + 1.0) for a in shape.ravel()])
     with np.errstate(divide="ignore"):
         term = np.exp(shape * np.log(x) - x - log_gamma.reshape(shape.shape))

@@ -1,15 +1,15 @@
-"""Votes that stop early: accuracy against the samples used, if sampling ends once the lead is sure.
+"""Votes that stop early: accuracy over the samples used, if sampling ends once the lead is sure.
 
 After each sample the two largest clusters have a and b votes. With a uniform prior the chance that
 the first is the more frequent of the two in the long run is
 
     P(Beta(a + 1, b + 1) > 1/2) = P(Binomial(a + b + 1, 1/2) <= a)
 
-and sampling stops where it reaches a limit (Aggarwal et al. 2023, "adaptive consistency"). Where a
+and sampling stops when it reaches a limit (Aggarwal et al. 2023, "adaptive consistency"). If a
 judge scores the samples, a and b are sums of scores in [0, 1] instead of votes.
 
-`curve` is what a stop one sample at a time would have cost and won; `ended` and `next_wave` are
-what `solve` and `serve` ask while they sample.
+`curve` measures the cost and accuracy of stopping one sample at a time; `solve` and `serve` call
+`ended` and `next_wave` while they sample.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ Floats = NDArray[np.float64]
 LIMITS = (0.7, 0.8, 0.9, 0.95, 0.99)
 """The limits of the curve; 0.95 is the usual one."""
 ORDERS = 40
-"""Random orders of a problem's samples over which its values are averaged."""
+"""The number of random orders of a problem's samples that its values are averaged over."""
 _CELLS = 4_000_000
-"""Votes held at once; with many samples there are fewer orders."""
+"""The number of votes held at once; many samples get fewer orders."""
 
 
 Ending = Literal["decided", "sure", "samples"]
@@ -43,7 +43,8 @@ Ending = Literal["decided", "sure", "samples"]
 
 @lru_cache(maxsize=65_536)
 def lead_is_sure(first: float, second: float) -> float:
-    """The chance that the cluster with `first` votes beats the one with `second` in the long run.
+    """Return the chance that the cluster with `first` votes beats that with `second` in the long
+    run.
 
     Votes may be sums of scores: then it is the incomplete beta function at 1/2.
 
@@ -58,7 +59,7 @@ def lead_is_sure(first: float, second: float) -> float:
 
 
 def leading(clusters: Clusters) -> tuple[float, float]:
-    """The votes of the two largest clusters, or the two largest sums of scores where there are any.
+    """Return the votes of the two largest clusters, or with scores the two largest sums.
 
     Example:
         >>> right = np.array([True, False])
@@ -75,10 +76,10 @@ def leading(clusters: Clusters) -> tuple[float, float]:
 
 
 def ended(clusters: Clusters, *, most: int, stop_at: float | None) -> Ending | None:
-    """Why sampling ends with these samples of at most `most`; None: it goes on.
+    """Return why sampling ends with these of at most `most` samples; None: it continues.
 
-    `stop_at` None: only with all samples. A sample weighs at most 1, so a lead above the number of
-    samples that are left cannot be overtaken.
+    `stop_at` None: it ends only with all samples. A sample weighs at most 1, so a lead above the
+    number of remaining samples cannot be overtaken.
     """
     left = most - len(clusters.of)
     if left <= 0:
@@ -92,10 +93,11 @@ def ended(clusters: Clusters, *, most: int, stop_at: float | None) -> Ending | N
 
 
 def next_wave(clusters: Clusters, *, most: int, stop_at: float | None, least: int = 1) -> int:
-    """How many samples to draw next: the fewest after which sampling could end, at least `least`.
+    """Return the size of the next wave: the fewest samples that could end sampling, at least
+    `least`.
 
-    With `least` 1 no sample is drawn that drawing them one at a time would not have drawn, if each
-    further sample weighs 1: all of them could agree with the lead.
+    With `least` 1, waves never draw more samples than drawing one at a time would, if each further
+    sample weighs 1: all of them could agree with the lead.
 
     Example:
         >>> none = Clusters(np.zeros(0, dtype=int), np.zeros(0, dtype=bool))
@@ -117,8 +119,8 @@ def stopped(
 ) -> tuple[Floats, Floats]:
     """Return samples used and accuracy of the votes so far, float (P, limits) each.
 
-    Where no limit is reached, all samples are used. Equal votes count by the part of them that is
-    correct. A sample without an answer is used, and votes for nothing.
+    If no limit is reached, all samples are used. Of clusters with equal votes, the fraction that is
+    correct counts. A sample without an answer is used but does not vote.
     """
     rng = np.random.default_rng(seed)
     found = [_one(clusters, np.array(limits), rng) for clusters in problems]
@@ -149,7 +151,7 @@ def _one(clusters: Clusters, limits: Floats, rng: np.random.Generator) -> tuple[
 
 @lru_cache(maxsize=8)
 def _table(n: int) -> Floats:
-    """`lead_is_sure` of every pair of votes up to n, float (n + 1, n + 1)."""
+    """Return `lead_is_sure` of every pair of votes up to n, float (n + 1, n + 1)."""
     return np.array(
         [
             [lead_is_sure(a, b) if b <= a and a + b <= n else 0.0 for b in range(n + 1)]

@@ -1,8 +1,8 @@
-"""Re-ranking against as many more votes as judging has cost: equal tokens. Under `measure.py`.
+"""Re-ranking compared with votes at equal tokens. Under `measure.py`.
 
-N samples are generated and a part of them is read by the evaluator; the same tokens would have paid
-for more samples to vote. Reading a solution is taken to cost its tokens: what candidates of a
-problem share is read once, and so is a repeated solution, which makes reading cheaper yet.
+N samples are generated and the evaluator reads some of them; the same tokens would have paid for
+more samples to vote. Reading a solution is taken to cost its tokens. The true cost is lower: the
+text that a problem's candidates share, and a repeated solution, are read once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Lengths:
-    """How long samples are, in tokens where they are known, else in characters.
+    """The lengths of samples, in tokens if these are known, else in characters.
 
     `generated`: the mean of all samples. `read`: the mean of those in the K largest clusters.
     """
@@ -66,15 +66,15 @@ def matched(
     seed: int,
     groups: Ints | None = None,
 ) -> list[dict[str, Any]]:
-    """For each N: the votes that cost the same, and RR.MajK and W.RR.MajK minus their Maj1.
+    """Return for each N the votes of equal cost, and RR.MajK and W.RR.MajK minus their Maj1.
 
-    With g and r the mean length of what is generated and of what is read, and c the part that is
+    With g the mean length of generated samples, r that of read ones, and c the fraction that is
     read, N samples and their reading cost N g + N c r, which pays for
 
         votes = N (1 + c r / g)
 
     Each row holds `n`, `votes`, `generated` and `evaluated` (per problem, in `unit`), `Maj1` of
-    those votes, and `over_maj1`. Left out where that many were not sampled.
+    those votes, and `over_maj1`. An N is left out if fewer samples than its votes were drawn.
     """
     plan = every.plan
     names = (f"RR.Maj{plan.k}", f"W.RR.Maj{plan.k}")
@@ -84,7 +84,7 @@ def matched(
     kept = [column for column, number in enumerate(votes) if number <= plan.n]
     if not kept:
         return []
-    # All N at once: drawing the resamples is what takes the time.
+    # All N at once: drawing the resamples takes most of the time.
     base = votes_at(clusters, plan, [votes[column] for column in kept])
     ours = every.over_n[:, [plan.over_n.index(name) for name in names]][:, :, kept]
     theirs = np.broadcast_to(base[:, None], ours.shape).reshape(len(base), -1)

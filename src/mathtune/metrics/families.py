@@ -14,11 +14,11 @@ from mathtune.metrics.intervals import Ints, intervals, paired
 Floats = NDArray[np.float64]
 
 NEARLY_ALL = 0.8
-"""A gain is nearly all of it in some groups if they hold this part of it."""
+"""A gain is concentrated in some groups if they hold at least this fraction of it."""
 FEW = 1 / 3
-"""And if they hold at most this part of the problems."""
+"""They must also hold at most this fraction of the problems."""
 RESAMPLES = 2_000
-"""Sign flips, at most: fewer than for the headline, since groups are many and small."""
+"""The most sign flips: fewer than for the headline, since groups are many and small."""
 
 
 def by_group(
@@ -30,7 +30,7 @@ def by_group(
     seed: int,
     groups: Ints | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Group -> `problems`, `metrics` and `over_maj1`, each with intervals, as in the document.
+    """Return group -> `problems`, `metrics` and `over_maj1` with intervals, as in the document.
 
     `values`: name -> float (P,); `labels`: each problem's group; `groups`: clusters of problems.
     """
@@ -58,10 +58,10 @@ def by_group(
 
 
 def concentrated(gains: Mapping[str, tuple[int, float]]) -> list[str]:
-    """The few groups that hold nearly all of a gain, largest part first; empty where it is spread.
+    """Return the few groups that hold nearly all of a gain, largest first; empty if it is spread.
 
-    `gains`: group -> its number of problems and its mean gain. With two groups or less, or without
-    a gain, nothing is said.
+    `gains`: group -> its number of problems and its mean gain. Empty, too, with two groups or
+    fewer, or without a gain.
 
     Example:
         >>> concentrated({"coins": (10, 0.5), "ages": (20, 0.01), "sums": (30, 0.0)})

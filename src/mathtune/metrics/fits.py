@@ -17,14 +17,14 @@ from mathtune.metrics.intervals import RESAMPLES, Interval, resampled_means
 
 Floats = NDArray[np.float64]
 _NO_VARIANCE = 1e-18
-"""A sum of squares of accuracies below this is rounding."""
+"""A sum of squares of accuracies below this is rounding noise."""
 
 Answer = Literal["yes", "no", "cannot tell"]
 
 
 @dataclass(frozen=True)
 class Line:
-    """y = intercept + slope * x by least squares; `r2`: the part of y's variance explained."""
+    """y = intercept + slope * x by least squares; `r2`: the explained fraction of y's variance."""
 
     intercept: float
     slope: float
@@ -45,7 +45,7 @@ class Fit:
 
 
 def line(x: ArrayLike, y: ArrayLike) -> Line:
-    """Least squares through points; r2 is 0 where y does not vary: nothing is explained.
+    """Fit least squares through points; r2 is 0 if y does not vary: there is nothing to explain.
 
     Raises:
         ValueError: fewer than two different x.
@@ -72,7 +72,7 @@ def fit_over_problems(
 
 
 def holds(interval: Interval, *, above: float = 0.0) -> Answer:
-    """Return whether a claim "it is above" holds: yes or no where the interval lies on one side.
+    """Return whether a claim "it is above" holds: yes or no if the interval lies on one side.
 
     Example:
         >>> holds(Interval(0.2, 0.1, 0.3)), holds(Interval(0.2, -0.1, 0.5))
@@ -84,15 +84,16 @@ def holds(interval: Interval, *, above: float = 0.0) -> Answer:
 
 
 def training_flops(parameters: float, *, tokens: float) -> float:
-    """FLOPs of training (their appendix E): 6 N n_ctx N_s, `tokens` = n_ctx N_s over all epochs.
+    """Return the FLOPs of training (their appendix E): 6 N n_ctx N_s; `tokens`: n_ctx N_s over all
+    epochs.
 
-    `parameters`: those that are no embeddings, as in all formulas here.
+    `parameters`: without embeddings, as in all formulas here.
     """
     return 6.0 * parameters * tokens
 
 
 def reading_flops(parameters: float, *, tokens: float) -> float:
-    """FLOPs of one forward pass over `tokens`: their C_fwd(n) = 2 N without its attention term.
+    """Return the FLOPs of reading `tokens` once: their C_fwd(n) = 2 N without the attention term.
 
     Example:
         >>> reading_flops(1e9, tokens=100)
@@ -110,10 +111,10 @@ def sampling_flops(
     solution: float,
     samples: float,
 ) -> float:
-    """FLOPs of drawing `samples` solutions; `solution` and `prompt` are their tokens.
+    """Return the FLOPs of drawing `samples` solutions; `solution` and `prompt` are their tokens.
 
-        C_fwd(n) = 2 N + 2 n_layer n d          a token of the prompt
-        C'_fwd(i) = 1.66 N + 2 n_layer i d      a token with the key-value cache
+        C_fwd(n) = 2 N + 2 n_layer n d          per token of the prompt
+        C'_fwd(i) = 1.66 N + 2 n_layer i d      per token with the key-value cache
         C = N_s [n_q C_fwd(n_q) + sum_{i = n_q}^{n_q + n_r} C'_fwd(i)]
 
     Their appendix E; the printed sum multiplies each term by i once more, which is taken as a
@@ -126,7 +127,9 @@ def sampling_flops(
 
 
 def lines(x: Floats, ys: Floats) -> tuple[Floats, Floats, Floats]:
-    """Intercept, slope and r2, float (R,) each, of lines through the rows of `ys` (R, points)."""
+    """Return intercept, slope and r2, float (R,) each, of lines through the rows of `ys` (R,
+    points).
+    """
     centred = x - x.mean()
     spread = float(centred @ centred)
     if spread == 0.0:

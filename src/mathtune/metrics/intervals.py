@@ -1,4 +1,4 @@
-"""How sure a mean over problems is: intervals and paired tests that hold at every size.
+"""Intervals and paired tests for means over problems, sound at every size.
 
 Rows are problems, the unit that was drawn; columns are metrics, every value in [0, 1]. One rule
 serves every table (docs/statistics.md has its measured coverage):
@@ -9,9 +9,9 @@ serves every table (docs/statistics.md has its measured coverage):
     p                  a sign-flip test
 
 A variance estimated from few problems that differ is too small by chance. Every variance here is
-therefore estimated with a few imagined problems more (`_variance`), as the intervals of Agresti and
-Caffo do for proportions. Problems that belong together (`groups`: templates, translations) are one
-draw: their deviations are added before they are squared, and signs are flipped together.
+therefore estimated with a few imagined problems added (`_variance`), as the intervals of Agresti
+and Caffo do for proportions. Problems that belong together (`groups`: templates, translations) are
+one draw: their deviations are added before they are squared, and signs are flipped together.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 RESAMPLES = 10_000
-"""Sign flips, and resamples of what is no mean: their sampling error is small."""
+"""The number of sign flips, and of resamples for statistics that are not means."""
 POWER = 0.8
-"""The chance of seeing the least detectable difference."""
+"""The chance of seeing the smallest detectable difference."""
 
 _BLOCK = 500
 _CELLS = 250_000
-"""Resamples are drawn in blocks of so many rows, or of so many numbers where problems are many."""
+"""The size of a block of resamples, in rows, or in numbers if there are many problems."""
 _TOLERANCE = 1e-12
 _GUARD_MEAN, _GUARD_DIFFERENCE, _GUARD_WHOLE = 0.5, 1.0, 2.0
 """Imagined problems: for a mean of fractions, a difference of fractions, one of 0 and 1."""
 _FEW = 3.5
-"""Below so many expected rights (or wrongs) Wilson's bound is too near: Poisson's is used."""
+"""With fewer expected rights (or wrongs), Wilson's bound is too narrow and Poisson's is used."""
 _ONE_TAIL_OF_FEW = 0.05
 
 
@@ -75,9 +75,9 @@ def intervals(values: Floats, *, groups: Ints | None = None) -> list[Interval]:
         e = n for values of 0 and 1;  m (1 - m) / variance of the mean, at least n, for fractions
         (m + k^2/2e +- k sqrt(m (1 - m) / e + k^2/4e^2)) / (1 + k^2/e)       (Wilson 1927)
 
-    k is 1.96 for values of 0 and 1, else Student's t with n - 1 degrees of freedom. Where fewer
-    than 3.5 rights are expected, the lower bound is at most the 5 % quantile of a gamma variable
-    of that shape, over e (Brown, Cai and DasGupta 2001); the upper one likewise.
+    k is 1.96 for values of 0 and 1, else Student's t with n - 1 degrees of freedom. If fewer than
+    3.5 rights are expected, the lower bound is at most the 5 % quantile of a gamma variable of that
+    shape, over e (Brown, Cai and DasGupta 2001); the upper one likewise.
 
     Example:
         >>> found, = intervals(np.zeros((30, 1)))
@@ -99,7 +99,7 @@ def intervals(values: Floats, *, groups: Ints | None = None) -> list[Interval]:
 
 
 def score_bounds(means: Floats, sizes: Floats, k: Floats) -> tuple[Floats, Floats]:
-    """Wilson's bounds of `means` of `sizes` draws of 0 or 1, `k` standard errors to either side."""
+    """Return Wilson's bounds of `means` of `sizes` draws of 0 or 1, `k` standard errors wide."""
     share = k**2 / sizes
     middle = means + share / 2
     half = np.sqrt(np.maximum(0.0, share * (means * (1.0 - means) + share / 4)))
@@ -110,7 +110,7 @@ def score_bounds(means: Floats, sizes: Floats, k: Floats) -> tuple[Floats, Float
 
 
 def _few_rights(means: Floats, sizes: Floats) -> Floats:
-    """Return the Poisson lower bound where few are expected; elsewhere 1, which bounds nothing."""
+    """Return the Poisson lower bound where few are expected; elsewhere 1, which has no effect."""
     expected = means * sizes
     bounds = np.ones_like(means)
     few = expected < _FEW
@@ -151,7 +151,8 @@ def paired(
 
 
 def half_widths(columns: Floats, *, groups: Ints | None = None) -> tuple[Floats, Floats]:
-    """Half the width of the interval of each column's mean difference, and its k, float (M,) each.
+    """Return half the interval's width of each column's mean difference, and its k, float (M,)
+    each.
 
         k sqrt(variance of the mean)
 
@@ -180,7 +181,7 @@ def _variance(values: Floats, groups: Ints | None, *, guard: float) -> tuple[Flo
                            c = (sum |deviation|)^2 / sum deviation^2
 
     c counts the problems that deviate: with one, h is 1 (a problem can change from 0 to 1), with
-    many it is the largest deviation seen. Where none deviates, h is 1.
+    many it is the largest deviation seen. If none deviates, h is 1.
     """
     residual = values - values.mean(axis=0)
     sums = residual if groups is None else group_sums(residual, groups)
@@ -223,8 +224,8 @@ def sign_flip(
 
         p = (1 + #{flips : |sum_i s_i d_i| >= |sum_i d_i|}) / (1 + resamples)
 
-    Differences of 0 do not matter, and where the others are few every assignment of signs is
-    counted and p is exact. A group's problems change sign together.
+    Differences of 0 do not matter; if the others are few, all assignments of signs are counted and
+    p is exact. A group's problems change sign together.
 
     Example:
         >>> sign_flip(np.array([1.0, 1.0, 0.0, 1.0]))
@@ -247,7 +248,7 @@ def sign_flip(
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """The ps of several comparisons, corrected so that one false one has a chance of 5 % (Holm).
+    """Correct several p values so that any false finding has a chance of 5 % (Holm).
 
     Example:
         >>> holm([0.01, 0.04, 0.03])
@@ -262,7 +263,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def resampled_means(values: Floats, *, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
-    """The mean of each column of `values` (P, M) in each resample of its rows, (resamples, M)."""
+    """Return each column's mean of `values` (P, M) in each resample of its rows, (resamples, M)."""
     return np.concatenate(
         [w @ values / len(values) for w in resampled_problems(len(values), resamples, seed)]
     )
@@ -271,7 +272,7 @@ def resampled_means(values: Floats, *, resamples: int = RESAMPLES, seed: int = 0
 def bootstrap_ratio(
     over: Floats, under: Floats, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
-    """sum(over) / sum(under), both float (P,), with its percentile bootstrap interval."""
+    """Return sum(over) / sum(under), both float (P,), with its percentile bootstrap interval."""
     parts = np.stack([over, under], axis=1)
     sums = np.concatenate([w @ parts for w in resampled_problems(len(over), resamples, seed)])
     kept = sums[sums[:, 1] > 0]
@@ -280,9 +281,9 @@ def bootstrap_ratio(
 
 
 def resampled_problems(problems: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """Return how often each problem is in each resample, in blocks of float (rows, P).
+    """Yield how often each problem is in each resample, in blocks of float (rows, P).
 
-    For statistics that are no mean over problems; the same resamples as everywhere.
+    For statistics that are not means over problems; the resamples are the same everywhere.
     """
     rng = np.random.default_rng(seed)
     for rows in _blocks(resamples, problems):
@@ -293,7 +294,7 @@ def resampled_problems(problems: int, resamples: int, seed: int) -> Iterator[Flo
 
 
 def _blocks(resamples: int, columns: int) -> Iterator[int]:
-    """Yield the rows of each block; the sizes depend on the numbers only, as the draws do."""
+    """Yield the rows of each block; like the draws, the sizes depend on the numbers only."""
     most = max(1, min(_BLOCK, _CELLS // max(1, columns)))
     for start in range(0, resamples, most):
         yield min(most, resamples - start)

@@ -1,7 +1,7 @@
 """Measure a set of graded (and scored) samples: every metric, curve and comparison in one document.
 
-Between `curves.py` (values per problem), `intervals.py` (how sure they are) and those who have the
-rows: the stage `measure`, the command `mathtune measure FILE` and the report.
+Above `curves.py` (values per problem) and `intervals.py` (their intervals). Under those who have
+the rows: the stage `measure`, the command `mathtune measure FILE` and the report.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ CHOSEN = ("RR.MajK", "W.RR.MajK", "Maj1.TopN")
 
 DECIMALS = 6
 FEW_PROBLEMS = 10_000
-"""Up to here the curve of stopping early is computed whether or not details are asked for."""
+"""Up to this many samples the curve of early stopping is computed even without details."""
 POINT = 0.01
-"""From here on the way in which ties are broken matters."""
+"""From this difference on, the way in which ties are broken matters."""
 
 
 class Outcome(Row, frozen=True):
@@ -49,19 +49,19 @@ class Outcome(Row, frozen=True):
     values: dict[str, float]
     picks: dict[str, int]
     within_auc: float | None = None
-    """The AUC of the scores among this problem's samples; None where not both kinds are there."""
+    """The AUC of the scores among this problem's samples; None without both kinds."""
 
 
 @dataclass(frozen=True)
 class MeasureSettings:
     """How to measure. `chosen`: K of each of `CHOSEN`, from validation; None: chosen on this set.
 
-    `sizes`: subset sizes of curves over N beside powers of two. `against`: other measures' outcomes
-    by problem, by the name to show. `n`: samples per problem that metrics are of; None: as many as
+    `sizes`: subset sizes of curves over N besides powers of two. `against`: other measures'
+    outcomes by problem, by the name to show. `n`: samples per problem to measure; None: as many as
     every problem has. `cluster`: the cluster of each problem, for problems that were drawn
     together. `labels`: for each kind of group (subject, level) the group of each problem.
-    `weights`: how scores become the weights of sums. `details`: whether the curves are drawn and
-    the outcomes returned; without, a million samples fit in memory.
+    `weights`: how scores become the weights of sums. `details`: draw the curves and return the
+    outcomes; without them a million samples fit in memory.
     """
 
     k: int = 8
@@ -79,7 +79,7 @@ class MeasureSettings:
     details: bool = True
 
     def groups(self, problems: Iterable[str]) -> Ints | None:
-        """The number of each problem's cluster; None where problems were drawn one by one."""
+        """Return each problem's cluster number; None if problems were drawn one by one."""
         if self.cluster is None:
             return None
         return np.unique([self.cluster[name] for name in problems], return_inverse=True)[1]
@@ -91,7 +91,7 @@ def measure(
     settings: MeasureSettings,
     greedy: Mapping[str, bool] | None = None,
 ) -> tuple[MeasureMetrics, list[Outcome]]:
-    """Measure groups (problem id, graded samples); `greedy`: whether each greedy solution is right.
+    """Measure groups (problem id, graded samples); `greedy`: the right greedy solutions.
 
     Returns the metrics, without a grader, and one `Outcome` per problem, in the order
     given. Problems with more samples than others count with expected values over subsets.
@@ -124,7 +124,7 @@ def measure_columns(
     chosen = choose(every, settings.chosen) if found.scored else {}
     values = headline(every, chosen, scored=found.scored)
     if greedy is not None:
-        values = {"Pass@1": values["mean"], **values}  # the first, also where n = 1 has its own
+        values = {"Pass@1": values["mean"], **values}  # the first one, even if n = 1 has its own
         values["Pass@1"] = np.array([float(greedy[i]) for i in found.ids])
     values |= baselines.values(found, plan) if found.calculator is not None else {}
     drawing = {"resamples": settings.resamples, "seed": settings.seed}
@@ -161,7 +161,7 @@ def measure_columns(
         document["matched_compute"] = matched(
             found.clusters, every, lengths, groups=together, **drawing
         )
-        del every  # the largest columns, and the evaluator's need room
+        del every  # the largest columns; the evaluator's need their room
         document["evaluator"], within = evaluator(found, groups=together, **drawing)
     document["groups"] = {
         kind: by_group(values, [of[i] for i in found.ids], plan.n, groups=together, **drawing)
@@ -198,7 +198,7 @@ def _with_weights(found: Gathered, rule: WeightRule) -> tuple[Gathered, WeightRu
 
 
 def _oracle(found: Gathered, values: Mapping[str, Floats]) -> list[str]:
-    """Return the metrics that know the answer because the scores are the verdicts themselves."""
+    """Return the metrics that know the answer: their scores are the verdicts themselves."""
     assert found.scores is not None
     answered = found.of >= 0
     if not equals_verdict(found.scores[answered], found.right[answered]):
@@ -221,9 +221,9 @@ def _enough(found: Gathered, n: int | None) -> Gathered:
 
 
 def tied(found: Gathered, values: Mapping[str, Floats], plan: Plan) -> dict[str, Any]:
-    """Return how often ties decide, and expected values over them where all problems have n.
+    """Return how often ties decide, and the expected values over ties if all problems have n.
 
-    `expected`: name -> mean over problems; `matters`: those more than a point from what is shown.
+    `expected`: name -> mean over problems; `matters`: those more than a point from the shown value.
     """
     document: dict[str, Any] = {**ties.rates(found.clusters), "broken": plan.ties}
     if set(found.each) != {plan.n}:
@@ -259,7 +259,7 @@ def needs_scores(name: str) -> bool:
 
 
 def choose(every: Curves, given: Mapping[str, int] | None) -> dict[str, int]:
-    """The K of each strategy: as given, at most n; else the best here, the smallest if equal."""
+    """Return each strategy's K: as given, at most n; else the best here, the smallest if equal."""
     if given is not None:
         return {name: min(given[name], every.plan.n) for name in CHOSEN}
     means = every.over_k.mean(axis=0).round(9)
@@ -279,7 +279,7 @@ def _chosen(
 
 
 def drawn_curves(every: Curves, *, scored: bool, groups: Ints | None = None) -> dict[str, Any]:
-    """The curves over N and over K, each name with lists of value, low and high over its points."""
+    """Return the curves over N and over K: each name with lists of value, low and high."""
     plan = every.plan
     document: dict[str, Any] = {
         "over_n": {"n": list(plan.sizes), "k": plan.k},
@@ -316,7 +316,7 @@ def over_maj1(
 def metrics_of(
     values: Mapping[str, Floats], *, groups: Ints | None = None
 ) -> dict[str, dict[str, float]]:
-    """Name -> value, low, high of float (P,) columns: the `metrics` of a document."""
+    """Return name -> value, low, high of float (P,) columns: the `metrics` of a document."""
     found = intervals(np.stack(list(values.values()), axis=1), groups=groups)
     return {name: asdict(interval) for name, interval in zip(values, found, strict=True)}
 
@@ -358,7 +358,7 @@ def compare(
 
 
 def _picked(found: Gathered, chosen: Mapping[str, int], plan: Plan) -> dict[str, list[int | None]]:
-    """The position that each strategy picks, problem by problem; None: there is no answer."""
+    """Return the position of each strategy's pick, problem by problem; None: no answer."""
     ways: dict[str, tuple[strategies.Strategy, int]] = {f"Maj1@{plan.n}": ("Maj1", 1)}
     if chosen:
         ways |= {
@@ -396,9 +396,9 @@ def _outcomes(
 
 
 def rounded(value: Any) -> Any:
-    """The document with every float at `DECIMALS` decimals: the same file on every machine."""
+    """Round every float of the document to `DECIMALS`: the same file on every machine."""
     if isinstance(value, float):
-        return round(float(value), DECIMALS)  # numpy's floats are not JSON
+        return round(float(value), DECIMALS)  # numpy's floats have no JSON form
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""How many problems, samples and seeds a comparison needs to see a gain. Beside `intervals.py`.
+"""The problems, samples and seeds that a comparison needs to see a gain. Next to `intervals.py`.
 
 Two systems are measured on the same problems with N samples each, and K trainings each. With the
 problems' chances of a right sample spread by the variance B, correlated between the two systems by
@@ -7,11 +7,11 @@ r, and W the mean of p (1 - p) within problems:
     variance of the problems' differences   D = 2 B (1 - r)
     variance of the samples' differences    E = 2 W / (N K)
     variance of the trainings' difference   S = 2 s^2 / K      s: standard deviation of a training
-    a gain g is seen with 80 % where        g >= (1 + 0.84 / 1.96) h
+    a gain g is seen with 80 % if           g >= (1 + 0.84 / 1.96) h
         one training each                   h = 1.96 sqrt((D + E) / n)
         several                             h = sqrt(1.96^2 D / n + t(K-1)^2 (E / n + S))
 
-which are the intervals of `intervals.py` and `seeds.py`. One training says nothing of others.
+which are the intervals of `intervals.py` and `seeds.py`. One training says nothing about others.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ SAMPLES = (1, 4, 16, 64)
 SEEDS = (1, 3, 5, 10)
 SYSTEMS = 2
 FEWEST = 10
-"""Fewer problems are never planned: the formulas are for means of many."""
+"""The fewest problems that are planned: the formulas hold for means of many."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """What is known of the problems: mean accuracy, and its variance between and within them."""
+    """The spread of the problems: mean accuracy, and its variance between and within them."""
 
     accuracy: float
     between: float
@@ -46,11 +46,11 @@ class Spread:
 
     @staticmethod
     def of_counts(right: Sequence[int], samples: Sequence[int]) -> Spread:
-        """From a pilot: how many of each problem's samples are right.
+        """Return the spread that a pilot shows: how many of each problem's samples are right.
 
-        The variance within problems is unbiased, that between them is what is left of the
-        variance of the observed means. Problems with one sample say nothing of it: if all have
-        one, half of the variance is taken to be between them.
+        The variance within problems is unbiased; that between them is the rest of the variance of
+        the observed means. Problems with one sample cannot show it: if all have one, half of the
+        variance is taken to be between them.
         """
         n = np.asarray(samples, dtype=float)
         means = np.asarray(right, dtype=float) / n
@@ -65,7 +65,7 @@ class Spread:
 
     @staticmethod
     def assumed(accuracy: float, part: float) -> Spread:
-        """From numbers: `part` of the variance a (1 - a) of a sample is between problems."""
+        """Return an assumed spread: `part` of a sample's variance a (1 - a) is between problems."""
         whole = accuracy * (1 - accuracy)
         return Spread(accuracy, part * whole, (1 - part) * whole)
 
@@ -75,7 +75,7 @@ HALF = 0.5
 
 @dataclass(frozen=True)
 class Assumed:
-    """What a pilot of one system does not say, and what the plan costs.
+    """The assumptions that a pilot of one system cannot replace, and the costs of the plan.
 
     `correlation`: r. `training_sd`: s, a part of 1. `tokens`: of a sample. `speed`: tokens per
     second.
@@ -90,7 +90,7 @@ class Assumed:
 def problems_needed(
     spread: Spread, effect: float, *, samples: int, seeds: int, assumed: Assumed
 ) -> int | None:
-    """The problems that show a gain of `effect`; None where no number does: more seeds are needed.
+    """Return the problems that show a gain of `effect`; None if no number does without more seeds.
 
     Example:
         >>> coin = Spread(0.5, between=0.0, within=0.25)
@@ -110,7 +110,7 @@ def problems_needed(
 
 
 def plan(spread: Spread, effect: float, *, assumed: Assumed) -> dict[str, Any]:
-    """For each number of samples and seeds the problems needed, and what they cost."""
+    """Return the problems needed for each number of samples and seeds, and their cost."""
     plans = []
     for seeds in SEEDS:
         for samples in SAMPLES:

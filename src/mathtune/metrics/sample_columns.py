@@ -1,4 +1,4 @@
-"""What measuring keeps of the samples, and the evaluator's own figures. Under `measure.py`."""
+"""The columns that measuring keeps of samples, and the evaluator's figures. Under `measure.py`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from mathtune.rows.records import Graded, Verdict
 from mathtune.rows.samples import Joined
 
 NORMAL = 1.96
-"""Standard errors to either side of a 95 % interval."""
+"""The standard errors to either side of a 95 % interval."""
 COUNTS = ("samples", "no_answer", "undecided", "verdict_differs_from_cluster", "cut_off")
-"""What is counted over all samples; `cut_off`: reached the limit on tokens."""
+"""The counts over all samples; `cut_off`: reached the limit on tokens."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Gathered:
 
     Problem p's samples are `starts[p]:starts[p + 1]` of each column and its clusters
     `cluster_starts[p]:cluster_starts[p + 1]` of `correct`. `of` int (S,): each sample's cluster in
-    its problem, -1 without an answer. `scores` float (S,), NaN where a sample has none, or None:
+    its problem, -1 without an answer. `scores` float (S,), NaN for a sample without one, or None:
     nothing is scored. `forms` numbers the samples' forms (see `form_of`).
     """
 
@@ -47,17 +47,17 @@ class Gathered:
     forms: NDArray[np.int32]
     counts: dict[str, int]
     calculator: Floats | None = None
-    """The calculator's weights, only where the samples are scored: what a judge must beat."""
+    """The calculator's weights, which a judge must beat; only if the samples are scored."""
     weights: Floats | None = None
 
     @property
     def each(self) -> list[int]:
-        """Samples of each problem."""
+        """The number of samples of each problem."""
         return list(map(int, np.diff(self.starts)))
 
     @property
     def n(self) -> int:
-        """Samples that every problem has: metrics are expected values over subsets of so many."""
+        """The number of samples that every problem has; metrics average over such subsets."""
         return int(np.diff(self.starts).min())
 
     def only(self, kept: Sequence[int]) -> Gathered:
@@ -88,12 +88,12 @@ class Gathered:
 
     @property
     def problem(self) -> Ints:
-        """int (S,): the number of each sample's problem."""
+        """The number of each sample's problem, int (S,)."""
         return np.repeat(np.arange(len(self.ids), dtype=np.int32), np.diff(self.starts))
 
     @property
     def right(self) -> Bools:
-        """bool (S,): whether each sample's cluster is correct."""
+        """True for a sample whose cluster is correct, bool (S,)."""
         if not len(self.correct):
             return np.zeros(len(self.of), dtype=bool)
         numbers = np.repeat(self.cluster_starts[:-1], np.diff(self.starts)) + self.of
@@ -101,22 +101,24 @@ class Gathered:
 
     @property
     def unit(self) -> str:
-        """Return what `sizes` counts: other programs' files do not count tokens."""
+        """The unit of `sizes`: other programs' files do not count tokens."""
         return "tokens" if self.tokens.any() else "characters"
 
     @property
     def sizes(self) -> NDArray[np.int32]:
-        """Return what each sample cost to generate."""
+        """The cost of generating each sample."""
         return self.tokens if self.unit == "tokens" else self.lengths
 
     @property
     def scored(self) -> bool:
-        """Return whether the samples have scores."""
+        """True if the samples have scores."""
         return self.scores is not None
 
     @property
     def clusters(self) -> Sequence[Clusters]:
-        """Each problem's clusters, made anew at every look: a million small arrays are not kept."""
+        """Each problem's clusters, made anew at every access: keeping a million small arrays is too
+        much.
+        """
         return _ClustersOf(self)
 
 
@@ -217,7 +219,7 @@ class Gathering:
         cut_off: int = 0,
         calculator: Sequence[float] | None = None,
     ) -> None:
-        """Add a problem's samples. `scores`: NaN where a sample has none; None: none has.
+        """Add a problem's samples. `scores`: NaN for a sample without one; None: none has one.
 
         Raises:
             InputError: the problem does not fit those before it.
@@ -281,7 +283,7 @@ class Gathering:
 
 
 def form_of(text: str, rule: str | None, finish_reason: str) -> tuple[Hashable, ...]:
-    """Return what can be seen of a sample's form without reading its mathematics."""
+    """Return the features of a sample's form that need no reading of its mathematics."""
     marks = ("<<" in text, "\\" in text, "**" in text)
     return (rule, finish_reason, *marks, text.count("\n").bit_length())
 
@@ -289,10 +291,10 @@ def form_of(text: str, rule: str | None, finish_reason: str) -> tuple[Hashable, 
 def evaluator(
     found: Gathered, *, resamples: int, seed: int, groups: Ints | None = None
 ) -> tuple[dict[str, Any], dict[str, float]]:
-    """Return how well scores judge answered samples, beside length, form or arithmetic alone.
+    """Return how well scores judge answered samples, next to length, form or arithmetic alone.
 
-    Samples without an answer or without a score are left out, and counted: no strategy ever reads
-    the former. Also returns the AUC within each problem that has one.
+    Samples without an answer or a score are left out and counted; no strategy reads one without an
+    answer. Also returns the AUC within each problem that has one.
     """
     assert found.scores is not None
     missing = np.isnan(found.scores)

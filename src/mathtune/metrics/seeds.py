@@ -1,7 +1,7 @@
 """Several trainings of one row: averages within problems, and intervals that include the seeds.
 
-A training is one draw of many: a common shift of all problems, which an interval over problems
-never sees. Beside `intervals.py`.
+Each training shifts all problems together, which an interval over problems cannot see. Next to
+`intervals.py`.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Floats = NDArray[np.float64]
 SINGLE = (
     "one training each: another seed may change the difference; the interval is over problems only"
 )
-"""The sentence that goes with a comparison of two trainings of one seed."""
+"""The sentence shown with a comparison of two single trainings."""
 
 
 @dataclass(frozen=True)
 class Parts:
     """Standard errors of the mean that come from the problems, the trainings and the samples.
 
-    `samples` is what is left: the draws of samples, and what a training does to single problems.
+    `samples` is the rest: the draws of samples, and the effects of a training on single problems.
     """
 
     problems: float
@@ -50,7 +50,7 @@ class Parts:
 class OverSeeds:
     """An interval that includes the trainings, with the parts of its variance.
 
-    `p`: of "no difference"; None where the value is no difference. `seeds`: trainings of each.
+    `p`: of "no difference"; None if the value is not a difference. `seeds`: trainings of each.
     """
 
     seeds: tuple[int, ...]
@@ -70,7 +70,7 @@ class _Components:
 
     @staticmethod
     def of(values: Floats) -> _Components:
-        """Of float (seeds, P), the mean squares of a table of seeds by problems."""
+        """Compute them from the mean squares of a table of seeds by problems, float (seeds, P)."""
         seeds, problems = values.shape
         if seeds == 1:
             return _Components(0.0, 0.0, 0)
@@ -82,7 +82,7 @@ class _Components:
 
 
 def mean_over_seeds(values: Floats, *, groups: Ints | None = None) -> OverSeeds:
-    """The interval of the mean of `values` (seeds, P) in [0, 1]; problems and seeds drawn anew.
+    """Return the interval of the mean of `values` (seeds, P) in [0, 1] over problems and seeds.
 
     With K seeds, n problems, and the mean squares of a table of seeds by problems:
 
@@ -90,14 +90,14 @@ def mean_over_seeds(values: Floats, *, groups: Ints | None = None) -> OverSeeds:
         V_e = residual mean square / (n K)
         half = sqrt(t(n-1)^2 max(0, V_p - V_e) + t(K-1)^2 V_s)
 
-    V_s holds the samples' part, so that the two terms add up to the whole variance. The interval
-    never ends inside the one over problems alone.
+    V_s holds the samples' part, so that the two terms add up to the whole variance. The interval is
+    never narrower than the one over problems alone.
 
     Raises:
         ValueError: fewer than two seeds.
     """
     if len(values) < 2:
-        raise ValueError("one seed says nothing of seeds")
+        raise ValueError("one seed does not show how seeds vary")
     reach = _Reach.of(values.mean(axis=0), _Components.of(values), groups)
     value, width = float(values.mean()), reach.half(0.05)
     (alone,) = intervals(values.mean(axis=0)[:, None], groups=groups)
@@ -109,10 +109,10 @@ def mean_over_seeds(values: Floats, *, groups: Ints | None = None) -> OverSeeds:
 def difference_over_seeds(
     ours: Floats, theirs: Floats, *, groups: Ints | None = None
 ) -> OverSeeds | None:
-    """Return the same for ours - theirs, float (seeds, P) each; None where both have one seed.
+    """Return the same for ours - theirs, float (seeds, P) each; None if both have one seed.
 
-    As many seeds of both are paired in their order; else their variances are added. A side with
-    one seed is taken as it is: its own training is not drawn anew.
+    Equal numbers of seeds are paired in their order; otherwise the variances are added. A side with
+    one seed is taken as fixed: its training is not drawn anew.
     """
     counts = (len(ours), len(theirs))
     if counts == (1, 1):
@@ -124,7 +124,8 @@ def difference_over_seeds(
 
 
 def row_mean(values: Floats, *, groups: Ints | None = None) -> Interval:
-    """The mean of a row, float (seeds, P), with its interval: over seeds too if it has several.
+    """Return a row's mean, float (seeds, P), with its interval: over seeds too if there are
+    several.
 
     Example:
         >>> one = row_mean(np.zeros((1, 30)))
@@ -140,9 +141,8 @@ def row_mean(values: Floats, *, groups: Ints | None = None) -> Interval:
 
 @dataclass(frozen=True)
 class RowDifference:
-    """The difference of two rows as every table shows it: with the seeds where there are several.
-
-    `alone`: over problems only. `over`: None where both rows have one seed.
+    """The difference of two rows as every table shows it: with the seeds if there are several.
+    `alone`: over problems only. `over`: None if both rows have one seed.
     """
 
     shown: Difference
@@ -151,7 +151,7 @@ class RowDifference:
     reach: _Reach
 
     def equal_within(self, within: float) -> float:
-        """The p of two one-sided tests: "a is at least `within` below b", and "above"."""
+        """Return the p of two one-sided tests: "a is at least `within` below b", and "above"."""
 
         def tail(distance: float) -> float:
             both = self.reach.tails(abs(distance))
@@ -185,7 +185,7 @@ def row_difference(
 
 @dataclass(frozen=True)
 class _Reach:
-    """How far an interval reaches: standard errors of problems and seeds, each with its t."""
+    """The reach of an interval: standard errors of problems and seeds, each with its t."""
 
     alone: float
     found: _Components
@@ -203,7 +203,7 @@ class _Reach:
 
     @staticmethod
     def between(ours: Floats, theirs: Floats, groups: Ints | None) -> _Reach:
-        """Of ours - theirs; as many seeds of both are paired in their order."""
+        """Return the reach of ours - theirs; equal numbers of seeds are paired in their order."""
         if len(ours) == len(theirs):
             found = _Components.of(ours - theirs)
         else:
@@ -213,7 +213,7 @@ class _Reach:
         return _Reach.of(ours.mean(axis=0) - theirs.mean(axis=0), found, groups)
 
     def half(self, tails: float) -> float:
-        """Return half the width of the interval that leaves so much to both tails together."""
+        """Return half the width of the interval that leaves `tails` to both tails together."""
         problems = t_quantile(self.df, tails=tails) ** 2 * self.alone
         seeds = 0.0
         if self.found.df > 0:
@@ -221,7 +221,7 @@ class _Reach:
         return max(sqrt(problems + seeds), t_quantile(inf, tails=tails) * self.least)
 
     def tails(self, value: float) -> float:
-        """The p: what the interval that just reaches from `value` to 0 leaves to the tails."""
+        """Return the p: the tails of the interval that just reaches from `value` to 0."""
         low, high = 0.0, 1.0
         while high - low > 1e-3 * high and high > 1e-6:
             middle = (low + high) / 2
@@ -234,7 +234,7 @@ class _Reach:
 
 
 def average_seeds(runs: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
-    """One run per seed, problem -> metric -> value; returns the mean over runs within each problem.
+    """Average runs of several seeds (problem -> metric -> value) within each problem.
 
     Raises:
         ValueError: the runs are not of the same problems.

@@ -1,8 +1,7 @@
-"""The strategies: which of a problem's samples is picked. Pure functions over its clusters.
+"""The strategies, which pick one of a problem's samples. Pure functions over its clusters.
 
-Liu et al. 2023, sections 3.2 and 5. A problem's samples are given as `Clusters`; a strategy is
-asked about many subsets of them at once, the rows of a boolean matrix, which is what curves over N
-need:
+Liu et al. 2023, sections 3.2 and 5. A problem's samples are given as `Clusters`; a strategy picks
+from many subsets at once, the rows of a boolean matrix, as curves over N need:
 
     subsets   bool (R, n)   the samples that are in each subset; one row, all True: the problem
     standing  `Standings`   each subset's clusters: most votes first, then earliest sample first
@@ -50,8 +49,8 @@ class Clusters:
 
     `of` int (n,): the cluster of each sample, -1 without an answer; clusters are numbered in the
     order of their earliest sample. `correct` bool (C,): each cluster's verdict. `scores` float
-    (n,), higher is better, or None where nothing was scored. `weights` float (n,), what sums of
-    scores add up; None: the scores themselves.
+    (n,), higher is better, or None if nothing was scored. `weights` float (n,), the terms of sums
+    of scores; None: the scores themselves.
     """
 
     of: Ints
@@ -61,7 +60,7 @@ class Clusters:
 
     @cached_property
     def right(self) -> Bools:
-        """bool (n + 1,): whether each sample's cluster is correct, then False for pick -1."""
+        """bool (n + 1,): True for a sample whose cluster is correct; then False for pick -1."""
         return np.append(self.correct, False)[np.append(self.of, -1)]
 
     @cached_property
@@ -112,8 +111,7 @@ def clusters_of(grades: Sequence[Graded], scores: Sequence[float] | None = None)
     """Return the clusters of one problem's graded samples, in their order.
 
     A cluster's verdict is that of its most frequent answer text (equally frequent: the earliest),
-    so that a cluster whose members were graded differently has one verdict. Undecided is not
-    correct.
+    so a cluster whose members were graded differently has one verdict. Undecided is not correct.
 
     Example:
         >>> def row(index, answer, verdict, cluster):
@@ -145,7 +143,7 @@ def _verdict(rows: Sequence[Graded]) -> Verdict:
 
 
 def part(clusters: Clusters, positions: Ints) -> Clusters:
-    """Only the samples at these positions, in their order.
+    """Keep only the samples at these positions, in their order.
 
     Example:
         >>> whole_one = Clusters(np.array([0, 1, 2, 1]), np.array([True, False, True]))
@@ -163,7 +161,7 @@ def part(clusters: Clusters, positions: Ints) -> Clusters:
 
 
 def first(clusters: Clusters, n: int) -> Clusters:
-    """Only the first n samples: what is shown of a problem with more."""
+    """Keep only the first n samples: the report shows these of a problem with more."""
     return clusters if len(clusters.of) == n else part(clusters, np.arange(n))
 
 
@@ -186,7 +184,7 @@ class Standings:
 
     @property
     def leader(self) -> Ints:
-        """Return what `maj1` picks."""
+        """Return the pick of `maj1`."""
         return np.where(self.votes[:, 0] > 0, self.first[:, 0], -1)
 
     def first_clusters(self, top: int) -> Standings:
@@ -202,7 +200,7 @@ class Standings:
         )
 
     def prefixes(self) -> Standings:
-        """Of a single row, a row for each K up to n: row k - 1 keeps the first k clusters."""
+        """Turn a single row into one row per K up to n: row k - 1 keeps the first k clusters."""
         n, columns = len(self.clusters.of), self.votes.shape[1]
         kept = np.tri(n, columns, dtype=bool)
         return Standings(
@@ -221,7 +219,7 @@ def whole(clusters: Clusters) -> Bools:
 
 
 def standings(clusters: Clusters, subsets: Bools, *, top: int | None = None) -> Standings:
-    """Return order the clusters of every subset; keep the first `top` of them (None: all)."""
+    """Order the clusters of every subset; keep the first `top` of them (None: all)."""
     n, rows = subsets.shape[1], np.arange(len(subsets))[:, None]
     order, starts = clusters.grouped
     if len(starts) == 0:
@@ -279,16 +277,16 @@ def _keys(clusters: Clusters, inside: Bools) -> NDArray[np.int32]:
 
 def _sums(weights: NDArray[np.floating], inside: Bools) -> NDArray[np.floating]:
     """Return the sum of each cluster's members in each subset, (C, R), of whole numbers: exact."""
-    # BLAS kernels can flag an invalid value in lanes of theirs that hold none of ours.
+    # BLAS kernels can flag invalid values in lanes that hold none of our numbers.
     with np.errstate(invalid="ignore"):
         return weights @ inside.astype(weights.dtype)
 
 
 def _smallest(inside: Bools, values: Ints, starts: Ints, n: int) -> NDArray[np.unsignedinteger]:
-    """The smallest value of each cluster's members in each subset, (C, R); n where there are none.
+    """Return the smallest value of each cluster's members in each subset, (C, R); n if none.
 
-    Small unsigned numbers, a product instead of a choice and a loop over clusters: each is several
-    times faster than the plain way, and this is where the time goes.
+    Small unsigned numbers, a product instead of a choice, and a loop over clusters are each several
+    times faster than the plain way; most of the time is spent here.
     """
     small = np.min_scalar_type(n)
     left = inside.view(np.uint8).astype(small, copy=False) * (n - values).astype(small)[:, None]
@@ -324,7 +322,7 @@ def heaviest(standing: Standings) -> Ints:
 
 
 def any_right(standing: Standings) -> Bools:
-    """The oracle: whether any cluster kept is correct (Pass@N of all, MajK@N of the top K)."""
+    """Return the oracle: is any cluster kept correct? (Pass@N of all, MajK@N of the top K.)"""
     return np.any(standing.correct, axis=1)
 
 
@@ -334,7 +332,7 @@ def cost(standing: Standings, size: int) -> Floats:
 
 
 def pick(clusters: Clusters, strategy: Strategy, *, k: int = 8) -> int | None:
-    """Return the position of the sample that a strategy picks; None where no sample has an answer.
+    """Return the position of the sample that a strategy picks; None if no sample has an answer.
 
     `k` is the K of RR.MajK and W.RR.MajK and the N of Maj1.TopN.
 

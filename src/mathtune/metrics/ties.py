@@ -1,7 +1,7 @@
-"""Ties: how often they decide, and what strategies are worth if ties are broken at random.
+"""Ties: how often they decide, and the strategies' values if ties are broken at random.
 
-The strategies break ties by the earliest sample, so that every pick can be looked up. These are the
-expected values over the tied clusters (or equal scores) instead. Beside `strategies.py`.
+The strategies break ties by the earliest sample, so that every pick can be looked up. The functions
+here return expected values over tied clusters (or equal scores). Next to `strategies.py`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from mathtune.metrics.strategies import Bools, Clusters, Standings
 Floats = NDArray[np.float64]
 
 Ties = Literal["earliest", "expected"]
-"""How ties are broken: by the earliest sample, or in expectation over what is tied."""
+"""How ties are broken: by the earliest sample, or in expectation over the tied ones."""
 
 
 def leaders(standing: Standings) -> Floats:
-    """Maj1, float (R,): the part of the clusters with most votes that are correct.
+    """Return Maj1, float (R,): the fraction of the clusters with most votes that is correct.
 
     Example:
         >>> two = Clusters(np.array([0, 1]), np.array([False, True]))
@@ -34,7 +34,7 @@ def leaders(standing: Standings) -> Floats:
 
 
 def heaviest(standing: Standings) -> Floats:
-    """W.RR, float (R,): the part of the clusters with the largest sum that are correct."""
+    """Return W.RR, float (R,): the fraction of the clusters of largest sum that is correct."""
     most = standing.weight.max(axis=1, keepdims=True)
     return _part_correct(standing, (standing.weight == most) & (standing.votes > 0))
 
@@ -45,7 +45,7 @@ def _part_correct(standing: Standings, tied: Bools) -> Floats:
 
 
 def right_by_rank(clusters: Clusters) -> Floats:
-    """RR.All's samples from the best score down, float (n,): the part right of each equal score.
+    """Return float (n,): for each rank by score, the fraction right among its equal scores.
 
     Example:
         >>> scores = np.array([0.5, 0.9, 0.5])
@@ -81,7 +81,9 @@ def expected(clusters: Clusters, k: int) -> dict[str, float]:
 
 
 def rates(problems: Sequence[Clusters]) -> dict[str, float]:
-    """The fraction of problems whose most votes, and whose best score, several clusters share."""
+    """Return the fractions of problems in which several clusters share the most votes or best
+    score.
+    """
     votes = scores = 0
     for clusters in problems:
         standing = strategies.standings(clusters, strategies.whole(clusters))

@@ -1,8 +1,8 @@
 """Turn scores into weights that can be summed: W.RR needs weights >= 0. Under `measure.py`.
 
-An evaluator's S is a weight as it is. Logits, log-probabilities and rewards are not: a sum of
+An evaluator's S is already a weight. Logits, log-probabilities and rewards are not: a sum of
 negative numbers falls with every vote, and W.RR would prefer the smallest cluster. Re-ranking by
-the best score (RR) looks at the scores themselves; only sums look at weights.
+the best score (RR) uses the scores themselves; only sums use weights.
 
     as-is    w = s                                  scores that are never negative
     softmax  w = exp(s - max of its problem)        log-probabilities: never positive
@@ -26,11 +26,11 @@ Ints = NDArray[np.int64]
 WeightRule = Literal["auto", "as-is", "softmax", "sigmoid", "rank"]
 
 LARGEST_LOGIT = 30.0
-"""Beyond it a sigmoid is 0 or 1 to the last digits, and different scores would weigh the same."""
+"""Beyond this a sigmoid is 0 or 1 to the last digits, and different scores would weigh the same."""
 
 
 def rule_for(scores: Floats) -> WeightRule:
-    """Return the rule that fits the range of `scores` float (S,), NaN where there is none.
+    """Return the rule that fits the range of `scores` float (S,); NaN: no score.
 
     Example:
         >>> [rule_for(np.array(s)) for s in ([0.1, 0.9], [-3.0, -0.1], [-4.0, 5.0], [-90.0, 70.0])]
@@ -84,15 +84,16 @@ def _ranks(scores: Floats) -> Floats:
 
 
 LEAK = 0.99
-"""A score that parts right from wrong in so many samples is taken for the verdict itself."""
+"""A score that separates right from wrong in this fraction of samples is taken for the verdict."""
 FEW_VALUES = 10
 MANY_SAMPLES = 50
 
 
 def equals_verdict(scores: Floats, right: NDArray[np.bool_]) -> bool:
-    """Return whether a threshold on the scores gives nearly every verdict: a label, no judge.
+    """Return whether a threshold on the scores gives nearly every verdict: a label, not a judge.
 
-    More than two values count in a set too large for chance only, many without any exception.
+    With more than two values, the set must be too large for chance; with many, no exception is
+    allowed.
 
     Example:
         >>> equals_verdict(np.array([1.0, 0.0, 1.0]), np.array([True, False, True]))

@@ -1,4 +1,5 @@
 """The calculator: a scorer without a model. A solution that states a false equation weighs little.
+
 Above `equations.py`. A judge must beat it: one that does no better has not learned to judge.
 """
 
@@ -10,9 +11,10 @@ NAME = "calculator"
 """Its name among scorers, evaluators and fields of scores."""
 
 FALSE = 0.1
-"""The weight of a solution that states a false equation; any other weighs 1. It is not 0: a problem
-whose solutions all slip still has an answer, and a slip that was corrected, or a false alarm, costs
-a solution most of its vote but not all of it.
+"""The weight of a solution that states a false equation; any other weighs 1.
+
+It is not 0: a problem whose solutions all slip still has an answer, and a slip that was corrected,
+or a false alarm, costs a solution most of its vote but not all of it.
 """
 
 

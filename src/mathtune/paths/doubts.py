@@ -241,8 +241,9 @@ _SLIGHT = 0.005
 
 
 def _is_rounded(claim: Claim) -> bool:
-    """Return whether the text rounds this number and the sides agree to its digits. A result
-    computed from decimals of three places or more, as 60 * 0.0833, needs no words.
+    """Return whether the text rounds this number and the sides agree to its digits.
+
+    A result computed from decimals of three places or more, as 60 * 0.0833, needs no words.
     """
     if claim.numbers is None:
         return False

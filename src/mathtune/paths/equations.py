@@ -249,7 +249,9 @@ def _labelled(side: Side) -> Equation | None:
 
 def _agree(left: list[Token], right: list[Token]) -> bool | None:
     """Return whether two sides are equal; a percent or cent sign means hundredths or is a mere
-    label. None if a side's value is unknown.
+    label.
+
+    None if a side's value is unknown.
     """
     lefts = [evaluate(left, percent=percent) for percent in _readings(left)]
     rights = [evaluate(right, percent=percent) for percent in _readings(right)]

@@ -1,10 +1,12 @@
-r"""Labels after every step of a sampled solution: its right and its wrong beginnings. For the
-evaluator. A sample's answer shows if the whole is right, not where it goes wrong. Without guessing,
-this is known of its beginnings:
+r"""Labels after every step of a sampled solution: its right and its wrong beginnings.
+
+For the evaluator. A sample's answer shows if the whole is right, not where it goes wrong. Without
+guessing, this is known of its beginnings:
 
 - a right solution was right all along, up to its first false equation; of the steps after it (a
-mistake that was undone, or did not matter) nothing is known; - a wrong solution is wrong from its
-first false equation on; before it, and if all its equations hold, nothing is known.
+  mistake that was undone, or did not matter) nothing is known;
+- a wrong solution is wrong from its first false equation on; before it, and if all its equations
+  hold, nothing is known.
 
 A step is a line. People's ratings of steps say more: `data.prm800k`.
 """

@@ -1,6 +1,7 @@
-"""Select one solution per reasoning path of a problem (Yuan et al. 2023, 3.3 and A.3). A path is
-the sequence of a solution's equations. Of the solutions with the same path, the one that differs
-most from the others is kept; operand order and equation order make different paths.
+"""Select one solution per reasoning path of a problem (Yuan et al. 2023, 3.3 and A.3).
+
+A path is the sequence of a solution's equations. Of the solutions with the same path, the one that
+differs most from the others is kept; operand order and equation order make different paths.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Selection:
 
 def select(solutions: Sequence[str], *, rule: Rule = "default") -> list[int]:
     """Return the indices of one problem's correct solutions that are kept: one per distinct path.
+
     `default`: independent of the texts' order, in ascending order. `published`: the selection of
     the authors' code, in the order in which their paths appear.
 

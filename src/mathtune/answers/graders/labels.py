@@ -107,8 +107,9 @@ def coordinates(node: Node) -> dict[Node, Node] | None:
 
 
 def as_point(values: dict[Node, Node]) -> Node | None:
-    """Return `y = 2, x = 1` as the point `(1, 2)`; None unless the names are neighbours in the
-    alphabet.
+    """Return `y = 2, x = 1` as the point `(1, 2)`.
+
+    None unless the names are neighbours in the alphabet.
     """
     names = sorted(label[1] for label in values)
     first = ord(names[0][0])

@@ -38,8 +38,9 @@ _MAX_DEPTH = 40
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A tree, and how its decimals make sympy compute. `rounded`: with 53-bit floats. `long`: with
-    more than their 15 digits.
+    """A tree, and how its decimals make sympy compute.
+
+    `rounded`: with 53-bit floats. `long`: with more than their 15 digits.
     """
 
     node: Node
