@@ -77,7 +77,7 @@ def test_a_changed_stage_names_a_hint_that_works(desk: Path) -> None:
     assert "Use --redo to make it again, or another --out." in str(done.exception)
     jsonl.write(desk / "p.jsonl", [Problem(id="a", problem="1 + 1?", answer="3")])
     done = RUNNER.invoke(app, words)
-    assert "problems was of another content" in str(done.exception)
+    assert "problems had another content" in str(done.exception)
     ran(*words, "grader=prm800k", "--redo")
 
 

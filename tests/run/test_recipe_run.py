@@ -177,7 +177,7 @@ def test_a_damaged_plan_is_written_anew(
         read_plan(tmp_path)
     go(tmp_path)
     assert (tmp_path / "plan.json").read_bytes() == plan
-    assert "damaged, written anew" in capsys.readouterr().err
+    assert "damaged, written again" in capsys.readouterr().err
 
 
 def test_a_plan_does_not_lead_out_of_its_folder(tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_what_only_gathers_is_made_again_when_there_is_more(
         perform(gathering(names), folder=tmp_path, overrides={})
         assert (tmp_path / "all/text.txt").read_text() == text
     said = capsys.readouterr().err.splitlines()
-    assert said.count("all: other labels, texts than before, made again") == 2
+    assert said.count("all: labels, texts changed, made again") == 2
     assert "a: finished before, skipped" in said
     perform(gathering("ad"), folder=tmp_path, overrides={})
     assert "all: finished before, skipped" in capsys.readouterr().err

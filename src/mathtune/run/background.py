@@ -1,7 +1,7 @@
 """Steps that leave cores free, executed in a child process while the run goes on.
 
 A run hands such steps over in its recipe's order, and waits for one if a later step reads it. The
-child executes them one after another, so that each finds what it reads.
+child executes them one after another, so that each finds its inputs.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class Step:
 
 
 SECONDS_TO_SAVE = 60.0
-"""How long a training may take to write its checkpoint after SIGTERM."""
+"""The longest time for a training to write its checkpoint after SIGTERM, in seconds."""
 
 
 class Background:
     """The steps handed over, as a context: the child ends with it, in the middle of a step if an
-    error ends the run. SIGTERM ends both, with exit code 0, once a training has saved itself.
+    error ends the run. SIGTERM ends both, with exit code 0, once a training has saved its state.
 
-    `failures` learns of the steps that fail; those that need them are not made.
+    Failed steps are noted in `failures`; steps that need them are not made.
 
     Example:
         >>> with Background(Failures()) as background:
@@ -45,8 +45,8 @@ class Background:
 
     def __init__(self, failures: Failures) -> None:
         self._failures = failures
-        self._reads: dict[str, tuple[str, ...]] = {}  # of the steps handed over and not known to be
-        # finished, in order
+        # The steps that were handed over and are not known to be finished, in order.
+        self._reads: dict[str, tuple[str, ...]] = {}
         self._child: Child | None = None
         self._signals = ExitStack()
 
@@ -64,7 +64,7 @@ class Background:
         self._child.send((step, folder, redo))
 
     def wait_for(self, names: Collection[str]) -> None:
-        """Return when none of these steps is under way any more.
+        """Wait until none of these steps is under way any more.
 
         Raises:
             Exception: what a step raised, as early as it is known.
@@ -82,7 +82,7 @@ class Background:
                     self._failures.note(child.name, reason)
             finally:
                 if said := child.said.rstrip():
-                    say(f"{child.name}: finished in the background; it said:\n{said}")
+                    say(f"{child.name}: finished in the background; its messages:\n{said}")
 
     def __enter__(self) -> Background:
         return self
@@ -108,7 +108,7 @@ def _leave() -> None:
 
 
 def _executing() -> Callable[[tuple[Step, Path, bool]], str | None]:
-    """In the child: execute a step that needs none that failed; return the reason if it fails."""
+    """Execute a step in the child unless it needs a failed one; return the reason of a failure."""
     failed: dict[str, str] = {}
 
     def work(task: tuple[Step, Path, bool]) -> str | None:

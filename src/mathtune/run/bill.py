@@ -1,6 +1,6 @@
 """The bill of a step: CPU seconds of this process and its children, and counts such as tokens.
 
-The system does not count the CPU seconds of children of the fork server for this process. They
+The system does not count the CPU seconds of the fork server's children for this process; they
 report them, and `add` counts them. The figures go to `step.json`, never to `metrics.json`.
 """
 
@@ -27,12 +27,12 @@ def add(**counts: float) -> None:
 
 
 def total(*, own: bool) -> dict[str, float]:
-    """Return all that was counted so far; with `own`, `cpu_s` includes this process's seconds."""
+    """Return all counts so far; with `own`, `cpu_s` includes this process's seconds."""
     return {**_counts, "cpu_s": _counts["cpu_s"] + (_cpu_seconds() if own else 0.0)}
 
 
 def difference(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
-    """Return what two totals differ in.
+    """Return the differences of two totals.
 
     Example:
         >>> difference({"cpu_s": 2.5, "sampled_tokens": 300}, {"cpu_s": 1.0})

@@ -1,10 +1,11 @@
-"""Child processes: their start, their tasks, their death and their end. Used by everything in
-mathtune that works in more than one process, except the graders' workers (answers/workers).
+"""Child processes: their start, their tasks, their death and their end.
 
-A child builds its work once, from a picklable `make`, and then answers one task after another. It
-leaves Ctrl-C to its parent and ends at once when its parent is gone, even in the middle of a task.
-Children come from a server that has imported torch and transformers once (Linux), or, `fresh` ones
-and those on other systems, from a new interpreter: what a GPU's driver needs.
+Used by everything in mathtune that works in more than one process, except the graders' workers
+(answers/workers). A child builds its work once, from a picklable `make`, and then answers one task
+after another. It leaves Ctrl-C to its parent and ends at once when its parent is gone, even in the
+middle of a task. On Linux, children are forked by a server that has imported torch and transformers
+once. On other systems, and for `fresh` children, each is a new interpreter: a GPU's driver needs
+that.
 """
 
 from __future__ import annotations
@@ -27,19 +28,19 @@ from mathtune.run.progress import console
 
 T = TypeVar("T")
 Make = Callable[[], Callable[[Any], Any]]
-"""Builds what works: called once in each child, with its first task."""
+"""Builds the worker's state: called once in each child, with its first task."""
 
 PRELOAD = ["__main__", "mathtune.run.server_start", "mathtune.engines.transformers.preload"]
-"""What the server imports."""
+"""The modules that the server imports."""
 WITH_SERVER = sys.platform == "linux"
-"""Elsewhere a process that has loaded torch cannot be forked safely, or not at all."""
+"""On other systems a process that has loaded torch cannot be forked safely, or at all."""
 server_cpu_s = 0.0
-"""CPU seconds that the server spent on its imports; set in the server by what it preloads."""
+"""CPU seconds that the server spent on its imports; set in the server after them."""
 _server_billed = False
 
 
 def start_server() -> None:
-    """Start the server, if there is none yet, and return at once: it imports by itself."""
+    """Start the server if there is none yet, and return at once: it imports on its own."""
     if WITH_SERVER:
         get_context("forkserver").set_forkserver_preload(PRELOAD)
         with _ctrl_c_later():
@@ -49,8 +50,8 @@ def start_server() -> None:
 class Child:
     """A child process, as a context: it is killed with the block.
 
-    `name` is the subject of the sentence about its death. `fresh`: from a new interpreter; it may
-    have children of its own. `quiet`: its messages are kept in `said` instead of printed.
+    `name` is the subject of the message about its death. `fresh`: a new interpreter; it may have
+    children of its own. `quiet`: its messages are kept in `said` instead of printed.
 
     Example:
         >>> with Child("a worker", partial(loaded, model)) as child:     # doctest: +SKIP
@@ -73,7 +74,7 @@ class Child:
             target=_serve, args=(theirs, make, billing, quiet), daemon=not fresh
         )
         self._fault: Exception | None = None
-        # In a thread, for the server may still be importing for seconds.
+        # In a thread: the server may still be importing for seconds.
         self._starting = Thread(target=self._start, args=(theirs,))
         self._starting.start()
 
@@ -84,10 +85,10 @@ class Child:
         except Exception as fault:
             self._fault = fault
         finally:
-            theirs.close()  # so that its end is seen here
+            theirs.close()  # so that this side notices its end
 
     def send(self, task: Any) -> None:
-        """Hand over a task and return at once; `receive` tells if the child is dead."""
+        """Hand over a task and return at once; `receive` raises if the child is dead."""
         with suppress(ConnectionError):
             self.end.send(task)
 
@@ -126,12 +127,12 @@ class Child:
         )
 
     def terminate(self) -> None:
-        """Send SIGTERM: a training saves itself and leaves with exit code 0, others end at once."""
+        """Send SIGTERM: a training saves its state and exits with code 0, others end at once."""
         self._starting.join()
         self._process.terminate()
 
     def close(self, grace: float = 0.0) -> None:
-        """End the child: kill it, or, with `grace`, ask first and wait up to so many seconds."""
+        """End the child: kill it, or, with `grace`, ask it first and wait up to so many seconds."""
         self._starting.join()
         if self._fault is None:
             if grace:
@@ -168,7 +169,7 @@ def finished(
 ) -> Iterator[tuple[int, Any]]:
     """Give each idle child the next task; yield (number of the task, result) as results come.
 
-    `ahead`: how many tasks may be handed over from the earliest unfinished one on; None: all.
+    `ahead`: the most tasks handed over from the earliest unfinished one on; None: all.
     """
     numbered = enumerate(tasks)
     upcoming = next(numbered, None)
@@ -210,9 +211,9 @@ def in_order(results: Iterable[tuple[int, T]]) -> Iterator[T]:
 
 @contextmanager
 def on_sigterm(do: Callable[[], object]) -> Iterator[None]:
-    """Call `do` if SIGTERM comes during the block; restore the former answer afterwards."""
+    """Call `do` if SIGTERM comes during the block; restore the former handler afterwards."""
     if current_thread() is not main_thread():
-        yield  # only the main thread may say what a signal does
+        yield  # only the main thread may set a signal's handler
         return
     before = signal.signal(signal.SIGTERM, lambda *_: do())
     try:
@@ -223,13 +224,15 @@ def on_sigterm(do: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def _ctrl_c_later() -> Iterator[None]:
-    """Hold Ctrl-C back in this thread. A process started in the block does not hear it, so that its
-    imports cannot end in a traceback.
+    """Hold Ctrl-C back in this thread.
+
+    A process started in the block does not receive it, so that its imports cannot end in a
+    traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # its own start would let Ctrl-C through again
+    resource_tracker.ensure_running()  # its start would let Ctrl-C through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -250,7 +253,7 @@ def _serve(end: connection.Connection, make: Make, billing: tuple[bool, bool], q
         try:
             task = end.recv()
         except EOFError:
-            return  # the parent needs nothing any more
+            return  # the parent needs no more results
         result = error = None
         if quiet:
             console.file = io.StringIO()
@@ -267,7 +270,7 @@ def _serve(end: connection.Connection, make: Make, billing: tuple[bool, bool], q
         said = console.file.getvalue() if isinstance(console.file, io.StringIO) else ""
         end.send((result, error, said, counts))
         if error is not None:
-            return  # later tasks may need what this one lacks
+            return  # later tasks may need the worker that this one failed to build
 
 
 def _end_with_parent() -> None:

@@ -1,4 +1,4 @@
-"""The JSON documents of a run folder that are read again: plan, finished step, forecast.
+"""The JSON documents of a run folder that mathtune reads back: plan, finished step, forecast.
 
 Written by recipe_run and step; read by `mathtune status`, the report and the next run.
 """
@@ -45,7 +45,7 @@ def read_plan(folder: Path) -> Plan:
         plan = jsonl.read_json(path, Plan)
     except InputError as error:
         raise InputError(
-            f"{error} The plan is damaged; the command that made the run writes it anew."
+            f"{error} The plan is damaged; the command that made the run writes it again."
         ) from None
     for step in plan.steps:
         name = PurePosixPath(step.name)
@@ -55,9 +55,9 @@ def read_plan(folder: Path) -> Plan:
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """step.json, without the fingerprint: what the finished step cost and was made with.
+    """step.json without the fingerprint: the finished step's cost, versions and settings.
 
-    `settings`: its config as it was given, inputs as paths; None: of an earlier version.
+    `settings`: its config as given, inputs as paths; None: written by an earlier version.
     """
 
     revision: int
@@ -68,7 +68,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PredictedCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step is expected to cost."""
+    """The expected cost of a step."""
 
     flops: float
     hours: float

@@ -1,7 +1,7 @@
 """Failed steps of a run: their reasons, in the steps' folders, and the steps that need them.
 
-A step fails if what it reads cannot give what it makes: `pairs` without any right solution. The
-run goes on with the steps that do not need it, and the same command tries it again.
+A step fails if its inputs cannot give its outputs: `pairs` without any right solution. The run goes
+on with the steps that do not need it, and the same command tries it again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mathtune.rows import jsonl
 from mathtune.run.progress import say
 
 FAILED = "failed.json"
-"""The file in a failed step's folder; gone when the step is tried again."""
+"""The file in a failed step's folder; removed when the step is tried again."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ def read(folder: Path) -> Failure | None:
 
 
 class Failures:
-    """The failed steps of a run under way, and those that are not made for want of them.
+    """The failed steps of a run under way, and the steps that are not made because they need them.
 
     Example:
         >>> failures = Failures()
@@ -65,12 +65,12 @@ class Failures:
         self.blocked: dict[str, str] = {}
 
     def note(self, name: str, reason: str) -> None:
-        """Note that a step failed, and say it; the end of the run has the reason."""
+        """Note that a step failed, and print it; the reason is printed at the end of the run."""
         self.reasons[name] = reason
         say(f"{name}: failed")
 
     def blocks(self, name: str, reads: Collection[str]) -> bool:
-        """Return whether a step needs one that failed; note for want of which it is not made."""
+        """Return whether a step needs a failed one; note which."""
         needed = next((one for one in reads if one in self.reasons or one in self.blocked), None)
         if needed is None:
             return False

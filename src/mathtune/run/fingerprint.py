@@ -18,13 +18,14 @@ from mathtune.run.stage import Free, Input, Large, Stage, input_fields, marked_i
 SUMS = "SHA256SUMS"
 """The checksums of a model folder's files, as `sha256sum --check` reads them."""
 UNREAD = {"started.json", "step.json", "failed.json", "metrics.json.partial", ".lock", SUMS}
-"""Files of a step's folder that are not results: they hold times and hosts, or follow from them."""
+"""Files of a step's folder that are not results: they hold times and hosts, or derive from them."""
 REPORT = {"report.html", "report.md", "figures"}
-"""What `mathtune report` writes into a step's folder."""
+"""The files that `mathtune report` writes into a step's folder."""
 LARGE = 2**28
-"""Bytes above which a file of a `Large` input is fingerprinted by its size and some blocks."""
+"""A larger file of a `Large` input, in bytes, is fingerprinted by its size and some blocks.
+"""
 BLOCKS, BLOCK = 64, 2**18
-"""Number and bytes of the blocks, spread evenly from the first to the last byte."""
+"""The number and size in bytes of these blocks, spread evenly over the file."""
 
 
 def fingerprint(stage: Stage) -> dict[str, Any]:
@@ -36,9 +37,7 @@ def fingerprint(stage: Stage) -> dict[str, Any]:
 
 
 def settings(stage: Stage) -> dict[str, Any]:
-    """Return stage, revision and config without inputs: the part that is known before these
-    exist.
-    """
+    """Return stage, revision and config without inputs: the part known before the inputs exist."""
     config = without_free(stage, stage.model_dump(mode="json"))
     for name in input_fields(type(stage)):
         del config[name]
@@ -54,7 +53,8 @@ def inputs(stage: Stage) -> Iterator[str | Path]:
 def differences(finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Say in words where `wanted` differs from `finished`, for the keys that `wanted` has.
 
-    A setting that is newer than `finished` and empty is no difference: it changes nothing.
+    A setting that did not exist for `finished`, and is empty now, is no difference: it changes
+    nothing.
 
     Example:
         >>> differences({"config": {"n": 8, "seed": 0}}, {"config": {"n": 16}})
@@ -67,7 +67,7 @@ def differences(finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[
             found.append(f"{key} is new ({_short(value)})")
         elif key in before and before[key] != value:
             if _contents(before[key]) and _contents(value):
-                found.append(f"{key} was of another content")
+                found.append(f"{key} had another content")
             else:
                 found.append(f"{key} was {_short(before[key])}, now {_short(value)}")
     return found
@@ -88,13 +88,13 @@ def growth(found: Mapping[str, Any], wanted: Mapping[str, Any], field: str | Non
 
 
 def write_sums(folder: Path) -> None:
-    """Write the checksums of a folder's files beside them."""
+    """Write the checksums of a folder's files next to them."""
     lines = [f"{content_hash(file)}  {file.relative_to(folder)}\n" for file in files(folder)]
     jsonl.write_text(folder / SUMS, "".join(lines))
 
 
 def refuse_damage(folder: Path) -> None:
-    """Raise InputError if a file of the folder is not what its checksum says."""
+    """Raise InputError if a file of the folder does not match its checksum."""
     if not (folder / SUMS).is_file():
         return
     for line in (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines():
@@ -114,7 +114,7 @@ def content_hash(path: Path, *, sampled: bool = False) -> str:
     `sampled`: of files above `LARGE` bytes, the hash of the size and of blocks spread over them.
 
     Raises:
-        InputError: the folder has checksums, and a file is not what they say.
+        InputError: the folder has checksums, and a file does not match its own.
     """
     if path.is_dir():
         refuse_damage(path)
@@ -185,7 +185,7 @@ def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _contents(value: Any) -> bool:
-    """Whether a value is what `_hashed` makes of files: a SHA-256, or a list of them."""
+    """Return whether a value comes from `_hashed`: a SHA-256, or a list of them."""
     values = value if isinstance(value, list) else [value]
     return bool(values) and all(re.fullmatch("[0-9a-f]{64}", str(one)) for one in values)
 

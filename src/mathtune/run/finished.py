@@ -1,6 +1,4 @@
-"""A finished step: its record with the checksums of its files, and what differs from it now.
-Below step.
-"""
+"""A finished step: its record with its files' checksums, and the differences since. Below step."""
 
 from __future__ import annotations
 
@@ -54,9 +52,9 @@ def _remedy(name: str) -> str:
 
 
 def refuse_edits(folder: Path, *, name: str) -> None:
-    """Raise if a file that the finished step wrote is missing or was changed since.
+    """Raise InputError if a file that the finished step wrote is missing or was changed.
 
-    Steps of earlier versions have no checksums: steps that read their files notice the change.
+    Steps of earlier versions have no checksums: the steps that read their files notice the change.
     """
     record = read(folder)
     for file, checksum in record.get("files", {}).items():
@@ -72,7 +70,7 @@ def refuse_edits(folder: Path, *, name: str) -> None:
 
 
 def refuse_changes(folder: Path, stage: Stage, mark: Mapping[str, Any], *, name: str) -> None:
-    """Raise if the finished step in `folder` differs from `mark` in any key that `mark` has."""
+    """Raise InputError if the finished step in `folder` differs from `mark` in a key of `mark`."""
     changed = differences(read(folder), mark)
     if not changed:
         return
@@ -87,11 +85,10 @@ def refuse_changes(folder: Path, stage: Stage, mark: Mapping[str, Any], *, name:
 
 
 def regathered(folder: Path, stage: Stage, mark: Mapping[str, Any]) -> list[str]:
-    """Name what a step that only gathers would read differently now; empty: nothing, or it is
-    refused.
+    """Name the inputs that a step that only gathers would now read differently; else return [].
 
-    Such a step is cheap and draws nothing that its settings do not fix: made again, it says of the
-    same files the same.
+    Such a step is cheap and its settings fix all that it draws: made again from the same files, it
+    gives the same result.
     """
     if stage.gathers is None:
         return []

@@ -19,7 +19,7 @@ with suppress(ImportError):
     import msvcrt  # only there
 
 FAR = 2**30
-"""The byte that is locked on Windows, where a locked byte cannot be read."""
+"""The locked byte on Windows, where others cannot read a locked byte."""
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def locked(path: Path, *, folder: Path) -> Iterator[None]:
             )
         if _is(stream, path):
             break
-        stream.close()  # its last owner removed it meanwhile
+        stream.close()  # its last owner has removed it since
     try:
         stream.truncate(0)
         stream.write(f"process {os.getpid()} on {socket.gethostname()}")

@@ -19,10 +19,10 @@ from mathtune.run import ranks
 
 
 class Terminal(Console):
-    """A console that shows texts as they are, whatever prints them.
+    """A console that shows every text literally.
 
     Text from models, servers and files may hold control sequences, which a terminal would obey, and
-    what looks like rich's markup. Styles and layout come from `Text` and `Table` alone.
+    parts that look like rich's markup. Styles and layout come from `Text` and `Table` alone.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -31,27 +31,27 @@ class Terminal(Console):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterator[Segment]:
-        """Yield what is printed, invisible characters replaced; rich's own controls stay.
+        """Yield the output with invisible characters replaced; rich's own controls stay.
 
-        Some (backspace, bell) never come here: `Text` has left them out.
+        Some characters (backspace, bell) never reach it: `Text` has dropped them.
         """
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else visible(text), style, control)
 
 
 console = Terminal(stderr=True, soft_wrap=True)
-"""Where work speaks of itself: standard error."""
+"""Progress and messages go to standard error."""
 WIDE = 120
-"""Characters in a line of a file or pipe: the tables fit without folded cells."""
+"""The width of a line in a file or pipe, in characters: tables fit without folded cells."""
 _plain = not sys.stdout.isatty() and "COLUMNS" not in os.environ
 output = Terminal(width=WIDE if _plain else None)
-"""Where results go: standard output."""
+"""Results go to standard output."""
 
 SECONDS_BETWEEN_LINES = 15.0
 
 
 def say(line: str) -> None:
-    """Print one line; of several processes launched together, only the first one does."""
+    """Print one line, in the first one of several processes launched together."""
     if ranks.first():
         console.print(visible(line))
 
@@ -94,10 +94,10 @@ def duration(seconds: float) -> str:
 
 
 class Countdown:
-    """The place of a step in its run, and about how long the rest will take.
+    """The position of a step in its run, and the time left.
 
-    `expected`: the seconds foreseen of each step, in order; None: unknown. `finished` tells whether
-    a step is done. What the steps so far took corrects what is foreseen of the others.
+    `expected`: the expected seconds of each step, in order; None: unknown. `finished` returns
+    whether a step is done. The time of the steps so far corrects the expectation for the others.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Countdown:
         self._start = time.monotonic()
 
     def at(self, name: str) -> str:
-        """Return `step 7 of 48, about 3 min left`; without a time where one is unknown."""
+        """Return `step 7 of 48, about 3 min left`; without the time if one is unknown."""
         place = f"step {list(self._expected).index(name) + 1} of {len(self._expected)}"
         done = {step for step in self._expected if self._finished(step)}
         left = [seconds for step, seconds in self._expected.items() if step not in done]
@@ -117,7 +117,7 @@ class Countdown:
         foreseen = sum(self._expected[step] or 0.0 for step in done - self._before)
         spent = time.monotonic() - self._start
         rest = sum(seconds or 0.0 for seconds in left)
-        # The first steps say little: their time counts once it is a part of the whole.
+        # The first steps show little: their time counts once it is a fair part of the whole.
         factor = spent / foreseen if foreseen > 0.1 * (foreseen + rest) else 1.0
         return f"{place}, about {duration(rest * factor)} left"
 

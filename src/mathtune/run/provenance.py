@@ -24,7 +24,7 @@ TOLD = (
     *("MATHTUNE_DATA", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HF_HUB_OFFLINE"),
     "TOKENIZERS_PARALLELISM",
 )
-"""The environment's variables that change what we do; no other is read or shown."""
+"""The environment variables that change our behaviour; no others are read or shown."""
 
 
 def record() -> dict[str, str | int | None]:
@@ -97,9 +97,7 @@ def _version(package: str) -> str | None:
 
 
 def _device() -> str:
-    """Return the accelerator's name if torch is loaded; importing it for this would cost
-    seconds.
-    """
+    """Return the accelerator's name if torch is loaded; importing torch for this costs seconds."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         return torch.cuda.get_device_name()
@@ -109,8 +107,8 @@ def _device() -> str:
 def _commit() -> str | None:
     """Return the commit of a source checkout; None for an installed package.
 
-    In a checkout this file is src/mathtune/run/provenance.py. An installed package may be inside
-    a repository too, but that is another project's.
+    In a checkout this file is src/mathtune/run/provenance.py. An installed package may be inside a
+    repository, too, but that one is another project's.
     """
     source, root = Path(__file__).parents[2:4]
     if source.name != "src" or not (root / ".git").exists():

@@ -27,7 +27,7 @@ def local_rank() -> int:
 
 
 def count() -> int:
-    """Return how many processes were launched together."""
+    """Return the number of processes launched together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -37,7 +37,7 @@ def first() -> bool:
 
 
 def refuse_several(what: str) -> None:
-    """Raise InputError if several processes were launched for `what`, which runs in one."""
+    """Raise InputError if several processes were launched for `what`, which runs in only one."""
     if count() > 1:
         raise InputError(
             f"launched as {count()} processes: {what} runs in one; expected `mathtune train`, the "

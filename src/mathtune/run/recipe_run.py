@@ -39,15 +39,15 @@ Overrides = Mapping[str, Mapping[str, Any]]
 """Fields to set, by step name (`ssft`) or by stage (`train`, for every step of that stage)."""
 
 FORECAST = "forecast.json"
-"""What the plan was expected to cost."""
+"""The expected cost of the plan."""
 LOCK = ".lock"
 FILES = (".jsonl", ".jsonl.gz", ".gguf", ".yaml")
 
 
 @dataclass(frozen=True)
 class _Work:
-    """The second call of a recipe: the steps to redo, the process for steps in the background, and
-    the steps that failed, and the place of each among all.
+    """The second call of a recipe: the steps to redo, the process for steps in the background, the
+    failed steps, and the countdown.
     """
 
     redo: frozenset[str]
@@ -92,7 +92,7 @@ class Run:
         if not apart:
             work.background.wait_for(step.reads)
         if work.failures.blocks(step.name, step.reads):
-            if redo:  # of what was to be made again, nothing former is shown
+            if redo:  # never show the former results of a step that is to be made again
                 shutil.rmtree(folder, ignore_errors=True)
         elif apart:
             work.background.start(step, folder, redo=redo, place=place)
@@ -103,10 +103,10 @@ class Run:
                 work.failures.note(step.name, error.reason)
 
     def within(self, scope: str | None, **fields: Any) -> Run:
-        """Return the same run with further steps in the folder `scope`, and `fields` set if they
-        exist.
+        """Return the same run whose further steps are in the folder `scope`, with `fields` set if
+        they exist.
 
-        `scope` None: in the same folder. Fields of a run within a run add to those around it.
+        `scope` None: in the same folder. The fields of nested runs add up.
         Settings given for a step's name reach it in every scope.
         """
         inner = copy(self)
@@ -123,7 +123,7 @@ class Run:
     ) -> None:
         """Call the planned recipe again, this time executing its steps.
 
-        `seconds`: what each step adds to the run's time, as foreseen; None: unknown.
+        `seconds`: the expected seconds that each step adds to the run; None: unknown.
 
         Raises:
             FailedStepsError: steps failed; the others are made.
@@ -142,13 +142,12 @@ class Run:
         failures.refuse()
 
     def check(self, redo: frozenset[str]) -> None:
-        """Raise InputError for faults that are known before any work: overrides, inputs, changed
-        settings.
-        """
+        """Raise InputError for faults known before any work: overrides, inputs, other settings."""
         names = dict.fromkeys(name.rpartition("/")[2] for name in self.steps)
         kinds = {step.stage.kind() for step in self.steps.values()}
         for name, given in self._overrides.items():
-            # `ray` is given to all the stages that know it, also those that this recipe lacks.
+            # `ray` is set for every stage that knows it, even if this recipe does not use the
+            # stage.
             if name not in names and name not in kinds and given.keys() != {"ray"}:
                 known = ", ".join(names)
                 raise SettingError(name, f"no such step or setting; steps are {known}.")
@@ -209,7 +208,7 @@ class Run:
         return (self.folder / name / STEP).exists()
 
     def _grown(self, redo: frozenset[str]) -> frozenset[str]:
-        """Return the finished steps that are now asked for more, and are not made again."""
+        """Return the finished steps that must now make more rows and are not made again."""
         grown: set[str] = set()
         for name, step in self.steps.items():
             if name not in self._dependent_on(redo | grown) and self._finished(name):
@@ -227,7 +226,7 @@ class Run:
 
 
 def missing(name: str | Path) -> bool:
-    """Return whether this is a path that does not exist; other names may be a hub's."""
+    """Return whether this is a path that does not exist; any other name may be one of a hub."""
     looks = isinstance(name, Path) or name.startswith(("/", "./", "../", "~"))
     looks = looks or str(name).count("/") > 1
     return (looks or str(name).endswith(FILES)) and not Path(name).expanduser().exists()
@@ -280,7 +279,7 @@ def work(
         except (InputError, ModuleNotFoundError) as error:
             files = {path.name for path in run.folder.rglob("*") if path.is_file()}
             if files <= {PLAN, FORECAST, LOCK, FAILED}:
-                shutil.rmtree(run.folder)  # no step has written anything: nothing to continue
+                shutil.rmtree(run.folder)  # no step has written anything to continue
                 if isinstance(error, FailedStepsError):
                     raise InputError(" ".join(error.reasons.values())) from None
             raise
@@ -303,9 +302,9 @@ def plan(run: Run, recipe: str) -> Plan:
 
 
 def refuse_other_recipe(run: Run, name: str) -> None:
-    """Raise if the folder holds something else than a run of this recipe.
+    """Raise InputError if the folder holds something other than a run of this recipe.
 
-    A damaged plan is written anew if the folder holds steps of this recipe.
+    A damaged plan is written again if the folder holds steps of this recipe.
     """
     folder = run.folder
     if (folder / PLAN).exists():
@@ -314,7 +313,7 @@ def refuse_other_recipe(run: Run, name: str) -> None:
         except InputError:
             if not any((folder / step).is_dir() for step in run.steps):
                 raise
-            say(f"{folder / PLAN}: damaged, written anew")
+            say(f"{folder / PLAN}: damaged, written again")
             return
         if other != name:
             raise InputError(

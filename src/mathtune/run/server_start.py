@@ -1,5 +1,5 @@
-"""The first import of the fork server, whose other imports take seconds: until they are done, it
-dies of Ctrl-C without a traceback, and ends when its parent is gone. See children.
+"""The first import of the fork server. While its other imports take seconds, Ctrl-C ends it without
+a traceback, and it ends when its parent is gone. See children.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import signal
 from types import FrameType
 
 SECONDS = 0.3
-"""Between two looks at the parent."""
+"""Seconds between two checks of the parent."""
 _parent = os.getppid()
 
 
@@ -19,7 +19,7 @@ def _look(_: int, __: FrameType | None) -> None:
 
 
 def imported() -> None:
-    """Stop looking: from now on the server waits for requests, and notices its parent's end."""
+    """Stop checking: from now on the server waits for requests, and notices its parent's end."""
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 

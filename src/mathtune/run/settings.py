@@ -22,7 +22,7 @@ from mathtune.errors import InputError, SettingError
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which 3e-4 is a number; 1:30, yes and 2026-01-01 are texts; no key is repeated."""
+    """YAML in which 3e-4 is a number, 1:30, yes and 2026-01-01 are texts; keys are unique."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
@@ -34,14 +34,14 @@ class _Loader(yaml.SafeLoader):
 
 
 LONGEST, DEEPEST = 2**20, 50
-"""Characters of a settings file, and groups within groups, that are read."""
+"""The longest settings file in characters, and the deepest nesting of groups."""
 
 
 def _load(text: str) -> Any:
     """Read one YAML document of plain values.
 
     Raises:
-        YAMLError: no valid YAML, or too long, too deep, or with an alias, which may hold itself or
+        YAMLError: no valid YAML, too long, too deep, or with an alias, which may contain itself or
         repeat a text a billion times.
     """
     if len(text) > LONGEST:
@@ -57,7 +57,7 @@ def _load(text: str) -> Any:
             raise yaml.YAMLError(f"more than {DEEPEST} levels deep (line {line})")
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 (it is a SafeLoader)
-    except ValueError as error:  # a number with thousands of digits
+    except ValueError as error:  # such as a number with thousands of digits
         raise yaml.YAMLError(str(error)) from None
 
 
@@ -88,8 +88,8 @@ def read(
 ) -> dict[str, Any]:
     """Read the settings of `--config NAME|FILE`, replace those that are assigned, and nest them.
 
-    `beside` is the package that ships named settings as `NAME.yaml`. `heads` names the setting that
-    a single text sets in a group: with {"data": "source"}, `data=gsm8k` is `data.source=gsm8k`.
+    `beside` is the package that ships named settings as `NAME.yaml`. `heads` names the setting of a
+    group that a single text sets: with {"data": "source"}, `data=gsm8k` is `data.source=gsm8k`.
     Such an assignment discards the file's settings of the group: its sizes and splits belong to the
     file's own source.
 
@@ -118,7 +118,7 @@ def parse(text: str, *, where: str) -> dict[str, Any]:
     """Parse YAML that holds a mapping.
 
     Raises:
-        InputError: no valid YAML, a repeated key, or something else than a mapping.
+        InputError: no valid YAML, a repeated key, or something other than a mapping.
     """
     try:
         settings = _load(text)
@@ -184,10 +184,10 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 @contextmanager
 def placed(name: str | None, assignments: Sequence[str], *, beside: str | None) -> Iterator[None]:
-    """Add file and line to the fault of a setting that `--config NAME|FILE` gave.
+    """Add file and line to the error of a setting that `--config NAME|FILE` gave.
 
     Raises:
-        InputError: in place of a SettingError whose key is in the file and in no assignment.
+        InputError: instead of a SettingError whose key is in the file and in no assignment.
     """
     try:
         yield

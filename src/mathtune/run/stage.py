@@ -14,11 +14,11 @@ from mathtune.errors import SettingError
 from mathtune.rows.metrics import Metrics
 
 PLAN = "plan.json"
-"""The file that makes a folder a run: every step of the recipe, written before work starts."""
+"""The file that makes a folder a run: it lists every step and is written before work starts."""
 
 
 class Input:
-    """The mark of a field that names an input: its content, not its path, is fingerprinted."""
+    """The mark of a field that names an input: its content is fingerprinted, not its path."""
 
     def located(self, name: str | Path) -> str | Path:
         """Return the path that `name` means, or the name itself."""
@@ -29,13 +29,13 @@ class Input:
 
 
 class Large(Input):
-    """An input that may be too large to be read whole: of a file above `fingerprint.LARGE` bytes
-    only the size and blocks spread over it are fingerprinted.
+    """An input that may be too large to be read whole: for a file above `fingerprint.LARGE` bytes,
+    only the size and some blocks are fingerprinted.
     """
 
 
 class Free:
-    """The mark of a field that cannot change results (a place, a speed): no fingerprint has it."""
+    """The mark of a field that cannot change results (a place, a speed): not in fingerprints."""
 
 
 def _as_tuple(value: Any) -> Any:
@@ -56,8 +56,8 @@ class Stage(BaseModel, Generic[Handle]):
     """A frozen config and one function that turns the files it names into files of its own folder.
 
     A subclass sets `revision` (raised when its results change), names the files that it will write
-    in `outputs`, and does its work in `run`, which returns the content of `metrics.json`. `run` may
-    find the files of an interrupted run with the same fingerprint, and continues from there.
+    in `outputs`, and does its work in `run`, which returns the content of `metrics.json`. If `run`
+    finds the files of an interrupted run with the same fingerprint, it continues from there.
     """
 
     model_config = ConfigDict(
@@ -84,7 +84,7 @@ class Stage(BaseModel, Generic[Handle]):
     def run(self, folder: Path) -> Metrics | dict[str, Any] | None:
         """Do the work; return the metrics.
 
-        Of several processes launched together only the first has some; the others return None.
+        Of several processes launched together only the first returns them; the others return None.
         """
         raise NotImplementedError
 
@@ -106,11 +106,11 @@ class Stage(BaseModel, Generic[Handle]):
 
     @classmethod
     def kind(cls) -> str:
-        """Return the stage's word: `train` for `Train`."""
+        """Return the stage's name: `train` for `Train`."""
         return cls.__name__.partition("[")[0].lower()
 
     def replaced(self, changes: Mapping[str, Any], *, where: str) -> Self:
-        """Return a validated copy with some fields set; a mapping is merged into a nested config.
+        """Return a validated copy with some fields set; mappings are merged into nested configs.
 
         Raises:
             SettingError: an unknown field or a value of the wrong type, named as `where.field`.
@@ -239,9 +239,7 @@ def _named(part: int | str) -> bool:
 
 
 def _refuse_yes_and_no(config: BaseModel, values: Mapping[str, Any], *, where: str) -> None:
-    """Raise SettingError for true or false in place of a number: pydantic takes them for 1 and
-    0.
-    """
+    """Raise SettingError for true or false instead of a number: pydantic takes them for 1 and 0."""
     for name, value in values.items():
         found = getattr(config, name, None)
         key = f"{where}.{name}" if where else name

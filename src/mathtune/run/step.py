@@ -1,11 +1,11 @@
-"""The execution of one step: its folder is skipped, refused, continued or made. Below recipe_run.
+"""The execution of one step, whose folder is skipped, refused, continued or made. Below recipe_run.
 
 ssft/
   started.json     the fingerprint of the work under way
   ...              what the stage writes
-  metrics.json     what it measured: no time, path or host
+  metrics.json     its figures: no time, path or host
   step.json        written last, by rename: its existence means complete
-  failed.json      instead: why it could not be made (failures.py)
+  failed.json      instead: the reason of the failure (failures.py)
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def execute(
 ) -> None:
     """Bring one step's folder to completion: skip, refuse, continue or execute.
 
-    `place`: of the step in its run, for the line that announces it. In a recipe, a stage that
-    gathers is made again if it reads other files now, and a stage that fails leaves its reason in
-    the folder.
+    `place`: the step's position in its run, for the line that announces it. In a recipe, a stage
+    that gathers is made again if its files have changed, and a stage that fails leaves its reason
+    in the folder.
 
     Raises:
         InputError: the folder holds a finished step with other settings or inputs, or another
@@ -75,7 +75,7 @@ def execute(
 
 
 def _stays(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str, in_recipe: bool) -> bool:
-    """Return whether the folder holds the finished step as it is wanted.
+    """Return whether the folder holds the finished step as wanted.
 
     Raises:
         InputError: it holds another one, or its files were changed.
@@ -86,7 +86,7 @@ def _stays(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str, in_re
     if _reopened(stage, folder, mark):
         return False
     if in_recipe and (changed := finished.regathered(folder, stage, mark)):
-        say(f"{name}: other {', '.join(changed)} than before, made again")
+        say(f"{name}: {', '.join(changed)} changed, made again")
         shutil.rmtree(folder)
         return False
     finished.refuse_changes(folder, stage, mark, name=name)
@@ -94,7 +94,7 @@ def _stays(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str, in_re
 
 
 def _metrics(stage: Stage, folder: Path, *, in_recipe: bool) -> Any:
-    """Do the stage's work; return what it measured."""
+    """Do the stage's work; return its metrics."""
     try:
         return _isolated(stage, folder) if _wants_isolation(stage) else stage.run(folder)
     except (InputError, ProcessDiedError, ModuleNotFoundError) as error:
@@ -108,7 +108,7 @@ def _metrics(stage: Stage, folder: Path, *, in_recipe: bool) -> Any:
 
 
 def _reopened(stage: Stage, folder: Path, mark: dict[str, Any]) -> bool:
-    """Reopen a finished step that is only asked for more, and keep its rows."""
+    """Reopen a finished step that must only make more rows, and keep those it has."""
     before = growth(finished.read(folder), mark, stage.grows)
     if before is None:
         return False
@@ -138,7 +138,7 @@ def _prepare_folder(stage: Stage, folder: Path, mark: dict[str, Any], *, name: s
 
 
 def grown_from(folder: Path) -> list[int]:
-    """Return the former values of the setting that may be raised, one per raise, rising."""
+    """Return the former values of the setting that may be raised, in rising order."""
     started = folder / STARTED
     return jsonl.read_json(started).get(GROWN_FROM, []) if started.exists() else []
 
@@ -147,7 +147,7 @@ def _wants_isolation(stage: Stage) -> bool:
     if not stage.on_device or ranks.count() > 1:
         return False
     if find_spec("torch") is None:
-        return False  # a server needs none; what does will say so
+        return False  # a server needs no torch; an engine that does says so itself
     import torch
 
     return torch.accelerator.is_available()
@@ -156,8 +156,8 @@ def _wants_isolation(stage: Stage) -> bool:
 def _isolated(stage: Stage, folder: Path) -> Any:
     """Run the stage in a child process: device memory comes back, a crash names its step.
 
-    SIGTERM goes on to the child: a training saves itself and leaves with exit code 0, other stages
-    end at once; so do we.
+    SIGTERM is passed on to the child: a training saves its state and leaves with exit code 0, other
+    stages end at once; so does this process.
     """
     child = Child(folder.name, partial(_in_child, stage), fresh=True)
     with child, on_sigterm(child.terminate):

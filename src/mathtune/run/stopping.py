@@ -2,7 +2,7 @@
 
 The first signal raises `Stopped` in the main thread, so that files are closed and children end with
 their blocks. A second one, or a main thread that has not ended by the deadline, ends the process at
-once. Imports nothing heavy: it is at work while everything else is imported.
+once. Imports nothing heavy: it works while everything else is imported.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from types import FrameType
 from mathtune.errors import Stopped
 
 DEADLINE = 1.5
-"""Seconds that the main thread has to end by itself."""
+"""The seconds in which the main thread may end by itself."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _sentence = "stopped"
@@ -30,16 +30,16 @@ _telling = threading.Lock()
 
 @contextmanager
 def stoppable(sentence: str) -> Iterator[None]:
-    """Set the sentence of a command that is stopped during the block."""
+    """Set the sentence that a command prints if it is stopped during the block."""
     global _sentence
     before, _sentence = _sentence, sentence
-    yield  # what stops the block leaves its sentence in place
+    yield  # a stop leaves the sentence for `on_signals` to print
     _sentence = before
 
 
 @contextmanager
 def on_signals() -> Iterator[None]:
-    """Answer the signals from now on; end a stopped block with its sentence and exit code."""
+    """Handle the signals from now on; end a stopped block with its sentence and exit code."""
     for number in SIGNALS:
         signal.signal(number, _stop)
     ours, theirs = socket.socketpair()
@@ -52,9 +52,9 @@ def on_signals() -> Iterator[None]:
     except BaseException:
         if _asked is None:
             raise
-        _tell()  # whatever `Stopped` became on its way: libraries raise errors of their own from it
+        _tell()  # libraries may turn `Stopped` into errors of their own
         sys.stdout.flush()
-        # Files and children are closed; the libraries' own ends would take seconds.
+        # Files and children are closed; waiting for the libraries to end would take seconds.
         os._exit(128 + _asked)
 
 
@@ -67,7 +67,7 @@ def _stop(number: int, _: FrameType | None) -> None:
 
 
 def _unraisable(lost: sys.UnraisableHookArgs) -> None:
-    """Say nothing of a `Stopped` that Python drops inside a `__del__`: the deadline ends it."""
+    """Print nothing for a `Stopped` that Python drops inside a `__del__`: the deadline ends it."""
     if not isinstance(lost.exc_value, Stopped):
         sys.__unraisablehook__(lost)
 
@@ -75,7 +75,7 @@ def _unraisable(lost: sys.UnraisableHookArgs) -> None:
 def _watch(wakeups: socket.socket) -> None:
     """Keep the deadline, in a thread that no long call of the main thread can delay.
 
-    A training answers SIGTERM itself, and may take its time to save.
+    A training handles SIGTERM itself, and may take longer to save.
     """
     while came := wakeups.recv(1):
         number = came[0]

@@ -1,4 +1,4 @@
-"""Trackers: losses, metrics and tables are also logged to tensorboard, wandb or trackio. Called by
+"""Trackers: log losses, metrics and tables to tensorboard, wandb or trackio as well. Called by
 training and report.
 
     with opened(("wandb",), Place("ssft", "quickstart", Path("tensorboard")), config={}) as them:
@@ -6,8 +6,8 @@ training and report.
             tracker.numbers({"train/loss": 0.5}, at=3)
             tracker.table("Models", ("model", "Pass@1"), [("base", "51.7")], text="| model | ...")
 
-Each is installed by its user, and set up by its own environment variables: WANDB_MODE=offline,
-WANDB_PROJECT, TRACKIO_DIR, TRACKIO_PROJECT and the rest.
+Users install the ones they want and set them up by the trackers' own environment variables:
+WANDB_MODE=offline, WANDB_PROJECT, TRACKIO_DIR, TRACKIO_PROJECT and the rest.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ Names = Annotated[tuple[Name, ...], BeforeValidator(_split), Free()]
 """Trackers by name; `tensorboard,wandb` on the command line. No result depends on them."""
 
 PROJECT = "mathtune"
-"""The project in wandb and trackio, where the environment names none."""
+"""The project in wandb and trackio if the environment names none."""
 LONGEST_KEY = 80
-"""Characters of a table's key: wandb refuses names of more than 128, and adds its own to it."""
+"""The longest table key, in characters: wandb adds its own part and refuses more than 128.
+"""
 
 Rows = Sequence[tuple[str, ...]]
 
@@ -126,7 +127,7 @@ class Wandb:
                 name=place.name if place.group is None else f"{place.group}/{place.name}",
                 group=place.group,
                 config=dict(config),
-                reinit="create_new",  # a run of its own for every training in one process
+                reinit="create_new",  # a separate run for every training in one process
             )
         except wandb.Error as error:
             raise InputError(
@@ -187,7 +188,7 @@ def parse(text: str | None) -> tuple[Name, ...]:
     """Read `tensorboard,wandb`, as an option of the command line gives it.
 
     Raises:
-        InputError: a name that is none of a tracker, or one that is not installed.
+        InputError: a name of no tracker, or of one that is not installed.
     """
     given = _split(text or "")
     for name in given:
@@ -212,7 +213,7 @@ def require(names: Sequence[Name]) -> None:
 def opened(
     names: Sequence[Name], place: Place, config: Mapping[str, Any]
 ) -> Iterator[list[Tracker]]:
-    """Open the named trackers, and close them in the end. `config`: settings to show, as JSON.
+    """Open the named trackers, and close them at the end. `config`: settings to show, as JSON.
 
     Raises:
         InputError: a tracker is not installed, or its login fails.

@@ -1,5 +1,5 @@
-"""Blocks of work in worker processes, one or few threads each, results in order. Between the stages
-sample and score and the children that do their work.
+"""Blocks of work in worker processes with one or few threads each; results come in order. Between
+the stages sample and score and the children that do their work.
 
 Each worker loads the model itself. For small models two processes beat two threads.
 """
@@ -16,11 +16,11 @@ from mathtune.run.cores import usable_cores
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Make = Callable[[], Callable[[Task], Result]]
-"""Builds what works: called once in each worker, so that a model is loaded once."""
+"""Builds the worker's state: called once in each worker, so that a model is loaded once."""
 
 
 def count(workers: int | None, device: str, *, threads: int, blocks: int) -> int:
-    """The number of workers: as asked, else one per `threads` cores on a CPU and one elsewhere.
+    """Return the number of workers: as asked, else one per `threads` CPU cores, one elsewhere.
 
     Example:
         >>> count(None, "cuda", threads=1, blocks=10), count(4, "cpu", threads=1, blocks=3)
@@ -36,10 +36,10 @@ def run(
 ) -> Iterator[Result]:
     """Yield the result of every task, in order. Several workers need a picklable `make` and tasks.
 
-    Results are the same however many workers there are, as long as each uses `threads` threads.
+    Results do not depend on the number of workers, as long as each uses `threads` threads.
 
     Raises:
-        ProcessDiedError: a worker died. What was yielded is kept; running again continues.
+        ProcessDiedError: a worker died. The yielded results are kept; running again continues.
     """
     if workers == 1:
         yield from _run_here(make, tasks, threads)
@@ -63,7 +63,7 @@ def _run_here(make: Make[Task, Result], tasks: Sequence[Task], threads: int) -> 
 
 
 def _on_threads(make: Make[Task, Result], threads: int) -> Callable[[Task], Result]:
-    """Call `make` in a worker, with so many threads."""
+    """Call `make` in a worker with this number of threads."""
     import torch
 
     torch.set_num_threads(threads)
