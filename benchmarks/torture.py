@@ -1,15 +1,16 @@
-"""Interrupt a small quickstart wherever it can be hit, until every file is proved whole.
+"""Interrupt small runs of three recipes at every kind of step, and prove each file whole.
 
     python benchmarks/torture.py                      # make torture: 20 minutes
     python benchmarks/torture.py --seconds 60         # a sample of it
     python benchmarks/torture.py --kills 20 --seed 7  # at least so many kills, other moments
 
-One run is left alone. Others are interrupted again and again: SIGKILL just before a file of the run
-folder is opened, renamed or removed, SIGKILL, SIGTERM and SIGINT after some CPU time, and
-a full disk (Linux, as root: a small tmpfs; elsewhere no file may grow beyond a limit). Between two
-attempts the folder may move, its files' times may change, and the clock may go back years. A run
-that is complete must have every file of rows, every model and metrics.json byte for byte as the one
-left alone, and nothing else. No attempt may end in a traceback.
+One run of each recipe is left alone. Others are interrupted again and again: SIGKILL, SIGTERM or
+SIGINT just before a file of the run folder is opened, renamed or removed (anywhere, or in the kind
+of step that was hit least; the report is a kind, too), or after some CPU time, and a full disk
+(Linux, as root: a small tmpfs; elsewhere no file may grow beyond a limit). Between two attempts the
+folder may move, its files' times may change, and the clock may go back years. A complete run must
+have every file of rows, every model and metrics.json byte for byte as the one left alone, and
+nothing else. No attempt may end in a traceback.
 
 Attempts are forked from this process, which has imported everything once: an attempt costs what it
 works. The moments come from `--seed`; with CPU time as their clock, another machine has others.
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
+import itertools
 import os
 import random
 import resource
@@ -40,23 +41,35 @@ from mathtune.run.finished import STEP
 from mathtune.run.step import STARTED
 
 SMALL = (
-    *("data.train=8", "data.validation=4", "data.test=5", "n=3", "n_rows=2", "n_train=2"),
-    *("train.epochs=1", "train.batch_size=4", "train.save_every=1", "pairs.per_problem=2"),
-    *("pairs.right_from=gold", "measure.resamples=100", "compare_judges=false"),
-    *(
-        "sample.max_tokens=24",
-        "drafts.max_tokens=136",
-        "sample.workers=1",
-        "score.workers=1",
-        "score.block_size=2",
-    ),
-    *("sample.block_size=2", "drafts.block_size=2", "validation-samples.block_size=2"),
+    *("data.train=8", "data.validation=4", "data.test=5"),
+    *("train.epochs=1", "train.batch_size=4", "train.save_every=1", "measure.resamples=100"),
+    *("sample.max_tokens=24", "sample.workers=1", "sample.block_size=2"),
 )
+JUDGED = ("score.workers=1", "score.block_size=2")
+RECIPES = {
+    "quickstart": (
+        *("n=3", "n_rows=2", "n_train=2", "compare_judges=false", *JUDGED),
+        *("pairs.per_problem=2", "pairs.right_from=gold"),
+        *("drafts.max_tokens=136", "drafts.block_size=2", "validation-samples.block_size=2"),
+    ),
+    "rounds": (
+        *("model=embedded", "data=arithmetic", "rounds=1", "k=2", "n=2", *JUDGED),
+        *("round-1-drafts.max_tokens=136", "round-1-pairs.right_from=gold"),
+    ),
+    "yuan2023": (
+        *("model=embedded", "data=arithmetic", "k=2", "n=2", "shots=1", "dedup_control=false"),
+        "sft-drafts.max_tokens=136",
+    ),
+}
+"""Together, all stages but `halve`, `findings` and `part`."""
 WRITES = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree"}
-"""The audit events at which an attempt may be killed, if they concern the run folder."""
+"""The audit events at which an attempt may be interrupted."""
 OUR_NAMES = (".lock", "plan.json", "forecast.json")
-"""Written by every attempt, before it goes on from where the last one was."""
+"""Written by every attempt, before it continues."""
 TMPFS = 64 * 2**20
+REPORT, REPORT_FILES = "report", ("report.", ".report.", "metrics.json", "figures")
+AHEAD = 4
+"""Steps among which a blow chooses."""
 COMPARED = (".jsonl", ".safetensors", "metrics.json", "plan.json")
 
 
@@ -79,23 +92,24 @@ class Count:
 
 @dataclass(frozen=True)
 class Blow:
-    """What happens to an attempt: at the so many-th write, after so much CPU time, or a disk on
-    which so many bytes are left. None of them: nothing happens.
+    """What happens to an attempt: a signal at the so many-th write to a path that begins with
+    one of `below`, or after so much CPU time; or a disk on which so many bytes are left.
     """
 
     kind: str
     number: int = signal.SIGKILL
     write: int | None = None
+    below: tuple[str, ...] = ("",)
     cpu_s: float | None = None
     room: int | None = None
     clock_s: float = 0.0
 
 
-def attempt(folder: Path, blow: Blow, log: Path) -> int:
+def attempt(recipe: str, folder: Path, blow: Blow, log: Path) -> int:
     """Fork an attempt and deal the blow; return how it ended, as `subprocess` does."""
     child = os.fork()
     if child == 0:
-        _work(folder, blow, log)
+        _work(recipe, folder, blow, log)
     while (
         blow.cpu_s is not None
         and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
@@ -108,7 +122,7 @@ def attempt(folder: Path, blow: Blow, log: Path) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def _work(folder: Path, blow: Blow, log: Path) -> None:
+def _work(recipe: str, folder: Path, blow: Blow, log: Path) -> None:
     """In the child: run the recipe as the command line does, and leave."""
     os.setsid()
     said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -117,14 +131,14 @@ def _work(folder: Path, blow: Blow, log: Path) -> None:
     code: Any = 70
     try:
         if blow.write is not None:
-            _kill_before(blow.write, folder)
+            _strike_at(blow.write, blow, folder)
         if blow.room is not None and not os.path.ismount(folder.parent):
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (blow.room, resource.RLIM_INFINITY))
         if blow.clock_s:
             now = time.time
             time.time = lambda: now() - blow.clock_s
-        sys.argv = ["mathtune", "run", "quickstart", *SMALL, "--out", str(folder)]
+        sys.argv = ["mathtune", "run", recipe, *SMALL, *RECIPES[recipe], "--out", str(folder)]
         from mathtune.__main__ import main
 
         main()
@@ -135,13 +149,13 @@ def _work(folder: Path, blow: Blow, log: Path) -> None:
         import traceback
 
         traceback.print_exc()
-    sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code if isinstance(code, int) else 1)
 
 
-def _kill_before(number: int, folder: Path) -> None:
-    inside, seen = str(folder), 0
+def _strike_at(write: int, blow: Blow, folder: Path) -> None:
+    """Send the signal at the so many-th write; in a place with fewer, at the next elsewhere."""
+    inside, seen = f"{folder}/", 0
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal seen
@@ -152,9 +166,13 @@ def _kill_before(number: int, folder: Path) -> None:
             return
         if event == "open" and not (arguments[2] & (os.O_WRONLY | os.O_RDWR)):
             return
-        seen += 1
-        if seen == number:
-            os.killpg(os.getpid(), signal.SIGKILL)
+        if f"{path[len(inside) :]}/".startswith(blow.below):
+            seen += 1
+        elif 0 < seen < write:
+            seen = write
+        if seen == write:
+            seen += 1  # once
+            os.killpg(os.getpid(), blow.number)
 
     sys.addaudithook(hook)
 
@@ -166,7 +184,7 @@ def _cpu_s(process: int) -> float:
     return 0.0
 
 
-def under_way(folder: Path) -> str:
+def under_way(folder: Path, blow: Blow) -> str:
     """Name what an interrupted run was doing: a stage, or planning, or the report."""
     if not (folder / "plan.json").exists():
         return "planning"
@@ -174,8 +192,20 @@ def under_way(folder: Path) -> str:
     for step in steps:
         if (folder / step.name / STARTED).exists():
             return step.stage
-    done = [step for step in steps if (folder / step.name / STEP).exists()]
-    return "report" if len(done) == len(steps) else "between steps"
+    left = [step for step in steps if not (folder / step.name / STEP).exists()]
+    if not left:
+        return REPORT
+    return left[0].stage if f"{left[0].name}/" in blow.below else "between steps"
+
+
+def aims(folder: Path) -> list[tuple[str, tuple[str, ...]]]:
+    """The next things that a run will write: the stage of each, and how their paths begin."""
+    if not (folder / "plan.json").exists():
+        return [("planning", ("",))]
+    steps = read_plan(folder).steps
+    left = [step for step in steps if not (folder / step.name / STEP).exists()]
+    found: list[tuple[str, tuple[str, ...]]] = [(REPORT, REPORT_FILES)] if len(left) < AHEAD else []
+    return [*found, *((step.stage, (f"{step.name}/",)) for step in left[:AHEAD])]
 
 
 def differences(whole: Path, folder: Path) -> list[str]:
@@ -193,39 +223,47 @@ def torture(
     place: Path, *, seconds: float, kills: int, draw: random.Random, tell: Callable[[str], None]
 ) -> Count:
     """Interrupt runs in `place` for so many seconds, and until there were so many kills."""
-    count, begun = Count(), time.monotonic()
-    whole, log = place / "whole", place / "log"
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if (code := attempt(whole, Blow("none"), log)) != 0:
-        raise SystemExit(f"the run that is left alone ended with {code}:\n{log.read_text()}")
-    again = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cost = again.ru_utime + again.ru_stime - usage.ru_utime - usage.ru_stime
-    tell(f"left alone: {cost:.1f} CPU-s, {len(read_plan(whole).steps)} steps")
+    count, begun, costs = Count(), time.monotonic(), {}
+    log = place / "log"
+    for recipe in RECIPES:
+        before = _children_s()
+        if (code := attempt(recipe, place / recipe, Blow("none"), log)) != 0:
+            raise SystemExit(f"the {recipe} left alone ended with {code}:\n{log.read_text()}")
+        costs[recipe] = _children_s() - before
+        steps = read_plan(place / recipe).steps
+        tell(f"{recipe} left alone: {costs[recipe]:.1f} CPU-s, {len(steps)} steps")
     with _disk(place / "disk") as disk:
-        while time.monotonic() - begun < seconds or count.kills < kills:
-            _one_run(disk, whole, log, cost, count, draw)
+        for recipe in itertools.cycle(RECIPES):
+            if time.monotonic() - begun >= seconds and count.kills >= kills:
+                break
+            _one_run(recipe, disk, log, costs[recipe], count, draw)
             tell(f"{time.monotonic() - begun:.0f} s: {count.runs} runs, {count.kills} kills")
             if count.faults:
                 break
     return count
 
 
+def _children_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def _one_run(
-    disk: Path, whole: Path, log: Path, cost: float, count: Count, draw: random.Random
+    recipe: str, disk: Path, log: Path, cost: float, count: Count, draw: random.Random
 ) -> None:
     """Interrupt one run until it is complete; compare it with the one left alone."""
     folder, number, stalled = disk / "run-0", 0, 0
     done = -1
     while True:
-        blow = _drawn(draw, cost, stalled)
+        blow = _drawn(folder, cost, stalled, count, draw)
         with _filled(disk, blow.room):
-            code = attempt(folder, blow, log)
-        said = log.read_text(errors="replace")
-        if code == 0 and under_way(folder) == "report":
+            code = attempt(recipe, folder, blow, log)
+        where = under_way(folder, blow)
+        if code == 0 and where == REPORT:
             break  # a training that is asked to stop leaves with 0, too
         count.tried[blow.kind] += 1
-        count.hit[under_way(folder) if folder.exists() else "planning"] += 1
-        if "Traceback" in said:
+        count.hit[where] += 1
+        if "Traceback" in (said := log.read_text(errors="replace")):
             count.faults.append(f"{blow}: {said[-3000:]}")
             return
         count.survived[blow.kind] += 1
@@ -234,22 +272,29 @@ def _one_run(
         number += 1
         folder = _between(folder, disk / f"run-{number}", count, draw)
     count.runs += 1
-    if wrong := differences(whole, folder):
+    if wrong := differences(log.parent / recipe, folder):
         count.faults.append(f"run {count.runs} is not as the one left alone: {wrong[:8]}")
         return
     shutil.rmtree(folder)
 
 
-def _drawn(draw: random.Random, cost: float, stalled: int) -> Blow:
-    """Draw a blow; after attempts that finished no step, later ones."""
+def _drawn(folder: Path, cost: float, stalled: int, count: Count, draw: random.Random) -> Blow:
+    """Draw a blow, half of them where the fewest were; after attempts that finished no step, later
+    ones.
+    """
     clock = draw.choice([0.0, 0.0, 1e8])
+    number = draw.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
     kind = draw.random()
     if kind < 0.5:
-        return Blow("SIGKILL before a write", write=draw.randint(1, 8 + 8 * stalled), clock_s=clock)
+        _, below = min(aims(folder), key=lambda aim: (count.hit[aim[0]], draw.random()))
+        name = f"{number.name} before a write, aimed"
+        return Blow(name, number, write=draw.randint(1, 8), below=below, clock_s=clock)
+    if kind < 0.65:
+        name = f"{number.name} before a write"
+        return Blow(name, number, write=draw.randint(1, 8 + 8 * stalled), clock_s=clock)
     if kind < 0.9:
-        name = draw.choice(["SIGKILL", "SIGTERM", "SIGINT"])
         late = (draw.uniform(0.01, 0.05) + 0.02 * stalled) * cost
-        return Blow(f"{name} at any time", getattr(signal, name), cpu_s=late, clock_s=clock)
+        return Blow(f"{number.name} at any time", number, cpu_s=late, clock_s=clock)
     return Blow("disk full", room=draw.randrange(1 << 18 if draw.random() < 0.5 else 2 << 20))
 
 
@@ -295,28 +340,26 @@ def _filled(disk: Path, room: int | None) -> Iterator[None]:
 
 
 def table(count: Count) -> str:
-    """The figures as a Markdown table."""
+    """The figures as Markdown tables."""
     lines = ["| interruption | tried | survived |", "|---|---:|---:|"]
-    lines += [
-        f"| {kind} | {n} | {count.survived[kind]} |" for kind, n in sorted(count.tried.items())
-    ]
+    lines += [f"| {kind} | {n} | {count.survived[kind]} |" for kind, n in _sorted(count.tried)]
     lines += ["", "| during | interruptions |", "|---|---:|"]
-    lines += [f"| {name} | {n} |" for name, n in sorted(count.hit.items())]
-    lines += [
-        "",
-        f"{count.kills} kills; {count.runs} runs completed and compared; between attempts: ",
-    ]
-    lines[-1] += ", ".join(f"{name} {n} times" for name, n in sorted(count.between.items()))
-    return "\n".join(lines)
+    lines += [f"| {name} | {n} |" for name, n in _sorted(count.hit)]
+    between = ", ".join(f"{name} {n} times" for name, n in _sorted(count.between))
+    ended = f"{count.kills} kills; {count.runs} runs completed and compared"
+    return "\n".join([*lines, "", f"{ended}; between attempts: {between}"])
+
+
+def _sorted(counter: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counter.items())
 
 
 def main() -> int:
     """Torture, print the figures; 1 if something was lost."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=1200.0)
     parser.add_argument("--kills", type=int, default=0, help="at least so many")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
     preload()
@@ -329,8 +372,6 @@ def main() -> int:
             tell=lambda line: print(line, file=sys.stderr, flush=True),
         )
     print(table(count))
-    if options.json:
-        print(json.dumps({"tried": count.tried, "survived": count.survived, "hit": count.hit}))
     for fault in count.faults:
         print(f"LOST: {fault}", file=sys.stderr)
     return 1 if count.faults else 0
