@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from mathtune.engines import chat_template
+from mathtune.engines.token_ids import token_ids
 from mathtune.errors import InputError
 
 Form = Literal["auto", "plain", "alpaca", "minerva", "chat"]
@@ -219,8 +220,8 @@ def encode(prompt: str, *, form: AnyForm, tokenizer: ChatTokenizer) -> list[int]
     sampled, and an evaluator's label together with its prompt.
     """
     if resolve(form, tokenizer) == "chat":
-        return tokenizer.encode(prompt, add_special_tokens=False)
-    ids = tokenizer.encode(prompt, add_special_tokens=True)
+        return token_ids(prompt, tokenizer)
+    ids = token_ids(prompt, tokenizer, special_tokens=True)
     return ids[: len(ids) - _appended(tokenizer)]
 
 
@@ -248,7 +249,7 @@ def target(solution: str, *, form: AnyForm, tokenizer: EndingTokenizer) -> list[
     solution = worded(form).without(solution)
     while (bare := solution.rstrip()).endswith(marks):
         solution = next(bare.removesuffix(mark) for mark in marks if bare.endswith(mark))
-    return [*tokenizer.encode(solution, add_special_tokens=False), end]
+    return [*token_ids(solution, tokenizer), end]
 
 
 def end_token(tokenizer: EndingTokenizer, *, form: AnyForm = "plain") -> int:
@@ -267,7 +268,7 @@ def thought_tokens(solution: str, ids: Sequence[int], *, tokenizer: ChatTokenize
     before, mark, _ = solution.rpartition(THOUGHT_END)
     if not mark:
         return 0
-    thoughts = tokenizer.encode(before + mark, add_special_tokens=False)
+    thoughts = token_ids(before + mark, tokenizer)
     differing = (at for at, (a, b) in enumerate(zip(thoughts, ids, strict=False)) if a != b)
     return next(differing, min(len(thoughts), len(ids)))
 
@@ -278,7 +279,7 @@ def thought_end(tokenizer: ChatTokenizer) -> int:
     Raises:
         InputError: the tokenizer has no such token.
     """
-    ids = tokenizer.encode(THOUGHT_END, add_special_tokens=False)
+    ids = token_ids(THOUGHT_END, tokenizer)
     if len(ids) != 1:
         raise InputError(
             f"thought_tokens: the tokenizer has no token {THOUGHT_END!r}; expected a thinking "
@@ -321,7 +322,7 @@ def _end_of_turn(tokenizer: EndingTokenizer, variables: Mapping[str, Any]) -> in
     except InputError:
         return None
     _, found, after = text.rpartition(_REPLY)
-    ids = tokenizer.encode(after.lstrip(), add_special_tokens=False) if found else []
+    ids = token_ids(after.lstrip(), tokenizer) if found else []
     special = {tokenizer.eos_token_id, *tokenizer.get_added_vocab().values()}
     return ids[0] if ids and ids[0] in special else None
 
@@ -329,8 +330,8 @@ def _end_of_turn(tokenizer: EndingTokenizer, variables: Mapping[str, Any]) -> in
 @lru_cache(maxsize=32)
 def _appended(tokenizer: ChatTokenizer) -> int:
     """Count the tokens that the tokenizer puts behind a text."""
-    alone = tokenizer.encode("1", add_special_tokens=False)
-    whole = tokenizer.encode("1", add_special_tokens=True)
+    alone = token_ids("1", tokenizer)
+    whole = token_ids("1", tokenizer, special_tokens=True)
     behind = len(whole) - len(alone)
     while behind and whole[len(whole) - behind - len(alone) : len(whole) - behind] != alone:
         behind -= 1

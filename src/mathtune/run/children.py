@@ -98,7 +98,8 @@ class Child:
         Raises:
             Exception: what the task raised.
             ProcessDiedError: the child died without an answer.
-            SystemExit: the child was stopped by SIGTERM, or left with exit code 0.
+            SystemExit: the child was stopped by SIGTERM, or left with exit code 0, or with 2 and a
+            sentence of its own.
         """
         self.said = ""
         try:
@@ -116,8 +117,8 @@ class Child:
             return self._fault
         self._process.join(5)
         code = self._process.exitcode
-        if code == 0:
-            return SystemExit(0)
+        if code in (0, 2):
+            return SystemExit(code)
         if code == -signal.SIGTERM:
             return Stopped(signal.SIGTERM)
         how = f"signal {-code}, out of memory?" if code and code < 0 else f"exit code {code}"

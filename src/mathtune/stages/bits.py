@@ -16,6 +16,7 @@ from pydantic import Field
 
 from mathtune.engines import prompts
 from mathtune.engines.model_names import ModelName
+from mathtune.engines.token_ids import token_ids
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import BitsMetrics, Shape
@@ -81,7 +82,7 @@ class Bits(Stage[Path]):
 
         if not self.text.name.endswith((".jsonl", ".jsonl.gz")):
             text = self.text.read_text(encoding="utf-8")
-            ids = tokenizer.encode(text, add_special_tokens=False)
+            ids = token_ids(text, tokenizer)
             if len(ids) < 2:
                 raise InputError(f"{self.text}: hardly any text; expected more than a token.")
             first = len(tokenizer.decode(ids[:1]).encode())
@@ -93,8 +94,8 @@ class Bits(Stage[Path]):
                     f"{self.text}, row {number}, field 'solution': missing; expected a solution."
                 )
             prompt = prompts.FIXED["plain"].replace("{problem}", row.problem)
-            before = tokenizer.encode(prompt)
-            target = tokenizer.encode(row.solution, add_special_tokens=False)
+            before = token_ids(prompt, tokenizer, special_tokens=True)
+            target = token_ids(row.solution, tokenizer)
             if len(before) + len(target) > self.max_length:
                 cut += 1
                 continue

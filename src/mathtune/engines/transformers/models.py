@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.utils import logging
 
 from mathtune.engines import Dtype, model_names, prompts
+from mathtune.engines.token_ids import refuse_growth
 from mathtune.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def load(
         )
         if not quantised(model):
             model = model.to(where)
+    except InputError:
+        raise
     except Exception as error:  # whatever transformers raises at a file that lies
         reason = _said(error)
         raise InputError(
@@ -108,6 +111,8 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     source, more = model_names.source(name)
     try:
         return _tokenizer(source, more)
+    except InputError:
+        raise
     except Exception as error:  # whatever transformers raises at a file that lies
         reason = _said(error)
         raise InputError(
@@ -120,6 +125,7 @@ def _tokenizer(source: str, more: dict[str, Any]) -> PreTrainedTokenizerBase:
     fit.
     """
     tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **more)
+    refuse_growth(tokenizer)
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     return tokenizer
 

@@ -1,0 +1,119 @@
+"""Texts to token ids with a tokenizer of strangers, in bounded time and memory. Under prompts.
+
+A tokenizer.json may hold regular expressions and replacements. The library that runs them gives up
+a match after ten million steps, with an error of its own, and cannot be interrupted before: a
+thread watches the CPU time and ends the process. What is finished is on disk at any moment.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+import time
+from typing import Any, Protocol
+
+from mathtune.errors import InputError
+from mathtune.run.progress import visible
+
+SECONDS = 20.0
+"""How much CPU time one text may take; a usual one takes a millisecond."""
+CHARACTERS_PER_SECOND = 10_000
+"""A long text has a second more per so many characters; usual tokenizers are 50 times as fast."""
+GROWTH = 1000
+"""How many times as long a tokenizer's replacements may make a text."""
+
+
+class Encoding(Protocol):
+    """The part of a Hugging Face tokenizer that makes token ids."""
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
+
+
+def token_ids(text: str, tokenizer: Encoding, *, special_tokens: bool = False) -> list[int]:
+    """Return the token ids of a text, with or without the tokenizer's special tokens around it.
+
+    A text that takes longer than its limit ends the process with one sentence and exit code 2.
+
+    Raises:
+        InputError: the tokenizer fails at the text.
+    """
+    with _watch.limited(SECONDS + len(text) / CHARACTERS_PER_SECOND, tokenizer):
+        try:
+            return tokenizer.encode(text, add_special_tokens=special_tokens)
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # of the library, and no Exception
+                raise
+            reason = " ".join(str(error).split())[:300]
+            raise InputError(
+                f"{_named(tokenizer)} fails at a text ({reason}); {EXPECTED}"
+            ) from None
+
+
+EXPECTED = "expected a tokenizer.json whose regular expressions do not backtrack without end."
+
+
+def refuse_growth(tokenizer: Any) -> None:
+    """Raise InputError if the tokenizer's replacements can make a text many times as long."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None or backend.normalizer is None:
+        return
+    growth = _growth(json.loads(backend.normalizer.__getstate__()))
+    if growth > GROWTH:
+        raise InputError(
+            f"{_named(tokenizer)} may make a text {growth:.0f} times as long by its replacements; "
+            f"expected at most {GROWTH} times."
+        )
+
+
+def _growth(normalizer: dict[str, Any]) -> float:
+    """Return how many times as long a normalizer may make a text by replacements.
+
+    Example:
+        >>> tens = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 10}
+        >>> _growth({"type": "Sequence", "normalizers": [tens, {"type": "NFC"}, tens]})
+        100.0
+    """
+    if normalizer["type"] == "Sequence":
+        return math.prod(_growth(one) for one in normalizer["normalizers"])
+    content = normalizer["content"] if normalizer["type"] == "Replace" else ""
+    shortest = len(normalizer["pattern"].get("String", "")) if content else 1
+    return float(max(1.0, len(content) / max(1, shortest)))
+
+
+def _named(tokenizer: Any) -> str:
+    return f"model {getattr(tokenizer, 'name_or_path', '')!r}: its tokenizer"
+
+
+class _Watch:
+    """A thread that ends the process when a text takes too long; one per process."""
+
+    def __init__(self) -> None:
+        self._owner = 0
+        self._limits: dict[int, tuple[float, Any]] = {}
+
+    def limited(self, seconds: float, tokenizer: Any) -> _Watch:
+        """Begin a text of this thread; it is over with the block."""
+        if self._owner != os.getpid():  # threads do not survive a fork
+            self._owner, self._limits = os.getpid(), {}
+            threading.Thread(target=self._end_late, daemon=True).start()
+        self._limits[threading.get_ident()] = (time.process_time() + seconds, tokenizer)
+        return self
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        self._limits.pop(threading.get_ident(), None)
+
+    def _end_late(self) -> None:
+        while True:
+            time.sleep(1)
+            for end, tokenizer in list(self._limits.values()):
+                if time.process_time() > end:
+                    sentence = f"error: {_named(tokenizer)} did not end in time with a text"
+                    os.write(2, f"{visible(sentence)} ({SECONDS:g} CPU-s); {EXPECTED}\n".encode())
+                    os._exit(2)
+
+
+_watch = _Watch()

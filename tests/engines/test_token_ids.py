@@ -1,0 +1,63 @@
+"""Tokenizers of strangers: their regular expressions and replacements have limits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from mathtune.engines import token_ids
+from mathtune.errors import InputError
+
+
+def made(pattern: str = " ", *, normalizer: Any = None) -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.WordLevel({"<unk>": 0, "ab": 1}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "removed")
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+    fast.name_or_path = "stranger"
+    return fast
+
+
+def test_a_usual_text_is_encoded_as_ever() -> None:
+    assert token_ids.token_ids("ab ab c", made()) == [1, 1, 0]
+
+
+def test_a_regular_expression_that_the_library_gives_up_is_a_sentence() -> None:
+    with pytest.raises(
+        InputError, match=r"'stranger': its tokenizer fails at a text .*retry-limit"
+    ):
+        token_ids.token_ids("a" * 40 + "b", made("(a+)+$"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the process that is ended is forked")
+@pytest.mark.timeout(120)
+def test_a_regular_expression_that_goes_on_and_on_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(token_ids, "SECONDS", 0.1)
+    tokenizer = made("(?:a|a){20}(?!a)b?(?<=c)")
+    child = os.fork()
+    if child == 0:
+        token_ids.token_ids("a" * 5000, tokenizer)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
+    sys.stderr.flush()
+    said = capfd.readouterr().err
+    assert "error: model 'stranger': its tokenizer did not end in time with a text" in said
+
+
+def test_replacements_that_make_a_text_enormous_are_refused() -> None:
+    tens = [normalizers.Replace("a", "a" * 10)] * 5
+    with pytest.raises(InputError, match="may make a text 100000 times as long"):
+        token_ids.refuse_growth(made(normalizer=normalizers.Sequence(tens)))
+    token_ids.refuse_growth(made(normalizer=normalizers.Sequence(tens[:3])))
+    token_ids.refuse_growth(made())
