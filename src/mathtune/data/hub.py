@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from mathtune.data.files import hub_reach
 from mathtune.data.files.formats import parquet_batches
 from mathtune.data.rows import Row
 from mathtune.errors import InputError
@@ -50,6 +51,7 @@ def _load(name: str, subset: str | None, stream: bool, columns: frozenset[str] |
         ) from None
     datasets.disable_progress_bars()
     known, _, revision = name.partition("@")
+    reached = hub_reach.ask_once(known, revision=revision or None)
     try:
         if not stream:
             return cast(Rows, datasets.load_dataset(known, subset, revision=revision or None))
@@ -59,7 +61,7 @@ def _load(name: str, subset: str | None, stream: bool, columns: frozenset[str] |
             return {split: _of_parquet(paths, columns) for split, paths in files.items()}
         return cast(Rows, builder.as_streaming_dataset())
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
+        reason = " ".join(str(error).split()).rstrip(".") if reached else hub_reach.UNREACHED
         raise InputError(f"{name}: cannot be loaded as a data set of the hub ({reason}).") from None
 
 

@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple, cast
 
 import msgspec
 
-from mathtune.data.files import documents
+from mathtune.data.files import documents, hub_reach
 from mathtune.data.files.sources import BROKEN_STREAM, Source, opened, packing, pyarrow_for
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
@@ -331,6 +331,7 @@ def _of_hub(source: Source, split: str | None) -> Iterator[Row]:
             f"{source.name}: no such file; a data set of the hub needs the package datasets; "
             "pip install 'mathtune[hub]'."
         ) from None
+    reached = hub_reach.ask_once(source.name)
     try:
         if split is None:
             names = datasets.get_dataset_split_names(source.name)
@@ -344,7 +345,8 @@ def _of_hub(source: Source, split: str | None) -> Iterator[Row]:
     except InputError:
         raise
     except Exception as error:  # whatever the hub's client raises for a name, a network, a login
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = said if reached else hub_reach.UNREACHED
         raise InputError(
             f"{source.name}: no such file, and no data set of the hub that can be read ({reason})."
         ) from None
