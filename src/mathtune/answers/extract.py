@@ -70,6 +70,8 @@ def extract(solution: str, *, rule: ExtractRule = "explicit") -> Answer | None:
     """
     if rule not in _RULES:
         raise ValueError(f"extract: rule is {rule!r}, expected one of {_RULES}")
+    if "<|begin_of_box|>" in solution:
+        solution = _TOKEN_BOX.sub(r"\\boxed{\1}", solution)
     tail = visible(solution)[-TAIL:]
     found = _marked(tail)
     if found is not None:
@@ -95,6 +97,7 @@ _EXPLICIT = (
     ("label", marks.label),
 )
 _IN_WORDS = ("phrase", "label")
+_TOKEN_BOX = re.compile(r"<\|begin_of_box\|>(.*?)<\|end_of_box\|>", re.S)
 _EMPTY_BOX = re.compile(r"[\s$]*\\(?:boxed|fbox)\s*\{\s*\}[\s$]*")
 
 

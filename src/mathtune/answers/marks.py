@@ -23,16 +23,29 @@ class Mark(NamedTuple):
     answer: str | None
 
 
-_BOX_TOKEN = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])|\\.|[{}]", re.DOTALL)
+# A text that went through JSON twice has two backslashes; some models write `\beginboxed`.
+_BOX_TOKEN = re.compile(r"\\+(?:begin)?(?:boxed|fbox)(?![A-Za-z])|\\.|[{}]", re.DOTALL)
+_ANY_BOX = re.compile(r"\\+(?:begin)?(?:boxed|fbox)(?![A-Za-z])")
 _BARE_BOX = re.compile(r"\s*((?:[^${}\n]|\{[^${}\n]*\})+?)\s*(?:\$|\n|\\\)|\\\]|\Z)")
 _BARE_TOKEN = re.compile(
     r"\s*(-?[0-9.,]*[0-9]|[A-Za-z]|-?\\[A-Za-z]+(?:\s*(?:\{[^{}]{0,80}\}|[0-9])){0,2})"
 )
 _BETWEEN_BOXES = re.compile(
-    r"(?:[\s$,;&]|\\[()\[\],;:! ]|\\q?quad|\\(?:text|mathrm)\s*\{\s*(?:and|or)\s*\}"
+    r"(?:[\s$,;&]|[-+*=_~#]{3,}|\\[()\[\],;:! ]|\\q?quad|\\(?:text|mathrm)\s*\{\s*(?:and|or)\s*\}"
     r"|\band\b|\bor\b)*"
 )
-_JOINS = re.compile(r"[,;]|\band\b|\bor\b")
+_JOINS = re.compile(r"[,;]|\band\b|\bor\b|[-+*=_~#]{3}")
+_OR = re.compile(r"\bor\b")
+# The parts of a question that a box is for, and the name before a box: `y_2 = `.
+_PARTS = re.compile(
+    r"(?:[\s$.,;]|\\(?:text|mathrm)\s*\{|\}|\bfor\b|\bparts?\b|\(?\b[a-e]\)|\band\b|\bor\b)*"
+)
+_THINGS = re.compile(  # `\boxed{3} papers and \boxed{4} bins`
+    r"[\s$]*(?:(?!(?:is|are|was|which|that|so|but|then|not|gives?|equals?)\b)[a-z]{2,15}\s+){1,2}"
+    r"(?:and|or)[\s$]*"
+)
+_BESIDE = re.compile(r"(?:[ $]|\\[,;:! ]|\\q?quad(?![a-z]))*")
+_NAME = re.compile(r"(?<![\w\\^_{])([A-Za-z](?:_(?:\w|\{\w+\}))?)\s*=\s*\$?\s*$")
 
 
 class _Box(NamedTuple):
@@ -42,26 +55,46 @@ class _Box(NamedTuple):
 
 
 def boxed(text: str) -> Mark | None:
-    r"""Find the last outermost `\boxed{}` or `\fbox{}`; boxes joined by commas are one list."""
-    starts = [at for at in (text.find("\\boxed"), text.find("\\fbox")) if at >= 0]
-    if not starts:
+    r"""Find the last outermost `\boxed{}` or `\fbox{}`; boxes joined by commas are one list.
+
+    With names before them, `x=\boxed{2}, y=\boxed{3}`, they are a list of equations.
+    """
+    first_box = _ANY_BOX.search(text)
+    if first_box is None:
         return None
-    boxes, open_at = _boxes(text, min(starts))
+    boxes, open_at = _boxes(text, first_box.start())
     if open_at is not None and not any(box.start > open_at for box in boxes):
         return Mark(open_at, None)
     if not boxes:
         return None
+    names = [_NAME.search(text, max(0, box.start - 20), box.start) for box in boxes]
     first = len(boxes) - 1
-    while first and _joined(text[boxes[first - 1].end : boxes[first].start]):
+    last = boxes[first]
+    answer = last.content
+    while first and (names[first - 1] is None) == (names[first] is None):
+        box, name = boxes[first - 1], names[first - 1]
+        ends = names[first]
+        joint = _joint(text[box.end : ends.start() if ends else boxes[first].start])
+        if not joint:
+            break
+        if ends and first == len(boxes) - 1:
+            answer = f"{ends[1]} = {answer}"
+        content = f"{name[1]} = {box.content}" if name else box.content
+        answer = answer if content == answer else f"{content}{joint}{answer}"
         first -= 1
-    contents = list(dict.fromkeys(box.content for box in boxes[first:]))
-    return Mark(boxes[first].start, ", ".join(contents)[:ANSWER_LIMIT])
+    return Mark(boxes[first].start, answer[:ANSWER_LIMIT])
 
 
-def _joined(between: str) -> bool:
-    if len(between) > 40 or not _BETWEEN_BOXES.fullmatch(between):
-        return False
-    return _JOINS.search(between) is not None
+def _joint(between: str) -> str:
+    """The separator that stands for what is between two boxes of a list; empty if it is none."""
+    if len(between) > 40:
+        return ""
+    if _BESIDE.fullmatch(between):
+        return ", "
+    listed = any(p.fullmatch(between) for p in (_BETWEEN_BOXES, _PARTS, _THINGS))
+    if not listed or not _JOINS.search(between):
+        return ""
+    return " or " if _OR.search(between) else ", "
 
 
 def _boxes(text: str, start: int) -> tuple[list[_Box], int | None]:
@@ -88,7 +121,7 @@ def _boxes(text: str, start: int) -> tuple[list[_Box], int | None]:
                 (inner if boxes else outer).append(found)
             opened = -1
         else:
-            opened = token.start() if word.startswith(("\\boxed", "\\fbox")) else -1
+            opened = token.start() if word.endswith(("boxed", "fbox")) else -1
             bare = _unbraced(text, token.end()) if opened >= 0 and not boxes else None
             if bare is not None:
                 outer.append(_Box(opened, token.end() + bare.end(1), bare.group(1).strip()))

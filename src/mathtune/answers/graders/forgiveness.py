@@ -16,7 +16,11 @@ from mathtune.answers.graders.labels import (
     oriented,
     same_family_of_names,
 )
-from mathtune.answers.graders.pointwise import equal_where_positive, equal_with_steps
+from mathtune.answers.graders.pointwise import (
+    equal_where_positive,
+    equal_where_real,
+    equal_with_steps,
+)
 from mathtune.answers.graders.quantities import same_quantity
 from mathtune.answers.graders.vectors import as_cells, as_vector
 from mathtune.answers.latex.commands import chosen
@@ -90,6 +94,8 @@ def _scalars(a: Node, g: Node) -> Agreement:
         return _if(_equal_keys(bare(a), bare(g)), reasons)
     if _same_vector(a, g) or equal_with_steps(a, g):
         return NOTHING
+    if equal_where_real(a, g):
+        return frozenset(("wherever both are real",))
     return _if(equal_where_positive(a, g), frozenset(("for positive variables",)))
 
 
@@ -153,7 +159,8 @@ def _same_vector(a: Node, g: Node) -> bool:
 def _items(node: Node) -> list[Node] | None:
     """Return the members of a list or set, whose order means nothing; None for anything else."""
     if node[0] == "list":
-        return list(node[2])
+        tuples = all(item[0] == "seq" for item in node[2])
+        return list(dict.fromkeys(node[2])) if tuples else list(node[2])  # a solution stays one
     if node[0] == "set":
         return list(dict.fromkeys(node[1]))
     return None
@@ -291,10 +298,11 @@ def _relations(a: Node, g: Node) -> Agreement:
 
 def _same_relations(a: Node, g: Node) -> Agreement:
     last = _last(a)
+    if last is not None and _last(g) is not None and max(len(a[1]), len(g[1])) > 2:
+        inner = (*a[1][1:-1], *g[1][1:-1])
+        if is_label(g[1][0]) and _equal_keys(a[1][0], g[1][0]) and not any(map(ev.symbols, inner)):
+            return agreement(last, g[1][-1])  # `x = 80/40 = 2` against `x = 2`
     if a[2] != g[2] or len(a[1]) != len(g[1]):
-        chain = last is not None and is_label(g[1][0]) and len(g[1]) == 2
-        if chain and _equal_keys(a[1][0], g[1][0]):  # `x = 80/40 = 2` against `x = 2`
-            return agreement(a[1][-1], g[1][-1])
         return None
     if a[2] == ("=",) and is_label(g[1][0]) and not any(map(ev.symbols, a[1])):
         return _joined(agreement(a[1][-1], g[1][-1]), LABEL)  # `3 + 4 = 7` against `x = 7`

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+from mathtune.answers import marks
 from mathtune.answers.graders import qualifiers
 from mathtune.answers.graders.forgiveness import (
     Agreement,
@@ -19,7 +20,14 @@ from mathtune.answers.graders.forgiveness import (
     has_marks,
 )
 from mathtune.answers.graders.quantities import may_hold_unit_letters, with_units
-from mathtune.answers.graders.wording import choice_label, is_sentence, readings, same_words
+from mathtune.answers.graders.wording import (
+    chain_end,
+    choice_label,
+    is_sentence,
+    readings,
+    same_words,
+)
+from mathtune.answers.latex.clean import halved
 from mathtune.answers.latex.limits import NotMathError, TooLargeError
 from mathtune.answers.latex.nodes import Node
 from mathtune.answers.latex.parse import parse
@@ -96,7 +104,7 @@ def _accepted(answer: str, gold: str) -> Agreement:
     found = _compared(answer, gold, beyond_keys)
     if found is not None:
         return found
-    for reread in (_by_qualifier, _by_choice, _by_remark, _by_commas):
+    for reread in (_by_boxes, _by_qualifier, _by_choice, _by_remark, _by_commas):
         found = reread(answer, gold)
         if found is not None:
             return found
@@ -116,6 +124,8 @@ def _compared(
             return found
     if same_words(answer, gold):
         return frozenset(("the same words",))
+    if golds is None and (end := chain_end(gold)):
+        return _compared(answer, end)
     if golds is None or golds[0] == "rel":
         return None
     # Short words may read as products of variables: `It is 5`. With two units they decide.
@@ -138,14 +148,30 @@ def _as_quantities(answer: str, gold: str, ours: Node, golds: Node) -> Agreement
     return None if measured == (ours, golds) else agreement(*measured)
 
 
+def _by_boxes(answer: str, gold: str) -> Agreement:
+    """What is boxed, if a text holds more than one box alone."""
+    ours, golds = _boxed(answer), _boxed(gold)
+    return None if (ours, golds) == (answer, gold) else _compared(ours, golds)
+
+
+def _boxed(text: str) -> str:
+    if "boxed" not in text and "fbox" not in text:
+        return text
+    mark = marks.boxed(halved(text))
+    return mark.answer if mark and mark.answer else text
+
+
+SAME_FAMILY = frozenset(("the same family of values",))
 _LONGEST_CORE = 30
+_INEQUALITY = re.compile(r"[<>≤≥]|\\(?:leq?|geq?|lt|gt)(?![a-z])")
 
 
 def _by_qualifier(answer: str, gold: str) -> Agreement:
     (core, said), (gold_core, gold_said) = qualifiers.split(answer), qualifiers.split(gold)
     if not said and not gold_said:
-        return None
-    if not qualifiers.compatible(said, gold_said):
+        return _same_turns(answer, gold) if "\\" in answer and "=" in gold else None
+    bounded = bool(_INEQUALITY.search(core) or _INEQUALITY.search(gold_core))
+    if not qualifiers.compatible(said, gold_said, bounded=bounded):
         return None
     if len(core) > _LONGEST_CORE and _tree(core) is None:
         return None  # a sentence, which was read as a whole
@@ -153,8 +179,18 @@ def _by_qualifier(answer: str, gold: str) -> Agreement:
     if found is None and qualifiers.says_integer(said + gold_said):
         ours, golds = _tree(core), _tree(gold_core)
         if ours is not None and golds is not None and qualifiers.same_family(ours, golds):
-            return frozenset(("the same family of values",))
+            return SAME_FAMILY
     return None if found is None else found | {"qualifier forgiven"}
+
+
+def _same_turns(answer: str, gold: str) -> Agreement:
+    r"""`x = 30^\circ + 360^\circ k` with another letter for the whole number of turns."""
+    if not (qualifiers.is_turns(answer) and qualifiers.is_turns(gold)):
+        return None
+    ours, golds = _tree(answer), _tree(gold)
+    if ours is None or golds is None or not ours[0] == golds[0] == "rel":
+        return None
+    return SAME_FAMILY if qualifiers.same_family(ours, golds) else None
 
 
 def _by_choice(answer: str, gold: str) -> Agreement:
@@ -177,10 +213,12 @@ _TRIPLES = re.compile(r"\s*[1-9][0-9]{2}(?:,[1-9][0-9]{2})+\s*")
 
 
 def _by_commas(answer: str, gold: str) -> Agreement:
-    """Read `100,200,300` as a list if the gold is one; otherwise such a text is a number."""
-    if not _TRIPLES.fullmatch(answer) or ", " not in gold:
-        return None
-    return _compared(answer.replace(",", ", "), gold)
+    """Read `100,200,300` as a list if the other side is one; otherwise it is a number."""
+    if _TRIPLES.fullmatch(answer) and ", " in gold:
+        return _compared(answer.replace(",", ", "), gold)
+    if _TRIPLES.fullmatch(gold) and ", " in answer:
+        return _compared(answer, gold.replace(",", ", "))
+    return None
 
 
 def measured_key(text: str) -> Key:

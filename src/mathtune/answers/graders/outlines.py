@@ -11,6 +11,7 @@ from typing import NamedTuple
 from mathtune.answers.graders import qualifiers
 from mathtune.answers.graders.forgiveness import bare, has_marks
 from mathtune.answers.graders.labels import oriented
+from mathtune.answers.graders.pointwise import hyperbolic
 from mathtune.answers.graders.quantities import may_hold_unit_letters, with_units
 from mathtune.answers.graders.vectors import as_vector
 from mathtune.answers.graders.wording import choice_label, is_sentence
@@ -56,12 +57,14 @@ def outline(answer: str) -> Outline:
     number = exact_number(answer)
     if number is not None:
         return _ANY if "," in answer else Outline("scalar", frozenset((number,)))
-    if is_sentence(answer) or choice_label(answer):
+    if is_sentence(answer) or choice_label(answer) or "box" in answer or qualifiers.is_turns(answer):
         return _ANY
     if qualifiers.split(answer)[1] or qualifiers.without_remark(answer):
         return _ANY
     try:
         tree = parse(answer)
+        if hyperbolic(tree):
+            return _ANY
         with numbers.metered():
             return _of_tree(oriented(tree), answer)
     except (NotMathError, TooLargeError, RecursionError):

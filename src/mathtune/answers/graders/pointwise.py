@@ -26,6 +26,32 @@ def equal_where_positive(a: Node, g: Node) -> bool:
     return _equal_at(a, g, ev.POSITIVE_POINTS)
 
 
+def equal_where_real(a: Node, g: Node) -> bool:
+    r"""An inverse hyperbolic function against logarithms: equal wherever both are real."""
+    if not (hyperbolic(a) or hyperbolic(g)) or ev.symbols(a) != ev.symbols(g):
+        return False
+    agreed = 0
+    for point in range(ev.STEP_POINTS + ev.INNER_POINTS):
+        try:
+            ours, golds = ev.evaluate(a, point), ev.evaluate(g, point)
+            real = [numbers.is_real(value) for value in (ours, golds)]
+        except NotMathError:
+            continue
+        if real != [True, True]:
+            continue
+        if numbers.value_key(ours) != numbers.value_key(golds):
+            return False
+        agreed += 1
+    return agreed > 2
+
+
+def hyperbolic(node: Node) -> bool:
+    """True if an inverse hyperbolic function of a variable is in the tree."""
+    if node[0] == "call" and node[1] in ev.INVERSE_HYPERBOLIC and ev.symbols(node):
+        return True
+    return any(hyperbolic(child) for child in node[1:] if isinstance(child, tuple) and child)
+
+
 def _equal_at(a: Node, g: Node, points: Iterable[int]) -> bool:
     try:
         return all(

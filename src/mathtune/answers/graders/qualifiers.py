@@ -6,7 +6,8 @@ answer; two qualifiers must say the same.
 
 import re
 
-from mathtune.answers.latex.nodes import Node
+from mathtune.answers.latex.limits import NotMathError
+from mathtune.answers.latex.nodes import Node, replaced
 from mathtune.answers.latex.text import plain_text
 from mathtune.answers.values import evaluate as ev
 from mathtune.answers.values import numbers
@@ -26,9 +27,10 @@ _WORDED = re.compile(
 )
 _FORALL = re.compile(rf"{_TEXT}\\forall.*$", re.S)
 _MEMBER = re.compile(
-    rf"(?:{_TEXT}(?<=[\s,;(\\}}~])|(?<=[^\w\\])){_SYMBOL}(?:\s*,\s*{_SYMBOL})*\s*(?:\\in(?![a-z])|∈)\s*"
+    rf"(?:{_TEXT}(?<=[\s,;(\\}}~])|(?<=[^\w\\]))(?P<names>{_SYMBOL}(?:\s*,\s*{_SYMBOL})*)\s*(?:\\in(?![a-z])|∈)\s*"
     rf"{_SETS}[^,;=<>]{{0,12}}\$?\)?\s*\.?\s*$"
 )
+_APART = re.compile(r"^(?:\s|\$)*(?:,|;|\(|\\)")
 _CONSTANT = re.compile(
     rf"{_TEXT}\(?\s*(?:{_SYMBOL}\s*)(?:\\text\s*\{{\s*)?(?:is|are|=)\s+(?:an?\s+)?"
     r"(?:arbitrary\s+)?(?:constants?|integers?|real)[^=<>]*$"
@@ -41,6 +43,7 @@ _NOT_TAIL = re.compile(r",\s*(?:and\s+)?not\b.*$", re.S)
 # Words that bound or fix a value narrow the answer.
 _NARROWS = re.compile(r"[<>=≤≥≠]|\\(?:le|ge|ne|neq|leq|geq|lt|gt|approx)(?![a-z])|\bnot\b|[0-9]")
 _INTEGERS = re.compile(r"\\mathbb\s*\{?\s*Z|\\Z\b|ℤ|\bintegers?\b")
+_WHOLE = re.compile(rf"{_INTEGERS.pattern}|\\mathbb\s*\{{?\s*[NQ]|[ℕℚ]|\b(?:natural|rational)\b")
 _SPACES = re.compile(r"\s+")
 # A longer text is not an answer with a few words behind it, and patterns would be slow on it.
 _LONGEST = 300
@@ -63,7 +66,10 @@ def split(text: str) -> tuple[str, str]:
     for pattern in (_WORDED, _FORALL, _MEMBER, _CONSTANT):
         match = pattern.search(text)
         if match and text[: match.start()].strip(" ${(\\,"):
-            core = text[: match.start()].rstrip(" ,;$(\\")
+            core = text[: match.start()]
+            if "," in match.groupdict().get("names", "") and not _APART.search(match.group()):
+                core += " " + match["names"].rpartition(",")[0]  # `2\pi n, n \in \mathbb{Z}`
+            core = core.rstrip(" ,;$(\\")
             said = match.groupdict().get("words") or match.group()
             return _closed(core), said.strip(" ,;$()")
     return text, ""
@@ -76,13 +82,15 @@ def _closed(core: str) -> str:
     return core
 
 
-def compatible(ours: str, golds: str) -> bool:
-    """Return True if an answer's qualifier does not contradict the gold's."""
+def compatible(ours: str, golds: str, *, bounded: bool) -> bool:
+    """Return True if two qualifiers do not contradict each other; `bounded`: of an inequality."""
     if ours and golds:
         mine, other = (re.sub(r"[{}$\s]", "", plain_text(text)) for text in (ours, golds))
         return mine == other or not (_NARROWS.search(ours) or _NARROWS.search(golds))
     if golds.startswith("where"):
         return True  # the gold explains its own names
+    if bounded and _WHOLE.search(ours + golds):
+        return False  # whole numbers above 0 are fewer than all numbers above 0
     return not _NARROWS.search(ours + golds)
 
 
@@ -118,11 +126,22 @@ def without_remark(text: str) -> str | None:
 # -- families of values ---------------------------------------------------------------------------
 
 
+_TURNS = re.compile(r"=(?=.*(?:\\pi|\\circ|°|π))(?=.*(?<![A-Za-z])[knm](?![A-Za-z]))")
+
+
+def is_turns(text: str) -> bool:
+    r"""True for `x = 30^\circ + 360^\circ k`, of which nothing says that `k` is whole."""
+    return bool(_TURNS.search(text))
+
+
 def same_family(a: Node, g: Node) -> bool:
     r"""Return True for `\frac{\pi}{4} + k\pi` and `\frac{5\pi}{4} + n\pi`: one set for integers."""
     if a[0] == "rel" == g[0] and a[2] == g[2] == ("=",) and a[1][0] == g[1][0]:
         a, g = a[1][-1], g[1][-1]
-    ours, golds = _progression(a), _progression(g)
+    try:
+        ours, golds = _progression(a), _progression(g)
+    except NotMathError:
+        return False  # 1/k has no value at 0
     return ours is not None and ours == golds
 
 
@@ -132,7 +151,7 @@ def _progression(node: Node) -> tuple[object, object] | None:
     if len(names) != 1 or node[0] == "rel":
         return None
     variable = ("sym", next(iter(names)))
-    at = [ev.evaluate(ev.replaced(node, variable, ("num", place))) for place in (0, 1, 2)]
+    at = [ev.evaluate(replaced(node, variable, ("num", place))) for place in (0, 1, 2)]
     step = numbers.add(at[1], numbers.negative(at[0]))
     again = numbers.add(at[2], numbers.negative(at[1]))
     if numbers.value_key(step) != numbers.value_key(again) or step == 0:

@@ -63,8 +63,9 @@ def _quantity(node: Node) -> Node | None:
     for factor in numbers[1:]:
         value = ("mul", value, factor)
     names = [name for name, _ in letters]
+    sign, value = (negated, value[1]) if value[0] == "neg" else (_same, value)
     if value[0] == "deg" and names in (["C"], ["F"]):
-        return ("unit", value[1], read_unit(({"C": "celsius", "F": "fahrenheit"}[names[0]],)))
+        return ("unit", sign(value[1]), read_unit(({"C": "celsius", "F": "fahrenheit"}[names[0]],)))
     words: list[str] = []
     prefix = ""
     for name, power in letters:
@@ -75,7 +76,11 @@ def _quantity(node: Node) -> Node | None:
         words += [prefix + word, f"^{power}"]
         prefix = ""
     units = read_unit(tuple(words))
-    return None if prefix or not units[0].powers else ("unit", value, units)
+    return None if prefix or not units[0].powers else ("unit", sign(value), units)
+
+
+def _same(node: Node) -> Node:
+    return node
 
 
 def _collect(node: Node, power: int, letters: list[tuple[str, int]], numbers: list[Node]) -> bool:

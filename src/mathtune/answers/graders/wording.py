@@ -25,6 +25,8 @@ def same_words(answer: str, gold: str) -> bool:
     if _CHOICE_GOLD.fullmatch(_unwrapped(gold)):
         wanted = _CHOICE_GOLD.fullmatch(_unwrapped(gold))
         labelled = choice_label(answer)
+        if labelled is not None and _OTHER_CHOICE.search(labelled[1]):
+            return False
         if labelled is not None:
             return wanted is not None and labelled[0] == wanted.group(1)
         chosen = _CHOICE.match(_unwrapped(answer))
@@ -46,6 +48,9 @@ _CHOICE_LABEL = re.compile(
     r"\s*(?:\\(?:text|textbf|mathrm|mathbf|textrm|mbox|bf)\s*\{?\s*)*(?:\(\s*([A-H])\s*\)|([A-H])\s*[).:])"
     r"\s*\}*(?:\\[ ,;:!]|~|\\quad|\\qquad|:|\s)+(?=[^\s.,;:!']*[\w\\])"
 )
+
+
+_OTHER_CHOICE = re.compile(r"\(\s*[A-H]\s*\)")
 
 
 def choice_label(text: str) -> tuple[str, str] | None:
@@ -80,7 +85,7 @@ _CHANCE = re.compile(
 )
 # Words that may come before a colon: `lambda: 0` and `error: 0` do not state 0.
 _KNOWN_LABEL = re.compile(
-    r"\W*(?:the\s+)?(?:final\s+|correct\s+)?(?:answers?|results?|solutions?|value|total|output|sum"
+    r"\W*(?:the\s+)?(?:final\s+|correct\s+)?(?:ans|answers?|results?|solutions?|value|total|output|sum"
     r"|area|perimeter|volume|probability|ratio|therefore|thus|so|hence|conclusion)(?:\s+is)?\W*:"
     r"|[^:]*[0-9]\s*:\s*[0-9]"
 )
@@ -98,6 +103,21 @@ def is_sentence(answer: str) -> bool:
     """
     words = _PLAIN_WORD.findall(answer)
     return len(words) > 1 or bool(_VERBS.intersection(words))
+
+
+_NO_CHAIN = re.compile(r"[<>!≤≥≠≈]|\\(?:leq?|geq?|neq?|lt|gt|approx|text)(?![a-z])")
+
+
+def chain_end(text: str) -> str:
+    r"""The last member of a chain of equalities that no grammar reads; empty for any other text.
+
+    >>> chain_end(r"1 = \zzz = x = 0"), chain_end(r"\zzz = 0")
+    ('0', '')
+    """
+    left, _, value = text.rpartition("=")
+    if "=" not in left or _NO_CHAIN.search(text) or _PLAIN_WORD.search(left):
+        return ""
+    return value.strip(" $")
 
 
 _ORDINAL = re.compile(r"(?<=[0-9])(?:st|nd|rd|th)\b")
@@ -120,6 +140,8 @@ def readings(answer: str) -> list[str]:
         found.append(value)
     if equals and _CHANCE.fullmatch(label):
         found.append(value)
+    if not found and (end := chain_end(answer)):
+        found.append(end)
     words = re.findall(r"[a-z]{2,}", re.sub(r"\\[a-z]+", " ", text))
     if not words or len(words) > _MAX_WORDS or _MORE_THAN_A_NUMBER.search(text):
         return found

@@ -6,7 +6,7 @@ that end a model's turn go; Unicode signs become LaTeX commands.
 
 import re
 
-from mathtune.answers.latex import spellings
+from mathtune.answers.latex import money, spellings
 from mathtune.answers.latex.limits import MAX_TEXT, TooLargeError
 from mathtune.answers.latex.units import names
 
@@ -20,12 +20,7 @@ _SIGNS = {
     "\u2005": " ", "\u200a": " ", "\u3000": " ", "\u2062": "", "\u2064": "", "\u2060": "",
     "\ufeff": "", "\u00ad": "", "\u200e": "", "\u200f": "", "\u202a": "", "\u202c": "",
 }  # fmt: skip
-_MONEY = {
-    **spellings.MONEY, "£": "sterling", "¥": "yen", "₹": "rupees", "₽": "rubles",
-    "₩": "koreanwon", "₺": "lira", "₪": "shekels", "₱": "philippinepesos", "₦": "naira",
-    "₫": "dong", "฿": "baht", "₴": "hryvnia",
-}  # fmt: skip
-_WORDS = {sign: rf"\text{{{word}}}" for sign, word in _MONEY.items()}
+_WORDS = {sign: rf"\text{{{word}}}" for sign, word in money.SIGNS.items()}
 _TRANSLATION = str.maketrans({**_SIGNS, **_WORDS})
 
 _RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
@@ -69,6 +64,11 @@ _STRAY_BACKSLASH = re.compile(r"(?<!\\)\\\s*$")
 _GLUED_QUAD = re.compile(r"\\q?quad(?=[A-Za-z])")
 _DOTS = re.compile(r"(?<=[,\s+])\.{3}(?![A-Za-z])")
 _TAGS = re.compile(r"<(b|i|u|em|strong|span)>([^<>]*)</\1>")
+_BOLD_WORDS = re.compile(r"(?<![\w)\]}*])\*\*([A-Za-z][A-Za-z ]*:?)\*\*")
+# `5'6"`, `1 h 30 min`, `10C3`: a few words in short.
+_FEET = re.compile(r"""([0-9]+)\s*'\s*([0-9]+(?:\.[0-9]+)?)\s*(?:"|'')""")
+_SHORT_UNIT = re.compile(r"(?<=[0-9])\s+([hm])\s+(?=[0-9]+\s*[a-z])")
+_CHOICES = re.compile(r"(?<![\w{}^\\])([0-9]{1,3})([CP])([0-9]{1,3})(?![\w{^])")
 _SLASHED_FRACTION = re.compile(r"\^\s*\{?\s*([0-9]+)\s*\}?\s*/\s*_\s*\{?\s*([0-9]+)\s*\}?")
 _ANY_BACKSLASHES = re.compile(r"(\\+)([A-Za-z]+|[%$&#{}()])")
 _DOUBLED = names(
@@ -97,7 +97,8 @@ def clean(text: str) -> str:
     if ">" in text or "INST]" in text:
         text = _TURN_END.sub("", text)
     if "\\\\" in text:
-        text = _halved(text)
+        text = halved(text)
+    text = money.in_words(text)
     if "\\" in text or "$" in text or "~" in text:
         if "\\left" in text:
             text = _SYSTEM_BRACE.sub("", text)
@@ -111,8 +112,16 @@ def clean(text: str) -> str:
     text = _STRAY_BACKSLASH.sub("", text).strip()
     if not text:
         return text
-    if text[0] in "\"'`*_" or text[-1] in "\"'`*":
+    if "'" in text and (feet := _FEET.fullmatch(text)):
+        return f"{feet[1]} ft {feet[2]} in"
+    if "**" in text:
+        text = _BOLD_WORDS.sub(r"\1", text)
+    if text[0] in "\"'`*_" or text[-1] in "\"'`*" or text[:2] == '\\"':
         text = _unquoted(text)
+    if "C" in text or "P" in text:
+        text = _CHOICES.sub(r"{}_{\1}\2_{\3}", text)
+    if " h " in text or " m " in text:
+        text = _SHORT_UNIT.sub(lambda match: {"h": " hours ", "m": " meters "}[match[1]], text)
     if "x" in text or "X" in text:
         text = _LETTER_TIMES.sub(r"\\times ", text)
     if "..." in text:
@@ -144,7 +153,7 @@ def _small_fraction(match: re.Match[str]) -> str:
     return f"\\frac{{{top}}}{{{bottom}}}"
 
 
-def _halved(text: str) -> str:
+def halved(text: str) -> str:
     r"""Write `\\frac{1}{2}` as `\frac{1}{2}`: the text went through JSON twice.
 
     Only if every backslash before a name is one of an even run, and a known command is among them:
@@ -161,7 +170,7 @@ def _halved(text: str) -> str:
 
 
 _MARKS = ("**", "__", "*", "_", "`", '"', "'")
-_STRAY = ("**", "`", '"', "''")
+_STRAY = ("**", "`", '\\"', '"', "''")
 
 
 def _unquoted(text: str) -> str:

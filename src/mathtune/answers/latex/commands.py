@@ -166,5 +166,8 @@ READERS: dict[str, Callable[[Grammar], Node]] = {
     "sum": series,
     "prod": series_product,
     "int": integral,
+    "iint": integral,
+    "iiint": integral,
+    "oint": integral,
     "lim": limit,
 }

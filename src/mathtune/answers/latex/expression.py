@@ -23,6 +23,7 @@ _GREEK = names(
     "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell "
     "hbar triangle angle square diamond heartsuit clubsuit spadesuit aleph star"
 )
+_ONE_TOKEN = ("number", "symbol")
 _MANY_ARGUMENTS = frozenset(["gcd", "lcm", "max", "min"])
 _ACCENTS = names("bar vec hat tilde overleftrightarrow mathcal mathfrak mathscr overset dot ddot")
 
@@ -135,6 +136,8 @@ class ExpressionReader(Grammar):
                 return not self.outward
             if token.text == "(" and self.peek(1) == "bmod":
                 return False
+            if token.text == "\\{":
+                return self.at > 0 and self.tokens[self.at - 1].text == "\\}"
             return token.text in ("(", "{") or (token.text == "|" and not self.bars)
         return token.text not in _NOT_FACTORS and not token.text.startswith("end ")
 
@@ -164,9 +167,10 @@ class ExpressionReader(Grammar):
             if self.peek() == "{" and self.peek(1) == "'":
                 raise NotMathError("a prime")
             token = self.token()
-            if base[0] == "sym" and self.peek(1) == "_" and token and token.kind == "number":
-                self.at += 1
-                exponent: Node = ("num", token.value)
+            if base[0] == "sym" and self.peek(1) == "_" and token and token.kind in _ONE_TOKEN:
+                self.at += 1  # TeX takes one sign: a^n_k is a_k^n
+                number = token.kind == "number"
+                exponent: Node = ("num", token.value) if number else ("sym", token.text)
             else:
                 exponent = self.exponent()
             if self.peek() == "_" and base[0] == "sym" and "_" not in base[1]:

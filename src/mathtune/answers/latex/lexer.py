@@ -72,7 +72,7 @@ _NAMES["infty"] = "infty"
 _ACCENTS = names("bar overline vec hat tilde")  # before a brace: they lost their backslash
 _SHORT_WORDS = names(
     "yes no odd all sq hrs lbs yds cm mm km kg mg ml ft yd am pm in lb oz hr min sec mph one two "
-    "six ten and or non any day cup usd deg pct gal"
+    "six ten and or non any day cup usd deg pct gal ans"
 )
 # Unit names that are read as products of variables unless a number and a space precede them.
 _DOUBTFUL = names("ms ns pt ha pa ma kn re rs mo n j pint")

@@ -56,6 +56,8 @@ def scaled(a: Node, b: Node) -> Node:
     if a[0] == "matrix" == b[0] and len(a[1][0]) == len(b[1]) <= 6:
         columns = tuple(zip(*b[1], strict=True))
         return ("matrix", tuple(tuple(_dot(row, column) for column in columns) for row in a[1]))
+    if a[0] == "set" == b[0] and len(a[1]) == len(b[1]) == 1:  # braces in place of brackets
+        return ("mul", a[1][0], b[1][0])
     if a[0] in ("matrix", "seq", "set") or b[0] in ("matrix", "seq", "set"):
         raise NotMathError("a product of tuples, sets or matrices")
     return ("mul", a, b)
@@ -79,6 +81,8 @@ def raised(a: Node, b: Node) -> Node:
             return ("matrix", tuple(zip(*a[1], strict=True)))
         raise NotMathError("a power of a matrix")
     negative, fraction = b[0] == "neg", b[1] if b[0] == "neg" else b
+    if fraction[0] == "div" and fraction[1][0] == "neg":
+        negative, fraction = not negative, ("div", fraction[1][1], fraction[2])
     if fraction[0] != "div" or not all(_is_whole(part) for part in fraction[1:]):
         return ("pow", a, b)
     exponent = Fraction(fraction[1][1], fraction[2][1])
@@ -113,3 +117,10 @@ def mixed(whole: Node, fraction: Node) -> Node:
     if whole[0] == "neg":
         return ("neg", ("add", whole[1], fraction))
     return ("add", whole, fraction)
+
+
+def replaced(node: Node, old: Node, new: Node) -> Node:
+    """`node` with `new` for every `old` in it."""
+    if node == old:
+        return new
+    return tuple(replaced(c, old, new) if isinstance(c, tuple) else c for c in node)

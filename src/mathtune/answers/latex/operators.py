@@ -5,10 +5,11 @@ two integrals agree if bounds, differential and integrand agree.
 """
 
 from mathtune.answers.latex.limits import NotMathError
-from mathtune.answers.latex.nodes import Node
+from mathtune.answers.latex.nodes import Node, replaced
 from mathtune.answers.latex.tokens import Grammar
 
 _BOUND = ("sym", "bound variable")
+_NO_BOUND = ("sym", "no bound")
 
 
 def series(reader: Grammar) -> Node:
@@ -25,7 +26,7 @@ def _series(reader: Grammar, kind: str) -> Node:
     low: Node | None = None
     variable: Node | None = None
     condition = ""
-    high: Node = ("sym", "no bound")
+    high: Node = _NO_BOUND
     for _ in range(2):
         if reader.take("^"):
             high = reader.script()
@@ -61,23 +62,35 @@ def _first_value(reader: Grammar) -> tuple[Node | None, Node | None]:
 
 
 def integral(reader: Grammar) -> Node:
-    r"""Read `\int_a^b f(x)\,dx`; the differential belongs to the integrand."""
-    bounds: dict[str, Node] = {"_": ("sym", "no bound"), "^": ("sym", "no bound")}
+    r"""Read `\int_a^b f(x)\,dx`; the differential belongs to the integrand.
+
+    With both bounds, the name of its variable means nothing: `t^2 dt` is `x^2 dx`.
+    """
+    bounds: dict[str, Node] = {"_": _NO_BOUND, "^": _NO_BOUND}
+    sign = reader.tokens[reader.at - 1].text
     for _ in range(2):
         if reader.peek() in bounds:
             mark = reader.need(*bounds)
             bounds[mark] = reader.script()
-    _join_differential(reader)
+    variable = _join_differential(reader)
     reader.deeper()
     body = reader.sum()
     reader.depth -= 1
+    if body[0] == "set" and len(body[1]) == 1:
+        body = body[1][0]  # braces in place of brackets
     if body[0] in ("seq", "set"):
         raise NotMathError("an integral of a tuple")
-    return ("opaque", "int", bounds["_"], bounds["^"], body)
+    if variable and _NO_BOUND not in bounds.values():
+        for name, bound in ((variable, _BOUND), (f"d {variable}", ("sym", "d bound variable"))):
+            body = replaced(body, ("sym", name), bound)
+    return ("opaque", sign, bounds["_"], bounds["^"], body)
 
 
-def _join_differential(reader: Grammar) -> None:
-    """Make one symbol of the first `d` ahead and the variable behind it: `x dy` is not `y dx`."""
+def _join_differential(reader: Grammar) -> str:
+    """Make one symbol of the first `d` ahead and the variable behind it; return the variable.
+
+    `x dy` is not `y dx`.
+    """
     for at in range(reader.at, len(reader.tokens) - 1):
         d, variable = reader.tokens[at], reader.tokens[at + 1]
         named = variable.kind == "symbol" or (
@@ -86,7 +99,8 @@ def _join_differential(reader: Grammar) -> None:
         if d.kind == "symbol" and d.text == "d" and named:
             d.text = f"d {variable.text}"
             del reader.tokens[at + 1]
-            return
+            return variable.text
+    return ""
 
 
 def limit(reader: Grammar) -> Node:

@@ -12,14 +12,15 @@ from mathtune.answers.latex.clean import clean
 from mathtune.answers.latex.expression import RELATIONS, ExpressionReader
 from mathtune.answers.latex.lexer import Token, tokenize
 from mathtune.answers.latex.limits import NotMathError
+from mathtune.answers.latex.money import CURRENCIES
 from mathtune.answers.latex.nodes import Node, is_clock, negated
 from mathtune.answers.latex.number_words import FIRST_WORDS, in_digits
 from mathtune.answers.latex.units import (
-    CURRENCIES,
     MULTIPLES,
     NO_UNIT,
     UNIT_LETTERS,
     Unit,
+    known,
     names,
     read_unit,
     singular,
@@ -39,8 +40,11 @@ def parse(text: str) -> Node:
     ('seq', '(', ']', (('num', 1), ('num', 2)))
     """
     text = clean(text)
-    first = _FIRST_WORD.match(text)
-    if first and first[0].lower() in FIRST_WORDS:
+    if "\\" in text and (words := _ALL_WORDS.fullmatch(text)) and _counts(words[1]):
+        text = words[1]
+    if "oint" in text:
+        text = _NOUN.sub("", text)
+    if _counts(text):
         text = in_digits(text)
     elif text[:1].isdigit() and " and " in text:  # 3 and a half
         whole, _, part = text.partition(" and ")
@@ -56,6 +60,14 @@ def parse(text: str) -> Node:
     return tree
 
 
+def _counts(text: str) -> bool:
+    """True if the text begins like a written number."""
+    first = _FIRST_WORD.match(text)
+    return first is not None and first[0].lower() in FIRST_WORDS
+
+
+_ALL_WORDS = re.compile(r"\\(?:text|mathrm|textbf|mbox|textrm)\s*\{\s*([A-Za-z][A-Za-z -]*)\}\.?")
+_NOUN = re.compile(r"^(?:\\text\s*\{)?\s*(?:the\s+)?points?\s*\}?\s*(?=[A-Z]?\s*(?:\\left\s*)?\()", re.I)
 _FIRST_WORD = re.compile("[^\\W\\d_]+")
 # `4B_{12}`, `\text{A5}_{11}`, `4\text{A}_{12}`, `BEE_{15}`: the digits of a base above ten.
 _TEXT_LETTERS = re.compile(r"\\(?:text|mathrm|mbox|textrm)\s*\{\s*([0-9A-Z]+)\s*\}")
@@ -77,7 +89,7 @@ class _AnswerReader(ExpressionReader):
             self.tokens.pop()
         if not self.tokens:
             raise NotMathError("nothing to read")
-        self.take("=")
+        self.take("=", ":", "Rightarrow", "implies", "to")
         items, joiner = self.items(top=True)
         items = _without_domain(_with_modulus(items))
         if len(items) == 1:
@@ -116,7 +128,7 @@ class _AnswerReader(ExpressionReader):
     def item(self, *, top: bool) -> Node:
         if top:
             self.take("approx")
-        first = self.measured() if top else self.union()
+        first = self.measured() if top else self._counted()
         members, operators = [first], []
         congruence = False
         while True:
@@ -137,6 +149,11 @@ class _AnswerReader(ExpressionReader):
                 return ("rel", (item, rounded), ("=",))
             # `\frac{1}{3} \approx 0.33`: the exact value comes first.
         return item
+
+    def _counted(self) -> Node:
+        """An expression inside brackets; a unit that the table knows belongs to it."""
+        value = self.union()
+        return self._with_unit(value, self.unit_words()) if known(self.word()) else value
 
     def _modulus(self) -> Node | None:
         """Return the modulus of `\\pmod 5` or `(mod 5)`."""
@@ -189,6 +206,8 @@ class _AnswerReader(ExpressionReader):
 
     def _with_unit(self, value: Node, words: list[str]) -> Node:
         spelled = " ".join(map(singular, words))
+        if _VERBS.intersection(words):
+            raise NotMathError("a sentence")
         if spelled in ("degree", "deg"):
             return ("deg", value)
         if spelled in ("percent", "percentage", "percentage point", "pct", "per cent"):
@@ -347,4 +366,5 @@ def _share_label(items: tuple[Node, ...]) -> tuple[Node, ...]:
     return (first, *(("rel", (first[1][0], item), ("=",)) for item in items[1:]))
 
 
+_VERBS = names("is are was were equals means has have")
 _SCALARS = names("num sym add neg mul div pow fact root call deg pct")

@@ -78,8 +78,8 @@ yuan     1 yuan rmb cny renminbi
 peso     1 peso mxn
 philippinepeso 1 philippinepeso php
 ruble    1 ruble rouble rub
-koreanwon 1 koreanwon krw
-lira     1 lira
+koreanwon 1 koreanwon won krw
+lira     1 lira try
 shekel   1 shekel ils
 naira    1 naira ngn
 dong     1 dong vnd
@@ -87,15 +87,38 @@ baht     1 baht thb
 hryvnia  1 hryvnia uah
 franc    1 franc chf
 krone    1 krone kroner krona
-zloty    1 zloty
+swedishkrona 1 sek
+norwegiankrone 1 nok
+danishkrone 1 dkk
+zloty    1 zloty pln
+koruna   1 koruna czk
+forint   1 forint huf
+australiandollar 1 aud
+canadiandollar 1 cad
+newzealanddollar 1 nzd
+hongkongdollar 1 hkd
+singaporedollar 1 sgd
+taiwandollar 1 twd
+riyal    1 riyal sar
+ringgit  1 ringgit myr
+taka     1 taka bdt
+pakistanirupee 1 pkr
+rupiah   1 rupiah idr
+egyptianpound 1 egp
+kenyanshilling 1 kes
+dinar    1 dinar
+colon    1 colon
+cedi     1 cedi
+tenge    1 tenge
+manat    1 manat
+guarani  1 guarani
+lari     1 lari
+kip      1 kip
+tugrik   1 tugrik
 real     1 reais brl
 rand     1 rand zar
-dirham   1 dirham
+dirham   1 dirham aed
 """
-CURRENCIES = names(
-    "dollars dollar usd euros euro eur pounds sterling gbp cents cent rupees rs inr pesos yen jpy "
-    "koreanwon rubles lira shekels philippinepesos naira dong baht hryvnia"
-)
 MULTIPLES = {
     "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
     "dozen": 12, "dozens": 12,

@@ -12,7 +12,7 @@ from zlib import crc32
 from mpmath import libmp
 
 from mathtune.answers.latex.limits import NotMathError, TooLargeError
-from mathtune.answers.latex.nodes import Node
+from mathtune.answers.latex.nodes import Node, replaced
 from mathtune.answers.values.numbers import (
     MODE,
     PRECISION,
@@ -41,6 +41,8 @@ from mathtune.answers.values.numbers import (
 MAX_FACTORIAL = 3_000
 POINTS = 3
 STEP_POINTS = 10
+INNER_POINTS = 4
+"""So many points after the STEP_POINTS lie between -1 and 1."""
 POSITIVE_POINTS = (0, 1, 3, 4)
 
 
@@ -103,6 +105,7 @@ def symbols(node: Node) -> frozenset[str]:
 
 
 _NAMED = {"pi", "e", "i"}
+INFINITIES: tuple[Node, ...] = (("inf",), ("neg", ("inf",)))
 _STEPS = frozenset(("abs", "floor", "ceil", "mod", "max", "min"))
 
 
@@ -117,13 +120,6 @@ def has_steps(node: Node) -> bool:
     return any(has_steps(child) for child in node[1:] if isinstance(child, tuple) and child)
 
 
-def replaced(node: Node, old: Node, new: Node) -> Node:
-    """Return `node` with `new` for every `old` in it."""
-    if node == old:
-        return new
-    return tuple(replaced(c, old, new) if isinstance(c, tuple) else c for c in node)
-
-
 def symbol_point(name: str, point: int) -> Fraction | int:
     """Return a symbol's fixed value: above 1, between 0 and 1, negative; for k, n a positive
     integer.
@@ -135,6 +131,8 @@ def symbol_point(name: str, point: int) -> Fraction | int:
     if name in ("n", "k"):
         return 5 + 17 * point + drawn % 17
     step = Fraction(drawn % 1_007 + 1, 1_009)
+    if point >= STEP_POINTS:
+        return step / (1 - 2 * (point % 2)) / (point - STEP_POINTS + 1)
     if point > 4:
         return (1 - 2 * (point % 2)) * (4 + (point - 5) ** 2 * step + drawn % 7)
     return (1 + 2 * step, step, -2 * step, 3 + step, 2 * step)[point]
@@ -185,6 +183,8 @@ def _drawn(*parts: str) -> Fraction:
 
 
 def _name(node: Node, point: int) -> str:
+    if node in INFINITIES:
+        return repr(node)
     try:
         return repr(value_key(evaluate(node, point)))
     except UndefinedError:
@@ -197,8 +197,11 @@ _MOST_TERMS = 1_000
 def _series(node: Node, point: int) -> Value:
     """Compute a sum or product with whole bounds; any other is not computed."""
     _, kind, variable, low, high, body = node
-    first, last = (whole(evaluate(bound, point)) for bound in (low, high))
-    if symbols(low) or symbols(high) or not isinstance(first, int) or not isinstance(last, int):
+    endless = low in INFINITIES or high in INFINITIES
+    ends = (0, 0) if endless else (evaluate(low, point), evaluate(high, point))
+    first, last = map(whole, ends)
+    named = endless or symbols(low) or symbols(high)
+    if named or not isinstance(first, int) or not isinstance(last, int):
         bound = replaced(body, variable, ("sym", "bound variable"))
         return _drawn(kind, *(_name(part, point) for part in (low, high, bound)))
     if last - first > _MOST_TERMS:
@@ -226,7 +229,7 @@ def _call(name: str, arguments: list[Value]) -> Value:
         return _elementary(partner, divide(1, a))
     if name == "semifact":
         return _semifactorial(whole(a))
-    if name in _INVERSE_HYPERBOLIC:
+    if name in INVERSE_HYPERBOLIC:
         return _inverse_hyperbolic(name, a)
     if name in _RECIPROCAL:
         return divide(1, _elementary(_RECIPROCAL[name], a))
@@ -259,14 +262,14 @@ def _elementary(name: str, a: Value) -> Value:
     return checked(settled(real, limit), settled(imaginary, limit))
 
 
-_INVERSE_HYPERBOLIC = {"arccoth": "arctanh", "arcsech": "arccosh", "arccsch": "arcsinh",
+INVERSE_HYPERBOLIC = {"arccoth": "arctanh", "arcsech": "arccosh", "arccsch": "arcsinh",
                        "arcsinh": "", "arccosh": "", "arctanh": ""}  # fmt: skip
 
 
 def _inverse_hyperbolic(name: str, a: Value) -> Value:
     """Compute it by logarithms: arsinh a = ln(a + sqrt(a^2 + 1)), and so on; principal values."""
-    if _INVERSE_HYPERBOLIC[name]:
-        return _inverse_hyperbolic(_INVERSE_HYPERBOLIC[name], divide(1, a))
+    if INVERSE_HYPERBOLIC[name]:
+        return _inverse_hyperbolic(INVERSE_HYPERBOLIC[name], divide(1, a))
     if name == "arctanh":
         above, below = _call("ln", [add(1, a)]), _call("ln", [add(1, negative(a))])
         return divide(add(above, negative(below)), 2)

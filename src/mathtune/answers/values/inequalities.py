@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import ceil, floor, lcm
 
 from mathtune.answers.latex.limits import NotMathError
-from mathtune.answers.latex.nodes import Node
+from mathtune.answers.latex.nodes import Node, replaced
 from mathtune.answers.values import evaluate as ev
 from mathtune.answers.values import numbers
 from mathtune.answers.values.numbers import Value
@@ -43,7 +43,7 @@ def solve(node: Node) -> tuple[str, list[Interval]] | None:
         (function,), (variable,) = functions, names - functions
         value = ("sym", f"{function}({variable})")
         product = ("mul", ("sym", function), ("sym", variable))
-        members = tuple(ev.replaced(member, product, value) for member in members)
+        members = tuple(replaced(member, product, value) for member in members)
         names = frozenset().union(*(ev.symbols(member) for member in members))
     if len(names) != 1:
         return None
@@ -78,7 +78,7 @@ def _positive(node: Node, kind: str, name: str, bars: int) -> list[Interval]:
     found: list[Interval] = []
     for value, where in ((inner, ">="), (("neg", inner), ">")):
         half = _positive(value, where, name, bars)
-        rest = _positive(ev.replaced(node, ("call", "abs", inner), value), kind, name, bars + 1)
+        rest = _positive(replaced(node, ("call", "abs", inner), value), kind, name, bars + 1)
         found += intersect(half, rest)
     return merge(found)
 

@@ -234,8 +234,8 @@ def _intervals(node: Node) -> list[Interval] | None:
         if len(node[3]) != 2:
             return None
         return [Interval.between(node[3][0], node[3][1], node[1] == "[", node[2] == "]")]
-    if kind not in ("union", "meet", "less"):
-        return None
+    if kind not in ("union", "meet", "less"):  # `[0,1] \setminus {2}`: the braces were lost
+        return None if kind in _KEYS else [Interval.point(node)]
     left, right = _intervals(node[1]), _intervals(node[2])
     if left is None or right is None:
         return None

@@ -277,6 +277,11 @@ def real_fraction(value: Value) -> Fraction:
     return Fraction(*libmp.to_rational(value[0]))
 
 
+def is_real(value: Value) -> bool:
+    """Return True if the number has no imaginary part."""
+    return not isinstance(value, tuple) or value[1] == ZERO
+
+
 def close(a: Value, b: Value, *, bits: int) -> bool:
     """Return True if `a` and `b` agree to `bits` binary digits."""
     difference = inexact(add(a, negative(b)))
