@@ -36,7 +36,7 @@ from mathtune.answers.values.fast_path import exact_number
 from mathtune.answers.values.keys import Key, canonical_key, node_key
 from mathtune.rows.records import Verdict
 
-VERSION = "3"
+VERSION = "4"
 
 
 class Judgement(NamedTuple):

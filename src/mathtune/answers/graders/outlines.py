@@ -57,7 +57,12 @@ def outline(answer: str) -> Outline:
     number = exact_number(answer)
     if number is not None:
         return _ANY if "," in answer else Outline("scalar", frozenset((number,)))
-    if is_sentence(answer) or choice_label(answer) or "box" in answer or qualifiers.is_turns(answer):
+    if (
+        is_sentence(answer)
+        or choice_label(answer)
+        or "box" in answer
+        or qualifiers.is_turns(answer)
+    ):
         return _ANY
     if qualifiers.split(answer)[1] or qualifiers.without_remark(answer):
         return _ANY

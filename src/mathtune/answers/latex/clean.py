@@ -118,6 +118,20 @@ def clean(text: str) -> str:
         text = _BOLD_WORDS.sub(r"\1", text)
     if text[0] in "\"'`*_" or text[-1] in "\"'`*" or text[:2] == '\\"':
         text = _unquoted(text)
+    text = _in_long(text)
+    if "</" in text:
+        text = _TAGS.sub(r"\2", text)
+    if text.startswith("\\mathrm{") and _closes_at_end(text[7:]):
+        text = text[7:]
+    if "\\overline" in text or "\\bar" in text or "\\dot" in text:
+        text = _BARE_POINT.sub("0.", _BRACED_PERIOD.sub(r"\1", text))
+    while text.startswith("{") and "\\choose" not in text and _closes_at_end(text):
+        text = text[1:-1].strip()
+    return text
+
+
+def _in_long(text: str) -> str:
+    """The text with what it says in short written as LaTeX: `10C3`, `2 x 10^3`, `3 to 4`."""
     if "C" in text or "P" in text:
         text = _CHOICES.sub(r"{}_{\1}\2_{\3}", text)
     if " h " in text or " m " in text:
@@ -126,19 +140,9 @@ def clean(text: str) -> str:
         text = _LETTER_TIMES.sub(r"\\times ", text)
     if "..." in text:
         text = _DOTS.sub(r"\\ldots", text)
-    if "</" in text:
-        text = _TAGS.sub(r"\2", text)
     if "to" in text:
         text = _RATIO_WORD.sub(":", text)
-    if "{:}" in text:
-        text = text.replace("{:}", ":")
-    if text.startswith("\\mathrm{") and _closes_at_end(text[7:]):
-        text = text[7:]
-    if "\\overline" in text or "\\bar" in text or "\\dot" in text:
-        text = _BARE_POINT.sub("0.", _BRACED_PERIOD.sub(r"\1", text))
-    while text.startswith("{") and "\\choose" not in text and _closes_at_end(text):
-        text = text[1:-1].strip()
-    return text
+    return text.replace("{:}", ":") if "{:}" in text else text
 
 
 def _in_ascii(text: str) -> str:

@@ -1,11 +1,12 @@
-r"""Money of the world: its signs, codes and words, each with the unit that the table has. For clean.
+r"""Money of the world: its signs, codes and words, as the table of units has them. For clean.
 
-A sign becomes a word, `₹5` is `\text{rupees}5`; so does a code next to a number, `CHF 500`, `A\$20`.
+A sign becomes a word, `₹5` is `\text{rupees}5`; so does a code at a number: `CHF 500`, `A\$20`.
 """
 
 import re
 
 from mathtune.answers.latex import spellings
+from mathtune.answers.latex.units import names
 
 SIGNS = {
     **spellings.MONEY, "£": "sterling", "¥": "yen", "￥": "yen", "₹": "rupees", "₨": "rupees",
@@ -22,14 +23,14 @@ _DOLLARS = {
 }  # fmt: skip
 _CODES = {
     code: code.lower()
-    for code in (
+    for code in names(
         "USD EUR GBP CHF SEK NOK DKK PLN CZK HUF RUB INR JPY CNY RMB KRW AUD CAD NZD HKD SGD TWD "
         "BRL ZAR TRY MXN THB AED SAR ILS PKR BDT NGN PHP VND IDR MYR EGP KES Rs"
-    ).split()
+    )
 } | {"kr": "krona", "RM": "ringgit"}
-CURRENCIES = frozenset(
+CURRENCIES = names(
     "dollars dollar euros euro pounds pound cents cent pesos koreanwon won rubles rupees yen yuan "
-    "franc francs zloty krona kroner krone reais rand dirhams ringgit".split()
+    "franc francs zloty krona kroner krone reais rand dirhams ringgit"
 ) | frozenset((*SIGNS.values(), *_DOLLARS.values(), *_CODES.values()))
 """Words that may come before their number."""
 

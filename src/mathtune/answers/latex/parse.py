@@ -67,7 +67,9 @@ def _counts(text: str) -> bool:
 
 
 _ALL_WORDS = re.compile(r"\\(?:text|mathrm|textbf|mbox|textrm)\s*\{\s*([A-Za-z][A-Za-z -]*)\}\.?")
-_NOUN = re.compile(r"^(?:\\text\s*\{)?\s*(?:the\s+)?points?\s*\}?\s*(?=[A-Z]?\s*(?:\\left\s*)?\()", re.I)
+_NOUN = re.compile(
+    r"^(?:\\text\s*\{)?\s*(?:the\s+)?points?\s*\}?\s*(?=[A-Z]?\s*(?:\\left\s*)?\()", re.I
+)
 _FIRST_WORD = re.compile("[^\\W\\d_]+")
 # `4B_{12}`, `\text{A5}_{11}`, `4\text{A}_{12}`, `BEE_{15}`: the digits of a base above ten.
 _TEXT_LETTERS = re.compile(r"\\(?:text|mathrm|mbox|textrm)\s*\{\s*([0-9A-Z]+)\s*\}")
