@@ -86,7 +86,7 @@ def boxed(text: str) -> Mark | None:
 
 
 def _joint(between: str) -> str:
-    """The separator that stands for what is between two boxes of a list; empty if it is none."""
+    """Return the separator that two boxes of one list have between them; empty if they are none."""
     if len(between) > 40:
         return ""
     if _BESIDE.fullmatch(between):

@@ -149,7 +149,7 @@ def _as_quantities(answer: str, gold: str, ours: Node, golds: Node) -> Agreement
 
 
 def _by_boxes(answer: str, gold: str) -> Agreement:
-    """What is boxed, if a text holds more than one box alone."""
+    """Compare what is boxed, if a text is more than one box."""
     ours, golds = _boxed(answer), _boxed(gold)
     return None if (ours, golds) == (answer, gold) else _compared(ours, golds)
 
@@ -184,7 +184,7 @@ def _by_qualifier(answer: str, gold: str) -> Agreement:
 
 
 def _same_turns(answer: str, gold: str) -> Agreement:
-    r"""`x = 30^\circ + 360^\circ k` with another letter for the whole number of turns."""
+    r"""Compare `x = 30^\circ + 360^\circ k` with its like in another letter for the turns."""
     if not (qualifiers.is_turns(answer) and qualifiers.is_turns(gold)):
         return None
     ours, golds = _tree(answer), _tree(gold)

@@ -27,7 +27,7 @@ def equal_where_positive(a: Node, g: Node) -> bool:
 
 
 def equal_where_real(a: Node, g: Node) -> bool:
-    r"""An inverse hyperbolic function against logarithms: equal wherever both are real."""
+    r"""Compare an inverse hyperbolic function with logarithms, wherever both are real."""
     if not (hyperbolic(a) or hyperbolic(g)) or ev.symbols(a) != ev.symbols(g):
         return False
     agreed = 0
@@ -46,7 +46,7 @@ def equal_where_real(a: Node, g: Node) -> bool:
 
 
 def hyperbolic(node: Node) -> bool:
-    """True if an inverse hyperbolic function of a variable is in the tree."""
+    """Return True if an inverse hyperbolic function of a variable is in the tree."""
     if node[0] == "call" and node[1] in ev.INVERSE_HYPERBOLIC and ev.symbols(node):
         return True
     return any(hyperbolic(child) for child in node[1:] if isinstance(child, tuple) and child)

@@ -130,7 +130,7 @@ _TURNS = re.compile(r"=(?=.*(?:\\pi|\\circ|°|π))(?=.*(?<![A-Za-z])[knm](?![A-Z
 
 
 def is_turns(text: str) -> bool:
-    r"""True for `x = 30^\circ + 360^\circ k`, of which nothing says that `k` is whole."""
+    r"""Return True for `x = 30^\circ + 360^\circ k`, where nothing says that `k` is whole."""
     return bool(_TURNS.search(text))
 
 

@@ -109,7 +109,7 @@ _NO_CHAIN = re.compile(r"[<>!≤≥≠≈]|\\(?:leq?|geq?|neq?|lt|gt|approx|text
 
 
 def chain_end(text: str) -> str:
-    r"""The last member of a chain of equalities that no grammar reads; empty for any other text.
+    r"""Return the last member of a chain of equalities that no grammar reads; else nothing.
 
     >>> chain_end(r"1 = \zzz = x = 0"), chain_end(r"\zzz = 0")
     ('0', '')

@@ -131,7 +131,7 @@ def clean(text: str) -> str:
 
 
 def _in_long(text: str) -> str:
-    """The text with what it says in short written as LaTeX: `10C3`, `2 x 10^3`, `3 to 4`."""
+    """Write as LaTeX what a text says in short: `10C3`, `2 x 10^3`, `3 to 4`."""
     if "C" in text or "P" in text:
         text = _CHOICES.sub(r"{}_{\1}\2_{\3}", text)
     if " h " in text or " m " in text:

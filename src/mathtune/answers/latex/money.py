@@ -42,7 +42,7 @@ _CODE = re.compile(
 
 
 def in_words(text: str) -> str:
-    r"""The text with currency codes next to a number as words.
+    r"""Write currency codes next to a number as words.
 
     >>> in_words("CHF 500"), in_words(r"A\$20"), in_words("AED = 30")
     ('\\text{chf}500', '\\text{aud}20', 'AED = 30')

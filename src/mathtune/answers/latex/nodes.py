@@ -120,7 +120,7 @@ def mixed(whole: Node, fraction: Node) -> Node:
 
 
 def replaced(node: Node, old: Node, new: Node) -> Node:
-    """`node` with `new` for every `old` in it."""
+    """Return `node` with `new` for every `old` in it."""
     if node == old:
         return new
     return tuple(replaced(c, old, new) if isinstance(c, tuple) else c for c in node)

@@ -61,7 +61,7 @@ def parse(text: str) -> Node:
 
 
 def _counts(text: str) -> bool:
-    """True if the text begins like a written number."""
+    """Return True if the text begins like a written number."""
     first = _FIRST_WORD.match(text)
     return first is not None and first[0].lower() in FIRST_WORDS
 
@@ -153,7 +153,7 @@ class _AnswerReader(ExpressionReader):
         return item
 
     def _counted(self) -> Node:
-        """An expression inside brackets; a unit that the table knows belongs to it."""
+        """Read an expression inside brackets, with the unit behind it if the table knows it."""
         value = self.union()
         return self._with_unit(value, self.unit_words()) if known(self.word()) else value
 
