@@ -149,7 +149,7 @@ def test_a_changed_file_from_outside_is_named_as_an_input(tmp_path: Path) -> Non
 
     perform(double, folder=tmp_path / "run", overrides={})
     (tmp_path / "text").write_text("two")
-    with pytest.raises(InputError, match="double: finished and read other files: source was"):
+    with pytest.raises(InputError, match="double: finished and read other files: source had"):
         perform(double, folder=tmp_path / "run", overrides={})
 
 

@@ -14,7 +14,7 @@ from mathtune.stages.grade import Grade
 @pytest.mark.parametrize(
     ("text", "reason", "said"),
     [
-        ("So there are 7.", "stop", "2 of 2 ended by themselves and marked none; ask for one with"),
+        ("So there are 7.", "stop", "2 of 2 ended by themselves without marking one; ask for one"),
         ("So there", "length", "2 of 2 were cut off; raise max_tokens"),
         ("#### 7", "stop", ""),
     ],

@@ -76,7 +76,7 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_batch(
         found[name] = (process.exitcode, said.read_text())
     assert found["enough"][0] == found["short"][0] == 0
     assert "out of memory" not in found["enough"][1]
-    assert "going on with 8 examples at once instead of 16" in found["short"][1]
+    assert "continuing with 8 examples at once instead of 16" in found["short"][1]
     assert "the batch stays 16" in found["short"][1]
     one, two = curve(tmp_path / "enough"), curve(tmp_path / "short")
     assert len(one) == len(two) == 2

@@ -63,7 +63,7 @@ def test_saving_is_tried_before_the_first_update(
         raise NotImplementedError("no way to write this")
 
     monkeypatch.setattr(ModelFolder, "_fill", broken)
-    with pytest.raises(InputError, match="cannot be saved, as a trial before the first update"):
+    with pytest.raises(InputError, match="a trial before the first update"):
         trained(base, example_file, tmp_path / "out", updates=2)
     assert list((tmp_path / "out").iterdir()) == []
 

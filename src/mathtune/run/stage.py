@@ -99,9 +99,7 @@ class Stage(BaseModel, Generic[Handle]):
                 mark.check(name)
 
     def leaves_cores(self) -> bool:
-        """Return whether a run may go on with other steps meanwhile: it leaves processor cores
-        free.
-        """
+        """Return whether the stage leaves cores free, so that a run may go on with other steps."""
         return False
 
     @classmethod

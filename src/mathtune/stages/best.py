@@ -1,4 +1,6 @@
-"""Stage `best`: the measured row that validation chooses, and where it would have been stopped."""
+"""Stage `best`: the measured row that validation chooses, and the row before the first that is no
+better.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ class Best(Stage[Path]):
         return folder
 
     def run(self, folder: Path) -> BestMetrics:  # noqa: ARG002 (its metrics are all it makes)
-        """Find the best row, and the last one that was better than the one before.
+        """Find the best row, and the last one before the first that is no better.
 
         Raises:
             InputError: a row has no such metric.

@@ -1,7 +1,7 @@
 """Stage `bits`: a model's loss on held-out text in bits per byte, and its shape.
 
-Bytes do not depend on the tokenizer, so that models of different families can be compared: what
-Yuan et al. 2023 take from other papers as "pre-training loss" is measured here.
+Bytes do not depend on the tokenizer, so models of different families can be compared. Yuan et al.
+2023 take this "pre-training loss" from other papers; here it is measured.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class Bits(Stage[Path]):
     """Measure bits per byte of a held-out text. Handle: the folder; the figures are its metrics."""
 
     model: ModelName
-    """The model that reads."""
+    """The model whose loss is measured."""
     text: File
     """The held-out text. A `.jsonl` file of problems or examples: their solutions are predicted,
     given the problem in the plain form. Any other file: the whole text."""
     max_length: int = Field(default=512, ge=8)
-    """Tokens read at once; in a long text half of them are context."""
+    """Tokens per pass; in a long text half of them are context."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to read; auto: cuda, mps, cpu, the first there is."""
+    """The device; auto: the first available of cuda, mps and cpu."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the arithmetic; auto: bfloat16 on cuda, float32 elsewhere."""
 
@@ -52,7 +52,7 @@ class Bits(Stage[Path]):
         return folder
 
     def run(self, folder: Path) -> BitsMetrics:  # noqa: ARG002 (it writes no file)
-        """Read the text; return bits per byte, what was read, and the model's shape.
+        """Read the text; return bits per byte, the counts of what was read, and the model's shape.
 
         Raises:
             InputError: the text is empty, or a row has no solution.
@@ -75,7 +75,7 @@ class Bits(Stage[Path]):
         )
 
     def _spans(self, tokenizer: Any) -> tuple[list[Span], int, int]:
-        """Return the spans to predict, their bytes, and how many rows are longer than
+        """Return the spans to predict, their bytes, and the number of rows longer than
         `max_length`.
         """
         from mathtune.engines.transformers.text_loss import Span, windows
@@ -84,7 +84,7 @@ class Bits(Stage[Path]):
             text = self.text.read_text(encoding="utf-8")
             ids = token_ids(text, tokenizer)
             if len(ids) < 2:
-                raise InputError(f"{self.text}: hardly any text; expected more than a token.")
+                raise InputError(f"{self.text}: fewer than two tokens; give a longer text.")
             first = len(tokenizer.decode(ids[:1]).encode())
             return windows(ids, self.max_length), len(text.encode()) - first, 0
         spans, size, cut = [], 0, 0

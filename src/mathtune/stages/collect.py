@@ -1,4 +1,6 @@
-"""collect: graded samples to training rows: pairs or labels for the evaluator, paths for RFT."""
+"""Stage `collect`: graded samples to training rows: pairs or labels for the evaluator, paths for
+RFT.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ from mathtune.run.cores import usable_cores
 from mathtune.run.stage import Columns, File, Stage
 
 WORTH_WORKERS = 20_000_000
-"""Bytes of samples from which on starting a process for every core pays."""
+"""The size of samples, in bytes, from which a process for every core is worth its start."""
 FILES = {
     "pairs": "pairs.jsonl",
     "labelled": "labelled.jsonl",
@@ -60,21 +62,25 @@ class Collect(Stage[Path]):
     `;`, are united, each row naming its source."""
     keep: Literal["pairs", "labelled", "paths", "counts"]
     """pairs: a right and a wrong solution (margin losses). labelled: as many right as wrong ones
-    (cross-entropy). paths: gold and one correct solution for each distinct path (RFT). counts: how
-    many correct samples and distinct correct paths each problem has, and nothing to learn from."""
+    (cross-entropy). paths: gold and one correct solution for each distinct path (RFT). counts: only
+    the numbers of correct samples and distinct correct paths of each problem, without rows to learn
+    from.
+    """
     per_problem: int = Field(default=10, ge=1)
-    """Most pairs per problem, or right and as many wrong solutions; 10 as in the paper."""
+    """The most pairs per problem, or right solutions and as many wrong ones; 10 as in the paper."""
     right_from: Literal["samples", "gold"] = "samples"
-    """gold: the gold solution replaces a right sample if there is none."""
+    """gold: the gold solution serves as the right one if no sample is right."""
     wrong_from: Literal["any", "frequent"] = "any"
     """frequent: hard negatives, the wrong solutions of the most frequent wrong answers first."""
     steps: bool = False
-    """Pairs and labels also of beginnings, after every step: right ones of the right solutions
-    drawn and as many wrong ones of the wrong solutions, as far as `paths.prefixes` can tell."""
+    """Also make pairs and labels of beginnings of the drawn solutions, cut after every step: right
+    beginnings of right solutions and as many wrong ones of wrong solutions, as far as
+    `paths.prefixes` knows them.
+    """
     rule: Rule = "default"
     """The solution that represents a path: see `mathtune.paths.select.select`."""
     dedup: bool = True
-    """paths: one solution a path. False: every correct solution whose equations hold."""
+    """paths: one solution per path. False: every correct solution whose equations hold."""
     gold: bool = True
     """paths: also write the gold solutions, first; they do not take part in the selection."""
     leave_out: tuple[str, ...] = ()
@@ -82,14 +88,15 @@ class Collect(Stage[Path]):
     k: int | None = Field(default=None, ge=1)
     """Use only the first k samples of a problem in each set; None: all."""
     most: int | None = Field(default=None, ge=1)
-    """paths: keep at most so many per problem, drawn at random; None: all."""
+    """paths: the most solutions to keep per problem, drawn at random; None: all."""
     test: File | None = None
-    """The test problems: refused among the training problems; near ones are reported."""
+    """The test problems. They may not be among the training problems; near ones are reported."""
     format: Format = "mathtune"
-    """Also write the rows as other trainers read them, in a file of this name: trl, verl and
-    llama-factory of paths, dpo and llama-factory of pairs, kto of labelled."""
+    """Also write the rows in another trainer's form, in a file of this name: trl, verl or
+    llama-factory for paths, dpo or llama-factory for pairs, kto for labelled.
+    """
     prompt: Literal["plain", "alpaca"] = "plain"
-    """The form of the prompts in those of trl, kto and dpo; see mathtune.engines.prompts."""
+    """The form of the prompts for trl, kto and dpo; see mathtune.engines.prompts."""
     seed: int = 0
     """Seed of every draw."""
 
@@ -107,7 +114,7 @@ class Collect(Stage[Path]):
         return folder / FILES[self.keep]
 
     def run(self, folder: Path) -> JudgedMetrics | PathsMetrics:
-        """Collect; the metrics count what was kept and everything that was dropped.
+        """Collect the rows; the metrics count all that was kept and dropped.
 
         Raises:
             InputError: samples are not graded, are of other problems, or are fewer than k; test
@@ -140,12 +147,12 @@ class Collect(Stage[Path]):
         return JudgedMetrics(**counts, near_test=near)
 
     def _remedy(self) -> str:
-        """Say how to get pairs or labels all the same."""
+        """Say how to get pairs or labels from such samples."""
         if self.right_from == "gold":
-            return "Take more samples per problem: what lacks are wrong solutions."
+            return "Take more samples per problem: there are too few wrong solutions."
         return (
             "Take more samples per problem, or right_from=gold (in a recipe, of this step: "
-            "pairs.right_from=gold), by which gold solutions stand in for right ones."
+            "pairs.right_from=gold), which uses gold solutions as right ones."
         )
 
     def _others(
@@ -154,7 +161,7 @@ class Collect(Stage[Path]):
         problems: dict[str, Problem],
         counts: Counter[str],
     ) -> Iterator[tuple[str, list[Candidate]]]:
-        """Yield the problems of other families; those left out are counted."""
+        """Yield the problems of families that are not left out; count the others."""
         for problem_id, candidates in groups:
             if problems[problem_id].subject in self.leave_out:
                 counts["left_out"] += 1
@@ -168,7 +175,7 @@ class Collect(Stage[Path]):
         return report_near(problems.values(), known.values())
 
     def _export(self, folder: Path, problems: dict[str, Problem]) -> None:
-        """Write the rows in the form that was asked for."""
+        """Write the rows in the chosen form."""
         if self.format != "mathtune":
             form = prompts.FIXED[self.prompt]
             exports.export(
@@ -298,7 +305,7 @@ class Paths:
     def metrics(
         self, sources: Sequence[tuple[str, Columns]], near: NearMetrics | None
     ) -> PathsMetrics:
-        """Return the counts, means per problem, and which source has exclusive paths."""
+        """Return the counts, the means per problem, and the paths that only one source has."""
         problems = self.counts["problems"]
         return PathsMetrics(
             **self.counts,
@@ -389,7 +396,7 @@ class Paths:
 
 
 def drawing(problem_id: str, seed: int) -> random.Random:
-    """Return a problem's own generator: it does not depend on other draws or their order."""
+    """Return a problem's own random generator, independent of other draws and their order."""
     digest = hashlib.sha256(f"{seed}\0{problem_id}".encode()).digest()
     return random.Random(digest)
 

@@ -1,4 +1,4 @@
-"""Stage `drawn`: samples drawn without a look at their verdicts: the control of selection."""
+"""Stage `drawn`: samples drawn without regard to their verdicts, as a control for selection."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from mathtune.stages.collect import as_union
 class Drawn(Stage[Path]):
     """Draw as many samples as a collect step kept, whatever their verdicts. Handle: the file.
 
-    Training on them does all that rejection sampling does, except to select: what both gain over
-    the base is not due to the verdicts.
+    Training on them does all that rejection sampling does except selection: a gain that both have
+    over the base is not due to the verdicts.
     """
 
     problems: File
     """The training problems."""
     samples: Annotated[tuple[Columns, ...], BeforeValidator(as_union)]
-    """Graded samples, as in collect; the grades only tell how many of those drawn are right."""
+    """Graded samples, as in collect; the grades only show how many of the drawn ones are right."""
     like: File
     """The examples of a collect step: as many samples are drawn, and gold is the same."""
     seed: int = 0

@@ -28,14 +28,15 @@ class Exemplars(Stage[Path]):
     """
 
     solutions: File
-    """The solutions to draw from; the style of the exemplars is theirs."""
+    """The solutions to draw from; the exemplars have their style."""
     shots: int = Field(default=4, ge=1)
-    """How many; 4 in Liu et al. 2023."""
+    """The number of exemplars; 4 in Liu et al. 2023."""
     form: prompts.Form = "plain"
-    """minerva: end each solution in Minerva's sentence, with its final answer; only solutions that
-    have one are drawn. Other forms: the solutions as they are."""
+    """minerva: end each solution with Minerva's sentence and its final answer; only solutions with
+    an answer are drawn. Other forms: the solutions unchanged.
+    """
     longest: int = Field(default=1_200, ge=1)
-    """Longer solutions, in characters, are not drawn: the exemplars stand before every problem."""
+    """The longest solution that is drawn, in characters: the exemplars precede every problem."""
     seed: int = 0
     """Seed of the draw."""
 

@@ -1,4 +1,4 @@
-"""Stage `findings`: models of several budgets and seeds, compared at equal and at best budget."""
+"""Stage `findings`: models of several budgets and seeds, compared at equal and at best budgets."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     label: str
-    """How it was trained: models of one label differ in budget and seed alone."""
+    """The way of training: models of one label differ only in budget and seed."""
     budget: int
     """Its optimizer updates; 0: not trained."""
     seed: int
     """Its training seed."""
     size: int | None = None
-    """Supervised problems, of the models that make the data curve."""
+    """The number of supervised problems, for models of the data curve."""
 
 
 class Findings(Stage[Path]):
@@ -56,13 +56,13 @@ class Findings(Stage[Path]):
     models: dict[str, Model]
     """The models."""
     test: dict[str, File]
-    """Each model's folder of a measure step, on the test problems."""
+    """The folder of each model's measure step on the test problems."""
     validation: dict[str, File]
-    """Each model's folder of a measure step, on the validation problems."""
+    """The folder of each model's measure step on the validation problems."""
     compare: tuple[tuple[str, str], ...] = ()
-    """Labels, ours and theirs."""
+    """Pairs of labels to compare: ours and theirs."""
     losses: dict[str, File] = Field(default_factory=dict)
-    """Label -> the folder of a bits step of its base: accuracy at best budget over loss."""
+    """Label -> the folder of its base's bits step, for the line of best accuracy over loss."""
 
     def outputs(self, folder: Path) -> Path:
         """Return the folder."""
@@ -164,7 +164,7 @@ class Findings(Stage[Path]):
 
 
 def _values(folder: Path, ids: Sequence[str]) -> Floats:
-    """Return right or wrong of the greedy solutions, float (P,)."""
+    """Return which greedy solutions are right, float (P,)."""
     outcomes = read_outcomes(folder)
     if outcomes.keys() != set(ids):
         raise InputError(f"{folder}: measured on other problems; expected the test problems.")

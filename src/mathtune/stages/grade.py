@@ -22,7 +22,7 @@ from mathtune.run.progress import Progress, say
 from mathtune.run.stage import Columns, File, Free, Stage
 
 PROBLEMS_AT_ONCE = 256
-"""Read, compared in bulk and written together; bounds memory, changes no result."""
+"""The samples that are read, compared and written together; bounds memory, changes no result."""
 
 
 class Grade(Stage[Columns]):
@@ -35,15 +35,15 @@ class Grade(Stage[Columns]):
     samples: Columns
     """The samples, as `sample` writes them."""
     grader: Literal["math", "prm800k", "math-verify"] = "math"
-    """Who compares an answer with the gold one."""
+    """The grader, which compares an answer with the gold one."""
     extract: Literal["explicit", "last-number"] = "explicit"
-    """The rule for answers; `last-number`: the text's last number, if no answer is explicit."""
+    """The rule for answers; `last-number`: the text's last number if no answer is explicit."""
 
     ray: Annotated[Ray | None, Free()] = None
     """Grade on a Ray cluster: address, cpus; --ray takes the defaults."""
 
     def outputs(self, folder: Path) -> Columns:
-        """Return the files of the samples and their grades, which are read side by side."""
+        """Return the files of the samples and their grades, which are read together."""
         return (*self.samples, folder / "grades.jsonl")
 
     def run(self, folder: Path) -> GradeMetrics:
@@ -127,7 +127,7 @@ class Grade(Stage[Columns]):
 
 
 def remedy(samples: int, cut: int) -> str:
-    """Say what helps where none of the samples has an answer; `cut` of them reached max_tokens.
+    """Say what helps if no sample has an answer; `cut` of them reached max_tokens.
 
     Example:
         >>> remedy(8, 8)
@@ -136,7 +136,7 @@ def remedy(samples: int, cut: int) -> str:
     if 2 * cut >= samples:
         return f"{cut} of {samples} were cut off; raise max_tokens"
     return (
-        f"{samples - cut} of {samples} ended by themselves and marked none; ask for one with "
+        f"{samples - cut} of {samples} ended by themselves without marking one; ask for one with "
         "instruction='Put the final answer in \\boxed{}.' (a chat model is asked by default), or "
         "read the last number with extract=last-number"
     )

@@ -1,9 +1,8 @@
-"""Stage `halve`: problems and their solutions to two halves, for generators that never saw a
-problem.
+"""Stage `halve`: problems and their solutions to two halves, one to train on and one to sample.
 
 Between prepare and train. A generator has memorised its training problems: its samples of them are
-more often right, and wrong in other ways, than those of new problems. Trained on one half and
-sampled on the other, and the other way round, every training problem gets samples of a generator
+right more often, and wrong in other ways, than those of new problems. If two generators are each
+trained on one half and sampled on the other, every training problem gets samples of a generator
 that never saw it.
 """
 

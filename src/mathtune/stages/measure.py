@@ -23,7 +23,7 @@ from mathtune.run.stage import Columns, File, Stage
 
 OUTCOMES = "outcomes.jsonl"
 NO_GROUP = "–"
-"""The group of problems that do not say theirs."""
+"""The group of problems that name none."""
 
 
 class Measure(Stage[Path]):
@@ -40,36 +40,43 @@ class Measure(Stage[Path]):
     gathers: ClassVar[tuple[str, ...]] = ()
 
     problems: File
-    """The problem file; every problem must have been sampled, and no other."""
+    """The problem file; exactly these problems must have been sampled."""
     samples: Columns
-    """Sampled solutions with their grades, and their scores where re-ranking is measured."""
+    """Sampled solutions with their grades, and with scores if re-ranking is measured."""
     greedy: Columns | None = None
     """Graded greedy solutions of the same problems, for Pass@1."""
     choose_on: File | None = None
     """The folder of a measure of validation problems, from which K and N are taken. None: they are
-    chosen on these very problems, and the table says "optimistic"."""
+    chosen on the measured problems themselves, and the table says "optimistic".
+    """
     against: dict[str, File] = Field(default_factory=dict)
-    """Folders of other measures of the same problems, by the name to show: paired comparisons."""
+    """Folders of other measures of these problems, by the name to show: paired comparisons.
+    """
     grader: str | None = None
-    """The grader, as it is to be shown. None: name, version and extraction rule as they stand
-    beside the grades."""
+    """The grader's name to show. None: name, version and extraction rule as recorded with the
+    grades.
+    """
     k: int = Field(default=8, ge=1)
     """The K of RR.MajK and W.RR.MajK and the N of Maj1.TopN in the table; 8 as in the paper."""
     sizes: tuple[PositiveInt, ...] = ()
     """Subset sizes N of the curves over N, in addition to the powers of two and n."""
     subsets: int = Field(default=200, ge=1)
-    """Subsets per size in curves over N."""
+    """The number of subsets per size in curves over N."""
     n: PositiveInt | None = None
-    """Samples per problem that the metrics are of: expected values over subsets of each problem's
-    samples. Problems with fewer are left out and counted. None: as many as every problem has."""
+    """The samples per problem to measure: metrics are expected values over subsets of this size.
+    Problems with fewer are left out and counted. None: as many as every problem has.
+    """
     ties: Ties = "earliest"
     """How ties of votes and scores are broken: by the earliest sample, or `expected`: in
-    expectation over what is tied, in Maj1, RR.All, W.RR and Maj1.TopN."""
+    expectation over the tied ones, for Maj1, RR.All, W.RR and Maj1.TopN.
+    """
     cluster_by: Literal["level", "subject"] | None = None
-    """A field of the problems that were drawn together, so that intervals and tests are over its
-    values instead of over single problems."""
+    """A field of the problems: those with one value were drawn together, and intervals and tests
+    are over its values instead of single problems.
+    """
     resamples: int = Field(default=RESAMPLES, ge=100)
-    """Sign flips, and resamples of what is no mean over problems."""
+    """The number of sign flips, and of resamples for statistics other than means over problems.
+    """
     seed: int = 0
     """Seed of subsets and resamples."""
 
@@ -115,7 +122,7 @@ class Measure(Stage[Path]):
 
 
 def accuracies(metrics: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the accuracies that one looks at first, in percent.
+    """Return the main accuracies, in percent.
 
     Example:
         >>> accuracies({"mean": {"value": 0.25}, "Maj8@4": {"value": 1}, "Pass@4": {"value": 0.5}})
@@ -134,7 +141,8 @@ def accuracies(metrics: Mapping[str, Mapping[str, Any]]) -> str:
 def unequal(counts: Mapping[str, int], n: int, few: int | None) -> str:
     """Return the sentence about problems with different numbers of samples; empty if all have n.
 
-    `counts`: the fewest and the most. `few`: how many problems with fewer than n are left out.
+    `counts`: the fewest and the most. `few`: the number of problems left out because they have
+    fewer than n.
     """
     left = f"; {few} problems with fewer than {n} samples are left out" if few else ""
     if counts["fewest"] == counts["most"] == n:
@@ -146,7 +154,7 @@ def unequal(counts: Mapping[str, int], n: int, few: int | None) -> str:
 
 
 def labels_of(problems: Mapping[str, Problem]) -> dict[str, dict[str, str]]:
-    """Of the kinds of groups that the problems have, subject and level, each problem's group."""
+    """Return each problem's group for every kind of group that they have (subject, level)."""
     found = {}
     for kind in ("subject", "level"):
         of = {name: getattr(problem, kind) or NO_GROUP for name, problem in problems.items()}
@@ -169,9 +177,7 @@ def clusters_by(problems: Mapping[str, Problem], name: str) -> dict[str, str]:
 
 
 def graded_by(columns: Columns) -> str:
-    """Return the grader of `columns`, as in `math 2 (answers: explicit)`, from the grade step's
-    folder.
-    """
+    """Return the grader of `columns` from the grade step's folder: `math 2 (answers: explicit)`."""
     for path in columns:
         metrics = path.with_name("metrics.json")
         if not path.name.startswith("grades") or not metrics.exists():
@@ -232,7 +238,7 @@ def read_outcomes(folder: Path) -> dict[str, Outcome]:
 
 
 def read_choice(folder: Path) -> dict[str, int]:
-    """Read the K (or N) of each strategy that a finished measure found best.
+    """Read each strategy's best K (or N) from a finished measure.
 
     Raises:
         InputError: the folder holds no measure of scored samples.

@@ -1,4 +1,4 @@
-"""Stage `part`: a random part of a file's problems, for studies of how much data is needed."""
+"""Stage `part`: a random part of a file's problems, for studies of the amount of data."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mathtune.run.stage import File, Stage
 class Part(Stage[Path]):
     """Keep the examples of a random part of the problems. Handle: the file written.
 
-    With one seed a smaller part is a part of a larger one.
+    With the same seed a smaller part is contained in a larger one.
     """
 
     examples: File
     """A file of examples."""
     fraction: float = Field(gt=0, le=1)
-    """The part of the problems that is kept, at least one."""
+    """The fraction of the problems to keep; at least one is kept."""
     seed: int = 0
     """Seed of the draw."""
 

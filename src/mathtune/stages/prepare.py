@@ -1,6 +1,4 @@
-"""Stage `prepare`: any source of problems to three splits of problems, and solutions to learn
-from.
-"""
+"""Stage `prepare`: a source of problems to three splits, and solutions to learn from."""
 
 from __future__ import annotations
 
@@ -33,7 +31,7 @@ from mathtune.run.stage import Large, Stage
 
 NAMED = ("arithmetic", "gsm8k", "math", "prm800k")
 FEWEST = 100
-"""Fewer problems than these are not split unasked: all of them are test problems."""
+"""The fewest problems that are split by default; of fewer, all are test problems."""
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -46,9 +44,9 @@ class Data:
     test: Path
     solutions: Path
     validation_solutions: Path
-    """Gold solutions of the validation problems: what a checkpoint of SSFT is chosen by."""
+    """Gold solutions of the validation problems, by which a checkpoint of SSFT is chosen."""
     steps: Path
-    """Only where PRM800K is read: beginnings of solutions of train that people rated."""
+    """Only with PRM800K: beginnings of solutions of train that people rated."""
 
 
 def _as_mapping(value: Any) -> Any:
@@ -82,60 +80,72 @@ class Prepare(Stage[Data]):
     declares one, the id of a hub data set (`owner/name@revision`), a folder, or a file: JSON Lines,
     JSON, CSV, parquet, Arrow, packed or not."""
     subset: str | None = None
-    """What a hub data set calls its config ("main"), or a folder in a folder; None: its only one.
+    """A hub data set's config ("main"), or a folder in the folder; None: its only one.
     """
     split: str | None = None
     """math: original or prm800k (None). A hub id or folder: the one split that train, validation
-    and test are drawn from; one called test stays one, unless a number is to be drawn. None: its
-    own splits."""
+    and test are drawn from; a split called test stays the test split unless a number is to be
+    drawn. None: its own splits.
+    """
     folder: Annotated[Path | None, Large()] = None
-    """The folder with local copies of the sets that have a name. None: the one that the environment
-    variable MATHTUNE_DATA names. Data that it lacks comes from the hub."""
+    """The folder with local copies of the named sets. None: the folder in the environment variable
+    MATHTUNE_DATA. Data that it lacks comes from the hub.
+    """
     fields: Annotated[dict[str, str], BeforeValidator(_as_mapping)] = Field(default_factory=dict)
     """Our field names -> those of the rows (problem, answer, solution, id, level, subject); on the
     command line `problem=question,answer=target`. Dots reach inside: `extra_info.answer`,
-    `messages`; a plus joins texts: `Body+Question`. A field that has one role has no other unless
-    it is named for both."""
+    `messages`; a plus joins texts: `Body+Question`. A field that is named for one role is not used
+    for another unless it is named for both.
+    """
     where: Texts = ()
-    """Conditions that rows fulfil, all of them: `question_type!=proof,level>=3`; several values:
+    """Conditions that every row must fulfil: `question_type!=proof,level>=3`; several values:
     `source=aime|amc`; characters: `length(solution)<=4000`. Names are those of the rows, or ours.
     """
     unusable: Texts = UNUSABLE
-    """Golds that say there is none; their rows are dropped and counted."""
+    """Golds that mean "no answer"; their rows are dropped and counted."""
     gold_rule: GoldRule = "explicit"
-    """How the answer is found in a gold that is a text: by its mark (explicit), else last-number,
-    auto (the last number or formula), or without-unit (9 of `9 (apples)`)."""
+    """How the answer is found in a gold that is a text: by its mark (explicit), else by
+    last-number, auto (the last number or formula), or without-unit (9 in `9 (apples)`).
+    """
     thoughts: Thoughts = "keep"
-    """Whether solutions to learn from keep what a reasoning model thought (`<think>`)."""
+    """True: solutions to learn from keep a reasoning model's thoughts (`<think>`)."""
     strict: bool = False
-    """Whether a row that cannot be used ends the run; else it is dropped, named and counted."""
+    """True: a row that cannot be used ends the run. False: it is dropped, named and counted."""
     train: Count = 500
-    """arithmetic: training problems to generate. Other sources give all they have: see limit."""
+    """arithmetic: the number of training problems to generate. Other sources give all they have;
+    see limit.
+    """
     validation: Count | None = None
-    """Problems drawn from train where the source has no validation split. None: 200 for arithmetic,
-    1,000 for math, as in the paper, elsewhere a tenth of train but at most 500."""
+    """Problems drawn from train if the source has no validation split. None: 200 for arithmetic,
+    1,000 for math, as in the paper, otherwise a tenth of train but at most 500.
+    """
     test: Count | Literal["all"] | None = None
     """Test problems to generate (arithmetic), or to draw from a source that has no test split.
-    None: 400 for arithmetic, elsewhere a tenth but at most 500. all: such a source is a test set
-    as a whole."""
+    None: 400 for arithmetic, otherwise a tenth but at most 500. all: the whole source is a test
+    set.
+    """
     limit: Count | dict[Split, Count] | None = None
-    """At most so many problems in every split, or per split, drawn at random: makes a run small. Of
-    a large source, only as many rows are read as that needs."""
+    """The most problems in every split, or per split, drawn at random, to make a run small. Of a
+    large source, only as many rows are read as needed.
+    """
     families: tuple[str, ...] = ()
     """arithmetic: only problems of these families (`shop`, `tank`, ...; `subject` of a problem);
     none: all families of tasks."""
     solutions: Literal["math", "prm800k", "both"] | None = None
-    """Whose solutions of math problems are learned from (Liu et al. 2023, Table 2). None: math."""
+    """The source of the math problems' solutions to learn from (Liu et al. 2023, Table 2). None:
+    math.
+    """
     against: Texts = ()
-    """Test sets that are compared with the training problems, before any training: names that
-    `mathtune data` lists, files, hub ids. Overlap is reported, and nothing is dropped."""
+    """Test sets to compare with the training problems before any training: names that `mathtune
+    data` lists, files, hub ids. Overlap is reported, and nothing is dropped.
+    """
     seed: int = 0
-    """Of every draw: the generated problems, the validation and test problems, the limit."""
+    """Seed of every draw: the generated problems, the validation and test problems, the limit."""
 
     @model_validator(mode="before")
     @classmethod
     def _find_folder(cls, values: Any) -> Any:
-        """Name the folder of local data in the config, so that its content is fingerprinted."""
+        """Put the folder of local data into the config, so that its content is fingerprinted."""
         if not isinstance(values, Mapping):
             return values  # which pydantic refuses
         if values.get("source") in NAMED[1:] and values.get("folder") is None:
@@ -174,7 +184,7 @@ class Prepare(Stage[Data]):
             raise InputError(f"fields: {self.source} has known fields; expected none.")
         self._reading()
         if is_data(self.source) and not Path(self.source).exists():
-            raise InputError(f"{self.source}: no such file; expected problems, one a line.")
+            raise InputError(f"{self.source}: no such file; expected problems, one per line.")
         if not _known(self.source):
             raise InputError(
                 f"source: found {self.source!r}, which is no file or folder; expected one, a hub "
@@ -226,7 +236,7 @@ class Prepare(Stage[Data]):
         jsonl.write(files.solutions, solutions)
         jsonl.write(files.validation_solutions, _gold(parts["validation"]))
         shared = overlaps(parts["train"], self.against, self.folder)
-        if self.source != "arithmetic":  # whose problems have a family's words in common
+        if self.source != "arithmetic":  # its problems share their family's words
             shared["test"] = overlap(parts["train"], parts["test"], what="test")
         jsonl.write_json(folder / CARD, self._card(counts, files))
         records = steps = None
@@ -251,13 +261,15 @@ class Prepare(Stage[Data]):
         )
 
     def _card(self, counts: Counts, files: Data) -> dict[str, Any]:
-        """Return the data card; the steps of PRM800K are no problems of their own."""
+        """Return the data card; PRM800K's steps do not count as problems."""
         written = {name: getattr(files, name) for name in (*SPLITS, "solutions")}
         found = declared.find(self.source)
         return card(found, Path(self.source).name, dict(_set(self)), counts, written)
 
     def _reading(self) -> Reading:
-        """How rows become problems: as declared, with the settings that differ from the default."""
+        """Return how rows become problems: as declared, with the settings that differ from the
+        default.
+        """
         names = ("unusable", "gold_rule", "thoughts", "strict")
         fields = type(self).model_fields
         given = {n: getattr(self, n) for n in names if getattr(self, n) != fields[n].default}
@@ -323,7 +335,7 @@ def _passing(c: Prepare, parts: Parts, counts: Counts) -> Parts:
 
 
 def _enough(c: Prepare, split: str, drawn: bool) -> Enough | None:
-    """Return when to stop reading a split, from which others are drawn or not; None: never."""
+    """Return the number of rows after which reading a split may stop; None: read all."""
     limits = c.limit if isinstance(c.limit, dict) else dict.fromkeys(SPLITS, c.limit)
     read = [limits.get(name) for name in SPLITS if drawn or name == split]
     known = [limit for limit in read if limit is not None]
@@ -371,7 +383,7 @@ def _gold(problems: Sequence[Problem]) -> list[Example]:
 
 
 def _set(c: Prepare) -> Iterator[tuple[str, Any]]:
-    """Yield the settings that draw and filter, and differ from their defaults; the seed always."""
+    """Yield the drawing and filtering settings that differ from their defaults, and the seed."""
     for name, value in c.model_dump(mode="json", exclude={"source", "folder"}).items():
         default = type(c).model_fields[name].get_default(call_default_factory=True)
         if name == "seed" or getattr(c, name) != default:
@@ -379,7 +391,7 @@ def _set(c: Prepare) -> Iterator[tuple[str, Any]]:
 
 
 def _declared(source: str) -> declared.Named | None:
-    """Return the declared set of that name; None for those that are read by code of their own."""
+    """Return the declared set of this name; None for sets that have code of their own."""
     return None if source in NAMED else declared.find(source)
 
 

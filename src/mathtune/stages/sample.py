@@ -33,12 +33,12 @@ from mathtune.run.stage import Columns, File
 from mathtune.run.step import grown_from
 
 NEXT_PROBLEM = "\nProblem:"
-"""The stop text of a few-shot sample: it begins a problem that the model makes up."""
+"""The stop text of a few-shot sample: it opens the next problem, which the model makes up."""
 BLOCK_ROWS = {"cpu": 1024, "mps": 1024, "cuda": 16384}
-"""Samples of a block, where `block_size` is not given: twice what an accelerator has in flight."""
+"""Samples per block if `block_size` is not set: twice the samples in flight on an accelerator."""
 
 ROUNDS = "rounds.json"
-"""Written by earlier versions in place of `grown_from`, and still read."""
+"""The name of `grown_from` in earlier versions, still read."""
 
 
 @dataclass(frozen=True)
@@ -69,39 +69,45 @@ class Sample(EngineSettings[Columns]):
     n: int = Field(32, ge=1)
     """Samples per problem. Both papers take 64 to 100; 32 is what a laptop does in minutes."""
     temperature: float = Field(0.7, gt=0)
-    """What logits are divided by. 0.7 as Yuan et al. 2023; Liu et al. 2023 take 0.6."""
+    """The divisor of the logits. 0.7 as in Yuan et al. 2023; Liu et al. 2023 take 0.6."""
     top_p: float = Field(1.0, gt=0, le=1)
-    """Draw from the likeliest tokens with this much probability. 1: all; Liu et al. 2023 take 0.95.
+    """Draw from the likeliest tokens that together have this probability. 1: all; Liu et al. 2023
+    take 0.95.
     """
     top_k: int = Field(0, ge=0)
-    """Draw from so many likeliest tokens; 0: from all."""
+    """Draw from this many likeliest tokens; 0: from all."""
     min_p: float = Field(0.0, ge=0, le=1)
-    """Draw from the tokens with at least this part of the likeliest one's probability; 0: all."""
+    """Draw from tokens with at least this fraction of the likeliest one's probability; 0: all.
+    """
     stop: str | None = Field(None, min_length=1)
-    """A text that ends a sample, and is cut off; with `few_shot` the next problem's beginning."""
+    """A text that ends a sample and is cut off; with `few_shot`, the start of the next problem.
+    """
     max_tokens: int = Field(512, ge=1)
-    """Most tokens of a sample; more are cut and counted as finish_reason "length"."""
+    """The most tokens of a sample; a longer one is cut, with finish_reason "length"."""
     thought_tokens: int | None = Field(None, ge=1)
-    """Most tokens of a thinking model's thoughts, which are then ended by </think>; max_tokens are
-    for what follows. None: max_tokens are for both (engine transformers)."""
+    """The most tokens of a thinking model's thoughts, after which </think> is inserted; max_tokens
+    then limits the rest. None: max_tokens limits both (engine transformers).
+    """
     greedy: bool = False
     """One sample per problem, with the likeliest token each time; n, temperature, top_p, top_k and
     min_p are not read."""
     seed: int = Field(0, ge=0)
     """Seed of all draws."""
     few_shot: File | None = None
-    """Problems with solutions, or examples, that stand before each problem: see exemplars."""
+    """A file of problems with solutions, or examples, that precede each problem: see exemplars.
+    """
     shots: int = Field(4, ge=1)
-    """How many of `few_shot`, from its beginning. Both papers' few-shot baseline has 4."""
+    """How many rows of `few_shot` to use, from its start. Both papers' few-shot baselines use 4."""
     block_size: int | None = Field(None, ge=1)
-    """Problems a block: what a kill can cost. None: as many as have 1,024 samples, on CUDA 16,384.
+    """Problems per block; a kill can lose one block. None: as many as have 1,024 samples, on CUDA
+    16,384.
     """
     rows: int | None = Field(None, ge=1)
     """Samples in flight in one process. None: as memory allows, up to 1,024, on CUDA 8,192."""
     workers: int | None = Field(None, ge=1)
-    """Processes. None: one for every `threads` cores on a CPU, one on an accelerator."""
+    """The number of processes. None: one per `threads` cores on a CPU, one on an accelerator."""
     threads: int = Field(1, ge=1)
-    """Threads of a process on a CPU: 1 is right for small models, all cores and 1 worker for large.
+    """Threads per process on a CPU: 1 for small models; all cores, with 1 worker, for large ones.
     """
     device: str = "auto"
     """auto: cuda, else mps, else cpu."""
@@ -129,8 +135,9 @@ class Sample(EngineSettings[Columns]):
     def run(self, folder: Path) -> SampleMetrics:
         """Sample the solutions that are still missing.
 
-        The transformers engine works in blocks of problems, and a block draws from (seed, block)
-        alone; other engines' samples are written as they arrive, and put in order at the end.
+        The transformers engine works in blocks of problems, and a block's draws depend only on
+        (seed, block). Other engines' samples are written as they arrive and put in order at the
+        end.
 
         Raises:
             InputError: a problem is empty, an exemplar has no solution, or the model or the server
@@ -232,7 +239,7 @@ class Sample(EngineSettings[Columns]):
         say_once(f"sample {self.prompt}{shown}", f"  the first prompt{shown}:\n{text}")
 
     def _blocks(self, problems: int, n: int, rounds: list[int], *, rows: int) -> list[Block]:
-        """Return all blocks, of `rows` samples if no size is set: those of the first round, then
+        """Return all blocks (of `rows` samples if no size is set): those of the first round, then
         those that later rounds add.
         """
         bounds = [0, *(done for done in rounds if done < n), n]
@@ -327,7 +334,7 @@ def _sampler(config: Sample, sampling: Sampling) -> Callable[[Block], list[list[
 
 
 def _rounds(folder: Path) -> list[int]:
-    """Return the n of earlier rounds, if more samples were requested later."""
+    """Return the n of earlier rounds if more samples were requested later."""
     path = folder / ROUNDS
     found = msgspec.json.decode(path.read_bytes(), type=list[int]) if path.exists() else []
     return sorted({*found, *grown_from(folder)})
@@ -341,7 +348,7 @@ def _keys(problems: Sequence[Problem], first: int, last: int) -> list[unfinished
 def _rows(
     problems: list[Problem], drafts: list[list[Draft]], indices: Sequence[Sequence[int]]
 ) -> list[Row]:
-    """Return the rows of some samples of each problem, which have these indices."""
+    """Return the rows of each problem's samples with these indices."""
     return [
         SampleRow(
             problem_id=problem.id,

@@ -36,7 +36,7 @@ Block = list[Candidates]
 Group = tuple[Problem, list[Sample]]
 """A problem and its samples."""
 Scores = list[list[float | None]]
-"""The scores of a block; None: the candidate does not fit the context."""
+"""The scores of a block; None: the candidate exceeds the model's context."""
 
 
 class Score(EngineSettings[Columns]):
@@ -49,20 +49,21 @@ class Score(EngineSettings[Columns]):
     problems: File
     """The problems of the samples."""
     samples: Columns
-    """A samples file, alone or with its grades (which are not looked at)."""
+    """A samples file, alone or with its grades, which are not read."""
     scorer: ScorerName | Literal["calculator"] = "evaluator"
     """evaluator: S = p(correct) / (p(correct) + p(incorrect)), in [0, 1] (Liu et al. 2023, 3.2).
-    likelihood: p(solution | prompt) = exp(sum_t log p), the end token included, so that scores are
-    weights that are not negative; below about 1e-308 it is 0. calculator: 0.1 where the solution
-    states a false equation, else 1; no model is read."""
+    likelihood: p(solution | prompt) = exp(sum_t log p), the end token included: a weight that is
+    never negative; below about 1e-308 it is 0. calculator: 0.1 if the solution states a false
+    equation, else 1; it needs no model.
+    """
     thoughts: Literal["read", "drop"] = "read"
     """The thoughts of a thinking model's samples: read with the solution, or dropped before."""
     block_size: int = Field(32, ge=1)
-    """Problems a block: what a kill can cost."""
+    """Problems per block; a kill can lose one block."""
     workers: int | None = Field(None, ge=1)
-    """Processes. None: one for every `threads` cores on a CPU, one on an accelerator."""
+    """The number of processes. None: one per `threads` cores on a CPU, one on an accelerator."""
     threads: int = Field(1, ge=1)
-    """Threads of a process on a CPU."""
+    """Threads per process on a CPU."""
     device: str = "auto"
     """auto: cuda, else mps, else cpu."""
     dtype: Dtype = "auto"
@@ -80,12 +81,12 @@ class Score(EngineSettings[Columns]):
 
     @property
     def on_device(self) -> bool:
-        """Whether a model is read."""
+        """True if it holds a model."""
         return self.scorer != calculator.NAME
 
     @property
     def wording(self) -> prompts.Wording:
-        """The form of the prompts, and all that is said and read in them."""
+        """The form and the words of the prompts."""
         return replace(super().wording, thoughts=self.thoughts)
 
     def outputs(self, folder: Path) -> Columns:
@@ -183,7 +184,7 @@ class Score(EngineSettings[Columns]):
 
 
 def _calculated(path: Path, groups: list[Group]) -> None:
-    """Write the calculator's scores, all of them: an interrupted step begins again."""
+    """Write all of the calculator's scores: an interrupted step begins again."""
     rows = []
     with Progress("score", total=len(groups), unit="problems") as progress:
         for problem, samples in groups:
@@ -201,7 +202,7 @@ def _keys(groups: list[Group]) -> list[unfinished.Key]:
 
 
 def _asked(config: Score) -> Asked:
-    """The settings that an engine is made of; `_has_its_model` made sure that there is a model."""
+    """Return the settings of the engine; `_has_its_model` ensures that there is a model."""
     return cast(Asked, config)
 
 

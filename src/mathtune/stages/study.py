@@ -30,7 +30,7 @@ FIRST = ("Pass@1", "mean")
 
 
 class StudyPoint(BaseModel):
-    """A measured model: its base, how it was trained, and what it was trained on."""
+    """A measured model: its base, its training and its training data."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -40,11 +40,11 @@ class StudyPoint(BaseModel):
     """base and few-shot are not trained; sft-long: on a part of the data, with as many updates as
     on all of it; control: SFT with as many updates as another point."""
     fraction: float | None = None
-    """Part of the training problems."""
+    """The fraction of the training problems."""
     k: int | None = None
-    """Samples per problem that its paths are from."""
+    """The number of samples per problem that its paths come from."""
     of: Kind | None = None
-    """Of a control: the kind that it has as many updates as."""
+    """For a control: the kind whose number of updates it has."""
 
 
 class Votes(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,7 +55,7 @@ class Votes(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SourceMeans(msgspec.Struct, frozen=True):
-    """What one set of samples brought, means over seeds: see `SourceMetrics` of collect."""
+    """The contribution of one set of samples, means over seeds: see `SourceMetrics` of collect."""
 
     correct: float
     paths: float
@@ -63,11 +63,11 @@ class SourceMeans(msgspec.Struct, frozen=True):
 
 
 class MeasuredPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A measured model: what it is (see `StudyPoint` and `claims.Point`), and what it reached.
+    """A measured model: its properties (see `StudyPoint` and `claims.Point`) and its results.
 
     `steps`: its measure steps, one per seed. `updates`: of its training. `correct`: correct samples
     per training problem. `test_histogram`: number of paths -> test problems that have so many.
-    `over_seeds`: of several trainings, the accuracy's interval that includes other seeds.
+    `over_seeds`: for several trainings, the accuracy's interval that includes other seeds.
     """
 
     base: str
@@ -92,7 +92,7 @@ class MeasuredPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class StudyFit(msgspec.Struct, frozen=True):
-    """A line of a figure: what it is of, over which quantity, and its intervals."""
+    """A line of a figure: its name, its two quantities, and its intervals."""
 
     name: str
     over: str
@@ -102,7 +102,7 @@ class StudyFit(msgspec.Struct, frozen=True):
 
 
 class StudyMetrics(Metrics, frozen=True):
-    """What a study found over so many test problems; `bases`: the base models read by bits."""
+    """The results of a study over so many test problems; `bases`: the base models read by bits."""
 
     problems: int
     bases: dict[str, BitsMetrics]
@@ -112,7 +112,7 @@ class StudyMetrics(Metrics, frozen=True):
 
 
 class Made(msgspec.Struct):
-    """What the metrics of a collect step and of a part step say of the rows they made."""
+    """The part of the metrics of a collect or part step that describes the rows it made."""
 
     problems: int
     paths_per_problem: float | None = None
@@ -121,14 +121,14 @@ class Made(msgspec.Struct):
 
 
 class Sampled(msgspec.Struct):
-    """What the metrics of a measure step say of the samples: how many per problem."""
+    """The part of the metrics of a measure step that counts the samples per problem."""
 
     n: int
 
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the steps before say of a point."""
+    """The facts about a point from earlier steps."""
 
     point: claims.Point
     updates: int | None
@@ -147,17 +147,17 @@ class Study(Stage[Path]):
     gathers: ClassVar[tuple[str, ...]] = ("points",)
 
     points: dict[str, StudyPoint]
-    """The points; points that are equal are one, under several seeds."""
+    """The points; equal points are one point under several seeds."""
     measured: dict[str, File]
-    """Each point's folder of a measure step, all of the same problems."""
+    """The folder of each point's measure step, all of the same problems."""
     trained: dict[str, File] = Field(default_factory=dict)
-    """The metrics.json of the train step of each trained point."""
+    """The metrics.json of each trained point's train step."""
     collected: dict[str, File] = Field(default_factory=dict)
     """The metrics.json of the collect step (RFT) or part step (SFT) that made its rows."""
     diversity: dict[str, File] = Field(default_factory=dict)
-    """Of some points: the metrics.json of a collect step that counted their paths on test."""
+    """For some points: the metrics.json of a collect step that counted their paths on test."""
     bits: dict[str, File] = Field(default_factory=dict)
-    """The folder of a bits step, by base."""
+    """The folder of each base's bits step."""
     resamples: int = Field(default=RESAMPLES, ge=100)
     """Bootstrap resamples over problems."""
     seed: int = 0
@@ -168,7 +168,7 @@ class Study(Stage[Path]):
         return folder
 
     def run(self, folder: Path) -> StudyMetrics:  # noqa: ARG002 (all it finds are metrics)
-        """Average over seeds, fit, and judge the claims.
+        """Average over seeds, fit the lines, and judge the claims.
 
         Raises:
             InputError: points were measured on different problems.
@@ -244,7 +244,7 @@ class Study(Stage[Path]):
     def _facts(
         self, point: StudyPoint, names: Sequence[str], bases: Mapping[str, BitsMetrics]
     ) -> _Facts:
-        """Read what the steps before say of a point; means over its seeds."""
+        """Read the facts about a point from earlier steps; take means over its seeds."""
         base = bases.get(point.base)
         trained = _read(self.trained, names, TrainMetrics)
         made = _read(self.collected, names, Made)
@@ -320,7 +320,7 @@ def _read(files: Mapping[str, Path], names: Sequence[str], kind: type[T]) -> lis
 def _mean_counts(
     seeds: Sequence[Mapping[str, Mapping[str, float]]],
 ) -> dict[str, dict[str, float]]:
-    """Return name -> count's name -> mean over the seeds; a count that a seed lacks is 0 there.
+    """Return name -> count's name -> mean over the seeds; a missing count is 0.
 
     Example:
         >>> _mean_counts([{"a": {"paths": 3}}, {"a": {"paths": 4, "more": 1}}])

@@ -35,11 +35,11 @@ class Train(TrainingSettings, Stage[str]):
     examples: Columns
     """Files of rows to learn from, one after the other; the objective determines their kind."""
     validation: Columns | None = None
-    """Files of rows of which only the loss is measured, after every epoch."""
+    """Files of validation rows, whose loss is measured after every epoch."""
     equal_updates_to: ModelName | None = None
     """The model folder of another train step: make exactly as many updates as it did, in as many
-    epochs as that takes, with the schedule stretched to it. `epochs` and `updates` then do not
-    count."""
+    epochs as needed, with the schedule stretched to fit. `epochs` and `updates` are then ignored.
+    """
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """The device; auto: the first available of cuda, mps and cpu."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -47,7 +47,8 @@ class Train(TrainingSettings, Stage[str]):
     trained stay float32."""
     threads: PositiveInt | None = None
     """CPU threads; None: torch's default. The last bits of the weights depend on it. With fewer
-    threads than cores, a recipe goes on meanwhile with steps that do not need the model."""
+    threads than cores, a recipe continues with steps that do not need the model.
+    """
 
     @property
     def on_device(self) -> bool:
@@ -60,7 +61,7 @@ class Train(TrainingSettings, Stage[str]):
         return str(folder / (ADAPTER if alone else MODEL))
 
     def leaves_cores(self) -> bool:
-        """Return true on a CPU with fewer `threads` than cores; trackers need the run's own
+        """Return True on a CPU with fewer `threads` than cores; trackers need the run's own
         process.
         """
         free = self.threads is not None and self.threads < usable_cores()
@@ -103,8 +104,8 @@ class Train(TrainingSettings, Stage[str]):
         from mathtune.training.examples import Encoder, shown
         from mathtune.training.saving import ModelFolder, judge_card
 
-        # Trained weights are kept in float32 whatever the arithmetic: an update of 1e-5 of a weight
-        # is lost in bfloat16. Under adapters the model itself is frozen.
+        # Trained weights are kept in float32 for any arithmetic: an update of 1e-5 of a weight # is
+        # lost in bfloat16. Under adapters the model itself is frozen.
         dtype = self.dtype if self.lora is not None else "float32"
         if ranks.count() > 1 and models.resolve_device(self.device) == "cuda":
             take_gpu()
@@ -113,8 +114,8 @@ class Train(TrainingSettings, Stage[str]):
         model, tokenizer = models.load(self.model, device=self.device, dtype=dtype, bits=bits)
         if models.quantised(model) and self.lora is None:
             raise InputError(
-                f"model {self.model!r}: its weights are quantised, and such weights cannot be "
-                "trained; expected lora, or a checkpoint in bfloat16 or float32."
+                f"model {self.model!r}: its weights are quantised and cannot be trained; expected "
+                "lora, or a checkpoint in bfloat16 or float32."
             )
         longest = min(self.max_length, models.context_length(model) or self.max_length)
         if longest < self.max_length:
@@ -177,7 +178,7 @@ class Train(TrainingSettings, Stage[str]):
 
 
 def _updates_of(model: str) -> int:
-    """Read how many updates the train step of this model folder made."""
+    """Read the number of updates that the train step of this model folder made."""
     path = Path(model).parent / "metrics.json"
     metrics = jsonl.read_json(path)
     if not isinstance(metrics.get("updates"), int):
@@ -196,14 +197,14 @@ def take_gpu() -> None:
     if own >= there:
         raise InputError(
             f"launched as {own + 1} processes or more on a machine with {there} GPUs; expected one "
-            "process for each, or device=cpu."
+            "process per GPU, or device=cpu."
         )
     torch.cuda.set_device(own)
 
 
 @contextmanager
 def _threads(count: int | None) -> Iterator[None]:
-    """Use so many CPU threads during the block, and as many as before afterwards."""
+    """Use this number of CPU threads during the block; restore the former number afterwards."""
     import torch
 
     before = torch.get_num_threads()

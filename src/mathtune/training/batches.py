@@ -1,5 +1,5 @@
 # ruff: noqa: F722 (jaxtyping's dimension names)
-"""Items -> tensors, and the order in which an epoch meets them. Between examples and trainer."""
+"""Items -> tensors, and the order of an epoch's items. Between examples and trainer."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WINDOW = 8
-"""Batches whose examples are sorted by length together: enough to avoid most padding."""
+"""The number of batches whose examples are sorted by length together: this avoids most padding."""
 
 
 SHARED = 8
-"""Tokens from which on a common beginning is read once: less is not worth a segment."""
+"""The shortest common beginning, in tokens, that is read once: less is not worth a segment."""
 
 
 class Batch(TypedDict):
-    """Items as tensors: packed into one row without padding, or side by side, padded on the right
-    (so that causal attention needs no mask).
+    """Items as tensors: packed into one row without padding, or as rows padded on the right (so
+    that causal attention needs no mask).
 
     `positions` count through the flattened [B T] grid; `texts` through the flattened [I K] grid of
-    items and their texts. B sequences of at most T tokens, R tokens whose log p is read, I items.
+    items and their texts. There are B sequences of at most T tokens, R tokens whose log p is read,
+    and I items.
     """
 
     input_ids: Int[Tensor, "B T"]
@@ -42,16 +43,16 @@ class Batch(TypedDict):
     texts: Int[Tensor, " R"]
     correct: Bool[Tensor, " I"]
     counts: Float[Tensor, " 2"]
-    """Items, and target tokens of the mle term."""
+    """The numbers of items and of target tokens of the mle term."""
     items: tuple[Item, ...]
     read_tokens: int
-    """Tokens of the sequences, without padding."""
+    """The number of tokens of the sequences, without padding."""
 
 
 def collate(items: Sequence[Item], *, texts: int, packed: bool, idle: Item) -> Batch:
     """Lay items out; `texts` is the K of their objective.
 
-    A process without items reads `idle`, since the others wait for its gradients; it counts
+    A process without items reads `idle`, since the others wait for its gradients, and counts
     nothing.
     """
     if not items:
@@ -119,7 +120,7 @@ def _packed(readings: Sequence[Reading]) -> _Layout:
 
 
 def _common(rows: list[np.ndarray]) -> int:
-    """Count the tokens that all rows begin with, leaving each row at least one of its own."""
+    """Count the tokens that all rows begin with; at least one token of each row is left over."""
     least = min(len(row) for row in rows) - 1
     stacked = np.stack([row[:least] for row in rows])
     alike = (stacked == stacked[0]).all(0)
@@ -130,15 +131,16 @@ class Order(Sampler[int]):
     """The order of the items in one epoch, a function of (seed, epoch) and the items' lengths.
 
     Items are shuffled, then sorted by length inside windows of `WINDOW` batches and cut into
-    batches, which are shuffled again. Inside a batch they stay sorted, so that micro-batches pad
-    little too. The incomplete batch, drawn before the sorting, comes last."""
+    batches, which are shuffled again. Inside a batch they stay sorted, so that micro-batches also
+    need little padding. The incomplete batch, drawn before the sorting, comes last.
+    """
 
     def __init__(self, lengths: Sequence[int], *, batch_size: int, seed: int) -> None:
         self.lengths = np.asarray(lengths)
         self.batch_size, self.seed, self.epoch = batch_size, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration walks; called by the data loader."""
+        """Choose the epoch of the next iteration; called by the data loader."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -161,20 +163,20 @@ class Order(Sampler[int]):
 
 
 class MicroBatches(Sampler[list[int]]):
-    """One process's micro-batches of an epoch: batches of `batch_size`, dealt out to `processes`.
+    """One process's micro-batches of an epoch: batches of `batch_size`, split among `processes`.
 
-    All processes get equally many of every batch; where it does not go round, some are empty."""
+    All processes get equally many of every batch; if a batch has too few items, some are empty."""
 
     def __init__(
         self, order: Order, *, micro_batch_size: int, process: int = 0, processes: int = 1
     ) -> None:
         self.batch_sampler = order
-        """The attribute on which transformers calls `set_epoch`."""
+        """The attribute whose `set_epoch` transformers calls."""
         self.micro_batch_size = micro_batch_size
         self.process, self.processes = process, processes
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration walks."""
+        """Choose the epoch of the next iteration."""
         self.batch_sampler.set_epoch(epoch)
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What an interrupted training continues from: weights, optimizer, schedule, random state.
+"""Checkpoints of an interrupted training: weights, optimizer, schedule, random state.
 
     checkpoints/checkpoint-200/
       weights.safetensors     every parameter that is trained, by name
@@ -36,7 +36,7 @@ SCHEDULE = "schedule.json"
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn a failure to write `path` (a full disk, mostly) into a sentence.
+    """Explain a failure to write `path`, mostly a full disk.
 
     Raises:
         InputError: something inside the block could not be written.
@@ -45,9 +45,9 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         raise InputError(
-            f"{path}: cannot be written ({error}); what was complete before is untouched, and the "
+            f"{path}: cannot be written ({error}); earlier complete files are untouched, and the "
             f"same command continues from there."
-        ) from OSError(str(error))  # also where safetensors wrapped it
+        ) from OSError(str(error))  # safetensors may have wrapped it
 
 
 def name_of(update: int) -> str:
@@ -56,7 +56,7 @@ def name_of(update: int) -> str:
 
 
 def update_of(folder: Path) -> int:
-    """Return the updates after which the checkpoint was written."""
+    """Return the number of updates after which the checkpoint was written."""
     return int(folder.name.rpartition("-")[2])
 
 
@@ -86,7 +86,7 @@ def save_weights(model: nn.Module, folder: Path) -> None:
 
 
 def load_weights(model: nn.Module, folder: Path) -> None:
-    """Put back what `save_weights` wrote, into the same model."""
+    """Load the weights that `save_weights` wrote into the same model."""
     saved = load_file(folder / WEIGHTS)
     with torch.no_grad():
         for name, parameter in _trained(model):
@@ -111,7 +111,7 @@ def save_optimizer(optimizer: torch.optim.Optimizer, schedule: Any, folder: Path
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, schedule: Any, folder: Path) -> None:
-    """Put back what `save_optimizer` wrote, into a fresh optimizer and schedule."""
+    """Load the state that `save_optimizer` wrote into a fresh optimizer and schedule."""
     saved: dict[int, dict[str, Any]] = {}
     for key, value in load_file(folder / OPTIMIZER).items():
         index, *groups, name = key.split(".")
@@ -146,7 +146,7 @@ def save_random(folder: Path, process: int) -> None:
 
 
 def load_random(folder: Path, process: int) -> None:
-    """Put back what `save_random` wrote."""
+    """Load the state that `save_random` wrote."""
     states = load_file(folder / RANDOM.format(process))
     torch.set_rng_state(states["cpu"])
     if "cuda" in states and torch.cuda.is_available():
@@ -158,7 +158,7 @@ def _trained(model: nn.Module) -> Iterable[tuple[str, nn.Parameter]]:
 
 
 def flush(folder: Path) -> None:
-    """Push the files through to the disk before the rename says that they are complete."""
+    """Flush the files to the disk before the rename marks them as complete."""
     for path in (*folder.rglob("*"), folder):
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)

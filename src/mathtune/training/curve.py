@@ -16,7 +16,7 @@ CURVE = "training.jsonl"
 
 
 class CurvePoint(Row, frozen=True):
-    """After so many updates: the loss of the last one's batch, or that of the validation items."""
+    """The loss after some updates: of the last one's batch, or of the validation items."""
 
     update: int
     loss: float | None = None
@@ -30,7 +30,7 @@ class Ended(Row, frozen=True):
     """The end of a training.
 
     `loss` is the mean over the last tenth of the updates, `validation_loss` (and `_accuracy`) that
-    of the weights kept, which are those after `kept_update`.
+    of the weights kept, those after `kept_update`.
     """
 
     updates: int
@@ -42,7 +42,7 @@ class Ended(Row, frozen=True):
 
 
 def ended(folder: Path, settings: TrainingSettings) -> Ended:
-    """Read from a training's curve how it ended."""
+    """Summarise the end of a training from its curve."""
     points = list(jsonl.read(folder / CURVE, CurvePoint))
     losses = [point.loss for point in points if point.loss is not None]
     last = losses[-math.ceil(len(losses) / 10) :]
@@ -58,7 +58,7 @@ def ended(folder: Path, settings: TrainingSettings) -> Ended:
 
 
 def kept(points: Sequence[CurvePoint], settings: TrainingSettings) -> CurvePoint | None:
-    """The validation of the weights to keep: the last, or the best (of equal ones the first)."""
+    """Return the validation of the weights to keep: the last, or the best (the first of equals)."""
     validated = [point for point in points if point.validation_loss is not None]
     if not validated:
         return None
@@ -68,7 +68,7 @@ def kept(points: Sequence[CurvePoint], settings: TrainingSettings) -> CurvePoint
 
 
 def best(validated: Sequence[CurvePoint], settings: TrainingSettings) -> CurvePoint:
-    """The best validation: by accuracy where that chooses, else by loss; of equals the first."""
+    """Return the best validation, by accuracy if that chooses, else by loss; ties: the first."""
     if settings.choose == "accuracy":
         return max(validated, key=lambda point: point.validation_accuracy or 0.0)
     return min(validated, key=lambda point: point.validation_loss or 0.0)
@@ -84,7 +84,7 @@ def exhausted(points: Sequence[CurvePoint], settings: TrainingSettings) -> bool:
 
 
 def cut(path: Path, done: int) -> None:
-    """Drop the points after the checkpoint: their updates are about to be made again."""
+    """Drop the points after the checkpoint, whose updates are about to be made again."""
     if path.exists():
         jsonl.repair(path)
         points = [msgspec.json.decode(line, type=CurvePoint) for _, line in jsonl.lines(path)]

@@ -1,4 +1,4 @@
-"""Rows -> what the model reads and whose log p is taken. Between the row files and the batches.
+"""Rows -> the sequences that the model reads and the tokens whose log p is taken. Before batches.
 
 An item is one row of an objective: the sequences the model reads, and for each of its K texts the
 tokens whose log p is summed. The texts of an item by objective, column by column:
@@ -8,7 +8,7 @@ tokens whose log p is summed. The texts of an item by objective, column by colum
     cls-xent    correct, incorrect
     ctr         right solution, wrong solution
     mul-margin  as cls-margin, then the right solution
-    mul-xent    as cls-xent, then the solution where it is correct
+    mul-xent    as cls-xent, then the solution if it is correct
 """
 
 from __future__ import annotations
@@ -49,17 +49,18 @@ KINDS: dict[Objective, tuple[type[Row], ...]] = {
     "mul-margin": (Pair,),
     "mul-xent": (Labelled, Pair),
 }
-"""The kinds of row each objective learns from."""
+"""The kinds of row that each objective learns from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A sequence the model reads and what is read off it.
+    """A sequence that the model reads, and the tokens whose log p is taken.
 
-    The log p of `tokens[r]` is taken at `positions[r]` of the sequence (the position before the
-    token would stand) and counts to the text in column `texts[r]`. A last token that nothing
-    follows is never fed: `ids` ends with the last position that is read. Readings of one `family`
-    (one prompt's solutions, one problem's candidates) begin alike."""
+    The log p of `tokens[r]` is taken at `positions[r]` of the sequence (the one before the token)
+    and counts for the text in column `texts[r]`. A last token is never fed to the model: `ids` ends
+    with the last position that is read. Readings of one `family` (one prompt's solutions, one
+    problem's candidates) share their beginning.
+    """
 
     ids: Ids
     positions: Ids
@@ -73,7 +74,7 @@ _READ = ("positions", "tokens", "texts")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One row as the model meets it; `target_tokens` are those of its mle term."""
+    """One row in the form that the model reads; `target_tokens` are those of its mle term."""
 
     name: str
     readings: tuple[Reading, ...]
@@ -88,9 +89,9 @@ class Item:
 
 @dataclass
 class Encoder:
-    """Turns rows into items and counts what did not fit into `max_length` tokens.
+    """Turns rows into items and counts those that exceed `max_length` tokens.
 
-    `truncated` counts solutions that were cut, `left_out` rows of which nothing could be learned.
+    `truncated` counts solutions that were cut, `left_out` rows from which nothing can be learned.
     """
 
     tokenizer: EndingTokenizer
@@ -175,13 +176,13 @@ class Encoder:
         short, long = sorted(readings, key=lambda reading: len(reading.ids))
         if not np.array_equal(long.ids[: len(short.ids)], short.ids):
             return list(readings)
-        # One sequence serves both words; always so where each is one token.
+        # One sequence serves both words, always if each is one token.
         both = {name: np.concatenate([getattr(r, name) for r in readings]) for name in _READ}
         return [Reading(long.ids, **both, family=family)]
 
 
 def read_rows(paths: Iterable[Path], objective: Objective) -> Iterator[tuple[str, Row]]:
-    """Yield (name, row) of the files, one after the other, as rows the objective learns from.
+    """Yield (name, row) of the files, one after the other, as rows that the objective learns from.
 
     Pair rows become two Labelled rows for cls-xent and mul-xent.
 
@@ -213,7 +214,7 @@ def _kind(path: Path, objective: Objective) -> Any:
     try:
         fields = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return KINDS[objective][0]  # reading it as such gives the sentence that is due
+        return KINDS[objective][0]  # reading it as such raises the right error
     for kind in (Example, Pair, Labelled):
         required = {f.name for f in msgspec.structs.fields(kind) if f.required}
         if isinstance(fields, dict) and required <= set(fields) <= set(kind.__struct_fields__):

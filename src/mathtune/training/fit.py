@@ -3,8 +3,8 @@
 folder/
   training.jsonl   one row per update and per validation (struct `CurvePoint`)
   checkpoints/     the newest complete checkpoint, while training goes on
-  best/            the best weights so far by validation, when those are chosen
-  tensorboard/     what tensorboard shows, when `report_to` names it
+  best/            the best weights so far by validation, if those are chosen
+  tensorboard/     tensorboard's files, if `report_to` names it
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ CHECKPOINTS = "checkpoints"
 
 TOKENS_AT_ONCE = {"cpu": 2**11, "mps": 2**11, "cuda": 2**13}
 LOGITS_AT_ONCE = {"cpu": 2**26, "mps": 2**26, "cuda": 2**28}
-"""The most that a micro-batch holds if its size is not set: little enough for a laptop, or for a
-7B model with `gradient_checkpointing` and adapters on a GPU of 24 GB (docs/scaling.md).
+"""The largest micro-batch if its size is not set: small enough for a laptop, or for a 7B model with
+`gradient_checkpointing` and adapters on a GPU of 24 GB (docs/scaling.md).
 """
 
 
@@ -56,8 +56,8 @@ def planned(
     """Work out the updates and the micro-batch (for a model with `vocabulary` tokens on a kind of
     device).
 
-    `equal_to` is the number of updates of another training that this one must match; passes over
-    the items are then as many as that takes.
+    `equal_to` is the number of updates of another training that this one must match, with as many
+    passes over the items as needed.
 
     Raises:
         InputError: the micro-batch does not divide the batch.
@@ -98,11 +98,11 @@ def fit(
     plan: Plan,
     saved: ModelFolder,
 ) -> None:
-    """Train `model` (its device is where it is trained) and save it as `saved`.
+    """Train `model` on its device and save it as `saved`.
 
-    Continues from the newest checkpoint beside `saved`, to the same weights as without the
-    interruption. Saving is tried out before the first update; if it fails nevertheless, a
-    checkpoint keeps what was learned.
+    Continues from the newest checkpoint next to `saved`, to the same weights as without the
+    interruption. Saving is tried before the first update; if it still fails later, a checkpoint
+    keeps the trained weights.
 
     Raises:
         InputError: a loss or gradient is not a finite number, or something cannot be written.
@@ -168,15 +168,15 @@ def fit(
         say(f"  stopped by SIGTERM; the same command continues from {start}")
         raise SystemExit(0)
     together.wait_for_everyone()
-    model.config.use_cache = used_cache  # transformers switches it off while training
+    model.config.use_cache = used_cache  # transformers switched it off for the training
     _save(model, saved, trainer)
 
 
 def _save(model: Any, saved: ModelFolder, trainer: Trainer) -> None:
-    """Save the trained model, with the best weights if those are chosen and the adapters merged.
+    """Save the trained model, with the best weights if those are chosen, and the adapters merged.
 
     Raises:
-        InputError: it cannot be written; a checkpoint after the last update is left.
+        InputError: it cannot be written; a checkpoint of the last update remains.
     """
     settings = trainer.settings
     merged = settings.lora is not None and settings.lora.merge
@@ -189,7 +189,7 @@ def _save(model: Any, saved: ModelFolder, trainer: Trainer) -> None:
         ended = curve.ended(saved.path.parent, settings)
         saved.card["auc_within_problems"] = ended.validation_accuracy
     if merged:
-        trainer.keep()  # small, and a merge cannot be taken back
+        trainer.keep()  # small, and a merge cannot be undone
     try:
         if settings.choose != "last":
             checkpoint.load_weights(model, saved.path.parent / BEST)
@@ -206,7 +206,7 @@ def _save(model: Any, saved: ModelFolder, trainer: Trainer) -> None:
 
 
 def batch_form(model: Any, settings: TrainingSettings, plan: Plan) -> BatchForm:
-    """Return the fastest form of batches that serves this model and these settings."""
+    """Return the fastest form of batches that fits this model and these settings."""
     if settings.attention != "auto" or not segment_attention.fits(model):
         return "padded"
     whole = settings.lora is None and not plan.bfloat16
@@ -230,7 +230,7 @@ def _set_attention(model: Any, name: str) -> None:
 
 @contextmanager
 def installed(model: Any, form: BatchForm) -> Iterator[None]:
-    """Prepare the model for this form of batches, and leave it as it was."""
+    """Prepare the model for this form of batches during the block; restore it afterwards."""
     before = model.config._attn_implementation
     if form != "padded":
         model.set_attn_implementation(segment_attention.NAME)
@@ -247,7 +247,7 @@ def installed(model: Any, form: BatchForm) -> Iterator[None]:
 
 @contextmanager
 def _memory_named() -> Iterator[None]:
-    """Turn running out of memory where nothing can be halved into a sentence."""
+    """Explain an out-of-memory error that smaller batches cannot avoid."""
     try:
         yield
     except RuntimeError as error:
@@ -260,7 +260,7 @@ def _memory_named() -> Iterator[None]:
 
 
 def clear(folder: Path) -> None:
-    """Remove what only an unfinished training needs."""
+    """Remove the files that only an unfinished training needs."""
     for name in (CHECKPOINTS, BEST):
         shutil.rmtree(folder / name, ignore_errors=True)
 
@@ -306,7 +306,7 @@ def arguments(
 
 
 def _tied(model: Any, modules: Sequence[str]) -> bool:
-    """Return whether the modules hold an embedding that is the output layer as well."""
+    """Return whether the modules hold an embedding that is also the output layer."""
     if not model.config.get_text_config().tie_word_embeddings:
         return False
     ends = (model.get_input_embeddings(), model.get_output_embeddings())

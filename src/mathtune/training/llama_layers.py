@@ -1,16 +1,15 @@
-"""Layers of Llama's shape in few large operations, with their gradients. Between packed and
-trainer.
+"""Layers of Llama's shape in few large operations, with their gradients. Below fit.
 
 On a CPU a third of a small model's training step is spent outside its matrix products: on norms,
-turns and gates that each walk over memory, and on copies kept for the backward pass. Here a layer
-is two functions with hand-written gradients, around the attention:
+rotations and gates that each pass over memory, and on copies kept for the backward pass. Here a
+layer is two functions with hand-written gradients, around the attention:
 
     before      q, k, v = turn(norm(x) Wq), turn(norm(x) Wk), norm(x) Wv
     after       y = x + attended Wo;   out = y + (silu(norm(y) Wg) * norm(y) Wu) Wd
     log_p       log p of given tokens from the last hidden states
 
-Only what cannot be recomputed by a walk over memory is kept. The parameters stay those of the
-model, so that optimizer, checkpoints and distributed wrappers see nothing of this.
+Only values that one pass over memory cannot recompute are kept. The parameters stay those of the
+model, so that optimizer, checkpoints and distributed wrappers notice no difference.
 """
 
 from __future__ import annotations
@@ -31,13 +30,14 @@ from mathtune.training.segment_attention import Segment
 SHAPES = ("llama", "mistral", "qwen2")
 """Model types with this structure: RMS norms, rotary queries and keys, a gated feed-forward."""
 LOGITS_AT_ONCE = 2**24
-"""Logits (64 MB) that are made at once: the head goes through its positions in such chunks."""
+"""The logits (64 MB) made at once: the head processes its positions in such chunks."""
 LOGITS_KEPT = 2**26
-"""Logits (256 MB) that are kept for the backward pass; where there are more, all are made anew."""
+"""The most logits (256 MB) kept for the backward pass; if there are more, all are made again.
+"""
 
 
 def fits(model: Any) -> bool:
-    """Say if `install` can serve this model: its shape, on a CPU, float32, no adapters."""
+    """Return whether `install` fits this model: its shape, on a CPU, float32, no adapters."""
     config = model.config
     if (
         config.model_type not in SHAPES
@@ -52,7 +52,7 @@ def fits(model: Any) -> bool:
 
 
 def install(model: Any) -> None:
-    """Let the layers of a model that `fits` compute by the functions of this module."""
+    """Let the layers of a model that `fits` compute with the functions of this module."""
     for layer in model.model.layers:
         layer.forward = MethodType(_layer, layer)
 
@@ -101,7 +101,7 @@ def _layer(
 
 @contextmanager
 def reading(head: nn.Linear, positions: Tensor, tokens: Tensor) -> Iterator[None]:
-    """Let the output layer give, instead of logits, log p of `tokens` at `positions`, both [R].
+    """Let the output layer return log p of `tokens` at `positions`, both [R], instead of logits.
 
     The model is called as always, so that distributed wrappers stay in place.
     """
@@ -117,7 +117,7 @@ def reading(head: nn.Linear, positions: Tensor, tokens: Tensor) -> Iterator[None
 
 
 def token_log_p(hidden: Tensor, head: Tensor, tokens: Tensor) -> Tensor:
-    """log p of one token per row [R] from hidden states [R, D] and the output weights [V, D].
+    """Return log p of one token per row [R] from hidden states [R, D] and output weights [V, D].
 
         log p(t) = h w_t - log sum_v exp(h w_v)
 
@@ -164,7 +164,7 @@ class _Before(torch.autograd.Function):
 
 
 class _After(torch.autograd.Function):
-    """x [N, D] and what its heads attended to [N, heads * d] -> the layer's output [N, D]."""
+    """x [N, D] and the heads' attention [N, heads * d] -> the layer's output [N, D]."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, attended: Tensor, norm: Tensor, *rest: Any) -> Tensor:
@@ -231,13 +231,13 @@ class _LogP(torch.autograd.Function):
 
 
 def _norm_scale(x: Tensor, eps: float) -> Tensor:
-    """1 / sqrt(mean x^2 + eps), [N, 1]."""
+    """Return 1 / sqrt(mean x^2 + eps), [N, 1]."""
     squares = torch.linalg.vector_norm(x, dim=1, keepdim=True).square_()
     return squares.div_(x.shape[1]).add_(eps).rsqrt_()
 
 
 def _norm_backward(grad: Tensor, x: Tensor, norm: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of x and of the weight of norm(x) = x scale(x) weight; `grad` is overwritten.
+    """Return the gradients of x and weight in norm(x) = x scale(x) weight; `grad` is overwritten.
 
     dx = scale (g w - x scale^2 mean(g w x))
     """
@@ -249,7 +249,7 @@ def _norm_backward(grad: Tensor, x: Tensor, norm: Tensor, scale: Tensor) -> tupl
 
 
 def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn the pairs (i, i + d/2) of every head of x [N, heads * d], in place; -sin turns back."""
+    """Rotate the pairs (i, i + d/2) of every head of x [N, heads * d] in place; -sin undoes it."""
     heads = x.unflatten(1, (-1, cos.shape[-1]))
     first, second = heads.chunk(2, -1)
     cos, sin = cos[..., : first.shape[-1]], sin[..., : first.shape[-1]]

@@ -61,7 +61,7 @@ def _mul_margin(read: Read, settings: TrainingSettings) -> Tensor:
 
 
 def _mul_xent(read: Read, settings: TrainingSettings) -> Tensor:
-    # A batch may hold no correct solution: its mle term is 0 / 1.
+    # A batch may hold no correct solution: its mle term is then 0 / 1.
     mle = objectives.mle(read.log_p[:, 2], tokens=read.tokens.clamp(min=1))
     return objectives.joint(_cls_xent(read, settings), mle, alpha=settings.alpha)
 
@@ -74,7 +74,7 @@ LOSSES: dict[Objective, Callable[[Read, TrainingSettings], Tensor]] = {
     "mul-margin": _mul_margin,
     "mul-xent": _mul_xent,
 }
-"""The share of a micro-batch in the loss of the accumulated batch, by objective."""
+"""Return a micro-batch's share of the accumulated batch's loss, by objective."""
 
 
 def _right_above_wrong(log_p: Tensor, _: Tensor) -> Tensor:
@@ -88,12 +88,14 @@ def _label_found(log_p: Tensor, correct: Tensor) -> Tensor:
 
 
 ACCURACIES: dict[Objective, Callable[[Tensor, Tensor], Tensor | None]] = {
-    "mle": lambda *_: None,  # that of a generator is measured on its samples
+    "mle": lambda *_: None,  # a generator's is measured on its samples
     "cls-margin": _right_above_wrong,
     "cls-xent": _label_found,
     "ctr": lambda log_p, _: (log_p[:, 0] > log_p[:, 1]).float().mean(),
     "mul-margin": _right_above_wrong,
     "mul-xent": _label_found,
 }
-"""The share of items judged correctly, from their log p and labels: in pairs the right solution
-scores higher than the wrong one, else the likelier label word is the true one."""
+"""Return the share of items judged correctly, from their log p and labels.
+
+A pair is if its right solution scores higher; another item is if the likelier label word is true.
+"""

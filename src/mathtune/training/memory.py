@@ -1,6 +1,6 @@
 """The memory that a training needs on each device, by calculation. No torch.
 
-The plan of docs/scaling.md; a test holds it against what small models really take.
+The plan of docs/scaling.md; a test compares it with the memory that small models really take.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 FLOAT32, BFLOAT16 = 4, 2
 ADAMW = 8
-"""Bytes of AdamW's state per trained parameter: two float32 moments."""
+"""The bytes of AdamW's state per trained parameter: two float32 moments."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A model of Llama's shape: its layers, and their widths in numbers per token."""
+    """A model of Llama's shape: the number of its layers, and their widths in numbers per token."""
 
     layers: int
     width: int
@@ -25,7 +25,7 @@ class Shape:
 
     @property
     def parameters(self) -> int:
-        """All weights.
+        """The number of all weights.
 
         Example:
             >>> Shape(32, 4096, 4096, 11008, 32000).parameters
@@ -36,7 +36,7 @@ class Shape:
         return self.layers * layer + (1 if self.tied else 2) * self.vocabulary * d + d
 
     def adapters(self, rank: int) -> int:
-        """Return weights of adapters on every linear layer but the output.
+        """Return the number of weights of adapters on every linear layer but the output.
 
         Example:
             >>> Shape(32, 4096, 4096, 11008, 32000).adapters(16)
@@ -48,7 +48,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes on each device."""
+    """The bytes on each device."""
 
     weights: float
     gradients: float
@@ -58,7 +58,7 @@ class Memory:
 
     @property
     def total(self) -> float:
-        """All of it, without what the libraries themselves take."""
+        """The sum, without the libraries' own memory."""
         return self.weights + self.gradients + self.optimizer + self.activations + self.logits
 
 
@@ -72,7 +72,7 @@ def planned(
     fused: bool = False,
     checkpointing: bool = False,
 ) -> Memory:
-    """Memory per device with `tokens` (of which `targets` are learned) passing through at once.
+    """Return the memory per device for `tokens` at once, of which `targets` are learned.
 
         weights      trained ones in float32, 4 P / shards; under adapters the rest in bfloat16, 2 P
         gradients    4 P_trained / shards                    optimizer    8 P_trained / shards

@@ -3,10 +3,11 @@
 
 Used by training and, for the score, by engines.
 
-All arguments named `log_...`, `right` and `wrong` are natural logarithms of probabilities, at most
-0. Every term is a sum divided by a count that the caller gives, since a batch may reach the model
-in several micro-batches: the count is that of the whole accumulated batch, so that the
-micro-batches' losses add up to the loss of the batch."""
+All arguments named `log_...`, `right` and `wrong` are natural logarithms of probabilities, so at
+most 0. Every term is a sum divided by a count that the caller gives, since a batch may reach the
+model in several micro-batches: the count is that of the whole accumulated batch, so that the
+micro-batches' losses add up to the loss of the batch.
+"""
 
 from __future__ import annotations
 

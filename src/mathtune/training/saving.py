@@ -1,8 +1,8 @@
-"""The folder that a training leaves, written for trial before the first update, and at the end.
+"""The folder that a training leaves, written as a trial before the first update, and at the end.
 Between fit and stage.
 
 model/       the whole model as transformers writes it, and its tokenizer
-             judge.json, of an evaluator: prompt, label tokens, quality, the request for one score
+             judge.json, for an evaluator: prompt, label tokens, quality, the request for one score
 adapter/     the adapters alone, as peft writes them, and the tokenizer
 """
 
@@ -41,8 +41,8 @@ class ModelFolder:
     card: dict[str, Any] | None = None
 
     def prepare(self, model: Any) -> None:
-        """Let the model's configs name the end token that it is taught, and nothing that
-        transformers refuses to write.
+        """Let the model's configs name the end token of its training, and nothing that transformers
+        refuses to write.
 
         Our own sampling never reads a generation config's temperature.
         """
@@ -55,11 +55,11 @@ class ModelFolder:
             generation.validate(strict=True)
         except ValueError as error:
             reason = " ".join(str(error).split())[:300]
-            say(f"  the model's generation_config.json contradicts itself; mended ({reason})")
+            say(f"  the model's generation_config.json contradicts itself; corrected ({reason})")
             model.generation_config = _mended(generation)
 
     def try_out(self, model: Any) -> None:
-        """Write the whole folder once and remove it, so that nothing fails after the training.
+        """Write the whole folder once and remove it, so that saving cannot fail after the training.
 
         Raises:
             InputError: the model, or its tokenizer, cannot be saved.
@@ -72,12 +72,12 @@ class ModelFolder:
         except Exception as error:
             reason = " ".join(str(error).split())[:300]
             raise InputError(
-                f"model: cannot be saved, as a trial before the first update shows ({reason}); "
+                f"model: a trial before the first update shows that it cannot be saved ({reason}); "
                 "expected a model that transformers can write."
             ) from error
 
     def write(self, model: Any, weights: dict[str, Any] | None) -> None:
-        """Write the folder under another name first: once it has its own name, it is complete."""
+        """Write the folder under another name first; once it has its own name, it is complete."""
         shutil.rmtree(self.path, ignore_errors=True)
         with self._partial() as partial:
             self._fill(partial, model, weights)
@@ -93,7 +93,7 @@ class ModelFolder:
 
     @contextmanager
     def _partial(self) -> Iterator[Path]:
-        """Give the folder that is filled; nothing of it is left unless it was renamed."""
+        """Yield the folder to fill; remove it unless it was renamed."""
         partial = self.path.with_name(self.path.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         try:
@@ -104,7 +104,7 @@ class ModelFolder:
 
 
 def judge_card(tokenizer: Any, form: prompts.AnyForm) -> dict[str, Any]:
-    """Return what another program needs to score a candidate; `MODEL` is the server's name for it.
+    """Return what another program needs to score a candidate; `MODEL` is the server's model name.
 
     `auc_within_problems` is filled after the training: the share of validation pairs whose right
     solution scores higher; None if no pairs were held out.
@@ -137,7 +137,7 @@ def judge_card(tokenizer: Any, form: prompts.AnyForm) -> dict[str, Any]:
 
 
 def _with(ends: int | list[int] | None, end: int) -> int | list[int]:
-    """Return the end tokens of a config with one more, as a config writes them.
+    """Return a config's end tokens with one more, in the form of a config.
 
     Example:
         >>> _with(1, 106), _with(None, 2), _with([1, 106], 106)
@@ -150,6 +150,6 @@ def _with(ends: int | list[int] | None, end: int) -> int | list[int]:
 
 
 def _mended(generation: GenerationConfig) -> GenerationConfig:
-    """Return a config that keeps the special tokens alone."""
+    """Return a config that keeps only the special tokens."""
     kept = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
     return type(generation)(**{name: getattr(generation, name) for name in kept})

@@ -1,11 +1,11 @@
 """Attention over sequences that follow each other in one row, without padding. Between batches and
 trainer.
 
-A packed batch is one row of segments. A segment sees itself, causally, and, where it continues
-another one (a shared prompt that is read once), all of that one. Nothing else is visible to it.
+A packed batch is one row of segments. A segment sees itself, causally, and, if it continues another
+one (a shared prompt that is read once), all of that one. It sees nothing else.
 
-Only attention knows of the segments. On a CPU it walks from one to the next; on an accelerator,
-where so many small calls would take longer than their work, it is one call over padded rows.
+Only attention knows about the segments. On a CPU it processes them one by one; on an accelerator,
+where many small calls would take longer than their work, it is one call over padded rows.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from transformers import AttentionInterface
 
 NAME = "mathtune_packed"
 MODELS = ("llama", "mistral", "qwen2", "qwen3", "olmo2", "granite", "smollm3")
-"""Model types whose attention is the plain one (no soft caps, sinks or position biases)."""
+"""Model types with plain attention (no soft caps, sinks or position biases)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """`length` tokens side by side that continue the segment number `parent` (-1: none)."""
+    """`length` adjacent tokens that continue segment number `parent` (-1: none)."""
 
     length: int
     parent: int = -1
@@ -52,7 +52,7 @@ def fits(model: Any) -> bool:
 def attend(
     query: Tensor, key: Tensor, value: Tensor, segments: tuple[Segment, ...], scale: float
 ) -> Tensor:
-    """Return attention of each segment to itself and to what it continues.
+    """Return the attention of each segment to itself and to the segment that it continues.
 
     query [1, N, heads, d], key and value [1, N, kv_heads, d] -> [1, N, heads, d].
     """
@@ -63,9 +63,9 @@ def attend(
 def one_by_one(
     query: Tensor, key: Tensor, value: Tensor, segments: tuple[Segment, ...], scale: float
 ) -> Tensor:
-    """`attend` without a padded token, a call a segment."""
+    """Attend without a padded token, in one call per segment."""
     lengths = [segment.length for segment in segments]
-    # One split has one backward; as many slices would each fill a gradient of the whole row.
+    # One split has one backward pass; separate slices would each fill a gradient of the whole row.
     queries, keys, values = (x.split(lengths, dim=1) for x in (query, key, value))
     out = []
     for segment, q, k, v in zip(segments, queries, keys, values, strict=True):
@@ -81,8 +81,10 @@ def one_by_one(
 def side_by_side(
     query: Tensor, key: Tensor, value: Tensor, segments: tuple[Segment, ...], scale: float
 ) -> Tensor:
-    """`attend` in one call: every segment that no other continues is a row, behind what it
-    continues. What several rows begin with is attended to in each and taken from the first.
+    """Attend in one call: every segment that no other continues is a row, after the one it
+    continues.
+
+    A beginning that several rows share is computed in each and taken from the first.
     """
     grid, cells = _rows(segments, query.device)
     query, key, value = (
@@ -93,8 +95,8 @@ def side_by_side(
 
 @lru_cache(maxsize=4)
 def _rows(segments: tuple[Segment, ...], device: torch.device) -> tuple[Tensor, Tensor]:
-    """The tokens of each row [rows, longest], padded on the right (causal attention does not look
-    there), and for each token [N] the first cell of this grid that holds it.
+    """Return each row's tokens [rows, longest], padded on the right (causal attention ignores the
+    padding), and for each token [N] the first cell of this grid that holds it.
     """
     lengths = torch.tensor([segment.length for segment in segments])
     tokens = torch.arange(int(lengths.sum())).split(lengths.tolist())
@@ -115,8 +117,8 @@ def _rows(segments: tuple[Segment, ...], device: torch.device) -> tuple[Tensor, 
 def _attended(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float
 ) -> Tensor:
-    """[B, Q, heads, d] and keys and values [B, K, kv_heads, d] -> [B, Q, heads, d]; causal where
-    there is no mask.
+    """Return attention: [B, Q, heads, d], keys and values [B, K, kv_heads, d] -> [B, Q, heads, d];
+    causal without a mask.
     """
     query, key, value = (x.transpose(1, 2) for x in (query, key, value))
     seen = scaled_dot_product_attention(
@@ -126,7 +128,7 @@ def _attended(
 
 
 def _continuing(length: int, before: int, device: torch.device) -> Tensor:
-    """The mask of `length` tokens over the `before` tokens that they continue and themselves."""
+    """Return the mask of `length` tokens over the `before` tokens they continue and themselves."""
     shape = (length, before + length)
     return torch.ones(shape, dtype=torch.bool, device=device).tril(before)
 

@@ -32,15 +32,16 @@ if TYPE_CHECKING:
 
 
 BatchForm = Literal["padded", "packed", "fused"]
-"""The ways the model reads: padded rows, one packed row, or a packed row with fused layers."""
+"""How the model reads: padded rows, one packed row, or a packed row with fused layers."""
 
 
 class Trainer(transformers.Trainer):
     """transformers' Trainer for items of one objective.
 
-    What differs: the loss reads the vocabulary at target tokens only; each term is divided by
-    its own count over the accumulated batch; a loss or gradient that is no number stops before it
-    reaches the weights; checkpoints are atomic and hold no pickle."""
+    What differs: the loss reads the vocabulary at target tokens only; each term is divided by its
+    own count over the accumulated batch; a loss or gradient that is not a finite number stops the
+    training before it reaches the weights; checkpoints are atomic and hold no pickle.
+    """
 
     loss_is_scaled_for_ga = True
     control: transformers.TrainerControl
@@ -58,16 +59,15 @@ class Trainer(transformers.Trainer):
     ) -> None:
         self.settings, self.form = settings, form
         self.trained = model
-        """The model as it is saved: without what distributed training wraps around it."""
+        """The model to save, without the wrappers of distributed training."""
         self.items = items
         self._pending: list[tuple[list[str], Tensor]] = []
         self._passed: list[tuple[Item, ...]] = []
         self._counted = torch.zeros(())
         self.most = args.per_device_train_batch_size
-        """Items that pass through the model at once: less than planned after running out of
-        memory."""
-        # Were there more, a single process would spread its batches over all GPUs it sees: batches
-        # that are no grid of equal rows.
+        """The most items per micro-batch: fewer than planned after an out-of-memory error."""
+        # With more, a single process would spread its batches over all GPUs that it sees, and our #
+        # batches are not a grid of equal rows.
         args._n_gpu = min(args.n_gpu, 1)
         super().__init__(
             model,
@@ -86,11 +86,12 @@ class Trainer(transformers.Trainer):
     def training_step(
         self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None
     ) -> Tensor:
-        """Return one micro-batch forward and backward; smaller pieces from when memory runs out.
+        """Run one micro-batch forward and backward, in smaller pieces once memory runs out.
 
-        Losses are divided by counts of the whole accumulated batch, so that pieces add up. Memory
-        may have run out in the middle of a backward pass: then the update is made again from its
-        first micro-batch, and what that one's losses have been counted for is taken off."""
+        Losses are divided by counts of the whole accumulated batch, so that pieces add up. If
+        memory runs out during a backward pass, the update is made again from its first micro-batch,
+        and the losses counted for it so far are subtracted.
+        """
         self._passed.append(inputs["items"])
         todo, counted = [inputs["items"]], torch.zeros(())
         while True:
@@ -109,11 +110,11 @@ class Trainer(transformers.Trainer):
                 loss = torch.stack(losses).sum() - counted.to(losses[0])
                 self._counted = self._counted.to(loss) + loss
                 return loss
-            self._halve(model)  # out here, where no error holds the activations any more
+            self._halve(model)  # here, where no exception holds the activations any more
             todo, counted = list(self._passed), self._counted
 
     def _halve(self, model: nn.Module) -> None:
-        """Go on with half as many items at once, the update under way forgotten.
+        """Continue with half as many items at once, and drop the gradients of this update.
 
         Raises:
             InputError: they cannot be halved, or the processes could not all do so.
@@ -130,7 +131,7 @@ class Trainer(transformers.Trainer):
                 f"once; expected micro_batch_size={self.most} (the batch stays the same)."
             )
         say(
-            f"  out of memory: going on with {self.most} examples at once instead of {before}, "
+            f"  out of memory: continuing with {self.most} examples at once instead of {before}, "
             f"accumulated over as many more passes; the batch stays {self.settings.batch_size}"
         )
         model.zero_grad()
@@ -145,7 +146,9 @@ class Trainer(transformers.Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
-        """Return what a micro-batch (a Batch) adds to the loss; counts are of all micro-batches."""
+        """Return a micro-batch's part of the loss (a Batch); the counts are those of all
+        micro-batches.
+        """
         counts = inputs["counts"] if num_items_in_batch is None else num_items_in_batch
         texts = TEXTS[self.settings.objective]
         log_p = self._log_p(model, inputs)
@@ -168,7 +171,7 @@ class Trainer(transformers.Trainer):
         return loss * self.accelerator.num_processes
 
     def _log_p(self, model: nn.Module, batch: Any) -> Tensor:
-        """Return log p of the batch's tokens [R]; the vocabulary is read at these alone."""
+        """Return log p of the batch's tokens [R]; only these positions read the vocabulary."""
         head = self.accelerator.unwrap_model(model).get_output_embeddings()
         given = {name: batch[name] for name in ("input_ids", "position_ids")}
         if batch["segments"] is not None:
@@ -183,7 +186,7 @@ class Trainer(transformers.Trainer):
     def _get_num_items_in_batch(
         self, batch_samples: list[Batch], device: torch.device
     ) -> Tensor | None:
-        """The counts of the whole accumulated batch, over all processes."""
+        """Return the counts of the whole accumulated batch, over all processes."""
         if not batch_samples:
             return None
         tokens = self._summed(torch.tensor([float(b["read_tokens"]) for b in batch_samples]))
@@ -199,7 +202,7 @@ class Trainer(transformers.Trainer):
         return self.accelerator.reduce(values) if self.args.world_size > 1 else values
 
     def get_train_dataloader(self) -> DataLoader:
-        """This process's micro-batches, each epoch in its own order."""
+        """Return this process's micro-batches, each epoch in its own order."""
         return self._loader(
             Order(
                 [item.length for item in self.items],
@@ -220,11 +223,13 @@ class Trainer(transformers.Trainer):
         )
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Tensor:
-        """Called once an update, before the optimizer: the place to refuse what is no number."""
+        """Refuse a gradient that is not a finite number; called once per update, before the
+        optimizer.
+        """
         if grad_norm is None:
             grads = [p.grad for p in model.parameters() if p.grad is not None]
             grad_norm = nn.utils.get_total_norm(grads)
-        if isinstance(grad_norm, DTensor):  # of sharded weights: each process has a part of it
+        if isinstance(grad_norm, DTensor):  # of sharded weights; each process has a part of it
             grad_norm = grad_norm.full_tensor()
         pending, self._pending = self._pending, []
         loss = self._summed(self._counted)
@@ -247,20 +252,20 @@ class Trainer(transformers.Trainer):
         left = "there is no checkpoint yet" if saved is None else f"the last good one is {saved}"
         raise InputError(
             f"update {update}: the {what} is not a finite number, in {'; '.join(names[:8])}; "
-            f"expected finite weights and a learning rate the model bears ({left})."
+            f"expected finite weights and a smaller learning rate ({left})."
         )
 
     def floating_point_ops(self, inputs: Any) -> int:
-        """Not counted: transformers would walk all parameters for every micro-batch."""
+        """Return 0: transformers would visit all parameters for every micro-batch to count them."""
         return 0
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, Any]:
-        """Loss and accuracy over all validation items; each term divided by its count over all."""
+        """Measure loss and accuracy over all validation items, each term divided by its count."""
         held_out = cast(Sequence[Item], self.eval_dataset)
         size, processes = self.most, self.args.world_size
         starts = range(self.args.process_index * size, len(held_out), processes * size)
         shares = [held_out[start : start + size] for start in starts]
-        turns = -(-len(held_out) // (size * processes))  # all processes call the model as often
+        turns = -(-len(held_out) // (size * processes))  # every process calls it as often
         collate = self._collator()
         batches = [collate(share) for share in [*shares, *([[]] * (turns - len(shares)))]]
         counts = self._counts(batches)
@@ -289,7 +294,7 @@ class Trainer(transformers.Trainer):
 
     @property
     def sharded(self) -> bool:
-        """Return whether the weights are sharded: no process has all of them."""
+        """True if the weights are sharded: no process has all of them."""
         kinds = (DistributedType.FSDP, DistributedType.DEEPSPEED)
         return self.accelerator.distributed_type in kinds
 
@@ -298,8 +303,8 @@ class Trainer(transformers.Trainer):
         return Path(str(self.args.output_dir))
 
     def keep(self) -> None:
-        """Write a checkpoint after the last update, unless it is there; other processes are not
-        waited for.
+        """Write a checkpoint after the last update unless it exists, without waiting for other
+        processes.
         """
         latest, update = checkpoint.newest(self._folder), self.state.global_step
         if (
@@ -329,7 +334,7 @@ class Trainer(transformers.Trainer):
         self.accelerator.wait_for_everyone()
 
     def _fill(self, folder: Path) -> None:
-        """Write what all processes have in common."""
+        """Write the files that all processes have in common."""
         assert self.optimizer is not None
         shutil.rmtree(folder, ignore_errors=True)
         checkpoint.save_weights(self.trained, folder)
@@ -359,8 +364,8 @@ def _pieces(items: tuple[Item, ...], most: int) -> list[tuple[Item, ...]]:
 def _reading_at(positions: Tensor, head: nn.Module) -> Iterator[None]:
     """Let the output layer see only the hidden states at `positions` of the flattened [B T] grid.
 
-    The model's own forward does the rest, so that whatever it does to logits (scaling, soft caps)
-    and whatever wraps it (adapters, distributed wrappers) stays in place. Its logits become [R V].
+    The model's own forward does the rest, so that its changes to logits (scaling, soft caps) and
+    its wrappers (adapters, distributed training) stay in place. Its logits become [R V].
     """
 
     def select(_: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:

@@ -1,6 +1,6 @@
 # ruff: noqa: ARG002 (the signatures are those of transformers)
-"""Who looks on while a model is trained: writes the curve, keeps the best weights, settles when to
-save and when to end. Between trainer and fit.
+"""The observer of a training: writes the curve, keeps the best weights, decides when to save and
+when to end. Between trainer and fit.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ SHOWN = {
     "eval/loss": "validation_loss",
     "eval/accuracy": "validation_accuracy",
 }
-"""The trackers' names of the curve's fields: those of transformers."""
+"""The trackers' names for the curve's fields, which are those of transformers."""
 
 
 class Watch(TrainerCallback):
-    """Writes the curve, tells the trackers, shows progress, keeps the best weights, settles when to
-    save."""
+    """Writes the curve, logs to trackers, shows progress, keeps the best weights, decides when to
+    save.
+    """
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class Watch(TrainerCallback):
             list(jsonl.read(path, CurvePoint)) if path.exists() and path.stat().st_size else []
         )
         self.stopped = False
-        """Return whether training ends early: all processes end after the same update."""
+        """Return whether training ends early; all processes end after the same update."""
         self._asked = False
         self._due = False
         self._meter = bill.Meter()
@@ -70,7 +71,7 @@ class Watch(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
-        """A checkpoint at the end of an epoch waits for its validation; none at the very end."""
+        """Save at the end of an epoch only after its validation; never at the very end."""
         self._due = False
         self.stopped = _any(self._asked, args)
         if self.stopped:
@@ -87,14 +88,14 @@ class Watch(TrainerCallback):
     ) -> TrainerControl:
         control.should_save = self._due
         if self.stopped and state.global_step % self.plan.updates_per_epoch:
-            control.should_evaluate = False  # the epoch has not ended, it was left
+            control.should_evaluate = False  # the epoch did not end, it was interrupted
         return control
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         logs = kwargs["logs"]
-        state.log_history.clear()  # it would grow with every checkpoint; the curve has it
+        state.log_history.clear()  # it would grow with every checkpoint; the curve holds it
         if "loss" not in logs:
             return
         point = CurvePoint(
@@ -143,7 +144,7 @@ class Watch(TrainerCallback):
 
 
 def _any(said: bool, args: TrainingArguments) -> bool:
-    """Return whether any of the processes says so; SIGTERM reaches them at different times."""
+    """Return whether it is true on any process; SIGTERM reaches them at different times."""
     if args.world_size == 1:
         return said
     return bool(reduce(torch.tensor(float(said), device=args.device)))

@@ -266,7 +266,7 @@ def test_fewer_rows_are_in_flight_where_memory_runs_out(  # type: ignore[no-unty
     assert capsys.readouterr().err == ""
     failing_beyond(engine, 5, error)
     assert engine.sample(TEXTS, sampling, seed=(0, 0)) == expected
-    said = [f"out of memory: going on with {rows} rows in flight" for rows in (8, 4)]
+    said = [f"out of memory: continuing with {rows} rows in flight" for rows in (8, 4)]
     assert [line.strip() for line in capsys.readouterr().err.splitlines()] == said
     assert engine.sample(TEXTS, sampling, seed=(0, 0)) == expected
     assert capsys.readouterr().err == ""  # what was learned is kept

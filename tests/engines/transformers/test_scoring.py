@@ -224,7 +224,7 @@ def test_less_is_read_at_once_where_memory_runs_out(make_model, make_tokenizer, 
     for found, scores in zip(scorer.evaluate(groups), expected, strict=True):
         assert found == pytest.approx(scores, abs=1e-6)
     said = [line.strip() for line in capsys.readouterr().err.splitlines()]
-    assert said[0] == "out of memory: going on with 512 tokens read at once"
+    assert said[0] == "out of memory: continuing with 512 tokens read at once"
     most = 0
     with pytest.raises(InputError, match="out of memory with a single candidate"):
         scorer.evaluate([["Tom has"]])

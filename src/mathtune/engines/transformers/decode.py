@@ -170,7 +170,7 @@ class Sampler:
                     ) from None
                 self._rows, self.arena = loop.capacity // 2, Arena()
                 del loop  # frees its memory before the next one takes its own
-                say(f"  out of memory: going on with {self._rows} rows in flight")
+                say(f"  out of memory: continuing with {self._rows} rows in flight")
                 continue
             return loop
 

@@ -196,7 +196,7 @@ class Scorer:
                 "workers."
             ) from None
         self._parts *= 2
-        say(f"  out of memory: going on with {self._at_once} tokens read at once")
+        say(f"  out of memory: continuing with {self._at_once} tokens read at once")
 
     @property
     def _at_once(self) -> int:
