@@ -208,7 +208,7 @@ def test_the_form_of_a_model_that_is_not_here_must_be_said(
     ("status", "sentence"),
     [
         ("401", r"refuses a request without key \(OPENAI_API_KEY is not set\), status 401"),
-        ("404", "has no /completions or not this model, status 404"),
+        ("404", "lacks /completions or this model, status 404"),
         ("400", "refuses the request: status 400: no"),
     ],
 )

@@ -1,8 +1,8 @@
 """Chat templates, rendered by a child process with bounded time and memory. Under prompts.
 
-A template is a program of whoever made the model's folder: jinja's sandbox keeps it from files and
-Python, and lets it loop and grow for ever. The child renders with transformers' own function, so
-that the text is what `apply_chat_template` returns.
+A template is a program by whoever made the model's folder: jinja's sandbox keeps it from files and
+Python, but not from running or growing for ever. The child renders with transformers' own function,
+so that the text is what `apply_chat_template` returns.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from datetime import date
 from typing import IO, Any
 
 SECONDS = 10.0
-"""How long one prompt may take; a usual template takes a millisecond."""
+"""The longest time for one prompt, in seconds; a usual template takes a millisecond."""
 START = 120.0
-"""How long the child may take to start."""
+"""The longest time for the child to start, in seconds."""
 
 
 class TemplateError(ValueError):
@@ -39,8 +39,8 @@ def rendered(
 ) -> str:
     """Return the text that a template makes of a conversation.
 
-    `words` are what templates use: the tokenizer's special tokens, and settings. `today` is the
-    date that a template is told.
+    `words` are the variables of templates: the tokenizer's special tokens, and settings. `today` is
+    the date that a template sees.
 
     Raises:
         TemplateError: the template fails, or takes too much time or memory.
@@ -57,14 +57,14 @@ def rendered(
     except TimeoutError:
         raise TemplateError(f"it did not end within {SECONDS:g} s") from None
     except EOFError:
-        raise TemplateError("it ended the process that rendered it, out of memory?") from None
+        raise TemplateError("the process that rendered it died, out of memory?") from None
     if "text" not in found:
         raise TemplateError(found["fault"])
     return str(found["text"])
 
 
 class _Child:
-    """The child process, started for the first prompt, and anew after one that it did not survive.
+    """The child process, started for the first prompt, and again after one that killed it.
 
     A process that is forked from this one starts its own.
     """
@@ -130,7 +130,7 @@ class _Child:
             process.kill()
             process.wait()
             assert process.stdin is not None
-            with suppress(BrokenPipeError):  # of what was still to be sent
+            with suppress(BrokenPipeError):  # while the rest was sent
                 process.stdin.close()
 
 
@@ -147,7 +147,7 @@ atexit.register(_child.kill)
 
 
 def main() -> None:
-    """In the child: render tasks from standard input until it closes."""
+    """Render tasks from standard input until it closes, in the child."""
     from mathtune.answers.workers.worker import end_with_parent, limit_memory
 
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
@@ -171,7 +171,7 @@ def _answer(task: dict[str, Any], render: Any) -> dict[str, str]:
             add_generation_prompt=task["add_generation_prompt"],
             **words,
         )
-    except (Exception, MemoryError) as error:  # whatever a program of strangers raises
+    except (Exception, MemoryError) as error:  # a stranger's program may raise anything
         reason, kind = " ".join(str(error).split())[:300], type(error).__name__
         named = kind in ("SecurityError", "MemoryError", "RecursionError") or not reason
         return {"fault": f"{kind}: {reason}".removesuffix(": ") if named else reason}

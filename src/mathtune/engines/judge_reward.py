@@ -1,6 +1,6 @@
 """A judge as a reward function for reinforcement learning, with TRL's signature. Above the engines.
 
-Beside `mathtune.answers.reward`, which needs a gold answer; a judge needs none.
+`mathtune.answers.reward` needs a gold answer; a judge needs none.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from mathtune.engines.settings import Named, Server
 from mathtune.errors import InputError
 
 Text = str | Sequence[Mapping[str, Any]]
-"""A text, or a chat whose last message is meant."""
+"""A text, or a chat whose last message counts."""
 
 
 class RewardFunction(Protocol):
-    """What `GRPOTrainer(reward_funcs=...)` calls."""
+    """The function that `GRPOTrainer(reward_funcs=...)` calls."""
 
     def __call__(
         self, prompts: Sequence[Text], completions: Sequence[Text], **columns: Any
@@ -32,7 +32,7 @@ def judge_reward(model: str, *, url: str | None = None, device: str = "auto") ->
 
     `model`: a train step's model folder, a hub id or `embedded`; with `url`, the name of a model on
     the server there. The problem is the data set's column `problem` or `question`, else the prompt
-    (of a chat, the last message).
+    (for a chat, its last message).
 
     Raises:
         InputError: the model or the server cannot be used.

@@ -1,6 +1,6 @@
 """A server's endpoint for the probability of label tokens, without a list of likeliest ones.
 
-vLLM has /generative_scoring beside /v1, SGLang has /v1/score: S = p(correct) / (p(correct) +
+vLLM has /generative_scoring next to /v1, SGLang has /v1/score: S = p(correct) / (p(correct) +
 p(incorrect)) of all candidates of a problem in one request. Prompts are sent as token ids.
 """
 
@@ -22,8 +22,8 @@ class _ItemScore(msgspec.Struct):
 
 
 class _LabelScores(msgspec.Struct):
-    """The probability of the first label token among the labels, per item: `data` as vLLM's
-    /generative_scoring gives it, `scores` as SGLang's /v1/score does.
+    """The probability of the first label token among the labels, per item: `data` from vLLM's
+    /generative_scoring, `scores` from SGLang's /v1/score.
     """
 
     data: list[_ItemScore] | None = None
@@ -33,7 +33,7 @@ class _LabelScores(msgspec.Struct):
         """Return S of each of `count` items, in order.
 
         Raises:
-            InputError: there are others than asked for, or one is no probability.
+            InputError: their number is wrong, or one is not a probability.
         """
         if self.data is not None:
             found = [one.score for one in sorted(self.data, key=lambda one: one.index)]
@@ -48,7 +48,7 @@ class _LabelScores(msgspec.Struct):
 
 
 class LabelEndpoint:
-    """The endpoint of one server; `find` comes before `score`."""
+    """The endpoint of one server; call `find` before `score`."""
 
     def __init__(
         self, client: Client, model: str, form: prompts.AnyForm, tokenizer: prompts.ChatTokenizer
@@ -56,7 +56,7 @@ class LabelEndpoint:
         self._client, self._model, self._form, self._tokenizer = client, model, form, tokenizer
         self._path = ""
         self.tokens = 0
-        """Tokens sent so far."""
+        """The number of tokens sent so far."""
 
     def find(self, groups: Sequence[Candidates]) -> bool:
         """Return whether the server scores a candidate, and the labels are one token each."""
@@ -73,11 +73,11 @@ class LabelEndpoint:
         return False
 
     def score(self, group: Candidates) -> list[float | None] | None:
-        """Return S of each candidate; None: together, or one of them, they are too long, or a
-        label is not one token.
+        """Return S of each candidate; None: one of them, or all together, are too long, or a label
+        is not one token.
 
         Raises:
-            InputError: the server refuses for another reason, or gives no probabilities.
+            InputError: the server refuses for another reason, or returns no probabilities.
         """
         try:
             return self._asked(group)

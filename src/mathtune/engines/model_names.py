@@ -29,14 +29,14 @@ class ShardIndex(msgspec.Struct):
 
 
 class Model(Input):
-    """The mark of a field that names a model: it is checked before any work."""
+    """The mark of a field that names a model, which is checked before any work."""
 
     def located(self, name: str | Path) -> str | Path:
         """Return the embedded model's folder for `embedded`, and any other name as it is."""
         return embedded_model.path() if name == "embedded" else name
 
     def check(self, name: str | Path) -> None:
-        """Raise InputError for a model that is nowhere, and for a folder that is no model."""
+        """Raise InputError for a model that does not exist, or a folder that is not a model."""
         refuse_absent(str(name), needed=False)
         place = Path(source(str(name))[0])
         if place.is_dir():
@@ -48,10 +48,10 @@ ModelName = Annotated[str, Model()]
 
 
 def source(name: str) -> tuple[str, dict[str, Any]]:
-    """Return what `from_pretrained` takes for `name`: a folder or hub id, and options for a .gguf.
+    """Return the arguments of `from_pretrained` for `name`: a folder or hub id, and .gguf options.
 
     Raises:
-        InputError: the path does not exist or is no model. A hub id is not looked up here.
+        InputError: the path does not exist or is no model. Hub ids are not looked up here.
     """
     if name == "embedded":
         return str(embedded_model.path()), {}
@@ -72,18 +72,18 @@ def source(name: str) -> tuple[str, dict[str, Any]]:
 
 
 HUB_SECONDS = 10.0
-"""How long the hub may take to say whether it has a model."""
+"""The longest time for the hub to say whether it has a model, in seconds."""
 
 
 def refuse_absent(name: str, *, needed: bool = True) -> None:
     """Raise InputError if a model is neither here nor on the hub; the hub is asked once.
 
-    `needed`: also if the hub cannot be reached. Else, in a plan, a name as hub ids have it
-    (OWNER/NAME) may pass, and a line says so.
+    `needed`: also if the hub cannot be reached. Otherwise, in a plan, a name in the form of a hub
+    id (OWNER/NAME) passes, and a line says so.
     """
     place = Path(source(name)[0])
     if place.exists() or find_spec("huggingface_hub") is None:
-        return  # where the package is missing, loading says so
+        return  # if the package is missing, loading says so
     found = _on_hub(name)
     if found == "no" or (found == "unreachable" and (needed or "/" not in name)):
         reason = "has no such model" if found == "no" else "cannot be reached"
@@ -95,7 +95,7 @@ def refuse_absent(name: str, *, needed: bool = True) -> None:
 
 
 def refuse_absent_models(stage: Stage[Any], made_by_run: Callable[[str | Path], bool]) -> None:
-    """Raise InputError if a model that a stage reads is nowhere; a server brings its own."""
+    """Raise InputError if a model that a stage reads does not exist; servers bring their own."""
     if isinstance(stage, EngineSettings) and stage.engine == "openai":
         return
     for mark, name in marked_inputs(stage):

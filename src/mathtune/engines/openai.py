@@ -1,7 +1,7 @@
 """Sample and score with a server that speaks OpenAI's protocol: vLLM's, llama.cpp's, a hosted one.
 
 Plain prompts go to /completions, chats to /chat/completions, where the server applies its model's
-own template. All n samples of a prompt are one request, where the server can do that.
+own template. All n samples of a prompt are one request if the server supports that.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _UNKNOWN = re.compile(
     r"(argument|field|param|input|key|propert)|extra_forbidden|not permitted",
     re.IGNORECASE,
 )
-"""How servers say that they do not know a field of the request."""
+"""The words in which servers say that they do not know a field of the request."""
 NEUTRAL: dict[str, Any] = {
     "top_k": -1,
     "min_p": 0.0,
@@ -53,13 +53,14 @@ NEUTRAL: dict[str, Any] = {
     "presence_penalty": 0.0,
     "frequency_penalty": 0.0,
 }
-"""Settings sent with every request: a server's own defaults, or its model's, would change what is
-drawn."""
+"""Settings sent with every request: otherwise a server's or its model's defaults would change the
+draws.
+"""
 
 
 class Unrendered:
-    """A stand-in for a served model's tokenizer: it leaves a chat as it is, for the server applies
-    its own template.
+    """A stand-in for a served model's tokenizer: it leaves a chat unchanged, since the server
+    applies its own template.
     """
 
     chat_template: str | None = None
@@ -69,7 +70,7 @@ class Unrendered:
         return conversation[-1]["content"]
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        """Raise an error: a server tokenises by itself."""
+        """Raise an error: the server tokenises itself."""
         raise NotImplementedError
 
 
@@ -77,11 +78,12 @@ class OpenAI:
     """A model on a server. `form` must be resolved: a server does not know `auto`.
 
     `judge` renders the evaluator's prompts; in chat form it is the model's own tokenizer, since the
-    evaluator's last sentence is part of the assistant's turn. `tokenizer` loads the model's own, by
-    which label tokens are scored where the server has an endpoint for it; None: it is not here.
+    evaluator's last sentence is part of the assistant's turn. `tokenizer` loads the model's own,
+    which scores label tokens if the server has an endpoint for them; None: it is not on this
+    machine.
 
     Raises:
-        InputError: there is no such server, it refuses the key, or it lacks the model.
+        InputError: there is no such server, it refuses the key, or it does not have the model.
     """
 
     def __init__(
@@ -101,10 +103,10 @@ class OpenAI:
         self.tokens = 0
         self._counting = threading.Lock()
         self.copies = False
-        """Whether the server makes one choice a request only."""
-        self._limit = "max_tokens"  # what the server calls the most tokens of a sample
+        """True if the server makes only one choice per request."""
+        self._limit = "max_tokens"  # the server's name for the most tokens of a sample
         self._tokenizer = tokenizer
-        self._strict = False  # whether the server refuses fields that OpenAI's protocol lacks
+        self._strict = False  # True if the server refuses fields that OpenAI's protocol lacks
         there = self._client.models()
         if self._model not in there:
             raise InputError(
@@ -119,8 +121,8 @@ class OpenAI:
         *,
         seed: tuple[int, ...],  # noqa: ARG002 (copies with one seed would be equal)
     ) -> Iterator[Drafts]:
-        """Yield drafts as requests are answered. An answer with too few is kept, and the rest is
-        requested again.
+        """Yield drafts as requests are answered. If an answer has too few, they are kept and the
+        rest is requested again.
         """
         with _Pool(self._server.concurrency, self._client) as pool:
             for place, want in enumerate(wants):
@@ -132,8 +134,8 @@ class OpenAI:
                     self._submit(pool, place, Want(want.prompt, left), sampling)
 
     def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
-        """Yield S of every candidate: with one request per group where the server scores label
-        tokens (vLLM, SGLang), else with one per distinct candidate.
+        """Yield S of every candidate: with one request per group if the server scores label tokens
+        (vLLM, SGLang), else with one per distinct candidate.
 
         Raises:
             InputError: the scorer is `likelihood`, or a label is not among the tokens that the
@@ -162,7 +164,7 @@ class OpenAI:
                     yield place, [found[place][text] for text in groups[place].solutions]
 
     def _labelled(self, labels: LabelEndpoint, groups: Sequence[Candidates]) -> Iterator[Scores]:
-        """Yield each group's scores, a request per group; what is too long together is asked for
+        """Yield each group's scores, with one request per group; a group that is too long is scored
         one by one.
         """
         with _Pool(self._server.concurrency, self._client) as pool:
@@ -176,7 +178,7 @@ class OpenAI:
         self._count(labels.tokens)
 
     def _count(self, tokens: int) -> None:
-        """Count tokens that the server read."""
+        """Count the tokens that the server read."""
         with self._counting:
             self.tokens += tokens
 
@@ -193,10 +195,10 @@ class OpenAI:
         self, want: Want, sampling: Sampling, messages: Messages | None = None
     ) -> tuple[list[Draft], int]:
         """Return one request's drafts, at least one and at most `want.count`, and how many tokens
-        of the prompt the server read. `messages`: the chat, where it is more than the prompt.
+        of the prompt the server read. `messages`: the chat, if it is more than the prompt.
 
         Raises:
-            InputError: the server refuses the request, or gives nothing usable.
+            InputError: the server refuses the request, or returns nothing usable.
         """
         body: dict[str, Any] = {
             "model": self._model,
@@ -221,12 +223,12 @@ class OpenAI:
                 if "max_completion_tokens" in str(error) and self._limit == "max_tokens":
                     self._limit = "max_completion_tokens"
                 elif CONTEXT.search(str(error)):
-                    # It says no to prompt and sample together: half as long a sample may fit.
+                    # It refuses prompt and sample together: half as long a sample may fit.
                     room //= 2
                     if not room:
                         return [TOO_LONG] * want.count, 0
                 elif count > 1:
-                    count = 1  # perhaps it is the n that it refuses
+                    count = 1  # it may be the n that it refuses
                 else:
                     raise InputError(f"{self._client}: refuses the request: {error}.") from None
                 continue
@@ -278,7 +280,7 @@ class OpenAI:
         text = prompts.evaluator(problem, solution, form=self._form, tokenizer=self._judge)
         if self._chat:
             text = _without_start(text, self._judge)
-        # Temperature 1: some servers return the logarithms of what they draw from.
+        # Temperature 1: some servers return the logarithms after the temperature.
         asked = self._server.top_logprobs
         body = {
             "model": self._model,
@@ -331,7 +333,7 @@ class _Pool:
         self._pending[self._threads.submit(self._tried, work, *arguments)] = place, what
 
     def _tried(self, work: Any, *arguments: Any) -> Any:
-        """Do the work, unless other work has failed already."""
+        """Do the work unless other work has already failed."""
         if self._failed.is_set():
             return _NOT_BEGUN
         try:

@@ -13,7 +13,7 @@ from mathtune.errors import InputError
 
 
 def form_of(asked: Asked, form: prompts.AnyForm) -> prompts.AnyForm:
-    """Resolve the form of the prompts for a server, which does not tell its chat template.
+    """Resolve the form of the prompts for a server, which does not show its chat template.
 
     Raises:
         InputError: `auto`, and no local folder shows whether the served model has a chat template.
@@ -23,8 +23,8 @@ def form_of(asked: Asked, form: prompts.AnyForm) -> prompts.AnyForm:
         return form
     if not _is_here(asked.model):
         raise InputError(
-            f"prompt: found 'auto' with engine openai and model {asked.model!r}, which is not a "
-            "folder here that would say whether it has a chat template; expected prompt=chat or "
+            f"prompt: found 'auto' with engine openai and model {asked.model!r}, which is no "
+            "folder here, so it is unknown whether it has a chat template; expected prompt=chat or "
             "prompt=plain."
         )
     from mathtune.engines.transformers import models

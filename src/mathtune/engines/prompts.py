@@ -41,11 +41,11 @@ _VERDICT = "The above candidate solution is"
 
 
 INSTRUCTION = "Reason step by step, and put the final answer in \\boxed{}."
-"""The instruction behind a problem in chat form, unless another is set."""
+"""The instruction after a problem in chat form, unless another is set."""
 THOUGHT_START, THOUGHT_END = "<think>", "</think>"
 """The marks around the thoughts of thinking models (Qwen3, DeepSeek-R1 and kin)."""
 TODAY = date(2024, 7, 26)
-"""The date in templates that print today's: with the real one, prompts would change every day."""
+"""The date for templates that print today's: with the real one, prompts would change every day."""
 _REPLY = "a reply to find"
 """The assistant's turn in the conversation that shows how a template ends one."""
 
@@ -99,7 +99,7 @@ class Wording:
     thoughts: Thoughts = "learn"
 
     def without(self, solution: str) -> str:
-        """Return the solution as the model is to read it: with its thoughts, or without.
+        """Return the solution that the model reads: with its thoughts, or without.
 
         Example:
             >>> Wording(thoughts="drop").without("<think>1, 2, 3.</think>\\n\\n#### 3")
@@ -124,11 +124,11 @@ class Wording:
 
 
 AnyForm = Form | Wording
-"""A form alone, or all that is said."""
+"""A form alone, or a whole wording."""
 
 
 def worded(form: AnyForm) -> Wording:
-    """Return the wording that says nothing beside the form, where only a form is given."""
+    """Return the wording; a form alone becomes one without further words."""
     return form if isinstance(form, Wording) else Wording(form)
 
 
@@ -148,7 +148,7 @@ def resolve(form: AnyForm, tokenizer: ChatTokenizer) -> Form:
 
 
 def solver(problem: str, *, form: AnyForm, tokenizer: ChatTokenizer) -> str:
-    """Return the text after which the model writes a solution (the P of Liu et al. 2023, Eq. 3).
+    """Return the text after which the model writes a solution (P in Liu et al. 2023, Eq. 3).
 
     Example:
         >>> class Plain:
@@ -215,9 +215,9 @@ def evaluator(problem: str, solution: str, *, form: AnyForm, tokenizer: ChatToke
 def encode(prompt: str, *, form: AnyForm, tokenizer: ChatTokenizer) -> list[int]:
     """Return the token ids of a prompt; the chat template or the tokenizer adds special tokens.
 
-    A token that the tokenizer puts behind a text is taken off: the text goes on. What follows a
-    prompt (a solution, a label) is encoded without special tokens: a solution by itself, as it is
-    sampled, and an evaluator's label together with its prompt.
+    A token that the tokenizer puts behind a text is removed, since the text continues. The text
+    after a prompt is encoded without special tokens: a solution by itself, as it is sampled, and an
+    evaluator's label together with its prompt.
     """
     if resolve(form, tokenizer) == "chat":
         return token_ids(prompt, tokenizer)
@@ -231,7 +231,7 @@ def labelled(
     """Tokenise the prompt with ` correct` and with ` incorrect`, and find where they first differ.
 
     Prompt and label are tokenised together. Tokens that both texts begin with belong to neither
-    word: they would not change S.
+    word; they would not change S.
 
     Returns:
         The position of the first token that differs, and both texts' token ids.
@@ -264,7 +264,7 @@ def end_token(tokenizer: EndingTokenizer, *, form: AnyForm = "plain") -> int:
 
 
 def thought_tokens(solution: str, ids: Sequence[int], *, tokenizer: ChatTokenizer) -> int:
-    """Count the tokens of `ids`, a solution's, that belong to its thoughts; 0 without any."""
+    """Count the tokens of a solution's `ids` that belong to its thoughts."""
     before, mark, _ = solution.rpartition(THOUGHT_END)
     if not mark:
         return 0
@@ -302,7 +302,7 @@ def _ending_of(
     variables: str | None,
     template: str,  # noqa: ARG001
 ) -> tuple[int, tuple[str, ...]]:
-    """Find `_ending`; `template` is there for the cache: it may be set to another one."""
+    """Find `_ending`; `template` is a key of the cache, since it may be set anew."""
     turn = None if variables is None else _end_of_turn(tokenizer, json.loads(variables))
     end = tokenizer.eos_token_id if turn is None else turn
     if end is None:

@@ -24,7 +24,7 @@ ScorerName = Literal["evaluator", "likelihood"]
 class Sampling:
     """Sampling settings: `n` solutions per prompt, up to `max_tokens` each, cut at the text `stop`.
 
-    A temperature of 0 takes the likeliest token each time; a top_k or min_p of 0 leaves out none.
+    A temperature of 0 takes the likeliest token each time; a top_k or min_p of 0 keeps all.
     """
 
     n: int
@@ -35,7 +35,7 @@ class Sampling:
     top_k: int = 0
     min_p: float = 0.0
     thought_tokens: int = 0
-    """Most tokens of thoughts; `max_tokens` then counts from their end. 0: it counts all."""
+    """The most tokens of thoughts; `max_tokens` then counts from their end. 0: it counts all."""
 
     @property
     def most(self) -> int:
@@ -78,7 +78,7 @@ class Want:
 
 @dataclass(frozen=True)
 class Candidates:
-    """A problem and its candidate solutions, which an evaluator or a solver is to score."""
+    """A problem and its candidate solutions, to be scored by an evaluator or a solver."""
 
     problem: str
     solutions: tuple[str, ...]
@@ -97,9 +97,9 @@ def share(correct: float, incorrect: float) -> float:
 
 
 Drafts = tuple[int, list[Draft]]
-"""The number of a want, and some of its drafts."""
+"""The index of a want, and some of its drafts."""
 Scores = tuple[int, list[float | None]]
-"""The number of a group, and its candidates' scores; None: it does not fit the context."""
+"""The index of a group, and its candidates' scores; None: it exceeds the model's context."""
 
 
 class Asked(Protocol):
@@ -128,7 +128,7 @@ class Engine(Protocol):
 
     @property
     def tokens(self) -> int:
-        """Tokens read so far by `score`."""
+        """The number of tokens read so far by `score`."""
         ...
 
     def sample(
@@ -136,8 +136,8 @@ class Engine(Protocol):
     ) -> Iterator[Drafts]:
         """Yield drafts as they are finished, until every want has `count` of them.
 
-        `sampling.n` is not read. Only the transformers engine draws the same again from the same
-        seed.
+        `sampling.n` is not read. Only the transformers engine draws the same samples again from the
+        same seed.
         """
         ...
 

@@ -27,7 +27,7 @@ from mathtune.engines.settings import Ray
 from mathtune.errors import InputError
 
 Batch = dict[str, Any]
-"""Columns of a batch as Ray Data has them: arrays of equal length."""
+"""The columns of a batch in Ray Data: arrays of equal length."""
 
 
 class Cluster:
@@ -157,7 +157,7 @@ class _One:
 
 @contextmanager
 def connected(settings: Ray) -> Iterator[Any]:
-    """Connect to the cluster for a block; stop afterwards what was started for it.
+    """Connect to the cluster for a block; afterwards stop a cluster that was started for it.
 
     Raises:
         InputError: there is no such cluster, or an engine raised InputError.

@@ -22,7 +22,7 @@ from mathtune.engines.protocol import (
 from mathtune.run.children import Child, finished, several
 
 BATCHES = 8
-"""Batches per engine: with several, few problems wait for the last one."""
+"""The number of batches per engine: with several, few problems wait for the last one."""
 
 
 class Replicas:

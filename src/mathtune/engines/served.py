@@ -1,7 +1,8 @@
-"""What OpenAI-compatible servers answer: structs, and the drafts and numbers in them. For openai.
+"""The answers of OpenAI-compatible servers: structs, and the drafts and numbers in them. For
+openai.
 
-Shapes differ: vLLM gives likeliest tokens as a mapping, llama.cpp as a list; some keep a model's
-thoughts apart, or write content in parts.
+Their shapes differ: vLLM gives likeliest tokens as a mapping, llama.cpp as a list; some keep a
+model's thoughts apart, or write content in parts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _WHOLE = {
     "content_filter": "stop",
     "length": "length",
 }
-"""How a finished choice ended; one that ended otherwise is half an answer and asked for again."""
+"""The ends of a finished choice; any other is half an answer and is requested again."""
 
 
 class _Alternative(msgspec.Struct):
@@ -33,7 +34,7 @@ class _Position(msgspec.Struct):
 
 
 class _Logprobs(msgspec.Struct):
-    """What follows the prompt: in vLLM's shape, or as llama.cpp and chats write it."""
+    """The tokens after the prompt: in vLLM's shape, or in that of llama.cpp and chats."""
 
     top_logprobs: list[dict[str, float | None] | None] | None = None
     content: list[_Position] | None = None
@@ -49,7 +50,7 @@ class _Message(msgspec.Struct):
     reasoning: str | None = None
 
     def text(self) -> str:
-        """Return all that the model wrote: its thoughts too, where the server keeps them apart."""
+        """The whole text of the model, including thoughts that the server keeps apart."""
         content = self.content or ""
         if not isinstance(content, str):
             content = "".join(part.text for part in content)
@@ -67,7 +68,7 @@ class _Choice(msgspec.Struct):
     logprobs: _Logprobs | None = None
 
     def content(self) -> str | None:
-        """Return the sampled text, from the field in which this endpoint puts it."""
+        """The sampled text, from the field in which this endpoint puts it."""
         return self.message.text() if self.message is not None else self.text
 
 
@@ -86,11 +87,11 @@ class Answer(msgspec.Struct):
 
 
 def drafts_of(answer: Answer, sampling: Sampling, *, unsaid: bool) -> list[Draft]:
-    """Return the finished choices. The server counts the tokens of all together: each gets its
-    share.
+    """Return the finished choices.
 
-    `unsaid`: the answer before had no finished choice either, so the server does not say how its
-    samples end: they count as finished.
+    The server counts the tokens of all together: each gets its share. `unsaid`: the answer before
+    had no finished choice either, so the server does not report how samples end, and they count as
+    finished.
     """
     total = (answer.usage.completion_tokens or 0) if answer.usage else 0
     full = total >= sampling.max_tokens * len(answer.choices)
@@ -125,7 +126,7 @@ def likeliest_of(answer: Answer) -> dict[str, float]:
 
 
 def refuse_impossible(answer: Answer, server: str) -> None:
-    """Raise InputError for numbers that no model gives."""
+    """Raise InputError for impossible numbers."""
     usage = answer.usage or Usage()
     for name in ("prompt_tokens", "completion_tokens"):
         if (getattr(usage, name) or 0) < 0:

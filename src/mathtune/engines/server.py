@@ -1,7 +1,8 @@
-"""Requests to an OpenAI-compatible server. Passing faults are tried again; others become sentences.
+"""Requests to an OpenAI-compatible server. After a passing fault they are repeated; others are
+InputErrors.
 
-The key is read from the environment variable OPENAI_API_KEY and sent in a header, and is written
-nowhere. If a server repeats it in an error, `***` is shown instead.
+The key is read from the environment variable OPENAI_API_KEY and sent in a header, and is never
+written. If a server repeats it in an error, `***` is shown instead.
 """
 
 from __future__ import annotations
@@ -27,24 +28,24 @@ from mathtune.run.progress import say
 KEY = "OPENAI_API_KEY"
 LONGEST_PAUSE = 60.0
 LARGEST = 2**28
-"""Bytes of an answer; more is no answer."""
+"""The largest answer, in bytes; anything larger is not one."""
 
 CONTEXT = re.compile(
     r"context[ _](length|window|size)|maximum (context|model|sequence) length|max_model_len|"
     r"prompt is too long|too many tokens|exceeds? the (available |maximum )?(context|length)",
     re.IGNORECASE,
 )
-"""How servers say that a request does not fit the model's context."""
+"""The words in which servers say that a request exceeds the model's context."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 
 class RefusedError(Exception):
-    """The server refused the request: a 4xx status, which another try does not change."""
+    """The server refused the request: a 4xx status, which a repetition does not change."""
 
 
 class AbsentError(InputError):
-    """The server has no such path, or not this model."""
+    """The server has no such path, or does not have this model."""
 
 
 class _PassingError(Exception):
@@ -90,11 +91,11 @@ class Client:
         timeout = httpx2.Timeout(server.timeout, connect=min(10.0, server.timeout), pool=None)
         self._http = httpx2.Client(headers=headers, limits=limits, timeout=timeout)
         self._closed = threading.Event()
-        self._streams: WeakSet[Any] = WeakSet()  # the connections' ends here
+        self._streams: WeakSet[Any] = WeakSet()  # this side's ends of the connections
         self._connecting = threading.Lock()
 
     def close(self) -> None:
-        """End all requests, also those that wait for an answer; none is made again."""
+        """End all requests, including those that wait for an answer; none is repeated."""
         with self._connecting:
             self._closed.set()
             for stream in self._streams:
@@ -102,7 +103,7 @@ class Client:
         self._http.close()
 
     def models(self) -> list[str]:
-        """Return the names of the server's models. The first request: it finds a wrong address at
+        """Return the names of the server's models. This first request finds a wrong address at
         once.
 
         Raises:
@@ -115,7 +116,7 @@ class Client:
         return [model.id for model in found.data]
 
     def post(self, path: str, body: dict[str, Any], kind: type[T]) -> T:
-        """Return the answer to a request, which is made again as long as its fault may pass.
+        """Return the answer to a request, which is repeated as long as its fault may pass.
 
         Raises:
             RefusedError: a 4xx status that says something about this request.
@@ -142,7 +143,7 @@ class Client:
                     raise InputError(self._gave_up(path, str(error), attempt + 1)) from None
                 pause = max(error.pause, 0.5 * 2**attempt) * random.uniform(0.75, 1.25)
                 if attempt >= 2:
-                    say(f"  {self}: {error}; asked again in {min(pause, LONGEST_PAUSE):.0f} s")
+                    say(f"  {self}: {error}; trying again in {min(pause, LONGEST_PAUSE):.0f} s")
                 self._closed.wait(min(pause, LONGEST_PAUSE))
         raise AssertionError("unreachable")
 
@@ -175,8 +176,8 @@ class Client:
             raise InputError(f"{self}: refuses {held}, status {status} ({said}).")
         if status == 404:
             raise AbsentError(
-                f"{self}: has no {path} or not this model, status 404 ({said}); expected the base "
-                "URL, which usually ends in /v1, and prompt=chat where it serves chats only."
+                f"{self}: lacks {path} or this model, status 404 ({said}); expected the base "
+                "URL, which usually ends in /v1, and prompt=chat if it serves only chats."
             )
         if status in (408, 425, 429) or status >= 500:
             raise _PassingError(f"status {status} ({said})", _retry_after(headers))
@@ -185,9 +186,7 @@ class Client:
     def _exchange(
         self, method: str, path: str, body: dict[str, Any] | None
     ) -> tuple[int, Any, bytes]:
-        """Return status, headers and content, all within the timeout, however slowly they
-        arrive.
-        """
+        """Return status, headers and content, within the timeout even if they arrive slowly."""
         deadline = time.monotonic() + self._server.timeout
         address = path if path.startswith("http") else self._server.url + path
         with self._http.stream(
@@ -216,7 +215,7 @@ class Client:
 
 def _hang_up(stream: Any) -> None:
     """Shut the connection down: closing it alone would let its threads wait for the timeout."""
-    with suppress(OSError):  # it is closed, or its socket became another one's with TLS
+    with suppress(OSError):  # it is closed, or TLS took its socket over
         stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 

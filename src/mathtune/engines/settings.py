@@ -23,22 +23,24 @@ class Group(BaseModel):
 
 
 class PromptSettings(BaseModel):
-    """What the model is told. Train, sample and score must be given the same."""
+    """The words of the prompts. Train, sample and score must be given the same."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     prompt: prompts.Form = "auto"
     """The form of the prompts: auto (chat if the tokenizer has a template, else plain), plain,
-    alpaca, minerva or chat. With `few_shot` minerva if that is asked for, else plain."""
+    alpaca, minerva or chat. With `few_shot`: minerva if that is set, else plain."""
     system: str | None = None
     """The system message of a chat. None: none, or the template's own."""
     instruction: str | None = None
-    """What to do with the problem, put behind it or, where it holds `{problem}`, around it. None:
-    in chat form to reason and to put the final answer in \\boxed{}, else nothing. '': nothing.
-    A judge is not told."""
+    """The instruction, put after the problem or, if it holds `{problem}`, around it. None: in chat
+    form, to reason and to put the final answer in \\boxed{}; in other forms, none. '': none. A
+    judge does not see it.
+    """
     template: dict[str, Any] = {}
-    """Variables of the chat template, as {enable_thinking: false}. Dates are 2024-07-26 unless set
-    here."""
+    """Variables of the chat template, such as {enable_thinking: false}. Dates are 2024-07-26 unless
+    set here.
+    """
 
     @field_validator("template")
     @classmethod
@@ -50,31 +52,34 @@ class PromptSettings(BaseModel):
 
     @property
     def wording(self) -> prompts.Wording:
-        """The form of the prompts and all that is said in them."""
+        """The form and the words of the prompts."""
         return prompts.Wording(self.prompt, self.system, self.instruction, self.template)
 
 
 class Server(Group):
-    """An OpenAI-compatible server: its address and its limits. Its key comes from the environment
-    variable OPENAI_API_KEY and from nowhere else."""
+    """An OpenAI-compatible server: its address and its limits. Its key comes only from the
+    environment variable OPENAI_API_KEY.
+    """
 
     url: Annotated[str, Free()] = "http://127.0.0.1:8000/v1"
-    """Its base URL, up to and with /v1."""
+    """Its base URL, ending in /v1."""
     model: Annotated[str | None, Free()] = None
-    """The server's name for the model. None: as `model`."""
+    """The server's name for the model. None: the name in `model`."""
     concurrency: Annotated[int, Free()] = Field(32, ge=1)
     """Requests in flight at once."""
     timeout: Annotated[float, Free()] = Field(600.0, gt=0)
-    """Seconds until a request without an answer is given up and made again."""
+    """Seconds after which an unanswered request is given up and repeated."""
     retries: Annotated[int, Free()] = Field(8, ge=0)
     """The most repetitions of a request after 429, 5xx, a timeout, a dropped connection or an
     answer that is no JSON, with pauses that double from half a second to a minute."""
     extra: dict[str, Any] = {}
-    """Further fields of every request's body, as {chat_template_kwargs: {...}}; they are part of
-    the fingerprint."""
+    """Further fields of every request's body, such as {chat_template_kwargs: {...}}; they are part
+    of the fingerprint.
+    """
     top_logprobs: Annotated[int, Free()] = Field(20, ge=2)
-    """Likeliest tokens asked for when scoring; both labels must be among them. vLLM gives up to 20
-    unless started with a larger --max-logprobs."""
+    """The number of likeliest tokens to request when scoring; both labels must be among them. vLLM
+    gives up to 20 unless started with a larger --max-logprobs.
+    """
 
     @field_validator("extra")
     @classmethod
@@ -103,7 +108,7 @@ def _has_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        host.encode("idna")  # what a connection is made with: no part is empty or too long
+        host.encode("idna")  # the parts of a connection's address: none may be empty or too long
         return bool(host) and parts.port != 0
     except ValueError:
         return False
@@ -113,20 +118,24 @@ class Vllm(Group):
     """vLLM's use of this machine."""
 
     tensor_parallel: Annotated[int, Free()] = Field(1, ge=1)
-    """GPUs that hold one copy of the model between them."""
+    """The number of GPUs that together hold one copy of the model."""
     engines: Annotated[int | None, Free()] = Field(None, ge=1)
     """Engine processes, each with a copy of the model. None: one per `tensor_parallel` GPUs, one
     on a CPU."""
     memory: Annotated[float, Free()] = Field(0.9, gt=0, le=1)
-    """The part of a GPU's memory that is used for weights, keys and values."""
+    """The fraction of a GPU's memory for weights, keys and values."""
     cpu_memory: Annotated[int, Free()] = Field(1, ge=1)
-    """On a CPU: GiB for keys and values."""
+    """GiB of memory for keys and values on a CPU."""
     max_length: int | None = Field(None, ge=1)
-    """Longest prompt with its sample, in tokens. None: the model's context."""
+    """The longest prompt with its sample, in tokens. None: the model's context."""
     quantization: str | None = None
-    """vLLM's way to hold the weights in few bits, as fp8 or bitsandbytes. None: the model's own."""
+    """vLLM's way to hold the weights in few bits, such as fp8 or bitsandbytes. None: the model's
+    own.
+    """
     extra: dict[str, Any] = {}
-    """Further arguments of vllm.LLM, as {kv_cache_dtype: fp8}; they are part of the fingerprint."""
+    """Further arguments of vllm.LLM, such as {kv_cache_dtype: fp8}; they are part of the
+    fingerprint.
+    """
 
     @field_validator("extra")
     @classmethod
@@ -144,8 +153,9 @@ class Ray(Group):
     """The cluster's address; "auto": the one this machine belongs to. None: the address in the
     environment variable RAY_ADDRESS, else a cluster on this machine, started for the step."""
     actors: Annotated[int | None, Free()] = Field(None, ge=1)
-    """Engines. None: one per GPU (or per `vllm.tensor_parallel` GPUs), one per node
-    without GPUs."""
+    """The number of engines. None: one per GPU (or per `vllm.tensor_parallel` GPUs), one per node
+    without GPUs.
+    """
     gpus: Annotated[float | None, Free()] = Field(None, ge=0)
     """GPUs per engine. None: `vllm.tensor_parallel` if the cluster has GPUs, else 0."""
     cpus: Annotated[float, Free()] = Field(1.0, gt=0)
@@ -156,7 +166,7 @@ class Ray(Group):
 
 @dataclass(frozen=True)
 class Named:
-    """A model and its engine, for what is no stage: questions, rewards."""
+    """A model and its engine, for questions and rewards, which are not stages."""
 
     model: str
     engine: EngineName = "transformers"
@@ -176,7 +186,7 @@ class EngineSettings(PromptSettings, Stage[Handle], Generic[Handle]):
     """The settings of `sample` and `score` that choose an engine."""
 
     engine: EngineName = "transformers"
-    """transformers: any Hugging Face model, loaded here; always there. vllm: fast on CUDA,
+    """transformers: any Hugging Face model, loaded here; always available. vllm: fast on CUDA,
     `make vllm-env` on a CPU. openai: any OpenAI-compatible server, see `server`."""
     adapter: File | None = None
     """A LoRA adapter's folder, on top of `model` (transformers and vllm)."""
@@ -189,8 +199,6 @@ class EngineSettings(PromptSettings, Stage[Handle], Generic[Handle]):
     """Run on a Ray cluster: address, actors, gpus, cpus, batch; --ray takes the defaults."""
 
     def check(self, made_by_run: Callable[[str | Path], bool]) -> None:
-        """Check as every stage does, except that a server's model need not exist on this
-        machine.
-        """
+        """Check the inputs; a server's model need not exist on this machine."""
         if self.engine != "openai":
             super().check(made_by_run)

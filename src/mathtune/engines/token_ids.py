@@ -1,8 +1,8 @@
-"""Texts to token ids with a tokenizer of strangers, in bounded time and memory. Under prompts.
+"""Texts to token ids with a stranger's tokenizer, in bounded time and memory. Under prompts.
 
 A tokenizer.json may hold regular expressions and replacements. The library that runs them gives up
-a match after ten million steps, with an error of its own, and cannot be interrupted before: a
-thread watches the CPU time and ends the process. What is finished is on disk at any moment.
+a match after ten million steps with its own error and cannot be interrupted before: a thread
+watches the CPU time and ends the process. Finished rows are always on disk.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from mathtune.errors import InputError
 from mathtune.run.progress import visible
 
 SECONDS = 20.0
-"""How much CPU time one text may take; a usual one takes a millisecond."""
+"""The most CPU seconds for one text; a usual one takes a millisecond."""
 CHARACTERS_PER_SECOND = 10_000
-"""A long text has a second more per so many characters; usual tokenizers are 50 times as fast."""
+"""A long text gets another second per this many characters; usual tokenizers need a fiftieth.
+"""
 GROWTH = 1000
-"""How many times as long a tokenizer's replacements may make a text."""
+"""The most times by which a tokenizer's replacements may lengthen a text."""
 
 
 class Encoding(Protocol):
@@ -43,7 +44,7 @@ def token_ids(text: str, tokenizer: Encoding, *, special_tokens: bool = False) -
         try:
             return tokenizer.encode(text, add_special_tokens=special_tokens)
         except BaseException as error:
-            if type(error).__name__ != "PanicException":  # of the library, and no Exception
+            if type(error).__name__ != "PanicException":  # the library's panic is not an Exception
                 raise
             reason = " ".join(str(error).split())[:300]
             raise InputError(
@@ -55,7 +56,7 @@ EXPECTED = "expected a tokenizer.json whose regular expressions do not backtrack
 
 
 def refuse_growth(tokenizer: Any) -> None:
-    """Raise InputError if the tokenizer's replacements can make a text many times as long."""
+    """Raise InputError if the tokenizer's replacements can make a text many times longer."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None or backend.normalizer is None:
         return
@@ -68,7 +69,7 @@ def refuse_growth(tokenizer: Any) -> None:
 
 
 def _growth(normalizer: dict[str, Any]) -> float:
-    """Return how many times as long a normalizer may make a text by replacements.
+    """Return the most times by which a normalizer's replacements may lengthen a text.
 
     Example:
         >>> tens = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 10}
@@ -94,7 +95,7 @@ class _Watch:
         self._limits: dict[int, tuple[float, Any]] = {}
 
     def limited(self, seconds: float, tokenizer: Any) -> _Watch:
-        """Begin a text of this thread; it is over with the block."""
+        """Time a text of this thread; it ends with the block."""
         if self._owner != os.getpid():  # threads do not survive a fork
             self._owner, self._limits = os.getpid(), {}
             threading.Thread(target=self._end_late, daemon=True).start()

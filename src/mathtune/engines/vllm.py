@@ -33,16 +33,16 @@ from mathtune.errors import InputError
 from mathtune.rows import jsonl
 
 SMALLEST_HEAD = 32
-"""Numbers of an attention head that vLLM needs on a CPU; with fewer it fails at a prompt."""
+"""The smallest attention head that vLLM supports on a CPU; a smaller one fails at a prompt."""
 IN_FLIGHT = 4096
-"""Requests that wait in vLLM at once; the rest wait here."""
+"""The most requests that wait in vLLM; the rest wait here."""
 
 
 @dataclass(frozen=True)
 class LogProbRequest:
     """One prompt to read, and the tokens whose log p is wanted, by position.
 
-    With `next`, they are alternatives for the next token; else they are part of the prompt.
+    With `next`, they are alternatives for the next token; without, they are part of the prompt.
     """
 
     tokens: tuple[int, ...]
@@ -79,7 +79,7 @@ class VLLM:
             from mathtune.engines.transformers.engine import adapter_rank
 
             self._lora = LoRARequest("adapter", 1, str(asked.adapter))
-            # vLLM wants to know the rank beforehand.
+            # vLLM must know the rank beforehand.
             options = {"enable_lora": True, "max_lora_rank": adapter_rank(asked.adapter)}
         name = str(embedded_model.path()) if asked.model == "embedded" else asked.model
         head = _head_size(Path(name))
@@ -204,7 +204,7 @@ class VLLM:
 
     def _draft(self, output: Any, sampling: Sampling) -> Draft:
         stopped = output.finish_reason == "stop"
-        ended = stopped and not isinstance(output.stop_reason, str)  # by a token, not by the text
+        ended = stopped and not isinstance(output.stop_reason, str)  # by a token, not a text
         ids = list(output.token_ids)[: -1 if ended else None]
         text = sampling.cut(self.tokenizer.decode(ids, skip_special_tokens=True))
         return Draft(text, "stop" if stopped else "length", len(ids))
@@ -250,7 +250,7 @@ def _logs(row: LogProbRequest, found: Any) -> list[float]:
     if any(map(math.isnan, logs)):
         raise InputError(
             "engine vllm: the model's logits are not finite numbers, so nothing can be scored; "
-            "expected whole weights, and dtype=float32 where a model overflows."
+            "expected undamaged weights, and dtype=float32 if the model overflows."
         )
     return logs
 
@@ -266,7 +266,7 @@ def _score(rows: list[LogProbRequest], logs: dict[LogProbRequest, list[float]]) 
 
 
 def _head_size(folder: Path) -> int | None:
-    """The numbers of an attention head that a model folder's config.json says; None if unsaid."""
+    """Return the head size in a model folder's config.json; None if it has none."""
     file = folder / "config.json"
     config = jsonl.read_json(file) if file.exists() else {}
     if config.get("head_dim"):

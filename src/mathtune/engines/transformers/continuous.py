@@ -1,7 +1,7 @@
 """A decode loop that takes prompts while it runs: waves of different questions share its batches.
 
-Beside `decode.DecodeLoop`, which knows all prompts beforehand. A wave is some samples of one
-prompt. Its draws depend on the wave's seeds alone, not on what runs beside it.
+`decode.DecodeLoop` knows all prompts beforehand. A wave is some samples of one prompt. Its draws
+depend only on the wave's seeds, not on the other waves.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from mathtune.engines.transformers.flight import Flight
 from mathtune.engines.transformers.top_p import draw
 
 TURNS = 8
-"""Turns between two admissions: every admission is a cohort, and each costs its own products."""
+"""Turns between two admissions: each admits a cohort, which costs its own products.
+"""
 AT_ONCE = 16
-"""Samples of one wave that enter together, so that a large wave leaves room for others."""
+"""The most samples of one wave that enter together: a large wave leaves room for others."""
 
 
 @dataclass
 class Wave:
-    """Samples of one prompt, of numbers `first`, `first` + 1, ...; `sampling.n` of them.
+    """`sampling.n` samples of one prompt, numbered from `first` on.
 
     `done` is called once, with the drafts in order or an error, from the loop's thread; never after
     `cancelled` was set.
@@ -46,7 +47,7 @@ class Wave:
 class ContinuousLoop:
     """Up to `capacity` samples of up to `longest` tokens, with `turn` as the step of the loop.
 
-    Not for several threads, except `add` and `Wave.cancelled`.
+    Only `add` and `Wave.cancelled` may be used from other threads.
     """
 
     def __init__(self, sampler: Sampler, *, longest: int) -> None:
@@ -82,7 +83,7 @@ class ContinuousLoop:
         return len(self._waiting)
 
     def fail(self, error: Exception) -> None:
-        """Hand an error to every wave; the loop is not to be used again."""
+        """Hand an error to every wave; the loop must not be used again."""
         for wave in {id(one): one for one in (*self._waiting, *self._waves.values())}.values():
             if not wave.cancelled:
                 wave.done(error)
@@ -161,12 +162,12 @@ class ContinuousLoop:
         return chosen
 
     def room(self, wave: Wave) -> int:
-        """Return how many tokens a sample of the wave may have; below 1: its prompt is too long."""
+        """Return the most tokens of a sample of the wave; below 1: its prompt is too long."""
         context = self._sampler.context or 2**62
         return min(wave.sampling.max_tokens, self._longest, context - len(wave.prompt))
 
     def _number_of(self, sampling: Sampling) -> int:
-        """Return the number of the settings of a draw; those that nobody uses are forgotten."""
+        """Return the index of the settings of a draw; forget those that no sample uses."""
         kind = replace(sampling, n=1, max_tokens=1)
         if kind not in self._kinds:
             if not self._flight.rows and not self._waves:

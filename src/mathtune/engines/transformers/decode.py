@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 ROWS = {"cpu": 1024, "mps": 1024, "cuda": 8192}
-"""Most samples in flight: with more, a turn's fixed cost is already small."""
+"""The most samples in flight: at this number a turn's fixed cost is already small."""
 MEMORY = 5 * 2**28
-"""Bytes of keys, values and logits in flight that bound the samples; on CUDA it is half of what the
-model leaves free.
+"""The bytes of keys, values and logits that limit the samples in flight; on CUDA it is half of the
+memory that the model leaves free.
 """
 AnyForward = shared_attention.Forward | OneByOne
 """How a model reads rows: with shared attention, or one by one."""
@@ -44,16 +44,16 @@ UNSHARED = (
     *(shared_attention.UnsharedError, TypeError, AttributeError, KeyError, IndexError),
     *(ValueError, AssertionError, RuntimeError),
 )
-"""How a model fails whose attention is not as a reader expects it."""
+"""The errors of a model whose attention differs from what a reader expects."""
 READ_TOKENS = {"cpu": 8192, "mps": 8192, "cuda": 32768}
-"""Prompt tokens read in one forward call."""
+"""The number of prompt tokens read in one forward call."""
 
 
 class Sampler:
     """A loaded model that samples.
 
-    `rows`: most samples in flight; None: as memory allows. `forward`: the result of `forward_of`
-    for the model; None: made here.
+    `rows`: the most samples in flight; None: as memory allows. `forward`: the result of
+    `forward_of` for the model; None: made here.
 
     Example:
         >>> model, tokenizer = models.load("embedded")                            # doctest: +SKIP
@@ -81,7 +81,7 @@ class Sampler:
         self.arena = Arena()
         found = forward_of(model) if forward is None else forward
         self.forward = cast(shared_attention.Forward, found)
-        self.stops = cache(partial(Stops, tokenizer))  # each reads the whole vocabulary
+        self.stops = cache(partial(Stops, tokenizer))  # reading it takes a pass over the vocabulary
 
     def sample(
         self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, ...]
@@ -112,7 +112,7 @@ class Sampler:
         return encoded
 
     def _room(self, ids: list[int], sampling: Sampling) -> int:
-        """Return how many tokens a sample after this prompt may have."""
+        """Return the most tokens of a sample after this prompt."""
         return max(0, min(sampling.most, (self.context or 2**62) - len(ids)))
 
     def _one_by_one(
@@ -175,7 +175,7 @@ class Sampler:
             return loop
 
     def rows_for(self, longest: int, sampling: Sampling) -> int:
-        """Return how many rows may be in flight if prompts have up to `longest` tokens."""
+        """Return the most rows in flight if prompts have up to `longest` tokens."""
         if self._rows is not None:
             return self._rows
         config = self.model.config.get_text_config()
@@ -274,7 +274,7 @@ class DecodeLoop:
         )
 
     def _choose(self) -> list[tuple[int, int]]:
-        """Choose the prompts to read next, and how many samples of each there is room for."""
+        """Choose the prompts to read next, and the number of samples of each that fit."""
         chosen: list[tuple[int, int]] = []
         free, longest = self.capacity - len(self._flight.samples), 0
         most = READ_TOKENS[self.tokens.device.type]
@@ -293,11 +293,11 @@ class DecodeLoop:
         return chosen
 
     def _end(self, samples: Tensor, token: Tensor, length: Tensor, room: Tensor) -> Tensor:
-        """Note which samples are over, and why; return the indices of those that go on.
+        """Note which samples end, and why; return the indices of those that continue.
 
         Args:
-            token, length, room: of each of `samples`, its new token, how many tokens it now has,
-                and how many it may have.
+            token, length, room: of each of `samples`, its new token, its number of tokens, and the
+            most that it may have.
         """
         ended = torch.isin(token, self._sampler._ends)
         if self._stops is not None:
@@ -331,7 +331,7 @@ def _memory(device: torch.device) -> float:
     """Return the bytes that samples in flight may take."""
     if device.type != "cuda":
         return MEMORY
-    torch.cuda.empty_cache()  # memory that an earlier step left would count as taken
+    torch.cuda.empty_cache()  # an earlier step's cached memory would count as taken
     return torch.cuda.mem_get_info(device)[0] / 2
 
 
@@ -349,7 +349,7 @@ def forward_of(model: PreTrainedModel) -> shared_attention.Forward:
             f"  {type(model).__name__}: sampled with `generate` and scored one candidate at a "
             f"time, which is slower ({reason[:200]}); engine=vllm may be faster"
         )
-        return cast(shared_attention.Forward, OneByOne(model))  # no reader can be handed to it
+        return cast(shared_attention.Forward, OneByOne(model))  # it cannot take a reader
 
 
 def _uniforms(samples: int, rooms: Sequence[int], seed: tuple[int, ...]) -> Tensor:

@@ -1,4 +1,4 @@
-"""The transformers engine: a Hugging Face model loaded here, that samples and scores."""
+"""The transformers engine: a Hugging Face model in this process that samples and scores."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def load(
     adapter_rank(adapter)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # peft only warns of layers that are not adapted
+            warnings.simplefilter("ignore")  # peft only warns about layers without adapters
             adapted = PeftModel.from_pretrained(model, str(adapter))
         with safe_open(adapter / WEIGHTS, "pt") as saved:
             there = get_peft_model_state_dict(adapted, save_embedding_layers=False)
@@ -79,7 +79,7 @@ def adapter_rank(adapter: Path) -> int:
 
 
 class TransformersEngine:
-    """A loaded model. `rows`: most samples in flight; None: as memory allows."""
+    """A loaded model. `rows`: the most samples in flight; None: as memory allows."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class TransformersEngine:
 
     @cached_property
     def _forward(self) -> Forward:
-        """The forward call of both halves: it may hold a copy of the weights."""
+        """The forward call of both halves, made once: it may hold a copy of the weights."""
         return forward_of(self.model)
 
     @cached_property

@@ -19,10 +19,10 @@ class Flight:
     """Up to `capacity` samples of up to `longest` tokens each, on one device.
 
     Attributes:
-        samples: [samples], the caller's number of each sample in flight.
-        follows: [samples], the row that each follows.
-        table: [5, capacity], one column per row: its last token, that token's position, how many
-            tokens the row has, how many it may have, and 1 while it may still end its thoughts.
+        samples: [samples], the caller's number of each sample in flight. follows: [samples], the
+        row that each follows. table: [5, capacity], one column per row: its last token, that
+        token's position, its number of tokens, the most it may have, and 1 while it may still end
+        its thoughts.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Flight:
         """Turn each row from `row` on into one row per different token that its samples drew.
 
         Args:
-            on: of the samples from number `sample` on, the indices of those that continue.
+            on: the indices, among the samples from number `sample` on, of those that continue.
             token: the new token of each sample that continues.
         """
         rows = self._cache.rows
@@ -106,12 +106,12 @@ class Flight:
 def read(
     forward: shared_attention.Forward, device: torch.device, encoded: list[list[int]]
 ) -> tuple[shared_attention.Prompts, Tensor]:
-    """Read prompts side by side; return their keys and values, and the logits after each.
+    """Read prompts in one batch; return their keys and values, and the logits after each.
 
     The logits are [P, vocabulary].
     """
     lengths = torch.tensor([len(ids) for ids in encoded], device=device)
-    longest = max(1, *map(len, encoded))  # nothing at all reads as one token of padding
+    longest = max(1, *map(len, encoded))  # an empty batch reads as one token of padding
     ids, positions = left_padded(encoded, longest)
     shared = shared_attention.Prompts(lengths, longest)
     return shared, forward(ids.to(device), positions.to(device), shared)[:, -1]

@@ -1,11 +1,11 @@
 """The key-value cache of the rows that are being sampled: their own keys and values, and those of
 the prompts they share. Used by the decode loop.
 
-Rows enter in cohorts: problems whose prompts were read together, and whose rows therefore have
-equally many tokens of their own, so that a cohort's attention has no masked column. A prompt begins
-as one row, which all its samples follow; when they draw different tokens, the row becomes several.
-A row that ends gives its place to another row of its cohort. Places that a cohort no longer needs
-are a gap, which is closed when the next cohort enters.
+Rows enter in cohorts. The prompts of a cohort were read together, so its rows have equally many
+tokens of their own, and its attention has no masked column. A prompt begins as one row, which all
+its samples follow; when they draw different tokens, the row becomes several. A row that ends leaves
+its slot to another row of its cohort. Slots that a cohort no longer needs are a gap, which is
+closed when the next cohort enters.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class Arena:
 
 @dataclass
 class _Cohort:
-    """Prompts read together, and the rows that continue them: places start .. start + rows - 1."""
+    """Prompts read together, and the rows that continue them: slots start .. start + rows - 1."""
 
     prompts: Prompts
     bias: Tensor | None  # [P, 1, 1, L]: -inf at padding
     start: int
     prompt_of: Tensor  # [rows]
-    columns: int = 0  # how many tokens of its own each row has
-    moved: bool = True  # whether rows left since `arrange`
+    columns: int = 0  # the number of each row's own tokens
+    moved: bool = True  # True if rows left since `arrange`
     # The rows laid out in a grid prompts x width: the row in each cell, and each row's cell.
     width: int = 0
     gather: Tensor = field(default_factory=lambda: torch.empty(0))
@@ -60,11 +60,11 @@ class _Cohort:
 
     @property
     def longest(self) -> int:
-        """Columns of the prompts, padding included."""
+        """The number of columns of the prompts, padding included."""
         return self.prompts.real.shape[1]
 
     def arrange(self, device: torch.device) -> None:
-        """Lay the rows out anew, after forgetting prompts if half of them have no rows left."""
+        """Lay the rows out again; first forget prompts if half of them have no rows left."""
         counts = torch.bincount(self.prompt_of, minlength=len(self.prompts.real))
         if int((counts > 0).sum()) * 2 <= len(counts):
             kept = (counts > 0).nonzero()[:, 0]
@@ -106,8 +106,8 @@ class KVCache:
     def enter(self, prompts: Prompts, following: Tensor) -> None:
         """Add one row per prompt, numbered after the present rows.
 
-        `following` [rows, the new ones included]: how many samples follow each row. A row can
-        become at most as many rows.
+        `following` [rows, the new ones included]: the number of samples that follow each row, which
+        is the most rows it can become.
         """
         if not self._buffers:
             capacity, longest = self._shape
@@ -134,8 +134,9 @@ class KVCache:
         return torch.cat(order)
 
     def _change(self, cohort: _Cohort, counts: Tensor) -> Tensor:
-        """Change one cohort; return the former place of each row. Few rows move: those that stay
-        keep their places if these still exist.
+        """Change one cohort; return the former slot of each row.
+
+        Few rows move: those that stay keep their slots if these still exist.
         """
         places = torch.arange(len(counts))
         if bool((counts == 1).all()):

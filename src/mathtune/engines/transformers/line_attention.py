@@ -1,9 +1,9 @@
-"""Attention over rows of tokens that are concatenated to one line, without padding, and may
-continue each other. Used by scoring.
+"""Attention over rows of tokens that are concatenated to one line without padding and may continue
+each other. Used by scoring.
 
 A model's products with its weights treat all tokens alike, so the tokens of many rows can be one
 row there. Only attention must know the tokens before a token: it gathers each row's keys from the
-places at which its tokens were read, in this call or in an earlier one.
+positions at which its tokens were read, in this call or in an earlier one.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from torch import Tensor
 from mathtune.engines.transformers.shared_attention import Rule, attended, hiding
 
 KEYS = {"cpu": 2**13, "mps": 2**16, "cuda": 2**18}
-"""Keys gathered side by side: a CPU is fastest where they stay in its caches."""
+"""The most keys gathered at once: a CPU is fastest if they stay in its caches."""
 QUERIES = 32
-"""Most queries of a run: a run's queries look for keys up to the last one's, all of them."""
+"""The most queries of a run: every query of a run reads keys up to the last query's."""
 SIMILAR = 1.5
-"""Runs attend side by side if the most queries of one are at most so many times another's."""
+"""Runs share a batch if the longest has at most this many times the queries of the shortest."""
 
 
 class Line:
     """Rows of tokens to read, concatenated.
 
-    Every token has a number. Numbers below `before` are tokens that were read earlier, the others
-    are the line's. A row's `path` is the list of its tokens' numbers, from its first token on.
+    Every token has a number. Numbers below `before` are tokens read earlier; the others belong to
+    the line. A row's `path` is the list of its tokens' numbers, from its first token on.
     """
 
     def __init__(self, before: int) -> None:
@@ -48,7 +48,7 @@ class Line:
 
 
 _Run = tuple[int, Sequence[int]]
-"""Some of a row's tokens: which row's, and their places in it."""
+"""Some of a row's tokens: the row's index, and their places in it."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,7 @@ class Packed:
 
     Attributes:
         ids: [1, T], the line's tokens, wanted ones last.
-        positions: [1, T], each one's place in its row.
-        kept: what was kept, by layer.
+        positions: [1, T], each token's place in its row. kept: the kept keys and values, by layer.
     """
 
     def __init__(
@@ -102,9 +101,9 @@ class Packed:
         }
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
-        """Causal attention within each row; query [1, heads, Q, d] -> [1, Q, heads, d].
+        """Attend causally within each row; query [1, heads, Q, d] -> [1, Q, heads, d].
 
-        Q is T, or as many as are wanted.
+        Q is T, or the number of wanted tokens.
         """
         query, key, value = (side[0].transpose(0, 1) for side in (query, key, value))
         if self._continues:
@@ -118,9 +117,9 @@ class Packed:
 
 
 class _Plan:
-    """The queries that attend side by side, and the positions of their keys.
+    """The queries that attend together, and the positions of their keys.
 
-    `places`: which of each row's tokens are its queries. `keys` [rows, longest]: the position of
+    `places`: the tokens of each row that are its queries. `keys` [rows, longest]: the position of
     each row's tokens; `first`: the position of the first query.
     """
 
@@ -143,15 +142,15 @@ class _Plan:
         self._cell_of = cell[queries.argsort()].to(device)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
-        """query [Q, heads, d], key and value [tokens, kv_heads, d] -> [Q, heads, d]."""
+        """Attend: query [Q, heads, d], key and value [tokens, kv_heads, d] -> [Q, heads, d]."""
         found = [part.attend(query, key, value, rule).flatten(0, 1) for part in self._parts]
         return torch.cat(found).index_select(0, self._cell_of)
 
 
 class _Part:
-    """Runs that attend side by side: [R, S] queries, [R, N] keys, padded on the right.
+    """Runs that attend together: [R, S] queries, [R, N] keys, padded on the right.
 
-    `places` [R, S]: each query's place in its row, where key n has place n. The padding of a run's
+    `places` [R, S]: each query's place in its row; key n has place n. The padding of a run's
     keys comes after all its queries; the padding of its queries sees the row's first key.
     """
 
@@ -166,7 +165,7 @@ class _Part:
         heads, (kv_heads, d) = query.shape[1], key.shape[1:]
         group = heads // kv_heads
         bias = self._bias(rule.window, group, query.dtype)
-        # Heads that share a key head stand as further queries of it: no key is replicated.
+        # Heads that share a key head become further queries of it: no key is replicated.
         query = query.index_select(0, self._queries).view(rows, many, kv_heads, -1, d)
         query = query.permute(0, 2, 3, 1, 4).reshape(rows, kv_heads, group * many, d)
         key, value = (

@@ -1,9 +1,9 @@
 """A forward call for models shaped like Llama, in few large operations. Used by decode and scoring.
 
-The same mathematics as the model's own forward call, arranged for many short rows: one
-product for queries, keys and values, one for gate and up; each norm's weight multiplied into the
-product after it; the attention's scale into the queries' weights; rotary pairs side by side, so
-that turning them is one complex product.
+The same mathematics as the model's own forward call, arranged for many short rows: one product for
+queries, keys and values, one for gate and up; each norm's weight multiplied into the product after
+it; the attention's scale into the queries' weights; rotary pairs adjacent, so that rotating them is
+one complex product.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 SHAPES = ("llama", "mistral", "qwen2")
 """Model types with this structure: RMS norms, rotary queries and keys, a gated feed-forward."""
 MOST_PARAMETERS = 2**28
-"""Rearranged weights are held twice; and larger models spend their time in products anyway."""
+"""The largest model that is rearranged: weights are held twice, and larger models spend their time
+in products anyway.
+"""
 
 
 _PLAIN = Rule(scale=1.0)
-"""The scale is in the queries' weights."""
+"""The rule of attention here: the scale is already in the queries' weights."""
 
 
 def fits(model: PreTrainedModel) -> bool:
@@ -37,7 +39,7 @@ def fits(model: PreTrainedModel) -> bool:
     if getattr(model, "hf_quantizer", None) is not None:
         return False  # its weights cannot be rearranged
     if getattr(config, "sliding_window", None) is not None:
-        return False  # `ModelForward` has it; here it would be left out in silence
+        return False  # `ModelForward` applies it; here it would silently be left out
     first = model.model.layers[0]
     plain = first.self_attn.o_proj.bias is None and first.mlp.gate_proj.bias is None
     small = sum(weight.numel() for weight in model.parameters()) <= MOST_PARAMETERS
@@ -47,8 +49,8 @@ def fits(model: PreTrainedModel) -> bool:
 class FusedForward:
     """Logits for rows of tokens, with a reader's attention: as `ModelForward`, but faster.
 
-    It copies and rearranges the weights: later changes of the model do not reach it. Its keys have
-    another order than the model's own, so that it must read the prompts, too.
+    It copies and rearranges the weights: later changes of the model do not reach it. Its keys are
+    ordered differently from the model's own, so it must read the prompts, too.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -65,7 +67,7 @@ class FusedForward:
         half = cos.shape[-1] // 2
         turn = torch.complex(cos[..., :half], sin[..., :half])[:, :, None]  # [B, S, 1, half]
         for number, layer in enumerate(self._layers):
-            # Of the last layer, only the kept positions go on.
+            # After the last layer, only the kept positions are needed.
             going_on = kept if layer is self._layers[-1] else ids.shape[1]
             hidden = layer(number, hidden, turn, reader, going_on)
         return linear(rms_norm(hidden, hidden.shape[2:], eps=self._eps), self._head)
@@ -100,7 +102,7 @@ class _Layer:
     def __call__(
         self, number: int, hidden: Tensor, turn: Tensor, reader: Reader, kept: int
     ) -> Tensor:
-        """Hidden states [B, kept, D] after this layer, of `hidden` [B, S, D], which is changed."""
+        """Return hidden states [B, kept, D] after this layer; `hidden` [B, S, D] is overwritten."""
         rows, _, width = hidden.shape
         turned = self._heads + self._kv_heads
         mixed = linear(rms_norm(hidden, (width,), eps=self._eps), self._before, self._bias)
@@ -117,5 +119,5 @@ class _Layer:
 
 
 def _pairs(d: int) -> Tensor:
-    """Return the order that puts rotary partners side by side: 0, d/2, 1, d/2 + 1, ..."""
+    """Return the order that makes rotary partners adjacent: 0, d/2, 1, d/2 + 1, ..."""
     return torch.arange(d).view(2, -1).T.flatten()

@@ -1,5 +1,5 @@
-"""Memory of forward calls: freed memory stays with the process (glibc, on CPUs), and errors that
-mean that no memory is left are recognised.
+"""Memory of forward calls: keep freed memory in the process (glibc, on CPUs), and recognise
+out-of-memory errors.
 
 Every forward call frees activations and allocates as much again. By default, large blocks go back
 to the system in between and cause page faults later: up to a fifth of the CPU time.
@@ -15,8 +15,9 @@ from contextlib import contextmanager
 import torch
 
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
-"""glibc's numbers of what `mallopt` sets (malloc.h): bytes free at the heap's end before they go
-back; the size from which blocks are mappings of their own, and how many may be."""
+"""glibc's numbers for `mallopt` (malloc.h): the free bytes at the heap's end before they are
+returned; the size from which blocks are separate mappings, and the most of these.
+"""
 BEHIND = {TRIM_THRESHOLD: 2**26, MMAP_THRESHOLD: 2**25, MMAP_MAX: 2**16}
 """The values that glibc reaches by itself once a block of 32 MB has been freed. It begins with
 smaller ones, and stops adjusting them when a program sets one."""
@@ -24,8 +25,8 @@ smaller ones, and stops adjusting them when a program sets one."""
 
 @contextmanager
 def keeping(device: torch.device) -> Iterator[None]:
-    """Keep freed memory during the block, and give it back afterwards. Do nothing on accelerators,
-    and on systems without glibc.
+    """Keep freed memory during the block, and return it to the system afterwards. Do nothing on
+    accelerators, and on systems without glibc.
     """
     here = device.type == "cpu" and sys.platform == "linux"
     library = ctypes.CDLL(None) if here else None
@@ -43,8 +44,9 @@ def keeping(device: torch.device) -> Iterator[None]:
 
 
 def ran_out(error: RuntimeError) -> bool:
-    """Return whether an error means that memory ran out. Accelerators have a class for it; CPUs and
-    some libraries only say it in words.
+    """Return whether an error means that memory ran out.
+
+    Accelerators have a class for it; CPUs and some libraries only say so in the message.
     """
     said = ("DefaultCPUAllocator", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
     return isinstance(error, torch.OutOfMemoryError) or any(part in str(error) for part in said)

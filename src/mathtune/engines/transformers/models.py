@@ -66,7 +66,7 @@ def load(
             model = model.to(where)
     except InputError:
         raise
-    except Exception as error:  # whatever transformers raises at a file that lies
+    except Exception as error:  # a false file may raise anything
         reason = _said(error)
         raise InputError(
             f"model {name!r}: cannot be loaded ({reason}); {model_names.EXPECTED}."
@@ -77,7 +77,7 @@ def load(
             f"model {name!r}: its weights are quantised in a way that transformers does not know "
             f"({str(declared)[:200]}); expected one that it can read, or full weights."
         )
-    # transformers would go on with random ones; of a .gguf it is not known to name them truly
+    # transformers would continue with random weights; for a .gguf its list is not reliable
     if lacking := [] if more else sorted(found["missing_keys"]):
         raise InputError(
             f"model {name!r}: incomplete, {len(lacking)} weights are not in its files, first "
@@ -89,7 +89,7 @@ def load(
 
 
 def _in_bits(bits: Literal[4, 8], dtype: torch.dtype) -> Any:
-    """Return how bitsandbytes holds the weights: in 4 bits as QLoRA does."""
+    """Return the settings of bitsandbytes: 4 bits as in QLoRA, or 8."""
     from transformers import BitsAndBytesConfig
 
     if bits == 8:
@@ -103,7 +103,7 @@ def _in_bits(bits: Literal[4, 8], dtype: torch.dtype) -> Any:
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of the model called `name` alone.
+    """Load only the tokenizer of the model called `name`.
 
     Raises:
         InputError: as `load`.
@@ -113,7 +113,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         return _tokenizer(source, more)
     except InputError:
         raise
-    except Exception as error:  # whatever transformers raises at a file that lies
+    except Exception as error:  # a false file may raise anything
         reason = _said(error)
         raise InputError(
             f"model {name!r}: has no usable tokenizer ({reason}); {model_names.EXPECTED}."
@@ -168,7 +168,7 @@ def resolve_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
 
 
 def context_length(model: PreTrainedModel) -> int | None:
-    """Return how many tokens the model can read at once; None: its config names no limit."""
+    """Return the most tokens that the model can read at once; None: its config names no limit."""
     config = model.config.get_text_config()
     return config.max_position_embeddings if hasattr(config, "max_position_embeddings") else None
 
@@ -216,7 +216,7 @@ def end_tokens(
 
 
 def _said(error: Exception) -> str:
-    """Return the error's message as one short line; it may be pages of advice."""
+    """Return the error's message as one short line; it may be pages long."""
     reason = " ".join(str(error).split()) or type(error).__name__
     if "custom code" in reason or "trust_remote_code" in reason:
         return "it needs code of its own, which is never run"

@@ -39,9 +39,9 @@ class OneByOne:
 
     @torch.inference_mode()
     def sample(self, ids: list[int], sampling: Sampling, watch: Watch) -> Tensor:
-        """Return the sampled tokens [samples, T] of one prompt; `watch` says how many count."""
+        """Return the sampled tokens [samples, T] of one prompt; `watch` knows how many count."""
         before = self._model.generation_config
-        # `generate` fills what a config leaves out from the model's own: a temperature, a top_k.
+        # `generate` takes what this config leaves out from the model's: a temperature, a top_k.
         self._model.generation_config = GenerationConfig(pad_token_id=0)
         rows = torch.tensor([ids] * len(watch.lengths), device=self._model.device)
         try:
@@ -59,7 +59,7 @@ class OneByOne:
 
 
 class _Draw(LogitsProcessor):
-    """Leaves each row the one token that it draws with its own random number."""
+    """Leave each row only the token that it draws with its own random number."""
 
     def __init__(self, sampling: Sampling, watch: Watch, prompt: int) -> None:
         self._sampling, self._watch, self._prompt = sampling, watch, prompt
@@ -85,13 +85,13 @@ class Thoughts:
     ends: Tensor
 
     def closed(self, rows: Tensor, token: Tensor) -> Tensor:
-        """Return the tokens that follow `rows` [B, T]: thoughts whose budget is used up end."""
+        """Return the tokens after `rows` [B, T]; thoughts whose budget is used up are ended."""
         thinking = ~(rows == self.end).any(1) & ~torch.isin(token, self.ends)
         due = thinking & (rows.shape[1] + 1 >= self.sampling.thought_tokens)
         return token.masked_fill(due, self.end)
 
     def used_up(self, rows: Tensor) -> Tensor:
-        """Return which rows have all tokens that may follow their thoughts."""
+        """Return the rows that have all the tokens allowed after their thoughts."""
         ended = rows == self.end
         after = rows.shape[1] - 1 - ended.long().argmax(1)
         return ended.any(1) & (after >= self.sampling.max_tokens)

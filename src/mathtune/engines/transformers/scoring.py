@@ -3,7 +3,7 @@ stage.
 
 The beginning that all candidates of a problem share is read once and kept. Then they are read in
 alphabetical order, each from the token at which it differs from the one before it, many in one
-forward call and without padding. Logits are computed at the wanted positions only.
+forward call and without padding. Logits are computed only at the wanted positions.
 """
 
 from __future__ import annotations
@@ -33,17 +33,18 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SHARED_TOKENS = 8192
-"""Tokens of beginnings read in one forward call and kept."""
+"""The most tokens of beginnings read in one forward call and kept."""
 TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 32768}
-"""Tokens of candidates read in one forward call: a CPU is fastest if they stay in its caches. A
-beginning that candidates of two calls share is read in both."""
+"""The most tokens of candidates read in one forward call: a CPU is fastest if they stay in its
+caches. A beginning that candidates of two calls share is read in both.
+"""
 LOGITS = {"cpu": 2**26, "mps": 2**26, "cuda": 2**28}
-"""Logits computed in one forward call; bounds the batch if every position's are wanted."""
+"""The most logits computed in one forward call; limits the batch if every position's are wanted."""
 HEAD_ROWS = 2**13
-"""Words of the output layer that are widened to float32 at a time."""
+"""The number of rows of the output layer that are widened to float32 at a time."""
 
 Word = tuple[tuple[int, int], ...]
-"""(position, token) for each token of a word: the token that would follow that position's."""
+"""(position, token) per token of a word: the token that would follow that position's."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class _Family:
 
 
 _New = tuple[_Family, Query, int]
-"""A row, and how many of its tokens are not read again: its family or the row before has them."""
+"""A row, and the number of its tokens that its family or the row before has already read."""
 
 
 class Scorer:
@@ -89,9 +90,9 @@ class Scorer:
         self.context = models.context_length(model)
         found = forward_of(model) if forward is None else forward
         self._forward = cast(Forward, found)
-        self._parts = 1  # by how much the tokens read at once were divided, after memory ran out
+        self._parts = 1  # the divisor of the tokens read at once, after memory ran out
         self.tokens = 0
-        """Tokens read so far, what candidates share counted once."""
+        """The number of tokens read so far; shared beginnings count once."""
 
     def evaluate(self, groups: Sequence[Sequence[str]]) -> list[list[float | None]]:
         """Compute the evaluator's score of every prompt, in groups that share a beginning (Liu et
@@ -116,7 +117,7 @@ class Scorer:
 
             sum_t log p(solution_t | prompt, solution_<t)      natural log
 
-        None: it does not fit the context.
+        None: it exceeds the context.
 
         Raises:
             InputError: the tokenizer has no end token, or a prompt no token.
@@ -173,7 +174,7 @@ class Scorer:
         ]
 
     def _read_all(self, groups: list[list[Query]], logs: list[dict[Query, list[float]]]) -> None:
-        """Put every row's values into its group's `logs`, as memory allows."""
+        """Write every row's values into its group's `logs`, as memory allows."""
         while any(left := list(map(_without, groups, logs))):
             try:
                 for chunk in self._chunks(left):
@@ -200,14 +201,14 @@ class Scorer:
 
     @property
     def _at_once(self) -> int:
-        """Tokens of candidates read in one forward call."""
+        """The number of candidates' tokens read in one forward call."""
         return max(1, TOKENS[self.model.device.type] // self._parts)
 
     def _fits(self, row: Query) -> bool:
         return self.context is None or len(row.tokens) <= self.context
 
     def _chunks(self, groups: list[list[Query]]) -> Iterator[list[_Family]]:
-        """Yield families whose beginnings are kept side by side."""
+        """Yield families whose beginnings are kept together."""
         chunk: list[_Family] = []
         kept = 0
         for group, rows in enumerate(groups):
@@ -237,7 +238,7 @@ class Scorer:
                 yield family.group, row, values
 
     def _read_alone(self, forward: OneByOne, row: Query) -> list[float]:
-        """Compute log p of every word of one row, in a forward call of its own."""
+        """Compute log p of every word of one row, in a separate forward call."""
         self.tokens += len(row.tokens)
         wanted = sorted({position for word in row.words for position, _ in word})
         with float32_logits(self.model):
@@ -315,7 +316,7 @@ def float32_logits(model: PreTrainedModel) -> Iterator[None]:
         return
 
     def forward(hidden: Tensor) -> Tensor:
-        # In parts: the whole layer, widened, may not fit beside the model.
+        # In parts: the whole widened layer may not fit next to the model.
         parts = [linear(hidden.float(), rows.float()) for rows in head.weight.split(HEAD_ROWS)]
         logits = torch.cat(parts, -1)
         return logits if head.bias is None else logits + head.bias.float()
@@ -335,7 +336,7 @@ def _log_p(logits: Tensor, words: list[list[list[tuple[int, int]]]]) -> list[lis
     rank = {number: rank for rank, number in enumerate(sorted({number for number, _ in pairs}))}
     at, token = torch.tensor([(rank[number], token) for number, token in pairs]).to(logits.device).T
     log_p = logits.float().log_softmax(-1)[at, token].double()
-    refuse_not_finite(log_p.clamp(min=-1e300))  # minus infinity: a token that is ruled out
+    refuse_not_finite(log_p.clamp(min=-1e300))  # minus infinity: an impossible token
     found = iter(log_p.tolist())
     return [[math.fsum(next(found) for _ in word) for word in own] for own in words]
 

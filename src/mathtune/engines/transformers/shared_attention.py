@@ -1,9 +1,9 @@
 """Attention in which many rows share one copy of a prompt's keys and values. Used by decode and
 scoring.
 
-Transformers lets a model's attention be replaced by a function (`AttentionInterface`); everything
-else of the model stays as its authors wrote it. Ours hands each layer's queries, keys and values to
-a *reader*, passed to the model's forward call as `reader=...`:
+Transformers lets a function replace a model's attention (`AttentionInterface`); the rest of the
+model stays as its authors wrote it. Ours hands each layer's queries, keys and values to a *reader*,
+passed to the model's forward call as `reader=...`:
 
 Prompts     reads prompts, one row each, and keeps their keys and values
 Packed      concatenated rows that continue each other (for scoring; in line_attention.py)
@@ -25,7 +25,7 @@ NAME = "mathtune_shared_prompt"
 
 
 class UnsharedError(Exception):
-    """A model's attention cannot be handed to a reader; it says why."""
+    """A model's attention cannot be handed to a reader; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,13 @@ class ModelForward:
 
     @torch.inference_mode()
     def _check(self) -> None:
-        """Raise UnsharedError for layers that keep another state than keys and values."""
+        """Raise UnsharedError for layers that keep any state other than keys and values."""
         config, device = self._model.config.get_text_config(), self._model.device
         found, first = _Calls(), torch.zeros(1, 1, dtype=torch.long, device=device)
         self(first, first, found)
         kinds = getattr(config, "layer_types", None) or [None] * config.num_hidden_layers
         if found.layers != list(range(len(kinds))) or len(found.shapes) > 1:
-            raise UnsharedError("its layers do not each have keys and values of one shape")
+            raise UnsharedError("its layers do not all have keys and values of one shape")
         windows = ["sliding_attention" if rule.window else "full_attention" for rule in found.rules]
         if any(kind not in (None, window) for kind, window in zip(kinds, windows, strict=True)):
             raise UnsharedError(f"it has layers of another kind ({sorted(set(kinds))})")
@@ -149,8 +149,7 @@ class Prompts:
     """Reads prompts padded on the left, [P, L] tokens, and keeps their keys and values by layer.
 
     Attributes:
-        real: [P, L], which columns hold tokens and which padding.
-        padded: whether there is any padding.
+        real: [P, L], False at padding. padded: True if there is any padding.
     """
 
     def __init__(self, lengths: Tensor, longest: int) -> None:
@@ -169,7 +168,7 @@ class Prompts:
         return self._mask.attend(query, key, value, rule)
 
     def select(self, kept: Tensor) -> None:
-        """Forget all prompts but those at the indices `kept`."""
+        """Forget all prompts except those at the indices `kept`."""
         self.real = self.real[kept]
         self.keys = [keys[kept] for keys in self.keys]
         self.values = [values[kept] for values in self.values]
@@ -178,7 +177,7 @@ class Prompts:
 class _Mask:
     """Attention in which query q of row b sees the keys where `seen` [B, Q, N] is true.
 
-    `back` [B or 1, Q, N]: how many tokens a key is before its query.
+    `back` [B or 1, Q, N]: the distance in tokens from a query back to a key.
     """
 
     def __init__(self, seen: Tensor, back: Tensor) -> None:
@@ -186,7 +185,7 @@ class _Mask:
         self._biases: dict[tuple[int, int | None], Tensor] = {}
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
-        """query [B, heads, Q, d], key and value [B, kv_heads, N, d] -> [B, Q, heads, d].
+        """Attend: query [B, heads, Q, d], key and value [B, kv_heads, N, d] -> [B, Q, heads, d].
 
         Fewer queries than `seen` has are the last ones.
         """
@@ -197,7 +196,7 @@ class _Mask:
             if rule.window is not None:
                 seen = seen & (self._back[:, -many:] < rule.window)
             self._biases[many, rule.window] = hiding(~seen, group, query.dtype)
-        # Heads that share a key head stand as further queries of it: no key is replicated.
+        # Heads that share a key head become further queries of it: no key is replicated.
         query = query.reshape(rows, key.shape[1], group * many, d)
         out = attended(query, key, value, self._biases[many, rule.window], rule)
         return out.reshape(rows, heads, many, -1).transpose(1, 2)
@@ -220,7 +219,7 @@ def attended(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, rule: Rule
 
 
 def _causal(real: Tensor) -> Tensor:
-    """Return which of a row's tokens each of its tokens sees: [B, S, S] from `real` [B, S].
+    """Return the tokens that each token of a row sees: [B, S, S] from `real` [B, S].
 
     A padding token sees itself: its softmax needs something to sum.
     """

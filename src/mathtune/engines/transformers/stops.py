@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 class Stops:
     """Watches sampled tokens for the text `stop`.
 
-    Only rows whose newest token holds the stop's last character are decoded, and of those only as
-    many tokens as could hold the stop: a token has at least one character, and the stop may end in
-    the middle of one.
+    Only rows whose newest token holds the stop's last character are decoded, and only as many of
+    their tokens as could hold the stop: a token has at least one character, and the stop may end
+    within one.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: str) -> None:

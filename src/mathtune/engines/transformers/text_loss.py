@@ -18,7 +18,7 @@ BATCH_LOGITS = 2**26
 
 
 class Span(NamedTuple):
-    """Tokens in a row, of which those from `start` on are to be predicted."""
+    """Consecutive tokens, of which those from `start` on are predicted."""
 
     ids: list[int]
     start: int
@@ -26,7 +26,7 @@ class Span(NamedTuple):
 
 @torch.inference_mode()
 def surprise(model: PreTrainedModel, spans: Sequence[Span]) -> float:
-    """Return sum -log p (nats) over the predicted tokens of all spans, each read by itself.
+    """Return sum -log p (nats) over the predicted tokens of all spans, each read separately.
 
     A span's first token cannot be predicted: `start` is at least 1.
     """
@@ -68,7 +68,7 @@ def windows(ids: list[int], size: int) -> list[Span]:
 
 
 def _room(model: PreTrainedModel) -> int:
-    """Return the tokens per batch."""
+    """Return the number of tokens per batch."""
     return max(1, min(BATCH_TOKENS, BATCH_LOGITS // model.config.get_text_config().vocab_size))
 
 

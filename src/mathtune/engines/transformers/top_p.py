@@ -9,7 +9,7 @@ from mathtune.engines.protocol import Sampling
 from mathtune.errors import InputError
 
 LIKELIEST = 64
-"""How many tokens are looked at first for top-p; rows that need more are sorted in full."""
+"""The number of tokens tried first for top-p; rows that need more are sorted in full."""
 
 
 def draw(logits: Tensor, of: Tensor, uniforms: Tensor, sampling: Sampling) -> Tensor:
@@ -50,7 +50,7 @@ def draw(logits: Tensor, of: Tensor, uniforms: Tensor, sampling: Sampling) -> Te
     top, token = probabilities.max(-1)
     refuse_not_finite(top)
     token = token[of]
-    several = top < top_p  # rows whose likeliest token is not the whole nucleus
+    several = top < top_p  # rows whose nucleus has more than one token
     drawn = several[of]
     if bool(drawn.any()):
         within = (several.cumsum(0) - 1)[of[drawn]]
@@ -59,7 +59,7 @@ def draw(logits: Tensor, of: Tensor, uniforms: Tensor, sampling: Sampling) -> Te
 
 
 def _truncated(probabilities: Tensor, sampling: Sampling) -> Tensor:
-    """Return the probabilities of the tokens that top-k and min-p leave, renormalised."""
+    """Return the renormalised probabilities of the tokens that top-k and min-p keep."""
     least = sampling.min_p * probabilities.max(-1, keepdim=True).values
     if 0 < sampling.top_k < probabilities.shape[-1]:
         likely = probabilities.topk(sampling.top_k).values
@@ -85,18 +85,18 @@ def _invert(weights: Tensor, of: Tensor, uniforms: Tensor) -> Tensor:
     cumulative = weights.cumsum(-1)[of]
     total = cumulative[:, -1]
     refuse_not_finite(total)
-    # Rounding must not lift the target to the total: no index would lie beyond it.
+    # Rounding must not raise the target to the total: no index would exceed it.
     target = torch.minimum(uniforms * total, torch.nextafter(total, torch.zeros_like(total)))
     return torch.searchsorted(cumulative, target[:, None], right=True)[:, 0]
 
 
 def refuse_not_finite(values: Tensor) -> None:
-    """Raise InputError if a number that logits led to is NaN or infinite: one bad logit of a row is
+    """Raise InputError if a number computed from logits is NaN or infinite: one bad logit is
     enough.
     """
     if not bool(values.isfinite().all()):
         raise InputError(
             "the model's logits are not finite numbers (NaN or infinite), so no token can be "
-            "chosen and nothing scored; expected whole weights, and dtype=float32 where a model "
+            "chosen and nothing scored; expected undamaged weights, and dtype=float32 if the model "
             "overflows in float16 or bfloat16."
         )
