@@ -1,25 +1,32 @@
-"""Questions per second of `mathtune serve`, beside n copies voted on as strings, on one engine.
+"""Questions per second of `mathtune serve`, beside servers and votes that people use today.
 
-    python benchmarks/serving.py [--peer majority_voting_plugin.py] [--questions 64] [--json]
+    python benchmarks/serving.py [--voting majority_voting_plugin.py] [--transformers PROGRAM]
+        [--llamacpp PYTHON] [--questions 64] [--only WHO] [--json]
 
-Two servers with the same engine and model: ours, and one that only samples. Clients ask the same
-questions at several concurrencies, and every answer is graded.
+Clients ask the same questions at several concurrencies; every answer is graded. All rows have the
+embedded model's weights:
 
-ours            waves until the lead is sure, at most N samples (what `serve` does)
-ours, all N     the same without stopping
-peer, one n     optillm's majority voting: n samples in one request, votes over strings
-peer, copies    the same where a server gives one choice per request: n requests in turn
+ours               waves until the lead is sure, at most N samples: what `serve` does
+ours, judge        the same with `--evaluator embedded`, which reads every solution
+ours, all N        without stopping
+optillm, one n     its majority voting on our engine: one request for n, votes over strings
+optillm, copies    the same where a server gives one choice per request: n requests in turn
+copies at once     n requests at the same time to our engine, the same votes
+transformers       `transformers serve`, which gives one choice per request: n at the same time
+llama.cpp, one n   llama.cpp's server, one request for n, the same votes
+llama.cpp, copies  n requests at the same time to it
+ours on llama.cpp  `mathtune serve --generator http://...` in front of it
 
-The peer's own file does the voting (`pip download --no-deps optillm`; in the wheel it is
-optillm/plugins/majority_voting_plugin.py). Without --peer its rows are left out. CPU-s: of server
-and clients, which is what two busy cores share; times are of this machine as it is.
+--voting: optillm's file (`pip download --no-deps optillm`; in the wheel it is
+optillm/plugins/majority_voting_plugin.py). --transformers and --llamacpp: see serving_peers.py.
+What is not given is left out. CPU-s: of servers and clients together, which is what busy cores
+share; times are of this machine as it is. Slow rows ask fewer questions, as the table says.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib.util
 import json
 import os
 import re
@@ -28,28 +35,46 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import openai
+import serving_peers as peers
 
 from mathtune.answers import Verdict, grade
 from mathtune.data.arithmetic import SCHOOLING, generate
 from mathtune.rows.records import Problem
 
 CONCURRENCY = (1, 8, 64)
-SLOW = 8
-"""One question in so many is asked of copies at concurrency 1, which takes minutes."""
-Ask = Callable[[Any, Problem], tuple[str, int]]
+SLOW = {"optillm, copies": 8, "copies at once": 4, "transformers": 8}
+"""One question in so many is asked at each concurrency, at least as many as are asked at once."""
+OURS = [sys.executable, "-m", "mathtune", "serve", "--port", "0"]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server that is asked: its processes, a client, and what it calls its model."""
+
+    processes: Sequence[subprocess.Popen[str]]
+    client: Any
+    model: str
+
+
+Ask = Callable[[Peer, Problem], tuple[str, int]]
+Start = Callable[[], AbstractContextManager[Peer]]
 
 
 def main() -> int:
-    """Start the servers, ask everything, print the table."""
+    """Start the servers one after the other, ask everything, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peer", type=Path)
+    parser.add_argument("--voting", type=Path)
+    parser.add_argument("--transformers", type=Path)
+    parser.add_argument("--llamacpp", type=Path)
+    parser.add_argument("--only", action="append", help="a row of the table; may be repeated")
     parser.add_argument("--questions", type=int, default=64)
     parser.add_argument("-n", type=int, default=16)
     parser.add_argument("--max-tokens", type=int, default=96)
@@ -61,59 +86,70 @@ def main() -> int:
         plain(args.max_tokens)
         return 0
     problems = generate("test", args.questions, seed=0, families=list(SCHOOLING))
-    rows = []
-    command = [sys.executable, "-m", "mathtune", "serve", "--port", "0"]
-    with server([*command, "--max-tokens", str(args.max_tokens)]) as (process, client):
-        for name, stop_at in (("ours", 0.95), ("ours, all N", None)):
-            rows += measured(name, ours(args.n, stop_at), problems, process, client, args)
-    if args.peer is not None:
-        voting = loaded(args.peer)
-        command = [sys.executable, __file__, "--plain", "--max-tokens", str(args.max_tokens)]
-        with server(command) as (process, client):
-            for name, copies in (("peer, one n", False), ("peer, copies", True)):
-                ask = theirs(voting, args.n, args.max_tokens, copies=copies)
-                rows += measured(name, ask, problems, process, client, args)
-    if args.json:
-        print(json.dumps(rows, indent=2))
-        return 0
-    print(
-        f"{len(problems)} questions, at most {args.n} samples, up to {args.max_tokens} tokens\n"
-        f"{'':<14}{'at once':>8}{'questions':>10}{'per s':>8}{'p50 s':>8}{'p95 s':>8}"
-        f"{'CPU-s each':>12}{'tokens each':>13}{'right':>8}"
-    )
-    for row in rows:
-        print(
-            f"{row['who']:<14}{row['at_once']:>8}{row['questions']:>10}{row['per_second']:>8.2f}"
-            f"{row['p50']:>8.2f}{row['p95']:>8.2f}{row['cpu']:>12.3f}{row['tokens']:>13.0f}"
-            f"{row['right']:>8.1%}"
-        )
+    rows: list[dict[str, Any]] = []
+    for start, asks in arms(args):
+        wanted = {name: ask for name, ask in asks.items() if not args.only or name in args.only}
+        if wanted:
+            with start() as peer:
+                for name, ask in wanted.items():
+                    rows += measured(name, ask, problems, peer, args.concurrency)
+    print(json.dumps(rows, indent=2) if args.json else table(rows, args))
     return 0
+
+
+def arms(args: argparse.Namespace) -> Iterator[tuple[Start, dict[str, Ask]]]:
+    """Yield each server with the ways in which it is asked."""
+    most = ["--max-tokens", str(args.max_tokens)]
+    yield (
+        lambda: here([*OURS, *most]),
+        {"ours": ours(args.n, 0.95), "ours, all N": ours(args.n, None)},
+    )
+    judge = [*OURS, *most, "--evaluator", "embedded"]
+    yield lambda: here(judge), {"ours, judge": ours(args.n, 0.95)}
+    if args.voting is None:
+        return
+    voting = peers.loaded(args.voting)
+    n_copies = copies(voting, args)
+    yield (
+        lambda: here([sys.executable, __file__, "--plain", *most]),
+        {
+            "optillm, one n": optillm(voting, args),
+            "optillm, copies": optillm(voting, args, model="one"),
+            "copies at once": n_copies,
+        },
+    )
+    if args.transformers is not None:
+        yield lambda: theirs(peers.transformers(args.transformers)), {"transformers": n_copies}
+    if args.llamacpp is not None:
+        yield (
+            lambda: theirs(peers.llamacpp(args.llamacpp)),
+            {"llama.cpp, one n": optillm(voting, args), "llama.cpp, copies": n_copies},
+        )
+        yield lambda: in_front(args.llamacpp, most), {"ours on llama.cpp": ours(args.n, 0.95)}
 
 
 def measured(
     name: str,
     ask: Ask,
     problems: Sequence[Problem],
-    process: subprocess.Popen[str],
-    client: Any,
-    args: argparse.Namespace,
+    peer: Peer,
+    concurrency: Sequence[int],
 ) -> list[dict[str, Any]]:
     """Ask all problems at each concurrency."""
-    ask(client, problems[0])  # the first request of a server pays for its start
+    ask(peer, problems[0])  # the first request of a server pays for its start
     rows = []
-    for at_once in args.concurrency:
-        few = at_once == 1 and "copies" in name
-        asked = problems[: max(1, len(problems) // SLOW)] if few else problems
+    for at_once in concurrency:
+        asked = problems[: max(at_once, len(problems) // SLOW.get(name, 1))]
 
         def timed(problem: Problem) -> tuple[float, str, int]:
             began = time.monotonic()
-            text, tokens = ask(client, problem)
+            text, tokens = ask(peer, problem)
             return time.monotonic() - began, text, tokens
 
-        began, cpu = time.monotonic(), spent(process)
+        began, cpu = time.monotonic(), spent(*peer.processes)
         with ThreadPoolExecutor(at_once) as pool:
             found = list(pool.map(timed, asked))
-        whole, cpu = time.monotonic() - began, spent(process) - cpu
+        whole, cpu = time.monotonic() - began, spent(*peer.processes) - cpu
         seconds = np.array([one for one, _, _ in found])
         right = [
             is_right(text, problem) for (_, text, _), problem in zip(found, asked, strict=True)
@@ -131,8 +167,26 @@ def measured(
                 "right": float(np.mean(right)),
             }
         )
-        print(f"  {rows[-1]}", file=sys.stderr)
+        print(f"  {rows[-1]}", file=sys.stderr, flush=True)
     return rows
+
+
+def table(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> str:
+    """Return the rows as a table."""
+    lines = [
+        f"{args.questions} questions, at most {args.n} samples, up to {args.max_tokens} tokens",
+        (
+            f"{'':<18}{'at once':>8}{'questions':>10}{'per s':>8}{'p50 s':>8}{'p95 s':>8}"
+            f"{'CPU-s each':>12}{'tokens each':>13}{'right':>8}"
+        ),
+    ]
+    lines += [
+        f"{row['who']:<18}{row['at_once']:>8}{row['questions']:>10}{row['per_second']:>8.2f}"
+        f"{row['p50']:>8.2f}{row['p95']:>8.2f}{row['cpu']:>12.3f}{row['tokens']:>13.0f}"
+        f"{row['right']:>8.1%}"
+        for row in rows
+    ]
+    return "\n".join(lines)
 
 
 def is_right(text: str, problem: Problem) -> bool:
@@ -143,9 +197,9 @@ def is_right(text: str, problem: Problem) -> bool:
 def ours(n: int, stop_at: float | None) -> Ask:
     """One request of ours."""
 
-    def ask(client: Any, problem: Problem) -> tuple[str, int]:
-        answer = client.chat.completions.create(
-            model="embedded",
+    def ask(peer: Peer, problem: Problem) -> tuple[str, int]:
+        answer = peer.client.chat.completions.create(
+            model=peer.model,
             messages=[{"role": "user", "content": problem.problem}],
             extra_body={"samples": n, "stop_at": stop_at},
         )
@@ -154,27 +208,59 @@ def ours(n: int, stop_at: float | None) -> Ask:
     return ask
 
 
-def theirs(voting: Any, n: int, most: int, *, copies: bool) -> Ask:
-    """The peer's own voting; with copies, its server refuses more than one choice."""
-    config = {"k": n, "temperature": 0.6, "max_tokens": most}
-    model = "one" if copies else "many"
+def optillm(voting: Any, args: argparse.Namespace, *, model: str | None = None) -> Ask:
+    """optillm's own voting."""
+    config = {"k": args.n, "temperature": 0.6, "max_tokens": args.max_tokens}
 
-    def ask(client: Any, problem: Problem) -> tuple[str, int]:
-        text, tokens = voting.run("", problem.problem, client, model, config)
+    def ask(peer: Peer, problem: Problem) -> tuple[str, int]:
+        text, tokens = voting.run("", problem.problem, peer.client, model or peer.model, config)
         return str(text), int(tokens)
 
     return ask
 
 
-def loaded(path: Path) -> Any:
-    """Load the peer's file alone: its package needs forty others."""
-    spec = importlib.util.spec_from_file_location("majority_voting_plugin", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.logger.setLevel("ERROR")
-    return module
+def copies(voting: Any, args: argparse.Namespace) -> Ask:
+    """n requests at the same time, and votes over strings."""
+
+    def ask(peer: Peer, problem: Problem) -> tuple[str, int]:
+        def one(_: int) -> Any:
+            return peer.client.chat.completions.create(
+                model=peer.model,
+                messages=[{"role": "user", "content": problem.problem}],
+                temperature=0.6,
+                top_p=0.95,
+                max_tokens=args.max_tokens,
+            )
+
+        with ThreadPoolExecutor(args.n) as pool:
+            answers = list(pool.map(one, range(args.n)))
+        texts = [answer.choices[0].message.content or "" for answer in answers]
+        return peers.voted(voting, texts), sum(one.usage.completion_tokens for one in answers)
+
+    return ask
+
+
+@contextmanager
+def theirs(starting: Any) -> Iterator[Peer]:
+    """Start a peer's server."""
+    with starting as (process, url, model):
+        yield Peer((process,), asking(url), model)
+
+
+@contextmanager
+def in_front(python: Path, most: Sequence[str]) -> Iterator[Peer]:
+    """Start llama.cpp's server, and ours in front of it."""
+    with peers.llamacpp(python) as (process, url, model):
+        there = ["--generator", f"{url}/v1", "--generator-name", model, "--prompt", "plain"]
+        with server([*OURS, *most, *there]) as (own, client):
+            yield Peer((process, own), client, model)
+
+
+@contextmanager
+def here(command: list[str]) -> Iterator[Peer]:
+    """Start a server of this project."""
+    with server(command) as (process, client):
+        yield Peer((process,), client, "embedded")
 
 
 @contextmanager
@@ -185,16 +271,24 @@ def server(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], Any]]:
             assert process.stderr is not None
             line = process.stderr.readline()
             (url,) = re.findall(r"http://127\.0\.0\.1:\d+", line)
-            yield process, openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+            yield process, asking(url)
         finally:
             process.terminate()
             process.wait(timeout=30)
 
 
-def spent(process: subprocess.Popen[str]) -> float:
-    """CPU seconds of the server and of this process so far."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") + time.process_time()
+def asking(url: str) -> Any:
+    """Return the official client for an address."""
+    return openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=3600)
+
+
+def spent(*processes: subprocess.Popen[str]) -> float:
+    """CPU seconds of the servers and of this process so far."""
+    ticks = 0
+    for process in processes:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK") + time.process_time()
 
 
 def plain(longest: int) -> None:
