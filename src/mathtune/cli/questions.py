@@ -5,89 +5,168 @@ Part of the command line; reads settings and hands over to solve, solve_file and
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import sys
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
-from mathtune.cli.options import CONTINUES, FILES, AsJson, Extract
-from mathtune.cli.serving.settings import STOP_AT, Solver
+from mathtune.cli.options import CONTINUES, FILES, AsJson
+from mathtune.cli.serving.settings import Address, Limits, Solver
 from mathtune.errors import InputError
 from mathtune.run.stopping import stoppable
 
 app = typer.Typer()
+Text = str | None
 
-Generator = Annotated[
-    str,
-    typer.Option(
-        metavar="MODEL", help="Writes solutions: a model, a train step's folder, http://host/v1."
-    ),
-]
-Evaluator = Annotated[
-    str | None,
-    typer.Option(
-        metavar="MODEL", help="Judges them, likewise; calculator: without a model. None: votes."
-    ),
-]
-Samples = Annotated[int, typer.Option("-n", "--n", help="The most solutions to sample.")]
-StopAt = Annotated[
-    float,
-    typer.Option(
-        metavar="P",
-        help="Stop when the leading cluster is ahead with this probability. 0: draw all.",
-    ),
-]
-StrategyName = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Maj1, RR.All, W.RR, ...; else W.RR, or Maj1 unjudged."),
-]
-TopK = Annotated[int, typer.Option("--k", help="The K (or N) of strategies that have one.")]
-Temperature = Annotated[float, typer.Option(help="0: always the likeliest token.")]
-TopP = Annotated[float, typer.Option(help="Nucleus sampling.")]
-MaxTokens = Annotated[int, typer.Option(help="Longest solution.")]
-Seed = Annotated[int, typer.Option(help="Seed of the samples.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-GeneratorName = Annotated[
-    str | None, typer.Option(metavar="NAME", help="What the generator's server calls it.")
-]
-EvaluatorName = Annotated[
-    str | None, typer.Option(metavar="NAME", help="What the evaluator's server calls it.")
-]
-EngineOption = Annotated[
-    str, typer.Option("--engine", help="For a model here: transformers or vllm.")
-]
-System = Annotated[str | None, typer.Option(metavar="TEXT", help="The system message of a chat.")]
-Instruction = Annotated[
-    str | None,
-    typer.Option(metavar="TEXT", help="What to do, behind the problem; '' for nothing."),
-]
-Prompt = Annotated[
-    str, typer.Option(help="auto, plain, alpaca or chat: the form of the generator's prompts.")
-]
+OPTIONS: dict[type, dict[str, Any]] = {
+    Solver: {
+        "generator": Annotated[
+            str,
+            typer.Option(
+                metavar="MODEL",
+                help="Writes solutions: a model, a train step's folder, http://host/v1.",
+            ),
+        ],
+        "evaluator": Annotated[
+            Text,
+            typer.Option(
+                metavar="MODEL",
+                help="Judges them, likewise; calculator: without a model. None: votes.",
+            ),
+        ],
+        "n": Annotated[
+            int, typer.Option("-n", "--n", "--samples", help="Most solutions to sample.")
+        ],
+        "stop_at": Annotated[
+            float,
+            typer.Option(
+                metavar="P",
+                help="Stop when the leading cluster is ahead with this probability. 0: draw all.",
+            ),
+        ],
+        "strategy": Annotated[
+            Text,
+            typer.Option(
+                metavar="NAME", help="Maj1, RR.All, W.RR, ...; else W.RR, or Maj1 unjudged."
+            ),
+        ],
+        "k": Annotated[int, typer.Option("--k", help="The K (or N) of strategies that have one.")],
+        "temperature": Annotated[float, typer.Option(help="0: always the likeliest token.")],
+        "top_p": Annotated[float, typer.Option(help="Nucleus sampling.")],
+        "max_tokens": Annotated[int, typer.Option(help="Tokens of the longest solution.")],
+        "seed": Annotated[int, typer.Option(help="Seed of the samples.")],
+        "rule": Annotated[
+            str,
+            typer.Option("--extract", metavar="RULE", help="explicit, auto or last-number."),
+        ],
+        "device": Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")],
+        "engine": Annotated[str, typer.Option(help="For a model here: transformers or vllm.")],
+        "form": Annotated[
+            str,
+            typer.Option(
+                "--prompt",
+                help="The form of the generator's prompts: auto, plain, alpaca, minerva or chat.",
+            ),
+        ],
+        "system": Annotated[
+            Text, typer.Option(metavar="TEXT", help="The system message of a chat.")
+        ],
+        "instruction": Annotated[
+            Text,
+            typer.Option(metavar="TEXT", help="What to do, behind the problem; '' for nothing."),
+        ],
+        "generator_name": Annotated[
+            Text, typer.Option(metavar="NAME", help="What the generator's server calls it.")
+        ],
+        "evaluator_name": Annotated[
+            Text, typer.Option(metavar="NAME", help="What the evaluator's server calls it.")
+        ],
+        "evaluator_tokenizer": Annotated[
+            Text,
+            typer.Option(
+                metavar="FOLDER", help="Of an evaluator on a server that was trained on chats."
+            ),
+        ],
+    },
+    Address: {
+        "port": Annotated[int, typer.Option(help="The port; 0: any free one.")],
+        "host": Annotated[
+            str, typer.Option(help="The address to listen on; 0.0.0.0: every machine may ask.")
+        ],
+        "key": Annotated[
+            Text,
+            typer.Option(
+                "--api-key",
+                metavar="KEY",
+                envvar="MATHTUNE_API_KEY",
+                help="Clients must send it. Better in the environment: others see a command's "
+                "words.",
+            ),
+        ],
+        "log_prompts": Annotated[
+            bool,
+            typer.Option("--log-prompts", help="Print questions; else they are never logged."),
+        ],
+    },
+    Limits: {
+        "samples": Annotated[
+            int, typer.Option("--max-samples", help="Most samples a request may ask for.")
+        ],
+        "queue": Annotated[int, typer.Option(help="Questions at once; further ones get 429.")],
+        "timeout": Annotated[float, typer.Option(help="Seconds for a question.")],
+    },
+}
+"""The options of groups of settings, by field; a field's default is the option's. `solver.check`
+refuses what is out of range, for options and requests alike.
+"""
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of each parameter whose type is in `OPTIONS`, instead of it."""
+    signature = inspect.signature(command, eval_str=True)
+    groups: dict[str, Any] = {
+        name: one.annotation
+        for name, one in signature.parameters.items()
+        if one.annotation in OPTIONS
+    }
+    parameters: list[inspect.Parameter] = []
+    for name, one in signature.parameters.items():
+        if name not in groups:
+            parameters.append(one.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        defaults = {field.name: field.default for field in fields(groups[name])}
+        parameters += [
+            inspect.Parameter(
+                field,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=defaults[field],
+                annotation=option,
+            )
+            for field, option in OPTIONS[groups[name]].items()
+        ]
+
+    @wraps(command)
+    def called(**given: Any) -> None:
+        for name, kind in groups.items():
+            given[name] = kind(**{field: given.pop(field) for field in OPTIONS[kind]})
+        command(**given)
+
+    called.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return called
 
 
 @app.command(rich_help_panel=FILES)
+@grouped
 def solve(
     question: Annotated[str, typer.Argument(help="The problem in words, or a file of problems.")],
-    generator: Generator = "embedded",
-    evaluator: Evaluator = None,
-    n: Samples = 16,
-    stop_at: StopAt = STOP_AT,
-    strategy: StrategyName = None,
-    k: TopK = 8,
-    temperature: Temperature = 0.6,
-    top_p: TopP = 0.95,
-    max_tokens: MaxTokens = 512,
-    seed: Seed = 0,
-    extract: Extract = None,
-    device: Device = "auto",
-    prompt: Prompt = "auto",
-    system: System = None,
-    instruction: Instruction = None,
+    solver: Solver,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.jsonl", help="Of a file of problems: the answers.")
     ] = None,
@@ -107,32 +186,12 @@ def solve(
 
     mathtune solve problems.jsonl --out answers.jsonl
     """
-    solver = _solver(
-        stop_at,
-        generator=generator,
-        evaluator=evaluator,
-        n=n,
-        strategy=cast(Any, strategy),  # checked by name, with the others
-        k=k,
-        temperature=temperature,
-        top_p=top_p,
-        max_tokens=max_tokens,
-        seed=seed,
-        rule=cast(Any, extract or "explicit"),
-        device=device,
-        form=cast(Any, prompt),
-        system=system,
-        instruction=instruction,
-    )
+    solver = replace(solver, stop_at=solver.stop_at or None)
     with stoppable(CONTINUES):
         if out is not None or _is_file(question):
             _solve_file(Path(question), out, solver, server)
         else:
             _solve_one(question, solver, server, as_json=as_json)
-
-
-def _solver(stop_at: float, **settings: Any) -> Solver:
-    return replace(Solver(**settings), stop_at=stop_at or None)
 
 
 def _is_file(question: str) -> bool:
@@ -170,79 +229,16 @@ def _solve_one(question: str, solver: Solver, server: str | None, *, as_json: bo
 
 
 @app.command(rich_help_panel=FILES)
-def serve(
-    generator: Generator = "embedded",
-    evaluator: Evaluator = None,
-    port: Annotated[int, typer.Option(help="The port; 0: any free one.")] = 8000,
-    host: Annotated[
-        str, typer.Option(help="The address to listen on; 0.0.0.0: every machine may ask.")
-    ] = "127.0.0.1",
-    api_key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY",
-            envvar="MATHTUNE_API_KEY",
-            help="Clients must send it. Better in the environment: others see a command's words.",
-        ),
-    ] = None,
-    samples: Annotated[int, typer.Option(help="Most samples of a question, by default.")] = 16,
-    stop_at: StopAt = STOP_AT,
-    strategy: StrategyName = None,
-    temperature: Temperature = 0.6,
-    top_p: TopP = 0.95,
-    max_tokens: Annotated[int, typer.Option(help="Longest solution, and the most allowed.")] = 512,
-    max_samples: Annotated[int, typer.Option(help="Most samples a request may ask for.")] = 64,
-    queue: Annotated[int, typer.Option(help="Questions at once; further ones get 429.")] = 256,
-    timeout: Annotated[float, typer.Option(help="Seconds for a question.")] = 120.0,
-    seed: Seed = 0,
-    device: Device = "auto",
-    engine: EngineOption = "transformers",
-    prompt: Prompt = "auto",
-    system: System = None,
-    instruction: Instruction = None,
-    generator_name: GeneratorName = None,
-    evaluator_name: EvaluatorName = None,
-    log_prompts: Annotated[
-        bool, typer.Option("--log-prompts", help="Print questions; else they are never logged.")
-    ] = False,
-) -> None:
+@grouped
+def serve(solver: Solver, address: Address, limits: Limits) -> None:
     """Serve a generator and a judge behind OpenAI's protocol: votes in one request (docs/serve.md).
 
     Example: mathtune serve --generator runs/quickstart/ssft --evaluator runs/quickstart/evaluator
     """
-    from mathtune.cli.serving.app import Limits
-    from mathtune.cli.serving.command import Address, serve
-    from mathtune.cli.serving.opened import Names
+    from mathtune.cli.serving.command import serve
 
-    solver = _solver(
-        stop_at,
-        generator=generator,
-        evaluator=evaluator,
-        n=samples,
-        strategy=cast(Any, strategy),
-        temperature=temperature,
-        top_p=top_p,
-        max_tokens=max_tokens,
-        seed=seed,
-        device=device,
-        form=cast(Any, prompt),
-        system=system,
-        instruction=instruction,
-    )
-    if engine not in ("transformers", "vllm"):
-        raise InputError(f"--engine {engine}: no such engine; expected transformers or vllm.")
-    if queue < 1 or timeout <= 0:
-        raise InputError("--queue, --timeout: expected at least 1 question, and more than 0 s.")
-    serve(
-        solver,
-        Address(host=host, port=port, key=api_key, log_prompts=log_prompts),
-        Limits(
-            queue=queue,
-            timeout=timeout,
-            samples=max(max_samples, samples),
-            max_tokens=max_tokens,
-        ),
-        Names(cast(Any, engine), generator_name, evaluator_name),
-    )
+    solver = replace(solver, stop_at=solver.stop_at or None)
+    samples = max(limits.samples, solver.n)
+    serve(solver, address, replace(limits, samples=samples, max_tokens=solver.max_tokens))
     sys.stdout.flush()
     os._exit(0)  # everything is closed; the libraries' own ends would take seconds

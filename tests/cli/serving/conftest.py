@@ -13,11 +13,11 @@ import pytest
 
 uvicorn = pytest.importorskip("uvicorn", reason="the extra serve is not installed")
 
-from mathtune.cli.serving.app import Limits, Service
+from mathtune.cli.serving.app import Service
 from mathtune.cli.serving.command import LOCAL
 from mathtune.cli.serving.models import Models
 from mathtune.cli.serving.opened import opened
-from mathtune.cli.serving.settings import Solver
+from mathtune.cli.serving.settings import Limits, Solver
 
 SOLVER = Solver(max_tokens=64)
 

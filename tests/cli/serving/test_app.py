@@ -18,9 +18,8 @@ import pytest
 openai = pytest.importorskip("openai", reason="the official client is not installed")
 import httpx2
 
-from mathtune.cli.serving.app import Limits
 from mathtune.cli.serving.models import Drawn, FailedError, Judged, Models, Question
-from mathtune.cli.serving.settings import Solver
+from mathtune.cli.serving.settings import Limits, Solver
 from mathtune.engines.protocol import Draft, Sampling
 
 SURE = "Ann has 24 pens and gives away 7. How many pens are left?"

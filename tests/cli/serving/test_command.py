@@ -15,7 +15,7 @@ import pytest
 httpx2 = pytest.importorskip("httpx2", reason="the extra serve is not installed")
 
 from mathtune.cli.serving.command import served_name
-from mathtune.cli.serving.opened import Names
+from mathtune.cli.serving.settings import Solver
 
 SLOW = {
     "model": "embedded",
@@ -75,6 +75,6 @@ def test_a_port_that_is_taken_is_one_sentence() -> None:
 
 def test_clients_know_a_folder_by_its_last_part(tmp_path: Path) -> None:
     (tmp_path / "ssft").mkdir()
-    assert served_name(str(tmp_path / "ssft"), Names()) == "ssft"
-    assert served_name("org/model", Names()) == "org/model"
-    assert served_name("http://host/v1", Names(generator="theirs")) == "theirs"
+    assert served_name(Solver(generator=str(tmp_path / "ssft"))) == "ssft"
+    assert served_name(Solver(generator="org/model")) == "org/model"
+    assert served_name(Solver(generator="http://host/v1", generator_name="theirs")) == "theirs"

@@ -14,7 +14,6 @@ import hmac
 import time
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
@@ -30,7 +29,7 @@ from mathtune.cli.serving.counts import Counts
 from mathtune.cli.serving.models import FailedError, Models
 from mathtune.cli.serving.reply import Reply
 from mathtune.cli.serving.request import Asked, Bounds
-from mathtune.cli.serving.settings import Solver
+from mathtune.cli.serving.settings import Limits, Solver
 from mathtune.cli.serving.solved import Sampled, Solved
 from mathtune.errors import InputError
 from mathtune.run.progress import say
@@ -39,22 +38,6 @@ ALIVE = 10.0
 """Seconds without news after which a stream says that it is alive."""
 OPEN = ("/", "/health")
 """What needs no key."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What a server takes on."""
-
-    queue: int = 256
-    """Questions at once, those that wait included; further ones get 429."""
-    timeout: float = 120.0
-    """Seconds for a question; then its samples are given up, and it gets 504."""
-    body: int = 2**20
-    """Bytes of a request."""
-    prompt: int = 20_000
-    """Characters of a question."""
-    samples: int = 64
-    max_tokens: int = 1024
 
 
 class RefusalError(Exception):

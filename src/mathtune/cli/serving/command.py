@@ -10,14 +10,13 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 
-from mathtune.cli.serving.app import Limits, Service
-from mathtune.cli.serving.opened import Names, is_address, opened
-from mathtune.cli.serving.settings import Solver, check
+from mathtune.cli.serving.app import Service
+from mathtune.cli.serving.opened import is_address, opened
+from mathtune.cli.serving.settings import Address, Limits, Solver, check, check_server
 from mathtune.errors import InputError
 from mathtune.run.progress import say
 
@@ -30,33 +29,19 @@ WAITING = 2048
 """Connections that the system holds until they are accepted."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Address:
-    """Where a server listens, and who may ask."""
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    key: str | None = None
-    log_prompts: bool = False
-
-
-def serve(solver: Solver, address: Address, limits: Limits, names: Names) -> None:
+def serve(solver: Solver, address: Address, limits: Limits) -> None:
     """Open the models and answer until a signal ends it.
 
     Raises:
         InputError: a setting cannot be meant, a model cannot be used, or the address is taken.
     """
     check(solver)
-    if not 0 <= address.port < 2**16:
-        raise InputError(f"--port: found {address.port}; expected 0 to 65535.")
-    for name, value in (("max-samples", limits.samples), ("max-tokens", limits.max_tokens)):
-        if value < 1:
-            raise InputError(f"--{name}: found {value}; expected at least 1.")
-    with opened(solver, names=names, timeout=limits.timeout, longest=limits.max_tokens) as models:
+    check_server(address, limits)
+    with opened(solver, timeout=limits.timeout, longest=limits.max_tokens) as models:
         service = Service(
             models,
             solver,
-            name=served_name(solver.generator, names),
+            name=served_name(solver),
             limits=limits,
             key=address.key,
             log_prompts=address.log_prompts,
@@ -64,16 +49,17 @@ def serve(solver: Solver, address: Address, limits: Limits, names: Names) -> Non
         asyncio.run(_answering(service, address))
 
 
-def served_name(generator: str, names: Names) -> str:
+def served_name(solver: Solver) -> str:
     """Return what clients call the model: a hub id as it is, a folder by its last part.
 
     Example:
-        >>> served_name("embedded", Names()), served_name("http://127.0.0.1:8000/v1", Names())
+        >>> served_name(Solver()), served_name(Solver(generator="http://127.0.0.1:8000/v1"))
         ('embedded', 'mathtune')
     """
-    if is_address(generator):
-        return names.generator or "mathtune"
-    return Path(generator).resolve().name if Path(generator).exists() else generator
+    name = solver.generator
+    if is_address(name):
+        return solver.generator_name or "mathtune"
+    return Path(name).resolve().name if Path(name).exists() else name
 
 
 async def _answering(service: Service, address: Address) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from mathtune.cli.run_models import model_in
 from mathtune.cli.serving.models import Judge, Models
@@ -17,23 +17,13 @@ from mathtune.engines.settings import Named, Server
 from mathtune.errors import InputError
 from mathtune.paths import calculator
 
-Local = Literal["transformers", "vllm"]
 WIDTH = 256
 """Requests in flight on a server that a generator or a judge is on."""
 
 
-@dataclass(frozen=True)
-class Names:
-    """The engine of local models, and what servers call theirs (None: their only one)."""
-
-    engine: Local = "transformers"
-    generator: str | None = None
-    evaluator: str | None = None
-
-
 @contextmanager
 def opened(
-    solver: Solver, *, names: Names = Names(), timeout: float = 600.0, longest: int | None = None
+    solver: Solver, *, timeout: float = 600.0, longest: int | None = None
 ) -> Iterator[Models]:
     """Open the models, and close them at the end. `longest`: most tokens of any sample.
 
@@ -47,18 +37,17 @@ def opened(
         judge: Judge | None = None
         generator_is_here = not is_address(solver.generator)
         judge_is_here = judged and not is_address(str(solver.evaluator))
-        if generator_is_here and names.engine == "transformers":
+        if generator_is_here and solver.engine == "transformers":
             generator, judge = _here(solver, judge_is_here, longest or solver.max_tokens)
             closing.append(generator)
         elif generator_is_here:
             generator, judge = _vllm(solver, judge_is_here)
             closing.append(generator)
         else:
-            generator = _elsewhere(solver.generator, names.generator, solver.wording, timeout)
+            generator = _generator_there(solver, timeout)
             closing.append(generator)
         if judged and not judge_is_here:
-            plain = prompts.Wording("plain")
-            judge = _elsewhere(str(solver.evaluator), names.evaluator, plain, timeout)
+            judge = _judge_there(solver, timeout)
             closing.append(judge)
         elif judge_is_here and judge is None:
             judge = _judge_here(solver)
@@ -137,9 +126,38 @@ def _judge_here(solver: Solver) -> Any:
     return Batched(engine, form=solver.wording, tokenizer=engine.tokenizer)
 
 
-def _elsewhere(url: str, name: str | None, wording: prompts.Wording, timeout: float) -> Any:
+def _generator_there(solver: Solver, timeout: float) -> Any:
+    from mathtune.engines.openai import Unrendered
+
+    wording = solver.wording
+    if wording.form == "auto":
+        wording = replace(wording, form="chat")
+    return _there(solver.generator, solver.generator_name, wording, Unrendered(), timeout)
+
+
+def _judge_there(solver: Solver, timeout: float) -> Any:
+    """A judge on a server; a tokenizer that is here renders the prompts of one that chats."""
+    from mathtune.engines.openai import Unrendered
+    from mathtune.engines.transformers import models
+
+    tokenizer: Any = Unrendered()
+    if solver.evaluator_tokenizer is not None:
+        name = model_in(solver.evaluator_tokenizer, "evaluator")
+        refuse_absent(name)
+        tokenizer = models.load_tokenizer(name)
+    wording = prompts.Wording(prompts.resolve("auto", tokenizer))
+    return _there(str(solver.evaluator), solver.evaluator_name, wording, tokenizer, timeout)
+
+
+def _there(
+    url: str,
+    name: str | None,
+    wording: prompts.Wording,
+    judge: prompts.ChatTokenizer,
+    timeout: float,
+) -> Any:
     from mathtune.cli.serving.elsewhere import Elsewhere
-    from mathtune.engines.openai import OpenAI, Unrendered
+    from mathtune.engines.openai import OpenAI
     from mathtune.engines.server import Client
 
     try:
@@ -158,7 +176,5 @@ def _elsewhere(url: str, name: str | None, wording: prompts.Wording, timeout: fl
                 "or --evaluator-name."
             )
         name = there[0]
-    if wording.form == "auto":
-        wording = replace(wording, form="chat")
-    engine = OpenAI(name, server, form=wording, judge=Unrendered())
+    engine = OpenAI(name, server, form=wording, judge=judge)
     return Elsewhere(engine, wording=wording, width=WIDTH)

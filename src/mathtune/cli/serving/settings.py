@@ -1,9 +1,12 @@
-"""The settings of solving a question, and what is refused before a model is loaded."""
+"""The settings of solving a question and of a server, and what is refused before a model is loaded.
+
+`cli.questions` makes them into the options of `solve` and `serve`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 from mathtune.answers.extract import ExtractRule
 from mathtune.engines import prompts
@@ -14,6 +17,7 @@ from mathtune.metrics.strategies import Strategy
 SUMS: tuple[Strategy, ...] = ("Maj1", "W.RR")
 """The strategies that add up votes or scores over samples, so that a lead can be sure."""
 STOP_AT = 0.95
+Local = Literal["transformers", "vllm"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,14 @@ class Solver:
     system: str | None = None
     instruction: str | None = None
     device: str = "auto"
+    engine: Local = "transformers"
+    """What runs a model that is here."""
+    generator_name: str | None = None
+    """What the generator's server calls it; None: its only model."""
+    evaluator_name: str | None = None
+    evaluator_tokenizer: str | None = None
+    """The folder or hub id of the tokenizer of an evaluator on a server, whose chat template then
+    writes its prompts. None: they are plain."""
 
     @property
     def picks_by(self) -> Strategy:
@@ -70,6 +82,51 @@ class Solver:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where a server listens, and who may ask."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    key: str | None = None
+    log_prompts: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a server takes on."""
+
+    queue: int = 256
+    """Questions at once, those that wait included; further ones get 429."""
+    timeout: float = 120.0
+    """Seconds for a question; then its samples are given up, and it gets 504."""
+    body: int = 2**20
+    """Bytes of a request."""
+    prompt: int = 20_000
+    """Characters of a question."""
+    samples: int = 64
+    max_tokens: int = 1024
+
+
+def check_server(address: Address, limits: Limits) -> None:
+    """Refuse settings of a server that cannot be meant.
+
+    Raises:
+        InputError: a number is out of range.
+    """
+    if not 0 <= address.port < 2**16:
+        raise InputError(f"--port: found {address.port}; expected 0 to 65535.")
+    for name, value in (
+        ("queue", limits.queue),
+        ("max-samples", limits.samples),
+        ("max-tokens", limits.max_tokens),
+    ):
+        if value < 1:
+            raise InputError(f"--{name}: found {value}; expected at least 1.")
+    if not limits.timeout > 0:
+        raise InputError(f"--timeout: found {limits.timeout}; expected more than 0 seconds.")
+
+
 def check(solver: Solver) -> None:
     """Refuse settings that cannot be meant.
 
@@ -93,9 +150,13 @@ def check(solver: Solver) -> None:
             f"--stop-at: found {solver.stop_at}; expected above 0.5 and at most 1 (1: only if the "
             "lead cannot be overtaken)."
         )
-    if solver.rule not in get_args(ExtractRule):
-        known = " or ".join(get_args(ExtractRule))
-        raise InputError(f"--extract {solver.rule}: no such rule; expected {known}.")
+    for option, found, names in (
+        ("extract", solver.rule, get_args(ExtractRule)),
+        ("engine", solver.engine, get_args(Local)),
+        ("prompt", solver.form, get_args(prompts.Form)),
+    ):
+        if found not in names:
+            raise InputError(f"--{option}: found {found!r}; expected {' or '.join(names)}.")
     strategy = solver.picks_by
     if strategy not in get_args(Strategy):
         known = ", ".join(get_args(Strategy))
