@@ -12,7 +12,6 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 pytest.importorskip("httpx2", reason="pip install 'mathtune[openai]'")
@@ -20,7 +19,6 @@ pytest.importorskip("httpx2", reason="pip install 'mathtune[openai]'")
 from mathtune.engines import prompts
 from mathtune.engines.openai import OpenAI, Unrendered, _without_start
 from mathtune.engines.protocol import Candidates, Sampling, Want
-from mathtune.engines.served import Answer, drafts_of
 from mathtune.engines.server import _retry_after
 from mathtune.engines.settings import Server
 from mathtune.engines.transformers import models
@@ -486,30 +484,6 @@ def test_seconds_to_wait(value: str, seconds: float) -> None:
     assert _retry_after({"retry-after": value}) == seconds
     later = formatdate(4e9, usegmt=True)
     assert _retry_after({"retry-after": later}) > 1e6
-
-
-@pytest.mark.parametrize(
-    ("texts", "usage", "predicted", "tokens"),
-    [
-        (["abcd", "ab", "abcd"], 10, 10, [10, 5, 10]),  # llama.cpp: of the first alone
-        (["abcd", "ab", "abcd"], 10, 4, [4, 2, 4]),
-        (["abcd", "ab", "abcd"], 10, None, [4, 2, 4]),
-        (["abcd"], 10, 10, [10]),
-        (["", "ab"], 1, 1, [0, 2]),
-    ],
-)
-def test_tokens_that_llama_cpp_counts_of_the_first_choice_alone(
-    texts: list[str], usage: int, predicted: int | None, tokens: list[int]
-) -> None:
-    document: dict[str, Any] = {
-        "choices": [{"text": text, "finish_reason": "stop"} for text in texts],
-        "usage": {"completion_tokens": usage},
-    }
-    if predicted is not None:
-        document["timings"] = {"predicted_n": predicted}
-    answer = msgspec.convert(document, Answer)
-    drafts = drafts_of(answer, Sampling(n=3, temperature=1, top_p=1, max_tokens=99), unsaid=False)
-    assert [draft.tokens for draft in drafts] == tokens
 
 
 def test_numbers_that_no_model_gives_are_refused(

@@ -79,32 +79,11 @@ class Usage(msgspec.Struct):
     completion_tokens: int | None = 0
 
 
-class _Timings(msgspec.Struct):
-    """What llama.cpp says of the first choice, beside the usage."""
-
-    predicted_n: int | None = None
-
-
 class Answer(msgspec.Struct):
     """An answer to /completions or /chat/completions."""
 
     choices: list[_Choice]
     usage: Usage | None = None
-    timings: _Timings | None = None
-
-    @property
-    def written(self) -> int:
-        """The tokens of all choices.
-
-        llama.cpp counts those of the first choice only; the others are taken to be as long per
-        character of text.
-        """
-        total = (self.usage.completion_tokens or 0) if self.usage else 0
-        if len(self.choices) < 2 or self.timings is None or self.timings.predicted_n != total:
-            return total
-        lengths = [len(choice.content() or "") for choice in self.choices]
-        many = sum(lengths) / lengths[0] if lengths[0] else len(self.choices)
-        return round(total * many)
 
 
 def drafts_of(answer: Answer, sampling: Sampling, *, unsaid: bool) -> list[Draft]:
@@ -114,7 +93,7 @@ def drafts_of(answer: Answer, sampling: Sampling, *, unsaid: bool) -> list[Draft
     had no finished choice either, so the server does not report how samples end, and they count as
     finished.
     """
-    total = answer.written
+    total = (answer.usage.completion_tokens or 0) if answer.usage else 0
     full = total >= sampling.max_tokens * len(answer.choices)
     ways = {**_WHOLE, "": "length" if full else "stop"} if unsaid else _WHOLE
     whole = [
