@@ -84,7 +84,7 @@ class _Child:
         with self._lock:
             process = self._started()
             assert process.stdin is not None
-            with suppress(BrokenPipeError):
+            with suppress(OSError):  # the child died: no answer comes
                 process.stdin.write(json.dumps(task).encode() + b"\n")
                 process.stdin.flush()
             try:
@@ -130,7 +130,7 @@ class _Child:
             process.kill()
             process.wait()
             assert process.stdin is not None
-            with suppress(BrokenPipeError):  # while the rest was sent
+            with suppress(OSError):  # while the rest was sent
                 process.stdin.close()
 
 

@@ -16,6 +16,7 @@ from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.run.fingerprint import refuse_damage
 from mathtune.run.progress import say
+from mathtune.run.recipe_run import looks_like_a_path
 from mathtune.run.stage import Input, Stage, marked_inputs
 
 EXPECTED = "expected `embedded`, a hub id, a model folder or a .gguf file"
@@ -66,7 +67,7 @@ def source(name: str) -> tuple[str, dict[str, Any]]:
         return str(path.parent), {"gguf_file": path.name}
     if path.exists():
         raise InputError(f"model {name!r}: a file of another kind; {EXPECTED}.")
-    if name.startswith(("/", "./", "../", "~")) or name.count("/") > 1 or path.suffix == ".gguf":
+    if looks_like_a_path(name) or path.suffix == ".gguf":
         raise InputError(f"model {name!r}: no such file or folder; {EXPECTED}.")
     return name, {}
 

@@ -142,7 +142,12 @@ class Found:
             row = run(
                 f"{step}-row", Measure(problems=problems, samples=solutions, greedy=solutions)
             )
-            key = str(row.relative_to(run.folder)).removesuffix("-row").removesuffix("-validation")
+            key = (
+                row.relative_to(run.folder)
+                .as_posix()
+                .removesuffix("-row")
+                .removesuffix("-validation")
+            )
             self.models[key] = about
             getattr(self, split)[key] = row
 

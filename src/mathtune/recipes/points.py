@@ -71,7 +71,7 @@ class StudyPoints:
             problems=self.test, samples=samples, greedy=first, against=dict(against or {})
         )
         folder = run(f"{name}-row", measure)
-        key = str(folder.relative_to(run.folder))
+        key = folder.relative_to(run.folder).as_posix()
         if self.n and kind in ("sft", "rft", "union"):
             count = Collect(problems=self.test, samples=samples, keep="counts")
             self.diversity[key] = run(f"{name}-test-paths", count).parent / METRICS

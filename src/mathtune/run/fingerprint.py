@@ -89,7 +89,9 @@ def growth(found: Mapping[str, Any], wanted: Mapping[str, Any], field: str | Non
 
 def write_sums(folder: Path) -> None:
     """Write the checksums of a folder's files next to them."""
-    lines = [f"{content_hash(file)}  {file.relative_to(folder)}\n" for file in files(folder)]
+    lines = [
+        f"{content_hash(file)}  {file.relative_to(folder).as_posix()}\n" for file in files(folder)
+    ]
     jsonl.write_text(folder / SUMS, "".join(lines))
 
 
@@ -121,7 +123,7 @@ def content_hash(path: Path, *, sampled: bool = False) -> str:
         digest = hashlib.sha256()
         for file in files(path):
             inner = content_hash(file, sampled=sampled)
-            digest.update(f"{file.relative_to(path)}\0{inner}\0".encode())
+            digest.update(f"{file.relative_to(path).as_posix()}\0{inner}\0".encode())
         return digest.hexdigest()
     status = path.stat()
     if sampled and status.st_size > LARGE:

@@ -30,7 +30,7 @@ def locked(path: Path, *, folder: Path) -> Iterator[None]:
         InputError: another process holds it; the sentence names it and the `folder` it works in.
     """
     while True:
-        stream = path.open("a+")
+        stream = path.open("a+", encoding="utf-8")
         if not _taken(stream):
             with stream:
                 stream.seek(0)
@@ -56,7 +56,7 @@ def locked(path: Path, *, folder: Path) -> Iterator[None]:
 def is_locked(path: Path) -> bool:
     """Return whether a process holds the lock file."""
     try:
-        with path.open("r+") as stream:
+        with path.open("r+", encoding="utf-8") as stream:
             return not _taken(stream, shared=True)
     except FileNotFoundError:
         return False

@@ -11,6 +11,7 @@ work. Handles are paths inside the run folder, so a recipe cannot branch on a re
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -42,6 +43,10 @@ FORECAST = "forecast.json"
 """The expected cost of the plan."""
 LOCK = ".lock"
 FILES = (".jsonl", ".jsonl.gz", ".gguf", ".yaml")
+UNUSABLE = re.compile(
+    r"""[<>:"\\|?*\x00-\x1f]|[. ](/|$)|(^|/)(con|prn|aux|nul|com\d|lpt\d)([./]|$)""", re.IGNORECASE
+)
+"""What no folder's name may hold on Windows."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,10 @@ class Run:
         if self._work is not None:
             self._execute(self.steps[full], self._work)
             return stage.outputs(self.folder / full)
-        if full in self.steps:
-            raise ValueError(f"two steps are named {full!r}")
+        if full.casefold() in map(str.casefold, self.steps):
+            raise ValueError(f"two steps are named {full!r}")  # macOS and Windows: in one folder
+        if UNUSABLE.search(full):
+            raise InputError(f"step {full!r}: not every system can name a folder so.")
         stage = self._with_settings(name, stage)
         reads = dict.fromkeys(self._step_of(read) for read in inputs(stage) if self._inside(read))
         self.steps[full] = Step(full, stage, tuple(reads))
@@ -227,9 +234,19 @@ class Run:
 
 def missing(name: str | Path) -> bool:
     """Return whether this is a path that does not exist; any other name may be one of a hub."""
-    looks = isinstance(name, Path) or name.startswith(("/", "./", "../", "~"))
-    looks = looks or str(name).count("/") > 1
-    return (looks or str(name).endswith(FILES)) and not Path(name).expanduser().exists()
+    looks = isinstance(name, Path) or looks_like_a_path(name) or name.endswith(FILES)
+    return looks and not Path(name).expanduser().exists()
+
+
+def looks_like_a_path(name: str) -> bool:
+    """Return whether a name can only be a path's, and no hub's.
+
+    Example:
+        >>> [looks_like_a_path(name) for name in ("owner/model", "./model", "C:\\\\model", "a/b/c")]
+        [False, True, True, True]
+    """
+    begins = name.startswith(("/", "./", "../", "~"))
+    return begins or name.count("/") > 1 or "\\" in name
 
 
 def planned(

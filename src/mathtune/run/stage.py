@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -123,11 +124,11 @@ class Stage(BaseModel, Generic[Handle]):
 
     def described(self, *, relative_to: Path) -> dict[str, Any]:
         """Return the config as JSON values, with paths inside `relative_to` relative to it."""
-        prefix = f"{relative_to}/"
+        prefix = f"{relative_to}{os.sep}"
 
         def shown(value: Any) -> Any:
-            if isinstance(value, str):
-                return value.removeprefix(prefix)
+            if isinstance(value, str) and value.startswith(prefix):
+                return value.removeprefix(prefix).replace(os.sep, "/")
             if isinstance(value, dict):
                 return {key: shown(item) for key, item in value.items()}
             return [shown(item) for item in value] if isinstance(value, list) else value

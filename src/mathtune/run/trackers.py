@@ -75,7 +75,7 @@ class Place:
         if run is None:
             return cls(folder.name, None, files)
         inside = folder.relative_to(run)
-        return cls("report" if run == folder else str(inside), run.name, files)
+        return cls("report" if run == folder else inside.as_posix(), run.name, files)
 
 
 class Tensorboard:

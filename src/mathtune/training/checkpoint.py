@@ -159,6 +159,8 @@ def _trained(model: nn.Module) -> Iterable[tuple[str, nn.Parameter]]:
 
 def flush(folder: Path) -> None:
     """Flush the files to the disk before the rename marks them as complete."""
+    if os.name == "nt":  # it does so for no folder, and for no file that is open to be read
+        return
     for path in (*folder.rglob("*"), folder):
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)

@@ -73,7 +73,7 @@ class Worker:
             process.kill()
             process.wait()
             for stream in (process.stdin, process.stdout, self._said):
-                with suppress(BrokenPipeError):  # while the rest was sent
+                with suppress(OSError):  # while the rest was sent
                     if stream is not None:
                         stream.close()
 
@@ -125,7 +125,7 @@ class Worker:
         try:
             self._process.stdin.write(json.dumps(batch).encode() + b"\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
+        except OSError:  # a broken pipe has another class on Windows
             # The child died between batches; its end of file makes the first pair undecided.
             return
 

@@ -77,14 +77,15 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 def _stdin() -> Path:
     """Standard input as a file: it is read twice, to learn its columns and for its samples."""
-    stream = tempfile.NamedTemporaryFile(prefix="mathtune-", suffix=".input")  # noqa: SIM115
-    _kept.append(stream)  # removed when the program ends
-    shutil.copyfileobj(sys.stdin.buffer, stream)
-    stream.flush()
-    return Path(stream.name)
+    folder = tempfile.TemporaryDirectory(prefix="mathtune-")
+    _kept.append(folder)  # removed when the program ends
+    path = Path(folder.name, "stdin")
+    with path.open("wb") as stream:
+        shutil.copyfileobj(sys.stdin.buffer, stream)
+    return path
 
 
-_kept: list[Any] = []
+_kept: list[tempfile.TemporaryDirectory[str]] = []
 
 
 @contextmanager
