@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from mathtune.cli import forecast as bill
 from mathtune.cli.device import Device, device
@@ -121,6 +123,20 @@ def test_this_machines_speed_is_measured() -> None:
     train = 1e12 / (found.peak * found.reached["train"]) + found.start
     assert found.core_seconds("train", 1e12) == pytest.approx(train)
     assert f"{found.peak:.2g}" in found.name
+
+
+def test_a_busy_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (6.4, 0.0, 0.0), raising=False)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    assert device(None).load == 3.2
+    costs = {"drafts": bill.Cost(flops=1e9, seconds=120.0)}
+    said = total(costs, device(None))
+    assert said.endswith("; 3.2 programs per core are running, so expect longer")
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.2, 9.0, 9.0), raising=False)
+    assert total(costs, device(None)).endswith("in a matrix product")
+    monkeypatch.delattr(os, "getloadavg")  # as on Windows
+    assert device(None).load is None
 
 
 def test_sizes_of_sources() -> None:

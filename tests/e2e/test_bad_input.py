@@ -154,7 +154,7 @@ def test_faulty_problem_files(
 def test_without_torch_the_command_that_installs_it_is_named(
     arguments: list[str], tmp_path: Path
 ) -> None:
-    rows = [{**PROBLEM, "id": f"p{n}", "problem": f"What is {n} + 1?"} for n in range(20)]
+    rows = [{**PROBLEM, "id": f"p{n}", "problem": f"What is {n} + 1?"} for n in range(120)]
     (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     without = "import sys; sys.modules['torch'] = None; from mathtune.cli.main import main; main()"
     command = [sys.executable, "-c", without, *arguments]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,18 +19,23 @@ the formulas, which count a prompt anew for every sample: ours is read once."""
 ON_AN_ACCELERATOR = {"train": 0.26, "sample": 0.03, "score": 0.26}
 """The same on an accelerator. Training: an A100 in Table 4 of Yuan et al. 2023 (8e13 of 3.12e14
 FLOP/s). Sampling reads all weights for every token; its part is a guess."""
-SIDE_ON_A_CORE, SIDE_ON_AN_ACCELERATOR = 512, 8192
-"""Rows of the matrices that are multiplied."""
-TRIES = 5
+SIDE_ON_A_CORE, SIDE_ON_AN_ACCELERATOR = 64, 8192
+"""Rows of the matrices that are multiplied. On a CPU so few that one thread does it: threads that
+wait for each other use CPU time too, ten times as much as the product on a busy machine."""
+AT_ONCE = 100
+"""Products of the small matrices per try."""
+TRIES = 10
+BUSY = 0.75
+"""Load per core from which the machine is called busy."""
 
 
 @dataclass(frozen=True)
 class Device:
     """What steps run on: `peak` FLOP/s of a matrix product on each of so many `cores`.
 
-
     `reached`: the part of it that a stage reaches; 1 for stages that are not named.
-    `start`: seconds of a core until a step's model works.
+    `start`: seconds of a core until a step's model works. `load`: programs per core that want to
+    compute, if the machine is busy.
     """
 
     name: str
@@ -37,6 +43,7 @@ class Device:
     cores: int = 1
     reached: Mapping[str, float] = field(default_factory=dict)
     start: float = 0.0
+    load: float | None = None
 
     def core_seconds(self, stage: str, flops: float) -> float:
         """The seconds of one core (or of the accelerator) that a stage needs for its FLOPs."""
@@ -61,9 +68,22 @@ def device(speed: float | None) -> Device:
             return _accelerator(torch)
     matrix = np.ones((SIDE_ON_A_CORE, SIDE_ON_A_CORE), dtype=np.float32)
     cores = usable_cores()
-    peak = _speed(lambda: matrix @ matrix, SIDE_ON_A_CORE, time.process_time)
+
+    def multiply() -> None:
+        for _ in range(AT_ONCE):
+            matrix @ matrix
+
+    peak = AT_ONCE * _speed(multiply, SIDE_ON_A_CORE, time.thread_time)
     named = f"{cores} CPU core{'s' * (cores > 1)}, {peak:.2g} FLOP/s each in a matrix product"
-    return Device(named, peak, cores, ON_A_CORE, start=1.5)
+    return Device(named, peak, cores, ON_A_CORE, start=1.5, load=_load())
+
+
+def _load() -> float | None:
+    """Return the programs per core that wanted to compute in the last minute, if many did."""
+    if not hasattr(os, "getloadavg"):  # as on Windows
+        return None
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return load if load >= BUSY else None
 
 
 def _accelerator(torch: Any) -> Device:

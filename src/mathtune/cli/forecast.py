@@ -224,7 +224,9 @@ def document(costs: dict[str, Cost], device: Device) -> Prediction:
 
 
 def total(costs: dict[str, Cost], device: Device) -> str:
-    """Return the bill in one line: `about 4.5 minutes on 2 CPU cores`, and what is unknown."""
+    """Return the bill in one line: `about 4.5 minutes on 2 CPU cores`, what is unknown, and
+    whether the machine is busy.
+    """
     unknown = [name for name, cost in costs.items() if cost.seconds is None]
     if len(unknown) == sum(cost.seconds != 0.0 for cost in costs.values()):
         known = "unknown"
@@ -232,7 +234,9 @@ def total(costs: dict[str, Cost], device: Device) -> str:
         known = f"{'at least' if unknown else 'about'} {duration(seconds(costs, device))}"
     others = f" and {len(unknown) - NAMED} more steps" if len(unknown) > NAMED else ""
     more = f"; unknown for {', '.join(unknown[:NAMED])}{others}" if unknown else ""
-    return f"{known} on {device.name}{more}"
+    busy = device.load is not None and known != "unknown"
+    later = f"; {device.load:.1f} programs per core are running, so expect longer" if busy else ""
+    return f"{known} on {device.name}{more}{later}"
 
 
 def table(run: Run, costs: dict[str, Cost], device: Device) -> Table:
