@@ -62,6 +62,8 @@ def fails(
         (["run", "scaling", "model=embedded", "data=a.jsonl"], "a.jsonl: no such file"),
         (["run", "liu2023", "model=embedded", "others=[..]"], "model '..': the folder has no conf"),
         (["status", "."], "no run here"),
+        (["run", "quickstart", "--out", "q.json"], "--out q.json: a folder is written"),
+        (["grade", "problems=a", "samples=b", "--out", "g.jsonl"], "expected a name such as g."),
         (["sample", "none.jsonl", "model=embedded", "--out", "out"], "none.jsonl: no such file"),
         (["sample", "model=embedded", "--out", "out"], "problems: missing"),
     ],

@@ -18,6 +18,7 @@ from mathtune.cli.options import (
     Config,
     OnRay,
     ReportTo,
+    folder_name,
     with_ray,
 )
 from mathtune.errors import InputError, ProcessDiedError
@@ -129,7 +130,9 @@ def run(
     ],
     assignments: Assignments = None,
     config: Config = None,
-    out: Annotated[Path | None, typer.Option(help="The run folder, else runs/<recipe>.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder, else runs/<recipe>.", callback=folder_name)
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the steps and their predicted bill only.")
     ] = False,

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from mathtune.errors import InputError
+
 RUNS, STAGES, FILES, REFERENCE = (
     "Recipes and their runs",
     "Stages: one step at a time, on plain files",
@@ -25,7 +27,22 @@ Config = Annotated[
     str | None,
     typer.Option("--config", metavar="NAME|FILE", help="Settings: shipped, or a YAML file."),
 ]
-Out = Annotated[Path | None, typer.Option(help="The folder to write into.")]
+FILES_END = (".jsonl", ".json", ".csv", ".parquet", ".html", ".md", ".yaml")
+"""Endings that name a file."""
+
+
+def folder_name(path: Path | None) -> Path | None:
+    """Return `--out`, if it may name a folder.
+
+    Raises:
+        InputError: it ends as a file's name does; a folder of that name would be mistaken for one.
+    """
+    if path is not None and path.suffix in FILES_END:
+        raise InputError(f"--out {path}: a folder is written; expected a name such as {path.stem}.")
+    return path
+
+
+Out = Annotated[Path | None, typer.Option(help="The folder to write into.", callback=folder_name)]
 Redo = Annotated[bool, typer.Option("--redo", help="Make it again.")]
 OnRay = Annotated[bool, typer.Option("--ray", help="Run on a Ray cluster (docs/scaling.md).")]
 Grader = Annotated[

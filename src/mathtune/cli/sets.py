@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mathtune.cli.options import CONTINUES, Config
+from mathtune.cli.options import CONTINUES, Config, folder_name
 from mathtune.errors import InputError
 from mathtune.run.progress import output, say, visible
 from mathtune.run.stopping import stoppable
@@ -31,7 +31,9 @@ def evaluate(
         str | None, typer.Option(metavar="MODEL", help="Judges the samples, for re-ranking.")
     ] = None,
     config: Config = None,
-    out: Annotated[Path | None, typer.Option(help="Else runs/evaluate-MODEL.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Else runs/evaluate-MODEL.", callback=folder_name)
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the steps only.")] = False,
     redo: Annotated[list[str] | None, typer.Option(help="A step to make again.")] = None,
     for_hub: Annotated[

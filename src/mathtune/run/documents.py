@@ -40,7 +40,10 @@ def read_plan(folder: Path) -> Plan:
     """
     path = folder / PLAN
     if not path.exists():
-        raise InputError(f"{folder}: no run here; expected a folder that `mathtune run` wrote.")
+        raise InputError(
+            f"{folder}: no run here; expected a folder that `mathtune run` or a stage wrote. "
+            "Files of samples: `mathtune measure FILE --report page.html`."
+        )
     try:
         plan = jsonl.read_json(path, Plan)
     except InputError as error:
