@@ -13,6 +13,7 @@ from mathtune.cli.device import Device, device
 from mathtune.cli.forecast import Forecast, document, expected, problems, size_of, table, total
 from mathtune.engines import embedded_model
 from mathtune.engines.transformers import models
+from mathtune.errors import InputError
 from mathtune.recipes import resolve
 from mathtune.run import recipe_run
 from mathtune.run.recipe_run import Run
@@ -152,6 +153,21 @@ def test_sizes_of_a_file_are_counted(tmp_path: Path) -> None:
     assert problems(Prepare(source=str(path))) == (0, 0, 60)  # too few to be split
     assert problems(Prepare(source=str(path), test=6, validation=5)) == (49, 5, 6)
     assert problems(Prepare(source=str(path), test=10, limit={"train": 20})) == (20, 5, 10)
+
+
+def test_a_training_without_examples_is_refused_before_any_work(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"problem": "1?", "answer": "1"}\n' * 60)
+
+    def expecting(**sizes: int) -> None:
+        run = Run(tmp_path / "run", overrides={})
+        data = run("data", Prepare(source=str(path), **sizes))  # type: ignore[arg-type]
+        run("ssft", Train(model="embedded", objective="mle", examples=data.solutions))
+        expected(run, device(1e12))
+
+    with pytest.raises(InputError, match="step 'ssft' would have no examples to learn from"):
+        expecting()
+    expecting(validation=5, test=6)
 
 
 def test_every_shape_of_liu2023_has_a_bill(tmp_path: Path) -> None:

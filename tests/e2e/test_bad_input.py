@@ -52,7 +52,7 @@ def fails(
         (["run", "quickstart", "how.top_p=2"], "how.top_p: found 2"),
         (["run", "quickstart", "train.learning_rate=inf"], "train.learning_rate: found 'inf'"),
         (["run", "quickstart", "limit=-1"], "data.limit: found -1"),
-        (["run", "quickstart", "limit=0"], "arithmetic: no training problem is left"),
+        (["run", "quickstart", "limit=0"], "'ssft' would have no examples to learn from"),
         (["run", "quickstart", "model=../{0}"], "model '../{0}': the folder has no config.json"),
         (["run", "quickstart", "limit={train: -1}"], "data.limit.train: found -1"),
         (["run", "quickstart", "ssft.lora.x=1"], "no such setting; settings are rank, alpha"),

@@ -20,6 +20,7 @@ from mathtune.cli.device import Device
 from mathtune.data.splits import SPLITS
 from mathtune.engines import embedded_model
 from mathtune.engines.settings import EngineSettings
+from mathtune.errors import InputError
 from mathtune.metrics.fits import reading_flops, sampling_flops, training_flops
 from mathtune.report.cost import Size, read_size
 from mathtune.run.documents import PredictedCost, Prediction
@@ -119,6 +120,15 @@ class Forecast:
             return _lines(path)
         return self._rows([stage.problems]) * self.rows[path]
 
+    def refuse_none(self, stage: Train, name: str) -> None:
+        """Raise InputError if a training would have no examples."""
+        if self._rows(stage.examples) == 0:
+            raise InputError(
+                f"step {name!r} would have no examples to learn from. A file of fewer than "
+                f"{FEWEST} problems has test problems only, unless data.validation=NUMBER and "
+                "data.test=NUMBER are set; data.limit may leave none, too."
+            )
+
     def _sampled(self, stage: Sample, path: Path) -> tuple[float, Size | None]:
         size = self._size(stage.model)
         if size is None:
@@ -163,10 +173,16 @@ class Forecast:
 
 
 def expected(run: Run, device: Device) -> dict[str, Cost]:
-    """Return the cost of every step of a planned run."""
+    """Return the cost of every step of a planned run.
+
+    Raises:
+        InputError: a training would have no examples.
+    """
     forecast = Forecast()
     found = {}
     for name, step in run.steps.items():
+        if isinstance(step.stage, Train):
+            forecast.refuse_none(step.stage, name)
         flops, size = forecast.read(step.stage, run.folder / name)
         found[name] = _cost(step.stage, flops, size, forecast, device)
     return found
