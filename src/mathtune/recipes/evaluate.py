@@ -19,7 +19,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mathtune.answers import Grader
 from mathtune.data import declared
-from mathtune.engines import opener
+from mathtune.data.declared import Prompt
+from mathtune.engines import opener, prompts
+from mathtune.engines.prompts import Form
 from mathtune.errors import InputError
 from mathtune.recipes.parts import (
     Count,
@@ -83,18 +85,25 @@ class Evaluate(RecipeSettings):
 
 def evaluate(run: Run, c: Evaluate) -> None:
     """Each set in a folder of its own: problems, greedy solutions, samples, verdicts, a row."""
-    for name in c.chosen:
-        _evaluated(run.within(_short(name)), c, name)
+    known = {name: declared.find(name) for name in c.chosen}
+    prompted = any(found is not None and found.set.prompt != Prompt() for found in known.values())
+    form = _form(run, c) if prompted else None
+    for name, found in known.items():
+        _evaluated(run.within(_short(name)), c, name, found, form)
 
 
-def _evaluated(run: Run, c: Evaluate, name: str) -> None:
-    found = declared.find(name)
+def _evaluated(
+    run: Run, c: Evaluate, name: str, found: declared.Named | None, form: Form | None
+) -> None:
     kept = {} if c.data.limit is None else {"limit": _limit(c)}
     sizes = {"train": 0, "validation": 0} if name == "arithmetic" else {"test": "all"}
     given = {key: value for key, value in _own(c.data) if key not in ("source", "folder", "limit")}
     data = run("data", Prepare(source=name, folder=c.data.folder, **{**given, **sizes, **kept}))
     read_as: dict[str, Any] = {"max_tokens": LONGEST} if name == "arithmetic" else {}
-    shots = _shots(c, found)
+    prompt = Prompt() if found is None else found.set.prompt
+    if form == "chat" and prompt.instruction is not None:
+        read_as |= {"instruction": prompt.instruction}
+    shots = (0 if form in ("chat", None) else prompt.shots) if c.shots is None else c.shots
     if shots:
         read_as |= {"few_shot": _exemplars(run, c, found, data.solutions, shots), "shots": shots}
     grader = "math" if found is None else found.set.grader
@@ -133,17 +142,15 @@ def _limit(c: Evaluate) -> Any:
     return {"test": limit, "train": EXEMPLARS_OF} if isinstance(limit, int) else limit
 
 
-def _shots(c: Evaluate, found: declared.Named | None) -> int:
-    """The number of exemplars: as asked for, else as declared for a model without a template."""
-    if c.shots is not None:
-        return c.shots
-    if found is None or not found.set.prompt.shots:
-        return 0
+def _form(run: Run, c: Evaluate) -> Form | None:
+    """The form of the prompts; None: a server or a model out of reach does not tell it."""
+    sample = run.with_settings("samples", Sample(model=c.model, problems=Path("problems.jsonl")))
+    assert isinstance(sample, Sample)
     try:
-        form = opener.form_of(Sample(model=c.model, problems=Path("problems.jsonl")), "auto")
-    except InputError:  # a name that only a server knows; else the sample step says what is wrong
-        return 0
-    return 0 if form == "chat" else found.set.prompt.shots
+        form = opener.form_of(sample, sample.wording)
+        return prompts.resolve(form, opener.solver_tokenizer(sample))
+    except InputError:  # the sample step says what is wrong
+        return None
 
 
 def _exemplars(

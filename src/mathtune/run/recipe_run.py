@@ -88,7 +88,7 @@ class Run:
             raise ValueError(f"two steps are named {full!r}")  # macOS and Windows: in one folder
         if UNUSABLE.search(full):
             raise InputError(f"step {full!r}: not every system can name a folder so.")
-        stage = self._with_settings(name, stage)
+        stage = self.with_settings(name, stage)
         reads = dict.fromkeys(self._step_of(read) for read in inputs(stage) if self._inside(read))
         self.steps[full] = Step(full, stage, tuple(reads))
         return stage.outputs(self.folder / full)
@@ -120,6 +120,16 @@ class Run:
         inner._scope = self._scope if scope is None else (*self._scope, scope)
         inner._fields = {**self._fields, **fields}
         return inner
+
+    def with_settings(self, name: str, stage: Stage[Handle]) -> Stage[Handle]:
+        """Return the stage with the settings that a step of that name gets."""
+        has = type(stage).model_fields
+        known = {key: value for key, value in self._fields.items() if key in has}
+        stage = stage.replaced(known, where="/".join(self._scope))
+        for key in (stage.kind(), name):
+            if key in self._overrides:
+                stage = stage.replaced(self._overrides[key], where=key)
+        return stage
 
     def work(
         self,
@@ -186,15 +196,6 @@ class Run:
                 mark = settings(step.stage)
                 if not regathered(self.folder / name, step.stage, mark):
                     refuse_changes(self.folder / name, step.stage, mark, name=name)
-
-    def _with_settings(self, name: str, stage: Stage[Handle]) -> Stage[Handle]:
-        has = type(stage).model_fields
-        known = {key: value for key, value in self._fields.items() if key in has}
-        stage = stage.replaced(known, where="/".join(self._scope))
-        for key in (stage.kind(), name):
-            if key in self._overrides:
-                stage = stage.replaced(self._overrides[key], where=key)
-        return stage
 
     def _step_of(self, path: str | Path) -> str:
         inside = Path(path).relative_to(self.folder)
