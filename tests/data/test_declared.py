@@ -1,6 +1,7 @@
 """Declared sets: each reads rows of its real shape (columns and forms of golds; texts are ours)."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,12 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"id": "60", "answer": "033", "solution": "so $\\boxed{033}$"},
     ),
     "aime25": ({**ARENA, "answer": 34}, {"id": "3", "answer": "34", "subject": "Algebra, Number"}),
-    "aime26": ({**ARENA, "answer": 34}, {"id": "3", "answer": "34"}),
+    "aime26": (
+        {"problem_idx": 3, "answer": 34, "problem": "What is 30 + 4?"},
+        {"id": "3", "answer": "34", "subject": None},
+    ),
     "hmmt": ({**ARENA, "answer": "\\frac{3}{4}"}, {"id": "3", "answer": "\\frac{3}{4}"}),
-    "amc23": ({"id": 0, "question": "p", "answer": "27.0", "url": "u"}, {"answer": "27.0"}),
+    "amc23": ({"id": 0, "question": "p", "answer": 27.0, "url": "u"}, {"answer": "27.0"}),
     "olympiadbench": (
         {"id": 1606, "question": "p", "solution": ["One way.", "Another."], "context": None,
          "final_answer": ["$\\frac{1}{2}$"], "is_multiple_answer": False, "unit": None,
@@ -111,8 +115,10 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
 }  # fmt: skip
 DROPPED = {
+    "asdiv": [{"body": "A", "question": "q?", "answer": "9 (red); 3 (blue)", "formula": "x"}],
     "numinamath-1.5": [
         {**NUMINA, "problem": "p", "answer": "notfound"},
+        {**NUMINA, "problem": "p", "answer": "proof"},
         {**NUMINA, "problem": "p", "question_type": "proof", "answer": "proof"},
     ],
     "openmathreasoning": [
@@ -142,6 +148,7 @@ def test_rows_of_the_sets_shape_are_read(name: str) -> None:
 def test_a_declaration_is_whole(name: str) -> None:
     found = declared.shipped()[name]
     assert found.licence
+    assert name == "prm800k" or re.fullmatch("[0-9a-f]{40}", found.revision or "")
     assert found.about
     assert found.rows.keys() == found.splits.keys()
     assert set(found.rows.values()).isdisjoint({0})

@@ -1,15 +1,18 @@
 """The recipe `evaluate`: its steps, where settings go, and a small run from end to end."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from huggingface_hub import parse_eval_result_entries
+from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from mathtune.cli import compare
 from mathtune.cli.evaluate import Asked, resolved
-from mathtune.data import local
+from mathtune.data import declared, local
 from mathtune.errors import InputError
 from mathtune.foreign import Request, grade_file
 from mathtune.report import evaluated
@@ -72,6 +75,42 @@ def test_settings_reach_the_stage_that_has_them(tmp_path: Path) -> None:
         steps(tmp_path / "other", data="gsm8k,gsm8k")
 
 
+TEMPLATE = "{% for one in messages %}<{{ one['role'] }}>{{ one['content'] }}{% endfor %}<assistant>"
+
+
+@pytest.fixture
+def chat_model(tmp_path: Path, stand_in: Callable[[Path], Path]) -> str:
+    """A folder with the embedded tokenizer and a chat template; plans are made of it."""
+    from mathtune.engines.transformers import models
+
+    folder = stand_in(tmp_path / "chat-model")
+    (folder / "config.json").write_text('{"model_type": "llama"}')
+    tokenizer = models.load_tokenizer("embedded")
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.save_pretrained(folder)
+    tokenizer.chat_template = None
+    return str(folder)
+
+
+@pytest.mark.usefixtures("copies")
+def test_a_chat_model_is_told_and_not_shown(tmp_path: Path, chat_model: str) -> None:
+    rows = [{"id": n, "problem": f"{n} + 1?", "answer": str(n + 1)} for n in range(30)]
+    (tmp_path / "copies" / "aime24.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = resolved(Asked(chat_model, "gsm8k,aime24"))
+    run = planned(found.compose, name="evaluate", folder=tmp_path / "a", overrides=found.overrides)
+    stages: dict[str, Any] = {name: step.stage for name, step in run.steps.items()}
+    assert not [name for name in stages if "exemplar" in name]
+    assert stages["gsm8k/samples"].few_shot is None
+    assert stages["gsm8k/samples"].instruction is None  # the usual one
+    assert "integer from 0 to 999" in stages["aime24/greedy"].instruction
+    own = resolved(Asked(chat_model, "aime24", settings=("instruction=Solve it.",)))
+    run = planned(own.compose, name="evaluate", folder=tmp_path / "b", overrides=own.overrides)
+    assert run.steps["aime24/samples"].stage.instruction == "Solve it."  # type: ignore[attr-defined]
+    plain = resolved(Asked(chat_model, "gsm8k", settings=("prompt=plain",)))
+    run = planned(plain.compose, name="evaluate", folder=tmp_path / "c", overrides=plain.overrides)
+    assert run.steps["gsm8k/samples"].stage.shots == 4  # type: ignore[attr-defined]
+
+
 @pytest.mark.slow
 def test_a_small_evaluation(tmp_path: Path) -> None:
     folder = tmp_path / "run"
@@ -103,11 +142,15 @@ def test_a_small_evaluation(tmp_path: Path) -> None:
 def test_results_for_the_hub(tmp_path: Path) -> None:
     part = {"value": 0.25, "low": 0.1, "high": 0.4}
     one = {"problems": 40, "n": 8, "grader": "math 3", "metrics": {"mean": part, "Pass@8": part}}
-    document = {"model": "some/model", "sets": {"gsm8k": one, "mine": one}}
+    document = {"model": "some/model", "sets": {"gsm8k": one, "amc23": one, "mine": one}}
     results, index = evaluated.write_for_hub(document, tmp_path)
-    (entry,) = yaml.safe_load(results.read_text())
-    assert entry["dataset"] == {"id": "openai/gsm8k", "task_id": "main"}
-    assert entry["value"] == 25.0
-    (model,) = yaml.safe_load(index.read_text())["model-index"]
-    assert model["name"] == "model"
-    assert [metric["name"] for metric in model["results"][0]["metrics"]] == ["mean@8", "Pass@8"]
+    (entry,) = parse_eval_result_entries(yaml.safe_load(results.read_text()))
+    assert (entry.dataset_id, entry.task_id, entry.value) == ("openai/gsm8k", "gsm8k", 25.0)
+    assert entry.dataset_revision == declared.shipped()["gsm8k"].revision
+    model, metrics = model_index_to_eval_results(yaml.safe_load(index.read_text())["model-index"])
+    assert model == "model"
+    assert [(found.dataset_type, found.metric_name) for found in metrics] == [
+        ("openai/gsm8k", "mean@8"), ("openai/gsm8k", "Pass@8"),
+        ("math-ai/amc23", "mean@8"), ("math-ai/amc23", "Pass@8"),
+    ]  # fmt: skip
+    assert not evaluated.write_for_hub({"model": "m", "sets": {"mine": one}}, tmp_path)

@@ -273,6 +273,11 @@ def test_rows_in_the_form_of_other_trainers(
     collect(tmp_path / "x", kinds[keep], PREFERENCES, keep=keep, format=form)
     lines = (tmp_path / "x" / f"{form}.jsonl").read_text().splitlines()
     assert json.loads(lines[0]) == first
+    if form == "llama-factory":
+        info = json.loads((tmp_path / "x" / "dataset_info.json").read_text())["mathtune"]
+        assert info["file_name"] == "llama-factory.jsonl"
+        assert set(info["columns"].values()) == first.keys()
+        assert info.get("ranking", False) == (keep == "pairs")
 
 
 def test_a_form_that_does_not_fit_is_refused() -> None:

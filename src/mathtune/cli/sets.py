@@ -66,8 +66,9 @@ def evaluate(
             return
     document = evaluated.write(folder)
     say(f"report: {report.build(folder)}")
-    for path in evaluated.write_for_hub(document, folder) if for_hub else ():
-        say(f"wrote {path}")
+    if for_hub:
+        written = evaluated.write_for_hub(document, folder)
+        say(f"for the hub: {', '.join(map(str, written)) or 'nothing, the hub has no such set'}")
     if as_json:
         typer.echo(json.dumps(document, indent=2))
     else:

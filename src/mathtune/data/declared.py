@@ -19,7 +19,8 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from mathtune.data import folders
-from mathtune.data.problems import UNUSABLE, Reading, Thoughts
+from mathtune.data.files.texts import UNUSABLE
+from mathtune.data.problems import Reading, Thoughts
 from mathtune.data.values import GoldRule
 from mathtune.data.where import conditions
 from mathtune.errors import InputError
@@ -47,6 +48,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     about: str = ""
     subset: str | None = None
     revision: str | None = None
+    task_id: str | None = None
     licence: str = "unstated"
     splits: dict[Split, str]
     rows: dict[Split, int] = {}

@@ -4,7 +4,8 @@ trl            paths: prompt, completion
 kto            labelled: prompt, completion, label (TRL's KTOTrainer)
 dpo            pairs: prompt, chosen, rejected (TRL's DPOTrainer and RewardTrainer)
 verl           paths: one row per problem, its prompt as a chat and its gold, for reinforcement
-llama-factory  paths: messages; pairs: conversations with chosen and rejected, as ShareGPT has them
+llama-factory  paths: messages; pairs: conversations with chosen and rejected, as ShareGPT has them;
+               with the dataset_info.json that names the file and its columns
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ OF = {
     "llama-factory": ("paths", "pairs"),
 }
 """What each form is of."""
+INFO = "dataset_info.json"
+"""What LLaMA-Factory looks its data sets up in."""
 Told = Callable[[str], str]
 """The prompt of a problem."""
 
@@ -84,6 +87,8 @@ def export(
 ) -> None:
     """Write collected rows in another form. `told` makes the prompt of forms without a chat."""
     jsonl.write(to, _EXPORTS[form](rows, problems, told))
+    if form == "llama-factory":
+        jsonl.write_json(to.with_name(INFO), {"mathtune": _info(to.name, pairs=_are_pairs(rows))})
 
 
 def _user(text: str) -> dict[str, str]:
@@ -125,7 +130,7 @@ def _verl(rows: Path, problems: Mapping[str, Problem], _: Told) -> Iterator[Veri
 def _llama_factory(
     rows: Path, _: Mapping[str, Problem], __: Told
 ) -> Iterator[Chat | ChatPreference]:
-    if rows.name.startswith("pairs"):
+    if _are_pairs(rows):
         for pair in jsonl.read(rows, Pair):
             asked = [{"from": "human", "value": pair.problem}]
             right, wrong = ({"from": "gpt", "value": text} for text in (pair.right, pair.wrong))
@@ -133,6 +138,23 @@ def _llama_factory(
         return
     for row in jsonl.read(rows, Example):
         yield Chat([_user(row.problem), _assistant(row.solution)])
+
+
+def _are_pairs(rows: Path) -> bool:
+    return rows.name.startswith("pairs")
+
+
+def _info(file: str, *, pairs: bool) -> dict[str, Any]:
+    """A data set's entry: the file, the form, and what its columns and speakers are called."""
+    common = {"file_name": file, "formatting": "sharegpt"}
+    if pairs:
+        columns = {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"}
+        return {**common, "ranking": True, "columns": columns}
+    tags = {
+        "role_tag": "role", "content_tag": "content",
+        "user_tag": "user", "assistant_tag": "assistant",
+    }  # fmt: skip
+    return {**common, "columns": {"messages": "messages"}, "tags": tags}
 
 
 _Export = Callable[[Path, Mapping[str, Problem], Told], Iterable[msgspec.Struct]]

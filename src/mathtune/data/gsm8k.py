@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from mathtune.data import hub, local
+from mathtune.data import declared, hub, local
 from mathtune.data.problems import to_problems
 from mathtune.data.rows import Row, read_rows, required
 from mathtune.errors import InputError
 from mathtune.rows.records import Problem
 
-HUB = "openai/gsm8k"
 MARK = "####"
 
 
@@ -24,7 +23,8 @@ def load(folder: Path | None) -> dict[str, list[Problem]]:
     found = {split: local.find(folder, f"gsm8k_{split}.jsonl") for split in ("train", "test")}
     if all(found.values()):
         return {split: to_gsm8k(read_rows(files[0]), split) for split, files in found.items()}
-    rows = hub.load(HUB, subset="main")
+    here = declared.shipped()["gsm8k"]
+    rows = hub.load(here.source, subset=here.subset)
     return {split: to_gsm8k(rows[split], split) for split in ("train", "test")}
 
 

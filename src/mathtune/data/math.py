@@ -11,13 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from mathtune.data import hub, local
+from mathtune.data import declared, hub, local
 from mathtune.data.problems import to_problems
 from mathtune.data.rows import Row, normalized, read_rows, required
 from mathtune.rows.records import Problem
 
-HUB = "EleutherAI/hendrycks_math"
-HUB_500 = "HuggingFaceH4/MATH-500"
 SUBJECTS = (
     "algebra",
     "counting_and_probability",
@@ -61,7 +59,7 @@ def _all(folder: Path | None) -> tuple[list[Problem], list[Problem]]:
         return to_math(read_rows(train[0])), to_math(read_rows(test[0]))
     rows: dict[str, list[Row]] = {"train": [], "test": []}
     for subject in SUBJECTS:
-        loaded = hub.load(HUB, subset=subject)
+        loaded = hub.load(declared.shipped()["math"].source, subset=subject)
         for split, found in rows.items():
             found += [
                 Row(row.where, _ours(row, f"{split}/{subject}/{n}"))
@@ -77,7 +75,8 @@ def _ours(row: Row, name: str) -> dict[str, str]:
 
 def _math500(folder: Path | None) -> list[str]:
     found = local.find(folder, "math500.jsonl")
-    rows = read_rows(found[0]) if found else hub.load(HUB_500)["test"]
+    source = declared.shipped()["math500"].source
+    rows = read_rows(found[0]) if found else hub.load(source)["test"]
     return [required(row, "problem") for row in rows]
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from mathtune.data.files import names
 from mathtune.data.files.paths import leaves
+from mathtune.data.files.texts import UNUSABLE, says_none
 from mathtune.data.rows import Row, stable_id
 from mathtune.data.values import (
     FIELDS,
@@ -35,10 +36,6 @@ from mathtune.rows.records import Problem
 from mathtune.run.progress import say
 
 Thoughts = Literal["keep", "drop"]
-UNUSABLE = (
-    "proof", "notfound", "not found", "n/a", "na", "nan", "null", "unknown", "tbd", "None", "?", "-"
-)  # fmt: skip
-"""Golds that say there is none, of any case (None: as it stands)."""
 NAMED = 3
 """Dropped rows that are named for each reason."""
 SHOWN = 60
@@ -245,13 +242,6 @@ class _Reader:
             golds = [path for path, _ in leaves(dict(row.values)) if _is_gold(path)]
             if len(golds) == 1 and golds[0] != solution:
                 columns["answer"] = golds[0]
-        counts.roles.update(
-            {
-                ours: path
-                for ours, path in columns.items()
-                if path and value_at(row.values, path) is not None
-            }
-        )
         return cls(columns, reading, counts)
 
     def has(self, row: Row, condition: Condition) -> bool:
@@ -285,12 +275,16 @@ class _Reader:
             problem = inner(problem)
         solution = solution_at(row, columns["solution"], thoughts=self.reading.thoughts == "keep")
         golds = golds_of(row, columns["answer"], solution, rule=self.reading.gold_rule)
-        usable = [text for text in golds.accepted if not self._says_none(text)]
+        usable = [one for one in golds.accepted if not says_none(one, self.reading.unusable)]
         if not usable:
             said = shortened(golds.answer)
             raise UnusableError(f"gold says {said!r}", f": the gold is {said!r}.")
         if self.counts.first is None:
             self.counts.first = (row.where, golds)
+        if len(self.counts.roles) < len(columns):
+            for ours, path in columns.items():
+                if path and ours not in self.counts.roles and value_at(values, path) is not None:
+                    self.counts.roles[ours] = path
         self.counts.golds_reduced += golds.rule is not None
         if solution is None and self.twofold and golds.rule == "hashes":
             solution = golds.text  # GSM8K's form: one column is the solution and its answer
@@ -306,11 +300,6 @@ class _Reader:
             subject=label_of(values, columns["subject"]),
             accepted=tuple(usable[1:]),
         )
-
-    def _says_none(self, gold: str) -> bool:
-        bare = gold.strip().strip("$.").strip()
-        text = bare[6:-1].strip() if bare.startswith("\\text{") and bare.endswith("}") else bare
-        return text in self.reading.unusable or text.casefold() in self.reading.unusable
 
 
 def _is_gold(path: str) -> bool:

@@ -187,6 +187,11 @@ def golds_of(row: Row, path: str | None, solution: str | None, *, rule: GoldRule
 def _found(text: str, rule: GoldRule) -> str | None:
     """Return the answer in a gold that marks none, by a rule that was asked for."""
     if rule == "without-unit":
+        if ";" in text:
+            raise UnusableError(
+                "gold has several answers",
+                f": the gold {shown(text)} has several answers; expected one with its unit.",
+            )
         match = _WITH_UNIT.fullmatch(text)
         return match[1].strip() if match else None
     if rule == "explicit" or not _WORD.search(text):
@@ -202,7 +207,8 @@ def _of_solution(path: str | None, solution: str | None, rule: GoldRule) -> Gold
         raise UnusableError(
             "gold is missing",
             f", field '{path or 'answer'}': missing or empty, and no solution marks an "
-            "answer (\\boxed{...}, #### ...); expected the gold answer.",
+            "answer (\\boxed{...}, #### ...); expected the gold answer; fields.answer=NAME or "
+            "fields.solution=NAME says where it is.",
         )
     return Golds((found.text,), solution, found.rule)
 

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from mathtune.data.files.texts import says_none
 from mathtune.errors import InputError
 from mathtune.foreign.judged import Judged, Request, judged, rows_of
 from mathtune.rows import jsonl
 from mathtune.rows.records import UNKNOWN, Problem, Sample
 from mathtune.run.progress import say
 
+_CHATS = (
+    r"<\|im_start\|>user\n(?P<asked>.*?)<\|im_end\|>\s*<\|im_start\|>assistant",
+    (
+        r"<\|start_header_id\|>user<\|end_header_id\|>\n\n(?P<asked>.*?)<\|eot_id\|>"
+        r"\s*<\|start_header_id\|>assistant"
+    ),
+    r"\A(?:system\n.*?\n?)?user\n(?P<asked>.*?)\n?assistant\n",
+)
+"""Chats as templates render them (ChatML, Llama 3), and without their special tokens, as dumps
+have them; up to where the model's turn begins.
+"""
+_END = re.compile(r"\s*(<\|end_header_id\|>)?\s*(<think>\s*)?\Z")
 _OURS = (",", ";", "=")
 """What is in the names of our own columns, and of settings."""
 PROBLEMS, SAMPLES, GRADES = "problems.jsonl", "samples.jsonl", "grades.jsonl"
@@ -37,15 +51,20 @@ def convert(request: Request, folder: Path) -> tuple[Path, Path, Path]:
     """Grade a file's samples and write them, whole, into `folder`; return the three files.
 
     A problem is told apart by what `mathtune grade` goes by; its samples are brought together in
-    the order of the first of each. Samples without text are counted and left out.
+    the order of the first of each. Samples without text are counted and left out, as are problems
+    whose gold says that there is none. Of a question that is a rendered chat, what the user asked
+    is kept.
 
     Raises:
         InputError: the file cannot be read, or a problem has no question that is known.
     """
     groups: dict[str, list[Judged]] = {}
     empty = 0
+    unusable: dict[str, str] = {}
     for one in judged(request):
-        if one.sample.solution is None:
+        if says_none(one.sample.gold):
+            unusable[one.sample.problem_id] = one.sample.gold
+        elif one.sample.solution is None:
             empty += 1
         else:
             groups.setdefault(one.sample.problem_id, []).append(one)
@@ -55,6 +74,8 @@ def convert(request: Request, folder: Path) -> tuple[Path, Path, Path]:
                 f"{request.name}: problem {name[:60]!r} has no question, which training needs; "
                 "name its field with --fields question=NAME."
             )
+    if not groups:
+        raise InputError(f"{request.name}: no sample with a text and a usable gold is in it.")
     folder.mkdir(parents=True, exist_ok=True)
     files = folder / PROBLEMS, folder / SAMPLES, folder / GRADES
     jsonl.write(files[0], (_problem(name, group) for name, group in groups.items()))
@@ -89,14 +110,31 @@ def convert(request: Request, folder: Path) -> tuple[Path, Path, Path]:
     total = sum(map(len, groups.values()))
     left = f"; {empty} without text left out" if empty else ""
     say(f"  {len(groups)} problems, {total} samples{left}")
+    if unusable:
+        say(f"  {len(unusable)} problems left out, with golds such as {min(unusable.values())!r}")
     return files
+
+
+def asked(question: str) -> str:
+    r"""What the user asked in a rendered chat of one turn; any other question as it is.
+
+    >>> asked("system\nBe brief.\nuser\nWhat is 1 + 1?\nassistant\n<think>\n")
+    'What is 1 + 1?'
+    >>> asked("<|im_start|>user\nWhat is 1 + 1?<|im_end|>\n<|im_start|>assistant\n")
+    'What is 1 + 1?'
+    """
+    for pattern in _CHATS:
+        match = re.search(pattern, question, flags=re.S)
+        if match and _END.match(question, match.end()):
+            return match["asked"].strip()
+    return question
 
 
 def _problem(name: str, group: list[Judged]) -> Problem:
     first = group[0].sample
     return Problem(
         id=name,
-        problem=first.question,
+        problem=asked(first.question),
         answer=first.gold,
         level=first.level,
         subject=first.subject,

@@ -166,7 +166,9 @@ def _percent(found: Mapping[str, float] | None) -> str:
 
 
 def write_for_hub(document: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Write eval-results.yaml and model-index.yaml; sets without a hub id are left out."""
+    """Write model-index.yaml, of the sets that the hub has, and eval-results.yaml, of those that
+    are benchmarks there; a file without an entry is not written.
+    """
     entries, index = [], []
     for name, found in document["sets"].items():
         known = declared.find(name)
@@ -175,17 +177,17 @@ def write_for_hub(document: Mapping[str, Any], folder: Path) -> list[Path]:
         one, value = known.set, round(100 * found["metrics"]["mean"]["value"], 2)
         what = f"mean@{found['n']} of {found['problems']} problems, {found['grader']}"
         split = one.splits.get("test", "test")
-        dataset = {"id": one.id, "task_id": one.subset or "default"}
-        if one.revision:
-            dataset["revision"] = one.revision
-        entries.append(
-            {"dataset": dataset, "value": value, "date": date.today().isoformat(), "notes": what}
-        )
+        if one.task_id is not None:
+            dataset = {"id": one.id, "task_id": one.task_id}
+            dataset |= {"revision": one.revision} if one.revision else {}
+            today = date.today().isoformat()
+            entries.append({"dataset": dataset, "value": value, "date": today, "notes": what})
         index.append(
             {
                 "task": {"type": "text-generation"},
                 "dataset": {"name": name, "type": one.id, "split": split}
-                | ({"config": one.subset} if one.subset else {}),
+                | ({"config": one.subset} if one.subset else {})
+                | ({"revision": one.revision} if one.revision else {}),
                 "metrics": [
                     {"type": "accuracy", "name": f"mean@{found['n']}", "value": value},
                     *(
@@ -197,10 +199,9 @@ def write_for_hub(document: Mapping[str, Any], folder: Path) -> list[Path]:
             }
         )
     model = Path(str(document["model"])).name
-    files = {
-        "eval-results.yaml": entries,
-        "model-index.yaml": {"model-index": [{"name": model, "results": index}]},
-    }
+    files: dict[str, Any] = {"eval-results.yaml": entries} if entries else {}
+    if index:
+        files["model-index.yaml"] = {"model-index": [{"name": model, "results": index}]}
     for file, content in files.items():
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         (folder / file).write_text(text, encoding="utf-8")

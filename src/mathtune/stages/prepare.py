@@ -12,10 +12,11 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mathtune.data import declared, gsm8k, local, math, prm800k
 from mathtune.data.card import CARD, card, read_metrics, solution_metrics, split_metrics
+from mathtune.data.files.texts import UNUSABLE
 from mathtune.data.folders import is_data
 from mathtune.data.load import Asked, Parts, load, no_split
 from mathtune.data.overlap import overlap, report_near
-from mathtune.data.problems import UNUSABLE, Counts, Enough, Reading, Thoughts, passing
+from mathtune.data.problems import Counts, Enough, Reading, Thoughts, passing
 from mathtune.data.sets import overlaps
 from mathtune.data.splits import SPLITS, Split, Splits, apart, draw_out, limited
 from mathtune.data.values import GoldRule
@@ -102,7 +103,9 @@ class Prepare(Stage[Data]):
     `source=aime|amc`; characters: `length(solution)<=4000`. Names are those of the rows, or ours.
     """
     unusable: Texts = UNUSABLE
-    """Golds that mean "no answer"; their rows are dropped and counted."""
+    """Golds that mean "no answer"; their rows are dropped and counted. A list replaces the usual
+    one.
+    """
     gold_rule: GoldRule = "explicit"
     """How the answer is found in a gold that is a text: by its mark (explicit), else by
     last-number, auto (the last number or formula), or without-unit (9 in `9 (apples)`).

@@ -318,7 +318,8 @@ def _batches(source: Source, kind: str, columns: frozenset[str] | None) -> Itera
 def parquet_batches(content: Any, columns: frozenset[str] | None) -> Iterator[Any]:
     """Yield the record batches of a parquet file (a path or an open file), a few rows in each."""
     parquet = importlib.import_module("pyarrow.parquet")
-    file = parquet.ParquetFile(content, buffer_size=1 << 20)  # pages, not whole row groups
+    # pages, not whole row groups
+    file = parquet.ParquetFile(content, buffer_size=1 << 20, pre_buffer=False)
     names = [name for name in file.schema_arrow.names if columns is None or name in columns]
     yield from file.iter_batches(batch_size=ROWS_AT_ONCE, columns=names, use_threads=False)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Any
 
 from mathtune.answers import Verdict, compare, extract
 from mathtune.data.files import names
 from mathtune.data.files.head import Head, refuse_shape, refuse_two
 from mathtune.data.files.paths import MISSING
-from mathtune.data.files.texts import is_prose
+from mathtune.data.files.texts import is_prose, says_none
 from mathtune.errors import InputError
 
 NEARLY_ALL = 0.95
@@ -36,8 +37,8 @@ def gold_field(head: Head, solution: str) -> str:
     if not columns:
         refuse_shape(head, solution)
     strong = [path for path in columns if names.is_strong_gold(path)]
-    weak = [path for path in columns if path not in strong]
     texts = head.texts(solution) or []
+    weak = _answers([path for path in columns if path not in strong], columns, texts)
     for group in (strong, weak):
         rival = _rival(group, columns)
         if rival:
@@ -114,21 +115,53 @@ def _rival(group: Sequence[str], columns: dict[str, Golds]) -> list[str]:
     return []
 
 
+def _answers(
+    group: list[str], columns: dict[str, Golds], texts: list[list[str | None]]
+) -> list[str]:
+    """Return the fields that hold answers, if others hold solutions that mark none.
+
+    All of them if such an answer may be the sample's own.
+    """
+    short = [path for path in group if not _is_prose(columns[path])]
+    if not short or any(_always_own(texts, columns[path]) for path in short):
+        return group
+    return short
+
+
 def _alike(columns: dict[str, Golds], one: str, two: str) -> bool:
-    pairs = [(a, b) for a, b in zip(columns[one], columns[two], strict=True) if a and b]
-    equal = 0
-    for a, b in pairs[:TEXTS_COMPARED]:
-        equal += any(
-            x == y or compare(x, y) is Verdict.correct or (len(x) > SHORT and y in x)
-            or (len(y) > SHORT and x in y)
-            for x in a for y in b
-        )  # fmt: skip
-    return equal >= NEARLY_ALL * len(pairs[:TEXTS_COMPARED])
+    """Return whether two fields say the same, where both say something.
+
+    A solution that marks no answer says nothing if there are others in its field that do.
+    """
+    both = zip(columns[one], columns[two], strict=True)
+    pairs = [(a, b) for a, b in both if a and b and not (says_none(a[0]) or says_none(b[0]))]
+    pairs = [(a, b) for a, b in pairs if is_prose(a[0]) == is_prose(b[0])] or pairs
+    pairs = pairs[:TEXTS_COMPARED]
+    equal = sum(any(_ends_in(x, y) or _ends_in(y, x) for x in a for y in b) for a, b in pairs)
+    return equal >= NEARLY_ALL * len(pairs)
+
+
+def _ends_in(text: str, gold: str) -> bool:
+    """Return whether a text is the gold, or a solution with it: in many words, or after the last `=`.
+
+    >>> _ends_in("12", "12.0"), _ends_in("It is 3 * 4 = 12.", "12"), _ends_in("3 and 12", "12")
+    (True, True, False)
+    """
+    if text == gold or (len(text) > SHORT and gold in text):
+        return True
+    if text.rpartition("=")[2].strip(" .$") == gold:
+        return True
+    return compare(text, gold) is Verdict.correct
 
 
 def _shortest(group: Sequence[str], columns: dict[str, Golds]) -> str:
-    """Return the first field of a group whose golds are no prose; they say the same."""
-    return min(group, key=lambda path: _is_prose(columns[path]))
+    """Return the field with the shortest golds, of fields that say the same."""
+
+    def length(path: str) -> tuple[bool, float]:
+        firsts = [len(gold[0]) for gold in columns[path] if gold]
+        return _is_prose(columns[path]), fmean(firsts) if firsts else 0.0
+
+    return min(group, key=length)
 
 
 def _as_they_stand(head: Head, group: Sequence[str], columns: dict[str, Golds]) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +35,10 @@ _TEXTS = (
 )
 """Where an object holds its text, the likeliest first."""
 _TEXT_PARTS = ("text", "output_text", "message", None)
+UNUSABLE = (
+    "proof", "notfound", "not found", "n/a", "na", "nan", "null", "unknown", "tbd", "None", "?", "-"
+)  # fmt: skip
+"""Golds that say there is none, of any case (None: as it stands)."""
 _LONGEST_EXPONENT = 60
 _WORDS_OF_PROSE = 12
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
@@ -151,6 +156,17 @@ def golds(value: Any) -> tuple[str, ...]:
     empty = value == [] or (isinstance(value, str) and not value.strip())
     found_text = "empty" if empty else shown(value)
     raise NoTextError(f"the gold is {found_text}, expected a text or a number")
+
+
+def says_none(gold: str, unusable: Sequence[str] = UNUSABLE) -> bool:
+    r"""Return whether a gold says that there is none.
+
+    >>> says_none(r"$\text{Proof}$"), says_none("None"), says_none("none"), says_none("7")
+    (True, True, False, False)
+    """
+    bare = gold.strip().strip("$.").strip()
+    text = bare[6:-1].strip() if bare.startswith("\\text{") and bare.endswith("}") else bare
+    return text in unusable or text.casefold() in unusable
 
 
 def number_text(value: float | Decimal) -> str:
