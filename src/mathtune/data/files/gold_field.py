@@ -142,7 +142,7 @@ def _alike(columns: dict[str, Golds], one: str, two: str) -> bool:
 
 
 def _ends_in(text: str, gold: str) -> bool:
-    """Return whether a text is the gold, or a solution with it: in many words, or after the last `=`.
+    """Return whether a text is the gold, or has it among many words or after its last `=`.
 
     >>> _ends_in("12", "12.0"), _ends_in("It is 3 * 4 = 12.", "12"), _ends_in("3 and 12", "12")
     (True, True, False)
