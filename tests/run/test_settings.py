@@ -65,6 +65,15 @@ def test_faulty_names_and_assignments() -> None:
         settings.read(None, ["n 8"], beside=None)
 
 
+def test_a_folder_of_that_name_hides_no_shipped_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "quickstart").mkdir()
+    monkeypatch.chdir(tmp_path)
+    given = settings.read("quickstart", [], beside="mathtune.recipes")
+    assert given["recipe"] == "quickstart"
+
+
 def test_a_group_may_be_given_by_its_head(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     heads = {"data": "source"}

@@ -232,7 +232,7 @@ def shipped(package: str) -> list[str]:
 
 def _text(name: str, package: str | None) -> str:
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.exists():
+    if path.suffix in (".yaml", ".yml") or path.is_file():
         try:
             with path.open(encoding="utf-8") as stream:
                 return stream.read(LONGEST + 1)
