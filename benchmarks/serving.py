@@ -46,8 +46,11 @@ import openai
 import serving_peers as peers
 
 from mathtune.answers import Verdict, grade
-from mathtune.data.arithmetic import SCHOOLING, generate
+from mathtune.data.arithmetic import generate
 from mathtune.rows.records import Problem
+
+sys.path.append(str(Path(__file__).parents[1]))  # pretraining is not in the package
+from pretraining.schooling import SCHOOLING
 
 CONCURRENCY = (1, 8, 64)
 SLOW = {"optillm, copies": 8, "copies at once": 4, "transformers": 8}
@@ -85,7 +88,7 @@ def main() -> int:
     if args.plain:
         plain(args.max_tokens)
         return 0
-    problems = generate("test", args.questions, seed=0, families=list(SCHOOLING))
+    problems = generate("test", args.questions, seed=0, families=SCHOOLING)
     rows: list[dict[str, Any]] = []
     for start, asks in arms(args):
         wanted = {name: ask for name, ask in asks.items() if not args.only or name in args.only}

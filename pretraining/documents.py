@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from mathtune.data.arithmetic import SCHOOLING, draw
 from mathtune.data.arithmetic.puzzle import Puzzle, write
 from mathtune.engines import prompts
 from pretraining.mistakes import Mistaken, plant
+from pretraining.schooling import SCHOOLING, draw
 
 VERDICT_WEIGHT = 4  # a document has one verdict and some 40 solution tokens
 NOT_ASKED = 2  # in `so_far`; 1: right so far, 0: wrong

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from mathtune.data.arithmetic import draw
 from mathtune.data.arithmetic.puzzle import write
 from pretraining.documents import JUDGED, SOLVED, Document, Rows, judging, rows_of, solving
 from pretraining.mistakes import plant
+from pretraining.schooling import draw
 
 if TYPE_CHECKING:
     from pretraining.pretrain import Batch

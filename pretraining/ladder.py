@@ -25,12 +25,12 @@ from typing import IO, Annotated
 
 import typer
 
-from mathtune.data.arithmetic import draw
 from mathtune.data.arithmetic.puzzle import write
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example
 from pretraining import text
 from pretraining.documents import SOLVED
+from pretraining.schooling import draw
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ TINY = (
 
 
 def held_out(count: int) -> Iterator[Example]:
-    """Schooling text that no base has read, families in turn: the pre-training loss is its."""
+    """Yield schooling text that no base has read, families in turn, for the pre-training loss."""
     rng = random.Random("held-out text")
     names, seen = list(SOLVED), set[str]()
     while len(seen) < count:

@@ -18,11 +18,11 @@ import numpy as np
 import typer
 from transformers import PreTrainedTokenizerFast
 
-from mathtune.data.arithmetic import FAMILIES
 from mathtune.data.arithmetic.puzzle import write
 from mathtune.engines import prompts
 from pretraining import tokenizer as words
 from pretraining.documents import Rows, pool, rows_of
+from pretraining.schooling import FAMILIES
 
 WORDS = Path(__file__).parent / "words.json"
 """The vocabulary's words, the most frequent first."""

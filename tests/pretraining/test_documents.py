@@ -13,7 +13,6 @@ pytest.importorskip("transformers")
 
 from transformers import PreTrainedTokenizerFast
 
-from mathtune.data.arithmetic import SCHOOLING, draw
 from mathtune.data.arithmetic.chain_phrases import SETTINGS
 from mathtune.data.arithmetic.puzzle import write
 from mathtune.engines import prompts
@@ -29,6 +28,7 @@ from pretraining.documents import (
     solving,
 )
 from pretraining.mistakes import plant
+from pretraining.schooling import SCHOOLING, draw
 from pretraining.text import build_tokenizer, known_words
 
 

@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from mathtune.data.arithmetic import draw
 from pretraining.documents import JUDGED
 from pretraining.mistakes import plant
+from pretraining.schooling import draw
 
 EQUATION = re.compile(r"<<(\d+)([-+*/])(\d+)=(\d+)>>")
 

@@ -14,13 +14,13 @@ pytest.importorskip("transformers")
 
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from mathtune.data.arithmetic import draw
 from mathtune.data.arithmetic.puzzle import write
 from mathtune.engines import prompts
 from pretraining import ladder, text
 from pretraining.documents import judging, rows_of
 from pretraining.muon import Muon, orthogonalised
 from pretraining.pretrain import Plan, batch_of, batches, losses, model_of, pretrain, rate
+from pretraining.schooling import draw
 
 
 @pytest.fixture(scope="module")

@@ -300,9 +300,10 @@ def _split(c: Prepare, release: dict[str, prm800k.Release] | None, counts: Count
             "validation": 200 if c.validation is None else c.validation,
             "test": c.test if isinstance(c.test, int) else 400,
         }
+        families = {name: arithmetic.TASKS[name] for name in c.families or arithmetic.TASKS}
         made = _passing(
             c,
-            {s: arithmetic.generate(s, sizes[s], c.seed, c.families) for s in SPLITS if sizes[s]},
+            {s: arithmetic.generate(s, sizes[s], c.seed, families) for s in SPLITS if sizes[s]},
             counts,
         )
         three = (made.get(split, []) for split in SPLITS)

@@ -5,25 +5,21 @@
      "solution": "Falls to <<60-12=48>>48\\nBecomes <<48*2=96>>96\\n#### 96", "level": "2",
      "subject": "purse"}
 
-Two kinds of families. The *tasks* are what recipes learn and are measured on: stories and chains.
-The *schooling* is what the embedded base is pre-trained on: sums, short exercises and stories of
-other wording and other shape (a test counts what the two share).
+Recipes learn the *tasks*, stories and chains, and are measured on them. The embedded base never saw
+them: it is pre-trained on the *schooling* (`pretraining.schooling`).
 
-No two splits share a problem, whatever the seeds: a problem belongs to the split that a hash of its
-kind and numbers names (`split_of`; names, things and wording do not enter), and `draw` throws away
-what belongs elsewhere.
+No two splits share a problem for any seeds: a hash of a problem's kind and numbers determines its
+split (`split_of`; names, things and wording do not matter), and `draw` rejects all others.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from mathtune.data.arithmetic.chains import CHAINS
-from mathtune.data.arithmetic.lesson_stories import LESSON_STORIES
-from mathtune.data.arithmetic.lessons import drill, lesson
 from mathtune.data.arithmetic.puzzle import Puzzle, write
 from mathtune.data.arithmetic.stories import STORIES
 from mathtune.rows.records import Problem
@@ -32,15 +28,13 @@ Split = Literal["train", "validation", "test", "pretrain"]
 Family = Callable[[random.Random], Puzzle | None]
 
 TASKS: dict[str, Family] = {**STORIES, **CHAINS}
-SCHOOLING: dict[str, Family] = {"drill": drill, "lesson": lesson, **LESSON_STORIES}
-FAMILIES: dict[str, Family] = {**TASKS, **SCHOOLING}
 
 # Shares of the hash range, in percent, in this order. `pretrain` is used with schooling alone.
 SHARES: dict[Split, int] = {"train": 30, "validation": 10, "test": 20, "pretrain": 40}
 
 
 def split_of(puzzle: Puzzle) -> Split:
-    """The one split a puzzle belongs to: a function of its kind and numbers alone."""
+    """Return the one split of a puzzle, a function of its kind and numbers alone."""
     key = "|".join([puzzle.kind, *map(str, puzzle.numbers)])
     place = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big") % 100
     for split, share in SHARES.items():
@@ -50,19 +44,21 @@ def split_of(puzzle: Puzzle) -> Split:
     raise AssertionError("the shares add up to 100")
 
 
-def draw(split: Split, family: str, rng: random.Random) -> Puzzle:
+def draw(split: Split, family: Family, rng: random.Random) -> Puzzle:
     """Return one puzzle of the family that belongs to the split."""
     while True:
-        puzzle = FAMILIES[family](rng)
+        puzzle = family(rng)
         if puzzle is not None and split_of(puzzle) == split:
             return puzzle
 
 
-def generate(split: Split, count: int, seed: int, families: Sequence[str] = ()) -> list[Problem]:
-    """`count` different problems of the split, families in equal parts; the same for the same seed.
+def generate(
+    split: Split, count: int, seed: int, families: Mapping[str, Family] = TASKS
+) -> list[Problem]:
+    """Return `count` different problems of the split, equally many of each family.
 
-    `families` names the tasks; none: all of them. Problems of two splits never have the same kind
-    and numbers, whatever counts and seeds (see above). `level` is the number of steps, `subject`
+    The same seed gives the same problems. Problems of two splits never have the same kind and
+    numbers, for any counts and seeds (see above). `level` is the number of steps, `subject`
     the family, `solution` one way of reasoning.
 
     >>> generate("test", 2, seed=0) == generate("test", 2, seed=0)
@@ -71,10 +67,10 @@ def generate(split: Split, count: int, seed: int, families: Sequence[str] = ()) 
     rng = random.Random(f"{split}-{seed}")
     seen: set[str] = set()
     problems: list[Problem] = []
-    names = list(families or TASKS)
+    names = list(families)
     while len(problems) < count:
         family = names[len(problems) % len(names)]
-        puzzle = draw(split, family, rng)
+        puzzle = draw(split, families[family], rng)
         if puzzle.text in seen:
             continue
         seen.add(puzzle.text)

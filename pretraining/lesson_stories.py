@@ -1,7 +1,7 @@
-"""Story problems of the schooling: pay, sharing, comparing, a bakery. Between puzzle and draw.
+"""Story problems of the schooling: pay, sharing, comparing, a bakery. Under schooling.
 
-What the embedded base is pre-trained on, and no task has. A family is a function
-`rng -> Puzzle | None`; None means that the numbers do not fit (draw again).
+No task has them. A family is a function `rng -> Puzzle | None`; None means that the numbers do not
+fit (draw again).
 """
 
 from __future__ import annotations

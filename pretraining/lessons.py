@@ -1,4 +1,4 @@
-"""Sums and short exercises of the schooling: what the embedded base learns arithmetic from.
+"""Sums and short exercises of the schooling, which teach the embedded base arithmetic.
 
 drill    two to five sums without a story
 lesson   one line of `LESSONS`: a sentence or two, one to three steps
