@@ -24,8 +24,8 @@ class Mark(NamedTuple):
 
 
 # A text that went through JSON twice has two backslashes; some models write `\beginboxed`.
-_BOX_TOKEN = re.compile(r"\\+(?:begin)?(?:boxed|fbox)(?![A-Za-z])|\\.|[{}]", re.DOTALL)
-_ANY_BOX = re.compile(r"\\+(?:begin)?(?:boxed|fbox)(?![A-Za-z])")
+_BOX_TOKEN = re.compile(r"\\{1,4}(?:begin)?(?:boxed|fbox)(?![A-Za-z])|\\.|[{}]", re.DOTALL)
+_ANY_BOX = re.compile(r"\\{1,4}(?:begin)?(?:boxed|fbox)(?![A-Za-z])")
 _BARE_BOX = re.compile(r"\s*((?:[^${}\n]|\{[^${}\n]*\})+?)\s*(?:\$|\n|\\\)|\\\]|\Z)")
 _BARE_TOKEN = re.compile(
     r"\s*(-?[0-9.,]*[0-9]|[A-Za-z]|-?\\[A-Za-z]+(?:\s*(?:\{[^{}]{0,80}\}|[0-9])){0,2})"

@@ -332,7 +332,7 @@ def _states(relation: Node, value: Node, *, any_label: bool) -> Agreement:
     if any_label:
         ready = is_label(labels[0]) or not any(ev.symbols(member) for member in labels)
     else:
-        ready = len(labels) == 1 and _names_gold(labels[0])
+        ready = _names_gold(labels[0]) and not any(map(ev.symbols, labels[1:]))
     swapped = (last, value) if any_label else (value, last)
     return _joined(agreement(*swapped), LABEL) if ready else None
 

@@ -26,8 +26,9 @@ from mathtune.answers.graders.wording import (
     is_sentence,
     readings,
     same_words,
+    without_label,
 )
-from mathtune.answers.latex.clean import halved
+from mathtune.answers.latex.clean import halved, unwrapped
 from mathtune.answers.latex.limits import NotMathError, TooLargeError
 from mathtune.answers.latex.nodes import Node
 from mathtune.answers.latex.parse import parse
@@ -100,11 +101,17 @@ def _judged(answer: str, gold: str) -> Judgement:
     return Judgement(Verdict.undecided if large else Verdict.wrong)
 
 
-def _accepted(answer: str, gold: str) -> Agreement:
-    found = _compared(answer, gold, beyond_keys)
+def _accepted(written: str, wanted: str) -> Agreement:
+    answer, gold = unwrapped(written), unwrapped(wanted)
+    letters = [label and label[0] for label in (choice_label(answer), choice_label(gold))]
+    if None not in letters and letters[0] != letters[1]:
+        return None
+    found = _compared(
+        answer, gold, beyond_keys if (answer, gold) == (written, wanted) else agreement
+    )
     if found is not None:
         return found
-    for reread in (_by_boxes, _by_qualifier, _by_choice, _by_remark, _by_commas):
+    for reread in (_by_label, _by_boxes, _by_qualifier, _by_choice, _by_remark, _by_commas):
         found = reread(answer, gold)
         if found is not None:
             return found
@@ -146,6 +153,12 @@ def _as_quantities(answer: str, gold: str, ours: Node, golds: Node) -> Agreement
         with_units(golds) if may_hold_unit_letters(gold, glued=False) else golds,
     )
     return None if measured == (ours, golds) else agreement(*measured)
+
+
+def _by_label(answer: str, gold: str) -> Agreement:
+    """Compare what follows `Answer:`, on either side."""
+    ours, golds = without_label(answer), without_label(gold)
+    return None if (ours, golds) == (answer, gold) else _compared(ours, golds)
 
 
 def _by_boxes(answer: str, gold: str) -> Agreement:
@@ -204,8 +217,10 @@ def _by_choice(answer: str, gold: str) -> Agreement:
 
 
 def _by_remark(answer: str, gold: str) -> Agreement:
-    core = qualifiers.without_remark(answer)
-    found = None if core is None else _compared(core, gold)
+    cores = qualifiers.without_remark(answer), qualifiers.without_remark(gold)
+    if cores == (None, None):
+        return None
+    found = _compared(cores[0] or answer, cores[1] or gold)
     return None if found is None else found | {"remark forgiven"}
 
 

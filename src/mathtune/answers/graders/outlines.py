@@ -15,6 +15,7 @@ from mathtune.answers.graders.pointwise import hyperbolic
 from mathtune.answers.graders.quantities import may_hold_unit_letters, with_units
 from mathtune.answers.graders.vectors import as_vector
 from mathtune.answers.graders.wording import choice_label, is_sentence
+from mathtune.answers.latex.clean import unwrapped
 from mathtune.answers.latex.limits import NotMathError, TooLargeError
 from mathtune.answers.latex.nodes import Node
 from mathtune.answers.latex.parse import parse
@@ -54,6 +55,7 @@ def outline(answer: str) -> Outline:
     >>> may_agree(outline("5 cm"), outline("5")), may_agree(outline("5 cm"), outline("6"))
     (True, False)
     """
+    answer = unwrapped(answer)
     number = exact_number(answer)
     if number is not None:
         return _ANY if "," in answer else Outline("scalar", frozenset((number,)))

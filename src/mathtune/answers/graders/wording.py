@@ -13,6 +13,10 @@ _AND = re.compile(r",?\s+and\s+")
 _ARTICLE = re.compile(r"^(?:the|a|an)\s+")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 _CHOICE_GOLD = re.compile(r"\s*\(?\s*([A-Z])\s*\)?\s*[.,]?\s*")
+_CHOICE_WORDS = re.compile(
+    r"^\s*(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)\s*(?:is)?\s*:?\s*(?=\(?\s*[A-Z]\b)",
+    re.I,
+)
 _CHOICE = re.compile(
     r"\s*(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)\s*(?:is)?\s*:?\s*)?\(?\s*([A-Za-z])\s*(?:\)?\s*[.,]?\s*$|[).:]\s)",
     re.I,
@@ -22,15 +26,15 @@ _CHOICE = re.compile(
 def same_words(answer: str, gold: str) -> bool:
     """Compare text answers and choices; letter case, articles and punctuation do not matter."""
     ours, golds = (_AND.sub(", ", _ORDINAL.sub("", plain_text(t))) for t in (answer, gold))
-    if _CHOICE_GOLD.fullmatch(_unwrapped(gold)):
-        wanted = _CHOICE_GOLD.fullmatch(_unwrapped(gold))
+    wanted = _CHOICE_GOLD.fullmatch(_CHOICE_WORDS.sub("", _unwrapped(gold)))
+    if wanted is not None:
         labelled = choice_label(answer)
-        if labelled is not None and _OTHER_CHOICE.search(labelled[1]):
+        if len(set(_ANY_CHOICE.findall(answer))) > 1:
             return False
         if labelled is not None:
-            return wanted is not None and labelled[0] == wanted.group(1)
+            return labelled[0] == wanted.group(1)
         chosen = _CHOICE.match(_unwrapped(answer))
-        if wanted is None or chosen is None:
+        if chosen is None:
             return False
         variable = gold.strip().isalpha() and wanted.group(1) > "F"
         return (chosen.group(1) if variable else chosen.group(1).upper()) == wanted.group(1)
@@ -48,9 +52,7 @@ _CHOICE_LABEL = re.compile(
     r"\s*(?:\\(?:text|textbf|mathrm|mathbf|textrm|mbox|bf)\s*\{?\s*)*(?:\(\s*([A-H])\s*\)|([A-H])\s*[).:])"
     r"\s*\}*(?:\\[ ,;:!]|~|\\quad|\\qquad|:|\s)+(?=[^\s.,;:!']*[\w\\])"
 )
-
-
-_OTHER_CHOICE = re.compile(r"\(\s*[A-H]\s*\)")
+_ANY_CHOICE = re.compile(r"\(\s*([A-H])\s*\)")
 
 
 def choice_label(text: str) -> tuple[str, str] | None:
@@ -59,8 +61,10 @@ def choice_label(text: str) -> tuple[str, str] | None:
     >>> choice_label(r"\textbf{(C)}\ 42"), choice_label("42")
     (('C', '42'), None)
     """
+    if "\\left" in text:
+        text = text.replace("\\left(", "(").replace("\\right)", ")")
     match = _CHOICE_LABEL.match(text)
-    if match is None:
+    if match is None or len(set(_ANY_CHOICE.findall(text))) > 1:
         return None
     return match[1] or match[2], text[match.end() :].strip()
 
@@ -77,18 +81,19 @@ _SENTENCE_NUMBER = re.compile(
 _MAX_WORDS = 20
 # Relations, alternatives, bounds and denials: such a sentence does not just state a number.
 _MORE_THAN_A_NUMBER = re.compile(
-    r"[=<>^_+*]|\b(?:not|no|or|at least|at most|up to|(?:more|less|fewer|greater) than)\b"
+    r"[=<>^_+*]|\b(?:not|no|or|at least|at most|up to|(?:more|less|fewer|greater) than|wrong|incorrect|false)\b"
     r"|n't\b|[0-9][a-z]"
 )
 _CHANCE = re.compile(
     r"\s*\$?\s*(?:P|Pr|E|\\Pr|\\mathbb\s*\{?[PE]\}?|\\mathrm\{[PE]r?\})\s*\([^()]*\)\s*"
 )
 # Words that may come before a colon: `lambda: 0` and `error: 0` do not state 0.
-_KNOWN_LABEL = re.compile(
+_LABELLED = (
     r"\W*(?:the\s+)?(?:final\s+|correct\s+)?(?:ans|answers?|results?|solutions?|value|total|output|sum"
     r"|area|perimeter|volume|probability|ratio|therefore|thus|so|hence|conclusion)(?:\s+is)?\W*:"
-    r"|[^:]*[0-9]\s*:\s*[0-9]"
 )
+_KNOWN_LABEL = re.compile(rf"{_LABELLED}|[^:]*[0-9]\s*:\s*[0-9]")
+_LABEL_BEFORE = re.compile(rf"(?:\\text(?:bf)?\s*\{{)?{_LABELLED}[\s}}*]*(?=\S)", re.I)
 # A digit or a command next to the number: `\\sqrt{5}` and `\\frac{1}{x}` are no plain numbers.
 _FORMULA = re.compile(r"[0-9]|\\(?!(?:text|mbox|textbf|textit|mathrm)\b)[A-Za-z]")
 _PLAIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}(?![A-Za-z])")
@@ -105,19 +110,36 @@ def is_sentence(answer: str) -> bool:
     return len(words) > 1 or bool(_VERBS.intersection(words))
 
 
-_NO_CHAIN = re.compile(r"[<>!≤≥≠≈]|\\(?:leq?|geq?|neq?|lt|gt|approx|text)(?![a-z])")
+def without_label(text: str) -> str:
+    """Return the text behind `Answer:` and its like; any other text as it is.
+
+    >>> without_label("Answer: 5"), without_label("lambda: 5")
+    ('5', 'lambda: 5')
+    """
+    label = _LABEL_BEFORE.match(text) if ":" in text else None
+    return text[label.end() :] if label else text
+
+
+_NO_CHAIN = re.compile(r"[<>!≤≥≠≈]|\\(?:leq?|geq?|neq?|lt|gt|approx)(?![a-z])")
+_LONGEST_LABEL = 40
+# A name that no grammar reads: `\det(A)`, `\Pr(A \cap B)`, `\text{Area}`.
+_LABEL = re.compile(r"(?:[A-Za-z\s\\{}()\[\]|,_']|\\cap|\\cup|\\mid)+")
+_DENIAL = re.compile(r"\b(?:not|no|never|if|neither|nor|or)\b")
 
 
 def chain_end(text: str) -> str:
     r"""Return the last member of a chain of equalities that no grammar reads; else nothing.
 
-    >>> chain_end(r"1 = \zzz = x = 0"), chain_end(r"\zzz = 0")
-    ('0', '')
+    >>> chain_end(r"1 = \zzz = x = 0"), chain_end(r"\det(A) = 5"), chain_end(r"2\zzz = 5")
+    ('0', '5', '')
     """
-    left, _, value = text.rpartition("=")
-    if "=" not in left or _NO_CHAIN.search(text) or _PLAIN_WORD.search(left):
+    left, equals, value = text.rpartition("=")
+    if not equals or _NO_CHAIN.search(text):
         return ""
-    return value.strip(" $")
+    if "=" in left:
+        return "" if _PLAIN_WORD.search(left) or "\\text" in left else value.strip(" $")
+    named = len(left) < _LONGEST_LABEL and _LABEL.fullmatch(left) and not _DENIAL.search(left)
+    return value.strip(" $") if named else ""
 
 
 _ORDINAL = re.compile(r"(?<=[0-9])(?:st|nd|rd|th)\b")
@@ -136,7 +158,7 @@ def readings(answer: str) -> list[str]:
     answer = _TENS_AND_ONES.sub(_joined, _ORDINAL.sub("", answer))
     text = plain_text(answer)
     label, equals, value = answer.rpartition("=")
-    if equals and not re.search(r"[0-9]|\\frac", label) and "=" not in label:
+    if equals and not (re.search(r"[0-9]|\\frac|=", label) or _DENIAL.search(label)):
         found.append(value)
     if equals and _CHANCE.fullmatch(label):
         found.append(value)

@@ -70,12 +70,17 @@ _FEET = re.compile(r"""([0-9]+)\s*'\s*([0-9]+(?:\.[0-9]+)?)\s*(?:"|'')""")
 _SHORT_UNIT = re.compile(r"(?<=[0-9])\s+([hm])\s+(?=[0-9]+\s*[a-z])")
 _CHOICES = re.compile(r"(?<![\w{}^\\])([0-9]{1,3})([CP])([0-9]{1,3})(?![\w{^])")
 _SLASHED_FRACTION = re.compile(r"\^\s*\{?\s*([0-9]+)\s*\}?\s*/\s*_\s*\{?\s*([0-9]+)\s*\}?")
-_ANY_BACKSLASHES = re.compile(r"(\\+)([A-Za-z]+|[%$&#{}()])")
+_ANY_BACKSLASHES = re.compile(r"(?<!\\)(\\+)([A-Za-z]+|[%$&#{}()!]|[,;](?=[0-9\s]))")
 _DOUBLED = names(
     "frac dfrac tfrac sqrt boxed text textbf mathrm mathbf left right pi le leq ge geq ne "
     "neq lt gt infty in cup cap cdot times div pm mp circ begin end sin cos tan log ln "
     "theta alpha beta gamma binom overline mathbb to angle degree quad equiv pmod bmod "
-    "langle rangle setminus emptyset operatorname"
+    "langle rangle setminus emptyset operatorname textcolor color colorbox underline nicefrac sfrac "
+    "checkmark tag label boldsymbol textit mbox textrm displaystyle bar dot hat vec tilde ldots dots "
+    "cdots approx mathbb mod choose sum prod int lim max min gcd sinh cosh tanh coth cot sec csc "
+    "arcsin arccos arctan exp log lvert rvert vert lfloor rfloor lceil rceil mleft mright lbrace "
+    "rbrace lbrack rbrack lgroup rgroup pounds euro yen cbrt therefore implies Rightarrow blacksquare "
+    "fbox framebox ensuremath phantom hspace sigma delta phi omega lambda mu rho epsilon Delta Omega"
 )
 
 
@@ -112,6 +117,8 @@ def clean(text: str) -> str:
     text = _STRAY_BACKSLASH.sub("", text).strip()
     if not text:
         return text
+    if text[-1] == "." and text[-2:-1] not in (".", "M", "m"):
+        text = text[:-1].rstrip() or text
     if "'" in text and (feet := _FEET.fullmatch(text)):
         return f"{feet[1]} ft {feet[2]} in"
     if "**" in text:
@@ -171,6 +178,41 @@ def halved(text: str) -> str:
             return text
         text = text.replace("\\\\", "\\")
     return text
+
+
+_WRAPS = (
+    ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"),
+    ('"', '"'), ("“", "”"),
+)  # fmt: skip
+_WRAPPED = re.compile(r"[\s$*`\"“]|\\[(\[fb]")
+_ENDS = (".", " ", "\n")
+_BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?=\{)")
+
+
+def unwrapped(text: str) -> str:
+    r"""Take off what is around an answer as a whole: dollars, a box, quotes, a full stop.
+
+    >>> unwrapped(r"\(\boxed{(C) 42}\)."), unwrapped("$1$ and $2$")
+    ('(C) 42', '$1$ and $2$')
+    """
+    if "\\\\" in text:
+        text = halved(text)
+    if not _WRAPPED.match(text) and text[-1:] not in _ENDS:
+        return text
+    while True:
+        before = text
+        text = text.strip()
+        if text.endswith(".") and not text.endswith(".."):
+            text = text[:-1].rstrip()
+        box = _BOX.match(text)
+        if box and _closes_at_end(text[box.end() :]):
+            text = text[box.end() + 1 : -1]
+        for opener, closer in _WRAPS:
+            if text.startswith(opener) and text.endswith(closer):
+                inner = text[len(opener) : -len(closer)]
+                text = inner if inner and closer not in inner else text
+        if text == before or not text:
+            return before
 
 
 _MARKS = ("**", "__", "*", "_", "`", '"', "'")

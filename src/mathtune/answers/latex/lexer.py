@@ -255,7 +255,9 @@ def _command(text: str, name: str, at: int, spaced: bool, tokens: list[Token]) -
         if "\\" in content:
             return at  # mathematics inside: read it as a group
         function = content.strip()
-        applied = name in ("mathrm", "operatorname") or text.startswith(("(", "{"), group.end())
+        applied = name in ("mathrm", "operatorname") or text.startswith(
+            ("(", "{", " ("), group.end()
+        )
         if function in _FUNCTIONS and (applied or function in ("mod", "cis")):
             tokens.append(Token("command", _ALIASES.get(function, function), spaced))
         else:

@@ -37,7 +37,7 @@ CURRENCIES = names(
 _DOLLAR = re.compile(rf"(?<![A-Za-z\\])({'|'.join(sorted(_DOLLARS, reverse=True))})\s*\\\$")
 _CODE = re.compile(
     rf"(?<![A-Za-z\\{{_^])({'|'.join(_CODES)})(?:\.\s*|\s+|~|(?=[0-9]))(?=[0-9])"
-    r"|(?<=[0-9])\s+(kr|RM)\.?$"
+    r"|(?<=[0-9])\s+(kr|RM)(?=\.?\s*(?:\$|\*\*|\\[)\]])?\s*$)"
 )
 
 

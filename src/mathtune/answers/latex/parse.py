@@ -116,8 +116,8 @@ class _AnswerReader(ExpressionReader):
                 separators.append(",")
             self.signs_seen = False
             separator = self.tokens[self.at - 1].text if self.take(",", ";") else ""
-            if top and not separator and self.take("\\\\"):
-                separator = ","
+            if top and self.take("\\\\"):
+                separator = separator or ","
             if self.word() in ("and", "or"):
                 joiner = separator = self.word()
                 self.at += 1
