@@ -81,8 +81,8 @@ _SENTENCE_NUMBER = re.compile(
 _MAX_WORDS = 20
 # Relations, alternatives, bounds and denials: such a sentence does not just state a number.
 _MORE_THAN_A_NUMBER = re.compile(
-    r"[=<>^_+*]|\b(?:not|no|or|at least|at most|up to|(?:more|less|fewer|greater) than|wrong|incorrect|false)\b"
-    r"|n't\b|[0-9][a-z]"
+    r"[=<>^_+*]|\b(?:not|no|or|at least|at most|up to|(?:more|less|fewer|greater) than"
+    r"|wrong|incorrect|false)\b|n't\b|[0-9][a-z]"
 )
 _CHANCE = re.compile(
     r"\s*\$?\s*(?:P|Pr|E|\\Pr|\\mathbb\s*\{?[PE]\}?|\\mathrm\{[PE]r?\})\s*\([^()]*\)\s*"

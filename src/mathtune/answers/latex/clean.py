@@ -72,15 +72,16 @@ _CHOICES = re.compile(r"(?<![\w{}^\\])([0-9]{1,3})([CP])([0-9]{1,3})(?![\w{^])")
 _SLASHED_FRACTION = re.compile(r"\^\s*\{?\s*([0-9]+)\s*\}?\s*/\s*_\s*\{?\s*([0-9]+)\s*\}?")
 _ANY_BACKSLASHES = re.compile(r"(?<!\\)(\\+)([A-Za-z]+|[%$&#{}()!]|[,;](?=[0-9\s]))")
 _DOUBLED = names(
-    "frac dfrac tfrac sqrt boxed text textbf mathrm mathbf left right pi le leq ge geq ne "
-    "neq lt gt infty in cup cap cdot times div pm mp circ begin end sin cos tan log ln "
-    "theta alpha beta gamma binom overline mathbb to angle degree quad equiv pmod bmod "
-    "langle rangle setminus emptyset operatorname textcolor color colorbox underline nicefrac sfrac "
-    "checkmark tag label boldsymbol textit mbox textrm displaystyle bar dot hat vec tilde ldots dots "
-    "cdots approx mathbb mod choose sum prod int lim max min gcd sinh cosh tanh coth cot sec csc "
-    "arcsin arccos arctan exp log lvert rvert vert lfloor rfloor lceil rceil mleft mright lbrace "
-    "rbrace lbrack rbrack lgroup rgroup pounds euro yen cbrt therefore implies Rightarrow blacksquare "
-    "fbox framebox ensuremath phantom hspace sigma delta phi omega lambda mu rho epsilon Delta Omega"
+    "frac dfrac tfrac sqrt boxed text textbf mathrm mathbf left right pi le leq ge geq ne neq "
+    "lt gt infty in cup cap cdot times div pm mp circ begin end sin cos tan log ln theta alpha "
+    "beta gamma binom overline mathbb to angle degree quad equiv pmod bmod langle rangle "
+    "setminus emptyset operatorname textcolor color colorbox underline nicefrac sfrac checkmark "
+    "tag label boldsymbol textit mbox textrm displaystyle bar dot hat vec tilde ldots dots "
+    "cdots approx mathbb mod choose sum prod int lim max min gcd sinh cosh tanh coth cot sec "
+    "csc arcsin arccos arctan exp log lvert rvert vert lfloor rfloor lceil rceil mleft mright "
+    "lbrace rbrace lbrack rbrack lgroup rgroup pounds euro yen cbrt therefore implies "
+    "Rightarrow blacksquare fbox framebox ensuremath phantom hspace sigma delta phi omega "
+    "lambda mu rho epsilon Delta Omega"
 )
 
 
@@ -186,6 +187,7 @@ _WRAPS = (
 )  # fmt: skip
 _WRAPPED = re.compile(r"[\s$*`\"“]|\\[(\[fb]")
 _ENDS = (".", " ", "\n")
+_MOST_WRAPS = 6
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?=\{)")
 
 
@@ -195,11 +197,11 @@ def unwrapped(text: str) -> str:
     >>> unwrapped(r"\(\boxed{(C) 42}\)."), unwrapped("$1$ and $2$")
     ('(C) 42', '$1$ and $2$')
     """
-    if "\\\\" in text:
+    if "\\\\" in text and len(text) <= MAX_TEXT:
         text = halved(text)
-    if not _WRAPPED.match(text) and text[-1:] not in _ENDS:
+    if len(text) > MAX_TEXT or not (_WRAPPED.match(text) or text[-1:] in _ENDS):
         return text
-    while True:
+    for _ in range(_MOST_WRAPS):
         before = text
         text = text.strip()
         if text.endswith(".") and not text.endswith(".."):
@@ -213,6 +215,7 @@ def unwrapped(text: str) -> str:
                 text = inner if inner and closer not in inner else text
         if text == before or not text:
             return before
+    return text
 
 
 _MARKS = ("**", "__", "*", "_", "`", '"', "'")
