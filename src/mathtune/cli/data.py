@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,20 @@ import msgspec
 import yaml
 from rich.table import Table
 
-from mathtune.data import declared, local
-from mathtune.data.declared import Named
+from mathtune.data import declared, gsm8k, local, math
+from mathtune.data.declared import Declared, Named
 from mathtune.data.load import Asked, rows_of
 from mathtune.data.problems import Counts, to_problems
-from mathtune.data.rows import Row
+from mathtune.data.rows import Row, read_rows
 from mathtune.data.sets import overlaps, read_set, training_problems
 from mathtune.errors import InputError
 from mathtune.rows.records import Problem
 
+BY_SPLIT: Mapping[str, Callable[[Row], list[Problem]]] = {
+    "gsm8k": lambda row: gsm8k.to_gsm8k([row], "train"),
+    "math": lambda row: math.to_math([row]),
+}
+"""Sets whose local copies are files such as `gsm8k_train.jsonl`, and how a row of them is read."""
 LOOKED_AT = 200
 """Rows that are read to show the first usable one."""
 
@@ -31,9 +36,9 @@ def listed() -> Table:
         table.add_column(title, justify="right" if title in declared.SPLITS else "left")
     root = local.root()
     for name, one in declared.shipped().items():
-        copy = declared.local_copy(Named(name, one), root)
+        copy = _copy(Named(name, one), root)
         sizes = [f"{one.rows[split]:,}" if split in one.rows else "-" for split in declared.SPLITS]
-        table.add_row(name, *sizes, one.licence, str(copy) if copy else one.source, one.about)
+        table.add_row(name, *sizes, one.licence, str(copy) if copy else one.id, one.about)
     return table
 
 
@@ -49,7 +54,7 @@ def document(name: str, folder: Path | None) -> dict[str, Any]:
             f"data {name}: no such data set; there are {', '.join(declared.shipped())}, and a YAML "
             "file that declares others."
         )
-    copy = declared.local_copy(found, folder or local.root())
+    copy = _copy(found, folder or local.root())
     shown: dict[str, Any] = {
         "name": found.name,
         "from": str(copy) if copy else found.set.source,
@@ -76,7 +81,12 @@ def overlap_document(name: str, others: Sequence[str], folder: Path | None) -> d
 
 
 def as_text(found: dict[str, Any]) -> str:
-    """Return the document in YAML, as declarations are written."""
+    """Return the document in YAML, as declarations are written: without what is usual."""
+    if "declaration" in found:
+        usual = msgspec.to_builtins(Declared(id="", splits={}))
+        given = found["declaration"].items()
+        own = {key: value for key, value in given if value != usual[key]}
+        found = {**found, "declaration": own}
     return str(yaml.safe_dump(_plain(found), sort_keys=False, allow_unicode=True, width=100))
 
 
@@ -88,7 +98,17 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float) or value is None else str(value)
 
 
+def _copy(found: Named, folder: Path | None) -> Path | None:
+    copy = declared.local_copy(found, folder)
+    if copy is None and found.name in BY_SPLIT:
+        return next(iter(local.matching(folder, f"{found.name}_train.jsonl")), None)
+    return copy
+
+
 def _first(found: Named, copy: Path | None) -> tuple[Row, Problem, Counts]:
+    if copy is not None and copy.name.startswith(f"{found.name}_train."):
+        row = next(read_rows(copy))
+        return row, BY_SPLIT[found.name](row)[0], Counts()
     source = str(copy) if copy is not None else found.set.source
     subset = None if copy is not None else found.set.subset
     reading = found.set.reading()

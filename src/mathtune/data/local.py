@@ -37,16 +37,21 @@ def find(folder: Path | None, *patterns: str) -> list[Path]:
     Raises:
         InputError: a file that was found is a Git-LFS pointer.
     """
+    found = matching(folder, *patterns)
+    refuse_pointers(found)
+    for path in found:
+        say(f"  local copy: {path}")
+    return found
+
+
+def matching(folder: Path | None, *patterns: str) -> list[Path]:
+    """Return what `find` finds, without a word about it."""
     if folder is None:
         return []
-    found: set[Path] = set()
-    for pattern in patterns:
-        for name in (pattern, f"{pattern}.gz"):
-            found.update(folder.glob(name), folder.glob(f"*/{name}"))
-    refuse_pointers(found)
-    for path in sorted(found):
-        say(f"  local copy: {path}")
-    return sorted(found)
+    names = [name for pattern in patterns for name in (pattern, f"{pattern}.gz")]
+    return sorted(
+        {path for name in names for path in (*folder.glob(name), *folder.glob(f"*/{name}"))}
+    )
 
 
 def refuse_pointers(paths: Iterable[Path]) -> None:
