@@ -131,7 +131,7 @@ class Prepare(Stage[Data]):
     """The most problems in every split, or per split, drawn at random, to make a run small. Of a
     large source, only as many rows are read as needed.
     """
-    families: tuple[str, ...] = ()
+    families: Texts = ()
     """arithmetic: only problems of these families (`shop`, `tank`, ...; `subject` of a problem);
     none: all families of tasks."""
     solutions: Literal["math", "prm800k", "both"] | None = None
