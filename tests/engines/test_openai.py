@@ -84,6 +84,47 @@ def test_all_samples_of_a_problem_are_one_request(
     assert metrics["tokens"] == sum(row.tokens for row in found)
 
 
+@pytest.mark.parametrize(
+    ("manner", "asked"),
+    [("llama.cpp", [None] * 12), ("llama.cpp behind another name", [4] * 3 + [None] * 9)],
+)
+def test_where_only_the_first_choice_is_counted_each_sample_is_a_request(
+    manner: str, asked: list[int | None], problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    server = serve(manner=manner)
+    found = sampled(problems, tmp_path / "out", server, server={"concurrency": 3})
+    assert sorted((body.get("n") for _, body in server.asked), key=lambda n: n or 9) == asked
+    assert len({(row.problem_id, row.index) for row in found}) == 12
+    assert all(0 < row.tokens <= 12 for row in found)
+
+
+def test_thoughts_on_a_server_have_a_budget_of_their_own(
+    problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    server = serve()
+    settings = {"thought_tokens": 6, "max_tokens": 3, "n": 2, "temperature": 1.5}
+    found = sampled(
+        problems, tmp_path / "out", server, model="embedded", server={"model": "tiny"}, **settings
+    )
+    bodies = [body for _, body in server.asked]
+    begun = [body for body in bodies if not body["prompt"].endswith("</think>")]
+    assert len(begun) == 6
+    assert {body["max_tokens"] for body in begun} == {5}  # the sixth token ends the thoughts
+    rest = [body["prompt"] for body in bodies if body["prompt"].endswith("</think>")]
+    assert {body["max_tokens"] for body in bodies if body not in begun} == {3}
+    unended = [row for row in found if "</think>" in row.text]
+    assert len(unended) == len(rest) > 0
+    assert all(6 <= row.tokens <= 9 for row in unended)
+    assert all(row.finish_reason == "stop" for row in found if row not in unended)
+
+
+def test_thoughts_on_a_server_need_the_models_tokenizer(
+    problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    with pytest.raises(InputError, match=r"thought_tokens: found 6 with model 'tiny' of a server"):
+        sampled(problems, tmp_path / "out", serve(), thought_tokens=6)
+
+
 @pytest.mark.parametrize("most_n", [1, 2])  # gives one whatever is asked; refuses more than two
 def test_a_server_without_n_is_asked_for_copies(
     most_n: int, problems: Path, tmp_path: Path, serve: Serve

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]  # vLLM's 
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
+from mathtune.engines.label_endpoint import LabelEndpoint
 from mathtune.engines.openai import OpenAI
 from mathtune.engines.opener import open_engine
 from mathtune.engines.protocol import Candidates, Engine, Sampling, Want
@@ -101,8 +103,10 @@ def engine(small: str) -> Engine:
 
 
 def answers(engine: Engine, texts: list[str], how: Sampling) -> list[Any]:
-    found = dict(engine.sample([Want(text, how.n) for text in texts], how, seed=(0, 0)))
-    return [found[place] for place in range(len(texts))]
+    found: list[list[Any]] = [[] for _ in texts]
+    for place, drafts in engine.sample([Want(text, how.n) for text in texts], how, seed=(0, 0)):
+        found[place] += drafts
+    return found
 
 
 def test_greedy_samples_are_those_of_the_transformers_engine(engine: Engine, small: str) -> None:
@@ -146,6 +150,20 @@ def test_a_sample_is_cut_at_the_stop(engine: Engine, small: str) -> None:
     how = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=20, stop=stop)
     found = [draft.text for (draft,) in answers(engine, TEXTS, how)]
     assert found == [draft.text for (draft,) in answers(local(small), TEXTS, how)]
+
+
+def test_thoughts_keep_to_their_budget(tmp_path: Path, make_tokenizer: Any) -> None:
+    tokenizer = make_tokenizer(special=("<|end|>", "</think>"))
+    model = save_small(tmp_path / "thinks", tokenizer)
+    how = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=3, thought_tokens=6)
+    engine, here = opened(model), local(model)
+    expected = answers(here, TEXTS, how)
+    assert any(draft.tokens == 9 for (draft,) in expected)
+    assert answers(engine, TEXTS, how) == expected
+    several = replace(how, n=5, temperature=1.3)
+    (drawn,) = answers(engine, TEXTS[:1], several)
+    assert len(drawn) == 5
+    assert all(draft.tokens <= 9 for draft in drawn)
 
 
 def test_an_adapter_stands_on_the_model(small: str, tmp_path: Path) -> None:
@@ -232,9 +250,16 @@ def test_its_server_samples_and_scores_as_here(tmp_path: Path, make_tokenizer: A
         assert len(answers(engine, prompts[:1], how)[0]) == 6
         (long,) = answers(engine, ["apples " * 600], GREEDY)
         assert long[0].finish_reason == "prompt_too_long"
-        scores = dict(engine.score(GROUPS, "evaluator"))
-        for place, values in here.score(GROUPS, "evaluator"):
-            assert scores[place] == pytest.approx(values, abs=1e-4)
+        budget = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=4, thought_tokens=6)
+        engine._tokenizer = lambda: tokenizer
+        for group in answers(engine, prompts, budget):
+            assert all(draft.tokens <= 11 and "</think>" in draft.text for draft in group)
+        assert LabelEndpoint(engine._client, "small", "plain", tokenizer).find(GROUPS)
+        for own in (lambda: tokenizer, None):  # the endpoint for labels, then likeliest tokens
+            engine._tokenizer = own
+            scores = dict(engine.score(GROUPS, "evaluator"))
+            for place, values in here.score(GROUPS, "evaluator"):
+                assert scores[place] == pytest.approx(values, abs=1e-4)
     finally:
         process.terminate()
         process.wait(30)

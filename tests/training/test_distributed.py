@@ -80,7 +80,11 @@ def test_two_processes_train_as_one(
         alone, together = tmp_path / "alone" / name, tmp_path / "launched" / name
         alone.mkdir(parents=True)
         Train(**values).run(alone)
-        assert sorted(p.name for p in together.iterdir()) == ["model", "training.jsonl"]
+        assert sorted(p.name for p in together.iterdir()) == [
+            "README.md",
+            "model",
+            "training.jsonl",
+        ]
         curves = [list(jsonl.read(f / "training.jsonl", CurvePoint)) for f in (alone, together)]
         assert len(curves[0]) >= 4 + 2  # updates and validations
         for one, two in zip(*curves, strict=True):

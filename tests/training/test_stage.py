@@ -54,7 +54,11 @@ def test_it_leaves_a_plain_model_a_curve_and_metrics_without_time(
     metrics = train(tmp_path / "a", **config, epochs=5)
     again = train(tmp_path / "b", **config, epochs=5)
     assert metrics == again
-    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["model", "training.jsonl"]
+    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == [
+        "README.md",
+        "model",
+        "training.jsonl",
+    ]
     assert (tmp_path / "a" / "model" / "tokenizer.json").exists()
     saved = (tmp_path / "a" / "model" / "model.safetensors").read_bytes()
     assert saved == (tmp_path / "b" / "model" / "model.safetensors").read_bytes()
@@ -226,7 +230,11 @@ def test_adapters_alone_are_saved_on_request(tiny: str, example_file: Path, tmp_
     (tmp_path / "b").mkdir()
     stage.run(tmp_path / "b")
     assert stage.outputs(tmp_path / "b") == str(tmp_path / "b" / "adapter")
-    assert sorted(p.name for p in (tmp_path / "b").iterdir()) == ["adapter", "training.jsonl"]
+    assert sorted(p.name for p in (tmp_path / "b").iterdir()) == [
+        "README.md",
+        "adapter",
+        "training.jsonl",
+    ]
     # Merged when it is loaded, it is the model that is merged when it is saved.
     model, _ = engine.load(tiny, tmp_path / "b" / "adapter", device="cpu", dtype="float32")
     merged, loaded = weights(tmp_path / "a" / "model"), model.state_dict()

@@ -44,10 +44,10 @@ class Commands(TyperGroup):
 
 @cache
 def _others() -> TyperGroup:
-    from mathtune.cli import compare, files, plan, questions, stages
+    from mathtune.cli import compare, files, hub, plan, questions, stages
 
     every = typer.Typer()
-    for module in (questions, files, compare, plan, stages):
+    for module in (questions, files, compare, plan, stages, hub):
         every.registered_commands += module.app.registered_commands
     return cast(TyperGroup, typer.main.get_command(every))
 
@@ -79,7 +79,7 @@ app = typer.Typer(
 EXTRAS = {
     **dict.fromkeys(("torch", "transformers", "accelerate", "peft", "gguf"), "train"),
     "datasets": "hub",
-    "safetensors": "train",
+    **dict.fromkeys(("safetensors", "huggingface_hub"), "train"),
     "vllm": "vllm",
     "ray": "ray",
     "httpx2": "openai",

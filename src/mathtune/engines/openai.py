@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from threading import Event
+from dataclasses import replace
 from typing import Any
 
 from mathtune.engines import prompts
@@ -32,8 +31,9 @@ from mathtune.engines.served import (
     likeliest_of,
     refuse_impossible,
 )
-from mathtune.engines.server import CONTEXT, Client, RefusedError
+from mathtune.engines.server import CONTEXT, Client, Pool, RefusedError
 from mathtune.engines.settings import Server
+from mathtune.engines.thought_budget import after_thoughts, first
 from mathtune.errors import InputError
 
 Messages = Sequence[dict[str, str]]
@@ -93,7 +93,7 @@ class OpenAI:
         *,
         form: prompts.AnyForm,
         judge: prompts.ChatTokenizer,
-        tokenizer: Callable[[], prompts.ChatTokenizer] | None = None,
+        tokenizer: Callable[[], prompts.EndingTokenizer] | None = None,
     ) -> None:
         self._server, self._judge = server, judge
         self._form = prompts.worded(form)
@@ -102,12 +102,12 @@ class OpenAI:
         self._client = Client(server)
         self.tokens = 0
         self._counting = threading.Lock()
-        self.copies = False
-        """True if the server makes only one choice per request."""
         self._limit = "max_tokens"  # the server's name for the most tokens of a sample
         self._tokenizer = tokenizer
         self._strict = False  # True if the server refuses fields that OpenAI's protocol lacks
         there = self._client.models()
+        self.copies = self._client.counts_first_only
+        """True if each sample is a request of its own: the server makes or counts one at a time."""
         if self._model not in there:
             raise InputError(
                 f"{self._client}: has no model {self._model!r}; it has {', '.join(there) or 'none'}"
@@ -124,7 +124,7 @@ class OpenAI:
         """Yield drafts as requests are answered. If an answer has too few, they are kept and the
         rest is requested again.
         """
-        with _Pool(self._server.concurrency, self._client) as pool:
+        with Pool(self._server.concurrency, self._client) as pool:
             for place, want in enumerate(wants):
                 self._submit(pool, place, want, sampling)
             for place, want, drafts in pool.finished():
@@ -153,7 +153,7 @@ class OpenAI:
                 return
         left = [len(dict.fromkeys(group.solutions)) for group in groups]
         found: list[dict[str, float | None]] = [{} for _ in groups]
-        with _Pool(self._server.concurrency, self._client) as pool:
+        with Pool(self._server.concurrency, self._client) as pool:
             for place, group in enumerate(groups):
                 for solution in dict.fromkeys(group.solutions):
                     pool.submit(place, solution, self._judged, group.problem, solution)
@@ -167,7 +167,7 @@ class OpenAI:
         """Yield each group's scores, with one request per group; a group that is too long is scored
         one by one.
         """
-        with _Pool(self._server.concurrency, self._client) as pool:
+        with Pool(self._server.concurrency, self._client) as pool:
             for place, group in enumerate(groups):
                 pool.submit(place, None, labels.score, group)
             for place, _, values in pool.finished():
@@ -182,34 +182,61 @@ class OpenAI:
         with self._counting:
             self.tokens += tokens
 
-    def _submit(self, pool: _Pool, place: int, want: Want, sampling: Sampling) -> None:
-        parts = [1] * want.count if self.copies else [want.count]
+    def _submit(self, pool: Pool, place: int, want: Want, sampling: Sampling) -> None:
+        alone = self.copies or sampling.thought_tokens
+        parts = [1] * want.count if alone else [want.count]
         for count in parts:
             part = Want(want.prompt, count)
             pool.submit(place, part, self._drafts, part, sampling)
 
     def _drafts(self, want: Want, sampling: Sampling) -> list[Draft]:
+        if sampling.thought_tokens:
+            return [self._thought_through(want.prompt, sampling)]
         return self.drafts(want, sampling)[0]
 
+    def _thought_through(self, prompt: str, sampling: Sampling) -> Draft:
+        """Return one draft whose thoughts keep to their budget, of one or two requests.
+
+        Raises:
+            InputError: as `drafts`, or the model's tokenizer is not here.
+        """
+        if self._tokenizer is None:
+            raise InputError(
+                f"thought_tokens: found {sampling.thought_tokens} with model {self._model!r} of a "
+                "server, which is no folder here; thoughts are ended with the model's own template "
+                "and tokenizer: expected model=FOLDER with server.model as its name there."
+            )
+        tokenizer = self._tokenizer()
+        if self._chat:
+            prompt = _without_start(prompts.chat_prompt(prompt, self._form, tokenizer), tokenizer)
+        begun = Draft("", "length", 0)
+        if sampling.thought_tokens > 1:
+            begun = self.drafts(Want(prompt, 1), first(sampling), rendered=True)[0][0]
+        if begun.finish_reason == "prompt_too_long":
+            return begun
+        more = after_thoughts(begun, sampling, tokenizer)
+        if isinstance(more, Draft):
+            return more
+        how = replace(sampling, max_tokens=more.room, thought_tokens=0)
+        return more.joined(self.drafts(Want(prompt + more.text, 1), how, rendered=True)[0][0])
+
     def drafts(
-        self, want: Want, sampling: Sampling, messages: Messages | None = None
+        self,
+        want: Want,
+        sampling: Sampling,
+        messages: Messages | None = None,
+        *,
+        rendered: bool = False,
     ) -> tuple[list[Draft], int]:
         """Return one request's drafts, at least one and at most `want.count`, and how many tokens
-        of the prompt the server read. `messages`: the chat, if it is more than the prompt.
+        of the prompt the server read. `messages`: the chat, if it is more than the prompt;
+        `rendered`: the prompt is the whole text after which the model writes.
 
         Raises:
             InputError: the server refuses the request, or returns nothing usable.
         """
-        body: dict[str, Any] = {
-            "model": self._model,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            **NEUTRAL,
-            **({"top_k": sampling.top_k} if sampling.top_k else {}),
-            "min_p": sampling.min_p,
-        }
-        if sampling.stop is not None:
-            body["stop"] = [sampling.stop]
+        body = self._asking(want, sampling, None if rendered else messages or ())
+        path = "/chat/completions" if "messages" in body else "/completions"
         room, count = sampling.max_tokens, 1 if self.copies else want.count
         broken = 0
         while True:
@@ -218,7 +245,7 @@ class OpenAI:
             else:
                 body.pop("n", None)
             try:
-                answer = self._ask(want.prompt, {**body, self._limit: room}, messages)
+                answer = self._post(path, {**body, self._limit: room})
             except RefusedError as error:
                 if "max_completion_tokens" in str(error) and self._limit == "max_tokens":
                     self._limit = "max_completion_tokens"
@@ -235,7 +262,8 @@ class OpenAI:
             refuse_impossible(answer, str(self._client))
             drafts = drafts_of(answer, sampling, unsaid=broken > 0)[: want.count]
             if drafts:
-                self.copies = self.copies or len(answer.choices) == 1 < want.count
+                alone = len(answer.choices) == 1 or answer.timings is not None
+                self.copies = self.copies or (alone and want.count > 1)
                 return drafts, answer.usage.prompt_tokens if answer.usage else 0
             broken += 1
             if broken > self._server.retries:
@@ -244,13 +272,27 @@ class OpenAI:
                     "finished is kept, and the same command goes on from there."
                 )
 
-    def _ask(self, prompt: str, body: dict[str, Any], messages: Messages | None) -> Answer:
-        if self._chat:
-            chat = {**body, "messages": messages or prompts.turns(prompt, self._form)}
+    def _asking(self, want: Want, sampling: Sampling, messages: Messages | None) -> dict[str, Any]:
+        """Return a request's fields. `messages`: the chat, empty if it is the prompt alone; None:
+        the prompt is a rendered text.
+        """
+        body: dict[str, Any] = {
+            "model": self._model,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            **NEUTRAL,
+            **({"top_k": sampling.top_k} if sampling.top_k else {}),
+            "min_p": sampling.min_p,
+        }
+        if sampling.stop is not None:
+            body["stop"] = [sampling.stop]
+        if self._chat and messages is not None:
+            body["messages"] = messages or prompts.turns(want.prompt, self._form)
             if self._form.template:
-                chat["chat_template_kwargs"] = dict(self._form.template)
-            return self._post("/chat/completions", chat)
-        return self._post("/completions", {**body, "prompt": prompt})
+                body["chat_template_kwargs"] = dict(self._form.template)
+        else:
+            body["prompt"] = want.prompt
+        return body
 
     def _post(self, path: str, body: dict[str, Any]) -> Answer:
         """Return the answer; neutral settings are left out for a server that does not know them."""
@@ -314,49 +356,6 @@ class OpenAI:
             )
         read = answer.usage.prompt_tokens if answer.usage else 0
         return share(likeliest[prompts.CORRECT], likeliest[prompts.INCORRECT]), read
-
-
-_NOT_BEGUN = object()
-
-
-class _Pool:
-    """Requests in flight and their results, as a context that ends the unfinished ones."""
-
-    def __init__(self, width: int, client: Client) -> None:
-        self._threads = ThreadPoolExecutor(width)
-        self._client = client
-        self._pending: dict[Future[Any], tuple[int, Any]] = {}
-        self._failed = Event()
-
-    def submit(self, place: int, what: Any, work: Any, *arguments: Any) -> None:
-        """Start `work(*arguments)`; `finished` yields its result with `place` and `what`."""
-        self._pending[self._threads.submit(self._tried, work, *arguments)] = place, what
-
-    def _tried(self, work: Any, *arguments: Any) -> Any:
-        """Do the work unless other work has already failed."""
-        if self._failed.is_set():
-            return _NOT_BEGUN
-        try:
-            return work(*arguments)
-        except BaseException:
-            self._failed.set()
-            raise
-
-    def finished(self) -> Iterator[tuple[int, Any, Any]]:
-        """Yield results as they come, until nothing is pending."""
-        while self._pending:
-            for future in wait(self._pending, return_when=FIRST_COMPLETED).done:
-                place, what = self._pending.pop(future)
-                if (result := future.result()) is not _NOT_BEGUN:
-                    yield place, what, result
-
-    def __enter__(self) -> _Pool:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._client.close()
-        self._threads.shutdown(cancel_futures=True)
 
 
 def _without_start(text: str, tokenizer: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from mathtune.engines import prompts
@@ -150,7 +150,7 @@ def _openai(asked: Asked, form: prompts.AnyForm, seed: int) -> Engine:  # noqa: 
     if _is_here(asked.model):
         from mathtune.engines.transformers import models
 
-        tokenizer = partial(models.load_tokenizer, asked.model)
+        tokenizer = cache(partial(models.load_tokenizer, asked.model))
     return OpenAI(asked.model, asked.server, form=form, judge=judge, tokenizer=tokenizer)
 
 

@@ -159,7 +159,7 @@ def solver(problem: str, *, form: AnyForm, tokenizer: ChatTokenizer) -> str:
     wording, resolved = worded(form), resolve(form, tokenizer)
     asked = wording.asked(problem, resolved)
     if resolved == "chat":
-        return _chat(asked, wording, tokenizer)
+        return chat_prompt(asked, wording, tokenizer)
     if wording.system is not None:
         raise InputError(
             f"system: found a text with the form {resolved}, which has no system message; expected "
@@ -208,7 +208,7 @@ def evaluator(problem: str, solution: str, *, form: AnyForm, tokenizer: ChatToke
     before, after = _CANDIDATE.split("{solution}")
     candidate = before.replace("{problem}", problem) + solution + after
     if resolve(form, tokenizer) == "chat":
-        return _chat(candidate, worded(form), tokenizer) + _VERDICT
+        return chat_prompt(candidate, worded(form), tokenizer) + _VERDICT
     return f"{candidate}\n{_VERDICT}"
 
 
@@ -372,7 +372,12 @@ def continued(
     return _rendered(conversation, wording.template, tokenizer, add_generation_prompt=True)
 
 
-def _chat(text: str, wording: Wording, tokenizer: ChatTokenizer) -> str:
+def chat_prompt(text: str, wording: Wording, tokenizer: ChatTokenizer) -> str:
+    """Return the text after which the model answers a user who says `text`.
+
+    Raises:
+        InputError: the template refuses the conversation.
+    """
     return _rendered(turns(text, wording), wording.template, tokenizer, add_generation_prompt=True)
 
 

@@ -7,6 +7,8 @@ model's thoughts apart, or write content in parts.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from mathtune.engines import prompts
@@ -84,21 +86,24 @@ class Answer(msgspec.Struct):
 
     choices: list[_Choice]
     usage: Usage | None = None
+    timings: dict[str, Any] | None = None
+    """llama.cpp gives them; its usage counts the first choice only."""
 
 
 def drafts_of(answer: Answer, sampling: Sampling, *, unsaid: bool) -> list[Draft]:
-    """Return the finished choices.
+    """Return the finished choices whose tokens are counted: of llama.cpp's only the first.
 
     The server counts the tokens of all together: each gets its share. `unsaid`: the answer before
     had no finished choice either, so the server does not report how samples end, and they count as
     finished.
     """
     total = (answer.usage.completion_tokens or 0) if answer.usage else 0
-    full = total >= sampling.max_tokens * len(answer.choices)
+    choices = answer.choices if answer.timings is None else answer.choices[:1]
+    full = total >= sampling.max_tokens * len(choices)
     ways = {**_WHOLE, "": "length" if full else "stop"} if unsaid else _WHOLE
     whole = [
         (text, ways[reason])
-        for choice in answer.choices
+        for choice in choices
         if (text := choice.content()) is not None and (reason := choice.finish_reason or "") in ways
     ]
     lengths = [len(text) for text, _ in whole]
@@ -121,7 +126,8 @@ def likeliest_of(answer: Answer) -> dict[str, float]:
     if told is not None and told.top_logprobs:
         found = told.top_logprobs[0] or {}
     elif told is not None and told.content:
-        found = {one.token: one.logprob for one in told.content[0].top_logprobs}
+        for one in told.content[0].top_logprobs:  # likeliest first; parts of letters look alike
+            found.setdefault(one.token, one.logprob)
     return {text: log for text, log in found.items() if log is not None}
 
 

@@ -14,8 +14,11 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from threading import Event
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -60,6 +63,7 @@ class Listed(msgspec.Struct):
     """A model of a server."""
 
     id: str
+    owned_by: str = ""
 
 
 class Models(msgspec.Struct):
@@ -93,6 +97,8 @@ class Client:
         self._closed = threading.Event()
         self._streams: WeakSet[Any] = WeakSet()  # this side's ends of the connections
         self._connecting = threading.Lock()
+        self.counts_first_only = False
+        """True if the server counts the tokens of the first choice only, as llama.cpp does."""
 
     def close(self) -> None:
         """End all requests, including those that wait for an answer; none is repeated."""
@@ -113,6 +119,7 @@ class Client:
             found = self._patient("GET", "/models", None, Models, retries=2)
         except RefusedError as error:
             raise InputError(f"{self}: is no OpenAI-compatible server ({error}).") from None
+        self.counts_first_only = any(model.owned_by == "llamacpp" for model in found.data)
         return [model.id for model in found.data]
 
     def post(self, path: str, body: dict[str, Any], kind: type[T]) -> T:
@@ -211,6 +218,49 @@ class Client:
 
     def _clean(self, text: str) -> str:
         return text.replace(self._key, "***") if self._key else text
+
+
+_NOT_BEGUN = object()
+
+
+class Pool:
+    """Requests in flight and their results, as a context that ends the unfinished ones."""
+
+    def __init__(self, width: int, client: Client) -> None:
+        self._threads = ThreadPoolExecutor(width)
+        self._client = client
+        self._pending: dict[Future[Any], tuple[int, Any]] = {}
+        self._failed = Event()
+
+    def submit(self, place: int, what: Any, work: Any, *arguments: Any) -> None:
+        """Start `work(*arguments)`; `finished` yields its result with `place` and `what`."""
+        self._pending[self._threads.submit(self._tried, work, *arguments)] = place, what
+
+    def _tried(self, work: Any, *arguments: Any) -> Any:
+        """Do the work unless other work has already failed."""
+        if self._failed.is_set():
+            return _NOT_BEGUN
+        try:
+            return work(*arguments)
+        except BaseException:
+            self._failed.set()
+            raise
+
+    def finished(self) -> Iterator[tuple[int, Any, Any]]:
+        """Yield results as they come, until nothing is pending."""
+        while self._pending:
+            for future in wait(self._pending, return_when=FIRST_COMPLETED).done:
+                place, what = self._pending.pop(future)
+                if (result := future.result()) is not _NOT_BEGUN:
+                    yield place, what, result
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._client.close()
+        self._threads.shutdown(cancel_futures=True)
 
 
 def _hang_up(stream: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -117,26 +118,31 @@ class VLLM:
         *,
         seed: tuple[int, ...],  # noqa: ARG002 (the engine has its seed)
     ) -> Iterator[Drafts]:
-        """Yield a prompt's drafts as soon as all of them are finished."""
-        todo = []
+        """Yield a prompt's drafts as soon as all of them are finished; with a budget of thoughts
+        each by itself.
+        """
+        todo = deque[tuple[Any, list[int], Any]]()
+        end = prompts.thought_end(self.tokenizer) if sampling.thought_tokens else None
+        most = sampling.thought_tokens or sampling.max_tokens
         for place, want in enumerate(wants):
             ids = prompts.encode(want.prompt, form=self.form, tokenizer=self.tokenizer)
-            room = min(sampling.max_tokens, self.context - len(ids))
+            room = min(most, self.context - len(ids))
             if room < 1:
                 yield place, [TOO_LONG] * want.count
                 continue
-            how = self._params(
-                n=want.count,
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                top_k=sampling.top_k,
-                min_p=sampling.min_p,
-                max_tokens=room,
-                stop=sampling.stop,
-            )
-            todo.append((place, ids, how))
-        for place, found in self._answers(todo):
-            yield place, [self._draft(output, sampling) for output in found.outputs]
+            how = self._drawing(sampling, n=want.count, most=room, end=end)
+            todo.append(((place, ids, None), ids, how))
+        for (place, prompt, begun), found in self._answers(todo):
+            if end is None or begun is not None:
+                yield place, [self._draft(out, sampling, begun or []) for out in found.outputs]
+                continue
+            for out in found.outputs:
+                thoughts = _thoughts(out, sampling, end)
+                if thoughts and (room := self.context - len(prompt) - len(thoughts)) > 0:
+                    how = self._drawing(sampling, n=1, most=min(sampling.max_tokens, room))
+                    todo.append(((place, prompt, thoughts), [*prompt, *thoughts], how))
+                else:
+                    yield place, [self._draft(out, sampling, [])]
 
     def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
         """Yield a group's scores as soon as all are known; equal candidates are read once."""
@@ -148,7 +154,7 @@ class VLLM:
         logs: list[dict[LogProbRequest, list[float]]] = [{} for _ in groups]
         left: list[int] = []
         keys: list[tuple[int, LogProbRequest]] = []
-        todo: list[tuple[int, list[int], Any]] = []
+        todo = deque[tuple[Any, list[int], Any]]()
         for place, texts in enumerate(wanted):
             rows = dict.fromkeys(row for rows in texts.values() for row in rows if self._fits(row))
             left.append(len(rows))
@@ -167,29 +173,39 @@ class VLLM:
                 scores = {text: _score(rows, logs[place]) for text, rows in wanted[place].items()}
                 yield place, [scores[text] for text in groups[place].solutions]
 
-    def _answers(self, todo: list[tuple[int, list[int], Any]]) -> Iterator[tuple[int, Any]]:
-        """Yield finished requests with their places, and keep the engine supplied with new ones."""
-        waiting, places = iter(todo), dict[str, int]()
-        more = True
+    def _answers(self, todo: deque[tuple[Any, list[int], Any]]) -> Iterator[tuple[Any, Any]]:
+        """Yield finished requests with their keys, and keep the engine supplied with new ones; what
+        is put into `todo` meanwhile is done, too.
+        """
+        keys = dict[str, Any]()
         try:
-            while more or places:
-                while more and len(places) < IN_FLIGHT:
-                    entry = next(waiting, None)
-                    if entry is None:
-                        more = False
-                        break
-                    place, ids, how = entry
+            while todo or keys:
+                while todo and len(keys) < IN_FLIGHT:
+                    key, ids, how = todo.popleft()
                     number = str(next(self._numbers))
                     self._engine.add_request(
                         number, {"prompt_token_ids": ids}, how, lora_request=self._lora
                     )
-                    places[number] = place
-                for found in self._engine.step() if places else ():
+                    keys[number] = key
+                for found in self._engine.step() if keys else ():
                     if found.finished:
-                        yield places.pop(found.request_id), found
+                        yield keys.pop(found.request_id), found
         finally:
-            if places:
-                self._engine.abort_request(list(places))
+            if keys:
+                self._engine.abort_request(list(keys))
+
+    def _drawing(self, sampling: Sampling, *, n: int, most: int, end: int | None = None) -> Any:
+        """Return the request's settings; `end` is a further token that ends a sample."""
+        return self._params(
+            n=n,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p,
+            max_tokens=most,
+            stop=sampling.stop,
+            stop_token_ids=None if end is None else [end],
+        )
 
     def _params(self, **options: Any) -> Any:
         kind = self._vllm.sampling_params.RequestOutputKind.FINAL_ONLY
@@ -202,10 +218,11 @@ class VLLM:
             return self._params(max_tokens=1, logprob_token_ids=[token for _, token in row.wanted])
         return self._params(max_tokens=1, prompt_logprobs=0)
 
-    def _draft(self, output: Any, sampling: Sampling) -> Draft:
+    def _draft(self, output: Any, sampling: Sampling, begun: list[int]) -> Draft:
+        """Return a draft of what was drawn after the tokens `begun`."""
         stopped = output.finish_reason == "stop"
         ended = stopped and not isinstance(output.stop_reason, str)  # by a token, not a text
-        ids = list(output.token_ids)[: -1 if ended else None]
+        ids = [*begun, *list(output.token_ids)[: -1 if ended else None]]
         text = sampling.cut(self.tokenizer.decode(ids, skip_special_tokens=True))
         return Draft(text, "stop" if stopped else "length", len(ids))
 
@@ -238,6 +255,19 @@ class VLLM:
                 ids, tuple((at, ids[at]) for at in range(len(prompt), len(ids))), next=False
             )
         ]
+
+
+def _thoughts(output: Any, sampling: Sampling, end: int) -> list[int] | None:
+    """Return the thoughts of a sample that goes on after them; None: it is finished.
+
+    The last token of a budget that is used up is the thoughts' end.
+    """
+    ids = list(output.token_ids)
+    if output.finish_reason == "length" and len(ids) == sampling.thought_tokens:
+        return [*ids[:-1], end]
+    if output.finish_reason == "stop" and output.stop_reason == end:
+        return ids
+    return None
 
 
 def _logs(row: LogProbRequest, found: Any) -> list[float]:

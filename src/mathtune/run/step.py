@@ -29,6 +29,8 @@ from mathtune.run.progress import say
 from mathtune.run.stage import Stage
 
 STARTED, METRICS = "started.json", "metrics.json"
+MARKS = (STEP, STARTED, failures.FAILED)
+"""The files of which a step's folder has at least one, once it is not empty."""
 GROWN_FROM = "grown_from"
 """The key in started.json for the former values of the setting that may be raised."""
 
@@ -60,8 +62,9 @@ def execute(
     mark = fingerprint(stage)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.parent / f".{folder.name}.lock", folder=folder):
+        _refuse_foreign(folder)
         if redo and folder.exists():
-            shutil.rmtree(folder)
+            _remove(folder)
         if _stays(stage, folder, mark, name=name, in_recipe=in_recipe):
             say(f"{name}: finished before, skipped")
             return
@@ -72,6 +75,25 @@ def execute(
         described = without_free(stage, stage.described(relative_to=folder.parent))
         finished.write(folder, mark, meter, described)
         (folder / STARTED).unlink()
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise InputError for a folder with files in it that is no step's: it would be emptied."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if names and not any(name.startswith(MARKS) for name in names):  # also half-written ones
+        raise InputError(
+            f"{folder}: holds files that are no step's, first {names[0]}; expected a new folder, "
+            "an empty one, or that of a step."
+        )
+
+
+def _remove(folder: Path) -> None:
+    """Remove a step's folder; if that is interrupted, the rest is still known as a step's."""
+    jsonl.write_json(folder / STARTED, {})
+    for path in folder.iterdir():
+        if path.name != STARTED:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    shutil.rmtree(folder)
 
 
 def _stays(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str, in_recipe: bool) -> bool:
@@ -87,7 +109,7 @@ def _stays(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str, in_re
         return False
     if in_recipe and (changed := finished.regathered(folder, stage, mark)):
         say(f"{name}: {', '.join(changed)} changed, made again")
-        shutil.rmtree(folder)
+        _remove(folder)
         return False
     finished.refuse_changes(folder, stage, mark, name=name)
     return True
@@ -132,7 +154,7 @@ def _prepare_folder(stage: Stage, folder: Path, mark: dict[str, Any], *, name: s
                 return
         if any(folder.iterdir()):
             say(f"{name}: left unfinished with other settings, started afresh")
-        shutil.rmtree(folder)
+        _remove(folder)
     folder.mkdir(parents=True)
     jsonl.write_json(started, mark)
 

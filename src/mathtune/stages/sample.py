@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import msgspec
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from mathtune.engines import Dtype, opener, prompts
 from mathtune.engines.model_names import ModelName
@@ -86,7 +86,7 @@ class Sample(EngineSettings[Columns]):
     """The most tokens of a sample; a longer one is cut, with finish_reason "length"."""
     thought_tokens: int | None = Field(None, ge=1)
     """The most tokens of a thinking model's thoughts, after which </think> is inserted; max_tokens
-    then limits the rest. None: max_tokens limits both (engine transformers).
+    then limits the rest. None: max_tokens limits both.
     """
     greedy: bool = False
     """One sample per problem, with the likeliest token each time; n, temperature, top_p, top_k and
@@ -113,15 +113,6 @@ class Sample(EngineSettings[Columns]):
     """auto: cuda, else mps, else cpu."""
     dtype: Dtype = "auto"
     """auto: bfloat16 on cuda, float32 elsewhere."""
-
-    @model_validator(mode="after")
-    def _engine_counts_thoughts(self) -> Self:
-        if self.thought_tokens is not None and self.engine != "transformers":
-            raise ValueError(
-                f"thought_tokens: found {self.thought_tokens} with engine {self.engine}, which "
-                "does not count them; expected engine=transformers, or max_tokens for both"
-            )
-        return self
 
     @property
     def on_device(self) -> bool:

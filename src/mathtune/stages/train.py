@@ -25,7 +25,9 @@ MODEL, ADAPTER = "model", "adapter"
 
 
 class Train(TrainingSettings, Stage[str]):
-    """Fine-tune a model. Writes `model/` (safetensors, tokenizer) and `training.jsonl` (losses)."""
+    """Fine-tune a model. Writes `model/` (safetensors, tokenizer), `training.jsonl` (losses) and a
+    card, README.md.
+    """
 
     revision: ClassVar[int] = 3
     costly: ClassVar[bool] = True
@@ -100,7 +102,7 @@ class Train(TrainingSettings, Stage[str]):
         self, rows: list[Any], held_out: list[Any], equal_to: int | None, folder: Path
     ) -> TrainMetrics | None:
         from mathtune.engines.transformers import models
-        from mathtune.training import curve, fit
+        from mathtune.training import card, curve, fit
         from mathtune.training.examples import Encoder, shown
         from mathtune.training.saving import ModelFolder, judge_card
 
@@ -167,7 +169,7 @@ class Train(TrainingSettings, Stage[str]):
         if not ranks.first():
             return None
         fit.clear(folder)
-        return TrainMetrics(
+        metrics = TrainMetrics(
             objective=self.objective,
             examples=len(items),
             target_tokens=sum(item.target_tokens for item in items),
@@ -175,6 +177,10 @@ class Train(TrainingSettings, Stage[str]):
             left_out=encoder.left_out,
             **asdict(curve.ended(folder, self)),
         )
+        examples = tuple(path.name for path in self.examples)
+        facts = card.Trained(self.model, self.model_dump(mode="json"), metrics, examples)
+        (folder / card.CARD).write_text(card.text(facts), encoding="utf-8")
+        return metrics
 
 
 def _updates_of(model: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertForMaskedLM, T5Config, T5ForConditionalGeneration
 
 from mathtune.engines import prompts
 from mathtune.engines.transformers import models
@@ -104,6 +105,24 @@ def test_an_incomplete_folder_is_refused(folder: Path, spoil, said: str) -> None
         models.load(str(folder), device="cpu")
     assert str(folder) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["bert", "t5"])
+def test_a_model_that_does_not_write_from_left_to_right_is_refused(kind: str, folder: Path) -> None:
+    small: dict[str, Any] = {"vocab_size": 400}
+    if kind == "bert":
+        config = BertConfig(
+            num_hidden_layers=1, hidden_size=8, num_attention_heads=2, intermediate_size=8, **small
+        )
+        BertForMaskedLM(config).save_pretrained(folder)
+        said = r"reads in both directions \(BertLMHeadModel\)"
+    else:
+        T5ForConditionalGeneration(
+            T5Config(d_model=8, d_ff=8, d_kv=4, num_layers=1, num_heads=2, **small)
+        ).save_pretrained(folder)
+        said = "no causal language model"
+    with pytest.raises(InputError, match=said):
+        models.load(str(folder), device="cpu")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from transformers.utils import logging
 
 from mathtune.engines import Dtype, model_names, prompts
@@ -71,6 +72,11 @@ def load(
         raise InputError(
             f"model {name!r}: cannot be loaded ({reason}); {model_names.EXPECTED}."
         ) from error
+    if model.config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not _decodes(model.config):
+        raise InputError(
+            f"model {name!r}: reads in both directions ({type(model).__name__}), so it cannot "
+            "write; expected a causal language model."
+        )
     declared = getattr(model.config, "quantization_config", None)
     if declared and not more and not quantised(model):
         raise InputError(
@@ -86,6 +92,11 @@ def load(
     if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
         model.set_attn_implementation("eager")  # sdpa ignores the cap without a warning
     return model.eval(), tokenizer
+
+
+def _decodes(config: Any) -> bool:
+    """Return whether a config that encoders share is a decoder's."""
+    return bool(getattr(config, "is_decoder", False) or getattr(config, "causal", False))
 
 
 def _in_bits(bits: Literal[4, 8], dtype: torch.dtype) -> Any:
@@ -218,6 +229,8 @@ def end_tokens(
 def _said(error: Exception) -> str:
     """Return the error's message as one short line; it may be pages long."""
     reason = " ".join(str(error).split()) or type(error).__name__
+    if "Unrecognized configuration class" in reason:
+        return "it does not write from left to right: no causal language model"
     if "custom code" in reason or "trust_remote_code" in reason:
         return "it needs code of its own, which is never run"
     return reason if len(reason) <= 400 else f"{reason[:400]}…"

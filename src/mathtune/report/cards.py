@@ -1,0 +1,155 @@
+"""The card of a trained model with what its run measured. Between results and push_to_hub.
+
+RUN/cards/STEP/README.md          the card
+RUN/cards/STEP/.eval_results/     the hub's evaluation results, of data sets that the hub has
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from mathtune.data import declared
+from mathtune.errors import InputError
+from mathtune.report.results import ROW, Measured, Results, read_run
+from mathtune.report.steps import StepRecord
+from mathtune.rows.metrics import TrainMetrics
+from mathtune.training.card import CARD, Accuracy, Trained, results_files, text
+
+CARDS = "cards"
+JUDGED = ("RR.All", "W.RR", "W.RR.MajK")
+"""The strategies that a judge's card shows."""
+
+
+def write(run_folder: Path, name: str) -> Path:
+    """Write the card of a train step of a run; return its folder.
+
+    Raises:
+        InputError: the run has no such step, or it is not finished.
+    """
+    results = read_run(run_folder)
+    steps = {step.name: step for step in results.steps}
+    step = steps.get(name)
+    if step is None or step.stage != "train" or not step.finished:
+        trained = ", ".join(s.name for s in results.steps if s.stage == "train" and s.finished)
+        raise InputError(
+            f"{run_folder / name}: no finished train step of this run; expected one of "
+            f"{trained or 'them, and there is none'}."
+        )
+    found = accuracies(results, step)
+    folder = run_folder / CARDS / name
+    files = {
+        CARD: text(facts(step, steps), found, name=PurePath(name).name),
+        **results_files(found),
+    }
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(content, encoding="utf-8")
+    return folder
+
+
+def facts(step: StepRecord, steps: Mapping[str, StepRecord]) -> Trained:
+    """Return the facts about a training, of its run's steps."""
+    before: list[str] = []
+    base, sources = step, dict[str, None]()
+    while (earlier := _made(base.config["model"], steps)) is not None:
+        before.insert(0, f"{earlier.name} ({earlier.config['objective']})")
+        base = earlier
+    for one in (step, *(s for s in steps.values() if f"{s.name} (" in " ".join(before))):
+        sources |= dict.fromkeys(_sources(one.config["examples"], steps))
+    return Trained(
+        base=str(base.config["model"]),
+        settings=step.config,
+        metrics=step.read(TrainMetrics),
+        examples=tuple(_short(path, steps) for path in step.config["examples"]),
+        sources=tuple(sources),
+        before=tuple(before),
+    )
+
+
+def accuracies(results: Results, step: StepRecord) -> list[Accuracy]:
+    """Return what the run measured of the model: alone, or as a judge of samples."""
+    steps = {one.name: one for one in results.steps}
+    found, seen = [], set[str]()
+    for row in results.rows:
+        measured = steps.get(f"{row.name}{ROW}") or steps[row.name]
+        for path in measured.config["samples"]:
+            column = _made(path, steps)
+            if column is None or column.name in seen or not _uses(column, step, steps):
+                continue
+            seen.add(column.name)
+            found += _shares(row, measured, column, steps, judges=column.stage == "score")
+    return found
+
+
+def _uses(column: StepRecord, step: StepRecord, steps: Mapping[str, StepRecord]) -> bool:
+    """Return whether a step's model sampled, or judged as an evaluator, what another step wrote."""
+    judges = column.stage == "score" and column.config.get("scorer", "evaluator") == "evaluator"
+    used = judges or column.stage == "sample"
+    return used and _made(str(column.config["model"]), steps) is step
+
+
+def _shares(
+    row: Measured,
+    measured: StepRecord,
+    column: StepRecord,
+    steps: Mapping[str, StepRecord],
+    *,
+    judges: bool,
+) -> list[Accuracy]:
+    wanted = JUDGED if judges else (row.first, f"Maj1@{row.n}", f"Pass@{row.n}")
+    prepared = _made(measured.config["problems"], steps)
+    source = str(prepared.config.get("source")) if prepared is not None else ""
+    known = declared.find(source) if source in declared.shipped() else None
+    drawn = f", {row.n} samples" + (
+        f" at temperature {column.config['temperature']:g}" if column.stage == "sample" else ""
+    )
+    return [
+        Accuracy(
+            row=row.name if judges else column.name,
+            metric="Pass@1 (greedy)" if name == "Pass@1" else name,
+            value=row.metrics[name]["value"],
+            low=row.metrics[name]["low"],
+            high=row.metrics[name]["high"],
+            problems=row.document.problems,
+            data=PurePath(source or measured.config["problems"]).name,
+            dataset=known and known.set.id,
+            subset=known and known.set.subset,
+            how="" if name == "Pass@1" else drawn,
+        )
+        for name in wanted
+        if name in row.metrics
+    ]
+
+
+def _made(path: str, steps: Mapping[str, StepRecord]) -> StepRecord | None:
+    """Return the step of the run that wrote a file or folder."""
+    return steps.get(PurePath(path).parent.as_posix())
+
+
+def _sources(examples: list[str], steps: Mapping[str, StepRecord]) -> list[str]:
+    """Return the data that examples go back to, as the prepare steps name it."""
+    found: dict[str, None] = {}
+    waiting, seen = [_made(path, steps) for path in examples], set[str]()
+    while waiting:
+        step = waiting.pop()
+        if step is None or step.name in seen:
+            continue
+        seen.add(step.name)
+        if step.stage == "prepare":
+            found[PurePath(str(step.config["source"])).name] = None
+            continue
+        waiting += [_made(path, steps) for path in _paths(step.config) if path]
+    return list(found)
+
+
+def _paths(config: Mapping[str, Any]) -> list[str]:
+    """Return every text of a config that may be a path inside the run."""
+    values = [one if isinstance(one, list) else [one] for one in config.values()]
+    return [text for group in values for text in group if isinstance(text, str) and "/" in text]
+
+
+def _short(path: str, steps: Mapping[str, StepRecord]) -> str:
+    """Return a path inside the run as it is, another without its folders."""
+    return path if _made(path, steps) is not None else PurePath(path).name
