@@ -19,13 +19,18 @@ METRICS = TrainMetrics("mle", 1200, 51_000, 2, 1, 30, 0.5, 0.25)
 GREEDY = Accuracy("ssft", "Pass@1 (greedy)", 0.433, 0.385, 0.481, 400, "gsm8k", "o/gsm8k", "main")
 
 
+def read(card: str) -> Any:
+    """Return the metadata as the hub's client reads it."""
+    return ModelCard(card).data
+
+
 def trained(base: str = "org/base", **settings: Any) -> Trained:
     chosen = TrainingSettings(**settings).model_dump(mode="json") | {"model": base}
     return Trained(base, chosen, METRICS, ("solutions.jsonl",), ("gsm8k",), ("first (mle)",))
 
 
 def test_the_hub_reads_base_and_accuracies_with_intervals() -> None:
-    data = ModelCard(text(trained(), [GREEDY], name="mine")).data
+    data = read(text(trained(), [GREEDY], name="mine"))
     assert data.base_model == "org/base"
     assert data.library_name == "transformers"
     (result,) = data.eval_results or []
@@ -68,11 +73,9 @@ def test_the_command_holds_what_is_not_the_default_and_no_folder() -> None:
 
 
 def test_adapters_alone_and_judges_say_so() -> None:
-    card = ModelCard(text(trained(lora={"merge": False})))
-    assert card.data.library_name == "peft"
-    judge = Trained("embedded", trained().settings, METRICS, ())
-    object.__setattr__(judge, "metrics", TrainMetrics("cls-xent", 8, 0, 0, 0, 2, 0.5, 0.25))
-    card = ModelCard(text(judge))
-    assert "judge" in (card.data.tags or [])
-    assert card.data.base_model is None
-    assert "target tokens" not in card.text
+    assert read(text(trained(lora={"merge": False}))).library_name == "peft"
+    judged = TrainMetrics("cls-xent", 8, 0, 0, 0, 2, 0.5, 0.25)
+    card = text(Trained("embedded", trained().settings | {"model": "embedded"}, judged, ()))
+    assert "judge" in read(card).tags
+    assert read(card).base_model is None
+    assert "target tokens" not in card

@@ -114,8 +114,8 @@ def _shares(
             high=row.metrics[name]["high"],
             problems=row.document.problems,
             data=PurePath(source or measured.config["problems"]).name,
-            dataset=known and known.set.id,
-            subset=known and known.set.subset,
+            dataset=None if known is None else known.set.id,
+            subset=None if known is None else known.set.subset,
             how="" if name == "Pass@1" else drawn,
         )
         for name in wanted

@@ -190,8 +190,8 @@ def _result(one: Accuracy) -> EvalResult:
 
 
 def _adapters(facts: Trained) -> bool:
-    lora = facts.settings.get("lora")
-    return bool(lora) and not lora["merge"]
+    lora = facts.settings.get("lora") or {"merge": True}
+    return not lora["merge"]
 
 
 def _hub_id(base: str) -> str | None:
