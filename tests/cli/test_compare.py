@@ -137,12 +137,39 @@ def test_sample_files_of_any_program(tmp_path: Path) -> None:
     mean = of(found.document, "mean")
     assert mean["difference"] == pytest.approx((2 / 3 - 0 + 0 - 1 / 2) / 2, abs=1e-6)
     assert "Maj1@2" in found.document["rows"][0]["metrics"]  # both at the smaller number
+    read = found.document["rows"][0]["read"]
+    assert list(read) == [a]
+    assert (read[a]["solution"], read[a]["gold"]) == ("samples[]", "gold_answer")
     write_page(found, page)
     html = page.read_text()
     assert "2 problems are solved by one" in html
     assert "#### 3" in html
     assert page.with_suffix(".md").read_text().startswith("# ")
     assert compared([a, str(row_of(tmp_path))], shared=True).document["left_out"] == 1
+
+
+def test_clusters_by_any_field_of_sample_files(tmp_path: Path) -> None:
+    """Four templates of five problems each, solved as a whole or not: four draws, not twenty."""
+    files = []
+    for name, solved in (("a", (0, 1, 2)), ("b", (0,))):
+        lines = [
+            {"id": f"p{at}", "problem": f"{at}?", "answer": "1", "template": at // 5,
+             "solution": "#### 1" if at // 5 in solved else "#### 2"}
+            for at in range(20)
+        ]  # fmt: skip
+        files.append(tmp_path / f"{name}.jsonl")
+        files[-1].write_text("\n".join(map(json.dumps, lines)))
+    texts = [str(file) for file in files]
+    (alone,) = compared(texts).document["comparisons"][:1]
+    (together,) = compared(texts, cluster_by="template").document["comparisons"][:1]
+    assert alone["difference"] == together["difference"] == 0.5
+    assert alone["p"] < 0.01
+    assert together["p"] == 0.5  # two templates changed, both for the better
+    assert together["high"] - together["low"] > 1.5 * (alone["high"] - alone["low"])
+    with pytest.raises(InputError, match="'passage', which no row has"):
+        compared(texts, cluster_by="passage")
+    with pytest.raises(InputError, match="no row has this field of problem"):
+        compared([row_of(tmp_path), row_of(tmp_path / "other")], cluster_by="template")
 
 
 def row_of(tmp_path: Path) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from mathtune.metrics import strategies
 from mathtune.metrics.strategies import Clusters, Strategy
-from mathtune.metrics.ties import expected, rates
+from mathtune.metrics.ties import any_right_of_top, expected, largest_of_top, rates
 
 
 def test_rates_by_hand() -> None:
@@ -51,7 +51,65 @@ def test_without_ties_nothing_changes() -> None:
     assert expected(plain, k=1) == {
         "Maj1": 0.0,
         "RR.All": 1.0,
+        "RR.Maj1": 0.0,
         "W.RR": 1.0,
         "W.RR.Maj1": 0.0,
         "Maj1.Top1": 1.0,
     }
+
+
+def in_orders(
+    rng: np.random.Generator, made: tuple[np.ndarray, np.ndarray, np.ndarray], k: int
+) -> tuple[float, float, float]:
+    """MajK, RR.MajK and W.RR.MajK, averaged over random orders of the samples."""
+    of, verdicts, scores = made
+    sums, orders = np.zeros(3), 500
+    for _ in range(orders):
+        order = rng.permutation(len(of))
+        one = clusters(of[order], verdicts, scores[order])
+        top = strategies.standings(one, strategies.whole(one), top=k)
+        rr, w_rr = (strategies.pick(one, s, k=k) for s in ("RR.MajK", "W.RR.MajK"))
+        assert rr is not None
+        assert w_rr is not None
+        sums += (strategies.any_right(top)[0], one.right[rr], one.right[w_rr])
+    return tuple(sums / orders)  # type: ignore[return-value]
+
+
+def test_the_first_k_of_equal_votes_are_those_of_random_orders() -> None:
+    """Five clusters with two votes each, one with three; scores without ties."""
+    rng = np.random.default_rng(4)
+    of = np.repeat([0, 1, 2, 3, 4, 5], [2, 2, 2, 2, 2, 3])
+    for k in (2, 3, 5):
+        verdicts = np.array([True, False, False, True, False, False])
+        scores = rng.permutation(len(of)) / 20.0
+        found = expected(clusters(of, verdicts, scores), k=k)
+        names = (f"Maj{k}", f"RR.Maj{k}", f"W.RR.Maj{k}")
+        assert [found[name] for name in names] == pytest.approx(
+            in_orders(rng, (of, verdicts, scores), k), abs=0.08
+        )
+
+
+def test_maj_k_by_hand() -> None:
+    """One cluster with two votes, four with one, two of them right; two of the four have room."""
+    made = Clusters(np.array([0, 0, 1, 2, 3, 4]), np.array([False, True, True, False, False]))
+    standing = strategies.standings(made, strategies.whole(made))
+    assert any_right_of_top(standing, 3)[0] == pytest.approx(1 - 1 / 6)
+    assert any_right_of_top(standing, 1)[0] == 0.0
+    assert any_right_of_top(standing, 9)[0] == 1.0
+
+
+def test_equal_scores_of_kept_and_of_tied_clusters_by_hand() -> None:
+    """Every score is 1; one wrong cluster is sure, two of three others fit, one is right."""
+    scores = np.ones(5)
+    made = Clusters(np.array([0, 0, 1, 2, 3]), np.array([False, True, False, False]), scores)
+    standing = strategies.standings(made, strategies.whole(made))
+    keys = np.where(standing.votes > 0, 1.0, -np.inf)
+    # three kept, each as likely; the right one is among them with 2/3
+    assert largest_of_top(standing, 3, keys)[0] == pytest.approx(2 / 3 / 3)
+
+
+def test_top_n_of_equal_scores() -> None:
+    """Six samples with the same score, two right ones last: top 1 is right in a third."""
+    made = Clusters(np.array([0, 1, 2, 3, 4, 4]), np.array([False] * 4 + [True]), np.ones(6))
+    assert expected(made, k=1)["Maj1.Top1"] == pytest.approx(1 / 3, abs=0.2)
+    assert expected(made, k=6)["Maj1.Top6"] == 1.0

@@ -35,7 +35,7 @@ from mathtune.stages.measure import clusters_by, labels_of
 app = typer.Typer()
 
 FIELDS = ("level", "subject")
-"""What `--cluster-by` may name: fields that problems have."""
+"""What `--cluster-by` may name of any row; of sample files it may name every field."""
 
 USUAL, ALL = Reading(), Asked()
 SOLUTIONS = 4
@@ -120,9 +120,9 @@ def compared(
 ) -> Compared:
     """Compare every pair of rows in the metrics asked for, else in all that both have.
 
-    The document has `rows` (name, source, problems, seeds, metrics) and `comparisons` (see
-    `metrics.comparison`). `shared`: compare on the problems that all rows have; `left_out` then
-    counts the others.
+    The document has `rows` (name, source, problems, seeds, metrics; `read` of sample files) and
+    `comparisons` (see `metrics.comparison`). `shared`: compare on the problems that all rows have;
+    `left_out` then counts the others.
 
     Raises:
         InputError: fewer than two rows, a row that cannot be read, other problems, or no metric in
@@ -131,6 +131,8 @@ def compared(
     if len(texts) < 2:
         raise InputError("compare: one row; expected two or more.")
     named = [Named.of(text) for text in texts]
+    if cluster_by not in FIELDS:
+        reading = replace(reading, cluster_by=cluster_by)
     sources = read(named, reading)
     problems, left_out = _problems(named, sources, shared=shared)
     known = _known(named, sources, problems)
@@ -146,9 +148,12 @@ def compared(
                 f"{', '.join(b.metrics)}."
             )
     if cluster_by is not None:
-        asked = replace(asked, cluster=_clusters(known, problems, cluster_by))
+        asked = replace(asked, cluster=_clusters(known, sources, problems, cluster_by))
     document: dict[str, Any] = {
-        "rows": [shown(row, problems, asked) for row in rows],
+        "rows": [
+            shown(row, problems, asked) | _read(seeds)
+            for row, seeds in zip(rows, sources, strict=True)
+        ],
         "comparisons": comparisons(rows, problems, asked),
     }
     if left_out:
@@ -170,6 +175,12 @@ def _row(
             f"{one.text}: no metric {one.metric!r}; there are {', '.join(row.metrics)}."
         )
     return row
+
+
+def _read(seeds: Sequence[Source]) -> dict[str, Any]:
+    """Return what each sample file of a row was read as: `read`, path -> role -> field."""
+    read = {path: roles for seed in seeds for path, roles in seed.read.items()}
+    return {"read": read} if read else {}
 
 
 def _problems(
@@ -218,12 +229,29 @@ def _known(
     return {name: found[name] for name in problems} if len(found) == len(problems) else {}
 
 
-def _clusters(known: Mapping[str, Problem], problems: Sequence[str], name: str) -> dict[str, str]:
-    if name not in FIELDS:
-        raise InputError(f"--cluster-by {name}: expected {' or '.join(FIELDS)}.")
-    if not known and problems:
-        raise InputError(f"--cluster-by {name}: the rows do not say what their problems are.")
-    return clusters_by(known, name)
+def _clusters(
+    known: Mapping[str, Problem],
+    sources: Sequence[Sequence[Source]],
+    problems: Sequence[str],
+    name: str,
+) -> dict[str, str]:
+    """The cluster of each problem, from the problems themselves or from the sample files.
+
+    Raises:
+        InputError: no row says it of a problem.
+    """
+    if name in FIELDS:
+        if not known:
+            raise InputError(f"--cluster-by {name}: the rows do not say what their problems are.")
+        return clusters_by(known, name)
+    found = {key: of for seeds in sources for seed in seeds for key, of in seed.clusters.items()}
+    for problem in problems:
+        if problem not in found:
+            raise InputError(
+                f"--cluster-by {name}: no row has this field of problem {problem!r}; expected "
+                f"{' or '.join(FIELDS)}, or a field of a sample file."
+            )
+    return {problem: found[problem] for problem in problems}
 
 
 def write_page(found: Compared, page: Path) -> None:

@@ -8,7 +8,7 @@ A run stands for the row that its report is about; with several runs, for the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,28 +31,41 @@ DEEPEST = 3
 
 @dataclass(frozen=True)
 class Reading:
-    """The options for reading sample files, as on the command line; None: the default."""
+    """The options for reading sample files, as on the command line; None: the default.
+
+    `cluster_by`: a field of theirs that problems do not have.
+    """
 
     grader: str | None = None
     extract: str | None = None
     fields: str | None = None
+    cluster_by: str | None = None
 
     def request(self, file: Path) -> Request:
         """Return the request for a file."""
-        return Request.parse(file, grader=self.grader, rule=self.extract, fields=self.fields)
+        return Request.parse(
+            file,
+            grader=self.grader,
+            rule=self.extract,
+            fields=self.fields,
+            cluster_by=self.cluster_by,
+        )
 
 
 @dataclass(frozen=True)
 class Source:
     """One training's outcomes by problem; its problems and samples where they are known.
 
-    `n`: samples per problem, of a sample file.
+    Of a sample file: `n`, its samples per problem; `read`, its path with what was read as what;
+    `clusters`, the cluster of each problem, if a field was named.
     """
 
     outcomes: Mapping[str, Outcome]
     problems: Mapping[str, Problem]
     groups: Callable[[], Groups]
     n: int | None = None
+    read: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    clusters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,7 +157,14 @@ def _source(path: Path, reading: Reading, n: int | None) -> Source:
         say(f"{path}: {notes.roles(judgments.read)}; {notes.size(judgments.counts)}")
         notes.tell(judgments.warnings, verbose=False)
     found = {row.problem_id: row for row in outcomes}
-    return Source(found, judgments.problems, judgments.groups, document.n)
+    return Source(
+        found,
+        judgments.problems,
+        judgments.groups,
+        document.n,
+        {str(path): judgments.read},
+        judgments.clusters,
+    )
 
 
 def _rows_of(run: Path) -> str:

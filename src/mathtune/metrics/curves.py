@@ -186,17 +186,20 @@ def _sampled(clusters: Clusters, plan: Plan, subsets: Bools) -> Floats:
     """
     every = strategies.standings(clusters, subsets)
     top = every.first_clusters(plan.k)
-    best = strategies.top_scored(clusters, subsets, plan.k)
     right = clusters.right
     found = np.empty((7, len(subsets)))
-    found[1] = _minus(strategies.any_right(top), strategies.any_right(every))
-    found[2] = _minus(right[strategies.best_scored(top)], right[strategies.best_scored(every)])
     if plan.ties == "expected":
+        scores = ties.best_scores(every)
         found[0] = ties.leaders(every)
+        found[1] = ties.any_right_of_top(every, plan.k) - strategies.any_right(every)
+        found[2] = ties.largest_of_top(every, plan.k, scores) - ties.best(every)
         found[3] = ties.heaviest(every)
-        found[4] = ties.heaviest(top)
-        found[5] = ties.leaders(strategies.standings(clusters, best))
+        found[4] = ties.largest_of_top(every, plan.k, every.weight)
+        found[5] = ties.leaders_of_best(clusters, subsets, plan.k)
     else:
+        best = strategies.top_scored(clusters, subsets, plan.k)
+        found[1] = _minus(strategies.any_right(top), strategies.any_right(every))
+        found[2] = _minus(right[strategies.best_scored(top)], right[strategies.best_scored(every)])
         found[0] = right[every.leader]
         found[3] = right[strategies.heaviest(every)]
         found[4] = right[strategies.heaviest(top)]
@@ -231,30 +234,45 @@ def _over_k(clusters: Clusters, plan: Plan) -> Floats:
     """Return float (OVER_K, n): each curve at K = 1..n, averaged over subsets of n samples."""
     count = len(clusters.of)
     if count == plan.n:
-        return _all_k(clusters)
+        return _all_k(clusters, plan.ties)
     some = min(plan.subsets, SUBSETS_OVER_K)
     rows = subsets_of(count, plan.n, count=some, seed=plan.seed)
-    parts = [_all_k(strategies.part(clusters, np.flatnonzero(row))) for row in rows]
+    parts = [_all_k(strategies.part(clusters, np.flatnonzero(row)), plan.ties) for row in rows]
     return np.mean(parts, axis=0)
 
 
-def _all_k(clusters: Clusters) -> Floats:
+def _all_k(clusters: Clusters, broken: Ties) -> Floats:
     """Return float (OVER_K, n): each curve at K = 1..n, of all n samples."""
-    n = len(clusters.of)
+    n, right = len(clusters.of), clusters.right
     prefixes = strategies.standings(clusters, strategies.whole(clusters)).prefixes()
-    # Row i holds the best-scored i + 1 samples: a lower triangle in the order of scores.
-    best = np.zeros((n, n), dtype=bool)
-    best[:, clusters.by_rank[:-1]] = np.tri(n, dtype=bool)
-    right = clusters.right
-    return np.stack(
-        [
+    if broken == "expected":
+        every, k = strategies.standings(clusters, np.ones((n, n), dtype=bool)), np.arange(1, n + 1)
+        votes = [
+            ties.leaders(strategies.standings(one, _best_prefixes(one)))
+            for one in ties.in_random_orders(clusters)
+        ]
+        found = [
+            ties.any_right_of_top(every, k),
+            ties.largest_of_top(every, k, ties.best_scores(every)),
+            ties.largest_of_top(every, k, every.weight),
+            np.mean(votes, axis=0),
+        ]
+    else:
+        found = [
             strategies.any_right(prefixes),
             right[strategies.best_scored(prefixes)],
             right[strategies.heaviest(prefixes)],
-            right[strategies.maj1(clusters, best)],
-            strategies.cost(prefixes, n),
+            right[strategies.maj1(clusters, _best_prefixes(clusters))],
         ]
-    ).astype(np.float64)
+    return np.stack([*found, strategies.cost(prefixes, n)]).astype(np.float64)
+
+
+def _best_prefixes(clusters: Clusters) -> Bools:
+    """Return bool (n, n): row i holds the best-scored i + 1 samples."""
+    n = len(clusters.of)
+    best = np.zeros((n, n), dtype=bool)
+    best[:, clusters.by_rank[:-1]] = np.tri(n, dtype=bool)
+    return best
 
 
 def votes_at(problems: Iterable[Clusters], plan: Plan, sizes: Sequence[int]) -> Floats:

@@ -9,9 +9,10 @@ serves every table (docs/statistics.md has its measured coverage):
     p                  a sign-flip test
 
 A variance estimated from few problems that differ is too small by chance. Every variance here is
-therefore estimated with a few imagined problems added (`_variance`), as the intervals of Agresti
-and Caffo do for proportions. Problems that belong together (`groups`: templates, translations) are
-one draw: their deviations are added before they are squared, and signs are flipped together.
+therefore estimated with one or two imagined problems added (`_variance`), as the intervals of
+Agresti and Caffo do for proportions. Problems that belong together (`groups`: templates,
+translations) are one draw: their deviations are added before they are squared, and signs are
+flipped together.
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ _BLOCK = 500
 _CELLS = 250_000
 """The size of a block of resamples, in rows, or in numbers if there are many problems."""
 _TOLERANCE = 1e-12
-_GUARD_MEAN, _GUARD_DIFFERENCE, _GUARD_WHOLE = 0.5, 1.0, 2.0
-"""Imagined problems: for a mean of fractions, a difference of fractions, one of 0 and 1."""
+_GUARD_DIFFERENCE, _GUARD_WHOLE = 1.0, 2.0
+"""Imagined problems: for a difference of fractions, for one of -1, 0 and 1."""
+_ENOUGH = 4.0
+"""If more problems than this deviate, a mean's imagined problem counts for less than one."""
 _FEW = 3.5
 """With fewer expected rights (or wrongs), Wilson's bound is too narrow and Poisson's is used."""
 _ONE_TAIL_OF_FEW = 0.05
@@ -75,9 +78,11 @@ def intervals(values: Floats, *, groups: Ints | None = None) -> list[Interval]:
         e = n for values of 0 and 1;  m (1 - m) / variance of the mean, at least n, for fractions
         (m + k^2/2e +- k sqrt(m (1 - m) / e + k^2/4e^2)) / (1 + k^2/e)       (Wilson 1927)
 
-    k is 1.96 for values of 0 and 1, else Student's t with n - 1 degrees of freedom. If fewer than
-    3.5 rights are expected, the lower bound is at most the 5 % quantile of a gamma variable of that
-    shape, over e (Brown, Cai and DasGupta 2001); the upper one likewise.
+    Each bound has a variance and an e of its own: the imagined problem is on its side, and no
+    farther than 0 or 1. k is 1.96 for values of 0 and 1, else Student's t with n - 1 degrees of
+    freedom. If fewer than 3.5 rights are expected, the lower bound is at most the 5 % quantile
+    of a gamma variable of that shape, over e (Brown, Cai and DasGupta 2001); the upper one
+    likewise.
 
     Example:
         >>> found, = intervals(np.zeros((30, 1)))
@@ -85,14 +90,19 @@ def intervals(values: Floats, *, groups: Ints | None = None) -> list[Interval]:
         (0.0, 0.1135)
     """
     means = values.mean(axis=0)
-    variances, units = _variance(values, groups, guard=_GUARD_MEAN)
+    units = len(values) if groups is None else len(np.unique(groups))
     whole = _all_in(values, (0.0, 1.0)) & (groups is None)
     spread = means * (1.0 - means)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        alike = spread / variances
-    sizes = np.where(whole | (spread < _TOLERANCE), units, np.maximum(alike, units))
+    middle, reach, deviating = _imagined(values)
     k = np.where(whole, t_quantile(inf), t_quantile(max(1, units - 1)))
-    low, high = score_bounds(means, sizes, k)
+    bounds = []
+    for side in (means - np.maximum(0.0, middle - reach), np.minimum(1.0, middle + reach) - means):
+        guard = np.minimum(1.0, _ENOUGH / deviating)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            alike = spread / _variance(values, groups, guard=guard, size=side)
+        sizes = np.where(whole | (spread < _TOLERANCE), units, np.maximum(alike, units))
+        bounds.append(score_bounds(means, sizes, k))
+    low, high = bounds[0][0], bounds[1][1]
     return [
         Interval(float(m), float(a), float(b)) for m, a, b in zip(means, low, high, strict=True)
     ]
@@ -159,45 +169,53 @@ def half_widths(columns: Floats, *, groups: Ints | None = None) -> tuple[Floats,
     k is 1.96 for differences of -1, 0 and 1, else Student's t with n - 1 degrees of freedom.
     """
     whole = _all_in(columns, (-1.0, 0.0, 1.0)) & (groups is None)
-    fractions, units = _variance(columns, groups, guard=_GUARD_DIFFERENCE)
-    of_whole, _ = _variance(columns, groups, guard=_GUARD_WHOLE)
+    units = len(columns) if groups is None else len(np.unique(groups))
+    _, size, _ = _imagined(columns)
+    fractions = _variance(columns, groups, guard=_GUARD_DIFFERENCE, size=size)
+    of_whole = _variance(columns, groups, guard=_GUARD_WHOLE, size=size)
     k = np.where(whole, t_quantile(inf), t_quantile(max(1, units - 1)))
     return k * np.sqrt(np.where(whole, of_whole, fractions)), k
 
 
 def variance(values: Floats, *, groups: Ints | None = None) -> Floats:
     """Return the guarded variance of the mean of each column of differences, float (M,)."""
-    return _variance(values, groups, guard=_GUARD_DIFFERENCE)[0]
+    return _variance(values, groups, guard=_GUARD_DIFFERENCE, size=_imagined(values)[1])
 
 
-def _variance(values: Floats, groups: Ints | None, *, guard: float) -> tuple[Floats, int]:
-    """Return the variance of each column's mean, float (M,), and the number of units drawn.
+def _variance(
+    values: Floats, groups: Ints | None, *, guard: float | Floats, size: Floats
+) -> Floats:
+    """Return the variance of each column's mean, float (M,).
 
     With n problems in u units (groups, or the problems themselves), r their sums of deviations
-    from the mean, and g imagined units of n / u problems, each deviating by h:
+    from the mean, and g imagined units of n / u problems, each deviating by h, the `size`:
 
         v = u / n^2 (sum r^2 + g (h n / u)^2) / (u - 1 + g)
+    """
+    residual = values - values.mean(axis=0)
+    sums = residual if groups is None else group_sums(residual, groups)
+    units, n = len(sums), len(values)
+    total = (sums**2).sum(axis=0) + guard * (size * n / units) ** 2
+    return units / n**2 * total / (units - 1 + guard)
+
+
+def _imagined(values: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return each column's median, how far off an imagined problem is, how many deviate.
+
         h = d^(1 - 1/c)    d: largest deviation from the median
                            c = (sum |deviation|)^2 / sum deviation^2
 
     c counts the problems that deviate: with one, h is 1 (a problem can change from 0 to 1), with
     many it is the largest deviation seen. If none deviates, h is 1.
     """
-    residual = values - values.mean(axis=0)
-    sums = residual if groups is None else group_sums(residual, groups)
-    units, n = len(sums), len(values)
-    size = _guard_size(values) * n / units
-    total = (sums**2).sum(axis=0) + guard * size**2
-    return units / n**2 * total / (units - 1 + guard), units
-
-
-def _guard_size(values: Floats) -> Floats:
-    deviations = np.abs(values - np.median(values, axis=0))
+    median = np.median(values, axis=0)
+    deviations = np.abs(values - median)
     largest, squares = deviations.max(axis=0), (deviations**2).sum(axis=0)
     some = largest > _TOLERANCE
-    count = deviations.sum(axis=0) ** 2 / np.where(some, squares, 1.0)
-    power = 1.0 - 1.0 / np.where(some, np.maximum(count, 1.0), 1.0)
-    return np.where(some, np.where(some, largest, 1.0) ** power, 1.0)
+    count = np.where(some, deviations.sum(axis=0) ** 2 / np.where(some, squares, 1.0), 1.0)
+    count = np.maximum(count, 1.0)
+    size = np.where(some, np.where(some, largest, 1.0) ** (1.0 - 1.0 / count), 1.0)
+    return median, size, count
 
 
 def group_sums(values: Floats, groups: Ints) -> Floats:

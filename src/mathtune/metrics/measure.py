@@ -229,8 +229,9 @@ def tied(found: Gathered, values: Mapping[str, Floats], plan: Plan) -> dict[str,
     if set(found.each) != {plan.n}:
         return document
     rows = [ties.expected(clusters, plan.k) for clusters in found.clusters]
+    votes = ("Maj1", f"Maj{plan.k}")
     means = {
-        f"Maj1@{plan.n}" if name == "Maj1" else name: float(np.mean([row[name] for row in rows]))
+        f"{name}@{plan.n}" if name in votes else name: float(np.mean([row[name] for row in rows]))
         for name in rows[0]
     }
     document["expected"] = means

@@ -36,7 +36,7 @@ class Measure(Stage[Path]):
         (PosixPath('samples.jsonl'), PosixPath('grades.jsonl'))
     """
 
-    revision: ClassVar[int] = 5
+    revision: ClassVar[int] = 6
     gathers: ClassVar[tuple[str, ...]] = ()
 
     problems: File
