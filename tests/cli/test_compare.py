@@ -153,8 +153,8 @@ def test_clusters_by_any_field_of_sample_files(tmp_path: Path) -> None:
     files = []
     for name, solved in (("a", (0, 1, 2)), ("b", (0,))):
         lines = [
-            {"id": f"p{at}", "problem": f"{at}?", "answer": "1", "template": at // 5,
-             "solution": "#### 1" if at // 5 in solved else "#### 2"}
+            {"problem_id": f"p{at}", "problem": f"{at}?", "gold_answer": "1", "template": at // 5,
+             "samples": ["#### 1" if at // 5 in solved else "#### 2"]}
             for at in range(20)
         ]  # fmt: skip
         files.append(tmp_path / f"{name}.jsonl")
@@ -169,11 +169,12 @@ def test_clusters_by_any_field_of_sample_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'passage', which no row has"):
         compared(texts, cluster_by="passage")
     with pytest.raises(InputError, match="no row has this field of problem"):
-        compared([row_of(tmp_path), row_of(tmp_path / "other")], cluster_by="template")
+        compared([row_of(tmp_path), row_of(tmp_path)], cluster_by="template")
 
 
 def row_of(tmp_path: Path) -> str:
-    return row(tmp_path / "one", {"x": {"mean": 0.5}})
+    folder = tmp_path / "one"
+    return str(folder) if folder.exists() else row(folder, {"x": {"mean": 0.5}})
 
 
 def test_what_cannot_be_compared_is_one_sentence(

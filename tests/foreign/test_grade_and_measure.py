@@ -213,6 +213,7 @@ def test_measured_by_hand(lists: Path) -> None:
             "cost.Maj8": 3 / 4,
             "calculator": 0.5,  # no equation in them: as Maj1
             "shortness": 0.5,
+            "form": 0.5,
         }
     )
     assert found["metrics"]["mean"]["low"] <= 0.375 <= found["metrics"]["mean"]["high"]

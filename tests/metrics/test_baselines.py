@@ -59,6 +59,20 @@ def test_votes_by_arithmetic_and_by_shortness_by_hand() -> None:
     assert picks["c"]["shortness"] == 0
 
 
+def test_votes_by_form_are_weighted_by_the_other_half_of_the_problems() -> None:
+    """Boxed samples are right in problems 0 and 2, so that one outweighs two plain votes in 1."""
+
+    def one(name: str) -> tuple[str, list[Joined]]:
+        boxed, plain = r"\boxed{8}", "x"
+        return problem(name, [(plain, "7", 0.5), (plain, "7", 0.5), (boxed, "8", 0.5)])
+
+    document, outcomes = measured([one(name) for name in "abcd"])
+    assert document["metrics"]["Maj1@3"]["value"] == 0.0
+    # rates of the other half: boxed (2 + 1/3) / 3, plain (0 + 1/3) / 5; two plain votes weigh 0.13
+    assert document["metrics"]["form"]["value"] == 1.0
+    assert outcomes[0].picks["form"] == 2
+
+
 def test_every_judged_strategy_is_compared_with_the_calculator() -> None:
     document, _ = measured(GROUPS)
     over = document["over_calculator"]
@@ -75,5 +89,5 @@ def test_without_scores_there_is_nothing_to_beat() -> None:
     bare = [(name, [Joined(row.sample, row.grade, None) for row in rows]) for name, rows in GROUPS]
     document, outcomes = measured(bare)
     assert "over_calculator" not in document
-    assert not {"calculator", "shortness"} & set(document["metrics"])
+    assert not {"calculator", "shortness", "form"} & set(document["metrics"])
     assert "calculator" not in outcomes[0].picks

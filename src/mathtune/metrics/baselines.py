@@ -1,10 +1,11 @@
-"""Baselines that need no judge: votes weighted by the calculator or by shortness.
+"""Baselines that need no judge: votes weighted by the calculator, by shortness or by form.
 
-Under `measure.py`. A judge must beat them. Both are W.RR with weights that cost nothing, on the
-same samples:
+Under `measure.py`. A judge must beat them. All are W.RR with weights that cost nothing, on the same
+samples:
 
     calculator   0.1 for a sample that states a false equation, else 1 (`paths.calculator`)
     shortness    the length of the problem's shortest sample, divided by the sample's own
+    form         the part right of the samples of its form, among the other half of the problems
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mathtune.metrics import strategies, ties
+from mathtune.metrics.calibration import habit_scores
 from mathtune.metrics.curves import Plan, subsets_of
 from mathtune.metrics.intervals import Ints, paired
 from mathtune.metrics.sample_columns import Gathered
@@ -23,17 +25,20 @@ from mathtune.metrics.strategies import Clusters
 
 Floats = NDArray[np.float64]
 
-CALCULATOR, SHORTNESS = "calculator", "shortness"
-BASELINES = (CALCULATOR, SHORTNESS)
+CALCULATOR, SHORTNESS, FORM = "calculator", "shortness", "form"
+BASELINES = (CALCULATOR, SHORTNESS, FORM)
 """The names of the metrics."""
 
 
 def weighted(found: Gathered, name: str) -> Iterator[Clusters]:
     """Yield each problem's clusters, scored by a baseline."""
     assert found.calculator is not None
+    every = found.calculator
+    if name == FORM:
+        every = habit_scores(found.forms.tolist(), found.right, found.problem)
     for clusters, start in zip(found.clusters, found.starts.tolist(), strict=False):
         part = slice(start, start + len(clusters.of))
-        scores = found.calculator[part]
+        scores = every[part]
         if name == SHORTNESS:
             lengths = np.maximum(found.lengths[part].astype(np.float64), 1.0)
             scores = lengths.min() / lengths
