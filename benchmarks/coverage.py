@@ -32,7 +32,7 @@ SIZES = (10, 30, 64, 100, 300, 1000)
 MEANS = (0.005, 0.02, 0.05, 0.2, 0.5, 0.8, 0.97, 0.995)
 SAMPLES = (1, 4, 16, 64)
 CONCENTRATIONS = (0.5, 2.0, 10.0, np.inf)
-INSIDE = (0.93, 0.97)
+INSIDE, FEW = (0.93, 0.97), 4
 
 
 def chances(rng: Rng, shape: tuple[int, ...], mean: float, concentration: float) -> Floats:
@@ -137,10 +137,11 @@ def differences(rng: Rng, trials: int) -> Iterator[str]:
 def _covered(
     rng: Rng, trials: int, pair: tuple[float, float], made: tuple[float, float, int, int]
 ) -> Cell:
-    """The cell, with c where so few problems change that the sign test cannot decide.
+    """The cell, with c where so few problems change that their signs cannot decide.
 
-    k problems that change in one direction do so by chance with 2 / 2^k, above 7 percent up to
-    k = 4. If all sets with more are held with 95 percent, the cell is above 97.
+    k problems that change equally much in one direction do so by chance with 2 / 2^k, above 7
+    percent up to k = 4; k = (sum |d|)^2 / sum d^2 for other changes. If all sets with more are held
+    with 95 percent, the cell is above 97.
     """
     (p, q), (concentration, same, samples, size) = pair, made
     first = chances(rng, (size, trials), p, concentration)
@@ -150,7 +151,8 @@ def _covered(
     d = (rng.binomial(samples, first) - rng.binomial(samples, second)) / samples
     half, _ = half_widths(d)
     held = float(100 * np.mean(np.abs(d.mean(axis=0) - (p - q)) <= half + 1e-12))
-    many = np.mean((np.abs(d) > 1e-12).sum(axis=0) > 4)
+    changed = np.abs(d).sum(axis=0) ** 2 / np.maximum((d**2).sum(axis=0), 1e-30)
+    many = np.mean(changed > FEW + 0.01)
     return Cell(held, "c" if p == q and 1 - 0.05 * many > INSIDE[1] else "")
 
 
