@@ -105,8 +105,9 @@ def largest_of_top(standing: Standings, k: int | Ints, keys: Floats) -> Floats:
 def _largest(keys: Floats, correct: Bools, above: Bools, tied: Bools, room: int) -> float:
     """Return the same of one subset in which not all `tied` clusters have room.
 
-    From the largest key down: of m tied clusters left to choose from, t have this key, and j of them are chosen (a
-    hypergeometric chance); if none is, and no cluster above has the key, the next key decides.
+    From the largest key down: of m tied clusters left to choose from, t have this key, and j of
+    them are chosen (a hypergeometric chance); if none is, and no cluster above has the key, the
+    next key decides.
     """
     expected, chance, m = 0.0, 1.0, int(tied.sum())
     for key in np.unique(keys[above | tied])[::-1]:
@@ -134,7 +135,7 @@ def _at_the_border(standing: Standings, k: int | Ints) -> tuple[Bools, Bools, In
 
 
 def leaders_of_best(clusters: Clusters, subsets: Bools, count: int) -> Floats:
-    """Return Maj1.TopN, float (R,): Maj1 of the best-scored samples, equal scores in random orders."""
+    """Return Maj1.TopN, float (R,): Maj1 of the best-scored samples, equal ones in random order."""
     found = [
         leaders(strategies.standings(one, strategies.top_scored(one, subsets, count)))
         for one in in_random_orders(clusters)
