@@ -79,7 +79,7 @@ def any_right_of_top(standing: Standings, k: int | Ints) -> Floats:
         array([0.667])
     """
     above, tied, room = _at_the_border(standing, k)
-    found = (above & standing.correct).any(axis=1).astype(np.float64)
+    found: Floats = np.any(above & standing.correct, axis=1).astype(np.float64)
     for row in np.flatnonzero(found == 0.0):
         m, right = int(tied[row].sum()), int((tied[row] & standing.correct[row]).sum())
         found[row] = 1.0 - comb(m - right, int(room[row])) / comb(m, int(room[row]))
