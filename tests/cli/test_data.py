@@ -60,4 +60,8 @@ def test_the_overlap_of_two_sets(copies: Path) -> None:
     (copies / "mine.jsonl").write_text('{"problem": "find 1.", "answer": 1}\n')
     found = json.loads(run(str(copies / "mine.jsonl"), "--against", "aime26", "--json"))
     assert found["problems"] == 1
+    chat = [{"role": "user", "content": "Find 2."}, {"role": "assistant", "content": "I did."}]
+    (copies / "chats.jsonl").write_text(json.dumps({"messages": chat}))  # without a gold
+    talks = json.loads(run(str(copies / "chats.jsonl"), "--against", "aime26", "--json"))
+    assert talks["against"]["aime26"]["equal"] == 1
     assert (found["against"]["aime26"]["problems"], found["against"]["aime26"]["equal"]) == (3, 1)

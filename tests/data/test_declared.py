@@ -183,6 +183,9 @@ def test_a_local_copy_is_read_under_any_usual_name(
     monkeypatch.setenv(local.VARIABLE, str(tmp_path / "copies"))
     again = prepared(tmp_path / "again", source="aime25", where="answer>=20")
     assert [problem.answer for problem in again["test"]] == [str(n) for n in range(20, 30)]
+    card = json.loads((tmp_path / "again" / "card.json").read_text())
+    assert (card["read_from"], card["revision"]) == ("local copy", None)
+    assert card["licence"] == "cc-by-nc-sa-4.0"
     stage = Prepare(source="aime25")
     assert stage.replaced({"seed": 1}, where="").folder == stage.folder
 

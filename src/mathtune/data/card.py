@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from mathtune.data import local
 from mathtune.data.declared import Named
 from mathtune.data.problems import Counts, shortened
 from mathtune.data.rows import normalized
@@ -23,6 +24,8 @@ def card(
     settings: Mapping[str, Any],
     counts: Counts,
     files: Mapping[str, Path],
+    *,
+    read_from: str,
 ) -> dict[str, Any]:
     """The card: source, id, revision and licence as declared, settings, counts, and file hashes.
 
@@ -33,7 +36,8 @@ def card(
         "source": source if found is None else found.name,
         "id": None if one is None else one.id,
         "subset": None if one is None else one.subset,
-        "revision": None if one is None else one.revision,
+        "revision": one.revision if one is not None and read_from == "hub" else None,
+        "read_from": read_from,
         "licence": "not declared" if one is None else one.licence,
         "settings": {
             name: value for name, value in settings.items() if value not in (None, (), {})
@@ -42,6 +46,21 @@ def card(
         "dropped": dict(counts.dropped),
         "files": {name: _of_file(path) for name, path in files.items()},
     }
+
+
+def read_from(source: str, folder: Path | None) -> str:
+    """Return where the rows of a source come from; a local copy has no known revision.
+
+    >>> read_from("arithmetic", None), read_from("gsm8k", None), read_from("x/y", None)
+    ('generated', 'hub', 'hub')
+    """
+    if source == "arithmetic":
+        return "generated"
+    if source in ("gsm8k", "math"):  # whose folder may lack them
+        copied = bool(local.matching(folder, f"{source}_train.jsonl"))
+    else:
+        copied = folder is not None or Path(source).exists()
+    return "local copy" if copied else "hub"
 
 
 def _of_file(path: Path) -> dict[str, Any]:

@@ -60,6 +60,8 @@ class Reading:
     gold_rule: GoldRule = "explicit"
     thoughts: Thoughts = "keep"
     strict: bool = False
+    questions: bool = False
+    """Whether problems without a usable gold are kept, with none: to compare their texts."""
     inner: bool = False
     """Whether the question is in the middle of a prompt: see `values.inner`."""
 
@@ -274,7 +276,17 @@ class _Reader:
         if self.reading.inner:
             problem = inner(problem)
         solution = solution_at(row, columns["solution"], thoughts=self.reading.thoughts == "keep")
-        golds = golds_of(row, columns["answer"], solution, rule=self.reading.gold_rule)
+        try:
+            golds = golds_of(row, columns["answer"], solution, rule=self.reading.gold_rule)
+        except UnusableError:
+            if not self.reading.questions:
+                raise
+            return Problem(
+                id=label_of(values, columns["id"]) or "",
+                problem=problem,
+                answer="",
+                solution=solution,
+            )
         usable = [one for one in golds.accepted if not says_none(one, self.reading.unusable)]
         if not usable:
             said = shortened(golds.answer)

@@ -8,13 +8,13 @@ from pathlib import Path
 from mathtune.data import declared, gsm8k, local, math
 from mathtune.data.load import Asked, Parts, load
 from mathtune.data.overlap import overlap
-from mathtune.data.problems import Counts
+from mathtune.data.problems import Counts, Reading
 from mathtune.rows.metrics import OverlapMetrics
 from mathtune.rows.records import Problem
 
 
 def read_set(name: str, folder: Path | None = None) -> Parts:
-    """Return the splits of a set that has a name, a file, a folder or a hub id.
+    """Return the splits of a named set, a file, a folder or a hub id; also what has no gold.
 
     Raises:
         InputError: it cannot be read.
@@ -26,11 +26,11 @@ def read_set(name: str, folder: Path | None = None) -> Parts:
         return math.load(folder, split="original" if name == "math" else "prm800k")
     found = declared.find(name)
     if found is None:
-        return load(Asked(name), Counts())
+        return load(Asked(name, reading=Reading(questions=True)), Counts())
     copy = declared.local_copy(found, folder)
     source = found.set.source if copy is None else str(copy)
     subset = found.set.subset if copy is None else None
-    reading = found.set.reading()
+    reading = found.set.reading(questions=True)
     return load(Asked(source, subset=subset, reading=reading, declared=found.set), Counts())
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from mathtune.data import declared, gsm8k, local, math, prm800k
-from mathtune.data.card import CARD, card, read_metrics, solution_metrics, split_metrics
+from mathtune.data.card import CARD, card, read_from, read_metrics, solution_metrics, split_metrics
 from mathtune.data.files.texts import UNUSABLE
 from mathtune.data.folders import is_data
 from mathtune.data.load import Asked, Parts, load, no_split
@@ -267,7 +267,9 @@ class Prepare(Stage[Data]):
         """Return the data card; PRM800K's steps do not count as problems."""
         written = {name: getattr(files, name) for name in (*SPLITS, "solutions")}
         found = declared.find(self.source)
-        return card(found, Path(self.source).name, dict(_set(self)), counts, written)
+        origin = read_from(self.source, self.folder)
+        name = Path(self.source).name
+        return card(found, name, dict(_set(self)), counts, written, read_from=origin)
 
     def _reading(self) -> Reading:
         """Return how rows become problems: as declared, with the settings that differ from the
