@@ -67,6 +67,10 @@ WRITES = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtr
 OUR_NAMES = (".lock", "plan.json", "forecast.json")
 """Written by every attempt, before it continues."""
 TMPFS = 64 * 2**20
+PER_RUN = 70
+"""Interruptions of one run; then it is left alone, so that many are completed and compared."""
+RESUME_S = 0.03
+"""CPU seconds that an attempt needs for each step that is finished."""
 REPORT, REPORT_FILES = "report", ("report.", ".report.", "metrics.json", "figures")
 AHEAD = 4
 """Steps among which a blow chooses."""
@@ -103,6 +107,9 @@ class Blow:
     cpu_s: float | None = None
     room: int | None = None
     clock_s: float = 0.0
+
+
+ALONE = Blow("none")
 
 
 def attempt(recipe: str, folder: Path, blow: Blow, log: Path) -> int:
@@ -227,16 +234,20 @@ def torture(
     log = place / "log"
     for recipe in RECIPES:
         before = _children_s()
-        if (code := attempt(recipe, place / recipe, Blow("none"), log)) != 0:
+        if (code := attempt(recipe, place / recipe, ALONE, log)) != 0:
             raise SystemExit(f"the {recipe} left alone ended with {code}:\n{log.read_text()}")
         costs[recipe] = _children_s() - before
         steps = read_plan(place / recipe).steps
         tell(f"{recipe} left alone: {costs[recipe]:.1f} CPU-s, {len(steps)} steps")
+
+    def enough() -> bool:
+        return time.monotonic() - begun >= seconds and count.kills >= kills
+
     with _disk(place / "disk") as disk:
         for recipe in itertools.cycle(RECIPES):
-            if time.monotonic() - begun >= seconds and count.kills >= kills:
+            if enough():
                 break
-            _one_run(recipe, disk, log, costs[recipe], count, draw)
+            _one_run(recipe, disk, costs[recipe], count, draw, enough=enough)
             tell(f"{time.monotonic() - begun:.0f} s: {count.runs} runs, {count.kills} kills")
             if count.faults:
                 break
@@ -249,18 +260,29 @@ def _children_s() -> float:
 
 
 def _one_run(
-    recipe: str, disk: Path, log: Path, cost: float, count: Count, draw: random.Random
+    recipe: str,
+    disk: Path,
+    cost: float,
+    count: Count,
+    draw: random.Random,
+    *,
+    enough: Callable[[], bool],
 ) -> None:
     """Interrupt one run until it is complete; compare it with the one left alone."""
+    log = disk.parent / "log"
     folder, number, stalled = disk / "run-0", 0, 0
     done = -1
     while True:
-        blow = _drawn(folder, cost, stalled, count, draw)
+        over = number >= PER_RUN or enough()
+        blow = ALONE if over else _drawn(folder, cost, (stalled, done), count, draw)
         with _filled(disk, blow.room):
             code = attempt(recipe, folder, blow, log)
         where = under_way(folder, blow)
         if code == 0 and where == REPORT:
             break  # a training that is asked to stop leaves with 0, too
+        if blow.room is None and code in (1, 2, 70):  # no blow ends so: it refused what it found
+            count.faults.append(f"{blow}, ended with {code}: {log.read_text()[-3000:]}")
+            return
         count.tried[blow.kind] += 1
         count.hit[where] += 1
         if "Traceback" in (said := log.read_text(errors="replace")):
@@ -278,10 +300,13 @@ def _one_run(
     shutil.rmtree(folder)
 
 
-def _drawn(folder: Path, cost: float, stalled: int, count: Count, draw: random.Random) -> Blow:
-    """Draw a blow, half of them where the fewest were; after attempts that finished no step, later
-    ones.
+def _drawn(
+    folder: Path, cost: float, at: tuple[int, int], count: Count, draw: random.Random
+) -> Blow:
+    """Draw a blow, half of them where the fewest were. `at`: attempts that finished no step, and
+    steps that are finished.
     """
+    stalled, done = at
     clock = draw.choice([0.0, 0.0, 1e8])
     number = draw.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
     kind = draw.random()
@@ -293,7 +318,7 @@ def _drawn(folder: Path, cost: float, stalled: int, count: Count, draw: random.R
         name = f"{number.name} before a write"
         return Blow(name, number, write=draw.randint(1, 8 + 8 * stalled), clock_s=clock)
     if kind < 0.9:
-        late = (draw.uniform(0.01, 0.05) + 0.02 * stalled) * cost
+        late = draw.uniform(0.0, 0.06) * cost + RESUME_S * done
         return Blow(f"{number.name} at any time", number, cpu_s=late, clock_s=clock)
     return Blow("disk full", room=draw.randrange(1 << 18 if draw.random() < 0.5 else 2 << 20))
 

@@ -72,6 +72,7 @@ def source(name: str) -> tuple[str, dict[str, Any]]:
     return name, {}
 
 
+MOST_LAYERS = 1000
 HUB_SECONDS = 10.0
 """The longest time for the hub to say whether it has a model, in seconds."""
 
@@ -139,6 +140,7 @@ def _check_folder(name: str, path: Path) -> None:
         )
     if not (path / "config.json").exists():
         raise InputError(f"model {name!r}: the folder has no config.json; {EXPECTED}.")
+    _check_layers(name, path / "config.json")
     if not list(path.glob("*.safetensors")):
         pickles = sorted(found.name for found in path.glob("*.bin"))
         pickle = f"; {pickles[0]} is a pickle, which is never loaded" if pickles else ""
@@ -150,3 +152,15 @@ def _check_folder(name: str, path: Path) -> None:
             refuse(f"{index.name} names {missing[0]}, which does not exist")
     if not any((path / file).exists() for file in ("tokenizer.json", "tokenizer_config.json")):
         refuse("it has no tokenizer (tokenizer.json or tokenizer_config.json)")
+
+
+def _check_layers(name: str, path: Path) -> None:
+    """Raise InputError for a number of layers that no model has: building them would take hours."""
+    layers = jsonl.read_json(path).get("num_hidden_layers")
+    if layers is None:
+        return  # a family that calls them otherwise
+    if not isinstance(layers, int) or not 1 <= layers <= MOST_LAYERS:
+        raise InputError(
+            f"model {name!r}: config.json has num_hidden_layers {layers!r}; expected a number from "
+            f"1 to {MOST_LAYERS}."
+        )

@@ -128,11 +128,18 @@ def read_run(folder: Path) -> Results:
         steps=steps,
         missing=_missing(folder, plan.steps, finished),
         made_with=next((step.made_with for step in reversed(steps) if step.finished), {}),
-        forecast=jsonl.read_json(folder / FORECAST, Prediction)
-        if (folder / FORECAST).exists()
-        else None,
+        forecast=_forecast(folder / FORECAST),
         curves=_curves(finished.values()),
     )
+
+
+def _forecast(path: Path) -> Prediction | None:
+    if not path.exists():
+        return None
+    try:
+        return jsonl.read_json(path, Prediction)
+    except InputError as error:
+        raise InputError(f"{error} The command that made the run writes it again.") from None
 
 
 def read_folder(folder: Path) -> Results:

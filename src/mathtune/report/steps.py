@@ -51,7 +51,8 @@ class StepRecord:
             return msgspec.convert(self.metrics, kind)
         except msgspec.ValidationError as error:
             raise InputError(
-                f"{self.folder / METRICS}: not what stage {self.stage} measures ({error})."
+                f"{self.folder / METRICS}: not what stage {self.stage} measures ({error}). "
+                f"{finished.remedy(self.folder.name)}"
             ) from None
 
 
@@ -86,13 +87,20 @@ def read_step(run_folder: Path, planned: PlannedStep) -> StepRecord:
         name=planned.name,
         stage=planned.stage,
         config=planned.config,
-        metrics=jsonl.read_json(place / METRICS) if done else {},
+        metrics=_measured(place) if done else {},
         bill=record.bill,
         made_with=record.made_with,
         finished=done,
         folder=place,
         revision=record.revision,
     )
+
+
+def _measured(place: Path) -> Document:
+    try:
+        return jsonl.read_json(place / METRICS)
+    except InputError as error:
+        raise InputError(f"{error} {finished.remedy(place.name)}") from None
 
 
 def origin(measured: Document, finished: Mapping[str, StepRecord]) -> Origin:

@@ -20,6 +20,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 LONGEST = 2**26
 """The longest line that is read, in bytes; a packed file of a megabyte may hold gigabytes."""
+PARTIAL = ".partial"
+"""The end of the name that a file has until it is whole."""
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """The errors of decoding a line or a document that is malformed or nested too deeply."""
 BLOCK = 2**20
@@ -109,7 +111,7 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
 
     A link at `path` is replaced; its target stays as it was.
     """
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(path.name + PARTIAL)
     partial.unlink(missing_ok=True)  # this one may be a link, too
     with partial.open("xb") as stream:
         yield stream
@@ -189,12 +191,23 @@ def _reason(error: Exception, kind: type) -> str:
     text = str(error)
     if " - at `$." in text:
         message, _, field = text.partition(" - at `$.")
-        return f"field '{field.rstrip('`')}': {message[0].lower() + message[1:]}."
+        return f"field '{field.rstrip('`')}': {_continued(message)}."
     shape = re.match(r"Object (contains unknown|missing required) field `(.*)`$", text)
     if shape is not None:
         what = "unknown" if shape[1] == "contains unknown" else "missing"
         return f"field '{shape[2]}': {what}; {kind.__name__} rows have {', '.join(_fields(kind))}."
-    return f"not a {kind.__name__} row: {text[0].lower() + text[1:]}."
+    what = "JSON object" if kind is dict else f"{kind.__name__} row"
+    return f"not a {what}: {_continued(text)}."
+
+
+def _continued(message: str) -> str:
+    """Write a message on behind a colon.
+
+    Example:
+        >>> _continued("Expected `object`"), _continued("JSON is malformed")
+        ('expected `object`', 'JSON is malformed')
+    """
+    return message if message[:2].isupper() else message[0].lower() + message[1:]
 
 
 def _fields(kind: type) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ def write(
 
     `described`: the settings with their inputs as paths, for the report of the folder alone.
     """
+    for left in folder.rglob(f"*{jsonl.PARTIAL}"):  # by a kill just before a rename
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
     record = {**mark, "bill": meter.read(), "made_with": provenance.record()}
     record |= {"settings": described, "files": _checksums(folder)}
     jsonl.write_json(folder / STEP, record)
@@ -41,13 +44,14 @@ def read(folder: Path) -> dict[str, Any]:
         fits = all(isinstance(found.get(key, {}), dict) for key in ("config", "files"))
         fits = fits and {"wall_s", "cpu_s"} <= record.bill.keys()
     except InputError as error:
-        raise InputError(f"{error} {_remedy(folder.name)}") from None
+        raise InputError(f"{error} {remedy(folder.name)}") from None
     if not fits:
-        raise InputError(f"{folder / STEP}: not the record of a step. {_remedy(folder.name)}")
+        raise InputError(f"{folder / STEP}: not the record of a step. {remedy(folder.name)}")
     return found
 
 
-def _remedy(name: str) -> str:
+def remedy(name: str) -> str:
+    """Say what makes a step whole whose record is damaged."""
     return f"The record is damaged: --redo {name} makes the step and those that depend on it again."
 
 

@@ -145,7 +145,7 @@ def _prepare_folder(stage: Stage, folder: Path, mark: dict[str, Any], *, name: s
     (folder / failures.FAILED).unlink(missing_ok=True)
     if folder.exists():
         if started.exists():
-            found = jsonl.read_json(started)
+            found = _started(started, name=name)
             if not differences(found, mark):
                 return
             before = growth(found, mark, stage.grows)
@@ -157,6 +157,13 @@ def _prepare_folder(stage: Stage, folder: Path, mark: dict[str, Any], *, name: s
         _remove(folder)
     folder.mkdir(parents=True)
     jsonl.write_json(started, mark)
+
+
+def _started(path: Path, *, name: str) -> dict[str, Any]:
+    try:
+        return jsonl.read_json(path)
+    except InputError as error:
+        raise InputError(f"{error} {finished.remedy(name)}") from None
 
 
 def grown_from(folder: Path) -> list[int]:

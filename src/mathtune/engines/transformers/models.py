@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from logging import LogRecord, getLogger
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -13,10 +15,12 @@ from transformers.utils import logging
 from mathtune.engines import Dtype, model_names, prompts
 from mathtune.engines.token_ids import refuse_growth
 from mathtune.errors import InputError
+from mathtune.run.progress import visible
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -48,6 +52,7 @@ def load(
             "of safetensors."
         )
     logging.disable_progress_bar()
+    _show_visibly()
     try:
         tokenizer = _tokenizer(source, more)
         options["trust_remote_code"] = False  # without it, transformers would ask on a terminal
@@ -224,6 +229,19 @@ def end_tokens(
             "end; expected an eos_token in tokenizer_config.json."
         )
     return sorted(found)
+
+
+def _show_visibly() -> None:
+    """Let the library's warnings, which quote a model's files, show no control sequences."""
+    for handler in getLogger("transformers").handlers:
+        if _visible not in handler.filters:
+            handler.addFilter(_visible)
+
+
+def _visible(record: LogRecord) -> bool:
+    """Rewrite a warning without its colours and what cannot be seen."""
+    record.msg, record.args = visible(_COLOUR.sub("", record.getMessage())), None
+    return True
 
 
 def _said(error: Exception) -> str:
