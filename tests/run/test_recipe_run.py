@@ -103,6 +103,34 @@ def test_finished_steps_are_skipped(tmp_path: Path) -> None:
     assert FUSE["letters"] == 6
 
 
+def test_a_kill_before_the_rename_of_the_record_leaves_a_step_that_can_be_made(
+    tmp_path: Path,
+) -> None:
+    FUSE["at"] = 4
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path)
+    (tmp_path / "second/step.json.partial").write_text("{")
+    (tmp_path / "second/best.partial").mkdir()
+    FUSE["at"] = -1
+    go(tmp_path)
+    go(tmp_path)  # the record names files that are there
+    found = {path.name for path in (tmp_path / "second").iterdir()}
+    assert found == {"double.txt", "metrics.json", "step.json"}
+
+
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_a_damaged_record_of_work_under_way_names_its_remedy(tmp_path: Path, content: str) -> None:
+    FUSE["at"] = 4
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path)
+    (tmp_path / "second/started.json").write_text(content)
+    with pytest.raises(InputError, match=r"started\.json: not a JSON object.*--redo second makes"):
+        go(tmp_path)
+    FUSE["at"] = -1
+    go(tmp_path, redo=("second",))
+    assert (tmp_path / "second/double.txt").read_text() == "oneone"
+
+
 def test_the_place_of_a_run_does_not_matter(tmp_path: Path) -> None:
     go(tmp_path / "a")
     (tmp_path / "a").rename(tmp_path / "b")

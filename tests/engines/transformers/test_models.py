@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,10 +95,14 @@ def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model,
             "3 weights are not in its files, first model.layers.1.mlp.down_proj.weight",
         ),
         (lambda f: change_config(f, intermediate_size=40), "cannot be loaded"),
+        (lambda f: change_config(f, num_hidden_layers=-1), "has num_hidden_layers -1; expected"),
+        (lambda f: change_config(f, num_hidden_layers=10**6), "expected a number from 1 to 1000"),
+        (lambda f: (f / "config.json").write_text("[]"), "config.json: not a JSON object"),
     ],
     ids=[
         *("config", "weights", "pickle", "shard", "tokenizer", "empty-config", "torn-weights"),
         *("torn-tokenizer", "torn-index", "some-weights", "other-shapes"),
+        *("no-layers", "too-many-layers", "list-for-config"),
     ],
 )
 def test_an_incomplete_folder_is_refused(folder: Path, spoil, said: str) -> None:  # type: ignore[no-untyped-def]
@@ -123,6 +129,22 @@ def test_a_model_that_does_not_write_from_left_to_right_is_refused(kind: str, fo
         said = "no causal language model"
     with pytest.raises(InputError, match=said):
         models.load(str(folder), device="cpu")
+
+
+def test_the_librarys_warnings_show_no_control_sequences(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    save_file(
+        {**weights, "evil\x1b[2J": torch.ones(1)}, folder / "model.safetensors", {"format": "pt"}
+    )
+    said = io.StringIO()
+    handler = logging.StreamHandler(said)
+    logging.getLogger("transformers").addHandler(handler)
+    try:
+        models.load(str(folder), device="cpu")
+    finally:
+        logging.getLogger("transformers").removeHandler(handler)
+    assert "evil\ufffd[2J" in said.getvalue()
+    assert "\x1b" not in said.getvalue()
 
 
 @pytest.mark.parametrize(
