@@ -140,7 +140,6 @@ def _check_folder(name: str, path: Path) -> None:
         )
     if not (path / "config.json").exists():
         raise InputError(f"model {name!r}: the folder has no config.json; {EXPECTED}.")
-    _check_layers(name, path / "config.json")
     if not list(path.glob("*.safetensors")):
         pickles = sorted(found.name for found in path.glob("*.bin"))
         pickle = f"; {pickles[0]} is a pickle, which is never loaded" if pickles else ""
@@ -154,9 +153,11 @@ def _check_folder(name: str, path: Path) -> None:
         refuse("it has no tokenizer (tokenizer.json or tokenizer_config.json)")
 
 
-def _check_layers(name: str, path: Path) -> None:
+def refuse_layers(name: str, folder: Path) -> None:
     """Raise InputError for a number of layers that no model has: building them would take hours."""
-    layers = jsonl.read_json(path).get("num_hidden_layers")
+    if not (folder / "config.json").exists():
+        return  # of the hub
+    layers = jsonl.read_json(folder / "config.json").get("num_hidden_layers")
     if layers is None:
         return  # a family that calls them otherwise
     if not isinstance(layers, int) or not 1 <= layers <= MOST_LAYERS:
