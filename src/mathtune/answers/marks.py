@@ -270,7 +270,5 @@ _PLAIN_START = re.compile(
 
 
 def plain(answer: str) -> bool:
-    """Return whether words look like an answer, as "reasonable" in "The answer is reasonable" does
-    not.
-    """
+    """Return whether words look like an answer, unlike those of "The answer is reasonable"."""
     return _PLAIN_START.match(answer) is not None

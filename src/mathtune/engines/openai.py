@@ -53,8 +53,7 @@ NEUTRAL: dict[str, Any] = {
     "presence_penalty": 0.0,
     "frequency_penalty": 0.0,
 }
-"""Settings sent with every request: otherwise a server's or its model's defaults would change the
-draws.
+"""Settings sent with every request: a server's or a model's defaults would change the draws.
 """
 
 
@@ -164,8 +163,8 @@ class OpenAI:
                     yield place, [found[place][text] for text in groups[place].solutions]
 
     def _labelled(self, labels: LabelEndpoint, groups: Sequence[Candidates]) -> Iterator[Scores]:
-        """Yield each group's scores, with one request per group; a group that is too long is scored
-        one by one.
+        """Yield each group's scores, with one request per group, or per candidate if it is too
+        long.
         """
         with Pool(self._server.concurrency, self._client) as pool:
             for place, group in enumerate(groups):

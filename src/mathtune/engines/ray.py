@@ -202,9 +202,7 @@ def _ray() -> Any:
 
 
 def _users_fault(error: Exception) -> InputError | None:
-    """Return an engine's InputError, which Ray passes on as text; None: the error is another
-    one.
-    """
+    """Return an engine's InputError, which Ray passes on as text; None: another error."""
     name = f"{InputError.__module__}.{InputError.__qualname__}: "
     _, found, sentence = str(error).rpartition(name)
     return InputError(sentence.partition("\n")[0]) if found else None

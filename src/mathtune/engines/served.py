@@ -118,9 +118,7 @@ def drafts_of(answer: Answer, sampling: Sampling, *, unsaid: bool) -> list[Draft
 
 
 def likeliest_of(answer: Answer) -> dict[str, float]:
-    """Return log p of the first token's likeliest alternatives, by text; empty if the server gave
-    none.
-    """
+    """Return log p of the first token's likeliest alternatives, by text, if the server gave any."""
     told = answer.choices[0].logprobs if answer.choices else None
     found: dict[str, float | None] = {}
     if told is not None and told.top_logprobs:

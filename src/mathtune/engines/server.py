@@ -283,9 +283,7 @@ def _message(content: bytes) -> str:
 
 
 def _retry_after(headers: Any) -> float:
-    """Return the seconds that the server asks to wait, as a number or as a date; 0 if it names
-    none.
-    """
+    """Return the seconds to wait that the server names as a number or a date; 0: none."""
     value = headers.get("retry-after", "").strip()
     try:
         seconds = float(value)

@@ -127,9 +127,7 @@ def sampling_flops(
 
 
 def lines(x: Floats, ys: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return intercept, slope and r2, float (R,) each, of lines through the rows of `ys` (R,
-    points).
-    """
+    """Return intercept, slope and r2 of lines through the rows of `ys` (R, points), (R,) each."""
     centred = x - x.mean()
     spread = float(centred @ centred)
     if spread == 0.0:

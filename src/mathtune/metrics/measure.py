@@ -7,7 +7,7 @@ the rows: the stage `measure`, the command `mathtune measure FILE` and the repor
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import msgspec
@@ -20,9 +20,9 @@ from mathtune.metrics.curves import OVER_K, Curves, Plan, curves
 from mathtune.metrics.equal_compute import Lengths, matched
 from mathtune.metrics.families import by_group
 from mathtune.metrics.intervals import RESAMPLES, Ints, intervals, paired
-from mathtune.metrics.sample_columns import Gathered, evaluator, gather
+from mathtune.metrics.sample_columns import Gathered, enough, evaluator, gather, with_weights
 from mathtune.metrics.ties import Ties
-from mathtune.metrics.weights import WeightRule, equals_verdict, rule_for, weights_of
+from mathtune.metrics.weights import WeightRule, equals_verdict
 from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import Row
 from mathtune.rows.samples import Joined
@@ -78,6 +78,10 @@ class MeasureSettings:
     weights: WeightRule = "auto"
     details: bool = True
 
+    def plan(self, n: int) -> Plan:
+        """Return the plan of the curves; `n`: the samples that every problem has."""
+        return Plan(self.n or n, self.k, self.subsets, self.seed, self.sizes, self.ties)
+
     def groups(self, problems: Iterable[str]) -> Ints | None:
         """Return each problem's cluster number; None if problems were drawn one by one."""
         if self.cluster is None:
@@ -110,15 +114,8 @@ def measure_columns(
     greedy: Mapping[str, bool] | None = None,
 ) -> tuple[MeasureMetrics, list[Outcome]]:
     """Measure samples that are columns already; see `measure`."""
-    found, rule = _with_weights(_enough(every_problem, settings.n), settings.weights)
-    plan = Plan(
-        settings.n or found.n,
-        settings.k,
-        settings.subsets,
-        settings.seed,
-        settings.sizes,
-        settings.ties,
-    )
+    found, rule = with_weights(enough(every_problem, settings.n), settings.weights)
+    plan = settings.plan(found.n)
     together = settings.groups(found.ids)
     every = curves(found.clusters, plan)
     chosen = choose(every, settings.chosen) if found.scored else {}
@@ -150,17 +147,7 @@ def measure_columns(
         document["weights"] = rule
         document["oracle"] = _oracle(found, values)
         document["chosen"] = _chosen(document["metrics"], chosen, settings)
-        if found.calculator is not None:
-            document["over_calculator"] = baselines.over_calculator(
-                values,
-                [name for name in values if needs_scores(name) and not name.startswith("cost")],
-                groups=together,
-                **drawing,
-            )
-        lengths = Lengths.of(found.clusters, found.sizes, k=plan.k, unit=found.unit)
-        document["matched_compute"] = matched(
-            found.clusters, every, lengths, groups=together, **drawing
-        )
+        document |= _over_baselines(found, every, values, groups=together, drawing=drawing)
         del every  # the largest columns; the evaluator's need their room
         document["evaluator"], within = evaluator(found, groups=together, **drawing)
     document["groups"] = {
@@ -179,22 +166,29 @@ def measure_columns(
     return msgspec.convert(rounded(document), MeasureMetrics), outcomes
 
 
-def _with_weights(found: Gathered, rule: WeightRule) -> tuple[Gathered, WeightRule | None]:
-    """Return the columns with the weights of their scores, and the rule that made them.
+def _over_baselines(
+    found: Gathered,
+    every: Curves,
+    values: Mapping[str, Floats],
+    *,
+    groups: Ints | None,
+    drawing: Mapping[str, int],
+) -> dict[str, Any]:
+    """Return re-ranking minus the calculator's votes, and minus votes that cost as much."""
+    document: dict[str, Any] = {}
+    if found.calculator is not None:
+        judged = _judged(values)
+        document["over_calculator"] = baselines.over_calculator(
+            values, judged, groups=groups, **drawing
+        )
+    lengths = Lengths.of(found.clusters, found.sizes, k=every.plan.k, unit=found.unit)
+    document["matched_compute"] = matched(found.clusters, every, lengths, groups=groups, **drawing)
+    return document
 
-    Raises:
-        InputError: the rule is as-is and a score is negative.
-    """
-    if found.scores is None:
-        return found, None
-    rule = rule_for(found.scores) if rule == "auto" else rule
-    try:
-        return replace(found, weights=weights_of(found.scores, found.starts, rule)), rule
-    except ValueError:
-        raise InputError(
-            "--weights as-is: a score is negative, and sums of negative scores prefer the smallest "
-            "cluster; expected auto, softmax, sigmoid or rank."
-        ) from None
+
+def _judged(values: Iterable[str]) -> list[str]:
+    """Return the metrics that read scores, without the cost of reading."""
+    return [name for name in values if needs_scores(name) and not name.startswith("cost")]
 
 
 def _oracle(found: Gathered, values: Mapping[str, Floats]) -> list[str]:
@@ -203,21 +197,7 @@ def _oracle(found: Gathered, values: Mapping[str, Floats]) -> list[str]:
     answered = found.of >= 0
     if not equals_verdict(found.scores[answered], found.right[answered]):
         return []
-    return [name for name in values if needs_scores(name) and not name.startswith("cost")]
-
-
-def _enough(found: Gathered, n: int | None) -> Gathered:
-    """Return the problems that have n samples.
-
-    Raises:
-        InputError: none has.
-    """
-    if n is None:
-        return found
-    kept = [number for number, count in enumerate(found.each) if count >= n]
-    if not kept:
-        raise InputError(f"no problem has {n} samples; the most are {max(found.each)}.")
-    return found.only(kept)
+    return _judged(values)
 
 
 def tied(found: Gathered, values: Mapping[str, Floats], plan: Plan) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from mathtune.errors import InputError
 from mathtune.metrics import calibration, strategies
 from mathtune.metrics.intervals import Interval, Ints, intervals, resampled_problems
 from mathtune.metrics.strategies import Bools, Clusters, Floats
+from mathtune.metrics.weights import WeightRule, rule_for, weights_of
 from mathtune.paths import calculator
 from mathtune.rows.records import Graded, Verdict
 from mathtune.rows.samples import Joined
@@ -116,9 +117,7 @@ class Gathered:
 
     @property
     def clusters(self) -> Sequence[Clusters]:
-        """Each problem's clusters, made anew at every access: keeping a million small arrays is too
-        much.
-        """
+        """Each problem's clusters, made at each access: a million small arrays are too much."""
         return _ClustersOf(self)
 
 
@@ -191,6 +190,38 @@ def _calculated(rows: Sequence[Joined]) -> list[float]:
     """Return the calculator's weight of every sample; equal texts are read once."""
     of = {text: calculator.weight(text) for text in {row.sample.text for row in rows}}
     return [of[row.sample.text] for row in rows]
+
+
+def enough(found: Gathered, n: int | None) -> Gathered:
+    """Return the problems that have n samples.
+
+    Raises:
+        InputError: none has.
+    """
+    if n is None:
+        return found
+    kept = [number for number, count in enumerate(found.each) if count >= n]
+    if not kept:
+        raise InputError(f"no problem has {n} samples; the most are {max(found.each)}.")
+    return found.only(kept)
+
+
+def with_weights(found: Gathered, rule: WeightRule) -> tuple[Gathered, WeightRule | None]:
+    """Return the columns with the weights of their scores, and the rule that made them.
+
+    Raises:
+        InputError: the rule is as-is and a score is negative.
+    """
+    if found.scores is None:
+        return found, None
+    rule = rule_for(found.scores) if rule == "auto" else rule
+    try:
+        return replace(found, weights=weights_of(found.scores, found.starts, rule)), rule
+    except ValueError:
+        raise InputError(
+            "--weights as-is: a score is negative, and sums of negative scores prefer the smallest "
+            "cluster; expected auto, softmax, sigmoid or rank."
+        ) from None
 
 
 class Gathering:

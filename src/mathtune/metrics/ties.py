@@ -191,9 +191,7 @@ def expected(clusters: Clusters, k: int) -> dict[str, float]:
 
 
 def rates(problems: Sequence[Clusters]) -> dict[str, float]:
-    """Return the fractions of problems in which several clusters share the most votes or best
-    score.
-    """
+    """Return the fractions of problems whose clusters share the most votes or the best score."""
     votes = scores = 0
     for clusters in problems:
         standing = strategies.standings(clusters, strategies.whole(clusters))

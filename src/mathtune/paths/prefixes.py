@@ -13,6 +13,9 @@ A step is a line. People's ratings of steps say more: `data.prm800k`.
 
 from __future__ import annotations
 
+import random
+from collections import Counter
+
 from mathtune.paths.equations import equations
 
 
@@ -56,3 +59,17 @@ def wrong_beginnings(solution: str) -> list[str]:
     """
     texts = beginnings(solution)
     return texts[first_false(texts) :]
+
+
+def drawn_beginnings(
+    rights: list[str], wrongs: list[str], rng: random.Random, counts: Counter[str]
+) -> tuple[list[str], list[str]]:
+    """Draw as many right as wrong beginnings of these solutions, each text once."""
+    right = {text for solution in rights for text in right_beginnings(solution)}
+    wrong = {text for solution in wrongs for text in wrong_beginnings(solution)}
+    both = right & wrong
+    count = min(len(right - both), len(wrong - both))
+    counts["beginnings"] += count
+    counts["right_beginnings_left"] += len(right - both) - count
+    counts["wrong_beginnings_left"] += len(wrong - both) - count
+    return rng.sample(sorted(right - both), count), rng.sample(sorted(wrong - both), count)

@@ -136,9 +136,7 @@ _FARTHEST_COLON = 8
 
 
 def _goes_before(tokens: list[Token], position: int) -> bool:
-    """Return whether the word at `position` makes the following text only a part: log 8, 3 boxes of
-    4.
-    """
+    """Return whether the word at `position` makes what follows only a part: log 8, 3 boxes of 4."""
     token, after = tokens[position], tokens[position + 1]
     if token.kind != "word":
         return False

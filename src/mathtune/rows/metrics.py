@@ -270,9 +270,7 @@ class Shape(Metrics, frozen=True):
 
 
 class BitsMetrics(Metrics, frozen=True):
-    """The loss on the text, the counts of what was read (`left_out`: rows too long), and the
-    model's shape.
-    """
+    """The loss on the text, the counts of what was read (`left_out`: too long), and the shape."""
 
     bits_per_byte: float
     loss_per_token: float

@@ -304,9 +304,7 @@ def work(
 
 
 def plan(run: Run, recipe: str) -> Plan:
-    """Return the content of `plan.json`: the recipe and its steps, with paths relative to the
-    folder.
-    """
+    """Return the content of `plan.json`: the recipe and its steps, with relative paths."""
     steps = [
         PlannedStep(
             name=step.name,

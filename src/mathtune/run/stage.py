@@ -137,9 +137,7 @@ class Stage(BaseModel, Generic[Handle]):
 
 
 def marked_inputs(stage: Stage) -> Iterator[tuple[Input, str | Path]]:
-    """Yield everything that the stage reads, each with its mark: paths, and names that may be
-    paths.
-    """
+    """Yield all inputs of the stage with their marks: paths, and names that may be paths."""
     for field, mark in input_fields(type(stage)).items():
         for name in _leaves(getattr(stage, field)):
             yield mark, name

@@ -238,9 +238,7 @@ def key(title: str) -> str:
 
 
 def _headed(header: tuple[str, ...]) -> list[str]:
-    """Return the columns' names, each of them not empty and unique: `Data`'s first column has
-    none.
-    """
+    """Return unique, non-empty names for the columns: `Data`'s first column has none."""
     names: list[str] = []
     for place, name in enumerate(header):
         names.append(name if name and name not in names else f"{name or 'column'} {place + 1}")

@@ -1,6 +1,4 @@
-"""Stage `best`: the measured row that validation chooses, and the row before the first that is no
-better.
-"""
+"""Stage `best`: the row that validation chooses, and the last one before the first no better."""
 
 from __future__ import annotations
 

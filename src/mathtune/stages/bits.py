@@ -75,9 +75,7 @@ class Bits(Stage[Path]):
         )
 
     def _spans(self, tokenizer: Any) -> tuple[list[Span], int, int]:
-        """Return the spans to predict, their bytes, and the number of rows longer than
-        `max_length`.
-        """
+        """Return the spans to predict, their bytes, and the count of rows over `max_length`."""
         from mathtune.engines.transformers.text_loss import Span, windows
 
         if not self.text.name.endswith((".jsonl", ".jsonl.gz")):

@@ -1,6 +1,4 @@
-"""Stage `collect`: graded samples to training rows: pairs or labels for the evaluator, paths for
-RFT.
-"""
+"""Stage `collect`: graded samples to training rows: pairs or labels to judge, paths for RFT."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from mathtune.data.exports import Format
 from mathtune.data.overlap import refuse_shared, report_near
 from mathtune.engines import prompts
 from mathtune.errors import InputError
-from mathtune.paths.prefixes import right_beginnings, wrong_beginnings
+from mathtune.paths.prefixes import drawn_beginnings
 from mathtune.paths.select import Rule, Selection, path_of, selections
 from mathtune.paths.union import Candidate, named, united
 from mathtune.rows import jsonl
@@ -236,7 +234,7 @@ class Collect(Stage[Path]):
         counts["problems_used"] += 1
         right_texts, wrong_texts = right_texts[:count], wrong_texts[:count]
         if self.steps:
-            right, wrong = _beginnings(right_texts, wrong_texts, rng, counts)
+            right, wrong = drawn_beginnings(right_texts, wrong_texts, rng, counts)
             right_texts, wrong_texts = right_texts + right, wrong_texts + wrong
         return list(zip(right_texts, wrong_texts, strict=True))
 
@@ -272,15 +270,13 @@ class Paths:
     def rows(
         self, problems: dict[str, Problem], groups: Iterable[tuple[str, list[Candidate]]]
     ) -> Iterator[Example]:
-        """Yield gold and kept solutions, problem by problem; gold also of problems without
-        samples.
-        """
+        """Yield gold and kept solutions by problem; gold even of problems without samples."""
         for chosen in self._chosen(groups):
             problem = problems[chosen.problem_id]
             self.counts["problems"] += 1
             if self.config.gold:
                 yield from self._gold(problem)
-            for candidate in self._kept(*chosen):
+            for candidate in self._kept(chosen):
                 self.counts["kept"] += 1
                 yield Example(
                     problem_id=problem.id,
@@ -294,7 +290,7 @@ class Paths:
         for chosen in self._chosen(groups):
             self.counts["problems"] += 1
             before = self.counts["correct"], self.counts["distinct_paths"]
-            self._kept(*chosen)
+            self._kept(chosen)
             yield Counted(
                 problem_id=chosen.problem_id,
                 samples=len(chosen.candidates),
@@ -338,9 +334,7 @@ class Paths:
         )
 
     def _chosen(self, groups: Iterable[tuple[str, list[Candidate]]]) -> Iterator[Chosen]:
-        """Yield the selection of every problem, in order; in several processes if there is much to
-        do.
-        """
+        """Yield the selection of every problem, in order; many samples use several processes."""
         rule = self.config.rule
         size = sum(columns[0].stat().st_size for columns in self.config.samples)
         workers = usable_cores() if size > WORTH_WORKERS else 1
@@ -355,14 +349,9 @@ class Paths:
         for known, chosen in selections(asked(), rule=rule, workers=workers):
             yield Chosen(*known, chosen)
 
-    def _kept(
-        self,
-        problem_id: str,
-        candidates: Sequence[Candidate],
-        correct: Sequence[Candidate],
-        chosen: Selection,
-    ) -> list[Candidate]:
-        self._count(candidates, correct, chosen.paths)
+    def _kept(self, problem: Chosen) -> list[Candidate]:
+        correct, chosen = problem.correct, problem.chosen
+        self._count(problem.candidates, correct, chosen.paths)
         self.counts["false_equation_dropped"] += chosen.false
         self.counts["without_equations"] += chosen.without_equations
         if self.config.dedup:
@@ -372,7 +361,7 @@ class Paths:
         self.counts["repeated_path_dropped"] += len(correct) - chosen.false - len(kept)
         if self.config.most is not None and len(kept) > self.config.most:
             self.counts["over_most_dropped"] += len(kept) - self.config.most
-            kept = drawing(problem_id, self.config.seed).sample(kept, self.config.most)
+            kept = drawing(problem.problem_id, self.config.seed).sample(kept, self.config.most)
         return kept
 
     def _count(
@@ -399,20 +388,6 @@ def drawing(problem_id: str, seed: int) -> random.Random:
     """Return a problem's own random generator, independent of other draws and their order."""
     digest = hashlib.sha256(f"{seed}\0{problem_id}".encode()).digest()
     return random.Random(digest)
-
-
-def _beginnings(
-    rights: list[str], wrongs: list[str], rng: random.Random, counts: Counter[str]
-) -> tuple[list[str], list[str]]:
-    """Draw as many right as wrong beginnings of these solutions, each text once."""
-    right = {text for solution in rights for text in right_beginnings(solution)}
-    wrong = {text for solution in wrongs for text in wrong_beginnings(solution)}
-    both = right & wrong
-    count = min(len(right - both), len(wrong - both))
-    counts["beginnings"] += count
-    counts["right_beginnings_left"] += len(right - both) - count
-    counts["wrong_beginnings_left"] += len(wrong - both) - count
-    return rng.sample(sorted(right - both), count), rng.sample(sorted(wrong - both), count)
 
 
 def _distinct(candidates: Iterable[Candidate]) -> dict[str, str | None]:

@@ -103,8 +103,7 @@ class Prepare(Stage[Data]):
     `source=aime|amc`; characters: `length(solution)<=4000`. Names are those of the rows, or ours.
     """
     unusable: Texts = UNUSABLE
-    """Golds that mean "no answer"; their rows are dropped and counted. A list replaces the usual
-    one.
+    """Golds that mean "no answer"; their rows are dropped. A list replaces the usual one.
     """
     gold_rule: GoldRule = "explicit"
     """How the answer is found in a gold that is a text: by its mark (explicit), else by
@@ -115,8 +114,7 @@ class Prepare(Stage[Data]):
     strict: bool = False
     """True: a row that cannot be used ends the run. False: it is dropped, named and counted."""
     train: Count = 500
-    """arithmetic: the number of training problems to generate. Other sources give all they have;
-    see limit.
+    """arithmetic: training problems to generate. Other sources give all they have; see limit.
     """
     validation: Count | None = None
     """Problems drawn from train if the source has no validation split. None: 200 for arithmetic,
@@ -272,9 +270,7 @@ class Prepare(Stage[Data]):
         return card(found, name, dict(_set(self)), counts, written, read_from=origin)
 
     def _reading(self) -> Reading:
-        """Return how rows become problems: as declared, with the settings that differ from the
-        default.
-        """
+        """Return the declared reading of rows, with the settings that differ from the default."""
         names = ("unusable", "gold_rule", "thoughts", "strict")
         fields = type(self).model_fields
         given = {n: getattr(self, n) for n in names if getattr(self, n) != fields[n].default}

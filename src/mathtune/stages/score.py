@@ -213,9 +213,7 @@ def _candidates(groups: list[Group]) -> Block:
 
 
 def _scorer(config: Score) -> Callable[[Block], tuple[Scores, int]]:
-    """Load the model in a worker; return the function that scores one block and counts its
-    tokens.
-    """
+    """Load the model in a worker; return the function that scores a block and counts tokens."""
     engine = opener.open_engine(_asked(config), config.wording)
     scorer = cast(ScorerName, config.scorer)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from msgspec.structs import asdict
 from pydantic import PositiveInt
@@ -20,6 +20,9 @@ from mathtune.run.cores import usable_cores
 from mathtune.run.progress import say, say_once
 from mathtune.run.stage import Columns, Stage
 from mathtune.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from mathtune.training.examples import Encoder
 
 MODEL, ADAPTER = "model", "adapter"
 
@@ -63,9 +66,7 @@ class Train(TrainingSettings, Stage[str]):
         return str(folder / (ADAPTER if alone else MODEL))
 
     def leaves_cores(self) -> bool:
-        """Return True on a CPU with fewer `threads` than cores; trackers need the run's own
-        process.
-        """
+        """Return True on a CPU with fewer `threads` than cores and without trackers."""
         free = self.threads is not None and self.threads < usable_cores()
         if not free or self.report_to or ranks.count() > 1:
             return False
@@ -106,19 +107,7 @@ class Train(TrainingSettings, Stage[str]):
         from mathtune.training.examples import Encoder, shown
         from mathtune.training.saving import ModelFolder, judge_card
 
-        # Trained weights are kept in float32 for any arithmetic: an update of 1e-5 of a weight # is
-        # lost in bfloat16. Under adapters the model itself is frozen.
-        dtype = self.dtype if self.lora is not None else "float32"
-        if ranks.count() > 1 and models.resolve_device(self.device) == "cuda":
-            take_gpu()
-        tokenizer: Any
-        bits = None if self.lora is None else self.lora.bits
-        model, tokenizer = models.load(self.model, device=self.device, dtype=dtype, bits=bits)
-        if models.quantised(model) and self.lora is None:
-            raise InputError(
-                f"model {self.model!r}: its weights are quantised and cannot be trained; expected "
-                "lora, or a checkpoint in bfloat16 or float32."
-            )
+        model, tokenizer = self._load()
         longest = min(self.max_length, models.context_length(model) or self.max_length)
         if longest < self.max_length:
             say(f"  max_length: {longest}, the model's context, instead of {self.max_length}")
@@ -142,20 +131,11 @@ class Train(TrainingSettings, Stage[str]):
             bfloat16=bfloat16,
             device=model.device.type,
         )
-        say(
-            f"  {self.objective}: {len(items)} examples, {plan.updates} updates of "
-            f"{self.batch_size}; {encoder.truncated} truncated, {encoder.left_out} left out"
-        )
+        self._announce(plan.updates, len(items), encoder)
         if validation:
             say(
                 f"  validation: {len(validation)} examples; {held.truncated} truncated, "
                 f"{held.left_out} left out"
-            )
-        if len(items) < self.batch_size:
-            say(
-                f"  warning: {len(items)} examples are fewer than one batch of {self.batch_size}, "
-                f"so every update sees all of them and the training is {plan.updates} updates "
-                "long; expected a smaller batch_size or more epochs"
             )
         say_once(
             f"train {self.objective} {self.prompt}",
@@ -181,6 +161,41 @@ class Train(TrainingSettings, Stage[str]):
         facts = card.Trained(self.model, self.model_dump(mode="json"), metrics, examples)
         (folder / card.CARD).write_text(card.text(facts), encoding="utf-8")
         return metrics
+
+    def _load(self) -> tuple[Any, Any]:
+        """Load the model and its tokenizer, each process of a launch on its own GPU.
+
+        Raises:
+            InputError: the model cannot be loaded or trained.
+        """
+        from mathtune.engines.transformers import models
+
+        # Trained weights are kept in float32 for any arithmetic: an update of 1e-5 of a weight is
+        # lost in bfloat16. Under adapters the model itself is frozen.
+        dtype = self.dtype if self.lora is not None else "float32"
+        if ranks.count() > 1 and models.resolve_device(self.device) == "cuda":
+            take_gpu()
+        bits = None if self.lora is None else self.lora.bits
+        model, tokenizer = models.load(self.model, device=self.device, dtype=dtype, bits=bits)
+        if models.quantised(model) and self.lora is None:
+            raise InputError(
+                f"model {self.model!r}: its weights are quantised and cannot be trained; expected "
+                "lora, or a checkpoint in bfloat16 or float32."
+            )
+        return model, tokenizer
+
+    def _announce(self, updates: int, examples: int, encoder: Encoder) -> None:
+        """Print the numbers of examples and updates; warn if one batch holds all examples."""
+        say(
+            f"  {self.objective}: {examples} examples, {updates} updates of {self.batch_size}; "
+            f"{encoder.truncated} truncated, {encoder.left_out} left out"
+        )
+        if examples < self.batch_size:
+            say(
+                f"  warning: {examples} examples are fewer than one batch of {self.batch_size}, so "
+                f"every update sees all of them and the training is {updates} updates long; "
+                "expected a smaller batch_size or more epochs"
+            )
 
 
 def _updates_of(model: str) -> int:

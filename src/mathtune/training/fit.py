@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,9 +109,7 @@ def fit(
         SystemExit: SIGTERM came; a checkpoint was written, and the exit code is 0.
     """
     folder = saved.path.parent
-    place = trackers.Place.of(folder)
     transformers.set_seed(settings.seed)
-    used_cache = model.config.use_cache
     base = model
     form = batch_form(model, settings, plan)
     given = arguments(settings, plan, folder, model=model, validate=bool(validation))
@@ -119,29 +117,14 @@ def fit(
     together.wait_for_everyone()  # the first process has cleared the folder
     latest = checkpoint.newest(folder / CHECKPOINTS)
     done = 0 if latest is None else checkpoint.update_of(latest)
-    if done:
-        say(f"  continued after update {done}, its last checkpoint")
-    saved.prepare(model)
-    whole = settings.lora is None or settings.lora.merge
-    if ranks.first() and whole and not done:
-        saved.try_out(model)
-    if settings.lora is not None:
-        model = _with_adapters(model, settings.lora)
-    if settings.attention != "auto":
-        _set_attention(base, settings.attention)
+    model = _prepared(base, settings, saved, done=done)
     if ranks.first():
         curve.cut(folder / curve.CURVE, done)
-        if not whole and not done:
-            saved.try_out(model)
     together.wait_for_everyone()
     with (
         installed(base, form),
         Progress("train", total=plan.updates - done, unit="updates") as progress,
-        trackers.opened(
-            settings.report_to if ranks.first() else (),
-            place if settings.tracker_run is None else replace(place, name=settings.tracker_run),
-            settings.model_dump(mode="json"),
-        ) as told,
+        _trackers(settings, folder) as told,
     ):
         watch = Watch(folder, plan, progress, settings, told, validated=bool(validation))
         trainer = Trainer(
@@ -153,11 +136,7 @@ def fit(
             callbacks=[watch],
             form=form,
         )
-        if trainer.sharded and (settings.lora is not None or settings.choose != "last"):
-            raise InputError(
-                "lora, choose: found one of them with sharded weights (FSDP, DeepSpeed); expected "
-                "neither, or launch/ddp.yaml."
-            )
+        _refuse_sharded(trainer)
         if latest is not None and (done == plan.updates or curve.exhausted(watch.points, settings)):
             checkpoint.load_weights(model, latest)
         else:
@@ -168,8 +147,46 @@ def fit(
         say(f"  stopped by SIGTERM; the same command continues from {start}")
         raise SystemExit(0)
     together.wait_for_everyone()
-    model.config.use_cache = used_cache  # transformers switched it off for the training
     _save(model, saved, trainer)
+
+
+def _prepared(model: Any, settings: TrainingSettings, saved: ModelFolder, *, done: int) -> Any:
+    """Set the attention and add adapters as chosen; before the first update, try out saving."""
+    if done:
+        say(f"  continued after update {done}, its last checkpoint")
+    saved.prepare(model)
+    fresh = ranks.first() and not done
+    whole = settings.lora is None or settings.lora.merge
+    if fresh and whole:
+        saved.try_out(model)
+    if settings.attention != "auto":
+        _set_attention(model, settings.attention)
+    if settings.lora is not None:
+        model = _with_adapters(model, settings.lora)
+    if fresh and not whole:
+        saved.try_out(model)
+    return model
+
+
+def _trackers(
+    settings: TrainingSettings, folder: Path
+) -> AbstractContextManager[list[trackers.Tracker]]:
+    """Open the trackers on the first process, under the run's name in them."""
+    place = trackers.Place.of(folder)
+    if settings.tracker_run is not None:
+        place = replace(place, name=settings.tracker_run)
+    wanted = settings.report_to if ranks.first() else ()
+    return trackers.opened(wanted, place, settings.model_dump(mode="json"))
+
+
+def _refuse_sharded(trainer: Trainer) -> None:
+    """Raise InputError for settings that sharded weights do not allow."""
+    settings = trainer.settings
+    if trainer.sharded and (settings.lora is not None or settings.choose != "last"):
+        raise InputError(
+            "lora, choose: found one of them with sharded weights (FSDP, DeepSpeed); expected "
+            "neither, or launch/ddp.yaml."
+        )
 
 
 def _save(model: Any, saved: ModelFolder, trainer: Trainer) -> None:
@@ -231,7 +248,7 @@ def _set_attention(model: Any, name: str) -> None:
 @contextmanager
 def installed(model: Any, form: BatchForm) -> Iterator[None]:
     """Prepare the model for this form of batches during the block; restore it afterwards."""
-    before = model.config._attn_implementation
+    before, used_cache = model.config._attn_implementation, model.config.use_cache
     if form != "padded":
         model.set_attn_implementation(segment_attention.NAME)
     if form == "fused":
@@ -243,6 +260,7 @@ def installed(model: Any, form: BatchForm) -> Iterator[None]:
         if form == "fused":
             llama_layers.remove(model)
         model.set_attn_implementation(before)
+        model.config.use_cache = used_cache  # transformers switches it off for the training
 
 
 @contextmanager

@@ -131,9 +131,7 @@ class TrainingSettings(PromptSettings):
     """Seed of the examples' order, of dropout and of the adapters' first weights."""
 
     def require_libraries(self) -> None:
-        """Raise InputError for a setting whose library is not installed, or that needs another
-        setting.
-        """
+        """Raise InputError for a setting whose library, or a setting that it needs, is missing."""
         for setting, wanted, module, package in (
             ("optimizer", self.optimizer == "adamw_8bit", "bitsandbytes", "bitsandbytes"),
             ("lora.bits", self.lora is not None and self.lora.bits, "bitsandbytes", "bitsandbytes"),

@@ -146,9 +146,7 @@ class Trainer(transformers.Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
-        """Return a micro-batch's part of the loss (a Batch); the counts are those of all
-        micro-batches.
-        """
+        """Return a micro-batch's part of the loss; the counts are those of all micro-batches."""
         counts = inputs["counts"] if num_items_in_batch is None else num_items_in_batch
         texts = TEXTS[self.settings.objective]
         log_p = self._log_p(model, inputs)
@@ -223,9 +221,7 @@ class Trainer(transformers.Trainer):
         )
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Tensor:
-        """Refuse a gradient that is not a finite number; called once per update, before the
-        optimizer.
-        """
+        """Refuse a gradient that is not finite; called once per update, before the optimizer."""
         if grad_norm is None:
             grads = [p.grad for p in model.parameters() if p.grad is not None]
             grad_norm = nn.utils.get_total_norm(grads)
@@ -303,9 +299,7 @@ class Trainer(transformers.Trainer):
         return Path(str(self.args.output_dir))
 
     def keep(self) -> None:
-        """Write a checkpoint after the last update unless it exists, without waiting for other
-        processes.
-        """
+        """Write a checkpoint after the last update unless it exists; do not wait for processes."""
         latest, update = checkpoint.newest(self._folder), self.state.global_step
         if (
             update

@@ -37,9 +37,7 @@ SHOWN = {
 
 
 class Watch(TrainerCallback):
-    """Writes the curve, logs to trackers, shows progress, keeps the best weights, decides when to
-    save.
-    """
+    """Writes the curve, logs, shows progress, keeps the best weights, decides when to save."""
 
     def __init__(
         self,

@@ -220,9 +220,7 @@ class ExpressionReader(Grammar):
                 return base
 
     def script(self, *, powers: bool = False, digits: bool = False) -> Node:
-        """Read the argument of `^`, `\\frac`, `\\sqrt`: a group, else one number, symbol or
-        command.
-        """
+        """Read the argument of `^`, `\\frac`, `\\sqrt`: a group, or one number, symbol, command."""
         if self.take("{"):
             inner = self.nested()
             self.need("}")

@@ -151,9 +151,7 @@ def divide(a: Value, b: Value) -> Value:
 
 
 def power(a: Value, b: Value) -> Value:
-    """Return `a` to the `b`, exact for rational `a` and integer `b` of bounded size, else
-    principal.
-    """
+    """Return `a` to the `b`, exact for rational `a` and bounded integer `b`, else principal."""
     b = whole(b)
     if isinstance(b, int) and not isinstance(a, tuple):
         if a == 0 and b <= 0:

@@ -80,26 +80,33 @@ def load(
         raise InputError(
             f"model {name!r}: cannot be loaded ({reason}); {model_names.EXPECTED}."
         ) from error
+    # The weights of a .gguf are dequantized, and its list of missing ones is not reliable.
+    _refuse_unusable(name, model, None if more else sorted(found["missing_keys"]))
+    if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
+        model.set_attn_implementation("eager")  # sdpa ignores the cap without a warning
+    return model.eval(), tokenizer
+
+
+def _refuse_unusable(name: str, model: PreTrainedModel, missing: list[str] | None) -> None:
+    """Raise InputError for an encoder, for unknown forms of weights, and for missing weights."""
     if model.config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not _decodes(model.config):
         raise InputError(
             f"model {name!r}: reads in both directions ({type(model).__name__}), so it cannot "
             "write; expected a causal language model."
         )
+    if missing is None:
+        return
     declared = getattr(model.config, "quantization_config", None)
-    if declared and not more and not quantised(model):
+    if declared and not quantised(model):
         raise InputError(
             f"model {name!r}: its weights are quantised in a way that transformers does not know "
             f"({str(declared)[:200]}); expected one that it can read, or full weights."
         )
-    # transformers would continue with random weights; for a .gguf its list is not reliable
-    if lacking := [] if more else sorted(found["missing_keys"]):
+    if missing:
         raise InputError(
-            f"model {name!r}: incomplete, {len(lacking)} weights are not in its files, first "
-            f"{lacking[0]}; {model_names.EXPECTED}."
+            f"model {name!r}: incomplete, {len(missing)} weights are not in its files, first "
+            f"{missing[0]}; {model_names.EXPECTED}."
         )
-    if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
-        model.set_attn_implementation("eager")  # sdpa ignores the cap without a warning
-    return model.eval(), tokenizer
 
 
 def _decodes(config: Any) -> bool:
@@ -140,9 +147,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
 
 def _tokenizer(source: str, more: dict[str, Any]) -> PreTrainedTokenizerBase:
-    """Load the tokenizer without its warning about long texts: we report prompts that do not
-    fit.
-    """
+    """Load the tokenizer without its warning about long texts: we report these ourselves."""
     tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **more)
     refuse_growth(tokenizer)
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True

@@ -62,9 +62,7 @@ class Query:
 
 @dataclass(frozen=True)
 class _Family:
-    """A group's rows in alphabetical order, and the slice of the kept tokens that all rows
-    share.
-    """
+    """A group's rows in alphabetical order, and the slice of the kept tokens they share."""
 
     group: int
     rows: list[Query]
@@ -131,9 +129,7 @@ class Scorer:
         return [[None if logs is None else logs[0] for logs in group] for group in found]
 
     def _judged(self, text: str) -> list[Query]:
-        """Return the rows that give log p of both words: one if a row holds both, else one per
-        word.
-        """
+        """Return the rows that give log p of both words: one row for both, or one per word."""
         start, *both = prompts.labelled(text, form=self.form, tokenizer=self.tokenizer)
         right, wrong = map(tuple, both)
         refuse_empty([both[0][:start]])
@@ -153,9 +149,7 @@ class Scorer:
     def _read_groups(
         self, groups: Sequence[Sequence[Sequence[Query]]]
     ) -> list[list[list[float] | None]]:
-        """Return log p of the words of each candidate (one or two rows) of each group; None: too
-        long.
-        """
+        """Return log p of each candidate's words (one or two rows), by group; None: too long."""
         distinct = [list(dict.fromkeys(row for rows in group for row in rows)) for group in groups]
         ids = [row.tokens for rows in distinct for row in rows]
         models.refuse_unknown(self.model, self.tokenizer, ids)

@@ -136,9 +136,7 @@ class _Calls:
 
 
 class Forward(Protocol):
-    """A forward call: `ModelForward`, or `llama_forward.FusedForward` for models that it can
-    compute.
-    """
+    """A forward call: `ModelForward`, or `llama_forward.FusedForward` for models it can compute."""
 
     def __call__(self, ids: Tensor, positions: Tensor, reader: Reader, *, kept: int = 1) -> Tensor:
         """Return logits [B, kept, vocabulary] at the last `kept` of the tokens `ids` [B, S]."""
@@ -203,9 +201,7 @@ class _Mask:
 
 
 def hiding(hidden: Tensor, group: int, dtype: torch.dtype) -> Tensor:
-    """Return the bias for `attended`: [B, 1, group * Q, N], -inf where `hidden` [B, Q, N] is
-    true.
-    """
+    """Return the bias of `attended`: [B, 1, group * Q, N], -inf where `hidden` [B, Q, N]."""
     bias = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device)
     return bias.masked_fill_(hidden, -torch.inf).repeat(1, group, 1)[:, None]
 

@@ -91,9 +91,7 @@ def _invert(weights: Tensor, of: Tensor, uniforms: Tensor) -> Tensor:
 
 
 def refuse_not_finite(values: Tensor) -> None:
-    """Raise InputError if a number computed from logits is NaN or infinite: one bad logit is
-    enough.
-    """
+    """Raise InputError if a number from logits is NaN or infinite: one bad logit is enough."""
     if not bool(values.isfinite().all()):
         raise InputError(
             "the model's logits are not finite numbers (NaN or infinite), so no token can be "
