@@ -1,5 +1,6 @@
 """Rows of any file -> problems: ids, answers, fields, each fault named by file, line and field."""
 
+import csv
 import gzip
 import json
 from pathlib import Path
@@ -164,3 +165,18 @@ def test_ids_of_ones_own_survive_under_their_usual_names() -> None:
     found = to_problems(rows, Reading(), counts)
     assert [problem.id for problem in found] == ["mine-a", "mine-b", "mine-a-2", "7"]
     assert counts.roles["id"] == "problem_id"  # and it is said
+
+
+def test_columns_that_hold_json_as_text_are_read_as_what_they_hold(tmp_path: Path) -> None:
+    chat = [{"role": "user", "content": "1 + 1?"}, {"role": "assistant", "content": "So #### 2"}]
+    with (tmp_path / "a.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["messages", "extra_info", "set"])
+        writer.writerow([json.dumps(chat), json.dumps({"answer": 2, "index": 7}), "{1, 2}"])
+    fields = {
+        "problem": "messages", "solution": "messages", "answer": "extra_info.answer",
+        "id": "extra_info.index", "subject": "set",
+    }  # fmt: skip
+    (problem,) = to_problems(read_rows(tmp_path / "a.csv"), Reading(fields=fields, strict=True))
+    assert (problem.id, problem.problem, problem.answer) == ("7", "1 + 1?", "2")
+    assert (problem.solution, problem.subject) == ("So #### 2", "{1, 2}")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from mathtune.answers.extract import extract
 from mathtune.answers.visible import visible
-from mathtune.data.files.paths import MISSING, is_chat, reach
+from mathtune.data.files.paths import MISSING, is_chat, reach, unpacked
 from mathtune.data.files.texts import (
     ASSISTANTS,
     NoTextError,
@@ -77,6 +77,8 @@ def value_at(values: Mapping[str, Any], path: str) -> Any:
         parts = [reach(values, part.strip()) for part in path.split("+")]
         texts = [part.strip() for part in parts if isinstance(part, str) and part.strip()]
         return " ".join(texts) or None
+    if isinstance(found, str) and is_chat(whole := unpacked(found)):
+        return whole
     return None if found is MISSING else found
 
 

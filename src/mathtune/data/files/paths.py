@@ -5,10 +5,13 @@ a.0.b        a place in a list, from 0
 a.*.b        every member of a list (or object), as a list
 a_*          every key of that stem with a number behind it: a_0, a_1, ...
 a.{b.c}      the place or key that the value at `b.c` names: choices.{gold_index}
+
+A text in JSON is walked into as what it holds.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -43,6 +46,7 @@ def reach(row: Any, path: str) -> Any:
 def _walk(value: Any, parts: tuple[str, ...], row: Any) -> Any:
     for number, part in enumerate(parts):
         rest = parts[number + 1 :]
+        value = unpacked(value)
         if part.startswith("{"):
             value = _named(value, reach(row, part[1:-1]))
         elif part == "*":
@@ -61,6 +65,20 @@ def _walk(value: Any, parts: tuple[str, ...], row: Any) -> Any:
         if value is MISSING:
             return MISSING
     return value
+
+
+def unpacked(value: Any) -> Any:
+    """Return what a text in JSON holds, as tables store lists; other values as they are.
+
+    >>> unpacked('{"answer": 5}'), unpacked("{1, 2}"), unpacked([1])
+    ({'answer': 5}, '{1, 2}', [1])
+    """
+    if not isinstance(value, str) or not value.startswith(("{", "[")):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def _every(members: Any, rest: tuple[str, ...], row: Any) -> Any:
