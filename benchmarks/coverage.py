@@ -156,6 +156,39 @@ def _covered(
     return Cell(held, "c" if p == q and 1 - 0.05 * many > INSIDE[1] else "")
 
 
+def clusters(rng: Rng, trials: int) -> Iterator[str]:
+    """How often intervals of problems from templates hold the truth, in percent, by what is drawn.
+
+    A template's problems share its ease; between two systems they share the template's change.
+    """
+    yield "templates  problems of each   mean: alone  clustered   difference: alone  clustered"
+    for count, size in ((10, 3), (12, 30), (30, 3), (30, 10), (100, 5), (300, 3)):
+        held = np.zeros(4)
+        groups = np.repeat(np.arange(count), size)
+        for _ in range(trials // 2):
+            ease = np.repeat(rng.beta(1.0, 1.0, size=count), size)
+            change = np.repeat(rng.choice([-0.3, 0.0, 0.3], p=[0.2, 0.5, 0.3], size=count), size)
+            first, second = (rng.random(count * size) < e for e in (ease + change, ease))
+            column = 1.0 * first - second
+            true = _mean_change()
+            for at, part in enumerate((None, groups)):
+                (found,) = intervals(1.0 * second[:, None], groups=part)
+                held[at] += found.low <= 0.5 <= found.high
+                (half,), _ = half_widths(column[:, None], groups=part)
+                held[2 + at] += abs(column.mean() - true) <= half
+        alone, together, first_alone, first_together = 100 * held / (trials // 2)
+        yield (
+            f"{count:>9} {size:>17} {alone:>13.1f} {together:>10.1f} {first_alone:>19.1f} "
+            f"{first_together:>10.1f}"
+        )
+
+
+def _mean_change() -> float:
+    """Return the mean of clip(e + c, 0, 1) - e for a uniform e and the changes c of `clusters`."""
+    lost = 0.3 - 0.3**2 / 2
+    return (0.3 - 0.2) * lost
+
+
 def seeds(rng: Rng, trials: int) -> Iterator[str]:
     """Null comparisons, each training shifting all problems: how often p < 0.05, in percent."""
     yield "seeds  shift per training   over problems   with seeds"
@@ -309,6 +342,7 @@ def claims(rng: Rng, trials: int) -> Iterator[str]:
 PARTS = {
     "means": means,
     "differences": differences,
+    "clusters": clusters,
     "seeds": seeds,
     "ece": ece,
     "gap": gap,

@@ -9,6 +9,7 @@ import pytest
 
 from mathtune.metrics.intervals import (
     bootstrap_ratio,
+    half_widths,
     holm,
     intervals,
     paired,
@@ -169,3 +170,18 @@ def test_a_ratios_interval_is_the_middle_95_per_cent_of_its_resamples() -> None:
     assert found.value == pytest.approx(over.sum() / under.sum())
     assert ratios[49] <= found.low <= ratios[50] < ratios[60]
     assert ratios[1949] <= found.high <= ratios[1950] < ratios[1960]
+
+
+def test_an_imagined_cluster_is_like_those_seen() -> None:
+    """Twelve families of 33 problems that change by one or two each: none changes as a whole."""
+    changes = [0, -1, 2, 2, 1, 1, 1, 0, 1, 0, -1, 1]
+    column = np.zeros((12 * 33, 1))
+    for family, change in enumerate(changes):
+        column[33 * family : 33 * family + abs(change)] = np.sign(change)
+    groups = np.repeat(np.arange(12), 33)
+    (half,), _ = half_widths(column, groups=groups)
+    plain = np.std(changes, ddof=1) / 33 / 12**0.5 * 2.201
+    assert plain < half < 1.2 * plain
+    whole = np.repeat(np.eye(12)[0], 33)[:, None]  # one family changes as a whole: others may
+    (wide,), _ = half_widths(whole, groups=groups)
+    assert wide > 1.3 * np.std(np.eye(12)[0], ddof=1) / 12**0.5 * 2.201

@@ -93,7 +93,7 @@ def intervals(values: Floats, *, groups: Ints | None = None) -> list[Interval]:
     units = len(values) if groups is None else len(np.unique(groups))
     whole = _all_in(values, (0.0, 1.0)) & (groups is None)
     spread = means * (1.0 - means)
-    middle, reach, deviating = _imagined(values)
+    middle, reach, deviating = _imagined(values, groups)
     k = np.where(whole, t_quantile(inf), t_quantile(max(1, units - 1)))
     bounds = []
     for side in (means - np.maximum(0.0, middle - reach), np.minimum(1.0, middle + reach) - means):
@@ -170,7 +170,7 @@ def half_widths(columns: Floats, *, groups: Ints | None = None) -> tuple[Floats,
     """
     whole = _all_in(columns, (-1.0, 0.0, 1.0)) & (groups is None)
     units = len(columns) if groups is None else len(np.unique(groups))
-    _, size, _ = _imagined(columns)
+    _, size, _ = _imagined(columns, groups)
     fractions = _variance(columns, groups, guard=_GUARD_DIFFERENCE, size=size)
     of_whole = _variance(columns, groups, guard=_GUARD_WHOLE, size=size)
     k = np.where(whole, t_quantile(inf), t_quantile(max(1, units - 1)))
@@ -179,7 +179,7 @@ def half_widths(columns: Floats, *, groups: Ints | None = None) -> tuple[Floats,
 
 def variance(values: Floats, *, groups: Ints | None = None) -> Floats:
     """Return the guarded variance of the mean of each column of differences, float (M,)."""
-    return _variance(values, groups, guard=_GUARD_DIFFERENCE, size=_imagined(values)[1])
+    return _variance(values, groups, guard=_GUARD_DIFFERENCE, size=_imagined(values, groups)[1])
 
 
 def _variance(
@@ -199,15 +199,19 @@ def _variance(
     return units / n**2 * total / (units - 1 + guard)
 
 
-def _imagined(values: Floats) -> tuple[Floats, Floats, Floats]:
+def _imagined(values: Floats, groups: Ints | None) -> tuple[Floats, Floats, Floats]:
     """Return each column's median, how far off an imagined problem is, how many deviate.
 
         h = d^(1 - 1/c)    d: largest deviation from the median
                            c = (sum |deviation|)^2 / sum deviation^2
 
     c counts the problems that deviate: with one, h is 1 (a problem can change from 0 to 1), with
-    many it is the largest deviation seen. If none deviates, h is 1.
+    many it is the largest deviation seen. If none deviates, h is 1. With groups, a group's sum
+    divided by the mean size of a group takes the place of a problem's value.
     """
+    if groups is not None:
+        sums = group_sums(values, groups)
+        values = sums * (len(sums) / len(values))
     median = np.median(values, axis=0)
     deviations = np.abs(values - median)
     largest, squares = deviations.max(axis=0), (deviations**2).sum(axis=0)
