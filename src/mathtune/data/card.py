@@ -1,4 +1,4 @@
-"""The data card of prepared problems: where they are from, what was left out, what they are now."""
+"""The data card of prepared problems: their source, what was left out, and their counts."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def card(
     *,
     read_from: str,
 ) -> dict[str, Any]:
-    """The card: source, id, revision and licence as declared, settings, counts, and file hashes.
+    """Return the card: the declared source, id, revision and licence, settings, counts, hashes.
 
-    A hash is the SHA-256 of the file of problems that was written: the same rows have the same.
+    A hash is the SHA-256 of the written file of problems: the same rows have the same hash.
     """
     one = None if found is None else found.set
     return {
@@ -69,7 +69,7 @@ def _of_file(path: Path) -> dict[str, Any]:
 
 
 def read_metrics(counts: Counts) -> RowsMetrics | None:
-    """What was read of rows; None: the source is not read by rows."""
+    """Return the counts of the rows read; None: the source is not read by rows."""
     if not counts.rows:
         return None
     first = None

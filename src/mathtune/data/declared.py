@@ -32,8 +32,8 @@ ENDINGS = (".yaml", ".yml")
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a model is told. `instruction`: for chat models, None: the usual one. `shots`: solved
-    problems to show a base model first, of the set's training split, or of the set `of`.
+    """The words of a set's prompts. `instruction`: for chat models, None: the usual one. `shots`:
+    solved problems to show a base model first, of the set's training split, or of the set `of`.
     """
 
     instruction: str | None = None
@@ -62,7 +62,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     prompt: Prompt = Prompt()
 
     def reading(self, **given: Any) -> Reading:
-        """How its rows are read; `given` are settings that stand above the declaration's."""
+        """Return how its rows are read; the settings `given` override the declaration's."""
         own = {
             "where": conditions(self.where),
             "unusable": self.unusable,
@@ -96,9 +96,9 @@ def shipped() -> dict[str, Declared]:
 
 
 def find(name: str) -> Named | None:
-    """Return the declared set of that name; of a YAML file, its only set, or that after a colon.
+    """Return the declared set of this name; of a YAML file, its only set, or that after a colon.
 
-    `mine.yaml:easy` is the set `easy` of the file. None: nothing is declared so.
+    `mine.yaml:easy` is the set `easy` of the file. None: there is no such set.
 
     Raises:
         InputError: the file cannot be read, has no such set, or several and none is named.
@@ -138,9 +138,9 @@ def parsed(text: str, *, where: str) -> dict[str, Declared]:
 
 
 def local_copy(found: Named, folder: Path | None) -> Path | None:
-    """The set's files in a folder of local copies: `NAME.jsonl`, `NAME/`, or the id as a path.
+    """Return the set's local files in a folder: `NAME.jsonl`, `NAME/`, or the id as a path.
 
-    The set's own id may be a path, from the folder of the file that declares it.
+    The set's own id may be a path relative to the folder of the file that declares it.
     """
     own = (found.folder or Path()) / found.set.id
     if found.folder is not None and own.exists():
@@ -166,9 +166,9 @@ def _copies(found: Named, folder: Path) -> Iterator[Path]:
 
 
 def ours(found: Declared, names: Mapping[str, object]) -> dict[str, str]:
-    """Return our splits -> the source's, as declared; of a local copy with other names, by these.
+    """Return our splits -> the source's, as declared or as a local copy names them.
 
-    One file alone is the set's only split, or its training split.
+    A single file is the set's only split, or its training split.
     """
     declared = {ours: theirs for ours, theirs in found.splits.items() if theirs in names}
     if declared:

@@ -28,9 +28,9 @@ OF = {
     "verl": ("paths",),
     "llama-factory": ("paths", "pairs"),
 }
-"""What each form is of."""
+"""The kinds of rows that each form holds."""
 INFO = "dataset_info.json"
-"""What LLaMA-Factory looks its data sets up in."""
+"""The file in which LLaMA-Factory looks up its data sets."""
 Told = Callable[[str], str]
 """The prompt of a problem."""
 
@@ -85,7 +85,7 @@ class Verifiable(msgspec.Struct, frozen=True):
 def export(
     form: Format, rows: Path, to: Path, problems: Mapping[str, Problem], *, told: Told
 ) -> None:
-    """Write collected rows in another form. `told` makes the prompt of forms without a chat."""
+    """Write collected rows in another form. `told` makes the prompts of forms without a chat."""
     jsonl.write(to, _EXPORTS[form](rows, problems, told))
     if form == "llama-factory":
         jsonl.write_json(to.with_name(INFO), {"mathtune": _info(to.name, pairs=_are_pairs(rows))})
@@ -145,7 +145,7 @@ def _are_pairs(rows: Path) -> bool:
 
 
 def _info(file: str, *, pairs: bool) -> dict[str, Any]:
-    """A data set's entry: the file, the form, and what its columns and speakers are called."""
+    """Return a data set's entry: the file, the form, and the names of its columns and speakers."""
     common = {"file_name": file, "formatting": "sharegpt"}
     if pairs:
         columns = {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"}

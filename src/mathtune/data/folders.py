@@ -1,4 +1,4 @@
-"""The files of a folder by their split, as people and the hub lay data sets out. Over `files`."""
+"""The files of a folder by their split, in the layouts of people and of the hub. Over `files`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from mathtune.errors import InputError
 
 KINDS = ("jsonl", "parquet", "arrow", "csv", "tsv", "json")
-"""Endings of files of rows; a folder is read in its first kind that is there."""
+"""Endings of files of rows; only the first kind that a folder has is read."""
 PACKED = ("", ".gz", ".xz", ".bz2", ".zst")
 SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -40,15 +40,15 @@ def data_files(folder: Path) -> list[Path]:
 
 
 def is_data(path: Path | str, kinds: Iterable[str] = KINDS) -> bool:
-    """Return whether a name ends as files of rows do, packed or not."""
+    """Return whether a name has the ending of a file of rows, packed or not."""
     name = Path(path).name
     return any(name.endswith(f".{kind}{packed}") for kind in kinds for packed in PACKED)
 
 
 def splits_of(folder: Path, *, subset: str | None = None) -> dict[str, list[Path]]:
-    """The files of each split: `train.jsonl`, `train-00000-of-00002.parquet`, `train/0000.parquet`.
+    """Return each split's files: `train.jsonl`, `train-00000-of-00002.parquet`, `train/0.parquet`.
 
-    `subset`: one of several folders that each hold a whole data set, as the hub's configs do.
+    `subset`: one of several folders that each hold a whole data set, like the hub's configs.
 
     Raises:
         InputError: no such subset, or there are several and none is named.
@@ -78,7 +78,7 @@ def splits_of(folder: Path, *, subset: str | None = None) -> dict[str, list[Path
 
 
 def splits_of_file(path: Path) -> dict[str, list[Path]]:
-    """Return one file as a split: that which its name says, else one that feeds all three.
+    """Return one file as a split: the one in its name, else one that feeds all three.
 
     >>> list(splits_of_file(Path("a/test.jsonl"))), list(splits_of_file(Path("mine.jsonl")))
     (['test'], ['mine'])
@@ -96,7 +96,7 @@ def ours(name: str) -> str | None:
 
 
 def _split_name(name: str) -> str:
-    """Return the split that a file's name says; empty: it is a shard's number alone.
+    """Return the split in a file's name; empty: the name is only a shard's number.
 
     >>> [_split_name(name) for name in ("train-00000-of-00002.parquet", "0000.parquet", "a.json")]
     ['train', '', 'a']

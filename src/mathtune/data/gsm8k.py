@@ -31,7 +31,7 @@ def load(folder: Path | None) -> dict[str, list[Problem]]:
 def to_gsm8k(rows: Iterable[Row], split: str) -> list[Problem]:
     """Return problems of rows in the hub's shape (question, answer) or ours (problem, solution).
 
-    The answer is what follows `####`, without thousands separators.
+    The answer is the text after `####`, without thousands separators.
 
     Raises:
         InputError: a solution has no `####`.

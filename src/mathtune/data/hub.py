@@ -22,14 +22,15 @@ def load(
     stream: bool = False,
     columns: frozenset[str] | None = None,
 ) -> dict[str, Iterator[Row]]:
-    """Return the rows of every split of a hub data set, read as they are asked for.
+    """Return the rows of every split of a hub data set, which are read lazily.
 
-    `name` may end in `@REVISION`; `subset` is what the hub calls a config. `stream`: read the rows
-    from the hub directly, for a part of a large set; else the set is downloaded and kept.
-    `columns`: those that are needed, of files that can leave out others; None: all.
+    `name` may end in `@REVISION`; `subset` is the hub's config. `stream`: read the rows directly
+    from the hub, for a part of a large set; else the set is downloaded and kept. `columns`: the
+    needed columns, for files that can leave out others; None: all.
 
     Raises:
-        InputError: `datasets` is not installed, the hub is out of reach, or has no such data set.
+        InputError: `datasets` is not installed, the hub cannot be reached, or it has no such data
+        set.
     """
     loaded = _load(name, subset, stream, columns)
     title = f"{name}:{subset}" if subset else name
@@ -66,7 +67,7 @@ def _load(name: str, subset: str | None, stream: bool, columns: frozenset[str] |
 
 
 def _of_parquet(paths: Sequence[str], columns: frozenset[str] | None) -> Iterator[dict[str, Any]]:
-    """The rows of parquet files of the hub, a few at a time: its client reads whole row groups."""
+    """Yield rows of the hub's parquet files, a few at a time; its client reads whole row groups."""
     import fsspec
 
     for path in paths:

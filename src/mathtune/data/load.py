@@ -20,12 +20,12 @@ Parts = dict[str, list[Problem]]
 
 @dataclass(frozen=True)
 class Asked:
-    """The source and what is read of it.
+    """The source and the part of it to read.
 
-    `split`: its only split that is read. `draws`: all three splits are drawn from a lone one,
-    whatever its name. `enough`: for a split of ours, and whether others are
-    drawn from it, when reading may stop; None: never. `declared`: the set that the source is
-    a copy of. `stream`: see `hub.load`.
+    `split`: its only split that is read. `draws`: all three splits are drawn from a single one of
+    any name. `enough`: returns when reading a split of ours may stop, given whether others are
+    drawn from it; None: never. `declared`: the set that the source is a copy of. `stream`: see
+    `hub.load`.
     """
 
     source: str
@@ -39,7 +39,7 @@ class Asked:
 
 
 def load(asked: Asked, counts: Counts) -> Parts:
-    """Read a source: its own splits, or the one that is named.
+    """Read a source: its own splits, or the named one.
 
     Raises:
         InputError: it cannot be read, has no such split, or no row can be used.
@@ -77,8 +77,9 @@ def rows_of(asked: Asked) -> Mapping[str, Iterator[Row]]:
 
 
 def _names(asked: Asked, found: Mapping[str, object]) -> dict[str, str]:
-    """Return our split -> the source's. A split that is named, and any lone split, feeds all three,
-    unless its name says that it is a test or validation set.
+    """Return our split -> the source's.
+
+    A named split, or a single one, feeds all three unless its name says test or validation.
     """
     if asked.split is not None:
         if asked.split not in found:

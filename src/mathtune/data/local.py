@@ -28,11 +28,10 @@ def root() -> Path | None:
 
 
 def find(folder: Path | None, *patterns: str) -> list[Path]:
-    """Files of `folder`, or of the folders in it, whose names match one of the patterns, sorted.
+    """Return the sorted files of `folder`, or of folders in it, that match one of the patterns.
 
-    Each is named to the user: a local copy may differ from what the hub has.
-
-    `.gz` is understood: the pattern `a.jsonl` finds `a.jsonl.gz` too.
+    Each is printed: a local copy may differ from the hub's. `.gz` is understood: the pattern
+    `a.jsonl` finds `a.jsonl.gz` too.
 
     Raises:
         InputError: a file that was found is a Git-LFS pointer.
@@ -45,7 +44,7 @@ def find(folder: Path | None, *patterns: str) -> list[Path]:
 
 
 def matching(folder: Path | None, *patterns: str) -> list[Path]:
-    """Return what `find` finds, without a word about it."""
+    """Return the files as `find` does, without printing them."""
     if folder is None:
         return []
     names = [name for pattern in patterns for name in (pattern, f"{pattern}.gz")]

@@ -28,7 +28,7 @@ SUBJECTS = (
 SPLITS = ("original", "prm800k")
 
 EMPTY_BOXES = ("primes in that range", "is not prime for any $n$, so the answer is")
-"""A text of each of the two solutions whose box is empty in the original; both answers are 0."""
+"""A text from each of the two solutions whose box is empty in the original; both answers are 0."""
 
 
 def load(folder: Path | None, *, split: str) -> dict[str, list[Problem]]:

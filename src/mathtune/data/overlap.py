@@ -1,7 +1,7 @@
-"""Problems of one set that are, nearly are, or share words with those of another. Before training.
+"""Problems of one set that equal, nearly equal, or share words with those of another.
 
 near         the same numbers, and nearly the same characters
-shared run   a run of 13 words (`WORDS`) of a test problem stands in a training problem or solution;
+shared run   a run of 13 words (`WORDS`) of a test problem occurs in a training problem or solution;
              of a shorter problem, all its words
 """
 
@@ -21,13 +21,13 @@ from mathtune.rows.records import Problem
 from mathtune.run.progress import say
 
 ALIKE = 0.9
-"""Part of the characters that two problems with the same numbers share to be called near."""
+"""The fraction of characters that two near problems with the same numbers share."""
 _SHOWN = 5
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def refuse_shared(train: Mapping[str, Problem], test: Mapping[str, Problem], *, what: str) -> None:
-    """Raise if a training problem has the id or the text of a test problem.
+    """Raise InputError if a training problem has the id or the text of a test problem.
 
     Raises:
         InputError: it does; `what` names the files.
@@ -42,7 +42,7 @@ def refuse_shared(train: Mapping[str, Problem], test: Mapping[str, Problem], *, 
 
 
 def report_near(train: Iterable[Problem], test: Iterable[Problem]) -> NearMetrics:
-    """Say which problems are near, and return their number and the first few."""
+    """Print the near problems; return their number and the first few."""
     found = near(train, test)
     if found:
         names = ", ".join(f"{ours} ~ {theirs}" for ours, theirs, _ in found[:_SHOWN])
@@ -51,7 +51,7 @@ def report_near(train: Iterable[Problem], test: Iterable[Problem]) -> NearMetric
 
 
 def near(train: Iterable[Problem], test: Iterable[Problem]) -> list[tuple[str, str, float]]:
-    """(training id, id of the nearest test problem, likeness) of near-duplicates.
+    """Return (training id, id of the nearest test problem, likeness) of near-duplicates.
 
     Near: the same numbers in the same order, and a Levenshtein similarity of the normalised texts
     of at least 0.9. The same story with other numbers is another problem.
@@ -83,7 +83,7 @@ _WORD = re.compile(r"[^\W_]+")
 def shared_runs(
     train: Iterable[Problem], test: Iterable[Problem], *, words: int = WORDS
 ) -> list[tuple[str, str]]:
-    """(id of a test problem, id of the first training problem that has a run of its words).
+    """Return (test id, id of the first training problem with a run of its words).
 
     Example:
         >>> def problem(name: str, text: str) -> Problem:
@@ -118,7 +118,7 @@ def _words(text: str) -> list[str]:
 
 
 def overlap(train: Sequence[Problem], test: Sequence[Problem], *, what: str) -> OverlapMetrics:
-    """How much of a test set is in training problems; say it where something is."""
+    """Return how much of a test set is in training problems; print it if anything is."""
     found, alike = shared_runs(train, test), near(train, test)
     texts = {normalized(problem.problem) for problem in train}
     equal = sum(normalized(problem.problem) in texts for problem in test)

@@ -2,7 +2,7 @@
 
 Liu et al. 2023 train on them as well as on those of MATH (their Table 2). One record is
 one labelling of one solution, step by step, each step with the completions the model offered, their
-ratings, and the one that was taken or what the labeller wrote instead:
+ratings, and the chosen one or the labeller's own text instead:
 
     {"question": {"problem": "...", "ground_truth_answer": "468"},
      "label": {"finish_reason": "solution", "steps": [
@@ -43,7 +43,7 @@ class Completion(msgspec.Struct):
 
 
 class LabelledStep(msgspec.Struct):
-    """One step: what the model offered, and what was taken."""
+    """One step: the model's offers, and the choice."""
 
     completions: list[Completion] | None = None
     human_completion: Completion | None = None
@@ -78,7 +78,7 @@ class Release:
     problems: dict[str, Question] = field(default_factory=dict)
     solutions: dict[str, list[str]] = field(default_factory=dict)
     steps: dict[str, dict[str, bool]] = field(default_factory=dict)
-    """By normalised problem text: a solution after a step -> whether it is right so far."""
+    """By normalised problem text: a solution up to a step -> True if it is right so far."""
     counts: Counter[str] = field(default_factory=Counter)
 
     def examples(self, problems: Iterable[Problem]) -> list[Example]:
@@ -92,7 +92,7 @@ class Release:
     def labelled(self, problems: Iterable[Problem], *, seed: int) -> list[Labelled]:
         """Label beginnings of solutions by people's ratings, for the evaluator.
 
-        As many right as wrong ones of each problem, drawn at random.
+        Equally many right and wrong ones per problem are drawn at random.
         """
         rows = []
         for p in problems:
@@ -127,7 +127,8 @@ def load(folder: Path | None) -> dict[str, Release]:
     """Return the train and the test part of the release, both phases together.
 
     Raises:
-        InputError: no file of the release is found, one is a Git-LFS pointer, a line no record.
+        InputError: no file of the release is found, one is a Git-LFS pointer, or a line is no
+        record.
     """
     parts = {
         split: local.find(folder, f"phase1_{split}*.jsonl", f"phase2_{split}*.jsonl")
@@ -171,8 +172,8 @@ def solution(record: Record) -> tuple[str | None, str]:
     """Return the record's solution if it is correct, and the reason it counts under.
 
     Correct: the labelling ended in a solution, no step taken is rated wrong (neutral is not wrong,
-    human steps are right), and the final answer equals the gold answer. A chosen completion
-    takes precedence over one that a labeller began to write and left.
+    human steps are right), and the final answer equals the gold answer. A chosen completion takes
+    precedence over one that a labeller began and abandoned.
     """
     label, gold = record.label, record.question.ground_truth_answer
     if label.finish_reason != "solution":
@@ -194,11 +195,11 @@ def solution(record: Record) -> tuple[str | None, str]:
 
 
 def steps(record: Record) -> list[tuple[str, bool]]:
-    """The solution after each rated step, and whether it is right so far; in the record's order.
+    """Yield the solution up to each rated step, and whether it is right so far.
 
-    Every completion that was rated is taken, behind the steps that were taken before it: 1 and 0
-    (neutral is not wrong) are right so far, -1 is wrong. Nothing is said behind a wrong or an
-    unrated step, save that a human step is right.
+    Every rated completion is appended to the steps chosen before it: 1 and 0 (neutral is not wrong)
+    are right so far, -1 is wrong. After a wrong or an unrated step nothing is known, except that a
+    human step is right.
     """
     found: list[tuple[str, bool]] = []
     before: list[str] = []
@@ -220,7 +221,7 @@ def steps(record: Record) -> list[tuple[str, bool]]:
 
 
 def _add_steps(known: dict[str, bool], record: Record) -> None:
-    """Add what a record says; of texts that people rated differently, the worse rating counts."""
+    """Add a record's steps; if people rated a text differently, the worse rating counts."""
     for text, right in steps(record):
         known[text] = known.get(text, True) and right
 

@@ -37,13 +37,13 @@ from mathtune.run.progress import say
 
 Thoughts = Literal["keep", "drop"]
 NAMED = 3
-"""Dropped rows that are named for each reason."""
+"""The number of dropped rows that are named per reason."""
 SHOWN = 60
 
 _QUESTIONS = ("question", "prompt", "query", "messages", "conversations", "instruction")
-"""Fields that hold the problem where none is called so and none is named."""
+"""Fields that hold the problem if no field has that name and the user names none."""
 _IDS = ("problem_id", "question_id", "unique_id", "uid")
-"""Fields that hold the id where none is called so and none is named."""
+"""Fields that hold the id if no field has that name and the user names none."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Reading:
     """How rows are read; the settings of `prepare` have the same names.
 
     `fields`: our names -> paths in the rows. `gold_rule`: how an answer is found in a gold that is
-    a solution. `thoughts`: whether a solution keeps what a reasoning model thought.
+    a solution. `thoughts`: a solution keeps a reasoning model's thoughts.
     """
 
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Reading:
     questions: bool = False
     """Whether problems without a usable gold are kept, with none: to compare their texts."""
     inner: bool = False
-    """Whether the question is in the middle of a prompt: see `values.inner`."""
+    """True if the question is in the middle of a prompt: see `values.inner`."""
 
     def __post_init__(self) -> None:
         for name in self.fields:
@@ -72,7 +72,7 @@ class Reading:
 
     @property
     def columns(self) -> frozenset[str] | None:
-        """The top-level fields that are read, where the settings say it; None: any of them."""
+        """The top-level fields to read, if the settings determine them; None: any of them."""
         if not ("problem" in self.fields and {"answer", "solution"} & set(self.fields)):
             return None
         paths = [part.strip() for path in self.fields.values() for part in path.split("+")]
@@ -82,7 +82,7 @@ class Reading:
 
 @dataclass
 class Counts:
-    """What was read and what was dropped, over all splits of a source.
+    """The counts of rows read and dropped, over all splits of a source.
 
     `dropped`: reason -> rows; `places`: reason -> the first few. `first`: the first gold with the
     value that it was read from. `roles`: our names -> the fields they were read from.
@@ -105,11 +105,11 @@ class Counts:
             named.append(where)
 
     def leave_out(self, reason: str) -> None:
-        """Count a row that a condition leaves out."""
+        """Count a row that a condition excludes."""
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
     def tell(self) -> None:
-        """Say what was read as what, the first gold and how it was read, and what was dropped."""
+        """Print the fields' roles, the first gold and its rule, and what was dropped."""
         if self.roles:
             say("  read as " + ", ".join(f"{ours}: '{p}'" for ours, p in self.roles.items()))
         if self.first is not None:
@@ -120,7 +120,7 @@ class Counts:
         if self.golds_reduced:
             say(f"  {self.golds_reduced} golds are solutions, reduced to their answers")
         if self.bare_solutions:
-            say(f"  {self.bare_solutions} solutions are nothing but the answer: not learned from")
+            say(f"  {self.bare_solutions} solutions are only the answer: not learned from")
         if self.rows:
             without = sum(count for why, count in self.dropped.items() if why.startswith("gold"))
             total = sum(self.dropped.values())
@@ -142,7 +142,7 @@ def to_problems(
     """Make problems of rows; drop those that cannot be used, and count them.
 
     A row without an answer takes the one its solution marks. A row without an id gets one made of
-    its problem's text, so that it does not change when other rows come or go. `enough` says when
+    its problem's text, so that it does not change when other rows come or go. `enough` decides when
     to stop reading.
 
     Raises:
@@ -190,13 +190,13 @@ def to_problems(
 
 
 class Stop(Protocol):
-    """Decides after each row whether reading ends."""
+    """Decide after each row whether reading ends."""
 
     def after(self, row: Row, found: int) -> bool: ...
 
 
 class Enough:
-    """Stops reading a large source: when so many problems and so many characters were read.
+    """Stops reading a large source after so many problems and so many characters.
 
     A source of fewer characters is read whole, so that a draw is from all of it.
     """
@@ -207,7 +207,7 @@ class Enough:
         self.problems, self.characters, self.stopped = problems, 0, False
 
     def after(self, row: Row, found: int) -> bool:
-        """Count a row; return whether that is enough."""
+        """Count a row; return whether reading may stop."""
         self.characters += _size(row.values)
         self.stopped = found >= self.problems and self.characters >= self.CHARACTERS
         return self.stopped
@@ -230,7 +230,7 @@ class _Reader:
 
     @classmethod
     def of(cls, row: Row, reading: Reading, counts: Counts) -> _Reader:
-        """Decide the columns by the first row."""
+        """Choose the columns by the first row."""
         columns = columns_of(reading.fields)
         problem = columns["problem"]
         if "problem" not in reading.fields and problem is not None:
@@ -247,7 +247,7 @@ class _Reader:
         return cls(columns, reading, counts)
 
     def has(self, row: Row, condition: Condition) -> bool:
-        """Whether a condition's field is one of the row's, or one of ours."""
+        """Return whether the row or the problem has the condition's field."""
         return (
             value_at(row.values, condition.path) is not None
             or condition.path in row.values
@@ -255,7 +255,7 @@ class _Reader:
         )
 
     def keeps(self, row: Row) -> str | None:
-        """Return the condition that the row does not fulfil; None: it fulfils all."""
+        """Return a condition that the row does not fulfil; None: it fulfils all."""
         for condition in self.reading.where:
             if not condition.keeps(row.values, self._ours(row, condition)):
                 return f"where {condition.text} does not hold"
@@ -315,7 +315,7 @@ class _Reader:
 
 
 def _is_gold(path: str) -> bool:
-    """Return whether a field's name says that it is a gold: `ground_truth`, `final_answer`."""
+    """Return whether a field's name marks a gold: `ground_truth`, `final_answer`."""
     return names.is_strong_gold(path) or names.leaf(path) in ("final_answer", "answers")
 
 
@@ -327,10 +327,11 @@ class _Ids:
         self.repeats: dict[str, int] = {}
 
     def named(self, problem: Problem, where: str, *, found: bool = False) -> Problem:
-        """The problem with its id. `found`: in a field that only may be one, and so may repeat.
+        """Return the problem with its id. `found`: from a field that may not be an id and may
+        repeat.
 
         Raises:
-            UnusableError: the row's own id was there before.
+            UnusableError: the row's own id occurred before.
         """
         if not problem.id or (found and problem.id in self.first):
             stable = problem.id or stable_id(problem.problem)
@@ -372,7 +373,7 @@ def shortened(text: str) -> str:
 def passing(
     problems: Iterable[Problem], where: Iterable[Condition], counts: Counts
 ) -> list[Problem]:
-    """The problems that fulfil conditions on our own fields; the others are counted as dropped."""
+    """Return the problems that fulfil conditions on our own fields; count the others as dropped."""
     kept = []
     for problem in problems:
         counts.rows += 1

@@ -1,4 +1,4 @@
-"""Rows of any data set as they are: of files in any format, with their place. Under problems."""
+"""Rows of any data set, unchanged: from files in any format, with their place. Under problems."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Row:
 
 
 def read_rows(*paths: Path, columns: frozenset[str] | None = None) -> Iterator[Row]:
-    """Yield the rows of files as they are, whatever their fields, in any format of `files`.
+    """Yield the unchanged rows of files in any format of `files`.
 
-    `columns`: the top-level fields that are needed, where the format can leave out others.
+    `columns`: the needed top-level fields, if the format can leave out others.
 
     Raises:
         InputError: a file is missing, empty, a Git-LFS pointer or of another kind.
@@ -38,7 +38,7 @@ def read_rows(*paths: Path, columns: frozenset[str] | None = None) -> Iterator[R
 
 
 def normalized(text: str) -> str:
-    """The text by which two problems are the same: Unicode form, case and spaces do not count.
+    """Return the text that identifies a problem: Unicode form, case and spaces do not count.
 
     Example:
         >>> normalized("What  is\\n1 + 1?") == normalized("what is 1 + 1?")

@@ -1,4 +1,4 @@
-"""Whole sets by name, as they are: for overlap and for looking at them. Over `load`."""
+"""Whole sets by name, unchanged: for overlap and for inspection. Over `load`."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def read_set(name: str, folder: Path | None = None) -> Parts:
 
 
 def test_problems(parts: Parts) -> list[Problem]:
-    """What a set is tested on: its test problems, else all that it has."""
+    """Return the problems to test on: the set's test problems, else all of them."""
     return parts["test"] if "test" in parts else [p for part in parts.values() for p in part]
 
 
 def training_problems(parts: Parts) -> list[Problem]:
-    """What a set is trained on: its training problems, else all that it has."""
+    """Return the problems to train on: the set's training problems, else all of them."""
     return parts["train"] if "train" in parts else [p for part in parts.values() for p in part]
 
 

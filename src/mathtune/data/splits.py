@@ -17,14 +17,14 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 @dataclass(frozen=True)
 class Splits:
-    """Three lists of problems without a common problem, and how many were dropped to make it so."""
+    """Three lists of problems without a common problem, and the number dropped to achieve that."""
 
     train: list[Problem]
     validation: list[Problem]
     test: list[Problem]
     dropped: Mapping[str, int]
     had_train: bool = True
-    """Whether the source has problems to train on, or is a test set."""
+    """True if the source has problems to train on; False: it is a test set."""
 
 
 def apart(
@@ -34,7 +34,7 @@ def apart(
     *,
     had_train: bool = True,
 ) -> Splits:
-    """Drop from train what is in validation or test, and from validation what is in test.
+    """Drop from train the problems in validation or test, and from validation those in test.
 
     Problems are the same when their normalised texts are. The test set is never touched.
     """
@@ -52,7 +52,7 @@ def apart(
 def draw_out(
     problems: Sequence[Problem], count: int, *, seed: int, what: str
 ) -> tuple[list[Problem], list[Problem]]:
-    """Split (what stays, `count` problems drawn at random), both in their order.
+    """Split problems into (the rest, `count` drawn at random), both in their order.
 
     Problems with the same text go the same way, so that the two never share one.
 
@@ -77,9 +77,9 @@ def draw_out(
 
 
 def limited(problems: Sequence[Problem], limit: int | None, *, seed: int) -> list[Problem]:
-    """At most `limit` problems, drawn at random, in their order.
+    """Return at most `limit` problems, drawn at random, in their order.
 
-    A smaller limit with the same seed takes a part of what a larger one takes.
+    A smaller limit with the same seed takes a part of a larger one's draw.
     """
     if limit is None or limit >= len(problems):
         return list(problems)

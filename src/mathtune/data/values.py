@@ -24,7 +24,7 @@ from mathtune.data.files.texts import (
 from mathtune.data.rows import Row
 
 GoldRule = Literal["explicit", "auto", "last-number", "without-unit"]
-"""How an answer is found in a gold that is a text: as `extract` does, or `9 (apples)` as 9."""
+"""How an answer is found in a gold that is a text: as by `extract`, or `9 (apples)` as 9."""
 FIELDS = ("id", "problem", "answer", "solution", "level", "subject")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
@@ -34,7 +34,7 @@ _DRESS = re.compile(r"####|\\boxed|\\fbox|[{}$\s.]")
 
 
 class UnusableError(Exception):
-    """A row that is no problem. `reason` is counted; `sentence` goes behind the row's place."""
+    """A row that is not a problem. `reason` is counted; `sentence` follows the row's place."""
 
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(reason)
@@ -43,7 +43,7 @@ class UnusableError(Exception):
 
 @dataclass(frozen=True)
 class Golds:
-    """The accepted golds of a row, the value they were read from, and the rule; None: as it is."""
+    """The accepted golds of a row, the value they were read from, and the rule; None: unchanged."""
 
     accepted: tuple[str, ...]
     text: str
@@ -56,7 +56,7 @@ class Golds:
 
 
 def columns_of(fields: Mapping[str, str]) -> dict[str, str | None]:
-    """Our names -> paths in a row. A column that is named for one role is not taken for another.
+    """Return our names -> paths in a row; a column named for one role has no other.
 
     >>> columns_of({"problem": "prompt", "answer": "solution"})["solution"] is None
     True
@@ -83,7 +83,7 @@ def value_at(values: Mapping[str, Any], path: str) -> Any:
 
 
 def question_at(row: Row, path: str | None) -> str:
-    """Return the question of a row: a text, or what the user of a conversation asked.
+    """Return the question of a row: a text, or the user's message of a conversation.
 
     Raises:
         UnusableError: there is none, or the conversation has several.
@@ -108,7 +108,7 @@ def question_at(row: Row, path: str | None) -> str:
 
 
 def inner(prompt: str) -> str:
-    """Return the question of a prompt whose first and last paragraphs say how to answer.
+    """Return the question in a prompt whose first and last paragraphs say how to answer.
 
     >>> inner("Solve it step by step.\\n\\nWhat is 1 + 1?\\n\\nEnd with the answer.")
     'What is 1 + 1?'
@@ -118,10 +118,10 @@ def inner(prompt: str) -> str:
 
 
 def solution_at(row: Row, path: str | None, *, thoughts: bool) -> str | None:
-    """The solution of a row, None if it has none; `thoughts`: with what a model thought first.
+    """Return the solution of a row, None if it has none; `thoughts`: with a model's thoughts.
 
     Raises:
-        UnusableError: the value holds several, or none that is a text.
+        UnusableError: the value holds several, or no text.
     """
     value = None if path is None else value_at(row.values, path)
     if value is None:
@@ -147,7 +147,7 @@ def solution_at(row: Row, path: str | None, *, thoughts: bool) -> str | None:
 
 
 def _thought(value: Any) -> str:
-    """What the last message of a conversation holds beside its text, as its thoughts."""
+    """Return the thoughts that a conversation's last message holds besides its text."""
     message = value[-1] if is_chat(value) else value
     if not isinstance(message, Mapping):
         return ""
@@ -156,7 +156,7 @@ def _thought(value: Any) -> str:
 
 
 def golds_of(row: Row, path: str | None, solution: str | None, *, rule: GoldRule) -> Golds:
-    """Return the golds of a row: its answer's, else what its solution marks.
+    """Return the golds of a row: those in its answer, else the one its solution marks.
 
     Raises:
         UnusableError: there is none, or it is a text without an answer in it.
@@ -187,7 +187,7 @@ def golds_of(row: Row, path: str | None, solution: str | None, *, rule: GoldRule
 
 
 def _found(text: str, rule: GoldRule) -> str | None:
-    """Return the answer in a gold that marks none, by a rule that was asked for."""
+    """Return the answer in a gold that marks none, by the chosen rule."""
     if rule == "without-unit":
         if ";" in text:
             raise UnusableError(
@@ -216,7 +216,7 @@ def _of_solution(path: str | None, solution: str | None, rule: GoldRule) -> Gold
 
 
 def is_bare(solution: str, answer: str) -> bool:
-    r"""Whether a solution is nothing but its answer, in a box or not.
+    r"""Return whether a solution is only its answer, in a box or not.
 
     >>> is_bare(r"$\boxed{34}$", "34"), is_bare("30 + 4 = 34", "34")
     (True, False)
@@ -225,7 +225,7 @@ def is_bare(solution: str, answer: str) -> bool:
 
 
 def label_of(values: Mapping[str, Any], path: str | None) -> str | None:
-    """A short text of a value: an id, a level, a subject; a list's members with commas between.
+    """Return a short text of a value (an id, a level, a subject), a list's members with commas.
 
     >>> label_of({"domain": ["Algebra", "Geometry"]}, "domain")
     'Algebra, Geometry'
@@ -245,7 +245,7 @@ def _whole(text: str, path: str | None) -> str:
     """Return the text, if it can be written as UTF-8.
 
     Raises:
-        UnusableError: half of a character is in it.
+        UnusableError: it holds half of a character.
     """
     try:
         text.encode()

@@ -20,7 +20,7 @@ _SIGNS = {"==": "="}
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition on a row: a field's path, a sign, and the values that it is compared with.
+    """One condition on a row: a field's path, a sign, and the values to compare with.
 
     `length`: the number of characters of the field is compared. Several values: any of them.
     """
@@ -39,7 +39,7 @@ class Condition:
         True
 
         Raises:
-            InputError: no field, no sign or no value; an order with something else than a number.
+            InputError: no field, no sign or no value; an order with something other than a number.
         """
         match = _CONDITION.fullmatch(text)
         if match is None:
@@ -55,9 +55,9 @@ class Condition:
         return cls(text.strip(), path.strip(), sign, values, match["of"] is not None)
 
     def keeps(self, row: Mapping[str, Any], default: Any = MISSING) -> bool:
-        """Return whether a row fulfils it. `default`: the value of a row that has no such field.
+        """Return whether a row fulfils it. `default`: the value of a row without the field.
 
-        A row without the field differs from every value, and is in no order to any number. A list
+        A missing field differs from every value and is neither above nor below any number. A list
         is equal to a value if one of its members is.
         """
         found = reach(row, self.path)
@@ -82,7 +82,7 @@ class Condition:
 
 
 def conditions(value: Any) -> tuple[Condition, ...]:
-    """Read conditions as they are set: one text with commas between them, or a list of texts.
+    """Read conditions as set by the user: one text with commas, or a list of texts.
 
     >>> [one.path for one in conditions("question_type!=proof, level>=3")]
     ['question_type', 'level']

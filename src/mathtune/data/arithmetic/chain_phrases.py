@@ -28,7 +28,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Setting:
-    """How a chain begins (with `{s}`), what can happen, what is asked; `things` fill `{x}`."""
+    """The openings (with `{s}`), events and questions of a chain; `things` fill `{x}`."""
 
     openings: tuple[str, ...]
     events: tuple[Event, ...]

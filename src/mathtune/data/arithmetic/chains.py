@@ -3,7 +3,7 @@
     A tank stores 60 litres. Rain brings in 12 litres. Later a fifth drains off. What is ...?
 
 The phrases of a setting come with the frequencies of a long tail (the r-th with weight r ** -1.5),
-so that what there is to learn does not end with the first hundred problems. The solution follows
+so that there is more to learn than the first hundred problems hold. The solution follows
 the amount; in another plan, neighbouring gains and losses are joined first.
 """
 
@@ -63,7 +63,7 @@ SAY: dict[str, tuple[str, ...]] = {
 
 
 def chain(setting: str, rng: random.Random) -> Puzzle | None:
-    """Return a chain in one setting; None if an amount is no whole number between 1 and 999."""
+    """Return a chain in one setting; None if an amount is not a whole number from 1 to 999."""
     of = SETTINGS[setting]
     who, other = rng.sample(NAMES, 2)
     count = rng.choices((2, 3, 4), (5, 4, 1))[0]
@@ -129,7 +129,7 @@ def _links(event: Event, n: int, m: int) -> tuple[Link, ...]:
 
 
 def _plans(start: int, links: list[Link]) -> Iterator[tuple[Step, ...]]:
-    """One change after the other; and each two neighbouring gains or losses swapped, or joined."""
+    """Yield the text's plan, and plans with two neighbouring gains or losses swapped or joined."""
     yield _steps(start, links)
     for at, (one, two) in enumerate(pairwise(links)):
         if {one.op, two.op} <= {"+", "-"} and "part" not in (one.kind, two.kind):

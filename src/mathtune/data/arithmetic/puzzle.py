@@ -13,7 +13,7 @@ from typing import Literal
 
 Operation = Literal["+", "-", "*", "/"]
 USUAL = 0.5
-"""How often a solution follows a problem's first plan; else any of its plans, first included."""
+"""How often a solution follows a problem's first plan; otherwise it follows any of its plans."""
 
 Operand = int | str  # a number of the problem, or the key of an earlier step
 
@@ -33,9 +33,9 @@ class Step:
 class Puzzle:
     """One generated problem.
 
-    `kind` and `numbers` identify the problem whatever its wording; the split is drawn from them.
+    `kind` and `numbers` identify the problem for any wording; its split depends on them.
     A plan's last step has the answer. `distractors` are numbers of the text that no plan needs;
-    `ordered` plans are written in their order, others in any that computes.
+    `ordered` plans are written in their order, others in any order that computes.
     """
 
     kind: str
@@ -48,7 +48,7 @@ class Puzzle:
 
     @property
     def steps(self) -> int:
-        """Return how many equations the shortest plan has."""
+        """The number of equations of the shortest plan."""
         return min(len(plan) for plan in self.plans)
 
 
@@ -67,7 +67,7 @@ class Line:
 
 
 def compute(left: int, op: str, right: int) -> int | None:
-    """Return the value of one operation, or None if it is no whole number.
+    """Return the value of one operation, or None if it is not a whole number.
 
     >>> compute(48, "/", 2), compute(7, "/", 2)
     (24, None)

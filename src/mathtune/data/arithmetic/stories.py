@@ -28,7 +28,7 @@ def distract(rng: random.Random, who: str) -> tuple[str, tuple[int, ...]]:
 
 
 def shop(rng: random.Random) -> Puzzle | None:
-    """Return two purchases, paid with a note: the change, or without a note the total."""
+    """Return two purchases: the change for a note, or without a note the total."""
     who, (x, y) = rng.choice(NAMES), rng.sample(THINGS, 2)
     a, b, p, q = (rng.randint(2, 12) for _ in range(4))
     total, change = a * p + b * q, rng.random() < 0.6
@@ -63,7 +63,7 @@ def shop(rng: random.Random) -> Puzzle | None:
 
 
 def fraction(rng: random.Random) -> Puzzle | None:
-    """Return a fraction m/k of the things is given away, then more are bought."""
+    """Return a story in which a fraction m/k of the things is given away and more are bought."""
     (who, other), x = rng.sample(NAMES, 2), rng.choice(THINGS)
     k = rng.randint(2, 8)
     m = rng.randint(1, min(3, k - 1))
@@ -96,7 +96,7 @@ def fraction(rng: random.Random) -> Puzzle | None:
 
 
 def travel(rng: random.Random) -> Puzzle | None:
-    """Return two legs at two speeds; what remains of the way."""
+    """Return two legs at two speeds; the rest of the way is asked."""
     who = rng.choice(NAMES)
     v, w = rng.randint(4, 20), rng.randint(4, 20)
     t, u = rng.randint(2, 6), rng.randint(2, 6)
@@ -135,7 +135,7 @@ def travel(rng: random.Random) -> Puzzle | None:
 
 
 def saving(rng: random.Random) -> Puzzle | None:
-    """Return two people save every week, then buy something together."""
+    """Return two people who save every week, then buy something together."""
     who, other = rng.sample(NAMES, 2)
     a, b, w = rng.randint(2, 15), rng.randint(2, 15), rng.randint(2, 9)
     total = (a + b) * w

@@ -1,4 +1,4 @@
-"""Rows of files that others wrote, and what their values say. Under problems and samples.
+"""Rows of files that others wrote, and the meaning of their values. Under problems and samples.
 
 sources     the files of a command, unpacked
 formats     rows of JSON Lines, JSON, CSV, parquet, Arrow, inspect logs (documents: JSON, archives)

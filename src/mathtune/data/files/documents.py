@@ -15,12 +15,12 @@ from mathtune.data.files.sources import Source, pyarrow_for
 from mathtune.errors import InputError
 
 _NAMES = ("samples", "details", "rows", "data", "results", "examples", "predictions", "records")
-"""Where documents keep their rows; else the longest list of objects counts."""
+"""The keys under which documents keep their rows; else the longest list of objects counts."""
 _OWN = ("problem", "question", "prompt", "gold_answer", "answer", "doc_id", "custom_id", "target")
-"""What only a row has."""
+"""The keys that only a row has."""
 DEEPEST = 3
 LARGEST = 2**29
-"""Bytes of the largest document that is read at once, unpacked: 512 MiB."""
+"""The largest document that is read at once, unpacked, in bytes: 512 MiB."""
 _ZSTANDARD = 93
 
 
@@ -48,7 +48,7 @@ DAMAGED = (
     struct.error,
     ValueError,
 )
-"""What reading a member of a damaged archive raises; RuntimeError: it has a password."""
+"""The errors of reading a member of a damaged archive; RuntimeError: it has a password."""
 
 
 def bounded(stream: IO[bytes], source: Source) -> bytes:
@@ -64,7 +64,7 @@ def bounded(stream: IO[bytes], source: Source) -> bytes:
 
 
 def too_large(source: Source) -> InputError:
-    """Return the error of a document that is not read."""
+    """Return the error for a document that is too large to read."""
     return InputError(
         f"{source.name}: holds a document of more than {LARGEST >> 20} MiB, unpacked; expected "
         "JSON Lines, one row per line, or several files."
@@ -83,7 +83,7 @@ def _rows(document: Any) -> list[dict[str, Any]] | None:
 
 
 def _inside(document: dict[str, Any], depth: int) -> list[dict[str, Any]] | None:
-    """The rows that an object holds: by number, by columns, under a known name, else the most."""
+    """Return an object's rows: by number, by columns, under a known key, else its longest list."""
     table = _numbered(document) or _columns(document)
     if table:
         return table
@@ -102,7 +102,7 @@ def _contained(value: Any, depth: int) -> list[dict[str, Any]] | None:
 
 
 def _is_header(document: dict[str, Any]) -> bool:
-    """Return whether an object's own texts are short labels, as a date, of the rows in it."""
+    """Return whether an object's own texts are short labels of its rows, such as a date."""
     texts = [value for value in document.values() if isinstance(value, str)]
     own = [document[name] for name in _OWN if name in document]
     return all(len(text) < 80 and "\n" not in text for text in texts) and all(
@@ -121,9 +121,9 @@ def _is_rows(value: Any) -> bool:
 
 
 def _numbered(document: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """`{"0": {...}, "1": {...}}`: rows by number, which becomes their `idx`."""
+    """Return the rows of `{"0": {...}, "1": {...}}`; the number becomes their `idx`."""
     members = {key: value for key, value in document.items() if re.fullmatch(r"\d+", key)}
-    if len(members) < max(1, len(document) - 2):  # a `type` may stand among them
+    if len(members) < max(1, len(document) - 2):  # a `type` may be among them
         return None
     if not all(isinstance(value, dict) for value in members.values()):
         return None
@@ -131,7 +131,7 @@ def _numbered(document: dict[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def _columns(document: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """`{"problem": [...], "answer": [...]}` or `{"problem": {"0": ...}}`: a table by columns."""
+    """Return the rows of a table by columns: `{"problem": [...]}` or `{"problem": {"0": ...}}`."""
     values = list(document.values())
     if len(values) < 2:
         return None

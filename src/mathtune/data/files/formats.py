@@ -1,6 +1,6 @@
 """Read the rows of a file: JSON Lines, JSON, CSV, parquet, Arrow, inspect logs. Over `sources`.
 
-The first bytes tell the format. Rows are plain dicts; numbers with a fraction are Decimals in JSON,
+The first bytes show the format. Rows are plain dicts; numbers with a fraction are Decimals in JSON,
 so that a gold keeps every digit.
 """
 
@@ -42,7 +42,7 @@ _OTHERS = (
     (b"\x7fELF", "a program"),
     (b"<", "HTML or XML"),
 )
-"""What a file of another kind begins with."""
+"""The first bytes of files of other kinds."""
 
 
 class Row(NamedTuple):
@@ -59,7 +59,7 @@ def rows(
     """Yield the rows of a source. `columns`: the top-level fields that are needed, None: all.
 
     Raises:
-        InputError: the file is of another kind, damaged, or needs a package that is not there.
+        InputError: the file is of another kind, damaged, or needs a package that is not installed.
     """
     if source.hub:
         yield from _of_hub(source, split)
@@ -97,7 +97,7 @@ def _of_file(source: Source, columns: frozenset[str] | None) -> Iterator[Row]:
 
 
 class _InUtf8(io.RawIOBase):
-    """A UTF-16 file, read as UTF-8."""
+    """A stream that reads a UTF-16 file as UTF-8."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._text = io.TextIOWrapper(stream, encoding="utf-16", errors="replace", newline="")
@@ -112,7 +112,7 @@ class _InUtf8(io.RawIOBase):
 
 
 def _peek(stream: Any) -> bytes:
-    """The first bytes without taking them: unpacked streams may give fewer than asked for."""
+    """Return the first bytes without consuming them; unpacked streams may give fewer."""
     head: bytes = stream.peek(HEAD)
     return head[:HEAD]
 
@@ -143,7 +143,7 @@ def _kind(head: bytes, source: Source) -> str:
 
 
 def _json_kind(text: bytes, source: Source) -> str:
-    """Return lines of objects, or one document: an array, an object over several lines."""
+    """Return the kind of JSON: lines of objects, or one document over several lines."""
     lines = [line for line in text.split(b"\n", 8)[:8] if line.strip()]
     whole = [line for line in lines if _is_object(line)]
     if len(whole) > 1 or (whole and whole[0] is not lines[0]):
@@ -152,7 +152,7 @@ def _json_kind(text: bytes, source: Source) -> str:
         return "jsonl" if len(lines) > 1 or ".jsonl" in source.path.name else "json"
     if text.startswith(b"["):
         return "json"
-    # A first line that is cut off by the head is a long row; `{` alone opens a document.
+    # A first line that the head cuts off is a long row; `{` alone opens a document.
     torn = len(lines) > 1 and lines[1].lstrip().startswith(b"{")
     return "jsonl" if torn and not _opens_document(lines[0]) else "json"
 
@@ -174,7 +174,7 @@ _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def decode(content: bytes | str) -> Any:
-    """Decode JSON; NaN and lone surrogates, which Python writes, are understood.
+    """Decode JSON, including NaN and lone surrogates, which Python writes.
 
     Raises:
         ValueError: it is no JSON.
@@ -214,11 +214,11 @@ def _of_document(stream: IO[bytes], source: Source) -> Iterator[Row]:
 
 
 def _of_broken_document(content: bytes, source: Source, error: ValueError) -> Iterator[Row]:
-    """Documents one after the other, as jq prints them; else lines, if one of them is a row."""
+    """Yield consecutive documents, as jq prints them; else lines, if one of them is a row."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        yield from _of_lines(io.BytesIO(content), source)  # which says that of each broken line
+        yield from _of_lines(io.BytesIO(content), source)  # which reports each broken line
         return
     found, at = [], 0
     decoder = json.JSONDecoder(parse_float=Decimal)
@@ -261,11 +261,11 @@ def _of_table(stream: IO[bytes], head: bytes, source: Source) -> Iterator[Row]:
     except csv.Error as error:
         raise InputError(f"{source.name}, line {reader.line_num}: {error}.") from None
     finally:
-        text.detach()  # who opened the stream closes it
+        text.detach()  # the caller closes the stream
 
 
 def _cell(cell: str) -> Any:
-    """Return a cell that holds JSON, as pandas writes lists and objects, is decoded."""
+    """Decode a cell that holds JSON, in which pandas writes lists and objects."""
     if cell.startswith(('["', "[{", '[["', '{"')):
         try:
             return decode(cell)
@@ -282,7 +282,7 @@ def _of_arrow(source: Source, kind: str, columns: frozenset[str] | None) -> Iter
             if batch.nbytes > documents.LARGEST:
                 raise documents.too_large(source)
             if kind == "arrow":
-                batch.validate(full=True)  # offsets that lie would end the process
+                batch.validate(full=True)  # wrong offsets would end the process
             for fields in batch.to_pylist():
                 number += 1
                 yield Row(number, fields)
@@ -345,7 +345,7 @@ def _of_hub(source: Source, split: str | None) -> Iterator[Row]:
         yield from _numbered(iter(stream))
     except InputError:
         raise
-    except Exception as error:  # whatever the hub's client raises for a name, a network, a login
+    except Exception as error:  # any error of the hub's client for a name, a network, a login
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         reason = said if reached else hub_reach.UNREACHED
         raise InputError(

@@ -1,4 +1,4 @@
-"""Choose the field of the golds by what the rows hold. Under `roles`."""
+"""Choose the field of the golds by the rows' values. Under `roles`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from mathtune.data.files.texts import is_prose, says_none
 from mathtune.errors import InputError
 
 NEARLY_ALL = 0.95
-"""So many rows must agree before a field is taken for part, copy or reference of another."""
+"""The rows that must agree before a field counts as part, copy or reference of another.
+"""
 TEXTS_COMPARED = 200
 SHORT = 80
-"""Characters of an answer, at most; longer texts are solutions."""
+"""The longest answer, in characters; longer texts are solutions."""
 
 Golds = list[tuple[str, ...]]
 """The accepted golds of each row."""
 
 
 def gold_field(head: Head, solution: str) -> str:
-    """Return the field of the golds, beside this solution."""
+    """Return the field of the golds, given the solution's field."""
     columns = {
         path: column
         for path, column in gold_columns(head, exclude=(solution,)).items()
@@ -73,7 +74,7 @@ def gold_of_problems(head: Head) -> str:
 
 
 def checked_gold(head: Head, gold: str, solution: str | None) -> str:
-    """Return a layout's gold, unless another field with a gold's name says something else."""
+    """Return a layout's gold, unless another field with a gold's name disagrees."""
     columns = gold_columns(head, exclude=(solution,) if solution else ())
     if gold not in columns:
         return gold
@@ -107,7 +108,7 @@ def gold_columns(head: Head, exclude: Sequence[str]) -> dict[str, Golds]:
 
 
 def _rival(group: Sequence[str], columns: dict[str, Golds]) -> list[str]:
-    """Return the first two fields of a group that do not say the same."""
+    """Return the first two fields of a group that disagree."""
     for number, path in enumerate(group):
         for other in group[:number]:
             if not _alike(columns, other, path):
@@ -129,9 +130,9 @@ def _answers(
 
 
 def _alike(columns: dict[str, Golds], one: str, two: str) -> bool:
-    """Return whether two fields say the same, where both say something.
+    """Return whether two fields agree wherever both have an answer.
 
-    A solution that marks no answer says nothing if there are others in its field that do.
+    A solution that marks no answer has none if others in its field mark theirs.
     """
     both = zip(columns[one], columns[two], strict=True)
     pairs = [(a, b) for a, b in both if a and b and not (says_none(a[0]) or says_none(b[0]))]
@@ -142,7 +143,7 @@ def _alike(columns: dict[str, Golds], one: str, two: str) -> bool:
 
 
 def _ends_in(text: str, gold: str) -> bool:
-    """Return whether a text is the gold, or has it among many words or after its last `=`.
+    """Return whether a text is the gold, or holds it among many words or after its last `=`.
 
     >>> _ends_in("12", "12.0"), _ends_in("It is 3 * 4 = 12.", "12"), _ends_in("3 and 12", "12")
     (True, True, False)
@@ -155,7 +156,7 @@ def _ends_in(text: str, gold: str) -> bool:
 
 
 def _shortest(group: Sequence[str], columns: dict[str, Golds]) -> str:
-    """Return the field with the shortest golds, of fields that say the same."""
+    """Return the field with the shortest golds, of fields that agree."""
 
     def length(path: str) -> tuple[bool, float]:
         firsts = [len(gold[0]) for gold in columns[path] if gold]
@@ -165,7 +166,7 @@ def _shortest(group: Sequence[str], columns: dict[str, Golds]) -> str:
 
 
 def _as_they_stand(head: Head, group: Sequence[str], columns: dict[str, Golds]) -> list[str]:
-    """The group with those fields first whose golds need no reading: an answer, no solution."""
+    """Return the group, first those fields whose golds are plain answers and not solutions."""
 
     def read(path: str) -> bool:
         values = zip(head.column(path), columns[path], strict=True)
@@ -189,7 +190,7 @@ def _is_label(values: Sequence[Any]) -> bool:
 
 
 def _always_own(texts: list[list[str | None]], column: Golds) -> bool:
-    """Return whether a gold is the sample's own answer in every row."""
+    """Return whether the gold is the sample's own answer in every row."""
     pairs = [(row[0], gold) for row, gold in zip(texts, column, strict=True) if row and gold]
     return len(pairs) > 1 and all(agrees_with(text, gold) for text, gold in pairs[:TEXTS_COMPARED])
 

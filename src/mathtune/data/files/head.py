@@ -38,17 +38,17 @@ class Head:
         return list(self._columns)
 
     def has(self, path: str) -> bool:
-        """Return whether a row has this path, a leaf's or not."""
+        """Return whether a row has this path, even if it is no leaf."""
         return path in self._columns or any(reach(row, path) is not MISSING for row in self.rows)
 
     def column(self, path: str) -> list[Any]:
-        """Return the values at a path, MISSING where a row has none."""
+        """Return the values at a path, MISSING for a row without one."""
         if path not in self._columns:
             return [reach(row, path) for row in self.rows]
         return self._columns[path]
 
     def texts(self, path: str) -> list[list[str | None]] | None:
-        """Return each row's texts at a path; None where they are no texts."""
+        """Return each row's texts at a path; None if the value is not text."""
         found: list[list[str | None]] = []
         for value in self.column(path):
             try:
@@ -58,7 +58,7 @@ class Head:
         return found if any(text for row in found for text in row) else None
 
     def golds(self, path: str) -> list[tuple[str, ...]]:
-        """Return each row's golds at a path, none where the value is no gold."""
+        """Return each row's golds at a path, empty if the value is no gold."""
         found = []
         for value in self.column(path):
             try:
@@ -69,7 +69,7 @@ class Head:
 
     @cached_property
     def problems(self) -> list[str]:
-        """Return what tells the rows' problems apart at first sight: their questions."""
+        """The rows' questions, which distinguish their problems at first sight."""
         for path in names.QUESTIONS:
             for found in (path, *(one for one in self.paths if names.leaf(one) == path)):
                 questions = [question_of(value) for value in self.column(found)]

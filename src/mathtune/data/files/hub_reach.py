@@ -1,5 +1,5 @@
-"""Ask the hub once; its clients would ask six times, each with a line. Under everything that reads
-data sets of the hub.
+"""Ask the hub once; its clients would ask six times and print a line each time. Under everything
+that reads data sets of the hub.
 """
 
 from __future__ import annotations
@@ -7,17 +7,16 @@ from __future__ import annotations
 import importlib
 
 SECONDS = 10.0
-"""How long the hub may take to say whether it has a data set."""
+"""The longest time for the hub to say whether it has a data set, in seconds."""
 
 
 UNREACHED = "the hub cannot be reached"
 
 
 def ask_once(name: str, *, revision: str | None = None) -> bool:
-    """Ask the hub for a data set; return whether it answered, whatever it said.
+    """Ask the hub for a data set; return whether it answered at all.
 
-    If it did not, its clients read what was downloaded before, and ask for nothing again in this
-    process.
+    If it did not, its clients read earlier downloads, and ask for nothing again in this process.
     """
     hub = importlib.import_module("huggingface_hub")
     errors = importlib.import_module("huggingface_hub.errors")

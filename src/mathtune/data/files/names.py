@@ -1,4 +1,4 @@
-"""What the name of a field suggests, and no more: `roles` decides by what the rows hold."""
+"""The roles that a field's name suggests; `roles` decides by the rows' values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IDS = (
     "example_id",
     "index",
 )
-"""Fields that may tell problems apart, the likeliest first."""
+"""Fields that may identify problems, the likeliest first."""
 
 QUESTIONS = (
     "problem",
@@ -41,7 +41,7 @@ QUESTIONS = (
 LEVELS = ("level", "difficulty")
 SUBJECTS = ("subject", "type", "category")
 SCORES = ("scores", "score")
-"""Fields whose numbers are taken for scores unasked."""
+"""Fields whose numbers are taken for scores by default."""
 
 _STRONG_GOLD = re.compile(
     r"golds?|gts?|gold(?:en)?_?(?:answers?|solutions?|labels?|targets?)|ground_?truths?(?:_answers?)?"
@@ -81,14 +81,14 @@ _THOUGHT = re.compile(r"(?:\w+_)?(?:reasoning|thinking|thoughts?)(?:_\w+)?")
 
 
 def leaf(path: str) -> str:
-    """The last named part of a path, in snake case: `response.body.choices.*.Text` is `text`."""
+    """Return a path's last name in snake case: `text` for `response.body.choices.*.Text`."""
     named = [part for part in re.split(r"\.", path) if part != "*" and not part.isdigit()]
     last = named[-1] if named else path
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", last).lower().strip("_")
 
 
 def is_strong_gold(path: str) -> bool:
-    """Return whether a name says that this is the gold: `ground_truth`."""
+    """Return whether a name marks the gold: `ground_truth`."""
     return _STRONG_GOLD.fullmatch(leaf(path)) is not None
 
 
@@ -98,10 +98,10 @@ def is_weak_gold(path: str) -> bool:
 
 
 def sample_rank(path: str) -> int:
-    """Return how much a name says that this is a sample.
+    """Return how strongly a name suggests a sample.
 
-    3: it does (`responses`); 2: the answer that was extracted from one; 1: it may be a sample or a
-    reference; 0: it says nothing; -1: it is something else.
+    3: a sample (`responses`); 2: the answer extracted from one; 1: a sample or a reference; 0:
+    nothing; -1: something else.
 
     >>> [sample_rank(name) for name in ("model_outputs", "pred", "solution", "qwen", "level")]
     [3, 2, 1, 0, -1]
@@ -117,7 +117,7 @@ def sample_rank(path: str) -> int:
         return -1
     if _STRONG_SAMPLE.fullmatch(name):
         return 3
-    # `doc.answer` is the data set's; `response.text` is the model's.
+    # `doc.answer` belongs to the data set; `response.text` to the model.
     if _WEAK_SAMPLE.fullmatch(name):
         outer = [part for part in path.split(".")[:-1] if part != "*" and not part.isdigit()]
         return 3 if any(_STRONG_SAMPLE.fullmatch(leaf(part)) for part in outer) else 1

@@ -1,4 +1,4 @@
-"""Reach a value in a row by its path, and list the paths a row has. Lowest in `foreign`.
+"""Reach a value in a row by its path, and list a row's paths. Lowest in `files`.
 
 a.b          a key in an object; a key that has a dot in it is found first
 a.0.b        a place in a list, from 0
@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 MISSING: Final = object()
-"""What `reach` returns where a row has no such path."""
+"""The value that `reach` returns if a row has no such path."""
 
 DEEPEST = 6
 _PART = re.compile(r"\{[^}]*\}|[^.{}]+")
@@ -89,7 +89,7 @@ def _every(members: Any, rest: tuple[str, ...], row: Any) -> Any:
 
 
 def _named(value: Any, name: Any) -> Any:
-    """Return the member that a value elsewhere in the row names; a list of one names one."""
+    """Return the member that another value of the row names; a list of one value names it, too."""
     if isinstance(name, list):
         found = [_named(value, one) for one in name]
         return MISSING if not found or MISSING in found else found[0] if len(found) == 1 else found
@@ -128,7 +128,7 @@ def is_parts(value: Any) -> bool:
 
 
 def leaves(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield (path, value) of everything in a row that is no plain object.
+    """Yield (path, value) of everything in a row that is not a plain object.
 
     >>> list(leaves({"a": {"b": 1}, "c": [{"d": 2}, {"d": 3}], "r_1": "x", "r_2": "y"}))
     [('a.b', 1), ('c.*.d', [2, 3]), ('r_*', ['x', 'y'])]
@@ -170,7 +170,7 @@ def _member_leaves(
 
 
 def _is_table(value: Any) -> bool:
-    """Return whether a value is a list of records: objects that are no messages and no parts."""
+    """Return whether a value is a list of records: objects, but neither messages nor parts."""
     return (
         isinstance(value, list)
         and any(isinstance(one, dict) for one in value)

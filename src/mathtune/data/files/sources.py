@@ -1,6 +1,6 @@
 """Find the files of a command and open them: globs, standard input, compressed bytes, hub ids.
 
-The first bytes tell how a file is packed, whatever its name.
+The first bytes, not the name, show how a file is packed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Source:
 
 
 def sources(names: Sequence[str | Path]) -> list[Source]:
-    """Return the inputs that `names` stand for, in order; a glob stands for its files, sorted.
+    """Return the inputs that `names` stand for, in order; a glob stands for its sorted files.
 
     Raises:
         InputError: nothing has such a name.
@@ -76,7 +76,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _stdin() -> Path:
-    """Standard input as a file: it is read twice, to learn its columns and for its samples."""
+    """Return standard input as a file, since it is read twice: for its columns and its samples."""
     folder = tempfile.TemporaryDirectory(prefix="mathtune-")
     _kept.append(folder)  # removed when the program ends
     path = Path(folder.name, "stdin")
@@ -90,10 +90,10 @@ _kept: list[tempfile.TemporaryDirectory[str]] = []
 
 @contextmanager
 def opened(source: Source) -> Iterator[IO[bytes]]:
-    """The file's bytes, unpacked.
+    """Yield the file's unpacked bytes.
 
     Raises:
-        InputError: it cannot be opened, or what unpacks it is not installed.
+        InputError: it cannot be opened, or the package that unpacks it is not installed.
     """
     try:
         stream = source.path.open("rb")
@@ -111,12 +111,12 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
 
 
 def packing(head: bytes) -> str | None:
-    """Return how a file that begins so is packed: gz, xz, bz2 or zst."""
+    """Return how a file with these first bytes is packed: gz, xz, bz2 or zst."""
     return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
 
 
 def pyarrow_for(source: Source, what: str) -> Any:
-    """Return the module pyarrow, which a source needs that is `what`.
+    """Return the module pyarrow, which a source of the kind `what` needs.
 
     Raises:
         InputError: it is not installed.
@@ -159,7 +159,7 @@ _UNPACKED: dict[str, Callable[[Any, Source], Any]] = {
 
 
 class _Readable(io.RawIOBase):
-    """pyarrow's stream as one that Python can buffer."""
+    """A wrapper that lets Python buffer pyarrow's stream."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -174,4 +174,4 @@ class _Readable(io.RawIOBase):
 
 
 BROKEN_STREAM = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
-"""What reading a packed file that is cut off or damaged raises."""
+"""The errors of reading a packed file that is cut off or damaged."""

@@ -1,7 +1,7 @@
 """Read a value of a row as solutions, as a question, or as golds. Over `paths`, under `roles`.
 
 A sample without text (null, an empty text, a chat without a reply) is None: it counts, and has no
-answer. What a model thought (`reasoning_content`, parts of type reasoning or thinking) is never its
+answer. A model's thoughts (`reasoning_content`, parts of type reasoning or thinking) are never its
 solution.
 """
 
@@ -33,19 +33,19 @@ _TEXTS = (
     "solution",
     "answer",
 )
-"""Where an object holds its text, the likeliest first."""
+"""The keys under which an object holds its text, the likeliest first."""
 _TEXT_PARTS = ("text", "output_text", "message", None)
 UNUSABLE = (
     "proof", "notfound", "not found", "n/a", "na", "nan", "null", "unknown", "tbd", "None", "?", "-"
 )  # fmt: skip
-"""Golds that say there is none, of any case (None: as it stands)."""
+"""Golds that mean "no answer", in any letter case (but None only in this one)."""
 _LONGEST_EXPONENT = 60
 _WORDS_OF_PROSE = 12
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 
 
 class NoTextError(Exception):
-    """A value that cannot be a solution, or a gold; the text says what was found."""
+    """A value that cannot be a solution or a gold; the message says what was found."""
 
 
 def solutions(value: Any) -> list[str | None]:
@@ -77,7 +77,7 @@ def solutions(value: Any) -> list[str | None]:
 
 
 def _of_chat(messages: list[dict[str, Any]]) -> list[str | None]:
-    """Return a chat's reply: its last message. Replies alone are as many samples."""
+    """Return a chat's reply: its last message. A list of replies alone gives one sample each."""
     speakers = [str(one.get("role", one.get("from", ""))).lower() for one in messages]
     if all(speaker in ASSISTANTS for speaker in speakers):
         return [_of_object(one) for one in messages]
@@ -103,7 +103,7 @@ def _of_parts(parts: list[dict[str, Any]]) -> str | None:
 
 
 def question_of(value: Any) -> str:
-    """A question's text; of a chat, what its last speaker but the model said. Empty: none."""
+    """Return a question's text; for a chat, the last message not by the model. Empty: none."""
     if isinstance(value, str):
         return value
     if is_chat(value):
@@ -125,7 +125,7 @@ def question_of(value: Any) -> str:
 
 
 def golds(value: Any) -> tuple[str, ...]:
-    r"""Return the golds that a value accepts; of a gold solution (`#### 18`, prose) its answer.
+    r"""Return the golds that a value accepts; for a gold solution (`#### 18`, prose), its answer.
 
     >>> golds("6*3=18\n#### 18"), golds("['18']"), golds(["18", "eighteen"])
     (('18',), ('18',), ('18', 'eighteen'))
@@ -159,7 +159,7 @@ def golds(value: Any) -> tuple[str, ...]:
 
 
 def says_none(gold: str, unusable: Sequence[str] = UNUSABLE) -> bool:
-    r"""Return whether a gold says that there is none.
+    r"""Return whether a gold means "no answer".
 
     >>> says_none(r"$\text{Proof}$"), says_none("None"), says_none("none"), says_none("7")
     (True, True, False, False)
@@ -170,7 +170,7 @@ def says_none(gold: str, unusable: Sequence[str] = UNUSABLE) -> bool:
 
 
 def number_text(value: float | Decimal) -> str:
-    """Return a number in plain digits, as exact as the file has it."""
+    """Return a number in plain digits, as exact as in the file."""
     if isinstance(value, Decimal):
         exponent = value.as_tuple().exponent
         if isinstance(exponent, int) and abs(exponent) <= _LONGEST_EXPONENT:
@@ -182,7 +182,7 @@ _QUOTED = re.compile(r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")\s*(,|\Z)
 
 
 def quoted_list(text: str) -> list[str] | None:
-    r"""The members of a list of texts that was written as one text, in JSON or as Python shows it.
+    r"""Return the members of a list of texts written as one text, in JSON or in Python's form.
 
     >>> quoted_list("['18']"), quoted_list('["a", "b"]'), quoted_list("[1, 2)")
     (['18'], ['a', 'b'], None)
@@ -226,16 +226,16 @@ def is_prose(gold: str) -> bool:
 
 
 def finite(value: Any) -> float | None:
-    """Return a score as a float; None where it is none (null, a text, NaN, a verdict)."""
+    """Return a score as a float; None if it is not a number (null, a text, NaN, a verdict)."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     try:
         number = float(value)
-    except OverflowError:  # JSON's integers have no limit
+    except OverflowError:  # JSON's integers are unlimited
         return None
     return number if math.isfinite(number) else None
 
 
 def shown(value: Any) -> str:
-    """Return a value in a message: its kind and its beginning."""
+    """Describe a value for a message: its kind and its beginning."""
     return "null" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"
