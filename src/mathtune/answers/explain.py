@@ -5,10 +5,12 @@ from fractions import Fraction
 
 from mathtune.answers.graders import mathematical
 from mathtune.answers.graders.table import Grader, compare
+from mathtune.answers.graders.wording import choice
 from mathtune.answers.values.keys import Key, canonical_key
 from mathtune.rows.records import Verdict
 
 _SHOWN = 60
+_DOLLARS = re.compile(r"^\$+|(?<!\\)\$+$")
 _DEGREES = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ)")
 _KINDS = {
     "expression": "the same expression",
@@ -62,7 +64,7 @@ def explain(given: str | None, gold: str, *, grader: Grader = "math") -> str:
 
 def _shown(text: str) -> str:
     """Return the text on one line, in plain signs, not too long."""
-    text = " ".join(_DEGREES.sub("°", text.strip().strip("$")).split())
+    text = " ".join(_DEGREES.sub("°", _DOLLARS.sub("", text.strip())).split())
     text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
@@ -80,6 +82,9 @@ def _likeness(given: str, gold: str) -> str:
 
 
 def _difference(given: str, gold: str) -> str:
+    choices = choice(given), choice(gold)
+    if None not in choices and choices[0] != choices[1]:
+        return f"choice {choices[0]} is not choice {choices[1]}"
     ours, golds = mathematical.measured_key(given), mathematical.measured_key(gold)
     if isinstance(ours, Fraction) and isinstance(golds, Fraction):
         return f"{_number(ours)} is not {_number(golds)}"

@@ -22,6 +22,7 @@ from mathtune.answers.graders.forgiveness import (
 from mathtune.answers.graders.quantities import may_hold_unit_letters, with_units
 from mathtune.answers.graders.wording import (
     chain_end,
+    choice,
     choice_label,
     is_sentence,
     readings,
@@ -103,15 +104,19 @@ def _judged(answer: str, gold: str) -> Judgement:
 
 def _accepted(written: str, wanted: str) -> Agreement:
     answer, gold = unwrapped(written), unwrapped(wanted)
-    letters = [label and label[0] for label in (choice_label(answer), choice_label(gold))]
-    if None not in letters and letters[0] != letters[1]:
+    labels = choice_label(answer), choice_label(gold)
+    if labels[0] and labels[1] and labels[0][0] != labels[1][0]:
         return None
+    if labels != (None, None):
+        found = _by_choice(answer, gold)
+        if found is not None:
+            return found
     found = _compared(
         answer, gold, beyond_keys if (answer, gold) == (written, wanted) else agreement
     )
     if found is not None:
         return found
-    for reread in (_by_label, _by_boxes, _by_qualifier, _by_choice, _by_remark, _by_commas):
+    for reread in (_by_label, _by_boxes, _by_qualifier, _by_remark, _by_commas):
         found = reread(answer, gold)
         if found is not None:
             return found
@@ -210,7 +215,8 @@ def _by_choice(answer: str, gold: str) -> Agreement:
     ours, golds = choice_label(answer), choice_label(gold)
     if (ours is None) == (golds is None):
         return None
-    if golds is not None and same_words(answer, golds[0]):
+    letter = golds[0] if golds else gold
+    if same_words(answer, letter) and choice(letter):
         return frozenset(("the choice by its letter",))
     found = _compared(ours[1] if ours else answer, golds[1] if golds else gold)
     return None if found is None else found | {"letter of the choice forgiven"}

@@ -69,6 +69,18 @@ def choice_label(text: str) -> tuple[str, str] | None:
     return match[1] or match[2], text[match.end() :].strip()
 
 
+def choice(text: str) -> str | None:
+    r"""Return the letter of a choice, with or without its value; None for any other text.
+
+    >>> choice(r"\textbf{(C)}\ 42"), choice("(B)"), choice("42"), choice("x")
+    ('C', 'B', None, None)
+    """
+    labelled, letter = choice_label(text), _CHOICE_GOLD.fullmatch(_unwrapped(text))
+    if labelled:
+        return labelled[0]
+    return letter[1] if letter and letter[1] <= "H" else None
+
+
 def _unwrapped(text: str) -> str:
     return re.sub(r"[{}$*]", "", TEXT_COMMAND.sub("", text))
 
