@@ -105,7 +105,13 @@ _LABELLED = (
     r"|area|perimeter|volume|probability|ratio|therefore|thus|so|hence|conclusion)(?:\s+is)?\W*:"
 )
 _KNOWN_LABEL = re.compile(rf"{_LABELLED}|[^:]*[0-9]\s*:\s*[0-9]")
-_LABEL_BEFORE = re.compile(rf"(?:\\text(?:bf)?\s*\{{)?{_LABELLED}[\s}}*]*(?=\S)", re.I)
+_STATED = (
+    r"\W*(?:the\s+)?(?:final\s+|correct\s+|only\s+)?(?:answers?|solutions?|roots?|zeros?|results?|values?)"
+    r"\s+(?:is|are)\b\s*:?"
+)
+_LABEL_BEFORE = re.compile(
+    rf"(?:\\text(?:bf)?\s*\{{)?(?:{_LABELLED}|{_STATED})[\s}}*]*(?=\S)", re.I
+)
 # A digit or a command next to the number: `\\sqrt{5}` and `\\frac{1}{x}` are no plain numbers.
 _FORMULA = re.compile(r"[0-9]|\\(?!(?:text|mbox|textbf|textit|mathrm)\b)[A-Za-z]")
 _PLAIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}(?![A-Za-z])")
@@ -128,7 +134,7 @@ def without_label(text: str) -> str:
     >>> without_label("Answer: 5"), without_label("lambda: 5")
     ('5', 'lambda: 5')
     """
-    label = _LABEL_BEFORE.match(text) if ":" in text else None
+    label = _LABEL_BEFORE.match(text) if ":" in text or " " in text else None
     return text[label.end() :] if label else text
 
 

@@ -44,6 +44,10 @@ def parse(text: str) -> Node:
         text = words[1]
     if "oint" in text:
         text = _NOUN.sub("", text)
+    if "eal" in text and (but := _ALL_BUT.match(text)):
+        text = rf"\mathbb{{R}} \setminus \{{{text[but.end() :].rstrip('}')}\}}"
+    if "\\cup" in text and not _BRACKET.search(text):
+        text = text.replace("\\cup", " or ")  # `x < 1 \cup x > 2`
     if _counts(text):
         text = in_digits(text)
     elif text[:1].isdigit() and " and " in text:  # 3 and a half
@@ -67,6 +71,12 @@ def _counts(text: str) -> bool:
 
 
 _ALL_WORDS = re.compile(r"\\(?:text|mathrm|textbf|mbox|textrm)\s*\{\s*([A-Za-z][A-Za-z -]*)\}\.?")
+_ALL_BUT = re.compile(
+    r"^(?:\\text\s*\{)?\s*(?:the\s+set\s+of\s+)?(?:all\s+)?reals?(?:\s+numbers?)?(?:\s+x)?\s+"
+    r"(?:except|excluding|but|other\s+than)(?:\s+for)?\s*\}?\s*(?:x\s*=\s*)?",
+    re.I,
+)
+_BRACKET = re.compile(r"[(\[{]")
 _NOUN = re.compile(
     r"^(?:\\text\s*\{)?\s*(?:the\s+)?points?\s*\}?\s*(?=[A-Z]?\s*(?:\\left\s*)?\()", re.I
 )

@@ -14,7 +14,7 @@ from functools import lru_cache
 from mathtune.answers.latex.limits import MAX_TEXT, NotMathError, TooLargeError
 from mathtune.answers.latex.nodes import Node
 from mathtune.answers.latex.parse import parse
-from mathtune.answers.latex.text import plain_text
+from mathtune.answers.latex.text import plain_text, rough_text
 from mathtune.answers.values import evaluate as ev
 from mathtune.answers.values import numbers
 from mathtune.answers.values.fast_path import exact_number
@@ -45,7 +45,7 @@ def _key(answer: str) -> Key:
             return node_key(parse(answer))
     except NotMathError:
         text = plain_text(answer)
-        return _PHRASES.get(text, ("text", text))
+        return _PHRASES.get(text) or ("text", rough_text(answer))
     except (TooLargeError, RecursionError):
         return ("large", plain_text(answer))
 
