@@ -21,7 +21,7 @@ from mathtune.answers.graders.pointwise import (
     equal_where_real,
     equal_with_steps,
 )
-from mathtune.answers.graders.quantities import same_quantity
+from mathtune.answers.graders.quantities import same_quantity, same_time
 from mathtune.answers.graders.vectors import as_cells, as_vector
 from mathtune.answers.latex.commands import chosen
 from mathtune.answers.latex.limits import NotMathError
@@ -107,6 +107,8 @@ def _quantities(a: Node, g: Node) -> Agreement:
     if other[0] == "deg":
         degrees = quantity[2][0].powers[0][0] in ("celsius", "fahrenheit")
         return _if(degrees and _equal_keys(quantity[1], other[1]), UNIT)
+    if quantity[1][0] == "clock" == other[0]:
+        return _if(same_time(quantity, other), UNIT)
     if _marks(a if a[0] != "unit" else a[1]) or _marks(g if g[0] != "unit" else g[1]):
         return None
     if other[0] in ("rel", "point"):
@@ -226,7 +228,7 @@ def _cells(a: Node, g: Node) -> Agreement:
         if a[1:3] != g[1:3] or len(a[3]) != len(g[3]):
             return None
         return _joined(*(agreement(x, y) for x, y in zip(a[3], g[3], strict=True)))
-    rows_a, rows_g = as_cells(a), as_cells(g)
+    rows_a, rows_g = as_cells(a, beside=g), as_cells(g, beside=a)
     if rows_a is None or rows_g is None or [*map(len, rows_a)] != [*map(len, rows_g)]:
         return None
     cells = zip(rows_a, rows_g, strict=True)

@@ -110,6 +110,13 @@ def _collect(node: Node, power: int, letters: list[tuple[str, int]], numbers: li
     return True
 
 
+def same_time(quantity: Node, clock: Node) -> bool:
+    """Compare `8:34 p.m.` with 20:34, or with 8:34, which leaves the half of the day out."""
+    _, (_, hours, minutes), units = quantity
+    afternoon = units[0].powers == (("pm", 1),)
+    return clock in (quantity[1], ("clock", ("num", hours[1] % 12 + 12 * afternoon), minutes))
+
+
 def same_quantity(a: Node, g: Node, equal: Callable[[Node, Node], bool]) -> bool:
     """Return True if the units are compatible and the amounts equal in one reading of each."""
     for ours in a[2]:

@@ -173,14 +173,21 @@ def halved(text: str) -> str:
     """
     for _ in range(3):
         found = _ANY_BACKSLASHES.findall(text)
-        if not found or any(len(run) % 2 for run, _ in found):
+        if not found:
             return text
+        if any(len(run) % 2 for run, _ in found):
+            return text if "\\begin" in text else _DOUBLED_NAME.sub(_single, text)
         if not any(name in _DOUBLED or not name.isalpha() for _, name in found):
             return text
         text = text.replace("\\\\", "\\")
     return text
 
 
+def _single(match: re.Match[str]) -> str:
+    return f"\\{match[1]}" if match[1] in _DOUBLED else match.group()
+
+
+_DOUBLED_NAME = re.compile(r"(?<!\\)\\\\([A-Za-z]{2,})")
 _WRAPS = (
     ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"),
     ('"', '"'), ("“", "”"),

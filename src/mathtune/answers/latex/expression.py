@@ -121,9 +121,14 @@ class ExpressionReader(Grammar):
                 self.at += 3
                 parts = ("num", token.value), ("num", after[1].value)
                 return self.postfix(mixed(left, ("div", *parts)))
-            if before.kind == "number":
+            if before.kind == "number" and not (token.spaced and self._power_follows(left)):
                 raise NotMathError("two numbers side by side")
         return scaled(left, self.power())
+
+    def _power_follows(self, left: Node) -> bool:
+        """Return True between the powers of `2^6 3^5`, which are no two numbers side by side."""
+        last = left[2] if left[0] == "mul" else left
+        return last[0] == "pow" and self.peek(1) == "^"
 
     def starts_factor(self) -> bool:
         token = self.token()

@@ -205,6 +205,8 @@ class _AnswerReader(ExpressionReader):
             value = ("ratio", value, self.union())
             while self.take(":"):
                 value = ("ratio", *value[1:], self.union())
+            if value[3:] == (("num", 0),) and self.tokens[self.at - 1].text == "00":
+                value = value[:3]  # 20:34:00
             if minutes is not None and is_clock(value, minutes.text):
                 value = ("clock", *value[1:])
         if self.word() == "base" and value[0] == "num" and isinstance(value[1], int):
