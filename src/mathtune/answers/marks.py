@@ -31,10 +31,10 @@ _BARE_TOKEN = re.compile(
     r"\s*(-?[0-9.,]*[0-9]|[A-Za-z]|-?\\[A-Za-z]+(?:\s*(?:\{[^{}]{0,80}\}|[0-9])){0,2})"
 )
 _BETWEEN_BOXES = re.compile(
-    r"(?:[\s$,;&]|[-+*=_~#]{3,}|\\[()\[\],;:! ]|\\q?quad|\\(?:text|mathrm)\s*\{\s*(?:and|or)\s*\}"
-    r"|\band\b|\bor\b)*"
+    r"(?:[\s$,;&]|[-+*=_~#]{3,}|\\\\|\\[()\[\],;:! ]|\\q?quad"
+    r"|\\(?:text|mathrm)\s*\{\s*(?:and|or)\s*\}|\band\b|\bor\b)*"
 )
-_JOINS = re.compile(r"[,;]|\band\b|\bor\b|[-+*=_~#]{3}")
+_JOINS = re.compile(r"[,;]|\band\b|\bor\b|[-+*=_~#]{3}|\\\\|\([b-e]\)")
 _OR = re.compile(r"\bor\b")
 # The parts of a question that a box is for, and the name before a box: `y_2 = `.
 _PARTS = re.compile(
@@ -45,7 +45,7 @@ _THINGS = re.compile(  # `\boxed{3} papers and \boxed{4} bins`
     r"(?:and|or)[\s$]*"
 )
 _BESIDE = re.compile(r"(?:[ $]|\\[,;:! ]|\\q?quad(?![a-z]))*")
-_NAME = re.compile(r"(?<![\w\\^_{])([A-Za-z](?:_(?:\w|\{\w+\}))?)\s*=\s*\$?\s*$")
+_NAME = re.compile(r"(?<![\w\\^_{])([A-Za-z](?:_(?:\w|\{\w+\}))?)\s*&?\s*=\s*&?\s*\$?\s*$")
 
 
 class _Box(NamedTuple):
