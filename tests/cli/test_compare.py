@@ -194,7 +194,7 @@ def test_what_cannot_be_compared_is_one_sentence(
             compared([ours, theirs])
     with pytest.raises(InputError, match="no problem in common"):
         compared([rows[0], other], shared=True)
-    with pytest.raises(InputError, match="do not say what their problems are"):
+    with pytest.raises(InputError, match="do not contain their problems"):
         compared(rows[:2], cluster_by="subject")
     with pytest.raises(InputError, match="expected two or more"):
         compared(rows[:1])

@@ -1,4 +1,4 @@
-"""Rows from anywhere, compared problem by problem: what `mathtune compare` does.
+"""Rows from anywhere, compared problem by problem: the command `mathtune compare`.
 
     mathtune compare runs/a/sequential-row runs/a/more-ssft-row    every metric of both
     mathtune compare runs/a/ssft-row:W.RR runs/a/ssft-row:Maj1@32  two metrics of one row
@@ -6,7 +6,7 @@
     mathtune compare mine.jsonl theirs.jsonl.gz                    samples of any program
     mathtune compare rft=s0/rft-row,s1/rft-row sft=s0/sft-row,s1/sft-row
 
-Seeds are joined by commas: they are trainings, drawn anew in the interval, and no new problems.
+Commas join seeds: the interval counts them as other trainings, not as other problems.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from mathtune.stages.measure import clusters_by, labels_of
 app = typer.Typer()
 
 FIELDS = ("level", "subject")
-"""What `--cluster-by` may name of any row; of sample files it may name every field."""
+"""The fields that `--cluster-by` may name for any row; for sample files it may name every field."""
 
 USUAL, ALL = Reading(), Asked()
 SOLUTIONS = 4
-"""Solutions of a problem and row that the page shows."""
+"""The number of solutions per problem and row that the page shows."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What the terminal, the JSON (`document`) and the page show.
+    """The content of the terminal, the JSON (`document`) and the page.
 
-    `sources`: where each row's seeds are from. `known`: the problems, where the rows say them.
+    `sources`: the sources of each row's seeds. `known`: the problems, if the rows have them.
     """
 
     document: dict[str, Any]
@@ -118,7 +118,7 @@ def compared(
     cluster_by: str | None = None,
     shared: bool = False,
 ) -> Compared:
-    """Compare every pair of rows in the metrics asked for, else in all that both have.
+    """Compare every pair of rows in the chosen metrics, else in all that both have.
 
     The document has `rows` (name, source, problems, seeds, metrics; `read` of sample files) and
     `comparisons` (see `metrics.comparison`). `shared`: compare on the problems that all rows have;
@@ -178,7 +178,7 @@ def _row(
 
 
 def _read(seeds: Sequence[Source]) -> dict[str, Any]:
-    """Return what each sample file of a row was read as: `read`, path -> role -> field."""
+    """Return how each sample file of a row was read: path -> role -> field."""
     read = {path: roles for seed in seeds for path, roles in seed.read.items()}
     return {"read": read} if read else {}
 
@@ -186,7 +186,7 @@ def _read(seeds: Sequence[Source]) -> dict[str, Any]:
 def _problems(
     named: Sequence[Named], sources: Sequence[Sequence[Source]], *, shared: bool
 ) -> tuple[list[str], int]:
-    """The problems that are compared, in the first row's order, and how many are left out."""
+    """Return the compared problems, in the first row's order, and the number left out."""
     every = [seed.outcomes.keys() for seeds in sources for seed in seeds]
     kept = [name for name in every[0] if all(name in other for other in every)]
     union = {name for other in every for name in other}
@@ -235,14 +235,14 @@ def _clusters(
     problems: Sequence[str],
     name: str,
 ) -> dict[str, str]:
-    """The cluster of each problem, from the problems themselves or from the sample files.
+    """Return the cluster of each problem, from the problems themselves or from the sample files.
 
     Raises:
-        InputError: no row says it of a problem.
+        InputError: no row has it for a problem.
     """
     if name in FIELDS:
         if not known:
-            raise InputError(f"--cluster-by {name}: the rows do not say what their problems are.")
+            raise InputError(f"--cluster-by {name}: the rows do not contain their problems.")
         return clusters_by(known, name)
     found = {key: of for seeds in sources for seed in seeds for key, of in seed.clusters.items()}
     for problem in problems:
@@ -255,7 +255,7 @@ def _clusters(
 
 
 def write_page(found: Compared, page: Path) -> None:
-    """Write the page with the problems that changed sides, and its tables in Markdown beside it.
+    """Write the page with the problems that changed sides, and its tables in Markdown next to it.
 
     Changed: solved, at least half, by one of the first two rows and not by the other, in the first
     metric.

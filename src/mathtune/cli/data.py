@@ -1,4 +1,4 @@
-"""`mathtune data [NAME]`: the data sets that have a name, and a row of one as it is read."""
+"""`mathtune data [NAME]`: the data sets that have a name, and a row of one in our reading."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ BY_SPLIT: Mapping[str, Callable[[Row], list[Problem]]] = {
     "gsm8k": lambda row: gsm8k.to_gsm8k([row], "train"),
     "math": lambda row: math.to_math([row]),
 }
-"""Sets whose local copies are files such as `gsm8k_train.jsonl`, and how a row of them is read."""
+"""Sets whose local copies are files such as `gsm8k_train.jsonl`, and their readers of rows."""
 LOOKED_AT = 200
-"""Rows that are read to show the first usable one."""
+"""The number of rows that are read to show the first usable one."""
 
 
 def listed() -> Table:
@@ -43,7 +43,7 @@ def listed() -> Table:
 
 
 def document(name: str, folder: Path | None) -> dict[str, Any]:
-    """Return a set's declaration, where its rows are from, and its first usable row, as read.
+    """Return a set's declaration, the source of its rows, and its first usable row, as read.
 
     Raises:
         InputError: no set has that name.
@@ -74,14 +74,14 @@ def document(name: str, folder: Path | None) -> dict[str, Any]:
 
 
 def overlap_document(name: str, others: Sequence[str], folder: Path | None) -> dict[str, Any]:
-    """What other sets share with the training problems of a set, else with all it has."""
+    """Return the overlap of other sets with a set's training problems, else with all of them."""
     train = training_problems(read_set(name, folder))
     found = overlaps(train, others, folder)
     return {"name": name, "problems": len(train), "against": msgspec.to_builtins(found)}
 
 
 def as_text(found: dict[str, Any]) -> str:
-    """Return the document in YAML, as declarations are written: without what is usual."""
+    """Return the document in YAML, in the form of declarations: without defaults."""
     if "declaration" in found:
         usual = msgspec.to_builtins(Declared(id="", splits={}))
         given = found["declaration"].items()
@@ -128,10 +128,10 @@ def _first(found: Named, copy: Path | None) -> tuple[Row, Problem, Counts]:
 
 
 class First:
-    """Stops at the first problem."""
+    """Stop at the first problem."""
 
     def after(self, row: Row, found: int) -> bool:
-        """Return whether there is one."""
+        """Return whether there is a problem."""
         del row
         return found > 0
 

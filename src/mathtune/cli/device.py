@@ -14,28 +14,29 @@ import numpy as np
 from mathtune.run.cores import usable_cores
 
 ON_A_CORE = {"train": 0.15, "sample": 0.16, "score": 0.4}
-"""The part of a matrix product's speed that each stage of the quickstart reached on a CPU core, by
-the formulas, which count a prompt anew for every sample: ours is read once."""
+"""The fraction of a matrix product's speed that each stage of the quickstart reached on a CPU core,
+by formulas that count the prompt for every sample; we read it once.
+"""
 ON_AN_ACCELERATOR = {"train": 0.26, "sample": 0.03, "score": 0.26}
 """The same on an accelerator. Training: an A100 in Table 4 of Yuan et al. 2023 (8e13 of 3.12e14
-FLOP/s). Sampling reads all weights for every token; its part is a guess."""
+FLOP/s). Sampling reads all weights for every token; its fraction is a guess."""
 SIDE_ON_A_CORE, SIDE_ON_AN_ACCELERATOR = 64, 8192
-"""Rows of the matrices that are multiplied. On a CPU so few that one thread does it: threads that
+"""The number of rows of the matrices. On a CPU so few that one thread multiplies them: threads that
 wait for each other use CPU time too, ten times as much as the product on a busy machine."""
 AT_ONCE = 100
-"""Products of the small matrices per try."""
+"""The number of products of the small matrices per try."""
 TRIES = 10
 BUSY = 0.75
-"""Load per core from which the machine is called busy."""
+"""The load per core from which the machine counts as busy."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """What steps run on: `peak` FLOP/s of a matrix product on each of so many `cores`.
+    """The hardware of the steps: `peak` FLOP/s of a matrix product on each of its `cores`.
 
-    `reached`: the part of it that a stage reaches; 1 for stages that are not named.
-    `start`: seconds of a core until a step's model works. `load`: programs per core that want to
-    compute, if the machine is busy.
+    `reached`: the fraction of it that a stage reaches; 1 for stages not named. `start`: core
+    seconds until a step's model is ready. `load`: programs per core that want to compute, if the
+    machine is busy.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Device:
     load: float | None = None
 
     def core_seconds(self, stage: str, flops: float) -> float:
-        """The seconds of one core (or of the accelerator) that a stage needs for its FLOPs."""
+        """Return the seconds of one core (or the accelerator) that a stage needs for its FLOPs."""
         return flops / self.speed(stage) + self.start
 
     def speed(self, stage: str) -> float:
@@ -55,7 +56,7 @@ class Device:
 
 
 def device(speed: float | None) -> Device:
-    """The device that a recipe's steps run on; `speed`: FLOP/s that the user names, for all stages.
+    """Return the device of a recipe's steps; `speed`: the user's FLOP/s for all stages.
 
     Imports torch, if it is installed, to ask for an accelerator.
     """

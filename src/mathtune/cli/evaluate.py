@@ -26,7 +26,7 @@ STAGES: tuple[tuple[type[Stage[Any]], str], ...] = (
     (Prepare, "data"),
 )
 ENGINE = ("engine", "device", "dtype", "server", "vllm", "ray", "adapter")
-"""Settings that are of the model: a judge of another name does without `adapter`."""
+"""Settings of the model: a judge of another name has no `adapter`."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,6 @@ def _names() -> list[str]:
 
 
 def folder_of(asked: Asked, out: Path | None) -> Path:
-    """Return the run folder: as asked, else runs/evaluate-MODEL."""
+    """Return the run folder: the given one, else runs/evaluate-MODEL."""
     name = re.sub(r"[^\w.-]", "-", Path(asked.model.rstrip("/")).name) or "model"
     return (out or Path("runs") / f"evaluate-{name}").absolute()

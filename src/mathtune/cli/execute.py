@@ -54,10 +54,10 @@ def run_recipe(
 
 
 def carry_out(found: Resolved, run: Run, *, redo: frozenset[str], dry_run: bool) -> bool:
-    """Print a plan's bill and execute the plan; return False after `dry_run`, which does not.
+    """Print a plan's bill; execute the plan and return True unless `dry_run`.
 
     Raises:
-        InputError: a model is nowhere, or as `work`.
+        InputError: a model does not exist, or as `work`.
     """
     here = device(found.speed)
     costs = forecast.expected(run, here)

@@ -1,4 +1,4 @@
-"""The commands `grade` and `measure`: other programs' files as they are, or ours. Beside stages."""
+"""The commands `grade` and `measure`: other programs' files, unchanged, or ours."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ OF_STAGE = {
     Grade: ("grader", "extract"),
     Measure: ("grader", "ties", "cluster_by", "n", "k"),
 }
-"""The options that are settings of the stage too: `--grader math` and `grader=math` are one."""
+"""The options that are also settings of the stage: `--grader math` is `grader=math`."""
 ALONE = ("fields", "problems", "split", "strict", "as_json", "explain", "score", "weights", "page")
-"""Options that only files with their golds inside have a use for."""
+"""Options that only apply to files with their golds inside."""
 
 GRADE_FILE = (
     "Grade samples: other programs' files as they are, or ours.\n\n"
@@ -74,7 +74,7 @@ def _add(
     text: str,
     work: Callable[[list[str], Given], None],
 ) -> None:
-    """Add a command: of files alone `work` does it, of our problems and samples the stage."""
+    """Add a command: `work` handles files alone, the stage our problems and samples."""
 
     def command(**given: Any) -> None:
         arguments = given.pop("arguments") or []
@@ -107,7 +107,7 @@ def _add(
 def only_files(
     arguments: list[str], given: Given, settings: Sequence[str] = ()
 ) -> list[str] | None:
-    """Return the files, if they hold their golds and no stage is meant; else None.
+    """Return the files if they hold their golds and no stage is meant; else None.
 
     `settings`: assignments of these are options; they are put into `given`.
 
@@ -129,7 +129,7 @@ def only_files(
 
 
 def _run_stage(kind: type[Stage[Any]], arguments: list[str], given: Given) -> None:
-    """Run the stage on our own files; options that it has no use for are refused."""
+    """Run the stage on our own files; refuse options that do not apply to it."""
     alone = (*ALONE, "report_to", *(() if kind is Grade else ("extract",)))
     for name in alone:
         if given.get(name) not in (None, False):
@@ -193,7 +193,7 @@ def _show(
     json_of: Callable[[dict[str, Any]], Any],
     tables_of: Callable[[dict[str, Any]], Sequence[Any]],
 ) -> None:
-    """Print what was read as what and the warnings on standard error; the result on output."""
+    """Print the fields' roles and the warnings on standard error, the result on output."""
     from mathtune.foreign import notes
     from mathtune.report.cells import grid
 

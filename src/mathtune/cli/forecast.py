@@ -1,8 +1,8 @@
 """The predicted cost of a planned run: FLOPs and time of every step. For `--dry-run`.
 
-The formulas are those of Yuan et al. 2023, appendix E (`fits.py`); the output names what is
-guessed: how long problems and solutions are, that RFT finds as many distinct paths in k samples as
-their LLaMA-7B does (their Table 2), and the part of the device's speed that a stage reaches.
+The formulas are those of Yuan et al. 2023, appendix E (`fits.py`); the output names the guesses:
+the lengths of problems and solutions, the distinct paths that RFT finds in k samples (those of
+their LLaMA-7B, Table 2), and the fraction of the device's speed that a stage reaches.
 """
 
 from __future__ import annotations
@@ -39,26 +39,26 @@ from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
 PROBLEM, SOLUTION = 66, 130
-"""Tokens, as in the paper."""
+"""Tokens per problem and per solution, as in the paper."""
 LENGTHS = {"arithmetic": (45, 49)}
-"""Tokens of a problem and of a solution where the source is known to have others."""
+"""Tokens per problem and per solution of sources that are known to differ."""
 NAMED = 3
-"""Steps of unknown cost that are named."""
+"""The number of steps of unknown cost that are named."""
 GRADED, MEASURED = 5000, 1.0
-"""Samples that a core grades in a second, and seconds in which it measures a row."""
+"""The samples that a core grades per second, and the seconds in which it measures a row."""
 KNOWN = {"gsm8k": (7473, 0, 1319), "math": (11000, 1000, 500), "prm800k": (6473, 564, 512)}
-"""Problems of the sources with a size of their own: train, validation, test."""
+"""The problems of sources with a known size: train, validation, test."""
 DEFAULT = (1000, 200, 400)
 """The guess for any other source without a limit."""
 _K = (1, 3, 6, 12, 25, 50, 100)
 _PATHS = (1.17, 1.44, 1.74, 2.20, 2.93, 3.94, 5.25)
 _RIGHT = 0.533
-"""The part of LLaMA-7B's samples that is right (their Table 1)."""
+"""The fraction of LLaMA-7B's samples that is right (their Table 1)."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step will cost. `seconds`: of one core, or of the accelerator; None: unknown.
+    """The expected cost of a step. `seconds`: of one core, or of the accelerator; None: unknown.
 
     `wide`: the cores that it keeps busy.
     """
@@ -78,7 +78,7 @@ class Forecast:
     lengths: tuple[int, int] = (PROBLEM, SOLUTION)
 
     def read(self, stage: Any, folder: Path) -> tuple[float, Size | None]:
-        """Return a step's FLOPs and its model's shape; notes what it will write."""
+        """Return a step's FLOPs and its model's shape; note what it will write."""
         outputs = stage.outputs(folder)
         if isinstance(stage, Prepare):
             self.lengths = LENGTHS.get(stage.source, self.lengths)
@@ -114,7 +114,7 @@ class Forecast:
         return 0.0, None
 
     def samples(self, stage: Score | Grade) -> float:
-        """How many samples a step reads: rows of a file that is there, else as many as planned."""
+        """Return the number of samples that a step reads: a file's rows, else as planned."""
         path = stage.samples[0]
         if path not in self.rows:
             return _lines(path)
@@ -217,7 +217,7 @@ def _width(stage: Stage[Any], cores: int) -> int:
 
 
 def shares(costs: dict[str, Cost], device: Device) -> dict[str, float | None]:
-    """The seconds that each step adds to the run: those that leave cores free run beside others."""
+    """Return the seconds each step adds to the run; one that leaves cores free overlaps others."""
     return {
         name: None if cost.seconds is None else cost.seconds / device.cores
         for name, cost in costs.items()
@@ -308,7 +308,7 @@ def problems(stage: Prepare) -> tuple[float, float, float]:
 
 
 def _drawn(rows: float, stage: Prepare) -> tuple[float, float, float]:
-    """The splits of a file without any: test and validation problems are drawn from its rows."""
+    """Return the splits of a file without any: test and validation are drawn from its rows."""
     few = stage.test is None and stage.validation is None and rows < FEWEST
     if few or stage.test == "all":
         return 0, 0, rows
@@ -319,7 +319,7 @@ def _drawn(rows: float, stage: Prepare) -> tuple[float, float, float]:
 
 
 def size_of(model: str) -> Size | None:
-    """From a local folder, else from a size in the name ("-135M", "7b"); None: unknown.
+    """Return a model's size from its local folder, else from its name ("-135M", "7b"), or None.
 
     Example:
         >>> size_of("HuggingFaceTB/SmolLM2-135M")
@@ -335,6 +335,6 @@ def size_of(model: str) -> Size | None:
 
 
 def _lines(path: Path) -> float:
-    """Return rows of a file from outside the run."""
+    """Return the number of rows of a file from outside the run."""
     with path.open("rb") as stream:
         return sum(1 for _ in stream)

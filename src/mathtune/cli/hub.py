@@ -15,7 +15,7 @@ from mathtune.run.stage import PLAN
 app = typer.Typer()
 
 LEFT = ("SHA256SUMS",)
-"""Files of a model's folder that are of use here only."""
+"""Files of a model's folder that are only useful here."""
 
 
 @app.command("push_to_hub", rich_help_panel=RUNS)
@@ -45,7 +45,7 @@ def push_to_hub(
 
 
 def _card(folder: Path) -> Path:
-    """Write the card with what the run measured; return its folder. Without a run it is there."""
+    """Write the card with the run's results; return its folder. Without a run it must exist."""
     run = next((parent for parent in folder.parents if (parent / PLAN).is_file()), None)
     if run is not None:
         from mathtune.report import cards

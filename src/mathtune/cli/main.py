@@ -26,9 +26,9 @@ from mathtune.run.version import __version__
 
 
 class Commands(TyperGroup):
-    """The commands of this file and those of others, which are imported when one is asked for.
+    """The commands of this file and those of others, which are imported when used.
 
-    Importing the stages takes most of a second of CPU time: `--version` does without.
+    Importing the stages takes most of a second of CPU time; `--version` avoids it.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -87,7 +87,7 @@ EXTRAS = {
 }
 """The extra of pyproject.toml that brings a package."""
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
-"""The system's errors about a path that the user may not use, or that is of another kind."""
+"""The system's errors about a path that the user may not use, or of the wrong kind."""
 
 Assignments = Annotated[
     list[str] | None,
@@ -97,7 +97,7 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder."
 
 
 def recipe_names(incomplete: str) -> list[str]:
-    """Return the recipes and shipped settings that begin so: what the shell completes."""
+    """Return the recipes and shipped settings that begin so, for the shell's completion."""
     from mathtune.recipes import RECIPES
     from mathtune.run import settings
 
@@ -106,7 +106,7 @@ def recipe_names(incomplete: str) -> list[str]:
 
 
 def show_version(wanted: bool) -> None:
-    """Print the version and stop, where it is asked for."""
+    """Print the version and stop, if asked to."""
     if wanted:
         typer.echo(f"mathtune {__version__}")
         raise typer.Exit
@@ -119,7 +119,7 @@ def options(
         typer.Option("--version", callback=show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Options of the program itself; the text above is what `--help` shows."""
+    """Take the options of the program itself; the text above is what `--help` shows."""
 
 
 @app.command(rich_help_panel=RUNS, cls=RunCommand)
@@ -143,7 +143,7 @@ def run(
 ) -> None:
     """Run a recipe: all of its steps, from data to report.
 
-    Finished steps are skipped, an interrupted one goes on where it was. Example:
+    Finished steps are skipped, an interrupted one continues. Example:
 
     mathtune run quickstart n=16 ssft.learning_rate=3e-4 --out runs/small
     """
@@ -219,7 +219,7 @@ def report(
 
 @app.command(rich_help_panel=REFERENCE)
 def env() -> None:
-    """Print what to paste into a bug report: versions, devices, memory, threads; no secrets."""
+    """Print the facts for a bug report: versions, devices, memory, threads; no secrets."""
     from mathtune.run.provenance import bug_report
 
     for key, value in bug_report().items():
@@ -249,8 +249,8 @@ def schema(
 
 
 def main() -> None:
-    """Start the command line; faults of the user end with one sentence and exit code 2, processes
-    that died with one and exit code 1.
+    """Start the command line; a user's fault ends with one sentence and exit code 2, a process that
+    died with one and exit code 1.
     """
     try:
         app()

@@ -32,10 +32,10 @@ FILES_END = (".jsonl", ".json", ".csv", ".parquet", ".html", ".md", ".yaml")
 
 
 def folder_name(path: Path | None) -> Path | None:
-    """Return `--out`, if it may name a folder.
+    """Return `--out` if it may name a folder.
 
     Raises:
-        InputError: it ends as a file's name does; a folder of that name would be mistaken for one.
+        InputError: it has a file's ending; a folder of that name would be mistaken for a file.
     """
     if path is not None and path.suffix in FILES_END:
         raise InputError(f"--out {path}: a folder is written; expected a name such as {path.stem}.")
@@ -65,8 +65,8 @@ ExtractFile = Annotated[
     typer.Option(
         "--extract",
         metavar="RULE",
-        help="What counts as an answer. explicit: what the text marks; auto (the default for a "
-        "file alone): else the last number or formula of its last sentence; last-number.",
+        help="What counts as an answer. explicit: only a marked one; auto (the default for a "
+        "file alone): else the last number or formula of the last sentence; last-number.",
     ),
 ]
 Fields = Annotated[
@@ -86,7 +86,7 @@ ProblemsFile = Annotated[
 Split = Annotated[
     str | None, typer.Option(metavar="NAME", help="The split, where FILE is a data set of the hub.")
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Print each warning on a line.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Print each warning on a separate line.")]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Say in one line per sample why it is right or wrong.")
 ]
@@ -135,7 +135,7 @@ ReportTo = Annotated[
 
 
 CONTINUES = "stopped; the same command continues from here"
-"""The sentence of a stopped command that keeps what it has finished."""
+"""The sentence of a stopped command whose finished parts are kept."""
 
 
 def with_ray(ray: bool, arguments: list[str]) -> list[str]:

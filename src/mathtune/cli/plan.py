@@ -27,7 +27,7 @@ app = typer.Typer()
 
 USUAL = Assumed()
 CHARACTERS_PER_TOKEN = 4
-"""For files that do not say how many tokens a text has."""
+"""Characters per token, for files that do not count tokens."""
 
 
 @app.command("plan", rich_help_panel=FILES)
@@ -48,7 +48,7 @@ def command(
         float, typer.Option(help="Of the two systems' chances, over problems.")
     ] = 0.9,
     training_sd: Annotated[
-        float, typer.Option("--training-sd", help="By how much a training shifts all problems.")
+        float, typer.Option("--training-sd", help="How much a training shifts all problems.")
     ] = 0.01,
     tokens: Annotated[
         float | None, typer.Option(help="Tokens per sample; else the pilot's, or 300.")
@@ -56,7 +56,7 @@ def command(
     speed: Annotated[float, typer.Option(help="Tokens per second.")] = 2000.0,
     as_json: AsJson = False,
 ) -> None:
-    """Plan a comparison: problems, samples and seeds that show a gain, and what they cost.
+    """Plan a comparison: the problems, samples and seeds that show a gain, and their cost.
 
     Examples:
 
@@ -89,8 +89,8 @@ def planned(
 ) -> dict[str, Any]:
     """Return the plan from a pilot (a sample file or a measured step) or from numbers.
 
-    `part`: of the variance of a sample, what is between problems; only with `accuracy`. `tokens`:
-    of a sample; None: those of the pilot, else what `assumed` says.
+    `part`: the fraction of a sample's variance that is between problems; only with `accuracy`.
+    `tokens`: per sample; None: those of the pilot, else those of `assumed`.
 
     Raises:
         InputError: neither or both of pilot and accuracy, or a number out of its range.
@@ -127,7 +127,7 @@ def _in_range(effect: float, accuracy: float | None, part: float, assumed: Assum
 def _pilot(path: Path) -> tuple[Spread, float | None]:
     """Return the spread of a pilot's problems, and its samples' mean length in tokens."""
     (seeds,) = read([Named.of(str(path))], Reading())
-    source = seeds[0]  # of a run with several seeds
+    source = seeds[0]  # a run with several seeds
     right, samples, lengths = [], [], []
     for _, rows in source.groups():
         graded = [row.grade.verdict is Verdict.correct for row in rows if row.grade is not None]
@@ -142,7 +142,7 @@ def _pilot(path: Path) -> tuple[Spread, float | None]:
 
 
 def table(document: dict[str, Any]) -> Table:
-    """The plan for a terminal: problems by samples (down) and seeds (across), with the cost."""
+    """Return the plan's table: problems by samples (down) and seeds (across), with the cost."""
     plans = document["plans"]
     seeds = list(dict.fromkeys(one["seeds"] for one in plans))
     samples = list(dict.fromkeys(one["samples"] for one in plans))
@@ -156,7 +156,7 @@ def table(document: dict[str, Any]) -> Table:
         f"problems {100 * between:.0f} points. Assumed: the two systems' problems are correlated "
         f"by {assumed['correlation']:g}; a training shifts all problems by "
         f"{100 * assumed['training_sd']:g} points (standard deviation); {assumed['tokens']:.0f} "
-        f"tokens per sample; {assumed['speed']:,.0f} tokens per second. One seed says nothing of "
+        f"tokens per sample; {assumed['speed']:,.0f} tokens per second. One seed says nothing about "
         "other trainings. A dash: more seeds are needed."
     )
     header = ("samples", *(f"{count} seed{'s' * (count > 1)}" for count in seeds))
@@ -171,7 +171,7 @@ def _cell(one: dict[str, Any]) -> str:
 
 
 def _short(value: float) -> str:
-    """`1.2M` for 1,200,000.
+    """Return `1.2M` for 1,200,000.
 
     >>> _short(1_200_000), _short(950)
     ('1.2M', '950')

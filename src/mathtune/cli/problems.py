@@ -22,13 +22,13 @@ from mathtune.run.progress import visible
 from mathtune.stages.measure import read_outcomes
 
 LISTED = 200
-"""Problems in a list; the others are counted."""
+"""The number of problems in a list; the others are counted."""
 START = 60
-"""Characters of a problem in a list."""
+"""The number of characters of a problem in a list."""
 
 
 def problem_table(folder: Path, *, row: str | None) -> RenderableType:
-    """The problems of a measured row, the first finished one if none is named: what is right.
+    """Return the problems of a measured row (default: the first finished) and what is right.
 
     Raises:
         InputError: no such row, or nothing is measured yet.
@@ -65,7 +65,7 @@ def _shown(name: str) -> str:
 
 
 def _measured(folder: Path, row: str | None) -> dict[str, Mapping[str, Any]]:
-    """Return the configs of the finished measure steps by name, only that of `row` if it is given.
+    """Return the configs of the finished measure steps by name, or only that of `row`.
 
     Raises:
         InputError: no such row.
@@ -113,7 +113,7 @@ def problem_view(folder: Path, problem_id: str, *, row: str | None) -> Renderabl
 def _problem(
     name: str, problem: Problem, samples: Sequence[Joined], picks: Mapping[str, int]
 ) -> RenderableType:
-    """The problem, a table of its clusters, and the solution of each cluster's first sample."""
+    """Return the problem, its table of clusters, and each cluster's first solution."""
     clusters: dict[int | None, list[Joined]] = defaultdict(list)
     for sample in samples:
         clusters[sample.grade.cluster if sample.grade else None].append(sample)

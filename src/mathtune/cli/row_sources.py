@@ -1,8 +1,8 @@
-"""Rows to compare, read from wherever they are: measured steps, runs, sample files of any program.
+"""Rows to compare, read from measured steps, runs, and sample files of any program.
 
     [NAME=]PATH[,PATH...][:METRIC]     paths joined by commas are the seeds of one row
 
-A run stands for the row that its report is about; with several runs, for the same row in each.
+A run stands for the row that its report is about; several runs for the same row in each.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from mathtune.run.stage import PLAN
 from mathtune.stages.measure import OUTCOMES, read_outcomes
 
 DEEPEST = 3
-"""So many folders above a measured step its run folder is looked for."""
+"""The number of folders above a measured step in which its run folder is sought."""
 
 
 @dataclass(frozen=True)
 class Reading:
     """The options for reading sample files, as on the command line; None: the default.
 
-    `cluster_by`: a field of theirs that problems do not have.
+    `cluster_by`: a field of the sample files that problems do not have.
     """
 
     grader: str | None = None
@@ -54,9 +54,9 @@ class Reading:
 
 @dataclass(frozen=True)
 class Source:
-    """One training's outcomes by problem; its problems and samples where they are known.
+    """One training's outcomes by problem; its problems and samples if they are known.
 
-    Of a sample file: `n`, its samples per problem; `read`, its path with what was read as what;
+    For a sample file: `n`, its samples per problem; `read`, its path with its fields' roles;
     `clusters`, the cluster of each problem, if a field was named.
     """
 
@@ -70,7 +70,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Named:
-    """A row as asked for, taken apart; `seeds` are read from `paths`."""
+    """A requested row in parts; `seeds` are read from `paths`."""
 
     text: str
     name: str
@@ -79,7 +79,7 @@ class Named:
 
     @staticmethod
     def of(text: str) -> Named:
-        """Take `[NAME=]PATH[,PATH...][:METRIC]` apart; a path that exists is taken whole."""
+        """Split `[NAME=]PATH[,PATH...][:METRIC]`; a path that exists is taken whole."""
         name, rest, metric = text, text, None
         before, equals, after = rest.partition("=")
         if equals and "/" not in before and not Path(rest).exists():
@@ -92,7 +92,7 @@ class Named:
 
 
 def read(rows: Sequence[Named], reading: Reading) -> list[list[Source]]:
-    """Each row's seeds. Files with different numbers of samples are measured at the smallest.
+    """Return each row's seeds; files of different numbers of samples use the smallest.
 
     Raises:
         InputError: a path is none of the three, a file cannot be read, or the runs have no row in
@@ -140,10 +140,10 @@ def _of_row(row: Measured) -> Source:
 
 
 def _source(path: Path, reading: Reading, n: int | None) -> Source:
-    """Return a measured step's folder, the outcomes of `mathtune measure FILE --out`, or a file."""
+    """Read a measured step's folder, the outcomes of `mathtune measure FILE --out`, or a file."""
     if (path / OUTCOMES).is_file():
         return _of_folder(path)
-    named = path.parent / f"{path.name}{ROW}"  # a row by the name that the report gives it
+    named = path.parent / f"{path.name}{ROW}"  # a row by its name in the report
     if (named / OUTCOMES).is_file():
         return _of_folder(named)
     if not path.is_file():
@@ -168,13 +168,13 @@ def _source(path: Path, reading: Reading, n: int | None) -> Source:
 
 
 def _rows_of(run: Path) -> str:
-    """Return the rows of the run that a wrong name was looked for in."""
+    """Return the rows of the run in which a wrong name was sought."""
     rows = sorted(found.parent.name.removesuffix(ROW) for found in run.glob(f"*/{OUTCOMES}"))
     return f"; {run} has {', '.join(rows)}" if rows and (run / PLAN).is_file() else ""
 
 
 def _of_folder(folder: Path) -> Source:
-    """Return outcomes, with the problems next to them or those of the run that the folder is in."""
+    """Return outcomes, with the problems next to them or in the run around the folder."""
     outcomes = read_outcomes(folder)
     if (folder / PROBLEMS).is_file():
         return Source(outcomes, read_problems(folder / PROBLEMS), tuple)

@@ -1,4 +1,4 @@
-"""The models of a run: its folder may be named where a model is asked for. Used by solve."""
+"""The models of a run, whose folder may be given as a model. Used by solve."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Role = Literal["generator", "evaluator"]
 
 
 def model_in(name: str, role: Role = "generator") -> str:
-    """The model that `name` stands for: a train step's folder, a run's folder, else the name.
+    """Return the model `name` stands for: of a train step's folder, a run's folder, or itself.
 
-    Of a run: the model that wrote (or judged) the samples of the row its report is about, else of
+    For a run: the model that wrote (or judged) the samples of the row its report is about, else of
     the first row that has one.
 
     Raises:
@@ -42,7 +42,7 @@ def _of_run(folder: Path, role: Role) -> str:
         raise InputError(f"{folder}: nothing is measured yet, so no model stands for this run.")
     reference = results.reference
     for row in [reference, *(row for row in results.rows if row is not reference)]:
-        measured = steps.get(f"{row.name}{ROW}") or steps[row.name]  # a training may be so called
+        measured = steps.get(f"{row.name}{ROW}") or steps[row.name]  # a training may have that name
         for path in measured.config["samples"]:
             step = steps.get(Path(path).parent.as_posix())
             if step is not None and _is(step, role):
@@ -56,8 +56,8 @@ def _of_run(folder: Path, role: Role) -> str:
 
 
 def _is(step: StepRecord, role: Role) -> bool:
-    """Whether a step is where a model wrote samples, or judged them."""
+    """Return whether in a step a model wrote samples, or judged them."""
     if role == "generator":
         return step.stage == "sample"
-    # Plans of earlier versions do not name the scorer: there was only one.
+    # Plans of earlier versions do not name the scorer, since there was only one.
     return step.stage == "score" and step.config.get("scorer", "evaluator") == "evaluator"

@@ -1,4 +1,4 @@
-"""The commands `mathtune evaluate` and `mathtune data`; what they do is in the files so called."""
+"""The commands `mathtune evaluate` and `mathtune data`; the files of these names do the work."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def evaluate(
 ) -> None:
     """Evaluate a model on sets of problems: greedy, mean@n, Pass@k, Maj@k, with intervals.
 
-    A finished step is skipped, an interrupted one goes on. Settings reach the stage that has them:
-    limit=50, max_tokens=2048, temperature=1, grader=math. Example:
+    A finished step is skipped, an interrupted one continues. Settings reach the stage that has
+    them: limit=50, max_tokens=2048, temperature=1, grader=math. Example:
 
     mathtune evaluate HuggingFaceTB/SmolLM2-135M-Instruct --data gsm8k limit=50 -n 4
     """

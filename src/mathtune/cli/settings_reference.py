@@ -33,7 +33,7 @@ from mathtune.stages.prepare import Prepare
 
 
 def _stages() -> tuple[type[Stage[Any]], ...]:
-    """Return the stage of every module in `mathtune.stages`: it is named as its module."""
+    """Return the stage of every module in `mathtune.stages`, which has the module's name."""
     modules = [
         import_module(f"{stages.__name__}.{one.name}") for one in iter_modules(stages.__path__)
     ]
@@ -64,7 +64,7 @@ such a file.
 
 
 def shipped_table() -> Table:
-    """A line for each recipe and each of its shipped settings: `mathtune run --help` ends so."""
+    """Return a line per recipe and shipped settings, for the end of `mathtune run --help`."""
     table = Table("recipe or settings", "what it is", box=None, title="Recipes, settings")
     table.title_justify = "left"
     named: dict[str, list[tuple[str, str]]] = {name: [] for name in RECIPES}
@@ -78,13 +78,13 @@ def shipped_table() -> Table:
         table.add_row(name, Text(_joined(story.partition("\n\n")[0])))
         for inner, line in named[name]:
             table.add_row(f"  {inner}", Text(line))
-    table.caption = "`mathtune run NAME --dry-run` lists the steps of each and what they cost."
+    table.caption = "`mathtune run NAME --dry-run` lists the steps of each and their cost."
     table.caption_justify = "left"
     return table
 
 
 def _first_sentence(text: str) -> str:
-    """The first sentence of a shipped file's comment, behind the line that has its command."""
+    """Return the first sentence of a shipped file's comment, after the line with its command."""
     comment = [line.lstrip("# ") for line in text.splitlines() if line.startswith("#")]
     story = _joined(" ".join(comment[1:]))
     return re.split(r"(?<!al)[.:;] (?=[A-Za-z0-9])|[.]$", story, maxsplit=1)[0]
@@ -115,10 +115,10 @@ def markdown() -> str:
 
 
 def schema(recipe: str) -> dict[str, Any]:
-    """The JSON Schema of a recipe's YAML settings: its own, and those of its stages and steps.
+    """Return the JSON Schema of a recipe's YAML settings: its own, its stages' and its steps'.
 
-    Which steps there are may depend on the settings, so settings of a step that the recipe's
-    defaults do not have are not refused.
+    The steps may depend on the settings, so settings of a step that the recipe's defaults do not
+    have are not refused.
 
     Raises:
         InputError: no such recipe.
@@ -156,7 +156,7 @@ def schema(recipe: str) -> dict[str, Any]:
 
 
 def _steps(recipe: str) -> dict[str, type[Stage[Any]]]:
-    """Return the steps that the recipe's defaults give, by name; nothing is read or written."""
+    """Return the steps of the recipe's defaults, by name; nothing is read or written."""
     found = RECIPES[recipe]
     run = Run(Path("nowhere").absolute(), overrides={})
     found.compose(run, found.config.model_validate({"model": "embedded"}))
@@ -170,9 +170,10 @@ def _section(
     *,
     story: str | None = None,
 ) -> str:
-    """A heading, what the model is, and a table of its fields; what they hold goes to `inner`.
+    """Return a heading, a model's docstring, and a table of its fields; add their models to
+    `inner`.
 
-    `story`: what to take its first paragraph from, else the model's own docstring.
+    `story`: the source of the first paragraph, else the model's own docstring.
     """
     summary = (story or inspect.getdoc(model) or "").partition("\n\n")[0]
     lines = [f"### {title}\n", f"{_joined(summary)}\n"]
@@ -208,7 +209,7 @@ def _bounds(field: FieldInfo) -> str:
 
 
 def _type(annotation: Any) -> str:
-    """Return a type as a reader of YAML knows it."""
+    """Return a type in the words of YAML."""
     if annotation is type(None):
         return "null"
     if annotation is Ellipsis:
@@ -246,7 +247,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _written(field: FieldInfo) -> Any:
-    """Return a field's default as JSON writes it."""
+    """Return a field's default in JSON."""
     return to_jsonable_python(field.get_default(call_default_factory=True))
 
 

@@ -1,7 +1,7 @@
 """The stages' commands: `mathtune STAGE [FILE] [key=value ...] --out FOLDER`. Part of the command
 line.
 
-`grade` and `measure`, which also read other programs' files as they are, are in `files`.
+`grade` and `measure`, which also read other programs' files, are in `files`.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
 COLLECT_FILE = (
-    "Collect rows to learn from, of samples that others made, or of ours.\n\n"
+    "Collect rows to learn from, from samples of other programs or ours.\n\n"
     "A file alone holds its golds and questions, as `mathtune grade` reads it; its samples are "
-    "graded first, and written beside OUT. Example:\n\n"
+    "graded first, and written next to OUT. Example:\n\n"
     "mathtune collect generations.parquet keep=pairs --format dpo --out pairs"
 )
 
@@ -73,7 +73,7 @@ def run_stage(
     out: Path | None,
     redo: bool,
 ) -> None:
-    """Execute one stage on plain files; its folder is skipped and resumed as a recipe's step is."""
+    """Execute one stage on plain files; its folder is skipped or resumed like a recipe's step."""
     if kind is not Train:
         ranks.refuse_several(kind.kind())
     if arguments and "=" not in arguments[0]:
@@ -98,7 +98,7 @@ def run_stage(
 
 
 def _with_flag(error: InputError, name: str) -> InputError:
-    """The error of a step, where `--redo` names it, for a command whose `--redo` is a flag."""
+    """Reword a step's error, which names `--redo STEP`, for a command whose `--redo` is a flag."""
     if f"--redo {name}" not in str(error):
         return error
     text = str(error).replace(" it and the steps that depend on it again", " it again")
@@ -120,7 +120,7 @@ def command_class(kind: type[Stage[Any]]) -> type[TyperCommand]:
 
 
 def stage_help(kind: type[Stage[Any]], positional: str) -> str:
-    """Return a stage's help: its docstring's first paragraph, and which setting the file is."""
+    """Return a stage's help: its docstring's first paragraph, and the setting of the file."""
     summary = (inspect.getdoc(kind) or "").partition("\n\n")[0]
     return f"{summary}\n\nThe file given first is `{positional}`."
 
@@ -135,7 +135,7 @@ def _settings_table(kind: type[BaseModel]) -> Table:
 
 
 def _settings(kind: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
-    """Name, default and meaning of each setting, those of an engine's groups after the group."""
+    """Return each setting's name, default and meaning; an engine's groups precede theirs."""
     for name, field in kind.model_fields.items():
         value = None if field.is_required() else field.get_default(call_default_factory=True)
         inner = isinstance(value, Group)

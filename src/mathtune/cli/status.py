@@ -25,9 +25,7 @@ GROWING = ("samples.jsonl", "scores.jsonl", CURVE)
 
 
 def status_table(folder: Path) -> Table:
-    """Every step of a run: finished (with its time), under way (with what is done), failed (and
-    why), or waiting.
-    """
+    """Return the state of every step of a run: finished, under way, failed, or waiting."""
     plan = read_plan(folder)
     working = is_locked(folder / LOCK)
     table = Table("step", "stage", "state", "wall s", "CPU s", title=f"{plan.recipe}: {folder}")
@@ -61,9 +59,9 @@ def status_table(folder: Path) -> Table:
 
 
 def so_far(folder: Path, step: PlannedStep) -> str:
-    """Describe what an unfinished step has written: rows or updates, of how many, and when.
+    """Describe the rows or updates that an unfinished step has written, of how many, and when.
 
-    Empty where the stage writes only when it is done.
+    Empty if the stage only writes at its end.
     """
     place = folder / step.name
     found = next((path for path in map(place.joinpath, GROWING) if path.exists()), None)
@@ -87,7 +85,7 @@ def _last_update(curve: Path) -> int:
 
 
 def _rows_wanted(folder: Path, config: Mapping[str, Any]) -> int:
-    """Return the rows that a sample or score step will have written; 0 if that is unknown."""
+    """Return the number of rows that a sample or score step will write; 0: unknown."""
     problems = folder / config["problems"]
     if "samples" in config:
         samples = folder / config["samples"][0]

@@ -1,4 +1,4 @@
-"""What a stage's command ends with: the table of what it found. Beside stages."""
+"""The tables of results with which a stage's command ends. Under stages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mathtune.stages.measure import Measure
 
 
 def of(stage: Stage[Any], folder: Path) -> list[Grid]:
-    """The tables of a finished grade or measure; none of other stages, which say it in a line."""
+    """Return the tables of a finished grade or measure; other stages only print a line."""
     if isinstance(stage, Grade):
         return [cells.grid(verdicts(jsonl.read_json(folder / METRICS, GradeMetrics)))]
     if isinstance(stage, Measure):
@@ -30,7 +30,7 @@ def of(stage: Stage[Any], folder: Path) -> list[Grid]:
 
 
 def verdicts(found: GradeMetrics) -> cells.Table:
-    """How many samples have each verdict, and by which rule their answers were found."""
+    """Return the number of samples per verdict, and per rule that found the answer."""
     body = [
         (verdict, f"{count:,}", f"{100 * count / max(found.samples, 1):.1f}")
         for verdict, count in found.verdicts.items()

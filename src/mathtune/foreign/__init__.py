@@ -1,4 +1,4 @@
-"""Sample files that other programs wrote, golds in them, graded and measured as they are.
+"""Sample files that other programs wrote, with golds in them, graded and measured unchanged.
 
 Its files, rows and values are read by `data.files`.
 

@@ -20,17 +20,17 @@ _CHATS = (
     ),
     r"\A(?:system\n.*?\n?)?user\n(?P<asked>.*?)\n?assistant\n",
 )
-"""Chats as templates render them (ChatML, Llama 3), and without their special tokens, as dumps
-have them; up to where the model's turn begins.
+"""Rendered chats (ChatML, Llama 3), also without their special tokens, as in dumps, up to the
+beginning of the model's turn.
 """
 _END = re.compile(r"\s*(<\|end_header_id\|>)?\s*(<think>\s*)?\Z")
 _OURS = (",", ";", "=")
-"""What is in the names of our own columns, and of settings."""
+"""The parts of the names of our own columns, and of settings."""
 PROBLEMS, SAMPLES, GRADES = "problems.jsonl", "samples.jsonl", "grades.jsonl"
 
 
 def as_settings(given: list[str], fields: str | None, out: Path | None) -> list[str]:
-    """Convert the file that is given first, beside `out`; return the settings for its samples.
+    """Convert the first file, next to `out`; return the settings for its samples.
 
     Settings alone, and our own columns, are returned as they are.
     """
@@ -50,13 +50,12 @@ def as_settings(given: list[str], fields: str | None, out: Path | None) -> list[
 def convert(request: Request, folder: Path) -> tuple[Path, Path, Path]:
     """Grade a file's samples and write them, whole, into `folder`; return the three files.
 
-    A problem is told apart by what `mathtune grade` goes by; its samples are brought together in
-    the order of the first of each. Samples without text are counted and left out, as are problems
-    whose gold says that there is none. Of a question that is a rendered chat, what the user asked
-    is kept.
+    Problems are identified as by `mathtune grade`; their samples are grouped in the order of each
+    problem's first sample. Samples without text are counted and left out, as are problems whose
+    gold means "no answer". From a question that is a rendered chat, the user's text is kept.
 
     Raises:
-        InputError: the file cannot be read, or a problem has no question that is known.
+        InputError: the file cannot be read, or a problem has no known question.
     """
     groups: dict[str, list[Judged]] = {}
     empty = 0
@@ -75,7 +74,7 @@ def convert(request: Request, folder: Path) -> tuple[Path, Path, Path]:
                 "name its field with --fields question=NAME."
             )
     if not groups:
-        raise InputError(f"{request.name}: no sample with a text and a usable gold is in it.")
+        raise InputError(f"{request.name}: it has no sample with a text and a usable gold.")
     folder.mkdir(parents=True, exist_ok=True)
     files = folder / PROBLEMS, folder / SAMPLES, folder / GRADES
     jsonl.write(files[0], (_problem(name, group) for name, group in groups.items()))
@@ -116,7 +115,7 @@ def convert(request: Request, folder: Path) -> tuple[Path, Path, Path]:
 
 
 def asked(question: str) -> str:
-    r"""What the user asked in a rendered chat of one turn; any other question as it is.
+    r"""Return the user's text in a rendered chat of one turn; any other question unchanged.
 
     >>> asked("system\nBe brief.\nuser\nWhat is 1 + 1?\nassistant\n<think>\n")
     'What is 1 + 1?'

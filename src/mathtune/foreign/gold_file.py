@@ -1,4 +1,4 @@
-"""Golds that stand in a file of problems, joined to samples by id or by question: `--problems`."""
+"""Golds in a file of problems, joined to samples by id or by question: `--problems`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Join:
-    """How samples find their problem: the value at `path` is what `found` is keyed by."""
+    """How samples find their problem: the value at `path` is a key of `found`."""
 
     path: str
     shown: str
@@ -48,12 +48,12 @@ class Join:
         return self.found.get(self.key(row))
 
     def key(self, row: dict[str, Any]) -> str:
-        """Return what a row's problem is found by; empty: the row has no such field."""
+        """Return the key of a row's problem; empty: the row has no such field."""
         key = _key(row, self.path, by_question=self.by_question) or ""
         return _stripped(key) if self.stripped else key
 
     def problem(self, row: dict[str, Any]) -> str:
-        """Return what tells a row's problem apart: its question, else its id."""
+        """Return what identifies a row's problem: its question, else its id."""
         entry = self.entry(row)
         return (entry.question if entry is not None else "") or self.key(row)
 
@@ -104,7 +104,7 @@ class GoldFile:
             self._by.setdefault("question", {}).setdefault(text.strip(), entry)
 
     def join(self, head: Head, ids: Sequence[str], questions: Sequence[str], given: bool) -> Join:
-        """Return how the samples of `head` find their golds: the way that finds most.
+        """Return the way in which the most samples of `head` find their golds.
 
         Raises:
             InputError: no way finds a single gold.
@@ -138,17 +138,17 @@ def _key(row: dict[str, Any], path: str, *, by_question: bool) -> str | None:
 
 
 def _stripped(key: str) -> str:
-    """Return an id without the number of its sample: `q0-s1` is of problem `q0`."""
+    """Return an id without its sample's number: `q0-s1` belongs to problem `q0`."""
     match = _SAMPLE_NUMBER.fullmatch(key)
     return match.group(1) if match else key
 
 
 LONGEST_LABEL = 60
-"""Characters of a level or subject that are kept."""
+"""The number of characters of a level or subject that are kept."""
 
 
 def label_paths(paths: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the paths of levels and of subjects, those of names that are tried first in front."""
+    """Return the paths of levels and of subjects, the likeliest names first."""
     found = list(paths)
 
     def of(known: tuple[str, ...]) -> list[str]:
@@ -161,7 +161,7 @@ def label_paths(paths: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def label(row: dict[str, Any], paths: Sequence[str]) -> str | None:
-    """A level or a subject: a short text or a number. What else stands there is another thing."""
+    """Return a level or a subject: a short text or a number; None for anything else."""
     for path in paths:
         value = reach(row, path)
         if isinstance(value, str | int) and not isinstance(value, bool):

@@ -18,11 +18,11 @@ from mathtune.rows.records import Verdict
 from mathtune.run.progress import visible
 
 SHOWN = 10
-"""Disagreements in a list."""
+"""The number of disagreements in a list."""
 KEPT = 20_000
-"""Different disagreements that are counted at a time."""
+"""The number of different disagreements that are counted at a time."""
 TEXT_KEPT = 200
-"""Characters of an answer that tell disagreements apart."""
+"""The number of characters of an answer that distinguish disagreements."""
 TEXT_SHOWN = 60
 
 
@@ -40,11 +40,11 @@ def grade_file(
     Returns `read` (role -> field), `problems`, `samples`, `size` in words, `warnings`, `rules`,
     `broken_lines`, `extract`; `graders`: name -> version, accuracy, a count for each verdict and
     the most frequent `disagreements` with the gold; with several graders `between_graders`.
-    Accuracy is the part of all samples that is correct.
+    Accuracy is the fraction of all samples that is correct.
 
     Raises:
-        InputError: as `judged`; the folder holds something else than grades, or grades and not
-            `redo`. Nothing is written then.
+        InputError: as `judged`; the folder holds something other than grades, or grades without
+        `redo`. Nothing is written then.
     """
     tally = Tally(request)
     if out is None:
@@ -70,7 +70,7 @@ def _counted(
 
 
 def reason(one: Judged, request: Request) -> str:
-    """Return one line that says why each grader judges a sample as it does."""
+    """Return one line that says why each grader gives its verdict on a sample."""
     given = one.answer.text if one.answer else None
     said = [explain(given, one.sample.gold, grader=grader) for grader in request.graders]
     return f"line {one.sample.line}: {'; '.join(said)}"
@@ -88,7 +88,7 @@ class Frequent:
         self._found: dict[tuple[str, ...], list[int]] = {}
 
     def add(self, key: tuple[str, ...], line: int) -> None:
-        """Count a key that stands on `line`."""
+        """Count a key that occurs on `line`."""
         self.total += 1
         self._found.setdefault(key, [0, line])[0] += 1
         if len(self._found) > KEPT:
@@ -96,7 +96,7 @@ class Frequent:
             self._found = dict(self._ranked(KEPT // 2))
 
     def rows(self, names: tuple[str, ...]) -> list[dict[str, Any]]:
-        """The most frequent keys with their count and first line; `names`: of a key's parts."""
+        """Return the most frequent keys with count and first line; `names`: of a key's parts."""
         return [
             {"count": count, **dict(zip(names, key, strict=True)), "first_line": line}
             for key, (count, line) in self._ranked(SHOWN)
@@ -108,7 +108,7 @@ class Frequent:
 
 @dataclass
 class Tally:
-    """What is counted while the samples go by."""
+    """The counts that grow with each sample."""
 
     request: Request
     samples: int = 0
@@ -136,7 +136,7 @@ class Tally:
             self.between.add((gold, answer, *said), one.sample.line)
 
     def document(self) -> dict[str, Any]:
-        """The counts as JSON values, in the order they are shown."""
+        """Return the counts as JSON values, in the order of their display."""
         graders = {}
         for name, counts, wrong in zip(
             self.request.graders, self.verdicts, self.against_gold, strict=True
@@ -170,7 +170,7 @@ class Tally:
 
 
 def brief(document: dict[str, Any]) -> dict[str, Any]:
-    """Return what `mathtune grade FILE --json` prints of `grade_file`'s document."""
+    """Return the part of `grade_file`'s document that `mathtune grade FILE --json` prints."""
     return {
         "read": document["read"],
         "problems": document["problems"],
@@ -185,7 +185,7 @@ def brief(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def tables(document: dict[str, Any]) -> list[Table]:
-    """Return what the terminal shows of `grade_file`'s document."""
+    """Return the tables of `grade_file`'s document for the terminal."""
     rows = [
         (
             name,
@@ -226,7 +226,7 @@ def _disagreements(title: str, found: dict[str, Any]) -> Table:
 
 
 def _cell(value: int | str) -> str:
-    """Return a cell: model text is cut, and brings no control sequences."""
+    """Return a cell: model text is cut, without control sequences."""
     if isinstance(value, int):
         return f"{value:,}"
     text = value[:TEXT_SHOWN] + ("…" if len(value) > TEXT_SHOWN else "")

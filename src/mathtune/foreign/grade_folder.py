@@ -24,7 +24,7 @@ METRICS = "metrics.json"
 
 
 def names(graders: Sequence[Grader]) -> dict[Grader, str]:
-    """Each grader's file: `grades.jsonl`, or `grades-math.jsonl` and so on where there are several.
+    """Return each grader's file: `grades.jsonl`, or `grades-math.jsonl` and so on for several.
 
     >>> names(["math"]), names(["math", "prm800k"])["prm800k"]
     ({'math': 'grades.jsonl'}, 'grades-prm800k.jsonl')
@@ -35,7 +35,7 @@ def names(graders: Sequence[Grader]) -> dict[Grader, str]:
 
 
 def refuse_folder(folder: Path, *, redo: bool) -> None:
-    """Raise InputError where `folder` cannot be written, or replaced."""
+    """Raise InputError if `folder` cannot be written or replaced."""
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -49,11 +49,11 @@ def refuse_folder(folder: Path, *, redo: bool) -> None:
 
 
 class GradeFiles:
-    """Grades on their way to a folder: written beside it, moved there by `finish`, else removed.
+    """Grades on their way to a folder: written next to it, moved there by `finish`, else removed.
 
-    A problem's rows stand together and are numbered from 0, as in every file of samples, in the
-    order of each problem's first sample. Where the foreign file mixes its problems, the rows
-    (without texts) are brought together in memory; otherwise one problem is held at a time.
+    A problem's rows are adjacent and numbered from 0, as in every file of samples, in the order of
+    each problem's first sample. If the foreign file mixes its problems, the rows (without texts)
+    are grouped in memory; otherwise one problem is held at a time.
     """
 
     def __init__(self, folder: Path, graders: Sequence[Grader]) -> None:
@@ -104,7 +104,7 @@ class GradeFiles:
                 jsonl.write(path, _together(jsonl.read(path, Graded), grader))
 
     def finish(self, document: dict[str, Any]) -> None:
-        """Write the document, and let the folder appear in its place."""
+        """Write the document, and move the folder to its place."""
         jsonl.write_json(self._partial / METRICS, document)
         shutil.rmtree(self.folder, ignore_errors=True)
         self._partial.replace(self.folder)

@@ -1,4 +1,4 @@
-"""Each sample of foreign files with its answer and what each grader says of it, block by block."""
+"""Each sample of foreign files with its answer and each grader's verdict, block by block."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from mathtune.run.progress import Progress, console, say
 
 SAMPLES_AT_ONCE = 4_096
 CHARACTERS_AT_ONCE = 16_000_000
-"""A block is compared in bulk: so many samples, or so much text. Bounds memory, changes nothing."""
+"""The size of a block that is compared in bulk, in samples and characters; it bounds memory."""
 
 BROKEN_SHOWN = 5
-"""So many broken lines are named; all are counted."""
+"""The number of broken lines that are named; all are counted."""
 SECONDS_BETWEEN_LINES = 60.0
 
 Scorer = Callable[[str, str], float | None]
@@ -35,7 +35,7 @@ Scorer = Callable[[str, str], float | None]
 
 @dataclass
 class Request:
-    """What is to be done with some files, and what is noticed while it is done.
+    """The work on some files, and the counts made during it.
 
     `rule` auto: the marked answer, else the last number or formula. `strict`: the first broken line
     ends the work. `scorer` scores each sample instead of a field of the file.
@@ -73,7 +73,7 @@ class Request:
         """Read the options of the command line; None: not given.
 
         Raises:
-            InputError: an unknown grader or rule, or fields that say too little.
+            InputError: an unknown grader or rule, or incomplete fields.
         """
         named = (files,) if isinstance(files, str | Path) else tuple(files)
         request = cls(named, **{name: value for name, value in others.items() if value is not None})
@@ -101,7 +101,7 @@ class Request:
 
     @cached_property
     def samples(self) -> Samples:
-        """The files' samples, what is what decided.
+        """The files' samples, with their fields' roles decided.
 
         Raises:
             InputError: as `open_samples`.
@@ -140,8 +140,8 @@ def judged(request: Request) -> Iterator[Judged]:
     """Yield the files' samples in their order.
 
     Raises:
-        InputError: a file cannot be read, no line of it can be used, or, where the request is
-            strict, one line cannot.
+        InputError: a file cannot be read, no line of it can be used, or, if the request is strict,
+        one line cannot.
     """
     done = 0
     samples = request.samples
@@ -175,7 +175,7 @@ def _broken_lines(request: Request) -> str:
 
 
 def _notice(one: Judged, counted: Counter[str]) -> None:
-    """Count what is worth saying: texts that are not there, and the rules that found answers."""
+    """Count what the warnings need: missing texts, and the rules that found answers."""
     counted["samples"] += 1
     counted["no_text"] += one.sample.solution is None
     counted["prose"] += is_prose(one.sample.gold)
@@ -191,7 +191,7 @@ def _notice(one: Judged, counted: Counter[str]) -> None:
 def _verdicts(
     block: Sequence[ForeignSample], answers: Sequence[Answer | None], grader: Grader
 ) -> list[Verdict]:
-    """Return the verdicts of a block; of several accepted golds the kindest counts."""
+    """Return the verdicts of a block; of several accepted golds the kindest verdict counts."""
     texts = [answer.text if answer else None for answer in answers]
     golds = [sample.accepted or (sample.gold,) for sample in block]
     return compare_accepted(texts, golds, grader=grader)
@@ -250,7 +250,7 @@ class _Watched:
 
 
 def _scored(samples: Samples, request: Request) -> Iterator[ForeignSample]:
-    """Yield the samples with texts that any file can hold, scored anew where a scorer is given."""
+    """Yield the samples with texts that any file can hold, scored again if a scorer is given."""
     for sample in samples:
         texts: dict[str, Any] = {
             name: _valid(value) for name, value in sample._asdict().items() if _doubtful(value)
@@ -267,7 +267,7 @@ def _doubtful(value: object) -> bool:
 
 
 def _valid(text: str) -> str:
-    """Return the text with `?` for lone surrogates, which JSON can bring and no file can hold."""
+    """Return the text with `?` for lone surrogates, which JSON allows and no file can hold."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

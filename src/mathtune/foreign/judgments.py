@@ -1,4 +1,4 @@
-"""The judged samples of foreign files as columns, without texts: what measuring needs of them."""
+"""The judged samples of foreign files as columns without texts, for measuring."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Table:
         self._numbers: dict[Any, int] = {}
 
     def number(self, value: Any) -> int:
-        """Return the number of a value, a new one if it is new."""
+        """Return a value's number, a new one for a new value."""
         return self._numbers.setdefault(value, len(self._numbers))
 
     @cached_property
@@ -41,7 +41,7 @@ class _Table:
 
 
 class _Texts:
-    """Texts in a temporary file, found again by their number."""
+    """Texts in a temporary file, read back by number."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
@@ -84,7 +84,7 @@ class Judgments:
     questions: bool = False
 
     def add(self, one: Judged) -> None:
-        """Keep what is needed of a sample.
+        """Keep the needed parts of a sample.
 
         Raises:
             InputError: its problem had another gold before.
@@ -154,7 +154,7 @@ class Judgments:
 
     @cached_property
     def gathered(self) -> Gathered:
-        """The columns that `metrics.measure` works on.
+        """Return the columns for `metrics.measure`.
 
         Raises:
             InputError: problems differ in their number of samples.
@@ -173,7 +173,7 @@ class Judgments:
                 forms=[forms[self.form[i]] for i in members],
                 calculator=[self.calculated[i] for i in members] if scored else None,
             )
-        if self.texts is None:  # nobody looks at single samples any more
+        if self.texts is None:  # single samples are no longer needed
             for column in (self.form, self.length, self.calculated, self.answer, self.verdict):
                 del column[:]
         return gathering.done()
@@ -197,13 +197,13 @@ class Judgments:
 
     @property
     def read(self) -> dict[str, str]:
-        """Return what was read as what."""
+        """Return the roles of the fields."""
         found = self.request.samples.read
         return found if self.request.scorer is None else {**found, "score": calculator.NAME}
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences on what a reader of the numbers should know."""
+        """Return the warnings that a reader of the numbers should know."""
         found = notes.warnings(self.request)
         several = self.counts > 1
         digests = np.array(self.digest)[self.order]

@@ -1,12 +1,12 @@
-"""Decide what tells a file's problems apart: an id, the question's text, or nothing. Over `roles`.
+"""Decide what identifies a file's problems: an id, the question's text, or nothing. Over `roles`.
 
 An id may be unique per sample, may count the samples of a problem, or may start again in every
-file; a question may stand twice in a data set. So both are looked at together, over all rows:
+file; a question may occur twice in a data set. So both are considered, over all rows:
 
 - an id names a problem if its rows agree in question and gold, in every file;
 - an id that starts again in every file names a problem together with the file;
-- where a question has several ids in most cases and a row holds one sample, the ids are of samples
-  and the question counts.
+- if most questions have several ids and a row holds one sample, the ids belong to samples and the
+  question counts.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from mathtune.foreign.roles import Roles
 Digests = NDArray[np.int64]
 
 SAMPLE_IDS = 1.5
-"""With so many ids per question or more, ids are of samples; with fewer, some questions repeat."""
+"""From this many ids per question on, ids belong to samples; below, some questions repeat."""
 _NONE = 0
 
 
 @dataclass(frozen=True)
 class Key:
-    """What tells problems apart: the value at `path`, together with the file if `per_file`.
+    """What identifies problems: the value at `path`, together with the file if `per_file`.
 
     joined: the problem that the file of golds has for the row (`path` is its name).
     """
@@ -69,7 +69,7 @@ def identity(value: Any) -> str:
 
 
 class Looks:
-    """What is remembered of every row while the file is looked through: digests, no texts."""
+    """The digests kept of every row while the file is examined; no texts."""
 
     def __init__(self, roles: Sequence[Roles]) -> None:
         first, *rest = roles
@@ -81,7 +81,7 @@ class Looks:
         self.samples = 0
 
     def add(self, row: dict[str, Any], file: int, gold: object, samples: int) -> None:
-        """Look at a row."""
+        """Examine a row."""
         self._files.append(file)
         self._golds.append(hash(gold))
         for path, column in self._ids.items():
@@ -96,7 +96,7 @@ class Looks:
         return len(self._files)
 
     def decide(self) -> tuple[Key, int]:
-        """Return the key, and how many problems it tells apart in the rows looked at."""
+        """Return the key, and the number of problems it finds in the examined rows."""
         files, golds = _column(self._files), _column(self._golds)
         question = self._question(golds)
         texts = None if question is None else _column(self._questions[question])
@@ -121,7 +121,7 @@ class Looks:
         return best
 
     def _question(self, golds: Digests) -> str | None:
-        """The first question that nearly all rows have; if possible one with one gold each."""
+        """Return the first question field of nearly all rows, preferably with one gold each."""
         there = []
         for path, raw in self._questions.items():
             column = _column(raw)

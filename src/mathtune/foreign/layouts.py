@@ -2,8 +2,8 @@
 
 A layout is recognised by the paths in `needs` (see `paths`), which a row must have. `solution`,
 `gold`, `problem` and `question` are paths in the order they are tried; without a gold the golds
-come from `--problems`. `rows`: the place in a document that holds the rows. `once_per`: the writer
-logs a sample again for each of its filters, and one copy per value of this path counts.
+come from `--problems`. `rows`: the key of a document that holds the rows. `once_per`: the writer
+logs a sample once per filter, and one copy per value of this path counts.
 
 docs/grade_other_samples.md shows this table; tests/foreign/layouts has a file for each entry.
 """
@@ -30,7 +30,7 @@ class Layout:
     example: str = ""
     """The test file of this entry."""
     common: bool = False
-    """Whether other files have fields of these names, so that another gold is looked for."""
+    """True if other files have fields of these names, so that another gold is sought."""
 
 
 LAYOUTS = (
@@ -279,7 +279,7 @@ LAYOUTS = (
         example="lists.jsonl",
     ),
 )
-"""The most special first: the first that fits is taken."""
+"""The most specific first: the first that fits is taken."""
 
 
 def markdown() -> str:

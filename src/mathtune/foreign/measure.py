@@ -1,4 +1,4 @@
-"""Measure foreign files: means, oracles, votes and, where they have scores, re-ranking."""
+"""Measure foreign files: means, oracles, votes and, with scores, re-ranking."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from mathtune.run.trackers import Name
 from mathtune.stages.measure import OUTCOMES, labels_of
 
 PROBLEMS = "problems.jsonl"
-"""The problems, beside the outcomes that were written of a file."""
+"""The file of problems, next to a file's outcomes."""
 
 LARGE = 20_000
-"""Samples from which on measuring takes long enough to be announced."""
+"""The number of samples from which measuring takes long enough to be announced."""
 COUNTS = ("samples", "no_answer", "undecided", "verdict_differs_from_cluster")
-"""The counts that a foreign file has: of what cut a text off it says nothing."""
+"""The counts of a foreign file, which does not say what cut a text off."""
 MORE = (
     "samples_per_problem",
     "too_few_samples",
@@ -45,7 +45,7 @@ MORE = (
     "matched_compute",
     "over_calculator",
 )
-"""What else of the measured document is shown, where it is there."""
+"""The other parts of the measured document that are shown, if present."""
 _SUFFIXES = (".gz", ".xz", ".zst", ".bz2", ".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow",
              ".eval")  # fmt: skip
 
@@ -72,16 +72,16 @@ def measure_file(
 ) -> dict[str, Any]:
     """Measure the files' samples; with `page`, write the HTML page there, and log to the trackers.
 
-    A problem's samples may be on one row or on many, in any order and in several files. Where
-    problems have different numbers of samples, metrics are expected values over subsets of the
-    smallest number, or of `n`. `k` is the K of Maj8, RR.Maj8, W.RR.Maj8 and the N of Maj1.Top8,
-    which are named after it. Texts are not kept in memory.
+    A problem's samples may be on one row or on many, in any order and in several files. If problems
+    have different numbers of samples, metrics are expected values over subsets of the smallest
+    number, or of `n`. `k` is the K of Maj8, RR.Maj8, W.RR.Maj8 and the N of Maj1.Top8, which are
+    named after it. Texts are not kept in memory.
 
     Returns `read` (role -> field), `warnings`, `problems`, `n`, `grader`, `grader_version`,
     `extract`, `rules` (how many answers each rule found), `broken_lines`, `scorer`, `counts`,
-    `metrics` (name -> value, low, high) and `over_maj1` (name -> difference, low, high, p), all
-    parts of 1; `ties`, `curves`, `early_stopping` (left out of very large files), `groups`;
-    `mean_by_rule` where the mean depends on what counts as an answer; with scores `weights`,
+    `metrics` (name -> value, low, high) and `over_maj1` (name -> difference, low, high, p), all in
+    [0, 1]; `ties`, `curves`, `early_stopping` (left out of very large files), `groups`;
+    `mean_by_rule` if the mean depends on what counts as an answer; with scores `weights`,
     `oracle` (the rows whose scores are the verdicts themselves), `evaluator` (AUC, calibration,
     what length, form or the calculator alone would reach), `matched_compute` and `over_calculator`:
     every judged strategy minus votes weighted by the calculator, which is the metric `calculator`.
@@ -113,7 +113,7 @@ def measured(
 ) -> tuple[MeasureMetrics, list[Outcome], Judgments]:
     """Return the whole document of the files' samples, their outcomes, and the judged samples.
 
-    `texts`: whether the samples' texts are kept, on disk. `details`: whether there are outcomes.
+    `texts`: keep the samples' texts, on disk. `details`: return outcomes.
 
     Raises:
         InputError: as `measure_file`.
@@ -204,7 +204,7 @@ def _document(request: Request, judgments: Judgments, document: MeasureMetrics) 
 
 
 def _on_scores(document: MeasureMetrics, request: Request) -> list[str]:
-    """Warnings on scores: those that know the answer, those that are missing, and their weights."""
+    """Return warnings on scores: known answers, missing scores, and the rule of their weights."""
     found = []
     if document.oracle:
         found.append(
@@ -229,9 +229,9 @@ def _on_scores(document: MeasureMetrics, request: Request) -> list[str]:
 def outcomes_to(
     folder: Path, outcomes: Sequence[Outcome], problems: Mapping[str, Problem]
 ) -> list[Path]:
-    """Write each problem's outcome: JSON Lines, and Parquet where pyarrow is installed.
+    """Write each problem's outcome: JSON Lines, and Parquet if pyarrow is installed.
 
-    The JSON Lines are what a measure step writes, so that `mathtune compare` reads the folder. The
+    The JSON Lines are those of a measure step, so that `mathtune compare` reads the folder. The
     Parquet file has a column per metric, and the problem's level and subject.
     """
     folder.mkdir(parents=True, exist_ok=True)

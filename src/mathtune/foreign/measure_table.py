@@ -1,4 +1,4 @@
-"""What the terminal shows of measured foreign files. Beside `measure`."""
+"""The table of measured foreign files for the terminal. Under `measure`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mathtune.stages.measure import unequal
 
 
 def table(document: dict[str, Any]) -> Table:
-    """Return what the terminal shows of `measure_file`'s document."""
+    """Return the table of `measure_file`'s document for the terminal."""
     counts = document["counts"]
     oracle = document.get("oracle", [])
     n = document["n"]
@@ -55,7 +55,7 @@ def _points(found: dict[str, dict[str, float]], name: str) -> str:
 
 
 def _beats_the_calculator(document: dict[str, Any]) -> str:
-    """W.RR against votes weighted by arithmetic alone: what a judge has learned beyond it."""
+    """Return W.RR minus votes weighted by arithmetic alone: the judge's gain over it."""
     if "over_calculator" not in document or document["scorer"] == calculator.NAME:
         return ""
     points = _points(document["over_calculator"], "W.RR")
@@ -68,7 +68,7 @@ def _drawn(document: dict[str, Any]) -> str:
 
 
 def _notes(document: dict[str, Any]) -> str:
-    """Return what else must be known: unequal samples, ties that matter, gains in few groups."""
+    """Return further notes: unequal samples, ties that matter, gains in few groups."""
     said = []
     counts, few = document["samples_per_problem"], document["too_few_samples"]
     if text := unequal(counts, document["n"], few):

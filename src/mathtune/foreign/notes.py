@@ -1,4 +1,4 @@
-"""What is said of files from elsewhere: what was read as what, and warnings in whole sentences."""
+"""The notes on foreign files: their fields' roles, and warnings in whole sentences."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mathtune.foreign.judged import BROKEN_SHOWN, Request
 from mathtune.run.progress import say
 
 RULES_DIFFER = 0.01
-"""By so much may the mean depend on what counts as an answer before both values are shown."""
+"""The largest effect of the rule for answers on the mean that is not reported."""
 SUSPICIOUS_SAMPLES = 20
 _LINE = 600
-"""Characters of a line of warnings; more are counted."""
+"""The longest line of warnings, in characters; further ones are counted."""
 
 
 class Problems:
-    """How many problems there are and how many samples each has, in 16 bytes a problem."""
+    """The number of problems and of samples of each, in 16 bytes per problem."""
 
     def __init__(self) -> None:
         self._new = array("q")
@@ -62,7 +62,7 @@ def size(counts: Sequence[int] | np.ndarray[Any, Any]) -> str:
 
 
 def roles(read: dict[str, str]) -> str:
-    """Return what was read as what.
+    """Return the roles of the fields.
 
     >>> roles({"solution": "responses[]", "gold": "answer", "problem": "id"})
     'solution <- responses[], gold <- answer, problem <- id'
@@ -71,7 +71,7 @@ def roles(read: dict[str, str]) -> str:
 
 
 def rules(counted: Counter[str]) -> dict[str, int]:
-    """Return how many answers each extraction rule found."""
+    """Return the number of answers that each extraction rule found."""
     return {
         name.removeprefix("rule "): count
         for name, count in sorted(counted.items())
@@ -80,7 +80,7 @@ def rules(counted: Counter[str]) -> dict[str, int]:
 
 
 def warnings(request: Request) -> list[str]:
-    """Return sentences on what a reader of the numbers should know, the gravest first."""
+    """Return the warnings that a reader of the numbers should know, the gravest first."""
     return list(_warnings(request))
 
 
@@ -122,7 +122,7 @@ def _warnings(request: Request) -> Iterator[str]:
 
 
 def _on_rules(request: Request) -> Iterator[str]:
-    """Say by how much the mean depends on what counts as an answer."""
+    """Say how much the mean depends on what counts as an answer."""
     counted = request.counted
     explicit, chosen = counted["correct and marked"], counted["correct"]
     total = counted["samples"]
@@ -142,7 +142,7 @@ def _on_rules(request: Request) -> Iterator[str]:
 
 
 def _on_reference(request: Request) -> Iterator[str]:
-    """Say where the solutions may be the data set's own."""
+    """Say if the solutions may be the data set's own."""
     counted = request.counted
     roles_ = request.samples.files[0].roles
     if (
@@ -165,7 +165,7 @@ def _broken(request: Request) -> str:
 
 
 def tell(lines: Iterable[str], *, verbose: bool) -> None:
-    """Print warnings on standard error: one line, or each on its own where asked for."""
+    """Print warnings on standard error: one line in all, or one per warning if asked."""
     found = list(lines)
     if not found:
         return

@@ -1,7 +1,7 @@
 """Read sampled solutions that other programs wrote, with golds and scores, row by row.
 
-A file is looked through once, to learn which field is what (`roles`) and what tells its problems
-apart (`keys`), and then read. A row is one sample, or one problem with a list of samples. For
+A file is read through once, to learn its fields' roles (`roles`) and what identifies its problems
+(`keys`), and then read again. A row is one sample, or one problem with a list of samples. For
 `mathtune grade FILE`, `mathtune measure FILE` and `mathtune compare FILE FILE`.
 """
 
@@ -28,7 +28,7 @@ from mathtune.foreign.roles import Fields, Roles, decide
 HEAD_ROWS = 1_000
 HEAD_CHARACTERS = 8_000_000
 LOOKED_THROUGH = 200_000
-"""So many rows decide what tells problems apart."""
+"""The number of rows that decide what identifies problems."""
 
 __all__ = ["Fields", "ForeignSample", "Samples", "open_samples"]
 
@@ -36,10 +36,10 @@ __all__ = ["Fields", "ForeignSample", "Samples", "open_samples"]
 class ForeignSample(NamedTuple):
     """One sample: its row's place in the file (from 1), its problem, its text and its gold.
 
-    `solution` is None where the sample has no text: it counts, and has no answer. `accepted`: all
+    `solution` is None if the sample has no text: it counts, and has no answer. `accepted`: all
     golds that count as right, `gold` first. `group`: the value of the field that `cluster_by`
-    names. `question` is the problem's text, empty where the row
-    has none that we know. `score`: NaN where scores are read and this sample has none.
+    names. `question` is the problem's text, empty if unknown. `score`: NaN if scores are read and
+    this sample has none.
     """
 
     line: int
@@ -57,7 +57,7 @@ class ForeignSample(NamedTuple):
 
 @dataclass(frozen=True)
 class _File:
-    """A file with what was decided on it."""
+    """A file with the decisions about it."""
 
     source: Source
     roles: Roles
@@ -69,7 +69,7 @@ class _File:
 
 @dataclass
 class Samples:
-    """The samples of some files, in order, and what was read as what.
+    """The samples of some files, in order, and their fields' roles.
 
     `report` receives a sentence for each row that cannot be used; without it (strict) such a row is
     an InputError. `counted` grows while the samples are read: rows without text and the like.
@@ -78,7 +78,7 @@ class Samples:
     files: tuple[_File, ...]
     key: Key
     problems: int | None
-    """How many problems the files have; None where they were too long to be looked through."""
+    """The number of problems of the files; None if they were too long to be examined."""
     rows: int
     split: str | None = None
     cluster_by: str | None = None
@@ -87,7 +87,7 @@ class Samples:
 
     @property
     def read(self) -> dict[str, str]:
-        """Return what was read as what: role -> field."""
+        """The roles of the fields: role -> field."""
         found = self.files[0].roles.read()
         if self.files[0].join is not None:
             found["gold"] = self.files[0].join.shown
@@ -98,7 +98,7 @@ class Samples:
 
     @property
     def score(self) -> str | None:
-        """The field of the scores, where the files have one."""
+        """The field of the scores, if the files have one."""
         return self.files[0].roles.score
 
     @property
@@ -174,7 +174,7 @@ class Samples:
     def _scores(
         self, file: _File, fields: dict[str, Any], samples: int
     ) -> list[float] | list[None]:
-        """Return a number for each sample; NaN where it has none."""
+        """Return a number for each sample; NaN if it has none."""
         path = file.roles.score
         if path is None:
             return [None] * samples
@@ -191,14 +191,14 @@ class Samples:
 
 
 def _score(value: Any, *, verdicts: bool) -> float | None:
-    """Return a score; of the scores of a sample's steps the last."""
+    """Return a score; of several scores of a sample's steps, the last."""
     while isinstance(value, list) and value:
         value = value[-1]
     return float(value) if verdicts and isinstance(value, bool) else finite(value)
 
 
 def _attached(text: str | None, fields: dict[str, Any]) -> str | None:
-    """inspect_ai moves long texts out of a sample, into its attachments."""
+    """Put back the long texts that inspect_ai moved into a sample's attachments."""
     if text is not None and text.startswith("attachment://"):
         found = reach(fields, "attachments").get(text.removeprefix("attachment://"))
         return found if isinstance(found, str) else None
@@ -206,7 +206,7 @@ def _attached(text: str | None, fields: dict[str, Any]) -> str | None:
 
 
 class _BrokenRowError(Exception):
-    """A row that cannot be used; the text says why."""
+    """A row that cannot be used; the message says why."""
 
 
 def _entry(file: _File, fields: dict[str, Any]) -> Entry:
@@ -247,7 +247,7 @@ class _Filters:
         self._counted = counted
 
     def repeats(self, fields: dict[str, Any]) -> bool:
-        """Return whether the row is another filter's copy of a sample that was read."""
+        """Return whether the row is another filter's copy of a sample already read."""
         if self._path is None:
             return False
         if "filter" in fields:
@@ -272,11 +272,11 @@ def open_samples(
     cluster_by: str | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Samples:
-    """Look through the files and decide what is what; the samples are read by iterating.
+    """Examine the files and decide their fields' roles; iterating then reads the samples.
 
     Raises:
-        InputError: a file cannot be read, no row of it can be used, or what a field holds cannot be
-            decided (see `roles`).
+        InputError: a file cannot be read, no row of it can be used, or a field's role cannot be
+        decided (see `roles`).
     """
     gold_file = GoldFile(problems) if problems is not None else None
     given = fields or Fields()
@@ -371,7 +371,7 @@ def _size(value: Any) -> int:
 
 
 def _looked_through(files: tuple[_File, ...], split: str | None) -> tuple[Key, int | None, int]:
-    """The key, the number of problems and of rows; None where not all rows were looked at."""
+    """Return the key, the numbers of problems and of rows; None if not all rows were examined."""
     looks = Looks([file.roles for file in files])
     joined: set[int] = set()
     for number, file in enumerate(files):

@@ -1,13 +1,14 @@
-"""Decide which field of a file is the solution and which the gold, by what its rows hold.
+"""Decide which field of a file is the solution and which the gold, by the values of its rows.
 
-Names only propose: a field may be called `solution` and be the data set's own reference, or
-`answer` and be what the model's own answer was. The rows decide:
+Names only propose: a field called `solution` may be the data set's own reference, and one called
+`answer` the model's own answer. The rows decide:
 
-- a known layout (`layouts`) says where its writer puts things;
-- a field that is always part of another one was extracted from it, and is no sample;
+- a known layout (`layouts`) declares its fields;
+- a field that is always part of another one was extracted from it, and is not a sample;
 - a field that is equal in all samples of a problem, while another is not, is no sample;
 - a reference that always has the gold's answer gives way to a field that may be samples;
-- where two fields remain for a role, nothing is guessed: both are named, and the option to choose.
+- if two fields remain for a role, nothing is guessed: the error names both, and the option to
+  choose.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from mathtune.foreign.solution_field import solution_field
 
 @dataclass(frozen=True)
 class Fields:
-    """Where a row holds its solution (a text or a list of them), its gold and its problem's id.
+    """The paths of a row's solution (a text or a list of them), gold and problem id.
 
-    Paths, see `paths`. None: found by what the rows hold.
+    See `paths`. None: found by the values of the rows.
     """
 
     solution: str | None = None
@@ -74,11 +75,11 @@ class Roles:
     layout: Layout | None = None
     given_problem: bool = False
     verdicts: bool = False
-    """Whether the scores are true and false."""
+    """True if the scores are true and false."""
     lists: bool = False
 
     def read(self) -> dict[str, str]:
-        """Return the roles as they are shown."""
+        """The roles in the form in which they are shown."""
         shown = f"{self.solution}[]" if self.lists and "*" not in self.solution else self.solution
         return {"solution": shown.replace(".*", "[]"), "gold": self.gold or ""}
 
@@ -134,7 +135,7 @@ def _fits(layout: Layout, head: Head) -> bool:
 
 
 def _first(head: Head, paths: Sequence[str]) -> str | None:
-    """Return the first path that holds something, else the first that is there at all."""
+    """Return the first path that holds something, else the first that exists."""
     there = [path for path in paths if head.has(path)]
     filled = (path for path in there if any(v not in (MISSING, None) for v in head.column(path)))
     return next(filled, there[0] if there else None)
@@ -165,7 +166,7 @@ def _asks(head: Head, path: str) -> bool:
 
 
 def _score(head: Head, layout: Layout | None) -> str | None:
-    """The field of the scores: as the layout has it, else `scores` or `score` if it has numbers."""
+    """Return the field of the scores: the layout's, else `scores` or `score` if it has numbers."""
     for path in (layout.score if layout else None, *names.SCORES):
         if path is None or path not in head.paths:
             continue

@@ -1,4 +1,4 @@
-"""Choose the field of the samples by what the rows hold. Under `roles`."""
+"""Choose the field of the samples by the rows' values. Under `roles`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def solution_field(head: Head, taken: Collection[str | None]) -> str:
         return first[0]
     rivals = first if best >= 2 else [path for path in ranks if _answers(likely[path])] or first
     if best == 1 and len(rivals) == 1 and _always_right(likely[rivals[0]], golds_of, rivals[0]):
-        # A reference, it seems: whatever else may hold samples is a rival, however short.
+        # It seems a reference: any other field that may hold samples is a rival, even a short one.
         rivals = [rivals[0], *(path for path in found if path not in likely)]
     if len(rivals) > 1:
         refuse_two(head, "solution", rivals)
@@ -77,7 +77,7 @@ def _likely(path: str, texts: list[list[str | None]]) -> bool:
 
 
 def _rank(head: Head, path: str, texts: list[list[str | None]]) -> int:
-    """3: called samples, or lists of several texts; 2: extracted answers; 1: unclear.
+    """Return 3 for a name of samples or lists of several texts, 2: extracted answers, 1: unclear.
 
     The `output` of an `instruction` is the data set's own.
     """
@@ -96,7 +96,7 @@ def _answers(texts: list[list[str | None]]) -> bool:
 
 
 def _without_parts(found: _Texts) -> _Texts:
-    """Leave out what was extracted from another field: it is a short part of it in every row."""
+    """Leave out fields extracted from another one: short parts of it in every row."""
     return {
         path: texts
         for path, texts in found.items()
@@ -132,7 +132,7 @@ def _is_part(short: list[list[str | None]], long: list[list[str | None]]) -> boo
 
 
 def _without_copies(found: _Texts) -> _Texts:
-    """Of equal fields the first; of a field that is prompt and sample together, the sample."""
+    """Keep the first of equal fields; of prompt with sample and sample alone, keep the sample."""
     kept: _Texts = {}
     for path, texts in found.items():
         if any(_same_end(texts, other) and _better(kept_path, path) for kept_path, other in
@@ -152,7 +152,7 @@ def _better(path: str, other: str) -> bool:
 
 
 def _same_end(texts: list[list[str | None]], other: list[list[str | None]]) -> bool:
-    """Return whether two fields hold the same texts, or one the other with something before it."""
+    """Return whether two fields hold the same texts, or one the other after something else."""
     pairs = 0
     for row, rest in zip(texts[:TEXTS_COMPARED], other[:TEXTS_COMPARED], strict=True):
         if len(row) != len(rest):
@@ -194,7 +194,7 @@ def _without_references(
 ) -> dict[str, int]:
     """Leave out the data set's own solutions, which always have the gold's answer.
 
-    A field that is called samples and always has it may be such a reference as well (`output` in
+    A field with a name of samples that always has it may also be such a reference (`output` in
     instruction data): then a field of unclear name is a rival, and the user must choose.
     """
     if len(ranks) < 2:
