@@ -57,9 +57,9 @@ ALONE = ("fields", "problems", "split", "strict", "as_json", "explain", "score",
 GRADE_FILE = (
     "Grade samples: other programs' files as they are, or ours.\n\n"
     "Files alone hold their golds: one row per sample, or one per problem with a list; JSON Lines, "
-    "JSON, CSV, parquet, Arrow, inspect logs, also packed, globs, or - for standard input. What "
-    "was read as what is printed; where two fields may be the solution or the gold you are asked "
-    "to choose with --fields. Example:\n\nmathtune grade outputs.jsonl --grader math,prm800k"
+    "JSON, CSV, parquet, Arrow, inspect logs, also packed, globs, or - for standard input. The "
+    "fields' roles are printed; if two fields may be the solution or the gold, you must choose "
+    "with --fields. Example:\n\nmathtune grade outputs.jsonl --grader math,prm800k"
 )
 MEASURE_FILE = (
     "Measure samples, votes and re-ranking: other programs' files, or ours.\n\n"

@@ -156,8 +156,8 @@ def table(document: dict[str, Any]) -> Table:
         f"problems {100 * between:.0f} points. Assumed: the two systems' problems are correlated "
         f"by {assumed['correlation']:g}; a training shifts all problems by "
         f"{100 * assumed['training_sd']:g} points (standard deviation); {assumed['tokens']:.0f} "
-        f"tokens per sample; {assumed['speed']:,.0f} tokens per second. One seed says nothing about "
-        "other trainings. A dash: more seeds are needed."
+        f"tokens per sample; {assumed['speed']:,.0f} tokens per second. One seed says nothing "
+        "about other trainings. A dash: more seeds are needed."
     )
     header = ("samples", *(f"{count} seed{'s' * (count > 1)}" for count in seeds))
     title = f"To see a gain of {100 * document['effect']:g} points (p < 0.05, 80 % power)"
