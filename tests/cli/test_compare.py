@@ -13,6 +13,7 @@ from mathtune.cli.compare import Asked, compared, write_page
 from mathtune.cli.main import app
 from mathtune.errors import InputError
 from mathtune.metrics.measure import Outcome
+from mathtune.report import compare_rows
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
 
@@ -118,6 +119,19 @@ def test_groups_and_thirds(tmp_path: Path) -> None:
     assert (hard["problems"], hard["wins"], hard["ties"]) == (3, 2, 1)  # p0 is 0 in both
     together = compared([a, b], cluster_by="subject").document["comparisons"][0]
     assert together["high"] - together["low"] > one["high"] - one["low"]
+
+
+def test_a_difference_of_few_families_is_said_in_the_headline(tmp_path: Path) -> None:
+    names = [f"{family}{at}" for family in ("coins", "ages", "sums", "trains") for at in range(10)]
+    folders = [
+        row(tmp_path / name, {i: {"mean": float(i in solved)} for i in names})
+        for name, solved in (("a", {*names[:10], "ages0"}), ("b", {"ages0", "sums0"}))
+    ]
+    for folder in folders:
+        problems = [Problem(id=i, problem=i, answer="1", subject=i[:-1]) for i in names]
+        jsonl.write(Path(folder) / "problems.jsonl", problems)
+    said = compare_rows.sentence(compared(folders).document)
+    assert "), nearly all of it in subject coins: better on 10 problems, worse on 1." in said
 
 
 def test_sample_files_of_any_program(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mathtune.metrics.families import concentrated
 from mathtune.metrics.seeds import SINGLE
 from mathtune.report.cells import SURE, Table, accuracy, difference, markdown, p_value
 from mathtune.report.page import rendered
@@ -101,8 +102,18 @@ def sentence(document: Document) -> str:
     elif one["p"] >= SURE:
         verdict = f"; cannot tell, {100 * one['detectable']:.1f} points would have been seen)"
     else:
-        verdict = ")"
+        verdict = f"){_mostly_in(one['groups'])}"
     return f"{start}{verdict}: better on {one['wins']} problems, worse on {one['losses']}."
+
+
+def _mostly_in(kinds: Mapping[str, Any]) -> str:
+    """Return `, nearly all of it in coins, square` for a difference from few groups, else empty."""
+    for kind in ("subject", "level"):
+        groups = kinds.get(kind, {})
+        gains = {name: (one["problems"], one["difference"]) for name, one in groups.items()}
+        if names := concentrated(gains):
+            return f", nearly all of it in {kind} {', '.join(names)}"
+    return ""
 
 
 def _equal(found: Mapping[str, Any]) -> str:
