@@ -106,6 +106,9 @@ def test_equal_scores_of_kept_and_of_tied_clusters_by_hand() -> None:
     keys = np.where(standing.votes > 0, 1.0, -np.inf)
     # three kept, each as likely; the right one is among them with 2/3
     assert largest_of_top(standing, 3, keys)[0] == pytest.approx(2 / 3 / 3)
+    better = Clusters(made.of, np.array([True, True, False, False]), scores)
+    standing = strategies.standings(better, strategies.whole(better))
+    assert largest_of_top(standing, 3, keys)[0] == pytest.approx((1 + 2 / 3) / 3)
 
 
 def test_top_n_of_equal_scores() -> None:
