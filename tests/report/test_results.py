@@ -160,7 +160,7 @@ def test_what_is_missing_is_said_at_the_top(run_folder: Path, tmp_path: Path) ->
     failures.write(folder / "pairs", InputError("<b>nothing</b> is right; right_from=gold."))
     expected = (
         "Step pairs failed: <b>nothing</b> is right; right_from=gold.",
-        "Not made, since they need what failed: judge, judge-row.",
+        "Not made, because they need a failed step: judge, judge-row.",
         "Not made yet: later.",
     )
     results = read_run(folder)

@@ -80,7 +80,7 @@ def test_tables_say_what_the_document_holds() -> None:
     assert cells["RFT, k = 8"][0] == "30.0 [25.0, 35.0]"
     assert "SFT, as many updates as RFT, k = 8" in cells
     assert [row[0] for row in tables["Supervised data"].rows] == ["1", "0.5", "0.25"]
-    assert len(tables["Samples, distinct paths and what they bring"].rows) == 6
+    assert len(tables["Samples, distinct paths and their gains"].rows) == 6
     assert tables["Claims of Yuan et al. 2023"].rows == [("C", "yes", "–", "d")]
 
 

@@ -44,7 +44,7 @@ RECIPES = {
 
 @dataclass(frozen=True)
 class Resolved:
-    """A recipe with its settings: what `planned` and `work` of `mathtune.run.recipe_run` take."""
+    """A recipe with its settings, for `planned` and `work` of `mathtune.run.recipe_run`."""
 
     name: str
     compose: Callable[[Run], None]
@@ -52,14 +52,14 @@ class Resolved:
     speed: float | None
     """FLOP/s, for the predicted bill; None: this machine's."""
     report_to: tuple[trackers.Name, ...]
-    """What is told the losses, metrics and tables."""
+    """The trackers that get the losses, metrics and tables."""
 
 
 def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Resolved:
     """Find a recipe by its name or by settings that name it, and fill its config.
 
-    Settings with the recipe's own name are its defaults. What is no field of the recipe's config is
-    taken for settings of its steps.
+    Settings with the recipe's own name are its defaults. A setting that is not a field of the
+    recipe's config is taken for one of its steps.
 
     Raises:
         InputError: no such recipe, settings of another recipe, an unknown key or a wrong value.
@@ -94,12 +94,12 @@ def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Re
 
 
 def settings_of(asked: str, config: str | None) -> str | None:
-    """The settings that are read: those named, else those that are shipped under the name asked."""
+    """Return the settings to read: the named ones, else those shipped under the given name."""
     return config or (asked if asked in settings.shipped(__name__) else None)
 
 
 def _everywhere(overrides: dict[str, Any]) -> dict[str, Any]:
-    """`ray: {...}` reaches every sample, score and grade step; their own settings stand above it.
+    """Give `ray: {...}` to every sample, score and grade step; their own settings override it.
 
     Example:
         >>> _everywhere({"ray": {"actors": 8}, "grade": {"grader": "math"}})["grade"]

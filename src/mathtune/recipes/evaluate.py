@@ -42,9 +42,9 @@ from mathtune.stages.score import Score
 
 EMBEDDED = "embedded"
 LONGEST = 160
-"""Tokens of an embedded problem's solution, at most."""
+"""The most tokens of an embedded problem's solution."""
 EXEMPLARS_OF = 50
-"""Training problems that exemplars are drawn from."""
+"""The number of training problems that exemplars are drawn from."""
 
 
 def _as_names(value: Any) -> Any:
@@ -58,10 +58,10 @@ class Evaluate(RecipeSettings):
     """Settings of `prepare` for every set, such as `data.where` or `data.seed`; the sets are in
     `sets`. `limit=50` takes 50 test problems of each."""
     sets: Annotated[tuple[str, ...], BeforeValidator(_as_names)] = ()
-    """What is evaluated on: names that `mathtune data` lists, files, folders, hub ids. None: the
+    """The sets to evaluate on: names that `mathtune data` lists, files, folders, hub ids. None: the
     embedded problems for the embedded model, else gsm8k."""
     n: Count = 8
-    """Samples per problem, beside the greedy one."""
+    """Samples per problem, besides the greedy one."""
     evaluator: str | None = None
     """A model that judges the samples, for re-ranking; None: votes alone."""
     shots: int | None = Field(default=None, ge=0)
@@ -79,12 +79,12 @@ class Evaluate(RecipeSettings):
 
     @property
     def chosen(self) -> tuple[str, ...]:
-        """The sets, or the usual one."""
+        """Return the sets, or the default one."""
         return self.sets or (("arithmetic",) if self.model == EMBEDDED else ("gsm8k",))
 
 
 def evaluate(run: Run, c: Evaluate) -> None:
-    """Each set in a folder of its own: problems, greedy solutions, samples, verdicts, a row."""
+    """Evaluate each set in its own folder: problems, greedy solutions, samples, verdicts, a row."""
     known = {name: declared.find(name) for name in c.chosen}
     prompted = any(found is not None and found.set.prompt != Prompt() for found in known.values())
     form = _form(run, c) if prompted else None
@@ -114,7 +114,7 @@ def _evaluated(
 def _measured(
     run: Run, c: Evaluate, row: str, data: Data, grader: Grader, read_as: dict[str, Any]
 ) -> None:
-    """Greedy solutions and samples of the test problems, graded, judged and measured."""
+    """Grade, judge and measure greedy solutions and samples of the test problems."""
 
     def graded(step: str, **drawing: Any) -> Columns:
         sample = Sample(model=c.model, problems=data.test, **drawing, **read_as)
@@ -143,20 +143,20 @@ def _limit(c: Evaluate) -> Any:
 
 
 def _form(run: Run, c: Evaluate) -> Form | None:
-    """The form of the prompts; None: a server or a model out of reach does not tell it."""
+    """Return the form of the prompts; None: unknown, for a server or an unreachable model."""
     sample = run.with_settings("samples", Sample(model=c.model, problems=Path("problems.jsonl")))
     assert isinstance(sample, Sample)
     try:
         form = opener.form_of(sample, sample.wording)
         return prompts.resolve(form, opener.solver_tokenizer(sample))
-    except InputError:  # the sample step says what is wrong
+    except InputError:  # the sample step reports the fault
         return None
 
 
 def _exemplars(
     run: Run, c: Evaluate, found: declared.Named | None, solutions: Path, shots: int
 ) -> Path:
-    """A step that draws exemplars from the set's own training problems, or those it declares."""
+    """Add a step that draws exemplars from the set's training problems, or its declared ones."""
     own = found is None or "train" in found.set.splits
     if found is not None and found.set.prompt.of is not None and not own:
         limit: Any = {"train": 10 * EXEMPLARS_OF, "test": 1, "validation": 1}

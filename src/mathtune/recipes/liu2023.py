@@ -58,14 +58,17 @@ class Liu2023(RecipeSettings):
     evaluator_losses: tuple[Loss, ...] = ("cls-margin", "cls-xent")
     """One evaluator and one sequential generator for each (Eq. 8, Eq. 9)."""
     evaluator_from: Literal["generator", "base"] = "generator"
-    """What the evaluator starts from; the paper says both (its sections 1 and 3.2)."""
+    """The model that the evaluator starts from; the paper names both (its sections 1 and 3.2)."""
     evaluator_data: Literal["train", "held-out"] = "train"
-    """Whose samples of the training problems teach the evaluator. train: the generator's own, as in
-    the paper. Beware: it has memorised these problems, so that its samples of them are righter and
-    their mistakes other than on new problems. held-out: of two generators, each trained on one half
-    of the problems and sampled on the other; this costs two more SSFT trainings."""
+    """The generator whose samples of the training problems teach the evaluator. train: the
+    generator's own, as in the paper. Beware: it has memorised these problems, so its samples of
+    them are right more often, and their mistakes differ from those on new problems. held-out: of
+    two generators, each trained on one half of the problems and sampled on the other; this costs
+    two more SSFT trainings.
+    """
     right_from: Literal["samples", "gold"] = "samples"
-    """`gold`: the gold solution stands as the right one where no sample is right; counted."""
+    """`gold`: the gold solution serves as the right one if no sample is right; these are counted.
+    """
     joint_losses: tuple[Joint, ...] = ()
     """Train generators on Eq. 11, 12 or 13 too, to test that they are hard to balance (Table 4)."""
     sources: tuple[str, ...] = ()
@@ -75,15 +78,16 @@ class Liu2023(RecipeSettings):
     few_shot_form: Literal["minerva", "plain"] = "minerva"
     """How exemplars are laid out; Minerva's as in the paper."""
     others: tuple[str, ...] = ()
-    """Further base models, each with a generator and an evaluator of its own (Table 6)."""
+    """Further base models, each with its own generator and evaluator (Table 6)."""
     choose: Literal["last", "loss", "accuracy"] = "last"
-    """Which epoch's weights every training keeps: the last, or the best by validation loss, or for
-    evaluators by accuracy on validation pairs (generators, which have none, then by loss). The
-    paper chooses by validation performance; its models peaked within two epochs."""
+    """The epoch whose weights every training keeps: the last, or the best by validation loss, or
+    for evaluators by accuracy on validation pairs (generators, which have none, then by loss). The
+    paper chooses by validation performance; its models peaked within two epochs.
+    """
     seeds: Seeds = (0,)
     """Seeds of training and sampling; the problems stay the same. Several: a folder for each."""
     likelihood: bool = True
-    """Also rank by the generator's own log-probability: what judging costs nothing to beat."""
+    """Also rank by the generator's own log-probability, the baseline that needs no evaluator."""
 
     @model_validator(mode="after")
     def _check(self) -> Liu2023:
@@ -116,7 +120,7 @@ class Generator:
 
 
 def liu2023(run: Run, c: Liu2023) -> None:
-    """Baselines, then for each seed SSFT, evaluators, re-ranking and sequential generators."""
+    """Run baselines, then for each seed SSFT, evaluators, re-ranking, sequential generators."""
     data = run("data", c.data)
     row(run, "base", c.model, data.test, n=c.n, how=c.how)
     sets = solution_sets(run, c, data)
@@ -146,7 +150,7 @@ def solution_sets(run: Run, c: Liu2023, data: Data) -> dict[str, Path]:
 
 
 def trained(run: Run, c: Liu2023, data: Data) -> None:
-    """One seed: SSFT, and for each loss an evaluator, re-ranking and a sequential generator."""
+    """Run one seed: SSFT, and per loss an evaluator, re-ranking and a sequential generator."""
     first = generator(run, c, data, 1, c.model)
     learned = pairs(run, c, data, first)
     held_out = validation_pairs(run, c, data, first)
@@ -204,7 +208,7 @@ def pairs(run: Run, c: Liu2023, data: Data, g: Generator) -> Path:
 
 
 def validation_pairs(run: Run, c: Liu2023, data: Data, g: Generator) -> Path | None:
-    """Return pairs of validation problems, where checkpoints of evaluators are chosen by them."""
+    """Return pairs of validation problems, if they choose the evaluators' checkpoints."""
     if c.choose == "last":
         return None
     collect = Collect(
@@ -228,7 +232,7 @@ def solver(
 
 
 def chosen(c: Liu2023, held_out: Path | None) -> dict[str, Any]:
-    """Return the settings by which an evaluator's checkpoint is chosen."""
+    """Return the settings that choose an evaluator's checkpoint."""
     return {} if held_out is None else {"validation": held_out, "choose": c.choose}
 
 
@@ -241,7 +245,7 @@ def judged(
     *,
     scorer: Literal["evaluator", "likelihood"] = "evaluator",
 ) -> Path:
-    """A generator's samples, scored and measured; K and N from validation. Its handle is the row's.
+    """Score and measure a generator's samples; K and N from validation. Return the row's handle.
 
     Steps `<generator>-<label>-scores` and `-row`, the same of `validation` before them.
     """
@@ -258,7 +262,7 @@ def judged(
 def sequential(
     run: Run, c: Liu2023, data: Data, g: Generator, evaluators: Mapping[str, str]
 ) -> None:
-    """Each evaluator trained to solve again, beside SSFT with as many updates more (Table 4)."""
+    """Train each evaluator to solve again, and SSFT for as many more updates (Table 4)."""
     controls: dict[str, Path] = {}
     for loss, evaluator in evaluators.items():
         name = f"sequential-{kind(loss)}"
@@ -271,7 +275,7 @@ def sequential(
 
 
 def transfer(run: Run, c: Liu2023, data: Data, first: Generator, evaluator: str) -> None:
-    """Further generators and evaluators, each judging the samples of all (Table 6).
+    """Add further generators and evaluators, each judging the samples of all (Table 6).
 
     Row `ssft-2-by-1`: samples of the second generator, judged by the first evaluator.
     """
@@ -286,12 +290,12 @@ def transfer(run: Run, c: Liu2023, data: Data, first: Generator, evaluator: str)
         generators.append(g)
     for g in generators:
         for number, judge in judges.items():
-            if (g.number, number) != (1, 1):  # measured before
+            if (g.number, number) != (1, 1):  # already measured
                 judged(run, data, g, f"by-{number}", judge)
 
 
 def suffix(number: int) -> str:
-    """What the steps of the recipe's models are told apart by: nothing, -2, -3, ..."""
+    """Return the suffix that distinguishes the models' steps: nothing, -2, -3, ..."""
     return "" if number == 1 else f"-{number}"
 
 

@@ -3,13 +3,13 @@
     mathtune run miniature                       three seeds; an hour on two CPU cores
     mathtune run miniature seeds=[0] parts=[data]
 
-Parts: `data` (SSFT on more and more problems), `bases` (SSFT of other bases, and what their
-pre-training loss says of it), `judge` (calculator, evaluators, zero-shot, likelihood), `sequential`
-(the evaluator trained to solve again, and its control), `transfer` (evaluators that never saw a
-family, on it), `rft` (distinct right paths of one generator), `union` (of several). Every training
-has a number of updates, its *budget*; `findings` compares at equal and at best budget. Folders of
+Parts: `data` (SSFT on more and more problems), `bases` (SSFT of other bases, over their
+pre-training loss), `judge` (calculator, evaluators, zero-shot, likelihood), `sequential` (the
+evaluator trained to solve again, and its control), `transfer` (evaluators that never saw a family,
+on it), `rft` (distinct right paths of one generator), `union` (of several). Every training has a
+number of updates, its *budget*; `findings` compares at equal and at best budget. Folders of
 different seeds and parts may be made on different machines and put into one run folder: the recipe
-then skips what is there.
+then skips what exists.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from mathtune.stages.train import Train
 
 Part = Literal["data", "bases", "rft", "union", "judge", "sequential", "transfer"]
 JUDGED: tuple[Part, ...] = ("judge", "sequential", "transfer")
-"""The parts that begin with an evaluator's training data."""
+"""The parts that start from an evaluator's training data."""
 MANY = 1e6
 """Epochs: the number of updates ends a training."""
 
@@ -56,7 +56,7 @@ class Miniature(RecipeSettings):
     bases: tuple[str, ...] = ()
     """Further base models, for part `bases`."""
     text: Path | None = None
-    """Held-out schooling text that the bases' losses are measured on, for part `bases`."""
+    """Held-out schooling text on which the bases' losses are measured, for part `bases`."""
     sizes: tuple[PositiveInt, ...] = (250, 500, 1000, 2000, 4000)
     """Training problems of the data curve, in ascending order; a size holds the smaller ones."""
     budgets: tuple[PositiveInt, ...] = (200, 600)
@@ -70,7 +70,7 @@ class Miniature(RecipeSettings):
     judge_size: PositiveInt = 2000
     """Training problems whose samples teach the evaluator, one of `sizes`."""
     judges_from: tuple[Literal["generator", "base"], ...] = ("generator", "base")
-    """What evaluators are trained from; the first one is the sequential generator's start."""
+    """The models that evaluators start from; the sequential generator starts from the first."""
     n_train: Count = 6
     """Samples per training problem, for the evaluator's pairs."""
     n: Count = 24
@@ -86,7 +86,7 @@ class Miniature(RecipeSettings):
     left_out: tuple[str, ...] = ("travel", "bus")
     """Families of `transfer`: each is left out of an evaluator's pairs, and judged by it."""
     parts: tuple[Part, ...] = get_args(Part)
-    """What to run."""
+    """The parts to run."""
     seeds: Seeds = (0, 1, 2)
     """Seeds of training and sampling; the problems stay the same."""
 
@@ -117,7 +117,7 @@ class Miniature(RecipeSettings):
 
 @dataclass
 class Found:
-    """What `findings` reads, gathered model by model."""
+    """The inputs of `findings`, gathered model by model."""
 
     models: dict[str, Model] = field(default_factory=dict)
     test: dict[str, Path] = field(default_factory=dict)
@@ -125,7 +125,7 @@ class Found:
     waiting: list[tuple[Run, str, str, Model]] = field(default_factory=list)
 
     def later(self, run: Run, name: str, model: str, about: Model) -> None:
-        """Measure a model when the trainings of its seed are all asked for."""
+        """Measure a model once all trainings of its seed have been requested."""
         self.waiting.append((run, name, model, about))
 
     def measure_waiting(self, data: Data) -> None:
@@ -135,7 +135,7 @@ class Found:
         self.waiting.clear()
 
     def measure(self, run: Run, name: str, model: str, data: Data, about: Model) -> None:
-        """A model's greedy solutions of validation and test, measured: `<name>-row` on test."""
+        """Measure a model's greedy solutions of validation and test: `<name>-row` on test."""
         for split, problems in (("validation", data.validation), ("test", data.test)):
             step = name if split == "test" else f"{name}-{split}"
             solutions = greedy(run, step, model, problems)
@@ -154,7 +154,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Seed:
-    """One training seed: where its steps go, and what they are made from."""
+    """One training seed: the place of its steps, and their inputs."""
 
     run: Run
     seed: int
@@ -180,7 +180,7 @@ class Seed:
 
 
 def miniature(run: Run, c: Miniature) -> None:
-    """The base, then the parts for each seed, then what follows from all."""
+    """Run the base, then the parts for each seed, then the steps over all seeds."""
     sets = {
         size: run(f"data-{size}", c.data.replaced({"train": size}, where="data"))
         for size in c.sizes
@@ -276,7 +276,7 @@ def rft(one: Seed) -> None:
 
 
 def judge(one: Seed) -> None:
-    """An evaluator of the best SSFT model's samples, other judges, and the generator after it."""
+    """Train an evaluator on the best SSFT model's samples; compare other judges."""
     c, asked = one.c, one.sets[one.c.judge_size]
     run = one.run.within("judge", seed=one.seed)
     generator = one.generator(c.sizes[-1])
@@ -307,14 +307,14 @@ def judge(one: Seed) -> None:
 
 @dataclass(frozen=True)
 class Judge:
-    """What scores samples: a model (the calculator has none), and how it does."""
+    """A scorer of samples: a model (the calculator has none), and how it scores."""
 
     model: str | None
     scorer: Literal["evaluator", "likelihood", "calculator"] = "evaluator"
 
 
 def judged(run: Run, c: Miniature, data: Data, generator: str, judges: dict[str, Judge]) -> None:
-    """A generator's samples of validation and test, scored by every judge, K from validation."""
+    """Score a generator's samples of validation and test by every judge, K from validation."""
     first = greedy(run, "test", generator, data.test)
     held_out = drawn(run, "validation", generator, data.validation, n=c.n, how=c.how)
     samples = drawn(run, "test", generator, data.test, n=c.n, how=c.how)
@@ -332,7 +332,7 @@ def judged(run: Run, c: Miniature, data: Data, generator: str, judges: dict[str,
 
 
 def sequential(run: Run, one: Seed, starts: Mapping[str, str]) -> None:
-    """The evaluator trained to solve again, and its control: as many updates from the generator."""
+    """Train the evaluator to solve again, and its control: as many updates from the generator."""
     for label, start in starts.items():
         for updates in one.c.further:
             name = f"{label}-u{updates}"
@@ -344,7 +344,7 @@ def sequential(run: Run, one: Seed, starts: Mapping[str, str]) -> None:
 def transfer(
     run: Run, c: Miniature, family: str, generator: str, drafts: tuple[Columns, Data]
 ) -> None:
-    """An evaluator whose pairs lack a family, on problems of that family."""
+    """Train an evaluator whose pairs lack a family; judge problems of that family."""
     samples, asked = drafts
     collect = Collect(
         problems=asked.train,

@@ -1,4 +1,4 @@
-"""What recipes are made of: the settings they share, and the steps behind a row of a table."""
+"""The parts of recipes: the settings they share, and the steps behind a row of a table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mathtune.stages.prepare import Prepare
 from mathtune.stages.sample import Sample
 
 SHORT = ("split", "fields", "limit")
-"""Settings of `data` that may be given without its name: `limit=50` for `data.limit=50`."""
+"""Settings of `data` that may omit its name: `limit=50` for `data.limit=50`."""
 
 
 Count = Annotated[int, Field(ge=1)]
@@ -57,10 +57,10 @@ def each_seed(run: Run, seeds: Sequence[int]) -> Iterator[Run]:
 
 
 def refuse_repeats(**lists: Sequence[object]) -> None:
-    """Refuse lists that name something twice, of settings whose every entry makes steps.
+    """Refuse repetitions in lists whose every entry makes steps.
 
     Raises:
-        ValueError: names the list and what is in it twice.
+        ValueError: names the list and the repeated entry.
     """
     for name, values in lists.items():
         repeated = [value for at, value in enumerate(values) if value in values[:at]]
@@ -77,10 +77,10 @@ class Drawing(BaseModel):
     temperature: float = Field(default=0.6, gt=0)
     """Divides the logits; 0.6 in Liu et al., 0.7 in Yuan et al."""
     top_p: float = Field(default=0.95, gt=0, le=1)
-    """Only the likeliest tokens that together have so much probability are drawn; 1: all."""
+    """Draw only the likeliest tokens that together have this probability; 1: all."""
 
     def read_as(self) -> dict[str, Any]:
-        """Return fields of the sample steps for what the model reads, greedy or not."""
+        """Return the fields of the sample steps for the prompts, greedy or not."""
         return {}
 
 
@@ -96,7 +96,7 @@ class FewShot(Drawing):
 
 
 class RecipeSettings(BaseModel):
-    """What every recipe has. Its steps' own settings are given under their names."""
+    """The settings of every recipe. Its steps' own settings are given under their names."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
@@ -107,12 +107,13 @@ class RecipeSettings(BaseModel):
     data: Prepare
     """The problems: a source (`arithmetic`, `gsm8k`, `math`, ..., a JSONL file), or all of
     prepare's settings: `data=gsm8k data.test=100`. `split`, `fields` and `limit` are short for
-    `data.split` and so on. A source on the command line leaves out what a file says of its own."""
+    `data.split` and so on. A source on the command line discards the file's settings of `data`."""
     how: Drawing = Drawing()
     """Temperature and top-p on validation and test; 0.6 and 0.95 in Liu et al."""
     report_to: trackers.Names = ()
-    """Trackers (tensorboard, wandb, trackio) that are told every training's losses and, when the
-    recipe ends, its metrics and tables: docs/read_the_report.md."""
+    """Trackers (tensorboard, wandb, trackio) that get every training's losses and, when the recipe
+    ends, its metrics and tables: docs/read_the_report.md.
+    """
     speed: float | None = Field(default=None, gt=0)
     """FLOP/s that the device reaches, for the time that `--dry-run` predicts. None: this machine's,
     measured in a second. An A100 reaches 8e13 in Table 4 of Yuan et al. 2023 (SFT of 7B parameters:
@@ -139,7 +140,7 @@ def drawn(run: Run, name: str, model: str, problems: Path, *, n: int, how: Drawi
 def greedy(
     run: Run, name: str, model: str, problems: Path, *, how: Drawing | None = None
 ) -> Columns:
-    """Steps `<name>-greedy` and `<name>-greedy-grades`: every problem solved once, and graded."""
+    """Add steps `<name>-greedy` and `<name>-greedy-grades`: each problem solved once, graded."""
     read_as = {} if how is None else how.read_as()
     sample = Sample(model=model, problems=problems, greedy=True, **read_as)
     solutions = run(f"{name}-greedy", sample)
@@ -156,7 +157,7 @@ def row(
     how: Drawing,
     against: Mapping[str, Path] | None = None,
 ) -> Path:
-    """Return all of a row's steps, ending in `<name>-row`; its handle is that step's folder."""
+    """Add all of a row's steps; return the folder of the last one, `<name>-row`."""
     first = greedy(run, name, model, problems, how=how)
     samples = drawn(run, name, model, problems, n=n, how=how)
     measure = Measure(problems=problems, samples=samples, greedy=first, against=against or {})

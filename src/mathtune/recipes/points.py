@@ -17,7 +17,7 @@ from mathtune.stages.study import Study, StudyPoint
 
 
 def labels(models: Sequence[str]) -> dict[str, str]:
-    """Label -> model: the model's last name, numbered where several have it.
+    """Return label -> model: the last part of its name, numbered if several share it.
 
     Example:
         >>> labels(["ladder/64x4-3M", "org/64x4-3M", "embedded"])
@@ -34,7 +34,7 @@ def labels(models: Sequence[str]) -> dict[str, str]:
 
 @dataclass
 class StudyPoints:
-    """What the study stage reads, gathered point by point.
+    """The inputs of the study stage, gathered point by point.
 
     `test`: the problems all are measured on; `n`: samples for votes, 0 for greedy alone.
     """
@@ -62,7 +62,7 @@ class StudyPoints:
         """Return a point's steps, `<name>-greedy` to `<name>-row`; its handle is that row's folder.
 
         `point`: the base's label and the kind. `made_by`: the file that the model was trained on,
-        where a collect or part step made it. `known`: the point's fraction, k and of.
+        if a collect or part step made it. `known`: the point's fraction, k and of.
         """
         base, kind = point
         first = greedy(run, name, model, self.test)

@@ -5,8 +5,8 @@
 
 The base model solves and judges a little. SSFT teaches it the problems (Liu et al. 2023, 3.1); its
 own graded samples teach an evaluator (3.2), which re-ranks; the evaluator is trained to solve again
-(3.3); and the distinct right paths among the samples train the base anew (Yuan et al. 2023, 3.3).
-The last two stand beside a control with as many updates.
+(3.3); and the distinct right paths among the samples train the base again (Yuan et al. 2023, 3.3).
+The last two each have a control with as many updates.
 """
 
 from __future__ import annotations
@@ -42,25 +42,26 @@ class Quickstart(RecipeSettings):
     """The evaluator's objective (Eq. 8 or 9)."""
     compare_judges: bool = False
     """Let the base's own judging and the SSFT model's likelihood re-rank the test samples, too,
-    each in a row of its own; on validation they always do. The calculator has a row anyway."""
+    each in its own row; on validation they always do. The calculator always has a row.
+    """
     seeds: Seeds = (0,)
     """Seeds of training and sampling; the problems stay the same. Several: a folder for each."""
 
 
 def quickstart(run: Run, c: Quickstart) -> None:
-    """Baseline, then for each seed SSFT, evaluator, re-ranking, sequential, RFT and controls."""
+    """Run the baseline, then per seed SSFT, evaluator, re-ranking, sequential, RFT, controls."""
     data = run("data", c.data)
     for number, seeded in enumerate(each_seed(run, c.seeds)):
         ssft = seeded("ssft", Train(model=c.model, objective="mle", examples=data.solutions))
-        if number == 0:  # while the first generator trains, where cores are left for it
+        if number == 0:  # during the first generator's training, if it leaves cores free
             row(run, "base", c.model, data.test, n=c.n_rows, how=c.how)
         both(seeded, c, data, ssft)
 
 
 def both(run: Run, c: Quickstart, data: Data, ssft: str) -> None:
-    """Both papers, once, on prepared data. Trainings come first: sampling may go on beside them."""
+    """Run both papers once on prepared data; trainings come first, so sampling may overlap."""
     # Liu et al. 2023: an evaluator of the generator's samples; the generator again, from the
-    # evaluator's weights, and a control that goes on from SSFT's
+    # evaluator's weights, and a control that continues from SSFT's
     drafts = run("drafts", Sample(model=ssft, problems=data.train, n=c.n_train))
     graded = run("drafts-grades", Grade(problems=data.train, samples=drafts))
     pairs = run("pairs", Collect(problems=data.train, samples=graded, keep="pairs"))

@@ -5,9 +5,9 @@
 
 A round samples the training problems with the last round's generator, unites its right distinct
 paths with those of the rounds before, and trains generator and judge from the base (ReST-EM, Singh
-et al. 2023; V-STaR, Hosseini et al. 2024). Beside each round stand two controls: gold solutions
-alone with as many updates, and as many samples drawn without a look at their verdicts. `best` names
-the round that validation chooses. A run with more rounds goes on from one with fewer.
+et al. 2023; V-STaR, Hosseini et al. 2024). Each round has two controls: gold solutions alone with
+as many updates, and as many samples drawn without regard to their verdicts. `best` names the round
+that validation chooses. A run with more rounds continues one with fewer.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Rounds(RecipeSettings):
 
 
 def rounds(run: Run, c: Rounds) -> None:
-    """Round 0 is SFT; then each round with its judge and its two controls."""
+    """Run round 0 (SFT), then each round with its judge and its two controls."""
     data = run("data", c.data)
     for seeded in each_seed(run, c.seeds):
         _rounds(seeded, c, data)

@@ -1,4 +1,4 @@
-"""What fine-tuning on mathematics hangs on (Yuan et al. 2023): the scaling study, on any models.
+"""The scaling study: what fine-tuning on mathematics depends on (Yuan et al. 2023), on any models.
 
     make ladder && mathtune run scaling --config scaling-small
     mathtune run scaling model=... models=[...] data=gsm8k text=held-out.txt --dry-run
@@ -34,7 +34,7 @@ class Scaling(RecipeSettings):
     """Settings of `scaling`."""
 
     models: tuple[str, ...] = ()
-    """Further base models beside `model`; three or more with different losses make a study."""
+    """Further base models besides `model`; three or more with different losses make a study."""
     text: Path | None = None
     """Held-out text for the pre-training loss: a text file, or JSON Lines with solutions. None: the
     solutions of the validation problems, given the problems."""
@@ -46,10 +46,11 @@ class Scaling(RecipeSettings):
         0.0625,
         0.03125,
     )
-    """Parts of the training problems, the largest first: that is what RFT starts from."""
+    """Fractions of the training problems, the largest first, from which RFT starts."""
     lengths: tuple[Literal["epochs", "updates"], ...] = ("epochs", "updates")
-    """How long the parts are trained: as many epochs, or as many updates as the whole data takes.
-    The paper trains both, and reports the better on test; here both are points."""
+    """How long the fractions are trained: for as many epochs, or as many updates, as the whole
+    data. The paper trains both and reports the better on test; here both are points.
+    """
     ks: tuple[Count, ...] = ()
     """Smaller numbers of samples per training problem to make paths of, beside `k`; those that are
     not smaller are left out."""
@@ -82,7 +83,7 @@ class Scaling(RecipeSettings):
 
 
 def scaling(run: Run, c: Scaling) -> None:
-    """Losses, then for each seed data fractions and RFT of every base, then fits and claims."""
+    """Measure losses, train data fractions and RFT of every base per seed, then fit and judge."""
     data = run("data", c.data)
     bases = labels((c.model, *c.models))
     text = data.validation if c.text is None else c.text.absolute()
@@ -110,7 +111,7 @@ def scaling(run: Run, c: Scaling) -> None:
 def fractions(
     run: Run, c: Scaling, base: tuple[str, str], parts: dict[float, Path], points: StudyPoints
 ) -> str:
-    """SFT on each part of the data; the handle is the model of the first part."""
+    """Run SFT on each fraction of the data; return the model of the first one."""
     label, model = base
     whole = ""
     for fraction, part in parts.items():
@@ -126,7 +127,7 @@ def fractions(
 
 
 def drafted(run: Run, c: Scaling, label: str, sft: str, data: Data) -> Columns:
-    """k graded samples of every training problem."""
+    """Draw and grade k samples of every training problem."""
     sample = Sample(model=sft, problems=data.train, n=c.k, **dict(c.how))
     samples = run(f"{label}-drafts", sample)
     return run(f"{label}-drafts-grades", Grade(problems=data.train, samples=samples))
@@ -140,7 +141,7 @@ def rft(
     data: Data,
     points: StudyPoints,
 ) -> None:
-    """RFT for each k, without dedup, on the union; and SFT with as many updates as the last k."""
+    """Run RFT for each k, without dedup, on the union, and SFT with the updates of the last k."""
     label, model = base
     own = (drafts[label],)
     collected: dict[tuple[str, Kind, int], Collect] = {

@@ -6,7 +6,7 @@
 
 Everything is trained from the base model: SFT, RFT for each k, RFT without dedup, and RFT on unions
 (U13B-style) of the paths of several generators, which are further models or further seeds. Each RFT
-row stands beside SFT with as many updates. `study` makes the paper's tables and figures.
+row has a control: SFT with as many updates. `study` makes the paper's tables and figures.
 """
 
 from __future__ import annotations
@@ -44,12 +44,15 @@ class Yuan2023(RecipeSettings):
     k: Count = 100
     """Samples per training problem and generator."""
     ks: tuple[Count, ...] = ()
-    """Smaller k to fine-tune on as well, each with the first k samples (their Table 2). Those that
-    are not smaller than `k` are left out."""
+    """Smaller k to fine-tune on as well, each with the first k samples (their Table 2). Values not
+    below `k` are left out.
+    """
     dedup_control: bool = True
-    """Also train on all right samples of k, repeated paths and all (their "no dedup")."""
+    """Also train on all right samples of k, including repeated paths (their "no dedup")."""
     shots: int = Field(default=8, ge=0)
-    """Exemplars of the few-shot baseline, from the training problems' beginning; 0: no such row."""
+    """The number of exemplars of the few-shot baseline, the first training problems; 0: no such
+    row.
+    """
     n: Count = 100
     """Samples per test problem, for maj1@n."""
     how: Drawing = Drawing(temperature=0.7, top_p=1.0)
@@ -78,7 +81,7 @@ class Yuan2023(RecipeSettings):
 
 
 def yuan2023(run: Run, c: Yuan2023) -> None:
-    """Baselines, SFT, RFT for each k, without dedup and on unions, each with its control."""
+    """Run baselines, SFT, RFT for each k, without dedup and on unions, each with its control."""
     data = run("data", c.data)
     (base,) = labels([c.model])
     points = StudyPoints(data.test, c.n, c.how)
@@ -100,7 +103,7 @@ def yuan2023(run: Run, c: Yuan2023) -> None:
 def trained(
     run: Run, c: Yuan2023, data: Data, points: StudyPoints, others: Sequence[Columns]
 ) -> None:
-    """One seed: SFT, then RFT on every collection, each with its control.
+    """Run one seed: SFT, then RFT on every collection, each with its control.
 
     `others`: drafts of further seeds, which join unions last.
     """
@@ -132,7 +135,7 @@ def trained(
 
 
 def generated(run: Run, name: str, model: str, c: Yuan2023, data: Data) -> tuple[str, Columns]:
-    """SFT of a base model, and k graded samples of every training problem from it."""
+    """Run SFT of a base model, and grade its k samples of every training problem."""
     sft = run(name, Train(model=model, objective="mle", examples=data.solutions))
     sample = Sample(model=sft, problems=data.train, n=c.k, **dict(c.how))
     samples = run(f"{name}-drafts", sample)

@@ -64,10 +64,10 @@ def build(run_folder: Path) -> Path:
 
 
 def tell(run_folder: Path, names: tuple[Name, ...]) -> None:
-    """Tell trackers a run's metrics and tables; tensorboard's files go into RUN/tensorboard/.
+    """Log a run's metrics and tables to trackers; tensorboard's files go into RUN/tensorboard/.
 
     Raises:
-        InputError: the folder holds no run, or a tracker does not let us in.
+        InputError: the folder holds no run, or the login of a tracker fails.
     """
     from mathtune.report import results, tracked
     from mathtune.run.trackers import Place

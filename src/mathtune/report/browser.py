@@ -22,14 +22,14 @@ from mathtune.rows.samples import Joined
 
 PROBLEMS_A_BLOCK = 8
 TEXT_LIMIT = 20_000
-"""Characters of one text that the page keeps; the page says where the rest is."""
+"""The longest text that the page keeps, in characters; the page says where the rest is."""
 PAGE_LIMIT = 8_500_000
-"""Characters of all blocks; rows that do not fit are left out, and the page says so."""
+"""The size of all blocks, in characters; the page names the rows that do not fit."""
 
 
 @dataclass
 class Pages:
-    """What the page embeds: the rows with their indexes, the blocks, and the rows left out."""
+    """The data that the page embeds: the rows' indexes, the blocks, and the rows left out."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     blocks: list[str] = field(default_factory=list)
@@ -58,7 +58,9 @@ def pages(rows: Sequence[Measured]) -> Pages:
 
 
 def pack(value: Any) -> str:
-    """JSON, raw deflate, base64: what the page's script turns back. Lone surrogates become `?`."""
+    """Pack as JSON, raw deflate, base64, which the page's script reverses. Lone surrogates become
+    `?`.
+    """
     encoded = msgspec.json.encode(value)
     deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     return base64.b64encode(deflate.compress(encoded) + deflate.flush()).decode("ascii")
@@ -100,7 +102,7 @@ def _problem(
 
 
 def _clusters(samples: Sequence[Joined]) -> Iterator[dict[str, Any]]:
-    """The clusters, most votes first; the verdict is that of the most frequent answer text."""
+    """Yield the clusters, most votes first, with the verdict of the most frequent answer text."""
     members: dict[int, list[Joined]] = defaultdict(list)
     for row in samples:
         if row.grade is not None and row.grade.cluster is not None:
@@ -137,7 +139,7 @@ def _sample(row: Joined) -> dict[str, Any]:
 
 
 def _entry(full: Mapping[str, Any], samples: Sequence[Joined], *, block: int) -> dict[str, Any]:
-    """What the list and its filters need of a problem."""
+    """Return the parts of a problem that the list and its filters need."""
     clusters = full["clusters"]
     voted = clusters[0]["verdict"] if clusters else Verdict.no_answer
     cluster_of = {row.sample.index: row.grade.cluster for row in samples if row.grade is not None}
@@ -164,6 +166,6 @@ def _entry(full: Mapping[str, Any], samples: Sequence[Joined], *, block: int) ->
 
 
 def _text(text: str) -> dict[str, Any]:
-    """Return a text as the page keeps it: cut where it is very long, valid UTF-8 in any case."""
+    """Return a text for the page: cut if it is very long, and always valid UTF-8."""
     kept = text[:TEXT_LIMIT].encode("utf-8", "replace").decode("utf-8")
     return {"text": kept, "length": len(text)} if len(text) > TEXT_LIMIT else {"text": kept}

@@ -1,4 +1,4 @@
-"""The card of a trained model with what its run measured. Between results and push_to_hub.
+"""The card of a trained model with its run's results. Between results and push_to_hub.
 
 RUN/cards/STEP/README.md          the card
 RUN/cards/STEP/.eval_results/     the hub's evaluation results, of data sets that the hub has
@@ -69,7 +69,7 @@ def facts(step: StepRecord, steps: Mapping[str, StepRecord]) -> Trained:
 
 
 def accuracies(results: Results, step: StepRecord) -> list[Accuracy]:
-    """Return what the run measured of the model: alone, or as a judge of samples."""
+    """Return the run's results for the model: alone, or as a judge of samples."""
     steps = {one.name: one for one in results.steps}
     found, seen = [], set[str]()
     for row in results.rows:
@@ -84,7 +84,7 @@ def accuracies(results: Results, step: StepRecord) -> list[Accuracy]:
 
 
 def _uses(column: StepRecord, step: StepRecord, steps: Mapping[str, StepRecord]) -> bool:
-    """Return whether a step's model sampled, or judged as an evaluator, what another step wrote."""
+    """Return whether a step used the model to sample or to judge."""
     judges = column.stage == "score" and column.config.get("scorer", "evaluator") == "evaluator"
     used = judges or column.stage == "sample"
     return used and _made(str(column.config["model"]), steps) is step
@@ -151,5 +151,5 @@ def _paths(config: Mapping[str, Any]) -> list[str]:
 
 
 def _short(path: str, steps: Mapping[str, StepRecord]) -> str:
-    """Return a path inside the run as it is, another without its folders."""
+    """Return a path inside the run unchanged, any other without its folders."""
     return path if _made(path, steps) is not None else PurePath(path).name

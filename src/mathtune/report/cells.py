@@ -16,16 +16,16 @@ NONE = "–"
 
 
 SURE = 0.05
-"""From this p on a difference may be nothing."""
+"""From this p on a difference may be due to chance."""
 
 
 LONGEST_NAME = 27
-"""Columns of a terminal that the names in a table may take from the numbers."""
+"""The terminal columns that a table's names may take from the numbers."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of texts; the first column names the row. `note` stands below."""
+    """A table of texts; the first column names the row. `note`: the text below."""
 
     title: str
     header: tuple[str, ...]
@@ -63,7 +63,7 @@ def markdown(table: Table) -> str:
 
 
 def accuracy(metrics: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    """Return a metric as a cell: percent with its interval, or a dash where it was not measured."""
+    """Return a metric as a cell: percent with its interval, or a dash if it was not measured."""
     if name not in metrics:
         return NONE
     row = metrics[name]
@@ -71,7 +71,7 @@ def accuracy(metrics: Mapping[str, Mapping[str, Any]], name: str) -> str:
 
 
 def _with_seeds(row: Mapping[str, Any], sign: str = "") -> str:
-    """The interval that includes seeds, and its p where there is one; empty with one seed."""
+    """Return the interval that includes seeds, and its p if there is one; empty with one seed."""
     found = row.get("over_seeds")
     if not found:
         return ""
@@ -80,14 +80,14 @@ def _with_seeds(row: Mapping[str, Any], sign: str = "") -> str:
 
 
 def percent(found: Interval) -> str:
-    """`62.3 [57.2, 67.0]`: a part of 1 in percent, with its interval."""
+    """Return a fraction in percent with its interval: `62.3 [57.2, 67.0]`."""
     return f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
 
 def difference(found: Mapping[str, Mapping[str, Any]], name: str) -> str:
     """Return a paired difference as a cell: points with its interval and p, or a dash.
 
-    Where the difference may be nothing, also the least one that would have been seen.
+    If it may be due to chance, the cell also has the smallest difference that would have been seen.
     """
     if name not in found:
         return NONE
@@ -100,7 +100,7 @@ def difference(found: Mapping[str, Mapping[str, Any]], name: str) -> str:
 
 
 def p_value(p: float) -> str:
-    """Return a p as it is printed.
+    """Return a p as text.
 
     >>> p_value(0.0421), p_value(0.0001)
     ('p=0.042', 'p<0.001')

@@ -1,4 +1,4 @@
-"""Two or more runs of the same problems beside each other: `mathtune report RUN1 RUN2`."""
+"""Two or more runs of the same problems side by side: `mathtune report RUN1 RUN2`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mathtune.rows import jsonl
 from mathtune.run.fingerprint import differences
 
 SHOWN = 500
-"""Changed problems of a row that the page lists; it says how many there are."""
+"""The most changed problems of a row that the page lists; it also says how many there are."""
 START = 120
-"""Characters of a problem in that list."""
+"""The number of characters of a problem in that list."""
 
 
 def compared(folders: Sequence[Path]) -> Compared:
@@ -50,7 +50,7 @@ def compared(folders: Sequence[Path]) -> Compared:
 
 
 def write(found: Compared, page: Path) -> Path:
-    """Write the page, its figure and the same in Markdown beside it; return the page's path."""
+    """Write the page, its figure and the Markdown next to it; return the page's path."""
     drawn = {f"{page.stem}-differences": ("Paired differences", figures.differences(found))}
     page.parent.mkdir(parents=True, exist_ok=True)
     svg = next(iter(figures.save(drawn, page.parent / "figures").values()))
@@ -84,7 +84,7 @@ def write(found: Compared, page: Path) -> Path:
 
 
 def sentence(found: Compared) -> str:
-    """The answer in words: what one solution a problem gains on the row that a report is about."""
+    """Return the answer in words: the gain of one solution per problem in the report's row."""
     reference = found.results[0].reference
     rows = list(found.rows)
     name = reference.name if reference is not None and reference.name in rows else rows[0]
@@ -99,7 +99,7 @@ def sentence(found: Compared) -> str:
             f"{100 * change['high']:+.1f}] from {found.names[0]} in {metric} "
             f"({p_value(change['p'])}; better on {won} problems, worse on {lost})"
         )
-    more = f" {len(rows) - 1} more rows stand below." if len(rows) > 1 else ""
+    more = f" {len(rows) - 1} more rows are below." if len(rows) > 1 else ""
     return f"On {len(each[0].outcomes)} problems, row {name}: {'; '.join(parts)}.{more}"
 
 
@@ -148,7 +148,7 @@ def _row(found: Compared, name: str) -> Table:
 
 
 def settings(found: Compared) -> Table | None:
-    """The settings in which a run differs from the first, step by step; None where none does."""
+    """Return the settings in which runs differ from the first, by step; None: they do not."""
     first = {step.name: step for step in found.results[0].steps}
     body = []
     for name, result in zip(found.names[1:], found.results[1:], strict=True):
@@ -184,12 +184,12 @@ def _refuse_other_problems(
 
 
 def _one(*rows: Measured) -> str:
-    """Return the metric of one solution a problem that all rows have."""
+    """Return the metric of one solution per problem that all rows have."""
     return "Pass@1" if all(row.first == "Pass@1" for row in rows) else "mean"
 
 
 def _counted(ours: Measured, theirs: Measured, metric: str) -> tuple[int, int]:
-    """Return problems where the metric rose, and where it fell."""
+    """Return the numbers of problems where the metric rose, and where it fell."""
     changes = [
         theirs.outcomes[i].values[metric] - ours.outcomes[i].values[metric] for i in ours.outcomes
     ]
@@ -234,7 +234,7 @@ def _link(folder: Path, row: Measured, problem_id: str, beside: Path) -> str | N
 
 
 def _names(folders: Sequence[Path]) -> tuple[str, ...]:
-    """Return the folders' last parts, as many as tell them apart."""
+    """Return the folders' last parts, as many as needed to distinguish them."""
     whole = [folder.resolve().parts for folder in folders]
     for length in range(1, max(map(len, whole)) + 1):
         names = tuple("/".join(parts[-length:]) for parts in whole)

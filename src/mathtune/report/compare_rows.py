@@ -14,9 +14,9 @@ from mathtune.rows.records import Problem
 Document = dict[str, Any]
 
 LONGEST = 4_000
-"""Characters of a solution that the page shows."""
+"""The number of characters of a solution that the page shows."""
 LISTED = 300
-"""Problems that changed sides that the page shows; it says how many there are."""
+"""The most changed problems that the page shows; it also says how many there are."""
 
 
 def tables(document: Document) -> list[Table]:
@@ -38,7 +38,7 @@ def rows(document: Document) -> Table:
 
 
 def pairs(document: Document) -> Table:
-    """One line per pair and metric: difference, who wins how often, and whether they are equal."""
+    """Return one line per pair and metric: difference, wins and losses, and equality."""
     body = [
         (
             f"{one['a']} – {one['b']}: {one['metric']}",
@@ -121,7 +121,7 @@ def _equal(found: Mapping[str, Any]) -> str:
 
 
 def page(document: Document, changed: Sequence[Document], count: int) -> str:
-    """Return the page; `changed`: the problems that changed sides, `count` of them there are."""
+    """Return the page; `changed`: the problems that changed sides, of `count` in all."""
     return rendered(
         "compare_rows.html",
         title=" and ".join(row["name"] for row in document["rows"]),
@@ -160,5 +160,5 @@ def changed_problem(
 
 
 def visible(text: str) -> str:
-    """Return the text as it can be written: lone surrogates become question marks."""
+    """Return the text in writable form: lone surrogates become question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -25,7 +25,7 @@ COUNTED = ("wall_s", "cpu_s")
 DEVICE_H, FLOPS, TOKENS = "device_h", "flops", "tokens"
 EXPECTED_FLOPS, EXPECTED_H = "expected_flops", "expected_h"
 SHOWN = 0.1
-"""CPU-seconds from which on a brief bill has a line for a step."""
+"""The CPU-seconds from which a brief bill has a line for a step."""
 WITH_MODEL = ("train", "sample", "score")
 """The stages that hold a device; they have `model` in their config."""
 
@@ -42,7 +42,7 @@ _WIDTH = ("hidden_size", "n_embd", "d_model")
 
 @dataclass(frozen=True)
 class Size:
-    """A model's parameters that are no embeddings, its layers and their width."""
+    """A model's parameters without embeddings, its layers and their width."""
 
     parameters: int
     layers: int
@@ -50,10 +50,10 @@ class Size:
 
 
 def table(results: Results, *, by_stage: bool = False, brief: bool = False) -> Table:
-    """Return the bill: one line a step, and the sum; of several seeds, one line for all.
+    """Return the bill: one line per step, and the sum; for several seeds, one line for all.
 
-    `by_stage`: one line for all steps of a stage. `brief`: what fits into a terminal, the steps
-    of a tenth of a CPU-second or more.
+    `by_stage`: one line for all steps of a stage. `brief`: for a terminal, only steps of a tenth of
+    a CPU-second or more.
     """
     steps = [step for step in results.steps if step.finished]
     bills: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
@@ -100,7 +100,7 @@ def table(results: Results, *, by_stage: bool = False, brief: bool = False) -> T
 
 
 def bills_of(steps: Sequence[StepRecord], forecast: Prediction | None) -> list[Counter[str]]:
-    """Each finished step's bill: what it counted, tokens in all, device-hours, FLOPs, forecasts."""
+    """Return each finished step's bill: counts, tokens in all, device-hours, FLOPs, forecasts."""
     sizes = model_sizes(steps)
     found = []
     for step in steps:
@@ -111,7 +111,7 @@ def bills_of(steps: Sequence[StepRecord], forecast: Prediction | None) -> list[C
 
 
 def model_sizes(steps: Sequence[StepRecord]) -> dict[str, Size]:
-    """Return the size of every model that the steps name, where a folder tells it.
+    """Return the size of every model that the steps name, if a folder shows it.
 
     A model from the hub has the size of what this run trained from it.
     """
@@ -132,9 +132,9 @@ def model_sizes(steps: Sequence[StepRecord]) -> dict[str, Size]:
 
 
 def read_size(folder: Path) -> Size | None:
-    """A model folder's size, from config.json and the heads of its safetensors files; no torch.
+    """Read a model folder's size from config.json and the heads of its safetensors files.
 
-    None where the folder or one of these is not there, or the config names no layers or width.
+    None if the folder or one of these is missing, or the config names no layers or width.
 
     Example:
         >>> read_size(embedded_model.path()).layers
@@ -144,7 +144,7 @@ def read_size(folder: Path) -> Size | None:
     if not files or not (folder / "config.json").exists():
         return None
     config = jsonl.read_json(folder / "config.json")
-    config = {**config, **config.get("text_config", {})}  # of a model that also sees
+    config = {**config, **config.get("text_config", {})}  # a model that also reads images
     layers = next((config[name] for name in _LAYERS if name in config), None)
     width = next((config[name] for name in _WIDTH if name in config), None)
     if layers is None or width is None:
@@ -155,7 +155,7 @@ def read_size(folder: Path) -> Size | None:
 
 
 def _shapes(path: Path) -> dict[str, list[int]]:
-    """Tensor name -> shape: a safetensors file begins with the length of a JSON head."""
+    """Return tensor name -> shape from a safetensors file's JSON head."""
     with path.open("rb") as stream:
         (length,) = struct.unpack("<Q", stream.read(8))
         head = msgspec.json.decode(stream.read(length))
@@ -204,7 +204,7 @@ def _expected(step: StepRecord, forecast: Prediction | None) -> dict[str, float]
 
 
 def amount(bill: Mapping[str, float], key: str) -> str:
-    """A cell: hours to four places below one, FLOPs as 1.2e17; a dash where there is none."""
+    """Return a cell: hours to four places below one, FLOPs as 1.2e17; a dash for None."""
     if key not in bill:
         return NONE
     if key in (FLOPS, EXPECTED_FLOPS):

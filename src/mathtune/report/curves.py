@@ -15,16 +15,16 @@ from mathtune.training.curve import CurvePoint
 
 INK, PAPER = "#1b1b1b", "#ffffff"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#6b6b6b")
-"""Okabe and Ito's palette, told apart by most colour-blind readers, less its pale yellow."""
+"""Okabe and Ito's palette, which most colour-blind readers can read, without its pale yellow."""
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 3)), (0, (3, 1)))
 MOST_GROUPS = 24
-"""More levels or subjects stand in the table only."""
+"""The most levels or subjects in a figure; more are only in the table."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 LEGEND_INSIDE = 4
-"""Names that a legend inside the axes may have before it hides what is drawn."""
+"""The most names of a legend inside the axes; a longer one would hide the lines."""
 NAMED_TRAININGS = 16
-"""Trainings whose losses are told apart; a study has more than a hundred."""
+"""The most trainings whose losses are labelled; a study has more than a hundred."""
 STYLE = {
     "figure.dpi": 100,
     "savefig.dpi": 160,
@@ -119,7 +119,7 @@ def _doubling(axes: Axes, ticks: Sequence[int], label: str) -> None:
 
 
 def _lines(axes: Axes, x: Sequence[int], series: dict[str, dict[str, list[float]]]) -> None:
-    """Accuracy curves with their intervals, drawn and labelled apart."""
+    """Draw accuracy curves with their intervals, each with its own style and label."""
     looks = zip(COLOURS, LINES, MARKERS, strict=True)
     for (name, found), (colour, line, marker) in zip(series.items(), cycle(looks), strict=False):
         marked = [place for place, one in enumerate(x) if one.bit_count() == 1 or one == x[-1]]
@@ -133,7 +133,7 @@ def _lines(axes: Axes, x: Sequence[int], series: dict[str, dict[str, list[float]
 
 
 def training(curves: dict[str, list[CurvePoint]]) -> Figure:
-    """Return one line a training; where there are too many to tell apart, all alike and thin."""
+    """Return one line per training; if there are too many to label, all alike and thin."""
     many = len(curves) > NAMED_TRAININGS
     figure, axes = blank(8.0 if LEGEND_INSIDE < len(curves) <= NAMED_TRAININGS else 6.0)
     looks = cycle(zip(COLOURS, LINES, MARKERS, strict=True))
@@ -158,7 +158,9 @@ def training(curves: dict[str, list[CurvePoint]]) -> Figure:
 
 
 def named(axes: Axes, *, inside: bool = True) -> None:
-    """The legend: a short one inside or above the axes, a long one beside them, hiding no line."""
+    """Place the legend so that it hides no line: short ones in or above the axes, long ones at the
+    side.
+    """
     names = axes.get_legend_handles_labels()[1]
     if len(names) > LEGEND_INSIDE:
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -169,7 +171,7 @@ def named(axes: Axes, *, inside: bool = True) -> None:
 
 
 def plain(name: str) -> str:
-    """The name with its dollar signs kept from being read as mathematics, all of it visible."""
+    """Return the name, visible as a whole, with dollar signs that are not read as mathematics."""
     return visible(name, keep="").replace("$", r"\$")
 
 

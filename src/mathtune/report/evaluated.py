@@ -55,7 +55,7 @@ def _model(results: Results) -> str:
 
 
 def _of_row(row: Measured, samples: Path) -> dict[str, Any]:
-    """Yield a set's figures; its samples are written on the way."""
+    """Yield a set's figures and write its samples."""
     parts: list[tuple[float, float, float]] = []
 
     def lines() -> Iterator[Line]:

@@ -37,13 +37,13 @@ from mathtune.training.curve import CurvePoint
 
 
 def draw(results: Results, found: list[Closed]) -> dict[str, tuple[str, Figure]]:
-    """Return every figure that the results allow: name -> (what it shows, figure)."""
+    """Return every figure that the results allow: name -> (caption, figure)."""
     drawn: dict[str, tuple[str, Figure]] = {}
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         if found and results.reference is not None:
             drawn["gap"] = (_gap_title(results.reference), _gap(found))
         for averaged in results.rows:
-            row = averaged.each[0]  # of several seeds, the first one's curves
+            row = averaged.each[0]  # with several seeds, the curves of the first
             if row.n > 1 and (averaged is results.reference or row.scored):
                 drawn[f"{_file(row)}-over-n"] = (
                     f"{row.name}: accuracy over the number of samples N",
@@ -64,7 +64,7 @@ def draw(results: Results, found: list[Closed]) -> dict[str, tuple[str, Figure]]
 
 
 def _of_one_seed(curves: dict[str, list[CurvePoint]]) -> dict[str, list[CurvePoint]]:
-    """Return the curves of steps outside any seed's folder and of the first seed that has each."""
+    """Return the curves of steps outside seeds' folders, and of the first seed that has each."""
     first: dict[str, str] = {}
     for name in curves:
         first.setdefault(name.rpartition("/")[2], name)
@@ -76,7 +76,10 @@ def _judged(row: Measured) -> dict[str, tuple[str, Figure]]:
     found = row.document.evaluator or {}
     drawn = {
         f"{_file(row)}-over-k": (f"{row.name}: strategies over K (N for Maj1.TopN)", over_k(row)),
-        f"{_file(row)}-cost": (f"{row.name}: what the evaluator must read", reading_cost(row)),
+        f"{_file(row)}-cost": (
+            f"{row.name}: samples to score",
+            reading_cost(row),
+        ),
     }
     if "reliability" in found:
         error = found["ece"]["value"]
@@ -132,7 +135,7 @@ def save(
             file = folder / f"{prefix}{name}"
             with jsonl.whole(Path(f"{file}.png")) as png:
                 figure.savefig(png, format="png", facecolor=PAPER, metadata={"Software": None})
-            figure.set_layout_engine("none")  # it is laid out; again would cost as much again
+            figure.set_layout_engine("none")  # it is laid out already
             stream = StringIO()
             figure.savefig(stream, format="svg", facecolor=PAPER, metadata={"Date": None})
             texts[name] = stream.getvalue()
@@ -192,7 +195,7 @@ def _gap(found: list[Closed]) -> Figure:
 
 
 def differences(found: Compared) -> Figure:
-    """The paired differences of every shared row to the first run: one mark a further run."""
+    """Return the paired differences of shared rows to the first run: one mark per further run."""
     lines = [
         (f"{name}: {metric}", [one[metric] for one in found.minus[name]])
         for name, each in found.rows.items()
@@ -252,7 +255,7 @@ def _roc(points: Sequence[tuple[float, float]]) -> Figure:
 
 
 def _square(x: str, y: str) -> tuple[Figure, Axes]:
-    """Axes from 0 to 1 with their diagonal: what chance, or perfect calibration, looks like."""
+    """Return axes from 0 to 1 with their diagonal, which shows chance or perfect calibration."""
     figure, axes = blank()
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":")
     axes.set_xlim(-0.02, 1.02)

@@ -1,4 +1,4 @@
-"""How much of the gap between Pass@1 and Pass@N each way to answer closes: the first answer."""
+"""How much of the gap between Pass@1 and Pass@N each way to answer closes: the main result."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Closed:
     accuracy: Interval
     part: Interval
     trained: bool
-    """Whether another model answers greedily, rather than a strategy over the same samples."""
+    """True for another model's greedy answers; False for a strategy over the same samples."""
 
 
 def closed(results: Results) -> list[Closed]:
@@ -38,7 +38,7 @@ def closed(results: Results) -> list[Closed]:
 
         part = sum_i (a_i - Pass@1_i) / sum_i (Pass@N_i - Pass@1_i)
 
-    over problems i, with a bootstrap interval over problems: it is no mean. Empty where there is no
+    over problems i, with a bootstrap interval over problems: it is not a mean. Empty if there is no
     gap.
     """
     reference = results.reference
@@ -53,7 +53,7 @@ def closed(results: Results) -> list[Closed]:
     found += [
         _closed(reference, row, row.first, row.name, trained=True)
         for row in later
-        if row.samples != reference.samples  # another judge's, it closes nothing greedily
+        if row.samples != reference.samples  # another judge's row closes nothing greedily
         and row.outcomes.keys() == reference.outcomes.keys()
         and row.first == reference.first
     ]
@@ -61,7 +61,7 @@ def closed(results: Results) -> list[Closed]:
 
 
 def strategy_label(row: Measured, metric: str) -> str:
-    """Return the metric's name with the K that was chosen for it, and where: `RR.MajK, K = 5`."""
+    """Return the metric's name with its chosen K, and where it was chosen: `RR.MajK, K = 5`."""
     if metric in BASELINES:
         return f"W.RR by {metric} alone"
     chosen = row.document.chosen
@@ -73,7 +73,7 @@ def strategy_label(row: Measured, metric: str) -> str:
 
 
 def _by_rule(row: Measured) -> str:
-    """What the mean is by each extraction rule, where it depends on the rule."""
+    """Return the mean by each extraction rule, if it depends on the rule."""
     means = row.document.mean_by_rule
     if not means:
         return ""
@@ -82,7 +82,7 @@ def _by_rule(row: Measured) -> str:
 
 
 def headline(results: Results) -> str:
-    """The three numbers that matter, in one sentence: one solution, votes, and any solution."""
+    """Return the three main numbers in one sentence: one solution, votes, any solution."""
     row = results.reference
     if row is None:
         return "Nothing has been measured yet."
@@ -99,7 +99,7 @@ def headline(results: Results) -> str:
 
 
 def sentence(results: Results, found: list[Closed]) -> str:
-    """The answer in words: what validation chose, else what needs no choice; what training did."""
+    """Return the answer in words: the chosen or fixed strategies, and the gains of training."""
     row = results.reference
     if row is None:
         return "Nothing has been measured yet."
@@ -127,7 +127,7 @@ def sentence(results: Results, found: list[Closed]) -> str:
 
 
 def _gain(row: Measured, best: Closed | None) -> str:
-    """What judging gains over votes, and in which groups of problems if they are few."""
+    """Return the gain of judging over votes, and the groups of problems that hold it, if few."""
     if not row.scored:
         return ""
     chosen = row.chosen_by.chosen if row.chosen_by is not None else None
@@ -141,7 +141,7 @@ def _gain(row: Measured, best: Closed | None) -> str:
 
 
 def mostly_in(row: Measured, metric: str, base: str) -> str:
-    """`, nearly all of it in coins, square`: the few groups that hold a gain; empty if spread."""
+    """Return the few groups that hold a gain: `, nearly all of it in coins, square`, or ""."""
     for kind in ("subject", "level"):
         sums: dict[str, list[float]] = defaultdict(list)
         for problem_id, outcome in row.outcomes.items():
@@ -154,7 +154,7 @@ def mostly_in(row: Measured, metric: str, base: str) -> str:
 
 
 def _against_controls(results: Results, one: Closed, found: list[Closed]) -> str:
-    """What a trained row closes, beside its controls; nothing for a row that is only a control."""
+    """Return what a trained row closes, with its controls; nothing for a row that is a control."""
     row = next(row for row in results.rows if row.name == one.label)
     others = row.document.against
     if not others:
@@ -167,7 +167,7 @@ def _against_controls(results: Results, one: Closed, found: list[Closed]) -> str
 
 
 def _validated(row: Measured, found: list[Closed]) -> Closed | None:
-    """The strategy that did best where K was chosen; None where nothing was chosen elsewhere."""
+    """Return the best strategy of the row that K was chosen on; None without such a row."""
     if row.chosen_by is None or row.chosen_by.chosen is None:
         return None
     label = strategy_label(row, row.chosen_by.chosen.best)

@@ -1,4 +1,4 @@
-"""Write report.html (one file that works offline) and report.md from what a run found."""
+"""Write report.html (one file that works offline) and report.md from a run's results."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ from mathtune.run.progress import visible
 GAP = "gap"
 SCRIPTS = (("katex/katex.min.js",), ("texts.js", "page.js"))
 """The page's scripts, each the files one after the other. KaTeX (MIT, Khan Academy and others; its
-licence stands beside it) is as its makers publish it, and draws MathML, which needs no fonts."""
+licence is next to it) is unchanged, and draws MathML, which needs no fonts.
+"""
 
 
 def write(results: Results, folder: Path, *, name: str = "report") -> Path:
     """Write `name`.html, `name`.md and figures/ into `folder`; return the page's path.
 
-    The files in figures/ begin with the name where it is another than `report`.
+    The files in figures/ begin with the name if it is not `report`.
     """
     results = over_seeds(results)
     found = closed(results)
-    from mathtune.report import figures, study_figures  # matplotlib only where something is drawn
+    from mathtune.report import figures, study_figures  # matplotlib only if something is drawn
 
     drawn = {**study_figures.draw(results), **figures.draw(results, found)}
     prefix = "" if name == "report" else f"{figures.file_name(name)}-"
@@ -109,7 +110,7 @@ def markdown(results: Results, found: list[Closed], captions: dict[str, str], pr
     shown = [*study.tables(results), *tables.accuracy_tables(results, found)]
     parts += [cells.markdown(table) for table in shown]
     theirs = papers.beside(results)
-    parts += [f"## Beside the papers\n\n{papers.NOTE}\n"] if theirs else []
+    parts += [f"## Next to the papers\n\n{papers.NOTE}\n"] if theirs else []
     parts += [cells.markdown(table) for table in theirs]
     parts += [_picture(prefix + name, caption) for name, caption in captions.items() if name != GAP]
     if results.steps:
@@ -121,7 +122,7 @@ def markdown(results: Results, found: list[Closed], captions: dict[str, str], pr
 
 
 def _script(*names: str) -> dict[str, str]:
-    """Return a script's text and the hash by which the page's policy knows it."""
+    """Return a script's text and its hash for the page's policy."""
     here = files("mathtune.report")
     text = "".join((here / name).read_text(encoding="utf-8") for name in names)
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
@@ -133,7 +134,9 @@ def _picture(name: str, caption: str) -> str:
 
 
 def _in_order(results: Results) -> list[Any]:
-    """Return the rows for the browser, the most telling first: what does not fit is left out."""
+    """Return the rows for the browser, the most informative first; those that do not fit are left
+    out.
+    """
     reference = results.reference
     rest = [row for row in results.rows if row is not reference]
     ordered = ([reference] if reference is not None else []) + rest

@@ -1,4 +1,4 @@
-"""The papers' tables, ours beside theirs: their rows that correspond to a row of this run.
+"""The papers' tables, ours next to theirs: their rows that correspond to a row of this run.
 
 Liu et al. 2023 (arXiv:2310.10047), PaLM 2-S* and PaLM 2-L on 500 problems of MATH; Yuan et al. 2023
 (arXiv:2308.01825), LLaMA and LLaMA 2 on the test problems of GSM8K. All in percent.
@@ -52,10 +52,10 @@ VOTES = (52.7, 58.7, 59.9, 65.4, None)
 """Table 1, RFT with k = 100: maj1@100."""
 
 UNION = ((49.3, 61.8), (50.3, 65.6), (52.1, 66.2), (55.4, 69.1))
-"""Table 1, RFT on the union of four models' paths (U13B), 12.84 paths a question: as `SFT`."""
+"""Table 1, RFT on the union of four models' paths (U13B), 12.84 paths per question: as `SFT`."""
 
 NOTE = (
-    "Ours beside the papers' rows that correspond. Theirs are of other models and other problems, "
+    "Ours next to the papers' rows. Theirs are of other models and other problems, "
     "one seed, no intervals: set differences between rows side by side, not levels."
 )
 MATH = "Theirs: PaLM 2, 500 problems of MATH, N = 64."
@@ -63,7 +63,7 @@ GSM8K = "Theirs: LLaMA, 1,319 problems of GSM8K, N = 100."
 
 
 def beside(results: Results) -> list[Table]:
-    """The tables that have a row of ours and one of theirs; none where no training was measured."""
+    """Return the tables with rows of ours and theirs; none if no training was measured."""
     judged = [row for row in results.rows if row.origin.evaluator in RERANKED]
     others = [row for row in judged if not row.origin.own_evaluator]
     judged = [row for row in judged if row.origin.own_evaluator]
@@ -155,7 +155,7 @@ def strategies(rows: Sequence[Measured]) -> Table:
 
 
 def rejection_sampled(rows: Sequence[Measured], paths: Sequence[Measured]) -> Table:
-    """Tables 1 and 2 of Yuan et al.: SFT, and RFT on distinct paths, by k where they have it."""
+    """Return Tables 1 and 2 of Yuan et al.: SFT, and RFT on distinct paths, by their k."""
     body = [(*_ours(row, "Pass@1", "Maj1"), NONE) for row in _tuned(rows)]
     theirs: dict[str, None] = {}
     for row in paths:
@@ -195,7 +195,7 @@ def _rft_rows(
 
 
 def _tuned(rows: Sequence[Measured]) -> list[Measured]:
-    """The row fine-tuned once, on gold solutions; of several the one that starts the rest."""
+    """Return the row fine-tuned once on gold solutions, preferably one with an evaluator."""
     once = [r for r in rows if r.origin.objectives == ("mle",) and r.origin.paths is None]
     return sorted(once, key=lambda row: row.origin.evaluator is None)[:1]
 

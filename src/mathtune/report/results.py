@@ -1,4 +1,4 @@
-"""What a run folder holds, read for the report: its steps, its measured rows, the bill."""
+"""The content of a run folder for the report: its steps, its measured rows, the bill."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mathtune.training.curve import CURVE, CurvePoint
 Groups = Iterable[tuple[str, Sequence[Joined]]]
 
 ROW = "-row"
-"""How a recipe's measure steps end; a row is shown without it."""
+"""The ending of a recipe's measure steps; a row is shown without it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Measured:
     samples: str = ""
     """The file of its samples: rows of several evaluators share one."""
     origin: Origin = field(default_factory=Origin)
-    """How the model that wrote the samples was made, where this run made it."""
+    """How the model that wrote the samples was made, if this run made it."""
     chosen_by: MeasureMetrics | None = None
     """The metrics of the row that K was chosen on."""
     parts: tuple[Measured, ...] = ()
@@ -54,7 +54,7 @@ class Measured:
 
     @property
     def n(self) -> int:
-        """Samples per problem."""
+        """The number of samples per problem."""
         return self.document.n
 
     @property
@@ -64,17 +64,17 @@ class Measured:
 
     @property
     def metrics(self) -> dict[str, Document]:
-        """Metric name -> value, low, high, and `over_seeds` where it averages seeds."""
+        """Metric name -> value, low, high, and `over_seeds` if it averages seeds."""
         return self.document.metrics
 
     @property
     def first(self) -> str:
-        """The metric for one solution a problem: greedy where it was measured, else the mean."""
+        """The metric for one solution per problem: greedy if it was measured, else the mean."""
         return "Pass@1" if "Pass@1" in self.metrics else "mean"
 
     @property
     def scored(self) -> bool:
-        """Whether its samples have scores."""
+        """True if its samples have scores."""
         return self.document.chosen is not None
 
 
@@ -88,15 +88,15 @@ class Results:
     steps: list[StepRecord] = field(default_factory=list)
     curves: dict[str, list[CurvePoint]] = field(default_factory=dict)
     made_with: Mapping[str, Any] = field(default_factory=dict)
-    """What the last finished step was made with, or samples from elsewhere were measured with."""
+    """The versions with which the last finished step was made, or foreign samples measured."""
     missing: tuple[str, ...] = ()
     """One sentence per failed step, and one about those that were not made."""
     forecast: Prediction | None = None
-    """FLOPs and hours predicted of each train and sample step; None: they were not predicted."""
+    """The predicted FLOPs and hours of each train and sample step; None: not predicted."""
 
     @cached_property
     def reference(self) -> Measured | None:
-        """The row whose gap between Pass@1 and Pass@N is to be closed.
+        """The row whose gap between Pass@1 and Pass@N the report is about.
 
         The first whose samples are scored, else the first that others are compared with, else the
         first.
@@ -192,7 +192,7 @@ def _curves(steps: Iterable[StepRecord]) -> dict[str, list[CurvePoint]]:
 def _missing(
     folder: Path, steps: Sequence[PlannedStep], finished: Container[str]
 ) -> tuple[str, ...]:
-    """Say what of the plan is not here, and why."""
+    """Say which steps of the plan are missing, and why."""
     lacking = [step for step in steps if step.name not in finished]
     failed = {step.name: failures.read(folder / step.name) for step in lacking}
     unmade = failures.Failures()
@@ -201,14 +201,14 @@ def _missing(
     rest = [name for name in failed if name not in unmade.reasons and name not in unmade.blocked]
     sentences = [f"Step {name} failed: {reason}" for name, reason in unmade.reasons.items()]
     if needing:
-        sentences.append(f"Not made, since they need what failed: {', '.join(needing)}.")
+        sentences.append(f"Not made, because they need a failed step: {', '.join(needing)}.")
     if rest:
         sentences.append(f"Not made yet: {', '.join(rest)}.")
     return tuple(sentences)
 
 
 def _side(measures: Sequence[StepRecord]) -> set[str]:
-    """Return rows that K is chosen on, and others of their problems: not what is reported."""
+    """Return the rows that K is chosen on, and others of their problems, which are not reported."""
     named = {step.config["choose_on"] for step in measures} - {None}
     problems = {step.config["problems"] for step in measures if step.name in named}
     return {step.name for step in measures if step.config["problems"] in problems}
@@ -239,7 +239,7 @@ Difference = dict[str, Any]
 
 @dataclass(frozen=True)
 class Compared:
-    """Runs of the same problems: the first is what the others are compared with.
+    """Runs of the same problems; the others are compared with the first.
 
     `rows`: name -> that row of each run. `minus`: name -> for each further run, its paired
     differences to the first, metric -> difference, low, high, p.

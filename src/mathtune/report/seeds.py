@@ -22,16 +22,17 @@ Floats = NDArray[np.float64]
 
 
 def over_seeds(results: Results) -> Results:
-    """The results with the rows of several seeds averaged; unchanged where there is one seed."""
+    """Return the results with the rows of several seeds averaged; unchanged with one seed."""
     return replace(results, rows=averaged(results.rows))
 
 
 def averaged(rows: Sequence[Measured]) -> list[Measured]:
-    """The rows, those of one name under several seeds (`seed-0/ssft`, `seed-1/ssft`) as one row.
+    """Return the rows; those of several seeds (`seed-0/ssft`, `seed-1/ssft`) become one row.
 
-    A seed is no new problem: values are averaged within each problem, and intervals and tests are
-    over problems, as for one seed. A second interval of each metric and difference, `over_seeds`,
-    also draws the trainings anew. Rows of other problems, or that are alone, stay as they are.
+    A seed is not a new problem: values are averaged within each problem, and intervals and tests
+    are over problems, as for one seed. A second interval of each metric and difference,
+    `over_seeds`, also draws the trainings anew. Rows of other problems, or that are alone, stay as
+    they are.
     """
     named: dict[str, list[Measured]] = defaultdict(list)
     for row in rows:
@@ -124,7 +125,7 @@ def _within(seeds: Sequence[Outcome]) -> float | None:
 
 
 def _chosen(parts: Sequence[Measured]) -> Document:
-    """What was chosen, seed by seed: `K = 5, 3, 5`."""
+    """Return the choices seed by seed: `K = 5, 3, 5`."""
     chosen = [part.document.chosen for part in parts if part.document.chosen is not None]
     return {
         **structs.asdict(chosen[0]),
@@ -134,7 +135,7 @@ def _chosen(parts: Sequence[Measured]) -> Document:
 
 
 def _best(deciding: Sequence[MeasureMetrics]) -> MeasureMetrics:
-    """The first of the measures that K was chosen on, with the strategy that is best over all."""
+    """Return the first measure that K was chosen on, with the strategy that is best over all."""
     first = deciding[0]
     if first.chosen is None:
         return first
@@ -154,7 +155,7 @@ def _against(row: Measured, merged: Mapping[str, Measured]) -> Document:
 
 
 def differences(row: Measured, other: Measured, *, name: str) -> Document:
-    """The paired differences row - other, each with `over_seeds` where a row has several seeds."""
+    """Return the paired differences row - other, with `over_seeds` if a row has several seeds."""
     ids = list(row.outcomes)
     pairs = compare(list(row.outcomes.values()), other.outcomes, MeasureSettings(), name=name)
     for metric, pair in pairs.items():

@@ -1,4 +1,4 @@
-"""The steps of a run folder, and where the model behind a row comes from."""
+"""The steps of a run folder, and the origin of the model behind a row."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class Origin:
-    """How the model behind a row was made, read from the steps that its samples hang on."""
+    """How the model behind a row was made, read from the steps that its samples depend on."""
 
     objectives: tuple[str, ...] = ()
     """The objectives it was trained with, one after the other; none: a model from elsewhere."""
     few_shot: bool = False
-    """Whether exemplars stood before the problem."""
+    """True if exemplars preceded the problem."""
     paths: StepRecord | None = None
     """The step that collected the distinct paths it learned from."""
     updates: int | None = None
@@ -71,7 +71,7 @@ class Origin:
     evaluator: str | None = None
     """The objective of the model that scored the samples; None: not scored, or not trained here."""
     own_evaluator: bool = True
-    """Whether that model and the generator were trained from the same base."""
+    """True if that model and the generator were trained from the same base."""
 
 
 def read_step(run_folder: Path, planned: PlannedStep) -> StepRecord:
@@ -104,7 +104,7 @@ def _measured(place: Path) -> Document:
 
 
 def origin(measured: Document, finished: Mapping[str, StepRecord]) -> Origin:
-    """Where the samples of a measure's config come from, as far as this run made them."""
+    """Return the origin of the samples of a measure, as far as this run made them."""
     steps = [finished.get(_parent(path)) for path in measured["samples"]]
     sampled = steps[0]
     if sampled is None or sampled.stage != "sample":

@@ -1,4 +1,4 @@
-"""What the `study` step found, as tables like those of Yuan et al. 2023, and as figures' data."""
+"""The results of the `study` step as tables like those of Yuan et al. 2023, and for figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TITLES = {
 
 
 DRAFTS = "-drafts"
-"""How the steps end that sample training problems."""
+"""The ending of the steps that sample training problems."""
 
 
 def found(results: Results) -> StudyMetrics | None:
@@ -37,7 +37,7 @@ def found(results: Results) -> StudyMetrics | None:
 
 
 def sentence(results: Results) -> str | None:
-    """What the study found, in words: how many of the paper's claims hold; None without a study."""
+    """Return how many of the paper's claims hold, in words; None without a study."""
     document = found(results)
     if document is None:
         return None
@@ -49,7 +49,7 @@ def sentence(results: Results) -> str | None:
 
 
 def tables(results: Results, *, brief: bool = False) -> list[Table]:
-    """Every table that the study allows; none without a study. `brief`: without the costs."""
+    """Return every table that the study allows; none without one. `brief`: without the costs."""
     document = found(results)
     if document is None:
         return []
@@ -85,7 +85,7 @@ def _from(row: Claim) -> str:
 
 
 def models(points: Sequence[MeasuredPoint]) -> Table:
-    """Their Table 1: ways to train by base models; greedy, and votes where samples were drawn."""
+    """Return their Table 1: ways to train by base models; greedy, and votes over any samples."""
     bases = _bases(points)
     full = whole(points)
     rows: dict[str, dict[str, str]] = defaultdict(dict)
@@ -126,7 +126,7 @@ def fractions(points: Sequence[MeasuredPoint]) -> Table:
 
 
 def paths(points: Sequence[MeasuredPoint]) -> Table:
-    """Their Table 2: correct samples and distinct paths per training problem, and accuracy."""
+    """Return their Table 2: correct samples, distinct paths per problem, and accuracy."""
     body = [
         (
             point.base,
@@ -141,7 +141,7 @@ def paths(points: Sequence[MeasuredPoint]) -> Table:
         if point.paths is not None
     ]
     header = ("base", "set", "correct a problem", "paths a problem", "rows", "updates", "accuracy")
-    return Table("Samples, distinct paths and what they bring", header, body)
+    return Table("Samples, distinct paths and their gains", header, body)
 
 
 def fits(document: StudyMetrics) -> Table:
@@ -184,7 +184,7 @@ def costs(points: Sequence[MeasuredPoint], results: Results) -> Table:
         "Cost of every point",
         ("base", "point", "for", "FLOPs", "predicted", "device-hours", "predicted"),
         body,
-        "Sums over the seeds; a dash where there is none, or the model's size is not known. "
+        "Sums over the seeds; a dash if there is none, or the model's size is unknown. "
         + cost.NOTE,
     )
 
@@ -207,7 +207,7 @@ def _bases(points: Sequence[MeasuredPoint]) -> list[str]:
 
 
 def whole(points: Sequence[MeasuredPoint]) -> list[MeasuredPoint]:
-    """Of each base the SFT on the most problems."""
+    """Return each base's SFT on the most problems."""
     best: dict[str, MeasuredPoint] = {}
     for point in points:
         if point.kind == "sft":
@@ -218,7 +218,7 @@ def whole(points: Sequence[MeasuredPoint]) -> list[MeasuredPoint]:
 
 
 def way(point: MeasuredPoint) -> str:
-    """How a point's model was made: `RFT, k = 8`."""
+    """Return how a point's model was made: `RFT, k = 8`."""
     k = f", k = {point.k}" if point.k is not None else ""
     if point.kind == "control":
         return f"SFT, as many updates as {TITLES[point.of or 'sft']}{k}"

@@ -1,4 +1,4 @@
-"""The study's figures: accuracy over loss, data and paths; paths over samples; who brings them."""
+"""The study's figures: accuracy over loss, data and paths; paths over samples; their sources."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HIGHEST = 12
 
 
 def draw(results: Results) -> Drawn:
-    """Return every figure that the study allows: name -> (what it shows, figure)."""
+    """Return every figure that the study allows: name -> (caption, figure)."""
     document = study.found(results)
     if document is None:
         return {}
@@ -32,7 +32,7 @@ def draw(results: Results) -> Drawn:
 
 
 def _over_loss(points: Sequence[MeasuredPoint]) -> Drawn:
-    """Their Figure 1: accuracy over the loss, for each way to train; RFT at its largest k."""
+    """Return their Figure 1: accuracy over the loss by way to train; RFT at its largest k."""
     series: dict[str, list[MeasuredPoint]] = defaultdict(list)
     full = study.whole(points)
     most = max(study.known(p.k for p in points if p.kind == "rft"), default=None)
@@ -88,7 +88,7 @@ def _paths(points: Sequence[MeasuredPoint]) -> Drawn:
         axes.plot(
             *at, look[2], color=look[0], mfc="none", ms=9, ls="", label=label if apart else None
         )
-    axes.set_xlabel("distinct paths a training problem, beside gold")
+    axes.set_xlabel("distinct paths per training problem, besides gold")
     _finish(axes)
     drawn["study-paths"] = ("Accuracy over distinct paths", figure)
     by_k = {base: [row for row in rows if row.kind == "rft"] for base, rows in by_base.items()}
@@ -113,7 +113,7 @@ def _paths(points: Sequence[MeasuredPoint]) -> Drawn:
             axes.set_yscale("log", base=2)
             axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.set_xlabel("samples a problem, k")
-        axes.set_ylabel("a problem: paths (lines), correct (dots)")
+        axes.set_ylabel("per problem: paths (lines), correct (dots)")
         axes.legend(fontsize=8)
         drawn["study-samples"] = ("Correct samples and distinct paths over k", figure)
     unions = [point for point in sampled if len(point.sources or {}) > 1]
@@ -121,7 +121,7 @@ def _paths(points: Sequence[MeasuredPoint]) -> Drawn:
 
 
 def _exclusive(union: MeasuredPoint) -> Drawn:
-    """Return their Figure 6: what each model alone brings to the union."""
+    """Return their Figure 6: the paths that only one model brings to the union."""
     sources = union.sources or {}
     names, found = list(sources), list(sources.values())
     figure, axes = _axes(height=0.9 + 0.4 * len(names))
@@ -135,7 +135,7 @@ def _exclusive(union: MeasuredPoint) -> Drawn:
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("paths over all training problems")
     axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    return {"study-exclusive": ("Who brings paths to the union that no other does", figure)}
+    return {"study-exclusive": ("Paths in the union that only one model brings", figure)}
 
 
 def _tested(points: Sequence[MeasuredPoint]) -> Drawn:
@@ -188,7 +188,7 @@ def _axes(height: float = 3.7, width: float = 6.0) -> tuple[Figure, Axes]:
 def _line(
     axes: Axes, x: Sequence[float], rows: Sequence[MeasuredPoint], label: str, look: Look
 ) -> None:
-    """Points in the order of x, with their intervals."""
+    """Draw points in the order of x, with their intervals."""
     order = sorted(range(len(rows)), key=lambda i: x[i])
     values = [rows[i].accuracy for i in order]
     below = [one.value - one.low for one in values]

@@ -18,7 +18,7 @@ from mathtune.rows.metrics import PrepareMetrics
 
 
 def headline_tables(results: Results, found: list[Closed]) -> list[Table]:
-    """What a run ends with in a terminal: models, the first strategies, comparisons, evaluators."""
+    """Return the tables at a run's end: models, the first strategies, comparisons, evaluators."""
     tables = [models(results.rows)] if results.rows else []
     if results.reference is not None and results.reference.scored:
         tables.append(strategies(results.reference, found))
@@ -41,7 +41,7 @@ def accuracy_tables(results: Results, found: list[Closed]) -> list[Table]:
 
 
 def _between(results: Results) -> list[Table]:
-    """What stands between rows: paired comparisons, and the evaluators beside each other."""
+    """Return the tables across rows: paired comparisons, and the evaluators side by side."""
     tables = []
     if any(row.document.against for row in results.rows):
         tables.append(comparisons(results.rows))
@@ -53,7 +53,7 @@ def _between(results: Results) -> list[Table]:
 
 
 def models(rows: list[Measured]) -> Table:
-    """Return one line a model: one solution, votes over N, the oracle over N.
+    """Return one line per model: one solution, votes over N, the oracle over N.
 
     Samples that several evaluators judged have one line, under the first one's name.
     """
@@ -81,9 +81,9 @@ def models(rows: list[Measured]) -> Table:
 
 
 def basis(rows: Sequence[Measured]) -> str:
-    """What the numbers of these rows rest on: `500 problems, one seed, graded by math 2`.
+    """Return the basis of these rows: `500 problems, one seed, graded by math 2`.
 
-    Of samples from elsewhere nobody says how many seeds they have.
+    The number of seeds of foreign samples is unknown.
     """
     problems = sorted({row.document.problems for row in rows})
     graders = sorted({row.document.grader for row in rows})
@@ -94,7 +94,7 @@ def basis(rows: Sequence[Measured]) -> str:
 
 
 def data(steps: list[StepRecord]) -> Table:
-    """Return problems and solutions, how many and how long (Liu et al. 2023, Table 1)."""
+    """Return the numbers and lengths of problems and solutions (Liu et al. 2023, Table 1)."""
     body = []
     for step in steps:
         if step.stage == "prepare" and step.finished:
@@ -115,7 +115,7 @@ def _length(mean: float | None) -> str:
 
 
 def reranked(rows: list[Measured]) -> Table:
-    """One line a judged set of samples (Liu et al. 2023, Tables 3 and 6); empty where one is."""
+    """Return one line per judged set (Liu et al. 2023, Tables 3 and 6); empty with only one."""
     body = []
     for row in rows:
         top = (f"RR.Maj{row.k}", "W.RR", f"W.RR.Maj{row.k}")
@@ -128,14 +128,14 @@ def reranked(rows: list[Measured]) -> Table:
         "Re-ranking by evaluator",
         (*header, "W.RR", f"W.RR.Top-{k}"),
         body if len(body) > 1 else [],
-        f"{_begun(rows)}Each row's own samples; one solution: greedy where it was measured. "
+        f"{_begun(rows)}Each row's own samples; one solution: greedy if it was measured. "
         "Calculator: W.RR without a judge, by false equations alone. Top-K "
         "reads all solutions of the K largest clusters.",
     )
 
 
 def strategies(row: Measured, found: list[Closed]) -> Table:
-    """Re-ranking of one row's samples: accuracy, difference to voting, gap closed, what is read."""
+    """Return the strategies over one row's samples: accuracy, gain over votes, gap closed, cost."""
     n, k = row.n, row.k
     fixed = ("RR.All", f"RR.Maj{k}", "W.RR", f"W.RR.Maj{k}", f"Maj1.Top{k}")
     chosen = row.document.chosen
@@ -144,7 +144,7 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
     names = (f"Maj1@{n}", *free, *fixed, *chosen.k, f"Maj{k}@{n}", f"Pass@{n}")
     parts = {one.label: one for one in found}
     body = []
-    beyond = row.document.over_calculator or {}  # not of rows measured before it was there
+    beyond = row.document.over_calculator or {}  # missing in rows of earlier versions
     for name in names:
         label = strategy_label(row, name)
         shown = label + (" (oracle)" if name in names[-2:] else "")
@@ -180,7 +180,7 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
 
 
 def matched(row: Measured) -> Table:
-    """Re-ranking against as many more votes as reading the samples would have paid for."""
+    """Return re-ranking minus the votes that reading the samples would have paid for."""
     names = (f"RR.Maj{row.k}", f"W.RR.Maj{row.k}")
     body = [
         (
@@ -203,7 +203,7 @@ def matched(row: Measured) -> Table:
 
 
 def _begun(rows: Sequence[Measured]) -> str:
-    """Return the beginning of a note, where there are rows to speak of."""
+    """Return the beginning of a note about some of the rows."""
     return f"{basis(rows)}. " if rows else ""
 
 
@@ -212,7 +212,7 @@ def _unit(row: Measured) -> str:
 
 
 def groups(row: Measured, kind: Literal["level", "subject"]) -> Table:
-    """Return a row's metrics and gains for each level or subject; empty where there is but one."""
+    """Return a row's metrics and gains for each level or subject; empty if there is only one."""
     names, found = grouped(row, kind)
     body = [
         (one.label, f"{one.problems}", *map(percent, one.metrics), *map(_points, one.gains))
@@ -291,19 +291,19 @@ def comparisons(rows: list[Measured]) -> Table:
 
 
 def _seeds(rows: Sequence[Measured]) -> str:
-    """What the second interval of rows with several seeds is; empty without such rows."""
+    """Return the explanation of the second interval, of rows with several seeds; else ""."""
     several = any(len(row.each) > 1 for row in rows)
     return "; then the interval that includes other training seeds" if several else ""
 
 
 def _single(rows: Sequence[Measured]) -> str:
-    """What a comparison of single trainings cannot say; empty where all rows have more."""
+    """Return the limits of comparing single trainings; empty if all rows have more."""
     once = [row for row in rows if len(row.each) == 1 and row.samples]
     return f" {SINGLE[0].upper()}{SINGLE[1:]}." if once else ""
 
 
 def seed_parts(rows: Sequence[Measured]) -> Table:
-    """Of rows with several seeds: how much of the uncertainty each kind of draw brings."""
+    """Return the parts of the uncertainty by kind of draw, for rows with several seeds."""
     body = []
     for row in rows:
         found = row.metrics[row.first].get("over_seeds")
@@ -312,7 +312,7 @@ def seed_parts(rows: Sequence[Measured]) -> Table:
             cells = (f"{100 * part:.2f}" for part in parts)
             body.append((row.name, f"{len(row.each)}", *cells))
     return Table(
-        "Where the uncertainty comes from",
+        "Sources of uncertainty",
         ("row", "seeds", "problems", "trainings", "samples and the rest"),
         body,
         "Standard errors of the accuracy of one solution, in points. Trainings: a shift of all "
@@ -322,7 +322,7 @@ def seed_parts(rows: Sequence[Measured]) -> Table:
 
 
 def evaluators(rows: list[Measured]) -> Table:
-    """How well each evaluator judges, beside what length and form alone would reach."""
+    """Return how well each evaluator judges, next to length and form alone."""
     body = []
     for row in rows:
         found = row.document.evaluator or {}

@@ -1,4 +1,4 @@
-"""What trackers are told of a run, or of measured samples: the numbers, and the page's tables."""
+"""The numbers and tables of a run, or of measured samples, that are logged to trackers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from mathtune.run.trackers import Name, Place, opened
 
 
 def tell(results: Results, names: tuple[Name, ...], place: Place) -> None:
-    """Tell the trackers what the report says; what tensorboard was told here before goes away.
+    """Log the report to the trackers; remove tensorboard's earlier log of it.
 
     Raises:
-        InputError: a tracker is not installed, or does not let us in.
+        InputError: a tracker is not installed, or its login fails.
     """
     results = over_seeds(results)
     found = closed(results)
@@ -30,7 +30,7 @@ def tell(results: Results, names: tuple[Name, ...], place: Place) -> None:
 
 
 def numbers(results: Results, found: list[Closed]) -> dict[str, float]:
-    """Return every row's metrics as parts of 1, how well its scores judge, and the gaps closed.
+    """Return every row's metrics in [0, 1], how well its scores judge, and the gaps closed.
 
     Intervals are in the tables.
     """
