@@ -271,7 +271,7 @@ def greeted(
     """The engine, once the server has started."""
     settings = Server(url=url, concurrency=4, retries=2, top_logprobs=words)
     _, tokenizer = models.load(model, device="cpu")
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 600
     while True:
         try:
             return OpenAI("small", settings, form="plain", judge=tokenizer)
