@@ -146,7 +146,10 @@ def _served(name: str, job: Job, server: Any) -> Spent:
         return watch(tokens)
     finally:
         process.terminate()
-        process.wait(60)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def _started(url: str, process: subprocess.Popen[bytes]) -> str:

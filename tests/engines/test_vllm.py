@@ -262,7 +262,10 @@ def test_its_server_samples_and_scores_as_here(tmp_path: Path, make_tokenizer: A
                 assert scores[place] == pytest.approx(values, abs=1e-4)
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def greeted(
