@@ -42,6 +42,8 @@ Overrides = Mapping[str, Mapping[str, Any]]
 FORECAST = "forecast.json"
 """The expected cost of the plan."""
 LOCK = ".lock"
+BEGUN = (LOCK, PLAN + jsonl.PARTIAL)
+"""The files of a run that was killed before its plan was whole."""
 FILES = (".jsonl", ".jsonl.gz", ".gguf", ".yaml")
 UNUSABLE = re.compile(
     r"""[<>:"\\|?*\x00-\x1f]|[. ](/|$)|(^|/)(con|prn|aux|nul|com\d|lpt\d)([./]|$)""", re.IGNORECASE
@@ -336,6 +338,6 @@ def refuse_other_recipe(run: Run, name: str) -> None:
                 f"{folder}: holds a run of recipe {other!r}, not {name!r}; choose another --out."
             )
     elif folder.exists() and (
-        not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())
+        not folder.is_dir() or any(path.name not in BEGUN for path in folder.iterdir())
     ):
         raise InputError(f"{folder}: exists and holds no run; choose another --out.")
