@@ -58,6 +58,26 @@ def test_an_archive_whose_members_are_elsewhere(tmp_path: Path) -> None:
         read(path)
 
 
+@pytest.mark.parametrize("numbers", [False, True])
+def test_parquet_that_names_one_long_text_in_every_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbers: bool
+) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(documents, "LARGEST", 20_000)
+    texts = pyarrow.array(["x" * 1000] * 30).dictionary_encode()
+    columns = {"problem": texts, "answer": ["2"] * 30, "solution": ["#### 2"] * 30}
+    if numbers:
+        columns |= {"problem": ["x"] * 30, "level": pyarrow.array([5] * 30).dictionary_encode()}
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table(columns), path)
+    if numbers:
+        assert read(path)["size"]
+        return
+    with pytest.raises(InputError, match=r"a\.parquet: holds a document of more than"):
+        read(path)
+
+
 def test_texts_in_arrow_that_are_no_utf8(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     ipc = pytest.importorskip("pyarrow.ipc")

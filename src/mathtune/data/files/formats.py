@@ -7,6 +7,7 @@ so that a gold keeps every digit.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import importlib
 import io
@@ -73,7 +74,8 @@ def rows(
     except OSError as error:
         if error.errno is not None:
             raise
-        raise InputError(f"{source.name}: not a complete packed file ({error}).") from None
+        reason = " ".join(str(error).split())
+        raise InputError(f"{source.name}: not a complete file ({reason}).") from None
 
 
 def _of_file(source: Source, columns: frozenset[str] | None) -> Iterator[Row]:
@@ -279,7 +281,7 @@ def _of_arrow(source: Source, kind: str, columns: frozenset[str] | None) -> Iter
     number = 0
     try:
         for batch in _batches(source, kind, columns):
-            if batch.nbytes > documents.LARGEST:
+            if max(batch.nbytes, _spelled_out(batch)) > documents.LARGEST:
                 raise documents.too_large(source)
             if kind == "arrow":
                 batch.validate(full=True)  # wrong offsets would end the process
@@ -289,6 +291,20 @@ def _of_arrow(source: Source, kind: str, columns: frozenset[str] | None) -> Iter
     except (pyarrow.ArrowException, ValueError, OverflowError) as error:  # texts, dates
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{source.name}: not a complete {kind} file ({reason}).") from None
+
+
+def _spelled_out(batch: Any) -> int:
+    """Return the bytes of a batch's texts once each row has its own: a file may name one text of
+    megabytes in thousands of rows.
+    """
+    compute = importlib.import_module("pyarrow.compute")
+    sizes = 0
+    for column in batch.columns:
+        if hasattr(column, "dictionary") and hasattr(column.dictionary, "buffers"):
+            with contextlib.suppress(NotImplementedError):  # numbers: as large as their index
+                lengths = compute.binary_length(column.dictionary)
+                sizes += compute.sum(lengths.take(column.indices)).as_py() or 0
+    return sizes
 
 
 def _batches(source: Source, kind: str, columns: frozenset[str] | None) -> Iterator[Any]:
