@@ -55,8 +55,9 @@ test-llama: llama-env $(VENV)/dev ## Its tests
 
 ray-env: $(RAY)/ready ## An environment with Ray, in .venv-ray
 
-test-ray: ray-env ## Its tests: two workers, one of them killed
+test-ray: ray-env ## Its tests, and 10 kills of one of two workers at random moments
 	$(RAY)/bin/python -m pytest -m ray tests/engines/test_ray.py
+	$(RAY)/bin/python benchmarks/ray_kills.py
 
 check: $(VENV)/dev ## Format, lint, types, all tests
 	$(BIN)/ruff format --check src tests benchmarks pretraining release docs
