@@ -130,7 +130,7 @@ def overlap(train: Sequence[Problem], test: Sequence[Problem], *, what: str) -> 
             f"({equal} equal, {len({name for _, name, _ in alike})} near, {len(found)} share a run "
             f"of {WORDS} words): {names}"
         )
-    elif test:
+    elif train and test:
         say(f"  {what}: none of {len(test)} problems overlaps with training problems")
     return OverlapMetrics(
         problems=len(test),
