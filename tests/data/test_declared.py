@@ -10,10 +10,11 @@ import pytest
 from mathtune.data import declared, local
 from mathtune.data.problems import Counts, to_problems
 from mathtune.data.rows import Row
+from mathtune.data.sets import read_set
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
-from mathtune.stages.prepare import Prepare
+from mathtune.stages.prepare import NAMED, Prepare
 
 DAPO = (
     "Solve this step by step. The last line is Answer: $Answer.\n\nWhat is $30 + 4$?\n\nIt has two "
@@ -142,6 +143,23 @@ def test_rows_of_the_sets_shape_are_read(name: str) -> None:
     for field, value in expected.items():
         assert getattr(problem, field) == value
     assert sum(counts.dropped.values()) == len(DROPPED.get(name, []))
+
+
+@pytest.mark.parametrize("name", sorted(ROWS.keys() - set(NAMED)))
+def test_a_copy_under_the_hubs_path_is_read(tmp_path: Path, name: str) -> None:
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    row, expected = ROWS[name]
+    found = declared.shipped()[name]
+    folder = tmp_path / found.id / (found.subset or "data")
+    folder.mkdir(parents=True)
+    for theirs in found.splits.values():
+        file = folder / f"{theirs}-00000-of-00001.parquet"
+        pq.write_table(pa.Table.from_pylist([row]), file)
+    parts = read_set(name, tmp_path)
+    assert parts.keys() == found.splits.keys()
+    for (problem,) in parts.values():
+        assert {field: getattr(problem, field) for field in expected} == expected
 
 
 @pytest.mark.parametrize("name", ROWS)

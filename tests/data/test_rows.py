@@ -180,3 +180,20 @@ def test_columns_that_hold_json_as_text_are_read_as_what_they_hold(tmp_path: Pat
     (problem,) = to_problems(read_rows(tmp_path / "a.csv"), Reading(fields=fields, strict=True))
     assert (problem.id, problem.problem, problem.answer) == ("7", "1 + 1?", "2")
     assert (problem.solution, problem.subject) == ("So #### 2", "{1, 2}")
+
+
+def test_a_gold_of_another_name_is_read_of_parquet_as_of_lines(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    row = {"q": "1 + 1?", "s": "One and one.", "ground_truth": "2", "other": "x"}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "a.parquet")
+    write(tmp_path / "a.jsonl", row)
+    reading = Reading(fields={"problem": "q", "solution": "s"}, strict=True)
+    for name in ("a.parquet", "a.jsonl"):
+        rows = read_rows(tmp_path / name, columns=reading.columns)
+        (problem,) = to_problems(rows, reading)
+        assert (problem.answer, problem.solution) == ("2", "One and one.")
+    assert {"q", "s"} <= (Reading(fields={"problem": "q", "answer": "s"}).columns or set())
+    assert "other" not in (
+        Reading(fields={"problem": "q", "solution": "answer"}).columns or ["other"]
+    )

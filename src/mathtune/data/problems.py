@@ -26,6 +26,7 @@ from mathtune.data.values import (
     inner,
     is_bare,
     label_of,
+    parts_of,
     question_at,
     solution_at,
     value_at,
@@ -73,9 +74,10 @@ class Reading:
     @property
     def columns(self) -> frozenset[str] | None:
         """The top-level fields to read, if the settings determine them; None: any of them."""
-        if not ("problem" in self.fields and {"answer", "solution"} & set(self.fields)):
-            return None
-        paths = [part.strip() for path in self.fields.values() for part in path.split("+")]
+        told = "answer" in self.fields or columns_of(self.fields)["answer"] is None
+        if not ("problem" in self.fields and told):
+            return None  # a field of another name may be the gold
+        paths = [part for path in self.fields.values() for part in parts_of(path)]
         paths += [one.path for one in self.where]
         return frozenset({*FIELDS, *(path.split(".")[0] for path in paths), *paths})
 

@@ -82,6 +82,15 @@ def value_at(values: Mapping[str, Any], path: str) -> Any:
     return None if found is MISSING else found
 
 
+def parts_of(path: str) -> list[str]:
+    """Return the paths that `value_at` may read for a path.
+
+    >>> parts_of("Body+Question"), parts_of("{id}-{instance}")
+    (['Body', 'Question'], ['{id}-{instance}', 'id', 'instance'])
+    """
+    return [part.strip() for part in path.split("+")] + _PATH.findall(path)
+
+
 def question_at(row: Row, path: str | None) -> str:
     """Return the question of a row: a text, or the user's message of a conversation.
 
