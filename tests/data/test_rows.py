@@ -185,7 +185,9 @@ def test_columns_that_hold_json_as_text_are_read_as_what_they_hold(tmp_path: Pat
 def test_a_gold_of_another_name_is_read_of_parquet_as_of_lines(tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow")
     pq = pytest.importorskip("pyarrow.parquet")
-    row = {"q": "1 + 1?", "s": "One and one.", "ground_truth": "2", "other": "x"}
+    row: dict[str, object] = {
+        "q": "1 + 1?", "s": "One and one.", "ground_truth": "2", "other": "x",
+    }  # fmt: skip
     pq.write_table(pa.Table.from_pylist([row]), tmp_path / "a.parquet")
     write(tmp_path / "a.jsonl", row)
     reading = Reading(fields={"problem": "q", "solution": "s"}, strict=True)
