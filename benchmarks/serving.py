@@ -55,6 +55,8 @@ from pretraining.schooling import SCHOOLING
 CONCURRENCY = (1, 8, 64)
 SLOW = {"optillm, copies": 8, "copies at once": 4, "transformers": 8}
 """One question in so many is asked at each concurrency, at least as many as are asked at once."""
+SERIAL = ("transformers",)
+"""Servers that answer one request at a time: what more than 8 at once would show is the queue."""
 OURS = [sys.executable, "-m", "mathtune", "serve", "--port", "0"]
 
 
@@ -142,6 +144,8 @@ def measured(
     ask(peer, problems[0])  # the first request of a server pays for its start
     rows = []
     for at_once in concurrency:
+        if at_once > 8 and name in SERIAL:
+            continue
         asked = problems[: max(at_once, len(problems) // SLOW.get(name, 1))]
 
         def timed(problem: Problem) -> tuple[float, str, int]:
