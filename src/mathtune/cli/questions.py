@@ -91,7 +91,14 @@ OPTIONS: dict[type, dict[str, Any]] = {
         "evaluator_tokenizer": Annotated[
             Text,
             typer.Option(
-                metavar="FOLDER", help="Of an evaluator on a server that was trained on chats."
+                metavar="MODEL",
+                help="The folder of an evaluator on a server, if it was trained on chats.",
+            ),
+        ],
+        "evaluator_logprobs": Annotated[
+            int,
+            typer.Option(
+                help="The likeliest tokens that its server is asked for, both labels among them."
             ),
         ],
     },
@@ -219,7 +226,8 @@ def _solve_one(question: str, solver: Solver, server: str | None, *, as_json: bo
     else:
         from mathtune.cli.serving.ask import Served
 
-        found = Served(server).solve(question, solver)
+        with Served(server) as there:
+            found = there.solve(question, solver)
     if as_json:
         typer.echo(json.dumps(found.document(), indent=2))
     else:

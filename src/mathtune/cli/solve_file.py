@@ -148,8 +148,7 @@ def _solved(
     if server is not None:
         from mathtune.cli.serving.ask import Served
 
-        there = Served(server)
-        with ThreadPoolExecutor(TOGETHER) as threads:
+        with Served(server) as there, ThreadPoolExecutor(TOGETHER) as threads:
 
             async def post(question: str) -> Solved:
                 loop = asyncio.get_running_loop()

@@ -113,6 +113,10 @@ class OpenAI:
                 "; set server.model to one of them."
             )
 
+    def close(self) -> None:
+        """End all requests and close the connections."""
+        self._client.close()
+
     def sample(
         self,
         wants: Sequence[Want],

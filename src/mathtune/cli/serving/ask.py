@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -51,11 +51,12 @@ class _Usage(msgspec.Struct):
 class _Answer(msgspec.Struct):
     choices: list[_Choice]
     usage: _Usage
-    mathtune: _Decided
+    mathtune: _Decided | None = None
 
 
 class Served:
-    """A `mathtune serve` at an address. Its models and its judge are those it was started with.
+    """A `mathtune serve` at an address, as a context. Its models and its judge are those it was
+    started with.
 
     Raises:
         InputError: nothing answers there, or it is another server.
@@ -68,10 +69,27 @@ class Served:
             raise InputError(
                 f"--server: found {url!r}; expected an address such as http://127.0.0.1:8000/v1."
             ) from None
-        there = self._client.models()
-        if len(there) != 1:
-            raise InputError(f"--server: {url} serves {len(there)} models; expected mathtune's.")
+        self.url = url
+        try:
+            there = self._client.models()
+            if len(there) != 1:
+                raise InputError(
+                    f"--server: {url} serves {len(there)} models; expected mathtune's."
+                )
+        except InputError:
+            self.close()
+            raise
         self.model = there[0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all requests and close the connections."""
+        self._client.close()
 
     def solve(self, question: str, solver: Solver) -> Solved:
         """Ask for one question's solution, with these settings.
@@ -100,11 +118,16 @@ class Served:
             answer = self._client.post("/chat/completions", body, _Answer)
         except RefusedError as error:
             raise InputError(f"--server: {error}.") from None
-        return _solved(question, solver, answer, self.model)
+        if answer.mathtune is None:
+            raise InputError(
+                f"--server: {self.url} answers without the field `mathtune`; expected the address "
+                "of a `mathtune serve` (another server can be the --generator)."
+            )
+        return _solved(question, solver, answer, answer.mathtune, self.model)
 
 
-def _solved(question: str, solver: Solver, answer: _Answer, model: str) -> Solved:
-    found, choice = answer.mathtune, answer.choices[0]
+def _solved(question: str, solver: Solver, answer: _Answer, found: _Decided, model: str) -> Solved:
+    choice = answer.choices[0]
     clusters = tuple(
         Answered(one.answer, one.votes, one.score, None, choice.message.content if first else "")
         for one, first in ((one, one.answer == found.answer) for one in found.clusters)

@@ -74,11 +74,13 @@ class Elsewhere:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
         except InputError as error:
-            raise FailedError(str(error)) from None
+            said = str(error).replace("server.top_logprobs", "--evaluator-logprobs")
+            raise FailedError(said) from None
 
     def close(self) -> None:
-        """Begin no further request."""
+        """End all requests."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._engine.close()
 
 
 class Batched:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +30,7 @@ def opened(
     Raises:
         InputError: a model or a server cannot be used.
     """
-    closing: list[Any] = []
+    open_models: list[Any] = []
     judged = solver.evaluator not in (None, calculator.NAME)
     try:
         generator: Any
@@ -39,22 +39,22 @@ def opened(
         judge_is_here = judged and not is_address(str(solver.evaluator))
         if generator_is_here and solver.engine == "transformers":
             generator, judge = _here(solver, judge_is_here, longest or solver.max_tokens)
-            closing.append(generator)
+            open_models.append(generator)
         elif generator_is_here:
             generator, judge = _vllm(solver, judge_is_here)
-            closing.append(generator)
+            open_models.append(generator)
         else:
             generator = _generator_there(solver, timeout)
-            closing.append(generator)
+            open_models.append(generator)
         if judged and not judge_is_here:
             judge = _judge_there(solver, timeout)
-            closing.append(judge)
+            open_models.append(judge)
         elif judge_is_here and judge is None:
             judge = _judge_here(solver)
-            closing.append(judge)
+            open_models.append(judge)
         yield Models(generator, judge)
     finally:
-        for one in closing:
+        for one in open_models:
             one.close()
 
 
@@ -132,7 +132,8 @@ def _generator_there(solver: Solver, timeout: float) -> Any:
     wording = solver.wording
     if wording.form == "auto":
         wording = replace(wording, form="chat")
-    return _there(solver.generator, solver.generator_name, wording, Unrendered(), timeout)
+    server = _server(solver.generator, timeout=timeout)
+    return _there(server, solver.generator_name, wording, Unrendered())
 
 
 def _judge_there(solver: Solver, timeout: float) -> Any:
@@ -142,38 +143,37 @@ def _judge_there(solver: Solver, timeout: float) -> Any:
 
     tokenizer: Any = Unrendered()
     if solver.evaluator_tokenizer is not None:
-        name = model_in(solver.evaluator_tokenizer, "evaluator")
-        refuse_absent(name)
-        tokenizer = models.load_tokenizer(name)
+        tokenizer = models.load_tokenizer(model_in(solver.evaluator_tokenizer, "evaluator"))
     wording = prompts.Wording(prompts.resolve("auto", tokenizer))
-    return _there(str(solver.evaluator), solver.evaluator_name, wording, tokenizer, timeout)
+    server = _server(str(solver.evaluator), timeout=timeout, top_logprobs=solver.evaluator_logprobs)
+    return _there(server, solver.evaluator_name, wording, tokenizer)
 
 
-def _there(
-    url: str,
-    name: str | None,
-    wording: prompts.Wording,
-    judge: prompts.ChatTokenizer,
-    timeout: float,
-) -> Any:
-    from mathtune.cli.serving.elsewhere import Elsewhere
-    from mathtune.engines.openai import OpenAI
-    from mathtune.engines.server import Client
-
+def _server(url: str, **settings: Any) -> Server:
     try:
-        server = Server(url=url, concurrency=WIDTH, timeout=timeout, retries=2)
+        return Server(url=url, concurrency=WIDTH, retries=2, **settings)
     except ValueError:
         raise InputError(
             f"{url}: no server's address; expected one such as http://127.0.0.1:8000/v1, without "
             "a user or a password."
         ) from None
+
+
+def _there(
+    server: Server, name: str | None, wording: prompts.Wording, judge: prompts.ChatTokenizer
+) -> Any:
+    from mathtune.cli.serving.elsewhere import Elsewhere
+    from mathtune.engines.openai import OpenAI
+    from mathtune.engines.server import Client
+
     if name is None:
-        there = Client(server).models()
+        with closing(Client(server)) as client:
+            there = client.models()
         if len(there) != 1:
             known = ", ".join(there) or "none"
             raise InputError(
-                f"{url}: serves {known}; expected the name of one of them, with --generator-name "
-                "or --evaluator-name."
+                f"{server.url}: serves {known}; expected the name of one of them, with "
+                "--generator-name or --evaluator-name."
             )
         name = there[0]
     engine = OpenAI(name, server, form=wording, judge=judge)

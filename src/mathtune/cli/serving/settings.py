@@ -52,8 +52,10 @@ class Solver:
     """What the generator's server calls it; None: its only model."""
     evaluator_name: str | None = None
     evaluator_tokenizer: str | None = None
-    """The folder or hub id of the tokenizer of an evaluator on a server, whose chat template then
-    writes its prompts. None: they are plain."""
+    """The model folder or hub id of an evaluator on a server: its tokenizer's chat template then
+    writes the prompts. None: they are plain."""
+    evaluator_logprobs: int = 20
+    """The likeliest tokens that an evaluator's server is asked for: both labels must be there."""
 
     @property
     def picks_by(self) -> Strategy:
@@ -138,6 +140,7 @@ def check(solver: Solver) -> None:
         ("n", solver.n, 1),
         ("k", solver.k, 1),
         ("max-tokens", solver.max_tokens, 1),
+        ("evaluator-logprobs", solver.evaluator_logprobs, 2),
         ("seed", solver.seed, 0),
         ("temperature", solver.temperature, 0),
     ):
