@@ -13,6 +13,9 @@ from mathtune.engines.judge_reward import judge_reward, judged_by
 from mathtune.engines.protocol import Candidates, Scores
 from mathtune.errors import InputError
 
+PROBLEM = "Ann has 24 pens and gives away 7. How many pens are left?"
+RIGHT, WRONG = "Left <<24-7=17>>17\n#### 17", "Left <<24+7=31>>31\n#### 31"
+
 
 class Lengths:
     """An engine whose score of a solution is its length over that of its problem."""
@@ -42,25 +45,45 @@ def test_every_completion_gets_its_own_score() -> None:
 @pytest.mark.slow
 def test_the_embedded_judge_prefers_the_right_solution() -> None:
     reward = judge_reward("embedded", device="cpu")
-    problem = "Ann has 24 pens and gives away 7. How many pens are left?"
-    right, wrong = "Left <<24-7=17>>17\n#### 17", "Left <<24+7=31>>31\n#### 31"
-    good, bad = reward(prompts=[problem] * 2, completions=[right, wrong])
+    good, bad = reward(prompts=[PROBLEM] * 2, completions=[RIGHT, WRONG])
     assert good is not None
     assert bad is not None
     assert good > 0.9 > 0.1 > bad
     assert reward.__name__ == "judge_reward"  # type: ignore[attr-defined] # TRL names its column so
 
 
-def test_the_file_for_verl_gives_a_number_for_verls_arguments() -> None:
+def documented(function: str) -> str:
+    """The file that docs/serve.md gives for verl."""
     page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
-    (text,) = (one for one in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def " in one)
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (text,) = (one for one in blocks if f"def {function}(" in one)
+    return str(text)
+
+
+def scores(score: Any) -> list[float]:
+    given = {"data_source": "gsm8k", "ground_truth": "17", "extra_info": {"question": PROBLEM}}
+    return [score(solution_str=text, **given) for text in (RIGHT, WRONG, "no idea")]
+
+
+def test_the_files_for_verl_give_a_number_for_verls_arguments(serve: Any) -> None:
     names: dict[str, Any] = {}
-    exec(text, names)
-    score = names["compute_score"]
-    given = {"data_source": "gsm8k", "ground_truth": "17", "extra_info": {"index": 3}}
-    assert score(solution_str="24 - 7 = 17\n#### 17", **given) == 1.0
-    assert score(solution_str="#### 31", **given) == 0.0
-    assert score(solution_str="no idea", **given) == 0.0
+    exec(documented("compute_score"), names)
+    assert scores(names["compute_score"]) == [1.0, 0.0, 0.0]
+    text = documented("compute_judged").replace("http://127.0.0.1:9001/v1", serve().url)
+    exec(text.replace('"judge",', '"tiny", top_logprobs=888,'), names)
+    right, wrong, _ = scores(names["compute_judged"])
+    assert right > 0.9 > 0.1 > wrong
+
+
+@pytest.mark.slow
+def test_verl_loads_and_calls_the_file(tmp_path: Path) -> None:
+    loading = pytest.importorskip("verl.trainer.ppo.reward", reason="verl is not installed")
+    omegaconf = pytest.importorskip("omegaconf")
+    path = tmp_path / "mathtune_reward.py"
+    path.write_text(documented("compute_score"))
+    settings = {"reward": {"custom_reward_function": {"path": str(path), "name": "compute_score"}}}
+    score = loading.get_custom_reward_fn(omegaconf.OmegaConf.create(settings))
+    assert scores(score) == [1.0, 0.0, 0.0]
 
 
 @pytest.mark.slow
@@ -72,8 +95,7 @@ def test_trl_trains_with_both_rewards(tmp_path: Any) -> None:
     from mathtune.answers import reward
     from mathtune.engines.embedded_model import path
 
-    problem = "Ann has 24 pens and gives away 7. How many pens are left?"
-    rows = [{"prompt": f"Problem: {problem}\nSolution:\n", "problem": problem, "answer": "17"}] * 4
+    rows = [{"prompt": f"Problem: {PROBLEM}\nSolution:\n", "problem": PROBLEM, "answer": "17"}] * 4
     settings = trl.GRPOConfig(
         output_dir=str(tmp_path),
         max_steps=1,

@@ -27,17 +27,23 @@ class RewardFunction(Protocol):
         ...
 
 
-def judge_reward(model: str, *, url: str | None = None, device: str = "auto") -> RewardFunction:
+def judge_reward(
+    model: str, *, url: str | None = None, device: str = "auto", top_logprobs: int = 20
+) -> RewardFunction:
     """Return a function that scores completions with a judge: S in [0, 1], the evaluator's score.
 
     `model`: a train step's model folder, a hub id or `embedded`; with `url`, the name of a model on
-    the server there. The problem is the data set's column `problem` or `question`, else the prompt
-    (for a chat, its last message).
+    the server there, which is asked for its `top_logprobs` likeliest tokens. The problem is the
+    data set's column `problem` or `question`, else the prompt (of a chat, the last message).
 
     Raises:
         InputError: the model or the server cannot be used.
     """
-    named = Named(model) if url is None else Named(model, "openai", server=Server(url=url))
+    named = (
+        Named(model)
+        if url is None
+        else Named(model, "openai", server=Server(url=url, top_logprobs=top_logprobs))
+    )
     form: prompts.Form = "auto" if url is None else "plain"
     return judged_by(opener.open_engine(named.on(device), form))
 

@@ -110,6 +110,7 @@ def test_a_judges_tokenizer_writes_its_prompts(serve: Any, tmp_path: Path) -> No
 
     tokenizer = loaded.load_tokenizer("embedded")
     tokenizer.chat_template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+    tokenizer.chat_template += "{% if add_generation_prompt %}<assistant>{% endif %}"
     tokenizer.save_pretrained(tmp_path)
     for name in ("config.json", "model.safetensors"):
         shutil.copy(embedded_model.path() / name, tmp_path)
