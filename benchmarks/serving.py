@@ -47,6 +47,7 @@ import serving_peers as peers
 
 from mathtune.answers import Verdict, grade
 from mathtune.data.arithmetic import generate
+from mathtune.metrics.intervals import paired
 from mathtune.rows.records import Problem
 
 sys.path.append(str(Path(__file__).parents[1]))  # pretraining is not in the package
@@ -57,7 +58,7 @@ SLOW = {"optillm, copies": 8, "copies at once": 4, "transformers": 8}
 """One question in so many is asked at each concurrency, at least as many as are asked at once."""
 SERIAL = ("transformers",)
 """Servers that answer one request at a time: what more than 8 at once would show is the queue."""
-OURS = [sys.executable, "-m", "mathtune", "serve", "--port", "0"]
+OURS = [sys.executable, "-m", "mathtune", "serve", "--port", "0", "--timeout", "3600"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,16 @@ class Peer:
     model: str
 
 
-Ask = Callable[[Peer, Problem], tuple[str, int]]
+@dataclass(frozen=True)
+class Got:
+    """An answer: the picked solution, and what was sampled for it."""
+
+    text: str
+    tokens: int
+    samples: int
+
+
+Ask = Callable[[Peer, Problem], Got]
 Start = Callable[[], AbstractContextManager[Peer]]
 
 
@@ -148,18 +158,18 @@ def measured(
             continue
         asked = problems[: max(at_once, len(problems) // SLOW.get(name, 1))]
 
-        def timed(problem: Problem) -> tuple[float, str, int]:
+        def timed(problem: Problem) -> tuple[float, Got]:
             began = time.monotonic()
-            text, tokens = ask(peer, problem)
-            return time.monotonic() - began, text, tokens
+            got = ask(peer, problem)
+            return time.monotonic() - began, got
 
         began, cpu = time.monotonic(), spent(*peer.processes)
         with ThreadPoolExecutor(at_once) as pool:
             found = list(pool.map(timed, asked))
         whole, cpu = time.monotonic() - began, spent(*peer.processes) - cpu
-        seconds = np.array([one for one, _, _ in found])
+        seconds = np.array([one for one, _ in found])
         right = [
-            is_right(text, problem) for (_, text, _), problem in zip(found, asked, strict=True)
+            is_right(got.text, problem) for (_, got), problem in zip(found, asked, strict=True)
         ]
         rows.append(
             {
@@ -170,11 +180,13 @@ def measured(
                 "p50": float(np.quantile(seconds, 0.5)),
                 "p95": float(np.quantile(seconds, 0.95)),
                 "cpu": cpu / len(asked),
-                "tokens": float(np.mean([tokens for _, _, tokens in found])),
+                "samples": float(np.mean([got.samples for _, got in found])),
+                "tokens": float(np.mean([got.tokens for _, got in found])),
                 "right": float(np.mean(right)),
+                "outcomes": right,
             }
         )
-        print(f"  {rows[-1]}", file=sys.stderr, flush=True)
+        print(line(rows[-1]), file=sys.stderr, flush=True)
     return rows
 
 
@@ -184,16 +196,42 @@ def table(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> str:
         f"{args.questions} questions, at most {args.n} samples, up to {args.max_tokens} tokens",
         (
             f"{'':<18}{'at once':>8}{'questions':>10}{'per s':>8}{'p50 s':>8}{'p95 s':>8}"
-            f"{'CPU-s each':>12}{'tokens each':>13}{'right':>8}"
+            f"{'CPU-s':>8}{'samples':>9}{'tokens':>8}{'right':>8}"
         ),
-    ]
-    lines += [
-        f"{row['who']:<18}{row['at_once']:>8}{row['questions']:>10}{row['per_second']:>8.2f}"
-        f"{row['p50']:>8.2f}{row['p95']:>8.2f}{row['cpu']:>12.3f}{row['tokens']:>13.0f}"
-        f"{row['right']:>8.1%}"
-        for row in rows
+        *map(line, rows),
+        *map(against_all, stopped(rows)),
     ]
     return "\n".join(lines)
+
+
+def line(row: dict[str, Any]) -> str:
+    """Return one row of the table; CPU seconds, samples and tokens are per question."""
+    return (
+        f"{row['who']:<18}{row['at_once']:>8}{row['questions']:>10}{row['per_second']:>8.2f}"
+        f"{row['p50']:>8.2f}{row['p95']:>8.2f}{row['cpu']:>8.3f}{row['samples']:>9.2f}"
+        f"{row['tokens']:>8.0f}{row['right']:>8.1%}"
+    )
+
+
+def stopped(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield the rows that stopped early, each with all samples of the same questions."""
+    whole = {row["at_once"]: row for row in rows if row["who"] == "ours, all N"}
+    for row in rows:
+        if row["who"] == "ours" and row["at_once"] in whole:
+            yield row, whole[row["at_once"]]
+
+
+def against_all(rows: tuple[dict[str, Any], dict[str, Any]]) -> str:
+    """Return what stopping saved and cost, with a 95 % interval over questions."""
+    some, whole = rows
+    columns = [np.array(row["outcomes"], dtype=float)[:, None] for row in rows]
+    (found,) = paired(columns[0], columns[1], resamples=2000, seed=0)
+    return (
+        f"stopping, {some['at_once']} at once: {whole['samples'] / some['samples']:.1f}x fewer "
+        f"samples, {whole['tokens'] / some['tokens']:.1f}x fewer tokens, "
+        f"{whole['cpu'] / some['cpu']:.1f}x fewer CPU-s, right {100 * found.difference:+.1f} "
+        f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}] points"
+    )
 
 
 def is_right(text: str, problem: Problem) -> bool:
@@ -204,13 +242,17 @@ def is_right(text: str, problem: Problem) -> bool:
 def ours(n: int, stop_at: float | None) -> Ask:
     """One request of ours."""
 
-    def ask(peer: Peer, problem: Problem) -> tuple[str, int]:
+    def ask(peer: Peer, problem: Problem) -> Got:
         answer = peer.client.chat.completions.create(
             model=peer.model,
             messages=[{"role": "user", "content": problem.problem}],
             extra_body={"samples": n, "stop_at": stop_at},
         )
-        return answer.choices[0].message.content, answer.usage.completion_tokens
+        return Got(
+            answer.choices[0].message.content,
+            answer.usage.completion_tokens,
+            answer.model_extra["mathtune"]["samples_used"],
+        )
 
     return ask
 
@@ -219,9 +261,9 @@ def optillm(voting: Any, args: argparse.Namespace, *, model: str | None = None) 
     """optillm's own voting."""
     config = {"k": args.n, "temperature": 0.6, "max_tokens": args.max_tokens}
 
-    def ask(peer: Peer, problem: Problem) -> tuple[str, int]:
+    def ask(peer: Peer, problem: Problem) -> Got:
         text, tokens = voting.run("", problem.problem, peer.client, model or peer.model, config)
-        return str(text), int(tokens)
+        return Got(str(text), int(tokens), args.n)
 
     return ask
 
@@ -229,7 +271,7 @@ def optillm(voting: Any, args: argparse.Namespace, *, model: str | None = None) 
 def copies(voting: Any, args: argparse.Namespace) -> Ask:
     """n requests at the same time, and votes over strings."""
 
-    def ask(peer: Peer, problem: Problem) -> tuple[str, int]:
+    def ask(peer: Peer, problem: Problem) -> Got:
         def one(_: int) -> Any:
             return peer.client.chat.completions.create(
                 model=peer.model,
@@ -242,7 +284,8 @@ def copies(voting: Any, args: argparse.Namespace) -> Ask:
         with ThreadPoolExecutor(args.n) as pool:
             answers = list(pool.map(one, range(args.n)))
         texts = [answer.choices[0].message.content or "" for answer in answers]
-        return peers.voted(voting, texts), sum(one.usage.completion_tokens for one in answers)
+        tokens = sum(answer.usage.completion_tokens for answer in answers)
+        return Got(peers.voted(voting, texts), tokens, args.n)
 
     return ask
 

@@ -27,6 +27,13 @@ def test_both_commands_have_every_setting_of_a_solver_with_its_default() -> None
     assert options[1]["timeout"].default == Limits().timeout
 
 
+def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MATHTUNE_API_KEY", "s3cret")
+    serve = typer.main.get_command(questions.app).commands["serve"]  # type: ignore[attr-defined]
+    assert serve.make_context("serve", []).params["key"] == "s3cret"
+    assert serve.make_context("serve", ["--api-key", "x"]).params["key"] == "x"
+
+
 def test_options_reach_the_settings() -> None:
     done = CliRunner().invoke(app, ["solve", "q", "--samples", "0", "--extract", "auto"])
     assert isinstance(done.exception, InputError)

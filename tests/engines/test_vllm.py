@@ -5,6 +5,7 @@ Run by `make test-vllm` in an environment of its own; skipped where vLLM is not 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -22,6 +23,10 @@ pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]  # vLLM's 
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
+from mathtune.cli.serving import opened as serving
+from mathtune.cli.serving.models import Models, Question
+from mathtune.cli.serving.settings import Solver
+from mathtune.cli.serving.waves import solved
 from mathtune.engines.label_endpoint import LabelEndpoint
 from mathtune.engines.openai import OpenAI
 from mathtune.engines.opener import open_engine
@@ -133,6 +138,36 @@ def test_n_samples_are_one_request_and_differ(engine: Engine) -> None:
     drafts = answers(engine, TEXTS[:2], how)
     assert [len(group) for group in drafts] == [8, 8]
     assert len({draft.text for draft in drafts[0]}) > 4
+
+
+def test_serve_has_the_engine_in_its_process(small: str) -> None:
+    solver = Solver(
+        generator=small,
+        evaluator=small,
+        engine="vllm",
+        device="cpu",
+        form="plain",
+        n=6,
+        max_tokens=12,
+        temperature=0.0,
+    )
+    asked = [Question(text) for text in TEXTS[1:3]]
+
+    async def together(models: Models) -> list[Any]:
+        how = solver.sampling(1)
+        drawn = [models.sample(question, how, seed=0, first=0) for question in asked]
+        judged = models.judge(GROUPS[0].problem, GROUPS[0].solutions)
+        return [*await asyncio.gather(*drawn), await judged]
+
+    with serving.opened(solver) as models:
+        *drawn, judged = asyncio.run(together(models))
+        found = asyncio.run(solved(asked[0], replace(solver, temperature=1.0, seed=3), models))
+    texts = [f"Problem: {one.text}\nSolution:\n" for one in asked]
+    here = local(small)
+    assert [list(one.drafts) for one in drawn] == answers(here, texts, solver.sampling(1))
+    assert judged.scores == pytest.approx(dict(here.score(GROUPS, "evaluator"))[0], rel=1e-3)
+    assert found.samples_used == 6  # random texts have no answer
+    assert found.tokens > 6
 
 
 def test_what_is_longer_than_the_context_is_told(engine: Engine) -> None:

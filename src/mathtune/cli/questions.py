@@ -189,7 +189,7 @@ def solve(
     weighted with the evaluator's scores. Ends with exit code 1 where no sample has an answer.
     Examples:
 
-    mathtune solve "Tom has 3 bags of 12 nuts. How many nuts?" --evaluator embedded
+    mathtune solve "Ann has 24 pens and gives away 7. How many pens are left?"
 
     mathtune solve problems.jsonl --out answers.jsonl
     """

@@ -1,7 +1,9 @@
 """Solve one question here or on a server, and show it. What `mathtune solve QUESTION` does.
 
->>> found = solve("How many nuts are 3 bags of 12 nuts?", Solver())  # doctest: +SKIP
->>> found.answer, found.clusters[0].votes, found.sure.votes           # doctest: +SKIP
+>>> question = "Ann has 24 pens and gives away 7. How many pens are left?"
+>>> found = solve(question, Solver())                        # doctest: +SKIP
+>>> found.answer, found.clusters[0].votes, found.sure.votes  # doctest: +SKIP
+('17', 4, 1.0)
 """
 
 from __future__ import annotations

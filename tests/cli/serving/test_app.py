@@ -230,7 +230,8 @@ def test_a_key_is_asked_for(start: Any) -> None:
         assert answer.status_code == 401
         assert "s3cret" not in answer.text
         assert httpx2.get(f"{keyed.url}/metrics", headers=sent).status_code == 401
-        assert httpx2.get(f"{keyed.url}/v1/models", headers=sent).status_code == 401
+        for name in ("", "/embedded", "/other"):  # nothing is told of what is there
+            assert httpx2.get(f"{keyed.url}/v1/models{name}", headers=sent).status_code == 401
     assert post(keyed, CHAT, headers={"authorization": "Bearer s3cret"}).status_code == 200
     assert httpx2.get(f"{keyed.url}/health").status_code == 200
 

@@ -283,9 +283,10 @@ class Service:
         return self._guarded(http, {"object": "list", "data": [self._card()]})
 
     async def _one(self, http: Request) -> Response:
-        if http.path_params["name"] != self._name:
+        allowed = self._guarded(http, self._card())
+        if allowed.status_code == 200 and http.path_params["name"] != self._name:
             return RefusalError(404, "no such model.", code="model_not_found").response()
-        return self._guarded(http, self._card())
+        return allowed
 
     def _card(self) -> dict[str, Any]:
         return {
