@@ -300,10 +300,10 @@ def theirs(starting: Any) -> Iterator[Peer]:
 @contextmanager
 def in_front(python: Path, most: Sequence[str]) -> Iterator[Peer]:
     """Start llama.cpp's server, and ours in front of it."""
-    with peers.llamacpp(python) as (process, url, model):
-        there = ["--generator", f"{url}/v1", "--generator-name", model, "--prompt", "plain"]
+    with peers.llamacpp(python) as (process, url, _):
+        there = ["--generator", f"{url}/v1", "--prompt", "plain"]
         with server([*OURS, *most, *there]) as (own, client):
-            yield Peer((process, own), client, model)
+            yield Peer((process, own), client, "mathtune")
 
 
 @contextmanager

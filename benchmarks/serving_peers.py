@@ -37,16 +37,6 @@ READY = 120
 """Seconds in which a server must answer."""
 Served = tuple[subprocess.Popen[str], str, str]
 """A server's process, its address, and what it calls the model."""
-LLAMA = f"""
-import sys, time, xllamacpp
-p = xllamacpp.CommonParams()
-p.model.path, p.model_alias = sys.argv[1], {{"embedded"}}
-p.hostnames, p.port = ["127.0.0.1"], int(sys.argv[2])
-p.n_parallel, p.n_ctx, p.n_batch = {SLOTS}, {SLOTS * CONTEXT}, 2048
-p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 1
-server = xllamacpp.Server(p)
-time.sleep(10**6)
-"""
 
 
 def loaded(path: Path) -> Any:
@@ -89,9 +79,11 @@ def llamacpp(python: Path) -> Iterator[Served]:
         model = Path(folder) / "embedded.gguf"
         embedded_gguf.write(model)
         port, url = _free()
-        command = [str(python), "-c", LLAMA, str(model), str(port)]
+        script = str(Path(__file__).parent / "llama_server.py")
+        slots = ["--slots", str(SLOTS), "--context", str(CONTEXT)]
+        command = [str(python), script, str(model), str(port), *slots]
         with _started(command, url) as process:
-            yield process, url, "embedded"
+            yield process, url, "embedded.gguf"
 
 
 @contextmanager

@@ -104,6 +104,19 @@ def test_a_cancelled_wave_frees_its_slots_and_is_never_told(sampler: Sampler) ->
     assert asked.loop.in_flight == asked.loop.waiting == 0
 
 
+def test_a_large_wave_holds_no_other_up(sampler: Sampler) -> None:
+    asked = Asked(ContinuousLoop(sampler, longest=16), sampler)
+    asked.add(TEXTS[0], how(200, room=16), seed=1)
+    asked.run(turns=3)
+    asked.add(TEXTS[1], how(4), seed=2)
+    # At worst all slots are taken for 16 tokens; then it enters within 8 turns, and draws 12.
+    asked.run(turns=16 + 8 + 12)
+    assert len(asked.found[1]) == 4
+    assert asked.found[0] == []
+    asked.run()
+    assert len(asked.found[0]) == 200
+
+
 def test_a_prompt_beyond_the_context_is_told_so(sampler: Sampler) -> None:
     found = alone(sampler, "one two three " * 40, how(2), seed=0)
     assert [draft.finish_reason for draft in found] == ["prompt_too_long"] * 2
