@@ -85,6 +85,16 @@ def boxed(text: str) -> Mark | None:
     return Mark(boxes[first].start, answer[:ANSWER_LIMIT])
 
 
+def without_boxes(text: str) -> str:
+    """Return what is around the boxes of a text."""
+    found = _ANY_BOX.search(text)
+    boxes = _boxes(text, found.start())[0] if found else []
+    ends = [0, *(box.end for box in boxes)]
+    return " ".join(
+        text[a:b] for a, b in zip(ends, [*(box.start for box in boxes), len(text)], strict=True)
+    )
+
+
 def _joint(between: str) -> str:
     """Return the separator that two boxes of one list have between them; empty if they are none."""
     if len(between) > 40:

@@ -286,6 +286,8 @@ def _congruences(a: Node, g: Node) -> Agreement:
         return None
     residue = ("call", "mod", klass[2], klass[3])
     if other[0] == "rel":
+        if klass[1] is not None and other[1][0] != klass[1]:
+            return None  # of another variable
         return _relations(residue if klass is a else a, residue if klass is g else g)
     return _if(_equal_keys(residue, other), frozenset(("modulus forgiven",)))
 

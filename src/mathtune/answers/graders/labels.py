@@ -29,7 +29,7 @@ def is_label(node: Node) -> bool:
         return (function and node[2][0] != "pow") or (is_label(node[1]) and is_label(node[2]))
     if kind in ("add", "div"):
         return all(is_label(child) or child[0] == "pow" for child in node[1:])
-    if kind in ("neg", "pow", "deg", "root", "fact"):
+    if kind in ("pow", "deg", "root", "fact"):
         return is_label(node[1])
     if kind in ("opaque", "series", "point"):
         return True

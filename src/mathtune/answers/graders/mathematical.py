@@ -175,10 +175,19 @@ def _by_boxes(answer: str, gold: str) -> Agreement:
 def _boxed(text: str) -> str:
     if "boxed" not in text and "fbox" not in text:
         return text
-    mark = marks.boxed(halved(text))
-    return mark.answer if mark and mark.answer else text
+    text = halved(text)
+    mark = marks.boxed(text)
+    if mark is None or not mark.answer or not _AROUND_BOXES.fullmatch(marks.without_boxes(text)):
+        return text
+    return mark.answer
 
 
+# Words, spaces and separators; `-\boxed{5}` and `\boxed{5}^2` are not what is in the box.
+_AROUND_BOXES = re.compile(
+    r"(?!.*\b(?:not|no|never|wrong)\b)(?:\\(?:text|mathrm|textbf)\s*\{[^{}]*\}|[A-Za-z]{2,}"
+    r"|[\s.,:;$*]|\\[()\[\],;:! ]|\\q?quad(?![a-z])|[-+*=_~#]{3,}"
+    r"|\b[A-Za-z](?:_\w|_\{\w+\})?\s*=)*"
+)
 SAME_FAMILY = frozenset(("the same family of values",))
 _LONGEST_CORE = 30
 _INEQUALITY = re.compile(r"[<>≤≥]|\\(?:leq?|geq?|lt|gt)(?![a-z])")
