@@ -74,7 +74,7 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_as_texts)]
 class Prepare(Stage[Data]):
     """Read problems from a source, split them, and write what the other stages read."""
 
-    revision: ClassVar[int] = 6
+    revision: ClassVar[int] = 7
 
     source: Annotated[str, Large()] = "arithmetic"
     """arithmetic, a set that `mathtune data` lists (gsm8k, math, aime24, ...), a YAML file that
