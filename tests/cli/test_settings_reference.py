@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from mathtune.cli import main
-from mathtune.cli.settings_reference import STAGES, markdown, schema
+from mathtune.cli.settings_reference import STAGES, markdown, schema, shipped_table
 from mathtune.errors import InputError
 from mathtune.recipes import RECIPES
 from mathtune.run import settings
@@ -153,3 +153,12 @@ def test_a_bug_report_has_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_shell_completes_recipes() -> None:
     assert main.recipe_names("qui") == ["quickstart", "quickstart-full"]
     assert set(RECIPES) <= set(main.recipe_names(""))
+
+
+def test_the_help_of_run_lists_all_shipped_settings_each_with_a_whole_line() -> None:
+    names, lines = ([str(cell) for cell in column.cells] for column in shipped_table().columns)
+    assert {name.strip() for name in names} == {*RECIPES, *settings.shipped("mathtune.recipes")}
+    for name, line in zip(names, lines, strict=True):
+        assert len(line) > 10, name
+        assert line.count("(") == line.count(")"), line  # not cut inside
+        assert not line.endswith(".."), line
