@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from mathtune import report
+from mathtune.cli.main import app
 from mathtune.foreign import Request, measure_file
 
 pytestmark = pytest.mark.slow
@@ -266,3 +268,18 @@ def test_bold_in_markdown_is_bold(tmp_path: Path, opened: Opened) -> None:
     assert strong == ["Step 1:", "<i>x</i>"]
     assert "a ** b ** c, *plain*" in opened.shown()
     assert opened.quiet()
+
+
+def test_long_names_do_not_widen_a_comparison(chromium: Any, tmp_path: Path) -> None:
+    names = ["a" * 70, "b" * 70]
+    for name, right in zip(names, ("7", "8"), strict=True):
+        row = {"problem_id": "p", "gold_answer": "7", "samples": [f"#### {right}"]}
+        (tmp_path / name).with_suffix(".jsonl").write_text(json.dumps(row) + "\n")
+    given = [str(tmp_path / f"{name}.jsonl") for name in names]
+    done = CliRunner().invoke(app, ["compare", *given, "--report", str(tmp_path / "c.html")])
+    assert done.exit_code == 0, done.output
+    page = chromium.new_page(viewport={"width": 400, "height": 900})
+    page.goto((tmp_path / "c.html").as_uri())
+    assert names[0] in page.inner_text("h1")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.close()
