@@ -40,7 +40,7 @@ def problem_table(folder: Path, *, row: str | None) -> RenderableType:
     problems, outcomes = read_problems(folder / config["problems"]), read_outcomes(folder / name)
     first = next(iter(outcomes.values())).values if outcomes else {}
     shown = [key for key in first if key in ("Pass@1", "mean", "W.RR") or _over_all(key)]
-    table = Table("problem", *map(escape, shown), "begins", title=escape(name))
+    table = Table("problem", *map(escape, shown), "begins", title=escape(_shown(name)))
     for key, outcome in list(outcomes.items())[:LISTED]:
         values = (f"{100 * outcome.values[metric]:.0f} %" for metric in shown)
         begins = " ".join(visible(problems[key].problem, keep="").split())[:START]
@@ -103,7 +103,7 @@ def problem_view(folder: Path, problem_id: str, *, row: str | None) -> Renderabl
                     f"{folder / name}: was measured without problem {problem_id!r}, or its files "
                     f"were changed; --redo {name} measures it again."
                 )
-            return _problem(name, problems[problem_id], samples, outcome.picks)
+            return _problem(_shown(name), problems[problem_id], samples, outcome.picks)
     where = ", ".join(map(_shown, measured)) or "any row"
     raise InputError(
         f"{problem_id}: no such problem in {where}; `mathtune show {folder}` lists them."
@@ -120,7 +120,7 @@ def _problem(
     chosen: dict[int, list[str]] = defaultdict(list)
     for strategy, index in picks.items():
         chosen[index].append(strategy)
-    table = Table("votes", "answer", "verdict", "summed score", "picked by", title=name)
+    table = Table("votes", "answer", "verdict", "summed score", "picked by", title=escape(name))
     texts: list[RenderableType] = []
     order = sorted(clusters.items(), key=lambda item: (item[0] is None, -len(item[1]), item[0]))
     for _, members in order:
