@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from mathtune.cli import row_sources
 from mathtune.cli.compare import Asked, compared, write_page
 from mathtune.cli.main import app
 from mathtune.errors import InputError
@@ -233,3 +235,34 @@ def test_the_command_prints_tables_or_json(rows: tuple[str, str, str], tmp_path:
     found = json.loads(CliRunner().invoke(app, asked).stdout)
     assert found == compared(rows[:2]).document
     assert page.is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file of Windows has such a name")
+@pytest.mark.parametrize(
+    ("text", "name", "paths", "metric"),
+    [
+        ("a:b.jsonl", None, ["a:b.jsonl"], None),
+        ("a:b.jsonl:Maj1@4", None, ["a:b.jsonl"], "Maj1@4"),
+        ("a:b.jsonl,c=d.jsonl", None, ["a:b.jsonl", "c=d.jsonl"], None),
+        ("c=d.jsonl", None, ["c=d.jsonl"], None),
+        ("c=d.jsonl:mean", None, ["c=d.jsonl"], "mean"),
+        ("mine=e,f.jsonl", "mine", ["e,f.jsonl"], None),
+        ("mine=e,f.jsonl,a:b.jsonl:mean", "mine", ["e", "f.jsonl", "a:b.jsonl"], "mean"),
+        ("gone.jsonl:mean", None, ["gone.jsonl"], "mean"),
+        ("x=gone.jsonl,too:mean", "x", ["gone.jsonl", "too"], "mean"),
+    ],
+)
+def test_a_path_may_hold_the_signs_of_a_row(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    name: str | None,
+    paths: list[str],
+    metric: str | None,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("a:b.jsonl", "c=d.jsonl", "e,f.jsonl"):
+        Path(file).touch()
+    found = row_sources.Named.of(text)
+    assert (found.name, found.metric) == (name or text, metric)
+    assert [str(path) for path in found.paths] == paths

@@ -79,16 +79,25 @@ class Named:
 
     @staticmethod
     def of(text: str) -> Named:
-        """Split `[NAME=]PATH[,PATH...][:METRIC]`; a path that exists is taken whole."""
-        name, rest, metric = text, text, None
-        before, equals, after = rest.partition("=")
-        if equals and "/" not in before and not Path(rest).exists():
-            name, rest = before, after
-        before, colon, after = rest.rpartition(":")
-        if colon and "/" not in after and not Path(rest).exists():
-            rest, metric = before, after
-        paths = (rest,) if Path(rest).exists() else rest.split(",")
-        return Named(text, name, tuple(map(Path, paths)), metric)
+        """Split `[NAME=]PATH[,PATH...][:METRIC]`; the first reading whose paths exist counts.
+
+        So a path may hold `=`, `,` and `:` itself.
+        """
+        named = [(text, text)]
+        before, equals, after = text.partition("=")
+        if equals and "/" not in before:
+            named.append((before, after))
+        readings = []
+        for name, rest in named:
+            before, colon, after = rest.rpartition(":")
+            measured = (
+                [(rest, None), (before, after)] if colon and "/" not in after else [(rest, None)]
+            )
+            for paths, metric in measured:
+                for parts in ([paths], paths.split(",")):
+                    readings.append(Named(text, name, tuple(map(Path, parts)), metric))
+        found = (one for one in readings if all(path.exists() for path in one.paths))
+        return next(found, readings[-1])
 
 
 def read(rows: Sequence[Named], reading: Reading) -> list[list[Source]]:

@@ -103,7 +103,7 @@ def find(name: str) -> Named | None:
     Raises:
         InputError: the file cannot be read, has no such set, or several and none is named.
     """
-    path, colon, inner = name.partition(":")
+    path, colon, inner = (name, "", "") if name.endswith(ENDINGS) else name.rpartition(":")
     if path.endswith(ENDINGS):
         try:
             text = Path(path).read_text(encoding="utf-8")

@@ -48,7 +48,9 @@ EXEMPLARS_OF = 50
 
 
 def _as_names(value: Any) -> Any:
-    return tuple(value.split(",")) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return (value,) if Path(value).exists() else tuple(value.split(","))
 
 
 class Evaluate(RecipeSettings):

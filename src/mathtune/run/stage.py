@@ -40,8 +40,9 @@ class Free:
 
 
 def _as_tuple(value: Any) -> Any:
+    """Split a text at its commas, unless it is a path that exists."""
     if isinstance(value, str):
-        return tuple(value.split(","))
+        return (value,) if Path(value).exists() else tuple(value.split(","))
     return (value,) if isinstance(value, Path) else value
 
 
