@@ -31,7 +31,7 @@ RIGHT = 0.6
 
 
 def read(path: Path, limit: int | None) -> list[Problem]:
-    """The first `limit` problems that have a solution."""
+    """Return the first `limit` problems that have a solution."""
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt") as stream:
         rows = [json.loads(line) for line in stream]
@@ -54,7 +54,7 @@ def reworded(solution: str, rng: random.Random) -> str:
 
 
 def graded(problems: list[Problem], samples: int) -> tuple[Iterator[Sample], Iterator[Graded]]:
-    """Rows of samples and of their grades."""
+    """Yield rows of samples and of their grades."""
     keys = [(problem, index) for problem in problems for index in range(samples)]
 
     def texts() -> Iterator[Sample]:

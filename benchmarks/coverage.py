@@ -36,14 +36,14 @@ INSIDE, FEW = (0.93, 0.97), 4
 
 
 def chances(rng: Rng, shape: tuple[int, ...], mean: float, concentration: float) -> Floats:
-    """The chance of a right sample of each problem."""
+    """Return the chance of a right sample of each problem."""
     if np.isinf(concentration):
         return np.full(shape, mean)
     return rng.beta(mean * concentration, (1 - mean) * concentration, size=shape)
 
 
 def means(rng: Rng, trials: int) -> Iterator[str]:
-    """How often the interval of a mean holds the true mean, in percent."""
+    """Measure how often the interval of a mean holds the true mean, in percent."""
     yield f"{'c':>5} {'N':>3} {'n':>5}  " + " ".join(f"p={p:<6}" for p in MEANS)
     cells: list[Cell] = []
     for concentration in CONCENTRATIONS:
@@ -111,7 +111,7 @@ DIFFERENCES = ((0.02, 0.02), (0.5, 0.5), (0.9, 0.9), (0.3, 0.32), (0.02, 0.08), 
 
 
 def differences(rng: Rng, trials: int) -> Iterator[str]:
-    """How often the interval of a paired difference holds the true one, in percent.
+    """Measure how often the interval of a paired difference holds the true one, in percent.
 
     A part of the problems (`same`) is as hard for the second system as for the first, up to the
     shift between the two means; the others are drawn anew.
@@ -137,7 +137,7 @@ def differences(rng: Rng, trials: int) -> Iterator[str]:
 def _covered(
     rng: Rng, trials: int, pair: tuple[float, float], made: tuple[float, float, int, int]
 ) -> Cell:
-    """The cell, with c where so few problems change that their signs cannot decide.
+    """Return the cell, with c where so few problems change that their signs cannot decide.
 
     k problems that change equally much in one direction do so by chance with 2 / 2^k, above 7
     percent up to k = 4; k = (sum |d|)^2 / sum d^2 for other changes. If all sets with more are held
@@ -157,7 +157,7 @@ def _covered(
 
 
 def clusters(rng: Rng, trials: int) -> Iterator[str]:
-    """How often intervals of problems from templates hold the truth, in percent, by what is drawn.
+    """Measure how often intervals of problems from templates hold the truth, in percent.
 
     A template's problems share its ease; between two systems they share the template's change.
     """
@@ -215,7 +215,7 @@ def _trained(rng: Rng, ease: Floats, count: int, shift: float) -> Floats:
 
 
 def ece(rng: Rng, trials: int) -> Iterator[str]:
-    """How often the interval of the calibration error holds the true one, and 0, in percent."""
+    """Measure how often the calibration error's interval holds the true one, and 0."""
     yield "judge            problems samples   true   holds it   holds 0   percentile bootstrap"
     judges: dict[str, Callable[[Floats], Floats]] = {
         "calibrated": lambda s: s,
@@ -247,7 +247,7 @@ def ece(rng: Rng, trials: int) -> Iterator[str]:
 def _judged(
     rng: Rng, problems: int, samples: int, curve: Callable[[Floats], Floats]
 ) -> tuple[Floats, np.ndarray, np.ndarray]:
-    """Scores, rights and problems; a score s is right with the chance curve(s)."""
+    """Return scores, rights and problems; a score s is right with the chance curve(s)."""
     problem = np.repeat(np.arange(problems), samples)
     ease = np.repeat(rng.beta(2, 1.2, size=problems), samples)
     scores = np.clip(rng.beta(3 * ease + 0.05, 3 * (1 - ease) + 0.05), 0.001, 0.999)
@@ -257,7 +257,7 @@ def _judged(
 def _percentile(
     scores: Floats, right: np.ndarray, problem: np.ndarray, drawn: list[Floats]
 ) -> tuple[float, float]:
-    """The percentile bootstrap of the plain error: what not to do."""
+    """Return the percentile bootstrap of the plain error, which is wrong."""
     bins = np.minimum((scores * 10).astype(int), 9)
     problems = int(problem.max()) + 1
     excess = np.bincount(problem * 10 + bins, scores - right, minlength=problems * 10)
@@ -267,7 +267,7 @@ def _percentile(
 
 
 def gap(rng: Rng, trials: int) -> Iterator[str]:
-    """How often the bootstrap interval of the part of the gap that is closed holds the truth."""
+    """Measure how often the bootstrap interval of the closed part of the gap holds the truth."""
     yield "problems   holds it"
     for problems in (30, 100, 400):
         held, count = 0, max(50, trials // 5)
@@ -324,7 +324,7 @@ def study(rng: Rng, *, planted: bool, bases: int = BASES, seeds: int = 3) -> Stu
 
 
 def claims(rng: Rng, trials: int) -> Iterator[str]:
-    """How often each claim is decided in null studies (false), and found true in planted ones."""
+    """Count how often each claim is decided in null studies (false) and found in planted ones."""
     count = max(20, trials // 4)
     answers: dict[bool, list[list[str]]] = {}
     names: list[str] = []

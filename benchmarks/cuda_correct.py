@@ -107,7 +107,7 @@ def checks(args: Namespace, bench: Bench) -> list[Check]:
 
 
 def described(args: Namespace) -> dict[str, Any]:
-    """The device and the versions."""
+    """Return the device and the versions."""
     import transformers
 
     found: dict[str, Any] = {"torch": torch.__version__, "transformers": transformers.__version__}
@@ -122,7 +122,7 @@ def described(args: Namespace) -> dict[str, Any]:
 
 
 def tiny_model(family: str, vocabulary: int, *, width: int = 64) -> PreTrainedModel:
-    """A random model of a family, on the CPU, whose probabilities differ clearly."""
+    """Return a random model of a family, on the CPU, whose probabilities differ clearly."""
     shape = {
         "vocab_size": vocabulary,
         "hidden_size": width,
@@ -164,7 +164,7 @@ def tiny_model(family: str, vocabulary: int, *, width: int = 64) -> PreTrainedMo
 
 
 def problem(number: int) -> str:
-    """A text whose length differs from number to number."""
+    """Return a text whose length differs from number to number."""
     return f"What is {' + '.join(str(number + i) for i in range(1 + number % 9))}?"
 
 
@@ -202,7 +202,7 @@ class Bench:
         return {"ok": falls == 0 and moved == 0, "falls": falls, "moves_at_weight_0": moved}
 
     def draws(self) -> dict[str, Any]:
-        """The same numbers draw the same tokens, and as often as the probabilities say."""
+        """Check that the same numbers draw the same tokens, as often as the probabilities say."""
         torch.manual_seed(0)
         logits, of = torch.randn(4, 512) * 3, torch.arange(4).repeat_interleave(50_000)
         uniforms = torch.rand(len(of))
@@ -240,7 +240,7 @@ class Bench:
 
     @torch.inference_mode()
     def generated(self, peer: PreTrainedModel) -> list[list[int]]:
-        """The same by `generate`, in one batch padded on the left."""
+        """Sample the same by `generate`, in one batch padded on the left."""
         encoded = self.ids()
         longest = max(map(len, encoded))
         ids = torch.tensor([[0] * (longest - len(row)) + row for row in encoded])
@@ -259,7 +259,7 @@ class Bench:
     def against(
         self, ours: list[list[int]], theirs: list[list[int]], peer: PreTrainedModel
     ) -> dict[str, Any]:
-        """How many rows are equal, and the widest gap between the tokens where others part."""
+        """Return the number of equal rows, and the widest gap at the tokens where others differ."""
         gaps = []
         for start, a, b in zip(self.ids(), ours, theirs, strict=True):
             if a == b:
@@ -305,7 +305,7 @@ class Bench:
         }
 
     def samples(self) -> dict[str, Any]:
-        """Samples at temperature 0.7, drawn with the same numbers here and on the CPU."""
+        """Compare samples at temperature 0.7, drawn with the same numbers here and on the CPU."""
         sampling = self.sampling(8, 0.7)
         here, there = (
             self.engine(self.model("llama", "float32", device)).sample(
@@ -320,7 +320,7 @@ class Bench:
         return {"ok": share >= 0.97, "samples": len(equal), "equal": share}
 
     def few_rows(self) -> dict[str, Any]:
-        """Rows that enter later than others change no sample."""
+        """Check that rows that enter later than others change no sample."""
         sampling = self.sampling(8, 0.7)
         found = [
             self.engine(self.model("llama"), rows).sample(self.texts, sampling, seed=(0, 0))
@@ -331,7 +331,7 @@ class Bench:
         return {"ok": share >= 0.97, "samples": len(equal), "equal": share}
 
     def losses(self, family: str, dtype: str, objective: str) -> dict[str, Any]:
-        """Losses of three updates here and on the CPU in float32."""
+        """Compare the losses of three updates here and on the CPU in float32."""
         found = [
             self.trained(family, objective, device=device, dtype=which)
             for device, which in ((self.device, dtype), ("cpu", "float32"))
@@ -339,7 +339,7 @@ class Bench:
         return compared(*found, bound=LOSSES[dtype])
 
     def trained(self, family: str, objective: str, **options: Any) -> list[float]:
-        """The losses of a training in a folder of its own."""
+        """Return the losses of a training in its own folder."""
         folder = self.work / f"{family}-{objective}-{len(list(self.work.iterdir()))}"
         folder.mkdir()
         self.stage(family, objective, **options).run(folder)
@@ -365,7 +365,7 @@ class Bench:
         )
 
     def continued(self) -> dict[str, Any]:
-        """A training that was cut after its fifth update goes on from its fourth."""
+        """Check that a training that was cut after its fifth update goes on from its fourth."""
         options = {"updates": 8, "save_every": 2, "device": self.device, "dtype": "float32"}
         whole = self.trained("llama", "mle", **options)
         folder = self.work / "continued"
@@ -468,24 +468,24 @@ def _to_the_end(row: list[int], ends: set[int]) -> list[int]:
 
 
 def flat(groups: list[list[float | None]]) -> Tensor:
-    """All scores, in order."""
+    """Return all scores, in order."""
     return torch.tensor([score for group in groups for score in group], dtype=torch.float64)
 
 
 def losses_of(folder: Path) -> list[float]:
-    """The loss of every update."""
+    """Return the loss of every update."""
     points = jsonl.read(folder / "training.jsonl", CurvePoint)
     return [point.loss for point in points if point.loss is not None]
 
 
 def compared(ours: list[float], theirs: list[float], *, bound: float) -> dict[str, Any]:
-    """The widest difference of losses, as part of them where they are above 1."""
+    """Return the widest difference of losses, as part of them where they are above 1."""
     widest = max(abs(a - b) / max(abs(b), 1.0) for a, b in zip(ours, theirs, strict=True))
     return {"ok": widest <= bound, "widest": widest, "losses": ours, "expected": theirs}
 
 
 def examples() -> list[Example]:
-    """Solutions to learn, of different lengths."""
+    """Return solutions to learn, of different lengths."""
     return [
         Example(problem_id=str(i), problem=problem(i), solution=f"{problem(i + 3)}\n#### {i}")
         for i in range(64)
@@ -493,7 +493,7 @@ def examples() -> list[Example]:
 
 
 def pairs() -> list[Pair]:
-    """Right and wrong solutions, two pairs per problem."""
+    """Return right and wrong solutions, two pairs per problem."""
     return [
         Pair(
             problem_id=str(i // 2),

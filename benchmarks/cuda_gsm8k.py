@@ -95,7 +95,7 @@ class Study:
         return {"seconds": round(seconds, 1), "tokens_per_second": rate, **metrics}
 
     def stage(self, name: str) -> Stage[Any]:
-        """The stage of a step, whose inputs are there."""
+        """Return the stage of a step whose inputs exist."""
         by_name: dict[str, Any] = {
             "base-4-shot": lambda: self.sample(self.args.model, "greedy", few_shot=True),
             "ssft": lambda: self.train(),
@@ -165,7 +165,7 @@ class Study:
         return Collect(problems=self.file("train"), samples=samples, keep=keep, **more)
 
     def evaluator(self) -> Train:
-        """A judge, from ssft."""
+        """Train a judge from ssft."""
         return Train(
             model=self.model("ssft"),
             examples=(self.work / "pairs" / "pairs.jsonl",),
@@ -177,7 +177,7 @@ class Study:
         )
 
     def scores(self) -> Score:
-        """The judge's scores of ssft's samples of the test problems."""
+        """Return the judge's scores of ssft's samples of the test problems."""
         return Score(
             model=self.model("evaluator"),
             problems=self.file("test"),

@@ -119,7 +119,7 @@ def main() -> int:
 
 
 def start_of(judge: Judge, args: Namespace) -> str | None:
-    """The model that a judge starts from; None: it is not there."""
+    """Return the model that a judge starts from; None: it is not there."""
     if judge.start == "base":
         return args.model
     folder = args.work / "gsm8k" / judge.start / "model"
@@ -160,12 +160,12 @@ def prepared(work: Path, most: int | None) -> None:
 
 
 def columns(work: Path, split: str) -> tuple[Path, Path]:
-    """A split's samples and grades."""
+    """Return a split's samples and grades."""
     return work / split / "samples.jsonl", work / split / "grades.jsonl"
 
 
 def candidates(work: Path, split: str) -> tuple[list[Labelled], list[Graded]]:
-    """Every candidate of a split with its label, and its grade."""
+    """Return every candidate of a split with its label, and its grade."""
     known = read_problems(work / split / "problems.jsonl")
     labelled, grades = [], []
     for problem_id, rows in read_groups(columns(work, split)):
@@ -184,7 +184,7 @@ def candidates(work: Path, split: str) -> tuple[list[Labelled], list[Graded]]:
 
 
 def untrained(args: Namespace, work: Path, scorer: Any) -> dict[str, Any]:
-    """The model's own scores of the test problems' samples, as it is."""
+    """Return the untrained model's scores of the test problems' samples."""
     folder = work / f"untrained-{scorer}"
     folder.mkdir(exist_ok=True)
     stage = Score(
@@ -258,7 +258,7 @@ def trained(judge: Judge, start: str, args: Namespace, work: Path, lines: Lines)
 
 
 def settings_of(judge: Judge, args: Namespace) -> TrainingSettings:
-    """How a judge is trained: as many pairs per update whatever the loss."""
+    """Return the settings of a judge's training: equally many pairs per update for any loss."""
     rows = PAIRS * (2 if judge.loss == "xent" else 1)
     return TrainingSettings(
         objective="cls-xent" if judge.loss == "xent" else "cls-margin",
@@ -307,11 +307,11 @@ class Tried:
         return (sums[:, 0] - sums[:, 1]).double().cpu().numpy()
 
     def auc(self, logits: np.ndarray) -> float:
-        """Its mean within the problems that have right and wrong samples."""
+        """Return its mean within the problems that have right and wrong samples."""
         return float(np.mean(list(within_auc(logits, self.right, self.problem).values())))
 
     def scored(self, logits: np.ndarray) -> Iterator[Scored]:
-        """Rows of scores."""
+        """Yield rows of scores."""
         for grade, score in zip(self.grades, 1 / (1 + np.exp(-logits)), strict=True):
             yield Scored(problem_id=grade.problem_id, index=grade.index, score=float(score))
 

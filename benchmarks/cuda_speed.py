@@ -61,7 +61,7 @@ def main() -> int:
 
 
 def best(device: str, run: Callable[[], int], rounds: int) -> dict[str, float]:
-    """What it makes per second in its best turn, and the most GiB that tensors took."""
+    """Return the most items per second of a turn, and the most GiB of tensors."""
     rates = []
     for _ in range(rounds):
         if device.startswith("cuda"):
@@ -146,7 +146,7 @@ def together_by(model: Any, tokenizer: Any, texts: list[str], how: Sampling) -> 
 
 
 def of_scoring(args: Namespace) -> dict[str, Any]:
-    """Candidates per second of ours, of a forward call each, and of padded batches of 32."""
+    """Return candidates per second of ours, of a forward call each, and of padded batches of 32."""
     problems, n, alone = (2, 4, 4) if args.tiny else (32, 32, 128)
     model, tokenizer = models.load(args.model, device=args.device)
     groups = scoring.candidates(model, tokenizer, problems, n)
@@ -227,7 +227,7 @@ def of_training(args: Namespace, lines: Lines) -> dict[str, Any]:
 
 
 def settings_of(args: Namespace) -> Namespace:
-    """The arguments that training.py's contenders read."""
+    """Return the arguments that training.py's contenders read."""
     return Namespace(
         model=args.model,
         device=args.device,
@@ -245,7 +245,7 @@ def at_batch(kind: str, batch: int, train: Any, args: Any, rows: Any, pace: Any)
 
 
 def profile_of_decoding(args: Namespace) -> dict[str, Any]:
-    """Where the time of some decoding steps goes: OUT/profile_decoding.txt."""
+    """Profile some decoding steps: OUT/profile_decoding.txt."""
     problems, most = (2, 4) if args.tiny else (96, 24)
     how = Sampling(n=args.n, temperature=0.7, top_p=1.0, max_tokens=most)
     model, tokenizer = models.load(args.model, device=args.device)
@@ -282,7 +282,7 @@ class Profiled(TrainerCallback):
 
 
 def profile_of_training(args: Namespace) -> dict[str, Any]:
-    """Where the time of some updates goes: OUT/profile_training.txt."""
+    """Profile some updates: OUT/profile_training.txt."""
     batch, updates = (2, 1) if args.tiny else (64, 4)
     settings = Namespace(**{**vars(settings_of(args)), "batch": batch})
     count = batch * (training.WARM + 2 * updates)

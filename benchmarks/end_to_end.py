@@ -29,12 +29,12 @@ the peers' CPU seconds over the sum of ours. Solutions and pairs are those of tr
     evaluator  cls-margin         TRL's RewardTrainer as it is
     score      Scorer.evaluate    a forward call a candidate, or padded batches of 32: the faster
 
-Every stage begins with the base's weights, so that no stage's size hangs on another's result. Both
-ways run in one process; trainings, as in training.py, in a process each, updates in turns. Loading,
-encoding a training's rows, and what warms up (three updates, eight tokens, four candidates) are not
-counted. Samples differ from engine to engine: the peer's seconds are those for as many useful
-tokens as ours have, as in sampling.py. Our samples are scored as they are; of those that are the
-same word for word, ours reads one.
+Every stage begins with the base's weights, so that no stage's size depends on another's result.
+Both ways run in one process; trainings, as in training.py, in a process each, updates in turns.
+Loading, encoding a training's rows, and what warms up (three updates, eight tokens, four
+candidates) are not counted. Samples differ from engine to engine: the peer's seconds are those for
+as many useful tokens as ours have, as in sampling.py. Our samples are scored as they are; of those
+that are the same word for word, ours reads one.
 
 Printed last, with --json: `end to end sft`, `... sample`, `... evaluator`, `... score` and `end to
 end`, the whole; the name of a model other than models/smollm2 stands before them. More than 1 is
@@ -66,7 +66,7 @@ SMOLLM2 = "models/smollm2"
 SIZES = {"embedded": (16, 160), SMOLLM2: (2, 256)}
 """Training problems whose part of the recipe is run, and a sample's most tokens."""
 LEARNED, SAMPLES = 4, 27
-"""What falls to a problem: solutions and as many pairs, samples and as many candidates."""
+"""The items per problem: solutions and as many pairs, samples and as many candidates."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def main() -> int:
 
 
 def size(name: str) -> tuple[int, int]:
-    """A model's sizes, unless they are given."""
+    """Return a model's sizes, unless they are given."""
     return SIZES["embedded" if name == "embedded" else SMOLLM2]
 
 
@@ -126,7 +126,7 @@ def measured(name: str, args: Namespace) -> list[Stage]:
     problems = training.problems(source, file, args.batch * (training.WARM + updates))
     print(
         f"{name} on {args.device}, 1 thread: the part of {count} training problems "
-        f"({'embedded' if source == 'embedded' else 'GSM8K'}), {args.batch} rows an update",
+        f"({'embedded' if source == 'embedded' else 'GSM8K'}), {args.batch} rows per update",
         flush=True,
     )
     sft = trained("sft", "solutions", job, training.solutions(problems))
@@ -143,7 +143,7 @@ def measured(name: str, args: Namespace) -> list[Stage]:
 
 
 def trained(name: str, what: str, job: Namespace, rows: list[Any]) -> Stage:
-    """A training beside TRL's."""
+    """Run a training against TRL's."""
     title, train = {
         "sft": ("SFTTrainer", training.trl_sft),
         "evaluator": ("RewardTrainer", training.trl_reward),
@@ -158,7 +158,7 @@ def trained(name: str, what: str, job: Namespace, rows: list[Any]) -> Stage:
 def sampled(
     model: Any, peer: Any, tokenizer: Any, problems: list[Problem], *, most: int
 ) -> tuple[Stage, list[list[Draft]]]:
-    """Samples of every problem, and the stage that drew them."""
+    """Return samples of every problem, and the stage that drew them."""
     texts = [
         prompts.solver(problem.problem, form="auto", tokenizer=tokenizer) for problem in problems
     ]
@@ -208,7 +208,7 @@ def scored(
 
 
 def line(s: Stage) -> str:
-    """A stage in a line."""
+    """Return a stage in a line."""
     return (
         f"{s.name:<11}{s.job:<28}{s.ours:>9.2f} s, {s.peer or 'peers':<14}{s.theirs:>9.2f}, "
         f"ratio {s.theirs / s.ours:.2f}"
@@ -216,7 +216,7 @@ def line(s: Stage) -> str:
 
 
 def ratios(stages: list[Stage], before: str) -> dict[str, float]:
-    """The peer's seconds over ours, of each stage and of all together."""
+    """Return the peer's seconds over ours, of each stage and of all together."""
     found = {f"{before}end to end {s.name}": s.theirs / s.ours for s in stages}
     whole = sum(s.theirs for s in stages) / sum(s.ours for s in stages)
     return {

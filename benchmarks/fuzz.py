@@ -202,7 +202,7 @@ def _yaml(path: Path) -> object:
 
 
 def _run_files(folder: Path) -> list[Path]:
-    """A small run of real steps that need no model."""
+    """Return a small run of real steps that need no model."""
     from mathtune.rows import jsonl
     from mathtune.rows.records import Problem, Sample
     from mathtune.run.recipe_run import Run, planned, work

@@ -38,7 +38,7 @@ WORKLOADS = ("warm", "unique", "unequal")
 
 
 def pairs_of(workload: str, data: Path, limit: int) -> list[Pair]:
-    """The (answer, gold) pairs of a workload, the same for every contender."""
+    """Return the (answer, gold) pairs of a workload, the same for every contender."""
     if workload == "unequal":
         golds = [gold for gold in math_golds(data) if not gold.strip("-").isdigit()]
         draw = random.Random(0)
@@ -53,7 +53,7 @@ def pairs_of(workload: str, data: Path, limit: int) -> list[Pair]:
 
 
 def math_golds(data: Path) -> list[str]:
-    """The distinct golds of MATH, test and train."""
+    """Return the distinct golds of MATH, test and train."""
     golds = []
     for split in ("test", "train"):
         for line in open_text(data / "problems" / f"math_{split}.jsonl.gz"):
@@ -62,13 +62,13 @@ def math_golds(data: Path) -> list[str]:
 
 
 def open_text(path: Path) -> list[str]:
-    """Lines of a gzipped text file."""
+    """Return lines of a gzipped text file."""
     with gzip.open(path, "rt", encoding="utf-8") as stream:
         return stream.readlines()
 
 
 def judge_of(contender: str, prm800k: Path | None) -> Callable[[str, str], object]:
-    """The contender as a function of (answer, gold), its imports done."""
+    """Return the contender as a function of (answer, gold), its imports done."""
     if contender == "math":
         return lambda answer, gold: compare(answer, gold)
     if contender == "prm800k":
@@ -89,7 +89,7 @@ def judge_of(contender: str, prm800k: Path | None) -> Callable[[str, str], objec
 
 
 def measure(contender: str, workload: str, arguments: argparse.Namespace) -> float:
-    """Pairs per CPU second, in this process."""
+    """Return pairs per CPU second, in this process."""
     pairs = pairs_of(workload, arguments.data, arguments.limit)
     judge = judge_of(contender, arguments.prm800k)
     judge(r"\sqrt{2}", "x+1")
@@ -156,7 +156,7 @@ def main() -> None:
 
 
 def side_by_side(workload: str, prm800k: Path | None) -> dict[str, float]:
-    """Pairs per CPU second of every contender, each in a child of its own."""
+    """Return pairs per CPU second of every contender, each in a child of its own."""
     rates: dict[str, float] = {}
     for contender in CONTENDERS:
         if contender == "prm800k-original" and prm800k is None:

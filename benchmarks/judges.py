@@ -16,7 +16,7 @@ SHOWN = ("W.RR", "Maj1.Top8", "RR.All")
 
 
 def measured(file: str, field: str) -> dict[str, Any]:
-    """The document of the file's samples with one field of scores."""
+    """Return the document of the file's samples with one field of scores."""
     command = [sys.executable, "-m", "mathtune", "measure", file, "--score", field, "--json"]
     found = subprocess.run(command, check=True, capture_output=True, text=True)
     document: dict[str, Any] = json.loads(found.stdout)
@@ -24,12 +24,12 @@ def measured(file: str, field: str) -> dict[str, Any]:
 
 
 def points(found: dict[str, float], name: str = "difference") -> str:
-    """A difference and its interval in points."""
+    """Return a difference and its interval in points."""
     return f"{100 * found[name]:+.1f} [{100 * found['low']:+.1f}, {100 * found['high']:+.1f}]"
 
 
 def row(name: str, found: dict[str, Any]) -> list[str]:
-    """The cells of a judge."""
+    """Return the cells of a judge."""
     within = found["evaluator"]["within_auc"]
     over = [points(found["over_maj1"][metric]) for metric in SHOWN]
     beside = points(found["over_calculator"]["W.RR"])

@@ -63,7 +63,7 @@ class Lines:
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
-    """The options that all parts have."""
+    """Return the options that all parts have."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--out", type=Path, required=True, help="the folder of the results")
     parser.add_argument("--work", type=Path, required=True, help="the folder of models and rows")
@@ -81,7 +81,7 @@ def refuse_without(device: str) -> None:
 
 
 def synchronized(device: str) -> float:
-    """The clock, when the device has done all that it was asked for."""
+    """Return the clock, when the device has done all that it was asked for."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()
     return time.perf_counter()

@@ -39,7 +39,7 @@ CLOSE = 1e-5
 
 
 def stages(place: Path, problems: int) -> dict[str, Stage[Any]]:
-    """The three stages. Texts of our own are scored and, many more of them, graded."""
+    """Return the three stages. Texts of our own are scored and, many more of them, graded."""
     few, many = (_written(place, count) for count in (problems, BLOCKS * PROBLEMS_AT_ONCE))
     model = {"model": "embedded", "device": "cpu", "ray": ON_RAY}
     return {

@@ -5,7 +5,7 @@
     python benchmarks/sampling.py --model models/smollm2 -n 64 --problems 32 --their-problems 4
     python benchmarks/sampling.py --part peers        SmolLM2 beside vLLM and llama.cpp alone
 
-Both draw N samples a problem from the same prompts at temperature 1, in turns. Counted are useful
+Both draw N samples per problem from the same prompts at temperature 1, in turns. Counted are useful
 tokens (up to each sample's end) per CPU second of the process, on an accelerator per second. More
 than 1 is ours faster. `of limit`: the part of the tokens that would be made if the products with
 the weights, at the speed of large matrices here, were all there is to do. On a CPU, SmolLM2 is then
@@ -61,7 +61,7 @@ def main() -> int:
 
 
 def measured(name: str, args: Namespace) -> dict[str, float]:
-    """One model's ratios."""
+    """Return one model's ratios."""
     model, tokenizer = models.load(name, device=args.device)
     size = SIZES["embedded" if name == "embedded" else "models/smollm2"]
     size = size if model.device.type == "cpu" else ON_ACCELERATORS

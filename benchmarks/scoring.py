@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def measured(name: str, args: Namespace) -> dict[str, float]:
-    """One model's ratios; the embedded one's have no name before them."""
+    """Return one model's ratios; the embedded one's have no name before them."""
     model, tokenizer = models.load(name, device=args.device)
     size = PROBLEMS["embedded" if name == "embedded" else "models/smollm2"]
     problems = args.problems or (size if model.device.type == "cpu" else ON_ACCELERATORS)
@@ -126,7 +126,7 @@ def candidates(
 def forward(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str], *, rows: int
 ) -> Scores:
-    """The plain way: whole prompts, `rows` side by side, logits at every position."""
+    """Return the plain way: whole prompts, `rows` side by side, logits at every position."""
     words = [
         tokenizer.encode(word, add_special_tokens=False)[0]
         for word in (prompts.CORRECT, prompts.INCORRECT)

@@ -240,7 +240,7 @@ def is_right(text: str, problem: Problem) -> bool:
 
 
 def ours(n: int, stop_at: float | None) -> Ask:
-    """One request of ours."""
+    """Return one request of ours."""
 
     def ask(peer: Peer, problem: Problem) -> Got:
         answer = peer.client.chat.completions.create(

@@ -77,7 +77,7 @@ def main() -> int:
 
 
 def _problems(path: Path, field: str | None, most: int | None) -> Iterator[Clusters]:
-    """The clusters of each problem, with their verdicts and, if there are any, scores."""
+    """Yield the clusters of each problem, with their verdicts and, if there are any, scores."""
     for number, (_, line) in enumerate(jsonl.lines(path)):
         if number == most:
             return

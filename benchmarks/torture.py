@@ -243,7 +243,7 @@ def _filled(disk: Path, room: int | None) -> Iterator[None]:
 
 
 def table(count: Count) -> str:
-    """The figures as Markdown tables."""
+    """Return the figures as Markdown tables."""
     lines = ["| interruption | tried | survived |", "|---|---:|---:|"]
     lines += [f"| {kind} | {n} | {count.survived[kind]} |" for kind, n in _sorted(count.tried)]
     lines += ["", "| during | interruptions |", "|---|---:|"]

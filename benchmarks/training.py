@@ -1,4 +1,4 @@
-"""How fast, and in how much memory, we train, beside TRL's SFTTrainer and RewardTrainer.
+"""How fast, and in how much memory, we train, against TRL's SFTTrainer and RewardTrainer.
 
     python benchmarks/training.py [--json]                 models/smollm2 on GSM8K, one thread
     python benchmarks/training.py --part sft --rounds 3
@@ -91,7 +91,7 @@ def main() -> int:
 
 
 def missing(args: argparse.Namespace) -> str | None:
-    """What is not there, in a sentence."""
+    """Say in a sentence what is missing."""
     lack = turns.missing([args.model]) or without_trl()
     file = data_file(args.data)
     if lack is None and args.model != "embedded" and not file.exists():
@@ -100,7 +100,7 @@ def missing(args: argparse.Namespace) -> str | None:
 
 
 def without_trl() -> str | None:
-    """A sentence where TRL is not there."""
+    """Return a sentence where TRL is not there."""
     lack = "TRL is not installed; `pip install -c constraints.txt -e '.[bench]'` brings it."
     return lack if importlib.util.find_spec("trl") is None else None
 
@@ -112,7 +112,7 @@ def data_file(folder: Path | None) -> Path:
 
 
 def problems(model: str, file: Path, count: int) -> list[Problem]:
-    """The file's first problems; for the embedded model the embedded ones."""
+    """Return the file's first problems; for the embedded model the embedded ones."""
     if model == "embedded":
         return arithmetic.generate("train", count, seed=0)
     with gzip.open(file) as stream:
@@ -159,7 +159,7 @@ def evaluator(args: argparse.Namespace, problems: list[Problem]) -> dict[str, fl
 
 
 def solutions(problems: list[Problem]) -> list[Example]:
-    """What a solver learns: each problem's gold solution."""
+    """Return the examples of a solver: each problem's gold solution."""
     return [
         Example(problem_id=problem.id, problem=problem.problem, solution=gold(problem))
         for problem in problems
@@ -167,7 +167,7 @@ def solutions(problems: list[Problem]) -> list[Example]:
 
 
 def pairs(problems: list[Problem]) -> list[Pair]:
-    """What an evaluator learns: each problem's gold solution above that of the next."""
+    """Return the pairs of an evaluator: each problem's gold solution above the next one's."""
     return [
         Pair(
             problem_id=problem.id, problem=problem.problem, right=gold(problem), wrong=gold(another)
@@ -177,7 +177,7 @@ def pairs(problems: list[Problem]) -> list[Pair]:
 
 
 def gold(problem: Problem) -> str:
-    """Its gold solution, which training problems have."""
+    """Return its gold solution, which training problems have."""
     assert problem.solution is not None, problem.id
     return problem.solution
 
@@ -284,7 +284,7 @@ def ours_trainer(args: Any, rows: list[Any], pace: Pace) -> None:
 
 
 def encoded(args: Any, rows: list[Any]) -> tuple[list[Any], TrainingSettings, Any]:
-    """Items, settings and the model, for rows of either kind."""
+    """Return items, settings and the model, for rows of either kind."""
     objective = "mle" if isinstance(rows[0], Example) else "cls-margin"
     settings = TrainingSettings(
         objective=objective,
@@ -392,7 +392,7 @@ def limit(args: Any, rows: list[Any], pace: Pace) -> None:
 
 
 def sizes(items: list[Any], settings: TrainingSettings) -> tuple[int, int]:
-    """Tokens that pass through the layers, and target tokens, of a batch."""
+    """Return tokens that pass through the layers, and target tokens, of a batch."""
     batch = collate(items, texts=TEXTS[settings.objective], packed=True, idle=items[0])
     return batch["input_ids"].numel(), len(batch["tokens"])
 

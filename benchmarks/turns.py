@@ -20,7 +20,7 @@ THINGS = ("apples", "books", "stamps", "marbles", "tickets")
 
 
 def parser(description: str) -> argparse.ArgumentParser:
-    """The options of sampling.py and scoring.py."""
+    """Return the options of sampling.py and scoring.py."""
     made = argparse.ArgumentParser(description=description)
     made.add_argument(
         "--model", action="append", help="embedded or a model folder; may be repeated"
@@ -34,7 +34,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 
 def missing(names: list[str]) -> str | None:
-    """Which of the models is not there, in a sentence; None: all are."""
+    """Name the missing model in a sentence; None: all are there."""
     for name in names:
         if name != "embedded" and not (Path(name) / "config.json").exists():
             return f"{name} is not there; `make smollm2` makes models/smollm2."
@@ -42,13 +42,13 @@ def missing(names: list[str]) -> str | None:
 
 
 def without(device: str) -> str | None:
-    """A sentence where the device is not there."""
+    """Return a sentence where the device is not there."""
     here = device == "cpu" or torch.cuda.is_available()
     return None if here else f"--device {device}: torch finds none on this machine."
 
 
 def question(number: int) -> str:
-    """A word problem of the length of the embedded ones; each number has its own."""
+    """Return a word problem of the length of the embedded ones; each number has its own."""
     draw = random.Random(number)
     name, thing = draw.choice(PEOPLE), draw.choice(THINGS)
     a, b, c = (draw.randrange(3, 90) for _ in range(3))
@@ -61,7 +61,7 @@ def question(number: int) -> str:
 def race(
     contenders: dict[str, Callable[[], int]], device: torch.device, rounds: int
 ) -> dict[str, float]:
-    """What each makes per CPU second of this process, on an accelerator per second.
+    """Measure what each makes per CPU second of this process, on an accelerator per second.
 
     Each says how much it made. They take turns (A B C A B C), so that other work on the machine
     meets all of them; a contender's best turn counts.

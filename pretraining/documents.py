@@ -68,14 +68,14 @@ def for_prompts(tokenizer: PreTrainedTokenizerFast) -> prompts.ChatTokenizer:
 
 
 def solving(puzzle: Puzzle, rng: random.Random, end: str) -> Document:
-    """A solution in the solver's form."""
+    """Return a solution in the solver's form."""
     prompt = prompts.FIXED["plain"].replace("{problem}", puzzle.text)
     text = f"{prompt}{write(puzzle, rng)}{end}"
     return Document(text=text, learn=len(prompt), start=len(prompt))
 
 
 def judging(problem: str, solution: str | Mistaken, tokenizer: PreTrainedTokenizerFast) -> Document:
-    """A right solution or one with a mistake, in the evaluator's form, with its verdict."""
+    """Return a right solution or one with a mistake, in the evaluator's form, with its verdict."""
     text = solution if isinstance(solution, str) else solution.text
     prompt = prompts.evaluator(problem, text, form="plain", tokenizer=for_prompts(tokenizer))
     start = prompt.index(text, len("Here is a math problem: ") + len(problem))
@@ -91,7 +91,7 @@ def judging(problem: str, solution: str | Mistaken, tokenizer: PreTrainedTokeniz
 
 
 def dictation(words: Sequence[str], rng: random.Random, end: str) -> Document:
-    """Words and numbers in random order, to be copied."""
+    """Return words and numbers in random order, to be copied."""
     drawn = [
         rng.choice(words) if rng.random() < 0.8 else str(rng.randint(1, 999))
         for _ in range(rng.randint(3, 12))

@@ -21,7 +21,7 @@ COUNT = 240
 
 
 def text(tokenizer: PreTrainedTokenizerFast) -> tuple[list[Rows], list[Rows]]:
-    """Solutions, and pairs with verdicts, of schooling problems that the text never has."""
+    """Return solutions, and pairs with verdicts, of schooling problems that the text never has."""
     rng, end = random.Random("held out"), str(tokenizer.eos_token)
     solve: list[Document] = []
     judge: list[Document] = []

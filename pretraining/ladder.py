@@ -84,7 +84,7 @@ def held_out(count: int) -> Iterator[Example]:
 
 
 def command(rung: Rung, out: Path, source: Path, *, device: str, seconds: float) -> list[str]:
-    """The pre-training of one rung."""
+    """Return the pre-training of one rung."""
     options = {
         "out": out / rung.name,
         "source": source,

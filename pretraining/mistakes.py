@@ -33,7 +33,7 @@ class Mistaken:
 
 
 def plant(puzzle: Puzzle, rng: random.Random) -> Mistaken:
-    """A solution of the puzzle with one mistake and a wrong final answer."""
+    """Return a solution of the puzzle with one mistake and a wrong final answer."""
     while True:
         mistaken = _slip(puzzle, rng)
         if mistaken is not None:
@@ -41,7 +41,7 @@ def plant(puzzle: Puzzle, rng: random.Random) -> Mistaken:
 
 
 def _slip(puzzle: Puzzle, rng: random.Random) -> Mistaken | None:
-    """One step of a plan gone wrong, the later ones following from it."""
+    """Return one step of a plan gone wrong, the later ones following from it."""
     order = shuffled(rng.choice(puzzle.plans), rng)
     kind = rng.choices(tuple(KINDS), tuple(KINDS.values()))[0]
     if kind == "unfinished":
@@ -123,7 +123,7 @@ def _slip_of(number: int, rng: random.Random) -> int:
 
 
 def _other(puzzle: Puzzle, known: dict[Operand, int], rng: random.Random) -> int:
-    """Another quantity at hand: of the problem, of a distractor, or of an earlier step."""
+    """Return another quantity at hand: of the problem, of a distractor, or of an earlier step."""
     plan = puzzle.plans[0]
     given = [x for step in plan for x in (step.left, step.right) if isinstance(x, int)]
     return rng.choice([*given, *puzzle.distractors, *known.values()])

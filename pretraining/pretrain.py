@@ -51,7 +51,7 @@ class Plan:
     """Lines of the curve, at most."""
 
     def done(self, tokens: int, seconds: float) -> float:
-        """The share of the way, in [0, 1]."""
+        """Return the share of the way, in [0, 1]."""
         shares = [0.0]
         if self.tokens:
             shares.append(tokens / self.tokens)
@@ -72,7 +72,7 @@ class Batch:
 
 
 def model_of(vocabulary: int, *, width: int, layers: int) -> LlamaForCausalLM:
-    """A Llama with tied embeddings, 4 heads and 2 key-value heads; random weights."""
+    """Return a Llama with tied embeddings, 4 heads and 2 key-value heads; random weights."""
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=vocabulary,
@@ -216,7 +216,7 @@ def update(
     *,
     lr: float,
 ) -> Tensor:
-    """One update of every weight; return the two losses, float (2,)."""
+    """Return one update of every weight; return the two losses, float (2,)."""
     for step in steps:
         for group in step.param_groups:
             group["lr"] = lr

@@ -31,12 +31,12 @@ AT_ONCE = 8192
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """The tokenizer for the words in words.json; always the same."""
+    """Return the tokenizer for the words in words.json; always the same."""
     return words.build(json.loads(WORDS.read_text()))
 
 
 def written_words() -> list[str]:
-    """The words of problems, solutions and prompts, from which words.json was made once.
+    """Return the words of problems, solutions and prompts, from which words.json was made once.
 
     Those of the tasks are among them: they are tokens of their own, and are met in dictations.
     """

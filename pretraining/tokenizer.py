@@ -34,7 +34,7 @@ def collect(texts: Iterable[str]) -> list[str]:
 
 
 def build(words: Sequence[str]) -> PreTrainedTokenizerFast:
-    """A tokenizer whose vocabulary is every byte, the signs and the words.
+    """Return a tokenizer whose vocabulary is every byte, the signs and the words.
 
     Longest match first inside a piece, so an unknown word falls into known parts and, at worst,
     bytes.

@@ -76,7 +76,7 @@ class Stage(BaseModel, Generic[Handle]):
 
     @property
     def on_device(self) -> bool:
-        """Whether it takes an accelerator's memory: a run gives it its own process there."""
+        """True if it takes an accelerator's memory: a run gives it its own process there."""
         return False
 
     def outputs(self, folder: Path) -> Handle:

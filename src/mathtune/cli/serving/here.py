@@ -49,7 +49,7 @@ class Here:
 
     @property
     def chats(self) -> bool:
-        """Whether the model has a chat template."""
+        """True if the model has a chat template."""
         return self._form == "chat"
 
     def prompt(self, question: Question) -> str:

@@ -67,7 +67,7 @@ class Generator(Protocol):
 
     @property
     def chats(self) -> bool:
-        """Whether it reads chats: system messages and earlier turns."""
+        """Return whether it reads chats: system messages and earlier turns."""
         ...
 
     async def sample(
