@@ -81,7 +81,7 @@ def refuse_without(device: str) -> None:
 
 
 def synchronized(device: str) -> float:
-    """Return the clock, when the device has done all that it was asked for."""
+    """Return the clock once the device has finished its work."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()
     return time.perf_counter()

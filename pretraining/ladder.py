@@ -84,7 +84,7 @@ def held_out(count: int) -> Iterator[Example]:
 
 
 def command(rung: Rung, out: Path, source: Path, *, device: str, seconds: float) -> list[str]:
-    """Return the pre-training of one rung."""
+    """Pre-train one rung."""
     options = {
         "out": out / rung.name,
         "source": source,

@@ -216,7 +216,7 @@ def update(
     *,
     lr: float,
 ) -> Tensor:
-    """Return one update of every weight; return the two losses, float (2,)."""
+    """Update every weight once; return the two losses, float (2,)."""
     for step in steps:
         for group in step.param_groups:
             group["lr"] = lr
