@@ -144,6 +144,18 @@ def test_the_epoch_of_the_best_accuracy_is_kept(
     assert metrics.kept_update == min(u for u, accuracy in found.items() if accuracy == best)
 
 
+def test_a_judge_that_guesses_is_named(
+    tiny: str, pair_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = {"model": tiny, "examples": pair_file, "objective": "cls-xent"}
+    metrics = train(tmp_path / "short", **config, epochs=1)
+    assert metrics.loss > 0.66
+    assert f"updates is {metrics.loss:.2f}, and that of guessing is 0.69" in capsys.readouterr().err
+    metrics = train(tmp_path / "long", **config, epochs=60)
+    assert metrics.loss < 0.65
+    assert "guessing" not in capsys.readouterr().err
+
+
 def test_as_many_updates_as_another_training(tiny: str, example_file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "other"
     metrics = train(folder, model=tiny, examples=example_file, epochs=1.5)

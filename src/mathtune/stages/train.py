@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from mathtune.training.examples import Encoder
 
 MODEL, ADAPTER = "model", "adapter"
+GUESSING = 0.95 * log(2)
+"""A mean cross-entropy of `cls-xent` above it has learned next to nothing: guessing costs log 2."""
 
 
 class Train(TrainingSettings, Stage[str]):
@@ -157,6 +160,12 @@ class Train(TrainingSettings, Stage[str]):
             left_out=encoder.left_out,
             **asdict(curve.ended(folder, self)),
         )
+        if self.objective == "cls-xent" and metrics.loss > GUESSING:
+            say(
+                f"  warning: the loss of the last updates is {metrics.loss:.2f}, and that of "
+                "guessing is 0.69: this judge has learned next to nothing; try more epochs or a "
+                "larger batch_size"
+            )
         examples = tuple(path.name for path in self.examples)
         facts = card.Trained(self.model, self.model_dump(mode="json"), metrics, examples)
         (folder / card.CARD).write_text(card.text(facts), encoding="utf-8")
