@@ -57,26 +57,27 @@ class Spent:
 
 
 def measured(job: Job) -> dict[str, Spent]:
-    """Let each contender that is installed do the job, one after the other."""
+    """Let each contender that is installed do the job, one after the other; print each result."""
     found = {"ours": _ours(job)}
+    print(line("ours", found["ours"]), flush=True)
     for name, there, server in (
         ("vLLM", (VLLM,), _vllm),
         ("llama.cpp", (LLAMA, GGUF), _llama),
     ):
         if all(path.exists() for path in there):
             found[name] = _served(name, job, server)
+            print(line(name, found[name]), flush=True)
         else:
             print(f"{name}: not installed here (make {name.lower().replace('.cpp', '')}-env)")
     return found
 
 
-def table(found: dict[str, Spent]) -> Iterator[str]:
-    """Yield a line for each contender."""
-    for name, one in found.items():
-        yield (
-            f"{name:>10}  {one.tokens / one.cpu:>8,.0f} tokens/CPU-s  {one.cpu:>7.1f} CPU-s  "
-            f"{one.seconds:>7.1f} s  peak {one.peak / 2**20:>6,.0f} MiB"
-        )
+def line(name: str, one: Spent) -> str:
+    """Return a contender's line of the table."""
+    return (
+        f"{name:>10}  {one.tokens / one.cpu:>8,.0f} tokens/CPU-s  {one.cpu:>7.1f} CPU-s  "
+        f"{one.seconds:>7.1f} s  peak {one.peak / 2**20:>6,.0f} MiB"
+    )
 
 
 def _ours(job: Job) -> Spent:

@@ -107,9 +107,8 @@ def beside_peers(name: str, args: Namespace) -> dict[str, float]:
         for number in range(args.problems or PEERS_PROBLEMS)
     )
     sampling = Sampling(n=args.n, temperature=1.0, top_p=1.0, max_tokens=most)
-    found = peers.measured(peers.Job(name, texts, sampling))
     print(f"{name}, {len(texts)} problems, N={args.n}, up to {most} tokens, 1 thread each")
-    print(*peers.table(found), sep="\n", flush=True)
+    found = peers.measured(peers.Job(name, texts, sampling))
     rates = {who: one.tokens / one.cpu for who, one in found.items()}
     return {
         f"smollm2 vs {who}": round(rates["ours"] / rate, 2)
