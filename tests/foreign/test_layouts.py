@@ -20,7 +20,7 @@ def test_each_layout_is_recognised_and_graded(layout: Layout) -> None:
     problems = None if layout.gold else FILES / "problems.jsonl"
     request = Request.parse(FILES / layout.example, problems=problems)
     found = brief(grade_file(request))
-    assert request.samples.layouts == [layout]
+    assert [file.roles.layout for file in request.samples.files] == [layout]
     assert (found["problems"], found["samples"]) == (2, 4)
     verdicts = found["graders"]["math"]
     assert (verdicts["correct"], verdicts["wrong"]) == (3, 1), found["read"]

@@ -11,7 +11,6 @@ from mathtune.metrics.calibration import (
     auc,
     auc_error,
     calibration,
-    ece,
     habit_scores,
     reliability,
     roc,
@@ -71,7 +70,7 @@ def test_the_error_of_the_overall_auc_is_that_of_resampled_problems() -> None:
     assert auc_error(scores, right, np.zeros(480, dtype=int)) is None
 
 
-def test_reliability_and_ece_by_hand() -> None:
+def test_reliability_and_calibration_error_by_hand() -> None:
     scores = np.array([0.05, 0.05, 0.65, 0.69, 1.0])
     right = np.array([False, True, True, True, True])
     bins = reliability(scores, right)
@@ -80,7 +79,8 @@ def test_reliability_and_ece_by_hand() -> None:
         (0.6, 2, 1.0),
         (0.9, 1, 1.0),
     ]
-    assert ece(scores, right) == pytest.approx((2 * 0.45 + 2 * 0.33 + 0) / 5)
+    found = calibration(scores, right, np.arange(5), weights=[np.ones((2, 5))])
+    assert found.value == pytest.approx((2 * 0.45 + 2 * 0.33 + 0) / 5)
 
 
 def drawn(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,7 +20,6 @@ from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Labelled, Pair, Problem
 
 Format = Literal["mathtune", "trl", "kto", "dpo", "verl", "llama-factory"]
-FORMATS: tuple[str, ...] = get_args(Format)
 OF = {
     "trl": ("paths",),
     "kto": ("labelled",),

@@ -22,7 +22,6 @@ from mathtune.data.files.texts import NoTextError, finite, golds, question_of, s
 from mathtune.errors import InputError
 from mathtune.foreign.gold_file import Entry, GoldFile, Join, label, label_paths
 from mathtune.foreign.keys import Key, Looks, identity
-from mathtune.foreign.layouts import Layout
 from mathtune.foreign.roles import Fields, Roles, decide
 
 HEAD_ROWS = 1_000
@@ -100,11 +99,6 @@ class Samples:
     def score(self) -> str | None:
         """The field of the scores, if the files have one."""
         return self.files[0].roles.score
-
-    @property
-    def layouts(self) -> list[Layout]:
-        """The known layouts among the files."""
-        return list(dict.fromkeys(one.roles.layout for one in self.files if one.roles.layout))
 
     def __iter__(self) -> Iterator[ForeignSample]:
         for file in self.files:

@@ -100,17 +100,6 @@ def reliability(scores: Floats, right: Bools, *, bins: int = BINS) -> list[dict[
     return found
 
 
-def ece(scores: Floats, right: Bools, *, bins: int = BINS) -> float:
-    """Return the expected calibration error: |mean score - fraction right|, weighted by bin counts.
-
-    Example:
-        >>> round(ece(np.array([0.95, 0.85, 0.15]), np.array([True, False, False])), 6)
-        0.35
-    """
-    parts = reliability(scores, right, bins=bins)
-    return sum(part["count"] * abs(part["score"] - part["right"]) for part in parts) / len(scores)
-
-
 @dataclass(frozen=True)
 class Calibration:
     """The calibration error, its interval, and the bins with the bars of consistent scores.

@@ -36,8 +36,6 @@ from mathtune.run.progress import say
 
 ALIVE = 10.0
 """Seconds without news after which a stream says that it is alive."""
-OPEN = ("/", "/health")
-"""What needs no key."""
 
 
 class RefusalError(Exception):

@@ -12,8 +12,6 @@ from mathtune.data.files.paths import MISSING, leaves, reach
 from mathtune.data.files.texts import NoTextError, golds, question_of, solutions
 from mathtune.errors import InputError
 
-FIELDS_SHOWN = 30
-
 
 @dataclass
 class Head:
