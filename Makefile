@@ -77,7 +77,7 @@ fuzz: $(VENV)/dev ## 30 minutes of damaged files for every reader (docs/faults.m
 
 audit: $(VENV)/dev ## Known faults of the packages that we pin; asks a public database
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
-	$(BIN)/pip-audit --no-deps --disable-pip --requirement constraints.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 fix: $(VENV)/dev ## Format and mend what can be mended
 	$(BIN)/ruff format src tests benchmarks pretraining release docs

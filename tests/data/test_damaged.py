@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mathtune.data.files import documents
+from mathtune.data.files import documents, formats
 from mathtune.errors import InputError
 from mathtune.foreign import Request, grade_file
 from mathtune.rows import jsonl
@@ -24,6 +24,22 @@ def test_a_gold_of_four_hundred_digits(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({**ROW, "answer": 10**400}) + "\n")
     assert read(path)["size"]
+
+
+def test_a_number_beyond_all_bounds() -> None:
+    with pytest.raises(ValueError, match="a number beyond all bounds"):
+        formats.decode('{"level": 1e' + "9" * 5000 + "}")
+
+
+def test_an_archive_of_another_version(tmp_path: Path) -> None:
+    path = tmp_path / "a.eval"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("samples/1.json", json.dumps(ROW))
+    content = bytearray(path.read_bytes())
+    content[content.rfind(b"PK\x01\x02") + 6] = 99  # the version that is needed to read it
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.eval: not a complete zip archive"):
+        read(path)
 
 
 def test_a_document_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,37 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     mathtune: str = "unknown"
 
 
+class _MeasureConfig(msgspec.Struct):
+    problems: str
+    samples: list[str]
+    greedy: list[str] | None
+    choose_on: str | None
+
+
+class _TrainConfig(msgspec.Struct):
+    model: str
+    objective: str
+    examples: list[str]
+
+
+class _SampleConfig(msgspec.Struct):
+    model: str
+    few_shot: str | None
+
+
+class _ScoreConfig(msgspec.Struct):
+    model: str | None
+
+
+_READ_AGAIN: dict[str, type] = {
+    "measure": _MeasureConfig,
+    "train": _TrainConfig,
+    "sample": _SampleConfig,
+    "score": _ScoreConfig,
+}
+"""The fields of a stage's config that the report reads."""
+
+
 def read_plan(folder: Path) -> Plan:
     """Return the `plan.json` of a run folder.
 
@@ -54,6 +85,15 @@ def read_plan(folder: Path) -> Plan:
         name = PurePosixPath(step.name)
         if name.is_absolute() or ".." in name.parts:
             raise InputError(f"{path}: step {step.name!r} lies outside the run folder.")
+        if step.stage not in _READ_AGAIN or not (folder / step.name / "step.json").exists():
+            continue
+        try:
+            msgspec.convert(step.config, _READ_AGAIN[step.stage])
+        except msgspec.ValidationError as error:
+            raise InputError(
+                f"{path}: config of step {step.name!r}: {error}. The plan is damaged; the command "
+                "that made the run writes it again."
+            ) from None
     return plan
 
 

@@ -156,7 +156,7 @@ def of_zip(source: Source, stream: IO[bytes]) -> Iterator[dict[str, Any]]:
     del stream  # an archive is read from its end
     try:
         archive = zipfile.ZipFile(source.path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
         raise InputError(f"{source.name}: not a complete zip archive ({error}).") from None
     with archive:
         names = archive.namelist()

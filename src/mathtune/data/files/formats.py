@@ -13,7 +13,7 @@ import importlib
 import io
 import json
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import IO, Any, NamedTuple, cast
 
 import msgspec
@@ -183,12 +183,14 @@ def decode(content: bytes | str) -> Any:
     """
     try:
         return _decoder.decode(content)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+    except (msgspec.DecodeError, RecursionError, UnicodeError, InvalidOperation):
         pass
     try:
         return json.loads(content, parse_float=Decimal)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except InvalidOperation:
+        raise ValueError("a number beyond all bounds") from None
 
 
 def _of_lines(stream: IO[bytes], source: Source) -> Iterator[Row]:
