@@ -133,7 +133,12 @@ def test_problems_are_listed_with_what_is_right(made: tuple[Path, Run]) -> None:
 
 
 def test_a_row_has_the_name_that_the_report_gives_it(tmp_path: Path) -> None:
-    config = {"problems": "p.jsonl", "samples": [], "greedy": None, "choose_on": None}
+    config: dict[str, object] = {
+        "problems": "p.jsonl",
+        "samples": [],
+        "greedy": None,
+        "choose_on": None,
+    }
     plan = {"recipe": "r", "steps": [{"name": "a-row", "stage": "measure", "config": config}]}
     jsonl.write_json(tmp_path / "plan.json", plan)
     (tmp_path / "a-row").mkdir()
