@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -120,14 +121,9 @@ class Forecast:
             return _lines(path)
         return self._rows([stage.problems]) * self.rows[path]
 
-    def refuse_none(self, stage: Train, name: str) -> None:
-        """Raise InputError if a training would have no examples."""
-        if self._rows(stage.examples) == 0:
-            raise InputError(
-                f"step {name!r} would have no examples to learn from. A file of fewer than "
-                f"{FEWEST} problems has test problems only, unless data.validation=NUMBER and "
-                "data.test=NUMBER are set; data.limit may leave none, too."
-            )
+    def reads_nothing(self, stage: Train) -> bool:
+        """Return whether a training would have no examples."""
+        return self._rows(stage.examples) == 0
 
     def _sampled(self, stage: Sample, path: Path) -> tuple[float, Size | None]:
         size = self._size(stage.model)
@@ -181,11 +177,24 @@ def expected(run: Run, device: Device) -> dict[str, Cost]:
     forecast = Forecast()
     found = {}
     for name, step in run.steps.items():
-        if isinstance(step.stage, Train):
-            forecast.refuse_none(step.stage, name)
+        if isinstance(step.stage, Train) and forecast.reads_nothing(step.stage):
+            _refuse(run, name)
         flops, size = forecast.read(step.stage, run.folder / name)
         found[name] = _cost(step.stage, flops, size, forecast, device)
     return found
+
+
+def _refuse(run: Run, name: str) -> None:
+    """Say why a training would have no examples: a faulty file of problems, or too few of them."""
+    for step in run.steps.values():
+        if isinstance(step.stage, Prepare) and Path(step.stage.source).is_file():
+            with TemporaryDirectory() as folder:
+                step.stage.run(Path(folder))
+    raise InputError(
+        f"step {name!r} would have no examples to learn from. A file of fewer than {FEWEST} problems "
+        "has test problems only, unless data.validation=NUMBER and data.test=NUMBER are set; "
+        "data.limit may leave none, too."
+    )
 
 
 def _cost(
