@@ -191,9 +191,9 @@ def _refuse(run: Run, name: str) -> None:
             with TemporaryDirectory() as folder:
                 step.stage.run(Path(folder))
     raise InputError(
-        f"step {name!r} would have no examples to learn from. A file of fewer than {FEWEST} problems "
-        "has test problems only, unless data.validation=NUMBER and data.test=NUMBER are set; "
-        "data.limit may leave none, too."
+        f"step {name!r} would have no examples to learn from. A file of fewer than {FEWEST} "
+        "problems has test problems only, unless data.validation=NUMBER and data.test=NUMBER are "
+        "set; data.limit may leave none, too."
     )
 
 
