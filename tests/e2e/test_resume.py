@@ -15,7 +15,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-KILLED_IN = ["ssft", "drafts", "evaluator", "validation-grades", "ssft-scores", "rft", "rft-row"]
+KILLED_IN = ["ssft", "drafts", "evaluator", "validation-grades", "ssft-scores", "rft", "rft-greedy"]
 """Steps during which the run is killed, each as soon as it has begun."""
 
 
