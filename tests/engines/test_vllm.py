@@ -140,7 +140,25 @@ def test_n_samples_are_one_request_and_differ(engine: Engine) -> None:
     assert len({draft.text for draft in drafts[0]}) > 4
 
 
+def test_what_is_longer_than_the_context_is_told(engine: Engine) -> None:
+    long, short = answers(engine, ["apples " * 600, "5"], GREEDY)
+    assert long[0].finish_reason == "prompt_too_long"
+    assert short[0].finish_reason != "prompt_too_long"
+    ((_, scores),) = engine.score([Candidates("5", ("7 " * 600, "7"))], "evaluator")
+    assert scores[0] is None
+    assert scores[1] is not None
+
+
+def test_a_sample_is_cut_at_the_stop(engine: Engine, small: str) -> None:
+    plain = answers(local(small), TEXTS, GREEDY)
+    stop = next(draft.text for (draft,) in plain if len(draft.text) > 6)[3:5]
+    how = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=20, stop=stop)
+    found = [draft.text for (draft,) in answers(engine, TEXTS, how)]
+    assert found == [draft.text for (draft,) in answers(local(small), TEXTS, how)]
+
+
 def test_serve_has_the_engine_in_its_process(small: str) -> None:
+    # After the tests with `engine`: vLLM forgets what the engines of a process share when one ends.
     solver = Solver(
         generator=small,
         evaluator=small,
@@ -168,23 +186,6 @@ def test_serve_has_the_engine_in_its_process(small: str) -> None:
     assert judged.scores == pytest.approx(dict(here.score(GROUPS, "evaluator"))[0], rel=1e-3)
     assert found.samples_used == 6  # random texts have no answer
     assert found.tokens > 6
-
-
-def test_what_is_longer_than_the_context_is_told(engine: Engine) -> None:
-    long, short = answers(engine, ["apples " * 600, "5"], GREEDY)
-    assert long[0].finish_reason == "prompt_too_long"
-    assert short[0].finish_reason != "prompt_too_long"
-    ((_, scores),) = engine.score([Candidates("5", ("7 " * 600, "7"))], "evaluator")
-    assert scores[0] is None
-    assert scores[1] is not None
-
-
-def test_a_sample_is_cut_at_the_stop(engine: Engine, small: str) -> None:
-    plain = answers(local(small), TEXTS, GREEDY)
-    stop = next(draft.text for (draft,) in plain if len(draft.text) > 6)[3:5]
-    how = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=20, stop=stop)
-    found = [draft.text for (draft,) in answers(engine, TEXTS, how)]
-    assert found == [draft.text for (draft,) in answers(local(small), TEXTS, how)]
 
 
 def test_thoughts_keep_to_their_budget(tmp_path: Path, make_tokenizer: Any) -> None:
