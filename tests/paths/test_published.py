@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mathtune.paths.published import python_value
@@ -19,12 +21,19 @@ def test_the_value_is_pythons(expression: str) -> None:
     # Built above from numbers, signs and one unknown name; powers are left out, which may be huge.
     try:
         expected = eval(expression, {"__builtins__": {}})
+        tree = ast.parse(expression.lstrip(" \t"), mode="eval")
+        assume(not any(isinstance(node, ast.Tuple) for node in ast.walk(tree)))  # () is no number
     except (SyntaxError, NameError, TypeError, ArithmeticError):
         with pytest.raises((ValueError, TypeError, ArithmeticError)):
             python_value(expression)
     else:
         found = python_value(expression)
         assert (type(found), found) == (type(expected), expected)
+
+
+def test_an_empty_tuple_is_no_number() -> None:
+    with pytest.raises(ValueError, match="no expression of numbers"):
+        python_value("()")
 
 
 @pytest.mark.parametrize(
