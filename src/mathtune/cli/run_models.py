@@ -34,7 +34,8 @@ def model_in(name: str, role: Role = "generator") -> str:
 
 
 def _of_run(folder: Path, role: Role) -> str:
-    from mathtune.report.results import ROW, read_run
+    from mathtune.report.results import measured_by, read_run
+    from mathtune.report.steps import maker
 
     results = read_run(folder)
     steps = {step.name: step for step in results.steps}
@@ -42,9 +43,8 @@ def _of_run(folder: Path, role: Role) -> str:
         raise InputError(f"{folder}: nothing is measured yet, so no model stands for this run.")
     reference = results.reference
     for row in [reference, *(row for row in results.rows if row is not reference)]:
-        measured = steps.get(f"{row.name}{ROW}") or steps[row.name]  # a training may have that name
-        for path in measured.config["samples"]:
-            step = steps.get(Path(path).parent.as_posix())
+        for path in measured_by(row, steps).config["samples"]:
+            step = maker(path, steps)
             if step is not None and _is(step, role):
                 inside = folder / step.config["model"]
                 return str(inside) if inside.exists() else str(step.config["model"])
@@ -57,7 +57,6 @@ def _of_run(folder: Path, role: Role) -> str:
 
 def _is(step: StepRecord, role: Role) -> bool:
     """Return whether in a step a model wrote samples, or judged them."""
-    if role == "generator":
-        return step.stage == "sample"
-    # Plans of earlier versions do not name the scorer, since there was only one.
-    return step.stage == "score" and step.config.get("scorer", "evaluator") == "evaluator"
+    from mathtune.report.steps import judges
+
+    return step.stage == "sample" if role == "generator" else judges(step)

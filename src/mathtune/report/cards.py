@@ -12,8 +12,8 @@ from typing import Any
 
 from mathtune.data import declared
 from mathtune.errors import InputError
-from mathtune.report.results import ROW, Measured, Results, read_run
-from mathtune.report.steps import StepRecord
+from mathtune.report.results import Measured, Results, measured_by, read_run
+from mathtune.report.steps import StepRecord, judges, maker, trainings
 from mathtune.rows.metrics import TrainMetrics
 from mathtune.training.card import CARD, Accuracy, Trained, results_files, text
 
@@ -51,20 +51,17 @@ def write(run_folder: Path, name: str) -> Path:
 
 def facts(step: StepRecord, steps: Mapping[str, StepRecord]) -> Trained:
     """Return the facts about a training, of its run's steps."""
-    before: list[str] = []
-    base, sources = step, dict[str, None]()
-    while (earlier := _made(base.config["model"], steps)) is not None:
-        before.insert(0, f"{earlier.name} ({earlier.config['objective']})")
-        base = earlier
-    for one in (step, *(s for s in steps.values() if f"{s.name} (" in " ".join(before))):
+    earlier = trainings(step.config["model"], steps)
+    sources = dict[str, None]()
+    for one in (step, *earlier):
         sources |= dict.fromkeys(_sources(one.config["examples"], steps))
     return Trained(
-        base=str(base.config["model"]),
+        base=str([*earlier, step][0].config["model"]),
         settings=step.config,
         metrics=step.read(TrainMetrics),
         examples=tuple(_short(path, steps) for path in step.config["examples"]),
         sources=tuple(sources),
-        before=tuple(before),
+        before=tuple(f"{one.name} ({one.config['objective']})" for one in earlier),
     )
 
 
@@ -73,21 +70,20 @@ def accuracies(results: Results, step: StepRecord) -> list[Accuracy]:
     steps = {one.name: one for one in results.steps}
     found, seen = [], set[str]()
     for row in results.rows:
-        measured = steps.get(f"{row.name}{ROW}") or steps[row.name]
+        measured = measured_by(row, steps)
         for path in measured.config["samples"]:
-            column = _made(path, steps)
+            column = maker(path, steps)
             if column is None or column.name in seen or not _uses(column, step, steps):
                 continue
             seen.add(column.name)
-            found += _shares(row, measured, column, steps, judges=column.stage == "score")
+            found += _shares(row, measured, column, steps)
     return found
 
 
 def _uses(column: StepRecord, step: StepRecord, steps: Mapping[str, StepRecord]) -> bool:
     """Return whether a step used the model to sample or to judge."""
-    judges = column.stage == "score" and column.config.get("scorer", "evaluator") == "evaluator"
-    used = judges or column.stage == "sample"
-    return used and _made(str(column.config["model"]), steps) is step
+    used = judges(column) or column.stage == "sample"
+    return used and maker(str(column.config["model"]), steps) is step
 
 
 def _shares(
@@ -95,19 +91,18 @@ def _shares(
     measured: StepRecord,
     column: StepRecord,
     steps: Mapping[str, StepRecord],
-    *,
-    judges: bool,
 ) -> list[Accuracy]:
-    wanted = JUDGED if judges else (row.first, f"Maj1@{row.n}", f"Pass@{row.n}")
-    prepared = _made(measured.config["problems"], steps)
+    judged = column.stage == "score"
+    wanted = JUDGED if judged else (row.first, f"Maj1@{row.n}", f"Pass@{row.n}")
+    prepared = maker(measured.config["problems"], steps)
     source = str(prepared.config.get("source")) if prepared is not None else ""
     known = declared.find(source) if source in declared.shipped() else None
     drawn = f", {row.n} samples" + (
-        f" at temperature {column.config['temperature']:g}" if column.stage == "sample" else ""
+        "" if judged else f" at temperature {column.config['temperature']:g}"
     )
     return [
         Accuracy(
-            row=row.name if judges else column.name,
+            row=row.name if judged else column.name,
             metric="Pass@1 (greedy)" if name == "Pass@1" else name,
             value=row.metrics[name]["value"],
             low=row.metrics[name]["low"],
@@ -123,15 +118,10 @@ def _shares(
     ]
 
 
-def _made(path: str, steps: Mapping[str, StepRecord]) -> StepRecord | None:
-    """Return the step of the run that wrote a file or folder."""
-    return steps.get(PurePath(path).parent.as_posix())
-
-
 def _sources(examples: list[str], steps: Mapping[str, StepRecord]) -> list[str]:
     """Return the data that examples go back to, as the prepare steps name it."""
     found: dict[str, None] = {}
-    waiting, seen = [_made(path, steps) for path in examples], set[str]()
+    waiting, seen = [maker(path, steps) for path in examples], set[str]()
     while waiting:
         step = waiting.pop()
         if step is None or step.name in seen:
@@ -140,7 +130,7 @@ def _sources(examples: list[str], steps: Mapping[str, StepRecord]) -> list[str]:
         if step.stage == "prepare":
             found[PurePath(str(step.config["source"])).name] = None
             continue
-        waiting += [_made(path, steps) for path in _paths(step.config) if path]
+        waiting += [maker(path, steps) for path in _paths(step.config) if path]
     return list(found)
 
 
@@ -152,4 +142,4 @@ def _paths(config: Mapping[str, Any]) -> list[str]:
 
 def _short(path: str, steps: Mapping[str, StepRecord]) -> str:
     """Return a path inside the run unchanged, any other without its folders."""
-    return path if _made(path, steps) is not None else PurePath(path).name
+    return path if maker(path, steps) is not None else PurePath(path).name

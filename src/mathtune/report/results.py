@@ -207,6 +207,11 @@ def _missing(
     return tuple(sentences)
 
 
+def measured_by(row: Measured, steps: Mapping[str, StepRecord]) -> StepRecord:
+    """Return the measure step of a row; a training may have the row's name."""
+    return steps.get(f"{row.name}{ROW}") or steps[row.name]
+
+
 def _side(measures: Sequence[StepRecord]) -> set[str]:
     """Return the rows that K is chosen on, and others of their problems, which are not reported."""
     named = {step.config["choose_on"] for step in measures} - {None}

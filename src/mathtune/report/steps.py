@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 import msgspec
@@ -105,38 +105,45 @@ def _measured(place: Path) -> Document:
 
 def origin(measured: Document, finished: Mapping[str, StepRecord]) -> Origin:
     """Return the origin of the samples of a measure, as far as this run made them."""
-    steps = [finished.get(_parent(path)) for path in measured["samples"]]
+    steps = [maker(path, finished) for path in measured["samples"]]
     sampled = steps[0]
     if sampled is None or sampled.stage != "sample":
         return Origin()
-    trained = _trainings(sampled.config["model"], finished)
+    trained = trainings(sampled.config["model"], finished)
     last = trained[-1] if trained else None
-    learned = [finished.get(_parent(path)) for path in last.config["examples"]] if last else []
+    learned = [maker(path, finished) for path in last.config["examples"]] if last else []
     scores = (step for step in steps if step is not None and step.stage == "score")
     judge = next((step.config["model"] for step in scores), None)
-    judges = _trainings(judge, finished) if judge is not None else []
+    judged = trainings(judge, finished) if judge is not None else []
     return Origin(
         objectives=tuple(step.config["objective"] for step in trained),
         few_shot=sampled.config["few_shot"] is not None,
         paths=next((step for step in learned if step and step.config.get("keep") == "paths"), None),
         updates=last.read(TrainMetrics).updates if last is not None else None,
-        evaluator=judges[-1].config["objective"] if judges else None,
-        own_evaluator=not judges or _base(judges) == _base(trained, sampled.config["model"]),
+        evaluator=judged[-1].config["objective"] if judged else None,
+        own_evaluator=not judged or _base(judged) == _base(trained, sampled.config["model"]),
     )
 
 
-def _trainings(model: str, finished: Mapping[str, StepRecord]) -> list[StepRecord]:
+def trainings(model: str, finished: Mapping[str, StepRecord]) -> list[StepRecord]:
     """Return the train steps of this run that led to a model, the first one first."""
-    step = finished.get(_parent(model))
+    step = maker(model, finished)
     if step is None or step.stage != "train":
         return []
-    return [*_trainings(step.config["model"], finished), step]
+    return [*trainings(step.config["model"], finished), step]
+
+
+def maker(path: str, steps: Mapping[str, StepRecord]) -> StepRecord | None:
+    """Return the step of the run that wrote a file or folder."""
+    return steps.get(PurePath(path).parent.as_posix())
+
+
+def judges(step: StepRecord) -> bool:
+    """Return whether a model judged samples in a step."""
+    # Plans of earlier versions do not name the scorer, since there was only one.
+    return step.stage == "score" and step.config.get("scorer", "evaluator") == "evaluator"
 
 
 def _base(trainings: Sequence[StepRecord], otherwise: str = "") -> str:
     """Return the model that the first training started from."""
     return trainings[0].config["model"] if trainings else otherwise
-
-
-def _parent(path: str) -> str:
-    return str(Path(path).parent)
