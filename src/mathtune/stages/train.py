@@ -20,7 +20,7 @@ from mathtune.run import ranks, trackers
 from mathtune.run.cores import usable_cores
 from mathtune.run.progress import say, say_once
 from mathtune.run.stage import Columns, Stage
-from mathtune.training.settings import TrainingSettings
+from mathtune.training.settings import SOLVERS, TrainingSettings
 
 if TYPE_CHECKING:
     from mathtune.training.examples import Encoder
@@ -146,7 +146,7 @@ class Train(TrainingSettings, Stage[str]):
         )
         end = prompts.end_token(tokenizer, form=self.wording)
         saved = ModelFolder(Path(self.outputs(folder)), tokenizer, end)
-        if self.objective not in ("mle", "ctr"):
+        if self.objective not in SOLVERS:
             saved.card = judge_card(tokenizer, self.wording)
         fit.fit(model, items, validation, settings=self, plan=plan, saved=saved)
         if not ranks.first():

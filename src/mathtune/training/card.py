@@ -13,15 +13,13 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from mathtune.rows.metrics import TrainMetrics
-from mathtune.training.settings import TrainingSettings
+from mathtune.training.settings import SOLVERS, TrainingSettings
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
 CARD = "README.md"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-ANSWERS = {"mle": "solves math problems", "ctr": "solves math problems"}
-"""What a model does by its objective; the others judge solutions."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +71,12 @@ def command(facts: Trained) -> str:
     Folders are left out of paths: they say where somebody's files are.
     """
     files = " ".join(facts.examples[:1])
-    chosen = [f"model={_shown(str(facts.settings['model']))}"]
+    chosen = [_assigned("model", _shown(str(facts.settings["model"])))]
     if len(facts.examples) > 1:
-        chosen = [f"'examples=[{', '.join(facts.examples)}]'", chosen[0]]
-        files = ""
-    for name, field in TrainingSettings.model_fields.items():
-        if name not in facts.settings:  # newer than the run
-            continue
-        value = facts.settings[name]
-        default = field.get_default(call_default_factory=True)
-        if value != (list(default) if isinstance(default, tuple) else default):
-            chosen.append(_assigned(name, value))
+        chosen, files = [_assigned("examples", list(facts.examples)), *chosen], ""
+    for name, default in TrainingSettings().model_dump(mode="json").items():
+        if facts.settings.get(name, default) != default:  # a setting may be newer than the run
+            chosen.append(_assigned(name, facts.settings[name]))
     return " ".join(filter(None, ["mathtune train", files, *chosen, "--out trained"]))
 
 
@@ -91,17 +84,20 @@ def text(facts: Trained, accuracies: Sequence[Accuracy] = (), *, name: str | Non
     """Return the card as the hub reads it: metadata, then Markdown. None: named by what it does."""
     from huggingface_hub import ModelCardData
 
-    objective = facts.metrics.objective
-    name = name or ("Solver of math problems" if objective in ANSWERS else "Judge of solutions")
+    kind, title, does = (
+        ("solver", "Solver of math problems", "solves math problems")
+        if facts.metrics.objective in SOLVERS
+        else ("judge", "Judge of solutions", "judges solutions of math problems")
+    )
+    name = name or title
     metadata = ModelCardData(
         base_model=_hub_id(facts.base),
         library_name="peft" if _adapters(facts) else "transformers",
         pipeline_tag="text-generation",
-        tags=["mathtune", "math", "solver" if objective in ANSWERS else "judge"],
+        tags=["mathtune", "math", kind],
         model_name=name if accuracies else None,
         eval_results=[_result(one) for one in accuracies] or None,
     )
-    does = ANSWERS.get(objective, "judges solutions of math problems")
     parts = [
         f"---\n{metadata.to_yaml()}\n---",
         f"# {name}",

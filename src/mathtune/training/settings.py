@@ -14,6 +14,8 @@ from mathtune.errors import InputError
 from mathtune.run import trackers
 
 Objective = Literal["mle", "cls-margin", "cls-xent", "ctr", "mul-margin", "mul-xent"]
+SOLVERS: tuple[Objective, ...] = ("mle", "ctr")
+"""Objectives that only teach to solve; the others teach to judge."""
 
 
 class Lora(BaseModel):
