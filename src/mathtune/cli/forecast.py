@@ -11,7 +11,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -188,8 +187,7 @@ def _refuse(run: Run, name: str) -> None:
     """Say why a training would have no examples: a faulty file of problems, or too few of them."""
     for step in run.steps.values():
         if isinstance(step.stage, Prepare) and Path(step.stage.source).is_file():
-            with TemporaryDirectory() as folder:
-                step.stage.run(Path(folder))
+            step.stage.read()
     raise InputError(
         f"step {name!r} would have no examples to learn from. A file of fewer than {FEWEST} "
         "problems has test problems only, unless data.validation=NUMBER and data.test=NUMBER are "

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -23,9 +23,7 @@ from mathtune.data.values import GoldRule
 from mathtune.data.where import conditions
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
-from mathtune.rows.metrics import (
-    PrepareMetrics,
-)
+from mathtune.rows.metrics import PrepareMetrics
 from mathtune.rows.records import Example, Problem
 from mathtune.run.progress import say
 from mathtune.run.stage import Large, Stage
@@ -48,6 +46,15 @@ class Data:
     """Gold solutions of the validation problems, by which a checkpoint of SSFT is chosen."""
     steps: Path
     """Only with PRM800K: beginnings of solutions of train that people rated."""
+
+
+class Found(NamedTuple):
+    """The problems of a source: PRM800K's ratings, counts, the splits before and after limits."""
+
+    release: dict[str, prm800k.Release] | None
+    counts: Counts
+    splits: Splits
+    parts: dict[Split, list[Problem]]
 
 
 def _as_mapping(value: Any) -> Any:
@@ -212,25 +219,34 @@ class Prepare(Stage[Data]):
         names = (*SPLITS, "solutions", "validation_solutions", "steps")
         return Data(*(folder / f"{name}.jsonl" for name in names))
 
-    def run(self, folder: Path) -> PrepareMetrics:
-        """Write the three splits, their solutions, and for PRM800K steps.jsonl.
+    def read(self) -> Found:
+        """Read and split the problems, and say what was read as what; write nothing.
 
         Raises:
-            InputError: the source cannot be read, has no such split, or is too small for the draws.
+            InputError: as `run`.
         """
         release = prm800k.load(self.folder) if self._reads_prm800k() else None
         counts = Counts()
         splits = _split(self, release, counts)
         counts.tell()
         parts = {split: self._limited(split, getattr(splits, split)) for split in SPLITS}
-        solutions = _gold(parts["train"])
-        if release is not None:
-            theirs = release["train"].examples(parts["train"])
-            solutions = solutions + theirs if self.solutions == "both" else theirs
         if not parts["train"] and (splits.had_train or not any(parts.values())):
             raise InputError(
                 f"{self.source}: no training problem is left; see limit, validation and where."
             )
+        return Found(release, counts, splits, parts)
+
+    def run(self, folder: Path) -> PrepareMetrics:
+        """Write the three splits, their solutions, and for PRM800K steps.jsonl.
+
+        Raises:
+            InputError: the source cannot be read, has no such split, or is too small for the draws.
+        """
+        release, counts, splits, parts = self.read()
+        solutions = _gold(parts["train"])
+        if release is not None:
+            theirs = release["train"].examples(parts["train"])
+            solutions = solutions + theirs if self.solutions == "both" else theirs
         files = self.outputs(folder)
         for split in SPLITS:
             jsonl.write(getattr(files, split), parts[split])
