@@ -143,14 +143,13 @@ def _openai(asked: Asked, form: prompts.AnyForm, seed: int) -> Engine:  # noqa: 
             "adapter: found with engine openai; expected a server that was started with it, and "
             "its name there as server.model."
         )
-    judge = judge_tokenizer(asked, "plain")
-    if prompts.worded(form).form == "chat" and _is_here(asked.model):
-        judge = judge_tokenizer(asked, form)
-    tokenizer = None
+    judge, tokenizer = judge_tokenizer(asked, "plain"), None
     if _is_here(asked.model):
         from mathtune.engines.transformers import models
 
         tokenizer = cache(partial(models.load_tokenizer, asked.model))
+        if prompts.worded(form).form == "chat":
+            judge = tokenizer()
     return OpenAI(asked.model, asked.server, form=form, judge=judge, tokenizer=tokenizer)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from mathtune.engines import prompts
 from mathtune.engines.protocol import Draft, Sampling
+from mathtune.engines.token_ids import token_ids
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def after_thoughts(
         if draft.finish_reason != "length":
             return draft
         return Begun(draft.text + prompts.THOUGHT_END, draft.tokens + 1, sampling.max_tokens)
-    ids = tokenizer.encode(solution, add_special_tokens=False)
+    ids = token_ids(solution, tokenizer)
     over = len(ids) - sampling.max_tokens
     if over > 0:
         text = thoughts + mark + tokenizer.decode(ids[: sampling.max_tokens])

@@ -139,10 +139,11 @@ def _generator_there(solver: Solver, timeout: float) -> Any:
 def _judge_there(solver: Solver, timeout: float) -> Any:
     """A judge on a server; a tokenizer that is here renders the prompts of one that chats."""
     from mathtune.engines.openai import Unrendered
-    from mathtune.engines.transformers import models
 
     tokenizer: Any = Unrendered()
     if solver.evaluator_tokenizer is not None:
+        from mathtune.engines.transformers import models  # torch, which servers alone do not need
+
         tokenizer = models.load_tokenizer(model_in(solver.evaluator_tokenizer, "evaluator"))
     wording = prompts.Wording(prompts.resolve("auto", tokenizer))
     server = _server(str(solver.evaluator), timeout=timeout, top_logprobs=solver.evaluator_logprobs)
