@@ -9,13 +9,13 @@ import typer
 
 from mathtune.cli.options import RUNS
 from mathtune.errors import InputError
+from mathtune.run.fingerprint import SUMS
 from mathtune.run.progress import say
 from mathtune.run.stage import PLAN
+from mathtune.stages.train import ADAPTER, MODEL
+from mathtune.training.card import CARD
 
 app = typer.Typer()
-
-LEFT = ("SHA256SUMS",)
-"""Files of a model's folder that are only useful here."""
 
 
 @app.command("push_to_hub", rich_help_panel=RUNS)
@@ -35,11 +35,11 @@ def push_to_hub(
     mathtune push_to_hub runs/quickstart/ssft me/my-solver
     """
     folder = step.expanduser().absolute()
-    model = next((folder / name for name in ("model", "adapter") if (folder / name).is_dir()), None)
+    model = next((folder / name for name in (MODEL, ADAPTER) if (folder / name).is_dir()), None)
     if model is None:
         raise InputError(f"{step}: holds no model; expected the folder of a train step.")
     card = _card(folder)
-    say(f"wrote {card / 'README.md'}")
+    say(f"wrote {card / CARD}")
     if repo is not None:
         say(f"pushed to {_pushed(repo, model, card, private=private)}")
 
@@ -51,7 +51,7 @@ def _card(folder: Path) -> Path:
         from mathtune.report import cards
 
         return cards.write(run, folder.relative_to(run).as_posix())
-    if not (folder / "README.md").is_file():
+    if not (folder / CARD).is_file():
         raise InputError(
             f"{folder}: has no README.md; expected the folder of a finished train step."
         )
@@ -68,12 +68,12 @@ def _pushed(repo: str, model: Path, card: Path, *, private: bool) -> str:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     files = {path.relative_to(model).as_posix(): path for path in sorted(model.rglob("*"))}
-    files |= {"README.md": card / "README.md"}
+    files |= {CARD: card / CARD}
     files |= {f".eval_results/{path.name}": path for path in card.glob(".eval_results/*.yaml")}
     operations: list[Any] = [
         CommitOperationAdd(path_in_repo=name, path_or_fileobj=path)
         for name, path in files.items()
-        if path.is_file() and name not in LEFT
+        if path.is_file() and name != SUMS  # which is only useful here
     ]
     api = HfApi(library_name="mathtune")
     try:

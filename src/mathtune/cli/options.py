@@ -56,10 +56,6 @@ Graders = Annotated[
         help="math (the default), prm800k, math-verify; or several.",
     ),
 ]
-Extract = Annotated[
-    str | None,
-    typer.Option(metavar="RULE", help="explicit (the default), auto or last-number."),
-]
 ExtractFile = Annotated[
     str | None,
     typer.Option(

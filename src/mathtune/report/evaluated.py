@@ -21,8 +21,8 @@ import numpy as np
 import yaml
 
 from mathtune.data import declared
-from mathtune.metrics.intervals import half_widths, intervals
-from mathtune.report.cells import NONE, Table
+from mathtune.metrics.intervals import Interval, half_widths, intervals
+from mathtune.report.cells import NONE, Table, percent
 from mathtune.report.results import ROW, Measured, Results, read_run
 from mathtune.rows import jsonl
 from mathtune.rows.records import Row
@@ -160,9 +160,7 @@ def _number(found: Mapping[str, float]) -> str:
 
 
 def _percent(found: Mapping[str, float] | None) -> str:
-    if found is None:
-        return NONE
-    return f"{100 * found['value']:.1f} [{100 * found['low']:.1f}, {100 * found['high']:.1f}]"
+    return NONE if found is None else percent(Interval(**found))
 
 
 def write_for_hub(document: Mapping[str, Any], folder: Path) -> list[Path]:

@@ -14,6 +14,8 @@ from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.run.stage import PLAN
 
+DAMAGED = "The plan is damaged; the command that made the run writes it again."
+
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
     """A step of a plan: its stage, the steps it reads, and its resolved config."""
@@ -78,9 +80,7 @@ def read_plan(folder: Path) -> Plan:
     try:
         plan = jsonl.read_json(path, Plan)
     except InputError as error:
-        raise InputError(
-            f"{error} The plan is damaged; the command that made the run writes it again."
-        ) from None
+        raise InputError(f"{error} {DAMAGED}") from None
     for step in plan.steps:
         name = PurePosixPath(step.name)
         if name.is_absolute() or ".." in name.parts:
@@ -90,10 +90,7 @@ def read_plan(folder: Path) -> Plan:
         try:
             msgspec.convert(step.config, _READ_AGAIN[step.stage])
         except msgspec.ValidationError as error:
-            raise InputError(
-                f"{path}: config of step {step.name!r}: {error}. The plan is damaged; the command "
-                "that made the run writes it again."
-            ) from None
+            raise InputError(f"{path}: config of step {step.name!r}: {error}. {DAMAGED}") from None
     return plan
 
 

@@ -26,10 +26,15 @@ def write(
     `described`: the settings with their inputs as paths, for the report of the folder alone.
     """
     for left in folder.rglob(f"*{jsonl.PARTIAL}"):  # by a kill just before a rename
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
+        remove(left)
     record = {**mark, "bill": meter.read(), "made_with": provenance.record()}
     record |= {"settings": described, "files": _checksums(folder)}
     jsonl.write_json(folder / STEP, record)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it."""
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def _remove(folder: Path) -> None:
     jsonl.write_json(folder / STARTED, {})
     for path in folder.iterdir():
         if path.name != STARTED:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            finished.remove(path)
     shutil.rmtree(folder)
 
 
