@@ -135,9 +135,12 @@ def _at_the_border(standing: Standings, k: int | Ints) -> tuple[Bools, Bools, In
 
 
 def leaders_of_best(clusters: Clusters, subsets: Bools, count: int) -> Floats:
-    """Return Maj1.TopN, float (R,): Maj1 of the best-scored samples, equal ones in random order."""
+    """Return Maj1.TopN, float (R,): Maj1 of the best-scored samples, equal ones in random order.
+
+    The order decides only who is among the best; the votes of those are of the samples as they are.
+    """
     found = [
-        leaders(strategies.standings(one, strategies.top_scored(one, subsets, count)))
+        leaders(strategies.standings(clusters, strategies.top_scored(one, subsets, count)))
         for one in in_random_orders(clusters)
     ]
     return np.mean(found, axis=0)
