@@ -65,7 +65,7 @@ def _value(clusters: Clusters, plan: Plan) -> float:
     subsets = subsets_of(len(clusters.of), plan.n, count=plan.subsets, seed=plan.seed)
     standing = strategies.standings(clusters, subsets)
     if plan.ties == "expected":
-        return float(ties.heaviest(standing).mean())
+        return float(ties.largest(standing, standing.weight).mean())
     return float(clusters.right[strategies.heaviest(standing)].mean())
 
 

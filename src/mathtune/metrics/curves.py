@@ -192,8 +192,8 @@ def _sampled(clusters: Clusters, plan: Plan, subsets: Bools) -> Floats:
         scores = ties.best_scores(every)
         found[0] = ties.leaders(every)
         found[1] = ties.any_right_of_top(every, plan.k) - strategies.any_right(every)
-        found[2] = ties.largest_of_top(every, plan.k, scores) - ties.best(every)
-        found[3] = ties.heaviest(every)
+        found[2] = ties.largest_of_top(every, plan.k, scores) - ties.largest(every, scores)
+        found[3] = ties.largest(every, every.weight)
         found[4] = ties.largest_of_top(every, plan.k, every.weight)
         found[5] = ties.leaders_of_best(clusters, subsets, plan.k)
     else:

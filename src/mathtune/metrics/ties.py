@@ -29,6 +29,15 @@ _ORDERS = 24
 """Random orders of equal scores, for Maj1.TopN, which has no formula."""
 
 
+def largest(standing: Standings, keys: NDArray[np.number]) -> Floats:
+    """Return float (R,): the fraction of the clusters with the largest of `keys` that is correct.
+
+    `keys` (R, K): the best scores for RR.All, the weights for W.RR, the votes for Maj1.
+    """
+    most = keys.max(axis=1, keepdims=True)
+    return _part_correct(standing, (keys == most) & (standing.votes > 0))
+
+
 def leaders(standing: Standings) -> Floats:
     """Return Maj1, float (R,): the fraction of the clusters with most votes that is correct.
 
@@ -37,20 +46,7 @@ def leaders(standing: Standings) -> Floats:
         >>> leaders(strategies.standings(two, strategies.whole(two)))
         array([0.5])
     """
-    most = standing.votes.max(axis=1, keepdims=True)
-    return _part_correct(standing, (standing.votes == most) & (standing.votes > 0))
-
-
-def heaviest(standing: Standings) -> Floats:
-    """Return W.RR, float (R,): the fraction of the clusters of largest sum that is correct."""
-    most = standing.weight.max(axis=1, keepdims=True)
-    return _part_correct(standing, (standing.weight == most) & (standing.votes > 0))
-
-
-def best(standing: Standings) -> Floats:
-    """Return RR, float (R,): the part of the clusters with the best score that are correct."""
-    keys = best_scores(standing)
-    return _part_correct(standing, (keys == keys.max(axis=1, keepdims=True)) & (standing.votes > 0))
+    return largest(standing, standing.votes)
 
 
 def best_scores(standing: Standings) -> Floats:
@@ -80,7 +76,7 @@ def any_right_of_top(standing: Standings, k: int | Ints) -> Floats:
     """
     above, tied, room = _at_the_border(standing, k)
     found: Floats = np.any(above & standing.correct, axis=1).astype(np.float64)
-    for row in np.flatnonzero(found == 0.0):
+    for row in np.flatnonzero((found == 0.0) & np.any(tied & standing.correct, axis=1)):
         m, right = int(tied[row].sum()), int((tied[row] & standing.correct[row]).sum())
         found[row] = 1.0 - comb(m - right, int(room[row])) / comb(m, int(room[row]))
     return found
@@ -96,13 +92,13 @@ def largest_of_top(standing: Standings, k: int | Ints, keys: Floats) -> Floats:
     most = np.where(kept, keys, -np.inf).max(axis=1, keepdims=True)
     found = _part_correct(standing, kept & (keys == most))
     for row in np.flatnonzero(tied.sum(axis=1) > room):
-        found[row] = _largest(
+        found[row] = _largest_of_row(
             keys[row], standing.correct[row], above[row], tied[row], int(room[row])
         )
     return found
 
 
-def _largest(keys: Floats, correct: Bools, above: Bools, tied: Bools, room: int) -> float:
+def _largest_of_row(keys: Floats, correct: Bools, above: Bools, tied: Bools, room: int) -> float:
     """Return the same of one subset in which not all `tied` clusters have room.
 
     From the largest key down: of m tied clusters left to choose from, t have this key, and j of
@@ -186,7 +182,7 @@ def expected(clusters: Clusters, k: int) -> dict[str, float]:
         found |= {
             "RR.All": right_by_rank(clusters)[:1],
             f"RR.Maj{k}": largest_of_top(every, k, best_scores(every)),
-            "W.RR": heaviest(every),
+            "W.RR": largest(every, every.weight),
             f"W.RR.Maj{k}": largest_of_top(every, k, every.weight),
             f"Maj1.Top{k}": leaders_of_best(clusters, whole, k),
         }
