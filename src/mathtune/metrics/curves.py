@@ -246,16 +246,13 @@ def _all_k(clusters: Clusters, broken: Ties) -> Floats:
     n, right = len(clusters.of), clusters.right
     prefixes = strategies.standings(clusters, strategies.whole(clusters)).prefixes()
     if broken == "expected":
-        every, k = strategies.standings(clusters, np.ones((n, n), dtype=bool)), np.arange(1, n + 1)
-        votes = [
-            ties.leaders(strategies.standings(one, _best_prefixes(one)))
-            for one in ties.in_random_orders(clusters)
-        ]
-        found = [
+        whole, k = np.ones((n, n), dtype=bool), np.arange(1, n + 1)
+        every = strategies.standings(clusters, whole)
+        found: list[Floats | Bools] = [
             ties.any_right_of_top(every, k),
             ties.largest_of_top(every, k, ties.best_scores(every)),
             ties.largest_of_top(every, k, every.weight),
-            np.mean(votes, axis=0),
+            ties.leaders_of_best(clusters, whole, k),
         ]
     else:
         found = [

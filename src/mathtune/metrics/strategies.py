@@ -252,8 +252,11 @@ def maj1(clusters: Clusters, subsets: Bools) -> Ints:
     return np.where(votes > 0, first, -1)
 
 
-def top_scored(clusters: Clusters, subsets: Bools, count: int) -> Bools:
-    """Return each subset's `count` best-scored samples that have an answer, bool (R, n)."""
+def top_scored(clusters: Clusters, subsets: Bools, count: int | Ints) -> Bools:
+    """Return each subset's `count` best-scored samples that have an answer, bool (R, n).
+
+    `count`: one for all subsets, or one for each, int (R,).
+    """
     by_rank = clusters.by_rank[: np.count_nonzero(clusters.of >= 0)]
     inside = subsets.T[by_rank]
     kept = np.zeros(subsets.shape, dtype=bool, order="F")

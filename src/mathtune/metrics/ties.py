@@ -130,19 +130,19 @@ def _at_the_border(standing: Standings, k: int | Ints) -> tuple[Bools, Bools, In
     return above, tied, np.minimum(room, tied.sum(axis=1))
 
 
-def leaders_of_best(clusters: Clusters, subsets: Bools, count: int) -> Floats:
+def leaders_of_best(clusters: Clusters, subsets: Bools, count: int | Ints) -> Floats:
     """Return Maj1.TopN, float (R,): Maj1 of the best-scored samples, equal ones in random order.
 
     The order decides only who is among the best; the votes of those are of the samples as they are.
     """
     found = [
         leaders(strategies.standings(clusters, strategies.top_scored(one, subsets, count)))
-        for one in in_random_orders(clusters)
+        for one in _in_random_orders(clusters)
     ]
     return np.mean(found, axis=0)
 
 
-def in_random_orders(clusters: Clusters) -> list[Clusters]:
+def _in_random_orders(clusters: Clusters) -> list[Clusters]:
     """Return the samples with ranks for scores, equal scores in random orders; one if none are."""
     scores = clusters.scores
     if scores is None or len(np.unique(scores)) == len(scores):
