@@ -59,6 +59,8 @@ def boxed(text: str) -> Mark | None:
 
     With names before them, `x=\boxed{2}, y=\boxed{3}`, they are a list of equations.
     """
+    if "boxed" not in text and "fbox" not in text:
+        return None
     first_box = _ANY_BOX.search(text)
     if first_box is None:
         return None
