@@ -11,7 +11,6 @@ from typing import NamedTuple
 from mathtune.answers.graders import qualifiers
 from mathtune.answers.graders.forgiveness import bare, has_marks
 from mathtune.answers.graders.labels import oriented
-from mathtune.answers.graders.pointwise import hyperbolic
 from mathtune.answers.graders.quantities import may_hold_unit_letters, with_units
 from mathtune.answers.graders.vectors import as_vector
 from mathtune.answers.graders.wording import choice_label, is_sentence
@@ -22,6 +21,7 @@ from mathtune.answers.latex.parse import parse
 from mathtune.answers.latex.text import plain_text
 from mathtune.answers.latex.units import names
 from mathtune.answers.values import numbers
+from mathtune.answers.values.evaluate import INVERSE_HYPERBOLIC, calls
 from mathtune.answers.values.fast_path import exact_number
 from mathtune.answers.values.keys import canonical_key, node_key, scalar_key
 
@@ -70,7 +70,7 @@ def outline(answer: str) -> Outline:
         return _ANY
     try:
         tree = parse(answer)
-        if hyperbolic(tree):
+        if calls(tree, INVERSE_HYPERBOLIC):
             return _ANY
         with numbers.metered():
             return _of_tree(oriented(tree), answer)

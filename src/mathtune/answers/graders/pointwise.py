@@ -13,7 +13,7 @@ from mathtune.answers.values import numbers
 
 def equal_with_steps(a: Node, g: Node) -> bool:
     r"""Compare an expression with `|x|` or a floor with one without."""
-    if not (ev.has_steps(a) or ev.has_steps(g)):
+    if not (ev.calls(a, ev.STEPS) or ev.calls(g, ev.STEPS)):
         return False
     return _equal_at(a, g, range(ev.STEP_POINTS))
 
@@ -28,7 +28,8 @@ def equal_where_positive(a: Node, g: Node) -> bool:
 
 def equal_where_real(a: Node, g: Node) -> bool:
     r"""Compare an inverse hyperbolic function with logarithms, wherever both are real."""
-    if not (hyperbolic(a) or hyperbolic(g)) or ev.symbols(a) != ev.symbols(g):
+    names = ev.INVERSE_HYPERBOLIC
+    if not (ev.calls(a, names) or ev.calls(g, names)) or ev.symbols(a) != ev.symbols(g):
         return False
     agreed = 0
     for point in range(ev.STEP_POINTS + ev.INNER_POINTS):
@@ -43,13 +44,6 @@ def equal_where_real(a: Node, g: Node) -> bool:
             return False
         agreed += 1
     return agreed > 2
-
-
-def hyperbolic(node: Node) -> bool:
-    """Return True if an inverse hyperbolic function of a variable is in the tree."""
-    if node[0] == "call" and node[1] in ev.INVERSE_HYPERBOLIC and ev.symbols(node):
-        return True
-    return any(hyperbolic(child) for child in node[1:] if isinstance(child, tuple) and child)
 
 
 def _equal_at(a: Node, g: Node, points: Iterable[int]) -> bool:

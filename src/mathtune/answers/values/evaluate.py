@@ -6,6 +6,7 @@ expressions are compared to 60 digits. Numbers stay exact as long as they are ra
 """
 
 import math
+from collections.abc import Container
 from fractions import Fraction
 from zlib import crc32
 
@@ -106,18 +107,19 @@ def symbols(node: Node) -> frozenset[str]:
 
 _NAMED = {"pi", "e", "i"}
 INFINITIES: tuple[Node, ...] = (("inf",), ("neg", ("inf",)))
-_STEPS = frozenset(("abs", "floor", "ceil", "mod", "max", "min"))
+STEPS = frozenset(("abs", "floor", "ceil", "mod", "max", "min"))
+"""Functions with corners or jumps, which few points may miss."""
 
 
-def has_steps(node: Node) -> bool:
-    """Return True if a function in `node` has corners or jumps, which few points may miss.
+def calls(node: Node, names: Container[str]) -> bool:
+    """Return True if a function of these names, of a variable, is in `node`.
 
-    >>> has_steps(("call", "abs", ("sym", "x"))), has_steps(("call", "abs", ("num", -2)))
+    >>> calls(("call", "abs", ("sym", "x")), STEPS), calls(("call", "abs", ("num", -2)), STEPS)
     (True, False)
     """
-    if node[0] == "call" and node[1] in _STEPS and symbols(node):
+    if node[0] == "call" and node[1] in names and symbols(node):
         return True
-    return any(has_steps(child) for child in node[1:] if isinstance(child, tuple) and child)
+    return any(calls(child, names) for child in node[1:] if isinstance(child, tuple) and child)
 
 
 def symbol_point(name: str, point: int) -> Fraction | int:

@@ -60,7 +60,7 @@ def scalar_key(node: Node) -> Key:
     """Return a number's value; for an expression with symbols, its values at the fixed points."""
     if not ev.symbols(node):
         return numbers.value_key(ev.evaluate(node))
-    points = ev.STEP_POINTS if ev.has_steps(node) else ev.POINTS
+    points = ev.STEP_POINTS if ev.calls(node, ev.STEPS) else ev.POINTS
     found = tuple(_value_at(node, point) for point in range(points))
     if all(value == "undefined" for value in found):
         raise NotMathError("an expression without a value")
@@ -191,7 +191,7 @@ def _structured(node: Node) -> bool:
 def _projective(node: Node, *, signed: bool) -> Key:
     """Return the values at the points, divided by the first nonzero one (by its size if signed)."""
     found: list[numbers.Value | None] = []
-    for point in range(ev.STEP_POINTS if ev.has_steps(node) else ev.POINTS):
+    for point in range(ev.STEP_POINTS if ev.calls(node, ev.STEPS) else ev.POINTS):
         try:
             found.append(ev.evaluate(node, point))
         except numbers.UndefinedError:
