@@ -90,7 +90,7 @@ def intervals(values: Floats, *, groups: Ints | None = None) -> list[Interval]:
         (0.0, 0.1135)
     """
     means = values.mean(axis=0)
-    units = len(values) if groups is None else len(np.unique(groups))
+    units = drawn_units(len(values), groups)
     whole = _all_in(values, (0.0, 1.0)) & (groups is None)
     spread = means * (1.0 - means)
     middle, reach, deviating = _imagined(values, groups)
@@ -106,6 +106,16 @@ def intervals(values: Floats, *, groups: Ints | None = None) -> list[Interval]:
     return [
         Interval(float(m), float(a), float(b)) for m, a, b in zip(means, low, high, strict=True)
     ]
+
+
+def drawn_units(problems: int, groups: Ints | None) -> int:
+    """Return how many units were drawn: groups, or problems if they were drawn one by one.
+
+    Example:
+        >>> drawn_units(3, None), drawn_units(3, np.array([0, 0, 7]))
+        (3, 2)
+    """
+    return problems if groups is None else len(np.unique(groups))
 
 
 def score_bounds(means: Floats, sizes: Floats, k: Floats) -> tuple[Floats, Floats]:
@@ -169,7 +179,7 @@ def half_widths(columns: Floats, *, groups: Ints | None = None) -> tuple[Floats,
     k is 1.96 for differences of -1, 0 and 1, else Student's t with n - 1 degrees of freedom.
     """
     whole = _all_in(columns, (-1.0, 0.0, 1.0)) & (groups is None)
-    units = len(columns) if groups is None else len(np.unique(groups))
+    units = drawn_units(len(columns), groups)
     _, size, _ = _imagined(columns, groups)
     fractions = _variance(columns, groups, guard=_GUARD_DIFFERENCE, size=size)
     of_whole = _variance(columns, groups, guard=_GUARD_WHOLE, size=size)

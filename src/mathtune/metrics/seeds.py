@@ -20,6 +20,7 @@ from mathtune.metrics.intervals import (
     Difference,
     Interval,
     Ints,
+    drawn_units,
     half_widths,
     intervals,
     paired,
@@ -114,12 +115,16 @@ def difference_over_seeds(
     Equal numbers of seeds are paired in their order; otherwise the variances are added. A side with
     one seed is taken as fixed: its training is not drawn anew.
     """
-    counts = (len(ours), len(theirs))
-    if counts == (1, 1):
+    if len(ours) == len(theirs) == 1:
         return None
-    reach = _Reach.between(ours, theirs, groups)
+    return _over_seeds(ours, theirs, _Reach.between(ours, theirs, groups))
+
+
+def _over_seeds(ours: Floats, theirs: Floats, reach: _Reach) -> OverSeeds:
+    """Return the interval of ours - theirs with this reach."""
     value, width = float(ours.mean() - theirs.mean()), reach.half(0.05)
     low, high = max(-1.0, value - width), min(1.0, value + width)
+    counts = (len(ours), len(theirs))
     return OverSeeds(counts, low, high, reach.tails(abs(value)), reach.parts())
 
 
@@ -173,9 +178,9 @@ def row_difference(
     first, second = ours.mean(axis=0)[:, None], theirs.mean(axis=0)[:, None]
     (alone,) = paired(first, second, resamples=resamples, seed=seed, groups=groups)
     reach = _Reach.between(ours, theirs, groups)
-    over = difference_over_seeds(ours, theirs, groups=groups)
-    if over is None:
+    if len(ours) == len(theirs) == 1:
         return RowDifference(alone, alone, None, reach)
+    over = _over_seeds(ours, theirs, reach)
     assert over.p is not None
     power = 1 + t_quantile(inf, tails=2 * (1 - POWER)) / t_quantile(inf)
     detectable = min(1.0, reach.half(0.05) * power)
@@ -196,7 +201,7 @@ class _Reach:
     @staticmethod
     def of(means: Floats, found: _Components, groups: Ints | None) -> _Reach:
         of_problems = float(variance(means[:, None], groups=groups)[0])
-        units = len(means) if groups is None else len(np.unique(groups))
+        units = drawn_units(len(means), groups)
         width, _ = half_widths(means[:, None], groups=groups)
         alone = max(0.0, of_problems - found.rest)
         return _Reach(alone, found, max(1, units - 1), float(width[0]) / t_quantile(inf))
