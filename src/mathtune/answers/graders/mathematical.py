@@ -108,7 +108,7 @@ def _accepted(written: str, wanted: str) -> Agreement:
     if labels[0] and labels[1] and labels[0][0] != labels[1][0]:
         return None
     if labels != (None, None):
-        found = _by_choice(answer, gold)
+        found = _by_choice(answer, gold, *labels)
         if found is not None:
             return found
     found = _compared(
@@ -116,7 +116,11 @@ def _accepted(written: str, wanted: str) -> Agreement:
     )
     if found is not None:
         return found
-    for reread in (_by_label, _by_boxes, _by_qualifier, _by_remark, _by_commas):
+    for read in (without_label, _boxed):
+        found = _by_reading(answer, gold, read)
+        if found is not None:
+            return found
+    for reread in (_by_qualifier, _by_remark, _by_commas):
         found = reread(answer, gold)
         if found is not None:
             return found
@@ -160,19 +164,14 @@ def _as_quantities(answer: str, gold: str, ours: Node, golds: Node) -> Agreement
     return None if measured == (ours, golds) else agreement(*measured)
 
 
-def _by_label(answer: str, gold: str) -> Agreement:
-    """Compare what follows `Answer:`, on either side."""
-    ours, golds = without_label(answer), without_label(gold)
-    return None if (ours, golds) == (answer, gold) else _compared(ours, golds)
-
-
-def _by_boxes(answer: str, gold: str) -> Agreement:
-    """Compare what is boxed, if a text is more than one box."""
-    ours, golds = _boxed(answer), _boxed(gold)
+def _by_reading(answer: str, gold: str, read: Callable[[str], str]) -> Agreement:
+    """Compare what `read` takes out of the two texts, if it leaves out a part of either."""
+    ours, golds = read(answer), read(gold)
     return None if (ours, golds) == (answer, gold) else _compared(ours, golds)
 
 
 def _boxed(text: str) -> str:
+    """Return what is boxed, if the text is more than one box; any other text as it is."""
     if "boxed" not in text and "fbox" not in text:
         return text
     text = halved(text)
@@ -220,8 +219,10 @@ def _same_turns(answer: str, gold: str) -> Agreement:
     return SAME_FAMILY if qualifiers.same_family(ours, golds) else None
 
 
-def _by_choice(answer: str, gold: str) -> Agreement:
-    ours, golds = choice_label(answer), choice_label(gold)
+def _by_choice(
+    answer: str, gold: str, ours: tuple[str, str] | None, golds: tuple[str, str] | None
+) -> Agreement:
+    """Compare two texts of which one has the letter of a choice, with these `choice_label`s."""
     if (ours is None) == (golds is None):
         return None
     letter = golds[0] if golds else gold
