@@ -209,10 +209,8 @@ def tied(found: Gathered, values: Mapping[str, Floats], plan: Plan) -> dict[str,
     if set(found.each) != {plan.n}:
         return document
     rows = [ties.expected(clusters, plan.k) for clusters in found.clusters]
-    votes = ("Maj1", f"Maj{plan.k}")
     means = {
-        f"{name}@{plan.n}" if name in votes else name: float(np.mean([row[name] for row in rows]))
-        for name in rows[0]
+        _shown_name(name, plan): float(np.mean([row[name] for row in rows])) for name in rows[0]
     }
     document["expected"] = means
     document["matters"] = [
@@ -223,15 +221,19 @@ def tied(found: Gathered, values: Mapping[str, Floats], plan: Plan) -> dict[str,
 
 def headline(every: Curves, chosen: Mapping[str, int], *, scored: bool) -> dict[str, Floats]:
     """Return every metric of all n samples, name -> float (P,): the names a table shows."""
-    n, k = every.plan.n, every.plan.k
     values = {"mean": every.mean}
     for row, name in enumerate(every.plan.over_n):
         if scored or not needs_scores(name):
-            shown = f"{name}@{n}" if name in ("Pass", "Maj1", f"Maj{k}") else name
+            shown = _shown_name(name, every.plan)
             values[shown] = every.over_n[:, row, -1].copy()  # a view would keep the curves
     for name, best in chosen.items():
         values[name] = every.over_k[:, OVER_K.index(name), best - 1].copy()
     return values
+
+
+def _shown_name(name: str, plan: Plan) -> str:
+    """Return a metric's name in tables: those that read no scores show their N, as in `Maj1@4`."""
+    return f"{name}@{plan.n}" if name in ("Pass", "Maj1", f"Maj{plan.k}") else name
 
 
 def needs_scores(name: str) -> bool:
