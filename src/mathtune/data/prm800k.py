@@ -195,7 +195,7 @@ def solution(record: Record) -> tuple[str | None, str]:
 
 
 def steps(record: Record) -> list[tuple[str, bool]]:
-    """Yield the solution up to each rated step, and whether it is right so far.
+    """Return the solution up to each rated step, and whether it is right so far.
 
     Every rated completion is appended to the steps chosen before it: 1 and 0 (neutral is not wrong)
     are right so far, -1 is wrong. After a wrong or an unrated step nothing is known, except that a

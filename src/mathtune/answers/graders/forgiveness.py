@@ -122,7 +122,7 @@ def has_marks(node: Node) -> bool:
 
 
 def _marks(node: Node) -> frozenset[tuple[object, ...]]:
-    """Compare scalars up to percent signs, degree signs and bases."""
+    """Return the percent signs, degree signs and bases that are in the tree."""
     kind = node[0]
     if kind == "base":
         return frozenset((("base", node[2]),))

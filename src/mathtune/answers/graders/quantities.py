@@ -21,8 +21,7 @@ _GLUED = re.compile(r"\s*\$?[-−]?[0-9][0-9.,/]*[msghLlWNJV]\$?\.?\s*")
 
 
 def may_hold_unit_letters(text: str, *, glued: bool) -> bool:
-    """Return Return True if letters in the text may be units; `glued`: also in a whole text like
-    `3s`.
+    """Return True if letters in the text may be units; `glued`: also in a whole text like `3s`.
 
     >>> may_hold_unit_letters("3 s", glued=False), may_hold_unit_letters("3s", glued=False)
     (True, False)

@@ -288,8 +288,7 @@ def _integer_text(node: Node) -> str:
     return sign + str(node[1])
 
 
-# -- the meaning of several items together
-# -------------------------------------------------------------
+# -- the meaning of several items together --------------------------------------------------------
 
 
 def _congruence(item: Node, modulus: Node | None, *, named: bool) -> Node:
