@@ -13,10 +13,8 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +23,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from servers import cpu_s, end, first_answer, free_port
 
 from mathtune.engines.protocol import Sampling
 from mathtune.engines.transformers import models
@@ -124,8 +124,7 @@ def _llama(job: Job, port: int) -> tuple[list[str], dict[str, str]]:
 
 def _served(name: str, job: Job, server: Any) -> Spent:
     """Start a server, ask for all samples of a problem at once, and end it."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     command, more = server(job, port)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **more}
     environment.pop("PYTHONPATH", None)
@@ -134,7 +133,7 @@ def _served(name: str, job: Job, server: Any) -> Spent:
     )
     url = f"http://127.0.0.1:{port}/v1"
     try:
-        model = _started(url, process)
+        model = json.loads(first_answer(f"{url}/models", process, START))["data"][0]["id"]
         tokenizer = models.load_tokenizer(job.model)
         _asked(url, model, job.texts[0], job.sampling, most=1)  # the first request pays for more
         with _watched(process.pid) as watch, ThreadPoolExecutor(len(job.texts)) as pool:
@@ -146,23 +145,7 @@ def _served(name: str, job: Job, server: Any) -> Spent:
         assert len(texts) == len(job.texts) * job.sampling.n
         return watch(tokens)
     finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _started(url: str, process: subprocess.Popen[bytes]) -> str:
-    """Return the served model's name, once the server answers."""
-    deadline = time.monotonic() + START
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{url}/models", timeout=5) as answer:
-                return str(json.load(answer)["data"][0]["id"])
-        except (OSError, urllib.error.URLError):
-            time.sleep(0.5)
-    raise RuntimeError("a server did not start")
+        end(process)
 
 
 def _asked(url: str, model: str, text: str, sampling: Sampling, most: int | None = None) -> Any:
@@ -215,11 +198,7 @@ def _family(pid: int) -> Sequence[int]:
 
 def _cpu(pid: int) -> float:
     """Return the CPU seconds of a process and those below it."""
-    ticks = 0
-    for one in _family(pid):
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return sum(map(cpu_s, _family(pid)))
 
 
 def _peak(pid: int) -> int:

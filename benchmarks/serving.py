@@ -28,7 +28,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import re
 import subprocess
 import sys
@@ -44,6 +43,7 @@ import msgspec
 import numpy as np
 import openai
 import serving_peers as peers
+from servers import cpu_s, end
 
 from mathtune.answers import Verdict, grade
 from mathtune.data.arithmetic import generate
@@ -323,8 +323,7 @@ def server(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], Any]]:
             (url,) = re.findall(r"http://127\.0\.0\.1:\d+", line)
             yield process, asking(url)
         finally:
-            process.terminate()
-            process.wait(timeout=30)
+            end(process)
 
 
 def asking(url: str) -> Any:
@@ -334,11 +333,7 @@ def asking(url: str) -> Any:
 
 def spent(*processes: subprocess.Popen[str]) -> float:
     """CPU seconds of the servers and of this process so far."""
-    ticks = 0
-    for process in processes:
-        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK") + time.process_time()
+    return sum(cpu_s(process.pid) for process in processes) + time.process_time()
 
 
 def plain(longest: int) -> None:

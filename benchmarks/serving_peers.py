@@ -13,12 +13,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import embedded_gguf
+from servers import end, first_answer, free_port
 
 from mathtune.engines import embedded_model
 
@@ -66,10 +63,9 @@ def transformers(program: Path) -> Iterator[Served]:
         (model / "chat_template.jinja").write_text(embedded_gguf.TEMPLATE)
         settings = model / "generation_config.json"
         settings.write_text(json.dumps({**json.loads(settings.read_text()), "do_sample": True}))
-        port, url = _free()
-        command = [str(program), "serve", str(model), "--port", str(port), "--log-level", "error"]
-        with _started(command, url) as process:
-            yield process, url, str(model)
+        command = [str(program), "serve", str(model), "--log-level", "error", "--port"]
+        with _started(command, str(model)) as served:
+            yield served
 
 
 @contextmanager
@@ -78,40 +74,23 @@ def llamacpp(python: Path) -> Iterator[Served]:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "embedded.gguf"
         embedded_gguf.write(model)
-        port, url = _free()
-        script = str(Path(__file__).parent / "llama_server.py")
-        slots = ["--slots", str(SLOTS), "--context", str(CONTEXT)]
-        command = [str(python), script, str(model), str(port), *slots]
-        with _started(command, url) as process:
-            yield process, url, "embedded.gguf"
+        command = [str(python), str(Path(__file__).parent / "llama_server.py"), str(model)]
+        command += ["--slots", str(SLOTS), "--context", str(CONTEXT)]
+        with _started(command, model.name) as served:
+            yield served
 
 
 @contextmanager
-def _started(command: list[str], url: str) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+def _started(command: list[str], model: str) -> Iterator[Served]:
+    """Start a command with a free port as its last word; end it with the block."""
+    port, quiet = str(free_port()), subprocess.DEVNULL
+    url = f"http://127.0.0.1:{port}"
+    with subprocess.Popen([*command, port], stdout=quiet, stderr=quiet, text=True) as process:
         try:
-            began = time.monotonic()
-            while not _answers(url):
-                if process.poll() is not None or time.monotonic() - began > READY:
-                    raise SystemExit(f"{command[0]} does not answer at {url}")
-                time.sleep(0.5)
-            yield process
+            try:
+                first_answer(f"{url}/health", process, READY)
+            except RuntimeError as error:
+                raise SystemExit(f"{command[0]} does not answer at {url}") from error
+            yield process, url, model
         finally:
-            process.kill()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def _free() -> tuple[int, str]:
-    """Return a free port and its address."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port = int(one.getsockname()[1])
-    return port, f"http://127.0.0.1:{port}"
+            end(process)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from servers import cpu_s
+
 SMALL = (
     *("data.train=8", "data.validation=4", "data.test=5"),
     *("train.epochs=1", "train.batch_size=4", "train.save_every=1", "measure.resamples=100"),
@@ -140,6 +142,5 @@ def _strike_at(write: int, blow: Blow, folder: Path) -> None:
 
 def _cpu_s(process: int) -> float:
     with contextlib.suppress(OSError):
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_s(process)
     return 0.0
