@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -45,6 +48,7 @@ TEXT = (
 
 MakeTokenizer = Callable[..., PreTrainedTokenizerFast]
 MakeModel = Callable[..., PreTrainedModel]
+Process = Callable[..., AbstractContextManager[subprocess.Popen[bytes]]]
 
 
 @pytest.fixture(scope="session")
@@ -359,3 +363,34 @@ def serve() -> Iterator[Callable[..., Served]]:
         server.ending.set()
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Find a port at which nothing listens."""
+
+    def found() -> int:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            return int(taken.getsockname()[1])
+
+    return found
+
+
+@pytest.fixture(scope="session")
+def process() -> Process:
+    """Start a command that writes into a log; it ends with the block."""
+
+    @contextmanager
+    def started(command: Sequence[str], log: Path, **options: Any) -> Iterator[Any]:
+        with log.open("w") as file:
+            process = subprocess.Popen(command, stdout=file, stderr=file, **options)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    return started

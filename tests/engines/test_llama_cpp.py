@@ -6,7 +6,6 @@ Run by `make test-llama`; skipped where .venv-llama, models/smollm2 or its GGUF 
 from __future__ import annotations
 
 import math
-import socket
 import subprocess
 import sys
 import time
@@ -47,28 +46,19 @@ GREEDY = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=12)
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(tmp_path_factory: pytest.TempPathFactory, free_port: Any, process: Any) -> Iterator[str]:
     """The address of a server with 4 slots of 256 tokens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     script = ROOT / "benchmarks" / "llama_server.py"
     command = [str(PYTHON), str(script), str(GGUF), str(port), "--context", "256"]
     log = tmp_path_factory.mktemp("llama") / "log"
-    with log.open("w") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file)
-    try:
+    with process(command, log) as server:
         deadline = time.monotonic() + 120
         while f"http://127.0.0.1:{port}\n" not in log.read_text():
-            assert process.poll() is None, log.read_text()[-2000:]
+            assert server.poll() is None, log.read_text()[-2000:]
             assert time.monotonic() < deadline, "the server did not start"
             time.sleep(0.2)
         yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
 
 
 @pytest.fixture(scope="module")

@@ -319,10 +319,10 @@ def test_a_refusal_does_not_wait_for_answers_that_are_under_way(
 
 
 def test_a_server_that_is_none(
-    problems: Path, tmp_path: Path, serve: Serve, free_port: int
+    problems: Path, tmp_path: Path, serve: Serve, free_port: Callable[[], int]
 ) -> None:
     server = serve()
-    server.url = f"http://127.0.0.1:{free_port}/v1"
+    server.url = f"http://127.0.0.1:{free_port()}/v1"
     with pytest.raises(InputError, match="no OpenAI-compatible server answers there"):
         sampled(problems, tmp_path / "out", server)
     with pytest.raises(InputError, match=r"has no model 'large'; it has tiny; set server.model"):
@@ -350,12 +350,6 @@ def test_a_port_of_something_else(says: bytes, problems: Path, tmp_path: Path) -
 
         with pytest.raises(InputError, match="no OpenAI-compatible server answers there"):
             sampled(problems, tmp_path / "out", Other())
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
 
 
 def scored(served: Any, tmp_path: Path, **settings: Any) -> list[Scored]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -262,9 +261,10 @@ def test_smollm2_samples_and_scores_as_here() -> None:
         assert found[place] == pytest.approx(scores, abs=1e-4)
 
 
-def test_its_server_samples_and_scores_as_here(tmp_path: Path, make_tokenizer: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_its_server_samples_and_scores_as_here(
+    tmp_path: Path, make_tokenizer: Any, free_port: Any, process: Any
+) -> None:
+    port = free_port()
     tokenizer = make_tokenizer()
     words = len(tokenizer)
     model = save_small(tmp_path / "letters", tokenizer, letters=True)
@@ -273,10 +273,9 @@ def test_its_server_samples_and_scores_as_here(tmp_path: Path, make_tokenizer: A
     command += ["--enforce-eager", "--max-logprobs", str(words), "--port", str(port)]
     environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
     environment.pop("VLLM_ENABLE_V1_MULTIPROCESSING", None)
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        engine = greeted(f"http://127.0.0.1:{port}/v1", model, words, process, tmp_path / "log")
+    log = tmp_path / "log"
+    with process(command, log, env=environment) as server:
+        engine = greeted(f"http://127.0.0.1:{port}/v1", model, words, server, log)
         here = local(model)
         prompts = TEXTS[:2]
         texts = [[draft.text for draft in group] for group in answers(here, prompts, GREEDY)]
@@ -296,12 +295,6 @@ def test_its_server_samples_and_scores_as_here(tmp_path: Path, make_tokenizer: A
             scores = dict(engine.score(GROUPS, "evaluator"))
             for place, values in here.score(GROUPS, "evaluator"):
                 assert scores[place] == pytest.approx(values, abs=1e-4)
-    finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
 
 
 def greeted(
