@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 MODEL, ADAPTER = "model", "adapter"
 GUESSING = 0.95 * log(2)
-"""A mean cross-entropy of `cls-xent` above it has learned next to nothing: guessing costs log 2."""
+"""A judge whose mean loss (cls-xent) ends above this has learned next to nothing: to guess costs
+log 2.
+"""
 
 
 class Train(TrainingSettings, Stage[str]):
