@@ -39,8 +39,40 @@ def test_from_a_pilot(pilot: Path) -> None:
     assert problems[1, 1] > problems[4, 1] > problems[16, 1]
 
 
+def test_problems_of_a_template_count_less(tmp_path: Path) -> None:
+    """Six templates of four problems each, solved by all of a template's samples or by none."""
+    lines = [
+        {
+            "problem_id": f"p{at}",
+            "gold_answer": "1",
+            "template": at // 4,
+            "level": at % 4,
+            "samples": ["#### 1" if at // 4 < 3 else "#### 2"] * 2,
+        }
+        for at in range(24)
+    ]
+    path = tmp_path / "pilot.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    alone = planned(path, effect=0.05)
+    assert alone["per_cluster"] is None
+    assert "clusters" not in alone["plans"][0]
+    found = planned(path, effect=0.05, cluster_by="template")
+    # Six deviations of 4 x 1/2: 6 / 5 x 24 / 24, over the variance of 24 problems, 24 / 23 / 4.
+    assert found["design_effect"] == pytest.approx(6 / 5 * 4 / (24 / 23), abs=1e-5)
+    assert found["per_cluster"] == 4
+    (first, before) = (one["plans"][0] for one in (found, alone))
+    assert first["problems"] == 4 * first["clusters"] > 4.5 * before["problems"]
+    assert f"in {first['clusters']:,} clusters" in table(found).rows[0][1]
+    crossed = planned(path, effect=0.05, cluster_by="level")  # every level has every template
+    assert crossed["design_effect"] == 1
+    lines = [line | {"template": 1} for line in lines]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(InputError, match="one cluster by template"):
+        planned(path, effect=0.05, cluster_by="template")
+
+
 def test_from_numbers() -> None:
-    found = planned(None, accuracy=0.4, effect=0.02, tokens=100)
+    found = planned(None, accuracy=0.4, effect=0.02, assumed=Assumed(tokens=100))
     assert found["pilot"] is None
     assert found["assumed"]["tokens"] == 100
     shown = table(found)
@@ -63,6 +95,8 @@ def test_what_cannot_be_planned(pilot: Path) -> None:
         ({"pilot": None, "accuracy": 1.5}, "--accuracy 1.5"),
         ({"pilot": None, "accuracy": 0.5, "effect": 2.0}, "--effect 2.0: expected a part of 1"),
         ({"pilot": None, "accuracy": 0.5, "assumed": Assumed(speed=0)}, "--speed 0"),
+        ({"pilot": None, "accuracy": 0.5, "cluster_by": "template"}, "those of a pilot"),
+        ({"pilot": pilot, "cluster_by": "template"}, "'template', which no row has"),
     ):
         with pytest.raises(InputError, match=sentence):
             planned(**{"effect": 0.02, **arguments})  # type: ignore[arg-type]

@@ -172,6 +172,17 @@ def test_a_ratios_interval_is_the_middle_95_per_cent_of_its_resamples() -> None:
     assert ratios[1949] <= found.high <= ratios[1950] < ratios[1960]
 
 
+def test_few_problems_that_all_differ_have_a_part_of_an_imagined_one() -> None:
+    # Ten changes by a half: c is 10, 2 / 10 of a problem that changes by 0.5^(9/10) = 0.5359.
+    column = np.tile([0.5, -0.5], 5)[:, None]
+    (half,), (k,) = half_widths(column)
+    assert k == pytest.approx(2.2622, abs=1e-4)
+    assert half == pytest.approx(k * ((2.5 + 0.2 * 0.5359**2) / 10 / 9.2) ** 0.5, abs=1e-4)
+    many = np.tile(column, (20, 1))  # 200 problems: a whole one, of size 0.5^(199/200)
+    (half,), (k,) = half_widths(many)
+    assert half == pytest.approx(k * ((50 + 0.5**1.99) / 200 / 200) ** 0.5, abs=1e-6)
+
+
 def test_an_imagined_cluster_is_like_those_seen() -> None:
     """Twelve families of 33 problems that change by one or two each: none changes as a whole."""
     changes = [0, -1, 2, 2, 1, 1, 1, 0, 1, 0, -1, 1]

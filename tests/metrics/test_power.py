@@ -48,6 +48,29 @@ def test_the_gain_is_seen_four_times_in_five() -> None:
     assert np.mean(differences.mean(axis=0) > half) == pytest.approx(0.8, abs=0.04)
 
 
+def test_the_gain_is_seen_in_clusters_too() -> None:
+    """Templates of five problems; half of the spread between problems is between templates."""
+    rng = np.random.default_rng(4)
+    ease = rng.normal(0.5, 0.2, size=(2000, 1)) + rng.normal(0, 0.2, size=(2000, 5))
+    right = rng.binomial(4, np.clip(ease, 0, 1)).ravel()
+    groups = np.repeat(np.arange(2000), 5)
+    spread = Spread.of_counts(right.tolist(), [4] * 10_000, groups=groups)
+    assert spread.design_effect == pytest.approx(3.0, abs=0.3)  # 1 + 4 x 1/2
+    assumed = Assumed(correlation=0.5)
+    problems = problems_needed(spread, 0.1, samples=4, seeds=1, assumed=assumed)
+    assert problems is not None
+    assert problems % 5 == 0
+    seen, count = 0, problems // 5
+    for _ in range(400):
+        shared = rng.normal(0.1, (spread.between / 2) ** 0.5, size=(count, 1))
+        own = rng.normal(0, (spread.between / 2) ** 0.5, size=(count, 5))
+        noise = rng.normal(0, (2 * spread.within / 4) ** 0.5, size=(count, 5))
+        column = (shared + own + noise).reshape(-1, 1)
+        (half,), _ = half_widths(column, groups=np.repeat(np.arange(count), 5))
+        seen += column.mean() > half
+    assert seen / 400 == pytest.approx(0.8, abs=0.06)
+
+
 def test_with_seeds_the_gain_is_seen_too() -> None:
     rng = np.random.default_rng(2)
     spread = Spread(0.4, between=0.1, within=0.14)

@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from mathtune.cli.options import FILES, AsJson, ClusterBy, ExtractFile, Fields, Grader
-from mathtune.cli.row_sources import Named, Reading, Source, read
+from mathtune.cli.row_sources import Named, Reading, Source, clusters_of, read
 from mathtune.errors import InputError
 from mathtune.metrics.comparison import Asked, Row, changed, comparisons, pairs_of, shown
 from mathtune.metrics.measure import rounded
@@ -30,12 +30,9 @@ from mathtune.report.cells import grid
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
 from mathtune.run.progress import output, say
-from mathtune.stages.measure import clusters_by, labels_of
+from mathtune.stages.measure import labels_of
 
 app = typer.Typer()
-
-FIELDS = ("level", "subject")
-"""The fields that `--cluster-by` may name for any row; for sample files it may name every field."""
 
 USUAL, ALL = Reading(), Asked()
 SOLUTIONS = 4
@@ -94,9 +91,8 @@ def command(
     """
     found = compared(
         rows,
-        reading=Reading(grader, extract, fields),
+        reading=Reading(grader, extract, fields, cluster_by),
         asked=Asked(within=within / 100),
-        cluster_by=cluster_by,
         shared=shared,
     )
     if page is not None:
@@ -115,7 +111,6 @@ def compared(
     *,
     reading: Reading = USUAL,
     asked: Asked = ALL,
-    cluster_by: str | None = None,
     shared: bool = False,
 ) -> Compared:
     """Compare every pair of rows in the chosen metrics, else in all that both have.
@@ -131,8 +126,6 @@ def compared(
     if len(texts) < 2:
         raise InputError("compare: one row; expected two or more.")
     named = [Named.of(text) for text in texts]
-    if cluster_by not in FIELDS:
-        reading = replace(reading, cluster_by=cluster_by)
     sources = read(named, reading)
     problems, left_out = _problems(named, sources, shared=shared)
     known = _known(named, sources, problems)
@@ -147,8 +140,9 @@ def compared(
                 f"with PATH:METRIC. The first has {', '.join(a.metrics)}; the second "
                 f"{', '.join(b.metrics)}."
             )
-    if cluster_by is not None:
-        asked = replace(asked, cluster=_clusters(known, sources, problems, cluster_by))
+    if reading.cluster_by is not None:
+        every = [seed for seeds in sources for seed in seeds]
+        asked = replace(asked, cluster=clusters_of(known, every, problems, reading.cluster_by))
     document: dict[str, Any] = {
         "rows": [
             shown(row, problems, asked) | _read(seeds)
@@ -227,31 +221,6 @@ def _known(
                     "rows before; expected rows of the same problems."
                 )
     return {name: found[name] for name in problems} if len(found) == len(problems) else {}
-
-
-def _clusters(
-    known: Mapping[str, Problem],
-    sources: Sequence[Sequence[Source]],
-    problems: Sequence[str],
-    name: str,
-) -> dict[str, str]:
-    """Return the cluster of each problem, from the problems themselves or from the sample files.
-
-    Raises:
-        InputError: no row has it for a problem.
-    """
-    if name in FIELDS:
-        if not known:
-            raise InputError(f"--cluster-by {name}: the rows do not contain their problems.")
-        return clusters_by(known, name)
-    found = {key: of for seeds in sources for seed in seeds for key, of in seed.clusters.items()}
-    for problem in problems:
-        if problem not in found:
-            raise InputError(
-                f"--cluster-by {name}: no row has this field of problem {problem!r}; expected "
-                f"{' or '.join(FIELDS)}, or a field of a sample file."
-            )
-    return {problem: found[problem] for problem in problems}
 
 
 def write_page(found: Compared, page: Path) -> None:

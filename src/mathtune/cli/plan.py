@@ -2,6 +2,7 @@
 
 mathtune plan pilot.jsonl --effect 0.02
 mathtune plan --accuracy 0.4 --effect 0.02
+mathtune plan pilot.jsonl --effect 0.02 --cluster-by template
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from mathtune.cli.options import FILES, AsJson
-from mathtune.cli.row_sources import Named, Reading, read
+from mathtune.cli.options import FILES, AsJson, ClusterBy
+from mathtune.cli.row_sources import Named, Reading, clusters_of, read
 from mathtune.errors import InputError
 from mathtune.metrics.measure import rounded
 from mathtune.metrics.power import Assumed, Spread, plan
@@ -54,6 +55,7 @@ def command(
         float | None, typer.Option(help="Tokens per sample; else the pilot's, or 300.")
     ] = None,
     speed: Annotated[float, typer.Option(help="Tokens per second.")] = 2000.0,
+    cluster_by: ClusterBy = None,
     as_json: AsJson = False,
 ) -> None:
     """Plan a comparison: the problems, samples and seeds that show a gain, and their cost.
@@ -69,8 +71,8 @@ def command(
         effect=effect,
         accuracy=accuracy,
         part=between,
-        assumed=Assumed(correlation=correlation, training_sd=training_sd, speed=speed),
-        tokens=tokens,
+        assumed=Assumed(correlation, training_sd, tokens, speed),
+        cluster_by=cluster_by,
     )
     if as_json:
         typer.echo(json.dumps(found, indent=2))
@@ -85,27 +87,28 @@ def planned(
     accuracy: float | None = None,
     part: float = 0.6,
     assumed: Assumed = USUAL,
-    tokens: float | None = None,
+    cluster_by: str | None = None,
 ) -> dict[str, Any]:
     """Return the plan from a pilot (a sample file or a measured step) or from numbers.
 
     `part`: the fraction of a sample's variance that is between problems; only with `accuracy`.
-    `tokens`: per sample; None: those of the pilot, else those of `assumed`.
+    `cluster_by`: the pilot's problems with one value of this field were drawn together.
 
     Raises:
-        InputError: neither or both of pilot and accuracy, or a number out of its range.
+        InputError: neither or both of pilot and accuracy, a number out of its range, or clusters
+            without a pilot or with only one of them.
     """
     if (pilot is None) == (accuracy is None):
         raise InputError("plan: expected a pilot file or --accuracy, and not both.")
     _in_range(effect, accuracy, part, assumed)
     if pilot is None:
         assert accuracy is not None
-        spread, length = Spread.assumed(accuracy, part), None
+        if cluster_by is not None:
+            raise InputError(f"--cluster-by {cluster_by}: clusters are those of a pilot file.")
+        spread = Spread.assumed(accuracy, part)
     else:
-        spread, length = _pilot(pilot)
-    length = tokens or length
-    if length is not None:
-        assumed = replace(assumed, tokens=length)
+        spread, length = _pilot(pilot, cluster_by)
+        assumed = replace(assumed, tokens=assumed.tokens or length)
     document = plan(spread, effect, assumed=assumed)
     return rounded({"pilot": None if pilot is None else str(pilot), **document})
 
@@ -124,12 +127,13 @@ def _in_range(effect: float, accuracy: float | None, part: float, assumed: Assum
             raise InputError(f"{name} {value}: expected {expected}.")
 
 
-def _pilot(path: Path) -> tuple[Spread, float | None]:
+def _pilot(path: Path, cluster_by: str | None) -> tuple[Spread, float]:
     """Return the spread of a pilot's problems, and its samples' mean length in tokens."""
-    (seeds,) = read([Named.of(str(path))], Reading())
+    (seeds,) = read([Named.of(str(path))], Reading(cluster_by=cluster_by))
     source = seeds[0]  # a run with several seeds
-    right, samples, lengths = [], [], []
-    for _, rows in source.groups():
+    ids, right, samples, lengths = [], [], [], []
+    for problem_id, rows in source.groups():
+        ids.append(problem_id)
         graded = [row.grade.verdict is Verdict.correct for row in rows if row.grade is not None]
         right.append(sum(graded))
         samples.append(len(graded))
@@ -138,7 +142,15 @@ def _pilot(path: Path) -> tuple[Spread, float | None]:
         ]
     if not samples:
         raise InputError(f"{path}: its samples are not there; expected a file of samples.")
-    return Spread.of_counts(right, samples), float(np.mean(lengths))
+    groups = None
+    if cluster_by is not None:
+        of = clusters_of(source.problems, [source], ids, cluster_by)
+        names, groups = np.unique([of[name] for name in ids], return_inverse=True)
+        if len(names) < 2:
+            raise InputError(
+                f"{path}: all problems are in one cluster by {cluster_by}; expected two or more."
+            )
+    return Spread.of_counts(right, samples, groups=groups), float(np.mean(lengths))
 
 
 def table(document: dict[str, Any]) -> Table:
@@ -150,11 +162,17 @@ def table(document: dict[str, Any]) -> Table:
     body = [(f"{n}", *(_cell(cells[n, count]) for count in seeds)) for n in samples]
     assumed = document["assumed"]
     between = document["between"] ** 0.5
+    clusters = ""
+    if document["per_cluster"] is not None:
+        clusters = (
+            f"{document['per_cluster']:.3g} problems per cluster, as in the pilot: the variance "
+            f"between problems counts {document['design_effect']:.3g} times. "
+        )
     note = (
         "Problems needed, with tokens and hours of sampling for both systems; training is not "
         f"counted. Accuracy {100 * document['accuracy']:.1f} %, standard deviation between "
-        f"problems {100 * between:.0f} points. Assumed: the two systems' problems are correlated "
-        f"by {assumed['correlation']:g}; a training shifts all problems by "
+        f"problems {100 * between:.0f} points. {clusters}Assumed: the two systems' problems are "
+        f"correlated by {assumed['correlation']:g}; a training shifts all problems by "
         f"{100 * assumed['training_sd']:g} points (standard deviation); {assumed['tokens']:.0f} "
         f"tokens per sample; {assumed['speed']:,.0f} tokens per second. One seed says nothing "
         "about other trainings. A dash: more seeds are needed."
@@ -167,7 +185,8 @@ def table(document: dict[str, Any]) -> Table:
 def _cell(one: dict[str, Any]) -> str:
     if one["problems"] is None:
         return NONE
-    return f"{one['problems']:,} ({_short(one['tokens'])} tokens, {one['hours']:.1f} h)"
+    clusters = f" in {one['clusters']:,} clusters" if "clusters" in one else ""
+    return f"{one['problems']:,}{clusters} ({_short(one['tokens'])} tokens, {one['hours']:.1f} h)"
 
 
 def _short(value: float) -> str:

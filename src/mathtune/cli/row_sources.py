@@ -23,7 +23,10 @@ from mathtune.rows.samples import read_groups, read_problems
 from mathtune.run.documents import read_plan
 from mathtune.run.progress import say
 from mathtune.run.stage import PLAN
-from mathtune.stages.measure import OUTCOMES, read_outcomes
+from mathtune.stages.measure import OUTCOMES, clusters_by, read_outcomes
+
+FIELDS = ("level", "subject")
+"""The fields that `--cluster-by` may name for any row; for sample files it may name every field."""
 
 DEEPEST = 3
 """The number of folders above a measured step in which its run folder is sought."""
@@ -33,7 +36,7 @@ DEEPEST = 3
 class Reading:
     """The options for reading sample files, as on the command line; None: the default.
 
-    `cluster_by`: a field of the sample files that problems do not have.
+    `cluster_by`: one of `FIELDS`, or a field of the sample files.
     """
 
     grader: str | None = None
@@ -48,7 +51,7 @@ class Reading:
             grader=self.grader,
             rule=self.extract,
             fields=self.fields,
-            cluster_by=self.cluster_by,
+            cluster_by=None if self.cluster_by in FIELDS else self.cluster_by,
         )
 
 
@@ -124,6 +127,28 @@ def read(rows: Sequence[Named], reading: Reading) -> list[list[Source]]:
         ]
         for row in rows
     ]
+
+
+def clusters_of(
+    known: Mapping[str, Problem], sources: Sequence[Source], problems: Sequence[str], name: str
+) -> dict[str, str]:
+    """Return the cluster of each problem, from the problems themselves or from the sample files.
+
+    Raises:
+        InputError: no row has it for a problem.
+    """
+    if name in FIELDS:
+        if not known:
+            raise InputError(f"--cluster-by {name}: the rows do not contain their problems.")
+        return clusters_by(known, name)
+    found = {key: of for source in sources for key, of in source.clusters.items()}
+    for problem in problems:
+        if problem not in found:
+            raise InputError(
+                f"--cluster-by {name}: no row has this field of problem {problem!r}; expected "
+                f"{' or '.join(FIELDS)}, or a field of a sample file."
+            )
+    return {problem: found[problem] for problem in problems}
 
 
 def _shared_row(runs: Mapping[Path, Results]) -> str:

@@ -9,7 +9,7 @@ serves every table (docs/statistics.md has its measured coverage):
     p                  a sign-flip test
 
 A variance estimated from few problems that differ is too small by chance. Every variance here is
-therefore estimated with one or two imagined problems added (`_variance`), as the intervals of
+therefore estimated with up to two imagined problems added (`_variance`), as the intervals of
 Agresti and Caffo do for proportions. Problems that belong together (`groups`: templates,
 translations) are one draw: their deviations are added before they are squared, and signs are
 flipped together.
@@ -38,8 +38,12 @@ _BLOCK = 500
 _CELLS = 250_000
 """The size of a block of resamples, in rows, or in numbers if there are many problems."""
 _TOLERANCE = 1e-12
-_GUARD_DIFFERENCE, _GUARD_WHOLE = 1.0, 2.0
-"""Imagined problems: for a difference of fractions, for one of -1, 0 and 1."""
+_GUARD_WHOLE = 2.0
+"""Imagined problems for a difference of -1, 0 and 1."""
+_FEW_CHANGES, _FEW_PROBLEMS = 2.0, 60.0
+"""A difference of fractions has one imagined problem; less than one if more problems than the first
+deviate and fewer than the second were drawn.
+"""
 _ENOUGH = 4.0
 """If more problems than this deviate, a mean's imagined problem counts for less than one."""
 _FEW = 3.5
@@ -181,15 +185,21 @@ def half_widths(columns: Floats, *, groups: Ints | None = None) -> tuple[Floats,
     whole = _all_in(columns, (-1.0, 0.0, 1.0)) & (groups is None)
     units = drawn_units(len(columns), groups)
     _, size, _ = _imagined(columns, groups)
-    fractions = _variance(columns, groups, guard=_GUARD_DIFFERENCE, size=size)
     of_whole = _variance(columns, groups, guard=_GUARD_WHOLE, size=size)
     k = np.where(whole, t_quantile(inf), t_quantile(max(1, units - 1)))
-    return k * np.sqrt(np.where(whole, of_whole, fractions)), k
+    return k * np.sqrt(np.where(whole, of_whole, variance(columns, groups=groups))), k
 
 
 def variance(values: Floats, *, groups: Ints | None = None) -> Floats:
-    """Return the guarded variance of the mean of each column of differences, float (M,)."""
-    return _variance(values, groups, guard=_GUARD_DIFFERENCE, size=_imagined(values, groups)[1])
+    """Return the variance of the mean of each column of differences of fractions, float (M,).
+
+    It counts min(1, max(2 / c, u / 60)) imagined problems, if c of u problems deviate: one matters
+    less where many deviate, and costs less width where many were drawn.
+    """
+    _, size, deviating = _imagined(values, groups)
+    units = drawn_units(len(values), groups)
+    guard = np.minimum(1.0, np.maximum(_FEW_CHANGES / deviating, units / _FEW_PROBLEMS))
+    return _variance(values, groups, guard=guard, size=size)
 
 
 def _variance(

@@ -12,12 +12,14 @@ r, and W the mean of p (1 - p) within problems:
         several                             h = sqrt(1.96^2 D / n + t(K-1)^2 (E / n + S))
 
 which are the intervals of `intervals.py` and `seeds.py`. One training says nothing about others.
+If problems come in clusters (templates, passages), B is multiplied by its design effect, and the
+first 1.96 is Student's t with one degree of freedom less than there are clusters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import ceil, inf
 from typing import Any
 
@@ -25,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mathtune.metrics.distributions import t_quantile
-from mathtune.metrics.intervals import POWER
+from mathtune.metrics.intervals import POWER, Ints, group_sums
 
 Floats = NDArray[np.float64]
 
@@ -33,35 +35,60 @@ SAMPLES = (1, 4, 16, 64)
 SEEDS = (1, 3, 5, 10)
 SYSTEMS = 2
 FEWEST = 10
-"""The fewest problems that are planned: the formulas hold for means of many."""
+"""The fewest problems or clusters that are planned: the formulas hold for means of many."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The spread of the problems: mean accuracy, and its variance between and within them."""
+    """The spread of the problems: mean accuracy, and its variance between and within them.
+
+    `design_effect`: how many times clusters of problems multiply the variance of the mean that
+    comes from the spread between problems. `per_cluster`: problems per cluster; None: drawn one by
+    one.
+    """
 
     accuracy: float
     between: float
     within: float
+    design_effect: float = 1.0
+    per_cluster: float | None = None
 
     @staticmethod
-    def of_counts(right: Sequence[int], samples: Sequence[int]) -> Spread:
+    def of_counts(
+        right: Sequence[int], samples: Sequence[int], *, groups: Ints | None = None
+    ) -> Spread:
         """Return the spread that a pilot shows: how many of each problem's samples are right.
 
         The variance within problems is unbiased; that between them is the rest of the variance of
         the observed means. Problems with one sample cannot show it: if all have one, half of the
-        variance is taken to be between them.
+        variance is taken to be between them. `groups`: each problem's cluster.
         """
         n = np.asarray(samples, dtype=float)
         means = np.asarray(right, dtype=float) / n
         accuracy = float(means.mean())
         several = n > 1
-        if not several.any():
-            return Spread.assumed(accuracy, HALF)
-        inside = (means * (1 - means) * n)[several] / (n[several] - 1)
-        within = float(inside.mean())
-        noise = float((within / n).mean())
-        return Spread(accuracy, max(0.0, float(means.var(ddof=1)) - noise), within)
+        if several.any():
+            inside = (means * (1 - means) * n)[several] / (n[several] - 1)
+            within = float(inside.mean())
+            noise = float((within / n).mean())
+            found = Spread(accuracy, max(0.0, float(means.var(ddof=1)) - noise), within)
+        else:
+            found = Spread.assumed(accuracy, HALF)
+            noise = found.within
+        return found if groups is None else found._clustered(means, noise, groups)
+
+    def _clustered(self, means: Floats, noise: float, groups: Ints) -> Spread:
+        """Add the design effect: the variance between problems by clusters, over that without.
+
+        u / (u - 1) sum_j (sum of cluster j's deviations)^2 / n     less the samples' noise
+        """
+        sums = group_sums(means - self.accuracy, groups)
+        units, problems = len(sums), len(means)
+        if units < 2:
+            raise ValueError("one cluster does not show how clusters vary")
+        together = units / (units - 1) * float((sums**2).sum()) / problems - noise
+        effect = max(1.0, together / self.between) if self.between > 0.0 else 1.0
+        return replace(self, design_effect=effect, per_cluster=problems / units)
 
     @staticmethod
     def assumed(accuracy: float, part: float) -> Spread:
@@ -71,19 +98,20 @@ class Spread:
 
 
 HALF = 0.5
+TOKENS = 300.0
 
 
 @dataclass(frozen=True)
 class Assumed:
     """The assumptions that a pilot of one system cannot replace, and the costs of the plan.
 
-    `correlation`: r. `training_sd`: s, a part of 1. `tokens`: of a sample. `speed`: tokens per
-    second.
+    `correlation`: r. `training_sd`: s, a part of 1. `tokens`: of a sample; None: 300. `speed`:
+    tokens per second.
     """
 
     correlation: float = 0.9
     training_sd: float = 0.01
-    tokens: float = 300.0
+    tokens: float | None = None
     speed: float = 2_000.0
 
 
@@ -104,29 +132,43 @@ def problems_needed(
         reach -= t**2 * 2 * assumed.training_sd**2 / seeds
     if reach <= 0:
         return None
-    between = 2 * spread.between * (1 - assumed.correlation)
+    between = 2 * spread.between * spread.design_effect * (1 - assumed.correlation)
     inside = 2 * spread.within / (samples * seeds)
-    return max(FEWEST, ceil((z**2 * between + t**2 * inside) / reach))
+    if spread.per_cluster is None:
+        return max(FEWEST, ceil((z**2 * between + t**2 * inside) / reach))
+
+    def problems(clusters: float) -> float:
+        over = t_quantile(clusters - 1)
+        return (over**2 * between + (t if seeds > 1 else over) ** 2 * inside) / reach
+
+    clusters = max(FEWEST, ceil(problems(inf) / spread.per_cluster))
+    while clusters * spread.per_cluster < problems(clusters):
+        clusters += 1
+    return ceil(clusters * spread.per_cluster)
 
 
 def plan(spread: Spread, effect: float, *, assumed: Assumed) -> dict[str, Any]:
-    """Return the problems needed for each number of samples and seeds, and their cost."""
+    """Return the problems needed for each number of samples and seeds, and their cost.
+
+    If they come in clusters, `clusters` says how many clusters of the pilot's size that is.
+    """
+    length = assumed.tokens or TOKENS
     plans = []
     for seeds in SEEDS:
         for samples in SAMPLES:
             problems = problems_needed(
                 spread, effect, samples=samples, seeds=seeds, assumed=assumed
             )
-            tokens = None
-            if problems is not None:
-                tokens = problems * samples * seeds * SYSTEMS * assumed.tokens
+            one: dict[str, Any] = {"samples": samples, "seeds": seeds, "problems": problems}
+            if spread.per_cluster is not None:
+                one["clusters"] = problems and round(problems / spread.per_cluster)
+            tokens = problems and problems * samples * seeds * SYSTEMS * length
             plans.append(
-                {
-                    "samples": samples,
-                    "seeds": seeds,
-                    "problems": problems,
-                    "tokens": tokens,
-                    "hours": None if tokens is None else tokens / assumed.speed / 3600,
-                }
+                {**one, "tokens": tokens, "hours": tokens and tokens / assumed.speed / 3600}
             )
-    return {"effect": effect, **asdict(spread), "assumed": asdict(assumed), "plans": plans}
+    return {
+        "effect": effect,
+        **asdict(spread),
+        "assumed": {**asdict(assumed), "tokens": length},
+        "plans": plans,
+    }
