@@ -182,6 +182,9 @@ def test_clusters_by_any_field_of_sample_files(tmp_path: Path) -> None:
         :1
     ]
     assert alone["difference"] == together["difference"] == 0.5
+    document = compared(texts, reading=Reading(cluster_by="template")).document
+    assert document["clusters"] == 4
+    assert "over 4 clusters of problems" in compare_rows.rows(document).note
     assert alone["p"] < 0.01
     assert together["p"] == 0.5  # two templates changed, both for the better
     assert together["high"] - together["low"] > 1.5 * (alone["high"] - alone["low"])

@@ -138,6 +138,7 @@ def test_a_row_has_the_name_that_the_report_gives_it(tmp_path: Path) -> None:
         "samples": [],
         "greedy": None,
         "choose_on": None,
+        "cluster_by": None,
     }
     plan = {"recipe": "r", "steps": [{"name": "a-row", "stage": "measure", "config": config}]}
     jsonl.write_json(tmp_path / "plan.json", plan)

@@ -128,7 +128,14 @@ class Maker:
 
     def measure(self, name: str, config: dict[str, Any]) -> None:
         """Step `<name>-row`, measured by the stage itself."""
-        full = {"greedy": None, "choose_on": None, "against": {}, "k": 2, "resamples": 200} | config
+        full = {
+            "greedy": None,
+            "choose_on": None,
+            "cluster_by": None,
+            "against": {},
+            "k": 2,
+            "resamples": 200,
+        } | config
         here = self.folder
 
         def placed(value: Any) -> Any:

@@ -9,6 +9,7 @@ from msgspec import structs
 from mathtune.metrics.measure import Outcome
 from mathtune.report import cost
 from mathtune.report.gap import closed, sentence
+from mathtune.report.groups import grouped
 from mathtune.report.results import Measured, Results, read_run
 from mathtune.report.seeds import averaged, over_seeds
 from mathtune.report.tables import accuracy_tables
@@ -75,3 +76,23 @@ def test_the_tables_say_so(one: Results) -> None:
     assert "Sums over the seeds." in bill.note
     assert len(bill.rows) == len(one.steps) + 1
     assert "ssft solves 70.0% greedily" in sentence(results, closed(results))
+
+
+def test_clusters_of_problems_are_one_draw_in_every_table(one: Results) -> None:
+    """Averages of seeds, groups, differences to controls, the closed part of the gap."""
+    alone = seeded(one)
+    names = list(alone.rows[0].outcomes)
+    cluster = dict.fromkeys(names, "a") | {names[0]: "b"}
+    together = replace(alone, rows=[replace(row, cluster=cluster) for row in alone.rows])
+    (_, ssft, again), (_, before, other) = averaged(together.rows), averaged(alone.rows)
+    first, second = (row.metrics["Pass@1"] for row in (ssft, before))
+    assert first["low"] < second["low"]
+    assert first["over_seeds"]["parts"]["problems"] > second["over_seeds"]["parts"]["problems"]
+    pairs = [row.document.against["ssft"]["Pass@1"] for row in (again, other)]
+    assert pairs[0]["difference"] == pairs[1]["difference"]
+    assert pairs[0]["high"] != pairs[1]["high"]
+    (wide, *_), (narrow, *_) = (grouped(row, "subject")[1][0].metrics for row in (ssft, before))
+    assert (wide.low, wide.high) != (narrow.low, narrow.high)
+    parts = [closed(Results("", rows))[0].part for rows in ([ssft], [before])]
+    assert parts[0].value == parts[1].value
+    assert (parts[0].low, parts[0].high) != (parts[1].low, parts[1].high)

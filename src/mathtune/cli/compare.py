@@ -117,7 +117,7 @@ def compared(
 
     The document has `rows` (name, source, problems, seeds, metrics; `read` of sample files) and
     `comparisons` (see `metrics.comparison`). `shared`: compare on the problems that all rows have;
-    `left_out` then counts the others.
+    `left_out` then counts the others. `clusters`: how many there are, with `reading.cluster_by`.
 
     Raises:
         InputError: fewer than two rows, a row that cannot be read, other problems, or no metric in
@@ -150,6 +150,8 @@ def compared(
         ],
         "comparisons": comparisons(rows, problems, asked),
     }
+    if asked.cluster is not None:
+        document["clusters"] = len(set(asked.cluster.values()))
     if left_out:
         document["left_out"] = left_out
     return Compared(rounded(document), rows, problems, known, sources)

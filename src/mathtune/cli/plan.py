@@ -18,6 +18,7 @@ import typer
 from mathtune.cli.options import FILES, AsJson, ClusterBy
 from mathtune.cli.row_sources import Named, Reading, clusters_of, read
 from mathtune.errors import InputError
+from mathtune.metrics.intervals import drawn_units, numbered
 from mathtune.metrics.measure import rounded
 from mathtune.metrics.power import Assumed, Spread, plan
 from mathtune.report.cells import NONE, Table, grid
@@ -144,9 +145,8 @@ def _pilot(path: Path, cluster_by: str | None) -> tuple[Spread, float]:
         raise InputError(f"{path}: its samples are not there; expected a file of samples.")
     groups = None
     if cluster_by is not None:
-        of = clusters_of(source.problems, [source], ids, cluster_by)
-        names, groups = np.unique([of[name] for name in ids], return_inverse=True)
-        if len(names) < 2:
+        groups = numbered(clusters_of(source.problems, [source], ids, cluster_by), ids)
+        if drawn_units(len(ids), groups) < 2:
             raise InputError(
                 f"{path}: all problems are in one cluster by {cluster_by}; expected two or more."
             )

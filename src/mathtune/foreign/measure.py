@@ -125,7 +125,7 @@ def measured(
         k=options.k,
         n=options.n,
         ties=options.ties,
-        cluster=judgments.clusters if request.cluster_by is not None else None,
+        cluster=_clusters(request, judgments),
         labels=labels_of(judgments.problems) if judgments.labelled else {},
         weights=request.weights,
         details=details,
@@ -135,6 +135,10 @@ def measured(
     except InputError as error:
         raise InputError(f"{request.name}: {error}") from None
     return document, outcomes, judgments
+
+
+def _clusters(request: Request, judgments: Judgments) -> Mapping[str, str] | None:
+    return judgments.clusters if request.cluster_by is not None else None
 
 
 def _show(
@@ -154,6 +158,7 @@ def _show(
         outcomes={row.problem_id: row for row in outcomes},
         problems={row.problem_id: judgments.problems[row.problem_id] for row in outcomes},
         groups=judgments.groups,
+        cluster=_clusters(request, judgments),
     )
     if page is not None:
         page.parent.mkdir(parents=True, exist_ok=True)

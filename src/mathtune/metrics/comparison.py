@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mathtune.metrics.intervals import RESAMPLES, Ints, half_widths, holm, intervals
+from mathtune.metrics.intervals import RESAMPLES, Ints, half_widths, holm, intervals, numbered
 from mathtune.metrics.seeds import mean_over_seeds, row_difference
 
 Floats = NDArray[np.float64]
@@ -68,9 +68,7 @@ class Asked:
 
     def groups(self, problems: Sequence[str]) -> Ints | None:
         """Return each problem's cluster number; None if problems were drawn one by one."""
-        if self.cluster is None:
-            return None
-        return np.unique([self.cluster[name] for name in problems], return_inverse=True)[1]
+        return numbered(self.cluster, problems)
 
 
 def shown(row: Row, problems: Sequence[str], asked: Asked) -> dict[str, Any]:

@@ -17,7 +17,7 @@ flipped together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -110,6 +110,18 @@ def intervals(values: Floats, *, groups: Ints | None = None) -> list[Interval]:
     return [
         Interval(float(m), float(a), float(b)) for m, a, b in zip(means, low, high, strict=True)
     ]
+
+
+def numbered(cluster: Mapping[str, str] | None, problems: Iterable[str]) -> Ints | None:
+    """Return the number of each problem's cluster; None if problems were drawn one by one.
+
+    Example:
+        >>> numbered({"p": "b", "q": "a", "r": "b"}, ["p", "q", "r"]).tolist()
+        [1, 0, 1]
+    """
+    if cluster is None:
+        return None
+    return np.unique([cluster[name] for name in problems], return_inverse=True)[1]
 
 
 def drawn_units(problems: int, groups: Ints | None) -> int:
@@ -312,11 +324,18 @@ def resampled_means(values: Floats, *, resamples: int = RESAMPLES, seed: int = 0
 
 
 def bootstrap_ratio(
-    over: Floats, under: Floats, *, resamples: int = RESAMPLES, seed: int = 0
+    over: Floats,
+    under: Floats,
+    *,
+    groups: Ints | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Interval:
     """Return sum(over) / sum(under), both float (P,), with its percentile bootstrap interval."""
     parts = np.stack([over, under], axis=1)
-    sums = np.concatenate([w @ parts for w in resampled_problems(len(over), resamples, seed)])
+    if groups is not None:
+        parts = group_sums(parts, groups)
+    sums = np.concatenate([w @ parts for w in resampled_problems(len(parts), resamples, seed)])
     kept = sums[sums[:, 1] > 0]
     low, high = np.percentile(kept[:, 0] / kept[:, 1], [2.5, 97.5])
     return Interval(float(over.sum() / under.sum()), float(low), float(high))

@@ -19,7 +19,7 @@ from mathtune.metrics import baselines, early_stopping, strategies, ties
 from mathtune.metrics.curves import OVER_K, Curves, Plan, curves
 from mathtune.metrics.equal_compute import Lengths, matched
 from mathtune.metrics.families import by_group
-from mathtune.metrics.intervals import RESAMPLES, Ints, intervals, paired
+from mathtune.metrics.intervals import RESAMPLES, Ints, intervals, numbered, paired
 from mathtune.metrics.sample_columns import Gathered, enough, evaluator, gather, with_weights
 from mathtune.metrics.ties import Ties
 from mathtune.metrics.weights import WeightRule, equals_verdict
@@ -84,9 +84,7 @@ class MeasureSettings:
 
     def groups(self, problems: Iterable[str]) -> Ints | None:
         """Return each problem's cluster number; None if problems were drawn one by one."""
-        if self.cluster is None:
-            return None
-        return np.unique([self.cluster[name] for name in problems], return_inverse=True)[1]
+        return numbered(self.cluster, problems)
 
 
 def measure(

@@ -109,11 +109,15 @@ def of_samples(
     outcomes: Mapping[str, Outcome],
     problems: Mapping[str, Problem],
     groups: Callable[[], Groups],
+    cluster: Mapping[str, str] | None = None,
 ) -> Results:
-    """Measured samples from elsewhere as results of one row; `groups` reads them anew."""
+    """Measured samples from elsewhere as results of one row; `groups` reads them anew.
+
+    `cluster`: the cluster of each problem; None: drawn one by one.
+    """
     from mathtune.report.results import Measured, Results
 
-    row = Measured(title, document, outcomes, problems, groups)
+    row = Measured(title, document, outcomes, problems, groups, cluster=cluster)
     return Results(title, [row], made_with=provenance.environment())
 
 

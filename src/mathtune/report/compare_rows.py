@@ -30,7 +30,8 @@ def rows(document: Document) -> Table:
     names = dict.fromkeys(metric for row in each for metric in row["metrics"])
     body = [(name, *(accuracy(row["metrics"], name) for row in each)) for name in names]
     seeds = ", ".join(f"{row['seeds']} for {row['name']}" for row in each if row["seeds"] > 1)
-    note = f"Percent of {each[0]['problems']} problems, with 95 % intervals over problems"
+    clusters = f"{document['clusters']} clusters of " if "clusters" in document else ""
+    note = f"Percent of {each[0]['problems']} problems, with 95 % intervals over {clusters}problems"
     note += f"; then those that include other training seeds ({seeds})" if seeds else ""
     if "left_out" in document:
         note += f". {document['left_out']} problems that not all rows have are left out"

@@ -56,25 +56,23 @@ def _model(results: Results) -> str:
 
 def _of_row(row: Measured, samples: Path) -> dict[str, Any]:
     """Yield a set's figures and write its samples."""
-    parts: list[tuple[float, float, float]] = []
+    parts: dict[str, tuple[float, float, float]] = {}
 
     def lines() -> Iterator[Line]:
         for problem_id, group in row.groups():
             of = len(group)
-            parts.append(
-                (
-                    sum(one.sample.finish_reason == "length" for one in group) / of,
-                    sum(one.grade is None or one.grade.answer is None for one in group) / of,
-                    sum(one.sample.tokens for one in group) / of,
-                )
+            parts[problem_id] = (
+                sum(one.sample.finish_reason == "length" for one in group) / of,
+                sum(one.grade is None or one.grade.answer is None for one in group) / of,
+                sum(one.sample.tokens for one in group) / of,
             )
             yield _line(row, problem_id, group)
 
     jsonl.write(samples, lines())
-    table = np.array(parts)
+    table, drawn = np.array(list(parts.values())), row.drawn_together(parts)
     found = {name: _interval(value) for name, value in row.metrics.items()}
-    truncated, unanswered = intervals(table[:, :2])
-    half = float(half_widths(table[:, 2:])[0][0]) if len(table) > 1 else 0.0
+    truncated, unanswered = intervals(table[:, :2], groups=drawn)
+    half = float(half_widths(table[:, 2:], groups=drawn)[0][0]) if len(table) > 1 else 0.0
     mean = float(table[:, 2].mean())
     return {
         "problems": len(parts),

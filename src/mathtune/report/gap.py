@@ -194,6 +194,10 @@ def _closed(
             ("here", row, metric),
         )
     }
-    part = bootstrap_ratio(column["here"] - column["one"], column["every"] - column["one"])
+    part = bootstrap_ratio(
+        column["here"] - column["one"],
+        column["every"] - column["one"],
+        groups=reference.drawn_together(ids),
+    )
     found = row.metrics[metric]
     return Closed(label, Interval(found["value"], found["low"], found["high"]), part, trained)

@@ -39,6 +39,8 @@ def grouped(row: Measured, kind: Literal["level", "subject"]) -> tuple[list[str]
     found = []
     for label, outcomes in sorted(members.items()):
         columns = np.array([[one.values[name] for name in names] for one in outcomes])
-        gains = paired(columns[:, gained], columns[:, [names.index(votes)]]) if gained else []
-        found.append(Group(label, len(outcomes), intervals(columns), gains))
+        drawn = row.drawn_together(one.problem_id for one in outcomes)
+        base = columns[:, [names.index(votes)]]
+        gains = paired(columns[:, gained], base, groups=drawn) if gained else []
+        found.append(Group(label, len(outcomes), intervals(columns, groups=drawn), gains))
     return names, found

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mathtune.errors import InputError
+from mathtune.metrics.intervals import Ints, numbered
 from mathtune.metrics.measure import Outcome
 from mathtune.report.steps import Document, Origin, StepRecord, origin, read_step
 from mathtune.rows import jsonl
@@ -19,7 +20,7 @@ from mathtune.run import failures
 from mathtune.run.documents import PlannedStep, Prediction, Record, read_plan
 from mathtune.run.finished import STEP
 from mathtune.run.recipe_run import FORECAST, PLAN
-from mathtune.stages.measure import OUTCOMES, Measure
+from mathtune.stages.measure import OUTCOMES, Measure, clusters_by
 from mathtune.training.curve import CURVE, CurvePoint
 
 Groups = Iterable[tuple[str, Sequence[Joined]]]
@@ -46,11 +47,17 @@ class Measured:
     """The metrics of the row that K was chosen on."""
     parts: tuple[Measured, ...] = ()
     """The rows of the seeds that this one averages."""
+    cluster: Mapping[str, str] | None = None
+    """The cluster of each problem; None: problems were drawn one by one."""
 
     @property
     def each(self) -> tuple[Measured, ...]:
         """The rows of its seeds, or itself alone."""
         return self.parts or (self,)
+
+    def drawn_together(self, problems: Iterable[str]) -> Ints | None:
+        """Return the number of each problem's cluster, for intervals and tests."""
+        return numbered(self.cluster, problems)
 
     @property
     def n(self) -> int:
@@ -223,19 +230,21 @@ def _measured(folder: Path, step: StepRecord, finished: Mapping[str, StepRecord]
     config = step.config
     columns = tuple(folder / path for path in config["samples"])
     greedy = config["greedy"]
-    deciding = config["choose_on"]
+    deciding, by = config["choose_on"], config["cluster_by"]
+    problems = read_problems(folder / config["problems"])
     return Measured(
         name=step.name.removesuffix(ROW),
         document=step.read(MeasureMetrics),
         outcomes={
             row.problem_id: row for row in jsonl.read(folder / step.name / OUTCOMES, Outcome)
         },
-        problems=read_problems(folder / config["problems"]),
+        problems=problems,
         groups=lambda: read_groups(columns),
         greedy=lambda: read_groups(tuple(folder / path for path in greedy)) if greedy else (),
         samples=config["samples"][0],
         origin=origin(config, finished),
         chosen_by=finished[deciding].read(MeasureMetrics) if deciding in finished else None,
+        cluster=None if by is None else clusters_by(problems, by),
     )
 
 

@@ -12,7 +12,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from mathtune.metrics.baselines import CALCULATOR
-from mathtune.metrics.intervals import intervals, paired
+from mathtune.metrics.intervals import Ints, intervals, paired
 from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, compare, rounded
 from mathtune.metrics.seeds import average_seeds, difference_over_seeds, mean_over_seeds
 from mathtune.report.results import Document, Measured, Results
@@ -63,9 +63,10 @@ def _average(name: str, parts: list[Measured]) -> Measured:
     }
     names = list(next(iter(values.values())))
     columns = np.array([[row[metric] for metric in names] for row in values.values()])
-    found = intervals(columns)
+    drawn = parts[0].drawn_together(values)
+    found = intervals(columns, groups=drawn)
     base = columns[:, [names.index(f"Maj1@{parts[0].n}")]]
-    over = zip(names, paired(columns, base), strict=True)
+    over = zip(names, paired(columns, base, groups=drawn), strict=True)
     seeds = {metric: _column(parts, list(values), metric) for metric in names}
     votes = seeds[f"Maj1@{parts[0].n}"]
     first = parts[0].document
@@ -74,21 +75,27 @@ def _average(name: str, parts: list[Measured]) -> Measured:
         "problems": first.problems,
         "n": first.n,
         "metrics": {
-            metric: {**asdict(one), "over_seeds": asdict(mean_over_seeds(seeds[metric]))}
+            metric: {
+                **asdict(one),
+                "over_seeds": asdict(mean_over_seeds(seeds[metric], groups=drawn)),
+            }
             for metric, one in zip(names, found, strict=True)
         },
         "over_maj1": {
-            metric: {**asdict(one), "over_seeds": _over_seeds(seeds[metric], votes)}
+            metric: {**asdict(one), "over_seeds": _over_seeds(seeds[metric], votes, drawn)}
             for metric, one in over
         },
         "curves": first.curves,
         "against": first.against,
+        "clusters": first.clusters,
     }
     if all(part.scored for part in parts):
         document["chosen"] = _chosen(parts)
     if all(part.document.over_calculator is not None for part in parts):
         judged = [name for name in names if name in (first.over_calculator or {})]
-        beyond = paired(_of(judged, names, columns), _of([CALCULATOR], names, columns))
+        beyond = paired(
+            _of(judged, names, columns), _of([CALCULATOR], names, columns), groups=drawn
+        )
         document["over_calculator"] = {
             name: asdict(one) for name, one in zip(judged, beyond, strict=True)
         }
@@ -113,8 +120,8 @@ def _column(parts: Sequence[Measured], ids: Sequence[str], metric: str) -> Float
     return np.array([[part.outcomes[i].values[metric] for i in ids] for part in parts])
 
 
-def _over_seeds(ours: Floats, theirs: Floats) -> Document | None:
-    found = difference_over_seeds(ours, theirs)
+def _over_seeds(ours: Floats, theirs: Floats, drawn: Ints | None) -> Document | None:
+    found = difference_over_seeds(ours, theirs, groups=drawn)
     return None if found is None else asdict(found)
 
 
@@ -157,9 +164,10 @@ def _against(row: Measured, merged: Mapping[str, Measured]) -> Document:
 def differences(row: Measured, other: Measured, *, name: str) -> Document:
     """Return the paired differences row - other, with `over_seeds` if a row has several seeds."""
     ids = list(row.outcomes)
-    pairs = compare(list(row.outcomes.values()), other.outcomes, MeasureSettings(), name=name)
+    settings = MeasureSettings(cluster=row.cluster)
+    pairs = compare(list(row.outcomes.values()), other.outcomes, settings, name=name)
     for metric, pair in pairs.items():
         if metric != "within_auc":
             ours, theirs = (_column(one.each, ids, metric) for one in (row, other))
-            pair["over_seeds"] = _over_seeds(ours, theirs)
+            pair["over_seeds"] = _over_seeds(ours, theirs, row.drawn_together(ids))
     return pairs

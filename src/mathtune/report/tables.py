@@ -89,7 +89,13 @@ def basis(rows: Sequence[Measured]) -> str:
     graders = sorted({row.document.grader for row in rows})
     seeds = sorted({len(row.each) for row in rows if row.samples})
     named = ["one seed" if count == 1 else f"means over {count} seeds" for count in seeds]
-    parts = [f"{_listed(problems)} problems", " or ".join(named), f"graded by {_listed(graders)}"]
+    clusters = sorted({count for row in rows if (count := row.document.clusters) is not None})
+    drawn = f" in {_listed(clusters)} clusters" if clusters else ""
+    parts = [
+        f"{_listed(problems)} problems{drawn}",
+        " or ".join(named),
+        f"graded by {_listed(graders)}",
+    ]
     return ", ".join(filter(None, parts))
 
 

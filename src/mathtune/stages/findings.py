@@ -48,7 +48,7 @@ class Findings(Stage[Path]):
     name each. Handle: the folder; all results are its metrics.
     """
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     gathers: ClassVar[tuple[str, ...]] = ("models", "compare")
 
     problems: File

@@ -36,7 +36,7 @@ class Measure(Stage[Path]):
         (PosixPath('samples.jsonl'), PosixPath('grades.jsonl'))
     """
 
-    revision: ClassVar[int] = 6
+    revision: ClassVar[int] = 7
     gathers: ClassVar[tuple[str, ...]] = ()
 
     problems: File

@@ -143,7 +143,7 @@ class Study(Stage[Path]):
     Its fields name the points by one name each. Handle: the folder; all results are its metrics.
     """
 
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
     gathers: ClassVar[tuple[str, ...]] = ("points",)
 
     points: dict[str, StudyPoint]
