@@ -11,7 +11,8 @@ reached. A letter behind a cell says why no other number is within reach (docs/s
 
     a  no interval of means holds 93 to 97 percent of the sets: counts of few events jump
     b  the set without an event must hold p, so that only one side can miss
-    c  too few problems changed: an interval that left out 0 would be wrong too often
+    c  too few problems changed: an interval that left out 0, or what lies between 0 and its mean,
+       would be wrong too often
 """
 
 import argparse
@@ -107,7 +108,11 @@ def _farthest(found: Floats) -> str:
     return f"{found[np.abs(found - 95).argmax()]:.1f}" if len(found) else "none"
 
 
-DIFFERENCES = ((0.02, 0.02), (0.5, 0.5), (0.9, 0.9), (0.3, 0.32), (0.02, 0.08), (0.5, 0.7))
+EQUAL = (0.005, 0.02, 0.5, 0.9)
+DIFFERENCES = (
+    *((p, p) for p in EQUAL),
+    *((0.3, 0.32), (0.005, 0.02), (0.02, 0.08), (0.5, 0.7), (0.98, 0.995)),
+)
 
 
 def differences(rng: Rng, trials: int) -> Iterator[str]:
@@ -123,7 +128,7 @@ def differences(rng: Rng, trials: int) -> Iterator[str]:
     for concentration in (0.5, 2.0, np.inf):
         for same in (0.0, 0.9):
             for samples in SAMPLES:
-                for size in (10, 30, 100, 400):
+                for size in (10, 30, 100, 300, 1000):
                     row = [
                         _covered(rng, trials, pair, (concentration, same, samples, size))
                         for pair in DIFFERENCES
@@ -140,8 +145,10 @@ def _covered(
     """Return the cell, with c where so few problems change that their signs cannot decide.
 
     k problems that change equally much in one direction do so by chance with 2 / 2^k, above 7
-    percent up to k = 4; k = (sum |d|)^2 / sum d^2 for other changes. If all sets with more are held
-    with 95 percent, the cell is above 97.
+    percent up to k = 4; k = (sum |d|)^2 / sum d^2 for other changes. Their interval must hold 0,
+    and so all between 0 and its mean. It reaches as far as that of a set without a change, which
+    must hold a part of changes that is not seen with a chance of 7 percent. If all other sets are
+    held with 95 percent, the cell is above 97.
     """
     (p, q), (concentration, same, samples, size) = pair, made
     first = chances(rng, (size, trials), p, concentration)
@@ -150,10 +157,13 @@ def _covered(
     second = np.where(rng.random((size, trials)) < same, shifted, anew)
     d = (rng.binomial(samples, first) - rng.binomial(samples, second)) / samples
     half, _ = half_widths(d)
-    held = float(100 * np.mean(np.abs(d.mean(axis=0) - (p - q)) <= half + 1e-12))
+    mean, true = d.mean(axis=0), p - q
+    held = float(100 * np.mean(np.abs(mean - true) <= half + 1e-12))
     changed = np.abs(d).sum(axis=0) ** 2 / np.maximum((d**2).sum(axis=0), 1e-30)
-    many = np.mean(changed > FEW + 0.01)
-    return Cell(held, "c" if p == q and 1 - 0.05 * many > INSIDE[1] else "")
+    unseen = 1 - (1 - INSIDE[0]) ** (1 / size)
+    reached = (np.abs(mean) >= abs(true) - 1e-12) | (abs(true) <= unseen)
+    must = (changed <= FEW + 0.01) & reached & (mean * true >= 0)
+    return Cell(held, "c" if 1 - 0.05 * np.mean(~must) > INSIDE[1] else "")
 
 
 def clusters(rng: Rng, trials: int) -> Iterator[str]:

@@ -81,6 +81,13 @@ def test_several_rows_are_corrected_together(rows: tuple[str, str, str]) -> None
     assert [one["p"] for one in votes] == [1.0, 1.0, 1.0]  # 3 x 0.5, at most 1
 
 
+def test_named_metrics_are_one_family(rows: tuple[str, str, str]) -> None:
+    """c's W.RR is 1 below a's and below b's on all three problems: two of eight signs each."""
+    found = compared([f"{rows[0]}:x", f"{rows[1]}:W.RR", f"{rows[2]}:W.RR"]).document
+    pairs = [(one["metric"], one["p_alone"], one["p"]) for one in found["comparisons"]]
+    assert pairs == [("x - W.RR", 0.25, 0.75), ("x - W.RR", 1.0, 1.0), ("W.RR", 0.25, 0.75)]
+
+
 def test_seeds_are_trainings(rows: tuple[str, str, str]) -> None:
     found = compared([f"{rows[1]},{rows[2]}", rows[0]]).document
     votes = of(found, "Maj1@4")

@@ -6,6 +6,7 @@ difference is `a - b`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
@@ -101,17 +102,16 @@ def pairs_of(a: Row, b: Row) -> list[tuple[str, str]]:
 def comparisons(rows: Sequence[Row], problems: Sequence[str], asked: Asked) -> list[dict[str, Any]]:
     """Return every pair of rows in every metric that both have, in the order of the rows.
 
-    The `p` of several pairs in one metric are corrected together (Holm); `p_alone` is the p before
-    correction.
+    The `p` of several pairs in one metric are corrected together (Holm), and those of all pairs
+    whose metrics were both named; `p_alone` is the p before correction.
     """
-    found = [
-        compared(a, b, metrics, problems, asked)
-        for a, b in combinations(rows, 2)
-        for metrics in pairs_of(a, b)
-    ]
-    for metric in dict.fromkeys(one["metric"] for one in found):
-        same = [one for one in found if one["metric"] == metric]
-        for one, p in zip(same, holm([one["p_alone"] for one in same]), strict=True):
+    found, families = [], defaultdict(list)
+    for a, b in combinations(rows, 2):
+        for metrics in pairs_of(a, b):
+            found.append(compared(a, b, metrics, problems, asked))
+            families["" if a.metric and b.metric else metrics[0]].append(found[-1])
+    for family in families.values():
+        for one, p in zip(family, holm([one["p_alone"] for one in family]), strict=True):
             one["p"] = p
     return found
 
