@@ -146,9 +146,9 @@ def _covered(
 
     k problems that change equally much in one direction do so by chance with 2 / 2^k, above 7
     percent up to k = 4; k = (sum |d|)^2 / sum d^2 for other changes. Their interval must hold 0,
-    and so all between 0 and its mean. It reaches as far as that of a set without a change, which
-    must hold a part of changes that is not seen with a chance of 7 percent. If all other sets are
-    held with 95 percent, the cell is above 97.
+    and so all between 0 and its mean. A set without a change must also hold a part of changes that
+    is not seen with a chance of 7 percent; of single samples, all sets that changed in the right
+    direction reach further. If all other sets are held with 95 percent, the cell is above 97.
     """
     (p, q), (concentration, same, samples, size) = pair, made
     first = chances(rng, (size, trials), p, concentration)
@@ -161,7 +161,8 @@ def _covered(
     held = float(100 * np.mean(np.abs(mean - true) <= half + 1e-12))
     changed = np.abs(d).sum(axis=0) ** 2 / np.maximum((d**2).sum(axis=0), 1e-30)
     unseen = 1 - (1 - INSIDE[0]) ** (1 / size)
-    reached = (np.abs(mean) >= abs(true) - 1e-12) | (abs(true) <= unseen)
+    alike = (abs(true) <= unseen) & ((samples == 1) | (changed == 0))
+    reached = (np.abs(mean) >= abs(true) - 1e-12) | alike
     must = (changed <= FEW + 0.01) & reached & (mean * true >= 0)
     return Cell(held, "c" if 1 - 0.05 * np.mean(~must) > INSIDE[1] else "")
 

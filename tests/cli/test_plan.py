@@ -71,6 +71,13 @@ def test_problems_of_a_template_count_less(tmp_path: Path) -> None:
         planned(path, effect=0.05, cluster_by="template")
 
 
+def test_a_pilot_without_a_right_sample_shows_no_spread(tmp_path: Path) -> None:
+    line = {"problem_id": "p", "gold_answer": "1", "samples": ["#### 2", "#### 3"]}
+    (tmp_path / "wrong.jsonl").write_text(json.dumps(line))
+    with pytest.raises(InputError, match=r"all samples are wrong.*expected --accuracy"):
+        planned(tmp_path / "wrong.jsonl", effect=0.05)
+
+
 def test_from_numbers() -> None:
     found = planned(None, accuracy=0.4, effect=0.02, assumed=Assumed(tokens=100))
     assert found["pilot"] is None

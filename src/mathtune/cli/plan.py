@@ -96,8 +96,8 @@ def planned(
     `cluster_by`: the pilot's problems with one value of this field were drawn together.
 
     Raises:
-        InputError: neither or both of pilot and accuracy, a number out of its range, or clusters
-            without a pilot or with only one of them.
+        InputError: neither or both of pilot and accuracy, a number out of its range, a pilot of
+            right or wrong samples only, or clusters without a pilot or with only one of them.
     """
     if (pilot is None) == (accuracy is None):
         raise InputError("plan: expected a pilot file or --accuracy, and not both.")
@@ -143,6 +143,11 @@ def _pilot(path: Path, cluster_by: str | None) -> tuple[Spread, float]:
         ]
     if not samples:
         raise InputError(f"{path}: its samples are not there; expected a file of samples.")
+    if sum(right) in (0, sum(samples)):
+        raise InputError(
+            f"{path}: all samples are {'right' if right[0] else 'wrong'}, which does not show how "
+            "problems vary; expected --accuracy with the accuracy to come."
+        )
     groups = None
     if cluster_by is not None:
         groups = numbered(clusters_of(source.problems, [source], ids, cluster_by), ids)
