@@ -153,7 +153,8 @@ def test_the_model_and_its_card_are_one_commit(hub: Hub, trained: Path) -> None:
     assert hub.files["model.safetensors"] == (model / "model.safetensors").read_bytes()
     card = hub.files["README.md"].decode()
     assert "1 examples" in card
-    assert "mathtune train solutions.jsonl model=embedded updates=1 batch_size=1 --out" in card
+    assert "mathtune train solutions.jsonl model=embedded updates=1 batch_size=1 " in card
+    assert " device=cpu threads=1 --out trained" in card
     assert hub.keys == {"Bearer hf_secret"}
     assert "hf_secret" not in done.stderr + done.stdout
 

@@ -80,6 +80,35 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 @dataclass(frozen=True)
+class OnHub:
+    """A data set as the hub's files of results name it. `split`: the hub's name of the split that
+    was measured, which has `rows` problems; `revision`: None if it is unknown; `task_id`: None if
+    what was measured is no benchmark there.
+    """
+
+    name: str
+    id: str
+    split: str
+    subset: str | None = None
+    revision: str | None = None
+    task_id: str | None = None
+    rows: int | None = None
+
+    def result(self, value: float, problems: int, *, notes: str, date: str) -> dict[str, Any]:
+        """Return an entry of a model's `.eval_results/` for a benchmark; `value`: a share."""
+        dataset = {"id": self.id, "task_id": self.task_id}
+        dataset |= {"revision": self.revision} if self.revision else {}
+        of = f" of {self.rows:,}" if self.rows not in (None, problems) else ""
+        notes = f"{problems:,}{of} problems, {notes}"
+        return {"dataset": dataset, "value": round(100 * value, 2), "date": date, "notes": notes}
+
+    def dataset(self) -> dict[str, Any]:
+        """Return the data set of a result in a model card's metadata."""
+        found = {"name": self.name, "type": self.id, "config": self.subset, "split": self.split}
+        return {key: value for key, value in {**found, "revision": self.revision}.items() if value}
+
+
+@dataclass(frozen=True)
 class Named:
     """A declaration with its name; `folder`: that of the file that declares it."""
 
@@ -93,6 +122,36 @@ def shipped() -> dict[str, Declared]:
     """Return the declarations that come with the package."""
     text = (files(__package__) / "declared.yaml").read_text(encoding="utf-8")
     return parsed(text, where="declared.yaml")
+
+
+def on_hub(
+    source: str, split: str = "test", *, theirs: str | None = None, copied: bool = False
+) -> OnHub | None:
+    """Return a split of a set that comes with the package as the hub names it; None: it has none.
+
+    A split that a set lacks is drawn from its training problems, or from the hub's split `theirs`.
+    `copied`: the rows come from a local copy, whose revision is unknown.
+
+    Example:
+        >>> found = on_hub("aime24")
+        >>> found.id, found.split, found.task_id
+        ('HuggingFaceH4/aime_2024', 'train', None)
+    """
+    one = shipped().get(source)
+    if one is None:
+        return None
+    names = {str(ours): name for ours, name in one.splits.items()}
+    found = theirs or names.get(split) or names.get("train") or next(iter(names.values()))
+    whole = split == "test" and found == names.get("test")
+    return OnHub(
+        name=source,
+        id=one.id,
+        split=found,
+        subset=one.subset,
+        revision=None if copied else one.revision,
+        task_id=one.task_id if whole else None,
+        rows=one.rows.get("test") if whole else None,
+    )
 
 
 def find(name: str) -> Named | None:

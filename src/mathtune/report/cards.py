@@ -6,15 +6,15 @@ RUN/cards/STEP/.eval_results/     the hub's evaluation results, of data sets tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any
 
-from mathtune.data import declared
 from mathtune.errors import InputError
 from mathtune.report.results import Measured, Results, measured_by, read_run
-from mathtune.report.steps import StepRecord, judges, maker, trainings
+from mathtune.report.steps import StepRecord, judges, maker, on_hub, trainings
 from mathtune.rows.metrics import TrainMetrics
+from mathtune.run import finished
+from mathtune.stages.train import defaults
 from mathtune.training.card import CARD, Accuracy, Trained, results_files, text
 
 CARDS = "cards"
@@ -52,15 +52,15 @@ def write(run_folder: Path, name: str) -> Path:
 def facts(step: StepRecord, steps: Mapping[str, StepRecord]) -> Trained:
     """Return the facts about a training, of its run's steps."""
     earlier = trainings(step.config["model"], steps)
-    sources = dict[str, None]()
-    for one in (step, *earlier):
-        sources |= dict.fromkeys(_sources(one.config["examples"], steps))
+    first = [*earlier, step][0]
+    base = str(first.config["model"])
     return Trained(
-        base=str([*earlier, step][0].config["model"]),
+        base=base,
         settings=step.config,
         metrics=step.read(TrainMetrics),
-        examples=tuple(_short(path, steps) for path in step.config["examples"]),
-        sources=tuple(sources),
+        defaults=defaults(),
+        local=finished.read(first.folder)["config"]["model"] != base,
+        sources=tuple(_sources([step, *earlier], steps)),
         before=tuple(f"{one.name} ({one.config['objective']})" for one in earlier),
     )
 
@@ -96,7 +96,6 @@ def _shares(
     wanted = JUDGED if judged else (row.first, f"Maj1@{row.n}", f"Pass@{row.n}")
     prepared = maker(measured.config["problems"], steps)
     source = str(prepared.config.get("source")) if prepared is not None else ""
-    known = declared.find(source) if source in declared.shipped() else None
     drawn = f", {row.n} samples" + (
         "" if judged else f" at temperature {column.config['temperature']:g}"
     )
@@ -109,37 +108,27 @@ def _shares(
             high=row.metrics[name]["high"],
             problems=row.document.problems,
             data=PurePath(source or measured.config["problems"]).name,
-            dataset=None if known is None else known.set.id,
-            subset=None if known is None else known.set.subset,
+            hub=on_hub(measured.config["problems"], steps),
             how="" if name == "Pass@1" else drawn,
+            own=not judged and name == row.first,
+            date=str(measured.made_with["finished"])[:10],
         )
         for name in wanted
         if name in row.metrics
     ]
 
 
-def _sources(examples: list[str], steps: Mapping[str, StepRecord]) -> list[str]:
-    """Return the data that examples go back to, as the prepare steps name it."""
+def _sources(learned: Sequence[StepRecord], steps: Mapping[str, StepRecord]) -> list[str]:
+    """Return the data that trainings go back to, as the prepare steps name it."""
     found: dict[str, None] = {}
-    waiting, seen = [maker(path, steps) for path in examples], set[str]()
+    makers = [maker(path, steps) for one in learned for path in one.config["examples"]]
+    waiting, seen = [step.name for step in makers if step is not None], set[str]()
     while waiting:
-        step = waiting.pop()
-        if step is None or step.name in seen:
+        step = steps[waiting.pop(0)]
+        if step.name in seen:
             continue
         seen.add(step.name)
         if step.stage == "prepare":
             found[PurePath(str(step.config["source"])).name] = None
-            continue
-        waiting += [maker(path, steps) for path in _paths(step.config) if path]
+        waiting += step.reads
     return list(found)
-
-
-def _paths(config: Mapping[str, Any]) -> list[str]:
-    """Return every text of a config that may be a path inside the run."""
-    values = [one if isinstance(one, list) else [one] for one in config.values()]
-    return [text for group in values for text in group if isinstance(text, str) and "/" in text]
-
-
-def _short(path: str, steps: Mapping[str, StepRecord]) -> str:
-    """Return a path inside the run unchanged, any other without its folders."""
-    return path if maker(path, steps) is not None else PurePath(path).name

@@ -13,6 +13,7 @@ truncated  samples that were cut at max_tokens;  unanswered  samples without an 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ import numpy as np
 import yaml
 
 from mathtune.data import declared
+from mathtune.data.declared import OnHub
 from mathtune.metrics.intervals import Interval, half_widths, intervals
 from mathtune.report.cells import NONE, Table, percent
-from mathtune.report.results import ROW, Measured, Results, read_run
+from mathtune.report.results import ROW, Measured, Results, measured_by, read_run
+from mathtune.report.steps import on_hub
 from mathtune.rows import jsonl
 from mathtune.rows.records import Row
 from mathtune.rows.samples import Joined
@@ -38,12 +41,18 @@ def write(folder: Path) -> dict[str, Any]:
         InputError: the folder holds no run.
     """
     results = read_run(folder)
+    steps = {step.name: step for step in results.steps}
     (folder / SAMPLES).mkdir(exist_ok=True)
     document: dict[str, Any] = {"model": _model(results), "sets": {}}
     for row in results.rows:
         name = row.name.rpartition("/")[2]
         name = name.removesuffix(ROW)
-        document["sets"][name] = _of_row(row, folder / SAMPLES / f"{name}.jsonl")
+        problems = measured_by(row, steps).config["problems"]
+        hub = on_hub(problems, steps)
+        document["sets"][name] = {
+            **_of_row(row, folder / SAMPLES / f"{name}.jsonl"),
+            "hub": None if hub is None else asdict(hub),
+        }
     jsonl.write_json(folder / RESULTS, document)
     return document
 
@@ -166,31 +175,26 @@ def write_for_hub(document: Mapping[str, Any], folder: Path) -> list[Path]:
     are benchmarks there; a file without an entry is not written.
     """
     entries, index = [], []
+    today = date.today().isoformat()
     for name, found in document["sets"].items():
-        known = declared.find(name)
+        known = _on_hub(name, found)
         if known is None:
             continue
-        one, value = known.set, round(100 * found["metrics"]["mean"]["value"], 2)
-        what = f"mean@{found['n']} of {found['problems']} problems, {found['grader']}"
-        split = one.splits.get("test", "test")
-        if one.task_id is not None:
-            dataset = {"id": one.id, "task_id": one.task_id}
-            dataset |= {"revision": one.revision} if one.revision else {}
-            today = date.today().isoformat()
-            entries.append({"dataset": dataset, "value": value, "date": today, "notes": what})
+        if known.task_id is not None:
+            value, what = found["metrics"]["mean"]["value"], f"mean@{found['n']}, {found['grader']}"
+            entries.append(known.result(value, found["problems"], notes=what, date=today))
+        shown = {f"mean@{found['n']}": found["metrics"]["mean"]} | {
+            metric: value
+            for metric, value in found["metrics"].items()
+            if metric in (f"Maj1@{found['n']}", f"Pass@{found['n']}", "Pass@1")
+        }
         index.append(
             {
                 "task": {"type": "text-generation"},
-                "dataset": {"name": name, "type": one.id, "split": split}
-                | ({"config": one.subset} if one.subset else {})
-                | ({"revision": one.revision} if one.revision else {}),
+                "dataset": known.dataset(),
                 "metrics": [
-                    {"type": "accuracy", "name": f"mean@{found['n']}", "value": value},
-                    *(
-                        {"type": "accuracy", "name": metric, "value": round(100 * v["value"], 2)}
-                        for metric, v in found["metrics"].items()
-                        if metric in (f"Maj1@{found['n']}", f"Pass@{found['n']}", "Pass@1")
-                    ),
+                    {"type": "accuracy", "name": metric, "value": round(100 * v["value"], 2)}
+                    for metric, v in shown.items()
                 ],
             }
         )
@@ -202,3 +206,10 @@ def write_for_hub(document: Mapping[str, Any], folder: Path) -> list[Path]:
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         (folder / file).write_text(text, encoding="utf-8")
     return [folder / file for file in files]
+
+
+def _on_hub(name: str, found: Mapping[str, Any]) -> OnHub | None:
+    """Return the hub's names for a set of the document; documents of earlier versions lack them."""
+    if "hub" not in found:
+        return declared.on_hub(name)
+    return None if found["hub"] is None else OnHub(**found["hub"])

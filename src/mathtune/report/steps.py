@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 import msgspec
 
+from mathtune.data import declared
+from mathtune.data.card import CARD
+from mathtune.data.declared import OnHub
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import Metrics, TrainMetrics
@@ -16,6 +19,7 @@ from mathtune.run import finished
 from mathtune.run.documents import PlannedStep, Record
 from mathtune.run.finished import STEP
 from mathtune.run.step import METRICS
+from mathtune.stages.prepare import NAMED
 
 Document = dict[str, Any]
 
@@ -40,6 +44,8 @@ class StepRecord:
     finished: bool
     folder: Path
     revision: int = 0
+    reads: tuple[str, ...] = ()
+    """The steps whose files it reads, as the plan names them."""
 
     def read(self, kind: type[M]) -> M:
         """Return the metrics as the struct of the step's stage.
@@ -93,6 +99,7 @@ def read_step(run_folder: Path, planned: PlannedStep) -> StepRecord:
         finished=done,
         folder=place,
         revision=record.revision,
+        reads=tuple(planned.reads),
     )
 
 
@@ -136,6 +143,23 @@ def trainings(model: str, finished: Mapping[str, StepRecord]) -> list[StepRecord
 def maker(path: str, steps: Mapping[str, StepRecord]) -> StepRecord | None:
     """Return the step of the run that wrote a file or folder."""
     return steps.get(PurePath(path).parent.as_posix())
+
+
+def on_hub(problems: str, steps: Mapping[str, StepRecord]) -> OnHub | None:
+    """Return the hub's names for the split that problems of this run are; None: it has none."""
+    step = maker(problems, steps)
+    if step is None or not (step.folder / CARD).exists():
+        return None
+    source, config = str(step.config["source"]), step.config
+    found = declared.on_hub(
+        source,
+        PurePath(problems).stem,
+        theirs=None if source in NAMED else config["split"],
+        copied=jsonl.read_json(step.folder / CARD).get("read_from") != "hub",
+    )
+    if found is not None and (config["where"] or config["subset"] not in (None, found.subset)):
+        return replace(found, subset=config["subset"] or found.subset, task_id=None, rows=None)
+    return found
 
 
 def judges(step: StepRecord) -> bool:

@@ -168,8 +168,9 @@ class Train(TrainingSettings, Stage[str]):
                 "guessing is 0.69: this judge has learned next to nothing; try more epochs or a "
                 "larger batch_size"
             )
-        examples = tuple(path.name for path in self.examples)
-        facts = card.Trained(self.model, self.model_dump(mode="json"), metrics, examples)
+        here = Path(self.model).expanduser().exists()
+        given = self.described(relative_to=folder.parent)
+        facts = card.Trained(self.model, given, metrics, defaults(), local=here)
         (folder / card.CARD).write_text(card.text(facts), encoding="utf-8")
         return metrics
 
@@ -207,6 +208,12 @@ class Train(TrainingSettings, Stage[str]):
                 f"every update sees all of them and the training is {updates} updates long; "
                 "expected a smaller batch_size or more epochs"
             )
+
+
+def defaults() -> dict[str, Any]:
+    """Return the settings of a training that have a default, as JSON."""
+    named = {name for name, field in Train.model_fields.items() if not field.is_required()}
+    return Train(model="", examples=()).model_dump(mode="json", include=named)
 
 
 def _updates_of(model: str) -> int:

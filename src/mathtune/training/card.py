@@ -6,14 +6,19 @@ measured; `mathtune push_to_hub` sends it along as README.md.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from mathtune.data.declared import OnHub
+from mathtune.errors import InputError
 from mathtune.rows.metrics import TrainMetrics
-from mathtune.training.settings import SOLVERS, TrainingSettings
+from mathtune.run import settings
+from mathtune.training.settings import SOLVERS
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -24,9 +29,11 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A measured share with its 95 % interval. `dataset`: its id on the hub, None: not from there.
+    """A measured share with its 95 % interval. `hub`: its data as the hub names it; None: unknown.
 
-    `how`: the metric as the report names it, with n and sampling where it has them.
+    `how`: the metric as the report names it, with n and sampling where it has them. `own`: the
+    model's share, of one solution per problem, which is what benchmarks list; not what it chose
+    among samples. `date`: the day on which it was measured.
     """
 
     row: str
@@ -36,16 +43,17 @@ class Accuracy:
     high: float
     problems: int
     data: str
-    dataset: str | None = None
-    subset: str | None = None
+    date: str
+    hub: OnHub | None = None
     how: str = ""
+    own: bool = True
 
     @property
     def text(self) -> str:
         """The share as people read it.
 
         Example:
-            >>> Accuracy("ssft", "Pass@1", 0.433, 0.385, 0.481, 400, "gsm8k").text
+            >>> Accuracy("ssft", "Pass@1", 0.433, 0.385, 0.481, 400, "gsm8k", "2026-01-01").text
             '43.3 % [38.5, 48.1]'
         """
         return f"{100 * self.value:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
@@ -53,31 +61,63 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Trained:
-    """The facts about a training. `sources`: the data, as it was named; `before`: earlier trainings
-    of the same run, first one first.
+    """The facts about a training. `settings`: all of the train stage's, as JSON; `defaults`: its
+    settings that have one; `local`: the base is a path, even if it looks like a hub's id;
+    `sources`: the data, as it was named; `before`: earlier trainings of the same run, first one
+    first.
     """
 
     base: str
-    settings: dict[str, Any]
+    settings: Mapping[str, Any]
     metrics: TrainMetrics
-    examples: tuple[str, ...]
+    defaults: Mapping[str, Any]
+    local: bool = False
     sources: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
 
+    @property
+    def base_id(self) -> str | None:
+        """The base model's id on the hub; None: it has none."""
+        return self.base if HUB_ID.fullmatch(self.base) and not self.local else None
+
+    @property
+    def examples(self) -> list[str]:
+        """The files that it learned from."""
+        return [short(path) for path in self.settings["examples"]]
+
 
 def command(facts: Trained) -> str:
-    """Return the command that trains so: the settings that are not the defaults.
+    """Return the command that trains so: the settings that are not the defaults."""
+    files = [shlex.quote(path) for path in facts.examples]
+    chosen = [_assigned("model", short(str(facts.settings["model"])))]
+    if len(files) > 1:
+        chosen, files = [_assigned("examples", facts.examples), *chosen], []
+    for name, default in facts.defaults.items():
+        value = facts.settings.get(name, default)  # a setting may be newer than the run
+        if value != default:
+            chosen.append(_assigned(name, _shortened(name, value)))
+    return " ".join(["mathtune train", *files, *chosen, "--out trained"])
 
-    Folders are left out of paths: they say where somebody's files are.
+
+def short(path: str) -> str:
+    """Return a path without the folders of an absolute one, which say where somebody's files are.
+    A model keeps its step's name.
+
+    Example:
+        >>> short("/home/me/gold.jsonl"), short("/home/me/runs/ssft/model"), short("ssft/model")
+        ('gold.jsonl', 'ssft/model', 'ssft/model')
     """
-    files = " ".join(facts.examples[:1])
-    chosen = [_assigned("model", _shown(str(facts.settings["model"])))]
-    if len(facts.examples) > 1:
-        chosen, files = [_assigned("examples", list(facts.examples)), *chosen], ""
-    for name, default in TrainingSettings().model_dump(mode="json").items():
-        if facts.settings.get(name, default) != default:  # a setting may be newer than the run
-            chosen.append(_assigned(name, facts.settings[name]))
-    return " ".join(filter(None, ["mathtune train", files, *chosen, "--out trained"]))
+    pure = PurePath(path)
+    if not pure.is_absolute() and not {"..", "~"} & {part[:2].rstrip("/") for part in pure.parts}:
+        return path
+    return "/".join(pure.parts[-2:]) if pure.name in ("model", "adapter") else pure.name
+
+
+def _shortened(name: str, value: Any) -> Any:
+    """Return a setting's value, without folders if it names files."""
+    if name == "validation":
+        return [short(path) for path in value]
+    return short(value) if name == "equal_updates_to" else value
 
 
 def text(facts: Trained, accuracies: Sequence[Accuracy] = (), *, name: str | None = None) -> str:
@@ -91,7 +131,7 @@ def text(facts: Trained, accuracies: Sequence[Accuracy] = (), *, name: str | Non
     )
     name = name or title
     metadata = ModelCardData(
-        base_model=_hub_id(facts.base),
+        base_model=facts.base_id,
         library_name="peft" if _adapters(facts) else "transformers",
         pipeline_tag="text-generation",
         tags=["mathtune", "math", kind],
@@ -101,7 +141,7 @@ def text(facts: Trained, accuracies: Sequence[Accuracy] = (), *, name: str | Non
     parts = [
         f"---\n{metadata.to_yaml()}\n---",
         f"# {name}",
-        f"A language model that {does}, trained with mathtune from {_named(facts.base)}.",
+        f"A language model that {does}, trained with mathtune from {_named(facts)}.",
         "## What it was trained on",
         _learned(facts),
         "## How often it is right",
@@ -114,25 +154,19 @@ def text(facts: Trained, accuracies: Sequence[Accuracy] = (), *, name: str | Non
 
 
 def results_files(accuracies: Sequence[Accuracy]) -> dict[str, str]:
-    """Return the hub's files of evaluation results, by path: one per data set of the hub."""
+    """Return the hub's files of evaluation results, by path: one per benchmark of the hub, with the
+    model's own share.
+    """
     import yaml
-    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
-    files: dict[str, list[Any]] = {}
+    files: dict[str, str] = {}
     for one in accuracies:
-        if one.dataset is not None:
-            entry = EvalResultEntry(
-                dataset_id=one.dataset,
-                task_id=one.subset or "default",
-                value=round(100 * one.value, 2),
-                notes=f"{one.metric}{one.how}, {one.problems} problems: percent with 95 % interval "
-                f"{one.text}",
-            )
-            files.setdefault(f".eval_results/{one.data}.yaml", []).append(entry)
-    return {
-        path: yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False)
-        for path, entries in files.items()
-    }
+        if one.own and one.hub is not None and one.hub.task_id is not None:
+            notes = f"{one.metric}{one.how}: percent with 95 % interval {one.text}"
+            entry = one.hub.result(one.value, one.problems, notes=notes, date=one.date)
+            content = yaml.safe_dump([entry], sort_keys=False, allow_unicode=True)
+            files.setdefault(f".eval_results/{one.data}.yaml", content)
+    return files
 
 
 def _learned(facts: Trained) -> str:
@@ -166,13 +200,11 @@ def _table(accuracies: Sequence[Accuracy]) -> str:
 def _result(one: Accuracy) -> EvalResult:
     from huggingface_hub import EvalResult
 
+    dataset = {"type": one.data, "name": one.data} if one.hub is None else one.hub.dataset()
     return EvalResult(
         task_type="text-generation",
         task_name="Math word problems",
-        dataset_type=one.dataset or one.data,
-        dataset_name=one.data,
-        dataset_config=one.subset,
-        dataset_split="test",
+        **{f"dataset_{key}": value for key, value in dataset.items()},
         metric_type="accuracy",
         metric_name=f"{one.metric}{one.how} ({one.row})",
         metric_value=round(100 * one.value, 2),
@@ -190,25 +222,10 @@ def _adapters(facts: Trained) -> bool:
     return not lora["merge"]
 
 
-def _hub_id(base: str) -> str | None:
-    """Return the base model's id on the hub; None: it is no such id.
-
-    Example:
-        >>> _hub_id("Qwen/Qwen2.5-1.5B"), _hub_id("./Qwen/Qwen2.5"), _hub_id("embedded")
-        ('Qwen/Qwen2.5-1.5B', None, None)
-    """
-    here = Path(base).expanduser().exists() or base.startswith(".")
-    return base if HUB_ID.fullmatch(base) and not here else None
-
-
-def _shown(base: str) -> str:
-    """Return the base model's name without the folders before it."""
-    return base if _hub_id(base) or "/" not in base else PurePath(base).name
-
-
-def _named(base: str) -> str:
-    shown = _shown(base)
-    return "the base model that ships with mathtune" if base == "embedded" else f"`{shown}`"
+def _named(facts: Trained) -> str:
+    if facts.base == "embedded":
+        return "the base model that ships with mathtune"
+    return f"`{short(facts.base)}`"
 
 
 def _assigned(name: str, value: Any) -> str:
@@ -217,14 +234,23 @@ def _assigned(name: str, value: Any) -> str:
     Example:
         >>> _assigned("lora", {"rank": 8, "merge": True}), _assigned("system", "Be brief.")
         ("'lora={rank: 8, merge: true}'", "'system=Be brief.'")
+        >>> print(_assigned("system", "Rule: be brief."))
+        'system="Rule: be brief."'
     """
-    import shlex
-
     import yaml
 
     inline = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6)
-    told = value if isinstance(value, str) else inline.removesuffix("\n").removesuffix("\n...")
-    return shlex.quote(f"{name}={told}")
+    plain = value if isinstance(value, str) else inline.removesuffix("\n").removesuffix("\n...")
+    same = _read_as(plain) == value
+    return shlex.quote(f"{name}={plain if same else json.dumps(value, ensure_ascii=False)}")
+
+
+def _read_as(text: str) -> Any:
+    """Return the value that the command line reads; None: it refuses the text."""
+    try:
+        return settings.value_of(text, where="")
+    except InputError:
+        return None
 
 
 def _cell(name: str) -> str:
