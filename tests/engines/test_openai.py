@@ -125,6 +125,49 @@ def test_thoughts_on_a_server_need_the_models_tokenizer(
         sampled(problems, tmp_path / "out", serve(), thought_tokens=6)
 
 
+THINKING = (
+    "{% for one in messages %}<{{ one['role'] }}>{{ one['content'] }}{% endfor %}<assistant>"
+    "{% if not thinking %}<think></think>{% endif %}"
+)
+
+
+def test_a_budget_of_thoughts_loads_the_tokenizer_and_renders_a_problem_once(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The requests are many, in threads of their own."""
+    server, loaded, rendered = serve(), list[Any](), list[str]()
+    _, tokenizer = models.load("embedded")
+    monkeypatch.setattr(tokenizer, "chat_template", THINKING)
+    own = prompts.chat_prompt
+
+    def counted(text: str, *rest: Any) -> str:
+        rendered.append(text)
+        return own(text, *rest)
+
+    monkeypatch.setattr(prompts, "chat_prompt", counted)
+    form = prompts.Wording("chat", instruction="", template={"thinking": True})
+    engine = OpenAI(
+        "tiny",
+        Server(url=server.url, concurrency=8),
+        form=form,
+        judge=Unrendered(),
+        tokenizer=lambda: loaded.append(1) or tokenizer,  # type: ignore[func-returns-value]
+    )
+    wants = [Want("1 + 1", 5), Want("2 + 2", 4)]
+    how = Sampling(n=9, temperature=1.5, top_p=1.0, max_tokens=3, thought_tokens=4)
+    found = [place for place, drafts in engine.sample(wants, how, seed=(0,)) for _ in drafts]
+    assert (found.count(0), found.count(1)) == (5, 4)
+    assert (len(loaded), rendered) == (1, ["1 + 1", "2 + 2"])
+    assert {body["prompt"].partition("<assistant>")[0] for _, body in server.asked} == {
+        "<user>1 + 1",
+        "<user>2 + 2",
+    }
+    engine._form = prompts.Wording("chat", template={"thinking": False})
+    with pytest.raises(InputError, match="since thinking is switched off; expected max_tokens"):
+        list(engine.sample(wants, how, seed=(0,)))
+    engine.close()
+
+
 @pytest.mark.parametrize("most_n", [1, 2])  # gives one whatever is asked; refuses more than two
 def test_a_server_without_n_is_asked_for_copies(
     most_n: int, problems: Path, tmp_path: Path, serve: Serve

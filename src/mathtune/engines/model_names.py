@@ -72,7 +72,10 @@ def source(name: str) -> tuple[str, dict[str, Any]]:
     return name, {}
 
 
+LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+"""The names of the number of layers in configs."""
 MOST_LAYERS = 1000
+"""The most layers that a model may have: building more would take hours."""
 HUB_SECONDS = 10.0
 """The longest time for the hub to say whether it has a model, in seconds."""
 
@@ -151,17 +154,11 @@ def _check_folder(name: str, path: Path) -> None:
             refuse(f"{index.name} names {missing[0]}, which does not exist")
     if not any((path / file).exists() for file in ("tokenizer.json", "tokenizer_config.json")):
         refuse("it has no tokenizer (tokenizer.json or tokenizer_config.json)")
-
-
-def refuse_layers(name: str, folder: Path) -> None:
-    """Raise InputError for a number of layers that no model has: building them would take hours."""
-    if not (folder / "config.json").exists():
-        return  # of the hub
-    layers = jsonl.read_json(folder / "config.json").get("num_hidden_layers")
-    if layers is None:
-        return  # a family that calls them otherwise
-    if not isinstance(layers, int) or not 1 <= layers <= MOST_LAYERS:
-        raise InputError(
-            f"model {name!r}: config.json has num_hidden_layers {layers!r}; expected a number from "
-            f"1 to {MOST_LAYERS}."
-        )
+    config = jsonl.read_json(path / "config.json")
+    inner = config.get("text_config")
+    for field, layers in (*config.items(), *(inner.items() if isinstance(inner, dict) else ())):
+        if field in LAYERS and layers is not None and layers not in range(1, MOST_LAYERS + 1):
+            raise InputError(
+                f"model {name!r}: config.json has {field} {layers!r}; expected a number from 1 to "
+                f"{MOST_LAYERS}."
+            )

@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from mathtune.engines import prompts
@@ -127,6 +128,8 @@ class OpenAI:
         """Yield drafts as requests are answered. If an answer has too few, they are kept and the
         rest is requested again.
         """
+        if sampling.thought_tokens:
+            wants = self._rendered(wants, sampling)
         with Pool(self._server.concurrency, self._client) as pool:
             for place, want in enumerate(wants):
                 self._submit(pool, place, want, sampling)
@@ -149,8 +152,8 @@ class OpenAI:
                 "scorer: found 'likelihood' with engine openai, whose protocol gives no "
                 "probabilities of a given text; expected engine=transformers or engine=vllm."
             )
-        if self._tokenizer is not None:
-            labels = LabelEndpoint(self._client, self._model, self._form, self._tokenizer())
+        if self._own_tokenizer is not None:
+            labels = LabelEndpoint(self._client, self._model, self._form, self._own_tokenizer)
             if labels.find(groups):
                 yield from self._labelled(labels, groups)
                 return
@@ -197,27 +200,44 @@ class OpenAI:
             return [self._thought_through(want.prompt, sampling)]
         return self.drafts(want, sampling)[0]
 
-    def _thought_through(self, prompt: str, sampling: Sampling) -> Draft:
-        """Return one draft whose thoughts keep to their budget, of one or two requests.
+    @cached_property
+    def _own_tokenizer(self) -> prompts.EndingTokenizer | None:
+        """The model's tokenizer, loaded once; None: it is not on this machine."""
+        return None if self._tokenizer is None else self._tokenizer()
+
+    def _rendered(self, wants: Sequence[Want], sampling: Sampling) -> list[Want]:
+        """Return the wants with whole texts as prompts, after which the model's thoughts begin.
 
         Raises:
-            InputError: as `drafts`, or the model's tokenizer is not here.
+            InputError: the model's tokenizer is not here, or its template ends the thoughts.
         """
-        if self._tokenizer is None:
+        tokenizer = self._own_tokenizer
+        if tokenizer is None:
             raise InputError(
                 f"thought_tokens: found {sampling.thought_tokens} with model {self._model!r} of a "
                 "server, which is no folder here; thoughts are ended with the model's own template "
                 "and tokenizer: expected model=FOLDER with server.model as its name there."
             )
-        tokenizer = self._tokenizer()
-        if self._chat:
-            prompt = _without_start(prompts.chat_prompt(prompt, self._form, tokenizer), tokenizer)
+        if not self._chat:
+            return list(wants)
+        texts = [prompts.chat_prompt(want.prompt, self._form, tokenizer) for want in wants]
+        prompts.refuse_ended(texts)
+        starting = [_without_start(text, tokenizer) for text in texts]
+        return [Want(text, want.count) for text, want in zip(starting, wants, strict=True)]
+
+    def _thought_through(self, prompt: str, sampling: Sampling) -> Draft:
+        """Return one draft whose thoughts keep to their budget, of one or two requests.
+
+        Raises:
+            InputError: as `drafts`.
+        """
         begun = Draft("", "length", 0)
         if sampling.thought_tokens > 1:
             begun = self.drafts(Want(prompt, 1), first(sampling), rendered=True)[0][0]
         if begun.finish_reason == "prompt_too_long":
             return begun
-        more = after_thoughts(begun, sampling, tokenizer)
+        assert self._own_tokenizer is not None
+        more = after_thoughts(begun, sampling, self._own_tokenizer)
         if isinstance(more, Draft):
             return more
         how = replace(sampling, max_tokens=more.room, thought_tokens=0)

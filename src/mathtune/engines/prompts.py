@@ -10,7 +10,7 @@ auto    chat if the tokenizer has a template, else plain
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -286,6 +286,16 @@ def thought_end(tokenizer: ChatTokenizer) -> int:
             "model, or max_tokens alone."
         )
     return ids[0]
+
+
+def refuse_ended(texts: Iterable[str]) -> None:
+    """Raise InputError if a prompt ends its thoughts: a model that does not think has no budget."""
+    if any(text.rstrip().endswith(THOUGHT_END) for text in texts):
+        raise InputError(
+            "thought_tokens: found a number with a chat template that ends the thoughts in the "
+            "prompt, since thinking is switched off; expected max_tokens alone, or another template "
+            "setting, such as {enable_thinking: true}."
+        )
 
 
 def _ending(form: AnyForm, tokenizer: EndingTokenizer) -> tuple[int, tuple[str, ...]]:

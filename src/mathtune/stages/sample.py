@@ -159,10 +159,13 @@ class Sample(EngineSettings[Columns]):
                 )
         form, tokenizer = self._form(), opener.solver_tokenizer(self)
         shown = self._exemplars()
-        return [
+        texts = [
             shown + prompts.solver(problem.problem, form=form, tokenizer=tokenizer)
             for problem in problems
         ]
+        if self.thought_tokens is not None:
+            prompts.refuse_ended(texts)
+        return texts
 
     def _form(self) -> prompts.AnyForm:
         wording = self.wording

@@ -97,12 +97,15 @@ def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model,
         (lambda f: change_config(f, intermediate_size=40), "cannot be loaded"),
         (lambda f: change_config(f, num_hidden_layers=-1), "has num_hidden_layers -1; expected"),
         (lambda f: change_config(f, num_hidden_layers=10**6), "expected a number from 1 to 1000"),
+        (lambda f: change_config(f, n_layer=10**9), "has n_layer 1000000000; expected a number"),
+        (lambda f: change_config(f, text_config={"num_hidden_layers": "9"}), "layers '9'; expect"),
         (lambda f: (f / "config.json").write_text("[]"), "config.json: not a JSON object"),
     ],
     ids=[
         *("config", "weights", "pickle", "shard", "tokenizer", "empty-config", "torn-weights"),
         *("torn-tokenizer", "torn-index", "some-weights", "other-shapes"),
-        *("no-layers", "too-many-layers", "list-for-config"),
+        *("no-layers", "too-many-layers", "layers-of-another-name", "layers-inside"),
+        "list-for-config",
     ],
 )
 def test_an_incomplete_folder_is_refused(folder: Path, spoil, said: str) -> None:  # type: ignore[no-untyped-def]

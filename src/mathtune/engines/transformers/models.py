@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from logging import LogRecord, getLogger
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -52,8 +51,6 @@ def load(
             f"lora.bits: found {bits} with the model {name!r}, a GGUF file; expected a checkpoint "
             "of safetensors."
         )
-    if not more:
-        model_names.refuse_layers(name, Path(source))
     logging.disable_progress_bar()
     _show_visibly()
     try:
