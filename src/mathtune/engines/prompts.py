@@ -293,8 +293,8 @@ def refuse_ended(texts: Iterable[str]) -> None:
     if any(text.rstrip().endswith(THOUGHT_END) for text in texts):
         raise InputError(
             "thought_tokens: found a number with a chat template that ends the thoughts in the "
-            "prompt, since thinking is switched off; expected max_tokens alone, or another setting of "
-            "template, such as {enable_thinking: true}."
+            "prompt, since thinking is switched off; expected max_tokens alone, or a template "
+            "setting that switches it on."
         )
 
 
