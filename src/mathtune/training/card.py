@@ -200,7 +200,8 @@ def _table(accuracies: Sequence[Accuracy]) -> str:
 def _result(one: Accuracy) -> EvalResult:
     from huggingface_hub import EvalResult
 
-    dataset = {"type": one.data, "name": one.data} if one.hub is None else one.hub.dataset()
+    own = {"type": one.data, "name": one.data}
+    dataset: dict[str, Any] = own if one.hub is None else one.hub.dataset()
     return EvalResult(
         task_type="text-generation",
         task_name="Math word problems",
