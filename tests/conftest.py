@@ -30,7 +30,7 @@ def stand_in() -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("config.json", "model.safetensors", "tokenizer.json"):
-            (folder / name).touch()
+            (folder / name).write_text("{}")
         return folder
 
     return make
