@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerFast
 from mathtune.engines import prompts
 from mathtune.engines.prompts import Wording
 from mathtune.engines.settings import PromptSettings
+from mathtune.engines.thought_budget import thought_tokens
 from mathtune.errors import InputError
 
 GEMMA = (
@@ -191,6 +192,6 @@ def test_thoughts_are_dropped_for_judges_and_targets(make_tokenizer: Any) -> Non
     target = prompts.target(thought, form=dropped, tokenizer=tokenizer)
     assert target == prompts.target("#### 7", form="plain", tokenizer=tokenizer)
     whole = prompts.target(thought, form="plain", tokenizer=tokenizer)
-    many = prompts.thought_tokens(thought, whole, tokenizer=tokenizer)
+    many = thought_tokens(thought, whole, tokenizer=tokenizer)
     assert tokenizer.decode(whole[:many]) == "<think>\n5, 6, 7.\n</think>"
-    assert prompts.thought_tokens("#### 7", target, tokenizer=tokenizer) == 0
+    assert thought_tokens("#### 7", target, tokenizer=tokenizer) == 0

@@ -34,7 +34,7 @@ from mathtune.engines.served import (
 )
 from mathtune.engines.server import CONTEXT, Client, Pool, RefusedError
 from mathtune.engines.settings import Server
-from mathtune.engines.thought_budget import after_thoughts, first
+from mathtune.engines.thought_budget import after_thoughts, first, refuse_ended
 from mathtune.errors import InputError
 
 Messages = Sequence[dict[str, str]]
@@ -221,7 +221,7 @@ class OpenAI:
         if not self._chat:
             return list(wants)
         texts = [prompts.chat_prompt(want.prompt, self._form, tokenizer) for want in wants]
-        prompts.refuse_ended(texts)
+        refuse_ended(texts)
         starting = [_without_start(text, tokenizer) for text in texts]
         return [Want(text, want.count) for text, want in zip(starting, wants, strict=True)]
 

@@ -10,7 +10,7 @@ auto    chat if the tokenizer has a template, else plain
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -38,8 +38,6 @@ FIXED = {
 """The solver's forms that need no tokenizer."""
 _CANDIDATE = "Here is a math problem: {problem}\nHere is a candidate solution: {solution}"
 _VERDICT = "The above candidate solution is"
-
-
 INSTRUCTION = "Reason step by step, and put the final answer in \\boxed{}."
 """The instruction after a problem in chat form, unless another is set."""
 THOUGHT_START, THOUGHT_END = "<think>", "</think>"
@@ -169,8 +167,7 @@ def solver(problem: str, *, form: AnyForm, tokenizer: ChatTokenizer) -> str:
 
 
 def exemplar(problem: str, solution: str, *, form: Literal["plain", "minerva"]) -> str:
-    """Return a solved problem to put before the one to solve (few-shot), with a blank line after
-    it.
+    """Return a solved problem and a blank line, to put before the problem to solve (few-shot).
 
     Example:
         >>> exemplar("What is 1 + 1?", "#### 2", form="plain")
@@ -239,8 +236,18 @@ def labelled(
     correct, incorrect = (
         encode(prompt + label, form=form, tokenizer=tokenizer) for label in (CORRECT, INCORRECT)
     )
-    differing = (at for at, (a, b) in enumerate(zip(correct, incorrect, strict=False)) if a != b)
-    return next(differing, min(len(correct), len(incorrect))), correct, incorrect
+    return first_difference(correct, incorrect), correct, incorrect
+
+
+def first_difference(one: Sequence[int], other: Sequence[int]) -> int:
+    """Return the first position at which two lists of token ids differ.
+
+    Example:
+        >>> first_difference([1, 2, 3], [1, 2, 4]), first_difference([1, 2, 3], [1, 2])
+        (2, 2)
+    """
+    differing = (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(differing, min(len(one), len(other)))
 
 
 def target(solution: str, *, form: AnyForm, tokenizer: EndingTokenizer) -> list[int]:
@@ -261,41 +268,6 @@ def end_token(tokenizer: EndingTokenizer, *, form: AnyForm = "plain") -> int:
         InputError: the tokenizer has none.
     """
     return _ending(form, tokenizer)[0]
-
-
-def thought_tokens(solution: str, ids: Sequence[int], *, tokenizer: ChatTokenizer) -> int:
-    """Count the tokens of a solution's `ids` that belong to its thoughts."""
-    before, mark, _ = solution.rpartition(THOUGHT_END)
-    if not mark:
-        return 0
-    thoughts = token_ids(before + mark, tokenizer)
-    differing = (at for at, (a, b) in enumerate(zip(thoughts, ids, strict=False)) if a != b)
-    return next(differing, min(len(thoughts), len(ids)))
-
-
-def thought_end(tokenizer: ChatTokenizer) -> int:
-    """Return the token that ends the thoughts.
-
-    Raises:
-        InputError: the tokenizer has no such token.
-    """
-    ids = token_ids(THOUGHT_END, tokenizer)
-    if len(ids) != 1:
-        raise InputError(
-            f"thought_tokens: the tokenizer has no token {THOUGHT_END!r}; expected a thinking "
-            "model, or max_tokens alone."
-        )
-    return ids[0]
-
-
-def refuse_ended(texts: Iterable[str]) -> None:
-    """Raise InputError if a prompt ends its thoughts: a model that does not think has no budget."""
-    if any(text.rstrip().endswith(THOUGHT_END) for text in texts):
-        raise InputError(
-            "thought_tokens: found a number with a chat template that ends the thoughts in the "
-            "prompt, since thinking is switched off; expected max_tokens alone, or a template "
-            "setting that switches it on."
-        )
 
 
 def _ending(form: AnyForm, tokenizer: EndingTokenizer) -> tuple[int, tuple[str, ...]]:

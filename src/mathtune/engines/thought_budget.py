@@ -1,23 +1,56 @@
-"""Budgets of thoughts where a server draws the tokens: how a text that was begun goes on.
+"""Thoughts of thinking models: their tokens, the token that ends them, their budgets. Over prompts.
 
-Between engines.openai and prompts. A first request draws at most the thoughts; what is unfinished
-then goes on in a second one, from the thoughts' end on.
+Where a server draws the tokens, a first request draws at most the thoughts, and a second one
+continues an unfinished text from the end of its thoughts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mathtune.engines import prompts
 from mathtune.engines.protocol import Draft, Sampling
 from mathtune.engines.token_ids import token_ids
+from mathtune.errors import InputError
+
+
+def thought_tokens(solution: str, ids: Sequence[int], *, tokenizer: prompts.ChatTokenizer) -> int:
+    """Count the tokens of a solution's `ids` that belong to its thoughts."""
+    before, mark, _ = solution.rpartition(prompts.THOUGHT_END)
+    if not mark:
+        return 0
+    return prompts.first_difference(token_ids(before + mark, tokenizer), ids)
+
+
+def thought_end(tokenizer: prompts.ChatTokenizer) -> int:
+    """Return the token that ends the thoughts.
+
+    Raises:
+        InputError: the tokenizer has no such token.
+    """
+    ids = token_ids(prompts.THOUGHT_END, tokenizer)
+    if len(ids) != 1:
+        raise InputError(
+            f"thought_tokens: the tokenizer has no token {prompts.THOUGHT_END!r}; expected a "
+            "thinking model, or max_tokens alone."
+        )
+    return ids[0]
+
+
+def refuse_ended(texts: Iterable[str]) -> None:
+    """Raise InputError if a prompt ends its thoughts: a model that does not think has no budget."""
+    if any(text.rstrip().endswith(prompts.THOUGHT_END) for text in texts):
+        raise InputError(
+            "thought_tokens: found a number with a chat template that ends the thoughts in the "
+            "prompt, since thinking is switched off; expected max_tokens alone, or a template "
+            "setting that switches it on."
+        )
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A draft of the first request that goes on after `text`, with at most `room` tokens; `tokens`:
-    those it has.
-    """
+    """An unfinished draft of `tokens` tokens; the second request adds at most `room` to `text`."""
 
     text: str
     tokens: int
@@ -37,9 +70,9 @@ def first(sampling: Sampling) -> Sampling:
 def after_thoughts(
     draft: Draft, sampling: Sampling, tokenizer: prompts.EndingTokenizer
 ) -> Draft | Begun:
-    """Return a draft of the first request if it is finished, else how it goes on.
+    """Return the first request's draft if it is finished, else what the second one continues.
 
-    Thoughts that used up the budget are ended. A solution that was begun keeps its tokens, at most
+    Thoughts that used up the budget are ended. An unfinished solution keeps its tokens, at most
     `max_tokens` of them.
     """
     thoughts, mark, solution = draft.text.rpartition(prompts.THOUGHT_END)

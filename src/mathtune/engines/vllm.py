@@ -29,6 +29,7 @@ from mathtune.engines.protocol import (
     Want,
     share,
 )
+from mathtune.engines.thought_budget import thought_end
 from mathtune.engines.transformers import models
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
@@ -122,7 +123,7 @@ class VLLM:
         each by itself.
         """
         todo = deque[tuple[Any, list[int], Any]]()
-        end = prompts.thought_end(self.tokenizer) if sampling.thought_tokens else None
+        end = thought_end(self.tokenizer) if sampling.thought_tokens else None
         most = sampling.thought_tokens or sampling.max_tokens
         for place, want in enumerate(wants):
             ids = prompts.encode(want.prompt, form=self.form, tokenizer=self.tokenizer)

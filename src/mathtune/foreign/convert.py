@@ -57,24 +57,7 @@ def convert(request: Request, folder: Path) -> tuple[Path, Path, Path]:
     Raises:
         InputError: the file cannot be read, or a problem has no known question.
     """
-    groups: dict[str, list[Judged]] = {}
-    empty = 0
-    unusable: dict[str, str] = {}
-    for one in judged(request):
-        if says_none(one.sample.gold):
-            unusable[one.sample.problem_id] = one.sample.gold
-        elif one.sample.solution is None:
-            empty += 1
-        else:
-            groups.setdefault(one.sample.problem_id, []).append(one)
-    for name, group in groups.items():
-        if not group[0].sample.question.strip():
-            raise InputError(
-                f"{request.name}: problem {name[:60]!r} has no question, which training needs; "
-                "name its field with --fields question=NAME."
-            )
-    if not groups:
-        raise InputError(f"{request.name}: it has no sample with a text and a usable gold.")
+    groups, left_out = _groups(request)
     folder.mkdir(parents=True, exist_ok=True)
     files = folder / PROBLEMS, folder / SAMPLES, folder / GRADES
     jsonl.write(files[0], (_problem(name, group) for name, group in groups.items()))
@@ -106,12 +89,35 @@ def convert(request: Request, folder: Path) -> tuple[Path, Path, Path]:
             )
         ),
     )
-    total = sum(map(len, groups.values()))
-    left = f"; {empty} without text left out" if empty else ""
-    say(f"  {len(groups)} problems, {total} samples{left}")
-    if unusable:
-        say(f"  {len(unusable)} problems left out, with golds such as {min(unusable.values())!r}")
+    say(f"  {len(groups)} problems, {sum(map(len, groups.values()))} samples{left_out}")
     return files
+
+
+def _groups(request: Request) -> tuple[dict[str, list[Judged]], str]:
+    """Return the usable samples of each problem, and words on what was left out."""
+    groups: dict[str, list[Judged]] = {}
+    empty = 0
+    unusable: dict[str, str] = {}
+    for one in judged(request):
+        if says_none(one.sample.gold):
+            unusable[one.sample.problem_id] = one.sample.gold
+        elif one.sample.solution is None:
+            empty += 1
+        else:
+            groups.setdefault(one.sample.problem_id, []).append(one)
+    for name, group in groups.items():
+        if not group[0].sample.question.strip():
+            raise InputError(
+                f"{request.name}: problem {name[:60]!r} has no question, which training needs; "
+                "name its field with --fields question=NAME."
+            )
+    if not groups:
+        raise InputError(f"{request.name}: it has no sample with a text and a usable gold.")
+    words = f"; {empty} without text left out" if empty else ""
+    if unusable:
+        words += f"\n  {len(unusable)} problems left out, with golds such as "
+        words += repr(min(unusable.values()))
+    return groups, words
 
 
 def asked(question: str) -> str:

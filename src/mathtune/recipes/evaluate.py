@@ -13,9 +13,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from mathtune.answers import Grader
 from mathtune.data import declared
@@ -33,6 +33,7 @@ from mathtune.recipes.parts import (
 )
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
+from mathtune.run.stage import Texts
 from mathtune.stages.exemplars import Exemplars
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
@@ -47,19 +48,13 @@ EXEMPLARS_OF = 50
 """The number of training problems that exemplars are drawn from."""
 
 
-def _as_names(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return (value,) if Path(value).exists() else tuple(value.split(","))
-
-
 class Evaluate(RecipeSettings):
     """Settings of `evaluate`."""
 
     data: Prepare = Prepare()
     """Settings of `prepare` for every set, such as `data.where` or `data.seed`; the sets are in
     `sets`. `limit=50` takes 50 test problems of each."""
-    sets: Annotated[tuple[str, ...], BeforeValidator(_as_names)] = ()
+    sets: Texts = ()
     """The sets to evaluate on: names that `mathtune data` lists, files, folders, hub ids. None: the
     embedded problems for the embedded model, else gsm8k."""
     n: Count = 8

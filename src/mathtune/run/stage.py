@@ -42,14 +42,23 @@ class Free:
 def _as_tuple(value: Any) -> Any:
     """Split a text at its commas, unless it is a path that exists."""
     if isinstance(value, str):
-        return (value,) if Path(value).exists() else tuple(value.split(","))
+        return (value,) if _exists(value) else tuple(map(str.strip, value.split(",")))
     return (value,) if isinstance(value, Path) else value
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:  # a list too long for a path
+        return False
 
 
 File = Annotated[Path, Input()]
 """A file or folder that a stage reads."""
 Columns = Annotated[tuple[Path, ...], BeforeValidator(_as_tuple), Input()]
 """Files read together; `a.jsonl,b.jsonl` on the command line."""
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+"""Names, or paths, of anything; `a,b` on the command line."""
 
 Handle = TypeVar("Handle", covariant=True)
 

@@ -26,7 +26,7 @@ from mathtune.rows import jsonl
 from mathtune.rows.metrics import PrepareMetrics
 from mathtune.rows.records import Example, Problem
 from mathtune.run.progress import say
-from mathtune.run.stage import Large, Stage
+from mathtune.run.stage import Large, Stage, Texts
 
 NAMED = ("arithmetic", "gsm8k", "math", "prm800k")
 FEWEST = 100
@@ -70,14 +70,6 @@ def _as_mapping(value: Any) -> Any:
     return {same.get(ours.strip(), ours.strip()): theirs.strip() for ours, _, theirs in pairs}
 
 
-def _as_texts(value: Any) -> Any:
-    """Read `proof,notfound`, as on the command line, as a list."""
-    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
-
-
-Texts = Annotated[tuple[str, ...], BeforeValidator(_as_texts)]
-
-
 class Prepare(Stage[Data]):
     """Read problems from a source, split them, and write what the other stages read."""
 
@@ -88,8 +80,7 @@ class Prepare(Stage[Data]):
     declares one, the id of a hub data set (`owner/name@revision`), a folder, or a file: JSON Lines,
     JSON, CSV, parquet, Arrow, packed or not."""
     subset: str | None = None
-    """A hub data set's config ("main"), or a folder in the folder; None: its only one.
-    """
+    """A hub data set's config ("main"), or a folder inside a folder; None: the only one."""
     split: str | None = None
     """math: original or prm800k (None). A hub id or folder: the one split that train, validation
     and test are drawn from; a split called test stays the test split unless a number is to be
@@ -110,8 +101,7 @@ class Prepare(Stage[Data]):
     `source=aime|amc`; characters: `length(solution)<=4000`. Names are those of the rows, or ours.
     """
     unusable: Texts = UNUSABLE
-    """Golds that mean "no answer"; their rows are dropped. A list replaces the usual one.
-    """
+    """Golds that mean "no answer": their rows are dropped. A list replaces the default."""
     gold_rule: GoldRule = "explicit"
     """How the answer is found in a gold that is a text: by its mark (explicit), else by
     last-number, auto (the last number or formula), or without-unit (9 in `9 (apples)`).
@@ -121,8 +111,7 @@ class Prepare(Stage[Data]):
     strict: bool = False
     """True: a row that cannot be used ends the run. False: it is dropped, named and counted."""
     train: Count = 500
-    """arithmetic: training problems to generate. Other sources give all they have; see limit.
-    """
+    """arithmetic: training problems to generate. Other sources give all theirs; see limit."""
     validation: Count | None = None
     """Problems drawn from train if the source has no validation split. None: 200 for arithmetic,
     1,000 for math, as in the paper, otherwise a tenth of train but at most 500.
@@ -176,18 +165,23 @@ class Prepare(Stage[Data]):
             raise InputError(
                 f"split: {self.source} is one file, without splits; found {self.split!r}."
             )
-        if self.subset is not None and (self.source in NAMED or one_file):
-            raise InputError(
-                f"subset: found {self.subset!r} with source {self.source!r}; this setting goes "
-                "with a hub id or a folder."
-            )
-        if self.solutions is not None and self.source != "math":
-            raise InputError(
-                f"solutions: found {self.solutions!r} with source {self.source!r}; this setting "
-                "goes with source math."
-            )
+        for name, value, unfit, others in (
+            ("subset", self.subset, self.source in NAMED or one_file, "a hub id or a folder"),
+            ("solutions", self.solutions, self.source != "math", "source math"),
+            ("families", self.families, self.source != "arithmetic", "source arithmetic"),
+        ):
+            if value not in (None, ()) and unfit:
+                found = value if isinstance(value, str) else value[0]
+                raise InputError(
+                    f"{name}: found {found!r} with source {self.source!r}; this setting goes with "
+                    f"{others}."
+                )
         if self.families:
-            self._check_families()
+            from mathtune.data.arithmetic import TASKS
+
+            for name in self.families:
+                if name not in TASKS:
+                    raise InputError(f"families: no family {name!r}; there are {', '.join(TASKS)}.")
         if self.fields and self.source in NAMED:
             raise InputError(f"fields: {self.source} has known fields; expected none.")
         self._reading()
@@ -200,20 +194,6 @@ class Prepare(Stage[Data]):
             )
         return self
 
-    def _check_families(self) -> None:
-        if self.source != "arithmetic":
-            raise InputError(
-                f"families: found {self.families[0]!r} with source {self.source!r}; this setting "
-                "goes with source arithmetic."
-            )
-        from mathtune.data import arithmetic
-
-        for name in self.families:
-            if name not in arithmetic.TASKS:
-                raise InputError(
-                    f"families: no family {name!r}; there are {', '.join(arithmetic.TASKS)}."
-                )
-
     def outputs(self, folder: Path) -> Data:
         """Return the paths of the files."""
         names = (*SPLITS, "solutions", "validation_solutions", "steps")
@@ -225,7 +205,8 @@ class Prepare(Stage[Data]):
         Raises:
             InputError: as `run`.
         """
-        release = prm800k.load(self.folder) if self._reads_prm800k() else None
+        rated = "prm800k" in (self.source, self.solutions) or self.solutions == "both"
+        release = prm800k.load(self.folder) if rated else None
         counts = Counts()
         splits = _split(self, release, counts)
         counts.tell()
@@ -296,9 +277,6 @@ class Prepare(Stage[Data]):
         where = conditions((*found.set.where, *self.where))
         return found.set.reading(fields=self.fields, where=where, **given)
 
-    def _reads_prm800k(self) -> bool:
-        return self.source == "prm800k" or self.solutions in ("prm800k", "both")
-
     def _limited(self, split: Split, problems: list[Problem]) -> list[Problem]:
         limit = self.limit.get(split) if isinstance(self.limit, dict) else self.limit
         return limited(problems, limit, seed=self.seed)
@@ -315,12 +293,9 @@ def _split(c: Prepare, release: dict[str, prm800k.Release] | None, counts: Count
             "test": c.test if isinstance(c.test, int) else 400,
         }
         families = {name: arithmetic.TASKS[name] for name in c.families or arithmetic.TASKS}
-        made = _passing(
-            c,
-            {s: arithmetic.generate(s, sizes[s], c.seed, families) for s in SPLITS if sizes[s]},
-            counts,
-        )
-        three = (made.get(split, []) for split in SPLITS)
+        made = {s: arithmetic.generate(s, sizes[s], c.seed, families) for s in SPLITS if sizes[s]}
+        passed = _passing(c, made, counts)
+        three = (passed.get(split, []) for split in SPLITS)
         return apart(*three, had_train=sizes["train"] > 0)
     if c.source == "gsm8k":
         return _drawn(c, _passing(c, gsm8k.load(c.folder), counts))
@@ -347,9 +322,7 @@ def _split(c: Prepare, release: dict[str, prm800k.Release] | None, counts: Count
 def _passing(c: Prepare, parts: Parts, counts: Counts) -> Parts:
     """Return the problems of a named source that fulfil the conditions."""
     where = conditions(c.where)
-    if not where:
-        return parts
-    return {split: passing(found, where, counts) for split, found in parts.items()}
+    return {s: passing(found, where, counts) if where else found for s, found in parts.items()}
 
 
 def _enough(c: Prepare, split: str, drawn: bool) -> Enough | None:

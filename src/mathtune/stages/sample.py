@@ -21,6 +21,7 @@ from mathtune.engines import Dtype, opener, prompts
 from mathtune.engines.model_names import ModelName
 from mathtune.engines.protocol import Draft, Drafts, Sampling, Want
 from mathtune.engines.settings import EngineSettings
+from mathtune.engines.thought_budget import refuse_ended
 from mathtune.errors import InputError
 from mathtune.rows import jsonl, unfinished
 from mathtune.rows.metrics import SampleMetrics
@@ -164,7 +165,7 @@ class Sample(EngineSettings[Columns]):
             for problem in problems
         ]
         if self.thought_tokens is not None:
-            prompts.refuse_ended(texts)
+            refuse_ended(texts)
         return texts
 
     def _form(self) -> prompts.AnyForm:

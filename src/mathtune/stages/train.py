@@ -116,32 +116,23 @@ class Train(TrainingSettings, Stage[str]):
         longest = min(self.max_length, models.context_length(model) or self.max_length)
         if longest < self.max_length:
             say(f"  max_length: {longest}, the model's context, instead of {self.max_length}")
-        encoder = Encoder(tokenizer, self.wording, longest)
+        encoder, held = (Encoder(tokenizer, self.wording, longest) for _ in range(2))
         items = encoder.items(rows, self.objective)
-        held = Encoder(tokenizer, self.wording, longest)
         validation = held.items(held_out, self.objective) if held_out else []
         readings = [r for item in (*items, *validation) for r in item.readings]
         models.refuse_unknown(
             model, tokenizer, ([int(r.ids.max()), int(r.tokens.max())] for r in readings)
         )
-        bfloat16 = self.dtype == "bfloat16" or (
-            self.dtype == "auto" and model.device.type == "cuda"
-        )
+        device = model.device.type
+        bfloat16 = self.dtype == "bfloat16" or (self.dtype == "auto" and device == "cuda")
         vocabulary = model.get_input_embeddings().num_embeddings
         plan = fit.planned(
-            self,
-            items,
-            equal_to=equal_to,
-            vocabulary=vocabulary,
-            bfloat16=bfloat16,
-            device=model.device.type,
+            self, items, equal_to=equal_to, vocabulary=vocabulary, bfloat16=bfloat16, device=device
         )
         self._announce(plan.updates, len(items), encoder)
         if validation:
-            say(
-                f"  validation: {len(validation)} examples; {held.truncated} truncated, "
-                f"{held.left_out} left out"
-            )
+            cut = f"{held.truncated} truncated, {held.left_out} left out"
+            say(f"  validation: {len(validation)} examples; {cut}")
         say_once(
             f"train {self.objective} {self.prompt}",
             f"  first example, target in brackets:\n{shown(items[0], tokenizer)}",
@@ -162,17 +153,21 @@ class Train(TrainingSettings, Stage[str]):
             left_out=encoder.left_out,
             **asdict(curve.ended(folder, self)),
         )
+        self._warn(metrics)
+        here = Path(self.model).expanduser().exists()
+        given = self.described(relative_to=folder.parent)
+        facts = card.Trained(self.model, given, metrics, defaults(), local=here)
+        (folder / card.CARD).write_text(card.text(facts), encoding="utf-8")
+        return metrics
+
+    def _warn(self, metrics: TrainMetrics) -> None:
+        """Print a warning if a judge ends at the loss of guessing."""
         if self.objective == "cls-xent" and metrics.loss > GUESSING:
             say(
                 f"  warning: the loss of the last updates is {metrics.loss:.2f}, and that of "
                 "guessing is 0.69: this judge has learned next to nothing; try more epochs or a "
                 "larger batch_size"
             )
-        here = Path(self.model).expanduser().exists()
-        given = self.described(relative_to=folder.parent)
-        facts = card.Trained(self.model, given, metrics, defaults(), local=here)
-        (folder / card.CARD).write_text(card.text(facts), encoding="utf-8")
-        return metrics
 
     def _load(self) -> tuple[Any, Any]:
         """Load the model and its tokenizer, each process of a launch on its own GPU.

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from mathtune.engines import prompts
 from mathtune.engines.prompts import AnyForm, EndingTokenizer
+from mathtune.engines.thought_budget import thought_tokens
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Example, Labelled, Pair, Row
@@ -156,7 +157,7 @@ class Encoder:
             self.truncated += 1
         start = len(before)
         if prompts.worded(self.form).thoughts == "read":
-            start += prompts.thought_tokens(solution, target, tokenizer=self.tokenizer)
+            start += thought_tokens(solution, target, tokenizer=self.tokenizer)
         if start >= self.max_length:
             return None
         return _read(whole[: self.max_length], start, column, f"solve {problem}")

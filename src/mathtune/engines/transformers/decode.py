@@ -19,6 +19,7 @@ from torch import Tensor
 
 from mathtune.engines import prompts
 from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
+from mathtune.engines.thought_budget import thought_end
 from mathtune.engines.transformers import memory, models, shared_attention
 from mathtune.engines.transformers.flight import Flight
 from mathtune.engines.transformers.kv_cache import Arena
@@ -101,10 +102,6 @@ class Sampler:
                 return self._one_by_one(self.forward, encoded, sampling, seed)
         return self.decode(texts, sampling, seed=seed).drafts()
 
-    def thought_end(self) -> int:
-        """Return the token that ends thoughts."""
-        return prompts.thought_end(self.tokenizer)
-
     def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
         encoded = [prompts.encode(text, form=self.form, tokenizer=self.tokenizer) for text in texts]
         refuse_empty(encoded)
@@ -130,7 +127,7 @@ class Sampler:
             own = uniforms[number * sampling.n : (number + 1) * sampling.n, :room]
             watch = Watch(own, self._ends, stops, prompt=len(ids))
             if sampling.thought_tokens:
-                watch.thoughts = Thoughts(sampling, self.thought_end(), self._ends)
+                watch.thoughts = Thoughts(sampling, thought_end(self.tokenizer), self._ends)
             rows = forward.sample(ids, sampling, watch)
             drafts.append(self.drafts(rows, watch.lengths, watch.ended, sampling))
         return drafts
@@ -218,7 +215,7 @@ class DecodeLoop:
         self._ended = torch.zeros(total, dtype=torch.bool, device=device)
         self._taken = [0] * len(encoded)
         self._stops = sampler.stops(sampling.stop) if sampling.stop else None
-        self._thought_end = sampler.thought_end() if sampling.thought_tokens else -1
+        self._thought_end = thought_end(sampler.tokenizer) if sampling.thought_tokens else -1
 
     def run(self) -> None:
         """Sample everything: the decode loop. Each turn draws one token per sample in its part.
