@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from mathtune.cli.options import (
     REFERENCE,
     RUNS,
+    Assignments,
     Config,
     OnRay,
     ReportTo,
@@ -89,10 +90,6 @@ EXTRAS = {
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 """The system's errors about a path that the user may not use, or of the wrong kind."""
 
-Assignments = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Settings; dots reach one step."),
-]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")]
 
 

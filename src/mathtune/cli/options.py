@@ -23,6 +23,10 @@ RUNS, STAGES, FILES, REFERENCE = (
 FileAndAssignments = Annotated[
     list[str] | None, typer.Argument(metavar="[FILE] [KEY=VALUE]...", help="See below.")
 ]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Settings; dots reach one step."),
+]
 Config = Annotated[
     str | None,
     typer.Option("--config", metavar="NAME|FILE", help="Settings: shipped, or a YAML file."),

@@ -8,15 +8,10 @@ from typing import Annotated
 
 import typer
 
-from mathtune.cli.options import CONTINUES, Config, folder_name
+from mathtune.cli.options import CONTINUES, AsJson, Assignments, Config, folder_name
 from mathtune.errors import InputError
 from mathtune.run.progress import output, say, visible
 from mathtune.run.stopping import stoppable
-
-Assignments = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Settings; dots reach one step."),
-]
 
 
 def evaluate(
@@ -39,7 +34,7 @@ def evaluate(
     for_hub: Annotated[
         bool, typer.Option("--for-hub", help="Also eval-results.yaml and model-index.yaml.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Evaluate a model on sets of problems: greedy, mean@n, Pass@k, Maj@k, with intervals.
 
@@ -87,7 +82,7 @@ def data(
         str | None,
         typer.Option(metavar="SET[,SET]", help="Report what these sets share with NAME."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the data sets that have a name; or show a set's declaration and a row, as read.
 

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 import msgspec
@@ -66,12 +65,7 @@ class GradeFiles:
         self._partial.mkdir(parents=True)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         shutil.rmtree(self._partial, ignore_errors=True)
 
     def write(self, samples: Iterable[Judged]) -> None:

@@ -18,6 +18,7 @@ from mathtune.errors import InputError
 from mathtune.foreign.read import Fields, ForeignSample, Samples, open_samples
 from mathtune.metrics.weights import WeightRule
 from mathtune.paths import calculator
+from mathtune.rows import jsonl
 from mathtune.rows.records import Graded, Verdict
 from mathtune.run.progress import Progress, console, say
 
@@ -253,7 +254,9 @@ def _scored(samples: Samples, request: Request) -> Iterator[ForeignSample]:
     """Yield the samples with texts that any file can hold, scored again if a scorer is given."""
     for sample in samples:
         texts: dict[str, Any] = {
-            name: _valid(value) for name, value in sample._asdict().items() if _doubtful(value)
+            name: jsonl.writable(value)
+            for name, value in sample._asdict().items()
+            if _doubtful(value)
         }
         found = sample._replace(**texts) if texts else sample
         if request.scorer is not None:
@@ -264,11 +267,6 @@ def _scored(samples: Samples, request: Request) -> Iterator[ForeignSample]:
 
 def _doubtful(value: object) -> bool:
     return isinstance(value, str) and not value.isascii()
-
-
-def _valid(text: str) -> str:
-    """Return the text with `?` for lone surrogates, which JSON allows and no file can hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _blocks(samples: Iterator[ForeignSample]) -> Iterator[list[ForeignSample]]:

@@ -8,7 +8,7 @@ from mathtune.metrics.baselines import BASELINES
 from mathtune.metrics.families import concentrated
 from mathtune.metrics.measure import CHOSEN
 from mathtune.paths import calculator
-from mathtune.report.cells import Table
+from mathtune.report.cells import NONE, Table, gain
 from mathtune.stages.measure import unequal
 
 
@@ -47,11 +47,7 @@ def table(document: dict[str, Any]) -> Table:
 
 def _points(found: dict[str, dict[str, float]], name: str) -> str:
     """Return a paired difference as a cell, in points with its interval."""
-    if name not in found:
-        return "–"
-    row = found[name]
-    low, high = 100 * row["low"], 100 * row["high"]
-    return f"{100 * row['difference']:+.1f} [{low:+.1f}, {high:+.1f}]"
+    return gain(found[name]) if name in found else NONE
 
 
 def _beats_the_calculator(document: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ import msgspec
 
 from mathtune.paths.equations import equations
 from mathtune.report.results import Measured
+from mathtune.rows import jsonl
 from mathtune.rows.records import UNKNOWN, Problem, Verdict
 from mathtune.rows.samples import Joined
 
@@ -167,5 +168,5 @@ def _entry(full: Mapping[str, Any], samples: Sequence[Joined], *, block: int) ->
 
 def _text(text: str) -> dict[str, Any]:
     """Return a text for the page: cut if it is very long, and always valid UTF-8."""
-    kept = text[:TEXT_LIMIT].encode("utf-8", "replace").decode("utf-8")
+    kept = jsonl.writable(text[:TEXT_LIMIT])
     return {"text": kept, "length": len(text)} if len(text) > TEXT_LIMIT else {"text": kept}

@@ -84,6 +84,12 @@ def percent(found: Interval) -> str:
     return f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
 
+def gain(row: Mapping[str, float]) -> str:
+    """Return a paired difference in points with its interval: `+1.5 [-0.2, +3.1]`."""
+    low, high = 100 * row["low"], 100 * row["high"]
+    return f"{100 * row['difference']:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
 def difference(found: Mapping[str, Mapping[str, Any]], name: str) -> str:
     """Return a paired difference as a cell: points with its interval and p, or a dash.
 
@@ -92,11 +98,10 @@ def difference(found: Mapping[str, Mapping[str, Any]], name: str) -> str:
     if name not in found:
         return NONE
     row = found[name]
-    bounds = f"[{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
     seeds = _with_seeds(row, "+")
     unsure = row["p"] >= SURE and not seeds
     least = f" (least seen: {100 * row['detectable']:.1f})" if unsure else ""
-    return f"{100 * row['difference']:+.1f} {bounds} {p_value(row['p'])}{least}{seeds}"
+    return f"{gain(row)} {p_value(row['p'])}{least}{seeds}"
 
 
 def p_value(p: float) -> str:

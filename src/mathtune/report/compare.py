@@ -210,7 +210,7 @@ def _changed(found: Compared, name: str, beside: Path) -> list[dict[str, Any]]:
             }
             for mark, row, folder in zip(marks, each, found.folders, strict=True)
         ]
-        start = problem.problem[:START].encode("utf-8", "replace").decode("utf-8")
+        start = jsonl.writable(problem.problem[:START])
         problems.append({"id": problem_id, "start": start, "runs": runs})
     return problems
 

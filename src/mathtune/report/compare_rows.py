@@ -7,8 +7,9 @@ from typing import Any
 
 from mathtune.metrics.families import concentrated
 from mathtune.metrics.seeds import SINGLE
-from mathtune.report.cells import SURE, Table, accuracy, difference, markdown, p_value
+from mathtune.report.cells import SURE, Table, accuracy, difference, gain, markdown, p_value
 from mathtune.report.page import rendered
+from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
 
 Document = dict[str, Any]
@@ -75,7 +76,7 @@ def groups(document: Document) -> list[Table]:
                 (
                     label,
                     f"{part['problems']}",
-                    _points(part),
+                    gain(part),
                     f"{part['wins']} / {part['ties']} / {part['losses']}",
                 )
                 for label, part in labels.items()
@@ -84,11 +85,6 @@ def groups(document: Document) -> list[Table]:
             header = (kind, "problems", "difference", "wins / ties / losses")
             found.append(Table(title, header, body))
     return found
-
-
-def _points(found: Mapping[str, float]) -> str:
-    bounds = f"[{100 * found['low']:+.1f}, {100 * found['high']:+.1f}]"
-    return f"{100 * found['difference']:+.1f} {bounds}"
 
 
 def sentence(document: Document) -> str:
@@ -147,19 +143,14 @@ def changed_problem(
     """Return a problem of the page's list. `sides`: of each row its name, value and solutions."""
     return {
         "id": problem_id,
-        "question": visible(problem.problem) if problem is not None else "",
-        "answer": visible(problem.answer) if problem is not None else "",
+        "question": jsonl.writable(problem.problem) if problem is not None else "",
+        "answer": jsonl.writable(problem.answer) if problem is not None else "",
         "sides": [
             {
                 "name": name,
                 "value": f"{100 * value:.0f} %",
-                "solutions": [visible(text[:LONGEST]) for text in texts],
+                "solutions": [jsonl.writable(text[:LONGEST]) for text in texts],
             }
             for name, value, texts in sides
         ],
     }
-
-
-def visible(text: str) -> str:
-    """Return the text in writable form: lone surrogates become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
 from mathtune.report import study
-from mathtune.report.curves import COLOURS, INK, LINES, MARKERS, STYLE, named
+from mathtune.report.curves import COLOURS, INK, LINES, MARKERS, STYLE, blank, named
 from mathtune.report.results import Results
 from mathtune.stages.study import MeasuredPoint
 
@@ -44,7 +44,7 @@ def _over_loss(points: Sequence[MeasuredPoint]) -> Drawn:
     series = {way: rows for way, rows in series.items() if len(rows) > 1}
     if not series:
         return {}
-    figure, axes = _axes()
+    figure, axes = blank()
     for (way, rows), look in zip(series.items(), cycle(_looks()), strict=False):
         _line(axes, study.known(row.loss for row in rows), rows, way, look)
     axes.set_xlabel("loss of the base model on held-out text, bits per byte")
@@ -61,7 +61,7 @@ def _over_data(points: Sequence[MeasuredPoint]) -> Drawn:
     series = {base: rows for base, rows in series.items() if len(rows) > 2}
     if not series:
         return {}
-    figure, axes = _axes()
+    figure, axes = blank()
     for (base, rows), look in zip(series.items(), cycle(_looks()), strict=False):
         _line(axes, study.known(row.problems for row in rows), rows, base, look)
     axes.set_xscale("log", base=2)
@@ -78,7 +78,7 @@ def _paths(points: Sequence[MeasuredPoint]) -> Drawn:
         return {}
     drawn: Drawn = {}
     by_base = _grouped(sampled)
-    figure, axes = _axes(width=7.6)
+    figure, axes = blank(width=7.6)
     for (base, rows), look in zip(by_base.items(), cycle(_looks()), strict=False):
         joined = [row for row in rows if row.kind != "no-dedup"]
         _line(axes, study.known(row.paths for row in joined), joined, base, look)
@@ -94,7 +94,7 @@ def _paths(points: Sequence[MeasuredPoint]) -> Drawn:
     by_k = {base: [row for row in rows if row.kind == "rft"] for base, rows in by_base.items()}
     by_k = {base: rows for base, rows in by_k.items() if len(rows) > 1}
     if by_k:
-        figure, axes = _axes()
+        figure, axes = blank()
         for (base, rows), look in zip(by_k.items(), cycle(_looks()), strict=False):
             rows = sorted(rows, key=lambda row: row.k or 0)
             ks = study.known(row.k for row in rows)
@@ -124,7 +124,7 @@ def _exclusive(union: MeasuredPoint) -> Drawn:
     """Return their Figure 6: the paths that only one model brings to the union."""
     sources = union.sources or {}
     names, found = list(sources), list(sources.values())
-    figure, axes = _axes(height=0.9 + 0.4 * len(names))
+    figure, axes = blank(height=0.9 + 0.4 * len(names))
     axes.barh(names, [one.paths for one in found], color=COLOURS[5], label="distinct paths")
     alone = [one.exclusive_paths for one in found]
     axes.barh(names, alone, color=COLOURS[1], hatch="//", label="of them, in no other's samples")
@@ -149,7 +149,7 @@ def _tested(points: Sequence[MeasuredPoint]) -> Drawn:
     rows = [row for row in last.values() if row.base == points[0].base]
     if not rows:
         return {}
-    figure, axes = _axes()
+    figure, axes = blank()
     width = 0.8 / len(rows)
     for place, (row, look) in enumerate(zip(rows, cycle(_looks()), strict=False)):
         heights = [0.0] * (HIGHEST + 1)
@@ -178,11 +178,6 @@ Look = tuple[str, object, str]
 
 def _looks() -> list[Look]:
     return list(zip(COLOURS, LINES, MARKERS, strict=True))
-
-
-def _axes(height: float = 3.7, width: float = 6.0) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
 
 
 def _line(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
 
 from mathtune.metrics.baselines import BASELINES, CALCULATOR
-from mathtune.metrics.intervals import Difference, Interval
+from mathtune.metrics.intervals import Interval
 from mathtune.metrics.seeds import SINGLE
-from mathtune.report.cells import NONE, Table, accuracy, difference, percent
+from mathtune.report.cells import NONE, Table, accuracy, difference, gain, percent
 from mathtune.report.gap import Closed, strategy_label
 from mathtune.report.groups import GAINS, grouped
 from mathtune.report.results import Measured, Results, StepRecord
@@ -221,7 +222,12 @@ def groups(row: Measured, kind: Literal["level", "subject"]) -> Table:
     """Return a row's metrics and gains for each level or subject; empty if there is only one."""
     names, found = grouped(row, kind)
     body = [
-        (one.label, f"{one.problems}", *map(percent, one.metrics), *map(_points, one.gains))
+        (
+            one.label,
+            f"{one.problems}",
+            *map(percent, one.metrics),
+            *(gain(asdict(two)) for two in one.gains),
+        )
         for one in found
     ]
     gained = [f"{name} – Maj1" for name in GAINS if name in row.metrics]
@@ -231,11 +237,6 @@ def groups(row: Measured, kind: Literal["level", "subject"]) -> Table:
     )
     header = (kind, "problems", *names, *gained)
     return Table(f"{row.name} by {kind}", header, body if len(body) > 1 else [], note)
-
-
-def _points(found: Difference) -> str:
-    bounds = f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
-    return f"{100 * found.difference:+.1f} {bounds}"
 
 
 def early_stops(row: Measured) -> Table:

@@ -156,6 +156,11 @@ def cut(path: Path, size: int) -> None:
         flush(stream)
 
 
+def writable(text: str) -> str:
+    """Return the text with `?` for lone surrogates, which JSON allows and no file can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def flush(stream: IO[bytes]) -> None:
     """Flush a file to the disk."""
     stream.flush()

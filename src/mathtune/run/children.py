@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, forkserver, get_context, parent_process, resource_tracker
 from threading import Thread, current_thread, main_thread
-from types import TracebackType
 from typing import Any, TypeVar
 
 from mathtune.errors import InputError, ProcessDiedError, Stopped
@@ -146,12 +145,7 @@ class Child:
     def __enter__(self) -> Child:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
