@@ -13,7 +13,7 @@
 # No PART: all of them. `gsm8k,judge` runs two parts side by side, as no timing should. A part that outlasts its budget (factor: MATHTUNE_BUDGET, 1) is ended, and
 # what it wrote stays. OUT gets, for each part, PART.tar.gz: its results (JSON lines, texts), its log and the
 # rows that it made. Models stay in MATHTUNE_WORK (/tmp/mathtune-work), and later parts find them.
-# MATHTUNE_MODEL names the model folder (models/smollm2), MATHTUNE_SHARED_DATA the data (../shared/data).
+# MATHTUNE_MODEL names the model folder (models/smollm2), MATHTUNE_DATA the data (../shared/data).
 # --tiny rehearses all of it on a CPU, with the embedded model.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -31,7 +31,7 @@ WORK=${MATHTUNE_WORK:-/tmp/mathtune-work}
 MODEL=${MATHTUNE_MODEL:-models/smollm2}
 [ $DEVICE = cuda ] || MODEL=embedded
 export PYTHONPATH="$PWD/src:${PYTHONPATH:-}" HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false PYTHONUNBUFFERED=1
-export MATHTUNE_SHARED_DATA=${MATHTUNE_SHARED_DATA:-../shared/data}
+export MATHTUNE_DATA=${MATHTUNE_DATA:-../shared/data}
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-4}
 
 # Run benchmarks/cuda_NAME.py of a part: NAME, then its own arguments.
