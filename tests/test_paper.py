@@ -33,10 +33,14 @@ def test_every_equation_has_its_function_and_test(row: list[str]) -> None:
     assert name in (ROOT / test).read_text()
 
 
+FOLDERS = "|".join(path.name for path in (ROOT / "src/mathtune").iterdir() if path.is_dir())
+
+
 @pytest.mark.parametrize(
-    "name", sorted(set(re.findall(r"`((?:answers|ranking|paths|prompts)\.\w+)`",
-                                  (ROOT / "docs/paper.md").read_text())))
-)  # fmt: skip
-def test_every_function_named_exists(name: str) -> None:
+    "name",
+    sorted(set(re.findall(rf"`((?:{FOLDERS})\.\w[\w.]*)`", (ROOT / "docs/paper.md").read_text()))),
+)
+def test_every_name_is_a_module_or_of_one(name: str) -> None:
     module, _, attribute = name.rpartition(".")
-    assert hasattr(importlib.import_module(f"mathtune.{module}"), attribute)
+    whole = (ROOT / "src/mathtune" / name.replace(".", "/")).with_suffix(".py")
+    assert whole.exists() or hasattr(importlib.import_module(f"mathtune.{module}"), attribute)
