@@ -62,7 +62,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_in: Callable[[Pa
     (tmp_path / "outputs.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
     guide = (ROOT / "docs" / "fine_tune.md").read_text()
     (tmp_path / "mine.yaml").write_text(dict(FENCE.findall(guide))["yaml"])
-    study = settings.read("scaling-small", [], beside="mathtune.recipes")
+    study = settings.read("scaling-small", [], package="mathtune.recipes")
     for model in (study["model"], *study["models"]):  # by `make ladder`
         stand_in(tmp_path / model)
     (tmp_path / study["text"]).touch()
@@ -110,7 +110,7 @@ def test_it_is_a_command_whose_settings_resolve(command: str, desk: Path) -> Non
             return
         (positional,) = re.findall(r"The file given first is `(\w+)`", program.help)
         arguments = [first if "=" in first else f"{positional}={first}", *others]
-        validated(KINDS[name], settings.read(given["config"], arguments, beside=None))
+        validated(KINDS[name], settings.read(given["config"], arguments, package=None))
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)

@@ -79,7 +79,7 @@ def test_every_shipped_setting_resolves(
     names = settings.shipped("mathtune.recipes")
     assert {"quickstart", "liu2023", "yuan2023", "smollm2-gsm8k-small"} <= set(names)
     for name in names:
-        given = settings.read(name, [], beside="mathtune.recipes")
+        given = settings.read(name, [], package="mathtune.recipes")
         for model in given.get("models", []):
             stand_in(tmp_path / model)
         found = resolve(name, config=name, assignments=["model=embedded"])

@@ -1,10 +1,11 @@
-"""The errors that the command line answers with a sentence: unusable input, a process that died, or
-a stop by the user.
-"""
+"""The errors that the command line explains in a sentence: bad input, a dead process, a stop."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+
+KEPT = "finished work is kept, and the same command continues from there."
+"""The end of every sentence about an interruption."""
 
 
 class InputError(Exception):
@@ -61,7 +62,7 @@ class FailedStepsError(InputError):
 class ProcessDiedError(RuntimeError):
     """A worker process died without an error message, as when the system kills it.
 
-    The command line prints the sentence and exits with code 1; what was finished is kept.
+    The command line prints the sentence and exits with code 1; finished work is kept.
 
     Example:
         >>> raise ProcessDiedError("ssft: its process died (out of memory?).")

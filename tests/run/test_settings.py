@@ -38,7 +38,7 @@ def test_values(text: str, value: Any) -> None:
 def test_the_command_line_stands_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("n: 4\nssft: {epochs: 2, seed: 1}\n")
-    given = settings.read(str(path), ["ssft.epochs=3", "n=8"], beside=None)
+    given = settings.read(str(path), ["ssft.epochs=3", "n=8"], package=None)
     assert given == {"n": 8, "ssft": {"epochs": 3, "seed": 1}}
 
 
@@ -55,14 +55,14 @@ def test_faulty_files(tmp_path: Path, text: str, sentence: str) -> None:
     path = tmp_path / "s.yaml"
     path.write_text(text)
     with pytest.raises(InputError, match=sentence):
-        settings.read(str(path), [], beside=None)
+        settings.read(str(path), [], package=None)
 
 
 def test_faulty_names_and_assignments() -> None:
     with pytest.raises(InputError, match="none: no such settings"):
-        settings.read("none", [], beside="mathtune.recipes")
+        settings.read("none", [], package="mathtune.recipes")
     with pytest.raises(InputError, match="'n 8': not a setting"):
-        settings.read(None, ["n 8"], beside=None)
+        settings.read(None, ["n 8"], package=None)
 
 
 def test_a_folder_of_that_name_hides_no_shipped_settings(
@@ -70,7 +70,7 @@ def test_a_folder_of_that_name_hides_no_shipped_settings(
 ) -> None:
     (tmp_path / "quickstart").mkdir()
     monkeypatch.chdir(tmp_path)
-    given = settings.read("quickstart", [], beside="mathtune.recipes")
+    given = settings.read("quickstart", [], package="mathtune.recipes")
     assert given["recipe"] == "quickstart"
 
 
@@ -80,7 +80,7 @@ def test_a_group_may_be_given_by_its_head(tmp_path: Path) -> None:
     path.write_text("data: {source: math, split: prm800k}\n")
 
     def data(*assignments: str) -> Any:
-        return settings.read(str(path), assignments, beside=None, heads=heads)["data"]
+        return settings.read(str(path), assignments, package=None, heads=heads)["data"]
 
     assert data("data.limit=5") == {"source": "math", "split": "prm800k", "limit": 5}
     assert data("data=gsm8k", "data.limit=5") == {"source": "gsm8k", "limit": 5}
@@ -90,7 +90,7 @@ def test_a_group_may_be_given_by_its_head(tmp_path: Path) -> None:
     path.write_text("data: math\ndata.limit: 3\n")
     assert data("data.test=2") == {"source": "math", "limit": 3, "test": 2}
     with pytest.raises(InputError, match=r"n: set as a whole and in parts \(x\)"):
-        settings.read(None, ["n=1", "n.x=2"], beside=None)
+        settings.read(None, ["n=1", "n.x=2"], package=None)
 
 
 @pytest.mark.parametrize(

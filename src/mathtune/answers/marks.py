@@ -88,7 +88,7 @@ def boxed(text: str) -> Mark | None:
 
 
 def without_boxes(text: str) -> str:
-    """Return what is around the boxes of a text."""
+    """Return the text around the boxes."""
     found = _ANY_BOX.search(text)
     boxes = _boxes(text, found.start())[0] if found else []
     ends = [0, *(box.end for box in boxes)]

@@ -75,7 +75,7 @@ def carry_out(found: Resolved, run: Run, *, redo: frozenset[str], dry_run: bool)
 def _planned(
     recipe: str, config: str | None, given: Sequence[str], folder: Path, redo: frozenset[str]
 ) -> tuple[Resolved, Run]:
-    with settings.placed(settings_of(recipe, config), given, beside="mathtune.recipes"):
+    with settings.placed(settings_of(recipe, config), given, package="mathtune.recipes"):
         found = resolve(recipe, config=config, assignments=given)
         trackers.require(found.report_to)
         run = planned(

@@ -63,7 +63,7 @@ GRADE_FILE = (
 )
 MEASURE_FILE = (
     "Measure samples, votes and re-ranking: other programs' files, or ours.\n\n"
-    "Files alone hold their golds, and scores where there are any, as `mathtune grade` reads them. "
+    "Files alone hold their golds, and scores if there are any, as `mathtune grade` reads them. "
     "Example:\n\nmathtune measure output-rs*.jsonl --grader prm800k --report report.html"
 )
 

@@ -199,14 +199,14 @@ def report(
     from mathtune.run import trackers
     from mathtune.run.progress import output, say
 
-    told = trackers.parse(report_to)
+    names = trackers.parse(report_to)
     if len(run_folders) == 1:
         if out is not None:
             raise InputError("--out: only for several runs; one run's report is in its folder.")
         say(f"report: {report.build(run_folders[0])}")
-        report.tell(run_folders[0], told)
+        report.tell(run_folders[0], names)
         return
-    if told:
+    if names:
         raise InputError("--report-to: only for one run; expected one run folder.")
     page, tables = report.build_comparison(run_folders, out or Path("comparison.html"))
     for table in tables:
@@ -269,7 +269,7 @@ def main() -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         _fault(
-            f"{error.filename or 'the disk'}: no space left; what was finished is kept, "
+            f"{error.filename or 'the disk'}: no space left; finished work is kept, and "
             "the same command continues once there is space."
         )
 

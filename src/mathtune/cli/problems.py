@@ -28,7 +28,7 @@ START = 60
 
 
 def problem_table(folder: Path, *, row: str | None) -> RenderableType:
-    """Return the problems of a measured row (default: the first finished) and what is right.
+    """Return the problems of a measured row (default: the first finished) and which are right.
 
     Raises:
         InputError: no such row, or nothing is measured yet.

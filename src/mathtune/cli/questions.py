@@ -130,8 +130,8 @@ OPTIONS: dict[type, dict[str, Any]] = {
         "timeout": Annotated[float, typer.Option(help="Seconds for a question.")],
     },
 }
-"""The options of groups of settings, by field; a field's default is the option's. `solver.check`
-refuses what is out of range, for options and requests alike.
+"""The options of groups of settings, by field; a field's default is the option's. `settings.check`
+refuses values out of range, for options and requests alike.
 """
 
 
@@ -186,7 +186,7 @@ def solve(
     """Solve a question, or a file of them: clusters of answers, the pick, and how sure it is.
 
     Samples solutions in waves until the lead is sure, groups equal answers, and picks by votes
-    weighted with the evaluator's scores. Ends with exit code 1 where no sample has an answer.
+    weighted with the evaluator's scores. Ends with exit code 1 if no sample has an answer.
     Examples:
 
     mathtune solve "Ann has 24 pens and gives away 7. How many pens are left?"

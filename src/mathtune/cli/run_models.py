@@ -40,7 +40,7 @@ def _of_run(folder: Path, role: Role) -> str:
     results = read_run(folder)
     steps = {step.name: step for step in results.steps}
     if results.reference is None:
-        raise InputError(f"{folder}: nothing is measured yet, so no model stands for this run.")
+        raise InputError(f"{folder}: nothing is measured yet, so this run has no model to use.")
     reference = results.reference
     for row in [reference, *(row for row in results.rows if row is not reference)]:
         for path in measured_by(row, steps).config["samples"]:

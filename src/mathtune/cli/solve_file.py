@@ -86,7 +86,7 @@ def solve_file(path: Path, out: Path, solver: Solver, *, server: str | None) -> 
 
 
 def questions(path: Path) -> list[Solution]:
-    """Read a file's problems: a `problem` or `question` each; an id and a gold where there are.
+    """Read a file's problems: a `problem` or `question` each; optionally an id and a gold.
 
     Raises:
         InputError: a row has no question, or an id occurs twice.

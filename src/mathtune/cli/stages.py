@@ -78,8 +78,8 @@ def run_stage(
         ranks.refuse_several(kind.kind())
     if arguments and "=" not in arguments[0]:
         arguments = [f"{positional}={arguments[0]}", *arguments[1:]]
-    with settings.placed(config, arguments, beside=None):
-        stage = validated(kind, settings.read(config, arguments, beside=None))
+    with settings.placed(config, arguments, package=None):
+        stage = validated(kind, settings.read(config, arguments, package=None))
     if out is None:
         raise InputError(f"mathtune {kind.kind()}: --out is missing; expected the folder to write.")
     for path in inputs(stage):

@@ -30,7 +30,7 @@ OF = {
 """The kinds of rows that each form holds."""
 INFO = "dataset_info.json"
 """The file in which LLaMA-Factory looks up its data sets."""
-Told = Callable[[str], str]
+PromptOf = Callable[[str], str]
 """The prompt of a problem."""
 
 
@@ -82,10 +82,10 @@ class Verifiable(msgspec.Struct, frozen=True):
 
 
 def export(
-    form: Format, rows: Path, to: Path, problems: Mapping[str, Problem], *, told: Told
+    form: Format, rows: Path, to: Path, problems: Mapping[str, Problem], *, prompt_of: PromptOf
 ) -> None:
-    """Write collected rows in another form. `told` makes the prompts of forms without a chat."""
-    jsonl.write(to, _EXPORTS[form](rows, problems, told))
+    """Write collected rows in another form; `prompt_of` makes the prompts if it has no chat."""
+    jsonl.write(to, _EXPORTS[form](rows, problems, prompt_of))
     if form == "llama-factory":
         jsonl.write_json(to.with_name(INFO), {"mathtune": _info(to.name, pairs=_are_pairs(rows))})
 
@@ -98,22 +98,22 @@ def _assistant(text: str) -> dict[str, str]:
     return {"role": "assistant", "content": text}
 
 
-def _trl(rows: Path, _: Mapping[str, Problem], told: Told) -> Iterator[Completion]:
+def _trl(rows: Path, _: Mapping[str, Problem], prompt_of: PromptOf) -> Iterator[Completion]:
     for row in jsonl.read(rows, Example):
-        yield Completion(told(row.problem), row.solution)
+        yield Completion(prompt_of(row.problem), row.solution)
 
 
-def _kto(rows: Path, _: Mapping[str, Problem], told: Told) -> Iterator[LabelledCompletion]:
+def _kto(rows: Path, _: Mapping[str, Problem], prompt_of: PromptOf) -> Iterator[LabelledCompletion]:
     for row in jsonl.read(rows, Labelled):
-        yield LabelledCompletion(told(row.problem), row.solution, row.correct)
+        yield LabelledCompletion(prompt_of(row.problem), row.solution, row.correct)
 
 
-def _dpo(rows: Path, _: Mapping[str, Problem], told: Told) -> Iterator[Preference]:
+def _dpo(rows: Path, _: Mapping[str, Problem], prompt_of: PromptOf) -> Iterator[Preference]:
     for row in jsonl.read(rows, Pair):
-        yield Preference(told(row.problem), row.right, row.wrong)
+        yield Preference(prompt_of(row.problem), row.right, row.wrong)
 
 
-def _verl(rows: Path, problems: Mapping[str, Problem], _: Told) -> Iterator[Verifiable]:
+def _verl(rows: Path, problems: Mapping[str, Problem], _: PromptOf) -> Iterator[Verifiable]:
     kept = dict.fromkeys(row.problem_id for row in jsonl.read(rows, Example))
     for index, name in enumerate(kept):
         problem = problems[name]
@@ -127,7 +127,7 @@ def _verl(rows: Path, problems: Mapping[str, Problem], _: Told) -> Iterator[Veri
 
 
 def _llama_factory(
-    rows: Path, _: Mapping[str, Problem], __: Told
+    rows: Path, _: Mapping[str, Problem], __: PromptOf
 ) -> Iterator[Chat | ChatPreference]:
     if _are_pairs(rows):
         for pair in jsonl.read(rows, Pair):
@@ -156,7 +156,7 @@ def _info(file: str, *, pairs: bool) -> dict[str, Any]:
     return {**common, "columns": {"messages": "messages"}, "tags": tags}
 
 
-_Export = Callable[[Path, Mapping[str, Problem], Told], Iterable[msgspec.Struct]]
+_Export = Callable[[Path, Mapping[str, Problem], PromptOf], Iterable[msgspec.Struct]]
 _EXPORTS: dict[str, _Export] = {
     "trl": _trl,
     "kto": _kto,

@@ -62,7 +62,7 @@ class Reading:
     thoughts: Thoughts = "keep"
     strict: bool = False
     questions: bool = False
-    """Whether problems without a usable gold are kept, with none: to compare their texts."""
+    """True: problems without a usable gold are kept, with none, to compare their texts."""
     inner: bool = False
     """True if the question is in the middle of a prompt: see `values.inner`."""
 
@@ -74,8 +74,8 @@ class Reading:
     @property
     def columns(self) -> frozenset[str] | None:
         """The top-level fields to read, if the settings determine them; None: any of them."""
-        told = "answer" in self.fields or columns_of(self.fields)["answer"] is None
-        if not ("problem" in self.fields and told):
+        gold_named = "answer" in self.fields or columns_of(self.fields)["answer"] is None
+        if not ("problem" in self.fields and gold_named):
             return None  # a field of another name may be the gold
         paths = [part for path in self.fields.values() for part in parts_of(path)]
         paths += [one.path for one in self.where]

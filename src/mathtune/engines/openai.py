@@ -35,7 +35,7 @@ from mathtune.engines.served import (
 from mathtune.engines.server import CONTEXT, Client, Pool, RefusedError
 from mathtune.engines.settings import Server
 from mathtune.engines.thought_budget import after_thoughts, first, refuse_ended
-from mathtune.errors import InputError
+from mathtune.errors import KEPT, InputError
 
 Messages = Sequence[dict[str, str]]
 """A chat: role and content of each message."""
@@ -291,8 +291,7 @@ class OpenAI:
             broken += 1
             if broken > self._server.retries:
                 raise InputError(
-                    f"{self._client}: {broken} answers without one finished sample; what was "
-                    "finished is kept, and the same command goes on from there."
+                    f"{self._client}: {broken} answers without one finished sample; {KEPT}"
                 )
 
     def _asking(self, want: Want, sampling: Sampling, messages: Messages | None) -> dict[str, Any]:

@@ -119,12 +119,12 @@ def drafts_of(answer: Answer, sampling: Sampling, *, unsaid: bool) -> list[Draft
 
 def likeliest_of(answer: Answer) -> dict[str, float]:
     """Return log p of the first token's likeliest alternatives, by text, if the server gave any."""
-    told = answer.choices[0].logprobs if answer.choices else None
+    logprobs = answer.choices[0].logprobs if answer.choices else None
     found: dict[str, float | None] = {}
-    if told is not None and told.top_logprobs:
-        found = told.top_logprobs[0] or {}
-    elif told is not None and told.content:
-        for one in told.content[0].top_logprobs:  # likeliest first; parts of letters look alike
+    if logprobs is not None and logprobs.top_logprobs:
+        found = logprobs.top_logprobs[0] or {}
+    elif logprobs is not None and logprobs.content:
+        for one in logprobs.content[0].top_logprobs:  # likeliest first; parts of letters look alike
             found.setdefault(one.token, one.logprob)
     return {text: log for text, log in found.items() if log is not None}
 

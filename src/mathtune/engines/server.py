@@ -25,7 +25,7 @@ from weakref import WeakSet
 import msgspec
 
 from mathtune.engines.settings import Server
-from mathtune.errors import InputError
+from mathtune.errors import KEPT, InputError
 from mathtune.run.progress import say
 
 KEY = "OPENAI_API_KEY"
@@ -160,10 +160,7 @@ class Client:
                 f"{self}: no OpenAI-compatible server answers there ({reason}); "
                 "start it, or set server.url to its base URL, which usually ends in /v1."
             )
-        return (
-            f"{self}: {path} still fails after {attempts} attempts ({reason}); what was finished "
-            "is kept, and the same command goes on from there."
-        )
+        return f"{self}: {path} still fails after {attempts} attempts ({reason}); {KEPT}"
 
     def _once(self, method: str, path: str, body: dict[str, Any] | None, kind: type[T]) -> T:
         try:

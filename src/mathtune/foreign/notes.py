@@ -173,9 +173,9 @@ def tell(lines: Iterable[str], *, verbose: bool) -> None:
         for line in found:
             say(f"warning: {line}")
         return
-    told = found[:1]
-    while len(told) < len(found) and sum(map(len, told)) + len(found[len(told)]) < _LINE:
-        told.append(found[len(told)])
-    rest = len(found) - len(told)
+    shown = found[:1]
+    while len(shown) < len(found) and sum(map(len, shown)) + len(found[len(shown)]) < _LINE:
+        shown.append(found[len(shown)])
+    rest = len(found) - len(shown)
     more = f" And {rest} more: --verbose." if rest else ""
-    say(f"warnings: {' '.join(told)}{more}")
+    say(f"warnings: {' '.join(shown)}{more}")

@@ -109,7 +109,7 @@ def _without_parts(found: _Texts) -> _Texts:
 
 
 def _has_rival(path: str, found: _Texts) -> bool:
-    """Return whether a field that could be the samples remains beside `path`."""
+    """Return whether a field that could be the samples remains besides `path`."""
     return any(
         other != path and (names.sample_rank(other) in (0, 1, 3)) and _is_part(found[path], rest)
         for other, rest in found.items()

@@ -52,7 +52,7 @@ _GOES_ON = re.compile(r"(?<![-+*/\s])(\s*(?:\\(?:cdot|times|div)|[-+*/]))[ \t&]*
 
 
 class Equation(NamedTuple):
-    """One normalised equation, `left=right`. `holds` is None where a side is not arithmetic."""
+    """One normalised equation, `left=right`. `holds` is None if a side is not arithmetic."""
 
     text: str
     holds: bool | None

@@ -34,7 +34,7 @@ _WORD = re.compile(r"[^\W_]+")
 class Selection:
     """The selection among one problem's correct solutions.
 
-    `kept`: indices into them. `paths`: the path of each, None where an equation is false.
+    `kept`: indices into them. `paths`: the path of each, None if an equation is false.
     `without_equations`: how many have no equation and are compared by their words.
     """
 

@@ -70,7 +70,7 @@ def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Re
         2
     """
     config = settings_of(asked, config)
-    given = settings.read(config, assignments, beside=__name__, heads={"data": "source"})
+    given = settings.read(config, assignments, package=__name__, heads={"data": "source"})
     name = given.pop("recipe", asked)
     if asked in RECIPES and name != asked:
         raise InputError(f"{config}: settings of recipe {name!r}, not of {asked!r}.")
@@ -87,10 +87,12 @@ def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Re
                 key, f"no such setting; settings are {', '.join(fields)}, and those of steps."
             )
     filled = validated(recipe.config, own)
-    told = filled.report_to
-    if told:
-        overrides = merged({"train": {"report_to": list(told)}}, overrides)
-    return Resolved(name, lambda run: recipe.compose(run, filled), overrides, filled.speed, told)
+    report_to = filled.report_to
+    if report_to:
+        overrides = merged({"train": {"report_to": list(report_to)}}, overrides)
+    return Resolved(
+        name, lambda run: recipe.compose(run, filled), overrides, filled.speed, report_to
+    )
 
 
 def settings_of(asked: str, config: str | None) -> str | None:

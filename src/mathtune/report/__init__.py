@@ -12,8 +12,8 @@ figures   the figures; curves over N, K and a training
 study     the tables of a scaling study, and study_figures its figures
 browser   problems, clusters and solutions, compressed for the page
 page      report.html and report.md
-compare   two or more runs beside each other
-tracked   what trackers are told of all this
+compare   two or more runs
+tracked   metrics and tables for trackers
 """
 
 from __future__ import annotations

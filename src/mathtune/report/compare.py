@@ -196,7 +196,7 @@ def _counted(ours: Measured, theirs: Measured, metric: str) -> tuple[int, int]:
     return sum(change > 0 for change in changes), sum(change < 0 for change in changes)
 
 
-def _changed(found: Compared, name: str, beside: Path) -> list[dict[str, Any]]:
+def _changed(found: Compared, name: str, page_folder: Path) -> list[dict[str, Any]]:
     each = found.rows[name]
     problems = []
     for problem_id, problem in each[0].problems.items():
@@ -206,7 +206,7 @@ def _changed(found: Compared, name: str, beside: Path) -> list[dict[str, Any]]:
         runs = [
             {
                 "text": f"{mark}  {round(100 * row.outcomes[problem_id].values['mean'])} % right",
-                "link": _link(folder, row, problem_id, beside),
+                "link": _link(folder, row, problem_id, page_folder),
             }
             for mark, row, folder in zip(marks, each, found.folders, strict=True)
         ]
@@ -225,12 +225,12 @@ def _marks(row: Measured, problem_id: str) -> str:
     )
 
 
-def _link(folder: Path, row: Measured, problem_id: str, beside: Path) -> str | None:
+def _link(folder: Path, row: Measured, problem_id: str, page_folder: Path) -> str | None:
     page = folder / "report.html"
     if not page.exists():
         return None
     where = urlencode({"row": row.each[0].name, "problem": problem_id})
-    return f"{Path(os.path.relpath(page, beside)).as_posix()}#{where}"
+    return f"{Path(os.path.relpath(page, page_folder)).as_posix()}#{where}"
 
 
 def _names(folders: Sequence[Path]) -> tuple[str, ...]:

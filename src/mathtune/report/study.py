@@ -140,7 +140,15 @@ def paths(points: Sequence[MeasuredPoint]) -> Table:
         for point in points
         if point.paths is not None
     ]
-    header = ("base", "set", "correct a problem", "paths a problem", "rows", "updates", "accuracy")
+    header = (
+        "base",
+        "set",
+        "correct per problem",
+        "paths per problem",
+        "rows",
+        "updates",
+        "accuracy",
+    )
     return Table("Samples, distinct paths and their gains", header, body)
 
 
@@ -192,7 +200,7 @@ def costs(points: Sequence[MeasuredPoint], results: Results) -> Table:
 def _spent(
     bills: Mapping[str, Counter[str]], base: str, point: str, purpose: str, steps: Sequence[str]
 ) -> list[tuple[str, ...]]:
-    """Return a row with the sums of these steps; none where none of them was needed."""
+    """Return a row with the sums of these steps; no row if none of them was made."""
     spent: Counter[str] = Counter()
     for step in steps:
         spent.update(bills.get(step, {}))

@@ -112,7 +112,7 @@ def _paths(points: Sequence[MeasuredPoint]) -> Drawn:
         ):
             axes.set_yscale("log", base=2)
             axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.set_xlabel("samples a problem, k")
+        axes.set_xlabel("samples per problem, k")
         axes.set_ylabel("per problem: paths (lines), correct (dots)")
         axes.legend(fontsize=8)
         drawn["study-samples"] = ("Correct samples and distinct paths over k", figure)

@@ -21,8 +21,8 @@ def tell(results: Results, names: tuple[Name, ...], place: Place) -> None:
     for old in place.folder.glob("events.out.tfevents.*"):
         old.unlink()
     config = {step.name: step.config for step in results.steps}
-    with opened(names, place, config) as told:
-        for tracker in told:
+    with opened(names, place, config) as trackers:
+        for tracker in trackers:
             tracker.numbers(numbers(results, found), at=0)
             for table in all_tables(results, found):
                 text = cells.markdown(table)
@@ -34,13 +34,13 @@ def numbers(results: Results, found: list[Closed]) -> dict[str, float]:
 
     Intervals are in the tables.
     """
-    told: dict[str, float] = {}
+    values: dict[str, float] = {}
     for row in results.rows:
-        told |= {f"{row.name}/{name}": one["value"] for name, one in row.metrics.items()}
+        values |= {f"{row.name}/{name}": one["value"] for name, one in row.metrics.items()}
         within = (row.document.evaluator or {}).get("within_auc")
         if within is not None:
-            told[f"{row.name}/AUC within problems"] = within["value"]
-    return told | {f"gap closed/{one.label}": one.part.value for one in found}
+            values[f"{row.name}/AUC within problems"] = within["value"]
+    return values | {f"gap closed/{one.label}": one.part.value for one in found}
 
 
 def all_tables(results: Results, found: list[Closed]) -> list[Table]:

@@ -17,7 +17,7 @@ import msgspec
 class Metrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The metrics of a stage: the document that `metrics.json` holds. No time, path or host.
 
-    Each stage has a subclass. A field with the default None is left out where it does not apply.
+    Each stage has a subclass. A field with the default None is left out if it does not apply.
     """
 
 
@@ -302,7 +302,7 @@ class MeasureMetrics(Metrics, frozen=True, kw_only=True):
     `over_maj1` have one per metric; `curves` has lists of them; `against` one per metric for each
     other measure. With scores: `chosen`, `over_calculator`, `matched_compute`, `evaluator`,
     `weights` (the rule that makes weights of scores) and `oracle` (the metrics whose scores are the
-    verdicts themselves). `mean_by_rule`: the mean by extraction rule, where it depends on the rule.
+    verdicts themselves). `mean_by_rule`: the mean by extraction rule, if it depends on the rule.
     `clusters`: the number of groups that problems were drawn in. An average over seeds and
     a measure of an earlier version lack some of the fields.
     """

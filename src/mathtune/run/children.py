@@ -21,7 +21,7 @@ from multiprocessing import connection, forkserver, get_context, parent_process,
 from threading import Thread, current_thread, main_thread
 from typing import Any, TypeVar
 
-from mathtune.errors import InputError, ProcessDiedError, Stopped
+from mathtune.errors import KEPT, InputError, ProcessDiedError, Stopped
 from mathtune.run import bill
 from mathtune.run.progress import console
 
@@ -121,10 +121,7 @@ class Child:
         if code == -signal.SIGTERM:
             return Stopped(signal.SIGTERM)
         how = f"signal {-code}, out of memory?" if code and code < 0 else f"exit code {code}"
-        return ProcessDiedError(
-            f"{self.name}: its process died ({how}); what was finished is kept, and the same "
-            "command goes on from there."
-        )
+        return ProcessDiedError(f"{self.name}: its process died ({how}); {KEPT}")
 
     def terminate(self) -> None:
         """Send SIGTERM: a training saves its state and exits with code 0, others end at once."""

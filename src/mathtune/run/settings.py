@@ -83,13 +83,13 @@ def read(
     name: str | None,
     assignments: Sequence[str],
     *,
-    beside: str | None,
+    package: str | None,
     heads: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Read the settings of `--config NAME|FILE`, replace those that are assigned, and nest them.
 
-    `beside` is the package that ships named settings as `NAME.yaml`. `heads` names the setting of a
-    group that a single text sets: with {"data": "source"}, `data=gsm8k` is `data.source=gsm8k`.
+    `package` ships named settings as `NAME.yaml`. `heads` names the setting of a group that a single
+    text sets: with {"data": "source"}, `data=gsm8k` is `data.source=gsm8k`.
     Such an assignment discards the file's settings of the group: its sizes and splits belong to the
     file's own source.
 
@@ -97,11 +97,11 @@ def read(
         InputError: no such file or name, no valid YAML, or an assignment without `=`.
 
     Example:
-        >>> read(None, ["ssft.learning_rate=3e-4", "n=8"], beside=None)
+        >>> read(None, ["ssft.learning_rate=3e-4", "n=8"], package=None)
         {'ssft': {'learning_rate': 0.0003}, 'n': 8}
     """
     heads = heads or {}
-    settings = nested(parse(_text(name, beside), where=name) if name else {}, heads=heads)
+    settings = nested(parse(_text(name, package), where=name) if name else {}, heads=heads)
     given: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
@@ -183,7 +183,7 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 @contextmanager
-def placed(name: str | None, assignments: Sequence[str], *, beside: str | None) -> Iterator[None]:
+def placed(name: str | None, assignments: Sequence[str], *, package: str | None) -> Iterator[None]:
     """Add file and line to the error of a setting that `--config NAME|FILE` gave.
 
     Raises:
@@ -194,7 +194,7 @@ def placed(name: str | None, assignments: Sequence[str], *, beside: str | None) 
     except SettingError as error:
         asked = {assignment.partition("=")[0] for assignment in assignments}
         given = any(_leads(key, error.key) or _leads(error.key, key) for key in asked)
-        line = _line(_text(name, beside), error.key) if name and not given else None
+        line = _line(_text(name, package), error.key) if name and not given else None
         if line is None:
             raise
         raise InputError(f"{name}, line {line}: {error}") from None

@@ -39,7 +39,7 @@ class Best(Stage[Path]):
             names[-1],
         )
         best = max(names, key=lambda name: (values[name], -names.index(name)))
-        say(f"  best on validation: {best}; stopping where the next is no better: {stop}")
+        say(f"  best on validation: {best}; stopping when the next is no better: {stop}")
         return BestMetrics(metric=self.metric, values=values, best=best, stopped_at=stop)
 
     def _value(self, folder: Path) -> float:

@@ -181,7 +181,7 @@ class Collect(Stage[Path]):
                 self.outputs(folder),
                 folder / f"{self.format}.jsonl",
                 problems,
-                told=lambda problem: form.replace("{problem}", problem),
+                prompt_of=lambda problem: form.replace("{problem}", problem),
             )
 
     def _judged(

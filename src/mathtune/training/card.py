@@ -31,7 +31,7 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 class Accuracy:
     """A measured share with its 95 % interval. `hub`: its data as the hub names it; None: unknown.
 
-    `how`: the metric as the report names it, with n and sampling where it has them. `own`: the
+    `how`: the metric as the report names it, with n and sampling if it has them. `own`: the
     model's share, of one solution per problem, which is what benchmarks list; not what it chose
     among samples. `date`: the day on which it was measured.
     """

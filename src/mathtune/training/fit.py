@@ -124,9 +124,9 @@ def fit(
     with (
         installed(base, form),
         Progress("train", total=plan.updates - done, unit="updates") as progress,
-        _trackers(settings, folder) as told,
+        _trackers(settings, folder) as open_trackers,
     ):
-        watch = Watch(folder, plan, progress, settings, told, validated=bool(validation))
+        watch = Watch(folder, plan, progress, settings, open_trackers, validated=bool(validation))
         trainer = Trainer(
             model,
             given,

@@ -122,7 +122,7 @@ def token_log_p(hidden: Tensor, head: Tensor, tokens: Tensor) -> Tensor:
         log p(t) = h w_t - log sum_v exp(h w_v)
 
     As `objectives.token_log_p` of the logits, which are held once, chunk by chunk: the backward
-    pass turns them into their own gradient, or makes them again where there are several chunks.
+    pass turns them into their own gradient, or makes them again if there are several chunks.
     """
     return _LogP.apply(hidden, head, tokens)
 

@@ -45,12 +45,12 @@ class Watch(TrainerCallback):
         plan: Plan,
         progress: Progress,
         settings: TrainingSettings,
-        told: Sequence[Tracker],
+        trackers: Sequence[Tracker],
         *,
         validated: bool,
     ) -> None:
         self.folder, self.plan, self.progress = folder, plan, progress
-        self.settings, self.told = settings, told
+        self.settings, self.trackers = settings, trackers
         path = folder / CURVE
         self.points = (
             list(jsonl.read(path, CurvePoint)) if path.exists() and path.stat().st_size else []
@@ -137,7 +137,7 @@ class Watch(TrainerCallback):
             stream.write(msgspec.json.encode(point) + b"\n")
         found = {name: getattr(point, field) for name, field in SHOWN.items()}
         numbers = {name: value for name, value in found.items() if value is not None}
-        for tracker in self.told:
+        for tracker in self.trackers:
             tracker.numbers(numbers, at=point.update)
 
 

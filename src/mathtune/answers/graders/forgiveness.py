@@ -228,7 +228,7 @@ def _cells(a: Node, g: Node) -> Agreement:
         if a[1:3] != g[1:3] or len(a[3]) != len(g[3]):
             return None
         return _joined(*(agreement(x, y) for x, y in zip(a[3], g[3], strict=True)))
-    rows_a, rows_g = as_cells(a, beside=g), as_cells(g, beside=a)
+    rows_a, rows_g = as_cells(a, other=g), as_cells(g, other=a)
     if rows_a is None or rows_g is None or [*map(len, rows_a)] != [*map(len, rows_g)]:
         return None
     cells = zip(rows_a, rows_g, strict=True)

@@ -171,7 +171,7 @@ def _by_reading(answer: str, gold: str, read: Callable[[str], str]) -> Agreement
 
 
 def _boxed(text: str) -> str:
-    """Return what is boxed, if the text is more than one box; any other text as it is."""
+    """Return the boxed text, if the text is more than one box; any other text as it is."""
     if "boxed" not in text and "fbox" not in text:
         return text
     text = halved(text)

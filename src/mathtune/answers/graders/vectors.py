@@ -5,7 +5,7 @@ from mathtune.answers.latex.nodes import Node, negated
 _BASES = ("i", "j", "k")
 
 
-def as_cells(node: Node, *, beside: Node) -> tuple[tuple[Node, ...], ...] | None:
+def as_cells(node: Node, *, other: Node) -> tuple[tuple[Node, ...], ...] | None:
     """Return the rows of a matrix or of `[[1,2],[3,4]]`; a tuple or `2i + 3j` is a column."""
     if node[0] == "matrix":
         rows: tuple[tuple[Node, ...], ...] = node[1]
@@ -19,8 +19,8 @@ def as_cells(node: Node, *, beside: Node) -> tuple[tuple[Node, ...], ...] | None
         return tuple(item[3] for item in node[3])
     if node[1:3] == ("(", ")"):
         return tuple((cell,) for cell in node[3])
-    if node[1:3] == ("[", "]") and beside[0] == "matrix":  # no interval then
-        return (node[3],) if len(beside[1]) == 1 else tuple((cell,) for cell in node[3])
+    if node[1:3] == ("[", "]") and other[0] == "matrix":  # no interval then
+        return (node[3],) if len(other[1]) == 1 else tuple((cell,) for cell in node[3])
     return None
 
 

@@ -50,7 +50,7 @@ def _set(reader: Grammar) -> Node:
 def _reals(reader: Grammar) -> None:
     """Read the `\\mathbb{R}` of a set's variable; another set would bound the variable."""
     if reader.atom() not in (("reals",), ("sym", "R")):
-        raise NotMathError("a condition on what is no real number")
+        raise NotMathError("a condition on something that is no real number")
 
 
 def _condition(reader: Grammar) -> Node:

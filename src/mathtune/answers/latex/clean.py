@@ -199,7 +199,7 @@ _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?=\{)")
 
 
 def unwrapped(text: str) -> str:
-    r"""Take off what is around an answer as a whole: dollars, a box, quotes, a full stop.
+    r"""Remove the marks around a whole answer: dollars, a box, quotes, a full stop.
 
     >>> unwrapped(r"\(\boxed{(C) 42}\)."), unwrapped("$1$ and $2$")
     ('(C) 42', '$1$ and $2$')

@@ -209,7 +209,7 @@ def _projective(node: Node, *, signed: bool) -> Key:
 
 def _membership(left: Node, right: Node) -> Key:
     if left[0] != "sym":
-        raise NotMathError("membership of what is no symbol")
+        raise NotMathError("membership of something that is no symbol")
     if right[0] == "set":
         return bag([_equation((left, item)) for item in right[1]])
     key = node_key(right)
@@ -219,7 +219,7 @@ def _membership(left: Node, right: Node) -> Key:
 def _region(node: Node) -> Key:
     parts = _intervals(node)
     if parts is None:
-        raise NotMathError("a union of what is no interval")
+        raise NotMathError("a union of other things than intervals")
     return interval_key(parts)
 
 

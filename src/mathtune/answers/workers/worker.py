@@ -44,7 +44,7 @@ def end_with_parent(parent: int) -> None:
 
 
 def limit_memory() -> None:
-    """Limit the worker's memory where the system can: not on Windows, nor on macOS."""
+    """Limit the worker's memory if the system can: not on Windows, nor on macOS."""
     try:
         import resource
 

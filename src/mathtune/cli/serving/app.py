@@ -1,4 +1,4 @@
-"""The endpoints of `mathtune serve`, as an ASGI application: who is let in, and what they get.
+"""The endpoints of `mathtune serve`, as an ASGI application: access, requests and responses.
 
     POST /v1/chat/completions, /v1/completions     solve a question
     GET  /v1/models /health /metrics               the model, whether it answers, numbers
@@ -134,11 +134,11 @@ class Service:
         streams = False
         try:
             asked = self._read(await self._body(http), endpoint)
-            told: asyncio.Queue[Sampled] = asyncio.Queue()
-            task = asyncio.create_task(self._solve(asked, told))
+            updates: asyncio.Queue[Sampled] = asyncio.Queue()
+            task = asyncio.create_task(self._solve(asked, updates))
             if asked.stream:
                 streams = True
-                return _Stream(self._events(http, asked, task, told), self._leave, task)
+                return _Stream(self._events(http, asked, task, updates), self._leave, task)
             return await self._waited(http, asked, task)
         finally:
             if not streams:
@@ -165,16 +165,16 @@ class Service:
         http: Request,
         asked: Asked,
         task: asyncio.Task[Solved],
-        told: asyncio.Queue[Sampled],
+        updates: asyncio.Queue[Sampled],
     ) -> AsyncGenerator[bytes]:
         """Yield progress as comments, then the answer as chunks."""
         gone = asyncio.create_task(_gone(http))
-        news = asyncio.create_task(told.get())
+        news = asyncio.create_task(updates.get())
         try:
             while not task.done() or news.done():
                 if news.done():
                     yield reply.comment(reply.progress(news.result()))
-                    news = asyncio.create_task(told.get())
+                    news = asyncio.create_task(updates.get())
                 done, _ = await asyncio.wait(
                     {task, news, gone}, timeout=ALIVE, return_when=asyncio.FIRST_COMPLETED
                 )
@@ -184,7 +184,7 @@ class Service:
                 if not done:
                     yield reply.ALIVE
                 elif task.done():
-                    await asyncio.sleep(0)  # what was told last can still be taken
+                    await asyncio.sleep(0)  # the last update can still be taken
             try:
                 found = task.result()
             except (InputError, FailedError) as error:
@@ -199,7 +199,7 @@ class Service:
         finally:
             await _ended(task, gone, news)
 
-    async def _solve(self, asked: Asked, told: asyncio.Queue[Sampled]) -> Solved:
+    async def _solve(self, asked: Asked, updates: asyncio.Queue[Sampled]) -> Solved:
         """Solve a question within the time limit."""
         if self._log_prompts:
             say(f"question: {asked.question.text}")
@@ -207,7 +207,7 @@ class Service:
         try:
             async with asyncio.timeout(self._limits.timeout):
                 found = await waves.solved(
-                    asked.question, asked.solver, self._models, told.put_nowait
+                    asked.question, asked.solver, self._models, updates.put_nowait
                 )
         except TimeoutError:
             raise RefusalError(

@@ -1,4 +1,4 @@
-"""Let a `mathtune serve` solve questions. Beside opened, which solves them here."""
+"""Let a `mathtune serve` solve questions. `opened` solves them here."""
 
 from __future__ import annotations
 

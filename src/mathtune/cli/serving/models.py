@@ -26,7 +26,7 @@ class FailedError(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """A problem, and the chat it stands at the end of.
+    """A problem, and the chat that ends with it.
 
     `messages`: the chat, the problem included; empty: the problem alone.
     """
@@ -56,7 +56,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Judged:
-    """S of each solution, None where it does not fit the context, and the tokens that were read."""
+    """S of each solution, None if it does not fit the context, and the tokens that were read."""
 
     scores: Sequence[float | None]
     read: int

@@ -109,7 +109,7 @@ def _vllm(solver: Solver, judges: bool) -> tuple[Any, Judge | None]:
     name = model_in(solver.generator)
     if judges and _judge_name(solver) != name:
         raise InputError(
-            f"evaluator: found {solver.evaluator!r} beside another generator in vLLM, which holds "
+            f"evaluator: found {solver.evaluator!r} with another generator in vLLM, which holds "
             "one model; expected the generator itself, or a server's address."
         )
     asked = Named(name, "vllm", solver.device)
@@ -119,7 +119,7 @@ def _vllm(solver: Solver, judges: bool) -> tuple[Any, Judge | None]:
 
 
 def _judge_here(solver: Solver) -> Any:
-    """Return a judge in this process beside a generator on a server."""
+    """Return a judge in this process for a generator on a server."""
     from mathtune.cli.serving.elsewhere import Batched
 
     engine = _engine(_judge_name(solver), solver)

@@ -1,4 +1,4 @@
-"""The settings of solving a question and of a server, and what is refused before a model is loaded.
+"""The settings of solving a question and of a server, checked before a model is loaded.
 
 `cli.questions` makes them into the options of `solve` and `serve`.
 """
@@ -86,7 +86,7 @@ class Solver:
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """Where a server listens, and who may ask."""
+    """A server's address, and who may ask."""
 
     host: str = "127.0.0.1"
     port: int = 8000

@@ -48,7 +48,7 @@ class Sure:
 class Solved:
     """A question's clusters, most votes first, and the pick.
 
-    `answer`, `solution` and `sure` are None where no sample ends in an answer. `scores`: S of each
+    `answer`, `solution` and `sure` are None if no sample ends in an answer. `scores`: S of each
     sample, None for those without an answer; None where nothing was judged. `stopped`: why sampling
     ended. `read`: tokens that the models read, `tokens`: tokens that they wrote.
     """
@@ -70,14 +70,14 @@ class Solved:
     generator: str
     evaluator: str | None
     first: Draft
-    """The earliest sample: all there is where no sample ends in an answer."""
+    """The earliest sample: all there is if no sample ends in an answer."""
     picked: Answered | None
     """The picked cluster, with the picked solution."""
 
     def choices(self, n: int) -> list[Answered]:
         """Return up to n clusters: the pick's, then the others by summed score, else by votes.
 
-        Where no sample ends in an answer, the earliest sample stands for a cluster without votes.
+        If no sample ends in an answer, the earliest sample is returned as a cluster without votes.
         """
         if self.picked is None:
             return [Answered("", 0, None, None, self.first.text, self.first.finish_reason)]

@@ -18,7 +18,7 @@ LEAST = 2
 """Samples of a wave after the first: fewer would make more waves for hardly fewer samples."""
 
 Watch = Callable[[Sampled], None]
-"""Told after every wave what has been sampled."""
+"""Called after every wave with all samples so far."""
 
 
 async def solved(
