@@ -88,7 +88,7 @@ def read(
 ) -> dict[str, Any]:
     """Read the settings of `--config NAME|FILE`, replace those that are assigned, and nest them.
 
-    `package` ships named settings as `NAME.yaml`. `heads` names the setting of a group that a single
+    `package` ships named settings as `NAME.yaml`. `heads` names the setting of a group that one
     text sets: with {"data": "source"}, `data=gsm8k` is `data.source=gsm8k`.
     Such an assignment discards the file's settings of the group: its sizes and splits belong to the
     file's own source.
