@@ -146,7 +146,7 @@ def test_the_command_trains_the_same_again(given: dict[str, Any]) -> None:
     assert command(facts).endswith(" --out trained")
     words = shlex.split(command(facts))[2:-2]
     files = [word for word in words if "=" not in word]
-    again = settings.read(None, words[len(files) :], beside=None)
+    again = settings.read(None, words[len(files) :], package=None)
     again |= {"examples": files} if files else {}
     assert Train(**again).model_dump(mode="json") == facts.settings
 

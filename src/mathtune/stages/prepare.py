@@ -293,7 +293,9 @@ def _split(c: Prepare, release: dict[str, prm800k.Release] | None, counts: Count
             "test": c.test if isinstance(c.test, int) else 400,
         }
         families = {name: arithmetic.TASKS[name] for name in c.families or arithmetic.TASKS}
-        made = {s: arithmetic.generate(s, sizes[s], c.seed, families) for s in SPLITS if sizes[s]}
+        made: Parts = {
+            s: arithmetic.generate(s, sizes[s], c.seed, families) for s in SPLITS if sizes[s]
+        }
         passed = _passing(c, made, counts)
         three = (passed.get(split, []) for split in SPLITS)
         return apart(*three, had_train=sizes["train"] > 0)
