@@ -7,7 +7,14 @@ import pytest
 
 from mathtune.metrics import strategies
 from mathtune.metrics.strategies import Clusters, Strategy
-from mathtune.metrics.ties import any_right_of_top, expected, largest_of_top, rates
+from mathtune.metrics.ties import (
+    any_right_of_top,
+    best_scores,
+    expected,
+    largest_of_top,
+    rates,
+    right_by_rank,
+)
 
 
 def test_rates_by_hand() -> None:
@@ -109,6 +116,24 @@ def test_equal_scores_of_kept_and_of_tied_clusters_by_hand() -> None:
     better = Clusters(made.of, np.array([True, True, False, False]), scores)
     standing = strategies.standings(better, strategies.whole(better))
     assert largest_of_top(standing, 3, keys)[0] == pytest.approx((1 + 2 / 3) / 3)
+
+
+def test_several_subsets_by_hand() -> None:
+    """Two votes for a wrong cluster, one for the right one with the best score, one for another."""
+    scores = np.array([0.1, 0.2, 0.9, 0.5])
+    made = Clusters(np.array([0, 0, 1, 2]), np.array([False, True, False]), scores)
+    subsets = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [0, 1, 1, 0], [1, 1, 0, 1]], dtype=bool)
+    standing = strategies.standings(made, subsets)
+    # Of the whole one of two fits beside the first; in the other subsets all clusters fit.
+    found = largest_of_top(standing, 2, best_scores(standing))
+    assert found.tolist() == [0.5, 1.0, 1.0, 0.0]
+
+
+def test_equal_scores_share_what_is_right_among_them() -> None:
+    """Two samples of .9, two of .5 and one of .1; one right of each two, and the last."""
+    scores = np.array([0.9, 0.5, 0.9, 0.5, 0.1])
+    made = Clusters(np.array([0, 1, 1, 0, 0]), np.array([True, False]), scores)
+    assert right_by_rank(made).tolist() == [0.5, 0.5, 0.5, 0.5, 1.0]
 
 
 def test_top_n_of_equal_scores() -> None:
