@@ -129,6 +129,15 @@ def test_several_subsets_by_hand() -> None:
     assert found.tolist() == [0.5, 1.0, 1.0, 0.0]
 
 
+def test_the_one_tied_cluster_that_fits_decides() -> None:
+    """Two votes for a wrong cluster; of three with one vote and better scores one fits."""
+    scores = np.array([0.1, 0.1, 0.9, 0.5, 0.3])
+    made = Clusters(np.array([0, 0, 1, 2, 3]), np.array([False, False, True, False]), scores)
+    standing = strategies.standings(made, strategies.whole(made))
+    found = largest_of_top(standing, 2, best_scores(standing))
+    assert found[0] == pytest.approx(1 / 3)
+
+
 def test_equal_scores_share_what_is_right_among_them() -> None:
     """Two samples of .9, two of .5 and one of .1; one right of each two, and the last."""
     scores = np.array([0.9, 0.5, 0.9, 0.5, 0.1])
