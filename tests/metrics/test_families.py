@@ -38,3 +38,16 @@ def test_each_group_by_hand() -> None:
 )
 def test_few_groups_that_hold_the_gain(gains: dict[str, float], named: list[str]) -> None:
     assert concentrated({name: (10, gain) for name, gain in gains.items()}) == named
+
+
+@pytest.mark.parametrize(
+    ("gains", "named"),
+    [
+        ({"a": (10, 0.5), "b": (10, 0.0), "c": (10, 0.0)}, ["a"]),  # exactly a third
+        ({"a": (10, 0.5), "b": (9, 0.0), "c": (10, 0.0)}, []),
+        ({"a": (10, 0.5), "b": (90, 0.0)}, []),  # of two groups one always holds most
+        ({"a": (10, 0.1), "b": (10, -0.1), "c": (80, 0.0)}, []),  # no gain in sum
+    ],
+)
+def test_how_few_problems_a_third_is(gains: dict[str, tuple[int, float]], named: list[str]) -> None:
+    assert concentrated(gains) == named
