@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from mathtune.cli import row_sources
 from mathtune.cli.compare import Asked, compared, write_page
 from mathtune.cli.main import app
-from mathtune.cli.row_sources import Reading
+from mathtune.cli.row_sources import FileOptions
 from mathtune.errors import InputError
 from mathtune.metrics.measure import Outcome
 from mathtune.report import compare_rows
@@ -127,7 +127,9 @@ def test_groups_and_thirds(tmp_path: Path) -> None:
     assert list(one["groups"]["difficulty"]) == ["hard", "middle", "easy"]
     hard = one["groups"]["difficulty"]["hard"]
     assert (hard["problems"], hard["wins"], hard["ties"]) == (3, 2, 1)  # p0 is 0 in both
-    together = compared([a, b], reading=Reading(cluster_by="subject")).document["comparisons"][0]
+    together = compared([a, b], reading=FileOptions(cluster_by="subject")).document["comparisons"][
+        0
+    ]
     assert together["high"] - together["low"] > one["high"] - one["low"]
 
 
@@ -185,20 +187,20 @@ def test_clusters_by_any_field_of_sample_files(tmp_path: Path) -> None:
         files[-1].write_text("\n".join(map(json.dumps, lines)))
     texts = [str(file) for file in files]
     (alone,) = compared(texts).document["comparisons"][:1]
-    (together,) = compared(texts, reading=Reading(cluster_by="template")).document["comparisons"][
-        :1
-    ]
+    (together,) = compared(texts, reading=FileOptions(cluster_by="template")).document[
+        "comparisons"
+    ][:1]
     assert alone["difference"] == together["difference"] == 0.5
-    document = compared(texts, reading=Reading(cluster_by="template")).document
+    document = compared(texts, reading=FileOptions(cluster_by="template")).document
     assert document["clusters"] == 4
     assert "over 4 clusters of problems" in compare_rows.rows(document).note
     assert alone["p"] < 0.01
     assert together["p"] == 0.5  # two templates changed, both for the better
     assert together["high"] - together["low"] > 1.5 * (alone["high"] - alone["low"])
     with pytest.raises(InputError, match="'passage', which no row has"):
-        compared(texts, reading=Reading(cluster_by="passage"))
+        compared(texts, reading=FileOptions(cluster_by="passage"))
     with pytest.raises(InputError, match="no row has this field of problem"):
-        compared([row_of(tmp_path), row_of(tmp_path)], reading=Reading(cluster_by="template"))
+        compared([row_of(tmp_path), row_of(tmp_path)], reading=FileOptions(cluster_by="template"))
 
 
 def row_of(tmp_path: Path) -> str:
@@ -224,7 +226,7 @@ def test_what_cannot_be_compared_is_one_sentence(
     with pytest.raises(InputError, match="no problem in common"):
         compared([rows[0], other], shared=True)
     with pytest.raises(InputError, match="do not contain their problems"):
-        compared(rows[:2], reading=Reading(cluster_by="subject"))
+        compared(rows[:2], reading=FileOptions(cluster_by="subject"))
     with pytest.raises(InputError, match="expected two or more"):
         compared(rows[:1])
 

@@ -9,7 +9,7 @@ import pytest
 
 from mathtune.data import local
 from mathtune.data.folders import splits_of
-from mathtune.data.problems import Counts, Reading, to_problems
+from mathtune.data.problems import Counts, RowOptions, to_problems
 from mathtune.data.rows import Row, normalized, read_rows, stable_id
 from mathtune.errors import InputError
 
@@ -23,7 +23,7 @@ def write(path: Path, *lines: str | dict[str, object]) -> Path:
 def test_fields_say_where_values_stand(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", {"uid": "x", "question": "1 + 1?", "gold": 2, "other": [1]})
     fields = {"id": "uid", "problem": "question", "answer": "gold"}
-    (problem,) = to_problems(read_rows(path), Reading(fields=fields, strict=True))
+    (problem,) = to_problems(read_rows(path), RowOptions(fields=fields, strict=True))
     assert (problem.id, problem.problem, problem.answer) == ("x", "1 + 1?", "2")
 
 
@@ -34,7 +34,7 @@ def test_answer_comes_from_the_solution_where_it_is_absent(tmp_path: Path) -> No
         {"problem": "b", "solution": "2 * 12 = 24\n#### 24", "answer": None},
         {"problem": "c", "solution": "#### 24", "answer": "25"},
     )
-    answers = [problem.answer for problem in to_problems(read_rows(path), Reading(strict=True))]
+    answers = [problem.answer for problem in to_problems(read_rows(path), RowOptions(strict=True))]
     assert answers == ["\\frac{1}{2}", "24", "25"]
 
 
@@ -55,7 +55,7 @@ def test_made_ids_of_one_text_differ(tmp_path: Path) -> None:
 def test_gzip_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(gzip.compress(b'{"problem": "1?", "answer": "1"}\n'))
-    assert [p.answer for p in to_problems(read_rows(path), Reading(strict=True))] == ["1"]
+    assert [p.answer for p in to_problems(read_rows(path), RowOptions(strict=True))] == ["1"]
     assert splits_of(tmp_path) == {"a": [path]}
 
 
@@ -80,7 +80,7 @@ def test_a_fault_is_named(
 ) -> None:
     path = write(tmp_path / "a.jsonl", *lines)
     with pytest.raises(InputError) as error:
-        to_problems(read_rows(path), Reading(fields=fields, strict=True))
+        to_problems(read_rows(path), RowOptions(fields=fields, strict=True))
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -91,14 +91,14 @@ def test_an_id_that_stands_twice_names_both_lines(tmp_path: Path) -> None:
     ]
     path = write(tmp_path / "a.jsonl", *rows)
     with pytest.raises(InputError, match=r"line 3, field 'id': 'a' .*a\.jsonl, line 1;"):
-        to_problems(read_rows(path), Reading(strict=True))
+        to_problems(read_rows(path), RowOptions(strict=True))
 
 
 def test_broken_utf8_is_a_broken_line(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"problem": "1?", "answer": "\xff"}\n')
     with pytest.raises(InputError, match="line 1: "):
-        to_problems(read_rows(path), Reading(strict=True))
+        to_problems(read_rows(path), RowOptions(strict=True))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_ids_of_ones_own_survive_under_their_usual_names() -> None:
         for n, name in enumerate(["mine-a", "mine-b", "mine-a", 7])
     ]
     counts = Counts()
-    found = to_problems(rows, Reading(), counts)
+    found = to_problems(rows, RowOptions(), counts)
     assert [problem.id for problem in found] == ["mine-a", "mine-b", "mine-a-2", "7"]
     assert counts.roles["id"] == "problem_id"  # and it is said
 
@@ -177,7 +177,7 @@ def test_columns_that_hold_json_as_text_are_read_as_what_they_hold(tmp_path: Pat
         "problem": "messages", "solution": "messages", "answer": "extra_info.answer",
         "id": "extra_info.index", "subject": "set",
     }  # fmt: skip
-    (problem,) = to_problems(read_rows(tmp_path / "a.csv"), Reading(fields=fields, strict=True))
+    (problem,) = to_problems(read_rows(tmp_path / "a.csv"), RowOptions(fields=fields, strict=True))
     assert (problem.id, problem.problem, problem.answer) == ("7", "1 + 1?", "2")
     assert (problem.solution, problem.subject) == ("So #### 2", "{1, 2}")
 
@@ -190,12 +190,12 @@ def test_a_gold_of_another_name_is_read_of_parquet_as_of_lines(tmp_path: Path) -
     }  # fmt: skip
     pq.write_table(pa.Table.from_pylist([row]), tmp_path / "a.parquet")
     write(tmp_path / "a.jsonl", row)
-    reading = Reading(fields={"problem": "q", "solution": "s"}, strict=True)
+    reading = RowOptions(fields={"problem": "q", "solution": "s"}, strict=True)
     for name in ("a.parquet", "a.jsonl"):
         rows = read_rows(tmp_path / name, columns=reading.columns)
         (problem,) = to_problems(rows, reading)
         assert (problem.answer, problem.solution) == ("2", "One and one.")
-    assert {"q", "s"} <= (Reading(fields={"problem": "q", "answer": "s"}).columns or set())
+    assert {"q", "s"} <= (RowOptions(fields={"problem": "q", "answer": "s"}).columns or set())
     assert "other" not in (
-        Reading(fields={"problem": "q", "solution": "answer"}).columns or ["other"]
+        RowOptions(fields={"problem": "q", "solution": "answer"}).columns or ["other"]
     )

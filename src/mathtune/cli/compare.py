@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from mathtune.cli.options import FILES, AsJson, ClusterBy, ExtractFile, Fields, Grader
-from mathtune.cli.row_sources import Named, Reading, Source, clusters_of, read
+from mathtune.cli.row_sources import FileOptions, Named, Source, clusters_of, read
 from mathtune.errors import InputError
 from mathtune.metrics.comparison import Asked, Row, changed, comparisons, pairs_of, shown
 from mathtune.metrics.measure import rounded
@@ -34,7 +34,7 @@ from mathtune.stages.measure import labels_of
 
 app = typer.Typer()
 
-USUAL, ALL = Reading(), Asked()
+USUAL, ALL = FileOptions(), Asked()
 SOLUTIONS = 4
 """The number of solutions per problem and row that the page shows."""
 
@@ -91,7 +91,7 @@ def command(
     """
     found = compared(
         rows,
-        reading=Reading(grader, extract, fields, cluster_by),
+        reading=FileOptions(grader, extract, fields, cluster_by),
         asked=Asked(within=within / 100),
         shared=shared,
     )
@@ -109,7 +109,7 @@ def command(
 def compared(
     texts: Sequence[str],
     *,
-    reading: Reading = USUAL,
+    reading: FileOptions = USUAL,
     asked: Asked = ALL,
     shared: bool = False,
 ) -> Compared:

@@ -33,7 +33,7 @@ DEEPEST = 3
 
 
 @dataclass(frozen=True)
-class Reading:
+class FileOptions:
     """The options for reading sample files, as on the command line; None: the default.
 
     `cluster_by`: one of `FIELDS`, or a field of the sample files.
@@ -103,7 +103,7 @@ class Named:
         return next(found, readings[-1])
 
 
-def read(rows: Sequence[Named], reading: Reading) -> list[list[Source]]:
+def read(rows: Sequence[Named], reading: FileOptions) -> list[list[Source]]:
     """Return each row's seeds; files of different numbers of samples use the smallest.
 
     Raises:
@@ -173,7 +173,7 @@ def _of_row(row: Measured) -> Source:
     return Source(row.outcomes, row.problems, row.groups)
 
 
-def _source(path: Path, reading: Reading, n: int | None) -> Source:
+def _source(path: Path, reading: FileOptions, n: int | None) -> Source:
     """Read a measured step's folder, the outcomes of `mathtune measure FILE --out`, or a file."""
     if (path / OUTCOMES).is_file():
         return _of_folder(path)

@@ -20,7 +20,7 @@ import msgspec
 
 from mathtune.data import folders
 from mathtune.data.files.texts import UNUSABLE
-from mathtune.data.problems import Reading, Thoughts
+from mathtune.data.problems import RowOptions, Thoughts
 from mathtune.data.values import GoldRule
 from mathtune.data.where import conditions
 from mathtune.errors import InputError
@@ -61,7 +61,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     grader: Literal["math", "prm800k", "math-verify"] = "math"
     prompt: Prompt = Prompt()
 
-    def reading(self, **given: Any) -> Reading:
+    def reading(self, **given: Any) -> RowOptions:
         """Return how its rows are read; the settings `given` override the declaration's."""
         own = {
             "where": conditions(self.where),
@@ -71,7 +71,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "inner": self.inner,
         }
         fields = {**self.fields, **given.pop("fields", {})}
-        return Reading(fields=fields, **{**own, **given})
+        return RowOptions(fields=fields, **{**own, **given})
 
     @property
     def source(self) -> str:

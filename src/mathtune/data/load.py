@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mathtune.data import declared, folders, hub, local
 from mathtune.data.declared import Declared
-from mathtune.data.problems import Counts, Enough, Reading, to_problems
+from mathtune.data.problems import Counts, Enough, RowOptions, to_problems
 from mathtune.data.rows import Row, read_rows
 from mathtune.errors import InputError
 from mathtune.rows.records import Problem
@@ -32,7 +32,7 @@ class Asked:
     subset: str | None = None
     split: str | None = None
     draws: bool = False
-    reading: Reading = field(default_factory=Reading)
+    reading: RowOptions = field(default_factory=RowOptions)
     declared: Declared | None = None
     enough: Callable[[str, bool], Enough | None] = lambda _split, _drawn: None
     stream: bool = False

@@ -48,8 +48,8 @@ _IDS = ("problem_id", "question_id", "unique_id", "uid")
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How rows are read; the settings of `prepare` have the same names.
+class RowOptions:
+    """The options for reading rows; the settings of `prepare` have the same names.
 
     `fields`: our names -> paths in the rows. `gold_rule`: how an answer is found in a gold that is
     a solution. `thoughts`: a solution keeps a reasoning model's thoughts.
@@ -136,7 +136,7 @@ class Counts:
 
 def to_problems(
     rows: Iterable[Row],
-    reading: Reading | None = None,
+    reading: RowOptions | None = None,
     counts: Counts | None = None,
     *,
     enough: Stop | None = None,
@@ -153,11 +153,11 @@ def to_problems(
 
     Example:
         >>> row = Row("a.jsonl, line 1", {"id": 7, "question": "1 + 1?", "answer": 2})
-        >>> (problem,) = to_problems([row], Reading(fields={"problem": "question"}))
+        >>> (problem,) = to_problems([row], RowOptions(fields={"problem": "question"}))
         >>> problem.id, problem.problem, problem.answer
         ('7', '1 + 1?', '2')
     """
-    reading, counts = reading or Reading(), Counts() if counts is None else counts
+    reading, counts = reading or RowOptions(), Counts() if counts is None else counts
     problems: list[Problem] = []
     ids = _Ids()
     met = [False] * len(reading.where)
@@ -226,12 +226,14 @@ def _size(value: Any) -> int:
 class _Reader:
     """One source's rows, by the columns of our fields."""
 
-    def __init__(self, columns: Mapping[str, str | None], reading: Reading, counts: Counts) -> None:
+    def __init__(
+        self, columns: Mapping[str, str | None], reading: RowOptions, counts: Counts
+    ) -> None:
         self.columns, self.reading, self.counts = columns, reading, counts
         self.twofold = not {"answer", "solution"} & set(reading.fields)
 
     @classmethod
-    def of(cls, row: Row, reading: Reading, counts: Counts) -> _Reader:
+    def of(cls, row: Row, reading: RowOptions, counts: Counts) -> _Reader:
         """Choose the columns by the first row."""
         columns = columns_of(reading.fields)
         problem = columns["problem"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from mathtune.data import declared, gsm8k, local, math
 from mathtune.data.load import Asked, Parts, load
 from mathtune.data.overlap import overlap
-from mathtune.data.problems import Counts, Reading
+from mathtune.data.problems import Counts, RowOptions
 from mathtune.rows.metrics import OverlapMetrics
 from mathtune.rows.records import Problem
 
@@ -26,7 +26,7 @@ def read_set(name: str, folder: Path | None = None) -> Parts:
         return math.load(folder, split="original" if name == "math" else "prm800k")
     found = declared.find(name)
     if found is None:
-        return load(Asked(name, reading=Reading(questions=True)), Counts())
+        return load(Asked(name, reading=RowOptions(questions=True)), Counts())
     copy = declared.local_copy(found, folder)
     source = found.set.source if copy is None else str(copy)
     subset = found.set.subset if copy is None else None

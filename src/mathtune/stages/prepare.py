@@ -16,7 +16,7 @@ from mathtune.data.files.texts import UNUSABLE
 from mathtune.data.folders import is_data
 from mathtune.data.load import Asked, Parts, load, no_split
 from mathtune.data.overlap import overlap, report_near
-from mathtune.data.problems import Counts, Enough, Reading, Thoughts, passing
+from mathtune.data.problems import Counts, Enough, RowOptions, Thoughts, passing
 from mathtune.data.sets import overlaps
 from mathtune.data.splits import SPLITS, Split, Splits, apart, draw_out, limited
 from mathtune.data.values import GoldRule
@@ -266,14 +266,14 @@ class Prepare(Stage[Data]):
         name = Path(self.source).name
         return card(found, name, dict(_set(self)), counts, written, read_from=origin)
 
-    def _reading(self) -> Reading:
+    def _reading(self) -> RowOptions:
         """Return the declared reading of rows, with the settings that differ from the default."""
         names = ("unusable", "gold_rule", "thoughts", "strict")
         fields = type(self).model_fields
         given = {n: getattr(self, n) for n in names if getattr(self, n) != fields[n].default}
         found = _declared(self.source)
         if found is None:
-            return Reading(fields=self.fields, where=conditions(self.where), **given)
+            return RowOptions(fields=self.fields, where=conditions(self.where), **given)
         where = conditions((*found.set.where, *self.where))
         return found.set.reading(fields=self.fields, where=where, **given)
 

@@ -17,12 +17,12 @@ from mathtune.paths import calculator
 LEAST = 2
 """Samples of a wave after the first: fewer would make more waves for hardly fewer samples."""
 
-Watch = Callable[[Sampled], None]
+OnWave = Callable[[Sampled], None]
 """Called after every wave with all samples so far."""
 
 
 async def solved(
-    question: Question, solver: Solver, models: Models, watch: Watch | None = None
+    question: Question, solver: Solver, models: Models, watch: OnWave | None = None
 ) -> Solved:
     """Sample waves until the lead is sure or all samples are used; cluster, judge and pick.
 

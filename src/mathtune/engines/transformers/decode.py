@@ -24,7 +24,7 @@ from mathtune.engines.transformers import memory, models, shared_attention
 from mathtune.engines.transformers.flight import Flight
 from mathtune.engines.transformers.kv_cache import Arena
 from mathtune.engines.transformers.llama_forward import FusedForward, fits
-from mathtune.engines.transformers.one_by_one import OneByOne, Thoughts, Watch
+from mathtune.engines.transformers.one_by_one import OneByOne, StopWatch, Thoughts
 from mathtune.engines.transformers.stops import Stops
 from mathtune.engines.transformers.top_p import draw
 from mathtune.errors import InputError
@@ -125,7 +125,7 @@ class Sampler:
                 drafts.append([TOO_LONG] * sampling.n)
                 continue
             own = uniforms[number * sampling.n : (number + 1) * sampling.n, :room]
-            watch = Watch(own, self._ends, stops, prompt=len(ids))
+            watch = StopWatch(own, self._ends, stops, prompt=len(ids))
             if sampling.thought_tokens:
                 watch.thoughts = Thoughts(sampling, thought_end(self.tokenizer), self._ends)
             rows = forward.sample(ids, sampling, watch)

@@ -38,7 +38,7 @@ class OneByOne:
         return read.logits[0, list(positions)]
 
     @torch.inference_mode()
-    def sample(self, ids: list[int], sampling: Sampling, watch: Watch) -> Tensor:
+    def sample(self, ids: list[int], sampling: Sampling, watch: StopWatch) -> Tensor:
         """Return the sampled tokens [samples, T] of one prompt; `watch` knows how many count."""
         before = self._model.generation_config
         # `generate` takes what this config leaves out from the model's: a temperature, a top_k.
@@ -61,7 +61,7 @@ class OneByOne:
 class _Draw(LogitsProcessor):
     """Leave each row only the token that it draws with its own random number."""
 
-    def __init__(self, sampling: Sampling, watch: Watch, prompt: int) -> None:
+    def __init__(self, sampling: Sampling, watch: StopWatch, prompt: int) -> None:
         self._sampling, self._watch, self._prompt = sampling, watch, prompt
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
@@ -97,7 +97,7 @@ class Thoughts:
         return ended.any(1) & (after >= self.sampling.max_tokens)
 
 
-class Watch(StoppingCriteria):
+class StopWatch(StoppingCriteria):
     """Notes where each sample ends: at an end token, at a stop text, or nowhere.
 
     `uniforms` [samples, most tokens]: the random numbers, one per token.
