@@ -129,7 +129,7 @@ def test_a_small_evaluation(tmp_path: Path) -> None:
     assert graded["samples"] == 15
     compared = compare.compared(
         [str(samples), str(folder / "arithmetic/arithmetic-row")],
-        reading=compare.Reading(extract="explicit"),
+        reading=compare.FileOptions(extract="explicit"),
     )
     first, second = (row.seeds[0] for row in compared.rows)
     assert {name: found["mean"] for name, found in first.items()} == {
