@@ -203,9 +203,30 @@ def test_clusters_by_any_field_of_sample_files(tmp_path: Path) -> None:
         compared([row_of(tmp_path), row_of(tmp_path)], reading=FileOptions(cluster_by="template"))
 
 
+IDS = [f"{level}{at}" for level in "abc" for at in range(4)]
+
+
 def row_of(tmp_path: Path) -> str:
     folder = tmp_path / "one"
     return str(folder) if folder.exists() else row(folder, {"x": {"mean": 0.5}})
+
+
+def test_rows_measured_in_clusters_are_compared_in_clusters(tmp_path: Path) -> None:
+    """As their own table says, without --cluster-by; both rows must have clusters."""
+    problems = [Problem(id=name, problem=f"{name}?", answer="1", level=name[0]) for name in IDS]
+    steps = []
+    for name, by in (("a", "level"), ("b", "level"), ("c", None)):
+        row(tmp_path / name, {one: {"mean": float(one[0] < name)} for one in IDS})
+        config: dict[str, Any] = {"problems": "problems.jsonl", "samples": [], "cluster_by": by}
+        steps.append({"name": name, "stage": "measure", "config": config})
+    jsonl.write(tmp_path / "problems.jsonl", problems)
+    jsonl.write_json(tmp_path / "plan.json", {"recipe": "r", "steps": steps})
+    folders = [str(tmp_path / name) for name in "abc"]
+    together = compared(folders[:2]).document
+    assert together["clusters"] == 3
+    named = compared(folders[:2], reading=FileOptions(cluster_by="level")).document
+    assert together == named
+    assert "clusters" not in compared(folders[1:]).document
 
 
 def test_what_cannot_be_compared_is_one_sentence(

@@ -117,7 +117,8 @@ def compared(
 
     The document has `rows` (name, source, problems, seeds, metrics; `read` of sample files) and
     `comparisons` (see `metrics.comparison`). `shared`: compare on the problems that all rows have;
-    `left_out` then counts the others. `clusters`: how many there are, with `reading.cluster_by`.
+    `left_out` then counts the others. `clusters`: how many there are, by `reading.cluster_by`,
+    else those that the rows were measured in.
 
     Raises:
         InputError: fewer than two rows, a row that cannot be read, other problems, or no metric in
@@ -140,8 +141,8 @@ def compared(
                 f"with PATH:METRIC. The first has {', '.join(a.metrics)}; the second "
                 f"{', '.join(b.metrics)}."
             )
-    if reading.cluster_by is not None:
-        every = [seed for seeds in sources for seed in seeds]
+    every = [seed for seeds in sources for seed in seeds]
+    if reading.cluster_by is not None or all(seed.clusters for seed in every):
         asked = replace(asked, cluster=clusters_of(known, every, problems, reading.cluster_by))
     document: dict[str, Any] = {
         "rows": [

@@ -60,7 +60,7 @@ class Source:
     """One training's outcomes by problem; its problems and samples if they are known.
 
     For a sample file: `n`, its samples per problem; `read`, its path with its fields' roles;
-    `clusters`, the cluster of each problem, if a field was named.
+    `clusters`, the cluster of each problem, if a field was named or it was measured so.
     """
 
     outcomes: Mapping[str, Outcome]
@@ -130,9 +130,14 @@ def read(rows: Sequence[Named], reading: FileOptions) -> list[list[Source]]:
 
 
 def clusters_of(
-    known: Mapping[str, Problem], sources: Sequence[Source], problems: Sequence[str], name: str
+    known: Mapping[str, Problem],
+    sources: Sequence[Source],
+    problems: Sequence[str],
+    name: str | None,
 ) -> dict[str, str]:
     """Return the cluster of each problem, from the problems themselves or from the sample files.
+
+    If no name is given, the rows' own clusters count: those that they were measured in.
 
     Raises:
         InputError: no row has it for a problem.
@@ -170,7 +175,7 @@ def _of_run(results: Results, name: str) -> list[Source]:
 
 
 def _of_row(row: Measured) -> Source:
-    return Source(row.outcomes, row.problems, row.groups)
+    return Source(row.outcomes, row.problems, row.groups, clusters=row.cluster or {})
 
 
 def _source(path: Path, reading: FileOptions, n: int | None) -> Source:
@@ -225,4 +230,6 @@ def _of_step(outcomes: Mapping[str, Outcome], run: Path, config: Mapping[str, An
     """Return a measure step of a run's plan, whose paths are relative to the run."""
     columns = tuple(run / path for path in config["samples"])
     problems = read_problems(run / config["problems"])
-    return Source(outcomes, problems, lambda: read_groups(columns))
+    by = config["cluster_by"]
+    clusters = {} if by is None else clusters_by(problems, by)
+    return Source(outcomes, problems, lambda: read_groups(columns), clusters=clusters)
