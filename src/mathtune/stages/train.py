@@ -189,6 +189,13 @@ class Train(TrainingSettings, Stage[str]):
                 f"model {self.model!r}: its weights are quantised and cannot be trained; expected "
                 "lora, or a checkpoint in bfloat16 or float32."
             )
+        if models.quantised(model) and self.lora is not None and self.lora.merge:
+            raise InputError(
+                f"lora.merge: found true with model {self.model!r}, whose weights are quantised; "
+                "merging would round the adapters; expected lora.merge=false."
+            )
+        if self.liger and model.device.type == "cpu":
+            raise InputError("liger: found true on a CPU; its kernels need a GPU.")
         return model, tokenizer
 
     def _announce(self, updates: int, examples: int, encoder: Encoder) -> None:

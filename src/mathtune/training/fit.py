@@ -248,7 +248,7 @@ def _set_attention(model: Any, name: str) -> None:
 @contextmanager
 def installed(model: Any, form: BatchForm) -> Iterator[None]:
     """Prepare the model for this form of batches during the block; restore it afterwards."""
-    before, used_cache = model.config._attn_implementation, model.config.use_cache
+    before, used_cache = model.config._attn_implementation, getattr(model.config, "use_cache", None)
     if form != "padded":
         model.set_attn_implementation(segment_attention.NAME)
     if form == "fused":
@@ -260,7 +260,8 @@ def installed(model: Any, form: BatchForm) -> Iterator[None]:
         if form == "fused":
             llama_layers.remove(model)
         model.set_attn_implementation(before)
-        model.config.use_cache = used_cache  # transformers switches it off for the training
+        if used_cache is not None:
+            model.config.use_cache = used_cache  # transformers switches it off for the training
 
 
 @contextmanager
@@ -338,6 +339,8 @@ def _with_adapters(model: Any, lora: Lora) -> Any:
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
     names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+    modules = model.named_modules()
+    linear = {name.rpartition(".")[2] for name, one in modules if isinstance(one, nn.Linear)}
     if strange := sorted(set(lora.modules_to_save) - names):
         raise InputError(
             f"lora.modules_to_save: found {strange[0]}, which the model does not have; expected "
@@ -361,9 +364,10 @@ def _with_adapters(model: Any, lora: Lora) -> Any:
     try:
         return get_peft_model(model, config)
     except ValueError as error:
-        modules = model.named_modules()
-        names = {name.rpartition(".")[2] for name, m in modules if isinstance(m, nn.Linear)}
+        refused = f"which peft refuses ({' '.join(str(error).split())[:300]})"
+        unknown = set(lora.targets) - linear
         raise InputError(
-            f"lora.targets: found {', '.join(lora.targets)}, which the model does not have; "
-            f"expected some of {', '.join(sorted(names))}."
+            f"lora.targets: found {', '.join(lora.targets) or 'none (every linear layer)'}, "
+            f"{'which the model does not have' if unknown else refused}; expected some of "
+            f"{', '.join(sorted(linear))}."
         ) from error

@@ -47,7 +47,7 @@ class ModelFolder:
         Our own sampling never reads a generation config's temperature.
         """
         config = model.config.get_text_config()
-        config.eos_token_id = _with(config.eos_token_id, self.end)
+        config.eos_token_id = _with(getattr(config, "eos_token_id", None), self.end)
         if (generation := model.generation_config) is None:
             return
         generation.eos_token_id = _with(generation.eos_token_id, self.end)

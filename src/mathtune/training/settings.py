@@ -134,6 +134,11 @@ class TrainingSettings(PromptSettings):
 
     def require_libraries(self) -> None:
         """Raise InputError for a setting whose library, or a setting that it needs, is missing."""
+        if self.lora is not None and self.lora.bits == 8 and self.lora.dora:
+            raise InputError(
+                "lora.dora: found true with lora.bits=8, whose layers peft cannot take apart; "
+                "expected lora.bits=4, or no dora."
+            )
         for setting, wanted, module, package in (
             ("optimizer", self.optimizer == "adamw_8bit", "bitsandbytes", "bitsandbytes"),
             ("lora.bits", self.lora is not None and self.lora.bits, "bitsandbytes", "bitsandbytes"),

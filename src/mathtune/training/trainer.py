@@ -171,9 +171,9 @@ class Trainer(transformers.Trainer):
     def _log_p(self, model: nn.Module, batch: Any) -> Tensor:
         """Return log p of the batch's tokens [R]; only these positions read the vocabulary."""
         head = self.accelerator.unwrap_model(model).get_output_embeddings()
-        given = {name: batch[name] for name in ("input_ids", "position_ids")}
-        if batch["segments"] is not None:
-            given["segments"] = batch["segments"]
+        given = {"input_ids": batch["input_ids"]}
+        if batch["segments"] is not None:  # else the model counts: some do not begin at 0
+            given |= {name: batch[name] for name in ("position_ids", "segments")}
         if self.form == "fused":
             with llama_layers.reading(head, batch["positions"], batch["tokens"]):
                 return model(**given, use_cache=False).logits

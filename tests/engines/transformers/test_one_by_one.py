@@ -48,13 +48,14 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "qwen3_next": {**SHAPE, **LINEAR},
     "gpt_oss": {**SHAPE, "head_dim": 8, "num_local_experts": 2, "num_experts_per_tok": 1},
     "llama4_text": {**SHAPE, "head_dim": 8, "num_local_experts": 2},
+    "roberta": {**SHAPE, "is_decoder": True, "pad_token_id": 1},  # it counts from 2
 }
 
 
 def made(family: str, vocabulary: int) -> Any:
     torch.manual_seed(0)
     tokens = {"bos_token_id": None, "eos_token_id": 0, "pad_token_id": None}
-    config = AutoConfig.for_model(family, vocab_size=vocabulary, **tokens, **FAMILIES[family])
+    config = AutoConfig.for_model(family, vocab_size=vocabulary, **{**tokens, **FAMILIES[family]})
     return AutoModelForCausalLM.from_config(config).eval()
 
 

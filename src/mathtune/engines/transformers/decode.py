@@ -20,7 +20,7 @@ from torch import Tensor
 from mathtune.engines import prompts
 from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
 from mathtune.engines.thought_budget import thought_end
-from mathtune.engines.transformers import memory, models, shared_attention
+from mathtune.engines.transformers import line_attention, memory, models, shared_attention
 from mathtune.engines.transformers.flight import Flight
 from mathtune.engines.transformers.kv_cache import Arena
 from mathtune.engines.transformers.llama_forward import FusedForward, fits
@@ -333,12 +333,28 @@ def _memory(device: torch.device) -> float:
 
 
 def forward_of(model: PreTrainedModel) -> shared_attention.Forward:
-    """Return the fastest forward call for this model, or its stand-in, a `OneByOne`."""
+    """Return the fastest forward call for this model, or its stand-in, a `OneByOne`.
+
+    Raises:
+        InputError: the model itself cannot read a row of tokens.
+    """
     if fits(model):
         return FusedForward(model)
     own = model.config._attn_implementation
     try:
-        return shared_attention.ModelForward(model)
+        logits = line_attention.own_logits(model)
+    except UNSHARED as error:
+        if isinstance(error, RuntimeError) and memory.ran_out(error):
+            raise
+        raise InputError(
+            f"model {model.name_or_path!r}: fails at reading a row of tokens "
+            f"({' '.join(str(error).split())[:200]}); expected a model that runs on "
+            f"{model.device.type} in {str(model.dtype).removeprefix('torch.')}."
+        ) from error
+    try:
+        forward = shared_attention.ModelForward(model)
+        line_attention.refuse_others(forward, logits, model)
+        return forward
     except UNSHARED as error:
         model.set_attn_implementation(own)
         reason = str(error) if isinstance(error, shared_attention.UnsharedError) else repr(error)

@@ -74,7 +74,8 @@ def _attention(
     assert reader is not None
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     rule = Rule(scale, softcap, sliding_window)
-    return reader.attend(module.layer_idx, query, key, value, rule), None
+    # Some models take the result apart with `view`, as they may with that of their own attention.
+    return reader.attend(module.layer_idx, query, key, value, rule).contiguous(), None
 
 
 AttentionInterface.register(NAME, _attention)
