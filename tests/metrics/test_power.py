@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mathtune.metrics.distributions import t_quantile
 from mathtune.metrics.intervals import half_widths
 from mathtune.metrics.power import Assumed, Spread, plan, problems_needed
 from mathtune.metrics.seeds import difference_over_seeds
@@ -15,6 +16,31 @@ def test_two_coins_by_hand() -> None:
     coin = Spread(0.5, between=0.0, within=0.25)
     assert problems_needed(coin, 0.1, samples=1, seeds=1, assumed=Assumed()) == 393
     assert problems_needed(coin, 0.1, samples=4, seeds=1, assumed=Assumed()) == 99
+
+
+def test_three_seeds_by_hand() -> None:
+    # t(2) = 4.3027; (0.1 / 1.4294)^2 - 4.3027^2 x 2 x 0.01^2 / 3 = 0.003660
+    # (1.96^2 x 0.02 + 4.3027^2 x 0.025) / 0.003660 = 147.4
+    spread = Spread(0.5, between=0.1, within=0.15)
+    assert problems_needed(spread, 0.1, samples=4, seeds=3, assumed=Assumed()) == 148
+
+
+@pytest.mark.parametrize(("seeds", "t"), [(1, None), (2, 12.7062), (3, 4.3027)])
+def test_no_cluster_fewer_would_do(seeds: int, t: float | None) -> None:
+    spread = Spread(0.5, between=0.1, within=0.15, design_effect=3.0, per_cluster=5.0)
+    assumed = Assumed(training_sd=0.001)
+    found = problems_needed(spread, 0.1, samples=4, seeds=seeds, assumed=assumed)
+    assert found is not None
+    reach = (0.1 / 1.42939) ** 2 - (0.0 if t is None else t**2 * 2 * 0.001**2 / seeds)
+    for problems, enough in ((found, True), (found - 5, False)):
+        over = t_quantile(problems / 5 - 1)
+        parts = over**2 * 0.06 + (over if t is None else t) ** 2 * 0.3 / (4 * seeds)
+        assert (parts / reach <= problems) == enough
+
+
+def test_an_assumed_spread_is_split() -> None:
+    found = Spread.assumed(0.5, 0.6)
+    assert (found.between, found.within) == pytest.approx((0.15, 0.1))
 
 
 def test_a_pilot_is_taken_apart_into_between_and_within() -> None:
