@@ -272,6 +272,13 @@ def test_cases(row: dict[str, object]) -> None:
         ("The areas are as $2^2 : 1^2 = 4 : 1$", None),
         ("1,230 + 560 = 1,800 to the nearest hundred", None),
         ("1,230 + 560 = 1,795 to the nearest hundred", False),
+        ("1,200 + 570 = 1,800 to the nearest hundred", None),
+        ("10 - 2 = 17 / 2, approximately", False),  # no number is rounded
+        ("17 / 5 = 3 * 5 + 2", None),  # the division written out
+        ("17 / 5 = 3 * 5 + 3", False),
+        ("The slope is undefined at 1. Elsewhere 5 / 0 = 3.", None),
+        ("The slope is undefined at 1. Elsewhere 2 + 2 = 5.", False),
+        ("Define a * b = a + 2b. Then 2 * 3 = 8.", None),
     ],
 )
 def test_the_numbers_must_fit_the_words(text: str, holds: bool | None) -> None:

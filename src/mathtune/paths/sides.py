@@ -22,9 +22,9 @@ class Run(NamedTuple):
     """
 
     tokens: list[Token]
-    before: str = ""
-    torn: bool = False
-    cut: bool = False
+    before: str
+    torn: bool
+    cut: bool
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Side:
     tokens: list[Token]
     unit: str
     whole: bool
-    label: bool = False
-    words: tuple[str, ...] = ()
+    label: bool
+    words: tuple[str, ...]
 
     @property
     def computes(self) -> bool:
@@ -125,7 +125,7 @@ def _goes_on(tokens: list[Token], position: int) -> bool:
 
 def _is_ratio(tokens: list[Token], position: int) -> bool:
     """Return whether the colon at `position` is a proportion's second: 2^2 : 1^2 = 4 : 1."""
-    if position < 2 or position + 1 == len(tokens):
+    if position < 2:
         return False
     shape = (tokens[position - 2].kind, tokens[position - 1].kind, tokens[position + 1].kind)
     before = tokens[max(0, position - _FARTHEST_COLON) : position - 2]
