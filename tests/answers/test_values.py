@@ -9,6 +9,7 @@ from mathtune.answers.latex.parse import parse
 from mathtune.answers.values import evaluate as ev
 from mathtune.answers.values import numbers
 from mathtune.answers.values.fast_path import exact_number
+from mathtune.answers.values.keys import node_key
 
 
 def value(text: str) -> object:
@@ -103,3 +104,15 @@ def test_points_are_fixed_and_told_apart() -> None:
         assert len({ev.symbol_point(name, point) for name in names}) == len(names)
     assert ev.symbol_point("x", 0) > 1 > ev.symbol_point("x", 1) > 0 > ev.symbol_point("x", 2)
     assert ev.symbol_point("x", 0) == ev.symbol_point("x", 0)
+
+
+def test_a_modulus_of_zero_computes_no_remainder() -> None:
+    """The residue is compared by its value."""
+
+    def key(text: str) -> object:
+        with numbers.metered():
+            return node_key(parse(text))
+
+    assert key(r"x \equiv 7 \pmod{5}") == key(r"x \equiv 2 \pmod 5")
+    assert key(r"x \equiv 2 \pmod 0") == key(r"x \equiv \frac{4}{2} \pmod 0")
+    assert key(r"x \equiv 2 \pmod 0") != key(r"x \equiv 3 \pmod 0")

@@ -18,7 +18,7 @@ from mathtune.rows import jsonl
 from mathtune.rows.metrics import SourceMetrics
 from mathtune.rows.records import Example, Graded, Labelled, Pair, Problem, Row, Sample, Verdict
 from mathtune.run.stage import Columns
-from mathtune.stages.collect import Collect
+from mathtune.stages.collect import Collect, Counted
 
 Texts = dict[str, list[tuple[str, str]]]
 """Per problem: (text, answer) of each sample; "8" is right, "" no answer, "?" undecided."""
@@ -221,6 +221,30 @@ def test_ablations_of_paths(tmp_path: Path) -> None:
     capped, counts = collect(tmp_path / "z", Example, PATHS, keep="paths", most=1, gold=False)
     assert [row.problem_id for row in capped] == ["a", "b"]
     assert counts.over_most_dropped == 2
+
+
+def test_families_are_left_out(tmp_path: Path) -> None:
+    """Problems of a subject that is left out give no pairs."""
+    problems = [msgspec.structs.replace(PROBLEMS[0], id=name, subject=name) for name in "ab"]
+    texts: Texts = {name: [("right", "8"), ("wrong", "7")] for name in "ab"}
+    rows, counts = collect(
+        tmp_path / "x", Pair, texts, keep="pairs", problems=problems, leave_out=("b",)
+    )
+    assert [row.problem_id for row in rows] == ["a"]
+    assert (counts.left_out, counts.problems) == (1, 1)
+
+
+def test_correct_samples_and_paths_are_counted_problem_by_problem(tmp_path: Path) -> None:
+    texts: Texts = {
+        "a": [("<<1+7=8>>", "8"), ("<<2+6=8>>", "8"), ("<<2+6=8>>", "8"), ("wrong", "7")],
+        "b": [("<<3+5=8>>", "8"), ("wrong", "7")],
+    }
+    rows, counts = collect(tmp_path / "x", Counted, texts, keep="counts", problems=PROBLEMS[:2])
+    assert [(row.problem_id, row.samples, row.correct, row.paths) for row in rows] == [
+        ("a", 4, 3, 2),
+        ("b", 2, 1, 1),
+    ]
+    assert (counts.problems, counts.distinct_paths, counts.paths_per_problem) == (2, 3, 1.5)
 
 
 def test_a_union_is_deduplicated_together_and_remembers_its_sources(tmp_path: Path) -> None:
