@@ -279,6 +279,8 @@ def test_cases(row: dict[str, object]) -> None:
         ("The slope is undefined at 1. Elsewhere 5 / 0 = 3.", None),
         ("The slope is undefined at 1. Elsewhere 2 + 2 = 5.", False),
         ("Define a * b = a + 2b. Then 2 * 3 = 8.", None),
+        ("Exercises 1-6 = 4 + 3", None),  # a range
+        ("1-6 = 4 + 3", False),
     ],
 )
 def test_the_numbers_must_fit_the_words(text: str, holds: bool | None) -> None:
