@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mathtune.metrics.baselines import BASELINES
+from mathtune.metrics.baselines import LABELS
 from mathtune.metrics.families import concentrated
 from mathtune.metrics.measure import CHOSEN
 from mathtune.paths import calculator
@@ -100,8 +100,8 @@ def _label(name: str, n: int, oracle: list[str]) -> str:
     votes = name.startswith(("Pass@", "Maj")) and not name.startswith("Maj1")
     if (votes and name.endswith(f"@{n}")) or name in oracle:
         return f"{name} (oracle)"
-    if name in BASELINES:
-        return f"W.RR by {name} alone"
+    if name in LABELS:
+        return LABELS[name]
     return f"samples read, {name.removeprefix('cost.')}" if name.startswith("cost.") else name
 
 

@@ -6,6 +6,9 @@ samples:
     calculator   0.1 for a sample that states a false equation, else 1 (`paths.calculator`)
     shortness    the length of the problem's shortest sample, divided by the sample's own
     form         the part right of the samples of its form, among the other half of the problems
+
+`W.RR.calculator` uses both: a sample weighs what its judge says times what the calculator says. It
+shows whether the judge knows what a calculator cannot see.
 """
 
 from __future__ import annotations
@@ -28,10 +31,22 @@ Floats = NDArray[np.float64]
 CALCULATOR, SHORTNESS, FORM = "calculator", "shortness", "form"
 BASELINES = (CALCULATOR, SHORTNESS, FORM)
 """The names of the metrics."""
+BOTH = "W.RR.calculator"
+"""Votes weighted by the judge times the calculator."""
+LABELS = {**{name: f"W.RR by {name} alone" for name in BASELINES}, BOTH: "W.RR times calculator"}
+"""The names that tables show."""
+
+
+def names_of(found: Gathered) -> tuple[str, ...]:
+    """Return the metrics that samples have here: none without scores, `BOTH` only with a judge."""
+    if found.calculator is None:
+        return ()
+    alone = found.scores is None or np.array_equal(found.scores, found.calculator)
+    return BASELINES if alone else (*BASELINES, BOTH)
 
 
 def weighted(found: Gathered, name: str) -> Iterator[Clusters]:
-    """Yield each problem's clusters, scored by a baseline."""
+    """Yield each problem's clusters, scored by a baseline or weighted by `BOTH`."""
     assert found.calculator is not None
     every = found.calculator
     if name == FORM:
@@ -39,6 +54,11 @@ def weighted(found: Gathered, name: str) -> Iterator[Clusters]:
     for clusters, start in zip(found.clusters, found.starts.tolist(), strict=False):
         part = slice(start, start + len(clusters.of))
         scores = every[part]
+        if name == BOTH:
+            assert clusters.scores is not None
+            judged = clusters.scores if clusters.weights is None else clusters.weights
+            yield replace(clusters, weights=judged * scores)
+            continue
         if name == SHORTNESS:
             lengths = np.maximum(found.lengths[part].astype(np.float64), 1.0)
             scores = lengths.min() / lengths
@@ -49,7 +69,7 @@ def picks(found: Gathered, plan: Plan) -> dict[str, list[int | None]]:
     """Return the position of each baseline's pick, problem by problem; None: no answer."""
     return {
         name: [strategies.pick(strategies.first(c, plan.n), "W.RR") for c in weighted(found, name)]
-        for name in BASELINES
+        for name in names_of(found)
     }
 
 
@@ -57,7 +77,7 @@ def values(found: Gathered, plan: Plan) -> dict[str, Floats]:
     """Return whether each pick is right, float (P,) by baseline (in expectation)."""
     return {
         name: np.array([_value(clusters, plan) for clusters in weighted(found, name)])
-        for name in BASELINES
+        for name in names_of(found)
     }
 
 

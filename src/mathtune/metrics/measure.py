@@ -121,7 +121,7 @@ def measure_columns(
     if greedy is not None:
         values = {"Pass@1": values["mean"], **values}  # the first one, even if n = 1 has its own
         values["Pass@1"] = np.array([float(greedy[i]) for i in found.ids])
-    values |= baselines.values(found, plan) if found.calculator is not None else {}
+    values |= baselines.values(found, plan)
     drawing = {"resamples": settings.resamples, "seed": settings.seed}
     document: dict[str, Any] = {
         "problems": len(found.ids),
@@ -155,7 +155,7 @@ def measure_columns(
     outcomes: list[Outcome] = []
     if settings.details:
         picked = _picked(found, chosen, plan)
-        picked |= baselines.picks(found, plan) if found.calculator is not None else {}
+        picked |= baselines.picks(found, plan)
         outcomes = _outcomes(found, values, picked, within)
     document["against"] = {
         name: compare(outcomes, other, settings, name=name)

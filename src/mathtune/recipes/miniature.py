@@ -4,9 +4,10 @@
     mathtune run miniature seeds=[0] parts=[data]
 
 Parts: `data` (SSFT on more and more problems), `bases` (SSFT of other bases, over their
-pre-training loss), `judge` (calculator, evaluators, zero-shot, likelihood), `sequential` (the
-evaluator trained to solve again, and its control), `transfer` (evaluators that never saw a family,
-on it), `rft` (distinct right paths of one generator), `union` (of several). Every training has a
+pre-training loss), `judge` (calculator, evaluators, zero-shot, likelihood), `long` (an evaluator
+trained for longer, on fresh problems), `sequential` (the evaluator trained to solve again, and its
+control), `transfer` (evaluators that never saw a family, on it), `rft` (distinct right paths of one
+generator), `union` (of several). Every training has a
 number of updates, its *budget*; `findings` compares at equal and at best budget. Folders of
 different seeds and parts may be made on different machines and put into one run folder: the recipe
 then skips what exists.
@@ -17,19 +18,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
-from pydantic import Field, PositiveInt, model_validator
-
-from mathtune.recipes.parts import (
-    Count,
-    Drawing,
-    RecipeSettings,
-    Seeds,
-    drawn,
-    greedy,
-    refuse_repeats,
-)
+from mathtune.recipes.miniature_settings import DRAFTED, Long, Miniature
+from mathtune.recipes.parts import Drawing, drawn, greedy
 from mathtune.recipes.points import labels
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
@@ -37,82 +29,12 @@ from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect
 from mathtune.stages.findings import Findings, Model
 from mathtune.stages.measure import Measure
-from mathtune.stages.prepare import Data, Prepare
+from mathtune.stages.prepare import Data
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
-Part = Literal["data", "bases", "rft", "union", "judge", "sequential", "transfer"]
-JUDGED: tuple[Part, ...] = ("judge", "sequential", "transfer")
-"""The parts that start from an evaluator's training data."""
 MANY = 1e6
 """Epochs: the number of updates ends a training."""
-
-
-class Miniature(RecipeSettings):
-    """Settings of `miniature`."""
-
-    model: str = "embedded"
-    data: Prepare = Prepare()
-    bases: tuple[str, ...] = ()
-    """Further base models, for part `bases`."""
-    text: Path | None = None
-    """Held-out schooling text on which the bases' losses are measured, for part `bases`."""
-    sizes: tuple[PositiveInt, ...] = (250, 500, 1000, 2000, 4000)
-    """Training problems of the data curve, in ascending order; a size holds the smaller ones."""
-    budgets: tuple[PositiveInt, ...] = (200, 600)
-    """Optimizer updates of every SSFT and RFT, in ascending order."""
-    rft_size: PositiveInt = 1000
-    """Training problems of RFT, one of `sizes`."""
-    generators: Count = 2
-    """Generators of the union, which differ in their seed."""
-    k: Count = 8
-    """Samples per training problem and generator, for paths."""
-    judge_size: PositiveInt = 2000
-    """Training problems whose samples teach the evaluator, one of `sizes`."""
-    judges_from: tuple[Literal["generator", "base"], ...] = ("generator", "base")
-    """The models that evaluators start from; the sequential generator starts from the first."""
-    n_train: Count = 6
-    """Samples per training problem, for the evaluator's pairs."""
-    n: Count = 24
-    """Samples per problem that are judged, on validation and test."""
-    pairs: Count = 2
-    """Most pairs of a right and a wrong solution per problem, for the evaluator."""
-    rate: float = Field(default=4e-3, gt=0)
-    """Peak learning rate of generators."""
-    judge_rate: float = Field(default=2e-3, gt=0)
-    """Peak learning rate of evaluators; they read their pairs once."""
-    further: tuple[PositiveInt, ...] = (100, 200)
-    """Updates of the sequential generator's last stage, and of its control."""
-    left_out: tuple[str, ...] = ("travel", "bus")
-    """Families of `transfer`: each is left out of an evaluator's pairs, and judged by it."""
-    parts: tuple[Part, ...] = get_args(Part)
-    """The parts to run."""
-    seeds: Seeds = (0, 1, 2)
-    """Seeds of training and sampling; the problems stay the same."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Miniature:
-        refuse_repeats(
-            sizes=self.sizes,
-            budgets=self.budgets,
-            seeds=self.seeds,
-            parts=self.parts,
-            judges_from=self.judges_from,
-        )
-        if not self.judges_from:
-            raise ValueError("judges_from: empty; expected generator, base or both")
-        for name in ("sizes", "budgets"):
-            values = getattr(self, name)
-            if not values or list(values) != sorted(values):
-                raise ValueError(f"{name}: found {list(values)}; expected ascending numbers")
-        needed = dict.fromkeys(("bases", "rft", "union"), "rft_size")
-        needed |= dict.fromkeys(JUDGED, "judge_size")
-        for name in {needed[part] for part in self.parts if part in needed}:
-            if getattr(self, name) not in self.sizes:
-                raise ValueError(f"{name}: found {getattr(self, name)}; expected one of sizes")
-        if self.bases and "bases" in self.parts and self.text is None:
-            raise ValueError("text: missing; expected a held-out text with bases")
-        return self
 
 
 @dataclass
@@ -161,6 +83,8 @@ class Seed:
     c: Miniature
     sets: dict[int, Data]
     found: Found
+    fresh: Data | None
+    """Problems that no other training has seen, for part `long`."""
     made: dict[str, str] = field(default_factory=dict)
     """SSFT models of the recipe's base by step."""
 
@@ -186,16 +110,20 @@ def miniature(run: Run, c: Miniature) -> None:
         for size in c.sizes
     }
     whole, found = sets[c.sizes[-1]], Found()
+    fresh = None
+    if "long" in c.parts:
+        only = {"train": c.long.problems, "seed": c.data.seed + 1}
+        fresh = run("data-fresh", c.data.replaced(only, where="data"))
     found.measure(run, "base", c.model, whole, Model(label="base", budget=0, seed=0))
     for seed in c.seeds:
-        one = Seed(run.within(f"seed-{seed}", seed=seed), seed, c, sets, found)
+        one = Seed(run.within(f"seed-{seed}", seed=seed), seed, c, sets, found, fresh)
         if "data" in c.parts:
             for size in c.sizes:
                 trained(one, f"ssft-{size}", sets[size].solutions, size=size)
         if "bases" in c.parts:
             for name, base in labels(c.bases).items():
                 trained(one, f"ssft-of-{name}", sets[c.rft_size].solutions, model=base)
-        if set(JUDGED) & set(c.parts):
+        if {*DRAFTED, "long"} & set(c.parts):
             judge(one)
         if "rft" in c.parts or "union" in c.parts:
             rft(one)
@@ -241,17 +169,20 @@ def ssft(c: Miniature, model: str, examples: Path, updates: int) -> Train:
         examples=examples,
         epochs=MANY,
         updates=updates,
+        batch_size=c.batch_size,
         learning_rate=c.rate,
     )
 
 
-def evaluator(c: Miniature, model: str, pairs: Path) -> Train:
-    """Train a model to judge, on pairs read once (Eq. 9)."""
+def evaluator(c: Miniature, model: str, pairs: Path, *, long: Long | None = None) -> Train:
+    """Train a model to judge, on pairs read once or as `long` says (Eq. 9)."""
     return Train(
         model=model,
         objective="cls-xent",
         examples=pairs,
-        epochs=1,
+        epochs=1 if long is None else long.epochs,
+        batch_size=c.batch_size if long is None else long.batch_size,
+        micro_batch_size=None if long is None else long.batch_size,
         learning_rate=c.judge_rate,
     )
 
@@ -276,11 +207,24 @@ def rft(one: Seed) -> None:
 
 
 def judge(one: Seed) -> None:
-    """Train an evaluator on the best SSFT model's samples; compare other judges."""
-    c, asked = one.c, one.sets[one.c.judge_size]
+    """Train evaluators on the best SSFT model's samples; compare judges of its further samples."""
+    c = one.c
     run = one.run.within("judge", seed=one.seed)
     generator = one.generator(c.sizes[-1])
+    judges = {"calculator": Judge(None, "calculator")}
+    if set(DRAFTED) & set(c.parts):
+        judges |= short_judges(one, run, generator)
+    if one.fresh is not None:
+        judges["long"] = Judge(long_judge(one, run, generator, one.fresh))
+    if {"judge", "long"} & set(c.parts):
+        judged(run, c, one.whole, generator, judges)
+
+
+def short_judges(one: Seed, run: Run, generator: str) -> dict[str, Judge]:
+    """Train evaluators that read their pairs once, and what starts from them; return all judges."""
+    c, asked = one.c, one.sets[one.c.judge_size]
     drafts = drawn(run, "drafts", generator, asked.train, n=c.n_train, how=c.how)
+    judges: dict[str, Judge] = {}
     if "judge" in c.parts or "sequential" in c.parts:
         collect = Collect(problems=asked.train, samples=drafts, keep="pairs", per_problem=c.pairs)
         pairs = run("pairs", collect)
@@ -290,19 +234,30 @@ def judge(one: Seed) -> None:
             for start in c.judges_from
         }
         if "judge" in c.parts:
-            judges = {
-                "calculator": Judge(None, "calculator"),
-                **{f"from-{start}": Judge(model) for start, model in trained_from.items()},
-                "zero-shot": Judge(c.model),
-                "likelihood": Judge(generator, "likelihood"),
-            }
-            judged(run, c, one.whole, generator, judges)
+            judges = {f"from-{start}": Judge(model) for start, model in trained_from.items()}
+            judges["zero-shot"] = Judge(c.model)
+            judges["likelihood"] = Judge(generator, "likelihood")
         if "sequential" in c.parts:
             start = trained_from[c.judges_from[0]]
             sequential(run, one, {"sequential": start, "more-ssft": generator})
     for family in c.left_out if "transfer" in c.parts else ():
         inner = one.run.within(f"judge-without-{family}", seed=one.seed)
         transfer(inner, c, family, generator, (drafts, asked))
+    return judges
+
+
+def long_judge(one: Seed, run: Run, generator: str, fresh: Data) -> str:
+    """Train an evaluator for long, on samples of fresh problems."""
+    c = one.c
+    drafts = drawn(run, "fresh", generator, fresh.train, n=c.long.n, how=c.how)
+    collect = Collect(
+        problems=fresh.train,
+        test=one.whole.test,
+        samples=drafts,
+        keep="pairs",
+        per_problem=c.long.pairs,
+    )
+    return run("evaluator-long", evaluator(c, generator, run("long-pairs", collect), long=c.long))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mathtune.metrics.baselines import BASELINES
+from mathtune.metrics.baselines import LABELS
 from mathtune.metrics.families import concentrated
 from mathtune.metrics.intervals import Interval, bootstrap_ratio
 from mathtune.metrics.measure import CHOSEN
@@ -62,8 +62,8 @@ def closed(results: Results) -> list[Closed]:
 
 def strategy_label(row: Measured, metric: str) -> str:
     """Return the metric's name with its chosen K, and where it was chosen: `RR.MajK, K = 5`."""
-    if metric in BASELINES:
-        return f"W.RR by {metric} alone"
+    if metric in LABELS:
+        return LABELS[metric]
     chosen = row.document.chosen
     if chosen is not None and metric in chosen.k:
         letter = "N" if metric.endswith("N") else "K"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mathtune.metrics.baselines import BASELINES, CALCULATOR
+from mathtune.metrics.baselines import BASELINES, BOTH, CALCULATOR
 from mathtune.metrics.intervals import Interval
 from mathtune.metrics.seeds import SINGLE
 from mathtune.report.cells import NONE, Table, accuracy, difference, gain, percent
@@ -145,6 +145,7 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
     """Return the strategies over one row's samples: accuracy, gain over votes, gap closed, cost."""
     n, k = row.n, row.k
     fixed = ("RR.All", f"RR.Maj{k}", "W.RR", f"W.RR.Maj{k}", f"Maj1.Top{k}")
+    fixed += (BOTH,) if BOTH in row.metrics else ()
     chosen = row.document.chosen
     assert chosen is not None  # the row is scored
     free = [name for name in BASELINES if name in row.metrics]
@@ -181,8 +182,8 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
         "with 95 % intervals and the p of a sign-flip test. W.RR by calculator alone: a sample "
         "that states a false equation weighs 0.1, any other 1; by shortness alone: 1 / length; by "
         "form alone: how often samples of its form are right in the other half of the problems. "
-        "A judge that is not above the calculator has learned no judging. Samples read: the part "
-        "that the evaluator must score.",
+        "A judge that adds nothing to the calculator has learned no judging. Samples read: the "
+        "part that the evaluator must score.",
     )
 
 

@@ -133,10 +133,13 @@ class Stage(BaseModel, Generic[Handle]):
         return validated(type(self), values, where=where)
 
     def described(self, *, relative_to: Path) -> dict[str, Any]:
-        """Return the config as JSON values, with paths inside `relative_to` relative to it."""
+        """Return the config as JSON values: input paths absolute, inside `relative_to` relative."""
         prefix = f"{relative_to}{os.sep}"
+        paths = {str(name) for _, name in marked_inputs(self) if Path(name).exists()}
 
         def shown(value: Any) -> Any:
+            if isinstance(value, str) and value in paths:
+                value = os.path.abspath(value)
             if isinstance(value, str) and value.startswith(prefix):
                 return value.removeprefix(prefix).replace(os.sep, "/")
             if isinstance(value, dict):
