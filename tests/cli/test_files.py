@@ -50,6 +50,14 @@ def test_stages_print_their_table_and_have_a_report(desk: Path) -> None:
     assert "m solves 50.0% of 1 problems" in (desk / "m" / "report.md").read_text()
 
 
+def test_a_stage_whose_folder_lies_elsewhere_still_finds_its_inputs(desk: Path) -> None:
+    """Paths on the command line are those of the current folder, wherever the stage writes."""
+    ran("grade", "s.jsonl", "problems=p.jsonl", "--out", "far/g")
+    ran("measure", "s.jsonl,far/g/grades.jsonl", "problems=p.jsonl", "--out", "far/away/m")
+    ran("report", "far/away/m")
+    assert "1 problems" in (desk / "far" / "away" / "m" / "report.md").read_text()
+
+
 def test_a_grader_is_named_in_either_way(desk: Path) -> None:
     option = json.loads(ran("measure", "other.jsonl", "--grader", "prm800k", "--json"))
     assigned = json.loads(ran("measure", "other.jsonl", "grader=prm800k", "--json"))

@@ -59,6 +59,31 @@ def test_votes_by_arithmetic_and_by_shortness_by_hand() -> None:
     assert picks["c"]["shortness"] == 0
 
 
+def test_votes_by_judge_times_calculator_by_hand() -> None:
+    """In a: 7 has 0.9 * 0.1 twice, 8 has 0.3; the judge alone and the calculator alone differ."""
+    groups = [
+        problem("a", [("5 + 4 = 7", "7", 0.9), ("5 + 4 = 7", "7", 0.9), ("5 + 3 = 8", "8", 0.3)]),
+        # Nothing to calculate: the judge's 0.9 outweighs two votes of 0.3.
+        problem("b", [("x", "7", 0.3), ("y", "7", 0.3), ("z", "8", 0.9)]),
+        # The judge's 0.9 is worth less than the slip takes away: 0.09 under 0.2.
+        problem("c", [("5 + 3 = 9", "7", 0.9), ("it is 8", "8", 0.2), ("it is 6", "6", 0.1)]),
+    ]
+    document, outcomes = measured(groups)
+    values = {row.problem_id: row.values for row in outcomes}
+    assert {name: row["W.RR"] for name, row in values.items()} == {"a": 0, "b": 1, "c": 0}
+    assert {name: row["calculator"] for name, row in values.items()} == {"a": 1, "b": 0, "c": 1}
+    assert {name: row["W.RR.calculator"] for name, row in values.items()} == dict.fromkeys("abc", 1)
+    assert [row.picks["W.RR.calculator"] for row in outcomes] == [2, 2, 1]
+    assert document["over_calculator"]["W.RR.calculator"]["difference"] == pytest.approx(1 / 3)
+
+
+def test_the_calculator_is_not_multiplied_with_itself() -> None:
+    own = [problem("a", [("5 + 4 = 7", "7", 0.1), ("5 + 3 = 8", "8", 1.0)])]
+    document, _ = measured(own)
+    assert "calculator" in document["metrics"]
+    assert "W.RR.calculator" not in document["metrics"]
+
+
 def test_votes_by_form_are_weighted_by_the_other_half_of_the_problems() -> None:
     """Boxed samples are right in problems 0 and 2, so that one outweighs two plain votes in 1."""
 

@@ -93,3 +93,16 @@ def test_the_few_shot_row_keeps_the_settings_around_it(tmp_path: Path) -> None:
     stage = run.steps["a/s"].stage
     assert isinstance(stage, Sample)
     assert (stage.seed, stage.temperature) == (3, 0.5)
+
+
+def test_the_long_judge_learns_from_fresh_problems_in_its_own_way(tmp_path: Path) -> None:
+    short, long = (
+        planned(tmp_path / part, "miniature", "seeds=[3]", f"parts=[{part}]")
+        for part in ("judge", "long")
+    )
+    judge = trainings(long)["seed-3/judge/evaluator-long"]
+    assert (judge.epochs, judge.batch_size) == (6, 64)
+    other = trainings(short)["seed-3/judge/evaluator-from-generator"]
+    assert (other.epochs, other.batch_size) == (1, 16)
+    generators = [str(Path(one.model).relative_to(tmp_path)) for one in (judge, other)]
+    assert generators == [f"{part}/seed-3/ssft-4000-u600/model" for part in ("long", "judge")]
