@@ -12,6 +12,8 @@ import subprocess
 import sys
 from typing import Any
 
+from mathtune.metrics.baselines import BOTH
+
 SHOWN = ("W.RR", "Maj1.Top8", "RR.All")
 
 
@@ -32,9 +34,11 @@ def row(name: str, found: dict[str, Any]) -> list[str]:
     """Return the cells of a judge."""
     within = found["evaluator"]["within_auc"]
     over = [points(found["over_maj1"][metric]) for metric in SHOWN]
-    beside = points(found["over_calculator"]["W.RR"])
+    over_calculator = found["over_calculator"]
+    beside = points(over_calculator["W.RR"])
+    both = points(over_calculator[BOTH]) if BOTH in over_calculator else ""
     area = f"{within['value']:.3f} [{within['low']:.3f}, {within['high']:.3f}]"
-    return [name, found["weights"], area, *over, beside]
+    return [name, found["weights"], area, *over, beside, both]
 
 
 def main() -> None:
@@ -48,7 +52,11 @@ def main() -> None:
     votes = first["metrics"][f"Maj1@{first['n']}"]
     print(f"{size}; votes {100 * votes['value']:.1f}", flush=True)
     heads = ["judge", "weights", "AUC within problems", *(f"{name} - votes" for name in SHOWN)]
-    for cells in ([*heads, "W.RR - calculator"], ["---"] * 7, row("calculator", first)):
+    for cells in (
+        [*heads, "W.RR - calculator", f"{BOTH} - calculator"],
+        ["---"] * 8,
+        row("calculator", first),
+    ):
         print("| " + " | ".join(cells) + " |", flush=True)
     for field in arguments.fields:
         print("| " + " | ".join(row(field, measured(arguments.file, field))) + " |", flush=True)

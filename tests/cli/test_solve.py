@@ -92,6 +92,21 @@ def test_the_calculator_judges_without_a_model() -> None:
     assert all(c.best_score == weight(c.solution) for c in found.clusters)
 
 
+def test_the_judge_is_multiplied_with_the_calculator() -> None:
+    usual, both = (
+        solve(
+            QUESTION,
+            Solver(evaluator="embedded", n=6, stop_at=None, max_tokens=48, strategy=strategy),
+        )
+        for strategy in ("W.RR", "W.RR.calculator")
+    )
+    assert (both.strategy, both.samples_used) == ("W.RR.calculator", 6)
+    (slips,) = (c for c in usual.clusters if weight(c.solution) < 1 and c.votes == 1)
+    (after,) = (c for c in both.clusters if c.solution == slips.solution)
+    assert slips.score is not None
+    assert after.score == pytest.approx(0.1 * slips.score)
+
+
 @pytest.mark.parametrize(
     ("question", "settings", "sentence"),
     [

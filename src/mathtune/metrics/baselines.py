@@ -24,14 +24,14 @@ from mathtune.metrics.calibration import habit_scores
 from mathtune.metrics.curves import Plan, subsets_of
 from mathtune.metrics.intervals import Ints, paired
 from mathtune.metrics.sample_columns import Gathered
-from mathtune.metrics.strategies import Clusters
+from mathtune.metrics.strategies import Clusters, Strategy
 
 Floats = NDArray[np.float64]
 
 CALCULATOR, SHORTNESS, FORM = "calculator", "shortness", "form"
 BASELINES = (CALCULATOR, SHORTNESS, FORM)
 """The names of the metrics."""
-BOTH = "W.RR.calculator"
+BOTH: Strategy = "W.RR.calculator"
 """Votes weighted by the judge times the calculator."""
 LABELS = {**{name: f"W.RR by {name} alone" for name in BASELINES}, BOTH: "W.RR times calculator"}
 """The names that tables show."""

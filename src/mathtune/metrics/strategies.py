@@ -39,8 +39,11 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-Strategy = Literal["Maj1", "RR.All", "RR.MajK", "W.RR", "W.RR.MajK", "Maj1.TopN"]
-"""The strategies over samples; greedy (Pass@1) picks the one solution that was not sampled."""
+Strategy = Literal["Maj1", "RR.All", "RR.MajK", "W.RR", "W.RR.MajK", "Maj1.TopN", "W.RR.calculator"]
+"""The strategies over samples; greedy (Pass@1) picks the one solution that was not sampled.
+
+W.RR.calculator is W.RR with each weight multiplied by the calculator's (`baselines.py`).
+"""
 
 
 @dataclass(frozen=True)

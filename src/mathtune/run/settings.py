@@ -126,9 +126,15 @@ def parse(text: str, *, where: str) -> dict[str, Any]:
         raise InputError(f"{where}: no valid YAML: {' '.join(str(error).split())}.") from None
     if settings is None:
         return {}
-    if not isinstance(settings, dict) or not all(isinstance(key, str) for key in settings):
+    if not isinstance(settings, dict) or not _named(settings):
         raise InputError(f"{where}: expected settings as `key: value` lines.")
     return settings
+
+
+def _named(settings: Mapping[Any, Any]) -> bool:
+    """Return whether all keys are texts, those of mappings inside too."""
+    inner = (value for value in settings.values() if isinstance(value, Mapping))
+    return all(isinstance(key, str) for key in settings) and all(map(_named, inner))
 
 
 def value_of(text: str, *, where: str) -> Any:
@@ -139,9 +145,12 @@ def value_of(text: str, *, where: str) -> Any:
         (0.0003, 'a b')
     """
     try:
-        return _load(text)
+        value = _load(text)
     except yaml.YAMLError as error:
         raise InputError(f"{where}: no valid value: {' '.join(str(error).split())}.") from None
+    if isinstance(value, Mapping) and not _named(value):
+        raise InputError(f"{where}: found {text!r}; expected texts as its keys.")
+    return value
 
 
 def nested(

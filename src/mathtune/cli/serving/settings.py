@@ -14,7 +14,7 @@ from mathtune.engines.protocol import Sampling
 from mathtune.errors import InputError
 from mathtune.metrics.strategies import Strategy
 
-SUMS: tuple[Strategy, ...] = ("Maj1", "W.RR")
+SUMS: tuple[Strategy, ...] = ("Maj1", "W.RR", "W.RR.calculator")
 """The strategies that add up votes or scores over samples, so that a lead can be sure."""
 STOP_AT = 0.95
 Local = Literal["transformers", "vllm"]

@@ -12,6 +12,7 @@ from mathtune.cli.serving.solved import Sampled, Solved, picked
 from mathtune.engines.protocol import Draft
 from mathtune.errors import InputError
 from mathtune.metrics import early_stopping
+from mathtune.metrics.baselines import BOTH
 from mathtune.paths import calculator
 
 LEAST = 2
@@ -85,6 +86,8 @@ async def _scores(
         judged = await models.judge(question.text, texts)
         # A solution that does not fit the evaluator's context counts 0, as in the stage `score`.
         values = [0.0 if score is None else score for score in judged.scores]
+        if solver.picks_by == BOTH:
+            values = [s * calculator.weight(text) for s, text in zip(values, texts, strict=True)]
         read = judged.read
     else:
         values, read = [], 0

@@ -172,7 +172,19 @@ def _opens_document(line: bytes) -> bool:
     return line.strip() == b"{"
 
 
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+def _decimal(text: str) -> Decimal:
+    """Return the number as it is written.
+
+    Raises:
+        ValueError: its exponent is beyond what a decimal holds.
+    """
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError("a number beyond all bounds") from None
+
+
+_decoder = msgspec.json.Decoder(float_hook=_decimal)
 
 
 def decode(content: bytes | str) -> Any:
@@ -183,14 +195,12 @@ def decode(content: bytes | str) -> Any:
     """
     try:
         return _decoder.decode(content)
-    except (msgspec.DecodeError, RecursionError, UnicodeError, InvalidOperation):
+    except (msgspec.DecodeError, RecursionError, ValueError):
         pass
     try:
-        return json.loads(content, parse_float=Decimal)
+        return json.loads(content, parse_float=_decimal)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    except InvalidOperation:
-        raise ValueError("a number beyond all bounds") from None
 
 
 def _of_lines(stream: IO[bytes], source: Source) -> Iterator[Row]:
@@ -225,7 +235,7 @@ def _of_broken_document(content: bytes, source: Source, error: ValueError) -> It
         yield from _of_lines(io.BytesIO(content), source)  # which reports each broken line
         return
     found, at = [], 0
-    decoder = json.JSONDecoder(parse_float=Decimal)
+    decoder = json.JSONDecoder(parse_float=_decimal)
     try:
         while at < len(text):
             value, at = decoder.raw_decode(text, at)
