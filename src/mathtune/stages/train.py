@@ -207,7 +207,7 @@ class Train(TrainingSettings, Stage[str]):
         if examples < self.batch_size:
             say(
                 f"  warning: {examples} examples are fewer than one batch of {self.batch_size}, so "
-                f"every update sees all of them and the training is {updates} updates long; "
+                f"every update sees all of them and the training ends after {updates}; "
                 "expected a smaller batch_size or more epochs"
             )
 
