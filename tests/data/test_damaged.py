@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mathtune.data.files import documents, formats
+from mathtune.data.files.sources import Source
 from mathtune.errors import InputError
 from mathtune.foreign import Request, grade_file
 from mathtune.rows import jsonl
@@ -29,6 +30,14 @@ def test_a_gold_of_four_hundred_digits(tmp_path: Path) -> None:
 def test_a_number_beyond_all_bounds() -> None:
     with pytest.raises(ValueError, match="a number beyond all bounds"):
         formats.decode('{"level": 1e' + "9" * 5000 + "}")
+
+
+def test_a_broken_document_with_a_number_beyond_all_bounds(tmp_path: Path) -> None:
+    """It opens like one document and is read as lines, since one of them is a row."""
+    path = tmp_path / "a.json"
+    path.write_text('{\n"level": 1e' + "9" * 5000 + "}\n" + json.dumps(ROW) + "\n")
+    rows = list(formats.rows(Source(path, str(path))))
+    assert [row.fields for row in rows] == [None, None, ROW]
 
 
 def test_an_archive_of_another_version(tmp_path: Path) -> None:

@@ -109,3 +109,14 @@ def test_settings_that_would_take_all_memory_or_the_stack(text: str, sentence: s
         settings.parse(text, where="s.yaml")
     with pytest.raises(InputError, match="no valid value"):
         settings.value_of(text.partition(": ")[2] if text[0] == "n" else text, where="n")
+
+
+@pytest.mark.parametrize("text", ["null: 1", "train: {null: 1}", "train:\n  data: {1: 2}"])
+def test_keys_that_are_no_texts(text: str) -> None:
+    with pytest.raises(InputError, match=r"s.yaml: expected settings as `key: value` lines"):
+        settings.parse(text, where="s.yaml")
+
+
+def test_keys_of_an_assigned_mapping_that_are_no_texts() -> None:
+    with pytest.raises(InputError, match=r"train: found .* expected texts as its keys"):
+        settings.read(None, ["train={null: 1}"], package=None)
