@@ -144,8 +144,8 @@ def reranked(rows: list[Measured]) -> Table:
 def strategies(row: Measured, found: list[Closed]) -> Table:
     """Return the strategies over one row's samples: accuracy, gain over votes, gap closed, cost."""
     n, k = row.n, row.k
-    fixed = ("RR.All", f"RR.Maj{k}", "W.RR", f"W.RR.Maj{k}", f"Maj1.Top{k}")
-    fixed += (BOTH,) if BOTH in row.metrics else ()
+    both = (BOTH,) if BOTH in row.metrics else ()
+    fixed = ("RR.All", f"RR.Maj{k}", "W.RR", f"W.RR.Maj{k}", f"Maj1.Top{k}", *both)
     chosen = row.document.chosen
     assert chosen is not None  # the row is scored
     free = [name for name in BASELINES if name in row.metrics]
