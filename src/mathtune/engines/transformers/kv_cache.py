@@ -49,7 +49,8 @@ class _Cohort:
     prompt_of: Tensor  # [rows]
     columns: int = 0  # the number of each row's own tokens
     moved: bool = True  # True if rows left since `arrange`
-    # The rows laid out in a grid prompts x width: the row in each cell, and each row's cell.
+    # The heads of rows in a grid prompts x kv_heads x width: the number row * kv_heads + head in each
+    # cell, and the cell of each such number.
     width: int = 0
     gather: Tensor = field(default_factory=lambda: torch.empty(0))
     cell_of: Tensor = field(default_factory=lambda: torch.empty(0))
@@ -77,12 +78,13 @@ class _Cohort:
         prompt = self.prompt_of[places]
         rank = torch.arange(len(places)) - (counts.cumsum(0) - counts)[prompt]
         self.width = int(counts.max())
-        cell = prompt * self.width + rank
-        gather = torch.zeros(len(counts) * self.width, dtype=torch.long)
-        gather[cell] = places
-        cell_of = torch.empty_like(places)
+        head = torch.arange(self.prompts.keys[0].shape[1])
+        cell = (prompt[:, None] * len(head) + head) * self.width + rank[:, None]
+        gather = torch.zeros(len(counts) * len(head) * self.width, dtype=torch.long)
+        gather[cell] = places[:, None] * len(head) + head
+        cell_of = torch.empty_like(cell)
         cell_of[places] = cell
-        self.gather, self.cell_of = gather.to(device), cell_of.to(device)
+        self.gather, self.cell_of = gather.to(device), cell_of.flatten().to(device)
         self.moved = False
 
 
@@ -172,7 +174,7 @@ class KVCache:
         """Attend from each row's new token to its prompt, its earlier tokens and itself."""
         heads, kv_heads, d = query.shape[1], key.shape[1], query.shape[3]
         query = query if rule.scale == 1 else query * rule.scale
-        query = query.reshape(len(query), kv_heads, -1, d)
+        query = query.reshape(len(query), kv_heads, -1, d).contiguous()  # it is read twice
         parts, offset = [], 0
         for cohort in self._cohorts:
             rows = slice(offset, offset + cohort.rows)
@@ -218,21 +220,19 @@ def _attend_prompts(
     Returns:
         The attention [rows, kv_heads, G, d], and its mass (see `_part`).
     """
-    _, kv_heads, group, d = query.shape
+    kv_heads, group, d = query.shape[1:]
     seen = slice(max(0, cohort.longest - window), None)
     keys, values = (
         side[layer][:, :, seen] for side in (cohort.prompts.keys, cohort.prompts.values)
     )
     bias = None if cohort.bias is None else cohort.bias[..., seen]
-    grid = query.index_select(0, cohort.gather).view(-1, cohort.width, kv_heads, group, d)
-    flat = grid.transpose(1, 2).reshape(len(keys), kv_heads, cohort.width * group, d)
-
-    def rows(side: Tensor) -> Tensor:
-        side = side.view(len(keys), kv_heads, cohort.width, group, -1).transpose(1, 2)
-        return side.flatten(0, 1).index_select(0, cohort.cell_of)
-
-    out, mass = _part(flat, keys, values, bias, rule)
-    return rows(out), rows(mass)
+    grid = query.view(-1, group * d).index_select(0, cohort.gather)
+    out, mass = _part(grid.view(len(keys), kv_heads, -1, d), keys, values, bias, rule)
+    mixed, masses = (
+        side.view(len(grid), -1).index_select(0, cohort.cell_of).view(*query.shape[:3], -1)
+        for side in (out, mass)
+    )
+    return mixed, masses
 
 
 def _part(

@@ -42,7 +42,10 @@ def draw(logits: Tensor, of: Tensor, uniforms: Tensor, sampling: Sampling) -> Te
         highest, token = logits.max(-1)
         refuse_not_finite(highest)
         return token[of]
-    probabilities = torch.softmax(logits.float() / sampling.temperature, -1)
+    logits = logits.float()
+    if sampling.temperature != 1:
+        logits = logits / sampling.temperature
+    probabilities = torch.softmax(logits, -1)
     if sampling.top_k or sampling.min_p:
         probabilities = _truncated(probabilities, sampling)
     if top_p == 1:
@@ -82,7 +85,7 @@ def _invert(weights: Tensor, of: Tensor, uniforms: Tensor) -> Tensor:
     """Return the first index whose cumulative weight exceeds `uniforms` times the total, so that a
     weight of 0 is never drawn.
     """
-    cumulative = weights.cumsum(-1)[of]
+    cumulative = weights.cumsum(-1).index_select(0, of)
     total = cumulative[:, -1]
     refuse_not_finite(total)
     # Rounding must not raise the target to the total: no index would exceed it.
