@@ -49,8 +49,8 @@ class _Cohort:
     prompt_of: Tensor  # [rows]
     columns: int = 0  # the number of each row's own tokens
     moved: bool = True  # True if rows left since `arrange`
-    # The heads of rows in a grid prompts x kv_heads x width: the number row * kv_heads + head in each
-    # cell, and the cell of each such number.
+    # The heads of rows in a grid prompts x kv_heads x width: each cell's number, which is
+    # row * kv_heads + head, and each number's cell.
     width: int = 0
     gather: Tensor = field(default_factory=lambda: torch.empty(0))
     cell_of: Tensor = field(default_factory=lambda: torch.empty(0))

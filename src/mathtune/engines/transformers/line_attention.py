@@ -200,12 +200,12 @@ class _Part:
 
     def __init__(self, queries: Tensor, keys: Tensor, places: Tensor) -> None:
         self._queries, self._keys = queries.flatten(), keys.flatten()
-        self._back = places[:, :, None] - torch.arange(keys.shape[1], device=keys.device)
+        self._places, self._columns = places[:, :, None], torch.arange(keys.shape[1]).to(keys)
         self._biases: dict[int | None, Tensor] = {}
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
         """Attend as the plan does, for one part; return [R, S, heads, d]."""
-        rows, many = self._back.shape[:2]
+        rows, many = self._places.shape[:2]
         heads, (kv_heads, d) = query.shape[1], key.shape[1:]
         group = heads // kv_heads
         bias = self._bias(rule.window, group, query.dtype)
@@ -222,9 +222,9 @@ class _Part:
     def _bias(self, window: int | None, group: int, dtype: torch.dtype) -> Tensor:
         """Return the bias [R, 1, group * S, N], computed once for all layers with equal windows."""
         if window not in self._biases:
-            hidden = self._back < 0
+            hidden = self._places < self._columns
             if window is not None:
-                hidden |= self._back >= window
+                hidden |= self._columns <= self._places - window
             self._biases[window] = hiding(hidden, group, dtype)
         return self._biases[window]
 

@@ -203,8 +203,8 @@ class _Mask:
 
 def hiding(hidden: Tensor, group: int, dtype: torch.dtype) -> Tensor:
     """Return the bias of `attended`: [B, 1, group * Q, N], -inf where `hidden` [B, Q, N]."""
-    bias = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device)
-    return bias.masked_fill_(hidden, -torch.inf).repeat(1, group, 1)[:, None]
+    bias = torch.zeros(len(hidden), group, *hidden.shape[1:], dtype=dtype, device=hidden.device)
+    return bias.masked_fill_(hidden[:, None], -torch.inf).flatten(1, 2)[:, None]
 
 
 def attended(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, rule: Rule) -> Tensor:
