@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("transformers")
 
-from mathtune.engines import chat_template, prompts
+from mathtune.engines import chat_template
 
 USUAL = (
     "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content | trim }}\n{% endfor %}"
@@ -44,7 +44,7 @@ def test_the_text_is_that_of_transformers() -> None:
         today=date(2024, 7, 26),
     )
     assert ours == theirs
-    assert isinstance(tokenizer, prompts.TemplateTokenizer)  # so that prompts are made by it
+    assert isinstance(tokenizer, chat_template.TemplateTokenizer)  # so that prompts are made by it
     assert theirs == "<s><|user|>1 + 1?\u2028{{ x }}\n<|assistant|>"
 
 

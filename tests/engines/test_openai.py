@@ -12,6 +12,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 pytest.importorskip("httpx2", reason="pip install 'mathtune[openai]'")
@@ -19,6 +20,7 @@ pytest.importorskip("httpx2", reason="pip install 'mathtune[openai]'")
 from mathtune.engines import prompts
 from mathtune.engines.openai import OpenAI, Unrendered, _without_start
 from mathtune.engines.protocol import Candidates, Sampling, Want
+from mathtune.engines.served import Answer, drafts_of, likeliest_of
 from mathtune.engines.server import _retry_after
 from mathtune.engines.settings import Server
 from mathtune.engines.transformers import models
@@ -516,6 +518,30 @@ def test_a_server_may_say_otherwise_or_not_at_all_how_a_sample_ended(
         assert {row.finish_reason for row in found} == {"stop"}
     else:
         assert [row.finish_reason for row in found] == [row.finish_reason for row in wanted]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("STOP", "stop"),
+        ("stop_sequence", "stop"),
+        ("COMPLETE", "stop"),
+        ("MAX_TOKENS", "length"),
+        ("model_length", "length"),
+    ],
+)
+def test_the_end_of_a_sample_in_the_words_of_other_servers(said: str, reason: str) -> None:
+    body = {"choices": [{"text": "#### 4", "finish_reason": said}], "usage": {}}
+    how = Sampling(n=1, temperature=1, top_p=1, max_tokens=9)
+    (draft,) = drafts_of(msgspec.convert(body, Answer), how, unsaid=False)
+    assert (draft.text, draft.finish_reason) == ("#### 4", reason)
+
+
+@pytest.mark.parametrize("sign", ["\u0120", "\u2581"])
+def test_a_space_that_a_server_does_not_decode_is_one(sign: str) -> None:
+    top = {f"{sign}correct": -0.5, "correct": -9.0, f"{sign}incorrect": -1.5}
+    answer = msgspec.convert({"choices": [{"logprobs": {"top_logprobs": [top]}}]}, Answer)
+    assert likeliest_of(answer) == {" correct": -0.5, "correct": -9.0, " incorrect": -1.5}
 
 
 def test_content_in_parts_and_thoughts_are_one_text(

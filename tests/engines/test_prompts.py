@@ -17,6 +17,12 @@ from mathtune.engines.settings import PromptSettings
 from mathtune.engines.thought_budget import thought_tokens
 from mathtune.errors import InputError
 
+QUIET = "{% for m in messages if m['role'] != 'system' %}{{ m['content'] }}{% endfor %}"
+PARTS = (
+    "{% for m in messages %}<{{ m['role'] }}>{% for part in m['content'] %}"
+    "{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}<end_of_turn>"
+    "{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+)
 GEMMA = (
     "{{ bos_token }}{% if messages[0]['role'] == 'system' %}"
     "{{ raise_exception('System role not supported') }}{% endif %}"
@@ -165,6 +171,8 @@ def test_today_does_not_change_a_prompt(family: Any) -> None:
         ("{% for %}", Wording(), "cannot render a conversation of user"),
         ("{{ messages[7].content }}", Wording(), "cannot render a conversation of user"),
         ("{{ messages[0]['content'] + 1 }}", Wording(), "can only concatenate"),
+        (QUIET, Wording(system="You add."), "leaves out the message of the system; .* no system"),
+        ("{% if false %}{{ messages }}{% endif %}Solve!", Wording(), "message of the user; "),
     ],
 )
 def test_a_template_that_refuses_is_a_sentence(
@@ -175,6 +183,17 @@ def test_a_template_that_refuses_is_a_sentence(
     with pytest.raises(InputError, match=said) as error:
         prompts.solver("1?", form=wording, tokenizer=tokenizer)
     assert "\n" not in str(error.value)
+
+
+def test_a_template_of_parts_gets_parts(family: Any) -> None:
+    """Those of models that also see images walk through the parts of a message."""
+    tokenizer = family("gemma")
+    tokenizer.chat_template = PARTS
+    wording = Wording(system="You add.", instruction="")
+    text = prompts.solver("1 + 1?", form=wording, tokenizer=tokenizer)
+    assert text == "<system>You add.<end_of_turn><user>1 + 1?<end_of_turn><assistant>"
+    end = prompts.end_token(tokenizer, form=wording)
+    assert tokenizer.decode([end]) == "<end_of_turn>"
 
 
 def test_a_variable_that_is_ours_is_refused() -> None:

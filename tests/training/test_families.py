@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from mathtune.engines import prompts
@@ -31,6 +32,13 @@ FAMILIES: dict[str, Any] = {
         "text_config": {**SHAPE, "num_key_value_heads": 2, "head_dim": 8, "vocab_size": 400},
         "vision_config": VISION,
         "mm_tokens_per_image": 4,
+    },
+    "llama4_text": {  # its router is a linear layer that returns two results
+        **SHAPE,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "num_local_experts": 2,
+        "intermediate_size_mlp": 48,
     },
     "falcon_mamba": {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4},
 }
@@ -85,3 +93,11 @@ def test_adapters_that_do_not_fit_a_family_are_refused_with_the_reason(folder: P
         InputError, match=r"none \(every linear layer\), which peft refuses \(.*out_p"
     ):
         train(folder, lora={"rank": 2})
+
+
+@pytest.mark.parametrize("folder", ["llama4_text"], indirect=True)
+def test_layers_that_a_family_has_changed_get_no_adapters(folder: Path) -> None:
+    train(folder, lora={"rank": 2, "merge": False})
+    weights = load_file(folder / "out" / "adapter" / "adapter_model.safetensors")
+    assert any("q_proj" in name for name in weights)
+    assert not [name for name in weights if "router" in name]

@@ -17,7 +17,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
-from typing import IO, Any
+from typing import IO, Any, Protocol, runtime_checkable
+
+from mathtune.errors import InputError
 
 SECONDS = 10.0
 """The longest time for one prompt, in seconds; a usual template takes a millisecond."""
@@ -25,12 +27,111 @@ START = 120.0
 """The longest time for the child to start, in seconds."""
 
 
+TODAY = date(2024, 7, 26)
+"""The date for templates that print today's: with the real one, prompts would change every day."""
+TOLD = ("system", "user")
+"""The messages that a template must show; it may shorten what the model itself said before."""
+
+Conversation = Sequence[Mapping[str, Any]]
+"""Turns: a role and a content each."""
+
+
+class ChatTokenizer(Protocol):
+    """The part of a Hugging Face tokenizer that renders a conversation."""
+
+    chat_template: str | None
+
+    def apply_chat_template(self, conversation: list[dict[str, Any]], **options: Any) -> str: ...
+
+
+@runtime_checkable
+class TemplateTokenizer(Protocol):
+    """The part of a Hugging Face tokenizer that tells its chat template."""
+
+    special_tokens_map: dict[str, Any]
+
+    def get_chat_template(self) -> str: ...
+
+
 class TemplateError(ValueError):
     """A template fails, or takes too much time or memory; the sentence says which."""
 
 
+def filled(
+    conversation: Conversation,
+    variables: Mapping[str, Any],
+    tokenizer: ChatTokenizer,
+    *,
+    add_generation_prompt: bool,
+) -> str:
+    """Render a conversation of texts with the tokenizer's template.
+
+    A template that expects contents in parts, as that of a model that also sees images, gets them.
+
+    Raises:
+        InputError: the template fails, refuses the conversation, or leaves out a message.
+    """
+    own = isinstance(tokenizer, TemplateTokenizer) and bool(tokenizer.chat_template)
+    fault = lacking = ""
+    for turns in (conversation, [{**turn, "content": _parts(turn)} for turn in conversation]):
+        try:
+            text = _by(tokenizer, turns, variables, add_generation_prompt=add_generation_prompt)
+        except ValueError as error:
+            fault = fault or " ".join(str(error).split()) or type(error).__name__
+            continue
+        left_out = [turn["role"] for turn in conversation if not _shows(text, turn)]
+        if not left_out or not own:  # a stand-in leaves the chat to a server
+            return text
+        lacking = lacking or left_out[0]
+    name = f"model {getattr(tokenizer, 'name_or_path', '')!r}: its chat template"
+    if lacking:
+        raise InputError(
+            f"{name} leaves out the message of the {lacking}; expected another template, or "
+            f"{'no system' if lacking == 'system' else 'prompt=plain'}."
+        )
+    roles = " and ".join(dict.fromkeys(turn["role"] for turn in conversation))
+    raise InputError(
+        f"{name} cannot render a conversation of {roles} ({fault[:300]}); expected other settings "
+        "of system and template, or prompt=plain."
+    )
+
+
+def _parts(turn: Mapping[str, Any]) -> list[dict[str, str]]:
+    return [{"type": "text", "text": turn["content"]}]
+
+
+def _shows(text: str, turn: Mapping[str, Any]) -> bool:
+    """Return whether a rendered text holds a message, apart from the spaces around it."""
+    as_code = "'type': 'text'" in text  # a template of texts prints parts so
+    return turn["role"] not in TOLD or (turn["content"].strip() in text and not as_code)
+
+
+def _by(
+    tokenizer: ChatTokenizer,
+    conversation: Conversation,
+    variables: Mapping[str, Any],
+    *,
+    add_generation_prompt: bool,
+) -> str:
+    """Return the text that the tokenizer's template makes; ValueError if it fails."""
+    if isinstance(tokenizer, TemplateTokenizer) and tokenizer.chat_template:
+        return rendered(
+            conversation,
+            template=tokenizer.get_chat_template(),
+            words={**tokenizer.special_tokens_map, **variables},
+            today=TODAY,
+            add_generation_prompt=add_generation_prompt,
+        )
+    return tokenizer.apply_chat_template(
+        [dict(turn) for turn in conversation],
+        tokenize=False,
+        add_generation_prompt=add_generation_prompt,
+        **variables,
+    )
+
+
 def rendered(
-    conversation: Sequence[Mapping[str, str]],
+    conversation: Conversation,
     *,
     template: str,
     words: Mapping[str, Any],

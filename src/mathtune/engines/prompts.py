@@ -12,9 +12,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from functools import lru_cache
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol
 
 from mathtune.engines import chat_template
 from mathtune.engines.token_ids import token_ids
@@ -42,8 +41,6 @@ INSTRUCTION = "Reason step by step, and put the final answer in \\boxed{}."
 """The instruction after a problem in chat form, unless another is set."""
 THOUGHT_START, THOUGHT_END = "<think>", "</think>"
 """The marks around the thoughts of thinking models (Qwen3, DeepSeek-R1 and kin)."""
-TODAY = date(2024, 7, 26)
-"""The date for templates that print today's: with the real one, prompts would change every day."""
 _REPLY = "a reply to find"
 """The assistant's turn in the conversation that shows how a template ends one."""
 
@@ -58,15 +55,6 @@ class ChatTokenizer(Protocol):
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
 
     def __hash__(self) -> int: ...
-
-
-@runtime_checkable
-class TemplateTokenizer(Protocol):
-    """The part of a Hugging Face tokenizer that tells its chat template."""
-
-    special_tokens_map: dict[str, Any]
-
-    def get_chat_template(self) -> str: ...
 
 
 class EndingTokenizer(ChatTokenizer, Protocol):
@@ -300,7 +288,7 @@ def _end_of_turn(tokenizer: EndingTokenizer, variables: Mapping[str, Any]) -> in
     """Return the special token behind an assistant's text in the template; None: there is none."""
     both = [{"role": "user", "content": "1 + 1"}, {"role": "assistant", "content": _REPLY}]
     try:
-        text = _rendered(both, variables, tokenizer, add_generation_prompt=False)
+        text = chat_template.filled(both, variables, tokenizer, add_generation_prompt=False)
     except InputError:
         return None
     _, found, after = text.rpartition(_REPLY)
@@ -351,7 +339,9 @@ def continued(
         InputError: the template refuses the conversation.
     """
     conversation = chat(messages, wording)
-    return _rendered(conversation, wording.template, tokenizer, add_generation_prompt=True)
+    return chat_template.filled(
+        conversation, wording.template, tokenizer, add_generation_prompt=True
+    )
 
 
 def chat_prompt(text: str, wording: Wording, tokenizer: ChatTokenizer) -> str:
@@ -360,39 +350,6 @@ def chat_prompt(text: str, wording: Wording, tokenizer: ChatTokenizer) -> str:
     Raises:
         InputError: the template refuses the conversation.
     """
-    return _rendered(turns(text, wording), wording.template, tokenizer, add_generation_prompt=True)
-
-
-def _rendered(
-    conversation: Sequence[Mapping[str, str]],
-    variables: Mapping[str, Any],
-    tokenizer: ChatTokenizer,
-    *,
-    add_generation_prompt: bool,
-) -> str:
-    """Render a conversation with the tokenizer's template.
-
-    Raises:
-        InputError: the template cannot be rendered, or it refuses the conversation.
-    """
-    turns = [dict(turn) for turn in conversation]
-    try:
-        if isinstance(tokenizer, TemplateTokenizer) and tokenizer.chat_template:
-            return chat_template.rendered(
-                turns,
-                template=tokenizer.get_chat_template(),
-                words={**tokenizer.special_tokens_map, **variables},
-                today=TODAY,
-                add_generation_prompt=add_generation_prompt,
-            )
-        return tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=add_generation_prompt, **variables
-        )
-    except ValueError as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        roles = " and ".join(dict.fromkeys(turn["role"] for turn in conversation))
-        raise InputError(
-            f"model {getattr(tokenizer, 'name_or_path', '')!r}: its chat template cannot render a "
-            f"conversation of {roles} ({reason[:300]}); expected other settings of system and "
-            "template, or prompt=plain."
-        ) from error
+    return chat_template.filled(
+        turns(text, wording), wording.template, tokenizer, add_generation_prompt=True
+    )

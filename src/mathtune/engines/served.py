@@ -20,10 +20,18 @@ _WHOLE = {
     "eos": "stop",
     "eos_token": "stop",
     "end_turn": "stop",
+    "stop_sequence": "stop",
+    "complete": "stop",
     "content_filter": "stop",
     "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
 }
-"""The ends of a finished choice; any other is half an answer and is requested again."""
+"""The ends of a finished choice, in small letters; any other is half an answer and is requested
+again.
+"""
+SPACES = "\u0120\u2581"
+"""Signs for a space at the start of a token, which some servers do not decode."""
 
 
 class _Alternative(msgspec.Struct):
@@ -104,7 +112,8 @@ def drafts_of(answer: Answer, sampling: Sampling, *, unsaid: bool) -> list[Draft
     whole = [
         (text, ways[reason])
         for choice in choices
-        if (text := choice.content()) is not None and (reason := choice.finish_reason or "") in ways
+        if (text := choice.content()) is not None
+        and (reason := (choice.finish_reason or "").lower()) in ways
     ]
     lengths = [len(text) for text, _ in whole]
     bounds = [0]
@@ -126,7 +135,11 @@ def likeliest_of(answer: Answer) -> dict[str, float]:
     elif logprobs is not None and logprobs.content:
         for one in logprobs.content[0].top_logprobs:  # likeliest first; parts of letters look alike
             found.setdefault(one.token, one.logprob)
-    return {text: log for text, log in found.items() if log is not None}
+    signed = {text: log for text, log in found.items() if text and text[0] in SPACES}
+    decoded = {text: log for text, log in found.items() if text not in signed}
+    for text, log in signed.items():
+        decoded.setdefault(f" {text[1:]}", log)
+    return {text: log for text, log in decoded.items() if log is not None}
 
 
 def refuse_impossible(answer: Answer, server: str) -> None:

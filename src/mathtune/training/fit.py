@@ -335,6 +335,15 @@ def _tied(model: Any, modules: Sequence[str]) -> bool:
     )
 
 
+def _changed(model: Any) -> list[str]:
+    """Return the linear layers that a family has changed, such as routers, which return more."""
+    return [
+        name
+        for name, one in model.named_modules()
+        if isinstance(one, nn.Linear) and type(one).__module__.startswith("transformers.models.")
+    ]
+
+
 def _with_adapters(model: Any, lora: Lora) -> Any:
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
@@ -356,6 +365,7 @@ def _with_adapters(model: Any, lora: Lora) -> Any:
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=list(lora.targets) or "all-linear",
+        exclude_modules=_changed(model) or None,
         use_dora=lora.dora,
         use_rslora=lora.rslora,
         modules_to_save=list(lora.modules_to_save) or None,

@@ -48,6 +48,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "qwen3_next": {**SHAPE, **LINEAR},
     "gpt_oss": {**SHAPE, "head_dim": 8, "num_local_experts": 2, "num_experts_per_tok": 1},
     "llama4_text": {**SHAPE, "head_dim": 8, "num_local_experts": 2},
+    "phimoe": {**SHAPE, "num_local_experts": 2, "sliding_window": 6},  # only in its masks
     "roberta": {**SHAPE, "is_decoder": True, "pad_token_id": 1},  # it counts from 2
 }
 

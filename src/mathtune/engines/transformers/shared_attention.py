@@ -118,6 +118,16 @@ class ModelForward:
         windows = ["sliding_attention" if rule.window else "full_attention" for rule in found.rules]
         if any(kind not in (None, window) for kind, window in zip(kinds, windows, strict=True)):
             raise UnsharedError(f"it has layers of another kind ({sorted(set(kinds))})")
+        if "sliding_attention" not in windows and kinds[0] is None and _windowed(config):
+            raise UnsharedError("its attention may have a window that only its masks know")
+
+
+def _windowed(config: Any) -> bool:
+    """Return whether a config names a window that is shorter than the model's context."""
+    window = getattr(config, "sliding_window", None)
+    context = getattr(config, "max_position_embeddings", None)
+    used = window is not None and getattr(config, "use_sliding_window", True)
+    return bool(used and (context is None or window < context))
 
 
 class _Calls:
