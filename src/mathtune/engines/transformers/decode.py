@@ -341,6 +341,8 @@ def forward_of(model: PreTrainedModel) -> shared_attention.Forward:
     if fits(model):
         return FusedForward(model)
     own = model.config._attn_implementation
+    if own == shared_attention.NAME:  # another reader of this model has compared it
+        return shared_attention.ModelForward(model)
     try:
         logits = line_attention.own_logits(model)
     except UNSHARED as error:

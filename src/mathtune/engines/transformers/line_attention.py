@@ -200,7 +200,8 @@ class _Part:
 
     def __init__(self, queries: Tensor, keys: Tensor, places: Tensor) -> None:
         self._queries, self._keys = queries.flatten(), keys.flatten()
-        self._places, self._columns = places[:, :, None], torch.arange(keys.shape[1]).to(keys)
+        self._places = places[:, :, None]
+        self._columns = torch.arange(keys.shape[1], device=keys.device)
         self._biases: dict[int | None, Tensor] = {}
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
