@@ -119,3 +119,11 @@ def test_texts_in_arrow_that_are_no_utf8(tmp_path: Path) -> None:
     path.write_bytes(whole.replace(place, bytes(4) + (2**30).to_bytes(4, "little")))
     with pytest.raises(InputError, match=r"a\.arrow: "):
         read(path)  # without a check, Arrow reads a gibibyte behind the text, and dies
+
+
+def test_two_golds_beside_solutions_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    row = {"gold_answer": "7", "expected_answer": "8", "generation": None}
+    path.write_text("".join(json.dumps({"id": str(n), **row}) + "\n" for n in range(3)))
+    with pytest.raises(InputError, match="both 'expected_answer' and 'gold_answer'"):
+        read(path)

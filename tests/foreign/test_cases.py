@@ -79,7 +79,14 @@ def test_measured(names: list[str], problems: int, n: int, mean: float) -> None:
 def test_a_score_that_is_the_verdict_makes_an_oracle() -> None:
     found = measure_file(Request.parse(FILES / "verl_leak.jsonl"))
     assert found["metrics"]["RR.All"]["value"] == found["metrics"]["Pass@8"]["value"]
-    assert found["oracle"] == ["RR.All", "RR.Maj8", "W.RR", "W.RR.Maj8", "Maj1.Top8"]
+    assert found["oracle"] == [
+        "RR.All",
+        "RR.Maj8",
+        "W.RR",
+        "W.RR.Maj8",
+        "Maj1.Top8",
+        "W.RR.calculator",
+    ]
     assert "oracle" in found["warnings"][0]
 
 

@@ -214,6 +214,7 @@ def test_measured_by_hand(lists: Path) -> None:
             "calculator": 0.5,  # no equation in them: as Maj1
             "shortness": 0.5,
             "form": 0.5,
+            "W.RR.calculator": 0.5,  # as W.RR
         }
     )
     assert found["metrics"]["mean"]["low"] <= 0.375 <= found["metrics"]["mean"]["high"]

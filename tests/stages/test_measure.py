@@ -101,6 +101,7 @@ def test_values_by_hand(files: dict[str, Any], tmp_path: Path) -> None:
             "calculator": 1 / 3,  # no text has an equation: as Maj1
             "shortness": 1 / 3,
             "form": 1 / 3,  # all samples of a problem have one form: as Maj1
+            "W.RR.calculator": 2 / 3,  # as W.RR
         },
         abs=1e-6,
     )

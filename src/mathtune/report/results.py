@@ -230,7 +230,7 @@ def _measured(folder: Path, step: StepRecord, finished: Mapping[str, StepRecord]
     config = step.config
     columns = tuple(folder / path for path in config["samples"])
     greedy = config["greedy"]
-    deciding, by = config["choose_on"], config["cluster_by"]
+    deciding, by = config["choose_on"], config.get("cluster_by")
     problems = read_problems(folder / config["problems"])
     return Measured(
         name=step.name.removesuffix(ROW),

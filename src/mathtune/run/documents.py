@@ -39,6 +39,7 @@ class _MeasureConfig(msgspec.Struct):
     samples: list[str]
     greedy: list[str] | None
     choose_on: str | None
+    cluster_by: str | None = None
 
 
 class _TrainConfig(msgspec.Struct):

@@ -88,7 +88,8 @@ def checked_gold(head: Head, gold: str, solution: str | None) -> str:
     rival = _rival([gold, *others], columns)
     if rival:
         texts = (head.texts(solution) if solution else None) or []
-        refuse_two(head, "gold", rival, [p for p in rival if _always_own(texts, columns[p])])
+        own = [path for path in rival if texts and _always_own(texts, columns[path])]
+        refuse_two(head, "gold", rival, own)
     return gold
 
 
