@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from mathtune.data.arithmetic.puzzle import Puzzle, Step
+from mathtune.data.arithmetic.puzzle import PlanStep, Puzzle
 from mathtune.data.arithmetic.stories import NAMES, THINGS
 
 DISTRACTORS = (
@@ -42,11 +42,11 @@ def pay(rng: random.Random) -> Puzzle | None:
         if spends
         else f"How much does {who} earn in all?"
     )
-    day = Step(key="m", left=r, op="*", right=h, say=("A day pays", "Each day"))
-    all_days = Step(key="t", left="m", op="*", right=d, say=("In all", "Total is"))
-    hours = Step(key="m", left=h, op="*", right=d, say=("Hours in all", "Hours are"))
-    paid = Step(key="t", left="m", op="*", right=r, say=("In all", "Total is"))
-    rest = Step(key="r", left="t", op="-", right=s, say=("This leaves", "Left is"))
+    day = PlanStep(key="m", left=r, op="*", right=h, say=("A day pays", "Each day"))
+    all_days = PlanStep(key="t", left="m", op="*", right=d, say=("In all", "Total is"))
+    hours = PlanStep(key="m", left=h, op="*", right=d, say=("Hours in all", "Hours are"))
+    paid = PlanStep(key="t", left="m", op="*", right=r, say=("In all", "Total is"))
+    rest = PlanStep(key="r", left="t", op="-", right=s, say=("This leaves", "Left is"))
     tail = (rest,) * spends
     return Puzzle(
         kind="pay-spend" if spends else "pay",
@@ -77,9 +77,9 @@ def sharing(rng: random.Random) -> Puzzle | None:
             "{k} friends divide the box equally. "
         ),
     )
-    bags = Step(key="m", left=a, op="*", right=b, say=("In the bags", "Bags have"))
-    both = Step(key="s", left="m", op="+", right=c, say=("In all", "Together"))
-    each = Step(key="r", left="s", op="/", right=k, say=("Each gets", "Each friend gets"))
+    bags = PlanStep(key="m", left=a, op="*", right=b, say=("In the bags", "Bags have"))
+    both = PlanStep(key="s", left="m", op="+", right=c, say=("In all", "Together"))
+    each = PlanStep(key="r", left="s", op="/", right=k, say=("Each gets", "Each friend gets"))
     text = rng.choice(texts).format(who=who, o=other, a=a, b=b, c=c, k=k, x=x, noise=noise)
     return Puzzle(
         kind="sharing",
@@ -105,12 +105,12 @@ def compare(rng: random.Random) -> Puzzle | None:
         "{q} has {how} {p}. {s} has {c} fewer {x} than {q}. {noise}{p} has {a} {x}. ",
         "{s} has {c} fewer {x} than {q}. {q} has {how} {p}, who has {a}. {noise}",
     )
-    op = Step(key="m", left=a, op="*" if times else "+", right=b, say=(f"{q} has",))
-    third = Step(key="n", left="m", op="-", right=c, say=(f"{s} has",))
-    two = Step(key="t", left=a, op="+", right="m", say=(f"{p} and {q} have",))
-    three = Step(key="r", left="t", op="+", right="n", say=("In all", "Together"))
-    late = Step(key="t", left="m", op="+", right="n", say=(f"{q} and {s} have",))
-    last = Step(key="r", left="t", op="+", right=a, say=("In all", "Together"))
+    op = PlanStep(key="m", left=a, op="*" if times else "+", right=b, say=(f"{q} has",))
+    third = PlanStep(key="n", left="m", op="-", right=c, say=(f"{s} has",))
+    two = PlanStep(key="t", left=a, op="+", right="m", say=(f"{p} and {q} have",))
+    three = PlanStep(key="r", left="t", op="+", right="n", say=("In all", "Together"))
+    late = PlanStep(key="t", left="m", op="+", right="n", say=(f"{q} and {s} have",))
+    last = PlanStep(key="r", left="t", op="+", right=a, say=("In all", "Together"))
     text = rng.choice(texts).format(p=p, q=q, s=s, a=a, c=c, x=x, how=how, noise=noise)
     return Puzzle(
         kind="compare-times" if times else "compare-more",
@@ -155,11 +155,11 @@ def bakery(rng: random.Random) -> Puzzle | None:
         else f"How much money does {who} get?"
     )
     steps = (
-        Step(key="m", left=a, op="*", right=h, say=("Cakes made", "In all")),
-        Step(key="n", left="m", op="-", right=lost, say=("This leaves", "Left is")),
-        Step(key="b", left="n", op="/", right=c, say=("Boxes are", "Boxes")),
-        Step(key="r", left="b", op="*", right=p, say=("They sell for", "Money is")),
-        Step(key="z", left="r", op="-", right=cost, say=("This leaves", "Left is")),
+        PlanStep(key="m", left=a, op="*", right=h, say=("Cakes made", "In all")),
+        PlanStep(key="n", left="m", op="-", right=lost, say=("This leaves", "Left is")),
+        PlanStep(key="b", left="n", op="/", right=c, say=("Boxes are", "Boxes")),
+        PlanStep(key="r", left="b", op="*", right=p, say=("They sell for", "Money is")),
+        PlanStep(key="z", left="r", op="-", right=cost, say=("This leaves", "Left is")),
     )
     text = rng.choice(texts).format(who=who, a=a, h=h, l=lost, c=c, p=p, noise=noise)
     return Puzzle(

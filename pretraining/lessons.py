@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from mathtune.data.arithmetic.puzzle import Operation, Puzzle, Step, compute
+from mathtune.data.arithmetic.puzzle import Operation, PlanStep, Puzzle, compute
 from mathtune.data.arithmetic.stories import NAMES, THINGS
 
 ASKED = ("Compute {sums}.", "Work out {sums}.", "Calculate {sums}.", "Sums: {sums}.")
@@ -19,7 +19,7 @@ def drill(rng: random.Random) -> Puzzle | None:
     """Return two to five sums; the last one's value is the answer. Subtraction comes most often."""
     sums = [_sum(rng) for _ in range(rng.randint(2, 5))]
     steps = tuple(
-        Step(key=f"d{at}", left=left, op=op, right=right, say=("Sum:",))
+        PlanStep(key=f"d{at}", left=left, op=op, right=right, say=("Sum:",))
         for at, (left, op, right) in enumerate(sums)
     )
     text = rng.choice(ASKED).format(sums=", ".join(f"{a} {op} {b}" for a, op, b in sums))
@@ -212,7 +212,7 @@ def lesson(rng: random.Random) -> Puzzle | None:
         values[key] = value
         operands = (numbers.get(side, 4 if side == "4" else side) for side in (left, right))
         a, b = operands
-        steps.append(Step(key=key, left=a, op=op, right=b, say=(say.format(**words),)))
+        steps.append(PlanStep(key=key, left=a, op=op, right=b, say=(say.format(**words),)))
     used = {letter: number for letter, number in numbers.items() if f"{{{letter}}}" in found.text}
     return Puzzle(
         kind=f"lesson-{LESSONS.index(found)}",

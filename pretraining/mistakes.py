@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from mathtune.data.arithmetic.puzzle import (
     Line,
     Operand,
+    PlanStep,
     Puzzle,
-    Step,
     compute,
     shuffled,
 )
@@ -72,7 +72,7 @@ def _slip(puzzle: Puzzle, rng: random.Random) -> Mistaken | None:
 
 
 def _written(
-    step: Step,
+    step: PlanStep,
     left: int,
     right: int,
     kind: str | None,

@@ -23,7 +23,7 @@ from mathtune.data.arithmetic import (
 )
 from mathtune.data.arithmetic.chain_phrases import SETTINGS
 from mathtune.data.arithmetic.chains import CHAINS
-from mathtune.data.arithmetic.puzzle import Puzzle, Step, shape_of, write
+from mathtune.data.arithmetic.puzzle import PlanStep, Puzzle, shape_of, write
 from mathtune.data.arithmetic.stories import NAMES, THINGS
 from pretraining.schooling import FAMILIES, SCHOOLING, draw
 
@@ -167,9 +167,9 @@ def test_the_texts_numbers_are_those_of_the_plans() -> None:
 
 def test_shape_of_a_plan_by_hand() -> None:
     plan = [
-        Step(key="a", left=12, op="/", right=4, say=("",)),
-        Step(key="b", left=5, op="*", right="a", say=("",)),
-        Step(key="r", left=30, op="-", right="b", say=("",)),
+        PlanStep(key="a", left=12, op="/", right=4, say=("",)),
+        PlanStep(key="b", left=5, op="*", right="a", say=("",)),
+        PlanStep(key="r", left=30, op="-", right="b", say=("",)),
     ]
     assert shape_of(plan) == "(n-((n/n)*n))"
 

@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import Literal
 
 from mathtune.data.arithmetic.chain_phrases import SETTINGS, Event
-from mathtune.data.arithmetic.puzzle import Operand, Operation, Puzzle, Step, compute, shape_of
+from mathtune.data.arithmetic.puzzle import Operand, Operation, PlanStep, Puzzle, compute, shape_of
 from mathtune.data.arithmetic.stories import NAMES, distract
 
 TAIL = 1.5
@@ -128,7 +128,7 @@ def _links(event: Event, n: int, m: int) -> tuple[Link, ...]:
     return (Link(event.effect, "number", n),)
 
 
-def _plans(start: int, links: list[Link]) -> Iterator[tuple[Step, ...]]:
+def _plans(start: int, links: list[Link]) -> Iterator[tuple[PlanStep, ...]]:
     """Yield the text's plan, and plans with two neighbouring gains or losses swapped or joined."""
     yield _steps(start, links)
     for at, (one, two) in enumerate(pairwise(links)):
@@ -150,13 +150,13 @@ def _stays_positive(amount: int, links: list[Link]) -> bool:
     return True
 
 
-def _steps(start: int, links: list[Link], *, joined: int | None = None) -> tuple[Step, ...]:
+def _steps(start: int, links: list[Link], *, joined: int | None = None) -> tuple[PlanStep, ...]:
     """Return the plan that makes the changes in turn, those at `joined` and after it as one."""
-    steps: list[Step] = []
+    steps: list[PlanStep] = []
     amount: Operand = start
 
     def add(key: str, left: Operand, op: Operation, right: Operand, say: str) -> str:
-        steps.append(Step(key=key, left=left, op=op, right=right, say=SAY[say]))
+        steps.append(PlanStep(key=key, left=left, op=op, right=right, say=SAY[say]))
         return key
 
     def operand(at: int) -> Operand:

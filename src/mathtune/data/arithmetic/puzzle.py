@@ -19,7 +19,7 @@ Operand = int | str  # a number of the problem, or the key of an earlier step
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class PlanStep:
     """One equation: `key` names its value for later steps, `say` the words before it."""
 
     key: str
@@ -42,7 +42,7 @@ class Puzzle:
     numbers: tuple[int, ...]
     text: str
     answer: int
-    plans: tuple[tuple[Step, ...], ...]
+    plans: tuple[tuple[PlanStep, ...], ...]
     distractors: tuple[int, ...] = ()
     ordered: bool = False
 
@@ -81,11 +81,11 @@ def compute(left: int, op: str, right: int) -> int | None:
     return left // right if right and left % right == 0 else None
 
 
-def shape_of(plan: Sequence[Step]) -> str:
+def shape_of(plan: Sequence[PlanStep]) -> str:
     """Return the plan as a tree of operations: every number is `n`, operands of + and * are sorted.
 
-    >>> first = Step(key="m", left=3, op="*", right=4, say=("",))
-    >>> shape_of([first, Step(key="r", left=20, op="-", right="m", say=("",))])
+    >>> first = PlanStep(key="m", left=3, op="*", right=4, say=("",))
+    >>> shape_of([first, PlanStep(key="r", left=20, op="-", right="m", say=("",))])
     '(n-(n*n))'
     """
     trees: dict[Operand, str] = {}
@@ -97,7 +97,7 @@ def shape_of(plan: Sequence[Step]) -> str:
     return trees[plan[-1].key]
 
 
-def shuffled(plan: Sequence[Step], rng: random.Random) -> list[Step]:
+def shuffled(plan: Sequence[PlanStep], rng: random.Random) -> list[PlanStep]:
     """Return the plan in a random order in which every step comes after the steps it uses."""
     waiting, placed = list(plan), []
     while waiting:
@@ -109,7 +109,7 @@ def shuffled(plan: Sequence[Step], rng: random.Random) -> list[Step]:
     return placed
 
 
-def follow(steps: Sequence[Step], rng: random.Random) -> list[Line]:
+def follow(steps: Sequence[PlanStep], rng: random.Random) -> list[Line]:
     """Write the steps with computed values, random words and, for + and *, random operand order.
 
     Raises ArithmeticError if a division leaves a remainder: a family never offers such a plan.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from mathtune.data.arithmetic.puzzle import Puzzle, Step
+from mathtune.data.arithmetic.puzzle import PlanStep, Puzzle
 
 NAMES = ("Ann", "Ben", "Cara", "Dan", "Eve", "Finn", "Gia", "Hugo")
 THINGS = ("apples", "books", "cards", "pens", "eggs", "shells", "stamps", "toys")
@@ -44,12 +44,12 @@ def shop(rng: random.Random) -> Puzzle | None:
         if change
         else "What is the bill?"
     )
-    first = Step(key="m", left=a, op="*", right=p, say=(f"All {x}", f"Price of {x}"))
-    second = Step(key="n", left=b, op="*", right=q, say=(f"All {y}", f"Price of {y}"))
-    both = Step(key="s", left="m", op="+", right="n", say=("The bill is", "Both sum to"))
-    left = Step(key="r", left=note, op="-", right="s", say=("Change is", "What remains"))
-    less = Step(key="u", left=note, op="-", right="m", say=("What remains",))
-    rest = Step(key="r", left="u", op="-", right="n", say=("Change is", "What remains"))
+    first = PlanStep(key="m", left=a, op="*", right=p, say=(f"All {x}", f"Price of {x}"))
+    second = PlanStep(key="n", left=b, op="*", right=q, say=(f"All {y}", f"Price of {y}"))
+    both = PlanStep(key="s", left="m", op="+", right="n", say=("The bill is", "Both sum to"))
+    left = PlanStep(key="r", left=note, op="-", right="s", say=("Change is", "What remains"))
+    less = PlanStep(key="u", left=note, op="-", right="m", say=("What remains",))
+    rest = PlanStep(key="r", left="u", op="-", right="n", say=("Change is", "What remains"))
     plans = ((first, second, both, left), (first, second, less, rest))
     text = rng.choice(texts).format(who=who, a=a, b=b, p=p, q=q, x=x, y=y, noise=noise)
     return Puzzle(
@@ -76,13 +76,13 @@ def fraction(rng: random.Random) -> Puzzle | None:
         "{o} gets {m}/{k} of the {a} {x} that {who} keeps. {noise}Then {who} buys {b} {x}. ",
         "Of {a} {x}, {who} loses {m}/{k}. {noise}Later {who} finds {b} {x} more. ",
     )
-    part = Step(key="u", left=a, op="/", right=k, say=("One part is", f"1/{k} is"))
-    gone = Step(key="g", left="u", op="*", right=m, say=("Given away", f"{m}/{k} is"))
+    part = PlanStep(key="u", left=a, op="/", right=k, say=("One part is", f"1/{k} is"))
+    gone = PlanStep(key="g", left="u", op="*", right=m, say=("Given away", f"{m}/{k} is"))
     given = "g" if m > 1 else "u"
-    left = Step(key="l", left=a, op="-", right=given, say=("What remains", "The rest"))
-    end = Step(key="r", left="l", op="+", right=b, say=("In the end", "At last"))
-    more = Step(key="l", left=a, op="+", right=b, say=("With the new ones",))
-    less = Step(key="r", left="l", op="-", right=given, say=("In the end", "At last"))
+    left = PlanStep(key="l", left=a, op="-", right=given, say=("What remains", "The rest"))
+    end = PlanStep(key="r", left="l", op="+", right=b, say=("In the end", "At last"))
+    more = PlanStep(key="l", left=a, op="+", right=b, say=("With the new ones",))
+    less = PlanStep(key="r", left="l", op="-", right=given, say=("In the end", "At last"))
     head = (part, gone) if m > 1 else (part,)
     text = rng.choice(texts).format(who=who, o=other, a=a, b=b, m=m, k=k, x=x, noise=noise)
     return Puzzle(
@@ -117,12 +117,12 @@ def travel(rng: random.Random) -> Puzzle | None:
             "{noise}The whole way is {d} miles. "
         ),
     )
-    first = Step(key="m", left=v, op="*", right=t, say=("First part", f"In {t} hours"))
-    second = Step(key="n", left=w, op="*", right=u, say=("Second part", f"In {u} hours"))
-    both = Step(key="s", left="m", op="+", right="n", say=("Both sum to", "Joined"))
-    rest = Step(key="r", left=whole, op="-", right="s", say=("What remains", "The rest"))
-    less = Step(key="x", left=whole, op="-", right="m", say=("What remains",))
-    last = Step(key="r", left="x", op="-", right="n", say=("What remains", "The rest"))
+    first = PlanStep(key="m", left=v, op="*", right=t, say=("First part", f"In {t} hours"))
+    second = PlanStep(key="n", left=w, op="*", right=u, say=("Second part", f"In {u} hours"))
+    both = PlanStep(key="s", left="m", op="+", right="n", say=("Both sum to", "Joined"))
+    rest = PlanStep(key="r", left=whole, op="-", right="s", say=("What remains", "The rest"))
+    less = PlanStep(key="x", left=whole, op="-", right="m", say=("What remains",))
+    last = PlanStep(key="r", left="x", op="-", right="n", say=("What remains", "The rest"))
     text = rng.choice(texts).format(who=who, v=v, w=w, t=t, u=u, d=whole, noise=noise)
     return Puzzle(
         kind="travel",
@@ -155,12 +155,12 @@ def saving(rng: random.Random) -> Puzzle | None:
             "{noise}They buy the gift. "
         ),
     )
-    mine = Step(key="m", left=a, op="*", right=w, say=(f"{who} saves",))
-    yours = Step(key="n", left=b, op="*", right=w, say=(f"{other} saves",))
-    both = Step(key="s", left="m", op="+", right="n", say=("Both sum to", "Joined"))
-    week = Step(key="m", left=a, op="+", right=b, say=("Each week", "A week"))
-    weeks = Step(key="s", left="m", op="*", right=w, say=("Both sum to", "Joined"))
-    rest = Step(key="r", left="s", op="-", right=gift, say=("What remains", "The rest"))
+    mine = PlanStep(key="m", left=a, op="*", right=w, say=(f"{who} saves",))
+    yours = PlanStep(key="n", left=b, op="*", right=w, say=(f"{other} saves",))
+    both = PlanStep(key="s", left="m", op="+", right="n", say=("Both sum to", "Joined"))
+    week = PlanStep(key="m", left=a, op="+", right=b, say=("Each week", "A week"))
+    weeks = PlanStep(key="s", left="m", op="*", right=w, say=("Both sum to", "Joined"))
+    rest = PlanStep(key="r", left="s", op="-", right=gift, say=("What remains", "The rest"))
     text = rng.choice(texts).format(who=who, o=other, a=a, b=b, w=w, g=gift, noise=noise)
     return Puzzle(
         kind="saving",
