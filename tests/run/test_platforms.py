@@ -27,7 +27,7 @@ LACKS = {
     "macos": "del os.sched_getaffinity",
     "windows": "\n".join(
         [
-            "import multiprocessing, selectors, socket, subprocess, tempfile",
+            "import asyncio, multiprocessing, selectors, socket, subprocess, tempfile",
             *(
                 f"for name in {names.split()}:\n    vars({module}).pop(name, None)"
                 for module, names in ABSENT_ON_WINDOWS.items()
