@@ -174,8 +174,8 @@ function reveal(item) {
   const outer = box.getBoundingClientRect(), inner = item.getBoundingClientRect();
   const end = Math.max(Math.min(outer.bottom, window.innerHeight), outer.top + inner.height);
   const above = outer.top - inner.top, below = inner.bottom - end;
-  if (above > 0) box.scrollTop -= above;
-  else if (below > 0) box.scrollTop += below;
+  if (above > 0) box.scrollTop -= Math.ceil(above); // it scrolls by whole pixels
+  else if (below > 0) box.scrollTop += Math.ceil(below);
 }
 
 function detail(problem) {

@@ -88,8 +88,7 @@ def checked_gold(head: Head, gold: str, solution: str | None) -> str:
     rival = _rival([gold, *others], columns)
     if rival:
         texts = (head.texts(solution) if solution else None) or []
-        own = [path for path in rival if texts and _always_own(texts, columns[path])]
-        refuse_two(head, "gold", rival, own)
+        refuse_two(head, "gold", rival, [p for p in rival if _always_own(texts, columns[p])])
     return gold
 
 
@@ -191,7 +190,9 @@ def _is_label(values: Sequence[Any]) -> bool:
 
 
 def _always_own(texts: list[list[str | None]], column: Golds) -> bool:
-    """Return whether the gold is the sample's own answer in every row."""
+    """Return whether the gold is the sample's own answer in every row; False without `texts`."""
+    if not texts:
+        return False
     pairs = [(row[0], gold) for row, gold in zip(texts, column, strict=True) if row and gold]
     return len(pairs) > 1 and all(agrees_with(text, gold) for text, gold in pairs[:TEXTS_COMPARED])
 
