@@ -6,9 +6,9 @@
 # correct  tiny models of eight families: sampling, scoring, training, memory that runs out    90 s
 # smoke    a real model: greedy tokens, scores, and the commands                               90 s
 # speed    beside generate and TRL, with profiles of a decoding step and an update            140 s
-# gsm8k    the model on all of GSM8K: training, greedy and 16 samples of the test problems    150 s
-# judge    the model as the judge of public samples of Llama-3.1-8B                           220 s
-# rft      drafts, then RFT, its control and an evaluator, side by side                       240 s
+# gsm8k    the model on all of GSM8K, two seeds: training, samples of the test problems, drafts  240 s
+# judge    the model as the judge of public samples of Llama-3.1-8B                           240 s
+# rft      RFT from one and two generators, their control, an evaluator, two seeds            240 s
 #
 # No PART: all of them. `gsm8k,judge` runs two parts side by side, as no timing should. A part that outlasts its budget (factor: MATHTUNE_BUDGET, 1) is ended, and
 # what it wrote stays. OUT gets, for each part, PART.tar.gz: its results (JSON lines, texts), its log and the
@@ -56,17 +56,17 @@ side_by_side() {
 part_correct() { for own in 0 1 2 3 4 5; do echo "correct --share $own/6"; done | side_by_side; }
 part_smoke() { script smoke; }
 part_speed() { script speed; }
-part_gsm8k() { script gsm8k --steps ssft,greedy,samples,base-4-shot; }
-part_judge() {
-    [ -e "$WORK/judge/test/grades.jsonl" ] || script judge --data-only
-    side_by_side <<< $'judge --share 0/3\njudge --share 1/3\njudge --share 2/3'
+part_gsm8k() {
+    side_by_side <<< $'gsm8k --seed 0 --steps ssft,samples,drafts,greedy,base-4-shot\ngsm8k --seed 1 --steps ssft,samples,drafts,greedy'
 }
+part_judge() { script judge; }
 part_rft() {
-    script gsm8k --steps drafts,grades,paths,pairs
-    side_by_side <<< $'gsm8k --steps rft,rft-greedy,rft-samples\ngsm8k --steps control,control-greedy,control-samples\ngsm8k --steps evaluator,scores'
+    local steps=ssft,drafts,grades,paths,rft,rft-samples,control,control-samples,rft-greedy,control-greedy,pairs,evaluator,scores
+    steps+=,both-paths,union,union-samples,union-greedy
+    side_by_side <<< "gsm8k --seed 0 --steps $steps"$'\n'"gsm8k --seed 1 --steps $steps"
 }
 
-declare -A BUDGET=([correct]=90 [smoke]=90 [speed]=140 [gsm8k]=150 [judge]=220 [rft]=240)
+declare -A BUDGET=([correct]=90 [smoke]=90 [speed]=140 [gsm8k]=240 [judge]=240 [rft]=240)
 declare -A ROWS=([gsm8k]=gsm8k [rft]=gsm8k [judge]=judge)
 export -f script side_by_side part_correct part_smoke part_speed part_gsm8k part_judge part_rft
 export PYTHON WORK MODEL DEVICE
@@ -79,13 +79,13 @@ run_part() {
     budget=$(awk "BEGIN { print int(${BUDGET[$part]} * ${MATHTUNE_BUDGET:-1}) }")
     [ $DEVICE = cuda ] || budget=3600
     echo "== $part, at most $budget s"
-    TINY_TEXT="${TINY[*]}" timeout -k 5 "$budget" bash -c "TINY=(\$TINY_TEXT); part_$part" \
+    TINY_TEXT="${TINY[*]}" timeout -k 15 "$budget" bash -c "TINY=(\$TINY_TEXT); part_$part" \
         2>"$LINES/errors.txt" | cut -c1-1500 | tee "$LINES/log.txt"
     code=${PIPESTATUS[0]}
     kept=(-C "$WORK/results" "$part")
     rows=${ROWS[$part]:-}
     if [ -n "$rows" ] && [ -d "$WORK/$rows" ]; then
-        kept+=(--exclude=model --exclude=model.partial --exclude=checkpoints -C "$WORK" "$rows")
+        kept+=(--exclude=model --exclude=model.partial --exclude=examples.jsonl --exclude=drafts --exclude=grades --exclude=checkpoints -C "$WORK" "$rows")
     fi
     tar -czf "$OUT/$part.tar.gz" "${kept[@]}"
     echo "== $part: exit code $code after $((SECONDS - start)) s"

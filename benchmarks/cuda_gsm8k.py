@@ -2,7 +2,8 @@
 
     python benchmarks/cuda_gsm8k.py --out OUT --work WORK --model models/smollm2 --steps ssft,greedy
 
-Each step is a stage in a folder of its own under WORK/gsm8k, and is skipped if that is complete:
+Each step is a stage in a folder of its own under WORK/gsm8k/seed-0 (or `--seed`), and is skipped if
+that is complete:
 
     base-4-shot    the base model's greedy solutions of the test problems, after four exemplars
     ssft           all training problems' gold solutions
@@ -10,6 +11,8 @@ Each step is a stage in a folder of its own under WORK/gsm8k, and is skipped if 
     drafts, grades, paths      of the training problems, by ssft; the distinct right paths
     rft, rft-greedy, rft-samples               gold and paths, from the base model
     control, control-greedy, control-samples   gold alone, as many updates
+    both-paths                 the distinct right paths of the drafts of seeds 0 and 1
+    union, union-greedy, union-samples         gold and those paths, as many updates
     pairs, evaluator, scores   a judge of ssft's own samples
 
 What is measured of the samples needs no GPU: OUT/gsm8k.jsonl has the steps' metrics and seconds,
@@ -43,8 +46,8 @@ from mathtune.stages.train import Train
 
 BATCH, EPOCHS, RATE = 64, 3, 3e-4
 EVALUATOR = {"objective": "cls-xent", "epochs": 2, "learning_rate": 1e-4, "batch_size": 32}
-ROWS = 3072
-"""Samples in flight: other parts want memory, too."""
+ROWS = 4096
+"""Samples in flight: what runs beside it wants memory, too."""
 NEVER = 10**6
 """Updates between checkpoints, each of which would cost as long as some updates. A part that is
 ended writes one, and goes on from it when it is called again."""
@@ -55,12 +58,13 @@ def main() -> int:
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--steps", required=True, help="names, in order, with commas between")
     parser.add_argument("--k", type=int, default=8, help="samples of each training problem")
+    parser.add_argument("--seed", type=int, default=0, help="of trainings and samples")
     args = parser.parse_args()
     refuse_without(args.device)
     torch.set_num_threads(4)
     study = Study(args)
     steps = args.steps.split(",")
-    lines = Lines(args.out / f"gsm8k-{steps[0]}.jsonl")
+    lines = Lines(args.out / f"gsm8k-{args.seed}.jsonl")
     for name in steps:
         lines.check(name, partial(study.run, name))
     return lines.finish()
@@ -70,14 +74,12 @@ class Study:
     """The steps, by name."""
 
     def __init__(self, args: Namespace) -> None:
-        self.args, self.work = args, args.work / "gsm8k"
+        self.args, self.work = args, args.work / "gsm8k" / f"seed-{args.seed}"
         self.work.mkdir(parents=True, exist_ok=True)
         for name, most in (("train", 24), ("test", 6)):
-            path = self.work / f"{name}.jsonl"
-            if not path.exists():
+            if not self.file(name).exists():
                 rows = list(problems(name))[: most if args.tiny else None]
-                jsonl.write(path.with_suffix(".partial"), rows)
-                path.with_suffix(".partial").rename(path)
+                jsonl.write(self.file(name), rows)
                 jsonl.write(self.work / f"{name}-solutions.jsonl", training.solutions(rows))
 
     def run(self, name: str) -> dict[str, Any]:
@@ -101,10 +103,14 @@ class Study:
             "ssft": lambda: self.train(),
             "drafts": lambda: self.sample(self.model("ssft"), "drafts"),
             "grades": lambda: Grade(problems=self.file("train"), samples=(self.rows("drafts"),)),
-            "paths": lambda: self.collect("paths"),
+            "paths": lambda: self.collect("paths", self.drafts(self.work)),
+            "both-paths": lambda: self.collect("paths", *map(self.drafts, self.both())),
             "rft": lambda: self.train(self.work / "paths" / "examples.jsonl"),
+            "union": lambda: self.train(
+                self.work / "both-paths" / "examples.jsonl", updates=self.updates()
+            ),
             "control": lambda: self.train(updates=self.updates()),
-            "pairs": lambda: self.collect("pairs", per_problem=2),
+            "pairs": lambda: self.collect("pairs", self.drafts(self.work), per_problem=2),
             "evaluator": self.evaluator,
             "scores": self.scores,
         }
@@ -136,6 +142,7 @@ class Study:
             device=self.args.device,
             workers=1,
             rows=ROWS,
+            seed=self.args.seed,
             **shown,
         )
 
@@ -152,6 +159,7 @@ class Study:
             max_length=640,
             prompt="plain",
             save_every=NEVER,
+            seed=self.args.seed,
             device=self.args.device,
         )
 
@@ -160,9 +168,17 @@ class Study:
         rows = sum(1 for _ in jsonl.lines(self.work / "paths" / "examples.jsonl"))
         return EPOCHS * math.ceil(rows / (8 if self.args.tiny else BATCH))
 
-    def collect(self, keep: Any, **more: Any) -> Collect:
-        samples = ((self.rows("drafts"), self.work / "grades" / "grades.jsonl"),)
-        return Collect(problems=self.file("train"), samples=samples, keep=keep, **more)
+    def both(self) -> tuple[Path, Path]:
+        """Return the folders of the two seeds whose drafts a union holds."""
+        return self.work.with_name("seed-0"), self.work.with_name("seed-1")
+
+    def drafts(self, folder: Path) -> tuple[Path, Path]:
+        """Return a seed's drafts and their grades."""
+        return folder / "drafts" / "samples.jsonl", folder / "grades" / "grades.jsonl"
+
+    def collect(self, keep: Any, *samples: tuple[Path, Path], **more: Any) -> Collect:
+        problems = self.file("train")
+        return Collect(problems=problems, samples=samples, keep=keep, seed=self.args.seed, **more)
 
     def evaluator(self) -> Train:
         """Train a judge from ssft."""
@@ -172,6 +188,7 @@ class Study:
             micro_batch_size=EVALUATOR["batch_size"],
             prompt="plain",
             save_every=NEVER,
+            seed=self.args.seed,
             device=self.args.device,
             **EVALUATOR,
         )

@@ -73,13 +73,9 @@ class Judge:
 
 
 QUEUE = [
-    *(
-        Judge(loss, wrong, 0)
-        for loss, wrong in (("xent", "any"), ("margin", "any"), ("xent", "hard"))
-    ),
-    *(Judge("xent", "any", seed) for seed in (1, 2)),
-    *(Judge("margin", "any", seed) for seed in (1, 2)),
-    *(Judge("xent", "hard", seed) for seed in (1, 2)),
+    *(Judge("xent", "any", seed) for seed in (0, 1, 2)),
+    *(Judge("margin", "any", seed) for seed in (0, 1, 2)),
+    *(Judge("xent", "hard", seed) for seed in (0, 1, 2)),
     *(Judge("xent", "any", seed, "ssft") for seed in (0, 1, 2)),
 ]
 """All judges, the most wanted first; `ssft` is what part `gsm8k` trained, if it is there."""
@@ -122,7 +118,7 @@ def start_of(judge: Judge, args: Namespace) -> str | None:
     """Return the model that a judge starts from; None: it is not there."""
     if judge.start == "base":
         return args.model
-    folder = args.work / "gsm8k" / judge.start / "model"
+    folder = args.work / "gsm8k" / "seed-0" / judge.start / "model"
     return str(folder) if folder.exists() else None
 
 
@@ -204,6 +200,8 @@ def untrained(args: Namespace, work: Path, scorer: Any) -> dict[str, Any]:
 def trained(judge: Judge, start: str, args: Namespace, work: Path, lines: Lines) -> dict[str, Any]:
     """Train one judge, choose its epoch on validation, score the test problems' samples."""
     folder = work / judge.name
+    if (folder / "found.json").exists():
+        return {"note": "complete before", **jsonl.read_json(folder / "found.json")}
     folder.mkdir(exist_ok=True)
     collect = Collect(
         problems=work / "train" / "problems.jsonl",
@@ -246,7 +244,7 @@ def trained(judge: Judge, start: str, args: Namespace, work: Path, lines: Lines)
         test = Tried(work, "test", tokenizer)
         logits = test.logits(trainer)
     jsonl.write(folder / "scores.jsonl", test.scored(logits))
-    return {
+    found = {
         "pairs": kept["rows"],
         "problems_used": kept["problems_used"],
         "tokens": sum(len(reading.ids) for item in items for reading in item.readings),
@@ -255,6 +253,8 @@ def trained(judge: Judge, start: str, args: Namespace, work: Path, lines: Lines)
         "best_epoch": int(np.argmax(epochs.curve)),
         "test_auc": test.auc(logits),
     }
+    jsonl.write_json(folder / "found.json", found)
+    return found
 
 
 def settings_of(judge: Judge, args: Namespace) -> TrainingSettings:

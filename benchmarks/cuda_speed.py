@@ -12,6 +12,7 @@ OUT/speed.jsonl; a contender's best turn counts.
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import tempfile
 from argparse import Namespace
@@ -54,8 +55,8 @@ def main() -> int:
     lines = Lines(args.out / "speed.jsonl")
     lines.check("sampling", partial(of_sampling, args, lines))
     lines.check("training", partial(of_training, args, lines))
-    lines.check("profile of training", partial(profile_of_training, args))
     lines.check("scoring", partial(of_scoring, args))
+    lines.check("profile of training", partial(profile_of_training, args))
     lines.check("profile of decoding", partial(profile_of_decoding, args))
     return lines.finish()
 
@@ -203,6 +204,9 @@ def of_training(args: Namespace, lines: Lines) -> dict[str, Any]:
         contenders[f"trl, batch {batches[-1]}"] = sft
         reward = training.trl_reward
         contenders["trl, evaluator"] = partial(at_batch, "pairs", for_pairs, reward)
+        if importlib.util.find_spec("liger_kernel") is not None and not args.tiny:
+            for name, train in (("ours", training.ours_trainer), ("trl best", quick)):
+                contenders[f"{name}, liger"] = partial(with_liger, batches[-1], train)
     else:
         lines.write("training", note="TRL is not installed: ours alone")
     count = max(*batches, for_pairs) * (training.WARM + rounds)
@@ -234,6 +238,7 @@ def settings_of(args: Namespace) -> Namespace:
         batch=BATCHES[-1],
         rounds=1 if args.tiny else 10,
         profile=False,
+        liger=False,
     )
 
 
@@ -242,6 +247,11 @@ def at_batch(kind: str, batch: int, train: Any, args: Any, rows: Any, pace: Any)
     own = rows[: batch * (training.WARM + args.rounds)]
     made: Any = training.solutions(own) if kind == "sft" else training.pairs(own)
     train(Namespace(**{**vars(args), "batch": batch}), made, pace)
+
+
+def with_liger(batch: int, train: Any, args: Any, rows: Any, pace: Any) -> None:
+    """A contender that trains on solutions with Liger's kernels."""
+    at_batch("sft", batch, train, Namespace(**{**vars(args), "liger": True}), rows, pace)
 
 
 def profile_of_decoding(args: Namespace) -> dict[str, Any]:

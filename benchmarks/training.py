@@ -80,6 +80,7 @@ def main() -> int:
         print(lack, file=sys.stderr)
         return 2
     args.rounds = args.rounds or ROUNDS[args.device]
+    args.liger = False
     count = args.batch * (WARM + args.rounds)
     rows = problems(args.model, data_file(args.data), count)
     ratios: dict[str, float] = {}
@@ -232,17 +233,26 @@ Contender = Callable[[Any, Any, Pace], None]
 
 
 def race(contenders: dict[str, Contender], args: Any, texts: Any) -> dict[str, dict[str, float]]:
-    """Seconds and peak memory (GiB) of every contender, each in its own process, in turns."""
+    """Seconds and peak memory (GiB) of every contender, each in its own process, in turns.
+
+    One that fails prints its error and is left out.
+    """
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
     for name, train in contenders.items():
         pipes[name], there = context.Pipe()
         context.Process(target=work, args=(train, args, texts, there), daemon=True).start()
+        there.close()  # or the end of a process that fails would never be seen
     found = {name: {"seconds": 0.0} for name in contenders}
     for number in range(WARM + args.rounds):
-        for name, pipe in pipes.items():
-            pipe.send(number)
-            seconds = pipe.recv()
+        for name, pipe in list(pipes.items()):
+            try:
+                pipe.send(number)
+                seconds = pipe.recv()
+            except (EOFError, BrokenPipeError):
+                print(f"{name} failed", file=sys.stderr)
+                del pipes[name], found[name]
+                continue
             found[name]["seconds"] += seconds if number >= WARM else 0.0
     for name, pipe in pipes.items():
         found[name] |= pipe.recv()
@@ -295,6 +305,7 @@ def encoded(args: Any, rows: list[Any]) -> tuple[list[Any], TrainingSettings, An
         schedule="constant",
         warmup=0,
         epochs=1,
+        liger=args.liger,
     )
     model, tokenizer = models.load(args.model, device=args.device, dtype="float32")
     named = [(row.problem_id, row) for row in rows]
@@ -349,6 +360,7 @@ def peer(trainer: Any, config: Any, args: Any, texts: Any, pace: Pace, more: Any
             use_cpu=args.device == "cpu",
             report_to="none",
             save_strategy="no",
+            use_liger_kernel=args.liger,
             disable_tqdm=True,
             dataloader_pin_memory=False,
             **more,
