@@ -67,6 +67,24 @@ def test_a_failing_template_is_one_sentence(template: str, sentence: str) -> Non
     assert rendered("{{ strftime_now('%d %b %Y') }}") == "26 Jul 2024"
 
 
+@pytest.mark.parametrize(
+    ("template", "names"),
+    [
+        ("{% if thinking is defined and not thinking %}{{ x.y }}{% endif %}", {"thinking", "x"}),
+        ("{% if not on is defined %}{% set on = true %}{% endif %}{{ on }}", {"on"}),
+        ("{% set on = on | default(true) %}{{ on }}", {"on"}),
+        (
+            "{% set ns = namespace(a=1) %}{% for m in messages %}{{ ns.a }}{% endfor %}",
+            {"messages"},
+        ),
+        ("{% generation %}{{ strftime_now('%d') }}{% endgeneration %}", set()),
+        ("{% if %}", set()),
+    ],
+)
+def test_the_names_that_a_template_reads(template: str, names: set[str]) -> None:
+    assert chat_template.names_read(template) == names
+
+
 @pytest.mark.timeout(120)
 def test_an_endless_template_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     rendered(USUAL)  # the child is there

@@ -49,6 +49,14 @@ QWEN = (
     "{{ '<|im_start|>assistant\n' }}{% if enable_thinking is defined and not enable_thinking %}"
     "{{ '<think>\n\n</think>\n\n' }}{% endif %}{% endif %}"
 )
+R1 = (  # the thoughts of earlier turns are cut, and those of the next turn are opened
+    "{% set ns = namespace(system='') %}{% for m in messages if m['role'] == 'system' %}"
+    "{% set ns.system = m['content'] %}{% endfor %}{{ bos_token + ns.system }}"
+    "{% for m in messages %}{% if m['role'] == 'user' %}{{ '<|User|>' + m['content'] }}"
+    "{% elif m['role'] == 'assistant' %}"
+    "{{ '<|Assistant|>' + m['content'].split('</think>')[-1] + '<|done|>' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|Assistant|><think>\n' }}{% endif %}"
+)
 MARKLESS = (
     "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
 )
@@ -57,6 +65,7 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
     "phi": (PHI, "<|endoftext|>", "<|end|>"),
     "llama": (LLAMA, "<|eot_id|>", "<|eot_id|>"),
     "qwen": (QWEN, "<|endoftext|>", "<|im_end|>"),
+    "r1": (R1, "<|done|>", "<|done|>"),
     "markless": (MARKLESS, "</s>", "</s>"),
 }
 """Template, eos_token, and the token that ends a turn."""
@@ -199,6 +208,49 @@ def test_a_template_of_parts_gets_parts(family: Any) -> None:
 def test_a_variable_that_is_ours_is_refused() -> None:
     with pytest.raises(ValueError, match="tokenize is not the template's to set"):
         PromptSettings(template={"tokenize": True})
+
+
+@pytest.mark.parametrize(
+    ("solution", "written"),
+    [
+        ("<think>\n5, 6.\n</think>\n\n#### 7", "5, 6.\n</think>\n\n#### 7"),
+        ("<think>5, 6.</think>#### 7", "5, 6.</think>#### 7"),
+        ("\n<think>\n\n5, 6", "\n\n5, 6"),
+        ("5, 6.\n</think>\n\n#### 7", "5, 6.\n</think>\n\n#### 7"),  # another tool left it out
+        ("5 + 2 = 7\n#### 7", "\n</think>\n\n5 + 2 = 7\n#### 7"),
+    ],
+)
+def test_a_thought_that_the_prompt_opens_is_opened_once(
+    solution: str, written: str, family: Any
+) -> None:
+    tokenizer = family("r1")
+    prompt = prompts.solver("5 + 2?", form="chat", tokenizer=tokenizer)
+    assert prompt.endswith("<|Assistant|><think>\n")
+    ids = prompts.target(solution, form="chat", tokenizer=tokenizer, prompt=prompt)
+    assert tokenizer.decode(ids) == f"{written}<|done|>"
+    dropped = Wording("chat", thoughts="drop")
+    if "####" in solution:
+        ids = prompts.target(solution, form=dropped, tokenizer=tokenizer, prompt=prompt)
+        assert tokenizer.decode(ids).startswith("\n</think>\n\n")
+    # Nothing is opened in the prompt: the solution stays as it is.
+    ids = prompts.target(solution, form="plain", tokenizer=tokenizer, prompt="Solution:\n")
+    assert tokenizer.decode(ids) == f"{solution}<|done|>"
+
+
+@pytest.mark.parametrize(
+    ("family_name", "form", "said"),
+    [
+        ("qwen", "chat", "found 'enable_thinkin', .* does not read; expected one of enable_think"),
+        ("gemma", "chat", "found 'enable_thinkin', .* does not read; expected no variables"),
+        ("qwen", "plain", "template: found 'enable_thinkin' with the form plain"),
+    ],
+)
+def test_a_variable_that_nothing_reads_is_refused(
+    family_name: str, form: Any, said: str, family: Any
+) -> None:
+    wording = Wording(form, template={"enable_thinkin": False})
+    with pytest.raises(InputError, match=said):
+        prompts.solver("1?", form=wording, tokenizer=family(family_name))
 
 
 def test_thoughts_are_dropped_for_judges_and_targets(make_tokenizer: Any) -> None:

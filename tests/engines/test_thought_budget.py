@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from mathtune.engines.protocol import Draft, Sampling
-from mathtune.engines.thought_budget import Begun, after_thoughts, first
+from mathtune.answers.visible import visible
+from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
+from mathtune.engines.thought_budget import Begun, after_thoughts, first, opened, text_of
 
 
 class Letters:
@@ -53,3 +54,19 @@ def test_both_requests_are_one_draft() -> None:
     assert begun.joined(Draft("7", "stop", 2)) == Draft("hm</think>7", "stop", 12)
     late = begun.joined(Draft("", "prompt_too_long", 0))
     assert late == Draft("hm</think>", "length", 10)
+
+
+def test_drafts_get_the_mark_that_their_prompt_opens() -> None:
+    drafts = [Draft("hm 5", "length", 2), Draft("<think>hm</think>5", "stop", 5), TOO_LONG]
+    texts = [draft.text for draft in opened(drafts, "<|Assistant|><think>\n")]
+    assert texts == ["<think>\nhm 5", "<think>\n<think>hm</think>5", ""]
+    assert visible(texts[0]) == ""  # not finished: the 5 is no answer
+    assert opened(drafts, "<think>\n\n</think>\n\n") == drafts
+
+
+def test_marks_of_thoughts_that_are_special_tokens_stay(make_tokenizer: Any) -> None:
+    tokenizer = make_tokenizer(special=("<|end|>", "[THINK]", "[/THINK]"))
+    ids = tokenizer.encode("[THINK]12 + 30[/THINK]#### 42<|end|>")
+    assert "THINK" not in tokenizer.decode(ids, skip_special_tokens=True)
+    assert text_of(ids, tokenizer) == "[THINK]12 + 30[/THINK]#### 42"
+    assert text_of(ids[1:3], tokenizer) == tokenizer.decode(ids[1:3])

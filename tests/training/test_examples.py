@@ -280,3 +280,35 @@ def test_thoughts_are_learned_read_or_dropped(
     assert shown_before == f"Problem: 1 + 1?\nSolution:\n{before}"
     assert target == learned
     assert item.target_tokens == len(item.readings[0].tokens)
+
+
+@pytest.mark.parametrize(
+    ("solution", "thoughts", "before", "learned", "counts"),
+    [
+        ("<think>\n1, 2\n</think>2", "learn", "<think>\n", "1, 2\n</think>2<eos>", (0, 0)),
+        ("<think>\n1, 2\n</think>2", "read", "<think>\n1, 2\n</think>", "2<eos>", (0, 0)),
+        ("<think>\n1, 2\n</think>2", "drop", "<think>\n", "\n</think>\n\n2<eos>", (1, 0)),
+        ("1 + 1 = 2", "learn", "<think>\n", "\n</think>\n\n1 + 1 = 2<eos>", (1, 0)),
+        ("<think>1</think>2", "learn", "<think></think>", "<think>1</think>2<eos>", (0, 1)),
+    ],
+)
+def test_a_thought_that_the_prompt_opens_or_ends(
+    solution: str,
+    thoughts: Any,
+    before: str,
+    learned: str,
+    counts: tuple[int, int],
+    character_tokenizer: Callable[..., Any],
+) -> None:
+    tokenizer = character_tokenizer(["</think>"])
+    start = before.removesuffix("1, 2\n</think>")
+    tokenizer.chat_template = (
+        "{{ messages[0]['content'] }}{% if add_generation_prompt %}" + start + "{% endif %}"
+    )
+    wording = prompts.Wording("chat", instruction="", thoughts=thoughts)
+    encoder = Encoder(tokenizer, wording, 512)
+    row = Example(problem_id="a", problem="1 + 1?", solution=solution)
+    (item,) = encoder.items([("a", row)], "mle")
+    ((shown_before, target),) = texts(item, tokenizer).values()
+    assert (shown_before, target) == (f"1 + 1?{before}", learned)
+    assert (encoder.unthought, encoder.rethought) == counts

@@ -58,6 +58,37 @@ def visible(text: str) -> str:
     return _first_solution(_turn(_after_thought(text)))
 
 
+def opening(prompt: str) -> str:
+    """Return the end of a prompt that opens a thought, its mark and the spaces after it; '' if it
+    opens none.
+
+    >>> opening("<|Assistant|><think>\\n"), opening("<think>\\n\\n</think>\\n\\n")
+    ('<think>\\n', '')
+    """
+    marks = list(_OPENS.finditer(prompt))
+    return prompt[marks[-1].start() :] if marks and not prompt[marks[-1].end() :].strip() else ""
+
+
+def closing(mark: str) -> str:
+    """Return the mark that ends the thoughts that `mark` opens.
+
+    >>> closing("<think>"), closing("[THINK]"), closing("<|START_THINKING|>")
+    ('</think>', '[/THINK]', '<|END_THINKING|>')
+    """
+    words = mark.replace("begin", "end").replace("START", "END")
+    return words if words != mark else f"{mark[0]}/{mark[1:]}"
+
+
+def marks_thoughts(text: str) -> bool:
+    """Return whether a text is a mark that opens or closes thoughts."""
+    return bool(_OPENS.fullmatch(text) or _CLOSES.fullmatch(text))
+
+
+def ends_thoughts(text: str) -> bool:
+    """Return whether a text has a mark that closes thoughts."""
+    return _CLOSES.search(text) is not None
+
+
 def _after_thought(text: str) -> str:
     """Return the text after the last thought, or before a thought that is not closed."""
     bare = _BARE_CHANNELS.match(text)

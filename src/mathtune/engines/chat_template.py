@@ -17,6 +17,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
+from functools import lru_cache
 from typing import IO, Any, Protocol, runtime_checkable
 
 from mathtune.errors import InputError
@@ -31,6 +32,9 @@ TODAY = date(2024, 7, 26)
 """The date for templates that print today's: with the real one, prompts would change every day."""
 TOLD = ("system", "user")
 """The messages that a template must show; it may shorten what the model itself said before."""
+
+OURS = {"messages", "tools", "documents", "add_generation_prompt"}
+"""The names in templates that are not variables to set."""
 
 Conversation = Sequence[Mapping[str, Any]]
 """Turns: a role and a content each."""
@@ -72,6 +76,8 @@ def filled(
         InputError: the template fails, refuses the conversation, or leaves out a message.
     """
     own = isinstance(tokenizer, TemplateTokenizer) and bool(tokenizer.chat_template)
+    if own and variables:
+        _refuse_unread(variables, tokenizer)
     fault = lacking = ""
     for turns in (conversation, [{**turn, "content": _parts(turn)} for turn in conversation]):
         try:
@@ -94,6 +100,29 @@ def filled(
         f"{name} cannot render a conversation of {roles} ({fault[:300]}); expected other settings "
         "of system and template, or prompt=plain."
     )
+
+
+def _refuse_unread(variables: Mapping[str, Any], tokenizer: ChatTokenizer) -> None:
+    """Raise InputError for a variable that the template never reads: it would have no effect."""
+    assert isinstance(tokenizer, TemplateTokenizer)
+    read = names_read(tokenizer.get_chat_template())
+    strange = sorted(set(variables) - read)
+    if read and strange:
+        others = sorted(read - OURS - set(tokenizer.special_tokens_map))
+        raise InputError(
+            f"template: found {strange[0]!r}, which the chat template of model "
+            f"{getattr(tokenizer, 'name_or_path', '')!r} does not read; "
+            f"expected {'one of ' + ', '.join(others) if others else 'no variables'}."
+        )
+
+
+@lru_cache(maxsize=32)
+def names_read(template: str) -> frozenset[str]:
+    """Return the names of the variables that a template reads; none if it cannot be understood."""
+    try:
+        return frozenset(_asked({"names of": template})["names"])
+    except TemplateError:
+        return frozenset()  # to render it says why
 
 
 def _parts(turn: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -153,15 +182,24 @@ def rendered(
         "today": today.isoformat(),
         "add_generation_prompt": add_generation_prompt,
     }
+    return str(_asked(task)["text"])
+
+
+def _asked(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the child's answer.
+
+    Raises:
+        TemplateError: the template fails, or takes too much time or memory.
+    """
     try:
         found = _child.answer(task)
     except TimeoutError:
         raise TemplateError(f"it did not end within {SECONDS:g} s") from None
     except EOFError:
         raise TemplateError("the process that rendered it died, out of memory?") from None
-    if "text" not in found:
+    if "fault" in found:
         raise TemplateError(found["fault"])
-    return str(found["text"])
+    return found
 
 
 class _Child:
@@ -263,9 +301,11 @@ def main() -> None:
         results.flush()
 
 
-def _answer(task: dict[str, Any], render: Any) -> dict[str, str]:
-    words = {"strftime_now": date.fromisoformat(task["today"]).strftime, **task["words"]}
+def _answer(task: dict[str, Any], render: Any) -> dict[str, Any]:
     try:
+        if "names of" in task:
+            return {"names": sorted(_names_in(task["names of"]))}
+        words = {"strftime_now": date.fromisoformat(task["today"]).strftime, **task["words"]}
         texts, _ = render(
             conversations=[task["conversation"]],
             chat_template=task["template"],
@@ -277,3 +317,11 @@ def _answer(task: dict[str, Any], render: Any) -> dict[str, str]:
         named = kind in ("SecurityError", "MemoryError", "RecursionError") or not reason
         return {"fault": f"{kind}: {reason}".removesuffix(": ") if named else reason}
     return {"text": texts[0]}
+
+
+def _names_in(template: str) -> set[str]:
+    from jinja2 import meta
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    environment = _compile_jinja_template("").environment  # with the tags of transformers
+    return meta.find_undeclared_variables(environment.parse(template))

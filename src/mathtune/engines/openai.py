@@ -34,7 +34,7 @@ from mathtune.engines.served import (
 )
 from mathtune.engines.server import CONTEXT, Client, Pool, RefusedError
 from mathtune.engines.settings import Server
-from mathtune.engines.thought_budget import after_thoughts, first, refuse_ended
+from mathtune.engines.thought_budget import after_thoughts, first, opened, refuse_ended
 from mathtune.errors import KEPT, InputError
 
 Messages = Sequence[dict[str, str]]
@@ -197,8 +197,18 @@ class OpenAI:
 
     def _drafts(self, want: Want, sampling: Sampling) -> list[Draft]:
         if sampling.thought_tokens:
-            return [self._thought_through(want.prompt, sampling)]
-        return self.drafts(want, sampling)[0]
+            return opened([self._thought_through(want.prompt, sampling)], want.prompt)
+        return self._opened(self.drafts(want, sampling)[0], want.prompt)
+
+    def _opened(self, drafts: list[Draft], prompt: str) -> list[Draft]:
+        """Return the drafts with the mark of the thought that the template opens, if the template
+        is here; a server that keeps thoughts apart has given them their marks.
+        """
+        if not self._chat or self._own_tokenizer is None:
+            return drafts
+        whole = opened(drafts, prompts.chat_prompt(prompt, self._form, self._own_tokenizer))
+        pairs = zip(drafts, whole, strict=True)
+        return [one if one.text.startswith(prompts.THOUGHT_START) else new for one, new in pairs]
 
     @cached_property
     def _own_tokenizer(self) -> prompts.EndingTokenizer | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
+from mathtune.answers.visible import closing, ends_thoughts, opening
 from mathtune.engines import chat_template
 from mathtune.engines.token_ids import token_ids
 from mathtune.errors import InputError
@@ -151,6 +152,11 @@ def solver(problem: str, *, form: AnyForm, tokenizer: ChatTokenizer) -> str:
             f"system: found a text with the form {resolved}, which has no system message; expected "
             "prompt=chat and a model with a chat template, or no system."
         )
+    if wording.template:
+        raise InputError(
+            f"template: found {min(wording.template)!r} with the form {resolved}, which has no "
+            "variables; expected prompt=chat and a model with a chat template, or no template."
+        )
     return FIXED[resolved].replace("{problem}", asked)
 
 
@@ -238,10 +244,38 @@ def first_difference(one: Sequence[int], other: Sequence[int]) -> int:
     return next(differing, min(len(one), len(other)))
 
 
-def target(solution: str, *, form: AnyForm, tokenizer: EndingTokenizer) -> list[int]:
+def written(solution: str, prompt: str) -> str:
+    """Return the text that the model writes after the prompt, so that `solution` is there.
+
+    A prompt that opens a thought holds the mark that the solution begins with; after it, a solution
+    without thoughts begins with the end of an empty thought.
+
+    Example:
+        >>> written("<think>\\n1, 2.</think>2", "<think>\\n"), written("2", "<think>\\n")
+        ('1, 2.</think>2', '\\n</think>\\n\\n2')
+    """
+    start, bare = opening(prompt), solution.lstrip()
+    if not start or solution.startswith(start):
+        return solution.removeprefix(start)
+    mark = start.rstrip()
+    if lacks_thoughts(solution, prompt):
+        return f"\n{closing(mark)}\n\n{bare}"
+    return bare.removeprefix(mark) if bare.startswith(mark) else solution
+
+
+def lacks_thoughts(solution: str, prompt: str) -> bool:
+    """Return whether a solution has no thoughts, although its prompt opens a thought."""
+    mark = opening(prompt).rstrip()
+    begins = solution.lstrip().startswith(mark)
+    return bool(mark) and not begins and not ends_thoughts(solution)
+
+
+def target(
+    solution: str, *, form: AnyForm, tokenizer: EndingTokenizer, prompt: str = ""
+) -> list[int]:
     """Return the token ids of a solution after its prompt, with the end token exactly once."""
     end, marks = _ending(form, tokenizer)
-    solution = worded(form).without(solution)
+    solution = written(worded(form).without(solution), prompt)
     while (bare := solution.rstrip()).endswith(marks):
         solution = next(bare.removesuffix(mark) for mark in marks if bare.endswith(mark))
     return [*token_ids(solution, tokenizer), end]

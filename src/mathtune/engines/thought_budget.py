@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
+from mathtune.answers.visible import marks_thoughts, opening
 from mathtune.engines import prompts
-from mathtune.engines.protocol import Draft, Sampling
+from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
 from mathtune.engines.token_ids import token_ids
 from mathtune.errors import InputError
 
@@ -21,6 +24,34 @@ def thought_tokens(solution: str, ids: Sequence[int], *, tokenizer: prompts.Chat
     if not mark:
         return 0
     return prompts.first_difference(token_ids(before + mark, tokenizer), ids)
+
+
+def opened(drafts: Iterable[Draft], prompt: str) -> list[Draft]:
+    """Return the drafts of a prompt with the mark of the thought that the prompt opens, if any.
+
+    Without it, thoughts that are not finished would look like a solution.
+    """
+    mark = opening(prompt)
+    return [
+        draft if draft is TOO_LONG else replace(draft, text=mark + draft.text) for draft in drafts
+    ]
+
+
+def text_of(ids: Sequence[int], tokenizer: Any) -> str:
+    """Return the text of sampled tokens: without special tokens, but with the marks of thoughts."""
+    marks, text, start = _special_marks(tokenizer), "", 0
+    for at in [at for at, token in enumerate(ids) if token in marks] if marks else ():
+        text += tokenizer.decode(ids[start:at], skip_special_tokens=True) + marks[ids[at]]
+        start = at + 1
+    return text + str(tokenizer.decode(ids[start:], skip_special_tokens=True))
+
+
+@lru_cache(maxsize=8)
+def _special_marks(tokenizer: Any) -> dict[int, str]:
+    """Return the marks of thoughts among a tokenizer's special tokens, by id."""
+    added = tokenizer.added_tokens_decoder.items()
+    special = {number: str(token) for number, token in added if token.special}
+    return {number: text for number, text in special.items() if marks_thoughts(text)}
 
 
 def thought_end(tokenizer: prompts.ChatTokenizer) -> int:

@@ -29,7 +29,7 @@ from mathtune.engines.protocol import (
     Want,
     share,
 )
-from mathtune.engines.thought_budget import thought_end
+from mathtune.engines.thought_budget import opened, text_of, thought_end
 from mathtune.engines.transformers import models
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
@@ -135,7 +135,8 @@ class VLLM:
             todo.append(((place, ids, None), ids, how))
         for (place, prompt, begun), found in self._answers(todo):
             if end is None or begun is not None:
-                yield place, [self._draft(out, sampling, begun or []) for out in found.outputs]
+                drafts = [self._draft(out, sampling, begun or []) for out in found.outputs]
+                yield place, opened(drafts, wants[place].prompt)
                 continue
             for out in found.outputs:
                 thoughts = _thoughts(out, sampling, end)
@@ -143,7 +144,7 @@ class VLLM:
                     how = self._drawing(sampling, n=1, most=min(sampling.max_tokens, room))
                     todo.append(((place, prompt, thoughts), [*prompt, *thoughts], how))
                 else:
-                    yield place, [self._draft(out, sampling, [])]
+                    yield place, opened([self._draft(out, sampling, [])], wants[place].prompt)
 
     def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
         """Yield a group's scores as soon as all are known; equal candidates are read once."""
@@ -224,7 +225,7 @@ class VLLM:
         stopped = output.finish_reason == "stop"
         ended = stopped and not isinstance(output.stop_reason, str)  # by a token, not a text
         ids = [*begun, *list(output.token_ids)[: -1 if ended else None]]
-        text = sampling.cut(self.tokenizer.decode(ids, skip_special_tokens=True))
+        text = sampling.cut(text_of(ids, self.tokenizer))
         return Draft(text, "stop" if stopped else "length", len(ids))
 
     def _fits(self, row: LogProbRequest) -> bool:
@@ -250,7 +251,8 @@ class VLLM:
         """Return the request for a solution after its prompt, with the end token."""
         text = prompts.solver(problem, form=self.form, tokenizer=self.tokenizer)
         prompt = prompts.encode(text, form=self.form, tokenizer=self.tokenizer)
-        ids = (*prompt, *prompts.target(solution, form=self.form, tokenizer=self.tokenizer))
+        target = prompts.target(solution, form=self.form, tokenizer=self.tokenizer, prompt=text)
+        ids = (*prompt, *target)
         return [
             LogProbRequest(
                 ids, tuple((at, ids[at]) for at in range(len(prompt), len(ids))), next=False

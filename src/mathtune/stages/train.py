@@ -204,6 +204,16 @@ class Train(TrainingSettings, Stage[str]):
             f"  {self.objective}: {examples} examples, {updates} updates of {self.batch_size}; "
             f"{encoder.truncated} truncated, {encoder.left_out} left out"
         )
+        if encoder.unthought:
+            say(
+                f"  the prompt opens a thought, and {encoder.unthought} solutions have none: they "
+                "are learned after an empty thought"
+            )
+        if encoder.rethought:
+            say(
+                f"  warning: the prompt ends the thoughts, and {encoder.rethought} solutions have "
+                "thoughts of their own; expected thoughts=drop, or another setting of template"
+            )
         if examples < self.batch_size:
             say(
                 f"  warning: {examples} examples are fewer than one batch of {self.batch_size}, so "

@@ -92,7 +92,9 @@ class Item:
 class Encoder:
     """Turns rows into items and counts those that exceed `max_length` tokens.
 
-    `truncated` counts solutions that were cut, `left_out` rows from which nothing can be learned.
+    `truncated` counts solutions that were cut, `left_out` rows from which nothing can be learned,
+    `unthought` solutions without the thoughts that their prompt opens, `rethought` those with
+    thoughts that their prompt has ended.
     """
 
     tokenizer: EndingTokenizer
@@ -100,6 +102,8 @@ class Encoder:
     max_length: int
     truncated: int = 0
     left_out: int = 0
+    unthought: int = 0
+    rethought: int = 0
 
     def items(self, rows: Iterable[tuple[str, Row]], objective: Objective) -> list[Item]:
         """Encode named rows for an objective.
@@ -151,16 +155,25 @@ class Encoder:
     def _solution(self, problem: str, solution: str, *, column: int) -> Reading | None:
         prompt = prompts.solver(problem, form=self.form, tokenizer=self.tokenizer)
         before = prompts.encode(prompt, form=self.form, tokenizer=self.tokenizer)
-        target = prompts.target(solution, form=self.form, tokenizer=self.tokenizer)
+        target = prompts.target(solution, form=self.form, tokenizer=self.tokenizer, prompt=prompt)
+        self._note_thoughts(solution, prompt)
         whole = [*before, *target]
         if len(whole) > self.max_length:
             self.truncated += 1
         start = len(before)
         if prompts.worded(self.form).thoughts == "read":
-            start += thought_tokens(solution, target, tokenizer=self.tokenizer)
+            written = prompts.written(solution, prompt)
+            start += thought_tokens(written, target, tokenizer=self.tokenizer)
         if start >= self.max_length:
             return None
         return _read(whole[: self.max_length], start, column, f"solve {problem}")
+
+    def _note_thoughts(self, solution: str, prompt: str) -> None:
+        """Count a solution whose thoughts do not go with the prompt."""
+        solution = prompts.worded(self.form).without(solution)
+        self.unthought += prompts.lacks_thoughts(solution, prompt)
+        ended = prompt.rstrip().endswith(prompts.THOUGHT_END)
+        self.rethought += ended and prompts.THOUGHT_END in solution
 
     def _candidate(self, problem: str, solution: str, *, column: int) -> list[Reading | None]:
         prompt = prompts.evaluator(problem, solution, form=self.form, tokenizer=self.tokenizer)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from transformers import PreTrainedModel
 
 from mathtune.engines import prompts
-from mathtune.engines.protocol import share
+from mathtune.engines.protocol import Sampling, share
 from mathtune.engines.transformers import line_attention, scoring
+from mathtune.engines.transformers.decode import Sampler
 from mathtune.engines.transformers.scoring import Query, Scorer
 from mathtune.errors import InputError
 
@@ -240,3 +242,32 @@ def test_logits_that_are_no_numbers_are_refused(broken, make_model, make_tokeniz
         scorer.evaluate([["5 + 7 = 12 is"]])
     with pytest.raises(InputError, match="logits are not finite"):
         scorer.log_likelihoods(["5 + 7"], [["= 12"]])
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt_neox"])
+def test_a_sample_that_its_prompt_began_has_the_likelihood_of_its_tokens(
+    family: str, make_model: Any, make_tokenizer: Any
+) -> None:
+    """The prompt opens a thought: the text has its mark, the tokens that were drawn have not."""
+    tokenizer = make_tokenizer(special=("<|end|>", "</think>"))
+    tokenizer.chat_template = (
+        "{{ messages[0]['content'] }}{% if add_generation_prompt %}<think>\n{% endif %}"
+    )
+    model, own = (make_model(family, len(tokenizer)) for _ in range(2))
+    text = prompts.solver(TOM, form="chat", tokenizer=tokenizer)
+    sampler = Sampler(model, tokenizer, form="chat")
+    how = Sampling(n=200, temperature=1.0, top_p=1.0, max_tokens=3)
+    loop = sampler.decode([text], how, seed=(0,))
+    (drafts,) = sampler.sample([text], how, seed=(0,))
+    assert all(draft.text.startswith("<think>\n") for draft in drafts)
+    before, compared = prompts.encode(text, form="chat", tokenizer=tokenizer), 0
+    scorer = Scorer(model, tokenizer, form="chat", forward=sampler.forward)
+    (found,) = scorer.log_likelihoods([text], [[draft.text for draft in drafts]])
+    for draft, score, row in zip(drafts, found, loop.tokens.tolist(), strict=True):
+        drawn = row[: draft.tokens]
+        read = tokenizer.decode(drawn)
+        if tokenizer.encode(read) == drawn:
+            end = prompts.end_token(tokenizer, form="chat")
+            assert score == pytest.approx(log_p(own, [*before, *drawn, end], len(before)), abs=1e-3)
+            compared += 1
+    assert compared >= 5

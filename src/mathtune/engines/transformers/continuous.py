@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mathtune.engines import prompts
 from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
+from mathtune.engines.thought_budget import opened, text_of
 from mathtune.engines.transformers.decode import READ_TOKENS, Sampler, stream
 from mathtune.engines.transformers.flight import Flight
 from mathtune.engines.transformers.top_p import draw
@@ -195,7 +196,7 @@ class ContinuousLoop:
     def _draft(self, slot: int, many: int, stopped: bool) -> Draft:
         ids = self._tokens[slot, :many].tolist()
         count = many - int(ids[-1] in self._ends)
-        text = self._sampler.tokenizer.decode(ids[:count], skip_special_tokens=True)
+        text = text_of(ids[:count], self._sampler.tokenizer)
         return Draft(text, "stop" if stopped else "length", count)
 
 
@@ -210,4 +211,8 @@ def wave_of(
 ) -> Wave:
     """Return the wave of a prompt's text."""
     ids = prompts.encode(text, form=sampler.form, tokenizer=sampler.tokenizer)
-    return Wave(ids, sampling, seed, first, done)
+
+    def deliver(found: list[Draft] | Exception) -> None:
+        done(found if isinstance(found, Exception) else opened(found, text))
+
+    return Wave(ids, sampling, seed, first, deliver)

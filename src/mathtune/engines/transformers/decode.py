@@ -19,7 +19,7 @@ from torch import Tensor
 
 from mathtune.engines import prompts
 from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
-from mathtune.engines.thought_budget import thought_end
+from mathtune.engines.thought_budget import opened, text_of, thought_end
 from mathtune.engines.transformers import line_attention, memory, models, shared_attention
 from mathtune.engines.transformers.flight import Flight
 from mathtune.engines.transformers.kv_cache import Arena
@@ -99,8 +99,10 @@ class Sampler:
         if isinstance(self.forward, OneByOne):
             encoded = self._encoded(texts)
             with memory.keeping(self.model.device):
-                return self._one_by_one(self.forward, encoded, sampling, seed)
-        return self.decode(texts, sampling, seed=seed).drafts()
+                found = self._one_by_one(self.forward, encoded, sampling, seed)
+        else:
+            found = self.decode(texts, sampling, seed=seed).drafts()
+        return [opened(drafts, text) for drafts, text in zip(found, texts, strict=True)]
 
     def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
         encoded = [prompts.encode(text, form=self.form, tokenizer=self.tokenizer) for text in texts]
@@ -141,7 +143,7 @@ class Sampler:
             rows.cpu().numpy(), lengths.tolist(), ended.tolist(), strict=True
         ):
             count = length - int(row[length - 1] in ends)
-            text = self.tokenizer.decode(row[:count], skip_special_tokens=True)
+            text = text_of(row[:count], self.tokenizer)
             reason: Literal["stop", "length"] = "stop" if stopped else "length"
             drafts.append(Draft(sampling.cut(text), reason, count))
         return drafts

@@ -124,7 +124,7 @@ class Scorer:
         for text, own in zip(texts, solutions, strict=True):
             prompt = prompts.encode(text, form=self.form, tokenizer=self.tokenizer)
             refuse_empty([prompt])
-            rows.append([[self._solved(prompt, solution)] for solution in own])
+            rows.append([[self._solved(prompt, solution, text)] for solution in own])
         found = self._read_groups(rows)
         return [[None if logs is None else logs[0] for logs in group] for group in found]
 
@@ -141,8 +141,9 @@ class Scorer:
             return [Query(long, tuple(words))]
         return [Query(right[:-1], (words[0],)), Query(wrong[:-1], (words[1],))]
 
-    def _solved(self, prompt: list[int], solution: str) -> Query:
-        ids = (*prompt, *prompts.target(solution, form=self.form, tokenizer=self.tokenizer))
+    def _solved(self, prompt: list[int], solution: str, text: str) -> Query:
+        target = prompts.target(solution, form=self.form, tokenizer=self.tokenizer, prompt=text)
+        ids = (*prompt, *target)
         word = tuple((at - 1, ids[at]) for at in range(len(prompt), len(ids)))
         return Query(ids[:-1], (word,))
 
