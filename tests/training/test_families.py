@@ -40,6 +40,7 @@ FAMILIES: dict[str, Any] = {
         "num_local_experts": 2,
         "intermediate_size_mlp": 48,
     },
+    "xlnet": {"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48},  # sees all of the text
     "falcon_mamba": {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4},
 }
 PAIRS = [("2 + 2?", "#### 4"), ("What is 12 + 30, if you please?", "12 + 30 = 42\n#### 42")]
@@ -93,6 +94,13 @@ def test_adapters_that_do_not_fit_a_family_are_refused_with_the_reason(folder: P
         InputError, match=r"none \(every linear layer\), which peft refuses \(.*out_p"
     ):
         train(folder, lora={"rank": 2})
+
+
+@pytest.mark.parametrize("folder", ["xlnet"], indirect=True)
+def test_a_model_that_reads_ahead_is_not_trained(folder: Path) -> None:
+    with pytest.raises(InputError, match="change with the tokens after it"):
+        train(folder)
+    assert not list((folder / "out").iterdir())
 
 
 @pytest.mark.parametrize("folder", ["llama4_text"], indirect=True)

@@ -173,9 +173,10 @@ class Train(TrainingSettings, Stage[str]):
         """Load the model and its tokenizer, each process of a launch on its own GPU.
 
         Raises:
-            InputError: the model cannot be loaded or trained.
+            InputError: the model cannot be loaded, or trained.
         """
-        from mathtune.engines.transformers import models
+        from mathtune.engines.transformers import models, probe
+        from mathtune.training import segment_attention
 
         # Trained weights are kept in float32 for any arithmetic: an update of 1e-5 of a weight is
         # lost in bfloat16. Under adapters the model itself is frozen.
@@ -196,6 +197,8 @@ class Train(TrainingSettings, Stage[str]):
             )
         if self.liger and model.device.type == "cpu":
             raise InputError("liger: found true on a CPU; its kernels need a GPU.")
+        if not segment_attention.fits(model):  # those that fit read from left to right
+            probe.checked_logits(model)
         return model, tokenizer
 
     def _announce(self, updates: int, examples: int, encoder: Encoder) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor
 from mathtune.engines import prompts
 from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
 from mathtune.engines.thought_budget import opened, text_of, thought_end
-from mathtune.engines.transformers import line_attention, memory, models, shared_attention
+from mathtune.engines.transformers import memory, models, probe, shared_attention
 from mathtune.engines.transformers.flight import Flight
 from mathtune.engines.transformers.kv_cache import Arena
 from mathtune.engines.transformers.llama_forward import FusedForward, fits
@@ -41,11 +41,6 @@ memory that the model leaves free.
 """
 AnyForward = shared_attention.Forward | OneByOne
 """How a model reads rows: with shared attention, or one by one."""
-UNSHARED = (
-    *(shared_attention.UnsharedError, TypeError, AttributeError, KeyError, IndexError),
-    *(ValueError, AssertionError, RuntimeError),
-)
-"""The errors of a model whose attention differs from what a reader expects."""
 READ_TOKENS = {"cpu": 8192, "mps": 8192, "cuda": 32768}
 """The number of prompt tokens read in one forward call."""
 
@@ -338,28 +333,19 @@ def forward_of(model: PreTrainedModel) -> shared_attention.Forward:
     """Return the fastest forward call for this model, or its stand-in, a `OneByOne`.
 
     Raises:
-        InputError: the model itself cannot read a row of tokens.
+        InputError: the model itself cannot read a row of tokens, or reads ahead.
     """
     if fits(model):
         return FusedForward(model)
     own = model.config._attn_implementation
     if own == shared_attention.NAME:  # another reader of this model has compared it
         return shared_attention.ModelForward(model)
-    try:
-        logits = line_attention.own_logits(model)
-    except UNSHARED as error:
-        if isinstance(error, RuntimeError) and memory.ran_out(error):
-            raise
-        raise InputError(
-            f"model {model.name_or_path!r}: fails at reading a row of tokens "
-            f"({' '.join(str(error).split())[:200]}); expected a model that runs on "
-            f"{model.device.type} in {str(model.dtype).removeprefix('torch.')}."
-        ) from error
+    logits = probe.checked_logits(model)
     try:
         forward = shared_attention.ModelForward(model)
-        line_attention.refuse_others(forward, logits, model)
+        probe.refuse_others(forward, logits, model)
         return forward
-    except UNSHARED as error:
+    except (shared_attention.UnsharedError, *probe.FAULTS) as error:
         model.set_attn_implementation(own)
         reason = str(error) if isinstance(error, shared_attention.UnsharedError) else repr(error)
         say(

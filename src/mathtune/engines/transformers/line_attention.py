@@ -10,22 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mathtune.engines.transformers.shared_attention import (
-    ModelForward,
-    Rule,
-    UnsharedError,
-    attended,
-    hiding,
-)
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from mathtune.engines.transformers.shared_attention import Rule, attended, hiding
 
 KEYS = {"cpu": 2**13, "mps": 2**16, "cuda": 2**18}
 """The most keys gathered at once: a CPU is fastest if they stay in its caches."""
@@ -124,40 +114,6 @@ class Packed:
             self.kept.keys.append(key)
             self.kept.values.append(value)
         return self._plans[len(query)].attend(query, key, value, rule)[None]
-
-
-PROBE = 12
-"""The number of tokens by which a model's logits are compared with its own attention's."""
-ALIKE = {torch.float32: 1e-3}
-"""The largest difference at a usual token, as a part of the largest logit; `ROUNDED` for others."""
-ROUNDED = 5e-2
-
-
-@torch.inference_mode()
-def own_logits(model: PreTrainedModel) -> Tensor:
-    """Return a model's logits [tokens, vocabulary] of a short row, by its own attention."""
-    return model(input_ids=_probe(model)[None], use_cache=False).logits[0]
-
-
-@torch.inference_mode()
-def refuse_others(forward: ModelForward, own: Tensor, model: PreTrainedModel) -> None:
-    """Raise UnsharedError if the forward call gives other logits than the model's own attention:
-    its positions or its masks differ from what readers expect.
-    """
-    ids = _probe(model).tolist()
-    line = Line(0)
-    line.add((), ids)
-    reader = Packed(line, set(range(len(ids))), None, model.device)
-    found = forward(reader.ids, reader.positions, reader, kept=len(ids))[0]
-    apart = (found - own).abs().amax(-1) / own.abs().max().clamp(min=1e-6)
-    if apart.median() > ALIKE.get(own.dtype, ROUNDED):  # one expert more or less: a token or two
-        raise UnsharedError("with shared attention its logits would be others")
-
-
-def _probe(model: PreTrainedModel) -> Tensor:
-    """Return ids of different tokens, spread over the vocabulary but for the special ones."""
-    many = model.get_input_embeddings().num_embeddings
-    return torch.linspace(many // 10, many - many // 10 - 1, PROBE, device=model.device).long()
 
 
 class _Plan:

@@ -190,8 +190,8 @@ def resolve_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
 
 def context_length(model: PreTrainedModel) -> int | None:
     """Return the most tokens that the model can read at once; None: its config names no limit."""
-    config = model.config.get_text_config()
-    return config.max_position_embeddings if hasattr(config, "max_position_embeddings") else None
+    most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return most if most and most > 0 else None  # XLNet says -1
 
 
 def refuse_unknown(
