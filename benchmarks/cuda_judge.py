@@ -299,7 +299,7 @@ class Tried:
         return found
 
     def _read(self, trainer: Trainer, items: Sequence[Item]) -> np.ndarray:
-        packed = trainer.form != "padded"
+        packed = trainer.form in ("packed", "fused")
         batch: Any = collate(items, texts=2, packed=packed, idle=items[0])
         batch = trainer._prepare_inputs(batch)
         log_p = trainer._log_p(trainer.model_wrapped, batch)

@@ -40,6 +40,13 @@ FAMILIES: dict[str, Any] = {
         "num_local_experts": 2,
         "intermediate_size_mlp": 48,
     },
+    "phi3": {  # a row of more than 50 tokens has other rotary frequencies
+        **SHAPE,
+        "num_key_value_heads": 2,
+        "pad_token_id": 0,
+        "rope_scaling": {"type": "longrope", "short_factor": [1.0] * 4, "long_factor": [5.0] * 4},
+        "original_max_position_embeddings": 50,
+    },
     "xlnet": {"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48},  # sees all of the text
     "falcon_mamba": {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4},
 }
@@ -71,7 +78,7 @@ def train(folder: Path, **settings: Any) -> float:
     return float(json.loads((out / "training.jsonl").read_text().splitlines()[0])["loss"])
 
 
-@pytest.mark.parametrize("folder", ["roberta", "gemma3"], indirect=True)
+@pytest.mark.parametrize("folder", ["roberta", "gemma3", "phi3"], indirect=True)
 def test_the_loss_is_that_of_the_models_own_forward_call(folder: Path) -> None:
     found = train(folder)
     model, tokenizer = models.load(str(folder / "base"), device="cpu")

@@ -112,6 +112,9 @@ def fit(
     transformers.set_seed(settings.seed)
     base = model
     form = batch_form(model, settings, plan)
+    steady = models.steady_length(model)
+    if steady is not None and max(item.length for item in (*items, *validation)) > steady:
+        form = "single"  # the other rows of a batch would get the longest row's frequencies
     given = arguments(settings, plan, folder, model=model, validate=bool(validation))
     together = given.distributed_state or PartialState()
     together.wait_for_everyone()  # the first process has cleared the folder
@@ -249,7 +252,7 @@ def _set_attention(model: Any, name: str) -> None:
 def installed(model: Any, form: BatchForm) -> Iterator[None]:
     """Prepare the model for this form of batches during the block; restore it afterwards."""
     before, used_cache = model.config._attn_implementation, getattr(model.config, "use_cache", None)
-    if form != "padded":
+    if form in ("packed", "fused"):
         model.set_attn_implementation(segment_attention.NAME)
     if form == "fused":
         llama_layers.install(model)

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-BatchForm = Literal["padded", "packed", "fused"]
-"""How the model reads: padded rows, one packed row, or a packed row with fused layers."""
+BatchForm = Literal["single", "padded", "packed", "fused"]
+"""How the model reads: single rows, padded rows, one packed row, or a packed row with fused layers.
+"""
 
 
 class Trainer(transformers.Trainer):
@@ -80,7 +81,7 @@ class Trainer(transformers.Trainer):
         self.remove_callback(transformers.trainer_callback.PrinterCallback)
 
     def _collator(self) -> Callable[[Sequence[Item]], Batch]:
-        texts, packed = TEXTS[self.settings.objective], self.form != "padded"
+        texts, packed = TEXTS[self.settings.objective], self.form in ("packed", "fused")
         return partial(collate, texts=texts, packed=packed, idle=self.items[0])
 
     def training_step(
@@ -177,8 +178,11 @@ class Trainer(transformers.Trainer):
         if self.form == "fused":
             with llama_layers.reading(head, batch["positions"], batch["tokens"]):
                 return model(**given, use_cache=False).logits
-        with _reading_at(batch["positions"], head):
-            logits = model(**given, use_cache=False).logits
+        if self.form == "single":
+            logits = torch.cat(list(_row_by_row(model, head, batch)))
+        else:
+            with _reading_at(batch["positions"], head):
+                logits = model(**given, use_cache=False).logits
         return objectives.token_log_p(logits, batch["tokens"])
 
     def _get_num_items_in_batch(
@@ -352,6 +356,16 @@ class Trainer(transformers.Trainer):
 def _pieces(items: tuple[Item, ...], most: int) -> list[tuple[Item, ...]]:
     starts = range(0, max(1, len(items)), most)
     return [items[start : start + most] for start in starts]
+
+
+def _row_by_row(model: nn.Module, head: nn.Module, batch: Any) -> Iterator[Tensor]:
+    """Yield the logits at the positions of each row [R V], read by itself and without padding."""
+    width = batch["input_ids"].shape[1]
+    rows = batch["positions"] // width
+    for number, row in enumerate(batch["input_ids"]):
+        at = batch["positions"][rows == number] - number * width
+        with _reading_at(at, head):
+            yield model(input_ids=row[None, : int(at.max()) + 1], use_cache=False).logits
 
 
 @contextmanager

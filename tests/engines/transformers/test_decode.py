@@ -104,7 +104,7 @@ def test_samples_that_agree_so_far_are_one_row(make_model, make_tokenizer):  # t
 
     engine.forward = counting
     sampling = Sampling(n=12, temperature=0.1, top_p=1.0, max_tokens=30)
-    flight = engine.decode(TEXTS, sampling, seed=(0, 0))
+    flight = engine.decode(engine._encoded(TEXTS), sampling, seed=(0, 0))
     tokens, lengths = flight.tokens.tolist(), flight._lengths.tolist()
     beginnings = {
         (number // 12, tuple(tokens[number][:many]))
@@ -139,7 +139,7 @@ def test_frequencies_match_the_models_probabilities(  # type: ignore[no-untyped-
     drawn = 4000
     engine = Sampler(model, tokenizer, form="plain")
     sampling = Sampling(n=drawn, temperature=temperature, top_p=top_p, max_tokens=2)
-    flight = engine.decode([TEXTS[1]], sampling, seed=(0, 0))
+    flight = engine.decode(engine._encoded([TEXTS[1]]), sampling, seed=(0, 0))
     pairs = [(first, second) for first, second in flight.tokens.tolist() if first != 0]
     first, count = Counter(pair[0] for pair in pairs).most_common(1)[0]
     ids = torch.tensor([[*tokenizer.encode(TEXTS[1]), first]])

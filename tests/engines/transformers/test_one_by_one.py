@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
 from mathtune.engines.protocol import Sampling, share
+from mathtune.engines.transformers import models
 from mathtune.engines.transformers.decode import Sampler
 from mathtune.engines.transformers.one_by_one import OneByOne
 from mathtune.engines.transformers.scoring import Scorer
@@ -83,6 +85,62 @@ def test_greedy_samples_are_those_of_generate_and_scores_those_of_the_model(
         with torch.no_grad():
             last = model(torch.tensor([tokenizer.encode(text)])).logits[0, -1].log_softmax(-1)
         assert score == pytest.approx(share(float(last[right]), float(last[wrong])), abs=1e-5)
+
+
+LONG = {"short_factor": [1.0] * 4, "long_factor": [2.0, 3.0, 4.0, 5.0]}
+LONG_ROPES: dict[str, dict[str, Any]] = {
+    "phi3": {  # as its config.json says it
+        "rope_scaling": {"type": "longrope", **LONG},
+        "original_max_position_embeddings": 40,
+    },
+    "llama": {
+        "rope_parameters": {
+            "rope_type": "longrope",
+            "rope_theta": 100.0,
+            "original_max_position_embeddings": 40,
+            **LONG,
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("family", LONG_ROPES)
+def test_frequencies_that_depend_on_a_rows_length_are_that_rows_own(
+    family: str, make_tokenizer: Any
+) -> None:
+    """With longrope, a long row must not change the short ones beside it."""
+    tokenizer = make_tokenizer()
+    torch.manual_seed(0)
+    tokens = {"vocab_size": len(tokenizer), "bos_token_id": None, "pad_token_id": None}
+    config = {**SHAPE, **LONG_ROPES[family], **tokens, "eos_token_id": 0}
+    make = AutoModelForCausalLM.from_config
+    model = make(AutoConfig.for_model(family, **config)).eval()
+    assert models.steady_length(model) == 40
+    model.generation_config = GenerationConfig(eos_token_id=0, pad_token_id=0)
+    texts = [*TEXTS, TEXTS[1] * 5]
+    encoded = [tokenizer.encode(text) for text in texts]
+    assert [len(ids) > 40 for ids in encoded] == [False, False, False, True]
+    for most in (6, 60):  # the short prompts' samples stay short, or do not
+        expected = []
+        for ids in encoded:
+            row = torch.tensor([ids])
+            found = model.generate(row, max_new_tokens=most, do_sample=False)[0, len(ids) :]
+            expected.append(tokenizer.decode(found, True))
+        sampler = Sampler(copy.deepcopy(model), tokenizer, form="plain")
+        how = Sampling(n=1, temperature=0, top_p=1, max_tokens=most)
+        parts = [texts] if most == 60 else [texts[:3], texts[3:], texts]
+        found = [one.text for part in parts for (one,) in sampler.sample(part, how, seed=(0,))]
+        assert found == (expected if most == 60 else expected * 2)
+    candidates = [[text, f"{text} is 7 more. {text}"] for text in texts]
+    scorer = Scorer(copy.deepcopy(model), tokenizer, form="plain")
+    found_scores = scorer.log_likelihoods(texts, candidates)
+    for ids, own, scores in zip(encoded, candidates, found_scores, strict=True):
+        for text, score in zip(own, scores, strict=True):
+            target = [*tokenizer.encode(text), 0]
+            with torch.no_grad():
+                read = model(torch.tensor([[*ids, *target][:-1]])).logits[0, len(ids) - 1 :]
+            log_p = read.log_softmax(-1)[range(len(target)), target].sum()
+            assert score == pytest.approx(float(log_p), abs=1e-3)
 
 
 @pytest.mark.parametrize("stop", [None, "7"])

@@ -257,10 +257,11 @@ def test_a_sample_that_its_prompt_began_has_the_likelihood_of_its_tokens(
     text = prompts.solver(TOM, form="chat", tokenizer=tokenizer)
     sampler = Sampler(model, tokenizer, form="chat")
     how = Sampling(n=200, temperature=1.0, top_p=1.0, max_tokens=3)
-    loop = sampler.decode([text], how, seed=(0,))
+    before = prompts.encode(text, form="chat", tokenizer=tokenizer)
+    loop = sampler.decode([before], how, seed=(0,))
     (drafts,) = sampler.sample([text], how, seed=(0,))
     assert all(draft.text.startswith("<think>\n") for draft in drafts)
-    before, compared = prompts.encode(text, form="chat", tokenizer=tokenizer), 0
+    compared = 0
     scorer = Scorer(model, tokenizer, form="chat", forward=sampler.forward)
     (found,) = scorer.log_likelihoods([text], [[draft.text for draft in drafts]])
     for draft, score, row in zip(drafts, found, loop.tokens.tolist(), strict=True):

@@ -86,7 +86,9 @@ def _here(solver: Solver, judges: bool, longest: int) -> tuple[Any, Judge | None
     if judges:
         other = _judge_name(solver)
         judge = engine if other == name else _engine(other, solver)
-    if isinstance(engine.sampler.forward, OneByOne):  # its samples cannot share a decode loop
+    sampler = engine.sampler
+    if isinstance(sampler.forward, OneByOne) or sampler.steady is not None:
+        # Its samples cannot, or not always, share a decode loop.
         batched = Batched(engine, form=solver.wording, tokenizer=engine.tokenizer)
         other_judge = batched if judge is engine else None
         return batched, other_judge or (_judge_here(solver) if judges else None)

@@ -72,6 +72,7 @@ class Sampler:
     ) -> None:
         self.model, self.tokenizer, self.form = model, tokenizer, form
         self.context = models.context_length(model)
+        self.steady = models.steady_length(model)
         self._ends = torch.tensor(models.end_tokens(model, tokenizer, form), device=model.device)
         self._rows, self._memory = rows, _memory(model.device)
         self.arena = Arena()
@@ -91,13 +92,20 @@ class Sampler:
         by `seed` (the config's seed, the block): a draw does not depend on the rows that run
         together.
         """
-        if isinstance(self.forward, OneByOne):
-            encoded = self._encoded(texts)
+        encoded = self._encoded(texts)
+        if self._apart(encoded, sampling):
+            alone = alone_of(self.model, self.forward)
             with memory.keeping(self.model.device):
-                found = self._one_by_one(self.forward, encoded, sampling, seed)
+                found = self._one_by_one(alone, encoded, sampling, seed)
         else:
-            found = self.decode(texts, sampling, seed=seed).drafts()
+            found = self.decode(encoded, sampling, seed=seed).drafts()
         return [opened(drafts, text) for drafts, text in zip(found, texts, strict=True)]
+
+    def _apart(self, encoded: list[list[int]], sampling: Sampling) -> bool:
+        """Return whether these prompts must be sampled one by one."""
+        if isinstance(self.forward, OneByOne) or self.steady is None:
+            return isinstance(self.forward, OneByOne)
+        return any(len(ids) + self._room(ids, sampling) > self.steady for ids in encoded)
 
     def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
         encoded = [prompts.encode(text, form=self.form, tokenizer=self.tokenizer) for text in texts]
@@ -145,10 +153,9 @@ class Sampler:
 
     @torch.inference_mode()
     def decode(
-        self, texts: Sequence[str], sampling: Sampling, *, seed: tuple[int, ...]
+        self, encoded: list[list[int]], sampling: Sampling, *, seed: tuple[int, ...]
     ) -> DecodeLoop:
-        """Sample as `sample` does; return the finished loop, which holds the tokens."""
-        encoded = self._encoded(texts)
+        """Sample after prompts' tokens; return the finished loop, which holds the tokens."""
         while True:
             loop = DecodeLoop(self, encoded, sampling, seed)
             try:
@@ -353,6 +360,14 @@ def forward_of(model: PreTrainedModel) -> shared_attention.Forward:
             f"time, which is slower ({reason[:200]}); engine=vllm may be faster"
         )
         return cast(shared_attention.Forward, OneByOne(model))  # it cannot take a reader
+
+
+def alone_of(model: PreTrainedModel, forward: AnyForward) -> OneByOne:
+    """Return the reader, one row at a time, of a model that also has this forward call."""
+    if isinstance(forward, OneByOne):
+        return forward
+    own = forward.own if isinstance(forward, shared_attention.ModelForward) else None
+    return OneByOne(model, own)
 
 
 def _uniforms(samples: int, rooms: Sequence[int], seed: tuple[int, ...]) -> Tensor:

@@ -194,6 +194,26 @@ def context_length(model: PreTrainedModel) -> int | None:
     return most if most and most > 0 else None  # XLNet says -1
 
 
+def steady_length(model: PreTrainedModel) -> int | None:
+    """Return the most tokens of a row up to which rotary frequencies do not depend on its length;
+    None: they never do.
+
+    With longrope (Phi-3, Phi-4-mini), a longer row has other frequencies for all of its tokens, so
+    that it must be read by itself.
+    """
+    config = model.config.get_text_config()
+    rope = getattr(config, "rope_parameters", None) or {}
+    kinds = [one for one in (rope, *rope.values()) if isinstance(one, dict)]  # or one per layer
+    limits = [
+        one["original_max_position_embeddings"]
+        for one in kinds
+        if one.get("rope_type") == "longrope"
+    ]
+    steady = min(limits, default=None)
+    context = context_length(model)
+    return None if steady is None or (context and context <= steady) else steady
+
+
 def refuse_unknown(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Iterable[Sequence[int]]
 ) -> None:

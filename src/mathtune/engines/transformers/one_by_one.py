@@ -7,7 +7,8 @@ states, sinks, position biases. No row is padded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,16 +26,31 @@ if TYPE_CHECKING:
 
 
 class OneByOne:
-    """A model that reads one prompt, or one candidate, at a time."""
+    """A model that reads one prompt, or one candidate, at a time.
 
-    def __init__(self, model: PreTrainedModel) -> None:
-        self._model = model
+    `attention`: the name of the attention that it reads with; None: the one that it has.
+    """
+
+    def __init__(self, model: PreTrainedModel, attention: str | None = None) -> None:
+        self._model, self._attention = model, attention
+
+    @contextmanager
+    def _own_attention(self) -> Iterator[None]:
+        before = self._model.config._attn_implementation
+        if self._attention is not None:
+            self._model.set_attn_implementation(self._attention)
+        try:
+            yield
+        finally:
+            if self._attention is not None:
+                self._model.set_attn_implementation(before)
 
     @torch.inference_mode()
     def logits(self, ids: Sequence[int], positions: Sequence[int]) -> Tensor:
         """Return the logits [positions, vocabulary] after these positions of a row of tokens."""
         row = torch.tensor([list(ids)], device=self._model.device)
-        read = self._model(input_ids=row, attention_mask=torch.ones_like(row), use_cache=False)
+        with self._own_attention():
+            read = self._model(input_ids=row, attention_mask=torch.ones_like(row), use_cache=False)
         return read.logits[0, list(positions)]
 
     @torch.inference_mode()
@@ -45,14 +61,15 @@ class OneByOne:
         self._model.generation_config = GenerationConfig(pad_token_id=0)
         rows = torch.tensor([ids] * len(watch.lengths), device=self._model.device)
         try:
-            found: Any = self._model.generate(
-                rows,
-                attention_mask=torch.ones_like(rows),
-                max_new_tokens=watch.uniforms.shape[1],
-                do_sample=False,
-                logits_processor=[_Draw(sampling, watch, len(ids))],
-                stopping_criteria=[watch],
-            )
+            with self._own_attention():
+                found: Any = self._model.generate(
+                    rows,
+                    attention_mask=torch.ones_like(rows),
+                    max_new_tokens=watch.uniforms.shape[1],
+                    do_sample=False,
+                    logits_processor=[_Draw(sampling, watch, len(ids))],
+                    stopping_criteria=[watch],
+                )
         finally:
             self._model.generation_config = before
         return found[:, len(ids) :]

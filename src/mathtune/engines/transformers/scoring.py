@@ -22,7 +22,7 @@ from torch.nn.functional import linear
 from mathtune.engines import prompts
 from mathtune.engines.protocol import share
 from mathtune.engines.transformers import line_attention, memory, models
-from mathtune.engines.transformers.decode import AnyForward, forward_of, refuse_empty
+from mathtune.engines.transformers.decode import AnyForward, alone_of, forward_of, refuse_empty
 from mathtune.engines.transformers.one_by_one import OneByOne
 from mathtune.engines.transformers.shared_attention import Forward
 from mathtune.engines.transformers.top_p import refuse_not_finite
@@ -85,9 +85,9 @@ class Scorer:
         forward: AnyForward | None = None,
     ) -> None:
         self.model, self.tokenizer, self.form = model, tokenizer, form
-        self.context = models.context_length(model)
+        self.context, self.steady = models.context_length(model), models.steady_length(model)
         found = forward_of(model) if forward is None else forward
-        self._forward = cast(Forward, found)
+        self._forward, self._alone = cast(Forward, found), alone_of(model, found)
         self._parts = 1  # the divisor of the tokens read at once, after memory ran out
         self.tokens = 0
         """The number of tokens read so far; shared beginnings count once."""
@@ -172,7 +172,10 @@ class Scorer:
         """Write every row's values into its group's `logs`, as memory allows."""
         while any(left := list(map(_without, groups, logs))):
             try:
-                for chunk in self._chunks(left):
+                for group, rows in enumerate(left):
+                    for row in filter(self._apart, rows):
+                        logs[group][row] = self._read_alone(row)
+                for chunk in self._chunks(list(map(_without, groups, logs))):
                     for group, row, values in self._read_chunk(chunk):
                         logs[group][row] = values
             except RuntimeError as error:
@@ -222,22 +225,22 @@ class Scorer:
     @torch.inference_mode()
     def _read_chunk(self, chunk: list[_Family]) -> Iterator[tuple[int, Query, list[float]]]:
         """Read the beginning that each family shares, then the rest of its rows."""
-        if isinstance(self._forward, OneByOne):
-            for family in chunk:
-                for row in family.rows:
-                    yield family.group, row, self._read_alone(self._forward, row)
-            return
         kept = self._keep(chunk)
         for batch in self._batches(chunk):
             for (family, row, _), values in zip(batch, self._read_batch(batch, kept), strict=True):
                 yield family.group, row, values
 
-    def _read_alone(self, forward: OneByOne, row: Query) -> list[float]:
+    def _apart(self, row: Query) -> bool:
+        """Return whether a row must be read by itself."""
+        alone = isinstance(self._forward, OneByOne)
+        return alone or (self.steady is not None and len(row.tokens) > self.steady)
+
+    def _read_alone(self, row: Query) -> list[float]:
         """Compute log p of every word of one row, in a separate forward call."""
         self.tokens += len(row.tokens)
         wanted = sorted({position for word in row.words for position, _ in word})
         with float32_logits(self.model):
-            logits = forward.logits(row.tokens, wanted)
+            logits = self._alone.logits(row.tokens, wanted)
         return _log_p(logits, [[list(word) for word in row.words]])[0]
 
     def _keep(self, chunk: list[_Family]) -> line_attention.Kept | None:
