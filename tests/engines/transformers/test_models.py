@@ -220,3 +220,15 @@ def test_a_quantised_checkpoint_without_its_library_is_refused_in_a_sentence(
         models.load(str(folder), device="cpu")
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 800
+
+
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
+def test_a_kernel_that_a_config_asks_for_is_not_needed(
+    key: str, folder: Path, make_model: Any
+) -> None:
+    change_config(folder, **{key: "flash_attention_2"})
+    model, tokenizer = models.load(str(folder), device="cpu")
+    ids = torch.tensor([tokenizer.encode("5 + 7 = 12")])
+    with torch.no_grad():
+        own = make_model("llama", len(tokenizer))(ids).logits
+        torch.testing.assert_close(model(ids).logits, own, atol=1e-4, rtol=1e-4)

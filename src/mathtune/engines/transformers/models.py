@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 from logging import LogRecord, getLogger
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from transformers.utils import logging
 
 from mathtune.engines import Dtype, model_names, prompts
 from mathtune.engines.token_ids import refuse_growth
 from mathtune.errors import InputError
-from mathtune.run.progress import visible
+from mathtune.run.progress import say_once, visible
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -65,9 +66,7 @@ def load(
                     "quantization_config": _in_bits(bits, options["dtype"]),
                     "device_map": where,
                 }
-        model, found = AutoModelForCausalLM.from_pretrained(
-            source, **more, **options, output_loading_info=True
-        )
+        model, found = _pretrained(source, **more, **options)
         if not quantised(model):
             model = model.to(where)
     except InputError:
@@ -82,6 +81,21 @@ def load(
     if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
         model.set_attn_implementation("eager")  # sdpa ignores the cap without a warning
     return model.eval(), tokenizer
+
+
+def _pretrained(source: str, **options: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """Load a model and what was found of its weights; with plain attention if its config asks for
+    a kernel that is not installed, such as flash attention.
+    """
+    load = partial(AutoModelForCausalLM.from_pretrained, source, **options)
+    try:
+        return load(output_loading_info=True)
+    except ImportError as error:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        config._attn_implementation = "eager"
+        found = load(output_loading_info=True, config=config)
+        say_once(f"kernel {source}", f"  plain attention instead of the config's ({_said(error)})")
+        return found
 
 
 def _refuse_unusable(name: str, model: PreTrainedModel, missing: list[str] | None) -> None:
