@@ -57,6 +57,18 @@ def test_a_transcript_must_show_what_the_page_says() -> None:
         renewed(text.replace('"mathtune"', '"nothing"'))
 
 
+def test_the_picture_shows_the_figures_of_the_results(tmp_path: Path) -> None:
+    page = script("docs/results_picture.py")
+    weak, strong = page["JUDGED"].values()
+    assert 100 * page["values"](weak, "Maj1@24").mean() == pytest.approx(56.4, abs=0.05)
+    assert 100 * page["values"](strong, "W.RR.calculator").mean() == pytest.approx(81.7, abs=0.05)
+    page["main"](tmp_path / "drawn.png")
+    assert (tmp_path / "drawn.png").read_bytes().startswith(b"\x89PNG")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "|56.4 [" in text
+    assert "|81.7 [" in text
+
+
 def test_there_are_transcripts() -> None:
     block = script("docs/transcripts.py")["BLOCK"]
     shown = [found[2] for page in (ROOT / "docs").glob("*.md") for found in
