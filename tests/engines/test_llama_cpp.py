@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,37 @@ def test_scores_are_near_those_of_the_transformers_engine(
             assert mine is not None
             assert its is not None
             assert math.log(mine / (1 - mine)) == pytest.approx(math.log(its / (1 - its)), abs=0.3)
+
+
+def test_the_temperature_is_applied_before_the_least_probability(
+    url: str, here: TransformersEngine
+) -> None:
+    """At temperature 3 more first tokens have half of the likeliest one's probability than at 1."""
+    text = prompts.solver(
+        QUESTION, form=prompts.Wording("chat", instruction=""), tokenizer=here.tokenizer
+    )
+    cold = Sampling(n=60, temperature=1.0, top_p=1.0, max_tokens=1, min_p=0.5)
+    hot = replace(cold, temperature=3.0)
+
+    def first_tokens(how: Sampling) -> set[str]:
+        ((_, drafts),) = here.sample([Want(text, 60)], how, seed=(0,))
+        return {draft.text for draft in drafts}
+
+    found = {draft.text for draft in drawn(opened(url, here), Want(QUESTION, 60), hot)}
+    assert len(found) > 1.5 * len(first_tokens(cold))
+    assert len(found) == pytest.approx(len(first_tokens(hot)), rel=0.5)
+
+
+def test_copies_with_a_seed_differ_and_come_back(url: str, here: TransformersEngine) -> None:
+    how = Sampling(n=4, temperature=1.0, top_p=1.0, max_tokens=8)
+    settings = Server(url=url, model=str(GGUF), concurrency=1, extra={"seed": 7})
+    tokenizer: Any = here.tokenizer
+    texts = [
+        [draft.text for draft in drawn(engine, Want(QUESTION, 4), how)]
+        for engine in (OpenAI("smollm2", settings, form="chat", judge=tokenizer) for _ in range(2))
+    ]
+    assert len(set(texts[0])) == 4
+    assert texts[0] == texts[1]
 
 
 def test_a_prompt_beyond_a_slot_is_named(url: str, here: TransformersEngine) -> None:

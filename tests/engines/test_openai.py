@@ -495,6 +495,54 @@ def test_a_servers_own_settings_cannot_leak_in(
     assert {(body["top_k"], body["min_p"]) for _, body in plain.asked} == {(-1, 0.0)}
 
 
+def test_requests_for_one_problem_do_not_share_a_seed(
+    problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    """A server draws equal samples for equal seeds, so a copy's differs; no seed is used again."""
+    server = serve(manner="llama.cpp")
+    extra = {"server": {"extra": {"seed": 7}}}
+    sampled(problems, tmp_path / "out", server, **extra)
+    drawn = [(body["prompt"], body["seed"]) for _, body in server.asked]
+    assert [seed for _, seed in drawn].count(7) == len(PROBLEMS)
+    assert len(set(drawn)) == 12
+    sampled(problems, tmp_path / "again", again := serve(manner="llama.cpp"), **extra)
+    assert {(body["prompt"], body["seed"]) for _, body in again.asked} == set(drawn)
+    sampled(problems, tmp_path / "out", more := serve(manner="llama.cpp"), n=6, **extra)
+    later = {(body["prompt"], body["seed"]) for _, body in more.asked}
+    assert len(later) == 6
+    assert not later & set(drawn)
+
+
+def test_what_is_missing_is_requested_with_another_seed(
+    problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    server = serve("half")
+    sampled(problems, tmp_path / "out", server, server={"concurrency": 1, "extra": {"seed": 7}})
+    drawn = [(body["prompt"], body["seed"]) for _, body in server.asked]
+    assert len(drawn) == len(set(drawn)) == 4
+
+
+def test_the_temperature_comes_first_on_every_server(
+    problems: Path, tmp_path: Path, serve: Serve
+) -> None:
+    """llama.cpp's own order is top-k, top-p, min-p, temperature."""
+    server = serve()
+    sampled(problems, tmp_path / "out", server, top_p=0.9)
+    for _, body in server.asked:
+        order = [body["samplers"].index(name) for name in ("temperature", "top_k", "top_p")]
+        assert order == sorted(order)
+        assert body["samplers"].index("min_p") > order[0]
+        assert body["mirostat"] == body["dry_multiplier"] == body["xtc_probability"] == 0
+
+
+@pytest.mark.parametrize(("reason", "text"), [("length", "1 + 1 = 2\n\n"), ("stop", "1 + 1 = 2")])
+def test_blank_lines_go_only_where_a_sample_was_stopped(reason: str, text: str) -> None:
+    body = {"choices": [{"text": "1 + 1 = 2\n\n", "finish_reason": reason}], "usage": {}}
+    how = Sampling(n=1, temperature=1, top_p=1, max_tokens=9, stop="Problem:")
+    (draft,) = drafts_of(msgspec.convert(body, Answer), how, unsaid=False)
+    assert draft.text == text
+
+
 def test_a_server_that_refuses_further_fields_gets_those_of_the_protocol(
     problems: Path, tmp_path: Path, serve: Serve
 ) -> None:

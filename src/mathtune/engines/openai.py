@@ -6,11 +6,11 @@ own template. All n samples of a prompt are one request if the server supports t
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from random import Random
 from typing import Any
 
 from mathtune.engines import prompts
@@ -32,30 +32,13 @@ from mathtune.engines.served import (
     likeliest_of,
     refuse_impossible,
 )
-from mathtune.engines.server import CONTEXT, Client, Pool, RefusedError
+from mathtune.engines.server import CONTEXT, NEUTRAL, UNKNOWN, Client, Pool, RefusedError
 from mathtune.engines.settings import Server
 from mathtune.engines.thought_budget import after_thoughts, first, opened, refuse_ended
 from mathtune.errors import KEPT, InputError
 
 Messages = Sequence[dict[str, str]]
 """A chat: role and content of each message."""
-_UNKNOWN = re.compile(
-    r"top_k|min_p|repetition_penalty|repeat_penalty|chat_template_kwargs|"
-    r"(unrecogni[sz]ed|unknown|unexpected|unsupported|extra) (request )?"
-    r"(argument|field|param|input|key|propert)|extra_forbidden|not permitted",
-    re.IGNORECASE,
-)
-"""The words in which servers say that they do not know a field of the request."""
-NEUTRAL: dict[str, Any] = {
-    "top_k": -1,
-    "min_p": 0.0,
-    "repetition_penalty": 1.0,
-    "repeat_penalty": 1.0,
-    "presence_penalty": 0.0,
-    "frequency_penalty": 0.0,
-}
-"""Settings sent with every request: a server's or a model's defaults would change the draws.
-"""
 
 
 class Unrendered:
@@ -123,21 +106,23 @@ class OpenAI:
         wants: Sequence[Want],
         sampling: Sampling,
         *,
-        seed: tuple[int, ...],  # noqa: ARG002 (copies with one seed would be equal)
+        seed: tuple[int, ...],
     ) -> Iterator[Drafts]:
         """Yield drafts as requests are answered. If an answer has too few, they are kept and the
-        rest is requested again.
+        rest is requested again. `seed` enters requests only if `server.extra` has a seed.
         """
         if sampling.thought_tokens:
             wants = self._rendered(wants, sampling)
         with Pool(self._server.concurrency, self._client) as pool:
+            have = sum(seed[1:])
             for place, want in enumerate(wants):
-                self._submit(pool, place, want, sampling)
+                self._submit(pool, place, want, sampling, (have, 0))
             for place, want, drafts in pool.finished():
                 yield place, drafts
                 left = want.count - len(drafts)
                 if left:
-                    self._submit(pool, place, Want(want.prompt, left), sampling)
+                    drawn = have, wants[place].count - left
+                    self._submit(pool, place, Want(want.prompt, left), sampling, drawn)
 
     def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
         """Yield S of every candidate: with one request per group if the server scores label tokens
@@ -188,17 +173,19 @@ class OpenAI:
         with self._counting:
             self.tokens += tokens
 
-    def _submit(self, pool: Pool, place: int, want: Want, sampling: Sampling) -> None:
+    def _submit(
+        self, pool: Pool, place: int, want: Want, sampling: Sampling, drawn: tuple[int, int]
+    ) -> None:
         alone = self.copies or sampling.thought_tokens
         parts = [1] * want.count if alone else [want.count]
-        for count in parts:
+        for number, count in enumerate(parts, drawn[1]):
             part = Want(want.prompt, count)
-            pool.submit(place, part, self._drafts, part, sampling)
+            pool.submit(place, part, self._drafts, part, sampling, (drawn[0], number))
 
-    def _drafts(self, want: Want, sampling: Sampling) -> list[Draft]:
+    def _drafts(self, want: Want, sampling: Sampling, drawn: tuple[int, int]) -> list[Draft]:
         if sampling.thought_tokens:
-            return opened([self._thought_through(want.prompt, sampling)], want.prompt)
-        return self._opened(self.drafts(want, sampling)[0], want.prompt)
+            return opened([self._thought_through(want.prompt, sampling, drawn)], want.prompt)
+        return self._opened(self.drafts(want, sampling, drawn=drawn)[0], want.prompt)
 
     def _opened(self, drafts: list[Draft], prompt: str) -> list[Draft]:
         """Return the drafts with the mark of the thought that the template opens, if the template
@@ -235,7 +222,7 @@ class OpenAI:
         starting = [_without_start(text, tokenizer) for text in texts]
         return [Want(text, want.count) for text, want in zip(starting, wants, strict=True)]
 
-    def _thought_through(self, prompt: str, sampling: Sampling) -> Draft:
+    def _thought_through(self, prompt: str, sampling: Sampling, drawn: tuple[int, int]) -> Draft:
         """Return one draft whose thoughts keep to their budget, of one or two requests.
 
         Raises:
@@ -243,15 +230,17 @@ class OpenAI:
         """
         begun = Draft("", "length", 0)
         if sampling.thought_tokens > 1:
-            begun = self.drafts(Want(prompt, 1), first(sampling), rendered=True)[0][0]
+            want, how = Want(prompt, 1), first(sampling)
+            begun = self.drafts(want, how, rendered=True, drawn=drawn)[0][0]
         if begun.finish_reason == "prompt_too_long":
             return begun
         assert self._own_tokenizer is not None
         more = after_thoughts(begun, sampling, self._own_tokenizer)
         if isinstance(more, Draft):
             return more
+        want = Want(prompt + more.text, 1)
         how = replace(sampling, max_tokens=more.room, thought_tokens=0)
-        return more.joined(self.drafts(Want(prompt + more.text, 1), how, rendered=True)[0][0])
+        return more.joined(self.drafts(want, how, rendered=True, drawn=drawn)[0][0])
 
     def drafts(
         self,
@@ -260,15 +249,20 @@ class OpenAI:
         messages: Messages | None = None,
         *,
         rendered: bool = False,
+        drawn: tuple[int, int] = (0, 0),
     ) -> tuple[list[Draft], int]:
         """Return one request's drafts, at least one and at most `want.count`, and how many tokens
         of the prompt the server read. `messages`: the chat, if it is more than the prompt;
-        `rendered`: the prompt is the whole text after which the model writes.
+        `rendered`: the prompt is the whole text after which the model writes; `drawn`: the
+        samples of earlier runs, and those of this prompt that were requested before.
 
         Raises:
             InputError: the server refuses the request, or returns nothing usable.
         """
         body = self._asking(want, sampling, None if rendered else messages or ())
+        body |= self._server.extra
+        if "seed" in body and any(drawn):  # with the same seed it would be the same sample
+            body["seed"] = Random(f"{body['seed']} {drawn}").getrandbits(31)
         path = "/chat/completions" if "messages" in body else "/completions"
         room, count = sampling.max_tokens, 1 if self.copies else want.count
         broken = 0
@@ -328,13 +322,12 @@ class OpenAI:
 
     def _post(self, path: str, body: dict[str, Any]) -> Answer:
         """Return the answer; neutral settings are left out for a server that does not know them."""
-        body = {**body, **self._server.extra}
         if self._strict:
             body = {name: value for name, value in body.items() if NEUTRAL.get(name) != value}
         try:
             return self._client.post(path, body, Answer)
         except RefusedError as error:
-            if self._strict or not _UNKNOWN.search(str(error)):
+            if self._strict or not UNKNOWN.search(str(error)):
                 raise
             self._strict = True
             return self._post(path, body)
@@ -364,6 +357,7 @@ class OpenAI:
             "top_p": 1,
             "logprobs": asked,
             **NEUTRAL,
+            **self._server.extra,
         }
         try:
             answer = self._post("/completions", body)

@@ -121,9 +121,15 @@ def drafts_of(answer: Answer, sampling: Sampling, *, unsaid: bool) -> list[Draft
         bounds.append(bounds[-1] + length)
     at = [round(total * bound / max(1, bounds[-1])) for bound in bounds]
     return [
-        Draft(sampling.cut(text).rstrip() if sampling.stop else text, reason, at[i + 1] - at[i])  # type: ignore[arg-type]
+        Draft(_cut(text, reason, sampling), reason, at[i + 1] - at[i])  # type: ignore[arg-type]
         for i, (text, reason) in enumerate(whole)
     ]
+
+
+def _cut(text: str, reason: str, sampling: Sampling) -> str:
+    """Return the text before the stop, where the server may have left the blank lines before it."""
+    text = sampling.cut(text)
+    return text.rstrip() if sampling.stop and reason == "stop" else text
 
 
 def likeliest_of(answer: Answer) -> dict[str, float]:

@@ -40,6 +40,30 @@ CONTEXT = re.compile(
 )
 """The words in which servers say that a request exceeds the model's context."""
 
+UNKNOWN = re.compile(
+    r"top_k|min_p|repetition_penalty|repeat_penalty|samplers|mirostat|chat_template_kwargs|"
+    r"(unrecogni[sz]ed|unknown|unexpected|unsupported|extra) (request )?"
+    r"(argument|field|param|input|key|propert)|extra_forbidden|not permitted",
+    re.IGNORECASE,
+)
+"""The words in which servers say that they do not know a field of the request."""
+NEUTRAL: dict[str, Any] = {
+    "top_k": -1,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "repeat_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "samplers": ["penalties", "dry", "temperature", "top_k", "min_p", "top_p", "xtc"],
+    "dry_multiplier": 0.0,
+    "xtc_probability": 0.0,
+    "mirostat": 0,
+    "dynatemp_range": 0.0,
+}
+"""Settings sent with every request: a server's or a model's defaults would change the draws.
+llama.cpp alone divides by the temperature after top-p and min-p unless `samplers` says otherwise.
+"""
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 
