@@ -21,6 +21,8 @@ from mathtune.run.stage import Input, Stage, marked_inputs
 
 EXPECTED = "expected `embedded`, a hub id, a model folder or a .gguf file"
 MAGIC = b"GGUF"
+POINTER = b"version https://git-lfs"
+OTHER_TOKENIZERS = ("tokenizer.model", "tekken.json", "vocab.json", "tiktoken.model")
 
 
 class ShardIndex(msgspec.Struct):
@@ -147,13 +149,23 @@ def _check_folder(name: str, path: Path) -> None:
         pickles = sorted(found.name for found in path.glob("*.bin"))
         pickle = f"; {pickles[0]} is a pickle, which is never loaded" if pickles else ""
         refuse(f"it has no weights (*.safetensors{pickle})")
+    for file in sorted(path.glob("*.safetensors")):
+        with file.open("rb") as stream:
+            if stream.read(len(POINTER)) == POINTER:
+                refuse(f"{file.name} is a pointer of Git LFS, not the weights: run git lfs pull")
     for index in path.glob("*.index.json"):
         shards = set(jsonl.read_json(index, ShardIndex).weight_map.values())
         missing = sorted(shard for shard in shards if not (path / shard).exists())
         if missing:
             refuse(f"{index.name} names {missing[0]}, which does not exist")
     if not any((path / file).exists() for file in ("tokenizer.json", "tokenizer_config.json")):
-        refuse("it has no tokenizer (tokenizer.json or tokenizer_config.json)")
+        others = [file for file in OTHER_TOKENIZERS if (path / file).exists()]
+        other = (
+            f"; {others[0]} alone is not enough: write tokenizer.json with save_pretrained"
+            if others
+            else ""
+        )
+        refuse(f"it has no tokenizer (tokenizer.json or tokenizer_config.json{other})")
     config = jsonl.read_json(path / "config.json")
     inner = config.get("text_config")
     for field, layers in (*config.items(), *(inner.items() if isinstance(inner, dict) else ())):

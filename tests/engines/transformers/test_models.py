@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertForMaskedLM, T5Config, T5ForConditionalGeneration
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    GptOssConfig,
+    GptOssForCausalLM,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from mathtune.engines import prompts
 from mathtune.engines.transformers import models
@@ -85,7 +92,7 @@ def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model,
         ),
         (lambda f: (f / "config.json").write_text("{}"), "cannot be loaded"),
         (lambda f: (f / "model.safetensors").write_bytes(b"short"), "cannot be loaded"),
-        (lambda f: (f / "tokenizer.json").write_text("{"), "cannot be loaded"),
+        (lambda f: (f / "tokenizer.json").write_text("{"), r"cannot be loaded \(its tokenizer: "),
         (
             lambda f: (f / "model.safetensors.index.json").write_text('{"weight_'),
             "model.safetensors.index.json: not a ShardIndex row",
@@ -94,7 +101,21 @@ def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model,
             lambda f: keep_weights(f, lambda name: "layers.1.mlp" not in name),
             "3 weights are not in its files, first model.layers.1.mlp.down_proj.weight",
         ),
-        (lambda f: change_config(f, intermediate_size=40), "cannot be loaded"),
+        (
+            lambda f: change_config(f, intermediate_size=40),
+            "a weight has another shape than config.json says",
+        ),
+        (
+            lambda f: (f / "model.safetensors").write_text("version https://git-lfs.invalid/v1\n"),
+            "model.safetensors is a pointer of Git LFS",
+        ),
+        (
+            lambda f: (
+                (f / "tokenizer.json").rename(f / "tekken.json")
+                and (f / "tokenizer_config.json").unlink()
+            ),
+            "tekken.json alone is not enough",
+        ),
         (lambda f: change_config(f, num_hidden_layers=-1), "has num_hidden_layers -1; expected"),
         (lambda f: change_config(f, num_hidden_layers=10**6), "expected a number from 1 to 1000"),
         (lambda f: change_config(f, n_layer=10**9), "has n_layer 1000000000; expected a number"),
@@ -104,6 +125,7 @@ def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model,
     ids=[
         *("config", "weights", "pickle", "shard", "tokenizer", "empty-config", "torn-weights"),
         *("torn-tokenizer", "torn-index", "some-weights", "other-shapes"),
+        *("pointer", "other-tokenizer"),
         *("no-layers", "too-many-layers", "layers-of-another-name", "layers-inside"),
         "list-for-config",
     ],
@@ -216,7 +238,8 @@ def test_a_quantised_checkpoint_without_its_library_is_refused_in_a_sentence(
     quantised: Any, folder: Path
 ) -> None:
     change_config(folder, quantization_config=quantised)
-    with pytest.raises(InputError, match=r"cannot be loaded \(|does not know") as error:
+    expected = r"the same model in full weights or as a \.gguf file\.$"
+    with pytest.raises(InputError, match=expected) as error:
         models.load(str(folder), device="cpu")
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 800
@@ -232,3 +255,85 @@ def test_a_kernel_that_a_config_asks_for_is_not_needed(
     with torch.no_grad():
         own = make_model("llama", len(tokenizer))(ids).logits
         torch.testing.assert_close(model(ids).logits, own, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.uint8, torch.float8_e4m3fn], ids=str)
+def test_weights_in_few_bits_that_the_config_does_not_declare_are_refused(
+    kind: torch.dtype, folder: Path
+) -> None:
+    weights = load_file(folder / "model.safetensors")
+    name = "model.layers.0.mlp.up_proj.weight"
+    save_file({**weights, name: weights[name].to(kind)}, folder / "model.safetensors")
+    with pytest.raises(InputError, match=f"{name} is stored as .* has no quantization_config"):
+        models.load(str(folder), device="cpu")
+
+
+def test_weights_of_several_full_types_are_cast(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    kinds = [torch.float16, torch.float64, torch.bfloat16, torch.float32]
+    mixed = {name: one.to(kinds[at % 4]) for at, (name, one) in enumerate(sorted(weights.items()))}
+    save_file(mixed, folder / "model.safetensors", {"format": "pt"})
+    model, _ = models.load(str(folder), device="cpu")
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, mixed[name].float())
+
+
+def test_fp8_checkpoints_become_float32(folder: Path) -> None:
+    """Blocks of 16 x 16 numbers of 8 bits, each block with its scale."""
+    weights = load_file(folder / "model.safetensors")
+    expected = dict(weights)
+    for name in [name for name in weights if name.endswith("_proj.weight")]:
+        few = (weights[name] * 64).to(torch.float8_e4m3fn)
+        tall, wide = (-(-size // 16) for size in few.shape)
+        scale = torch.arange(1, tall * wide + 1).reshape(tall, wide) / 64
+        each = scale.repeat_interleave(16, 0).repeat_interleave(16, 1)
+        expected[name] = few.float() * each[: few.shape[0], : few.shape[1]]
+        weights |= {name: few, f"{name}_scale_inv": scale}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    fp8 = {"quant_method": "fp8", "weight_block_size": [16, 16], "activation_scheme": "dynamic"}
+    change_config(folder, quantization_config=fp8)
+    model, _ = models.load(str(folder), device="cpu")
+    assert not models.quantised(model)
+    for name, weight in model.state_dict().items():
+        torch.testing.assert_close(weight, expected[name], rtol=0, atol=0)
+
+
+MXFP4 = [0, 0.5, 1, 1.5, 2, 3, 4, 6]
+
+
+def test_mxfp4_checkpoints_become_float32(tmp_path: Path, make_tokenizer) -> None:  # type: ignore[no-untyped-def]
+    """gpt-oss: pairs of 4 bits in a byte, the first below, and an exponent for each 32 of them."""
+    tokenizer = make_tokenizer()
+    config = GptOssConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        num_local_experts=2,
+        num_experts_per_tok=1,
+        pad_token_id=0,
+    )
+    torch.manual_seed(0)
+    GptOssForCausalLM(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    weights, expected = load_file(tmp_path / "model.safetensors"), {}
+    for name in [name for name in weights if name.endswith(("gate_up_proj", "down_proj"))]:
+        experts, size, wide = weights.pop(name).shape
+        pairs = torch.randint(0, 256, (experts, wide, size // 32, 16), dtype=torch.uint8)
+        powers = torch.randint(120, 130, (experts, wide, size // 32), dtype=torch.uint8)
+        weights |= {f"{name}_blocks": pairs, f"{name}_scales": powers}
+        four = torch.stack([pairs & 15, pairs >> 4], -1).long().flatten(3)
+        values = torch.tensor(MXFP4 + [-value for value in MXFP4])[four]
+        values = values * 2.0 ** (powers.float() - 127)[..., None]
+        expected[name] = values.flatten(2).transpose(1, 2)
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    change_config(tmp_path, quantization_config={"quant_method": "mxfp4"})
+    model, _ = models.load(str(tmp_path), device="cpu")
+    assert len(expected) == 2
+    found = model.state_dict()
+    assert {weight.dtype for weight in found.values()} == {torch.float32}
+    for name, values in expected.items():
+        assert torch.equal(found[name], values)

@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import partial
 from logging import LogRecord, getLogger
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+from huggingface_hub import try_to_load_from_cache
+from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from transformers.utils import logging
@@ -16,12 +19,15 @@ from transformers.utils import logging
 from mathtune.engines import Dtype, model_names, prompts
 from mathtune.engines.token_ids import refuse_growth
 from mathtune.errors import InputError
+from mathtune.rows import jsonl
 from mathtune.run.progress import say_once, visible
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+FULL = ("F64", "F32", "F16", "BF16")
+"""The types of full weights, as safetensors names them."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -54,8 +60,10 @@ def load(
         )
     logging.disable_progress_bar()
     _show_visibly()
+    part = "its tokenizer: "
     try:
         tokenizer = _tokenizer(source, more)
+        part = ""
         options["trust_remote_code"] = False  # without it, transformers would ask on a terminal
         if more:
             options["quantization_config"] = GgufConfig(dequantize=True)
@@ -69,15 +77,19 @@ def load(
         model, found = _pretrained(source, **more, **options)
         if not quantised(model):
             model = model.to(where)
+            if options["dtype"] == torch.float32:  # what was dequantised may have come in bfloat16
+                model = model.float()
     except InputError:
         raise
     except Exception as error:  # a false file may raise anything
-        reason = _said(error)
+        reason = part + _said(error)
         raise InputError(
-            f"model {name!r}: cannot be loaded ({reason}); {model_names.EXPECTED}."
+            f"model {name!r}: cannot be loaded ({reason}); {_instead(source, more)}."
         ) from error
     # The weights of a .gguf are dequantized, and its list of missing ones is not reliable.
     _refuse_unusable(name, model, None if more else sorted(found["missing_keys"]))
+    if not more:
+        _refuse_undeclared(name, _folder(source))
     if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
         model.set_attn_implementation("eager")  # sdpa ignores the cap without a warning
     return model.eval(), tokenizer
@@ -98,6 +110,48 @@ def _pretrained(source: str, **options: Any) -> tuple[PreTrainedModel, dict[str,
         return found
 
 
+def _instead(source: str, more: dict[str, Any]) -> str:
+    """Return what is expected instead of a model that cannot be loaded."""
+    declared = None if more else _declared(_folder(source))
+    if not declared:
+        return model_names.EXPECTED
+    method = declared.get("quant_method") if isinstance(declared, dict) else declared
+    return (
+        f"its weights are quantised ({str(method)[:40]}): expected the library that reads them, or "
+        "the same model in full weights or as a .gguf file"
+    )
+
+
+def _folder(source: str) -> Path:
+    """Return a model's folder, also where the hub's client keeps one; it may not exist."""
+    kept = None if Path(source).is_dir() else try_to_load_from_cache(source, "config.json")
+    return Path(kept).parent if isinstance(kept, str) else Path(source)
+
+
+def _declared(folder: Path) -> Any:
+    """Return what a folder's config.json says about quantised weights."""
+    config = folder / "config.json"
+    return jsonl.read_json(config).get("quantization_config") if config.exists() else None
+
+
+def _refuse_undeclared(name: str, folder: Path) -> None:
+    """Raise InputError for weights in few bits that config.json does not declare: the library
+    would take their integers for the weights.
+    """
+    if _declared(folder):
+        return
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, "pt") as stored:
+            for key in stored.keys():  # noqa: SIM118 (not a dict)
+                kind = stored.get_slice(key).get_dtype()
+                if key.endswith("weight") and kind not in FULL:
+                    raise InputError(
+                        f"model {name!r}: {key} is stored as {kind}, but config.json has no "
+                        "quantization_config that says how to read it; expected the same model in "
+                        "full weights or as a .gguf file."
+                    )
+
+
 def _refuse_unusable(name: str, model: PreTrainedModel, missing: list[str] | None) -> None:
     """Raise InputError for an encoder, for unknown forms of weights, and for missing weights."""
     if model.config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not _decodes(model.config):
@@ -111,7 +165,7 @@ def _refuse_unusable(name: str, model: PreTrainedModel, missing: list[str] | Non
     if declared and not quantised(model):
         raise InputError(
             f"model {name!r}: its weights are quantised in a way that transformers does not know "
-            f"({str(declared)[:200]}); expected one that it can read, or full weights."
+            f"({str(declared)[:200]}); expected the same model in full weights or as a .gguf file."
         )
     if missing:
         raise InputError(
@@ -286,6 +340,10 @@ def _visible(record: LogRecord) -> bool:
 def _said(error: Exception) -> str:
     """Return the error's message as one short line; it may be pages long."""
     reason = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"it needs {error.name}, which is not installed: pip install {error.name}"
+    if "ignore_mismatched_sizes" in reason:
+        return "a weight has another shape than config.json says"
     if "Unrecognized configuration class" in reason:
         return "it does not write from left to right: no causal language model"
     if "custom code" in reason or "trust_remote_code" in reason:
