@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import (
     BertConfig,
     BertForMaskedLM,
+    Gemma2Config,
     GptOssConfig,
     GptOssForCausalLM,
     T5Config,
@@ -296,6 +297,12 @@ def test_fp8_checkpoints_become_float32(folder: Path) -> None:
     assert not models.quantised(model)
     for name, weight in model.state_dict().items():
         torch.testing.assert_close(weight, expected[name], rtol=0, atol=0)
+
+
+def test_a_gguf_that_lacks_a_scale_is_refused() -> None:
+    with pytest.raises(InputError, match="does not hold the scale of its attention"):
+        models.refuse_other_scale("x.gguf", Gemma2Config(num_hidden_layers=46))
+    models.refuse_other_scale("x.gguf", Gemma2Config(num_hidden_layers=42))
 
 
 MXFP4 = [0, 0.5, 1, 1.5, 2, 3, 4, 6]

@@ -88,7 +88,9 @@ def load(
         ) from error
     # The weights of a .gguf are dequantized, and its list of missing ones is not reliable.
     _refuse_unusable(name, model, None if more else sorted(found["missing_keys"]))
-    if not more:
+    if more:
+        refuse_other_scale(name, model.config.get_text_config())
+    else:
         _refuse_undeclared(name, _folder(source))
     if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
         model.set_attn_implementation("eager")  # sdpa ignores the cap without a warning
@@ -132,6 +134,18 @@ def _declared(folder: Path) -> Any:
     """Return what a folder's config.json says about quantised weights."""
     config = folder / "config.json"
     return jsonl.read_json(config).get("quantization_config") if config.exists() else None
+
+
+def refuse_other_scale(name: str, config: Any) -> None:
+    """Raise InputError for a .gguf of Gemma 2 or 3 with 27 B parameters: their queries have a scale
+    of their own, which the file does not hold and the library does not know.
+    """
+    if (config.model_type, config.num_hidden_layers) in (("gemma2", 46), ("gemma3_text", 62)):
+        raise InputError(
+            f"model {name!r}: a .gguf of this size of Gemma does not hold the scale of its "
+            "attention, so its values would be wrong; expected the model as a folder of "
+            "safetensors."
+        )
 
 
 def _refuse_undeclared(name: str, folder: Path) -> None:
