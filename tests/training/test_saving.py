@@ -12,13 +12,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file
+from tokenizers.processors import TemplateProcessing
 
 from mathtune.engines import prompts
 from mathtune.engines.transformers import engine, models
 from mathtune.errors import InputError
 from mathtune.stages.train import Train
 from mathtune.training.checkpoint import newest
-from mathtune.training.saving import ModelFolder
+from mathtune.training.saving import ModelFolder, judge_card
 
 QUICK: dict[str, Any] = {"device": "cpu", "threads": 1, "batch_size": 4, "learning_rate": 3e-3}
 GEMMA = (
@@ -219,6 +220,13 @@ def test_a_judge_carries_its_card(
     body = card["request"]["body"]
     assert body["label_token_ids"] == wanted
     assert body["query"] + body["items"][0] == card["prompt"]
+    query, item = (
+        text.replace("{problem}", "How many?").replace("{solution}", "It is 7.\n#### 7")
+        for text in (body["query"], body["items"][0])
+    )
+    apart = [tokenizer.encode(text, add_special_tokens=False) for text in (query, item)]
+    together = tokenizer.encode(query + item, add_special_tokens=False)
+    assert apart[0] + apart[1] == together  # servers tokenise them each by itself
     points = [
         json.loads(line) for line in (saved.parent / "training.jsonl").read_text().splitlines()
     ]
@@ -239,3 +247,17 @@ def test_trainings_keep_to_the_models_context(
     whole = [len(f"Problem: {r['problem']}\nSolution:\n{r['solution']}") + 1 for r in rows]
     assert metrics.truncated == sum(length > 44 for length in whole) > 0
     assert "max_length: 44, the model's context, instead of 512" in capsys.readouterr().err
+
+
+def test_a_judges_request_has_the_start_token_once() -> None:
+    tokenizer: Any = models.load_tokenizer("embedded")
+    card = judge_card(tokenizer, "plain")
+    assert card["request"]["body"]["query"].startswith("Here is a math problem")
+    end = tokenizer.eos_token
+    start = TemplateProcessing(single=f"{end} $A", special_tokens=[(end, tokenizer.eos_token_id)])
+    tokenizer.backend_tokenizer.post_processor = start
+    tokenizer.bos_token = end
+    card = judge_card(tokenizer, "plain")
+    assert card["request"]["body"]["query"].startswith(f"{end}Here is a math problem")
+    assert card["request"]["body"]["add_special_tokens"] is False
+    assert card["fallback"]["body"]["prompt"] == card["prompt"]

@@ -112,13 +112,18 @@ def judge_card(tokenizer: Any, form: prompts.AnyForm) -> dict[str, Any]:
     text = prompts.evaluator("{problem}", "{solution}", form=form, tokenizer=tokenizer)
     start, *both = prompts.labelled(text, form=form, tokenizer=tokenizer)
     ids = [found[start:] for found in both]
-    before, after = text.split("{solution}")
+    begin = _start(tokenizer)  # /completions adds it itself
+    bare = text.removeprefix(begin)
+    before, after = bare.split("{solution}")
+    # Query and items are tokenised each by itself: a space belongs to the word behind it.
+    query = before.rstrip(" ")
     request = {
         "model": "MODEL",
-        "query": before,
-        "items": [f"{{solution}}{after}"],
+        "query": begin + query,
+        "items": [f"{before[len(query) :]}{{solution}}{after}"],
         "label_token_ids": [one[0] for one in ids],
         "apply_softmax": True,
+        "add_special_tokens": False,
     }
     return {
         "prompt": text,
@@ -131,9 +136,15 @@ def judge_card(tokenizer: Any, form: prompts.AnyForm) -> dict[str, Any]:
         else None,
         "fallback": {
             "POST": "/v1/completions",
-            "body": {"model": "MODEL", "prompt": text, "max_tokens": 1, "logprobs": 20},
+            "body": {"model": "MODEL", "prompt": bare, "max_tokens": 1, "logprobs": 20},
         },
     }
+
+
+def _start(tokenizer: Any) -> str:
+    """Return the start token that the tokenizer puts before a text; empty: none."""
+    first = tokenizer.encode("", add_special_tokens=True)[:1]
+    return tokenizer.bos_token if first and first == [tokenizer.bos_token_id] else ""
 
 
 def _with(ends: int | list[int] | None, end: int) -> int | list[int]:
