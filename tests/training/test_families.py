@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from mathtune.engines import prompts
-from mathtune.engines.transformers import models
+from mathtune.engines.transformers import engine, models
 from mathtune.errors import InputError
 from mathtune.stages.train import Train
 
@@ -48,6 +48,20 @@ FAMILIES: dict[str, Any] = {
         "original_max_position_embeddings": 50,
     },
     "xlnet": {"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48},  # sees all of the text
+    "falcon": {
+        **SHAPE,
+        "new_decoder_architecture": True,
+        "num_kv_heads": 2,
+    },  # its own linear layer
+    "laguna": {  # transformers renames its shared experts
+        **SHAPE,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "num_experts": 2,
+        "num_experts_per_tok": 1,
+        "moe_intermediate_size": 16,
+        "shared_expert_intermediate_size": 16,
+    },
     "falcon_mamba": {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4},
 }
 PAIRS = [("2 + 2?", "#### 4"), ("What is 12 + 30, if you please?", "12 + 30 = 42\n#### 42")]
@@ -108,6 +122,31 @@ def test_a_model_that_reads_ahead_is_not_trained(folder: Path) -> None:
     with pytest.raises(InputError, match="change with the tokens after it"):
         train(folder)
     assert not list((folder / "out").iterdir())
+
+
+@pytest.mark.parametrize("folder", ["falcon"], indirect=True)
+def test_linear_layers_of_a_familys_own_get_adapters(folder: Path) -> None:
+    train(folder, lora={"rank": 2, "merge": False})
+    weights = load_file(folder / "out" / "adapter" / "adapter_model.safetensors")
+    assert sum("query_key_value.lora_A" in name for name in weights) == 2
+
+
+@pytest.mark.parametrize("folder", ["laguna", "falcon"], indirect=True)
+def test_every_adapter_that_was_saved_is_loaded(folder: Path) -> None:
+    train(folder, lora={"rank": 2, "merge": False})
+    saved = load_file(folder / "out" / "adapter" / "adapter_model.safetensors")
+    base, _ = models.load(str(folder / "base"), device="cpu")
+    before = {name: weight.clone() for name, weight in base.named_parameters()}
+    merged, _ = engine.load(
+        str(folder / "base"), folder / "out" / "adapter", device="cpu", dtype="float32"
+    )
+    scale, compared = 32 / 2, 0  # alpha / rank
+    for name, weight in merged.named_parameters():
+        a, b = (f"base_model.model.{name[: -len('.weight')]}.lora_{side}.weight" for side in "AB")
+        change = scale * saved[b] @ saved[a] if a in saved else torch.zeros_like(weight)
+        torch.testing.assert_close(weight - before[name], change, atol=1e-5, rtol=1e-3)
+        compared += a in saved
+    assert compared == len(saved) / 2
 
 
 @pytest.mark.parametrize("folder", ["llama4_text"], indirect=True)

@@ -339,12 +339,18 @@ def _tied(model: Any, modules: Sequence[str]) -> bool:
 
 
 def _changed(model: Any) -> list[str]:
-    """Return the linear layers that a family has changed, such as routers, which return more."""
-    return [
-        name
+    """Return the linear layers whose family has changed what they return, such as routers."""
+    families = (
+        (name, one)
         for name, one in model.named_modules()
         if isinstance(one, nn.Linear) and type(one).__module__.startswith("transformers.models.")
-    ]
+    )
+    with torch.inference_mode():
+        return [
+            name
+            for name, one in families
+            if not isinstance(one(one.weight.new_zeros(1, one.in_features)), torch.Tensor)
+        ]
 
 
 def _with_adapters(model: Any, lora: Lora) -> Any:

@@ -50,8 +50,11 @@ def load(
         with safe_open(adapter / WEIGHTS, "pt") as saved:
             there = get_peft_model_state_dict(adapted, save_embedding_layers=False)
             strange = [key for key in set(saved.keys()) ^ set(there) if "lora_" in key]
-        if strange:
-            raise ValueError(f"only one of them has {min(strange)}")
+            if strange:
+                raise ValueError(f"only one of them has {min(strange)}")
+            for key in [key for key in saved.keys() if "lora_" in key]:  # noqa: SIM118 (no mapping)
+                # peft silently leaves out those of layers that transformers renames (Laguna).
+                there[key].copy_(saved.get_tensor(key))
         merged = adapted.merge_and_unload()
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
