@@ -8,6 +8,7 @@ positions at which its tokens were read, in this call or in an earlier one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,12 +18,12 @@ from torch import Tensor
 
 from mathtune.engines.transformers.shared_attention import Rule, attended, hiding
 
-KEYS = {"cpu": 2**13, "mps": 2**16, "cuda": 2**18}
+KEYS = {"cpu": 2**12, "mps": 2**16, "cuda": 2**18}
 """The most keys gathered at once: a CPU is fastest if they stay in its caches."""
 QUERIES = 32
 """The most queries of a run: every query of a run reads keys up to the last query's."""
 SIMILAR = 1.5
-"""Runs share a batch if the longest has at most this many times the queries of the shortest."""
+"""Runs share a batch if the longest has less than this many times the queries of the shortest."""
 
 
 class Line:
@@ -80,9 +81,11 @@ class Packed:
         self._continues = kept is not None
         self.kept = kept or Kept([], [])
         before, total = line.before, len(line.tokens)
-        last = torch.tensor([before + number in wanted for number in range(total)])
-        order = last.int().argsort(stable=True)
-        at = torch.cat((torch.arange(before), before + order.argsort()))
+        last = np.zeros(total, bool)
+        last[np.fromiter(wanted, int) - before] = True
+        order = last.argsort(kind="stable")
+        at = np.arange(before + total)
+        at[before + order] = np.arange(before, before + total)
         keys = at[_padded(line.paths)]
         every = [
             range(len(path) - own, len(path))
@@ -92,9 +95,9 @@ class Packed:
             [place for place in places if path[place] in wanted]
             for path, places in zip(line.paths, every, strict=True)
         ]
-        positions = torch.tensor([place for places in every for place in places])
-        self.ids = torch.tensor(line.tokens)[order][None].to(device)
-        self.positions = positions[order][None].to(device)
+        positions = np.array([place for places in every for place in places])
+        self.ids = torch.from_numpy(np.array(line.tokens)[order])[None].to(device)
+        self.positions = torch.from_numpy(positions[order])[None].to(device)
         self._plans = {
             many: _Plan(places, keys, before + total - many, device)
             for many, places in ((total, every), (len(wanted), some))
@@ -124,22 +127,21 @@ class _Plan:
     """
 
     def __init__(
-        self, places: Sequence[Sequence[int]], keys: Tensor, first: int, device: torch.device
+        self, places: Sequence[Sequence[int]], keys: np.ndarray, first: int, device: torch.device
     ) -> None:
         self._parts: list[_Part] = []
         cells, start = [], 0
         for runs in _similar(list(_runs(places)), KEYS[device.type]):
             asking = _padded([places for _, places in runs])
-            own = keys[[row for row, _ in runs], : int(asking.max()) + 1]
-            queries = own.gather(1, asking) - first
-            lengths = torch.tensor([[len(places)] for _, places in runs])
-            real = torch.arange(asking.shape[1]) < lengths
-            cells.append((queries[real], start + real.flatten().nonzero()[:, 0]))
-            start += real.numel()
-            queries = queries.clamp(min=0)
-            self._parts.append(_Part(queries.to(device), own.to(device), asking.to(device)))
-        queries, cell = (torch.cat(found) for found in zip(*cells, strict=True))
-        self._cell_of = cell[queries.argsort()].to(device)
+            own = keys[[row for row, _ in runs], : asking.max() + 1]
+            queries = np.take_along_axis(own, asking, 1) - first
+            real = np.arange(asking.shape[1]) < [[len(places)] for _, places in runs]
+            cells.append((queries[real], start + np.flatnonzero(real)))
+            start += real.size
+            grids = (queries.clip(min=0), own, asking)
+            self._parts.append(_Part(*(torch.from_numpy(grid).to(device) for grid in grids)))
+        queries, cell = (np.concatenate(found) for found in zip(*cells, strict=True))
+        self._cell_of = torch.from_numpy(cell[queries.argsort()]).to(device)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
         """Attend: query [Q, heads, d], key and value [tokens, kv_heads, d] -> [Q, heads, d]."""
@@ -195,22 +197,25 @@ def _runs(places: Sequence[Sequence[int]]) -> Iterator[_Run]:
 
 
 def _similar(runs: list[_Run], most: int) -> Iterator[list[_Run]]:
-    """Group runs of similar lengths, up to `most` keys or one run."""
+    """Group runs of similar numbers of queries, then of keys, up to `most` keys or one run."""
     part: list[_Run] = []
-    keys = 0
-    for row, places in sorted(runs, key=lambda run: (-len(run[1]), -run[1][-1])):
-        keys = max(keys, places[-1] + 1)
-        if part and (len(part[0][1]) > SIMILAR * len(places) or keys * (len(part) + 1) > most):
+    for row, places in sorted(runs, key=lambda run: (-_size(run), -run[1][-1])):
+        keys = part[0][1][-1] + 1 if part else 0
+        if part and (_size(part[0]) != _size((row, places)) or keys * (len(part) + 1) > most):
             yield part
-            part, keys = [], places[-1] + 1
+            part = []
         part.append((row, places))
     yield part
 
 
-def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
+def _size(run: _Run) -> int:
+    """Return the class of a run's number of queries: the logarithm to the base `SIMILAR`."""
+    return int(math.log(len(run[1]), SIMILAR))
+
+
+def _padded(rows: Sequence[Sequence[int]]) -> np.ndarray:
     """Stack rows of numbers, padded with zeros on the right."""
-    longest = max(map(len, rows))
-    padded = np.zeros((len(rows), longest), np.int64)
+    padded = np.zeros((len(rows), max(map(len, rows))), np.int64)
     for line, row in zip(padded, rows, strict=True):
         line[: len(row)] = row
-    return torch.from_numpy(padded)
+    return padded
