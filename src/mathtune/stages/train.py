@@ -209,13 +209,13 @@ class Train(TrainingSettings, Stage[str]):
         )
         if encoder.unthought:
             say(
-                f"  the prompt opens a thought, and {encoder.unthought} solutions have none: they "
-                "are learned after an empty thought"
+                "  the prompt opens a thought; solutions without one, which are learned after an "
+                f"empty thought: {encoder.unthought}"
             )
         if encoder.rethought:
             say(
-                f"  warning: the prompt ends the thoughts, and {encoder.rethought} solutions have "
-                "thoughts of their own; expected thoughts=drop, or another setting of template"
+                "  warning: the prompt ends the thoughts; solutions with thoughts of their own: "
+                f"{encoder.rethought}; expected thoughts=drop, or another setting of template"
             )
         if examples < self.batch_size:
             say(

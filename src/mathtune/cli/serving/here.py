@@ -122,7 +122,8 @@ class Here:
             busy = self.loop.turn()
         except Exception as error:  # whatever it is, only these questions fail
             say(f"  the generator failed ({type(error).__name__}: {error}); it goes on")
-            self.loop.fail(FailedError("the generator failed at this question."))
+            reason = f" ({str(error).rstrip('.')})" if isinstance(error, InputError) else ""
+            self.loop.fail(FailedError(f"the generator failed at this question{reason}."))
             self.loop = ContinuousLoop(self._generator.sampler, longest=self._longest)
             busy = True
         return busy or bool(self._judging)
