@@ -638,6 +638,29 @@ def test_seconds_to_wait(value: str, seconds: float) -> None:
     assert _retry_after({"retry-after": later}) > 1e6
 
 
+class Waits(threading.Event):
+    """Notes for how long somebody wants to wait, and lets nobody wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds.append(timeout)
+        return False
+
+
+def test_the_pause_is_the_servers(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mathtune.engines.server.LONGEST_PAUSE", 60.0)
+    engine = OpenAI("tiny", Server(url=serve("wait 20").url), form="plain", judge=Unrendered())
+    engine._client._closed = waits = Waits()
+    how = Sampling(n=1, temperature=0, top_p=1, max_tokens=2)
+    assert len(list(engine.sample([Want("1 + 1", 1)], how, seed=(0,)))) == 1
+    (pause,) = waits.seconds
+    assert pause is not None
+    assert 15 <= pause <= 25  # a quarter more or less, so that clients do not come back together
+
+
 def test_numbers_that_no_model_gives_are_refused(
     problems: Path, tmp_path: Path, serve: Serve
 ) -> None:
