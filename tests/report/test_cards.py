@@ -108,11 +108,14 @@ def test_accuracies_of_a_copy_are_of_the_hubs_split_without_a_revision(run_folde
 
 
 def test_what_a_judge_chose_is_no_result_of_a_benchmark(run_folder: Path) -> None:
-    _, metadata = card(run_folder, "seed-0/control")
+    text, metadata = card(run_folder, "seed-0/control")
+    for baseline in ("Maj1@2", "calculator"):
+        assert f"| gsm8k (seed-0/gsm8k) | 9 | {baseline}, 2 samples | " in text
     assert [result.metric_name for result in metadata.eval_results] == [
         "RR.All, 2 samples (seed-0/gsm8k)",
         "W.RR, 2 samples (seed-0/gsm8k)",
         "W.RR.MajK, 2 samples (seed-0/gsm8k)",
+        "W.RR.calculator, 2 samples (seed-0/gsm8k)",
     ]
     assert results(run_folder, "seed-0/control") == []
 

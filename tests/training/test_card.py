@@ -107,7 +107,23 @@ def test_a_reader_finds_what_was_learned_and_how_often_it_is_right() -> None:
     assert "- After: first (mle)" in card
     assert "- 2 examples were cut, 1 left out" in card
     assert "| gsm8k (ssft) | 400 | Pass@1 (greedy) | 43.3 % [38.5, 48.1] |" in card
+    assert "- Pass@1 (greedy): one solution, by always the likeliest token" in card
     assert "Not measured." in text(trained())
+
+
+def test_a_reader_finds_how_to_ask_it() -> None:
+    assert "mathtune sample problems.jsonl model=FOLDER n=16" in text(trained())
+    worded = text(trained(prompt="plain", instruction="Be brief."))
+    assert "model=FOLDER prompt=plain 'instruction=Be brief.' n=16" in worded
+
+
+def test_what_stands_beside_is_in_the_table_alone() -> None:
+    votes = replace(GREEDY, metric="Maj1@8", own=False, beside=True)
+    auc = replace(votes, metric="AUC within problems", value=0.8126)
+    card = text(trained(), [GREEDY, votes, auc], name="mine")
+    assert [one.metric_name for one in read(card).eval_results] == ["Pass@1 (greedy) (ssft)"]
+    assert "| Maj1@8 | 43.3 % [38.5, 48.1] |" in card
+    assert "| AUC within problems | 0.813 [0.385, 0.481] |" in card
 
 
 def test_the_command_holds_what_is_not_the_default_and_no_folder() -> None:

@@ -18,8 +18,8 @@ from mathtune.stages.train import defaults
 from mathtune.training.card import CARD, Accuracy, Trained, results_files, text
 
 CARDS = "cards"
-JUDGED = ("RR.All", "W.RR", "W.RR.MajK")
-"""The strategies that a judge's card shows."""
+JUDGED = ("RR.All", "W.RR", "W.RR.MajK", "W.RR.calculator")
+"""The strategies that a judge's card shows, beside votes and the calculator."""
 
 
 def write(run_folder: Path, name: str) -> Path:
@@ -93,28 +93,34 @@ def _shares(
     steps: Mapping[str, StepRecord],
 ) -> list[Accuracy]:
     judged = column.stage == "score"
-    wanted = JUDGED if judged else (row.first, f"Maj1@{row.n}", f"Pass@{row.n}")
+    votes = f"Maj1@{row.n}"
+    beside = (votes, "calculator") if judged else ()
+    wanted = (*beside, *JUDGED) if judged else (row.first, votes, f"Pass@{row.n}")
     prepared = maker(measured.config["problems"], steps)
     source = str(prepared.config.get("source")) if prepared is not None else ""
     drawn = f", {row.n} samples" + (
         "" if judged else f" at temperature {column.config['temperature']:g}"
     )
+    values = {name: row.metrics[name] for name in wanted if name in row.metrics}
+    within = (row.document.evaluator or {}).get("within_auc") if judged else None
+    if within is not None:
+        values["AUC within problems"] = within
     return [
         Accuracy(
             row=row.name if judged else column.name,
             metric="Pass@1 (greedy)" if name == "Pass@1" else name,
-            value=row.metrics[name]["value"],
-            low=row.metrics[name]["low"],
-            high=row.metrics[name]["high"],
+            value=found["value"],
+            low=found["low"],
+            high=found["high"],
             problems=row.document.problems,
             data=PurePath(source or measured.config["problems"]).name,
             hub=on_hub(measured.config["problems"], steps),
             how="" if name == "Pass@1" else drawn,
             own=not judged and name == row.first,
             date=str(measured.made_with["finished"])[:10],
+            beside=name in beside or name not in wanted,
         )
-        for name in wanted
-        if name in row.metrics
+        for name, found in values.items()
     ]
 
 

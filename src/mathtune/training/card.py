@@ -25,6 +25,19 @@ if TYPE_CHECKING:
 
 CARD = "README.md"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+METRICS = {
+    "mean": "one sample, on average",
+    "Pass@1 (greedy)": "one solution, by always the likeliest token",
+    "Maj1@": "the most frequent answer of the samples (votes)",
+    "calculator": "votes in which a sample that states a false equation weighs a tenth",
+    "RR.All": "the sample that the judge scores highest",
+    "W.RR": "votes weighted by the judge's scores",
+    "W.RR.MajK": "the same among the most frequent answers",
+    "W.RR.calculator": "votes weighted by the judge and the calculator",
+    "Pass@": "at least one sample is right (an oracle)",
+    "AUC within problems": "how often a right sample is scored above a wrong one of its problem",
+}
+"""What a metric in a card's table is, by its name or by its name up to the @."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +46,8 @@ class Accuracy:
 
     `how`: the metric as the report names it, with n and sampling if it has them. `own`: the
     model's share, of one solution per problem, which is what benchmarks list; not what it chose
-    among samples. `date`: the day on which it was measured.
+    among samples. `date`: the day on which it was measured. `beside`: it stands beside the model's
+    results, to compare: a baseline, or an AUC instead of a share.
     """
 
     row: str
@@ -47,6 +61,7 @@ class Accuracy:
     hub: OnHub | None = None
     how: str = ""
     own: bool = True
+    beside: bool = False
 
     @property
     def text(self) -> str:
@@ -56,6 +71,8 @@ class Accuracy:
             >>> Accuracy("ssft", "Pass@1", 0.433, 0.385, 0.481, 400, "gsm8k", "2026-01-01").text
             '43.3 % [38.5, 48.1]'
         """
+        if self.metric.startswith("AUC"):
+            return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
         return f"{100 * self.value:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
 
 
@@ -130,18 +147,21 @@ def text(facts: Trained, accuracies: Sequence[Accuracy] = (), *, name: str | Non
         else ("judge", "Judge of solutions", "judges solutions of math problems")
     )
     name = name or title
+    results = [_result(one) for one in accuracies if not one.beside]
     metadata = ModelCardData(
         base_model=facts.base_id,
         library_name="peft" if _adapters(facts) else "transformers",
         pipeline_tag="text-generation",
         tags=["mathtune", "math", kind],
-        model_name=name if accuracies else None,
-        eval_results=[_result(one) for one in accuracies] or None,
+        model_name=name if results else None,
+        eval_results=results or None,
     )
     parts = [
         f"---\n{metadata.to_yaml()}\n---",
         f"# {name}",
         f"A language model that {does}, trained with mathtune from {_named(facts)}.",
+        "## How to use it",
+        _used(facts, judge=kind == "judge"),
         "## What it was trained on",
         _learned(facts),
         "## How often it is right",
@@ -169,6 +189,26 @@ def results_files(accuracies: Sequence[Accuracy]) -> dict[str, str]:
     return files
 
 
+def _used(facts: Trained, *, judge: bool) -> str:
+    """Return the command that asks the model, with the wording of the prompts it was trained on."""
+    wording = [
+        _assigned(name, facts.settings[name])
+        for name in ("prompt", "system", "instruction", "template")
+        if facts.settings.get(name, facts.defaults.get(name)) != facts.defaults.get(name)
+    ]
+    how = " ".join(["model=FOLDER", *wording])
+    if judge:
+        return (
+            f"```sh\nmathtune score samples.jsonl problems=problems.jsonl {how}\n```\n\n"
+            "`FOLDER` is where this model lies. Its file `judge.json` has the prompt, and the "
+            "tokens whose odds are the score."
+        )
+    return (
+        f"```sh\nmathtune sample problems.jsonl {how} n=16 --out samples\n```\n\n"
+        "`FOLDER` is where this model lies; `mathtune solve` asks it a single question."
+    )
+
+
 def _learned(facts: Trained) -> str:
     metrics = facts.metrics
     lines = [
@@ -194,7 +234,22 @@ def _table(accuracies: Sequence[Accuracy]) -> str:
         f"{one.text} |"
         for one in accuracies
     ]
-    return "\n".join(rows)
+    return "\n".join(rows) + f"\n\n{_explained([one.metric for one in accuracies])}"
+
+
+def _explained(metrics: Sequence[str]) -> str:
+    """Say what each of the metrics is.
+
+    Example:
+        >>> _explained(["Maj1@8", "Maj1@8"])
+        '- Maj1@8: the most frequent answer of the samples (votes)'
+    """
+    told = {}
+    for metric in metrics:
+        begun = metric[: metric.find("@") + 1]
+        if metric in METRICS or begun in METRICS:
+            told[metric] = METRICS.get(metric) or METRICS[begun]
+    return "\n".join(f"- {metric}: {what}" for metric, what in told.items())
 
 
 def _result(one: Accuracy) -> EvalResult:
