@@ -231,7 +231,7 @@ class Bench:
 
     def tokens(self, model: PreTrainedModel) -> list[list[int]]:
         """Greedy tokens of every text, up to its end."""
-        loop = self.engine(model).decode(self.texts, self.sampling(1, 0.0), seed=(0, 0))
+        loop = self.engine(model).decode(self.ids(), self.sampling(1, 0.0), seed=(0, 0))
         lengths = loop._lengths.tolist()
         return [row[:length] for row, length in zip(loop.tokens.tolist(), lengths, strict=True)]
 
