@@ -60,7 +60,7 @@ part_gsm8k() {
     side_by_side <<< $'gsm8k --seed 0 --steps ssft,samples,drafts,greedy,base-4-shot\ngsm8k --seed 1 --steps ssft,samples,drafts,greedy'
 }
 part_judge() { script judge; }
-part_rft() {
+part_rft() {  # first what an ended part gsm8k left open
     local steps=ssft,drafts,grades,paths,rft,rft-samples,control,control-samples,rft-greedy,control-greedy,pairs,evaluator,scores
     steps+=,both-paths,union,union-samples,union-greedy
     side_by_side <<< "gsm8k --seed 0 --steps $steps"$'\n'"gsm8k --seed 1 --steps $steps"

@@ -15,8 +15,8 @@ that is complete:
     union, union-greedy, union-samples         gold and those paths, as many updates
     pairs, evaluator, scores   a judge of ssft's own samples
 
-What is measured of the samples needs no GPU: OUT/gsm8k.jsonl has the steps' metrics and seconds,
-and the rows come back in an archive. Needs GSM8K's files (MATHTUNE_DATA).
+What is measured of the samples needs no GPU: OUT/gsm8k-SEED.jsonl has the steps' metrics and
+seconds, and the rows come back in an archive. Needs GSM8K's files (MATHTUNE_DATA).
 """
 
 from __future__ import annotations

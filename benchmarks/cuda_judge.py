@@ -1,6 +1,6 @@
 """A small model as the judge of a large one's samples: part `judge` of cuda.sh.
 
-    python benchmarks/cuda_judge.py --out OUT --work WORK --model models/smollm2 [--share 0/3]
+    python benchmarks/cuda_judge.py --out OUT --work WORK --model models/smollm2
 
 Public samples of Llama-3.1-8B-Instruct, 24 of each of GSM8K's first 700 test problems. Judges learn
 from pairs of a right and a wrong solution of the same problem: 400 of the first 500 problems, the
@@ -47,7 +47,7 @@ from mathtune.training import fit, objectives
 from mathtune.training.batches import collate
 from mathtune.training.examples import Encoder, Item, read_rows
 from mathtune.training.settings import TrainingSettings
-from mathtune.training.trainer import Trainer
+from mathtune.training.trainer import PACKED, Trainer
 
 SAMPLES = "gsm8k_llama31_8b_n24_first700.jsonl.gz"
 TRAINING, VALIDATION_EVERY = 500, 5
@@ -91,23 +91,16 @@ class Foreign(msgspec.Struct):
 
 
 def main() -> int:
-    """Train and score this process's share of the judges; 1 if one failed."""
-    parser = results.arguments(__doc__.splitlines()[0])
-    parser.add_argument("--share", default="0/1", help="1/3: the second of three processes")
-    parser.add_argument("--data-only", action="store_true", help="read and grade the samples")
-    args = parser.parse_args()
+    """Train the judges and let them score; 1 if one failed."""
+    args = results.arguments(__doc__.splitlines()[0]).parse_args()
     refuse_without(args.device)
     torch.set_num_threads(4)
-    own, processes = map(int, args.share.split("/"))
     work = args.work / "judge"
     prepared(work, 12 if args.tiny else None)
-    if args.data_only:
-        return 0
-    lines = Lines(args.out / (f"judge-{own}.jsonl" if processes > 1 else "judge.jsonl"))
-    if own == processes - 1:
-        lines.check("untrained", partial(untrained, args, work, "evaluator"))
-        lines.check("likelihood", partial(untrained, args, work, "likelihood"))
-    for judge in QUEUE[own::processes][: 2 if args.tiny else None]:
+    lines = Lines(args.out / "judge.jsonl")
+    lines.check("untrained", partial(untrained, args, work, "evaluator"))
+    lines.check("likelihood", partial(untrained, args, work, "likelihood"))
+    for judge in QUEUE[: 2 if args.tiny else None]:
         start = start_of(judge, args)
         if start is not None:
             lines.check(judge.name, partial(trained, judge, start, args, work, lines))
@@ -299,7 +292,7 @@ class Tried:
         return found
 
     def _read(self, trainer: Trainer, items: Sequence[Item]) -> np.ndarray:
-        packed = trainer.form in ("packed", "fused")
+        packed = trainer.form in PACKED
         batch: Any = collate(items, texts=2, packed=packed, idle=items[0])
         batch = trainer._prepare_inputs(batch)
         log_p = trainer._log_p(trainer.model_wrapped, batch)

@@ -32,6 +32,8 @@ def opened(drafts: Iterable[Draft], prompt: str) -> list[Draft]:
     Without it, thoughts that are not finished would look like a solution.
     """
     mark = opening(prompt)
+    if not mark:
+        return list(drafts)
     return [
         draft if draft is TOO_LONG else replace(draft, text=mark + draft.text) for draft in drafts
     ]

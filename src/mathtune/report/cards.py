@@ -15,7 +15,7 @@ from mathtune.report.steps import StepRecord, judges, maker, on_hub, trainings
 from mathtune.rows.metrics import TrainMetrics
 from mathtune.run import finished
 from mathtune.stages.train import defaults
-from mathtune.training.card import CARD, Accuracy, Trained, results_files, text
+from mathtune.training.card import AUC, CARD, Accuracy, Trained, results_files, text
 
 CARDS = "cards"
 JUDGED = ("RR.All", "W.RR", "W.RR.MajK", "W.RR.calculator")
@@ -94,7 +94,7 @@ def _shares(
 ) -> list[Accuracy]:
     judged = column.stage == "score"
     votes = f"Maj1@{row.n}"
-    beside = (votes, "calculator") if judged else ()
+    beside = (votes, "calculator", AUC) if judged else ()
     wanted = (*beside, *JUDGED) if judged else (row.first, votes, f"Pass@{row.n}")
     prepared = maker(measured.config["problems"], steps)
     source = str(prepared.config.get("source")) if prepared is not None else ""
@@ -104,7 +104,7 @@ def _shares(
     values = {name: row.metrics[name] for name in wanted if name in row.metrics}
     within = (row.document.evaluator or {}).get("within_auc") if judged else None
     if within is not None:
-        values["AUC within problems"] = within
+        values[AUC] = within
     return [
         Accuracy(
             row=row.name if judged else column.name,
@@ -118,7 +118,7 @@ def _shares(
             how="" if name == "Pass@1" else drawn,
             own=not judged and name == row.first,
             date=str(measured.made_with["finished"])[:10],
-            beside=name in beside or name not in wanted,
+            beside=name in beside,
         )
         for name, found in values.items()
     ]

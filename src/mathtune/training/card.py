@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CARD = "README.md"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+AUC = "AUC within problems"
 METRICS = {
     "mean": "one sample, on average",
     "Pass@1 (greedy)": "one solution, by always the likeliest token",
@@ -35,7 +36,7 @@ METRICS = {
     "W.RR.MajK": "the same among the most frequent answers",
     "W.RR.calculator": "votes weighted by the judge and the calculator",
     "Pass@": "at least one sample is right (an oracle)",
-    "AUC within problems": "how often a right sample is scored above a wrong one of its problem",
+    AUC: "how often a right sample is scored above a wrong one of its problem",
 }
 """What a metric in a card's table is, by its name or by its name up to the @."""
 
@@ -71,7 +72,7 @@ class Accuracy:
             >>> Accuracy("ssft", "Pass@1", 0.433, 0.385, 0.481, 400, "gsm8k", "2026-01-01").text
             '43.3 % [38.5, 48.1]'
         """
-        if self.metric.startswith("AUC"):
+        if self.metric == AUC:
             return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
         return f"{100 * self.value:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
 

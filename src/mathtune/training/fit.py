@@ -32,7 +32,7 @@ from mathtune.training import checkpoint, curve, llama_layers, segment_attention
 from mathtune.training.examples import Item
 from mathtune.training.saving import ModelFolder
 from mathtune.training.settings import Lora, Plan, TrainingSettings
-from mathtune.training.trainer import BatchForm, Trainer
+from mathtune.training.trainer import PACKED, BatchForm, Trainer
 from mathtune.training.watch import BEST, Watch
 
 CHECKPOINTS = "checkpoints"
@@ -252,7 +252,7 @@ def _set_attention(model: Any, name: str) -> None:
 def installed(model: Any, form: BatchForm) -> Iterator[None]:
     """Prepare the model for this form of batches during the block; restore it afterwards."""
     before, used_cache = model.config._attn_implementation, getattr(model.config, "use_cache", None)
-    if form in ("packed", "fused"):
+    if form in PACKED:
         model.set_attn_implementation(segment_attention.NAME)
     if form == "fused":
         llama_layers.install(model)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 BatchForm = Literal["single", "padded", "packed", "fused"]
 """How the model reads: single rows, padded rows, one packed row, or a packed row with fused layers.
 """
+PACKED = ("packed", "fused")
+"""The forms in which a batch is one row."""
 
 
 class Trainer(transformers.Trainer):
@@ -81,7 +83,7 @@ class Trainer(transformers.Trainer):
         self.remove_callback(transformers.trainer_callback.PrinterCallback)
 
     def _collator(self) -> Callable[[Sequence[Item]], Batch]:
-        texts, packed = TEXTS[self.settings.objective], self.form in ("packed", "fused")
+        texts, packed = TEXTS[self.settings.objective], self.form in PACKED
         return partial(collate, texts=texts, packed=packed, idle=self.items[0])
 
     def training_step(

@@ -103,9 +103,10 @@ class Sampler:
 
     def _apart(self, encoded: list[list[int]], sampling: Sampling) -> bool:
         """Return whether these prompts must be sampled one by one."""
-        if isinstance(self.forward, OneByOne) or self.steady is None:
-            return isinstance(self.forward, OneByOne)
-        return any(len(ids) + self._room(ids, sampling) > self.steady for ids in encoded)
+        if isinstance(self.forward, OneByOne):
+            return True
+        longest = max((len(ids) + self._room(ids, sampling) for ids in encoded), default=0)
+        return self.steady is not None and longest > self.steady
 
     def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
         encoded = [prompts.encode(text, form=self.form, tokenizer=self.tokenizer) for text in texts]
