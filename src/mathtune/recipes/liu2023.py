@@ -27,11 +27,13 @@ from pydantic import model_validator
 from mathtune.recipes.parts import (
     Count,
     FewShot,
+    Judge,
     RecipeSettings,
     Seeds,
     drawn,
     each_seed,
     greedy,
+    judged,
     row,
 )
 from mathtune.rows.samples import Columns
@@ -41,7 +43,6 @@ from mathtune.stages.exemplars import Exemplars
 from mathtune.stages.halve import Halve
 from mathtune.stages.measure import Measure
 from mathtune.stages.prepare import Data
-from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
 Loss = Literal["cls-margin", "cls-xent"]
@@ -160,9 +161,9 @@ def trained(run: Run, c: Liu2023, data: Data) -> None:
     for loss in c.evaluator_losses:
         train = Train(model=start, objective=loss, examples=learned, **chosen(c, held_out))
         evaluators[loss] = run(f"evaluator-{kind(loss)}", train)
-        measured[loss] = judged(run, data, first, kind(loss), evaluators[loss])
+        measured[loss] = reranked(run, data, first, kind(loss), Judge(evaluators[loss]))
     if c.likelihood:
-        judged(run, data, first, "likelihood", first.model, scorer="likelihood")
+        reranked(run, data, first, "likelihood", Judge(first.model, "likelihood"))
     sequential(run, c, data, first, evaluators)
 
     against = {"ssft": measured[c.evaluator_losses[0]]}
@@ -171,7 +172,7 @@ def trained(run: Run, c: Liu2023, data: Data) -> None:
         model = run(f"joint-{joint}", train)
         row(run, f"joint-{joint}", model, data.test, n=c.n, how=c.how, against=against)
         if joint != "ctr":
-            judged(run, data, first, joint, model)
+            reranked(run, data, first, joint, Judge(model))
     if c.others:
         transfer(run, c, data, first, evaluators[c.evaluator_losses[0]])
 
@@ -236,27 +237,15 @@ def chosen(c: Liu2023, held_out: Path | None) -> dict[str, Any]:
     return {} if held_out is None else {"validation": held_out, "choose": c.choose}
 
 
-def judged(
-    run: Run,
-    data: Data,
-    g: Generator,
-    label: str,
-    model: str,
-    *,
-    scorer: Literal["evaluator", "likelihood"] = "evaluator",
-) -> Path:
+def reranked(run: Run, data: Data, g: Generator, label: str, judge: Judge) -> Path:
     """Score and measure a generator's samples; K and N from validation. Return the row's handle.
 
     Steps `<generator>-<label>-scores` and `-row`, the same of `validation` before them.
     """
-    before = f"validation{suffix(g.number)}-{label}"
-    score = Score(model=model, problems=data.validation, samples=g.validation, scorer=scorer)
-    scored = run(f"{before}-scores", score)
-    validated = run(f"{before}-row", Measure(problems=data.validation, samples=scored))
-    score = Score(model=model, problems=data.test, samples=g.test, scorer=scorer)
-    scored = run(f"{g.name}-{label}-scores", score)
-    measure = Measure(problems=data.test, samples=scored, greedy=g.greedy, choose_on=validated)
-    return run(f"{g.name}-{label}-row", measure)
+    validation = Measure(problems=data.validation, samples=g.validation)
+    choice = judged(run, f"validation{suffix(g.number)}-{label}", judge, validation)
+    test = Measure(problems=data.test, samples=g.test, greedy=g.greedy, choose_on=choice)
+    return judged(run, f"{g.name}-{label}", judge, test)
 
 
 def sequential(
@@ -291,7 +280,7 @@ def transfer(run: Run, c: Liu2023, data: Data, first: Generator, evaluator: str)
     for g in generators:
         for number, judge in judges.items():
             if (g.number, number) != (1, 1):  # already measured
-                judged(run, data, g, f"by-{number}", judge)
+                reranked(run, data, g, f"by-{number}", Judge(judge))
 
 
 def suffix(number: int) -> str:

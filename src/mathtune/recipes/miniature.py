@@ -18,10 +18,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from mathtune.recipes.miniature_settings import DRAFTED, Long, Miniature
-from mathtune.recipes.parts import Drawing, drawn, greedy
+from mathtune.recipes.parts import Drawing, Judge, drawn, greedy, judged, right_paths
 from mathtune.recipes.points import labels
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
@@ -30,7 +29,6 @@ from mathtune.stages.collect import Collect
 from mathtune.stages.findings import Findings, Model
 from mathtune.stages.measure import Measure
 from mathtune.stages.prepare import Data
-from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
 MANY = 1e6
@@ -200,10 +198,8 @@ def rft(one: Seed) -> None:
         drafts.append(drawn(inner, "drafts", generator, data.train, n=c.k, how=how))
     for label, sources in (("rft", drafts[:1]), ("union", drafts)):
         if label in c.parts:
-            collect = Collect(
-                problems=data.train, test=data.test, samples=tuple(sources), keep="paths", k=c.k
-            )
-            trained(one, label, one.run(f"{label}-paths", collect))
+            paths = one.run(f"{label}-paths", right_paths(data, sources, k=c.k))
+            trained(one, label, paths)
 
 
 def judge(one: Seed) -> None:
@@ -217,7 +213,7 @@ def judge(one: Seed) -> None:
     if one.fresh is not None:
         judges["long"] = Judge(long_judge(one, run, generator, one.fresh))
     if {"judge", "long"} & set(c.parts):
-        judged(run, c, one.whole, generator, judges)
+        compared(run, c, one.whole, generator, judges)
 
 
 def short_judges(one: Seed, run: Run, generator: str) -> dict[str, Judge]:
@@ -260,30 +256,19 @@ def long_judge(one: Seed, run: Run, generator: str, fresh: Data) -> str:
     return run("evaluator-long", evaluator(c, generator, run("long-pairs", collect), long=c.long))
 
 
-@dataclass(frozen=True)
-class Judge:
-    """A scorer of samples: a model (the calculator has none), and how it scores."""
-
-    model: str | None
-    scorer: Literal["evaluator", "likelihood", "calculator"] = "evaluator"
-
-
-def judged(run: Run, c: Miniature, data: Data, generator: str, judges: dict[str, Judge]) -> None:
+def compared(run: Run, c: Miniature, data: Data, generator: str, judges: dict[str, Judge]) -> None:
     """Score a generator's samples of validation and test by every judge, K from validation."""
     first = greedy(run, "test", generator, data.test)
     held_out = drawn(run, "validation", generator, data.validation, n=c.n, how=c.how)
     samples = drawn(run, "test", generator, data.test, n=c.n, how=c.how)
     rows: dict[str, Path] = {}
     for name, by in judges.items():
-        score = Score(model=by.model, scorer=by.scorer, problems=data.validation, samples=held_out)
-        scored = run(f"validation-{name}-scores", score)
-        choice = run(f"validation-{name}-row", Measure(problems=data.validation, samples=scored))
-        score = Score(model=by.model, scorer=by.scorer, problems=data.test, samples=samples)
-        scored = run(f"test-{name}-scores", score)
-        measure = Measure(
-            problems=data.test, samples=scored, greedy=first, choose_on=choice, against=rows
+        validation = Measure(problems=data.validation, samples=held_out)
+        choice = judged(run, f"validation-{name}", by, validation)
+        test = Measure(
+            problems=data.test, samples=samples, greedy=first, choose_on=choice, against=rows
         )
-        rows = {**rows, name: run(f"test-{name}-row", measure)}
+        rows = {**rows, name: judged(run, f"test-{name}", by, test)}
 
 
 def sequential(run: Run, one: Seed, starts: Mapping[str, str]) -> None:
@@ -314,7 +299,5 @@ def transfer(
     drawn_there = drawn(run, "test", generator, data.test, n=c.n, how=c.how)
     rows: dict[str, Path] = {}
     for name, by in {"calculator": Judge(None, "calculator"), "evaluator": Judge(judge)}.items():
-        score = Score(model=by.model, scorer=by.scorer, problems=data.test, samples=drawn_there)
-        scored = run(f"{name}-scores", score)
-        measure = Measure(problems=data.test, samples=scored, against=rows)
-        rows = {**rows, name: run(f"{name}-row", measure)}
+        measure = Measure(problems=data.test, samples=drawn_there, against=rows)
+        rows = {**rows, name: judged(run, name, by, measure)}

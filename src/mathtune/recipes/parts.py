@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,10 +21,12 @@ from mathtune.engines.prompts import Form
 from mathtune.rows.samples import Columns
 from mathtune.run import trackers
 from mathtune.run.recipe_run import Run
+from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
-from mathtune.stages.prepare import Prepare
+from mathtune.stages.prepare import Data, Prepare
 from mathtune.stages.sample import Sample
+from mathtune.stages.score import Score
 
 SHORT = ("split", "fields", "limit")
 """Settings of `data` that may omit its name: `limit=50` for `data.limit=50`."""
@@ -130,8 +133,14 @@ class RecipeSettings(BaseModel):
         return {**given, "data": {**data, **short} if isinstance(data, Mapping) else data}
 
 
+def graded(run: Run, name: str, sample: Sample) -> Columns:
+    """Add steps `<name>` and `<name>-grades`: samples and their verdicts."""
+    samples = run(name, sample)
+    return run(f"{name}-grades", Grade(problems=sample.problems, samples=samples))
+
+
 def drawn(run: Run, name: str, model: str, problems: Path, *, n: int, how: Drawing) -> Columns:
-    """Return steps `<name>-samples` and `<name>-grades`: n graded samples of every problem."""
+    """Add steps `<name>-samples` and `<name>-grades`: n graded samples of every problem."""
     drawing = {"temperature": how.temperature, "top_p": how.top_p, **how.read_as()}
     samples = run(f"{name}-samples", Sample(model=model, problems=problems, n=n, **drawing))
     return run(f"{name}-grades", Grade(problems=problems, samples=samples))
@@ -143,8 +152,7 @@ def greedy(
     """Add steps `<name>-greedy` and `<name>-greedy-grades`: each problem solved once, graded."""
     read_as = {} if how is None else how.read_as()
     sample = Sample(model=model, problems=problems, greedy=True, **read_as)
-    solutions = run(f"{name}-greedy", sample)
-    return run(f"{name}-greedy-grades", Grade(problems=problems, samples=solutions))
+    return graded(run, f"{name}-greedy", sample)
 
 
 def row(
@@ -162,3 +170,42 @@ def row(
     samples = drawn(run, name, model, problems, n=n, how=how)
     measure = Measure(problems=problems, samples=samples, greedy=first, against=against or {})
     return run(f"{name}-row", measure)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A scorer of samples: a model (the calculator has none), and how it scores."""
+
+    model: str | None
+    scorer: Literal["evaluator", "likelihood", "calculator"] = "evaluator"
+
+
+def judged(run: Run, name: str, judge: Judge, measure: Measure) -> Path:
+    """Add steps `<name>-scores` and `<name>-row`; return the folder of the last one.
+
+    `measure`: the second step, given the samples that the judge has yet to score.
+    """
+    problems, samples = measure.problems, measure.samples
+    score = Score(model=judge.model, scorer=judge.scorer, problems=problems, samples=samples)
+    scored = run(f"{name}-scores", score)
+    return run(f"{name}-row", measure.model_copy(update={"samples": scored}))
+
+
+def right_paths(
+    data: Data,
+    samples: Sequence[Columns],
+    *,
+    k: int,
+    dedup: bool = True,
+    most: int | None = None,
+) -> Collect:
+    """Collect gold and one right solution per path from k samples of each training problem."""
+    return Collect(
+        problems=data.train,
+        test=data.test,
+        samples=tuple(samples),
+        keep="paths",
+        k=k,
+        dedup=dedup,
+        most=most,
+    )

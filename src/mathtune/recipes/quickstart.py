@@ -14,17 +14,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from mathtune.recipes.parts import Count, RecipeSettings, Seeds, drawn, each_seed, greedy, row
+from mathtune.recipes.parts import (
+    Count,
+    Judge,
+    RecipeSettings,
+    Seeds,
+    drawn,
+    each_seed,
+    graded,
+    greedy,
+    judged,
+    row,
+)
 from mathtune.run.recipe_run import Run
 from mathtune.stages.collect import Collect
-from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
 from mathtune.stages.prepare import Data, Prepare
 from mathtune.stages.sample import Sample
-from mathtune.stages.score import Score
 from mathtune.stages.train import Train
-
-Scorer = Literal["evaluator", "likelihood", "calculator"]
 
 
 class Quickstart(RecipeSettings):
@@ -62,9 +69,8 @@ def both(run: Run, c: Quickstart, data: Data, ssft: str) -> None:
     """Run both papers once on prepared data; trainings come first, so sampling may overlap."""
     # Liu et al. 2023: an evaluator of the generator's samples; the generator again, from the
     # evaluator's weights, and a control that continues from SSFT's
-    drafts = run("drafts", Sample(model=ssft, problems=data.train, n=c.n_train))
-    graded = run("drafts-grades", Grade(problems=data.train, samples=drafts))
-    pairs = run("pairs", Collect(problems=data.train, samples=graded, keep="pairs"))
+    drafts = graded(run, "drafts", Sample(model=ssft, problems=data.train, n=c.n_train))
+    pairs = run("pairs", Collect(problems=data.train, samples=drafts, keep="pairs"))
     evaluator = run("evaluator", Train(model=ssft, objective=c.evaluator_loss, examples=pairs))
     again = run("sequential", Train(model=evaluator, objective="mle", examples=data.solutions))
     more = run(
@@ -73,7 +79,7 @@ def both(run: Run, c: Quickstart, data: Data, ssft: str) -> None:
     )
 
     # Yuan et al. 2023: the base model anew, on gold and distinct right paths; its control
-    paths = run("paths", Collect(problems=data.train, samples=graded, keep="paths"))
+    paths = run("paths", Collect(problems=data.train, samples=drafts, keep="paths"))
     rft = run("rft", Train(model=c.model, objective="mle", examples=paths))
     long = run(
         "long-ssft",
@@ -81,32 +87,27 @@ def both(run: Run, c: Quickstart, data: Data, ssft: str) -> None:
     )
 
     # judges of the same samples: the calculator, the trained one, the base zero-shot, likelihood
-    judges: dict[str, tuple[str | None, Scorer]] = {
-        "calculator": (None, "calculator"),
-        "evaluator": (evaluator, "evaluator"),
-        "base": (c.model, "evaluator"),
-        "likelihood": (ssft, "likelihood"),
+    judges = {
+        "calculator": Judge(None, "calculator"),
+        "evaluator": Judge(evaluator),
+        "base": Judge(c.model),
+        "likelihood": Judge(ssft, "likelihood"),
     }
     validation = drawn(run, "validation", ssft, data.validation, n=c.n, how=c.how)
-    choices = {}
-    for name, (model, scorer) in judges.items():
-        scores = Score(model=model, scorer=scorer, problems=data.validation, samples=validation)
-        scored = run(f"validation-{name}-scores", scores)
-        measure = Measure(problems=data.validation, samples=scored)
-        choices[name] = run(f"validation-{name}-row", measure)
+    measure = Measure(problems=data.validation, samples=validation)
+    choices = {
+        name: judged(run, f"validation-{name}", judge, measure) for name, judge in judges.items()
+    }
 
     first = greedy(run, "ssft", ssft, data.test)
     samples = drawn(run, "ssft", ssft, data.test, n=c.n, how=c.how)
     rows: dict[str, Path] = {}
     for name in judges if c.compare_judges else ("calculator", "evaluator"):
-        model, scorer = judges[name]
         step = "ssft" if name == "evaluator" else f"ssft-{name}"
-        scores = Score(model=model, scorer=scorer, problems=data.test, samples=samples)
-        scored = run(f"{step}-scores", scores)
         measure = Measure(
-            problems=data.test, samples=scored, greedy=first, choose_on=choices[name], against=rows
+            problems=data.test, samples=samples, greedy=first, choose_on=choices[name], against=rows
         )
-        rows = {**rows, step: run(f"{step}-row", measure)}
+        rows = {**rows, step: judged(run, step, judges[name], measure)}
 
     control = row(run, "more-ssft", more, data.test, n=c.n_rows, how=c.how)
     row(run, "sequential", again, data.test, n=c.n_rows, how=c.how, against={"more-ssft": control})

@@ -12,18 +12,20 @@ that validation chooses. A run with more rounds continues one with fewer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from mathtune.recipes.parts import (
     Count,
     Drawing,
+    Judge,
     RecipeSettings,
     Seeds,
     drawn,
     each_seed,
+    graded,
     greedy,
+    judged,
     row,
 )
 from mathtune.rows.samples import Columns
@@ -31,11 +33,9 @@ from mathtune.run.recipe_run import Run
 from mathtune.stages.best import Best
 from mathtune.stages.collect import Collect
 from mathtune.stages.drawn import Drawn
-from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
 from mathtune.stages.prepare import Data, Prepare
 from mathtune.stages.sample import Sample
-from mathtune.stages.score import Score
 from mathtune.stages.train import Train
 
 
@@ -73,8 +73,7 @@ def _rounds(run: Run, c: Rounds, data: Data) -> None:
     for number in range(1, c.rounds + 1):
         name = f"round-{number}"
         sample = Sample(model=generator, problems=data.train, n=c.k, **dict(c.sampling))
-        samples = run(f"{name}-drafts", sample)
-        drafts.append(run(f"{name}-drafts-grades", Grade(problems=data.train, samples=samples)))
+        drafts.append(graded(run, f"{name}-drafts", sample))
         generator = _round(run, c, name, drafts, data, rows)
         validated[name] = _validated(run, c, name, generator, data)
     run("best", Best(rows=validated))
@@ -101,25 +100,11 @@ def _round(
     against: dict[str, Path] = {"round-0": rows["round-0"]}
     for control, train in trained.items():
         against[control] = row(run, control, run(control, train), data.test, n=c.n, how=c.how)
-    rows[name] = _judged(run, c, name, generator, judge, data, against)
-    return generator
-
-
-def _judged(
-    run: Run,
-    c: Rounds,
-    name: str,
-    generator: str,
-    judge: str,
-    data: Data,
-    against: Mapping[str, Path],
-) -> Path:
-    """Return the round's row: its generator's samples, re-ranked by its judge."""
     first = greedy(run, name, generator, data.test, how=c.how)
     samples = drawn(run, name, generator, data.test, n=c.n, how=c.how)
-    scored = run(f"{name}-scores", Score(model=judge, problems=data.test, samples=samples))
-    measure = Measure(problems=data.test, samples=scored, greedy=first, against=dict(against))
-    return run(f"{name}-row", measure)
+    measure = Measure(problems=data.test, samples=samples, greedy=first, against=against)
+    rows[name] = judged(run, name, Judge(judge), measure)
+    return generator
 
 
 def _validated(run: Run, c: Rounds, name: str, generator: str, data: Data) -> Path:

@@ -17,13 +17,20 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from mathtune.metrics.claims import Kind
-from mathtune.recipes.parts import Count, Drawing, RecipeSettings, Seeds, refuse_repeats
+from mathtune.recipes.parts import (
+    Count,
+    Drawing,
+    RecipeSettings,
+    Seeds,
+    graded,
+    refuse_repeats,
+    right_paths,
+)
 from mathtune.recipes.points import StudyPoints, labels
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
 from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect
-from mathtune.stages.grade import Grade
 from mathtune.stages.part import Part
 from mathtune.stages.prepare import Data
 from mathtune.stages.sample import Sample
@@ -129,8 +136,7 @@ def fractions(
 def drafted(run: Run, c: Scaling, label: str, sft: str, data: Data) -> Columns:
     """Draw and grade k samples of every training problem."""
     sample = Sample(model=sft, problems=data.train, n=c.k, **dict(c.how))
-    samples = run(f"{label}-drafts", sample)
-    return run(f"{label}-drafts-grades", Grade(problems=data.train, samples=samples))
+    return graded(run, f"{label}-drafts", sample)
 
 
 def rft(
@@ -143,25 +149,14 @@ def rft(
 ) -> None:
     """Run RFT for each k, without dedup, on the union, and SFT with the updates of the last k."""
     label, model = base
-    own = (drafts[label],)
+    own = [drafts[label]]
     collected: dict[tuple[str, Kind, int], Collect] = {
-        (f"rft-k{k}", "rft", k): Collect(
-            problems=data.train, test=data.test, samples=own, keep="paths", k=k
-        )
+        (f"rft-k{k}", "rft", k): right_paths(data, own, k=k)
         for k in (*(k for k in c.ks if k < c.k), c.k)
     }
-    collected["no-dedup", "no-dedup", c.k] = Collect(
-        problems=data.train, test=data.test, samples=own, keep="paths", k=c.k, dedup=False
-    )
+    collected["no-dedup", "no-dedup", c.k] = right_paths(data, own, k=c.k, dedup=False)
     if len(drafts) > 1:
-        union = Collect(
-            problems=data.train,
-            test=data.test,
-            samples=tuple(drafts.values()),
-            keep="paths",
-            k=c.k,
-            most=c.most,
-        )
+        union = right_paths(data, list(drafts.values()), k=c.k, most=c.most)
         collected["union", "union", c.k] = union
     for (name, kind, k), collect in collected.items():
         paths = run(f"{label}-{name}-paths", collect)

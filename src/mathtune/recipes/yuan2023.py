@@ -17,13 +17,21 @@ from typing import Annotated
 from pydantic import Field, NonNegativeInt, model_validator
 
 from mathtune.metrics.claims import Kind
-from mathtune.recipes.parts import Count, Drawing, RecipeSettings, Seeds, each_seed, refuse_repeats
+from mathtune.recipes.parts import (
+    Count,
+    Drawing,
+    RecipeSettings,
+    Seeds,
+    each_seed,
+    graded,
+    refuse_repeats,
+    right_paths,
+)
 from mathtune.recipes.points import StudyPoints, labels
 from mathtune.rows.samples import Columns
 from mathtune.run.recipe_run import Run
 from mathtune.stages.bits import Bits
 from mathtune.stages.collect import Collect
-from mathtune.stages.grade import Grade
 from mathtune.stages.prepare import Data
 from mathtune.stages.sample import Sample
 from mathtune.stages.train import Train
@@ -138,32 +146,22 @@ def generated(run: Run, name: str, model: str, c: Yuan2023, data: Data) -> tuple
     """Run SFT of a base model, and grade its k samples of every training problem."""
     sft = run(name, Train(model=model, objective="mle", examples=data.solutions))
     sample = Sample(model=sft, problems=data.train, n=c.k, **dict(c.how))
-    samples = run(f"{name}-drafts", sample)
-    return sft, run(f"{name}-drafts-grades", Grade(problems=data.train, samples=samples))
+    return sft, graded(run, f"{name}-drafts", sample)
 
 
 def collections(
     c: Yuan2023, drafts: Sequence[Columns], data: Data
 ) -> list[tuple[str, Kind, int, Collect]]:
     """Return the sets to fine-tune on: name, kind, k, and the step that makes it."""
-
-    def paths(sources: Sequence[Columns], k: int, *, dedup: bool = True) -> Collect:
-        return Collect(
-            problems=data.train,
-            test=data.test,
-            samples=tuple(sources),
-            keep="paths",
-            k=k,
-            dedup=dedup,
-        )
-
+    own = drafts[:1]
     found: list[tuple[str, Kind, int, Collect]] = [
-        (f"rft-k{k}", "rft", k, paths(drafts[:1], k)) for k in (*(k for k in c.ks if k < c.k), c.k)
+        (f"rft-k{k}", "rft", k, right_paths(data, own, k=k))
+        for k in (*(k for k in c.ks if k < c.k), c.k)
     ]
     if c.dedup_control:
-        found.append(("rft-no-dedup", "no-dedup", c.k, paths(drafts[:1], c.k, dedup=False)))
+        found.append(("rft-no-dedup", "no-dedup", c.k, right_paths(data, own, k=c.k, dedup=False)))
     sizes = c.unions or ((len(drafts),) if len(drafts) > 1 else ())
     for size in sizes:
-        union = paths(drafts[:size], c.k)
+        union = right_paths(data, drafts[:size], k=c.k)
         found.append((f"rft-union-{size}", "union", size * c.k, union))
     return found
