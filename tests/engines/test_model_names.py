@@ -10,6 +10,7 @@ from mathtune.engines import model_names
 from mathtune.engines.model_names import refuse_absent, refuse_absent_models
 from mathtune.errors import InputError
 from mathtune.recipes import resolve
+from mathtune.rows import jsonl
 from mathtune.run import recipe_run
 from mathtune.stages.sample import Sample
 
@@ -44,3 +45,18 @@ def test_models_that_are_here_or_elsewhere_pass(tmp_path: Path) -> None:
         refuse_absent_models(stage, lambda _: False)
     refuse_absent_models(stage, lambda name: name == "tinylama")  # a step will make it
     refuse_absent_models(stage.replaced({"engine": "openai"}, where=""), lambda _: False)
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        ("/no/such/base", r"Its base was '/no/such/base', which does not exist\.$"),
+        ("owner/tinylama-1b", r"Its base was 'owner/tinylama-1b'\.$"),
+        (None, r"where it was trained\.$"),
+    ],
+)
+def test_an_adapter_alone_names_its_base(base: str | None, said: str, tmp_path: Path) -> None:
+    jsonl.write_json(tmp_path / "adapter_config.json", {"base_model_name_or_path": base})
+    with pytest.raises(InputError, match=f"an adapter alone; .*{said}") as error:
+        model_names.source(str(tmp_path))
+    assert "\n" not in str(error.value)

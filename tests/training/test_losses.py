@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from mathtune.engines.transformers import models
 from mathtune.rows import jsonl
-from mathtune.rows.records import Example, Pair
+from mathtune.rows.records import Example, Labelled, Pair
 from mathtune.stages.train import Train
 from mathtune.training.curve import CurvePoint
-from mathtune.training.losses import ACCURACIES, LOSSES, Read
+from mathtune.training.losses import ACCURACIES, LOSSES, Read, auc_within_problems, scores
 from mathtune.training.settings import TrainingSettings
 
 MARGIN, ALPHA = 0.7, 0.3
@@ -93,6 +95,57 @@ def test_accuracy_by_hand() -> None:
         assert float(accuracies[objective](pairs[:, :2], labels)) == pytest.approx(2 / 3)
     assert float(accuracies["ctr"](pairs[:, :2], labels)) == pytest.approx(2 / 3)
     assert accuracies["mle"](pairs, labels) is None
+
+
+def test_scores_and_their_auc_within_problems_by_hand() -> None:
+    # S / (1 - S) = p(correct) / p(incorrect): 3, 1 / 3 and 1; log S is log(3 / 4), and so on.
+    log_p = torch.tensor([[0.3, 0.1, 0.2, 0.2], [0.1, 0.3, 0.3, 0.1]]).log()
+    (first, second) = scores(log_p, torch.tensor([True, True]))
+    assert [right for _, right in first] == [True, False]
+    assert [score for score, _ in first] == pytest.approx([math.log(3 / 4), math.log(1 / 2)])
+    assert [score for score, _ in second] == pytest.approx([math.log(1 / 4), math.log(3 / 4)])
+    ((lone,), _) = scores(log_p[:, :3], torch.tensor([False, True]))
+    assert lone == (pytest.approx(math.log(3 / 4)), False)
+    assert scores(log_p[:, :1], torch.tensor([True, True])) == [[], []]
+    judged = [("a", *one) for one in first] + [("b", *one) for one in second]
+    assert auc_within_problems(judged) == 0.5  # 1 in a, 0 in b
+    assert auc_within_problems([("a", -1.0, True), ("b", -2.0, False)]) is None
+    assert auc_within_problems([]) is None
+
+
+@pytest.mark.parametrize("objective", ["cls-xent", "mul-xent", "cls-margin", "mul-margin"])
+def test_the_validation_auc_by_hand(
+    objective: Any, tiny: str, pair_file: Path, by_hand: ByHand, tmp_path: Path
+) -> None:
+    """Problem by problem; in the validation file each has a right and a wrong solution or more."""
+    pairs = [replace_problem(pair, at) for at, pair in enumerate(jsonl.read(pair_file, Pair))]
+    jsonl.write(tmp_path / "pairs.jsonl", pairs)
+    labelled = [
+        Labelled(problem_id=p.problem_id, problem=p.problem, solution=text, correct=text == p.right)
+        for p in pairs
+        for text in (p.right, p.wrong)
+    ]
+    jsonl.write(tmp_path / "labelled.jsonl", labelled[1:])  # the first has no right one then
+    held = tmp_path / ("labelled.jsonl" if objective.endswith("xent") else "pairs.jsonl")
+    config = {"model": tiny, "objective": objective, "examples": (pair_file,), "epochs": 0.1}
+    points = curve(tmp_path / "run", **config, validation=(held,), learning_rate=1e-12)
+    rows = labelled[1:] if objective.endswith("xent") else labelled
+    shares = []
+    for problem in dict.fromkeys(row.problem for row in rows):
+        own = [row for row in rows if row.problem == problem]
+        right, wrong = (
+            [by_hand.log_score(problem, row.solution) for row in own if row.correct is kind]
+            for kind in (True, False)
+        )
+        above = [float(one > other) for one in right for other in wrong]
+        shares += [sum(above) / len(above)] if above else []
+    assert 0 < len(shares) < len(pairs)
+    assert points[-1].validation_auc == pytest.approx(sum(shares) / len(shares))
+
+
+def replace_problem(pair: Pair, at: int) -> Pair:
+    """Give every two pairs one problem."""
+    return msgspec.structs.replace(pair, problem_id=str(at // 2), problem=f"What is {at // 2}?")
 
 
 def test_mul_xent_of_a_batch_without_a_correct_solution_is_cls_xent_alone() -> None:

@@ -230,7 +230,7 @@ def test_a_judge_carries_its_card(
     points = [
         json.loads(line) for line in (saved.parent / "training.jsonl").read_text().splitlines()
     ]
-    assert card["auc_within_problems"] == points[-1]["validation_accuracy"]
+    assert card["auc_within_problems"] == points[-1]["validation_auc"]
     assert not (trained(base, example_file, tmp_path / "solver", updates=1) / "judge.json").exists()
 
 

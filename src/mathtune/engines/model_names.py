@@ -139,9 +139,13 @@ def _check_folder(name: str, path: Path) -> None:
         raise InputError(f"model {name!r}: the folder is incomplete: {lack}.")
 
     if (path / "adapter_config.json").exists():
+        base = jsonl.read_json(path / "adapter_config.json").get("base_model_name_or_path")
+        gone = isinstance(base, str) and looks_like_a_path(base) and not Path(base).exists()
         raise InputError(
             f"model {name!r}: an adapter alone; expected its base as the model (and, in sample and "
-            "score, adapter), or lora.merge=true where it was trained."
+            "score, adapter), or lora.merge=true where it was trained"
+            + (f". Its base was {base!r}" if isinstance(base, str) else "")
+            + (", which does not exist." if gone else ".")
         )
     if not (path / "config.json").exists():
         raise InputError(f"model {name!r}: the folder has no config.json; {EXPECTED}.")

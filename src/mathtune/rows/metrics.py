@@ -146,6 +146,7 @@ class TrainMetrics(Metrics, frozen=True):
     validation_loss: float | None = None
     kept_update: int | None = None
     validation_accuracy: float | None = None
+    validation_auc: float | None = None
 
 
 class SampleMetrics(Metrics, frozen=True):

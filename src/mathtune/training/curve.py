@@ -24,13 +24,15 @@ class CurvePoint(Row, frozen=True):
     gradient_norm: float | None = None
     validation_loss: float | None = None
     validation_accuracy: float | None = None
+    validation_auc: float | None = None
 
 
 class Ended(Row, frozen=True):
     """The end of a training.
 
-    `loss` is the mean over the last tenth of the updates, `validation_loss` (and `_accuracy`) that
-    of the weights kept, those after `kept_update`.
+    `loss` is the mean over the last tenth of the updates, `validation_loss` (`_accuracy`, `_auc`)
+    that of the weights kept, those after `kept_update`. `validation_auc` is an evaluator's AUC
+    within problems; None if no problem has a right and a wrong validation solution.
     """
 
     updates: int
@@ -39,6 +41,7 @@ class Ended(Row, frozen=True):
     validation_loss: float | None = None
     kept_update: int | None = None
     validation_accuracy: float | None = None
+    validation_auc: float | None = None
 
 
 def ended(folder: Path, settings: TrainingSettings) -> Ended:
@@ -54,6 +57,7 @@ def ended(folder: Path, settings: TrainingSettings) -> Ended:
         validation_loss=chosen.validation_loss if chosen is not None else None,
         kept_update=chosen.update if chosen is not None else None,
         validation_accuracy=chosen.validation_accuracy if chosen is not None else None,
+        validation_auc=chosen.validation_auc if chosen is not None else None,
     )
 
 

@@ -205,9 +205,9 @@ def _save(model: Any, saved: ModelFolder, trainer: Trainer) -> None:
         weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     if not ranks.first():
         return
-    if saved.card is not None and settings.objective.endswith("margin"):
+    if saved.card is not None:
         ended = curve.ended(saved.path.parent, settings)
-        saved.card["auc_within_problems"] = ended.validation_accuracy
+        saved.card["auc_within_problems"] = ended.validation_auc
     if merged:
         trainer.keep()  # small, and a merge cannot be undone
     try:

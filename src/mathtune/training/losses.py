@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from mathtune.metrics import calibration
 from mathtune.training import objectives
 from mathtune.training.settings import Objective, TrainingSettings
 
@@ -99,3 +102,36 @@ ACCURACIES: dict[Objective, Callable[[Tensor, Tensor], Tensor | None]] = {
 
 A pair is if its right solution scores higher; another item is if the likelier label word is true.
 """
+
+
+def scores(log_p: Tensor, correct: Tensor) -> list[list[tuple[float, bool]]]:
+    """Return log S of each item's candidates and whether they are right; K texts as in `TEXTS`.
+
+    A pair has two candidates, a labelled solution one; a generator's texts have none.
+    """
+    if log_p.shape[1] < 2:
+        return [[] for _ in log_p]
+    found = [objectives.log_score(log_p[:, 0], log_p[:, 1])]
+    if pairs := log_p.shape[1] >= 4:
+        found.append(objectives.log_score(log_p[:, 2], log_p[:, 3]))
+    labels = [[True, False] if pairs else [right] for right in correct.tolist()]
+    both = torch.stack(found, 1).tolist()
+    return [list(zip(*item, strict=True)) for item in zip(both, labels, strict=True)]
+
+
+def auc_within_problems(judged: Sequence[tuple[str, float, bool]]) -> float | None:
+    """Return the mean over problems of the AUC inside each, from (problem, log S, right).
+
+    None: no problem has both a right and a wrong solution.
+
+    Example:
+        >>> auc_within_problems([("a", -1.0, True), ("a", -2.0, False), ("b", -0.1, False)])
+        1.0
+    """
+    numbers = {problem: number for number, problem in enumerate({one[0]: None for one in judged})}
+    found = calibration.within_auc(
+        np.array([score for _, score, _ in judged], dtype=float),
+        np.array([right for *_, right in judged], dtype=bool),
+        np.array([numbers[problem] for problem, *_ in judged], dtype=int),
+    )
+    return float(np.mean(list(found.values()))) if found else None

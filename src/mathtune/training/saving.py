@@ -106,8 +106,8 @@ class ModelFolder:
 def judge_card(tokenizer: Any, form: prompts.AnyForm) -> dict[str, Any]:
     """Return what another program needs to score a candidate; `MODEL` is the server's model name.
 
-    `auc_within_problems` is filled after the training: the share of validation pairs whose right
-    solution scores higher; None if no pairs were held out.
+    `auc_within_problems` is filled after the training, from the validation examples; None if there
+    are none, or if none of their problems has both a right and a wrong solution.
     """
     text = prompts.evaluator("{problem}", "{solution}", form=form, tokenizer=tokenizer)
     start, *both = prompts.labelled(text, form=form, tokenizer=tokenizer)

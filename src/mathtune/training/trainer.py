@@ -24,8 +24,8 @@ from mathtune.run.progress import say
 from mathtune.training import checkpoint, llama_layers, objectives
 from mathtune.training.batches import Batch, MicroBatches, Order, collate
 from mathtune.training.examples import TEXTS, Item
-from mathtune.training.losses import ACCURACIES, LOSSES, Read
-from mathtune.training.settings import TrainingSettings
+from mathtune.training.losses import ACCURACIES, LOSSES, Read, auc_within_problems, scores
+from mathtune.training.settings import SOLVERS, TrainingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -274,6 +274,7 @@ class Trainer(transformers.Trainer):
         self.trained.eval()
         loss, hits = torch.zeros((), device=self.args.device), 0.0
         accuracy = None
+        judged: list[tuple[str, float, bool]] = []
         for batch in batches:
             with torch.no_grad():
                 loss += self.compute_loss(
@@ -283,10 +284,14 @@ class Trainer(transformers.Trainer):
             correct = batch["correct"].to(log_p.device)
             accuracy = ACCURACIES[self.settings.objective](log_p, correct)
             hits += 0.0 if accuracy is None else float(accuracy) * len(names)
+            if self.settings.objective not in SOLVERS:
+                for item, found in zip(batch["items"], scores(log_p, correct), strict=False):
+                    judged += [(item.readings[0].family, *one) for one in found]
         sums = self._summed(torch.stack([loss / processes, torch.tensor(hits).to(loss)]))
         metrics = {
             "eval_loss": float(sums[0]),
             "eval_accuracy": None if accuracy is None else float(sums[1] / counts[0]),
+            "eval_auc": auc_within_problems(gather_object(judged)),
         }
         self.log({name: value for name, value in metrics.items() if value is not None})
         self.control = self.callback_handler.on_evaluate(

@@ -32,6 +32,7 @@ SHOWN = {
     "train/grad_norm": "gradient_norm",
     "eval/loss": "validation_loss",
     "eval/accuracy": "validation_accuracy",
+    "eval/auc": "validation_auc",
 }
 """The trackers' names for the curve's fields, which are those of transformers."""
 
@@ -115,6 +116,7 @@ class Watch(TrainerCallback):
             update=state.global_step,
             validation_loss=metrics["eval_loss"],
             validation_accuracy=metrics["eval_accuracy"],
+            validation_auc=metrics["eval_auc"],
         )
         self._write(point)
         if exhausted(self.points, self.settings):

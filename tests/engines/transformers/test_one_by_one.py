@@ -15,6 +15,7 @@ from mathtune.engines.transformers.decode import Sampler
 from mathtune.engines.transformers.one_by_one import OneByOne
 from mathtune.engines.transformers.scoring import Scorer
 from mathtune.errors import InputError
+from mathtune.run import progress
 
 TEXTS = ["What is 12 + 30?", "Tom has 5 apples and buys 7 more.", "5 + 7 ="]
 SHAPE: dict[str, Any] = {
@@ -106,9 +107,13 @@ LONG_ROPES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("family", LONG_ROPES)
 def test_frequencies_that_depend_on_a_rows_length_are_that_rows_own(
-    family: str, make_tokenizer: Any
+    family: str,
+    make_tokenizer: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """With longrope, a long row must not change the short ones beside it."""
+    monkeypatch.setattr(progress, "_said", set())
     tokenizer = make_tokenizer()
     torch.manual_seed(0)
     tokens = {"vocab_size": len(tokenizer), "bos_token_id": None, "pad_token_id": None}
@@ -141,6 +146,9 @@ def test_frequencies_that_depend_on_a_rows_length_are_that_rows_own(
                 read = model(torch.tensor([[*ids, *target][:-1]])).logits[0, len(ids) - 1 :]
             log_p = read.log_softmax(-1)[range(len(target)), target].sum()
             assert score == pytest.approx(float(log_p), abs=1e-3)
+    said = capsys.readouterr().err
+    for what in ("prompts are sampled", "long candidates are scored"):
+        assert said.count(f"{what} one by one, which is slower: past 40 tokens") == 1
 
 
 @pytest.mark.parametrize("stop", [None, "7"])

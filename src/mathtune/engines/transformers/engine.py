@@ -32,7 +32,8 @@ WEIGHTS = "adapter_model.safetensors"
 def load(
     name: str, adapter: Path | None, *, device: str, dtype: Dtype
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load as `models.load` does, and merge a LoRA adapter into the weights if one is given.
+    """Load as `models.load` does, and merge a LoRA adapter into the weights if one is given; with
+    quantised weights it stays beside them, since merging would round it.
 
     Raises:
         InputError: the model or the adapter cannot be loaded.
@@ -55,6 +56,8 @@ def load(
             for key in [key for key in saved.keys() if "lora_" in key]:  # noqa: SIM118 (no mapping)
                 # peft silently leaves out those of layers that transformers renames (Laguna).
                 there[key].copy_(saved.get_tensor(key))
+        if models.quantised(model):
+            return adapted.get_base_model().eval(), tokenizer
         merged = adapted.merge_and_unload()
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]

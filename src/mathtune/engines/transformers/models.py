@@ -18,6 +18,7 @@ from transformers.utils import logging
 
 from mathtune.engines import Dtype, model_names, prompts
 from mathtune.engines.token_ids import refuse_growth
+from mathtune.engines.transformers.gguf_file import GgufFile
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.run.progress import say_once, visible
@@ -66,7 +67,9 @@ def load(
         part = ""
         options["trust_remote_code"] = False  # without it, transformers would ask on a terminal
         if more:
+            file = GgufFile(Path(source) / more["gguf_file"])
             options["quantization_config"] = GgufConfig(dequantize=True)
+            options["config"] = file.config()
         else:
             options["use_safetensors"] = True
             if bits is not None:
@@ -89,6 +92,7 @@ def load(
     # The weights of a .gguf are dequantized, and its list of missing ones is not reliable.
     _refuse_unusable(name, model, None if more else sorted(found["missing_keys"]))
     if more:
+        file.check_weights(model)
         refuse_other_scale(name, model.config.get_text_config())
     else:
         _refuse_undeclared(name, _folder(source))

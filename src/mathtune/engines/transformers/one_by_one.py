@@ -18,6 +18,7 @@ from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
 from mathtune.engines.protocol import Sampling
 from mathtune.engines.transformers.top_p import draw
+from mathtune.run.progress import say_once
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -73,6 +74,15 @@ class OneByOne:
         finally:
             self._model.generation_config = before
         return found[:, len(ids) :]
+
+
+def say_slower(steady: int, what: str) -> None:
+    """Say once that what may have more than `steady` tokens is read by itself, and why."""
+    say_once(
+        f"longrope: {what}",
+        f"  {what} one by one, which is slower: past {steady} tokens all positions of a row change "
+        "(longrope)",
+    )
 
 
 class _Draw(LogitsProcessor):

@@ -1,0 +1,241 @@
+"""What a GGUF file says of its model and transformers' reader leaves out. Below models.
+
+The reader takes a config class's defaults where it does not know a key, drops tensors that have no
+place, and so gives other numbers without a warning. Here the config is completed from the file,
+and what cannot be completed is refused.
+"""
+
+from __future__ import annotations
+
+from math import log, prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig
+from transformers.integrations.gguf import GGUF_CONFIG_ARCHS, GgufHeader, read_gguf_metadata
+from transformers.integrations.gguf.reader import load_gguf_state_dict
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+from mathtune.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+INSTEAD = "expected the model as a folder of safetensors"
+FIELDS = {
+    "attention.key_length": ("head_dim",),
+    "attention.layer_norm_rms_epsilon": ("rms_norm_eps", "norm_eps"),
+    "attention.layer_norm_epsilon": ("layer_norm_eps", "norm_eps", "norm_epsilon"),
+    "attn_logit_softcapping": ("attn_logit_softcapping",),
+    "final_logit_softcapping": ("final_logit_softcapping",),
+    "attention.sliding_window": ("sliding_window",),
+    "expert_feed_forward_length": ("moe_intermediate_size",),
+    "expert_shared_feed_forward_length": ("shared_expert_intermediate_size",),
+}
+"""The keys of a file, and the fields of a config that hold them: the first one that it has."""
+BIASES = {"attn_q.bias": "attention_bias", "ffn_up.bias": "mlp_bias"}
+"""The ends of tensors' names, and the fields that say that a model has these."""
+CHANGING = ("scale", "scaling", "capping", "clamp")
+"""Parts of the names of keys that change a model's numbers."""
+PLAIN = (None, 0, 1, False, "none")
+"""The values with which such a key changes nothing."""
+LLAMA3 = {
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
+"""The numbers from which Llama 3 makes its frequencies, beside the factor."""
+
+
+class GgufFile:
+    """A file's metadata and the shapes of its tensors; `keys`: those of its architecture."""
+
+    def __init__(self, path: Path) -> None:
+        metadata, _ = read_gguf_metadata(str(path))
+        self.path = path
+        self.architecture = str(metadata["general.architecture"])
+        begin = f"{self.architecture}."
+        self.keys = {
+            key.removeprefix(begin): value
+            for key, value in metadata.items()
+            if key.startswith(begin)
+        }
+        self.header = GgufHeader.from_file(str(path))
+        self.shapes = {info.name: info.shape for info in self.header.tensors}
+
+    @property
+    def complete(self) -> bool:
+        """Whether transformers builds the config itself from all that the file says."""
+        return self.architecture in GGUF_CONFIG_ARCHS
+
+    def config(self) -> PreTrainedConfig:
+        """Return the model's config, with what the file says and the reader leaves out.
+
+        Raises:
+            InputError: the file says what its config cannot hold.
+        """
+        config: PreTrainedConfig = AutoConfig.from_pretrained(
+            str(self.path.parent), gguf_file=self.path.name, trust_remote_code=False
+        )
+        if self.complete:
+            return config
+        left = dict(self.keys)
+        for key, fields in FIELDS.items():
+            value = left.pop(key, None)
+            known = [field for field in fields if hasattr(config, field)]
+            if value is not None and known:
+                setattr(config, known[0], value or None)
+            elif key == "attention.sliding_window" and value:
+                left[key] = value
+        self._check_heads(config)
+        for end, field in BIASES.items():
+            if any(name.endswith(end) for name in self.shapes) and hasattr(config, field):
+                setattr(config, field, True)
+        self._turn(config, left)
+        context = self.keys.get("context_length", 0)
+        if left.get("attention.sliding_window", context) < context:
+            self._refuse("attention.sliding_window", left["attention.sliding_window"])
+        for key, value in left.items():
+            if any(part in key for part in CHANGING) and value not in PLAIN:
+                self._refuse(key, value)
+        return config
+
+    def check_weights(self, model: PreTrainedModel) -> None:
+        """Raise InputError if the model has more or fewer numbers than the file has for it, or its
+        layers other sizes than its config says.
+        """
+        if self.complete:
+            return
+        tied = model.config.get_text_config().tie_word_embeddings
+        skipped = ("rope_", *(("output.weight",) if tied else ()))
+        there = sum(
+            prod(shape) for name, shape in self.shapes.items() if not name.startswith(skipped)
+        )
+        made = model.num_parameters()
+        if there != made:
+            raise InputError(
+                f"model {str(self.path)!r}: the file has {there:,} weights, but a "
+                f"{model.config.model_type} model of this size has {made:,}, so some would be left "
+                f"out or made up; {INSTEAD}."
+            )
+        for name, layer in model.named_modules():
+            if isinstance(layer, nn.Linear):
+                said, found = (layer.out_features, layer.in_features), tuple(layer.weight.shape)
+                if said != found:
+                    self._refuse(f"sizes {said} of {name}", f"but holds {found}")
+
+    def _check_heads(self, config: PreTrainedConfig) -> None:
+        """Raise InputError for heads of another size than the config can say."""
+        for key in ("attention.key_length", "attention.value_length"):
+            if key in self.keys and self.keys[key] != _head_size(config):
+                self._refuse(key, self.keys[key])
+
+    def _turn(self, config: PreTrainedConfig, left: dict[str, Any]) -> None:
+        """Complete the rotary positions of a config; take from `left` what they now hold."""
+        whole = getattr(config, "rope_parameters", None)
+        if not whole:
+            return
+        nested = whole.get("full_attention")
+        rope: dict[str, Any] = whole if nested is None else nested
+        if "rope.freq_base" in left:
+            rope["rope_theta"] = left["rope.freq_base"]
+        if nested is not None and "rope.freq_base_swa" in left:
+            whole["sliding_attention"]["rope_theta"] = left["rope.freq_base_swa"]
+        size = _head_size(config)
+        turned = left.get("rope.dimension_count", size)
+        if turned != int(size * rope.get("partial_rotary_factor", 1.0)):
+            rope["partial_rotary_factor"] = turned / size
+        scaling = _scaling(left)
+        kind = scaling.pop("type")
+        if "rope_factors_long.weight" in self.shapes:
+            kind = "longrope"
+        if kind != "none":
+            if kind not in SCALINGS:
+                self._refuse("rope.scaling.type", kind)
+            rope |= SCALINGS[kind](self, config, scaling)
+        left |= {f"rope.scaling.{key}": value for key, value in scaling.items()}
+        if "rope_freqs.weight" in self.shapes:
+            rope |= self._llama3(config)
+
+    def _longrope(self, config: PreTrainedConfig, scaling: dict[str, Any]) -> dict[str, Any]:
+        """Return Phi-3's rotary positions: a factor per frequency, for short and for long rows."""
+        del config
+        return {
+            "rope_type": "longrope",
+            "short_factor": self._tensor("rope_factors_short.weight").tolist(),
+            "long_factor": self._tensor("rope_factors_long.weight").tolist(),
+            "attention_factor": scaling.pop("attn_factor", 1.0),
+            "original_max_position_embeddings": scaling.pop("original_context_length"),
+        }
+
+    def _llama3(self, config: PreTrainedConfig) -> dict[str, Any]:
+        """Return Llama 3's rotary positions, of which the file has only the outcome."""
+        factors = self._tensor("rope_freqs.weight")
+        found = {"rope_type": "llama3", "factor": float(factors.max()), **LLAMA3}
+        plain = config.rope_parameters
+        config.rope_parameters = plain | found
+        slowed, _ = ROPE_INIT_FUNCTIONS["llama3"](config)
+        size = 2 * len(slowed)
+        unslowed = plain["rope_theta"] ** -(torch.arange(0, size, 2).float() / size)
+        config.rope_parameters = plain
+        if len(factors) != len(slowed) or not torch.allclose(unslowed / factors, slowed, rtol=1e-3):
+            self._refuse("rope_freqs.weight", "other factors than Llama 3's")
+        return found
+
+    def _tensor(self, name: str) -> torch.Tensor:
+        stored = load_gguf_state_dict(self.header)
+        if name not in stored:
+            self._refuse(name, "nothing")
+        return stored[name][...].float()
+
+    def _refuse(self, key: str, value: Any) -> None:
+        raise InputError(
+            f"model {str(self.path)!r}: its GGUF file says {key} {str(value)[:80]}, which "
+            f"transformers does not read, so its numbers would be wrong; {INSTEAD}."
+        )
+
+
+def _head_size(config: PreTrainedConfig) -> int:
+    whole = config.hidden_size // config.num_attention_heads
+    return getattr(config, "head_dim", None) or whole
+
+
+def _scaling(left: dict[str, Any]) -> dict[str, Any]:
+    """Take the keys of scaled positions out of `left`; return them without their beginning."""
+    begin = "rope.scaling."
+    found = {key.removeprefix(begin): left.pop(key) for key in list(left) if key.startswith(begin)}
+    found.pop("finetuned", None)
+    return {"type": "linear" if found.get("factor", 1.0) != 1.0 else "none", **found}
+
+
+def _linear(file: GgufFile, config: PreTrainedConfig, scaling: dict[str, Any]) -> dict[str, Any]:
+    """Return positions that are divided by a factor."""
+    del file, config
+    scaling.pop("original_context_length", None)
+    return {"rope_type": "linear", "factor": scaling.pop("factor")}
+
+
+def _yarn(file: GgufFile, config: PreTrainedConfig, scaling: dict[str, Any]) -> dict[str, Any]:
+    """Return YaRN's positions; the file's `attn_factor` is multiplied with the usual one."""
+    del file
+    factor = scaling.pop("factor")
+    own = scaling.pop("attn_factor", 1.0) * scaling.pop("yarn_attn_factor", 1.0)
+    context = scaling.pop("original_context_length", config.max_position_embeddings)
+    betas = {
+        key: scaling.pop(f"yarn_{key}")
+        for key in ("beta_fast", "beta_slow")
+        if f"yarn_{key}" in scaling
+    }
+    return {
+        "rope_type": "yarn",
+        "factor": factor,
+        "attention_factor": own * (1 + 0.1 * log(factor)),
+        "original_max_position_embeddings": context,
+        **betas,
+    }
+
+
+SCALINGS = {"linear": _linear, "yarn": _yarn, "longrope": GgufFile._longrope}
+"""How positions are scaled, by its name in a file."""

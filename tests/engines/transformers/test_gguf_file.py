@@ -1,0 +1,250 @@
+"""GGUF files of tiny models, laid out as llama.cpp's converter does: equal logits, or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma2Config,
+    Gemma3TextConfig,
+    LlamaConfig,
+    Phi3Config,
+    PreTrainedConfig,
+    PreTrainedModel,
+    Qwen3Config,
+    StableLmConfig,
+)
+
+from mathtune.engines.transformers import models
+from mathtune.errors import InputError
+
+gguf = pytest.importorskip("gguf")
+
+VOCABULARY, PADDED = 400, 32_001  # Phi-3's config wants its padding token
+SHAPE: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 16_384,
+    "initializer_range": 0.3,
+    "bos_token_id": None,
+    "eos_token_id": 0,
+    "pad_token_id": None,
+}
+PLAIN = {"rope_type": "default", "rope_theta": 1e4}
+PARTIAL = {"rope_type": "default", "rope_theta": 5e5, "partial_rotary_factor": 0.5}
+LINEAR = {"rope_type": "linear", "rope_theta": 1e4, "factor": 4.0}
+YARN = {
+    "rope_type": "yarn",
+    "rope_theta": 1e4,
+    "factor": 4.0,
+    "original_max_position_embeddings": 4096,
+}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 5e5,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
+SHORT, LONG = [1.0, 1.1, 1.2, 1.3], [1.0, 2.0, 3.0, 4.0]
+LONGROPE = {
+    "rope_type": "longrope",
+    "rope_theta": 1e4,
+    "short_factor": SHORT,
+    "long_factor": LONG,
+    "original_max_position_embeddings": 40,
+    "attention_factor": 1.25,
+}
+SCALED = {"rope.scaling.type": "linear", "rope.scaling.factor": 4.0}
+YARN_KEYS = {
+    "rope.scaling.type": "yarn",
+    "rope.scaling.factor": 4.0,
+    "rope.scaling.original_context_length": 4096,
+}
+# Wavelengths 2 pi 5e5^(i / 4): 6.3, 167, 4443, 118141. 2048 to 8192 is smooth.
+SMOOTH = (8192 / (2 * np.pi * 5e5**0.5) - 1) / 3
+LLAMA3_FACTORS = [1.0, 1.0, 1 / ((1 - SMOOTH) / 8 + SMOOTH), 8.0]
+LONG_TENSORS = {"rope_factors_short.weight": SHORT, "rope_factors_long.weight": LONG}
+LONG_KEYS = {"rope.scaling.original_context_length": 40, "rope.scaling.attn_factor": 1.25}
+
+
+def made(config: PreTrainedConfig) -> PreTrainedModel:
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    for name, weight in model.named_parameters():
+        if name.endswith("bias") or "norm" in name:  # zeros and ones would hide a mistake
+            weight.data += 0.1 * torch.randn_like(weight)
+    return model
+
+
+def write(
+    path: Path,
+    model: PreTrainedModel,
+    kind: str,
+    keys: dict[str, Any] | None = None,
+    tensors: dict[str, Any] | None = None,
+) -> None:
+    """Write a model; `keys` and `tensors` beside those that every model has."""
+    config = model.config
+    rope = config.rope_parameters.get("full_attention", config.rope_parameters)
+    size = getattr(config, "head_dim", None) or 8
+    writer = gguf.GGUFWriter(str(path), kind)
+    said = {
+        "context_length": config.max_position_embeddings,
+        "embedding_length": config.hidden_size,
+        "block_count": config.num_hidden_layers,
+        "feed_forward_length": config.intermediate_size,
+        "attention.head_count": config.num_attention_heads,
+        "attention.head_count_kv": config.num_key_value_heads,
+        "attention.key_length": size,
+        "attention.value_length": size,
+        "attention.layer_norm_rms_epsilon": getattr(config, "rms_norm_eps", None),
+        "attention.layer_norm_epsilon": getattr(config, "layer_norm_eps", None),
+        "rope.dimension_count": int(size * rope.get("partial_rotary_factor", 1)),
+        "rope.freq_base": rope["rope_theta"],
+        "vocab_size": config.vocab_size,
+    } | (keys or {})
+    adds = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
+    for key, value in said.items():
+        if value is not None:
+            adds[type(value)](f"{kind}.{key}", value)
+    tokens = [chr(code) for code in range(0x100, 0x100 + config.vocab_size - 2)]
+    tokens += [tokens[0] + tokens[1]]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list(["<|end|>", *tokens])
+    writer.add_token_types([3] + [1] * len(tokens))
+    writer.add_token_merges([" ".join(tokens[:2])])
+    writer.add_eos_token_id(0)
+    numbers = {name: number for number, name in gguf.MODEL_ARCH_NAMES.items()}
+    names = gguf.get_tensor_name_map(numbers[kind], config.num_hidden_layers)
+    for name, weight in model.state_dict().items():
+        if name != "lm_head.weight" or not config.tie_word_embeddings:
+            values = turned(name, weight.numpy(), config, kind)
+            place, _, end = name.rpartition(".")
+            writer.add_tensor(f"{names.get_name(place)}.{end}", np.ascontiguousarray(values))
+    for name, extra in (tensors or {}).items():
+        writer.add_tensor(name, np.array(extra, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def turned(name: str, values: Any, config: Any, kind: str) -> Any:
+    """Lay weights out as llama.cpp does: Llama's pairs of dimensions, Gemma's norms plus one."""
+    if kind == "llama" and (".q_proj" in name or ".k_proj" in name):
+        heads = config.num_attention_heads if ".q_" in name else config.num_key_value_heads
+        halves = values.reshape(heads, 2, -1, *values.shape[1:])
+        return halves.swapaxes(1, 2).reshape(values.shape)
+    return values + 1 if kind.startswith("gemma") and "norm" in name else values
+
+
+CASES: dict[str, tuple[PreTrainedConfig, str, dict[str, Any], dict[str, Any]]] = {
+    "heads of 16": (LlamaConfig(**SHAPE, head_dim=16), "llama", {}, {}),
+    "Qwen3's heads of 16": (Qwen3Config(**SHAPE, head_dim=16), "qwen3", {}, {}),
+    "biases": (LlamaConfig(**SHAPE, attention_bias=True, mlp_bias=True), "llama", {}, {}),
+    "linear": (LlamaConfig(**SHAPE, rope_parameters=LINEAR), "llama", SCALED, {}),
+    "yarn": (Qwen3Config(**SHAPE, head_dim=8, rope_parameters=YARN), "qwen3", YARN_KEYS, {}),
+    "Llama 3": (
+        LlamaConfig(**SHAPE, rope_parameters=LLAMA3),
+        "llama",
+        {},
+        {"rope_freqs.weight": LLAMA3_FACTORS},
+    ),
+    "longrope": (
+        Phi3Config(**{**SHAPE, "vocab_size": PADDED}, rope_parameters=LONGROPE),
+        "phi3",
+        LONG_KEYS,
+        LONG_TENSORS,
+    ),
+    "window": (
+        Phi3Config(**{**SHAPE, "vocab_size": PADDED}, sliding_window=8),
+        "phi3",
+        {"attention.sliding_window": 8},
+        {},
+    ),
+    "base and part": (
+        StableLmConfig(**SHAPE, rope_parameters=PARTIAL),
+        "stablelm",
+        {},
+        {},
+    ),
+    "caps": (
+        Gemma2Config(**SHAPE, head_dim=8, attn_logit_softcapping=3.0, final_logit_softcapping=10.0),
+        "gemma2",
+        {"attn_logit_softcapping": 3.0, "final_logit_softcapping": 10.0},
+        {},
+    ),
+    "Gemma 3": (
+        Gemma3TextConfig(
+            **{**SHAPE, "num_hidden_layers": 6},
+            head_dim=8,
+            sliding_window=8,
+            rope_parameters={
+                "full_attention": {**LINEAR, "rope_theta": 1e6},
+                "sliding_attention": PLAIN,
+            },
+        ),
+        "gemma3",
+        {"attention.sliding_window": 8, **SCALED},
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_file_loads_with_all_that_it_says(case: str, tmp_path: Path) -> None:
+    config, kind, keys, tensors = CASES[case]
+    model = made(config)
+    write(tmp_path / "tiny.gguf", model, kind, keys, tensors)
+    found, _ = models.load(str(tmp_path / "tiny.gguf"), device="cpu")
+    assert not models.quantised(found)
+    for length in (30, 60):  # on both sides of longrope's border
+        ids = torch.arange(3, 3 + 5 * length, 5)[None] % VOCABULARY
+        with torch.no_grad():
+            torch.testing.assert_close(found(ids).logits, model(ids).logits, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("keys", "tensors", "said"),
+    [
+        ({"logit_scale": 0.5}, {}, r"says logit_scale 0\.5, which transformers does not read"),
+        ({"attention.value_length": 4}, {}, "says attention.value_length 4"),
+        ({"attention.sliding_window": 8}, {}, "says attention.sliding_window 8"),
+        ({"rope.scaling.type": "su", "rope.scaling.factor": 2.0}, {}, "rope.scaling.type su"),
+        (YARN_KEYS | {"rope.scaling.yarn_log_multiplier": 0.1}, {}, "yarn_log_multiplier 0.1"),
+        ({}, {"rope_freqs.weight": [1.0, 2.0, 3.0, 4.0]}, "other factors than Llama 3's"),
+        ({}, {"blk.0.ffn_gate_inp.weight": [[1.0] * 32] * 4}, "has 33,504 weights, .* has 33,376"),
+        (
+            {"feed_forward_length": 40},
+            {},
+            r"sizes \(40, 32\) of model.layers.0.mlp.* holds \(48, 32\)",
+        ),
+    ],
+    ids=["scale", "values", "window", "su", "yarn", "frequencies", "experts", "sizes"],
+)
+def test_what_the_reader_would_leave_out_is_refused(
+    keys: dict[str, Any], tensors: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    write(tmp_path / "tiny.gguf", made(LlamaConfig(**SHAPE)), "llama", keys, tensors)
+    with pytest.raises(InputError, match=said) as error:
+        models.load(str(tmp_path / "tiny.gguf"), device="cpu")
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_without_a_weight_is_refused(tmp_path: Path) -> None:
+    model = made(LlamaConfig(**SHAPE))
+    del model.model.layers[0].mlp.up_proj
+    write(tmp_path / "tiny.gguf", model, "llama")
+    with pytest.raises(InputError, match="would be left out or made up"):
+        models.load(str(tmp_path / "tiny.gguf"), device="cpu")
