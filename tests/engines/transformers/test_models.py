@@ -244,6 +244,16 @@ def test_a_quantised_checkpoint_without_its_library_is_refused_in_a_sentence(
         models.load(str(folder), device="cpu")
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 800
+    known = models.LIBRARIES.get(quantised["quant_method"])
+    assert f"reads them{f' (pip install {known})' if known else ''}, or" in str(error.value)
+
+
+def test_bits_of_weights_that_are_quantised_already_are_refused(folder: Path) -> None:
+    change_config(folder, quantization_config={"quant_method": "gptq", "bits": 4})
+    with pytest.raises(
+        InputError, match=r"lora\.bits: found 8 .* quantised already; expected lora"
+    ):
+        models.load(str(folder), device="cpu", bits=8)
 
 
 @pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])

@@ -29,6 +29,19 @@ if TYPE_CHECKING:
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 FULL = ("F64", "F32", "F16", "BF16")
 """The types of full weights, as safetensors names them."""
+LIBRARIES = {
+    "aqlm": "aqlm",
+    "auto-round": "auto-round",
+    "awq": "gptqmodel",
+    "bitsandbytes": "bitsandbytes",
+    "compressed-tensors": "compressed-tensors",
+    "gptq": "gptqmodel optimum",
+    "hqq": "hqq",
+    "quanto": "optimum-quanto",
+    "torchao": "torchao",
+    "vptq": "vptq",
+}
+"""The packages that read quantised weights, by the name of the method in config.json."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -54,10 +67,11 @@ def load(
     where = torch.device(resolve_device(device))
     options: dict[str, Any] = {"dtype": resolve_dtype(dtype, where)}
     source, more = model_names.source(name)
-    if more and bits is not None:
+    if bits is not None and (more or _declared(_folder(source))):
+        kind = "a GGUF file" if more else "whose weights are quantised already"
         raise InputError(
-            f"lora.bits: found {bits} with the model {name!r}, a GGUF file; expected a checkpoint "
-            "of safetensors."
+            f"lora.bits: found {bits} with the model {name!r}, {kind}; expected "
+            f"{'a checkpoint of safetensors' if more else 'lora without bits'}."
         )
     logging.disable_progress_bar()
     _show_visibly()
@@ -122,9 +136,11 @@ def _instead(source: str, more: dict[str, Any]) -> str:
     if not declared:
         return model_names.EXPECTED
     method = declared.get("quant_method") if isinstance(declared, dict) else declared
+    package = LIBRARIES.get(str(method))
+    library = "the library that reads them" + (f" (pip install {package})" if package else "")
     return (
-        f"its weights are quantised ({str(method)[:40]}): expected the library that reads them, or "
-        "the same model in full weights or as a .gguf file"
+        f"its weights are quantised ({str(method)[:40]}): expected {library}, or the same model in "
+        "full weights or as a .gguf file"
     )
 
 
