@@ -382,6 +382,11 @@ def _with_adapters(model: Any, lora: Lora) -> Any:
     )
     try:
         return get_peft_model(model, config)
+    except ImportError as error:
+        raise InputError(
+            f"lora: peft cannot add adapters to this model ({' '.join(str(error).split())[:300]}); "
+            "expected the package that it needs, or a model in full weights."
+        ) from error
     except ValueError as error:
         refused = f"which peft refuses ({' '.join(str(error).split())[:300]})"
         unknown = set(lora.targets) - linear

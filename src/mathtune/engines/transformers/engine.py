@@ -59,7 +59,7 @@ def load(
         if models.quantised(model):
             return adapted.get_base_model().eval(), tokenizer
         merged = adapted.merge_and_unload()
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"adapter {str(adapter)!r}: does not fit {name!r} ({reason}).") from error
     return merged.eval(), tokenizer
