@@ -245,7 +245,7 @@ def test_a_quantised_checkpoint_without_its_library_is_refused_in_a_sentence(
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 800
     known = models.LIBRARIES.get(quantised["quant_method"])
-    assert f"reads them{f' (pip install {known})' if known else ''}, or" in str(error.value)
+    assert known is None or f"reads them (pip install {known}), or" in str(error.value)
 
 
 def test_bits_of_weights_that_are_quantised_already_are_refused(folder: Path) -> None:
