@@ -97,7 +97,7 @@ def test_it_is_a_command_whose_settings_resolve(command: str, desk: Path) -> Non
         )
         assert len(planned.steps) > 10
     elif name == "evaluate":
-        asked = evaluate.Asked(
+        asked = evaluate.EvaluateOptions(
             given["model"], given["data"], given["n"], given["evaluator"], given["settings"] or ()
         )
         assert evaluate.resolved(asked).name == "evaluate"

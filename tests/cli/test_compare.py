@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mathtune.cli import row_sources
-from mathtune.cli.compare import Asked, compared, write_page
+from mathtune.cli.compare import CompareSettings, compared, write_page
 from mathtune.cli.main import app
 from mathtune.cli.row_sources import FileOptions
 from mathtune.errors import InputError
@@ -106,7 +106,7 @@ def test_equality_is_shown_and_not_assumed(tmp_path: Path) -> None:
 
     same = compared([made("a", 0), made("b", 0)]).document["comparisons"][0]
     assert same["equivalence"]["equivalent"]
-    few = compared([made("c", 0), made("d", 5)], asked=Asked(within=0.02)).document
+    few = compared([made("c", 0), made("d", 5)], asked=CompareSettings(within=0.02)).document
     assert not few["comparisons"][0]["equivalence"]["equivalent"]  # the sides are all swapped
 
 
@@ -299,6 +299,6 @@ def test_a_path_may_hold_the_signs_of_a_row(
     monkeypatch.chdir(tmp_path)
     for file in ("a:b.jsonl", "c=d.jsonl", "e,f.jsonl"):
         Path(file).touch()
-    found = row_sources.Named.of(text)
+    found = row_sources.RowRequest.of(text)
     assert (found.name, found.metric) == (name or text, metric)
     assert [str(path) for path in found.paths] == paths

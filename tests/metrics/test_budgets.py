@@ -12,7 +12,7 @@ from mathtune.metrics.budgets import (
     equal_updates,
     resampled,
 )
-from mathtune.metrics.comparison import Asked, Row, comparisons
+from mathtune.metrics.comparison import CompareSettings, Row, comparisons
 from mathtune.metrics.seeds import row_difference
 
 
@@ -54,7 +54,7 @@ def test_the_difference_is_the_one_that_compare_shows() -> None:
         Row(name, name, tuple({i: {"m": v} for i, v in zip(ids, s, strict=True)} for s in values))
         for name, values in (("ours", ours), ("theirs", theirs))
     ]
-    (found,) = comparisons(rows, ids, Asked())
+    (found,) = comparisons(rows, ids, CompareSettings())
     difference = best_of_budget(
         Trained({1: ours}, {1: 0.0}), Trained({1: theirs}, {1: 0.0})
     ).difference

@@ -11,7 +11,7 @@ from huggingface_hub import parse_eval_result_entries
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from mathtune.cli import compare
-from mathtune.cli.evaluate import Asked, resolved
+from mathtune.cli.evaluate import EvaluateOptions, resolved
 from mathtune.data import declared, local
 from mathtune.errors import InputError
 from mathtune.foreign import Request, grade_file
@@ -20,7 +20,7 @@ from mathtune.run.recipe_run import Run, planned, work
 
 
 def steps(folder: Path, *settings: str, **asked: Any) -> Run:
-    found = resolved(Asked("embedded", settings=settings, **asked))
+    found = resolved(EvaluateOptions("embedded", settings=settings, **asked))
     return planned(found.compose, name=found.name, folder=folder, overrides=found.overrides)
 
 
@@ -96,17 +96,17 @@ def chat_model(tmp_path: Path, stand_in: Callable[[Path], Path]) -> str:
 def test_a_chat_model_is_told_and_not_shown(tmp_path: Path, chat_model: str) -> None:
     rows = [{"id": n, "problem": f"{n} + 1?", "answer": str(n + 1)} for n in range(30)]
     (tmp_path / "copies" / "aime24.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    found = resolved(Asked(chat_model, "gsm8k,aime24"))
+    found = resolved(EvaluateOptions(chat_model, "gsm8k,aime24"))
     run = planned(found.compose, name="evaluate", folder=tmp_path / "a", overrides=found.overrides)
     stages: dict[str, Any] = {name: step.stage for name, step in run.steps.items()}
     assert not [name for name in stages if "exemplar" in name]
     assert stages["gsm8k/samples"].few_shot is None
     assert stages["gsm8k/samples"].instruction is None  # the usual one
     assert "integer from 0 to 999" in stages["aime24/greedy"].instruction
-    own = resolved(Asked(chat_model, "aime24", settings=("instruction=Solve it.",)))
+    own = resolved(EvaluateOptions(chat_model, "aime24", settings=("instruction=Solve it.",)))
     run = planned(own.compose, name="evaluate", folder=tmp_path / "b", overrides=own.overrides)
     assert run.steps["aime24/samples"].stage.instruction == "Solve it."  # type: ignore[attr-defined]
-    plain = resolved(Asked(chat_model, "gsm8k", settings=("prompt=plain",)))
+    plain = resolved(EvaluateOptions(chat_model, "gsm8k", settings=("prompt=plain",)))
     run = planned(plain.compose, name="evaluate", folder=tmp_path / "c", overrides=plain.overrides)
     assert run.steps["gsm8k/samples"].stage.shots == 4  # type: ignore[attr-defined]
 
@@ -114,7 +114,7 @@ def test_a_chat_model_is_told_and_not_shown(tmp_path: Path, chat_model: str) -> 
 @pytest.mark.slow
 def test_a_small_evaluation(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    found = resolved(Asked("embedded", n=3, settings=("limit=5", "max_tokens=40")))
+    found = resolved(EvaluateOptions("embedded", n=3, settings=("limit=5", "max_tokens=40")))
     run = planned(found.compose, name=found.name, folder=folder, overrides=found.overrides)
     work(run, found.compose, name=found.name)
     document = evaluated.write(folder)

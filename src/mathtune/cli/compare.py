@@ -21,9 +21,9 @@ from typing import Annotated, Any
 import typer
 
 from mathtune.cli.options import FILES, AsJson, ClusterBy, ExtractFile, Fields, Grader
-from mathtune.cli.row_sources import FileOptions, Named, Source, clusters_of, read
+from mathtune.cli.row_sources import FileOptions, RowRequest, Source, clusters_of, read
 from mathtune.errors import InputError
-from mathtune.metrics.comparison import Asked, Row, changed, comparisons, pairs_of, shown
+from mathtune.metrics.comparison import CompareSettings, Row, changed, comparisons, pairs_of, shown
 from mathtune.metrics.measure import rounded
 from mathtune.report import compare_rows
 from mathtune.report.cells import grid
@@ -34,7 +34,7 @@ from mathtune.stages.measure import labels_of
 
 app = typer.Typer()
 
-USUAL, ALL = FileOptions(), Asked()
+USUAL, ALL = FileOptions(), CompareSettings()
 SOLUTIONS = 4
 """The number of solutions per problem and row that the page shows."""
 
@@ -92,7 +92,7 @@ def command(
     found = compared(
         rows,
         reading=FileOptions(grader, extract, fields, cluster_by),
-        asked=Asked(within=within / 100),
+        settings=CompareSettings(within=within / 100),
         shared=shared,
     )
     if page is not None:
@@ -110,7 +110,7 @@ def compared(
     texts: Sequence[str],
     *,
     reading: FileOptions = USUAL,
-    asked: Asked = ALL,
+    settings: CompareSettings = ALL,
     shared: bool = False,
 ) -> Compared:
     """Compare every pair of rows in the chosen metrics, else in all that both have.
@@ -126,7 +126,7 @@ def compared(
     """
     if len(texts) < 2:
         raise InputError("compare: one row; expected two or more.")
-    named = [Named.of(text) for text in texts]
+    named = [RowRequest.of(text) for text in texts]
     sources = read(named, reading)
     problems, left_out = _problems(named, sources, shared=shared)
     known = _known(named, sources, problems)
@@ -143,23 +143,25 @@ def compared(
             )
     every = [seed for seeds in sources for seed in seeds]
     if reading.cluster_by is not None or all(seed.clusters for seed in every):
-        asked = replace(asked, cluster=clusters_of(known, every, problems, reading.cluster_by))
+        settings = replace(
+            settings, cluster=clusters_of(known, every, problems, reading.cluster_by)
+        )
     document: dict[str, Any] = {
         "rows": [
-            shown(row, problems, asked) | _read(seeds)
+            shown(row, problems, settings) | _read(seeds)
             for row, seeds in zip(rows, sources, strict=True)
         ],
-        "comparisons": comparisons(rows, problems, asked),
+        "comparisons": comparisons(rows, problems, settings),
     }
-    if asked.cluster is not None:
-        document["clusters"] = len(set(asked.cluster.values()))
+    if settings.cluster is not None:
+        document["clusters"] = len(set(settings.cluster.values()))
     if left_out:
         document["left_out"] = left_out
     return Compared(rounded(document), rows, problems, known, sources)
 
 
 def _row(
-    one: Named,
+    one: RowRequest,
     seeds: Sequence[Source],
     problems: Sequence[str],
     labels: Mapping[str, Mapping[str, str]],
@@ -181,7 +183,7 @@ def _read(seeds: Sequence[Source]) -> dict[str, Any]:
 
 
 def _problems(
-    named: Sequence[Named], sources: Sequence[Sequence[Source]], *, shared: bool
+    named: Sequence[RowRequest], sources: Sequence[Sequence[Source]], *, shared: bool
 ) -> tuple[list[str], int]:
     """Return the compared problems, in the first row's order, and the number left out."""
     every = [seed.outcomes.keys() for seeds in sources for seed in seeds]
@@ -205,7 +207,7 @@ def _problems(
 
 
 def _known(
-    named: Sequence[Named], sources: Sequence[Sequence[Source]], problems: Sequence[str]
+    named: Sequence[RowRequest], sources: Sequence[Sequence[Source]], problems: Sequence[str]
 ) -> dict[str, Problem]:
     """Return the problems that some row knows; empty if not all are known.
 

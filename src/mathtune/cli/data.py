@@ -12,8 +12,8 @@ import yaml
 from rich.table import Table
 
 from mathtune.data import declared, gsm8k, local, math
-from mathtune.data.declared import Declared, Named
-from mathtune.data.load import Asked, rows_of
+from mathtune.data.declared import Declared, NamedSet
+from mathtune.data.load import SourceRequest, rows_of
 from mathtune.data.problems import Counts, to_problems
 from mathtune.data.rows import Row, read_rows
 from mathtune.data.sets import overlaps, read_set, training_problems
@@ -36,7 +36,7 @@ def listed() -> Table:
         table.add_column(title, justify="right" if title in declared.SPLITS else "left")
     root = local.root()
     for name, one in declared.shipped().items():
-        copy = _copy(Named(name, one), root)
+        copy = _copy(NamedSet(name, one), root)
         sizes = [f"{one.rows[split]:,}" if split in one.rows else "-" for split in declared.SPLITS]
         table.add_row(name, *sizes, one.licence, str(copy) if copy else one.id, one.about)
     return table
@@ -98,22 +98,22 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float) or value is None else str(value)
 
 
-def _copy(found: Named, folder: Path | None) -> Path | None:
+def _copy(found: NamedSet, folder: Path | None) -> Path | None:
     copy = declared.local_copy(found, folder)
     if copy is None and found.name in BY_SPLIT:
         return next(iter(local.matching(folder, f"{found.name}_train.jsonl")), None)
     return copy
 
 
-def _first(found: Named, copy: Path | None) -> tuple[Row, Problem, Counts]:
+def _first(found: NamedSet, copy: Path | None) -> tuple[Row, Problem, Counts]:
     if copy is not None and copy.name.startswith(f"{found.name}_train."):
         row = next(read_rows(copy))
         return row, BY_SPLIT[found.name](row)[0], Counts()
     source = str(copy) if copy is not None else found.set.source
     subset = None if copy is not None else found.set.subset
     reading = found.set.reading()
-    asked = Asked(source, subset=subset, reading=reading, declared=found.set, stream=True)
-    rows = rows_of(asked)
+    request = SourceRequest(source, subset=subset, reading=reading, declared=found.set, stream=True)
+    rows = rows_of(request)
     name = next(iter(declared.ours(found.set, rows).values()), next(iter(rows)))
     counts = Counts()
     seen: list[Row] = []

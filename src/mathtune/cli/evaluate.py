@@ -30,7 +30,7 @@ ENGINE = ("engine", "device", "dtype", "server", "vllm", "ray", "adapter")
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvaluateOptions:
     """The options of the command line."""
 
     model: str
@@ -41,17 +41,17 @@ class Asked:
     config: str | None = None
 
 
-def resolved(asked: Asked) -> Resolved:
+def resolved(options: EvaluateOptions) -> Resolved:
     """Return the recipe with its settings. `temperature=1` alone reaches the stage that has it.
 
     Raises:
         InputError: an unknown setting or a wrong value.
     """
-    given = [f"model={asked.model}", f"n={asked.n}"]
-    given += [f"sets={asked.data}"] if asked.data is not None else []
-    given += [f"evaluator={asked.evaluator}"] if asked.evaluator is not None else []
-    given += placed(asked.settings, judged=asked.evaluator is not None)
-    return resolve("evaluate", config=asked.config, assignments=given)
+    given = [f"model={options.model}", f"n={options.n}"]
+    given += [f"sets={options.data}"] if options.data is not None else []
+    given += [f"evaluator={options.evaluator}"] if options.evaluator is not None else []
+    given += placed(options.settings, judged=options.evaluator is not None)
+    return resolve("evaluate", config=options.config, assignments=given)
 
 
 def placed(settings: Sequence[str], *, judged: bool) -> Iterator[str]:
@@ -82,7 +82,7 @@ def _names() -> list[str]:
     return [stage.kind() for stage, _ in STAGES] + steps
 
 
-def folder_of(asked: Asked, out: Path | None) -> Path:
+def folder_of(options: EvaluateOptions, out: Path | None) -> Path:
     """Return the run folder: the given one, else runs/evaluate-MODEL."""
-    name = re.sub(r"[^\w.-]", "-", Path(asked.model.rstrip("/")).name) or "model"
+    name = re.sub(r"[^\w.-]", "-", Path(options.model.rstrip("/")).name) or "model"
     return (out or Path("runs") / f"evaluate-{name}").absolute()

@@ -16,7 +16,7 @@ import numpy as np
 import typer
 
 from mathtune.cli.options import FILES, AsJson, ClusterBy
-from mathtune.cli.row_sources import FileOptions, Named, clusters_of, read
+from mathtune.cli.row_sources import FileOptions, RowRequest, clusters_of, read
 from mathtune.errors import InputError
 from mathtune.metrics.intervals import drawn_units, numbered
 from mathtune.metrics.measure import rounded
@@ -130,7 +130,7 @@ def _in_range(effect: float, accuracy: float | None, part: float, assumed: Assum
 
 def _pilot(path: Path, cluster_by: str | None) -> tuple[Spread, float]:
     """Return the spread of a pilot's problems, and its samples' mean length in tokens."""
-    (seeds,) = read([Named.of(str(path))], FileOptions(cluster_by=cluster_by))
+    (seeds,) = read([RowRequest.of(str(path))], FileOptions(cluster_by=cluster_by))
     source = seeds[0]  # a run with several seeds
     ids, right, samples, lengths = [], [], [], []
     for problem_id, rows in source.groups():

@@ -72,7 +72,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Named:
+class RowRequest:
     """A requested row in parts; `seeds` are read from `paths`."""
 
     text: str
@@ -81,7 +81,7 @@ class Named:
     metric: str | None
 
     @staticmethod
-    def of(text: str) -> Named:
+    def of(text: str) -> RowRequest:
         """Split `[NAME=]PATH[,PATH...][:METRIC]`; the first reading whose paths exist counts.
 
         So a path may hold `=`, `,` and `:` itself.
@@ -98,12 +98,12 @@ class Named:
             )
             for paths, metric in measured:
                 for parts in ([paths], paths.split(",")):
-                    readings.append(Named(text, name, tuple(map(Path, parts)), metric))
+                    readings.append(RowRequest(text, name, tuple(map(Path, parts)), metric))
         found = (one for one in readings if all(path.exists() for path in one.paths))
         return next(found, readings[-1])
 
 
-def read(rows: Sequence[Named], reading: FileOptions) -> list[list[Source]]:
+def read(rows: Sequence[RowRequest], reading: FileOptions) -> list[list[Source]]:
     """Return each row's seeds; files of different numbers of samples use the smallest.
 
     Raises:

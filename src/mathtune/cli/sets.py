@@ -50,7 +50,7 @@ def evaluate(
     from mathtune.report.cells import grid
     from mathtune.run.recipe_run import planned
 
-    asked = evaluate.Asked(model, data, n, evaluator, tuple(settings or ()), config)
+    asked = evaluate.EvaluateOptions(model, data, n, evaluator, tuple(settings or ()), config)
     folder, again = evaluate.folder_of(asked, out), frozenset(redo or ())
     with stoppable(CONTINUES):
         found = evaluate.resolved(asked)

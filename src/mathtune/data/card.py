@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from mathtune.data import local
-from mathtune.data.declared import Named
+from mathtune.data.declared import NamedSet
 from mathtune.data.problems import Counts, shortened
 from mathtune.data.rows import normalized
 from mathtune.rows.metrics import FirstGold, RowsMetrics, SolutionMetrics, SplitMetrics
@@ -19,7 +19,7 @@ CARD = "card.json"
 
 
 def card(
-    found: Named | None,
+    found: NamedSet | None,
     source: str,
     settings: Mapping[str, Any],
     counts: Counts,

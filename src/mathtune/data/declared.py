@@ -109,7 +109,7 @@ class OnHub:
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedSet:
     """A declaration with its name; `folder`: that of the file that declares it."""
 
     name: str
@@ -154,7 +154,7 @@ def on_hub(
     )
 
 
-def find(name: str) -> Named | None:
+def find(name: str) -> NamedSet | None:
     """Return the declared set of this name; of a YAML file, its only set, or that after a colon.
 
     `mine.yaml:easy` is the set `easy` of the file. None: there is no such set.
@@ -174,8 +174,8 @@ def find(name: str) -> Named | None:
                 f"{name}: expected one of its sets, {', '.join(f'{path}:{one}' for one in sets)}."
             )
         found = inner or next(iter(sets))
-        return Named(found, sets[found], Path(path).parent)
-    return Named(name, shipped()[name]) if name in shipped() else None
+        return NamedSet(found, sets[found], Path(path).parent)
+    return NamedSet(name, shipped()[name]) if name in shipped() else None
 
 
 def parsed(text: str, *, where: str) -> dict[str, Declared]:
@@ -196,7 +196,7 @@ def parsed(text: str, *, where: str) -> dict[str, Declared]:
     return sets
 
 
-def local_copy(found: Named, folder: Path | None) -> Path | None:
+def local_copy(found: NamedSet, folder: Path | None) -> Path | None:
     """Return the set's local files in a folder: `NAME.jsonl`, `NAME/`, or the id as a path.
 
     The set's own id may be a path relative to the folder of the file that declares it.
@@ -212,7 +212,7 @@ def local_copy(found: Named, folder: Path | None) -> Path | None:
     return next((path for path in _copies(found, folder) if path.exists()), None)
 
 
-def _copies(found: Named, folder: Path) -> Iterator[Path]:
+def _copies(found: NamedSet, folder: Path) -> Iterator[Path]:
     owner, _, name = found.set.id.rpartition("/")
     for inner in (folder, folder / "problems"):
         yield inner / owner / name

@@ -19,7 +19,7 @@ Parts = dict[str, list[Problem]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class SourceRequest:
     """The source and the part of it to read.
 
     `split`: its only split that is read. `draws`: all three splits are drawn from a single one of
@@ -38,65 +38,68 @@ class Asked:
     stream: bool = False
 
 
-def load(asked: Asked, counts: Counts) -> Parts:
+def load(request: SourceRequest, counts: Counts) -> Parts:
     """Read a source: its own splits, or the named one.
 
     Raises:
         InputError: it cannot be read, has no such split, or no row can be used.
     """
-    rows = rows_of(asked)
-    names = _names(asked, rows)
+    rows = rows_of(request)
+    names = _names(request, rows)
     parts: Parts = {}
     for ours, name in names.items():
-        enough = asked.enough(ours, ours == "train" and len(names) == 1)
-        parts[ours] = to_problems(rows[name], asked.reading, counts, enough=enough)
+        enough = request.enough(ours, ours == "train" and len(names) == 1)
+        parts[ours] = to_problems(rows[name], request.reading, counts, enough=enough)
         if enough is not None and enough.stopped:
-            say(f"  {asked.source}: large; the first {len(parts[ours])} problems of {name} are "
+            say(f"  {request.source}: large; the first {len(parts[ours])} problems of {name} are "
                 "read, and the limit is drawn from them")  # fmt: skip
     return parts
 
 
-def rows_of(asked: Asked) -> Mapping[str, Iterator[Row]]:
+def rows_of(request: SourceRequest) -> Mapping[str, Iterator[Row]]:
     """Return the rows of each split of the source, by its own names."""
-    path = Path(asked.source)
+    path = Path(request.source)
     if path.is_dir():
-        files = folders.splits_of(path, subset=asked.subset)
+        files = folders.splits_of(path, subset=request.subset)
         if not files:
             raise InputError(
                 f"{path}: no file of rows in the folder; expected {', '.join(folders.KINDS)}."
             )
         local.refuse_pointers(one for group in files.values() for one in group)
-        columns = asked.reading.columns
+        columns = request.reading.columns
         return {name: read_rows(*group, columns=columns) for name, group in files.items()}
     if path.is_file() or folders.is_data(path):
         (name,) = folders.splits_of_file(path)
-        return {name: read_rows(path, columns=asked.reading.columns)}
+        return {name: read_rows(path, columns=request.reading.columns)}
     return hub.load(
-        asked.source, subset=asked.subset, stream=asked.stream, columns=asked.reading.columns
+        request.source,
+        subset=request.subset,
+        stream=request.stream,
+        columns=request.reading.columns,
     )
 
 
-def _names(asked: Asked, found: Mapping[str, object]) -> dict[str, str]:
+def _names(request: SourceRequest, found: Mapping[str, object]) -> dict[str, str]:
     """Return our split -> the source's.
 
     A named split, or a single one, feeds all three unless its name says test or validation.
     """
-    if asked.split is not None:
-        if asked.split not in found:
-            raise no_split(asked.source, asked.split, found)
-        return {(None if asked.draws else folders.ours(asked.split)) or "train": asked.split}
-    if asked.draws and len(found) == 1:
+    if request.split is not None:
+        if request.split not in found:
+            raise no_split(request.source, request.split, found)
+        return {(None if request.draws else folders.ours(request.split)) or "train": request.split}
+    if request.draws and len(found) == 1:
         return {"train": next(iter(found))}
-    if asked.declared is not None:
-        names = declared.ours(asked.declared, found)
+    if request.declared is not None:
+        names = declared.ours(request.declared, found)
         if not names:
-            raise no_split(asked.source, next(iter(asked.declared.splits)), found)
+            raise no_split(request.source, next(iter(request.declared.splits)), found)
         return names
     names = {split: name for name in found if (split := folders.ours(name)) is not None}
     if not names and len(found) == 1:
         return {"train": next(iter(found))}
     if not names:
-        raise no_split(asked.source, "train", found)
+        raise no_split(request.source, "train", found)
     return {split: names[split] for split in folders.SPLIT_NAMES if split in names}
 
 

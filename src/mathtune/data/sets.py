@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mathtune.data import declared, gsm8k, local, math
-from mathtune.data.load import Asked, Parts, load
+from mathtune.data.load import Parts, SourceRequest, load
 from mathtune.data.overlap import overlap
 from mathtune.data.problems import Counts, RowOptions
 from mathtune.rows.metrics import OverlapMetrics
@@ -26,12 +26,12 @@ def read_set(name: str, folder: Path | None = None) -> Parts:
         return math.load(folder, split="original" if name == "math" else "prm800k")
     found = declared.find(name)
     if found is None:
-        return load(Asked(name, reading=RowOptions(questions=True)), Counts())
+        return load(SourceRequest(name, reading=RowOptions(questions=True)), Counts())
     copy = declared.local_copy(found, folder)
     source = found.set.source if copy is None else str(copy)
     subset = found.set.subset if copy is None else None
     reading = found.set.reading(questions=True)
-    return load(Asked(source, subset=subset, reading=reading, declared=found.set), Counts())
+    return load(SourceRequest(source, subset=subset, reading=reading, declared=found.set), Counts())
 
 
 def test_problems(parts: Parts) -> list[Problem]:

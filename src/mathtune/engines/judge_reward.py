@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from mathtune.engines import opener, prompts
 from mathtune.engines.protocol import Candidates, Engine
-from mathtune.engines.settings import Named, Server
+from mathtune.engines.settings import ModelChoice, Server
 from mathtune.errors import InputError
 
 Text = str | Sequence[Mapping[str, Any]]
@@ -40,9 +40,9 @@ def judge_reward(
         InputError: the model or the server cannot be used.
     """
     named = (
-        Named(model)
+        ModelChoice(model)
         if url is None
-        else Named(model, "openai", server=Server(url=url, top_logprobs=top_logprobs))
+        else ModelChoice(model, "openai", server=Server(url=url, top_logprobs=top_logprobs))
     )
     form: prompts.Form = "auto" if url is None else "plain"
     return judged_by(opener.open_engine(named.on(device), form))

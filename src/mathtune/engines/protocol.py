@@ -102,7 +102,7 @@ Scores = tuple[int, list[float | None]]
 """The index of a group, and its candidates' scores; None: it exceeds the model's context."""
 
 
-class Asked(Protocol):
+class EngineChoice(Protocol):
     """The settings of `sample` or `score` that open an engine."""
 
     @property

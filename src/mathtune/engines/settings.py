@@ -165,7 +165,7 @@ class Ray(Group):
 
 
 @dataclass(frozen=True)
-class Named:
+class ModelChoice:
     """A model and its engine, for questions and rewards, which are not stages."""
 
     model: str
@@ -177,7 +177,7 @@ class Named:
     ray: None = None
     dtype: Dtype = "auto"
 
-    def on(self, device: str) -> Named:
+    def on(self, device: str) -> ModelChoice:
         """Return the same on another device."""
         return replace(self, device=device)
 

@@ -19,10 +19,10 @@ from typing import Any
 from mathtune.engines import embedded_model, prompts
 from mathtune.engines.protocol import (
     TOO_LONG,
-    Asked,
     Candidates,
     Draft,
     Drafts,
+    EngineChoice,
     Sampling,
     ScorerName,
     Scores,
@@ -59,13 +59,13 @@ class VLLM:
         InputError: vLLM is not installed, or it cannot run the model.
     """
 
-    def __init__(self, asked: Asked, *, form: prompts.AnyForm, seed: int) -> None:
-        self.tokenizer, self.form = models.load_tokenizer(asked.model), form
+    def __init__(self, choice: EngineChoice, *, form: prompts.AnyForm, seed: int) -> None:
+        self.tokenizer, self.form = models.load_tokenizer(choice.model), form
         self.tokens = 0
-        on_cpu = models.resolve_device(asked.device) == "cpu"
+        on_cpu = models.resolve_device(choice.device) == "cpu"
         if on_cpu:
             # Read by vLLM when it is imported. One process: nothing waits for a GPU here.
-            os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(asked.vllm.cpu_memory)
+            os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(choice.vllm.cpu_memory)
             os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         try:
@@ -77,37 +77,37 @@ class VLLM:
                 "pip install 'mathtune[vllm]' on CUDA, or make vllm-env on a CPU."
             ) from None
         self._vllm, self._lora, options = vllm, None, dict[str, Any]()
-        if asked.adapter is not None:
+        if choice.adapter is not None:
             from mathtune.engines.transformers.engine import adapter_rank
 
-            self._lora = LoRARequest("adapter", 1, str(asked.adapter))
+            self._lora = LoRARequest("adapter", 1, str(choice.adapter))
             # vLLM must know the rank beforehand.
-            options = {"enable_lora": True, "max_lora_rank": adapter_rank(asked.adapter)}
-        name = str(embedded_model.path()) if asked.model == "embedded" else asked.model
+            options = {"enable_lora": True, "max_lora_rank": adapter_rank(choice.adapter)}
+        name = str(embedded_model.path()) if choice.model == "embedded" else choice.model
         head = _head_size(Path(name))
         if on_cpu and head is not None and head < SMALLEST_HEAD:
             raise InputError(
-                f"engine vllm: model {asked.model!r} has attention heads of {head} numbers, and "
+                f"engine vllm: model {choice.model!r} has attention heads of {head} numbers, and "
                 f"vLLM supports {SMALLEST_HEAD} or more on a CPU; use engine=transformers."
             )
         try:
             self._engine = vllm.LLM(
                 model=name,
-                dtype="float32" if on_cpu and asked.dtype == "auto" else asked.dtype,
+                dtype="float32" if on_cpu and choice.dtype == "auto" else choice.dtype,
                 seed=seed,
-                tensor_parallel_size=asked.vllm.tensor_parallel,
-                gpu_memory_utilization=asked.vllm.memory,
-                max_model_len=asked.vllm.max_length,
+                tensor_parallel_size=choice.vllm.tensor_parallel,
+                gpu_memory_utilization=choice.vllm.memory,
+                max_model_len=choice.vllm.max_length,
                 enable_prefix_caching=True,
                 enforce_eager=on_cpu,
-                quantization=asked.vllm.quantization,
+                quantization=choice.vllm.quantization,
                 trust_remote_code=False,
-                **{**options, **asked.vllm.extra},
+                **{**options, **choice.vllm.extra},
             ).llm_engine
         except (ValueError, OSError, RuntimeError, TypeError) as error:
             reason = " ".join(str(error).split())[-400:]
             raise InputError(
-                f"engine vllm: cannot run model {asked.model!r} ({reason})."
+                f"engine vllm: cannot run model {choice.model!r} ({reason})."
             ) from error
         self.context = int(self._engine.model_config.max_model_len)
         self._numbers = count()

@@ -57,7 +57,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Asked:
+class CompareSettings:
     """How to compare. `within`: the difference that counts as equal, in [0, 1]. `cluster`: the
     group of each problem.
     """
@@ -72,9 +72,9 @@ class Asked:
         return numbered(self.cluster, problems)
 
 
-def shown(row: Row, problems: Sequence[str], asked: Asked) -> dict[str, Any]:
+def shown(row: Row, problems: Sequence[str], settings: CompareSettings) -> dict[str, Any]:
     """Return a row's metrics with their intervals, which include the seeds if it has several."""
-    groups = asked.groups(problems)
+    groups = settings.groups(problems)
     metrics = {}
     for metric in row.metrics if row.metric is None else [row.metric]:
         column = row.column(metric, problems)
@@ -99,7 +99,9 @@ def pairs_of(a: Row, b: Row) -> list[tuple[str, str]]:
     return [pair] if pair[0] in a.metrics and pair[1] in b.metrics else []
 
 
-def comparisons(rows: Sequence[Row], problems: Sequence[str], asked: Asked) -> list[dict[str, Any]]:
+def comparisons(
+    rows: Sequence[Row], problems: Sequence[str], settings: CompareSettings
+) -> list[dict[str, Any]]:
     """Return every pair of rows in every metric that both have, in the order of the rows.
 
     The `p` of several pairs in one metric are corrected together (Holm), and those of all pairs
@@ -108,7 +110,7 @@ def comparisons(rows: Sequence[Row], problems: Sequence[str], asked: Asked) -> l
     found, families = [], defaultdict(list)
     for a, b in combinations(rows, 2):
         for metrics in pairs_of(a, b):
-            found.append(compared(a, b, metrics, problems, asked))
+            found.append(compared(a, b, metrics, problems, settings))
             families["" if a.metric and b.metric else metrics[0]].append(found[-1])
     for family in families.values():
         for one, p in zip(family, holm([one["p_alone"] for one in family]), strict=True):
@@ -117,7 +119,7 @@ def comparisons(rows: Sequence[Row], problems: Sequence[str], asked: Asked) -> l
 
 
 def compared(
-    a: Row, b: Row, metrics: tuple[str, str], problems: Sequence[str], asked: Asked
+    a: Row, b: Row, metrics: tuple[str, str], problems: Sequence[str], settings: CompareSettings
 ) -> dict[str, Any]:
     """Compare one pair of rows in one metric (its name in a, its name in b).
 
@@ -129,15 +131,15 @@ def compared(
     row = row_difference(
         ours,
         theirs,
-        groups=asked.groups(problems),
-        resamples=asked.resamples,
-        seed=asked.seed,
+        groups=settings.groups(problems),
+        resamples=settings.resamples,
+        seed=settings.seed,
     )
     found = asdict(row.shown)
     if row.over is not None:
         alone = {name: getattr(row.alone, name) for name in ("low", "high", "p")}
         found |= {"over_problems": alone, "parts": asdict(row.over.parts)}
-    equal = row.equal_within(asked.within)
+    equal = row.equal_within(settings.within)
     moved = first - second
     return {
         "a": a.name,
@@ -149,9 +151,9 @@ def compared(
         "value_b": float(second.mean()),
         **found,
         "p_alone": found["p"],
-        "equivalence": {"within": asked.within, "p": equal, "equivalent": equal < 0.05},
+        "equivalence": {"within": settings.within, "p": equal, "equivalent": equal < 0.05},
         **_sides(moved),
-        "groups": _groups(a, b, (first, second), problems, asked),
+        "groups": _groups(a, b, (first, second), problems, settings),
     }
 
 
@@ -163,10 +165,14 @@ def _sides(moved: Floats) -> dict[str, int]:
 
 
 def _groups(
-    a: Row, b: Row, values: tuple[Floats, Floats], problems: Sequence[str], asked: Asked
+    a: Row,
+    b: Row,
+    values: tuple[Floats, Floats],
+    problems: Sequence[str],
+    settings: CompareSettings,
 ) -> dict[str, dict[str, Any]]:
     """Return wins, ties, losses and the difference by subject, level and third of difficulty."""
-    together = asked.groups(problems)
+    together = settings.groups(problems)
     labels = {
         kind: np.array([of[name] for name in problems])
         for kind, of in {**b.labels, **a.labels}.items()

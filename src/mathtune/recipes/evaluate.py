@@ -90,7 +90,7 @@ def evaluate(run: Run, c: Evaluate) -> None:
 
 
 def _evaluated(
-    run: Run, c: Evaluate, name: str, found: declared.Named | None, form: Form | None
+    run: Run, c: Evaluate, name: str, found: declared.NamedSet | None, form: Form | None
 ) -> None:
     kept = {} if c.data.limit is None else {"limit": _limit(c)}
     sizes = {"train": 0, "validation": 0} if name == "arithmetic" else {"test": "all"}
@@ -151,7 +151,7 @@ def _form(run: Run, c: Evaluate) -> Form | None:
 
 
 def _exemplars(
-    run: Run, c: Evaluate, found: declared.Named | None, solutions: Path, shots: int
+    run: Run, c: Evaluate, found: declared.NamedSet | None, solutions: Path, shots: int
 ) -> Path:
     """Add a step that draws exemplars from the set's training problems, or its declared ones."""
     own = found is None or "train" in found.set.splits

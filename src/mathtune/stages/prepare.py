@@ -14,7 +14,7 @@ from mathtune.data import declared, gsm8k, local, math, prm800k
 from mathtune.data.card import CARD, card, read_from, read_metrics, solution_metrics, split_metrics
 from mathtune.data.files.texts import UNUSABLE
 from mathtune.data.folders import is_data
-from mathtune.data.load import Asked, Parts, load, no_split
+from mathtune.data.load import Parts, SourceRequest, load, no_split
 from mathtune.data.overlap import overlap, report_near
 from mathtune.data.problems import Counts, Enough, RowOptions, Thoughts, passing
 from mathtune.data.sets import overlaps
@@ -308,7 +308,7 @@ def _split(c: Prepare, release: dict[str, prm800k.Release] | None, counts: Count
         parts = {split: part.as_problems() for split, part in release.items()}
         return _drawn(c, _passing(c, parts, counts))
     found = _declared(c.source)
-    asked = Asked(
+    asked = SourceRequest(
         c.source if found is None else str(c.folder or found.set.source),
         subset=c.subset or (found.set.subset if found is not None and c.folder is None else None),
         declared=None if found is None or c.split is not None else found.set,
@@ -383,7 +383,7 @@ def _set(c: Prepare) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _declared(source: str) -> declared.Named | None:
+def _declared(source: str) -> declared.NamedSet | None:
     """Return the declared set of this name; None for sets that have code of their own."""
     return None if source in NAMED else declared.find(source)
 

@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from mathtune.engines import Dtype, opener, prompts
 from mathtune.engines.model_names import ModelName
-from mathtune.engines.protocol import Asked, Candidates, ScorerName
+from mathtune.engines.protocol import Candidates, EngineChoice, ScorerName
 from mathtune.engines.protocol import Scores as Arrived
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
@@ -126,17 +126,17 @@ class Score(EngineSettings[Columns]):
     def _say_first(self, problem: Problem, samples: list[Sample]) -> None:
         form = self._form()
         if self.scorer == "evaluator":
-            tokenizer = opener.judge_tokenizer(_asked(self), form)
+            tokenizer = opener.judge_tokenizer(_choice(self), form)
             text = prompts.evaluator(
                 problem.problem, samples[0].text, form=form, tokenizer=tokenizer
             )
         else:
-            tokenizer = opener.solver_tokenizer(_asked(self))
+            tokenizer = opener.solver_tokenizer(_choice(self))
             text = prompts.solver(problem.problem, form=form, tokenizer=tokenizer)
         say_once(f"{self.scorer} {form}", f"  the first prompt ({self.scorer}):\n{text}")
 
     def _form(self) -> prompts.AnyForm:
-        return opener.form_of(_asked(self), self.wording)
+        return opener.form_of(_choice(self), self.wording)
 
     def _in_blocks(self, path: Path, groups: list[Group]) -> None:
         """Score the missing blocks; append each as a whole."""
@@ -178,7 +178,7 @@ class Score(EngineSettings[Columns]):
 
     def _arriving(self, candidates: Block) -> Iterator[Arrived]:
         """Yield scores from the engine here, or from those on the cluster."""
-        engine = opener.open_engine(_asked(self), self._form())
+        engine = opener.open_engine(_choice(self), self._form())
         yield from engine.score(candidates, cast(ScorerName, self.scorer))
         bill.add(read_tokens=engine.tokens)
 
@@ -201,9 +201,9 @@ def _keys(groups: list[Group]) -> list[unfinished.Key]:
     return [(problem.id, sample.index) for problem, own in groups for sample in own]
 
 
-def _asked(config: Score) -> Asked:
+def _choice(config: Score) -> EngineChoice:
     """Return the settings of the engine; `_has_its_model` ensures that there is a model."""
-    return cast(Asked, config)
+    return cast(EngineChoice, config)
 
 
 def _candidates(groups: list[Group]) -> Block:
@@ -214,7 +214,7 @@ def _candidates(groups: list[Group]) -> Block:
 
 def _scorer(config: Score) -> Callable[[Block], tuple[Scores, int]]:
     """Load the model in a worker; return the function that scores a block and counts tokens."""
-    engine = opener.open_engine(_asked(config), config.wording)
+    engine = opener.open_engine(_choice(config), config.wording)
     scorer = cast(ScorerName, config.scorer)
 
     def work(block: Block) -> tuple[Scores, int]:

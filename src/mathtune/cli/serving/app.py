@@ -28,7 +28,7 @@ from mathtune.cli.serving import page, reply, request, waves
 from mathtune.cli.serving.counts import Counts
 from mathtune.cli.serving.models import FailedError, Models
 from mathtune.cli.serving.reply import Reply
-from mathtune.cli.serving.request import Asked, Bounds
+from mathtune.cli.serving.request import Bounds, SolveRequest
 from mathtune.cli.serving.settings import Limits, Solver
 from mathtune.cli.serving.solved import Sampled, Solved
 from mathtune.errors import InputError
@@ -148,7 +148,9 @@ class Service:
         self.running -= 1
         self.counts.running.set(self.running)
 
-    async def _waited(self, http: Request, asked: Asked, task: asyncio.Task[Solved]) -> Response:
+    async def _waited(
+        self, http: Request, asked: SolveRequest, task: asyncio.Task[Solved]
+    ) -> Response:
         """Return the answer; give its samples up if the client leaves."""
         gone = asyncio.create_task(_gone(http))
         try:
@@ -163,7 +165,7 @@ class Service:
     async def _events(
         self,
         http: Request,
-        asked: Asked,
+        asked: SolveRequest,
         task: asyncio.Task[Solved],
         updates: asyncio.Queue[Sampled],
     ) -> AsyncGenerator[bytes]:
@@ -199,7 +201,7 @@ class Service:
         finally:
             await _ended(task, gone, news)
 
-    async def _solve(self, asked: Asked, updates: asyncio.Queue[Sampled]) -> Solved:
+    async def _solve(self, asked: SolveRequest, updates: asyncio.Queue[Sampled]) -> Solved:
         """Solve a question within the time limit."""
         if self._log_prompts:
             say(f"question: {asked.question.text}")
@@ -255,7 +257,7 @@ class Service:
             raise RefusalError(400, "body: the client left before its end.") from None
         return bytes(body)
 
-    def _read(self, body: bytes, endpoint: request.Endpoint) -> Asked:
+    def _read(self, body: bytes, endpoint: request.Endpoint) -> SolveRequest:
         bounds = Bounds(self._limits.samples, self._limits.max_tokens)
         model, asked = request.read(
             body, endpoint, self._solver, chats=self._models.generator.chats, bounds=bounds

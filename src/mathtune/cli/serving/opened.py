@@ -13,7 +13,7 @@ from mathtune.cli.serving.settings import Solver
 from mathtune.engines import prompts
 from mathtune.engines.model_names import refuse_absent
 from mathtune.engines.protocol import Engine
-from mathtune.engines.settings import Named, Server
+from mathtune.engines.settings import ModelChoice, Server
 from mathtune.errors import InputError
 from mathtune.paths import calculator
 
@@ -114,7 +114,7 @@ def _vllm(solver: Solver, judges: bool) -> tuple[Any, Judge | None]:
             f"evaluator: found {solver.evaluator!r} with another generator in vLLM, which holds "
             "one model; expected the generator itself, or a server's address."
         )
-    asked = Named(name, "vllm", solver.device)
+    asked = ModelChoice(name, "vllm", solver.device)
     engine: Engine = opener.open_engine(asked, solver.wording, seed=solver.seed)
     batched = Batched(engine, form=solver.wording, tokenizer=models.load_tokenizer(name))
     return batched, batched if judges else None

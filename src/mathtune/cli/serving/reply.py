@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from mathtune.cli.serving.request import Asked
+from mathtune.cli.serving.request import SolveRequest
 from mathtune.cli.serving.solved import Sampled, Solved
 
 KINDS = {
@@ -77,7 +77,7 @@ def usage(found: Solved) -> dict[str, int]:
 class Reply:
     """The replies to one request. `model`: the name that the client knows the model by."""
 
-    asked: Asked
+    asked: SolveRequest
     model: str
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:24])
     created: int = field(default_factory=lambda: int(time.time()))

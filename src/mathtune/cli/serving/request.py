@@ -1,7 +1,8 @@
 """A client's body, read strictly: what is asked, and with which settings. Below app.
 
 Fields that would change nothing are accepted; a field that we cannot do is refused in a sentence,
-as is one that nobody knows. Nothing is dropped in silence: `Asked.ignored` names what was.
+as is one that nobody knows. Nothing is dropped in silence:
+`SolveRequest.ignored` names what was.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ class Body(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Asked:
+class SolveRequest:
     """A request: the question, how it is solved, and how the answer is sent."""
 
     question: Question
@@ -143,7 +144,7 @@ class Bounds:
 
 def read(
     raw: bytes, endpoint: Endpoint, defaults: Solver, *, chats: bool, bounds: Bounds
-) -> tuple[str, Asked]:
+) -> tuple[str, SolveRequest]:
     """Read a body; return the model's name in it, and what is asked.
 
     Raises:
@@ -156,7 +157,7 @@ def read(
         raise InputError(f"body: {error}; expected a JSON object.") from None
     _refuse_fields(given)
     question, ignored = _question(body, endpoint, chats=chats)
-    return body.model, Asked(
+    return body.model, SolveRequest(
         question,
         _solver(body, defaults, bounds),
         endpoint,
