@@ -13,8 +13,8 @@ shows whether the judge knows what a calculator cannot see.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from mathtune.metrics import strategies, ties
 from mathtune.metrics.calibration import habit_scores
 from mathtune.metrics.curves import Plan, subsets_of
-from mathtune.metrics.intervals import Ints, paired
 from mathtune.metrics.sample_columns import Gathered
 from mathtune.metrics.strategies import Clusters, Strategy
 
@@ -87,18 +86,3 @@ def _value(clusters: Clusters, plan: Plan) -> float:
     if plan.ties == "expected":
         return float(ties.largest(standing, standing.weight).mean())
     return float(clusters.right[strategies.heaviest(standing)].mean())
-
-
-def over_calculator(
-    metrics: Mapping[str, Floats],
-    names: list[str],
-    *,
-    resamples: int,
-    seed: int,
-    groups: Ints | None = None,
-) -> dict[str, dict[str, float]]:
-    """Return the judged metrics `names` minus calculator-weighted votes, problem by problem."""
-    ours = np.stack([metrics[name] for name in names], axis=1)
-    base = metrics[CALCULATOR][:, None]
-    found = paired(ours, base, resamples=resamples, seed=seed, groups=groups)
-    return {name: asdict(row) for name, row in zip(names, found, strict=True)}

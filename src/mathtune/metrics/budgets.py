@@ -55,15 +55,15 @@ class Curve:
     r2: Interval
 
 
-def resampled(values: Sequence[Floats], *, seed: int = 0, resamples: int = RESAMPLES) -> Floats:
-    """The mean of each of `values` (S, P) under the same resamples: float (resamples, number).
+def resampled(values: Sequence[Floats]) -> Floats:
+    """Return the means of `values`, each (S, P), under the same resamples, float (RESAMPLES, n).
 
     Seeds and problems are drawn with replacement, independently.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     seeds, problems = values[0].shape
-    of_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), resamples) / seeds
-    of_problems = rng.multinomial(problems, np.full(problems, 1 / problems), resamples) / problems
+    of_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), RESAMPLES) / seeds
+    of_problems = rng.multinomial(problems, np.full(problems, 1 / problems), RESAMPLES) / problems
     return np.stack([((of_seeds @ one) * of_problems).sum(axis=1) for one in values], axis=1)
 
 
@@ -78,8 +78,8 @@ def best_of_budget(ours: Trained, theirs: Trained) -> Compared:
     return _compared(ours, theirs, ours.best, theirs.best)
 
 
-def curve(x: Sequence[float], values: Sequence[Floats], *, seed: int = 0) -> Curve:
-    """The line of accuracy over x, at least three points; the points share problems and seeds.
+def curve(x: Sequence[float], values: Sequence[Floats]) -> Curve:
+    """Fit the line of accuracy over x, at least three points that share problems and seeds.
 
     The slope is a weighted sum of accuracies and has the interval of a difference; that of R^2 is
     from resampled seeds and problems, and with few seeds too narrow.
@@ -90,7 +90,7 @@ def curve(x: Sequence[float], values: Sequence[Floats], *, seed: int = 0) -> Cur
     size = np.abs(weights).sum()
     parts = np.tensordot(weights / size, np.stack(values), axes=1)
     found = row_difference(parts, np.zeros_like(parts)).shown
-    _, _, r2s = lines(xs, resampled(values, seed=seed))
+    _, _, r2s = lines(xs, resampled(values))
     low, high = np.percentile(r2s, [2.5, 97.5])
     return Curve(
         Interval(float(slope[0]), float(size * found.low), float(size * found.high)),

@@ -36,7 +36,7 @@ def auc(scores: Floats, right: Bools) -> float | None:
     negatives = len(right) - positives
     if positives == 0 or negatives == 0:
         return None
-    rank_sum = float(_mid_ranks(scores)[right].sum())
+    rank_sum = float(mid_ranks(scores)[right].sum())
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
 
 
@@ -53,10 +53,10 @@ def auc_error(scores: Floats, right: Bools, problem: Ints) -> float | None:
         return None
     positives = np.count_nonzero(right)
     negatives = len(right) - positives
-    below = _mid_ranks(scores)
+    below = mid_ranks(scores)
     chance = np.empty(len(scores))
-    chance[right] = (below[right] - _mid_ranks(scores[right])) / negatives
-    chance[~right] = 1.0 - (below[~right] - _mid_ranks(scores[~right])) / positives
+    chance[right] = (below[right] - mid_ranks(scores[right])) / negatives
+    chance[~right] = 1.0 - (below[~right] - mid_ranks(scores[~right])) / positives
     # Each sample's distance from the mean, weighted so that the sums' variance is the AUC's.
     shares = (chance - value) / np.where(right, positives, negatives)
     sums = np.bincount(number, shares)
@@ -78,20 +78,20 @@ def within_auc(scores: Floats, right: Bools, problem: Ints) -> dict[int, float]:
     return found
 
 
-def reliability(scores: Floats, right: Bools, *, bins: int = BINS) -> list[dict[str, Any]]:
-    """Return equally wide bins of [0, 1] for a plot: count, mean score and fraction right.
+def reliability(scores: Floats, right: Bools) -> list[dict[str, Any]]:
+    """Return `BINS` equally wide bins of [0, 1] for a plot: count, mean score and fraction right.
 
     Empty bins are left out.
     """
-    bin_of = np.minimum((scores * bins).astype(np.int64), bins - 1)
+    bin_of = _bins(scores)
     found = []
-    for number in range(bins):
+    for number in range(BINS):
         inside = bin_of == number
         if inside.any():
             found.append(
                 {
-                    "low": number / bins,
-                    "high": (number + 1) / bins,
+                    "low": number / BINS,
+                    "high": (number + 1) / BINS,
                     "count": int(inside.sum()),
                     "score": float(scores[inside].mean()),
                     "right": float(right[inside].mean()),
@@ -116,7 +116,7 @@ class Calibration:
 
 
 def calibration(
-    scores: Floats, right: Bools, problem: Ints, weights: Iterable[Floats], *, bins: int = BINS
+    scores: Floats, right: Bools, problem: Ints, weights: Iterable[Floats]
 ) -> Calibration:
     """Return the expected calibration error with an interval that holds 0 for calibrated scores.
 
@@ -135,33 +135,37 @@ def calibration(
     `weights`: blocks of float (rows, P), how often each problem is in a resample, problems in the
     order of their numbers.
     """
-    noise, gaps = _gaps(scores, right, problem, weights, bins)
+    noise, gaps = _gaps(scores, right, problem, weights)
     value = float(np.abs(gaps).sum())
     low, middle, high = (_inverted(gaps, noise, chance) for chance in (0.975, 0.5, 0.025))
     spread = np.percentile(np.abs(gaps + noise).sum(axis=1), [2.5, 50, 97.5])
     low = max(0.0, min(low, middle + spread[0] - spread[1]))
     high = min(1.0, max(high, middle + spread[2] - spread[1], value))
-    shown = reliability(scores, right, bins=bins)
+    shown = reliability(scores, right)
     for row in shown:
-        column = noise[:, round(row["low"] * bins)] * len(scores) / row["count"]
+        column = noise[:, round(row["low"] * BINS)] * len(scores) / row["count"]
         below, above = np.percentile(row["score"] - column, [2.5, 97.5])
         row["calibrated_low"], row["calibrated_high"] = max(0.0, below), min(1.0, above)
     return Calibration(value, float(low), float(high), float(middle), shown)
 
 
 def _gaps(
-    scores: Floats, right: Bools, problem: Ints, weights: Iterable[Floats], bins: int
+    scores: Floats, right: Bools, problem: Ints, weights: Iterable[Floats]
 ) -> tuple[Floats, Floats]:
     """Return the noise of the signed gaps per resample (resamples, bins), and the gaps (bins,)."""
     _, number = np.unique(problem, return_inverse=True)
-    bin_of = np.minimum((scores * bins).astype(np.int64), bins - 1)
-    cell = number * bins + bin_of
+    cell = number * BINS + _bins(scores)
     problems = int(number.max()) + 1
-    excess = np.bincount(cell, scores - right, minlength=problems * bins).reshape(-1, bins)
+    excess = np.bincount(cell, scores - right, minlength=problems * BINS).reshape(-1, BINS)
     samples = np.bincount(number)
     gaps = excess.sum(axis=0) / len(scores)
     drawn = np.concatenate([w @ excess / np.maximum(w @ samples, 1)[:, None] for w in weights])
     return (drawn - gaps) * np.sqrt(problems / max(1, problems - 1)), gaps
+
+
+def _bins(scores: Floats) -> Ints:
+    """Return the number of each score's bin."""
+    return np.minimum((scores * BINS).astype(np.int64), BINS - 1)
 
 
 def _inverted(gaps: Floats, noise: Floats, chance: float) -> float:
@@ -181,7 +185,7 @@ def _inverted(gaps: Floats, noise: Floats, chance: float) -> float:
 
 
 def roc(scores: Floats, right: Bools) -> list[tuple[float, float]]:
-    """(false, true) positive rates as the threshold falls, at most `ROC_POINTS` of them."""
+    """Return (false, true) positive rates as the threshold falls, at most `ROC_POINTS` of them."""
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
     true = np.cumsum(right[order])[ends]
@@ -211,7 +215,7 @@ def habit_scores(habits: Sequence[Hashable], right: Bools, problem: Ints) -> Flo
     return scores
 
 
-def _mid_ranks(values: Floats) -> Floats:
+def mid_ranks(values: Floats) -> Floats:
     """Return ranks from 1, equal values sharing the mean of theirs."""
     _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)

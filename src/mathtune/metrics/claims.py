@@ -195,7 +195,7 @@ class Study:
         return found
 
     def _whole_sft(self) -> list[int]:
-        """Per base the SFT point on the most problems."""
+        """Return each base's SFT point on the most problems."""
         best: dict[str, int] = {}
         for index, point in enumerate(self.points):
             if point.kind == "sft":
@@ -217,7 +217,7 @@ class Study:
         }
 
     def _pairs(self, kind: Kind, other: Kind) -> list[tuple[int, int]]:
-        """Per base the point of `kind` and that of `other`, each with the most samples."""
+        """Return each base's points of `kind` and `other` that have the most samples."""
         ours, theirs = self._by_base((kind,)), self._by_base((other,))
         if other == "control":
             theirs = {
@@ -257,7 +257,7 @@ def mean_of(values: Floats) -> Interval:
 
 
 def better_predictor(ours: Floats, theirs: Floats, y: Floats, *, draws: int) -> Interval:
-    """r2 of y with `ours` minus r2 with `theirs`, and the interval of Williams's test (1959).
+    """Return r2 of y with `ours` minus r2 with `theirs`; interval of Williams's test (1959).
 
     With r, s the absolute correlations of y with the two, c that of the two, n `draws`:
 

@@ -37,7 +37,7 @@ class Lengths:
     def of(
         clusters: Sequence[Clusters], sizes: NDArray[np.integer], *, k: int, unit: str
     ) -> Lengths:
-        """`sizes` int (S,): the lengths of all samples, problem after problem.
+        """Return the means. `sizes` int (S,): the lengths of all samples, problem after problem.
 
         Example:
             >>> one = Clusters(np.array([0, 0, 1]), np.array([True, False]))

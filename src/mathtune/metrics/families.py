@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mathtune.metrics.intervals import Ints, intervals, paired
+from mathtune.metrics.intervals import Ints, gains_of, intervals_of
 
 Floats = NDArray[np.float64]
 
@@ -34,27 +33,33 @@ def by_group(
 
     `values`: name -> float (P,); `labels`: each problem's group; `groups`: clusters of problems.
     """
-    base = f"Maj1@{n}"
-    names = [name for name in values if not name.startswith("cost")]
-    columns = np.stack([values[name] for name in names], axis=1)
-    of = np.array(labels)
+    shown = {name: column for name, column in values.items() if not name.startswith("cost")}
+    of, flips = np.array(labels), min(resamples, RESAMPLES)
     found = {}
     for label in sorted(set(labels)):
         inside = of == label
         together = None if groups is None else groups[inside]
-        part = columns[inside]
-        shown = intervals(part, groups=together)
-        votes = part[:, [names.index(base)]]
-        flips = min(resamples, RESAMPLES)
-        pairs = paired(part, votes, resamples=flips, seed=seed, groups=together)
+        part = {name: column[inside] for name, column in shown.items()}
         found[label] = {
             "problems": int(inside.sum()),
-            "metrics": {name: asdict(one) for name, one in zip(names, shown, strict=True)},
-            "over_maj1": {
-                name: asdict(one) for name, one in zip(names, pairs, strict=True) if name != base
-            },
+            "metrics": intervals_of(part, groups=together),
+            "over_maj1": over_maj1(part, n, resamples=flips, seed=seed, groups=together),
         }
     return found
+
+
+def over_maj1(
+    values: Mapping[str, Floats],
+    n: int,
+    *,
+    resamples: int,
+    seed: int,
+    groups: Ints | None = None,
+) -> dict[str, dict[str, float]]:
+    """Return every other metric minus Maj1@n, problem by problem; costs are left out."""
+    base = f"Maj1@{n}"
+    names = [name for name in values if name != base and not name.startswith("cost")]
+    return gains_of(values, names, base, resamples=resamples, seed=seed, groups=groups)
 
 
 def concentrated(gains: Mapping[str, tuple[int, float]]) -> list[str]:

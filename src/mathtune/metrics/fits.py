@@ -30,10 +30,6 @@ class Line:
     slope: float
     r2: float
 
-    def at(self, x: float) -> float:
-        """Return the line's y at x."""
-        return self.intercept + self.slope * x
-
 
 @dataclass(frozen=True)
 class Fit:
@@ -71,16 +67,16 @@ def fit_over_problems(
     return Fit(whole, _interval(whole.slope, slopes), _interval(whole.r2, r2s))
 
 
-def holds(interval: Interval, *, above: float = 0.0) -> Answer:
-    """Return whether a claim "it is above" holds: yes or no if the interval lies on one side.
+def holds(interval: Interval) -> Answer:
+    """Return whether a claim "it is above 0" holds: yes or no if the interval lies on one side.
 
     Example:
         >>> holds(Interval(0.2, 0.1, 0.3)), holds(Interval(0.2, -0.1, 0.5))
         ('yes', 'cannot tell')
     """
-    if interval.low > above:
+    if interval.low > 0:
         return "yes"
-    return "no" if interval.high < above else "cannot tell"
+    return "no" if interval.high < 0 else "cannot tell"
 
 
 def training_flops(parameters: float, *, tokens: float) -> float:

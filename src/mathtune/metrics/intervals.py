@@ -18,7 +18,7 @@ flipped together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import inf
 
 import numpy as np
@@ -184,6 +184,29 @@ def paired(
             )
         )
     return found
+
+
+def intervals_of(
+    values: Mapping[str, Floats], *, groups: Ints | None = None
+) -> dict[str, dict[str, float]]:
+    """Return name -> value, low, high of named columns, float (P,) each."""
+    found = intervals(np.stack(list(values.values()), axis=1), groups=groups)
+    return {name: asdict(one) for name, one in zip(values, found, strict=True)}
+
+
+def gains_of(
+    values: Mapping[str, Floats],
+    names: Sequence[str],
+    base: str,
+    *,
+    resamples: int,
+    seed: int,
+    groups: Ints | None = None,
+) -> dict[str, dict[str, float]]:
+    """Return name -> difference, low, high, p of the columns `names` minus the column `base`."""
+    ours = np.stack([values[name] for name in names], axis=1)
+    found = paired(ours, values[base][:, None], resamples=resamples, seed=seed, groups=groups)
+    return {name: asdict(one) for name, one in zip(names, found, strict=True)}
 
 
 def half_widths(columns: Floats, *, groups: Ints | None = None) -> tuple[Floats, Floats]:

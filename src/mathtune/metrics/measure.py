@@ -18,8 +18,16 @@ from mathtune.errors import InputError
 from mathtune.metrics import baselines, early_stopping, strategies, ties
 from mathtune.metrics.curves import OVER_K, Curves, Plan, curves
 from mathtune.metrics.equal_compute import Lengths, matched
-from mathtune.metrics.families import by_group
-from mathtune.metrics.intervals import RESAMPLES, Ints, intervals, numbered, paired
+from mathtune.metrics.families import by_group, over_maj1
+from mathtune.metrics.intervals import (
+    RESAMPLES,
+    Ints,
+    gains_of,
+    intervals,
+    intervals_of,
+    numbered,
+    paired,
+)
 from mathtune.metrics.sample_columns import Gathered, enough, evaluator, gather, with_weights
 from mathtune.metrics.ties import Ties
 from mathtune.metrics.weights import WeightRule, equals_verdict
@@ -130,8 +138,8 @@ def measure_columns(
         "too_few_samples": len(every_problem.ids) - len(found.ids),
         "counts": found.counts,
         "ties": tied(found, values, plan),
-        "metrics": metrics_of(values, groups=together),
-        "over_maj1": over_maj1(values, plan.n, settings, groups=together),
+        "metrics": intervals_of(values, groups=together),
+        "over_maj1": over_maj1(values, plan.n, groups=together, **drawing),
         "curves": drawn_curves(every, scored=found.scored, groups=together),
     }
     if settings.details or len(found.ids) <= FEW_PROBLEMS:
@@ -175,9 +183,8 @@ def _over_baselines(
     """Return re-ranking minus the calculator's votes, and minus votes that cost as much."""
     document: dict[str, Any] = {}
     if found.calculator is not None:
-        judged = _judged(values)
-        document["over_calculator"] = baselines.over_calculator(
-            values, judged, groups=groups, **drawing
+        document["over_calculator"] = gains_of(
+            values, _judged(values), baselines.CALCULATOR, groups=groups, **drawing
         )
     lengths = Lengths.of(found.clusters, found.sizes, k=every.plan.k, unit=found.unit)
     document["matched_compute"] = matched(found.clusters, every, lengths, groups=groups, **drawing)
@@ -279,27 +286,6 @@ def drawn_curves(every: Curves, *, scored: bool, groups: Ints | None = None) -> 
         points = [asdict(point) for point in intervals(values, groups=groups)]
         document[curve][name] = {key: [p[key] for p in points] for key in ("value", "low", "high")}
     return document
-
-
-def over_maj1(
-    values: Mapping[str, Floats], n: int, settings: MeasureSettings, *, groups: Ints | None = None
-) -> dict[str, dict[str, float]]:
-    """Return every other metric minus Maj1@n, problem by problem."""
-    base = values[f"Maj1@{n}"]
-    names = [name for name in values if name != f"Maj1@{n}" and not name.startswith("cost")]
-    ours = np.stack([values[name] for name in names], axis=1)
-    found = paired(
-        ours, base[:, None], resamples=settings.resamples, seed=settings.seed, groups=groups
-    )
-    return {name: asdict(row) for name, row in zip(names, found, strict=True)}
-
-
-def metrics_of(
-    values: Mapping[str, Floats], *, groups: Ints | None = None
-) -> dict[str, dict[str, float]]:
-    """Return name -> value, low, high of float (P,) columns: the `metrics` of a document."""
-    found = intervals(np.stack(list(values.values()), axis=1), groups=groups)
-    return {name: asdict(interval) for name, interval in zip(values, found, strict=True)}
 
 
 def compare(

@@ -128,7 +128,7 @@ def _over_seeds(ours: Floats, theirs: Floats, reach: _Reach) -> OverSeeds:
     return OverSeeds(counts, low, high, reach.tails(abs(value)), reach.parts())
 
 
-def row_mean(values: Floats, *, groups: Ints | None = None) -> Interval:
+def row_mean(values: Floats) -> Interval:
     """Return a row's mean, float (seeds, P), with its interval: over seeds too if there are
     several.
 
@@ -137,10 +137,10 @@ def row_mean(values: Floats, *, groups: Ints | None = None) -> Interval:
         >>> one.value, round(one.high, 3)
         (0.0, 0.114)
     """
-    (alone,) = intervals(values.mean(axis=0)[:, None], groups=groups)
+    (alone,) = intervals(values.mean(axis=0)[:, None])
     if len(values) == 1:
         return alone
-    over = mean_over_seeds(values, groups=groups)
+    over = mean_over_seeds(values)
     return Interval(alone.value, over.low, over.high)
 
 

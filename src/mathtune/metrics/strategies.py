@@ -247,7 +247,7 @@ def standings(clusters: Clusters, subsets: Bools, *, top: int | None = None) -> 
 
 
 def maj1(clusters: Clusters, subsets: Bools) -> Ints:
-    """Maj1: the earliest sample of the cluster with most votes."""
+    """Return Maj1: the earliest sample of the cluster with most votes."""
     order, starts = clusters.grouped
     if len(starts) == 0:
         return np.full(len(subsets), -1)
@@ -310,12 +310,12 @@ def _taken_apart(keys: NDArray[np.int32], n: int) -> tuple[NDArray[np.int32], ND
 
 
 def best_scored(standing: Standings) -> Ints:
-    """RR: the best-scored sample of the clusters kept (RR.All of all, RR.MajK of the top K)."""
+    """Return RR: the best-scored sample of the clusters kept (RR.All: all, RR.MajK: the top K)."""
     return standing.clusters.by_rank[standing.best.min(axis=1)]
 
 
 def heaviest(standing: Standings) -> Ints:
-    """W.RR: the best-scored sample of the cluster, of those kept, with the largest sum of scores.
+    """Return W.RR: the best-scored sample of the kept cluster with the largest sum of scores.
 
     The weight of a sample is its score S >= 0 (scores of another range: `weights.py`); the paper
     does not print its formula.

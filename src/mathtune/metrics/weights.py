@@ -20,6 +20,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mathtune.metrics.calibration import mid_ranks
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -70,17 +72,10 @@ def weights_of(scores: Floats, starts: Ints, rule: WeightRule) -> Floats:
             if inside.any():
                 part = scores[start:end][inside]
                 found[start:end][inside] = (
-                    np.exp(part - part.max()) if rule == "softmax" else _ranks(part)
+                    np.exp(part - part.max()) if rule == "softmax" else mid_ranks(part) / len(part)
                 )
     found[~known] = 0.0
     return found
-
-
-def _ranks(scores: Floats) -> Floats:
-    """Return mid-ranks from the worst score, as fractions of their number."""
-    _, group, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2)[group] / len(scores)
 
 
 LEAK = 0.99
