@@ -17,6 +17,7 @@ from mathtune.data.load import SourceRequest, rows_of
 from mathtune.data.problems import Counts, to_problems
 from mathtune.data.rows import Row, read_rows
 from mathtune.data.sets import overlaps, read_set, training_problems
+from mathtune.data.splits import SPLITS
 from mathtune.errors import InputError
 from mathtune.rows.records import Problem
 
@@ -33,11 +34,11 @@ def listed() -> Table:
     """Return all sets: problems by split, licence, and whether a local copy is there."""
     table = Table(box=None, pad_edge=False)
     for title in ("name", "train", "validation", "test", "licence", "from", "what it is"):
-        table.add_column(title, justify="right" if title in declared.SPLITS else "left")
+        table.add_column(title, justify="right" if title in SPLITS else "left")
     root = local.root()
     for name, one in declared.shipped().items():
         copy = _copy(NamedSet(name, one), root)
-        sizes = [f"{one.rows[split]:,}" if split in one.rows else "-" for split in declared.SPLITS]
+        sizes = [f"{one.rows[split]:,}" if split in one.rows else "-" for split in SPLITS]
         table.add_row(name, *sizes, one.licence, str(copy) if copy else one.id, one.about)
     return table
 

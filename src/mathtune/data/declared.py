@@ -14,20 +14,19 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import msgspec
 
 from mathtune.data import folders
 from mathtune.data.files.texts import UNUSABLE
 from mathtune.data.problems import RowOptions, Thoughts
+from mathtune.data.splits import Split
 from mathtune.data.values import GoldRule
 from mathtune.data.where import conditions
 from mathtune.errors import InputError
 from mathtune.run import settings
 
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
 ENDINGS = (".yaml", ".yml")
 
 

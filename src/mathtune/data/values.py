@@ -20,6 +20,7 @@ from mathtune.data.files.texts import (
     question_of,
     shown,
     solutions,
+    speaker,
 )
 from mathtune.data.rows import Row
 
@@ -98,13 +99,11 @@ def question_at(row: Row, path: str | None) -> str:
         UnusableError: there is none, or the conversation has several.
     """
     value = None if path is None else value_at(row.values, path)
-    if value is not None and is_chat(value):
-        speakers = [str(one.get("role", one.get("from", ""))).lower() for one in value]
-        if sum(speaker not in (*ASSISTANTS, "system") for speaker in speakers) > 1:
-            raise UnusableError(
-                "conversation of several turns",
-                f", field '{path}': a conversation of several turns; expected one question.",
-            )
+    if is_chat(value) and sum(speaker(one) not in (*ASSISTANTS, "system") for one in value) > 1:
+        raise UnusableError(
+            "conversation of several turns",
+            f", field '{path}': a conversation of several turns; expected one question.",
+        )
     text = question_of(value)
     if not text.strip():
         found = ", ".join(map(repr, row.values))

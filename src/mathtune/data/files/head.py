@@ -80,11 +80,10 @@ class Head:
 
 
 def refuse_missing(head: Head, path: str, option: str) -> NoReturn:
-    shown = [one.replace(".*", ".*") for one in head.paths][:30]
     more = f" and {len(head.paths) - 30} more" if len(head.paths) > 30 else ""
     raise InputError(
         f"{head.name}: {option} names the field '{path}', which no row has; "
-        f"the fields are {', '.join(shown)}{more}."
+        f"the fields are {', '.join(head.paths[:30])}{more}."
     )
 
 

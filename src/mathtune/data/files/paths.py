@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 MISSING: Final = object()
 """The value that `reach` returns if a row has no such path."""
@@ -109,7 +109,7 @@ def _series(value: dict[str, Any], stem: str) -> list[Any]:
     return [member for _, member in sorted(found, key=lambda pair: pair[0])]
 
 
-def is_chat(value: Any) -> bool:
+def is_chat(value: Any) -> TypeGuard[list[dict[str, Any]]]:
     """Return whether a value is a conversation: a list of messages, each with a speaker."""
     return (
         isinstance(value, list)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -78,10 +78,15 @@ def solutions(value: Any) -> list[str | None]:
 
 def _of_chat(messages: list[dict[str, Any]]) -> list[str | None]:
     """Return a chat's reply: its last message. A list of replies alone gives one sample each."""
-    speakers = [str(one.get("role", one.get("from", ""))).lower() for one in messages]
-    if all(speaker in ASSISTANTS for speaker in speakers):
+    speakers = [speaker(one) for one in messages]
+    if all(name in ASSISTANTS for name in speakers):
         return [_of_object(one) for one in messages]
     return [_of_object(messages[-1]) if speakers[-1] in ASSISTANTS else None]
+
+
+def speaker(message: Mapping[str, Any]) -> str:
+    """Return who says a message of a chat, in small letters; empty: it does not say."""
+    return str(message.get("role", message.get("from", ""))).lower()
 
 
 def _of_object(value: dict[str, Any]) -> str | None:
@@ -107,11 +112,7 @@ def question_of(value: Any) -> str:
     if isinstance(value, str):
         return value
     if is_chat(value):
-        asked = [
-            one
-            for one in value
-            if str(one.get("role", one.get("from", ""))).lower() not in (*ASSISTANTS, "system")
-        ]
+        asked = [one for one in value if speaker(one) not in (*ASSISTANTS, "system")]
         return question_of(asked[-1]) if asked else ""
     if is_parts(value):
         return _of_parts(value) or ""
