@@ -11,7 +11,6 @@ the usual instruction for others. `sample.system`, `sample.instruction` and so o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +93,9 @@ def _evaluated(
 ) -> None:
     kept = {} if c.data.limit is None else {"limit": _limit(c)}
     sizes = {"train": 0, "validation": 0} if name == "arithmetic" else {"test": "all"}
-    given = {key: value for key, value in _own(c.data) if key not in ("source", "folder", "limit")}
-    data = run("data", Prepare(source=name, folder=c.data.folder, **{**given, **sizes, **kept}))
+    given = {**c.data.changed(), "source": name, "folder": c.data.folder, **sizes}
+    given.pop("limit", None)
+    data = run("data", Prepare(**{**given, **kept}))
     read_as: dict[str, Any] = {"max_tokens": LONGEST} if name == "arithmetic" else {}
     prompt = Prompt() if found is None else found.set.prompt
     if form == "chat" and prompt.instruction is not None:
@@ -124,14 +124,6 @@ def _measured(
         judge = Score(model=c.evaluator, problems=data.test, samples=samples)
         samples = run("scores", judge)
     run(row, Measure(problems=data.test, samples=samples, greedy=first))
-
-
-def _own(data: Prepare) -> Iterator[tuple[str, Any]]:
-    """Yield the settings of `data` that differ from their defaults."""
-    for name, field in type(data).model_fields.items():
-        value = getattr(data, name)
-        if value != field.get_default(call_default_factory=True):
-            yield name, value
 
 
 def _limit(c: Evaluate) -> Any:

@@ -132,6 +132,14 @@ class Stage(BaseModel, Generic[Handle]):
             values[name] = value
         return validated(type(self), values, where=where)
 
+    def changed(self) -> dict[str, Any]:
+        """Return the settings that differ from their defaults."""
+        return {
+            name: value
+            for name, field in type(self).model_fields.items()
+            if (value := getattr(self, name)) != field.get_default(call_default_factory=True)
+        }
+
     def described(self, *, relative_to: Path) -> dict[str, Any]:
         """Return the config as JSON values: input paths absolute, inside `relative_to` relative."""
         prefix = f"{relative_to}{os.sep}"

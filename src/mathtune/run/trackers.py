@@ -67,6 +67,11 @@ class Place:
     group: str | None
     folder: Path
 
+    @property
+    def title(self) -> str:
+        """The run's name where groups are not shown: `quickstart/ssft`."""
+        return self.name if self.group is None else f"{self.group}/{self.name}"
+
     @classmethod
     def of(cls, folder: Path) -> Place:
         """Name a step's or run's folder: the group is the run, the name is the path inside it."""
@@ -124,7 +129,7 @@ class Wandb:
         try:
             self._run = wandb.init(
                 project=os.environ.get("WANDB_PROJECT", PROJECT),
-                name=place.name if place.group is None else f"{place.group}/{place.name}",
+                name=place.title,
                 group=place.group,
                 config=dict(config),
                 reinit="create_new",  # a separate run for every training in one process
@@ -156,7 +161,7 @@ class Trackio:
 
         self._run = trackio.init(
             project=os.environ.get("TRACKIO_PROJECT", PROJECT),
-            name=place.name if place.group is None else f"{place.group}/{place.name}",
+            name=place.title,
             group=place.group,
             config=dict(config),
             embed=False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
@@ -264,13 +264,14 @@ class Prepare(Stage[Data]):
         found = declared.find(self.source)
         origin = read_from(self.source, self.folder)
         name = Path(self.source).name
-        return card(found, name, dict(_set(self)), counts, written, read_from=origin)
+        chosen = self.changed().keys() | {"seed"}
+        settings = self.model_dump(mode="json", include=chosen - {"source", "folder"})
+        return card(found, name, settings, counts, written, read_from=origin)
 
     def _reading(self) -> RowOptions:
         """Return the declared reading of rows, with the settings that differ from the default."""
         names = ("unusable", "gold_rule", "thoughts", "strict")
-        fields = type(self).model_fields
-        given = {n: getattr(self, n) for n in names if getattr(self, n) != fields[n].default}
+        given = {name: value for name, value in self.changed().items() if name in names}
         found = _declared(self.source)
         if found is None:
             return RowOptions(fields=self.fields, where=conditions(self.where), **given)
@@ -373,14 +374,6 @@ def _gold(problems: Sequence[Problem]) -> list[Example]:
         for p in problems
         if p.solution
     ]
-
-
-def _set(c: Prepare) -> Iterator[tuple[str, Any]]:
-    """Yield the drawing and filtering settings that differ from their defaults, and the seed."""
-    for name, value in c.model_dump(mode="json", exclude={"source", "folder"}).items():
-        default = type(c).model_fields[name].get_default(call_default_factory=True)
-        if name == "seed" or getattr(c, name) != default:
-            yield name, value
 
 
 def _declared(source: str) -> declared.NamedSet | None:
