@@ -8,7 +8,7 @@ from mathtune.metrics.baselines import LABELS
 from mathtune.metrics.families import concentrated
 from mathtune.metrics.measure import CHOSEN
 from mathtune.paths import calculator
-from mathtune.report.cells import NONE, Table, gain
+from mathtune.report.cells import NONE, Table, bounds, gain
 from mathtune.stages.measure import unequal
 
 
@@ -23,7 +23,7 @@ def table(document: dict[str, Any]) -> Table:
         (
             _label(name, n, oracle),
             f"{100 * found['value']:.1f}",
-            f"[{100 * found['low']:.1f}, {100 * found['high']:.1f}]",
+            bounds(found["low"], found["high"]),
             *(_points(document[key], name) for key, _ in compared),
         )
         for name, found in document["metrics"].items()

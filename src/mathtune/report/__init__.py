@@ -111,7 +111,7 @@ def of_samples(
     groups: Callable[[], Groups],
     cluster: Mapping[str, str] | None = None,
 ) -> Results:
-    """Measured samples from elsewhere as results of one row; `groups` reads them anew.
+    """Return measured samples from elsewhere as results of one row; `groups` reads them anew.
 
     `cluster`: the cluster of each problem; None: drawn one by one.
     """
@@ -129,10 +129,10 @@ def page_for_samples(results: Results, path: Path) -> Path:
 
 
 def tell_of_samples(results: Results, names: tuple[Name, ...]) -> None:
-    """Tell trackers of measured samples; tensorboard's files go into tensorboard/TITLE here.
+    """Log measured samples to trackers; tensorboard's files go into tensorboard/TITLE here.
 
     Raises:
-        InputError: a tracker does not let us in.
+        InputError: a tracker is not installed, or its login fails.
     """
     from mathtune.report import tracked
     from mathtune.run.trackers import Place

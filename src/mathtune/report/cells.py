@@ -76,18 +76,22 @@ def _with_seeds(row: Mapping[str, Any], sign: str = "") -> str:
     if not found:
         return ""
     p = "" if found["p"] is None else f" {p_value(found['p'])}"
-    return f", seeds [{100 * found['low']:{sign}.1f}, {100 * found['high']:{sign}.1f}]{p}"
+    return f", seeds {bounds(found['low'], found['high'], sign)}{p}"
 
 
 def percent(found: Interval) -> str:
     """Return a fraction in percent with its interval: `62.3 [57.2, 67.0]`."""
-    return f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+    return f"{100 * found.value:.1f} {bounds(found.low, found.high)}"
 
 
 def gain(row: Mapping[str, float]) -> str:
     """Return a paired difference in points with its interval: `+1.5 [-0.2, +3.1]`."""
-    low, high = 100 * row["low"], 100 * row["high"]
-    return f"{100 * row['difference']:+.1f} [{low:+.1f}, {high:+.1f}]"
+    return f"{100 * row['difference']:+.1f} {bounds(row['low'], row['high'], '+')}"
+
+
+def bounds(low: float, high: float, sign: str = "") -> str:
+    """Return an interval's ends in percent: `[57.2, 67.0]`; `sign` is `+` for a difference."""
+    return f"[{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
 
 
 def difference(found: Mapping[str, Mapping[str, Any]], name: str) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from mathtune.errors import InputError
 from mathtune.metrics.seeds import SINGLE
 from mathtune.report import cells, figures, seeds
-from mathtune.report.cells import NONE, Table, accuracy, difference, p_value
+from mathtune.report.cells import NONE, Table, accuracy, bounds, difference, p_value
 from mathtune.report.page import rendered
 from mathtune.report.results import Compared, Measured, read_run
 from mathtune.rows import jsonl
@@ -95,8 +95,8 @@ def sentence(found: Compared) -> str:
         won, lost = _counted(each[0], row, metric)
         change = {**minus[metric], **(minus[metric]["over_seeds"] or {})}
         parts.append(
-            f"{other} is {100 * change['difference']:+.1f} points [{100 * change['low']:+.1f}, "
-            f"{100 * change['high']:+.1f}] from {found.names[0]} in {metric} "
+            f"{other} is {100 * change['difference']:+.1f} points "
+            f"{bounds(change['low'], change['high'], '+')} from {found.names[0]} in {metric} "
             f"({p_value(change['p'])}; better on {won} problems, worse on {lost})"
         )
     more = f" {len(rows) - 1} more rows are below." if len(rows) > 1 else ""
@@ -104,7 +104,7 @@ def sentence(found: Compared) -> str:
 
 
 def accuracies(found: Compared) -> list[Table]:
-    """For every row: each metric in each run, and the paired differences to the first."""
+    """Return one table per row: its metrics in each run, and the differences to the first."""
     return [_row(found, name) for name in found.rows]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mathtune.metrics.families import concentrated
 from mathtune.metrics.seeds import SINGLE
-from mathtune.report.cells import SURE, Table, accuracy, difference, gain, markdown, p_value
+from mathtune.report.cells import SURE, Table, accuracy, bounds, difference, gain, markdown, p_value
 from mathtune.report.page import rendered
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
@@ -64,7 +64,7 @@ def pairs(document: Document) -> Table:
 
 
 def groups(document: Document) -> list[Table]:
-    """For the first metric of every pair: wins and difference by kind of group."""
+    """Return wins and difference by kind of group, for the first metric of every pair."""
     found = []
     seen = set()
     for one in document["comparisons"]:
@@ -91,8 +91,8 @@ def sentence(document: Document) -> str:
     """Return the first pair in words, in its first metric."""
     one = document["comparisons"][0]
     change = 100 * one["difference"]
-    bounds = f"[{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]"
-    start = f"On {one['problems']} problems {one['a']} is {change:+.1f} points {bounds} from "
+    start = f"On {one['problems']} problems {one['a']} is {change:+.1f} points "
+    start += f"{bounds(one['low'], one['high'], '+')} from "
     start += f"{one['b']} in {one['metric']} ({p_value(one['p'])}"
     if one["equivalence"]["equivalent"]:
         verdict = f"; they are equal within {100 * one['equivalence']['within']:g} points)"

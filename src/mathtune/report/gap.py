@@ -11,6 +11,7 @@ from mathtune.metrics.baselines import LABELS
 from mathtune.metrics.families import concentrated
 from mathtune.metrics.intervals import Interval, bootstrap_ratio
 from mathtune.metrics.measure import CHOSEN
+from mathtune.report.cells import bounds
 from mathtune.report.results import Measured, Results
 from mathtune.stages.measure import NO_GROUP
 
@@ -136,7 +137,7 @@ def _gain(row: Measured, best: Closed | None) -> str:
     where = mostly_in(row, metric, f"Maj1@{row.n}")
     return (
         f"Over Maj1@{row.n} {metric} gains {100 * gain['difference']:+.1f} points "
-        f"[{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]{where}."
+        f"{bounds(gain['low'], gain['high'], '+')}{where}."
     )
 
 

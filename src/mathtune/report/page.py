@@ -76,7 +76,7 @@ def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, st
 
 
 def rendered(template: str, *, scripts: Sequence[dict[str, str]] = (), **values: Any) -> str:
-    """A page of this package, every value escaped but the style, our scripts and our figures."""
+    """Return a page: every value escaped, but for the style, our scripts and our figures."""
     environment = Environment(
         loader=PackageLoader("mathtune", "report"),
         autoescape=True,

@@ -9,7 +9,7 @@ from typing import TypeVar
 from mathtune.metrics.claims import Claim
 from mathtune.metrics.intervals import Interval
 from mathtune.report import cost
-from mathtune.report.cells import NONE, Table
+from mathtune.report.cells import NONE, Table, bounds
 from mathtune.report.results import ROW, Results
 from mathtune.stages.study import MeasuredPoint, StudyMetrics
 
@@ -80,7 +80,7 @@ def claims(document: StudyMetrics) -> Table:
 
 
 def _from(row: Claim) -> str:
-    """` from 5 bases`, after a claim that these cannot decide."""
+    """Return ` from 5 bases`, after a claim that these cannot decide; else nothing."""
     return f" from {row.units}" if row.answer == "cannot tell" and row.units else ""
 
 
@@ -209,7 +209,7 @@ def _spent(
 
 
 def _bases(points: Sequence[MeasuredPoint]) -> list[str]:
-    """Base models, the one with the highest loss first."""
+    """Return the base models, the one with the highest loss first."""
     losses = {point.base: point.loss for point in points}
     return sorted(losses, key=lambda base: -(losses[base] or 0.0))
 
@@ -246,11 +246,9 @@ def known(values: Iterable[X | None]) -> list[X]:
 def _accuracy(point: MeasuredPoint) -> str:
     one = point.accuracy
     votes = f" / {100 * point.votes.value:.1f}" if point.votes.value is not None else ""
-    bounds = f"[{100 * one.low:.1f}, {100 * one.high:.1f}]"
-    if point.over_seeds is not None:
-        wider = point.over_seeds
-        bounds += f" (seeds [{100 * wider.low:.1f}, {100 * wider.high:.1f}])"
-    return f"{100 * one.value:.1f} {bounds}{votes}"
+    wider = point.over_seeds
+    seeds = f" (seeds {bounds(wider.low, wider.high)})" if wider is not None else ""
+    return f"{100 * one.value:.1f} {bounds(one.low, one.high)}{seeds}{votes}"
 
 
 def _interval(found: Interval) -> str:

@@ -360,7 +360,7 @@ def evaluators(rows: list[Measured]) -> Table:
         ),
         body,
         f"{_begun(rows)}AUC: the chance that a right solution scores above a wrong one; within "
-        "problems is what re-ranking lives on. The last columns: the same of "
+        "problems is what re-ranking depends on. The last columns: the same of "
         "shortness, of form and of the calculator alone.",
     )
 
