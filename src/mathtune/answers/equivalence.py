@@ -9,11 +9,12 @@ the finest equivalence relation that keeps together what the grader calls equal.
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import combinations, product
 
+from mathtune.answers.extract import Answer
 from mathtune.answers.graders.outlines import may_agree, outline
 from mathtune.answers.graders.table import JUDGES, Grader, compare_many
 from mathtune.answers.values.keys import canonical_key
 from mathtune.answers.values.numbers import WORK, work_spent
-from mathtune.rows.records import Verdict
+from mathtune.rows.records import Graded, Verdict
 
 MOST_LINKED = 60
 """The number of a problem's classes that are compared with each other, most votes first."""
@@ -50,6 +51,30 @@ def cluster(answers: Sequence[str | None], *, grader: Grader = "math") -> list[l
     if len(groups) > 1:
         groups = _linked(groups, [answer or "" for answer in answers], grader)
     return groups
+
+
+def graded_rows(
+    problem_id: str,
+    indices: Sequence[int],
+    answers: Sequence[Answer | None],
+    verdicts: Sequence[Verdict],
+    *,
+    grader: Grader,
+) -> list[Graded]:
+    """Return the rows of a problem's samples with these indices; their answers are clustered."""
+    texts = [answer.text if answer else None for answer in answers]
+    number = {i: k for k, members in enumerate(cluster(texts, grader=grader)) for i in members}
+    return [
+        Graded(
+            problem_id=problem_id,
+            index=index,
+            answer=texts[i],
+            rule=answer.rule if answer else None,
+            verdict=verdict,
+            cluster=number.get(i),
+        )
+        for i, (index, answer, verdict) in enumerate(zip(indices, answers, verdicts, strict=True))
+    ]
 
 
 def _linked(groups: list[list[int]], answers: list[str], grader: Grader) -> list[list[int]]:

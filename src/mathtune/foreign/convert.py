@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from mathtune.answers.equivalence import graded_rows
 from mathtune.data.files.texts import says_none
 from mathtune.errors import InputError
-from mathtune.foreign.judged import Judged, Request, judged, rows_of
+from mathtune.foreign.judged import Judged, Request, judged
 from mathtune.rows import jsonl
 from mathtune.rows.records import UNKNOWN, Problem, Sample
 from mathtune.run.progress import say
@@ -81,11 +82,12 @@ def convert(request: Request, folder: Path) -> tuple[Path, Path, Path]:
         (
             row
             for name, group in groups.items()
-            for row in rows_of(
-                [(one.answer.text, one.answer.rule) if one.answer else None for one in group],
-                [one.verdicts[0] for one in group],
+            for row in graded_rows(
                 name,
-                grader,
+                range(len(group)),
+                [one.answer for one in group],
+                [one.verdicts[0] for one in group],
+                grader=grader,
             )
         ),
     )

@@ -13,9 +13,10 @@ from typing import IO, Any
 
 import msgspec
 
-from mathtune.answers import Grader, cluster
+from mathtune.answers import Answer, Grader
+from mathtune.answers.equivalence import graded_rows
 from mathtune.errors import InputError
-from mathtune.foreign.judged import Judged, rows_of
+from mathtune.foreign.judged import Judged
 from mathtune.rows import jsonl
 from mathtune.rows.records import Graded
 
@@ -84,12 +85,11 @@ class GradeFiles:
                 together = together and digest not in seen
                 seen.add(digest)
                 held = list(members)
+                indices, answers = range(len(held)), [one.answer for one in held]
                 for number, (grader, stream) in enumerate(zip(self._names, streams, strict=True)):
-                    answers = [
-                        (one.answer.text, one.answer.rule) if one.answer else None for one in held
-                    ]
                     verdicts = [one.verdicts[number] for one in held]
-                    _append(stream, rows_of(answers, verdicts, problem_id, grader), encoder)
+                    rows = graded_rows(problem_id, indices, answers, verdicts, grader=grader)
+                    _append(stream, rows, encoder)
             for stream in streams:
                 jsonl.flush(stream)
         if not together:
@@ -115,8 +115,7 @@ def _together(rows: Iterable[Graded], grader: Grader) -> Iterator[Graded]:
     problems: dict[str, list[Graded]] = defaultdict(list)
     for row in rows:
         problems[row.problem_id].append(row)
-    for found in problems.values():
-        members = cluster([row.answer for row in found], grader=grader)
-        number = {i: k for k, indices in enumerate(members) for i in indices}
-        for i, row in enumerate(found):
-            yield msgspec.structs.replace(row, index=i, cluster=number.get(i))
+    for problem_id, found in problems.items():
+        answers = [None if r.answer is None else Answer(r.answer, r.rule or "") for r in found]
+        verdicts = [row.verdict for row in found]
+        yield from graded_rows(problem_id, range(len(found)), answers, verdicts, grader=grader)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-from mathtune.answers import Answer, Grader, cluster, compare_accepted, extract, grader_version
+from mathtune.answers import Answer, Grader, compare_accepted, extract, grader_version
 from mathtune.answers.extract import GUESSED, ExtractRule
 from mathtune.answers.graders import math_verify
 from mathtune.data.files.texts import is_prose
@@ -19,7 +19,7 @@ from mathtune.foreign.read import Fields, ForeignSample, Samples, open_samples
 from mathtune.metrics.weights import WeightRule
 from mathtune.paths import calculator
 from mathtune.rows import jsonl
-from mathtune.rows.records import Graded, Verdict
+from mathtune.rows.records import Verdict
 from mathtune.run.progress import Progress, console, say
 
 SAMPLES_AT_ONCE = 4_096
@@ -196,28 +196,6 @@ def _verdicts(
     texts = [answer.text if answer else None for answer in answers]
     golds = [sample.accepted or (sample.gold,) for sample in block]
     return compare_accepted(texts, golds, grader=grader)
-
-
-def rows_of(
-    answers: Sequence[tuple[str, str] | None],
-    verdicts: Sequence[Verdict],
-    problem_id: str,
-    grader: Grader,
-) -> list[Graded]:
-    """Return the rows of a problem's samples, numbered and clustered; an answer is (text, rule)."""
-    texts = [answer[0] if answer else None for answer in answers]
-    number = {i: k for k, indices in enumerate(cluster(texts, grader=grader)) for i in indices}
-    return [
-        Graded(
-            problem_id=problem_id,
-            index=i,
-            answer=texts[i],
-            rule=answer[1] if answer else None,
-            verdict=verdict,
-            cluster=number.get(i),
-        )
-        for i, (answer, verdict) in enumerate(zip(answers, verdicts, strict=True))
-    ]
 
 
 class _Watched:

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from mathtune.answers.equivalence import graded_rows
 from mathtune.errors import InputError
 from mathtune.foreign import notes
-from mathtune.foreign.judged import Judged, Request, judged, rows_of
+from mathtune.foreign.judged import Judged, Request, judged
 from mathtune.metrics.sample_columns import Gathered, Gathering, form_of
 from mathtune.paths import calculator
 from mathtune.rows.records import UNKNOWN, Graded, Problem, Sample, Verdict
@@ -108,7 +109,7 @@ class Judgments:
         text = sample.solution or ""
         rule = one.answer.rule if one.answer else None
         self.problem.append(number)
-        self.answer.append(self.answers.number((one.answer.text, rule)) if one.answer else -1)
+        self.answer.append(self.answers.number(one.answer) if one.answer else -1)
         self.verdict.append(_VERDICTS.index(one.verdicts[0]))
         self.form.append(self.forms.number(form_of(text, rule, UNKNOWN)))
         self.length.append(len(text))
@@ -150,7 +151,13 @@ class Judgments:
         values = self.answers.values
         found = [values[self.answer[i]] if self.answer[i] >= 0 else None for i in members]
         verdicts = [_VERDICTS[self.verdict[i]] for i in members]
-        return rows_of(found, verdicts, self.ids.values[number], self.request.graders[0])
+        return graded_rows(
+            self.ids.values[number],
+            range(len(members)),
+            found,
+            verdicts,
+            grader=self.request.graders[0],
+        )
 
     @cached_property
     def gathered(self) -> Gathered:

@@ -379,7 +379,8 @@ def _looked_through(files: tuple[_File, ...], split: str | None) -> tuple[Key, i
                 continue
             try:
                 entry = _entry(file, row.fields)
-                texts = solutions(_none(reach(row.fields, file.roles.solution)))
+                value = reach(row.fields, file.roles.solution)
+                texts = solutions(None if value is MISSING else value)
             except (_BrokenRowError, NoTextError):
                 continue
             looks.add(row.fields, number, entry.golds, len(texts))
@@ -392,7 +393,3 @@ def _looked_through(files: tuple[_File, ...], split: str | None) -> tuple[Key, i
         return Key("joined", join.file), len(joined), looks.samples
     key, problems = looks.decide()
     return key, problems, looks.samples
-
-
-def _none(value: Any) -> Any:
-    return None if value is MISSING else value

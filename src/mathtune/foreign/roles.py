@@ -79,7 +79,7 @@ class Roles:
     lists: bool = False
 
     def read(self) -> dict[str, str]:
-        """The roles in the form in which they are shown."""
+        """Return the roles in the form in which they are shown."""
         shown = f"{self.solution}[]" if self.lists and "*" not in self.solution else self.solution
         return {"solution": shown.replace(".*", "[]"), "gold": self.gold or ""}
 

@@ -11,7 +11,8 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from mathtune.answers import cluster, compare_accepted, extract, grader_version
+from mathtune.answers import compare_accepted, extract, grader_version
+from mathtune.answers.equivalence import graded_rows
 from mathtune.engines.settings import Ray
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
@@ -109,21 +110,8 @@ class Grade(Stage[Columns]):
         accepted = [golds[problem_id] for problem_id, rows in block for _ in rows]
         verdicts = iter(compare_accepted(every, accepted, grader=self.grader))
         for (problem_id, rows), answers in zip(block, found, strict=True):
-            texts = [answer.text if answer else None for answer in answers]
-            number = {
-                i: k
-                for k, members in enumerate(cluster(texts, grader=self.grader))
-                for i in members
-            }
-            for i, (row, answer) in enumerate(zip(rows, answers, strict=True)):
-                yield Graded(
-                    problem_id=problem_id,
-                    index=row.sample.index,
-                    answer=texts[i],
-                    rule=answer.rule if answer else None,
-                    verdict=next(verdicts),
-                    cluster=number.get(i),
-                )
+            indices, own = [row.sample.index for row in rows], list(islice(verdicts, len(rows)))
+            yield from graded_rows(problem_id, indices, answers, own, grader=self.grader)
 
 
 def remedy(samples: int, cut: int) -> str:
