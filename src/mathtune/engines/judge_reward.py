@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from mathtune.engines import opener, prompts
+from mathtune.engines import opener
 from mathtune.engines.protocol import Candidates, Engine
 from mathtune.engines.settings import ModelChoice, Server
 from mathtune.errors import InputError
@@ -39,13 +39,11 @@ def judge_reward(
     Raises:
         InputError: the model or the server cannot be used.
     """
-    named = (
-        ModelChoice(model)
-        if url is None
-        else ModelChoice(model, "openai", server=Server(url=url, top_logprobs=top_logprobs))
-    )
-    form: prompts.Form = "auto" if url is None else "plain"
-    return judged_by(opener.open_engine(named.on(device), form))
+    if url is None:
+        return judged_by(opener.open_engine(ModelChoice(model, device=device), "auto"))
+    server = Server(url=url, top_logprobs=top_logprobs)
+    choice = ModelChoice(model, "openai", device, server)
+    return judged_by(opener.open_engine(choice, "plain"))
 
 
 def judged_by(engine: Engine) -> RewardFunction:

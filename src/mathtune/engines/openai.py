@@ -35,6 +35,7 @@ from mathtune.engines.served import (
 from mathtune.engines.server import CONTEXT, NEUTRAL, UNKNOWN, Client, Pool, RefusedError
 from mathtune.engines.settings import Server
 from mathtune.engines.thought_budget import after_thoughts, first, opened, refuse_ended
+from mathtune.engines.token_ids import start_text
 from mathtune.errors import KEPT, InputError
 
 Messages = Sequence[dict[str, str]]
@@ -219,7 +220,8 @@ class OpenAI:
             return list(wants)
         texts = [prompts.chat_prompt(want.prompt, self._form, tokenizer) for want in wants]
         refuse_ended(texts)
-        starting = [_without_start(text, tokenizer) for text in texts]
+        # The server adds the start token itself.
+        starting = [text.removeprefix(start_text(tokenizer)) for text in texts]
         return [Want(text, want.count) for text, want in zip(starting, wants, strict=True)]
 
     def _thought_through(self, prompt: str, sampling: Sampling, drawn: tuple[int, int]) -> Draft:
@@ -346,7 +348,7 @@ class OpenAI:
         """
         text = prompts.evaluator(problem, solution, form=self._form, tokenizer=self._judge)
         if self._chat:
-            text = _without_start(text, self._judge)
+            text = text.removeprefix(start_text(self._judge))
         # Temperature 1: some servers return the logarithms after the temperature.
         asked = self._server.top_logprobs
         body = {
@@ -382,11 +384,3 @@ class OpenAI:
             )
         read = answer.usage.prompt_tokens if answer.usage else 0
         return share(likeliest[prompts.CORRECT], likeliest[prompts.INCORRECT]), read
-
-
-def _without_start(text: str, tokenizer: Any) -> str:
-    """Remove the start token from a rendered chat: the server adds its own."""
-    start = tokenizer.bos_token
-    if start and tokenizer.encode("", add_special_tokens=True)[:1] == [tokenizer.bos_token_id]:
-        return text.removeprefix(start)
-    return text

@@ -46,12 +46,8 @@ _REPLY = "a reply to find"
 """The assistant's turn in the conversation that shows how a template ends one."""
 
 
-class ChatTokenizer(Protocol):
+class ChatTokenizer(chat_template.ChatTokenizer, Protocol):
     """The part of a Hugging Face tokenizer that prompts need."""
-
-    chat_template: str | None
-
-    def apply_chat_template(self, conversation: list[dict[str, str]], **options: Any) -> str: ...
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
 

@@ -60,7 +60,7 @@ class _Message(msgspec.Struct):
     reasoning: str | None = None
 
     def text(self) -> str:
-        """The whole text of the model, including thoughts that the server keeps apart."""
+        """Return the whole text of the model, including thoughts that the server keeps apart."""
         content = self.content or ""
         if not isinstance(content, str):
             content = "".join(part.text for part in content)
@@ -78,7 +78,7 @@ class _Choice(msgspec.Struct):
     logprobs: _Logprobs | None = None
 
     def content(self) -> str | None:
-        """The sampled text, from the field in which this endpoint puts it."""
+        """Return the sampled text, from the field in which this endpoint puts it."""
         return self.message.text() if self.message is not None else self.text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal
 from urllib.parse import urlsplit
@@ -176,10 +176,6 @@ class ModelChoice:
     adapter: None = None
     ray: None = None
     dtype: Dtype = "auto"
-
-    def on(self, device: str) -> ModelChoice:
-        """Return the same on another device."""
-        return replace(self, device=device)
 
 
 class EngineSettings(PromptSettings, Stage[Handle], Generic[Handle]):

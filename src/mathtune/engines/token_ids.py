@@ -52,6 +52,15 @@ def token_ids(text: str, tokenizer: Encoding, *, special_tokens: bool = False) -
             ) from None
 
 
+def start_text(tokenizer: Any) -> str:
+    """Return the start token that the tokenizer puts before a text; empty: none."""
+    start = tokenizer.bos_token
+    if not start:
+        return ""
+    first = tokenizer.encode("", add_special_tokens=True)[:1]
+    return str(start) if first == [tokenizer.bos_token_id] else ""
+
+
 EXPECTED = "expected a tokenizer.json whose regular expressions do not backtrack without end."
 
 

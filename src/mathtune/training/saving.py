@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mathtune.engines import prompts
+from mathtune.engines.token_ids import start_text
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.run.fingerprint import write_sums
@@ -112,7 +113,7 @@ def judge_card(tokenizer: Any, form: prompts.AnyForm) -> dict[str, Any]:
     text = prompts.evaluator("{problem}", "{solution}", form=form, tokenizer=tokenizer)
     start, *both = prompts.labelled(text, form=form, tokenizer=tokenizer)
     ids = [found[start:] for found in both]
-    begin = _start(tokenizer)  # /completions adds it itself
+    begin = start_text(tokenizer)  # /completions adds it itself
     bare = text.removeprefix(begin)
     before, after = bare.split("{solution}")
     # Query and items are tokenised each by itself: a space belongs to the word behind it.
@@ -139,12 +140,6 @@ def judge_card(tokenizer: Any, form: prompts.AnyForm) -> dict[str, Any]:
             "body": {"model": "MODEL", "prompt": bare, "max_tokens": 1, "logprobs": 20},
         },
     }
-
-
-def _start(tokenizer: Any) -> str:
-    """Return the start token that the tokenizer puts before a text; empty: none."""
-    first = tokenizer.encode("", add_special_tokens=True)[:1]
-    return tokenizer.bos_token if first and first == [tokenizer.bos_token_id] else ""
 
 
 def _with(ends: int | list[int] | None, end: int) -> int | list[int]:

@@ -69,7 +69,7 @@ class Trainer(transformers.Trainer):
         self._counted = torch.zeros(())
         self.most = args.per_device_train_batch_size
         """The most items per micro-batch: fewer than planned after an out-of-memory error."""
-        # With more, a single process would spread its batches over all GPUs that it sees, and our #
+        # With more, a single process would spread its batches over all GPUs that it sees, and our
         # batches are not a grid of equal rows.
         args._n_gpu = min(args.n_gpu, 1)
         super().__init__(

@@ -354,6 +354,4 @@ def _shared(rows: Sequence[Query]) -> int:
 
 def _common(rows: Sequence[tuple[int, ...]]) -> int:
     """Return the length of the longest common beginning."""
-    low, high = min(rows), max(rows)
-    differing = (at for at, (a, b) in enumerate(zip(low, high, strict=False)) if a != b)
-    return next(differing, min(len(low), len(high)))
+    return prompts.first_difference(min(rows), max(rows))
