@@ -111,10 +111,8 @@ def fit(
     folder = saved.path.parent
     transformers.set_seed(settings.seed)
     base = model
-    form = batch_form(model, settings, plan)
-    steady = models.steady_length(model)
-    if steady is not None and max(item.length for item in (*items, *validation)) > steady:
-        form = "single"  # the other rows of a batch would get the longest row's frequencies
+    longest = max(item.length for item in (*items, *validation))
+    form = batch_form(model, settings, plan, longest=longest)
     given = arguments(settings, plan, folder, model=model, validate=bool(validation))
     together = given.distributed_state or PartialState()
     together.wait_for_everyone()  # the first process has cleared the folder
@@ -225,8 +223,13 @@ def _save(model: Any, saved: ModelFolder, trainer: Trainer) -> None:
         raise
 
 
-def batch_form(model: Any, settings: TrainingSettings, plan: Plan) -> BatchForm:
-    """Return the fastest form of batches that fits this model and these settings."""
+def batch_form(
+    model: Any, settings: TrainingSettings, plan: Plan, *, longest: int = 0
+) -> BatchForm:
+    """Return the fastest form of batches that fits the model, the settings and the longest item."""
+    steady = models.steady_length(model)
+    if steady is not None and longest > steady:
+        return "single"  # the other rows of a batch would get the longest row's frequencies
     if settings.attention != "auto" or not segment_attention.fits(model):
         return "padded"
     whole = settings.lora is None and not plan.bfloat16
