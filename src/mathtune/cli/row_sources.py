@@ -16,7 +16,7 @@ from mathtune.errors import InputError
 from mathtune.foreign import Request, notes
 from mathtune.foreign.measure import PROBLEMS, Options, measured
 from mathtune.metrics.measure import Outcome
-from mathtune.report.results import ROW, Groups, Measured, Results, read_run
+from mathtune.report.results import ROW, Groups, Results, read_run
 from mathtune.report.seeds import over_seeds
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import read_groups, read_problems
@@ -171,11 +171,10 @@ def _shared_row(runs: Mapping[Path, Results]) -> str:
 
 def _of_run(results: Results, name: str) -> list[Source]:
     (row,) = (row for row in results.rows if row.name == name)
-    return [_of_row(part) for part in row.each]
-
-
-def _of_row(row: Measured) -> Source:
-    return Source(row.outcomes, row.problems, row.groups, clusters=row.cluster or {})
+    return [
+        Source(part.outcomes, part.problems, part.groups, clusters=part.cluster or {})
+        for part in row.each
+    ]
 
 
 def _source(path: Path, reading: FileOptions, n: int | None) -> Source:

@@ -1,4 +1,4 @@
-"""A run in the terminal: its plan, its state, one problem with its clusters."""
+"""A run in the terminal: its steps, what each is doing, and how far it has come."""
 
 from __future__ import annotations
 

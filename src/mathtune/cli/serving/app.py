@@ -280,10 +280,10 @@ class Service:
         return asked
 
     async def _list(self, http: Request) -> Response:
-        return self._guarded(http, {"object": "list", "data": [self._card()]})
+        return self._guarded(http, JSONResponse({"object": "list", "data": [self._card()]}))
 
     async def _one(self, http: Request) -> Response:
-        allowed = self._guarded(http, self._card())
+        allowed = self._guarded(http, JSONResponse(self._card()))
         if allowed.status_code == 200 and http.path_params["name"] != self._name:
             return RefusalError(404, "no such model.", code="model_not_found").response()
         return allowed
@@ -296,23 +296,21 @@ class Service:
             "owned_by": "mathtune",
         }
 
-    def _guarded(self, http: Request, document: dict[str, Any]) -> Response:
+    def _guarded(self, http: Request, response: Response) -> Response:
+        """Return the response, or a refusal if a key is needed and the client does not send it."""
         try:
             self._let_in(http)
         except RefusalError as refusal:
             return refusal.response()
-        return JSONResponse(document)
+        return response
 
     async def _health(self, _: Request) -> Response:
         status = {"status": "stopping" if self.draining else "ok", "running": self.running}
         return JSONResponse(status, 503 if self.draining else 200)
 
     async def _metrics(self, http: Request) -> Response:
-        try:
-            self._let_in(http)
-        except RefusalError as refusal:
-            return refusal.response()
-        return Response(self.counts.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        kind = "text/plain; version=0.0.4; charset=utf-8"
+        return self._guarded(http, Response(self.counts.text(), media_type=kind))
 
     async def _page(self, _: Request) -> Response:
         text, policy = page.built(

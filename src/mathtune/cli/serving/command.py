@@ -33,7 +33,7 @@ def serve(solver: Solver, address: Address, limits: Limits) -> None:
     """Open the models and answer until a signal ends it.
 
     Raises:
-        InputError: a setting cannot be meant, a model cannot be used, or the address is taken.
+        InputError: a setting is out of range, a model cannot be used, or the address is taken.
     """
     check(solver)
     check_server(address, limits)
@@ -108,7 +108,7 @@ class _Server(uvicorn.Server):
 
 
 async def _drained(service: Service, server: uvicorn.Server, stopping: asyncio.Event) -> None:
-    """After the first signal: end the server once no question is being answered."""
+    """Wait for the first signal, then end the server once no question is being answered."""
     await stopping.wait()
     while service.running:
         await asyncio.sleep(DRAINED)

@@ -65,10 +65,10 @@ class Here:
             FailedError: the model failed.
         """
         waves: list[Wave] = []
-        deliver, answer = _promise()
+        deliver = _Promise()
         self._add(self._asked, (self.prompt(question), sampling, seed, first, deliver, waves))
         try:
-            drafts: list[Draft] = await answer
+            drafts: list[Draft] = await deliver.answer
         except asyncio.CancelledError:
             deliver.cancel()
             for wave in waves:
@@ -82,9 +82,9 @@ class Here:
         Raises:
             FailedError: the model failed.
         """
-        deliver, answer = _promise()
+        deliver = _Promise()
         self._add(self._judging, (Candidates(problem, tuple(solutions)), deliver))
-        judged: Judged = await answer
+        judged: Judged = await deliver.answer
         return judged
 
     def close(self) -> None:
@@ -198,8 +198,3 @@ class _Promise:
             self.answer.set_exception(value)
         else:
             self.answer.set_result(value)
-
-
-def _promise() -> tuple[_Promise, asyncio.Future[Any]]:
-    promise = _Promise()
-    return promise, promise.answer

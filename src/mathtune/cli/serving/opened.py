@@ -139,7 +139,7 @@ def _generator_there(solver: Solver, timeout: float) -> Any:
 
 
 def _judge_there(solver: Solver, timeout: float) -> Any:
-    """A judge on a server; a tokenizer that is here renders the prompts of one that chats."""
+    """Return a judge on a server; a tokenizer that is here renders the prompts if it chats."""
     from mathtune.engines.openai import Unrendered
 
     tokenizer: Any = Unrendered()

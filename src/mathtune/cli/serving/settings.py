@@ -111,7 +111,7 @@ class Limits:
 
 
 def check_server(address: Address, limits: Limits) -> None:
-    """Refuse settings of a server that cannot be meant.
+    """Refuse a server's settings that are out of range.
 
     Raises:
         InputError: a number is out of range.
@@ -130,7 +130,7 @@ def check_server(address: Address, limits: Limits) -> None:
 
 
 def check(solver: Solver) -> None:
-    """Refuse settings that cannot be meant.
+    """Refuse settings that are out of range, or that do not fit together.
 
     Raises:
         InputError: a number is out of range, or a name is unknown, or a strategy reads scores that

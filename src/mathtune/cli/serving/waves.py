@@ -76,7 +76,7 @@ async def _scores(
     drafts: Sequence[Draft],
     answers: Sequence[str | None],
 ) -> tuple[list[float | None] | None, int]:
-    """S of each draft with an answer, None for others; and the tokens that were read."""
+    """Return S of each draft with an answer (None for others), and the tokens that were read."""
     if solver.evaluator is None:
         return None, 0
     texts = [d.text for d, answer in zip(drafts, answers, strict=True) if answer is not None]
