@@ -106,7 +106,7 @@ def test_equality_is_shown_and_not_assumed(tmp_path: Path) -> None:
 
     same = compared([made("a", 0), made("b", 0)]).document["comparisons"][0]
     assert same["equivalence"]["equivalent"]
-    few = compared([made("c", 0), made("d", 5)], asked=CompareSettings(within=0.02)).document
+    few = compared([made("c", 0), made("d", 5)], settings=CompareSettings(within=0.02)).document
     assert not few["comparisons"][0]["equivalence"]["equivalent"]  # the sides are all swapped
 
 

@@ -51,7 +51,7 @@ class Device:
         return flops / self.speed(stage) + self.start
 
     def speed(self, stage: str) -> float:
-        """FLOP/s of a stage on one core."""
+        """Return the FLOP/s of a stage on one core."""
         return self.peak * self.reached.get(stage, 1.0)
 
 
@@ -104,7 +104,7 @@ def _accelerator(torch: Any) -> Device:
 
 
 def _speed(multiply: Callable[[], object], side: int, clock: Callable[[], float]) -> float:
-    """FLOP/s of the fastest of a few products of square matrices, after one that warms up."""
+    """Return the FLOP/s of the fastest of a few products of square matrices, after a warm-up."""
     multiply()
     best = float("inf")
     for _ in range(TRIES):

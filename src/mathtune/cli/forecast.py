@@ -237,7 +237,7 @@ def seconds(costs: dict[str, Cost], device: Device) -> float:
 
 
 def document(costs: dict[str, Cost], device: Device) -> Prediction:
-    """`forecast.json`: what the steps of models of known size will cost, for the report."""
+    """Return `forecast.json`: what the steps of models of known size will cost."""
     steps = {
         name: PredictedCost(flops=cost.flops, hours=cost.seconds / cost.wide / 3600)
         for name, cost in costs.items()
@@ -294,7 +294,7 @@ def _short(seconds: float) -> str:
 
 
 def problems(stage: Prepare) -> tuple[float, float, float]:
-    """Training, validation and test problems that a prepare step will write, as far as is known."""
+    """Return how many training, validation and test problems a prepare step will likely write."""
     known: tuple[float, float, float] = KNOWN.get(stage.source, DEFAULT)
     if stage.source == "arithmetic":
         held_out = 200 if stage.validation is None else stage.validation

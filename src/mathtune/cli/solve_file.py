@@ -59,7 +59,7 @@ def solve_file(path: Path, out: Path, solver: Solver, *, server: str | None) -> 
     """Solve every problem of a file; return how many could not be.
 
     Raises:
-        InputError: the file has no questions, a setting cannot be meant, or a model or server
+        InputError: the file has no questions, a setting is out of range, or a model or server
             cannot be used.
     """
     check(solver)

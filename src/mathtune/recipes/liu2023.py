@@ -178,7 +178,7 @@ def trained(run: Run, c: Liu2023, data: Data) -> None:
 
 
 def generator(run: Run, c: Liu2023, data: Data, number: int, base: str) -> Generator:
-    """SSFT of a base model, and its graded samples of validation and test."""
+    """Train a base model by SSFT, and draw and grade its samples of validation and test."""
     name, validation = f"ssft{suffix(number)}", f"validation{suffix(number)}"
     model = run(name, solver(c, data, base, data.solutions))
     return Generator(

@@ -92,7 +92,7 @@ class Seed:
         return self.sets[self.c.sizes[-1]]
 
     def generator(self, size: int) -> str:
-        """SSFT on `size` problems with the largest budget, of part `data` or made here."""
+        """Return SSFT on `size` problems with the largest budget, of part `data` or made here."""
         name = f"ssft-{size}-u{self.c.budgets[-1]}"
         if name not in self.made:
             examples = self.sets[size].solutions
@@ -150,7 +150,7 @@ def miniature(run: Run, c: Miniature) -> None:
 def trained(
     one: Seed, label: str, examples: Path, *, size: int | None = None, model: str | None = None
 ) -> None:
-    """SSFT of a base (None: the recipe's) with every budget, measured."""
+    """Train a base (None: the recipe's) by SSFT with every budget, and measure each."""
     for budget in one.c.budgets:
         name = f"{label}-u{budget}"
         made = one.run(name, ssft(one.c, model or one.c.model, examples, budget))
@@ -186,7 +186,7 @@ def evaluator(c: Miniature, model: str, pairs: Path, *, long: Long | None = None
 
 
 def rft(one: Seed) -> None:
-    """RFT on the paths of one generator and of a union (Yuan et al. 2023, 3.3)."""
+    """Train by RFT on the paths of one generator, and of a union (Yuan et al. 2023, 3.3)."""
     c, data, drafts = one.c, one.sets[one.c.rft_size], list[Columns]()
     how = Drawing(temperature=0.7, top_p=1.0)
     for number in range(c.generators if "union" in c.parts else 1):

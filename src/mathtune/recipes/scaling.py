@@ -170,7 +170,7 @@ def rft(
 
 
 def _name(fraction: float) -> str:
-    """`1of8` for 0.125.
+    """Return the name of a fraction of the problems: `1of8` for 0.125.
 
     Example:
         >>> _name(0.125), _name(1.0), _name(0.3)

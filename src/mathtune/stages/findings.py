@@ -149,7 +149,7 @@ class Findings(Stage[Path]):
         return {name: asdict(curve(np.log(x).tolist(), values)) for name, values in chosen.items()}
 
     def _over_loss(self, trained: dict[str, Trained]) -> dict[str, Any]:
-        """A line of accuracy over the base's bits per byte, each model at its best budget."""
+        """Fit accuracy to the base's bits per byte, each model at its best budget."""
         losses = {
             label: jsonl.read_json(folder / "metrics.json")["bits_per_byte"]
             for label, folder in self.losses.items()

@@ -112,7 +112,7 @@ class Grammar(TokenReader, ABC):
 
     @abstractmethod
     def juxtaposed(self, left: Node) -> Node:
-        """`left` times the factor that follows it without a sign, or a mixed number."""
+        """Return `left` times the factor that follows it without a sign, or a mixed number."""
 
     @abstractmethod
     def power(self) -> Node:
@@ -124,7 +124,7 @@ class Grammar(TokenReader, ABC):
 
     @abstractmethod
     def product(self) -> Node:
-        """Factors with or without a sign between them."""
+        """Return a product: factors with or without a sign between them."""
 
     @abstractmethod
     def exponent(self) -> Node:
@@ -132,7 +132,7 @@ class Grammar(TokenReader, ABC):
 
     @abstractmethod
     def postfix(self, base: Node) -> Node:
-        """`base` with the `!`, `%` and primes that follow it."""
+        """Return `base` with the `!`, `%` and primes that follow it."""
 
     @abstractmethod
     def script(self, *, powers: bool = False, digits: bool = False) -> Node:

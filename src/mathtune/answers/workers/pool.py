@@ -221,7 +221,7 @@ _POOLS_LOCK = threading.Lock()
 
 
 def shared(workers: int, grader: str) -> Pool:
-    """This process's pool of so many workers for a grader; a forked child gets its own."""
+    """Return this process's pool of so many workers for a grader; a forked child gets its own."""
     with _POOLS_LOCK:
         pool = _POOLS.get((workers, grader))
         if pool is not None and pool.owner != os.getpid():
