@@ -46,3 +46,10 @@ def test_every_public_name_is_found_and_no_other() -> None:
     assert set(mathtune.__all__) <= set(dir(mathtune))
     with pytest.raises(AttributeError, match="has no attribute 'gradee'"):
         _ = mathtune.gradee
+
+
+def test_a_misspelt_command_names_those_that_resemble_it() -> None:
+    found = CliRunner().invoke(app, ["gradee", "a.jsonl"])
+    assert found.exit_code == 2
+    assert "Did you mean grade?" in found.output
+    assert "Did you mean" not in CliRunner().invoke(app, ["xyzzy"]).output

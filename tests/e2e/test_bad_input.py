@@ -66,6 +66,12 @@ def fails(
         (["grade", "problems=a", "samples=b", "--out", "g.jsonl"], "expected a name such as g."),
         (["sample", "none.jsonl", "model=embedded", "--out", "out"], "none.jsonl: no such file"),
         (["sample", "model=embedded", "--out", "out"], "problems: missing"),
+        (["sample", "model=embedded", "a.jsonl", "--out", "out"], "a.jsonl: no such file"),
+        (["score", "a.jsonl", "b.jsonl", "--out", "out"], "joined by commas: a.jsonl,b.jsonl"),
+        (["measure"], "mathtune measure: nothing given; expected mathtune measure FILE"),
+        (["grade", "a.jsonl", "solution=x"], "solution: no such setting; settings are problems"),
+        (["train", "a.jsonl", "--learning_rate", "1"], "no dashes: learning_rate=VALUE"),
+        (["run", "liu2023", "--model", "embedded"], "a setting has no dashes: model=VALUE"),
     ],
 )
 def test_one_sentence_and_nothing_written(

@@ -201,3 +201,28 @@ def test_real_samples(shared_data: Path) -> None:
     found = list(samples)
     assert len(found) == 1_319 * 4
     assert len({sample.problem_id for sample in found}) == 1_319
+
+
+def test_faults_of_a_line_name_its_encoding_and_the_character(tmp_path: Path) -> None:
+    path = tmp_path / "f.jsonl"
+    path.write_bytes(
+        b'{"generation": "a", "expected_answer": "1"}\n'
+        b'{"generation": "\xe9", "expected_answer": "1"}\n'
+        b'{"generation": "a", "expected_answer": \n'
+    )
+    found: list[str] = []
+    assert len(list(open_samples([path], report=found.append))) == 1
+    assert "line 2: is not UTF-8; convert the file" in found[0]
+    assert found[1].endswith("line 3: not valid JSON (Expecting value, at character 41).")
+
+
+def test_conversations_with_their_answers_are_samples_of_what_was_asked(tmp_path: Path) -> None:
+    def row(asked: int, said: int) -> dict[str, object]:
+        question = {"role": "user", "content": f"What is {asked} + {asked}?"}
+        reply = {"role": "assistant", "content": f"The answer is {said}."}
+        return {"messages": [question, reply], "answer": str(2 * asked)}
+
+    path = write(tmp_path / "f.jsonl", [row(1, 2), row(1, 3), row(2, 4), row(2, 4)])
+    found = list(open_samples([path]))
+    assert [one.problem_id for one in found] == ["What is 1 + 1?"] * 2 + ["What is 2 + 2?"] * 2
+    assert [one.solution for one in found][:2] == ["The answer is 2.", "The answer is 3."]

@@ -14,6 +14,7 @@ from mathtune.cli import options as o
 from mathtune.cli.stages import command_class, run_stage, stage_help
 from mathtune.errors import InputError
 from mathtune.metrics.ties import Ties
+from mathtune.report.cells import counted
 from mathtune.run.progress import output, say
 from mathtune.run.stage import Stage
 from mathtune.stages.grade import Grade
@@ -179,7 +180,7 @@ def measure(files: list[str], given: Given) -> None:
         options=chosen,
         report_to=trackers.parse(given["report_to"]),
     )
-    size = f"{document['problems']:,} problems x {document['n']} samples"
+    size = f"{counted(document['problems'], 'problem')} x {counted(document['n'], 'sample')}"
     _show(document, size, given, json_of=lambda found: found, tables_of=lambda one: [table(one)])
     if given["page"] is not None:
         say(f"report: {given['page']}")

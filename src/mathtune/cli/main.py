@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import sys
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from mathtune.cli.options import (
     REFERENCE,
@@ -19,6 +20,7 @@ from mathtune.cli.options import (
     Config,
     OnRay,
     ReportTo,
+    SettingsCommand,
     folder_name,
     with_ray,
 )
@@ -38,6 +40,13 @@ class Commands(TyperGroup):
         last = [name for name in own if vars(self.commands[name])["rich_help_panel"] == REFERENCE]
         return [*(one for one in own if one not in last), *_others().list_commands(ctx), *last]
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command; a misspelt one is refused with the names that resemble it."""
+        near = get_close_matches(args[0], self.list_commands(ctx))
+        if near and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {' or '.join(near)}?")
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of that name; None if there is none."""
         return super().get_command(ctx, cmd_name) or _others().get_command(ctx, cmd_name)
@@ -53,7 +62,7 @@ def _others() -> TyperGroup:
     return cast(TyperGroup, typer.main.get_command(every))
 
 
-class RunCommand(TyperCommand):
+class RunCommand(SettingsCommand):
     """`run`, whose help ends with the shipped settings."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from mathtune.errors import InputError
 
@@ -132,6 +134,25 @@ ReportTo = Annotated[
         metavar="NAME[,NAME]", help="Log metrics and tables to tensorboard, wandb or trackio."
     ),
 ]
+
+
+class SettingsCommand(TyperCommand):
+    """A command with KEY=VALUE settings, which says so of a setting with dashes."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments.
+
+        Raises:
+            InputError: an option is unknown and resembles no other.
+        """
+        known = {*ctx.help_option_names, "--", *(one for each in self.params for one in each.opts)}
+        for option in (word.partition("=")[0] for word in args if word.startswith("--")):
+            if option not in known and not get_close_matches(option, known, cutoff=0.7):
+                name = option.removeprefix("--").replace("-", "_")
+                raise InputError(
+                    f"{option}: no such option; a setting has no dashes: {name}=VALUE."
+                )
+        return super().parse_args(ctx, args)
 
 
 CONTINUES = "stopped; the same command continues from here"

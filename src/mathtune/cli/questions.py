@@ -219,9 +219,11 @@ def _solve_file(path: Path, out: Path | None, solver: Solver, server: str | None
 
 def _solve_one(question: str, solver: Solver, server: str | None, *, as_json: bool) -> None:
     from mathtune.cli import solve
-    from mathtune.run.progress import output
+    from mathtune.run.progress import output, say
 
     if server is None:
+        if solver.generator == "embedded":
+            say("generator: the embedded model, which knows short exercises and little else")
         found = solve.solve(question, solver)
     else:
         from mathtune.cli.serving.ask import Served

@@ -185,8 +185,9 @@ def _source(path: Path, reading: FileOptions, n: int | None) -> Source:
     if (named / OUTCOMES).is_file():
         return _of_folder(named)
     if not path.is_file():
+        there = "no measured row" if path.exists() else "no such file, folder or row"
         raise InputError(
-            f"{path}: no measured row; expected RUN/ROW (the row as the report names it), the "
+            f"{path}: {there}; expected RUN/ROW (the row as the report names it), the "
             f"folder of a finished measure, with {OUTCOMES} in it, a run folder, or a file of "
             f"samples{_rows_of(path.parent)}."
         )

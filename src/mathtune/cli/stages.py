@@ -15,7 +15,6 @@ import typer
 from pydantic import BaseModel
 from rich.markup import escape
 from rich.table import Table
-from typer.core import TyperCommand
 
 from mathtune.cli import summaries
 from mathtune.cli.options import (
@@ -29,6 +28,7 @@ from mathtune.cli.options import (
     Out,
     Redo,
     RowFormat,
+    SettingsCommand,
     with_ray,
 )
 from mathtune.cli.sets import data, evaluate
@@ -76,8 +76,20 @@ def run_stage(
     """Execute one stage on plain files; its folder is skipped or resumed like a recipe's step."""
     if kind is not Train:
         ranks.refuse_several(kind.kind())
-    if arguments and "=" not in arguments[0]:
-        arguments = [f"{positional}={arguments[0]}", *arguments[1:]]
+    command = f"mathtune {kind.kind()}"
+    if not arguments and config is None:
+        raise InputError(
+            f"{command}: nothing given; expected {command} FILE KEY=VALUE ... --out FOLDER. "
+            f"{command} --help lists the settings."
+        )
+    bare = [one for one in arguments if "=" not in one]
+    if len(bare) > 1:
+        raise InputError(
+            f"{command}: {' and '.join(map(repr, bare))} are no settings; expected KEY=VALUE, and "
+            f"one file or several joined by commas: {','.join(bare)}."
+        )
+    if bare:
+        arguments = [f"{positional}={bare[0]}", *(one for one in arguments if one is not bare[0])]
     with settings.placed(config, arguments, package=None):
         stage = validated(kind, settings.read(config, arguments, package=None))
     if out is None:
@@ -105,10 +117,10 @@ def _with_flag(error: InputError, name: str) -> InputError:
     return InputError(text.replace(f"--redo {name}", "--redo"))
 
 
-def command_class(kind: type[Stage[Any]]) -> type[TyperCommand]:
+def command_class(kind: type[Stage[Any]]) -> type[SettingsCommand]:
     """Return the class of a stage's command: its help ends with a table of the stage's settings."""
 
-    class StageCommand(TyperCommand):
+    class StageCommand(SettingsCommand):
         """A command whose help lists a stage's settings."""
 
         def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -121,7 +133,8 @@ def command_class(kind: type[Stage[Any]]) -> type[TyperCommand]:
 
 def stage_help(kind: type[Stage[Any]], positional: str) -> str:
     """Return a stage's help: its docstring's first paragraph, and the setting of the file."""
-    summary = (inspect.getdoc(kind) or "").partition("\n\n")[0]
+    summary = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
+    summary = summary.partition(" Handle: ")[0]  # what a recipe's step returns
     return f"{summary}\n\nThe file given first is `{positional}`."
 
 
@@ -177,6 +190,10 @@ def _add(kind: type[Stage[Any]], positional: str) -> None:
         if given and config is None and not any(one.startswith("problems=") for one in given):
             from mathtune.foreign.convert import as_settings
 
+            own = [one for one in given if "=" in one and not Path(one).exists()]
+            if len(own) < len(given):  # before a file is converted: a fault writes nothing
+                named = {"problems": "", "samples": "", **settings.read(None, own, package=None)}
+                validated(kind, named)
             given = as_settings(given, fields, out)
         elif fields is not None:
             raise InputError("--fields: only for a file alone, with its golds in it.")

@@ -115,7 +115,8 @@ def decide(head: Head, fields: Fields, *, joined: bool = False, score: str | Non
         solution=solution,
         gold=None if joined else gold,
         ids=tuple(path for path in ids if path not in (solution, gold)),
-        questions=tuple(path for path in questions if path not in (solution, gold)),
+        questions=tuple(path for path in questions if path not in (solution, gold))
+        or ((solution,) if _asks_and_answers(head, solution) else ()),
         score=score or _score(head, layout),
         layout=layout,
         given_problem=fields.problem is not None,
@@ -159,6 +160,11 @@ def _questions(head: Head, layout: Layout | None) -> tuple[str, ...]:
         path for path in head.paths if "." in path and names.leaf(path) in names.QUESTIONS[:4]
     ]
     return tuple(dict.fromkeys(path for path in found if head.has(path) and _asks(head, path)))
+
+
+def _asks_and_answers(head: Head, path: str) -> bool:
+    """Return whether a field holds whole conversations: the question stands before the solution."""
+    return all(is_chat(value) for value in head.column(path)) and _asks(head, path)
 
 
 def _asks(head: Head, path: str) -> bool:

@@ -225,7 +225,9 @@ def fault(
     A config's own check of several fields raises ValueError("field: what is wrong").
     """
     errors = error.errors()
-    first = max(errors, key=lambda e: len(e["loc"]) if e["loc"][:1] == errors[0]["loc"][:1] else 0)
+    unknown = (e for e in errors if e["type"] == "extra_forbidden" and len(e["loc"]) == 1)
+    start = next(unknown, errors[0])["loc"][:1]
+    first = max(errors, key=lambda e: len(e["loc"]) if e["loc"][:1] == start else 0)
     parts = ((where,) if where else ()) + tuple(filter(_named, first["loc"]))
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error" and not first["loc"]:

@@ -164,3 +164,19 @@ def test_globs_are_in_natural_order_and_nothing_is_an_error(tmp_path: Path) -> N
         with pytest.raises(InputError):
             sources([name])
     assert sources(["owner/name"])[0].hub
+
+
+def test_a_table_that_is_not_utf8_is_never_read_with_replaced_letters(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("problem,answer\nprice in €?,5\nBill?,6\n".encode("cp1252"))
+    broken, whole = rows(*sources([path]))
+    assert (broken.place, broken.fields) == (2, None)
+    assert broken.fault.startswith("is not UTF-8; convert the file")
+    assert whole.fields == {"problem": "Bill?", "answer": "6"}
+    path.write_bytes("problem,prix en €\nBill?,6\n".encode("cp1252"))
+    with pytest.raises(InputError, match="line 1: is not UTF-8"):
+        list(rows(*sources([path])))
+    path.write_bytes("problem,prix en €\nBill?,½\n".encode())
+    assert [row.fields for row in rows(*sources([path]))] == [
+        {"problem": "Bill?", "prix en €": "½"}
+    ]

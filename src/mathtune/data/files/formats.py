@@ -12,6 +12,7 @@ import csv
 import importlib
 import io
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import IO, Any, NamedTuple, cast
@@ -29,6 +30,9 @@ EXPECTED = (
     "expected JSON Lines, JSON, CSV, TSV, parquet, Arrow or an inspect log, "
     "plain or packed (gz, xz, bz2, zst)"
 )
+NOT_UTF8 = "is not UTF-8; convert the file, for example with iconv -f WINDOWS-1252 -t UTF-8."
+_STRAY = re.compile("[\udc80-\udcff]")
+"""A byte that is not UTF-8, as Python's surrogateescape keeps it."""
 _OTHERS = (
     (b"version https://git-lfs", "a Git-LFS pointer, not the file itself; run git lfs pull"),
     (b"%PDF", "a PDF"),
@@ -207,6 +211,12 @@ def _of_lines(stream: IO[bytes], source: Source) -> Iterator[Row]:
     for number, line in jsonl.bounded_lines(stream, source.name):
         try:
             found = decode(line)
+        except UnicodeDecodeError:
+            yield Row(number, None, NOT_UTF8)
+            continue
+        except json.JSONDecodeError as error:
+            yield Row(number, None, f"not valid JSON ({error.msg}, at character {error.pos + 1}).")
+            continue
         except ValueError as error:
             yield Row(number, None, f"not valid JSON ({error}).")
             continue
@@ -258,7 +268,7 @@ def _numbered(found: Iterator[dict[str, Any]]) -> Iterator[Row]:
 
 
 def _of_table(stream: IO[bytes], head: bytes, source: Source) -> Iterator[Row]:
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     first = head.decode("utf-8-sig", "replace").split("\n", 1)[0]
     delimiter = max("\t,;|", key=first.count)
     if not first.count(delimiter):
@@ -266,10 +276,14 @@ def _of_table(stream: IO[bytes], head: bytes, source: Source) -> Iterator[Row]:
     csv.field_size_limit(jsonl.LONGEST)
     reader = csv.DictReader(text, delimiter=delimiter)
     try:
+        if any(map(_STRAY.search, reader.fieldnames or ())):
+            raise InputError(f"{source.name}, line 1: {NOT_UTF8}")
         for cells in reader:
             if None in cells or None in cells.values():
                 count = len(reader.fieldnames or ())
                 yield Row(reader.line_num, None, f"has more or fewer than {count} cells.")
+            elif any(map(_STRAY.search, cells.values())):
+                yield Row(reader.line_num, None, NOT_UTF8)
             else:
                 yield Row(reader.line_num, {name: _cell(cell) for name, cell in cells.items()})
     except csv.Error as error:
