@@ -235,7 +235,8 @@ def test_what_cannot_be_compared_is_one_sentence(
     other = row(tmp_path / "d", {"z": {"Maj1@4": 1.0}})
     none = row(tmp_path / "e", {i: {"mean": 1.0} for i in "pqr"})
     for ours, theirs, sentence in (
-        (str(tmp_path / "nothing"), rows[0], "no measured row"),
+        (str(tmp_path / "nothing"), rows[0], "nothing: no such file, folder or row"),
+        (str(tmp_path), rows[0], "no measured row"),
         (rows[0], other, "is in only one of"),
         (f"{rows[0]},{other}", rows[0], "seeds of different problems"),
         (f"{rows[0]}:RR.All", rows[0], "no metric 'RR.All'; there are Maj1@4, W.RR, x"),
