@@ -251,6 +251,8 @@ class _Answering(BaseHTTPRequestHandler):
                 choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
                 if manner == "impossible":
                     top[0]["logprob"] = 3.5
+        if manner == "uncounted":
+            del found["usage"]
         if manner == "impossible" and "logprobs" not in choices[0]:
             found["usage"]["completion_tokens"] = -5
 
@@ -268,6 +270,18 @@ class _Answering(BaseHTTPRequestHandler):
             self.answer(int(name), {"error": {"message": "no"}})
         elif name.startswith("wait "):
             self.answer(429, {"error": {"message": "slow down"}}, {"retry-after": name[5:]})
+        elif name.startswith("key "):  # the message's short form ends within the key
+            key = self.headers.get("authorization", "")[7:]
+            self.answer(int(name[4:]), {"error": {"message": "x" * 290 + key}})
+        elif name == "redirect":
+            there = {"location": "https://user:word@there/v1?key=sk-another"}
+            self.answer(307, "", there)
+        elif name == "error":
+            self.answer(200, {"error": {"message": "the model is overloaded"}})
+        elif name == "tool_calls":
+            self.answer(200, {"choices": [{"text": "a", "finish_reason": "tool_calls"}]})
+        elif name == "deep":
+            self.answer(200, '{"choices": [], "x": ' + "[" * 9999 + "]" * 9999 + "}")
         elif name == "drop":
             self.connection.shutdown(socket.SHUT_RDWR)
         elif name == "half a body":

@@ -18,10 +18,11 @@ import pytest
 pytest.importorskip("httpx2", reason="pip install 'mathtune[openai]'")
 
 from mathtune.engines import prompts
+from mathtune.engines.label_endpoint import _LabelScores
 from mathtune.engines.openai import OpenAI, Unrendered
 from mathtune.engines.protocol import Candidates, Sampling, Want
-from mathtune.engines.served import Answer, drafts_of, likeliest_of
-from mathtune.engines.server import _retry_after
+from mathtune.engines.served import Answer, drafts_of, likeliest_of, refuse_impossible
+from mathtune.engines.server import _retry_after, listed
 from mathtune.engines.settings import Server
 from mathtune.engines.token_ids import start_text
 from mathtune.engines.transformers import models
@@ -706,3 +707,142 @@ def test_scores_are_those_of_the_transformers_engine_in_every_manner(
         first, query = server.asked[-1][0], server.asked[-1][1]
         assert first == manner
         assert len(query["label_token_ids"]) == 2
+
+
+ONE = Sampling(n=4, temperature=1, top_p=1, max_tokens=9)
+
+
+def answer(*choices: dict[str, Any], **fields: Any) -> Answer:
+    """An answer with these choices, finished unless they say otherwise."""
+    body = {"choices": [{"finish_reason": "stop", **choice} for choice in choices], **fields}
+    return msgspec.json.decode(msgspec.json.encode(body), type=Answer)
+
+
+def texts(*choices: dict[str, Any], **fields: Any) -> list[tuple[str, int]]:
+    found = drafts_of(answer(*choices, **fields), ONE, unsaid=False)
+    return [(draft.text, draft.tokens) for draft in found]
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"content": "\n\n4", "reasoning_content": "\nT\n"}, "<think>\nT\n</think>\n\n4"),
+        ({"content": "4", "reasoning": "T"}, "<think>\nT\n</think>\n\n4"),
+        ({"content": None, "reasoning": "T"}, "<think>\nT"),
+        ({"content": "<think>T</think>4", "reasoning_content": "T"}, "<think>T</think>4"),
+        ({"content": ["4", {"type": "text", "text": "2"}, {"type": "image_url"}]}, "42"),
+        (
+            {"content": [{"type": "thinking", "thinking": [{"text": "T"}]}, {"text": "4"}]},
+            "<think>\nT\n</think>\n\n4",
+        ),
+        (
+            {"content": [{"type": "reasoning", "text": "T"}, {"text": None}, {"text": "4"}]},
+            "<think>\nT\n</think>\n\n4",
+        ),
+        ({"content": None}, ""),
+    ],
+)
+def test_thoughts_are_marked_once_as_the_model_writes_them(
+    message: dict[str, Any], text: str
+) -> None:
+    assert texts({"message": message}) == [(text, 0)]
+
+
+def test_a_choice_that_is_there_twice_is_one_sample() -> None:
+    usage = {"completion_tokens": 8}
+    first, second = {"index": 0, "text": "ab"}, {"index": 1, "text": "cd"}
+    assert texts(first, first, second, second, usage=usage) == [("ab", 2), ("cd", 2)]
+    unnumbered = {"text": "ab"}
+    assert texts(unnumbered, unnumbered, usage=usage) == [("ab", 4), ("ab", 4)]
+
+
+def test_tokens_of_texts_without_letters_and_of_unfinished_ones_are_not_moved() -> None:
+    usage = {"completion_tokens": 6.0}  # some servers write counts so
+    assert texts({"text": ""}, {"text": ""}, usage=usage) == [("", 3), ("", 3)]
+    assert texts({"text": "ab", "finish_reason": "error"}, {"text": "c"}, usage=usage) == [("c", 2)]
+
+
+@pytest.mark.parametrize(
+    ("usage", "sentence"),
+    [
+        ({"completion_tokens": -1}, "counts -1 completion_tokens; expected 0 or more"),
+        ({"prompt_tokens": -1}, "counts -1 prompt_tokens"),
+        ({"completion_tokens": 2.5}, "counts 2.5 completion_tokens"),
+        ({"completion_tokens": 21}, "counts 21 completion_tokens; expected at most 20, by max_tok"),
+        ({"completion_tokens": 10**30}, r"counts 1e\+30 completion_tokens"),
+    ],
+)
+def test_counts_that_no_request_has_are_refused(usage: dict[str, Any], sentence: str) -> None:
+    two = ({"text": "a"}, {"text": "b"})
+    with pytest.raises(InputError, match=f"server x: {sentence}"):
+        refuse_impossible(answer(*two, usage=usage), "server x", most=9)
+    refuse_impossible(answer(*two, usage={"completion_tokens": 20}), "server x", most=9)
+
+
+def test_probabilities_beyond_one_are_refused_and_those_of_zero_are_absent() -> None:
+    def told(**top: float) -> Answer:
+        return answer({"text": "", "logprobs": {"top_logprobs": [top]}})
+
+    with pytest.raises(InputError, match="probabilities that add up to 2; expected at most 1"):
+        refuse_impossible(told(right=0.0, wrong=0.0), "server x")
+    refuse_impossible(told(right=-0.6932, wrong=-0.6931), "server x")
+    assert likeliest_of(told(right=-9999.0, wrong=-1.0)) == {"wrong": -1.0}
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        {"data": [{"index": 0, "score": 0.5}, {"index": 0, "score": 0.6}]},
+        {"data": [{"index": 0, "score": 0.5}]},
+        {"data": [{"index": 0, "score": 0.5}, {"index": 1, "score": 1.5}]},
+        {"scores": [[0.5, 0.5], [0.1, 0.1]]},
+        {"scores": [[0.5, 0.5], []]},
+    ],
+)
+def test_scores_of_other_items_or_of_the_whole_vocabulary_are_refused(
+    scores: dict[str, Any],
+) -> None:
+    with pytest.raises(InputError, match="for 2 candidates .* expected one each"):
+        msgspec.convert(scores, _LabelScores).values(2, "server x")
+    good = {"data": [{"index": 1, "score": 0.25}, {"index": 0, "score": 0.5}]}
+    assert msgspec.convert(good, _LabelScores).values(2, "server x") == [0.5, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("error", r"an error with status 200: the model is overloaded\)"),
+        ("tool_calls", r"2 answers without one finished sample \(finish_reason 'tool_calls'\)"),
+        ("deep", "the answer is not what was expected: maximum recursion depth"),
+        ("redirect", r"redirects /completions to https://there/v1, status 307; .* set server.url"),
+        ("key 500", r"status 500 \(x+\*\*\*\)\)"),
+        ("key 400", r"refuses the request: status 400: x+\*\*\*\.$"),
+    ],
+)
+def test_a_server_that_fails_for_good_is_quoted_without_the_key(
+    fault: str,
+    sentence: str,
+    problems: Path,
+    tmp_path: Path,
+    serve: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server = serve(*[fault] * 9)
+    with pytest.raises(InputError, match=sentence) as error:
+        sampled(problems, tmp_path / "out", server, server={"concurrency": 1, "retries": 1})
+    assert KEY[:5] not in str(error.value)
+
+
+def test_a_server_of_many_models_names_some() -> None:
+    said = listed([f"m{number}" for number in range(1500)])
+    assert said.startswith("m0, m1, ")
+    assert said.endswith("m19 and 1,480 more")
+
+
+def test_tokens_that_are_not_counted_are_told(
+    problems: Path, tmp_path: Path, serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = sampled(problems, tmp_path / "out", serve(manner="uncounted"))
+    assert {row.tokens for row in found} == {0}
+    assert capsys.readouterr().err.count("does not count tokens, so those of its samples") == 1

@@ -12,6 +12,7 @@ import msgspec
 
 from mathtune.engines import prompts
 from mathtune.engines.protocol import Candidates
+from mathtune.engines.served import ROUNDING
 from mathtune.engines.server import CONTEXT, AbsentError, Client, RefusedError
 from mathtune.errors import InputError
 
@@ -33,18 +34,23 @@ class _LabelScores(msgspec.Struct):
         """Return S of each of `count` items, in order.
 
         Raises:
-            InputError: their number is wrong, or one is not a probability.
+            InputError: an item has no score or two, or one is not a probability among the labels.
         """
         if self.data is not None:
-            found = [one.score for one in sorted(self.data, key=lambda one: one.index)]
+            rows = sorted((one.index, [one.score, 1 - one.score]) for one in self.data)
         else:
-            found = [row[0] for row in self.scores or () if row]
-        if len(found) != count or not all(0 <= value <= 1 for value in found):
+            rows = list(enumerate(self.scores or []))
+        good = [
+            both[0]
+            for at, (index, both) in enumerate(rows)
+            if index == at and both and 0 <= both[0] <= 1 and abs(sum(both) - 1) < ROUNDING
+        ]
+        if not len(good) == len(rows) == count:
             raise InputError(
-                f"{server}: gives {len(found)} scores for {count} candidates, or one outside 0 to "
-                f"1 ({found[:3]}); expected a probability each."
+                f"{server}: gives {len(rows)} scores for {count} candidates ({rows[:3]}); expected "
+                "one each, with the probability of each label, which add up to 1."
             )
-        return found
+        return good
 
 
 class LabelEndpoint:

@@ -32,12 +32,22 @@ from mathtune.engines.served import (
     likeliest_of,
     refuse_impossible,
 )
-from mathtune.engines.server import CONTEXT, NEUTRAL, UNKNOWN, Client, Pool, RefusedError
+from mathtune.engines.server import (
+    CONTEXT,
+    NEUTRAL,
+    UNKNOWN,
+    Client,
+    Pool,
+    RefusedError,
+    listed,
+)
 from mathtune.engines.settings import Server
 from mathtune.engines.thought_budget import after_thoughts, first, opened, refuse_ended
 from mathtune.engines.token_ids import start_text
 from mathtune.errors import KEPT, InputError
+from mathtune.run.progress import say_once
 
+UNCOUNTED = "does not count tokens, so those of its samples are written as 0"
 Messages = Sequence[dict[str, str]]
 """A chat: role and content of each message."""
 
@@ -94,8 +104,8 @@ class OpenAI:
         """True if each sample is a request of its own: the server makes or counts one at a time."""
         if self._model not in there:
             raise InputError(
-                f"{self._client}: has no model {self._model!r}; it has {', '.join(there) or 'none'}"
-                "; set server.model to one of them."
+                f"{self._client}: has no model {self._model!r}; it has {listed(there)}; set "
+                "server.model to one of them."
             )
 
     def close(self) -> None:
@@ -288,16 +298,18 @@ class OpenAI:
                 else:
                     raise InputError(f"{self._client}: refuses the request: {error}.") from None
                 continue
-            refuse_impossible(answer, str(self._client))
+            refuse_impossible(answer, str(self._client), most=room)
             drafts = drafts_of(answer, sampling, unsaid=broken > 0)[: want.count]
             if drafts:
-                alone = len(answer.choices) == 1 or answer.timings is not None
-                self.copies = self.copies or (alone and want.count > 1)
-                return drafts, answer.usage.prompt_tokens if answer.usage else 0
+                self.copies = self.copies or (len(answer.distinct()) == 1 and want.count > 1)
+                if not answer.written and any(draft.text for draft in drafts):
+                    say_once(f"{self._client} counts", f"  {self._client}: {UNCOUNTED}")
+                return drafts, answer.read
             broken += 1
             if broken > self._server.retries:
                 raise InputError(
-                    f"{self._client}: {broken} answers without one finished sample; {KEPT}"
+                    f"{self._client}: {broken} answers without one finished sample "
+                    f"({answer.flaw()}); {KEPT}"
                 )
 
     def _asking(self, want: Want, sampling: Sampling, messages: Messages | None) -> dict[str, Any]:
@@ -382,5 +394,4 @@ class OpenAI:
                 "gives more than 20 when started with --max-logprobs), or use engine=vllm or "
                 "engine=transformers, which need no such list."
             )
-        read = answer.usage.prompt_tokens if answer.usage else 0
-        return share(likeliest[prompts.CORRECT], likeliest[prompts.INCORRECT]), read
+        return share(likeliest[prompts.CORRECT], likeliest[prompts.INCORRECT]), answer.read

@@ -7,6 +7,9 @@ model's thoughts apart, or write content in parts.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 import msgspec
@@ -14,8 +17,9 @@ import msgspec
 from mathtune.engines import prompts
 from mathtune.engines.protocol import Draft, Sampling
 from mathtune.errors import InputError
+from mathtune.rows.records import Reason
 
-_WHOLE = {
+_WHOLE: dict[str, Reason] = {
     "stop": "stop",
     "eos": "stop",
     "eos_token": "stop",
@@ -32,6 +36,9 @@ again.
 """
 SPACES = "\u0120\u2581"
 """Signs for a space at the start of a token, which some servers do not decode."""
+NONE = -9999.0
+"""The log p that servers give for a probability of 0."""
+ROUNDING = 1e-3
 
 
 class _Alternative(msgspec.Struct):
@@ -51,27 +58,46 @@ class _Logprobs(msgspec.Struct):
 
 
 class _Part(msgspec.Struct):
-    text: str = ""
+    """A part of a content: a text, or thoughts, which some servers write as parts again."""
+
+    type: str = "text"
+    text: str | None = None
+    thinking: str | list[_Part] | None = None
 
 
 class _Message(msgspec.Struct):
-    content: str | list[_Part] | None = None
+    content: str | list[str | _Part] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
 
     def text(self) -> str:
-        """Return the whole text of the model, including thoughts that the server keeps apart."""
-        content = self.content or ""
-        if not isinstance(content, str):
-            content = "".join(part.text for part in content)
-        thoughts = self.reasoning_content or self.reasoning
-        if not thoughts:
+        """Return the whole text of the model, with the thoughts that the server keeps apart
+        between the marks and lines that a model writes.
+        """
+        thoughts, content = _apart(self.content)
+        thoughts = (self.reasoning_content or self.reasoning or thoughts).strip()
+        twice = content.lstrip().startswith(prompts.THOUGHT_START) and thoughts in content
+        if not thoughts or twice:
             return content
-        end = f"\n{prompts.THOUGHT_END}\n\n{content}" if content else ""
-        return f"{prompts.THOUGHT_START}\n{thoughts.strip()}{end}"
+        end = f"\n{prompts.THOUGHT_END}\n\n{content.lstrip()}" if content else ""
+        return f"{prompts.THOUGHT_START}\n{thoughts}{end}"
+
+
+def _apart(content: str | Sequence[str | _Part] | None) -> tuple[str, str]:
+    """Return the thoughts among the parts of a content, and the rest of its text."""
+    thoughts, rest = "", ""
+    for part in [content or ""] if isinstance(content, str | None) else content:
+        if isinstance(part, str):
+            rest += part
+        elif part.type in ("thinking", "reasoning"):
+            thoughts += part.text or _apart(part.thinking)[1]
+        else:
+            rest += part.text or ""
+    return thoughts, rest
 
 
 class _Choice(msgspec.Struct):
+    index: int | str | None = None
     text: str | None = None
     message: _Message | None = None
     finish_reason: str | None = None
@@ -81,12 +107,17 @@ class _Choice(msgspec.Struct):
         """Return the sampled text, from the field in which this endpoint puts it."""
         return self.message.text() if self.message is not None else self.text
 
+    @property
+    def end(self) -> str:
+        """Return how the sample ended, in small letters; empty: the server does not say."""
+        return (self.finish_reason or "").lower()
+
 
 class Usage(msgspec.Struct):
-    """The tokens that a request took."""
+    """The tokens that a request took; some servers write 12.0."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int | None = 0
+    prompt_tokens: float | None = None
+    completion_tokens: float | None = None
 
 
 class Answer(msgspec.Struct):
@@ -97,32 +128,57 @@ class Answer(msgspec.Struct):
     timings: dict[str, Any] | None = None
     """llama.cpp gives them; its usage counts the first choice only."""
 
+    @property
+    def read(self) -> int:
+        """Return the tokens of the prompt; 0 if the server does not count them."""
+        return int((self.usage and self.usage.prompt_tokens) or 0)
+
+    @property
+    def written(self) -> int:
+        """Return the tokens of all choices; 0 if the server does not count them."""
+        return int((self.usage and self.usage.completion_tokens) or 0)
+
+    def counted(self) -> list[_Choice]:
+        """Return the choices whose tokens are counted: of llama.cpp's only the first."""
+        return self.choices if self.timings is None else self.choices[:1]
+
+    def distinct(self) -> list[_Choice]:
+        """Return the first counted choice with each index: the others may be its copies."""
+        choices, seen = [], set()
+        for choice in self.counted():
+            if choice.index is None or choice.index not in seen:
+                choices.append(choice)
+            seen.add(choice.index)
+        return choices
+
+    def flaw(self) -> str:
+        """Say why none of the choices is a finished sample."""
+        ends = {choice.end for choice in self.choices if choice.content() is not None} - {""}
+        if ends:
+            return f"finish_reason {min(ends)[:40]!r}"
+        return "no text in them" if self.choices else "no choices in them"
+
 
 def drafts_of(answer: Answer, sampling: Sampling, *, unsaid: bool) -> list[Draft]:
-    """Return the finished choices whose tokens are counted: of llama.cpp's only the first.
+    """Return the distinct choices that are finished.
 
     The server counts the tokens of all together: each gets its share. `unsaid`: the answer before
     had no finished choice either, so the server does not report how samples end, and they count as
     finished.
     """
-    total = (answer.usage.completion_tokens or 0) if answer.usage else 0
-    choices = answer.choices if answer.timings is None else answer.choices[:1]
-    full = total >= sampling.max_tokens * len(choices)
+    choices = answer.counted()
+    full = answer.written >= sampling.max_tokens * len(choices)
     ways = {**_WHOLE, "": "length" if full else "stop"} if unsaid else _WHOLE
-    whole = [
-        (text, ways[reason])
-        for choice in choices
-        if (text := choice.content()) is not None
-        and (reason := (choice.finish_reason or "").lower()) in ways
-    ]
-    lengths = [len(text) for text, _ in whole]
-    bounds = [0]
-    for length in lengths:
-        bounds.append(bounds[-1] + length)
-    at = [round(total * bound / max(1, bounds[-1])) for bound in bounds]
+    lengths = [len(choice.content() or "") for choice in choices]
+    if not any(lengths):
+        lengths = [1] * len(choices)
+    ends = accumulate(lengths, initial=0)
+    at = [round(answer.written * end / max(1, sum(lengths))) for end in ends]
+    tokens = {id(one): end - start for one, (start, end) in zip(choices, pairwise(at), strict=True)}
     return [
-        Draft(_cut(text, reason, sampling), reason, at[i + 1] - at[i])  # type: ignore[arg-type]
-        for i, (text, reason) in enumerate(whole)
+        Draft(_cut(text, ways[choice.end], sampling), ways[choice.end], tokens[id(choice)])
+        for choice in answer.distinct()
+        if (text := choice.content()) is not None and choice.end in ways
     ]
 
 
@@ -145,21 +201,30 @@ def likeliest_of(answer: Answer) -> dict[str, float]:
     decoded = {text: log for text, log in found.items() if text not in signed}
     for text, log in signed.items():
         decoded.setdefault(f" {text[1:]}", log)
-    return {text: log for text, log in decoded.items() if log is not None}
+    return {text: log for text, log in decoded.items() if log is not None and log > NONE}
 
 
-def refuse_impossible(answer: Answer, server: str) -> None:
-    """Raise InputError for impossible numbers."""
+def refuse_impossible(answer: Answer, server: str, *, most: float = math.inf) -> None:
+    """Raise InputError for impossible numbers. `most`: the most tokens of a sample."""
     usage = answer.usage or Usage()
-    for name in ("prompt_tokens", "completion_tokens"):
-        if (getattr(usage, name) or 0) < 0:
+    largest = (most + 1) * max(1, len(answer.choices))  # some servers count the end token
+    for name, limit in (("prompt_tokens", math.inf), ("completion_tokens", largest)):
+        found = getattr(usage, name) or 0
+        if not 0 <= found <= limit or found != int(found):
+            expected = f"at most {limit:,}, by max_tokens" if found > limit else "0 or more, whole"
             raise InputError(
-                f"{server}: counts {getattr(usage, name)} {name}; expected 0 or more: its other "
-                "numbers cannot be trusted either."
+                f"{server}: counts {found:g} {name}; expected {expected}: its other numbers cannot "
+                "be trusted either."
             )
-    for text, log in likeliest_of(answer).items():
-        if not log < 0.001:  # rounding; NaN is refused too
+    likeliest = likeliest_of(answer)
+    for text, log in likeliest.items():
+        if not log < ROUNDING:  # NaN is refused too
             raise InputError(
                 f"{server}: gives {text!r} a log p of {log:g}; expected at most 0: logarithms of "
                 "probabilities, not logits."
             )
+    if (total := math.fsum(map(math.exp, likeliest.values()))) > 1 + 10 * ROUNDING:
+        raise InputError(
+            f"{server}: gives the next token probabilities that add up to {total:g}; expected at "
+            "most 1: logarithms of probabilities."
+        )

@@ -30,6 +30,8 @@ from mathtune.run.progress import say
 
 KEY = "OPENAI_API_KEY"
 LONGEST_PAUSE = 60.0
+MANY = 20
+"""The most models of a server that a message names."""
 LARGEST = 2**28
 """The largest answer, in bytes; anything larger is not one."""
 
@@ -40,6 +42,8 @@ CONTEXT = re.compile(
 )
 """The words in which servers say that a request exceeds the model's context."""
 
+SECRETS = re.compile(r"(?<=//)[^/@]*@|[?#].*")
+"""The parts of an address that may hold a secret: a user with a password, a query."""
 UNKNOWN = re.compile(
     r"top_k|min_p|repetition_penalty|repeat_penalty|samplers|mirostat|chat_template_kwargs|"
     r"(unrecogni[sz]ed|unknown|unexpected|unsupported|extra) (request )?"
@@ -87,7 +91,7 @@ class Listed(msgspec.Struct):
     """A model of a server."""
 
     id: str
-    owned_by: str = ""
+    owned_by: str | None = None
 
 
 class Models(msgspec.Struct):
@@ -144,7 +148,7 @@ class Client:
         except RefusedError as error:
             raise InputError(f"{self}: is no OpenAI-compatible server ({error}).") from None
         self.counts_first_only = any(model.owned_by == "llamacpp" for model in found.data)
-        return [model.id for model in found.data]
+        return [self._clean(model.id) for model in found.data]
 
     def post(self, path: str, body: dict[str, Any], kind: type[T]) -> T:
         """Return the answer to a request, which is repeated as long as its fault may pass.
@@ -192,13 +196,21 @@ class Client:
         except self._httpx.TimeoutException:
             raise _PassingError(f"no answer within {self._server.timeout:g} s") from None
         except self._httpx.HTTPError as error:
-            raise _PassingError(self._clean(f"{type(error).__name__}: {error}")) from None
-        if status == 200:
+            raise _PassingError(self._shown(f"{type(error).__name__}: {error}")) from None
+        said, told = _message(content)
+        said = self._shown(said) or "no reason given"
+        if 200 <= status < 300:
             try:
                 return msgspec.json.decode(content, type=kind)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise _PassingError(f"the answer is not what was expected: {error}") from None
-        said = self._clean(_message(content))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                flaw = f"an error with status {status}: {said}" if told else self._shown(str(error))
+                raise _PassingError(f"the answer is not what was expected: {flaw}") from None
+        if status < 400:
+            there = self._shown(SECRETS.sub("", headers.get("location", "")))
+            raise InputError(
+                f"{self}: redirects {path} to {there or 'nowhere'}, status {status}; redirections "
+                "are not followed: set server.url to the server's own address."
+            )
         if status in (401, 403):
             held = f"the key in {KEY}" if self._key else f"a request without key ({KEY} is not set)"
             raise InputError(f"{self}: refuses {held}, status {status} ({said}).")
@@ -239,6 +251,11 @@ class Client:
 
     def _clean(self, text: str) -> str:
         return text.replace(self._key, "***") if self._key else text
+
+    def _shown(self, text: str) -> str:
+        """Return a text of the server as one short line without the key."""
+        line = self._clean(" ".join(text.split()))
+        return line if len(line) <= 300 else f"{line[:300]}…"
 
 
 _NOT_BEGUN = object()
@@ -290,17 +307,28 @@ def _hang_up(stream: Any) -> None:
         stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
-def _message(content: bytes) -> str:
-    """Return the message in an error's body, as one short line."""
+def listed(names: list[str]) -> str:
+    """Return the names of a server's models as one phrase, of many the first ones.
+
+    Example:
+        >>> listed([]), listed(["a", "b"])
+        ('none', 'a, b')
+    """
+    more = f" and {len(names) - MANY:,} more" if len(names) > MANY else ""
+    return (", ".join(name[:100] for name in names[:MANY]) or "none") + more
+
+
+def _message(content: bytes) -> tuple[str, bool]:
+    """Return the message of a body, and whether the body is an error's."""
     try:
         found: Any = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        found = content.decode("utf-8", "replace")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return content.decode("utf-8", "replace"), False
+    whole = found
     for key in ("error", "message", "detail"):
-        if isinstance(found, dict) and key in found:
+        if isinstance(found, dict) and found.get(key):
             found = found[key]
-    text = " ".join(str(found).split())
-    return text if len(text) <= 300 else f"{text[:300]}…"
+    return str(found), found is not whole
 
 
 def _retry_after(headers: Any) -> float:

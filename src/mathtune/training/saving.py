@@ -137,7 +137,13 @@ def judge_card(tokenizer: Any, form: prompts.AnyForm) -> dict[str, Any]:
         else None,
         "fallback": {
             "POST": "/v1/completions",
-            "body": {"model": "MODEL", "prompt": bare, "max_tokens": 1, "logprobs": 20},
+            "body": {
+                "model": "MODEL",
+                "prompt": bare,
+                "max_tokens": 1,
+                "temperature": 1,  # some servers give log p after the temperature
+                "logprobs": 20,
+            },
         },
     }
 

@@ -17,7 +17,7 @@ from mathtune.cli.serving.models import Drawn, FailedError, Judged, Question, pr
 from mathtune.engines import prompts
 from mathtune.engines.openai import OpenAI, Unrendered
 from mathtune.engines.protocol import Candidates, Draft, Engine, Sampling, Want
-from mathtune.errors import InputError
+from mathtune.errors import KEPT, InputError
 
 
 class Elsewhere:
@@ -75,6 +75,7 @@ class Elsewhere:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
         except InputError as error:
             said = str(error).replace("server.top_logprobs", "--evaluator-logprobs")
+            said = said.removesuffix(f"; {KEPT}")  # a question that failed has kept nothing
             raise FailedError(said) from None
 
     def close(self) -> None:

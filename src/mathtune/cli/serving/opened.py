@@ -167,15 +167,14 @@ def _there(
 ) -> Any:
     from mathtune.cli.serving.elsewhere import Elsewhere
     from mathtune.engines.openai import OpenAI
-    from mathtune.engines.server import Client
+    from mathtune.engines.server import Client, listed
 
     if name is None:
         with closing(Client(server)) as client:
             there = client.models()
         if len(there) != 1:
-            known = ", ".join(there) or "none"
             raise InputError(
-                f"{server.url}: serves {known}; expected the name of one of them, with "
+                f"{server.url}: serves {listed(there)}; expected the name of one of them, with "
                 "--generator-name or --evaluator-name."
             )
         name = there[0]
