@@ -802,7 +802,7 @@ def test_probabilities_beyond_one_are_refused_and_those_of_zero_are_absent() -> 
 def test_scores_of_other_items_or_of_the_whole_vocabulary_are_refused(
     scores: dict[str, Any],
 ) -> None:
-    with pytest.raises(InputError, match="for 2 candidates .* expected one each"):
+    with pytest.raises(InputError, match=r"for 2 candidates .* expected one each"):
         msgspec.convert(scores, _LabelScores).values(2, "server x")
     good = {"data": [{"index": 1, "score": 0.25}, {"index": 0, "score": 0.5}]}
     assert msgspec.convert(good, _LabelScores).values(2, "server x") == [0.5, 0.25]
