@@ -168,7 +168,9 @@ def drafts_of(answer: Answer, sampling: Sampling, *, unsaid: bool) -> list[Draft
     """
     choices = answer.counted()
     full = answer.written >= sampling.max_tokens * len(choices)
-    ways = {**_WHOLE, "": "length" if full else "stop"} if unsaid else _WHOLE
+    ways = dict(_WHOLE)
+    if unsaid:
+        ways[""] = "length" if full else "stop"
     lengths = [len(choice.content() or "") for choice in choices]
     if not any(lengths):
         lengths = [1] * len(choices)
