@@ -178,3 +178,16 @@ def _check_folder(name: str, path: Path) -> None:
                 f"model {name!r}: config.json has {field} {layers!r}; expected a number from 1 to "
                 f"{MOST_LAYERS}."
             )
+    for said in ("config.json", "generation_config.json"):
+        if (path / said).exists():
+            _check_ends(name, said, jsonl.read_json(path / said).get("eos_token_id"))
+
+
+def _check_ends(name: str, file: str, ends: Any) -> None:
+    """Raise InputError for end tokens that are no ids; transformers takes them as they are."""
+    every = ends if isinstance(ends, list) else [] if ends is None else [ends]
+    if any(type(end) is not int for end in every):
+        raise InputError(
+            f"model {name!r}: {file} has eos_token_id {str(ends)[:80]!r}; expected a token's id, "
+            "or a list of ids."
+        )

@@ -122,13 +122,22 @@ def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model,
         (lambda f: change_config(f, n_layer=10**9), "has n_layer 1000000000; expected a number"),
         (lambda f: change_config(f, text_config={"num_hidden_layers": "9"}), "layers '9'; expect"),
         (lambda f: (f / "config.json").write_text("[]"), "config.json: not a JSON object"),
+        (
+            lambda f: (f / "generation_config.json").write_text('{"eos'),
+            "generation_config.json: not a JSON object",
+        ),
+        (
+            lambda f: (f / "generation_config.json").write_text('{"eos_token_id": [0, "1"]}'),
+            "generation_config.json has eos_token_id .* expected a token's id",
+        ),
+        (lambda f: change_config(f, eos_token_id="<|end|>"), "config.json has eos_token_id"),
     ],
     ids=[
         *("config", "weights", "pickle", "shard", "tokenizer", "empty-config", "torn-weights"),
         *("torn-tokenizer", "torn-index", "some-weights", "other-shapes"),
         *("pointer", "other-tokenizer"),
         *("no-layers", "too-many-layers", "layers-of-another-name", "layers-inside"),
-        "list-for-config",
+        *("list-for-config", "torn-generation-config", "ends-no-ids", "end-no-id"),
     ],
 )
 def test_an_incomplete_folder_is_refused(folder: Path, spoil, said: str) -> None:  # type: ignore[no-untyped-def]
