@@ -7,14 +7,22 @@ import gzip
 import itertools
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mathtune.answers import cluster, compare, equivalent, extract
+from mathtune.answers import (
+    cluster,
+    compare,
+    compare_many,
+    equivalent,
+    explain,
+    extract,
+    grade,
+)
 
 TROUBLE = [
     ["10", r"10\%", "0.1"],
@@ -48,6 +56,23 @@ def test_one_partition_in_every_order(answers: list[str]) -> None:
 @pytest.mark.parametrize("answers", CLASSES)
 def test_spellings_of_one_answer_are_one_cluster(answers: list[str]) -> None:
     assert cluster(answers) == [list(range(len(answers)))]
+
+
+@pytest.mark.parametrize(
+    ("call", "number"),
+    [
+        (lambda: compare("0.5", 0.5), "0.5"),  # type: ignore[arg-type]
+        (lambda: compare(5, "5"), "5"),  # type: ignore[arg-type]
+        (lambda: explain(5, "5"), "5"),  # type: ignore[arg-type]
+        (lambda: compare_many([(None, "1"), ("7", 7)]), "7"),  # type: ignore[list-item]
+        (lambda: cluster(["7", 7]), "7"),  # type: ignore[list-item]
+        (lambda: grade("#### 7", 7), "7"),  # type: ignore[arg-type]
+        (lambda: extract(7), "7"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_number_for_a_text_is_named(call: Callable[[], object], number: str) -> None:
+    with pytest.raises(TypeError, match=rf"is no text but {number}\b"):
+        call()
 
 
 def test_classes_do_not_touch() -> None:

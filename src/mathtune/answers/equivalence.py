@@ -46,6 +46,8 @@ def cluster(answers: Sequence[str | None], *, grader: Grader = "math") -> list[l
     classes: dict[Hashable, list[int]] = {}
     for index, answer in enumerate(answers):
         if answer is not None:
+            if not isinstance(answer, str):
+                raise TypeError(f"the answer is no text but {answer!r}: write str({answer!r})")
             classes.setdefault(canonical_key(answer), []).append(index)
     groups = list(classes.values())
     if len(groups) > 1:

@@ -70,6 +70,8 @@ def extract(solution: str, *, rule: ExtractRule = "explicit") -> Answer | None:
     """
     if rule not in _RULES:
         raise ValueError(f"extract: rule is {rule!r}, expected one of {_RULES}")
+    if not isinstance(solution, str):
+        raise TypeError(f"extract: the solution is no text but {solution!r}")
     if "<|begin_of_box|>" in solution:
         solution = _TOKEN_BOX.sub(r"\\boxed{\1}", solution)
     tail = visible(solution)[-TAIL:]

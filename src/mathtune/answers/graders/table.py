@@ -40,7 +40,8 @@ def compare(answer: str | None, gold: str, *, grader: Grader = "math") -> Verdic
     r"""Judge an extracted `answer` against `gold`. Never raises on any string.
 
     `math` and `prm800k` work within fixed limits; `math-verify`, which has none, runs in a worker
-    that is killed after a second. A pair beyond the limits is `undecided`.
+    that is killed after a second. A pair beyond the limits is `undecided`. A number
+    instead of a text raises TypeError.
 
     >>> compare(r"\frac{2}{4}", "0.5")
     <Verdict.correct: 'correct'>
@@ -159,6 +160,9 @@ def _check(grader: str) -> None:
 
 
 def _settled(answer: str | None, gold: str, grader: str) -> Verdict | None:
+    for name, text in (("answer", "" if answer is None else answer), ("gold", gold)):
+        if not isinstance(text, str):
+            raise TypeError(f"the {name} is no text but {text!r}: write str({text!r})")
     if answer is None or not answer.strip():
         return Verdict.no_answer
     if not gold.strip():
