@@ -37,7 +37,7 @@ class Train(TrainingSettings, Stage[str]):
     card, README.md.
     """
 
-    revision: ClassVar[int] = 4
+    revision: ClassVar[int] = 5
     costly: ClassVar[bool] = True
 
     model: ModelName
