@@ -24,7 +24,7 @@ from mathtune.engines.transformers import memory, models, probe, shared_attentio
 from mathtune.engines.transformers.flight import Flight
 from mathtune.engines.transformers.kv_cache import Arena
 from mathtune.engines.transformers.llama_forward import FusedForward, fits
-from mathtune.engines.transformers.one_by_one import OneByOne, StopWatch, Thoughts, say_slower
+from mathtune.engines.transformers.one_by_one import OneByOne, StopWatch, Thoughts, apart
 from mathtune.engines.transformers.stops import Stops
 from mathtune.engines.transformers.top_p import draw
 from mathtune.errors import InputError
@@ -103,13 +103,8 @@ class Sampler:
 
     def _apart(self, encoded: list[list[int]], sampling: Sampling) -> bool:
         """Return whether these prompts must be sampled one by one."""
-        if isinstance(self.forward, OneByOne):
-            return True
         longest = max((len(ids) + self._room(ids, sampling) for ids in encoded), default=0)
-        if self.steady is None or longest <= self.steady:
-            return False
-        say_slower(self.steady, "prompts are sampled")
-        return True
+        return apart(self.forward, self.steady, longest, "prompts are sampled")
 
     def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
         encoded = [prompts.encode(text, form=self.form, tokenizer=self.tokenizer) for text in texts]

@@ -76,13 +76,20 @@ class OneByOne:
         return found[:, len(ids) :]
 
 
-def say_slower(steady: int, what: str) -> None:
-    """Say once that what may have more than `steady` tokens is read by itself, and why."""
+def apart(forward: object, steady: int | None, longest: int, what: str) -> bool:
+    """Return whether rows of up to `longest` tokens must be read one by one: the forward can do
+    no other, or they are longer than `steady`; then say once that `what` is slower, and why.
+    """
+    if isinstance(forward, OneByOne):
+        return True
+    if steady is None or longest <= steady:
+        return False
     say_once(
         f"longrope: {what}",
         f"  {what} one by one, which is slower: past {steady} tokens all positions of a row change "
         "(longrope)",
     )
+    return True
 
 
 class _Draw(LogitsProcessor):

@@ -23,7 +23,7 @@ from mathtune.engines import prompts
 from mathtune.engines.protocol import share
 from mathtune.engines.transformers import line_attention, memory, models
 from mathtune.engines.transformers.decode import AnyForward, alone_of, forward_of, refuse_empty
-from mathtune.engines.transformers.one_by_one import OneByOne, say_slower
+from mathtune.engines.transformers.one_by_one import apart
 from mathtune.engines.transformers.shared_attention import Forward
 from mathtune.engines.transformers.top_p import refuse_not_finite
 from mathtune.errors import InputError
@@ -232,12 +232,7 @@ class Scorer:
 
     def _apart(self, row: Query) -> bool:
         """Return whether a row must be read by itself."""
-        if isinstance(self._forward, OneByOne):
-            return True
-        if self.steady is None or len(row.tokens) <= self.steady:
-            return False
-        say_slower(self.steady, "long candidates are scored")
-        return True
+        return apart(self._forward, self.steady, len(row.tokens), "long candidates are scored")
 
     def _read_alone(self, row: Query) -> list[float]:
         """Compute log p of every word of one row, in a separate forward call."""
