@@ -9,7 +9,7 @@ the finest equivalence relation that keeps together what the grader calls equal.
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import combinations, product
 
-from mathtune.answers.extract import Answer, refuse_no_text
+from mathtune.answers.extract import Answer, require_text
 from mathtune.answers.graders.outlines import may_agree, outline
 from mathtune.answers.graders.table import JUDGES, Grader, compare_many
 from mathtune.answers.values.keys import canonical_key
@@ -46,7 +46,7 @@ def cluster(answers: Sequence[str | None], *, grader: Grader = "math") -> list[l
     classes: dict[Hashable, list[int]] = {}
     for index, answer in enumerate(answers):
         if answer is not None:
-            refuse_no_text("answer", answer)
+            require_text("answer", answer)
             classes.setdefault(canonical_key(answer), []).append(index)
     groups = list(classes.values())
     if len(groups) > 1:

@@ -70,7 +70,7 @@ def extract(solution: str, *, rule: ExtractRule = "explicit") -> Answer | None:
     """
     if rule not in _RULES:
         raise ValueError(f"extract: rule is {rule!r}, expected one of {_RULES}")
-    refuse_no_text("solution", solution)
+    require_text("solution", solution)
     if "<|begin_of_box|>" in solution:
         solution = _TOKEN_BOX.sub(r"\\boxed{\1}", solution)
     tail = visible(solution)[-TAIL:]
@@ -87,8 +87,8 @@ def extract(solution: str, *, rule: ExtractRule = "explicit") -> Answer | None:
     return Answer(text, "last-number") if text else None
 
 
-def refuse_no_text(name: str, value: object) -> None:
-    """Raise TypeError for an answer, a gold or a solution that is a number, say, or None."""
+def require_text(name: str, value: object) -> None:
+    """Raise TypeError if an answer, a gold or a solution is anything but a text."""
     if not isinstance(value, str):
         raise TypeError(f"the {name} is no text but {value!r}")
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from typing import Literal, get_args
 
-from mathtune.answers.extract import ExtractRule, extract, refuse_no_text
+from mathtune.answers.extract import ExtractRule, extract, require_text
 from mathtune.answers.graders import math_verify, mathematical, prm800k
 from mathtune.answers.workers import pool
 from mathtune.rows.records import Verdict
@@ -160,10 +160,10 @@ def _check(grader: str) -> None:
 
 
 def _settled(answer: str | None, gold: str, grader: str) -> Verdict | None:
-    refuse_no_text("gold", gold)
+    require_text("gold", gold)
     if answer is None:
         return Verdict.no_answer
-    refuse_no_text("answer", answer)
+    require_text("answer", answer)
     if not answer.strip():
         return Verdict.no_answer
     if not gold.strip():
