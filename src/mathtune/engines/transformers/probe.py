@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from mathtune.engines.transformers import line_attention, memory
+from mathtune.engines.transformers import line_attention, memory, models
 from mathtune.engines.transformers.shared_attention import ModelForward, UnsharedError
 from mathtune.errors import InputError
 
@@ -40,7 +40,8 @@ def checked_logits(model: PreTrainedModel) -> Tensor:
     try:
         whole = model(input_ids=row, use_cache=False).logits[0]
         begun = model(input_ids=row[:, : TOKENS // 2], use_cache=False).logits[0]
-        ahead = len(whole) != TOKENS or _apart(begun, whole[: TOKENS // 2])
+        limit = ROUNDED if models.quantised(model) else _limit(whole)
+        ahead = len(whole) != TOKENS or _apart(begun, whole[: TOKENS // 2], limit)
     except FAULTS as error:
         if isinstance(error, RuntimeError) and memory.ran_out(error):
             raise
@@ -61,24 +62,34 @@ def checked_logits(model: PreTrainedModel) -> Tensor:
 @torch.inference_mode()
 def refuse_others(forward: ModelForward, own: Tensor, model: PreTrainedModel) -> None:
     """Raise UnsharedError if the forward call gives other logits than the model's own attention:
-    its positions or its masks differ from what readers expect.
+    its positions or its masks differ from what readers expect. So too if a library rounds the
+    tokens of a call together, as bitsandbytes does in 8 bits: texts would change each other's.
     """
-    ids = _row(model).tolist()
+    row = _row(model)
+    if models.quantised(model):
+        begun = model(input_ids=row[None, : TOKENS // 2], use_cache=False).logits[0]
+        if _apart(begun, own[: TOKENS // 2], _limit(own)):
+            raise UnsharedError("its library rounds all tokens that are read together")
+    ids = row.tolist()
     line = line_attention.Line(0)
     line.add((), ids)
     reader = line_attention.Packed(line, set(range(len(ids))), None, model.device)
     found = forward(reader.ids, reader.positions, reader, kept=len(ids))[0]
-    if _apart(found, own):
+    if _apart(found, own, _limit(own)):
         raise UnsharedError("with shared attention its logits would be others")
 
 
-def _apart(found: Tensor, own: Tensor) -> bool:
-    """Return whether logits [tokens, vocabulary] differ at most tokens.
+def _limit(logits: Tensor) -> float:
+    return ALIKE.get(logits.dtype, ROUNDED)
+
+
+def _apart(found: Tensor, own: Tensor, limit: float) -> bool:
+    """Return whether logits [tokens, vocabulary] differ by more than the limit at most tokens.
 
     At a token or two, one expert more or less may have been chosen.
     """
     apart = (found - own).abs().amax(-1) / own.abs().max().clamp(min=1e-6)
-    return bool(apart.median() > ALIKE.get(own.dtype, ROUNDED))
+    return bool(apart.median() > limit)
 
 
 def _row(model: PreTrainedModel) -> Tensor:
