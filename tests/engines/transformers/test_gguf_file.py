@@ -10,13 +10,18 @@ import pytest
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    BloomConfig,
     Gemma2Config,
     Gemma3TextConfig,
     LlamaConfig,
+    MiniMaxM2Config,
     Phi3Config,
     PreTrainedConfig,
     PreTrainedModel,
+    Qwen2MoeConfig,
+    Qwen3_5TextConfig,
     Qwen3Config,
+    Qwen3MoeConfig,
     StableLmConfig,
 )
 
@@ -81,9 +86,9 @@ LONG_KEYS = {"rope.scaling.original_context_length": 40, "rope.scaling.attn_fact
 def made(config: PreTrainedConfig) -> PreTrainedModel:
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
-    for name, weight in model.named_parameters():
+    for name, weight in model.state_dict().items():
         if name.endswith("bias") or "norm" in name:  # zeros and ones would hide a mistake
-            weight.data += 0.1 * torch.randn_like(weight)
+            weight += 0.1 * torch.randn_like(weight)
     return model
 
 
@@ -93,28 +98,34 @@ def write(
     kind: str,
     keys: dict[str, Any] | None = None,
     tensors: dict[str, Any] | None = None,
+    *,
+    named: bool = True,
 ) -> None:
-    """Write a model; `keys` and `tensors` beside those that every model has."""
+    """Write a model; `keys` and `tensors` beside those that every model has. `named`: its own
+    weights have names that gguf knows; else all are in `tensors`.
+    """
     config = model.config
-    rope = config.rope_parameters.get("full_attention", config.rope_parameters)
+    rope = getattr(config, "rope_parameters", None) or {}
+    rope = rope.get("full_attention", rope)
     size = getattr(config, "head_dim", None) or 8
     writer = gguf.GGUFWriter(str(path), kind)
     said = {
-        "context_length": config.max_position_embeddings,
+        "context_length": getattr(config, "max_position_embeddings", 2048),
         "embedding_length": config.hidden_size,
         "block_count": config.num_hidden_layers,
-        "feed_forward_length": config.intermediate_size,
+        "feed_forward_length": getattr(config, "intermediate_size", 4 * config.hidden_size),
         "attention.head_count": config.num_attention_heads,
-        "attention.head_count_kv": config.num_key_value_heads,
+        "attention.head_count_kv": getattr(config, "num_key_value_heads", 4),
         "attention.key_length": size,
         "attention.value_length": size,
         "attention.layer_norm_rms_epsilon": getattr(config, "rms_norm_eps", None),
         "attention.layer_norm_epsilon": getattr(config, "layer_norm_eps", None),
         "rope.dimension_count": int(size * rope.get("partial_rotary_factor", 1)),
-        "rope.freq_base": rope["rope_theta"],
+        "rope.freq_base": rope.get("rope_theta"),
         "vocab_size": config.vocab_size,
     } | (keys or {})
     adds = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
+    adds |= {bool: writer.add_bool, list: writer.add_array}
     for key, value in said.items():
         if value is not None:
             adds[type(value)](f"{kind}.{key}", value)
@@ -127,11 +138,13 @@ def write(
     writer.add_eos_token_id(0)
     numbers = {name: number for number, name in gguf.MODEL_ARCH_NAMES.items()}
     names = gguf.get_tensor_name_map(numbers[kind], config.num_hidden_layers)
-    for name, weight in model.state_dict().items():
+    for name, weight in model.state_dict().items() if named else ():
         if name != "lm_head.weight" or not config.tie_word_embeddings:
-            values = turned(name, weight.numpy(), config, kind)
-            place, _, end = name.rpartition(".")
-            writer.add_tensor(f"{names.get_name(place)}.{end}", np.ascontiguousarray(values))
+            for part, values in turned(name, weight.numpy(), config, kind):
+                place, _, end = part.removeprefix("transformer.").rpartition(".")
+                writer.add_tensor(
+                    f"{names.get_name(place) or place}.{end}", np.ascontiguousarray(values)
+                )
     for name, extra in (tensors or {}).items():
         writer.add_tensor(name, np.array(extra, dtype=np.float32))
     writer.write_header_to_file()
@@ -140,13 +153,32 @@ def write(
     writer.close()
 
 
-def turned(name: str, values: Any, config: Any, kind: str) -> Any:
-    """Lay weights out as llama.cpp does: Llama's pairs of dimensions, Gemma's norms plus one."""
+def turned(name: str, values: Any, config: Any, kind: str) -> list[tuple[str, Any]]:
+    """Lay weights out as llama.cpp does: Llama's pairs of dimensions, Gemma's norms plus one,
+    Bloom's queries, keys and values of all heads together, experts' two halves apart.
+    """
     if kind == "llama" and (".q_proj" in name or ".k_proj" in name):
         heads = config.num_attention_heads if ".q_" in name else config.num_key_value_heads
         halves = values.reshape(heads, 2, -1, *values.shape[1:])
-        return halves.swapaxes(1, 2).reshape(values.shape)
-    return values + 1 if kind.startswith("gemma") and "norm" in name else values
+        return [(name, halves.swapaxes(1, 2).reshape(values.shape))]
+    if "query_key_value" in name:
+        heads = values.reshape(config.num_attention_heads, 3, -1, *values.shape[1:])
+        return [(name, heads.swapaxes(0, 1).reshape(values.shape))]
+    if name.endswith("experts.gate_up_proj"):
+        halves = np.split(values, 2, axis=1)
+        return [
+            (name.replace("gate_up_proj", part), half)
+            for part, half in zip(("gate_proj.weight", "up_proj.weight"), halves, strict=True)
+        ]
+    if name.endswith("experts.down_proj"):
+        return [(f"{name}.weight", values)]
+    if name.endswith("e_score_correction_bias"):
+        return [(name.replace("e_score_correction_bias", "e_score_correction.bias"), values)]
+    return [(name, values + 1 if kind.startswith("gemma") and "norm" in name else values)]
+
+
+EXPERTS: dict[str, Any] = {"num_experts_per_tok": 2, "moe_intermediate_size": 24}
+EXPERT_KEYS = {"expert_count": 4, "expert_used_count": 2, "expert_feed_forward_length": 24}
 
 
 CASES: dict[str, tuple[PreTrainedConfig, str, dict[str, Any], dict[str, Any]]] = {
@@ -199,6 +231,54 @@ CASES: dict[str, tuple[PreTrainedConfig, str, dict[str, Any], dict[str, Any]]] =
         {"attention.sliding_window": 8, **SCALED},
         {},
     ),
+    "Gemma 3, its windows said": (
+        Gemma3TextConfig(**{**SHAPE, "num_hidden_layers": 6}, head_dim=8, sliding_window=8),
+        "gemma3",
+        {
+            "attention.sliding_window": 8,
+            "attention.sliding_window_pattern": [True, True, True, True, True, False],
+            "rope.freq_base_swa": 1e4,
+            "attention.causal": True,
+        },
+        {},
+    ),
+    "Bloom": (
+        BloomConfig(vocab_size=VOCABULARY, hidden_size=32, n_layer=2, n_head=4, eos_token_id=0),
+        "bloom",
+        {"attention.layer_norm_epsilon": 1e-5},
+        {},
+    ),
+    "experts whose weights are normed": (
+        Qwen3MoeConfig(**SHAPE, **EXPERTS, num_experts=4, head_dim=8, norm_topk_prob=True),
+        "qwen3moe",
+        EXPERT_KEYS,
+        {},
+    ),
+    "experts whose weights are not": (
+        Qwen3MoeConfig(**SHAPE, **EXPERTS, num_experts=4, head_dim=8, norm_topk_prob=False),
+        "qwen3moe",
+        {**EXPERT_KEYS, "expert_weights_norm": False},
+        {},
+    ),
+    "a shared expert": (
+        Qwen2MoeConfig(**SHAPE, **EXPERTS, num_experts=4, shared_expert_intermediate_size=16),
+        "qwen2moe",
+        {**EXPERT_KEYS, "expert_shared_feed_forward_length": 16},
+        {},
+    ),
+    "a bias of experts": (
+        MiniMaxM2Config(
+            **SHAPE, head_dim=16, rotary_dim=8, num_local_experts=4, num_experts_per_tok=2
+        ),
+        "minimax-m2",
+        {
+            **EXPERT_KEYS,
+            "expert_feed_forward_length": 48,
+            "expert_gating_func": 2,
+            "rope.dimension_count": 8,
+        },
+        {},
+    ),
 }
 
 
@@ -224,14 +304,25 @@ def test_a_file_loads_with_all_that_it_says(case: str, tmp_path: Path) -> None:
         ({"rope.scaling.type": "su", "rope.scaling.factor": 2.0}, {}, "rope.scaling.type su"),
         (YARN_KEYS | {"rope.scaling.yarn_log_multiplier": 0.1}, {}, "yarn_log_multiplier 0.1"),
         ({}, {"rope_freqs.weight": [1.0, 2.0, 3.0, 4.0]}, "other factors than Llama 3's"),
-        ({}, {"blk.0.ffn_gate_inp.weight": [[1.0] * 32] * 4}, "has 33,504 weights, .* has 33,376"),
+        (
+            {},
+            {"blk.0.ffn_gate_inp.weight": [[1.0] * 32] * 4},
+            "holds the tensor blk.0.ffn_gate_inp",
+        ),
+        ({"attention.causal": False}, {}, "says attention.causal False"),
+        ({"expert_count": 4}, {}, "says expert_count 4"),
+        ({"attention.sliding_window_pattern": 6}, {}, "says attention.sliding_window_pattern"),
+        ({"vision.block_count": 27}, {}, "says vision.block_count 27"),
         (
             {"feed_forward_length": 40},
             {},
             r"sizes \(40, 32\) of model.layers.0.mlp.* holds \(48, 32\)",
         ),
     ],
-    ids=["scale", "values", "window", "su", "yarn", "frequencies", "experts", "sizes"],
+    ids=[
+        *("scale", "values", "window", "su", "yarn", "frequencies", "tensor", "ahead", "experts"),
+        *("pattern", "pictures", "sizes"),
+    ],
 )
 def test_what_the_reader_would_leave_out_is_refused(
     keys: dict[str, Any], tensors: dict[str, Any], said: str, tmp_path: Path
@@ -246,5 +337,107 @@ def test_a_file_without_a_weight_is_refused(tmp_path: Path) -> None:
     model = made(LlamaConfig(**SHAPE))
     del model.model.layers[0].mlp.up_proj
     write(tmp_path / "tiny.gguf", model, "llama")
-    with pytest.raises(InputError, match="would be left out or made up"):
+    with pytest.raises(InputError, match=r"no tensor for model\.layers\.0\.mlp\.up_proj"):
         models.load(str(tmp_path / "tiny.gguf"), device="cpu")
+
+
+@pytest.mark.parametrize("kind", ["gpt-oss", "gemma4", "deci", "mistral3", "t5"])
+def test_an_architecture_that_was_never_compared_is_refused(kind: str, tmp_path: Path) -> None:
+    write(tmp_path / "tiny.gguf", made(LlamaConfig(**SHAPE)), kind)
+    with pytest.raises(InputError, match=f"says general.architecture {kind}, which") as error:
+        models.load(str(tmp_path / "tiny.gguf"), device="cpu")
+    assert "\n" not in str(error.value)
+
+
+def tiled(values: Any, size: int, start: int = 0) -> Any:
+    """Lay value heads out as llama.cpp does: the first of both key heads, then the second ones."""
+    heads = values[start:].reshape(2, 2, size, *values.shape[1:])
+    rows = heads.swapaxes(0, 1).reshape(values[start:].shape)
+    return np.concatenate([values[:start], rows])
+
+
+def qwen35(name: str, values: Any) -> tuple[str, Any]:
+    """Return the name and the layout of a weight of Qwen 3.5 in a file."""
+    if name.endswith(("layernorm.weight", "_norm.weight", "model.norm.weight")):
+        values = values + 1
+    elif "in_proj_qkv" in name:
+        values = tiled(values, 8, 32)
+    elif "conv1d" in name:
+        values = tiled(values[:, 0], 8, 32)
+    elif "in_proj_z" in name:
+        values = tiled(values, 8)
+    elif "out_proj" in name:
+        values = tiled(values.T, 8).T
+    elif "A_log" in name:
+        values = tiled(-np.exp(values), 1)
+    elif name.endswith(("in_proj_a.weight", "in_proj_b.weight", "dt_bias")):
+        values = tiled(values, 1)
+    for ours, theirs in QWEN35.items():
+        name = name.replace(ours, theirs)
+    return name, values
+
+
+QWEN35 = {
+    "model.layers.": "blk.",
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
+    "self_attn.o_proj": "attn_output",
+    **{f"self_attn.{one}_proj": f"attn_{one}" for one in "qkv"},
+    **{f"mlp.{one}_proj": f"ffn_{one}" for one in ("gate", "up", "down")},
+    "post_attention_layernorm": "post_attention_norm",
+    "input_layernorm": "attn_norm",
+    "linear_attn.in_proj_qkv": "attn_qkv",
+    "linear_attn.in_proj_z": "attn_gate",
+    "linear_attn.in_proj_a": "ssm_alpha",
+    "linear_attn.in_proj_b": "ssm_beta",
+    "linear_attn.conv1d": "ssm_conv1d",
+    "linear_attn.norm": "ssm_norm",
+    "linear_attn.out_proj": "ssm_out",
+    "linear_attn.A_log": "ssm_a",
+    "linear_attn.dt_bias": "ssm_dt.bias",
+}
+
+
+@pytest.mark.parametrize("case", ["plain", "yarn", "more", "less"])
+def test_qwen_3_5_is_read_whole(case: str, tmp_path: Path) -> None:
+    rope = (YARN if case == "yarn" else PLAIN) | {
+        "mrope_section": [1, 1, 1],
+        "mrope_interleaved": True,
+        "partial_rotary_factor": 0.25,
+    }
+    shape = SHAPE | {"num_hidden_layers": 2, "head_dim": 16, "rope_parameters": rope}
+    linear = {"linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8}
+    kinds = ["linear_attention", "full_attention"]
+    config = Qwen3_5TextConfig(
+        **shape, **linear, linear_value_head_dim=8, full_attention_interval=2, layer_types=kinds
+    )
+    model = made(config)
+    tensors = dict(qwen35(name, weight.numpy()) for name, weight in model.state_dict().items())
+    if case == "more":
+        tensors["blk.0.strange.weight"] = np.ones((4, 4))
+    if case == "less":
+        del tensors["blk.1.attn_v.weight"]
+    keys = {
+        "full_attention_interval": 2,
+        "ssm.conv_kernel": 4,
+        "ssm.state_size": 8,
+        "ssm.group_count": 2,
+        "ssm.time_step_rank": 4,
+        "ssm.inner_size": 32,
+        "rope.dimension_sections": [1, 1, 1, 0],
+        **(YARN_KEYS if case == "yarn" else {}),
+    }
+    path = tmp_path / "tiny.gguf"
+    write(path, model, "qwen35", keys, tensors, named=False)
+    if case in ("more", "less"):
+        said = "holds the tensor .*strange" if case == "more" else "no tensor for .*v_proj"
+        with pytest.raises(InputError, match=said):
+            models.load(str(path), device="cpu")
+        return
+    found, _ = models.load(str(path), device="cpu")
+    ids = torch.arange(3, 153, 5)[None]
+    with torch.no_grad():
+        torch.testing.assert_close(found(ids).logits, model(ids).logits, atol=1e-4, rtol=1e-4)

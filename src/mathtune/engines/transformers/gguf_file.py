@@ -7,15 +7,21 @@ and what cannot be completed is refused.
 
 from __future__ import annotations
 
-from math import log, prod
+from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from transformers import AutoConfig
+from transformers.integrations.ggml import GGUF_CONFIG_MAPPING
 from transformers.integrations.gguf import GGUF_CONFIG_ARCHS, GgufHeader, read_gguf_metadata
 from transformers.integrations.gguf.reader import load_gguf_state_dict
+from transformers.modeling_gguf_pytorch_utils import (
+    TENSOR_PROCESSORS,
+    TensorProcessor,
+    get_gguf_hf_weights_map,
+)
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from mathtune.errors import InputError
@@ -24,6 +30,19 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
 INSTEAD = "expected the model as a folder of safetensors"
+ARCHITECTURES = {
+    **{
+        one: one
+        for one in ("bloom", "falcon", "gemma2", "gemma3", "gpt2", "lfm2", "llama", "mamba")
+    },
+    **{one: one for one in ("nemotron", "phi3", "qwen2", "qwen3", "stablelm", "starcoder2")},
+    "minimax-m2": "minimax_m2",
+    "qwen2moe": "qwen2_moe",
+    "qwen3moe": "qwen3_moe",
+}
+"""The architectures whose logits have been compared with the models' own, as files name them, and
+the reader's names of them.
+"""
 FIELDS = {
     "attention.key_length": ("head_dim",),
     "attention.layer_norm_rms_epsilon": ("rms_norm_eps", "norm_eps"),
@@ -33,14 +52,27 @@ FIELDS = {
     "attention.sliding_window": ("sliding_window",),
     "expert_feed_forward_length": ("moe_intermediate_size",),
     "expert_shared_feed_forward_length": ("shared_expert_intermediate_size",),
+    "expert_weights_norm": ("norm_topk_prob",),
 }
 """The keys of a file, and the fields of a config that hold them: the first one that it has."""
+READ = (
+    *("attention.head_count", "attention.layer_norm_rms_epsilon", "block_count"),
+    *("embedding_length", "expert_count", "expert_used_count", "full_attention_interval"),
+    *("nextn_predict_layers", "rope.dimension_sections", "ssm.conv_kernel", "ssm.group_count"),
+    *("ssm.inner_size", "ssm.state_size", "ssm.time_step_rank"),
+)
+"""The keys from which the reader itself makes a whole config, beside `SAID_TWICE` and `FIELDS`."""
 BIASES = {"attn_q.bias": "attention_bias", "ffn_up.bias": "mlp_bias"}
 """The ends of tensors' names, and the fields that say that a model has these."""
-CHANGING = ("scale", "scaling", "capping", "clamp")
-"""Parts of the names of keys that change a model's numbers."""
-PLAIN = (None, 0, 1, False, "none")
-"""The values with which such a key changes nothing."""
+SAID_TWICE = (
+    *("attention.head_count_kv", "attention.key_length", "attention.value_length"),
+    *("context_length", "expert_feed_forward_length", "feed_forward_length", "pooling_type"),
+    *("rope.dimension_count", "rope.freq_base", "tensor_data_layout", "use_parallel_residual"),
+    "vocab_size",
+)
+"""Keys that change nothing, since other keys, tensors or the architecture say the same."""
+SCALES = ("scale", "scaling", "factor")
+"""Parts of the names of keys with which 1 changes nothing; of all others, 0 and `none` do not."""
 LLAMA3 = {
     "low_freq_factor": 1.0,
     "high_freq_factor": 4.0,
@@ -56,6 +88,8 @@ class GgufFile:
         metadata, _ = read_gguf_metadata(str(path))
         self.path = path
         self.architecture = str(metadata["general.architecture"])
+        if not self.complete and self.architecture not in ARCHITECTURES:
+            self._refuse("general.architecture", self.architecture)
         begin = f"{self.architecture}."
         self.keys = {
             key.removeprefix(begin): value
@@ -67,7 +101,7 @@ class GgufFile:
 
     @property
     def complete(self) -> bool:
-        """Whether transformers builds the config itself from all that the file says."""
+        """Whether transformers makes a whole config from the file, and reports on its tensors."""
         return self.architecture in GGUF_CONFIG_ARCHS
 
     def config(self) -> PreTrainedConfig:
@@ -79,58 +113,84 @@ class GgufFile:
         config: PreTrainedConfig = AutoConfig.from_pretrained(
             str(self.path.parent), gguf_file=self.path.name, trust_remote_code=False
         )
-        if self.complete:
-            return config
         left = dict(self.keys)
         for key, fields in FIELDS.items():
-            value = left.pop(key, None)
             known = [field for field in fields if hasattr(config, field)]
-            if value is not None and known:
-                setattr(config, known[0], value or None)
-            elif key == "attention.sliding_window" and value:
-                left[key] = value
+            if known and left.get(key) is not None:
+                value = left.pop(key)
+                setattr(config, known[0], value if isinstance(value, bool) else value or None)
         self._check_heads(config)
         for end, field in BIASES.items():
             if any(name.endswith(end) for name in self.shapes) and hasattr(config, field):
                 setattr(config, field, True)
         self._turn(config, left)
-        context = self.keys.get("context_length", 0)
-        if left.get("attention.sliding_window", context) < context:
-            self._refuse("attention.sliding_window", left["attention.sliding_window"])
+        self._check_windows(config, left)
+        read = READ if self.complete else GGUF_CONFIG_MAPPING[ARCHITECTURES[self.architecture]]
         for key, value in left.items():
-            if any(part in key for part in CHANGING) and value not in PLAIN:
+            if key not in read and key not in SAID_TWICE and not _plain(key, value):
                 self._refuse(key, value)
         return config
 
-    def check_weights(self, model: PreTrainedModel) -> None:
-        """Raise InputError if the model has more or fewer numbers than the file has for it, or its
-        layers other sizes than its config says.
+    def check_weights(self, model: PreTrainedModel, loading: dict[str, Any]) -> None:
+        """Raise InputError if the reader had no place for a tensor, or no tensor for a weight, or
+        if a layer has another size than the config says. `loading`: what transformers reports.
         """
-        if self.complete:
-            return
-        tied = model.config.get_text_config().tie_word_embeddings
-        skipped = ("rope_", *(("output.weight",) if tied else ()))
-        there = sum(
-            prod(shape) for name, shape in self.shapes.items() if not name.startswith(skipped)
-        )
-        made = model.num_parameters()
-        if there != made:
+        strange, lacking = loading["unexpected_keys"], loading["missing_keys"]
+        if not self.complete:  # its report knows only what had a place
+            strange, lacking = self._compared(model)
+        for name in sorted(strange):
+            self._refuse("the tensor", name, verb="holds")
+        for name in sorted(lacking):
             raise InputError(
-                f"model {str(self.path)!r}: the file has {there:,} weights, but a "
-                f"{model.config.model_type} model of this size has {made:,}, so some would be left "
-                f"out or made up; {INSTEAD}."
+                f"model {str(self.path)!r}: its GGUF file has no tensor for {name}, which a "
+                f"{model.config.model_type} model has, so its numbers would be made up; {INSTEAD}."
             )
         for name, layer in model.named_modules():
             if isinstance(layer, nn.Linear):
                 said, found = (layer.out_features, layer.in_features), tuple(layer.weight.shape)
-                if said != found:
+                if said == found[1:] and found[0] == 1:  # a gate of one row, stored as one
+                    layer.weight.data = layer.weight.data[0]
+                elif said != found:
                     self._refuse(f"sizes {said} of {name}", f"but holds {found}")
+
+    def _compared(self, model: PreTrainedModel) -> tuple[set[str], set[str]]:
+        """Return the tensors that the reader has no place for, and the weights without a tensor."""
+        kind = TENSOR_PROCESSORS.get(self.architecture, TensorProcessor)
+        places = get_gguf_hf_weights_map(model, kind(config={}))
+        found = {
+            name: places.get(name) or places.get(name.removesuffix(".weight"))
+            for name in self.shapes
+        }
+        strange = {
+            name for name, place in found.items() if not place and not name.startswith("rope_")
+        }
+        weights = {name for name, _ in model.named_parameters()} - set(found.values())
+        tied = model.config.get_text_config().tie_word_embeddings
+        if tied or "output.weight" in self.shapes:  # the reader treats it by itself
+            strange, weights = strange - {"output.weight"}, weights - {"lm_head.weight"}
+        return strange, weights
 
     def _check_heads(self, config: PreTrainedConfig) -> None:
         """Raise InputError for heads of another size than the config can say."""
         for key in ("attention.key_length", "attention.value_length"):
             if key in self.keys and self.keys[key] != _head_size(config):
                 self._refuse(key, self.keys[key])
+
+    def _check_windows(self, config: PreTrainedConfig, left: dict[str, Any]) -> None:
+        """Raise InputError for windows, or layers with them, that the config does not have; take
+        from `left` what it has.
+        """
+        key = "attention.sliding_window"
+        if left.get(key, 0) >= self.keys.get("context_length", 0):
+            left.pop(key, None)  # no text is longer
+        pattern = left.pop(f"{key}_pattern", None)
+        if pattern is None:
+            return
+        kinds = getattr(config, "layer_types", None) or []
+        if isinstance(pattern, int):
+            pattern = [bool((at + 1) % pattern) for at in range(config.num_hidden_layers)]
+        if [kind == "sliding_attention" for kind in kinds] != [bool(one) for one in pattern]:
+            self._refuse(f"{key}_pattern", pattern)
 
     def _turn(self, config: PreTrainedConfig, left: dict[str, Any]) -> None:
         """Complete the rotary positions of a config; take from `left` what they now hold."""
@@ -142,7 +202,7 @@ class GgufFile:
         if "rope.freq_base" in left:
             rope["rope_theta"] = left["rope.freq_base"]
         if nested is not None and "rope.freq_base_swa" in left:
-            whole["sliding_attention"]["rope_theta"] = left["rope.freq_base_swa"]
+            whole["sliding_attention"]["rope_theta"] = left.pop("rope.freq_base_swa")
         size = _head_size(config)
         turned = left.get("rope.dimension_count", size)
         if turned != int(size * rope.get("partial_rotary_factor", 1.0)):
@@ -190,11 +250,20 @@ class GgufFile:
             self._refuse(name, "nothing")
         return stored[name][...].float()
 
-    def _refuse(self, key: str, value: Any) -> None:
+    def _refuse(self, key: str, value: Any, *, verb: str = "says") -> None:
         raise InputError(
-            f"model {str(self.path)!r}: its GGUF file says {key} {str(value)[:80]}, which "
+            f"model {str(self.path)!r}: its GGUF file {verb} {key} {str(value)[:80]}, which "
             f"transformers does not read, so its numbers would be wrong; {INSTEAD}."
         )
+
+
+def _plain(key: str, value: Any) -> bool:
+    """Return whether a key that nothing reads changes nothing with this value."""
+    if key == "attention.causal":
+        return value is True
+    if isinstance(value, bool) or value is None:
+        return not value
+    return value in (0, "none") or (value == 1 and any(part in key for part in SCALES))
 
 
 def _head_size(config: PreTrainedConfig) -> int:

@@ -106,7 +106,7 @@ def load(
     # The weights of a .gguf are dequantized, and its list of missing ones is not reliable.
     _refuse_unusable(name, model, None if more else sorted(found["missing_keys"]))
     if more:
-        file.check_weights(model)
+        file.check_weights(model, found)
         refuse_other_scale(name, model.config.get_text_config())
     else:
         _refuse_undeclared(name, _folder(source))
@@ -247,6 +247,8 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
 def _tokenizer(source: str, more: dict[str, Any]) -> PreTrainedTokenizerBase:
     """Load the tokenizer without its warning about long texts: we report these ourselves."""
+    if more:
+        GgufFile(Path(source) / more["gguf_file"])  # transformers fails at others with an odd error
     tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **more)
     refuse_growth(tokenizer)
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
