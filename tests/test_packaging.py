@@ -11,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from mathtune.cli.main import EXTRAS
+from mathtune.run.extras import BRINGS_TRAIN, EXTRAS
 
 ROOT = Path(__file__).parents[1]
 KATEX = ROOT / "src/mathtune/report/katex"
@@ -64,6 +64,11 @@ def test_the_extra_that_a_message_names_brings_the_package() -> None:
         if "transformers" in brought:  # which brings two more
             brought |= {"safetensors", "huggingface-hub"}
         assert package.replace("_", "-") in brought
+
+
+def test_the_extras_that_are_named_alone_bring_what_models_need() -> None:
+    for name in BRINGS_TRAIN:
+        assert any("train" in r.extras for r in EXTRA[name] if r.name == "mathtune")
 
 
 def test_katex_is_the_recorded_version_unchanged() -> None:

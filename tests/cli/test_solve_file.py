@@ -73,6 +73,18 @@ def test_it_continues_and_refuses_other_settings(
     assert out.read_bytes() == whole.read_bytes()
 
 
+def test_what_was_refused_or_stopped_before_its_first_answer_may_change(
+    problems: Path, tmp_path: Path
+) -> None:
+    out, partial = tmp_path / "out.jsonl", tmp_path / "out.jsonl.begun"
+    with pytest.raises(InputError, match="nowhere"):
+        solve_file.solve_file(problems, out, Solver(generator="nowhere/x.gguf"), server=None)
+    assert not partial.exists()
+    jsonl.append(partial, [solve_file.Begun("other settings")])  # stopped while loading
+    assert solve_file.solve_file(problems, out, SOLVER, server=None) == 0
+    assert len(rows_of(out)) == 4
+
+
 def test_one_problem_that_cannot_be_solved_is_told_and_the_others_are(tmp_path: Path) -> None:
     path, out = tmp_path / "p.jsonl", tmp_path / "a.jsonl"
     path.write_text(

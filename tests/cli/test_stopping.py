@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from mathtune.cli.options import continues
+
 PREPARE = ["prepare", "source=arithmetic", "train=3000000"]
 BUSY = """
 import sys
@@ -125,3 +127,23 @@ def test_a_call_that_hears_no_signal_does_not_hold_up_the_end(tmp_path: Path) ->
         os.killpg(process.pid, signal.SIGINT)
         assert end(process) == "stopped\n"
         assert process.returncode == 130
+
+
+def test_a_training_says_what_it_continues_from(tmp_path: Path) -> None:
+    step = tmp_path / "run" / "ssft"
+    (step / "checkpoints").mkdir(parents=True)
+    here = "stopped; the same command continues from here"
+    assert continues(tmp_path / "run") == here  # finished: the step has no started.json
+    (step / "started.json").touch()
+    assert continues(tmp_path / "run") == (
+        "stopped before the first checkpoint (save_every=UPDATES sets when); "
+        "the same command begins this training again"
+    )
+    for name in ("checkpoint-20", "checkpoint-100", "checkpoint-120.partial"):
+        (step / "checkpoints" / name).mkdir()
+    for folder in (step, tmp_path / "run"):
+        assert continues(folder) == (
+            "stopped; the same command continues the training after update 100, its last checkpoint"
+        )
+    assert continues(tmp_path / "nowhere") == here
+    assert continues() == here

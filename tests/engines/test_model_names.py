@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,9 +45,50 @@ def test_models_that_are_here_or_elsewhere_pass(tmp_path: Path) -> None:
     refuse_absent("embedded")
     stage = Sample(model="tinylama", problems=tmp_path / "p.jsonl")
     with pytest.raises(InputError, match="tinylama"):
-        refuse_absent_models(stage, lambda _: False)
-    refuse_absent_models(stage, lambda name: name == "tinylama")  # a step will make it
-    refuse_absent_models(stage.replaced({"engine": "openai"}, where=""), lambda _: False)
+        refuse_absent_models(stage, lambda _: False, finished=False)
+    refuse_absent_models(
+        stage, lambda name: name == "tinylama", finished=False
+    )  # a step will make it
+    served = stage.replaced({"engine": "openai"}, where="")
+    refuse_absent_models(served, lambda _: False, finished=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "missing", "sentence"),
+    [
+        ({}, ["torch"], "package torch, which is not installed; pip install 'mathtune[train]'"),
+        (
+            {"engine": "vllm"},
+            ["torch", "vllm"],
+            "packages torch and vllm, which are not installed; pip install 'mathtune[vllm]'",
+        ),
+        (
+            {"engine": "vllm", "ray": {}},
+            ["torch", "vllm", "ray"],
+            "packages torch, vllm and ray, which are not installed; pip install 'mathtune[ray,vllm",
+        ),
+        (
+            {"engine": "openai"},
+            ["torch", "httpx2"],
+            "packages torch and httpx2, which are not installed; pip install 'mathtune[openai,tra",
+        ),
+        (
+            {"engine": "openai", "model": "theirs"},
+            ["torch", "httpx2"],
+            "package httpx2, which is not installed; pip install 'mathtune[openai]'",
+        ),
+    ],
+)
+def test_one_install_brings_what_the_engine_needs(
+    settings: dict[str, Any], missing: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in missing:
+        monkeypatch.setitem(sys.modules, name, None)
+    stage = Sample(model="embedded", problems=Path("p.jsonl")).replaced(settings, where="")
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        refuse_absent_models(stage, lambda _: False, finished=False)
+    if settings.get("model") is None:  # a finished step needs none of them
+        refuse_absent_models(stage, lambda _: False, finished=True)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from mathtune import report
 from mathtune.cli import forecast
 from mathtune.cli.device import device
-from mathtune.cli.options import CONTINUES
+from mathtune.cli.options import continues
 from mathtune.engines.model_names import refuse_absent_models
 from mathtune.errors import FailedStepsError
 from mathtune.recipes import Resolved, resolve, settings_of
@@ -35,7 +36,7 @@ def run_recipe(
         FailedStepsError: steps failed; the others are made and shown.
     """
     failed: FailedStepsError | None = None
-    with stoppable(CONTINUES):
+    with stoppable(partial(continues, folder)):
         found, run = _planned(recipe, config, given, folder, redo)
         try:
             if not carry_out(found, run, redo=redo, dry_run=dry_run):
@@ -65,8 +66,12 @@ def carry_out(found: Resolved, run: Run, *, redo: frozenset[str], dry_run: bool)
     if dry_run:
         output.print(forecast.table(run, costs, here))
         return False
-    for step in run.steps.values():
-        refuse_absent_models(step.stage, lambda name: Path(name).is_relative_to(run.folder))
+    for name, step in run.steps.items():
+        refuse_absent_models(
+            step.stage,
+            lambda model: Path(model).is_relative_to(run.folder),
+            finished=(run.folder / name / STEP).exists(),
+        )
     bill, seconds = forecast.document(costs, here), forecast.shares(costs, here)
     work(run, found.compose, name=found.name, redo=redo, forecast=bill, seconds=seconds)
     return True

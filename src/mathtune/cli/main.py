@@ -25,6 +25,7 @@ from mathtune.cli.options import (
     with_ray,
 )
 from mathtune.errors import InputError, ProcessDiedError
+from mathtune.run import extras
 from mathtune.run.version import __version__
 
 
@@ -86,16 +87,6 @@ app = typer.Typer(
     ),
 )
 
-EXTRAS = {
-    **dict.fromkeys(("torch", "transformers", "accelerate", "peft", "gguf"), "train"),
-    "datasets": "hub",
-    **dict.fromkeys(("safetensors", "huggingface_hub"), "train"),
-    "vllm": "vllm",
-    "ray": "ray",
-    "httpx2": "openai",
-    **dict.fromkeys(("starlette", "uvicorn", "prometheus_client"), "serve"),
-}
-"""The extra of pyproject.toml that brings a package."""
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 """The system's errors about a path that the user may not use, or of the wrong kind."""
 
@@ -266,12 +257,9 @@ def main() -> None:
         _fault(str(error), code=1)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in EXTRAS:
+        if package not in extras.EXTRAS:
             raise
-        _fault(
-            f"this needs the package {package}, which is not installed; "
-            f"pip install 'mathtune[{EXTRAS[package]}]' (in a checkout: '.[{EXTRAS[package]}]')."
-        )
+        _fault(extras.sentence([package]))
     except OSError as error:
         if error.errno in REFUSED and error.filename:
             _fault(f"{error.filename}: cannot be used ({(error.strerror or '').lower()}).")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -155,8 +156,24 @@ class SettingsCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
 
-CONTINUES = "stopped; the same command continues from here"
-"""The sentence of a stopped command whose finished parts are kept."""
+def continues(folder: Path | None = None) -> str:
+    """Say what a stopped command continues from: of a training in `folder`, its last checkpoint."""
+    with suppress(OSError):
+        for place in folder.rglob("checkpoints") if folder is not None else ():
+            if not (place.parent / "started.json").exists():
+                continue
+            names = [path.name.removeprefix("checkpoint-") for path in place.iterdir()]
+            updates = [int(name) for name in names if name.isdecimal()]
+            if not updates:
+                return (
+                    "stopped before the first checkpoint (save_every=UPDATES sets when); "
+                    "the same command begins this training again"
+                )
+            return (
+                f"stopped; the same command continues the training after update {max(updates)}, "
+                "its last checkpoint"
+            )
+    return "stopped; the same command continues from here"
 
 
 def with_ray(ray: bool, arguments: list[str]) -> list[str]:

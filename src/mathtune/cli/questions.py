@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mathtune.cli.options import CONTINUES, FILES, AsJson
+from mathtune.cli.options import FILES, AsJson, continues
 from mathtune.cli.serving.settings import Address, Limits, Solver
 from mathtune.errors import InputError
 from mathtune.run.stopping import stoppable
@@ -194,11 +194,11 @@ def solve(
     mathtune solve problems.jsonl --out answers.jsonl
     """
     solver = replace(solver, stop_at=solver.stop_at or None)
-    with stoppable(CONTINUES):
-        if out is not None or _is_file(question):
-            _solve_file(Path(question), out, solver, server)
-        else:
-            _solve_one(question, solver, server, as_json=as_json)
+    if out is None and not _is_file(question):
+        _solve_one(question, solver, server, as_json=as_json)
+        return
+    with stoppable(continues):
+        _solve_file(Path(question), out, solver, server)
 
 
 def _is_file(question: str) -> bool:

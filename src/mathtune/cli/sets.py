@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mathtune.cli.options import CONTINUES, AsJson, Assignments, Config, folder_name
+from mathtune.cli.options import AsJson, Assignments, Config, continues, folder_name
 from mathtune.errors import InputError
 from mathtune.run.progress import output, say, visible
 from mathtune.run.stopping import stoppable
@@ -52,7 +53,7 @@ def evaluate(
 
     asked = evaluate.EvaluateOptions(model, data, n, evaluator, tuple(settings or ()), config)
     folder, again = evaluate.folder_of(asked, out), frozenset(redo or ())
-    with stoppable(CONTINUES):
+    with stoppable(partial(continues, folder)):
         found = evaluate.resolved(asked)
         steps = planned(
             found.compose, name=found.name, folder=folder, overrides=found.overrides, redo=again

@@ -78,7 +78,12 @@ def solve_file(path: Path, out: Path, solver: Solver, *, server: str | None) -> 
             for _ in rows:
                 progress.advance()
 
-        _solved(asked[len(done) :], solver, server, keep)
+        try:
+            _solved(asked[len(done) :], solver, server, keep)
+        except (InputError, ModuleNotFoundError):
+            if not _begun(begun, made_with):
+                begun.unlink()
+            raise
     rows = _begun(begun, made_with)
     jsonl.write(out, rows)
     begun.unlink()
@@ -128,6 +133,9 @@ def _begun(partial: Path, made_with: str) -> list[Solution]:
         rows = [msgspec.json.decode(line, type=Solution) for _, line in lines]
     except msgspec.DecodeError:
         raise InputError(f"{partial}: is not what an earlier call left; remove it.") from None
+    if begun.made_with != made_with and not rows:
+        partial.unlink()
+        return _begun(partial, made_with)
     if begun.made_with != made_with:
         raise InputError(
             f"{partial}: was begun with other problems or settings; expected the same, or no such "

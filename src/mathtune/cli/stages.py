@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from rich.table import Table
 
 from mathtune.cli import summaries
 from mathtune.cli.options import (
-    CONTINUES,
     FILES,
     STAGES,
     Config,
@@ -29,6 +29,7 @@ from mathtune.cli.options import (
     Redo,
     RowFormat,
     SettingsCommand,
+    continues,
     with_ray,
 )
 from mathtune.cli.sets import data, evaluate
@@ -37,6 +38,7 @@ from mathtune.engines.settings import Group
 from mathtune.errors import InputError
 from mathtune.run import ranks, settings
 from mathtune.run.fingerprint import inputs
+from mathtune.run.finished import STEP
 from mathtune.run.progress import output, say
 from mathtune.run.recipe_run import missing
 from mathtune.run.stage import Stage, validated
@@ -97,8 +99,8 @@ def run_stage(
     for path in inputs(stage):
         if missing(path):
             raise InputError(f"{path}: no such file or folder.")
-    refuse_absent_models(stage, lambda _: False)
-    with stoppable(CONTINUES):
+    refuse_absent_models(stage, lambda _: False, finished=(out / STEP).exists())
+    with stoppable(partial(continues, out)):
         try:
             execute(stage, out.absolute(), name=out.name, redo=redo)
         except InputError as error:

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 
 from mathtune.engines import embedded_model
+from mathtune.engines.protocol import EngineChoice
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.run import extras
 from mathtune.run.fingerprint import refuse_damage
 from mathtune.run.progress import say
 from mathtune.run.recipe_run import looks_like_a_path
@@ -101,13 +103,34 @@ def refuse_absent(name: str, *, needed: bool = True) -> None:
         say(f"  model {name!r}: the hub cannot be reached to say whether there is such a model")
 
 
-def refuse_absent_models(stage: Stage[Any], made_by_run: Callable[[str | Path], bool]) -> None:
-    """Raise InputError if a model that a stage reads does not exist; servers bring their own."""
-    if isinstance(stage, EngineSettings) and stage.engine == "openai":
+def refuse_absent_models(
+    stage: Stage[Any], made_by_run: Callable[[str | Path], bool], *, finished: bool
+) -> None:
+    """Raise InputError if a model that a stage reads, or a package that reads it, does not exist.
+
+    Servers bring their own models; `finished` stages need no packages.
+    """
+    names = [name for mark, name in marked_inputs(stage) if isinstance(mark, Model)]
+    engine = isinstance(stage, EngineSettings)
+    if names and not finished:
+        extras.require(packages(cast(EngineChoice, stage)) if engine else ["torch"])
+    if engine and stage.engine == "openai":
         return
-    for mark, name in marked_inputs(stage):
-        if isinstance(mark, Model) and not made_by_run(name):
+    for name in names:
+        if not made_by_run(name):
             refuse_absent(str(name))
+
+
+def packages(choice: EngineChoice) -> list[str]:
+    """Return the packages that an engine needs: its own, and torch for what is done here."""
+    own = {"transformers": [], "openai": ["httpx2"], "vllm": ["vllm"]}[choice.engine]
+    torch = ["torch"] if choice.engine != "openai" or is_here(choice.model) else []
+    return [*torch, *own, *([] if choice.ray is None else ["ray"])]
+
+
+def is_here(model: str) -> bool:
+    """Return whether a model is the embedded one, or a file or folder of this machine."""
+    return model == "embedded" or Path(model).expanduser().exists()
 
 
 @cache

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from functools import cache, partial
-from pathlib import Path
 
 from mathtune.engines import prompts
+from mathtune.engines.model_names import is_here
 from mathtune.engines.protocol import Engine, EngineChoice
 from mathtune.errors import InputError
 
@@ -21,7 +21,7 @@ def form_of(choice: EngineChoice, form: prompts.AnyForm) -> prompts.AnyForm:
     wording = prompts.worded(form)
     if choice.engine != "openai" or wording.form != "auto":
         return form
-    if not _is_here(choice.model):
+    if not is_here(choice.model):
         raise InputError(
             f"prompt: found 'auto' with engine openai and model {choice.model!r}, which is no "
             "folder here, so it is unknown whether it has a chat template; expected prompt=chat or "
@@ -57,7 +57,7 @@ def judge_tokenizer(choice: EngineChoice, form: prompts.AnyForm) -> prompts.Chat
     """
     if choice.engine != "openai" or prompts.worded(form).form != "chat":
         return solver_tokenizer(choice)
-    if not _is_here(choice.model):
+    if not is_here(choice.model):
         raise InputError(
             f"prompt: found 'chat' for scoring with engine openai and model {choice.model!r}; the "
             "evaluator's last sentence is part of the assistant's turn, which needs the model's "
@@ -146,7 +146,7 @@ def _openai(choice: EngineChoice, form: prompts.AnyForm, seed: int) -> Engine:  
             "its name there as server.model."
         )
     judge, tokenizer = judge_tokenizer(choice, "plain"), None
-    if _is_here(choice.model):
+    if is_here(choice.model):
         from mathtune.engines.transformers import models
 
         tokenizer = cache(partial(models.load_tokenizer, choice.model))
@@ -159,10 +159,6 @@ def _vllm(choice: EngineChoice, form: prompts.AnyForm, seed: int) -> Engine:
     from mathtune.engines.vllm import VLLM
 
     return VLLM(choice, form=form, seed=seed)
-
-
-def _is_here(model: str) -> bool:
-    return model == "embedded" or Path(model).expanduser().exists()
 
 
 _OPEN = {"transformers": _transformers, "openai": _openai, "vllm": _vllm}

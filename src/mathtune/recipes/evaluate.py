@@ -20,6 +20,7 @@ from mathtune.answers import Grader
 from mathtune.data import declared
 from mathtune.data.declared import Prompt
 from mathtune.engines import opener, prompts
+from mathtune.engines.model_names import packages
 from mathtune.engines.prompts import Form
 from mathtune.errors import InputError
 from mathtune.recipes.parts import (
@@ -31,6 +32,7 @@ from mathtune.recipes.parts import (
     refuse_repeats,
 )
 from mathtune.rows.samples import Columns
+from mathtune.run import extras
 from mathtune.run.recipe_run import Run
 from mathtune.run.stage import Texts
 from mathtune.stages.exemplars import Exemplars
@@ -135,6 +137,7 @@ def _form(run: Run, c: Evaluate) -> Form | None:
     """Return the form of the prompts; None: unknown, for a server or an unreachable model."""
     sample = run.with_settings("samples", Sample(model=c.model, problems=Path("problems.jsonl")))
     assert isinstance(sample, Sample)
+    extras.require(packages(sample))
     try:
         form = opener.form_of(sample, sample.wording)
         return prompts.resolve(form, opener.solver_tokenizer(sample))

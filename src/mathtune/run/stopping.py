@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -23,14 +23,17 @@ DEADLINE = 1.5
 """The seconds in which the main thread may end by itself."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-_sentence = "stopped"
+_sentence: Callable[[], str] = "stopped".__str__
 _asked: int | None = None
 _telling = threading.Lock()
 
 
 @contextmanager
-def stoppable(sentence: str) -> Iterator[None]:
-    """Set the sentence that a command prints if it is stopped during the block."""
+def stoppable(sentence: Callable[[], str]) -> Iterator[None]:
+    """Set what makes the sentence that a command prints if it is stopped during the block.
+
+    It is called in any thread, shortly before the process ends, and must not raise.
+    """
     global _sentence
     before, _sentence = _sentence, sentence
     yield  # a stop leaves the sentence for `on_signals` to print
@@ -93,4 +96,4 @@ def _tell() -> None:
     """Print the sentence once, whichever thread is first."""
     if _telling.acquire(blocking=False):
         with suppress(OSError):
-            os.write(2, f"{_sentence}\n".encode())
+            os.write(2, f"{_sentence()}\n".encode())

@@ -11,11 +11,12 @@ from mathtune.cli.run_models import model_in
 from mathtune.cli.serving.models import Judge, Models
 from mathtune.cli.serving.settings import Solver
 from mathtune.engines import prompts
-from mathtune.engines.model_names import refuse_absent
+from mathtune.engines.model_names import packages, refuse_absent
 from mathtune.engines.protocol import Engine
 from mathtune.engines.settings import ModelChoice, Server
 from mathtune.errors import InputError
 from mathtune.paths import calculator
+from mathtune.run import extras
 
 WIDTH = 256
 """Requests in flight on a server that a generator or a judge is on."""
@@ -106,15 +107,17 @@ def _engine(name: str, solver: Solver) -> Any:
 def _vllm(solver: Solver, judges: bool) -> tuple[Any, Judge | None]:
     from mathtune.cli.serving.elsewhere import Batched
     from mathtune.engines import opener
-    from mathtune.engines.transformers import models
 
     name = model_in(solver.generator)
+    asked = ModelChoice(name, "vllm", solver.device)
+    extras.require(packages(asked))
+    from mathtune.engines.transformers import models
+
     if judges and _judge_name(solver) != name:
         raise InputError(
             f"evaluator: found {solver.evaluator!r} with another generator in vLLM, which holds "
             "one model; expected the generator itself, or a server's address."
         )
-    asked = ModelChoice(name, "vllm", solver.device)
     engine: Engine = opener.open_engine(asked, solver.wording, seed=solver.seed)
     batched = Batched(engine, form=solver.wording, tokenizer=models.load_tokenizer(name))
     return batched, batched if judges else None
