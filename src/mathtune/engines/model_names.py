@@ -111,10 +111,10 @@ def refuse_absent_models(
     Servers bring their own models; `finished` stages need no packages.
     """
     names = [name for mark, name in marked_inputs(stage) if isinstance(mark, Model)]
-    engine = isinstance(stage, EngineSettings)
+    engine = cast(EngineChoice, stage) if isinstance(stage, EngineSettings) else None
     if names and not finished:
-        extras.require(packages(cast(EngineChoice, stage)) if engine else ["torch"])
-    if engine and stage.engine == "openai":
+        extras.require(["torch"] if engine is None else packages(engine))
+    if engine is not None and engine.engine == "openai":
         return
     for name in names:
         if not made_by_run(name):
