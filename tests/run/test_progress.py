@@ -10,6 +10,7 @@ from rich.text import Text
 
 from mathtune.cli import main
 from mathtune.errors import InputError
+from mathtune.run import progress
 from mathtune.run.progress import Terminal
 
 HOSTILE = "a\x1b[2J\x1b]0;owned\x07b\rc\x9b31md\u202ee[bold]f[/] :smile:"
@@ -32,6 +33,18 @@ def test_texts_and_tables_and_titles() -> None:
         assert "\x1b[2J" not in found
         assert "\x1b]" not in found
     assert "\x1b[1m" in printed(Text("a", style="bold"))  # rich's own styles are not touched
+
+
+def test_long_work_says_less_and_less(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    heartbeat = progress.Heartbeat()
+    for _ in range(130):
+        heartbeat.beat(lambda seconds: f"after {seconds:.0f} s")
+        now += 1
+    assert capsys.readouterr().err.splitlines() == [f"after {s} s" for s in (16, 31, 61, 121)]
 
 
 def test_an_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,22 @@ def duration(seconds: float) -> str:
     return f"{value:.1f} {unit}" if value < 10 else f"{value:,.0f} {unit}"
 
 
+class Heartbeat:
+    """Lines about one long piece of work, each after twice the time of the one before: after 15 s,
+    30 s, 1 min, 2 min, ... Short work says nothing.
+    """
+
+    def __init__(self) -> None:
+        self._start, self._next = time.monotonic(), SECONDS_BETWEEN_LINES
+
+    def beat(self, line: Callable[[float], str]) -> None:
+        """Say `line(seconds since the start)` if it is time."""
+        seconds = time.monotonic() - self._start
+        if seconds > self._next:
+            self._next *= 2
+            say(line(seconds))
+
+
 class Countdown:
     """The position of a step in its run, and the time left.
 

@@ -101,7 +101,7 @@ class Sample(EngineSettings[Columns]):
     """How many rows of `few_shot` to use, from its start. Both papers' few-shot baselines use 4."""
     block_size: int | None = Field(None, ge=1)
     """Problems per block; a kill can lose one block. None: as many as have 1,024 samples, on CUDA
-    16,384.
+    16,384. Fewer are as fast with a large model on a CPU, where such a block takes long.
     """
     rows: int | None = Field(None, ge=1)
     """Samples in flight in one process. None: as memory allows, up to 1,024, on CUDA 8,192."""

@@ -9,7 +9,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from mathtune.engines.transformers.decode import Sampler, Sampling
-from mathtune.engines.transformers.flight import left_padded
+from mathtune.engines.transformers.flight import SHARED, left_padded, read_beginning
 from mathtune.engines.transformers.llama_forward import FusedForward, fits
 from mathtune.engines.transformers.shared_attention import ModelForward, Prompts
 from mathtune.errors import InputError
@@ -69,6 +69,49 @@ def test_greedy_tokens_equal_generate(family, rows, make_model, make_tokenizer):
     drafts = engine.sample(TEXTS, greedy(150), seed=(0, 0))
     assert [(draft.text, draft.tokens) for (draft,) in drafts] == expected
     assert len({tokens for _, tokens in expected}) > 1  # some end early
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("rows", [None, 2])
+def test_what_all_prompts_begin_with_is_read_once(family, rows, make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    """Exemplars, say. A window shorter than the prompts needs them read as a whole."""
+    tokenizer = make_tokenizer()
+    shown = "Problem: Tom has 5 apples and buys 7 more, 3 y 9.\nSolution:\n5 + 7 = 12\n#### 12\n" * 4
+    texts = [shown + text for text in TEXTS]
+    expected = [
+        generated(make_model(family, len(tokenizer)), tokenizer, text, 60) for text in texts
+    ]
+    engine = Sampler(make_model(family, len(tokenizer)), tokenizer, form="plain", rows=rows)
+    forward, read = engine.forward, list[int]()
+
+    def counting(ids, positions, reader, *, kept=1):  # type: ignore[no-untyped-def]
+        if isinstance(reader, Prompts):
+            read.append(ids.numel())
+        return forward(ids, positions, reader, kept=kept)
+
+    engine.forward = counting
+    drafts = engine.sample(texts, greedy(60), seed=(0, 0))
+    assert [(draft.text, draft.tokens) for (draft,) in drafts] == expected
+    assert len({text for text, _ in expected}) > 1
+    lengths = [len(tokenizer.encode(text)) for text in texts]
+    windows = family in ("qwen2, windows", "gemma2", "gemma3", "mistral")
+    assert (sum(read[1:]) < sum(lengths) / 2) != windows
+    assert SHARED <= read[0] < min(lengths)
+
+
+def test_few_common_tokens_and_prompts_without_room_are_not_shared(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
+    tokenizer = make_tokenizer()
+    model = make_model("gpt_neox", len(tokenizer), context=SHARED)
+    forward = ModelForward(model)
+    ids = list(range(20, 20 + SHARED))
+    device = torch.device("cpu")
+    assert read_beginning(forward, device, [ids, ids[:-1]], 9) is None
+    assert read_beginning(forward, device, [[*ids, 1]], 9) is None
+    assert read_beginning(forward, device, [[*ids, 1], [*ids, 2]], 9).longest == SHARED
+    long = TEXTS[3] * 4
+    engine = Sampler(model, tokenizer, form="plain")
+    found = engine.sample([long + "5", TEXTS[2], long + "6"], greedy(9), seed=(0, 0))
+    assert [draft.finish_reason == "prompt_too_long" for (draft,) in found] == [True, False, True]
 
 
 @pytest.mark.parametrize(

@@ -35,17 +35,32 @@ def attended(row: Row, query: Tensor, rule: Rule) -> Tensor:
     return torch.stack(out)
 
 
-def entered(decoding: KVCache, rows: list[Row], draw: random.Random, free: int) -> list[Row]:
+def beginning_of(length: int) -> Prompts | None:
+    """What all prompts continue: `length` tokens, or nothing."""
+    if not length:
+        return None
+    beginning = Prompts(torch.tensor([length]), length)
+    keys, values = (torch.randn(1, KV_HEADS, length, D) for _ in range(2))
+    beginning.keys, beginning.values = [keys], [values]
+    return beginning
+
+
+def entered(
+    decoding: KVCache, rows: list[Row], draw: random.Random, free: int, before: Prompts | None
+) -> list[Row]:
     """One to three prompts of different lengths, with several samples each."""
     lengths = [draw.randint(1, 5) for _ in range(draw.randint(1, 3))]
     longest = max(lengths)
     prompts = Prompts(torch.tensor(lengths), longest)
     keys, values = (torch.randn(len(lengths), KV_HEADS, longest, D) for _ in range(2))
     prompts.keys, prompts.values = [keys], [values]
-    new = [
-        Row(keys[at, :, -length:], values[at, :, -length:], 0, max(1, free // len(lengths)))
-        for at, length in enumerate(lengths)
-    ]
+    new = []
+    for at, length in enumerate(lengths):
+        own = [side[at, :, -length:] for side in (keys, values)]
+        if before is not None:
+            shared = (before.keys[0][0], before.values[0][0])
+            own = [torch.cat(both, 1) for both in zip(shared, own, strict=True)]
+        new.append(Row(*own, 0, max(1, free // len(lengths))))
     following = [row.following for row in rows + new]
     decoding.enter(prompts, torch.tensor(following))
     return rows + new
@@ -59,15 +74,19 @@ def parted(row: Row, draw: random.Random) -> list[Row]:
     return [replace(row, following=left // many) for _ in range(many)]
 
 
-@pytest.mark.parametrize("rule", [Rule(0.7), Rule(1.0, window=4)])
-def test_every_row_attends_to_its_prompt_and_its_own_tokens(rule: Rule) -> None:
+@pytest.mark.parametrize(
+    ("rule", "shared"),
+    [(Rule(0.7), 0), (Rule(1.0, window=4), 0), (Rule(0.7), 6), (Rule(1.0, window=40), 6)],
+)
+def test_every_row_attends_to_its_prompt_and_its_own_tokens(rule: Rule, shared: int) -> None:
     draw = random.Random(0)
     torch.manual_seed(0)
-    decoding, rows, most = KVCache(SAMPLES, STEPS + 1, Arena()), list[Row](), 0
+    before = beginning_of(shared)
+    decoding, rows, most = KVCache(SAMPLES, STEPS + 1, Arena(), before), list[Row](), 0
     for _ in range(300):
         free = SAMPLES - sum(row.following for row in rows)
         if free >= 3 and (not rows or draw.random() < 0.3):
-            rows = entered(decoding, rows, draw, free)
+            rows = entered(decoding, rows, draw, free, before)
         assert decoding.rows == len(rows)
         most = max(most, len(rows))
         decoding.prepare()

@@ -1,10 +1,11 @@
 """The decode loop (`DecodeLoop.run`) and the `Sampler` that calls it. The sampling half of the
 transformers engine.
 
-Each prompt is read once, and its n samples share its keys and values. Samples that have drawn the
-same tokens so far are one row, until they draw different ones. Hundreds of rows are in flight at
-once: one forward call gives the next token's logits for all of them. Rows that end leave, and
-waiting prompts enter.
+The beginning that all prompts share (the exemplars of few-shot prompts) is read once. Each prompt
+is read once, and its n samples share its keys and values. Samples that have drawn the same tokens
+so far are one row, until they draw different ones. Hundreds of rows are in flight at once: one
+forward call gives the next token's logits for all of them. Rows that end leave, and waiting prompts
+enter.
 """
 
 from __future__ import annotations
@@ -21,24 +22,20 @@ from mathtune.engines import prompts
 from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
 from mathtune.engines.thought_budget import opened, text_of, thought_end
 from mathtune.engines.transformers import memory, models, probe, shared_attention
-from mathtune.engines.transformers.flight import Flight
+from mathtune.engines.transformers.flight import Flight, read_beginning
 from mathtune.engines.transformers.kv_cache import Arena
 from mathtune.engines.transformers.llama_forward import FusedForward, fits
 from mathtune.engines.transformers.one_by_one import OneByOne, StopWatch, Thoughts, apart
 from mathtune.engines.transformers.stops import Stops
 from mathtune.engines.transformers.top_p import draw
 from mathtune.errors import InputError
-from mathtune.run.progress import say
+from mathtune.run.progress import Heartbeat, say
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 ROWS = {"cpu": 1024, "mps": 1024, "cuda": 8192}
 """The most samples in flight: at this number a turn's fixed cost is already small."""
-MEMORY = 5 * 2**28
-"""The bytes of keys, values and logits that limit the samples in flight; on CUDA it is half of the
-memory that the model leaves free.
-"""
 AnyForward = shared_attention.Forward | OneByOne
 """How a model reads rows: with shared attention, or one by one."""
 READ_TOKENS = {"cpu": 8192, "mps": 8192, "cuda": 32768}
@@ -74,7 +71,7 @@ class Sampler:
         self.context = models.context_length(model)
         self.steady = models.steady_length(model)
         self._ends = torch.tensor(models.end_tokens(model, tokenizer, form), device=model.device)
-        self._rows, self._memory = rows, _memory(model.device)
+        self._rows, self._memory = rows, memory.for_samples(model.device)
         self.arena = Arena()
         found = forward_of(model) if forward is None else forward
         self.forward = cast(shared_attention.Forward, found)
@@ -175,7 +172,7 @@ class Sampler:
             return loop
 
     def rows_for(self, longest: int, sampling: Sampling) -> int:
-        """Return the most rows in flight if prompts have up to `longest` tokens."""
+        """Return the most rows in flight if prompts have up to `longest` tokens of their own."""
         if self._rows is not None:
             return self._rows
         config = self.model.config.get_text_config()
@@ -203,15 +200,20 @@ class DecodeLoop:
     def __init__(
         self, sampler: Sampler, encoded: list[list[int]], sampling: Sampling, seed: tuple[int, ...]
     ) -> None:
-        self._sampler, self._encoded, self._sampling = sampler, encoded, sampling
+        self._sampler, self._sampling = sampler, sampling
         device = sampler.model.device
         lengths = [len(ids) for ids in encoded]
         self._room = [sampler._room(ids, sampling) for ids in encoded]
         by_length = sorted(range(len(encoded)), key=lambda prompt: lengths[prompt])
         self._waiting = [(p, sampling.n) for p in by_length if self._room[p]]
-        self.capacity = sampler.rows_for(max(lengths), sampling)
         total, limit = len(encoded) * sampling.n, max(1, max(self._room))
-        self._flight = Flight(sampler.forward, self.capacity, limit, sampler.arena, device)
+        forward = sampler.forward
+        fitting = [ids for ids, room in zip(encoded, self._room, strict=True) if room]
+        beginning = read_beginning(forward, device, fitting, limit)
+        shared = 0 if beginning is None else beginning.longest
+        self._encoded = [ids[shared:] for ids in encoded]
+        self.capacity = sampler.rows_for(max(lengths) - shared, sampling)
+        self._flight = Flight(forward, self.capacity, limit, sampler.arena, device, beginning)
         self._uniforms = _uniforms(total, self._room, seed).to(device)
         self.tokens = torch.zeros(total, limit, dtype=torch.long, device=device)
         self._lengths = torch.zeros(total, dtype=torch.long, device=device)
@@ -226,8 +228,9 @@ class DecodeLoop:
         A turn's part is the samples from number `sample` on, which follow the rows from `row` on:
         those of new prompts after phase 1, all of them after phase 2.
         """
-        flight = self._flight
+        flight, heartbeat = self._flight, Heartbeat()
         while self._waiting or flight.rows:
+            heartbeat.beat(self._news)
             if self._waiting and len(flight.samples) <= self.capacity // 2:
                 # 1. Admit: read waiting prompts; each begins as one row.
                 row, sample = flight.rows, len(flight.samples)
@@ -257,6 +260,15 @@ class DecodeLoop:
             flight.part(on, token[on], row=row, sample=sample)
             if self._sampling.thought_tokens:
                 self._end_thoughts()
+
+    def _news(self, seconds: float) -> str:
+        """Return a line that says how far the samples are."""
+        drawn = int(self._lengths.sum() + self._flight.lengths.sum())
+        ended = int((self._lengths > 0).sum())
+        return (
+            f"  sampling: {ended:,} of {len(self.tokens):,} samples of this block are complete; "
+            f"{drawn / seconds:,.0f} tokens/s"
+        )
 
     def _admit(self) -> Tensor:
         """Read the next prompts; return the logits after each, [prompts, vocabulary]."""
@@ -325,14 +337,6 @@ class DecodeLoop:
             drafts[number * n : (number + 1) * n] if room else [TOO_LONG] * n
             for number, room in enumerate(self._room)
         ]
-
-
-def _memory(device: torch.device) -> float:
-    """Return the bytes that samples in flight may take."""
-    if device.type != "cuda":
-        return MEMORY
-    torch.cuda.empty_cache()  # an earlier step's cached memory would count as taken
-    return torch.cuda.mem_get_info(device)[0] / 2
 
 
 def forward_of(model: PreTrainedModel) -> shared_attention.Forward:

@@ -11,12 +11,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mathtune.engines.transformers import shared_attention
 from mathtune.engines.transformers.kv_cache import Arena, KVCache
+from mathtune.engines.transformers.shared_attention import Forward, Prompts
+
+SHARED = 64
+"""The fewest tokens that are worth sharing between prompts: each adds a product per layer."""
 
 
 class Flight:
     """Up to `capacity` samples of up to `longest` tokens each, on one device.
+
+    `beginning`: the tokens that every prompt begins with, read before, if they are to be shared.
 
     Attributes:
         samples: [samples], the caller's number of each sample in flight. follows: [samples], the
@@ -27,13 +32,15 @@ class Flight:
 
     def __init__(
         self,
-        forward: shared_attention.Forward,
+        forward: Forward,
         capacity: int,
         longest: int,
         arena: Arena,
         device: torch.device,
+        beginning: Prompts | None = None,
     ) -> None:
-        self._forward, self._cache = forward, KVCache(capacity, longest, arena)
+        self._forward, self._beginning = forward, beginning
+        self._cache = KVCache(capacity, longest, arena, beginning)
         self.samples = torch.zeros(0, dtype=torch.long, device=device)
         self.follows = torch.zeros(0, dtype=torch.long, device=device)
         self.table = torch.zeros(5, capacity, dtype=torch.long, device=device)
@@ -42,6 +49,11 @@ class Flight:
     def rows(self) -> int:
         """The number of rows in flight."""
         return self._cache.rows
+
+    @property
+    def lengths(self) -> Tensor:
+        """[samples], the number of tokens that each has."""
+        return self.table[2, self.follows]
 
     def enter(
         self,
@@ -53,13 +65,14 @@ class Flight:
     ) -> Tensor:
         """Read prompts, each of which begins as one row that its `samples` follow.
 
-        `room`: the most tokens of each prompt's samples.
+        `encoded`: their tokens after the beginning. `room`: the most tokens of each prompt's
+        samples.
 
         Returns:
             The logits after each prompt, [prompts, vocabulary].
         """
         device = self.table.device
-        shared, logits = read(self._forward, device, encoded)
+        shared, logits = read(self._forward, device, encoded, self._beginning)
         first = self._cache.rows
         counts = torch.tensor([len(own) for own in samples])
         follows = torch.repeat_interleave(counts) + first
@@ -67,7 +80,8 @@ class Flight:
         self.follows = torch.cat((self.follows, follows.to(device)))
         self._cache.enter(shared, self.follows.bincount().cpu())
         new = self.table[:, first : self._cache.rows]
-        new[1] = torch.tensor([len(ids) - 1 for ids in encoded])
+        before = 0 if self._beginning is None else self._beginning.longest
+        new[1] = torch.tensor([before + len(ids) - 1 for ids in encoded])
         new[2] = 0
         new[3] = torch.tensor(room)
         new[4] = int(thinking)
@@ -103,17 +117,43 @@ class Flight:
         self.follows = torch.cat((self.follows[:sample], place[row + which]))
 
 
-def read(
-    forward: shared_attention.Forward, device: torch.device, encoded: list[list[int]]
-) -> tuple[shared_attention.Prompts, Tensor]:
-    """Read prompts in one batch; return their keys and values, and the logits after each.
+def read_beginning(
+    forward: Forward, device: torch.device, encoded: list[list[int]], room: int
+) -> Prompts | None:
+    """Read the tokens that all prompts begin with; None: too few to share, or too many for a
+    layer's window.
 
-    The logits are [P, vocabulary].
+    `room`: the most tokens of a sample. The last token of each prompt is never shared.
+    """
+    if len(encoded) < 2:
+        return None
+    first, last = min(encoded), max(encoded)
+    most = min(map(len, encoded)) - 1
+    pairs = zip(first[:most], last[:most], strict=True)
+    common = next((at for at, (one, other) in enumerate(pairs) if one != other), most)
+    if common < SHARED:
+        return None
+    beginning, _ = read(forward, device, [first[:common]])
+    whole = max(map(len, encoded)) + room
+    fits = beginning.window is None or whole <= beginning.window
+    return beginning if fits else None
+
+
+def read(
+    forward: Forward,
+    device: torch.device,
+    encoded: list[list[int]],
+    beginning: Prompts | None = None,
+) -> tuple[Prompts, Tensor]:
+    """Read prompts in one batch, after the beginning that they share; return their keys and values,
+    and the logits after each, [P, vocabulary].
     """
     lengths = torch.tensor([len(ids) for ids in encoded], device=device)
     longest = max(1, *map(len, encoded))  # an empty batch reads as one token of padding
     ids, positions = left_padded(encoded, longest)
-    shared = shared_attention.Prompts(lengths, longest)
+    if beginning is not None:
+        positions += beginning.longest
+    shared = Prompts(lengths, longest, beginning)
     return shared, forward(ids.to(device), positions.to(device), shared)[:, -1]
 
 

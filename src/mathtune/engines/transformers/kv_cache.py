@@ -59,11 +59,6 @@ class _Cohort:
     def rows(self) -> int:
         return len(self.prompt_of)
 
-    @property
-    def longest(self) -> int:
-        """The number of columns of the prompts, padding included."""
-        return self.prompts.real.shape[1]
-
     def arrange(self, device: torch.device) -> None:
         """Lay the rows out again; first forget prompts if half of them have no rows left."""
         counts = torch.bincount(self.prompt_of, minlength=len(self.prompts.real))
@@ -91,11 +86,13 @@ class _Cohort:
 class KVCache:
     """Reads one new token per row, for up to `capacity` rows of up to `longest` tokens.
 
-    Rows are numbered cohort after cohort, without gaps.
+    Rows are numbered cohort after cohort, without gaps. `beginning`: what all prompts continue.
     """
 
-    def __init__(self, capacity: int, longest: int, arena: Arena) -> None:
-        self._shape = (capacity, longest)
+    def __init__(
+        self, capacity: int, longest: int, arena: Arena, beginning: Prompts | None = None
+    ) -> None:
+        self._shape, self._beginning = (capacity, longest), beginning
         self._arena = arena
         self._cohorts: list[_Cohort] = []
         self._buffers: list[Tensor] = []  # keys and values, each [layers, capacity, kv_heads, T, d]
@@ -184,16 +181,20 @@ class KVCache:
             values[:, :, cohort.columns] = value[rows, :, 0]
             # The newest token sees the last `window` tokens: of its own, and before them.
             many = cohort.columns + 1
-            window = rule.window if rule.window is not None else many + cohort.longest
+            window = rule.window if rule.window is not None else many + cohort.prompts.longest
             seen = slice(max(0, many - window), many)
-            own, mass = _part(query[rows], keys[:, :, seen], values[:, :, seen], None, rule)
+            own = _part(query[rows], keys[:, :, seen], values[:, :, seen], None, rule)
             if window > many:
-                shared, other = _attend_prompts(cohort, layer, query[rows], window - many, rule)
-                own = torch.lerp(shared, own, mass.sub_(other).sigmoid_().to(own.dtype))
-            parts.append(own)
+                before = _attend_prompts(cohort, layer, query[rows], window - many, rule)
+                if self._beginning is not None:
+                    start = _attend_beginning(self._beginning, layer, query[rows], rule)
+                    before = _joined(before, start), torch.logaddexp(before[1], start[1])
+                parts.append(_joined(own, before))
+            else:
+                parts.append(own[0])
             offset = rows.stop
         mixed = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return mixed.view(offset, 1, heads, -1)
+        return mixed.reshape(offset, 1, heads, -1)
 
     def _close_gaps(self, following: Tensor) -> int:
         """Compact the cohorts, leaving room for their samples; return the first free row."""
@@ -221,7 +222,7 @@ def _attend_prompts(
         The attention [rows, kv_heads, G, d], and its mass (see `_part`).
     """
     kv_heads, group, d = query.shape[1:]
-    seen = slice(max(0, cohort.longest - window), None)
+    seen = slice(max(0, cohort.prompts.longest - window), None)
     keys, values = (
         side[layer][:, :, seen] for side in (cohort.prompts.keys, cohort.prompts.values)
     )
@@ -235,12 +236,31 @@ def _attend_prompts(
     return mixed, masses
 
 
+def _attend_beginning(
+    beginning: Prompts, layer: int, query: Tensor, rule: Rule
+) -> tuple[Tensor, Tensor]:
+    """Attend from all rows to the beginning at once; return what `_attend_prompts` does."""
+    rows, kv_heads, group, d = query.shape
+    grid = query.transpose(0, 1).reshape(1, kv_heads, rows * group, d)
+    keys, values = beginning.keys[layer], beginning.values[layer]
+    mixed, mass = (
+        side[0].view(kv_heads, rows, group, -1).transpose(0, 1)
+        for side in _part(grid, keys, values, None, rule)
+    )
+    return mixed, mass
+
+
+def _joined(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> Tensor:
+    """Join the attention to two parts of the keys, each with its mass: the attention to both."""
+    share = (one[1] - other[1]).sigmoid_()
+    return torch.lerp(other[0], one[0], share.to(one[0].dtype))
+
+
 def _part(
     query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, rule: Rule
 ) -> tuple[Tensor, Tensor]:
-    """Compute softmax attention over some of the keys, and the log of the softmax's denominator.
-
-    Two parts over different keys are joined as lerp(a, b, sigmoid(mass_b - mass_a)).
+    """Compute softmax attention over some of the keys, and its mass: the log of the softmax's
+    denominator.
 
     Args:
         query: [..., M, d], scaled; keys and values: [..., N, d]; bias: broadcastable to [..., M,

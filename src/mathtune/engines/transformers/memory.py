@@ -1,5 +1,5 @@
-"""Memory of forward calls: keep freed memory in the process (glibc, on CPUs), and recognise
-out-of-memory errors.
+"""Memory of forward calls: how much samples may take; keep freed memory in the process (glibc, on
+CPUs); recognise out-of-memory errors.
 
 Every forward call frees activations and allocates as much again. By default, large blocks go back
 to the system in between and cause page faults later: up to a fifth of the CPU time.
@@ -14,6 +14,8 @@ from contextlib import contextmanager
 
 import torch
 
+FOR_SAMPLES = 5 * 2**28
+"""The bytes of keys, values and logits that samples in flight may take, except on CUDA."""
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """glibc's numbers for `mallopt` (malloc.h): the free bytes at the heap's end before they are
 returned; the size from which blocks are separate mappings, and the most of these.
@@ -21,6 +23,14 @@ returned; the size from which blocks are separate mappings, and the most of thes
 BEHIND = {TRIM_THRESHOLD: 2**26, MMAP_THRESHOLD: 2**25, MMAP_MAX: 2**16}
 """The values that glibc reaches by itself once a block of 32 MB has been freed. It begins with
 smaller ones, and stops adjusting them when a program sets one."""
+
+
+def for_samples(device: torch.device) -> float:
+    """Return the bytes that samples in flight may take; on CUDA, half of what the model leaves."""
+    if device.type != "cuda":
+        return FOR_SAMPLES
+    torch.cuda.empty_cache()  # an earlier step's cached memory would count as taken
+    return torch.cuda.mem_get_info(device)[0] / 2
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedModel
 
 NAME = "mathtune_shared_prompt"
@@ -160,23 +160,43 @@ class Forward(Protocol):
 class Prompts:
     """Reads prompts padded on the left, [P, L] tokens, and keeps their keys and values by layer.
 
+    `beginning`: one prompt, read before, that all these prompts continue. Every token sees all of
+    it: no layer's window may be shorter than a whole sample.
+
     Attributes:
-        real: [P, L], False at padding. padded: True if there is any padding.
+        real: [P, L], False at padding. padded: True if there is any padding. window: the shortest
+        window of the layers; None: they see everything.
     """
 
-    def __init__(self, lengths: Tensor, longest: int) -> None:
+    def __init__(self, lengths: Tensor, longest: int, beginning: Prompts | None = None) -> None:
         columns = torch.arange(longest, device=lengths.device)
         self.real = columns >= longest - lengths[:, None]
         self.padded = bool((lengths < longest).any())
         self.keys: list[Tensor] = []
         self.values: list[Tensor] = []
-        self._mask = _Mask(_causal(self.real), (columns[:, None] - columns)[None])
+        self.window: int | None = None
+        self._beginning = beginning
+        seen, back = _causal(self.real), (columns[:, None] - columns)[None]
+        if beginning is not None:
+            more = (beginning.longest, 0)
+            seen, back = pad(seen, more, value=True), pad(back, more)
+        self._mask = _Mask(seen, back)
+
+    @property
+    def longest(self) -> int:
+        """L, the number of columns, padding included."""
+        return self.real.shape[1]
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
         """Attend causally within each prompt."""
         assert layer == len(self.keys)
         self.keys.append(key.contiguous())
         self.values.append(value.contiguous())
+        if rule.window is not None:
+            self.window = min(rule.window, self.window or rule.window)
+        if self._beginning is not None:
+            key = _continued(self._beginning.keys[layer], key)
+            value = _continued(self._beginning.values[layer], value)
         return self._mask.attend(query, key, value, rule)
 
     def select(self, kept: Tensor) -> None:
@@ -212,6 +232,11 @@ class _Mask:
         query = query.reshape(rows, key.shape[1], group * many, d)
         out = attended(query, key, value, self._biases[many, rule.window], rule)
         return out.reshape(rows, heads, many, -1).transpose(1, 2)
+
+
+def _continued(beginning: Tensor, side: Tensor) -> Tensor:
+    """Put the columns of one beginning [1, kv_heads, C, d] before those of every prompt."""
+    return torch.cat((beginning.expand(len(side), -1, -1, -1), side), 2)
 
 
 def hiding(hidden: Tensor, group: int, dtype: torch.dtype) -> Tensor:
