@@ -76,7 +76,9 @@ def test_greedy_tokens_equal_generate(family, rows, make_model, make_tokenizer):
 def test_what_all_prompts_begin_with_is_read_once(family, rows, make_model, make_tokenizer):  # type: ignore[no-untyped-def]
     """Exemplars, say. A window shorter than the prompts needs them read as a whole."""
     tokenizer = make_tokenizer()
-    shown = "Problem: Tom has 5 apples and buys 7 more, 3 y 9.\nSolution:\n5 + 7 = 12\n#### 12\n" * 4
+    shown = (
+        "Problem: Tom has 5 apples and buys 7 more, 3 y 9.\nSolution:\n5 + 7 = 12\n#### 12\n" * 4
+    )
     texts = [shown + text for text in TEXTS]
     expected = [
         generated(make_model(family, len(tokenizer)), tokenizer, text, 60) for text in texts
@@ -107,7 +109,9 @@ def test_few_common_tokens_and_prompts_without_room_are_not_shared(make_model, m
     device = torch.device("cpu")
     assert read_beginning(forward, device, [ids, ids[:-1]], 9) is None
     assert read_beginning(forward, device, [[*ids, 1]], 9) is None
-    assert read_beginning(forward, device, [[*ids, 1], [*ids, 2]], 9).longest == SHARED
+    beginning = read_beginning(forward, device, [[*ids, 1], [*ids, 2]], 9)
+    assert beginning is not None
+    assert beginning.longest == SHARED
     long = TEXTS[3] * 4
     engine = Sampler(model, tokenizer, form="plain")
     found = engine.sample([long + "5", TEXTS[2], long + "6"], greedy(9), seed=(0, 0))

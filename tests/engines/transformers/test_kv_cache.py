@@ -56,11 +56,11 @@ def entered(
     prompts.keys, prompts.values = [keys], [values]
     new = []
     for at, length in enumerate(lengths):
-        own = [side[at, :, -length:] for side in (keys, values)]
+        row = Row(keys[at, :, -length:], values[at, :, -length:], 0, max(1, free // len(lengths)))
         if before is not None:
-            shared = (before.keys[0][0], before.values[0][0])
-            own = [torch.cat(both, 1) for both in zip(shared, own, strict=True)]
-        new.append(Row(*own, 0, max(1, free // len(lengths))))
+            row.keys = torch.cat((before.keys[0][0], row.keys), 1)
+            row.values = torch.cat((before.values[0][0], row.values), 1)
+        new.append(row)
     following = [row.following for row in rows + new]
     decoding.enter(prompts, torch.tensor(following))
     return rows + new

@@ -27,7 +27,7 @@ from mathtune.engines.transformers.one_by_one import apart
 from mathtune.engines.transformers.shared_attention import Forward
 from mathtune.engines.transformers.top_p import refuse_not_finite
 from mathtune.errors import InputError
-from mathtune.run.progress import say
+from mathtune.run.progress import Heartbeat, say
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -170,14 +170,22 @@ class Scorer:
 
     def _read_all(self, groups: list[list[Query]], logs: list[dict[Query, list[float]]]) -> None:
         """Write every row's values into its group's `logs`, as memory allows."""
+        heartbeat, total = Heartbeat(), sum(map(len, groups))
+
+        def news(_: float) -> str:
+            read = sum(map(len, logs))
+            return f"  scoring: {read:,} of {total:,} distinct texts of this block are read"
+
         while any(left := list(map(_without, groups, logs))):
             try:
                 for group, rows in enumerate(left):
                     for row in filter(self._apart, rows):
                         logs[group][row] = self._read_alone(row)
+                        heartbeat.beat(news)
                 for chunk in self._chunks(list(map(_without, groups, logs))):
                     for group, row, values in self._read_chunk(chunk):
                         logs[group][row] = values
+                        heartbeat.beat(news)
             except RuntimeError as error:
                 self._halve(error)
 
