@@ -8,6 +8,34 @@ KEPT = "finished work is kept, and the same command continues from there."
 """The end of every sentence about an interruption."""
 
 
+def many(number: int, one: str, more: str) -> str:
+    """Return a number with the words that agree with it.
+
+    Example:
+        >>> many(1, "row lacks", "rows lack"), many(2000, "row lacks", "rows lack")
+        ('1 row lacks', '2,000 rows lack')
+    """
+    return f"{number:,} {one if number == 1 else more}"
+
+
+def named(option: str, text: str) -> list[str]:
+    """Return the names of a list with commas.
+
+    Example:
+        >>> named("--grader", "math, prm800k")
+        ['math', 'prm800k']
+
+    Raises:
+        InputError: there is nothing before, between or after its commas.
+    """
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise InputError(
+            f"{option} {text}: a name is missing at a comma; expected names joined by commas."
+        )
+    return names
+
+
 class InputError(Exception):
     """Input that cannot be used: one sentence says what, where and what was expected.
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mathtune.answers import Answer, extract
+from mathtune.answers import Answer, compare, extract
+from mathtune.answers.extract import ExtractRule
 
 FOUND = [
     (r"so \boxed{\frac{1}{2}}.", r"\frac{1}{2}", "boxed"),
@@ -250,3 +251,52 @@ def test_gold_solutions_of_gsm8k(shared_data: Path) -> None:
             assert answer is not None
             assert answer.rule == "hashes"
             assert answer.text.replace(",", "") == row["answer"], row["id"]
+
+
+@pytest.mark.parametrize(
+    ("solution", "text"),
+    [
+        ("It is 50%.", "50%"),
+        (r"So it is 12.5 \%.", "12.5%"),
+        ("Then it is 40 percent of them.", "40%"),
+        ("It is $50$% there.", "50%"),
+        ("It rose by 7 percentage points.", "7"),
+        ("option is C", "C"),
+        ("So the correct option is (C).", "(C)"),
+        ("The right choice: **D**", "D"),
+        ("The correct option is C because 12 > 4.", "C"),
+        ("Option A is correct.", "A"),
+        ("Every square is a rectangle. So yes.", "yes"),
+        ("No, it is not.", "No"),
+        ("**True**", "True"),
+        ("No, it is 5.", "5"),  # a number counts more than a word
+        ("So Tom has 18. Yes!", "18"),
+        ("The best option is A bus with 40 seats.", "40"),
+        ("Is the correct option C? I count 3.", "3"),
+    ],
+)
+def test_auto_reads_percents_choices_and_plain_words(solution: str, text: str) -> None:
+    found = extract(solution, rule="auto")
+    assert found is not None
+    assert found.text == text
+    assert extract(solution) is None  # nothing is marked
+
+
+@pytest.mark.parametrize(
+    "solution", ["Yes and no. Yes. No.", "No idea.", "Nobody knows.", "Which option is C?"]
+)
+def test_auto_reads_no_word_that_states_nothing(solution: str) -> None:
+    assert extract(solution, rule="auto") is None
+
+
+@pytest.mark.parametrize("rule", ["auto", "last-number"])
+@pytest.mark.parametrize(
+    ("gold", "right"),
+    [("0.5", True), ("50%", True), ("50", True), (r"\frac12", True), ("5", False)],
+)
+def test_a_percent_in_prose_is_the_number_it_means(
+    rule: ExtractRule, gold: str, right: bool
+) -> None:
+    found = extract("It is 50%.", rule=rule)
+    assert found is not None
+    assert (compare(found.text, gold) == "correct") is right

@@ -53,3 +53,10 @@ def test_a_misspelt_command_names_those_that_resemble_it() -> None:
     assert found.exit_code == 2
     assert "Did you mean grade?" in found.output
     assert "Did you mean" not in CliRunner().invoke(app, ["xyzzy"]).output
+
+
+@pytest.mark.parametrize("command", [[], ["grade"], ["sample"], ["run"], ["report"]])
+def test_the_help_shows_no_type_for_a_flag(command: list[str]) -> None:
+    shown = CliRunner().invoke(app, [*command, "--help"]).output
+    assert "--help" in shown
+    assert "bool" not in shown.lower()

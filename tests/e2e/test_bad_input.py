@@ -193,3 +193,56 @@ def test_a_process_that_died_is_one_sentence_too(
         main.main()
     assert ended.value.code == 1
     assert capsys.readouterr().err.strip() == "error: ssft: its process died (out of memory?)."
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["prepare", "arithmetic", "train=4", "--out", "/proc/x"],
+        ["grade", "s.jsonl", "--out", "/proc/x"],
+        ["measure", "s.jsonl", "--report", "/proc/x/page.html"],
+        ["run", "quickstart", "--out", "/proc/x/y"],
+        ["solve", "s.jsonl", "--out", "/proc/x.jsonl"],
+    ],
+)
+def test_a_folder_that_nobody_can_make_is_one_sentence(
+    arguments: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    row = {"question": "1 + 1?", "answer": "2", "response": "It is 2. #### 2"}
+    (tmp_path / "s.jsonl").write_text(json.dumps(row) + "\n")
+    monkeypatch.setattr("sys.argv", ["mathtune", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main.main()
+    assert stopped.value.code == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("error: /proc/")
+    assert last.endswith(": cannot be used (no such file or directory).")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["grade", "s.jsonl", "--grader", "math,"], "--grader math,: a name is missing at a comma"),
+        (["data", "gsm8k", "--against", ","], "--against ,: a name is missing at a comma"),
+        (["evaluate", "embedded", "--data", "gsm8k,"], "'gsm8k,'; a name is missing at a comma"),
+        (["measure", "s.jsonl", "--report", "s.jsonl"], "a page is written; expected a name such"),
+        (["compare", "s.jsonl", "s.jsonl", "--report", "s.jsonl"], "such as s.html."),
+    ],
+)
+def test_lists_with_a_gap_and_pages_of_another_ending(
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.jsonl").write_text("{}")
+    assert sentence in fails(arguments, capsys, monkeypatch)
+    assert [path.name for path in tmp_path.iterdir()] == ["s.jsonl"]
+    assert (tmp_path / "s.jsonl").read_text() == "{}"

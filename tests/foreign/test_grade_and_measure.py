@@ -109,7 +109,7 @@ def test_golds_of_many_words_are_warned_of(tmp_path: Path) -> None:
     ]
     found = grade_file(Request.parse(write(tmp_path / "f.jsonl", rows)))
     assert found["graders"]["math"]["correct"] == 1
-    assert [one for one in found["warnings"] if "1 of 2 samples have a gold of many words" in one]
+    assert [one for one in found["warnings"] if "1 of 2 samples has a gold of many words" in one]
 
 
 def test_broken_lines_are_named_and_the_rest_is_graded(tmp_path: Path) -> None:
@@ -343,7 +343,10 @@ def test_a_missing_score_is_counted_and_ranks_last(
     found = measure_file(Request.parse(path))
     assert (found["problems"], found["n"]) == (2, 4)
     assert found["evaluator"]["without_score"] == missing
-    assert any(f"{missing} of 8 samples have no score" in one for one in found["warnings"])
+    assert any(
+        f"{missing} of 8 samples ha{'s' if missing == 1 else 've'} no score" in one
+        for one in found["warnings"]
+    )
 
 
 def call(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:

@@ -157,3 +157,14 @@ def test_no_field_is_a_gold_or_a_solution() -> None:
         decide(Head("f", [{"response": "it is 5"}]), Fields())
     with pytest.raises(InputError, match=r"none of the fields foo .*--fields solution=NAME"):
         decide(Head("f", [{"foo": 1}]), Fields())
+
+
+@pytest.mark.parametrize("fields", ["", "gold=answer,solution=response"])
+def test_booleans_are_refused_as_golds_with_the_reason(fields: str, tmp_path: Path) -> None:
+    rows = [{"question": "Is 4 even?", "answer": True, "response": "The answer is yes."}]
+    path = tmp_path / "f.jsonl"
+    path.write_text(json.dumps(rows[0]) + "\n")
+    with pytest.raises(InputError, match=r'boolean.* which may mean yes or true; .* such as "yes"'):
+        grade_file(Request.parse(path, **({"fields": fields} if fields else {})))
+    path.write_text(json.dumps({**rows[0], "answer": "Yes"}) + "\n")
+    assert grade_file(Request.parse(path))["graders"]["math"]["correct"] == 1

@@ -10,7 +10,7 @@ import pytest
 
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
-from mathtune.rows.records import Problem, Scored
+from mathtune.rows.records import Example, Problem, Row, Scored
 
 GOOD = b'{"id":"a","problem":"1+1?","answer":"2"}\n'
 
@@ -115,3 +115,17 @@ def test_a_link_is_replaced_and_what_it_leads_to_is_left_alone(tmp_path: Path) -
         assert (tmp_path / "precious").read_text() == "precious"
         assert (tmp_path / "report.md").read_text() == "new"
         assert not (tmp_path / "report.md").is_symlink()
+
+
+def test_rows_of_another_kind_are_named_with_what_writes_the_right_ones(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(GOOD)
+    with pytest.raises(InputError) as found:
+        list(jsonl.read(path, Example))
+    assert str(found.value) == (
+        f"{path}, line 1: holds problems, as prepare writes in train.jsonl, validation.jsonl and "
+        "test.jsonl; expected solutions to learn from, as prepare writes in solutions.jsonl."
+    )
+    for kind in Row.__subclasses__():
+        if kind.__module__ == Row.__module__:
+            assert kind.written

@@ -14,9 +14,11 @@ whatever its kind:
 
 If nothing is marked there is no answer, unless the caller asks for one of these rules:
 
-    last-number  (rules last-number, auto) the last number of the text; auto: of the last sentence
-                 that has a number or a formula
+    last-number  (rules last-number, auto) the last number of the text, with its percent sign; auto:
+                 of the last sentence that has a number or a formula
     last-formula (rule auto) the last formula of that sentence, or a text that is a formula alone
+    last-word    (rule auto) the choice in `the correct option is (C)` or `option C is correct`; in
+                 a text without numbers, the yes, no, true or false that a sentence begins with
 
 Guessing moves results by tens of points, so training and RFT use `explicit`. Files of other
 programs are read with `auto`, and both numbers are shown if they differ.
@@ -33,7 +35,7 @@ from mathtune.answers.visible import visible
 ExtractRule = Literal["explicit", "auto", "last-number"]
 _RULES = get_args(ExtractRule)
 
-GUESSED = ("last-number", "last-formula")
+GUESSED = ("last-number", "last-formula", "last-word")
 """The rules that guess an answer from an unmarked text."""
 
 # Answers are at the end. The bound makes a runaway sample of megabytes as cheap as any other.
@@ -55,9 +57,9 @@ class Answer:
 def extract(solution: str, *, rule: ExtractRule = "explicit") -> Answer | None:
     r"""Return the final answer of `solution`, or None if no rule matches.
 
-    `rule="explicit"` accepts only answers that the text marks as such; `rule="auto"` takes the last
-    number or formula of the last sentence if nothing is marked, `rule="last-number"` the last
-    number. Never raises on any string.
+    `rule="explicit"` accepts only answers that the text marks as such. If nothing is marked,
+    `rule="auto"` takes the last number, formula or choice of the last sentence and
+    `rule="last-number"` the last number. Never raises on any string.
 
     >>> extract(r"So $x = \boxed{\frac{1}{2}}$.")
     Answer(text='\\frac{1}{2}', rule='boxed')
@@ -145,7 +147,7 @@ def _last_number(text: str) -> str | None:
         tail = text[-length:]
         if len(text) > length:
             tail = tail[tail.find(" ") + 1 :]  # never half a number
-        numbers = phrases.NUMBER.findall(tail)
+        numbers = phrases.with_percent(tail)
         if numbers:
             return numbers[-1]
     return None

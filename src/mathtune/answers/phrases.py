@@ -107,6 +107,21 @@ def trim(text: str) -> str:
 NUMBER = re.compile(
     r"(?<![\w.)}])[-−]?\.?[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?|[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?"
 )
+_PERCENT = re.compile(r"\s{0,2}\\?%|\s{1,2}per\s?cent\b")
+
+
+def with_percent(text: str) -> list[str]:
+    """Return the numbers of a text, each with the percent sign that follows it.
+
+    >>> with_percent("Of 40 pupils, 50 % or 20 are here, 12.5 percent more than 7.")
+    ['40', '50%', '20', '12.5%', '7']
+    """
+    return [
+        match.group() + ("%" if _PERCENT.match(text, match.end()) else "")
+        for match in NUMBER.finditer(text)
+    ]
+
+
 _WORDS = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2,}")
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}\s+[A-Za-z]{2,}")
 
@@ -153,11 +168,13 @@ def last_sentence_value(text: str) -> tuple[str, str] | None:
         number = NUMBER.fullmatch(whole.removesuffix("."))
         return trim(whole), "last-number" if number else "last-formula"
     displayed = re.sub(r"\\\[\s*(.+?)\s*\\\]|\$\$\s*(.+?)\s*\$\$", _on_one_line, tail, flags=re.S)
-    for part in reversed(_BETWEEN.split(displayed)):
+    parts = _BETWEEN.split(displayed)
+    for part in reversed(parts):
         found = _value(part)
         if found is not None:
             return found
-    return None
+    word = _stated_word(parts)
+    return (word, "last-word") if word else None
 
 
 def _on_one_line(match: re.Match[str]) -> str:
@@ -165,10 +182,57 @@ def _on_one_line(match: re.Match[str]) -> str:
     return rf" \({' '.join(inside.split())}\) "
 
 
+_CHOICE = re.compile(
+    r"\b(?:option|choice)\s*(?:\*\*)?\s*(?:is|[:=])\s*(?:\*\*)?\s*(?=[*_]*\(?[*_]*[A-H](?![\w'’]))"
+)
+_CHOSEN = re.compile(
+    r"\b[Oo]ption\s+[*_]*\(?([A-H])\)?[*_]*\s+is\s+(?:the\s+)?(?:correct|right|best|true)\b"
+)
+
+
+def _choice(part: str) -> str | None:
+    """Return the choice that a sentence states.
+
+    >>> _choice("So the correct option is (C)."), _choice("Option A is correct.")
+    ('(C)', 'A')
+    >>> _choice("Is the option C?"), _choice("The best option is A bus.")
+    (None, None)
+    """
+    if part.rstrip().endswith("?"):
+        return None
+    stated = list(_CHOICE.finditer(part))
+    if stated:
+        found = sentence(part[stated[-1].end() :])
+        if found and not re.fullmatch(r"[A-H]\s+[a-z].*", found, re.S):
+            return found
+    chosen = _CHOSEN.search(part)
+    return chosen.group(1) if chosen else None
+
+
+_YES = re.compile(
+    r"[*_\s]*(?:(?:so|thus|hence|therefore|then|finally)\b,?\s*)?[*_]*(yes|no|true|false)"
+    r"[*_]*(?:\s*[.!]?[*_]*\s*\Z|,\s|[.!]\s)",
+    re.I,
+)
+
+
+def _stated_word(parts: list[str]) -> str | None:
+    """Return the yes, no, true or false of a text without any number or formula.
+
+    >>> _stated_word(["Every square is a rectangle.", "So yes."]), _stated_word(["No idea."])
+    ('yes', None)
+    """
+    found = [match.group(1) for match in map(_YES.match, parts) if match]
+    return found[-1] if len({word.lower() for word in found}) == 1 else None
+
+
 def _value(part: str) -> tuple[str, str] | None:
+    choice = _choice(part)
+    if choice is not None:
+        return choice, "last-word"
     formulas = [match for match in DOLLARS.finditer(part) if _is_formula(match)]
     end = formulas[-1].end() if formulas else 0
-    numbers = NUMBER.findall(part[end:])
+    numbers = with_percent(part[end:])
     if numbers:
         return numbers[-1], "last-number"
     if not formulas:
@@ -177,4 +241,5 @@ def _value(part: str) -> tuple[str, str] | None:
     left, equals, right = content.rpartition("=")
     if equals and right.strip() and not re.fullmatch(r"\s*\\?[A-Za-z](?:_\w)?\s*", left):
         content = trim(right)
-    return (content, "last-formula") if content else None
+    percent = "%" if _PERCENT.match(part, end) else ""
+    return (content + percent, "last-formula") if content else None

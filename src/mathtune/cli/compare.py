@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mathtune.cli.options import FILES, AsJson, ClusterBy, ExtractFile, Fields, Grader
+from mathtune.cli.options import FILES, AsJson, ClusterBy, ExtractFile, Fields, Grader, page_name
 from mathtune.cli.row_sources import FileOptions, RowRequest, Source, clusters_of, read
 from mathtune.errors import InputError
 from mathtune.metrics.comparison import CompareSettings, Row, changed, comparisons, pairs_of, shown
@@ -66,7 +66,10 @@ def command(
     page: Annotated[
         Path | None,
         typer.Option(
-            "--report", metavar="FILE.html", help="Write a page with the problems that changed."
+            "--report",
+            metavar="FILE.html",
+            help="Write a page with the problems that changed.",
+            callback=page_name,
         ),
     ] = None,
     within: Annotated[

@@ -22,6 +22,7 @@ from mathtune.cli.options import (
     ReportTo,
     SettingsCommand,
     folder_name,
+    page_name,
     with_ray,
 )
 from mathtune.errors import InputError, ProcessDiedError
@@ -50,7 +51,22 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of that name; None if there is none."""
-        return super().get_command(ctx, cmd_name) or _others().get_command(ctx, cmd_name)
+        found = super().get_command(ctx, cmd_name) or _others().get_command(ctx, cmd_name)
+        if found is not None:
+            _without_types(found.get_params(ctx))
+        return found
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options of the program itself."""
+        return _without_types(super().get_params(ctx))
+
+
+def _without_types(params: list[Any]) -> list[Any]:
+    """Let the help show no type for a flag, which takes no value; return the parameters."""
+    for param in params:
+        if getattr(param, "is_flag", False):
+            param.metavar = ""
+    return params
 
 
 @cache
@@ -87,7 +103,10 @@ app = typer.Typer(
     ),
 )
 
-REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+REFUSED = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+    *(errno.ENOENT, errno.EEXIST, errno.ELOOP, errno.EBUSY, errno.ENXIO),
+)
 """The system's errors about a path that the user may not use, or of the wrong kind."""
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")]
@@ -185,7 +204,11 @@ def report(
     run_folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.html", help="Of several runs: the page, else comparison.html."),
+        typer.Option(
+            metavar="FILE.html",
+            help="Of several runs: the page, else comparison.html.",
+            callback=page_name,
+        ),
     ] = None,
     report_to: ReportTo = None,
 ) -> None:

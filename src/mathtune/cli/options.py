@@ -49,6 +49,18 @@ def folder_name(path: Path | None) -> Path | None:
     return path
 
 
+def page_name(path: Path | None) -> Path | None:
+    """Return the path if it may name a page.
+
+    Raises:
+        InputError: it has another ending; a file of samples could be overwritten.
+    """
+    if path is not None and path.suffix != ".html":
+        page = path.with_suffix(".html").name if path.name else "page.html"
+        raise InputError(f"{path}: a page is written; expected a name such as {page}.")
+    return path
+
+
 Out = Annotated[Path | None, typer.Option(help="The folder to write into.", callback=folder_name)]
 Redo = Annotated[bool, typer.Option("--redo", help="Make it again.")]
 OnRay = Annotated[bool, typer.Option("--ray", help="Run on a Ray cluster (docs/scaling.md).")]
@@ -112,7 +124,8 @@ N = Annotated[
     typer.Option("--n", min=1, help="Samples per problem to measure; else those all have."),
 ]
 Page = Annotated[
-    Path | None, typer.Option("--report", metavar="FILE.html", help="Write the page too.")
+    Path | None,
+    typer.Option("--report", metavar="FILE.html", help="Write the page.", callback=page_name),
 ]
 RowFormat = Annotated[
     str | None, typer.Option("--format", metavar="NAME", help="Also for trl, kto, dpo, verl, ...")

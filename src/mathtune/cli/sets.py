@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mathtune.cli.options import AsJson, Assignments, Config, continues, folder_name
-from mathtune.errors import InputError
+from mathtune.errors import InputError, named
 from mathtune.run.progress import output, say, visible
 from mathtune.run.stopping import stoppable
 
@@ -102,7 +102,7 @@ def data(
         output.print(data.listed())
         return
     if against is not None:
-        found = data.overlap_document(name, against.split(","), folder)
+        found = data.overlap_document(name, named("--against", against), folder)
     else:
         found = data.document(name, folder)
     if as_json:

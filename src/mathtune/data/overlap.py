@@ -15,7 +15,7 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import extract
 
 from mathtune.data.rows import normalized
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many
 from mathtune.rows.metrics import NearMetrics, OverlapMetrics
 from mathtune.rows.records import Problem
 from mathtune.run.progress import say
@@ -46,7 +46,8 @@ def report_near(train: Iterable[Problem], test: Iterable[Problem]) -> NearMetric
     found = near(train, test)
     if found:
         names = ", ".join(f"{ours} ~ {theirs}" for ours, theirs, _ in found[:_SHOWN])
-        say(f"  {len(found)} training problems are nearly a test problem: {names}")
+        are = many(len(found), "training problem is", "training problems are")
+        say(f"  {are} nearly a test problem: {names}")
     return NearMetrics(problems=len(found), first=found[:_SHOWN])
 
 

@@ -32,7 +32,7 @@ from mathtune.data.values import (
     value_at,
 )
 from mathtune.data.where import Condition
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many
 from mathtune.rows.records import Problem
 from mathtune.run.progress import say
 
@@ -120,9 +120,11 @@ class Counts:
             how = "as it stands" if gold.rule is None else f"the answer ({gold.rule}) of {origin!r}"
             say(f"  the first gold is {shortened(gold.answer)!r} ({where}), {how}")
         if self.golds_reduced:
-            say(f"  {self.golds_reduced} golds are solutions, reduced to their answers")
+            reduced = many(self.golds_reduced, "gold is a solution", "golds are solutions")
+            say(f"  {reduced}, of which the answer is taken")
         if self.bare_solutions:
-            say(f"  {self.bare_solutions} solutions are only the answer: not learned from")
+            bare = many(self.bare_solutions, "solution is", "solutions are")
+            say(f"  {bare} only the answer: not learned from")
         if self.rows:
             without = sum(count for why, count in self.dropped.items() if why.startswith("gold"))
             total = sum(self.dropped.values())

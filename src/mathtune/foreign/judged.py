@@ -14,7 +14,7 @@ from mathtune.answers import Answer, Grader, compare_accepted, extract, grader_v
 from mathtune.answers.extract import GUESSED, ExtractRule
 from mathtune.answers.graders import math_verify
 from mathtune.data.files.texts import is_prose
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many, named
 from mathtune.foreign.read import Fields, ForeignSample, Samples, open_samples
 from mathtune.metrics.weights import WeightRule
 from mathtune.paths import calculator
@@ -172,7 +172,8 @@ def _broken_lines(request: Request) -> str:
     if not request.broken:
         return ""
     first = f" ({request.shown[0]})" if request.shown else ""
-    return f"; {request.broken} lines are broken{first.removesuffix('.)')}" + (")" if first else "")
+    broken = many(request.broken, "line is", "lines are")
+    return f"; {broken} broken{first.removesuffix('.)')}" + (")" if first else "")
 
 
 def _notice(one: Judged, counted: Counter[str]) -> None:
@@ -262,7 +263,7 @@ def _blocks(samples: Iterator[ForeignSample]) -> Iterator[list[ForeignSample]]:
 
 def _graders(text: str) -> tuple[Grader, ...]:
     known = get_args(Grader)
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    names = tuple(dict.fromkeys(named("--grader", text)))
     for name in names:
         if name not in known:
             raise InputError(f"--grader {text}: no grader {name!r}; expected {', '.join(known)}.")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mathtune.answers.equivalence import graded_rows
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many
 from mathtune.foreign import notes
 from mathtune.foreign.judged import Judged, Request, judged
 from mathtune.metrics.sample_columns import Gathered, Gathering, form_of
@@ -219,8 +219,8 @@ class Judgments:
         same = int(np.count_nonzero(equal & several))
         if same:
             found.append(
-                f"In {same:,} of {len(self.golds):,} problems all samples are identical: "
-                "a temperature of 0, or one sample written several times?"
+                f"In {same:,} of {many(len(self.golds), 'problem', 'problems')} all samples are "
+                "identical: a temperature of 0, or one sample written several times?"
             )
         return found
 

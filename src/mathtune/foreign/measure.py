@@ -219,8 +219,8 @@ def _on_scores(document: MeasureMetrics, request: Request) -> list[str]:
     missing = (document.evaluator or {}).get("without_score", 0)
     if missing:
         found.append(
-            f"{missing:,} of {request.counted['samples']:,} samples have no score: they rank "
-            "last and weigh nothing."
+            f"{notes.of(missing, request.counted['samples'], 'has', 'have')} no score: such a "
+            "sample ranks last and weighs nothing."
         )
     rule = document.weights
     if rule not in (None, "as-is") and request.weights == "auto":

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from mathtune.answers.extract import GUESSED
 from mathtune.data.files import names
+from mathtune.errors import many
 from mathtune.foreign.judged import BROKEN_SHOWN, Request
 from mathtune.run.progress import say
 
@@ -91,15 +93,16 @@ def _warnings(request: Request) -> Iterator[str]:
     yield from _on_reference(request)
     if counted["prose"]:
         yield (
-            f"{counted['prose']:,} of {total:,} samples have a gold of many words that marks no "
+            f"{of(counted['prose'], total, 'has', 'have')} a gold of many words that marks no "
             "answer: no sample equals it (--fields gold=NAME names another field, "
             "--problems FILE another file)."
         )
     if counted["no_text"]:
-        missing = f" ({counted['missing']:,} rows lack the field)" if counted["missing"] else ""
+        lacking = many(counted["missing"], "row lacks", "rows lack")
+        missing = f" ({lacking} the field)" if counted["missing"] else ""
         yield (
-            f"{counted['no_text']:,} of {total:,} samples have no text{missing}; "
-            "they count as samples without an answer."
+            f"{of(counted['no_text'], total, 'has', 'have')} no text{missing}; "
+            "a sample without a text counts as one without an answer."
         )
     if samples.key.kind == "row" and total > 1:
         yield (
@@ -108,17 +111,29 @@ def _warnings(request: Request) -> Iterator[str]:
         )
     if counted["filtered"]:
         yield (
-            f"{counted['filtered']:,} rows are other filters' copies of samples and are left out."
+            f"Left out: {many(counted['filtered'], 'row that is a copy', 'rows that are copies')} "
+            "of a sample, by another filter."
         )
     if counted["accepted"]:
-        yield f"{counted['accepted']:,} rows have several golds; a sample that fits one is correct."
+        several = many(counted["accepted"], "row has", "rows have")
+        yield f"{several} several golds; a sample that fits one is correct."
     if counted["unmatched_scores"]:
         yield (
-            f"{counted['unmatched_scores']:,} rows have another number of scores than of samples; "
-            "these scores count as missing."
+            f"{many(counted['unmatched_scores'], 'row has', 'rows have')} another number of scores "
+            "than of samples; these scores count as missing."
         )
     if request.broken:
         yield _broken(request)
+
+
+def of(part: int, total: int, one: str, more: str) -> str:
+    """Say how many of all samples do something.
+
+    >>> of(1, 4, "has", "have"), of(2, 1000, "has", "have")
+    ('1 of 4 samples has', '2 of 1,000 samples have')
+    """
+    samples = "sample" if total == 1 else "samples"
+    return f"{part:,} of {total:,} {samples} {one if part == 1 else more}"
 
 
 def _on_rules(request: Request) -> Iterator[str]:
@@ -127,16 +142,16 @@ def _on_rules(request: Request) -> Iterator[str]:
     explicit, chosen = counted["correct and marked"], counted["correct"]
     total = counted["samples"]
     if request.rule != "explicit" and chosen - explicit > RULES_DIFFER * total:
-        guessed = counted["rule last-number"] + counted["rule last-formula"]
+        guessed = sum(counted[f"rule {name}"] for name in GUESSED)
         yield (
-            f"{guessed:,} of {total:,} samples mark no answer: with the last number or formula "
+            f"{of(guessed, total, 'marks', 'mark')} no answer: with the last number or formula "
             f"of their text (--extract {request.rule}) {chosen / total:.1%} of samples are "
             f"correct, with marked answers alone (--extract explicit) {explicit / total:.1%}."
         )
     unmarked = total - counted["answers"]
     if request.rule == "explicit" and 10 * unmarked > total:
         yield (
-            f"{unmarked:,} of {total:,} samples mark no answer and count as wrong; "
+            f"{of(unmarked, total, 'marks', 'mark')} no answer, which counts as wrong; "
             "--extract auto reads the last number or formula of their text."
         )
 

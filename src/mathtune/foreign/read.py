@@ -19,7 +19,7 @@ from mathtune.data.files.head import Head, refuse_missing
 from mathtune.data.files.paths import MISSING, reach
 from mathtune.data.files.sources import Source, sources
 from mathtune.data.files.texts import NoTextError, finite, golds, question_of, solutions
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many
 from mathtune.foreign.gold_file import Entry, GoldFile, Join, label, label_paths
 from mathtune.foreign.keys import Key, Looks, identity
 from mathtune.foreign.roles import Fields, Roles, decide
@@ -347,7 +347,7 @@ def _head(source: Source, split: str | None) -> Head:
         if len(found) == HEAD_ROWS or size > HEAD_CHARACTERS:
             break
     if not found:
-        what = f"; {broken} lines are broken{first_fault}" if broken else ""
+        what = f"; {many(broken, 'line is', 'lines are')} broken{first_fault}" if broken else ""
         raise InputError(
             f"{source.name}: no line can be used{what}; expected rows with samples and a gold."
         )

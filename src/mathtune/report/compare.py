@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many
 from mathtune.metrics.seeds import SINGLE
 from mathtune.report import cells, figures, seeds
 from mathtune.report.cells import NONE, Table, accuracy, bounds, difference, p_value
@@ -99,7 +99,7 @@ def sentence(found: Compared) -> str:
             f"{bounds(change['low'], change['high'], '+')} from {found.names[0]} in {metric} "
             f"({p_value(change['p'])}; better on {won} problems, worse on {lost})"
         )
-    more = f" {len(rows) - 1} more rows are below." if len(rows) > 1 else ""
+    more = f" {many(len(rows) - 1, 'more row is', 'more rows are')} below." if len(rows) > 1 else ""
     return f"On {len(each[0].outcomes)} problems, row {name}: {'; '.join(parts)}.{more}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mathtune.errors import many
 from mathtune.metrics.families import concentrated
 from mathtune.metrics.seeds import SINGLE
 from mathtune.report.cells import SURE, Table, accuracy, bounds, difference, gain, markdown, p_value
@@ -35,7 +36,8 @@ def rows(document: Document) -> Table:
     note = f"Percent of {each[0]['problems']} problems, with 95 % intervals over {clusters}problems"
     note += f"; then those that include other training seeds ({seeds})" if seeds else ""
     if "left_out" in document:
-        note += f". {document['left_out']} problems that not all rows have are left out"
+        left = many(document["left_out"], "problem", "problems")
+        note += f". Left out: {left} that not all rows have"
     return Table("Rows", ("", *(row["name"] for row in each)), body, f"{note}.")
 
 

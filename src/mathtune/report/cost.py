@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from mathtune.engines import embedded_model
+from mathtune.errors import many
 from mathtune.metrics.fits import reading_flops, sampling_flops, training_flops
 from mathtune.report.cells import NONE, Table
 from mathtune.report.results import Results
@@ -91,7 +92,7 @@ def table(results: Results, *, by_stage: bool = False, brief: bool = False) -> T
             f"took {amount(foreseen, FLOPS)} FLOPs and {amount(foreseen, DEVICE_H)} device-hours."
         )
     waiting = len(results.steps) - len(steps)
-    notes += [f"{waiting} steps are not finished."] * bool(waiting)
+    notes += [f"{many(waiting, 'step is', 'steps are')} not finished."] * bool(waiting)
     if by_stage:
         return Table("Cost of each stage", ("stage", *header), body, " ".join(notes))
     notes = notes[1:] if brief else []

@@ -8,7 +8,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar, overload
 
@@ -49,7 +49,8 @@ def read(path: Path, kind: type[T]) -> Iterator[T]:
         try:
             yield decoder.decode(line)
         except UNREADABLE as error:
-            raise InputError(f"{path}, line {number}: {_reason(error, kind)}") from None
+            reason = _another_kind(line, kind) or _reason(error, kind)
+            raise InputError(f"{path}, line {number}: {reason}") from None
     if empty:
         raise InputError(f"{path}: the file has no rows; expected at least one {kind.__name__}.")
 
@@ -189,6 +190,18 @@ def read_json(path: Path, kind: type[Any] = dict) -> Any:
         raise InputError(f"{path}: no such file.") from None
     except UNREADABLE as error:
         raise InputError(f"{path}: {_reason(error, kind)}") from None
+
+
+def _another_kind(line: bytes, kind: type) -> str | None:
+    """Say that a row is of another kind of this project's rows, and what writes the right one."""
+    base = kind.__base__
+    others: list[type] = [] if base in (None, msgspec.Struct) else base.__subclasses__()
+    for other in others:
+        with suppress(*UNREADABLE):
+            msgspec.json.decode(line, type=other)
+            found, expected = (getattr(one, "written", one.__name__) for one in (other, kind))
+            return f"holds {found}; expected {expected}."
+    return None
 
 
 def _reason(error: Exception, kind: type) -> str:

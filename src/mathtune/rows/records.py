@@ -15,7 +15,7 @@ same order; `mathtune.rows.samples.read_samples` joins them.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -38,7 +38,12 @@ Weight = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 class Row(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """A row of a file: immutable, its fields named in full, unknown fields refused."""
+    """A row of a file: immutable, its fields named in full, unknown fields refused.
+
+    `written` says what the rows are and what writes them, for messages.
+    """
+
+    written: ClassVar[str]
 
 
 class Verdict(StrEnum):
@@ -55,6 +60,8 @@ class Problem(Row, frozen=True):
 
     `accepted`: further golds, each of which is as right as `answer`.
     """
+
+    written = "problems, as prepare writes in train.jsonl, validation.jsonl and test.jsonl"
 
     id: str
     problem: str
@@ -73,6 +80,8 @@ class Problem(Row, frozen=True):
 class Example(Row, frozen=True):
     """One solution to learn from (objective mle). `source`: "gold", or the samples it came from."""
 
+    written = "solutions to learn from, as prepare writes in solutions.jsonl"
+
     problem_id: str
     problem: str
     solution: str
@@ -81,6 +90,8 @@ class Example(Row, frozen=True):
 
 class Pair(Row, frozen=True):
     """A right and a wrong solution of one problem, for the evaluator."""
+
+    written = "pairs, as collect keep=pairs writes"
 
     problem_id: str
     problem: str
@@ -91,6 +102,8 @@ class Pair(Row, frozen=True):
 class Labelled(Row, frozen=True):
     """One solution with its label, for the evaluator."""
 
+    written = "labelled solutions, as collect keep=labelled writes"
+
     problem_id: str
     problem: str
     solution: str
@@ -99,6 +112,8 @@ class Labelled(Row, frozen=True):
 
 class Sample(Row, frozen=True):
     """One sampled solution; `index` counts a problem's samples from 0, `tokens` those generated."""
+
+    written = "samples, as sample writes in samples.jsonl"
 
     problem_id: str
     index: Count
@@ -113,6 +128,8 @@ class Graded(Row, frozen=True):
     `cluster` numbers the problem's clusters by their earliest sample; None without an answer.
     """
 
+    written = "grades, as grade writes in grades.jsonl"
+
     problem_id: str
     index: Count
     answer: str | None
@@ -123,6 +140,8 @@ class Graded(Row, frozen=True):
 
 class Scored(Row, frozen=True):
     """A sample's score: the evaluator's S in [0, 1], or a likelihood."""
+
+    written = "scores, as score writes in scores.jsonl"
 
     problem_id: str
     index: Count

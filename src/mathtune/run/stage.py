@@ -42,8 +42,15 @@ class Free:
 def _as_tuple(value: Any) -> Any:
     """Split a text at its commas, unless it is a path that exists."""
     if isinstance(value, str):
-        return (value,) if _exists(value) else tuple(map(str.strip, value.split(",")))
+        return (value,) if _exists(value) else _parts(value)
     return (value,) if isinstance(value, Path) else value
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    parts = tuple(map(str.strip, text.split(",")))
+    if len(parts) > 1 and not all(parts):
+        raise ValueError("a name is missing at a comma; expected names joined by commas")
+    return parts
 
 
 def _exists(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from msgspec.structs import replace
 from pydantic import Field, PositiveInt
 
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many
 from mathtune.metrics.intervals import RESAMPLES
 from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, measure
 from mathtune.metrics.ties import Ties
@@ -144,7 +144,8 @@ def unequal(counts: Mapping[str, int], n: int, few: int | None) -> str:
     `counts`: the fewest and the most. `few`: the number of problems left out because they have
     fewer than n.
     """
-    left = f"; {few} problems with fewer than {n} samples are left out" if few else ""
+    fewer = many(few or 0, "problem", "problems")
+    left = f"; left out: {fewer} with fewer than {n} samples" if few else ""
     if counts["fewest"] == counts["most"] == n:
         return left.removeprefix("; ")
     return (
@@ -207,8 +208,8 @@ def of_problems(
         yield problem_id, rows
     if left:
         raise InputError(
-            f"{columns[0]}: {len(left)} problems have no samples, the first is "
-            f"{next(iter(left))!r}; expected samples of every problem."
+            f"{columns[0]}: {many(len(left), 'problem has', 'problems have')} no samples, the "
+            f"first is {next(iter(left))!r}; expected samples of every problem."
         )
 
 

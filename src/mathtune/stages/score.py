@@ -193,7 +193,8 @@ def _calculated(path: Path, groups: list[Group]) -> None:
             progress.advance()
     jsonl.write(path, rows)
     false = sum(row.score < 1.0 for row in rows)
-    say(f"  {false:,} of {len(rows):,} samples state a false equation")
+    states = "states" if false == 1 else "state"
+    say(f"  {false:,} of {len(rows):,} samples {states} a false equation")
 
 
 def _keys(groups: list[Group]) -> list[unfinished.Key]:

@@ -180,3 +180,21 @@ def test_a_table_that_is_not_utf8_is_never_read_with_replaced_letters(tmp_path: 
     assert [row.fields for row in rows(*sources([path]))] == [
         {"problem": "Bill?", "prix en €": "½"}
     ]
+
+
+@pytest.mark.parametrize("more", [{}, {"index_names": [None], "column_names": [None]}])
+def test_a_table_by_its_columns_names_and_rows(more: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "split.json"
+    cells = [list(row.values()) for row in ROWS]
+    table = {"columns": list(ROWS[0]), "index": [4, 7], "data": cells, **more}
+    path.write_text(json.dumps(table))
+    assert read(path) == ROWS
+    path.write_text(json.dumps({**table, "data": [cells[0], cells[1][:2]]}))
+    assert read(path) != ROWS  # a short row: not such a table
+
+
+def test_a_table_by_columns_whose_rows_were_filtered(tmp_path: Path) -> None:
+    path = tmp_path / "columns.json"
+    columns = {name: {"4": ROWS[0][name], "7": ROWS[1][name]} for name in ROWS[0]}
+    path.write_text(json.dumps(columns))
+    assert read(path) == ROWS

@@ -17,7 +17,7 @@ import uvicorn
 from mathtune.cli.serving.app import Service
 from mathtune.cli.serving.opened import is_address, opened
 from mathtune.cli.serving.settings import Address, Limits, Solver, check, check_server
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many
 from mathtune.run.progress import say
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -125,7 +125,8 @@ def _signals(service: Service, server: uvicorn.Server, stopping: asyncio.Event) 
             return
         service.draining = True
         stopping.set()
-        say(f"stopping: {service.running} questions are being answered; again to stop at once")
+        running = many(service.running, "question is", "questions are")
+        say(f"stopping: {running} being answered; again to stop at once")
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)

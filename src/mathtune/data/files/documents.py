@@ -18,6 +18,8 @@ _NAMES = ("samples", "details", "rows", "data", "results", "examples", "predicti
 """The keys under which documents keep their rows; else the longest list of objects counts."""
 _OWN = ("problem", "question", "prompt", "gold_answer", "answer", "doc_id", "custom_id", "target")
 """The keys that only a row has."""
+_SPLIT = {"columns", "index", "data", "index_names", "column_names"}
+"""The keys of a pandas table by orientation `split` or `tight`."""
 DEEPEST = 3
 LARGEST = 2**29
 """The largest document that is read at once, unpacked, in bytes: 512 MiB."""
@@ -131,13 +133,20 @@ def _numbered(document: dict[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def _columns(document: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the rows of a table by columns: `{"problem": [...]}` or `{"problem": {"0": ...}}`."""
+    """Return the rows of a table by columns: `{"problem": [...]}`, `{"problem": {"0": ...}}` or
+    `{"columns": ["problem"], "data": [[...]]}`.
+    """
+    names, cells = document.get("columns"), document.get("data")
+    if isinstance(names, list) and isinstance(cells, list) and document.keys() <= _SPLIT:
+        if not all(isinstance(row, list) and len(row) == len(names) for row in cells):
+            return None
+        return [dict(zip(map(str, names), row, strict=True)) for row in cells]
     values = list(document.values())
     if len(values) < 2:
         return None
     if all(isinstance(value, dict) and value for value in values):
         keys = list(values[0])
-        if keys[0] != "0" or any(list(value) != keys for value in values):
+        if not all(map(str.isdecimal, keys)) or any(list(value) != keys for value in values):
             return None
         return [{name: column[key] for name, column in document.items()} for key in keys]
     if all(isinstance(value, list) for value in values):

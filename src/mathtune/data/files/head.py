@@ -100,6 +100,13 @@ def refuse_two(head: Head, role: str, rivals: Sequence[str], own: Sequence[str] 
 def refuse_shape(head: Head, solution: str | None = None) -> NoReturn:
     fields = ", ".join(head.paths[:30]) or "(none)"
     if solution is not None:
+        named = (one for one in head.paths if names.is_strong_gold(one) or names.is_weak_gold(one))
+        for path in named:
+            if any(isinstance(value, bool) for value in head.column(path)):
+                raise InputError(
+                    f"{head.name}: '{path}' holds booleans, which may mean yes or true; expected a "
+                    'gold that is the text of right answers, such as "yes".'
+                )
         raise InputError(
             f"{head.name}: the solution is '{solution}', but no field is a gold among {fields}; "
             "say which with --fields gold=NAME, or give the golds in another file: --problems FILE."

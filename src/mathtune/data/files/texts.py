@@ -154,6 +154,11 @@ def golds(value: Any) -> tuple[str, ...]:
         if not isinstance(value, int) and not math.isfinite(value):
             raise NoTextError("the gold is not a finite number")
         return (number_text(value),)
+    if isinstance(value, bool):
+        raise NoTextError(
+            f"the gold is the boolean {str(value).lower()}, which may mean yes or true; expected "
+            'the text that right solutions give, such as "yes"'
+        )
     empty = value == [] or (isinstance(value, str) and not value.strip())
     found_text = "empty" if empty else shown(value)
     raise NoTextError(f"the gold is {found_text}, expected a text or a number")
