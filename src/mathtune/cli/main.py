@@ -53,7 +53,7 @@ class Commands(TyperGroup):
         """Return the command of that name; None if there is none."""
         found = super().get_command(ctx, cmd_name) or _others().get_command(ctx, cmd_name)
         if found is not None:
-            _without_types(found.get_params(ctx))
+            _without_types(found.params if ctx is None else found.get_params(ctx))
         return found
 
     def get_params(self, ctx: Any) -> list[Any]:
