@@ -11,11 +11,11 @@ import re
 _NAMES = r"think|thinking|thought|thoughts|reasoning|seed:think|analysis"
 _OPENS = re.compile(
     rf"<(?:{_NAMES})>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|<\|START_THINKING\|>"
-    r"|<\|channel\|>\s*(?:analysis|commentary)",
+    r"|<\|channel\|>\s*(?:analysis|commentary)|<\|channel>\s*thought",
     re.I,
 )
 _CLOSES = re.compile(
-    rf"</(?:{_NAMES})\s*>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|<\|END_THINKING\|>"
+    rf"</(?:{_NAMES})\s*>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|<\|END_THINKING\|>|<channel\|>"
     r"|<\|channel\|>\s*final(?:\s*<\|constrain\|>\s*\w+)?\s*<\|message\|>",
     re.I,
 )
@@ -75,6 +75,9 @@ def closing(mark: str) -> str:
     >>> closing("<think>"), closing("[THINK]"), closing("<|START_THINKING|>")
     ('</think>', '[/THINK]', '<|END_THINKING|>')
     """
+    if mark.startswith("<|channel"):  # Gemma 4's, or gpt-oss's
+        final = "<|end|><|start|>assistant<|channel|>final<|message|>"
+        return "<channel|>" if mark.startswith("<|channel>") else final
     words = mark.replace("begin", "end").replace("START", "END")
     return words if words != mark else f"{mark[0]}/{mark[1:]}"
 
@@ -84,9 +87,13 @@ def marks_thoughts(text: str) -> bool:
     return bool(_OPENS.fullmatch(text) or _CLOSES.fullmatch(text))
 
 
-def ends_thoughts(text: str) -> bool:
-    """Return whether a text has a mark that closes thoughts."""
-    return _CLOSES.search(text) is not None
+def thoughts_end(text: str) -> int:
+    """Return the position behind the last mark that closes thoughts; 0 if there is none.
+
+    >>> thoughts_end("[THINK]2, 4.[/THINK]It is 4."), thoughts_end("It is 4.")
+    (20, 0)
+    """
+    return max((mark.end() for mark in _CLOSES.finditer(text)), default=0)
 
 
 def _after_thought(text: str) -> str:

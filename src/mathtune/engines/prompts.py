@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
-from mathtune.answers.visible import closing, ends_thoughts, opening
+from mathtune.answers.visible import closing, opening, thoughts_end
 from mathtune.engines import chat_template
 from mathtune.engines.token_ids import token_ids
 from mathtune.errors import InputError
@@ -71,8 +71,7 @@ class Wording:
 
     `instruction` holds `{problem}` where the problem belongs, or follows the problem; None: in chat
     form `INSTRUCTION`, else nothing. `template`: further variables of the chat template.
-    `thoughts`: what becomes of a solution's thoughts, up to `THOUGHT_END`; they stay, except with
-    drop.
+    `thoughts`: what becomes of a solution's thoughts; they stay, except with drop.
     """
 
     form: Form = "auto"
@@ -88,9 +87,8 @@ class Wording:
             >>> Wording(thoughts="drop").without("<think>1, 2, 3.</think>\\n\\n#### 3")
             '#### 3'
         """
-        if self.thoughts != "drop" or THOUGHT_END not in solution:
-            return solution
-        return solution.rpartition(THOUGHT_END)[2].lstrip()
+        end = thoughts_end(solution) if self.thoughts == "drop" else 0
+        return solution[end:].lstrip() if end else solution
 
     def asked(self, problem: str, form: Form) -> str:
         """Return the problem with the instruction.
@@ -263,18 +261,29 @@ def lacks_thoughts(solution: str, prompt: str) -> bool:
     """Return whether a solution has no thoughts, although its prompt opens a thought."""
     mark = opening(prompt).rstrip()
     begins = solution.lstrip().startswith(mark)
-    return bool(mark) and not begins and not ends_thoughts(solution)
+    return bool(mark) and not begins and not thoughts_end(solution)
 
 
 def target(
     solution: str, *, form: AnyForm, tokenizer: EndingTokenizer, prompt: str = ""
 ) -> list[int]:
     """Return the token ids of a solution after its prompt, with the end token exactly once."""
-    end, marks = _ending(form, tokenizer)
-    solution = written(worded(form).without(solution), prompt)
-    while (bare := solution.rstrip()).endswith(marks):
-        solution = next(bare.removesuffix(mark) for mark in marks if bare.endswith(mark))
-    return [*token_ids(solution, tokenizer), end]
+    end, marks, _ = _ending(form, tokenizer)
+    text = reply(solution, form=form, tokenizer=tokenizer, prompt=prompt)
+    while (bare := text.rstrip()).endswith(marks):
+        text = next(bare.removesuffix(mark) for mark in marks if bare.endswith(mark))
+    return [*token_ids(text, tokenizer), end]
+
+
+def reply(solution: str, *, form: AnyForm, tokenizer: EndingTokenizer, prompt: str) -> str:
+    """Return the text that the model writes after the prompt, with what its template puts before an
+    answer without thoughts: gpt-oss's final channel, an empty thought of Qwen3.
+    """
+    lead = _ending(form, tokenizer)[2]
+    text = written(worded(form).without(solution), prompt)
+    if not lead or opening(prompt) or thoughts_end(text) or text.startswith(lead):
+        return text
+    return lead + text.lstrip()
 
 
 def end_token(tokenizer: EndingTokenizer, *, form: AnyForm = "plain") -> int:
@@ -288,8 +297,8 @@ def end_token(tokenizer: EndingTokenizer, *, form: AnyForm = "plain") -> int:
     return _ending(form, tokenizer)[0]
 
 
-def _ending(form: AnyForm, tokenizer: EndingTokenizer) -> tuple[int, tuple[str, ...]]:
-    """Return the end token, and the texts of the tokens that end a solution."""
+def _ending(form: AnyForm, tokenizer: EndingTokenizer) -> tuple[int, tuple[str, ...], str]:
+    """Return the end token, the texts of tokens that end a solution, and what `_turn` puts before."""
     if resolve(form, tokenizer) != "chat":
         return _ending_of(tokenizer, None, "")
     variables = json.dumps(dict(worded(form).template), sort_keys=True)
@@ -301,9 +310,9 @@ def _ending_of(
     tokenizer: EndingTokenizer,
     variables: str | None,
     template: str,  # noqa: ARG001
-) -> tuple[int, tuple[str, ...]]:
+) -> tuple[int, tuple[str, ...], str]:
     """Find `_ending`; `template` is a key of the cache, since it may be set anew."""
-    turn = None if variables is None else _end_of_turn(tokenizer, json.loads(variables))
+    lead, turn = ("", None) if variables is None else _turn(tokenizer, json.loads(variables))
     end = tokenizer.eos_token_id if turn is None else turn
     if end is None:
         raise InputError(
@@ -311,20 +320,25 @@ def _ending_of(
             "no end; expected an eos_token in tokenizer_config.json."
         )
     both = [end] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id, end]
-    return end, tuple(filter(None, (tokenizer.decode([token]) for token in both)))
+    return end, tuple(filter(None, (tokenizer.decode([token]) for token in both))), lead
 
 
-def _end_of_turn(tokenizer: EndingTokenizer, variables: Mapping[str, Any]) -> int | None:
-    """Return the special token behind an assistant's text in the template; None: there is none."""
+def _turn(tokenizer: EndingTokenizer, variables: Mapping[str, Any]) -> tuple[str, int | None]:
+    """Return what a template puts between the prompt and an assistant's text, if it is more than
+    spaces, and the special token behind the text; None: there is none.
+    """
     both = [{"role": "user", "content": "1 + 1"}, {"role": "assistant", "content": _REPLY}]
     try:
         text = chat_template.filled(both, variables, tokenizer, add_generation_prompt=False)
+        prompt = chat_template.filled(both[:1], variables, tokenizer, add_generation_prompt=True)
     except InputError:
-        return None
-    _, found, after = text.rpartition(_REPLY)
+        return "", None
+    before, found, after = text.rpartition(_REPLY)
+    lead = before.removeprefix(prompt) if found and before.startswith(prompt) else ""
     ids = token_ids(after.lstrip(), tokenizer) if found else []
     special = {tokenizer.eos_token_id, *tokenizer.get_added_vocab().values()}
-    return ids[0] if ids and ids[0] in special else None
+    end = ids[0] if ids and ids[0] in special else None
+    return lead if lead.strip() else "", end
 
 
 @lru_cache(maxsize=32)

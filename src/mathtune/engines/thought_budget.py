@@ -11,19 +11,28 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from mathtune.answers.visible import marks_thoughts, opening
+from mathtune.answers.visible import marks_thoughts, opening, thoughts_end
 from mathtune.engines import prompts
 from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
 from mathtune.engines.token_ids import token_ids
 from mathtune.errors import InputError
 
+CHANNELS = (
+    ("<|channel|>", "<|message|>", "<|constrain|>", "<|start|>", "<|end|>"),
+    ("<|channel>", "<channel|>"),
+)
+"""The tokens around the parts of an answer, of which one is the thoughts: gpt-oss's, Gemma 4's."""
+ENDS = (
+    *(prompts.THOUGHT_END, "[/THINK]", "<channel|>", "</seed:think>", "<|END_THINKING|>"),
+    *("<|end_of_thought|>", "◁/think▷"),
+)
+"""The tokens that end thoughts, by family; a tokenizer has one of them at most."""
+
 
 def thought_tokens(solution: str, ids: Sequence[int], *, tokenizer: prompts.ChatTokenizer) -> int:
     """Count the tokens of a solution's `ids` that belong to its thoughts."""
-    before, mark, _ = solution.rpartition(prompts.THOUGHT_END)
-    if not mark:
-        return 0
-    return prompts.first_difference(token_ids(before + mark, tokenizer), ids)
+    end = thoughts_end(solution)
+    return prompts.first_difference(token_ids(solution[:end], tokenizer), ids) if end else 0
 
 
 def opened(drafts: Iterable[Draft], prompt: str) -> list[Draft]:
@@ -50,10 +59,13 @@ def text_of(ids: Sequence[int], tokenizer: Any) -> str:
 
 @lru_cache(maxsize=8)
 def _special_marks(tokenizer: Any) -> dict[int, str]:
-    """Return the marks of thoughts among a tokenizer's special tokens, by id."""
+    """Return the marks of thoughts, and their parts, among a tokenizer's special tokens, by id."""
     added = tokenizer.added_tokens_decoder.items()
     special = {number: str(token) for number, token in added if token.special}
-    return {number: text for number, text in special.items() if marks_thoughts(text)}
+    parts = {part for whole in CHANNELS if whole[0] in special.values() for part in whole}
+    return {
+        number: text for number, text in special.items() if text in parts or marks_thoughts(text)
+    }
 
 
 def thought_end(tokenizer: prompts.ChatTokenizer) -> int:
@@ -62,18 +74,24 @@ def thought_end(tokenizer: prompts.ChatTokenizer) -> int:
     Raises:
         InputError: the tokenizer has no such token.
     """
-    ids = token_ids(prompts.THOUGHT_END, tokenizer)
+    ids = token_ids(thought_mark(tokenizer), tokenizer)
     if len(ids) != 1:
         raise InputError(
-            f"thought_tokens: the tokenizer has no token {prompts.THOUGHT_END!r}; expected a "
-            "thinking model, or max_tokens alone."
+            f"thought_tokens: the tokenizer has no token {prompts.THOUGHT_END!r}, nor another that "
+            "ends thoughts; expected a thinking model, or max_tokens alone."
         )
     return ids[0]
 
 
+def thought_mark(tokenizer: prompts.ChatTokenizer) -> str:
+    """Return the text of the token that ends the thoughts; without one, `THOUGHT_END`."""
+    single = (mark for mark in ENDS if len(token_ids(mark, tokenizer)) == 1)
+    return next(single, prompts.THOUGHT_END)
+
+
 def refuse_ended(texts: Iterable[str]) -> None:
     """Raise InputError if a prompt ends its thoughts: a model that does not think has no budget."""
-    if any(text.rstrip().endswith(prompts.THOUGHT_END) for text in texts):
+    if any(thoughts_end(text) == len(text.rstrip()) > 0 for text in texts):
         raise InputError(
             "thought_tokens: found a number with a chat template that ends the thoughts in the "
             "prompt, since thinking is switched off; expected max_tokens alone, or a template "
@@ -108,11 +126,12 @@ def after_thoughts(
     Thoughts that used up the budget are ended. An unfinished solution keeps its tokens, at most
     `max_tokens` of them.
     """
-    thoughts, mark, solution = draft.text.rpartition(prompts.THOUGHT_END)
+    end = thought_mark(tokenizer)
+    thoughts, mark, solution = draft.text.rpartition(end)
     if not mark:
         if draft.finish_reason != "length":
             return draft
-        return Begun(draft.text + prompts.THOUGHT_END, draft.tokens + 1, sampling.max_tokens)
+        return Begun(draft.text + end, draft.tokens + 1, sampling.max_tokens)
     ids = token_ids(solution, tokenizer)
     over = len(ids) - sampling.max_tokens
     if over > 0:

@@ -37,7 +37,7 @@ class Train(TrainingSettings, Stage[str]):
     card, README.md.
     """
 
-    revision: ClassVar[int] = 5
+    revision: ClassVar[int] = 6
     costly: ClassVar[bool] = True
 
     model: ModelName

@@ -22,6 +22,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from mathtune.answers.visible import thoughts_end
 from mathtune.engines import prompts
 from mathtune.engines.prompts import AnyForm, EndingTokenizer
 from mathtune.engines.thought_budget import thought_tokens
@@ -162,8 +163,8 @@ class Encoder:
             self.truncated += 1
         start = len(before)
         if prompts.worded(self.form).thoughts == "read":
-            written = prompts.written(solution, prompt)
-            start += thought_tokens(written, target, tokenizer=self.tokenizer)
+            reply = prompts.reply(solution, form=self.form, tokenizer=self.tokenizer, prompt=prompt)
+            start += thought_tokens(reply, target, tokenizer=self.tokenizer)
         if start >= self.max_length:
             return None
         return _read(whole[: self.max_length], start, column, f"solve {problem}")
@@ -172,8 +173,8 @@ class Encoder:
         """Count a solution whose thoughts do not go with the prompt."""
         solution = prompts.worded(self.form).without(solution)
         self.unthought += prompts.lacks_thoughts(solution, prompt)
-        ended = prompt.rstrip().endswith(prompts.THOUGHT_END)
-        self.rethought += ended and prompts.THOUGHT_END in solution
+        ended = thoughts_end(prompt) == len(prompt.rstrip()) > 0
+        self.rethought += ended and thoughts_end(solution) > 0
 
     def _candidate(self, problem: str, solution: str, *, column: int) -> list[Reading | None]:
         prompt = prompts.evaluator(problem, solution, form=self.form, tokenizer=self.tokenizer)
