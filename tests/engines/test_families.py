@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mathtune.answers.visible import visible
-from mathtune.engines import prompts
+from mathtune.engines import chat_template, prompts
 from mathtune.engines.protocol import Draft
 from mathtune.engines.thought_budget import opened, text_of, thought_end, thought_tokens
 from mathtune.errors import InputError
@@ -222,3 +222,18 @@ def test_a_budget_ends_thoughts_with_the_familys_token(chatting: tuple[Family, A
         return
     mark = next(one for one in ("</think>", "[/THINK]", "<channel|>") if one in family.thoughts)
     assert tokenizer.decode([thought_end(tokenizer)]) == mark
+
+
+@pytest.mark.timeout(120)
+def test_a_template_without_an_answer_in_time_is_no_template_without_an_end(
+    make_tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine, the text's end token was learned instead of the turn's."""
+    tokenizer = make_tokenizer(special=IM, eos="<|endoftext|>")
+    tokenizer.chat_template = CHATML + "<|im_start|>assistant\n{% endif %}"
+    form = prompts.Wording("chat")
+    with monkeypatch.context() as patched:
+        patched.setattr(chat_template, "SECONDS", 0.0)
+        with pytest.raises(InputError, match="did not end within"):
+            prompts.end_token(tokenizer, form=form)
+    assert tokenizer.decode([prompts.end_token(tokenizer, form=form)]) == "<|im_end|>"

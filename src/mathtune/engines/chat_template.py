@@ -61,6 +61,14 @@ class TemplateError(ValueError):
     """A template fails, or takes too much time or memory; the sentence says which."""
 
 
+class UnansweredError(TemplateError):
+    """A template takes too much time or memory; on a busy machine it may fare better later."""
+
+
+class UnrenderedError(InputError):
+    """The sentence about a template that takes too much time or memory."""
+
+
 def filled(
     conversation: Conversation,
     variables: Mapping[str, Any],
@@ -79,11 +87,13 @@ def filled(
     if own and variables:
         _refuse_unread(variables, tokenizer)
     fault = lacking = ""
+    kind = InputError
     for turns in (conversation, [{**turn, "content": _parts(turn)} for turn in conversation]):
         try:
             text = _by(tokenizer, turns, variables, add_generation_prompt=add_generation_prompt)
         except ValueError as error:
             fault = fault or " ".join(str(error).split()) or type(error).__name__
+            kind = UnrenderedError if isinstance(error, UnansweredError) else kind
             continue
         left_out = [turn["role"] for turn in conversation if not _shows(text, turn)]
         if not left_out or not own:  # a stand-in leaves the chat to a server
@@ -96,7 +106,7 @@ def filled(
             f"{'no system' if lacking == 'system' else 'prompt=plain'}."
         )
     roles = " and ".join(dict.fromkeys(turn["role"] for turn in conversation))
-    raise InputError(
+    raise kind(
         f"{name} cannot render a conversation of {roles} ({fault[:300]}); expected other settings "
         "of system and template, or prompt=plain."
     )
@@ -194,9 +204,9 @@ def _asked(task: Mapping[str, Any]) -> dict[str, Any]:
     try:
         found = _child.answer(task)
     except TimeoutError:
-        raise TemplateError(f"it did not end within {SECONDS:g} s") from None
+        raise UnansweredError(f"it did not end within {SECONDS:g} s") from None
     except EOFError:
-        raise TemplateError("the process that rendered it died, out of memory?") from None
+        raise UnansweredError("the process that rendered it died, out of memory?") from None
     if "fault" in found:
         raise TemplateError(found["fault"])
     return found

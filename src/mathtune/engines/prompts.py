@@ -298,7 +298,7 @@ def end_token(tokenizer: EndingTokenizer, *, form: AnyForm = "plain") -> int:
 
 
 def _ending(form: AnyForm, tokenizer: EndingTokenizer) -> tuple[int, tuple[str, ...], str]:
-    """Return the end token, the texts of tokens that end a solution, and what `_turn` puts before."""
+    """Return the end token, the texts of tokens that end a solution, and `_turn`'s text."""
     if resolve(form, tokenizer) != "chat":
         return _ending_of(tokenizer, None, "")
     variables = json.dumps(dict(worded(form).template), sort_keys=True)
@@ -324,13 +324,13 @@ def _ending_of(
 
 
 def _turn(tokenizer: EndingTokenizer, variables: Mapping[str, Any]) -> tuple[str, int | None]:
-    """Return what a template puts between the prompt and an assistant's text, if it is more than
-    spaces, and the special token behind the text; None: there is none.
-    """
+    """Return what a template puts before (beyond the prompt) and behind an assistant's text."""
     both = [{"role": "user", "content": "1 + 1"}, {"role": "assistant", "content": _REPLY}]
     try:
         text = chat_template.filled(both, variables, tokenizer, add_generation_prompt=False)
         prompt = chat_template.filled(both[:1], variables, tokenizer, add_generation_prompt=True)
+    except chat_template.UnrenderedError:
+        raise  # the template may well end a turn
     except InputError:
         return "", None
     before, found, after = text.rpartition(_REPLY)
