@@ -272,6 +272,9 @@ def test_the_command_prints_tables_or_json(rows: tuple[str, str, str], tmp_path:
     found = json.loads(CliRunner().invoke(app, asked).stdout)
     assert found == compared(rows[:2]).document
     assert page.is_file()
+    *others, thirds = compare_rows.groups(compared(rows[:2]).document)
+    assert thirds.note.endswith("thirds of the problems by the mean of the two rows.")
+    assert all("95 % intervals over the problems of each group" in one.note for one in others)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no file of Windows has such a name")

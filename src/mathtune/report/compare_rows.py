@@ -85,7 +85,11 @@ def groups(document: Document) -> list[Table]:
             ]
             title = f"{one['a']} – {one['b']}: {one['metric']} by {kind}"
             header = (kind, "problems", "difference", "wins / ties / losses")
-            found.append(Table(title, header, body))
+            units = "clusters of problems" if "clusters" in document else "problems"
+            note = f"In points, with 95 % intervals over the {units} of each group."
+            if kind == "difficulty":
+                note += " Difficulty: thirds of the problems by the mean of the two rows."
+            found.append(Table(title, header, body, note))
     return found
 
 
