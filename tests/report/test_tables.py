@@ -102,6 +102,13 @@ def test_markdown_keeps_bars_in_their_cell() -> None:
     assert text == "### T\n\n| name | x |\n| --- | ---: |\n| a\\|b | 1 |\n\nNote.\n"
 
 
+def test_names_from_files_are_no_markup() -> None:
+    name = "<img src=x>\n[a](http://x) ![b][c] 3 < 4"
+    shown = r"\<img src=x> [a]\(http://x) ![b]\[c] 3 < 4"
+    text = markdown(Table(name, (name,), [(name,)], name))
+    assert text == f"### {shown}\n\n| {shown} |\n| --- |\n| {shown} |\n\n{shown}\n"
+
+
 def test_the_data(results: Results) -> None:
     assert list(by_title(results)["Data"].rows) == [
         ("data: train", "9", "–", "102"),

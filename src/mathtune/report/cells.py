@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,16 +12,17 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from mathtune.metrics.intervals import Interval
+from mathtune.run.progress import visible
 
 NONE = "–"
-
 
 SURE = 0.05
 """From this p on a difference may be due to chance."""
 
-
 LONGEST_NAME = 27
 """The terminal columns that a table's names may take from the numbers."""
+_MARKUP = re.compile(r"<(?=[A-Za-z/!?])|(?<=\])[(\[:]")
+"""Where a tag begins, and what makes a link, a picture or a link's definition of brackets."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,22 @@ def markdown(table: Table) -> str:
     """Return the table in Markdown."""
 
     def line(cells: Iterable[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(plain(cell).replace("|", "\\|") for cell in cells) + " |"
 
     sides = ["---"] + ["---:"] * (len(table.header) - 1)
     lines = [line(table.header), line(sides), *(line(cells) for cells in table.rows)]
-    note = f"\n{table.note}\n" if table.note else ""
-    return f"### {table.title}\n\n" + "\n".join(lines) + "\n" + note
+    note = f"\n{plain(table.note)}\n" if table.note else ""
+    return f"### {plain(table.title)}\n\n" + "\n".join(lines) + "\n" + note
+
+
+def plain(text: str) -> str:
+    """Return a text for Markdown as one line without tags, links and pictures of its own: names and
+    groups come from files.
+
+    >>> plain("a < b, <b>, ![x](y)")
+    'a < b, \\\\<b>, ![x]\\\\(y)'
+    """
+    return _MARKUP.sub(r"\\\g<0>", " ".join(visible(text).split()))
 
 
 def counted(number: int, noun: str) -> str:

@@ -75,7 +75,8 @@ def write(found: Compared, page: Path) -> Path:
     )
     jsonl.write_text(page, text)
     differ = settings(found)
-    parts = [f"# {title}\n", sentence(found) + "\n"]
+    parts = [f"# {cells.plain(title)}\n", cells.plain(sentence(found)) + "\n"]
+    caption = cells.plain(caption)
     parts += [f"![{caption}](figures/{page.stem}-differences.png)\n\n{caption}.\n"]
     parts += [cells.markdown(table) for table in accuracies(found)]
     parts += [cells.markdown(differ)] if differ is not None else []

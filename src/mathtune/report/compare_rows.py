@@ -8,7 +8,17 @@ from typing import Any
 from mathtune.errors import many
 from mathtune.metrics.families import concentrated
 from mathtune.metrics.seeds import SINGLE
-from mathtune.report.cells import SURE, Table, accuracy, bounds, difference, gain, markdown, p_value
+from mathtune.report.cells import (
+    SURE,
+    Table,
+    accuracy,
+    bounds,
+    difference,
+    gain,
+    markdown,
+    p_value,
+    plain,
+)
 from mathtune.report.page import rendered
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem
@@ -139,7 +149,7 @@ def page(document: Document, changed: Sequence[Document], count: int) -> str:
 def as_markdown(document: Document) -> str:
     """Return the same in Markdown, without the problems."""
     title = " and ".join(row["name"] for row in document["rows"])
-    parts = [f"# {title}\n", f"{sentence(document)}\n"]
+    parts = [f"# {plain(title)}\n", f"{plain(sentence(document))}\n"]
     return "\n".join([*parts, *map(markdown, tables(document))])
 
 

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mathtune.report import browser, cells, cost, papers, study, tables
+from mathtune.report.cells import plain
 from mathtune.report.gap import Closed, closed, headline, sentence
 from mathtune.report.results import Results
 from mathtune.report.seeds import over_seeds
 from mathtune.rows import jsonl
-from mathtune.run.progress import visible
 
 GAP = "gap"
 SCRIPTS = (("katex/katex.min.js",), ("texts.js", "page.js"))
@@ -100,12 +99,12 @@ def _kept(cell: str) -> str:
 
 def markdown(results: Results, found: list[Closed], captions: dict[str, str], prefix: str) -> str:
     """Return the same in Markdown, without the solutions."""
-    parts = [f"# {results.title}\n"]
-    parts += [f"**{escape(visible(one), quote=False)}**\n" for one in results.missing]
+    parts = [f"# {plain(results.title)}\n"]
+    parts += [f"**{plain(one)}**\n" for one in results.missing]
     if answer := study.sentence(results):
-        parts.append(f"{answer}\n")
+        parts.append(f"{plain(answer)}\n")
     else:
-        parts += [f"{headline(results)}\n", f"{sentence(results, found)}\n"]
+        parts += [f"{plain(headline(results))}\n", f"{plain(sentence(results, found))}\n"]
     parts += [_picture(prefix + GAP, captions[GAP])] if GAP in captions else []
     shown = [*study.tables(results), *tables.accuracy_tables(results, found)]
     parts += [cells.markdown(table) for table in shown]
@@ -117,7 +116,7 @@ def markdown(results: Results, found: list[Closed], captions: dict[str, str], pr
         parts.append(cells.markdown(cost.table(results, by_stage=True)))
         parts.append(cells.markdown(cost.table(results)))
     made_with = [f"{key} {value}" for key, value in results.made_with.items() if value]
-    parts += [f"Made with {'; '.join(made_with)}.\n"] if made_with else []
+    parts += [f"Made with {plain('; '.join(made_with))}.\n"] if made_with else []
     return "\n".join(parts)
 
 
@@ -130,6 +129,7 @@ def _script(*names: str) -> dict[str, str]:
 
 
 def _picture(name: str, caption: str) -> str:
+    caption = plain(caption)
     return f"![{caption}](figures/{name}.png)\n\n{caption}.\n"
 
 
