@@ -12,9 +12,8 @@ import typer
 
 from mathtune.cli import options as o
 from mathtune.cli.stages import command_class, run_stage, stage_help
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many
 from mathtune.metrics.ties import Ties
-from mathtune.report.cells import counted
 from mathtune.run.progress import output, say
 from mathtune.run.stage import Stage
 from mathtune.stages.grade import Grade
@@ -180,7 +179,8 @@ def measure(files: list[str], given: Given) -> None:
         options=chosen,
         report_to=trackers.parse(given["report_to"]),
     )
-    size = f"{counted(document['problems'], 'problem')} x {counted(document['n'], 'sample')}"
+    problems = many(document["problems"], "problem", "problems")
+    size = f"{problems} x {many(document['n'], 'sample', 'samples')}"
     _show(document, size, given, json_of=lambda found: found, tables_of=lambda one: [table(one)])
     if given["page"] is not None:
         say(f"report: {given['page']}")

@@ -133,15 +133,15 @@ def _begun(partial: Path, made_with: str) -> list[Solution]:
         rows = [msgspec.json.decode(line, type=Solution) for _, line in lines]
     except msgspec.DecodeError:
         raise InputError(f"{partial}: is not what an earlier call left; remove it.") from None
-    if begun.made_with != made_with and not rows:
-        partial.unlink()
-        return _begun(partial, made_with)
-    if begun.made_with != made_with:
+    if begun.made_with == made_with:
+        return rows
+    if rows:
         raise InputError(
             f"{partial}: was begun with other problems or settings; expected the same, or no such "
             "file."
         )
-    return rows
+    partial.unlink()
+    return _begun(partial, made_with)
 
 
 def _solved(

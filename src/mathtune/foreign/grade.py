@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from mathtune.answers import explain
+from mathtune.errors import many
 from mathtune.foreign import notes
 from mathtune.foreign.grade_folder import GradeFiles, refuse_folder
 from mathtune.foreign.judged import Judged, Request, judged
-from mathtune.report.cells import Table, counted
+from mathtune.report.cells import Table
 from mathtune.rows.records import Verdict
 from mathtune.run.progress import visible
 
@@ -202,7 +203,8 @@ def tables(document: dict[str, Any]) -> list[Table]:
         note += f" The graders differ on {document['between_graders']['samples']:,} samples."
     shown = [
         Table(
-            document["size"] + (f", {counted(broken, 'broken line')} left out" if broken else ""),
+            document["size"]
+            + (f", {many(broken, 'broken line', 'broken lines')} left out" if broken else ""),
             ("grader", "version", "accuracy", *(verdict.value for verdict in Verdict)),
             rows,
             note,

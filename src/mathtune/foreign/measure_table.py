@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from mathtune.errors import many
 from mathtune.metrics.baselines import LABELS
 from mathtune.metrics.families import concentrated
 from mathtune.metrics.measure import CHOSEN
 from mathtune.paths import calculator
-from mathtune.report.cells import NONE, Table, bounds, counted, gain
+from mathtune.report.cells import NONE, Table, bounds, gain
 from mathtune.stages.measure import unequal
 
 
@@ -33,8 +34,8 @@ def table(document: dict[str, Any]) -> Table:
         rows.insert(1, ("mean, marked answers only", marked, "–", *("–" for _ in compared)))
     broken = document["broken_lines"]
     return Table(
-        f"{counted(document['problems'], 'problem')}, {counted(n, 'sample')} each"
-        + (f", {counted(broken, 'broken line')} left out" if broken else ""),
+        f"{many(document['problems'], 'problem', 'problems')}, {many(n, 'sample', 'samples')} each"
+        + (f", {many(broken, 'broken line', 'broken lines')} left out" if broken else ""),
         ("", "percent", "95 % interval", *(title for _, title in compared)),
         rows,
         f"Graded by {graded_by(document)}: {counts['no_answer']:,} of {counts['samples']:,} "

@@ -74,15 +74,6 @@ def plain(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", " ".join(visible(text).split()))
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    >>> counted(1, "sample"), counted(2_000, "sample")
-    ('1 sample', '2,000 samples')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def accuracy(metrics: Mapping[str, Mapping[str, Any]], name: str) -> str:
     """Return a metric as a cell: percent with its interval, or a dash if it was not measured."""
     if name not in metrics:

@@ -12,7 +12,7 @@ from mathtune.errors import InputError, many
 from mathtune.metrics.seeds import SINGLE
 from mathtune.report import cells, figures, seeds
 from mathtune.report.cells import NONE, Table, accuracy, bounds, difference, p_value
-from mathtune.report.page import rendered
+from mathtune.report.page import picture, rendered
 from mathtune.report.results import Compared, Measured, read_run
 from mathtune.rows import jsonl
 from mathtune.run.fingerprint import differences
@@ -76,8 +76,7 @@ def write(found: Compared, page: Path) -> Path:
     jsonl.write_text(page, text)
     differ = settings(found)
     parts = [f"# {cells.plain(title)}\n", cells.plain(sentence(found)) + "\n"]
-    caption = cells.plain(caption)
-    parts += [f"![{caption}](figures/{page.stem}-differences.png)\n\n{caption}.\n"]
+    parts += [picture(f"{page.stem}-differences", caption)]
     parts += [cells.markdown(table) for table in accuracies(found)]
     parts += [cells.markdown(differ)] if differ is not None else []
     jsonl.write_text(page.with_suffix(".md"), "\n".join(parts))

@@ -105,13 +105,13 @@ def markdown(results: Results, found: list[Closed], captions: dict[str, str], pr
         parts.append(f"{plain(answer)}\n")
     else:
         parts += [f"{plain(headline(results))}\n", f"{plain(sentence(results, found))}\n"]
-    parts += [_picture(prefix + GAP, captions[GAP])] if GAP in captions else []
+    parts += [picture(prefix + GAP, captions[GAP])] if GAP in captions else []
     shown = [*study.tables(results), *tables.accuracy_tables(results, found)]
     parts += [cells.markdown(table) for table in shown]
     theirs = papers.beside(results)
     parts += [f"## Next to the papers\n\n{papers.NOTE}\n"] if theirs else []
     parts += [cells.markdown(table) for table in theirs]
-    parts += [_picture(prefix + name, caption) for name, caption in captions.items() if name != GAP]
+    parts += [picture(prefix + name, caption) for name, caption in captions.items() if name != GAP]
     if results.steps:
         parts.append(cells.markdown(cost.table(results, by_stage=True)))
         parts.append(cells.markdown(cost.table(results)))
@@ -128,7 +128,8 @@ def _script(*names: str) -> dict[str, str]:
     return {"text": text, "hash": f"sha256-{digest}"}
 
 
-def _picture(name: str, caption: str) -> str:
+def picture(name: str, caption: str) -> str:
+    """Return a picture of figures/ with its caption, in Markdown."""
     caption = plain(caption)
     return f"![{caption}](figures/{name}.png)\n\n{caption}.\n"
 

@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
 INSTEAD = "expected the model as a folder of safetensors"
+SAME_NAME = (
+    *("bloom", "falcon", "gemma2", "gemma3", "gpt2", "lfm2", "llama", "mamba", "nemotron", "phi3"),
+    *("qwen2", "qwen3", "stablelm", "starcoder2"),
+)
+"""The architectures that files and transformers' reader name alike."""
 ARCHITECTURES = {
-    **{
-        one: one
-        for one in ("bloom", "falcon", "gemma2", "gemma3", "gpt2", "lfm2", "llama", "mamba")
-    },
-    **{one: one for one in ("nemotron", "phi3", "qwen2", "qwen3", "stablelm", "starcoder2")},
+    **{one: one for one in SAME_NAME},
     "minimax-m2": "minimax_m2",
     "qwen2moe": "qwen2_moe",
     "qwen3moe": "qwen3_moe",
