@@ -68,6 +68,7 @@ def test_the_error_of_the_overall_auc_is_that_of_resampled_problems() -> None:
         resampled.append(auc(scores[drawn], right[drawn]))
     assert found == pytest.approx(np.std(np.array(resampled, dtype=float)), rel=0.15)
     assert auc_error(scores, right, np.zeros(480, dtype=int)) is None
+    assert auc_error(scores, right, np.arange(480) % 2) is not None
 
 
 def test_reliability_and_calibration_error_by_hand() -> None:
@@ -149,3 +150,10 @@ def test_a_habit_is_scored_by_the_other_half_of_the_problems() -> None:
     # Problem 0 with problem 1's: overall 1, so 1 for both.
     found = habit_scores(habits, right, problem)
     assert found.tolist() == [1.0, 1.0, 0.75, 0.25]
+
+
+def test_habits_of_even_problems_are_scored_with_the_odd_ones() -> None:
+    # Boxed: right in problems 0 and 2, wrong in 1 and 3, so each half expects the other's.
+    right, problem = np.array([True, False, True, False]), np.arange(4)
+    found = habit_scores(["boxed"] * 4, right, problem)
+    assert found.tolist() == [0.0, 1.0, 0.0, 1.0]

@@ -63,6 +63,34 @@ def test_the_parts_by_hand() -> None:
     assert 0.0 <= found.low < 0.5 < found.high <= 1.0
 
 
+def test_the_problems_part_is_what_the_samples_leave() -> None:
+    rng = np.random.default_rng(4)
+    chances = rng.beta(1, 1, size=500)
+    values = row(rng, chances, 4, 0.0)
+    parts = mean_over_seeds(values).parts
+    assert parts.samples == pytest.approx(
+        (chances * (1 - chances)).mean() ** 0.5 / 2000**0.5, rel=0.1
+    )
+    assert parts.problems == pytest.approx(chances.std(ddof=1) / 500**0.5, rel=0.1)
+
+
+def test_trainings_and_samples_add_up_to_the_spread_of_seeds() -> None:
+    rng = np.random.default_rng(6)
+    values = row(rng, rng.random(300), 4, 0.1)
+    parts = mean_over_seeds(values).parts
+    spread = values.mean(axis=1).var(ddof=1) / 4
+    assert parts.trainings > parts.samples > 0
+    assert parts.trainings**2 + parts.samples**2 == pytest.approx(spread)
+
+
+def test_what_could_be_seen_is_a_power_of_four_in_five() -> None:
+    rng = np.random.default_rng(5)
+    chances = rng.random(200)
+    shown = row_difference(row(rng, chances, 3, 0.02), row(rng, chances, 3, 0.02)).shown
+    half = (shown.high - shown.low) / 2
+    assert shown.detectable == pytest.approx(half * (1.960 + 0.842) / 1.960, rel=1e-3)
+
+
 def test_one_seed_says_nothing() -> None:
     one = np.array([[1.0, 0.0, 1.0]])
     assert difference_over_seeds(one, one) is None

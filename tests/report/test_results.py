@@ -10,9 +10,10 @@ from msgspec import structs
 
 from mathtune.errors import InputError
 from mathtune.metrics.measure import Outcome
-from mathtune.report.gap import closed, mostly_in, sentence, strategy_label
+from mathtune.report.gap import closed, headline, mostly_in, sentence, strategy_label
 from mathtune.report.page import html, markdown
 from mathtune.report.results import Measured, Results, read_run
+from mathtune.report.tables import models
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import Problem
@@ -170,3 +171,15 @@ def test_what_is_missing_is_said_at_the_top(run_folder: Path, tmp_path: Path) ->
     assert "<b>nothing" not in page
     said = markdown(results, [], {}, "").splitlines()[2]
     assert said == r"**Step pairs failed: \<b>nothing\</b> is right; right_from=gold.**"
+
+
+def test_a_model_is_named_without_its_judge(results: Results) -> None:
+    row = results.reference
+    assert row is not None
+    assert (row.samples, row.model) == ("ssft-samples/samples.jsonl", "ssft")
+    judged = replace(row, name="ssft-xent")
+    renamed = replace(results, rows=[judged if one is row else one for one in results.rows])
+    assert [cells[0] for cells in models(renamed.rows).rows] == ["base", "ssft", "again"]
+    assert headline(renamed).startswith("ssft solves 40.0% of 5 problems")
+    assert "(ssft-xent) closes" in sentence(renamed, closed(renamed))
+    assert replace(row, name="other").model == "other"

@@ -155,9 +155,10 @@ def inline(svg: str) -> str:
 
 def _gap_title(row: Measured) -> str:
     one = "greedy" if row.first == "Pass@1" else "mean"
+    first, every = (row.metrics[name]["value"] for name in (row.first, f"Pass@{row.n}"))
     return (
-        f"Part of the gap between Pass@1 ({one}, {row.metrics[row.first]['value']:.1%}) and "
-        f"Pass@{row.n} ({row.metrics[f'Pass@{row.n}']['value']:.1%}) of {row.name} that each closes"
+        f"Part of the gap between Pass@1 ({one}, {first:.1%}) and Pass@{row.n} ({every:.1%}) of "
+        f"{row.model} that each closes"
     )
 
 

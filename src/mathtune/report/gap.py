@@ -89,7 +89,7 @@ def headline(results: Results) -> str:
         return "Nothing has been measured yet."
     one = row.metrics[row.first]["value"]
     how = "with one greedy solution" if row.first == "Pass@1" else "with one sample"
-    start = f"{row.name} solves {one:.1%} of {row.document.problems} problems {how}"
+    start = f"{row.model} solves {one:.1%} of {row.document.problems} problems {how}"
     if row.n == 1:
         return f"{start}."
     votes, every = (row.metrics[f"{name}@{row.n}"]["value"] for name in ("Maj1", "Pass"))
@@ -107,7 +107,7 @@ def sentence(results: Results, found: list[Closed]) -> str:
     one, every = row.metrics[row.first]["value"], row.metrics[f"Pass@{row.n}"]["value"]
     how = "greedily" if row.first == "Pass@1" else "with one sample"
     start = (
-        f"On {row.document.problems} problems, {row.name} solves {one:.1%} {how}, and "
+        f"On {row.document.problems} problems, {row.model} solves {one:.1%} {how}, and "
         f"{every:.1%} have a right solution among its {row.n} samples"
     )
     start += _by_rule(row)
@@ -117,7 +117,8 @@ def sentence(results: Results, found: list[Closed]) -> str:
     parts = [f"majority voting closes {_part(votes)}"]
     best = _validated(row, found)
     fixed = [one for one in found if best is None and one.label in FIXED]
-    parts += [f"{one.label} closes {_part(one)}" for one in ([best] if best else fixed)]
+    judge = "" if row.name == row.model else f" ({row.name})"
+    parts += [f"{one.label}{judge} closes {_part(one)}" for one in ([best] if best else fixed)]
     parts += [_against_controls(results, one, found) for one in found if one.trained]
     trained = any(one.trained for one in found)
     once = trained and all(len(row.each) == 1 for row in results.rows)

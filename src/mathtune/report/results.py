@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from mathtune.errors import InputError
@@ -49,6 +49,12 @@ class Measured:
     """The rows of the seeds that this one averages."""
     cluster: Mapping[str, str] | None = None
     """The cluster of each problem; None: problems were drawn one by one."""
+
+    @property
+    def model(self) -> str:
+        """The name of the model that wrote its samples: the row's, without an evaluator's."""
+        wrote = PurePath(self.samples).parent.name.removesuffix("-samples")
+        return wrote if self.name.startswith(f"{wrote}-") else self.name
 
     @property
     def each(self) -> tuple[Measured, ...]:

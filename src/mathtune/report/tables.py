@@ -56,7 +56,7 @@ def _between(results: Results) -> list[Table]:
 def models(rows: list[Measured]) -> Table:
     """Return one line per model: one solution, votes over N, the oracle over N.
 
-    Samples that several evaluators judged have one line, under the first one's name.
+    Samples that several evaluators judged have one line.
     """
     first: dict[str, Measured] = {}
     for row in rows:
@@ -64,7 +64,7 @@ def models(rows: list[Measured]) -> Table:
     rows = list(first.values())
     body = [
         (
-            row.name,
+            row.model,
             NONE if row.origin.updates is None else f"{row.origin.updates:,}",
             *(accuracy(row.metrics, name) for name in ("Pass@1", "mean")),
             f"{row.n}",
@@ -76,8 +76,8 @@ def models(rows: list[Measured]) -> Table:
         "Models",
         ("model", "updates", "Pass@1 (greedy)", "mean of samples", "N", "Maj1@N", "Pass@N"),
         body,
-        f"Percent of {basis(rows)}; 95 % intervals over problems{_seeds(rows)}. Pass@N is an "
-        "oracle.",
+        f"Percent of {basis(rows)}; 95 % intervals over problems{_seeds(rows)}. Updates: of the "
+        "model's last training. Pass@N is an oracle.",
     )
 
 
