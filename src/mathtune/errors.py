@@ -18,22 +18,43 @@ def many(number: int, one: str, more: str) -> str:
     return f"{number:,} {one if number == 1 else more}"
 
 
-def named(option: str, text: str) -> list[str]:
+def of_samples(part: int, total: int, one: str, more: str) -> str:
+    """Say how many of all samples do something.
+
+    Example:
+        >>> of_samples(1, 4, "has", "have"), of_samples(2, 1000, "has", "have")
+        ('1 of 4 samples has', '2 of 1,000 samples have')
+    """
+    samples = "sample" if total == 1 else "samples"
+    return f"{part:,} of {total:,} {samples} {one if part == 1 else more}"
+
+
+def split(text: str) -> tuple[str, ...]:
     """Return the names of a list with commas.
 
     Example:
-        >>> named("--grader", "math, prm800k")
-        ['math', 'prm800k']
+        >>> split("math, prm800k")
+        ('math', 'prm800k')
 
     Raises:
-        InputError: there is nothing before, between or after its commas.
+        ValueError: there is nothing before, between or after its commas.
     """
-    names = [name.strip() for name in text.split(",")]
+    names = tuple(name.strip() for name in text.split(","))
     if not all(names):
-        raise InputError(
-            f"{option} {text}: a name is missing at a comma; expected names joined by commas."
-        )
+        raise ValueError("a name is missing at a comma; expected names joined by commas")
     return names
+
+
+def named(option: str, text: str) -> tuple[str, ...]:
+    """Return the names of an option's list, as `split` does.
+
+    Raises:
+        InputError: instead of the ValueError, with the option's name.
+    """
+    try:
+        return split(text)
+    except ValueError as error:
+        raise InputError(f"{option} {text}: {error}.") from None
 
 
 class InputError(Exception):

@@ -121,6 +121,12 @@ def test_what_is_wrong_is_said_before_any_work(monkeypatch: pytest.MonkeyPatch) 
         trackers.parse("mlflow")
     with pytest.raises(InputError, match=r"report_to.0: found 'mlflow'; input should be 'tensor"):
         resolve("quickstart", config=None, assignments=["report_to=mlflow"])
+    with pytest.raises(
+        InputError, match="--report-to wandb,,trackio: a name is missing at a comma"
+    ):
+        trackers.parse("wandb,,trackio")
+    with pytest.raises(InputError, match=r"found 'wandb,'; a name is missing at a comma"):
+        resolve("quickstart", config=None, assignments=["report_to=wandb,"])
     monkeypatch.setattr("mathtune.run.trackers.find_spec", lambda _: None)
     with pytest.raises(InputError, match="'wandb', which is not installed; expected `pip install"):
         trackers.parse("wandb")

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import structs
 
 from mathtune import report
-from mathtune.errors import InputError
+from mathtune.errors import InputError, of_samples
 from mathtune.foreign import notes
 from mathtune.foreign.judged import Request
 from mathtune.foreign.judgments import Judgments, judge_problems
@@ -219,7 +219,7 @@ def _on_scores(document: MeasureMetrics, request: Request) -> list[str]:
     missing = (document.evaluator or {}).get("without_score", 0)
     if missing:
         found.append(
-            f"{notes.of(missing, request.counted['samples'], 'has', 'have')} no score: such a "
+            f"{of_samples(missing, request.counted['samples'], 'has', 'have')} no score: such a "
             "sample ranks last and weighs nothing."
         )
     rule = document.weights

@@ -11,7 +11,7 @@ import numpy as np
 
 from mathtune.answers.extract import GUESSED
 from mathtune.data.files import names
-from mathtune.errors import many
+from mathtune.errors import many, of_samples
 from mathtune.foreign.judged import BROKEN_SHOWN, Request
 from mathtune.run.progress import say
 
@@ -56,11 +56,11 @@ def size(counts: Sequence[int] | np.ndarray[Any, Any]) -> str:
     >>> size([32, 32]), size([3, 4])
     ('2 problems x 32 samples', '2 problems with 3 to 4 samples each')
     """
-    few, many = int(min(counts)), int(max(counts))
-    problems = f"{len(counts):,} problem{'s' if len(counts) > 1 else ''}"
-    if few < many:
-        return f"{problems} with {few} to {many} samples each"
-    return f"{problems} x {many} sample{'s' if many > 1 else ''}"
+    few, most = int(min(counts)), int(max(counts))
+    problems = many(len(counts), "problem", "problems")
+    if few < most:
+        return f"{problems} with {few} to {most} samples each"
+    return f"{problems} x {most} sample{'s' if most > 1 else ''}"
 
 
 def roles(read: dict[str, str]) -> str:
@@ -93,15 +93,15 @@ def _warnings(request: Request) -> Iterator[str]:
     yield from _on_reference(request)
     if counted["prose"]:
         yield (
-            f"{of(counted['prose'], total, 'has', 'have')} a gold of many words that marks no "
-            "answer: no sample equals it (--fields gold=NAME names another field, "
+            f"{of_samples(counted['prose'], total, 'has', 'have')} a gold of many words that marks "
+            "no answer: no sample equals it (--fields gold=NAME names another field, "
             "--problems FILE another file)."
         )
     if counted["no_text"]:
         lacking = many(counted["missing"], "row lacks", "rows lack")
         missing = f" ({lacking} the field)" if counted["missing"] else ""
         yield (
-            f"{of(counted['no_text'], total, 'has', 'have')} no text{missing}; "
+            f"{of_samples(counted['no_text'], total, 'has', 'have')} no text{missing}; "
             "a sample without a text counts as one without an answer."
         )
     if samples.key.kind == "row" and total > 1:
@@ -126,16 +126,6 @@ def _warnings(request: Request) -> Iterator[str]:
         yield _broken(request)
 
 
-def of(part: int, total: int, one: str, more: str) -> str:
-    """Say how many of all samples do something.
-
-    >>> of(1, 4, "has", "have"), of(2, 1000, "has", "have")
-    ('1 of 4 samples has', '2 of 1,000 samples have')
-    """
-    samples = "sample" if total == 1 else "samples"
-    return f"{part:,} of {total:,} {samples} {one if part == 1 else more}"
-
-
 def _on_rules(request: Request) -> Iterator[str]:
     """Say how much the mean depends on what counts as an answer."""
     counted = request.counted
@@ -144,14 +134,14 @@ def _on_rules(request: Request) -> Iterator[str]:
     if request.rule != "explicit" and chosen - explicit > RULES_DIFFER * total:
         guessed = sum(counted[f"rule {name}"] for name in GUESSED)
         yield (
-            f"{of(guessed, total, 'marks', 'mark')} no answer: with the last number or formula "
-            f"of their text (--extract {request.rule}) {chosen / total:.1%} of samples are "
+            f"{of_samples(guessed, total, 'marks', 'mark')} no answer: with the last number or "
+            f"formula of their text (--extract {request.rule}) {chosen / total:.1%} of samples are "
             f"correct, with marked answers alone (--extract explicit) {explicit / total:.1%}."
         )
     unmarked = total - counted["answers"]
     if request.rule == "explicit" and 10 * unmarked > total:
         yield (
-            f"{of(unmarked, total, 'marks', 'mark')} no answer, which counts as wrong; "
+            f"{of_samples(unmarked, total, 'marks', 'mark')} no answer, which counts as wrong; "
             "--extract auto reads the last number or formula of their text."
         )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, Field, PositiveInt, model_validator
 
 from mathtune.recipes.parts import Count, RecipeSettings, Seeds, refuse_repeats
+from mathtune.run.stage import STRICT
 from mathtune.stages.prepare import Prepare
 
 Part = Literal["data", "bases", "rft", "union", "judge", "long", "sequential", "transfer"]
@@ -18,7 +19,7 @@ DRAFTED: tuple[Part, ...] = ("judge", "sequential", "transfer")
 class Long(BaseModel):
     """The evaluator of part `long`. Shorter trainings end on a plateau: the loss of guessing."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = STRICT
     problems: Count = 8000
     """Fresh problems, of which only the answers are used."""
     n: Count = 8

@@ -11,7 +11,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     NonNegativeInt,
     model_validator,
@@ -21,6 +20,7 @@ from mathtune.engines.prompts import Form
 from mathtune.rows.samples import Columns
 from mathtune.run import trackers
 from mathtune.run.recipe_run import Run
+from mathtune.run.stage import STRICT
 from mathtune.stages.collect import Collect
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
@@ -74,9 +74,7 @@ def refuse_repeats(**lists: Sequence[object]) -> None:
 class Drawing(BaseModel):
     """How solutions are drawn. The fields become those of the sample steps."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = STRICT
     temperature: float = Field(default=0.6, gt=0)
     """Divides the logits; 0.6 in Liu et al., 0.7 in Yuan et al."""
     top_p: float = Field(default=0.95, gt=0, le=1)
@@ -101,9 +99,7 @@ class FewShot(Drawing):
 class RecipeSettings(BaseModel):
     """The settings of every recipe. Its steps' own settings are given under their names."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = STRICT
 
     model: str
     """The base model: `embedded`, a hub id, a local folder or a .gguf file."""

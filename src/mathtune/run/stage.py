@@ -11,11 +11,15 @@ from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args, g
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
-from mathtune.errors import SettingError
+from mathtune.errors import SettingError, split
 from mathtune.rows.metrics import Metrics
 
 PLAN = "plan.json"
 """The file that makes a folder a run: it lists every step and is written before work starts."""
+
+
+STRICT = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+"""The configuration of every group of settings; a setting's docstring is its help."""
 
 
 class Input:
@@ -42,15 +46,8 @@ class Free:
 def _as_tuple(value: Any) -> Any:
     """Split a text at its commas, unless it is a path that exists."""
     if isinstance(value, str):
-        return (value,) if _exists(value) else _parts(value)
+        return (value,) if _exists(value) else split(value)
     return (value,) if isinstance(value, Path) else value
-
-
-def _parts(text: str) -> tuple[str, ...]:
-    parts = tuple(map(str.strip, text.split(",")))
-    if len(parts) > 1 and not all(parts):
-        raise ValueError("a name is missing at a comma; expected names joined by commas")
-    return parts
 
 
 def _exists(text: str) -> bool:
@@ -78,9 +75,7 @@ class Stage(BaseModel, Generic[Handle]):
     finds the files of an interrupted run with the same fingerprint, it continues from there.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = STRICT
     revision: ClassVar[int] = 1
     grows: ClassVar[str | None] = None
     """A setting that may be raised later: the step continues instead of being refused."""

@@ -24,14 +24,15 @@ from typing import Annotated, Any, Literal, Protocol, get_args
 
 from pydantic import BeforeValidator
 
-from mathtune.errors import InputError
+from mathtune.errors import InputError, named, split
 from mathtune.run.stage import PLAN, Free
 
 Name = Literal["tensorboard", "wandb", "trackio"]
 
 
 def _split(value: Any) -> Any:
-    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+    """Split a text at its commas; an empty one names no tracker."""
+    return (split(value) if value else ()) if isinstance(value, str) else value
 
 
 Names = Annotated[tuple[Name, ...], BeforeValidator(_split), Free()]
@@ -193,9 +194,9 @@ def parse(text: str | None) -> tuple[Name, ...]:
     """Read `tensorboard,wandb`, as an option of the command line gives it.
 
     Raises:
-        InputError: a name of no tracker, or of one that is not installed.
+        InputError: a name is missing, of no tracker, or of one that is not installed.
     """
-    given = _split(text or "")
+    given: Any = named("--report-to", text) if text else ()
     for name in given:
         if name not in get_args(Name):
             raise InputError(

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from mathtune.errors import InputError
 from mathtune.metrics.budgets import Trained, best_of_budget, curve, equal_updates
@@ -20,7 +20,7 @@ from mathtune.rows import jsonl
 from mathtune.rows.metrics import FindingsMetrics
 from mathtune.rows.samples import read_problems
 from mathtune.run.progress import say
-from mathtune.run.stage import File, Stage
+from mathtune.run.stage import STRICT, File, Stage
 from mathtune.stages.measure import read_outcomes
 
 FIRST = "Pass@1"
@@ -29,7 +29,7 @@ FIRST = "Pass@1"
 class Model(BaseModel):
     """A trained and measured model."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = STRICT
 
     label: str
     """The way of training: models of one label differ only in budget and seed."""

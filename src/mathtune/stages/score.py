@@ -21,7 +21,7 @@ from mathtune.engines.model_names import ModelName
 from mathtune.engines.protocol import Candidates, EngineChoice, ScorerName
 from mathtune.engines.protocol import Scores as Arrived
 from mathtune.engines.settings import EngineSettings
-from mathtune.errors import InputError
+from mathtune.errors import InputError, of_samples
 from mathtune.paths import calculator
 from mathtune.rows import jsonl, unfinished
 from mathtune.rows.metrics import ScoreMetrics
@@ -193,8 +193,7 @@ def _calculated(path: Path, groups: list[Group]) -> None:
             progress.advance()
     jsonl.write(path, rows)
     false = sum(row.score < 1.0 for row in rows)
-    states = "states" if false == 1 else "state"
-    say(f"  {false:,} of {len(rows):,} samples {states} a false equation")
+    say(f"  {of_samples(false, len(rows), 'states', 'state')} a false equation")
 
 
 def _keys(groups: list[Group]) -> list[unfinished.Key]:

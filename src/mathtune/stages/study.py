@@ -10,7 +10,7 @@ from typing import ClassVar, TypeVar
 
 import msgspec
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from mathtune.errors import InputError
 from mathtune.metrics import claims
@@ -22,7 +22,7 @@ from mathtune.metrics.seeds import OverSeeds, mean_over_seeds
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import BitsMetrics, Metrics, PathsMetrics, SourceMetrics, TrainMetrics
 from mathtune.run.progress import say
-from mathtune.run.stage import File, Stage
+from mathtune.run.stage import STRICT, File, Stage
 from mathtune.stages.measure import read_outcomes
 
 FIRST = ("Pass@1", "mean")
@@ -32,7 +32,7 @@ FIRST = ("Pass@1", "mean")
 class StudyPoint(BaseModel):
     """A measured model: its base, its training and its training data."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = STRICT
 
     base: str
     """The base model's label."""
@@ -276,11 +276,12 @@ class Study(Stage[Path]):
     def _fits(self, points: Sequence[claims.Point], values: Floats) -> list[StudyFit]:
         """Fit the lines of the figures, each with its intervals."""
         found: list[StudyFit] = []
+        most = max((p.problems for p in points if p.problems is not None), default=None)
         for kind in ("base", "sft"):
             at = [
                 i
                 for i, p in enumerate(points)
-                if p.kind == kind and p.loss is not None and p.problems in (None, _most(points))
+                if p.kind == kind and p.loss is not None and p.problems in (None, most)
             ]
             x = [points[i].loss or 0.0 for i in at]
             found += self._fit(f"{kind} over loss", "loss", x, values[:, at])
@@ -303,10 +304,6 @@ class Study(Stage[Path]):
 
 
 SAMPLED = ("rft", "no-dedup", "union")
-
-
-def _most(points: Sequence[claims.Point]) -> int | None:
-    return max((p.problems for p in points if p.problems is not None), default=None)
 
 
 T = TypeVar("T", bound=msgspec.Struct)

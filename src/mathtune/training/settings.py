@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, Field, PositiveInt
 
 from mathtune.engines.prompts import Thoughts, Wording
 from mathtune.engines.settings import PromptSettings
 from mathtune.errors import InputError
 from mathtune.run import trackers
+from mathtune.run.stage import STRICT
 
 Objective = Literal["mle", "cls-margin", "cls-xent", "ctr", "mul-margin", "mul-xent"]
 SOLVERS: tuple[Objective, ...] = ("mle", "ctr")
@@ -21,9 +22,7 @@ SOLVERS: tuple[Objective, ...] = ("mle", "ctr")
 class Lora(BaseModel):
     """Low-rank adapters on a frozen model."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = STRICT
 
     rank: PositiveInt = 16
     """Rank of the adapters."""
@@ -51,9 +50,7 @@ class Lora(BaseModel):
 class TrainingSettings(PromptSettings):
     """The settings of a training. Defaults are those of Yuan et al. 2023, if published."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = STRICT
 
     objective: Objective = "mle"
     """The loss, which determines the kind of row that it learns from: mle takes Example rows;
