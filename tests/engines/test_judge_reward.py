@@ -38,7 +38,7 @@ def test_every_completion_gets_its_own_score() -> None:
     chats = [[{"role": "user", "content": "long"}]]
     assert reward(prompts=chats, completions=[[{"content": "xxx"}]]) == [0.75]
     assert reward(prompts=["?"], completions=["x"], problem=["abcde"]) == [0.2]
-    with pytest.raises(InputError, match="1 problems for 2 completions"):
+    with pytest.raises(InputError, match="1 problem for 2 completions"):
         reward(prompts=["a"], completions=["x", "y"])
 
 

@@ -262,7 +262,7 @@ def test_a_prompt_beyond_the_context_is_named_and_the_rest_goes_on(
     assert max(row.tokens for row in found[8:]) <= room
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_bytes())
     assert metrics["prompts_too_long"] == ["long"]
-    assert "1 prompts are longer than the model's context: long" in capsys.readouterr().err
+    assert "1 prompt is longer than the model's context: long" in capsys.readouterr().err
 
 
 def test_chats_are_sent_as_chats(problems: Path, tmp_path: Path, serve: Serve) -> None:

@@ -61,7 +61,7 @@ def test_only_the_first_k_of_each_source(tmp_path: Path) -> None:
     ("second", "k", "said"),
     [
         ({"order": "a"}, None, r"\(1 are in one of them only, 'b' for one\)"),
-        ({"order": "abc"}, None, r"samples of 1 problems that are not in the problem file, 'c'"),
+        ({"order": "abc"}, None, r"samples of 1 problem that is not in the problem file, 'c'"),
         ({"order": "ab", "graded": False}, None, "its samples are not graded"),
         ({"order": "ab", "n": 1}, 2, r"problem 'a' has 1 samples; expected at least k = 2"),
     ],

@@ -310,7 +310,7 @@ def test_a_form_that_does_not_fit_is_refused() -> None:
 
 
 def test_bad_input_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="1 problems that are not in the problem file, 'z'"):
+    with pytest.raises(InputError, match="1 problem that is not in the problem file, 'z'"):
         collect(tmp_path / "x", Pair, {**MANY, "z": MANY["a"]}, keep="pairs")
     with pytest.raises(InputError, match="problem 'a' has 6 samples; expected at least k = 7"):
         collect(tmp_path / "y", Example, PATHS, keep="paths", k=7)

@@ -42,5 +42,5 @@ def test_minervas_form_ends_in_its_sentence(tmp_path: Path) -> None:
     assert prompts.exemplar(row.problem, row.solution, form="minerva") == (
         f"Problem:\na?\n\nSolution:\n{row.solution}\n\n"
     )
-    with pytest.raises(InputError, match="1 problems have a solution that can be an exemplar"):
+    with pytest.raises(InputError, match="1 problem has a solution that can be an exemplar"):
         exemplars(tmp_path / "y", rows, shots=2, form="minerva")

@@ -55,7 +55,7 @@ def test_the_seed_decides(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("problems", "solved", "sentence"),
     [
-        (1, [0], "has 1 problems; expected at least 2"),
+        (1, [0], "has 1 problem; expected at least 2"),
         (4, [9], "row 1, field 'problem_id': 'p9' is not in"),
         (4, [0], "half . has no solutions"),
     ],

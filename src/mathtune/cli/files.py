@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any, get_args
 import typer
 
 from mathtune.cli import options as o
-from mathtune.cli.stages import command_class, run_stage, stage_help
+from mathtune.cli.options import Given
+from mathtune.cli.stages import STAGE, command_class, run_stage, stage_help
 from mathtune.errors import InputError, many
 from mathtune.metrics.ties import Ties
 from mathtune.run.progress import output, say
@@ -21,13 +21,9 @@ from mathtune.stages.measure import Measure
 
 app = typer.Typer()
 
-Given = dict[str, Any]
-"""The options of a command by name; None or False: not given."""
-
 REQUEST: dict[str, Any] = {"extract": o.ExtractFile, "fields": o.Fields, "problems": o.ProblemsFile}
 REQUEST |= {"split": o.Split, "strict": o.Strict}
 COMMON = {"as_json": o.AsJson, "verbose": o.Verbose}
-STAGE = {"config": o.Config, "out": o.Out, "redo": o.Redo}
 GRADE = {"grader": o.Graders, **REQUEST, "explain": o.Explain, **COMMON, **STAGE, "ray": o.OnRay}
 MEASURE = {
     "grader": o.Grader,
@@ -76,8 +72,7 @@ def _add(
 ) -> None:
     """Add a command: `work` handles files alone, the stage our problems and samples."""
 
-    def command(**given: Any) -> None:
-        arguments = given.pop("arguments") or []
+    def command(arguments: list[str], given: Given) -> None:
         assigned = [name for name in (*OF_STAGE[kind], *FOR_FILES) if name in given]
         files = only_files(arguments, given, assigned)
         if files is None:
@@ -85,22 +80,9 @@ def _add(
         else:
             work(files, given)
 
-    parameters = {"arguments": o.FileAndAssignments, **options}
-    command.__annotations__ = parameters
-    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=False if get_args(annotation)[0] is bool else None,
-                annotation=annotation,
-            )
-            for name, annotation in parameters.items()
-        ]
-    )
     two_uses = f"{text}\n\nWith problems=FILE: {stage_help(kind, 'samples')}"
     app.command(name=kind.kind(), help=two_uses, rich_help_panel=o.FILES, cls=command_class(kind))(
-        command
+        o.from_options(options, command)
     )
 
 
@@ -141,7 +123,7 @@ def _run_stage(kind: type[Stage[Any]], arguments: list[str], given: Given) -> No
     settings = [(name, given[name]) for name in OF_STAGE[kind] if given[name] is not None]
     arguments = [*arguments, *(f"{name}={value}" for name, value in settings)]
     arguments = o.with_ray(given.get("ray", False), arguments)
-    run_stage(kind, "samples", arguments, given["config"], given["out"], given["redo"])
+    run_stage(kind, "samples", arguments, given)
 
 
 def _request(files: list[str], given: Given) -> Any:

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from typer.core import TyperCommand
@@ -148,6 +150,37 @@ ReportTo = Annotated[
         metavar="NAME[,NAME]", help="Log metrics and tables to tensorboard, wandb or trackio."
     ),
 ]
+
+
+Given = dict[str, Any]
+"""The options of a command by name; None or False: not given."""
+
+
+def from_options(
+    options: Mapping[str, Any], work: Callable[[list[str], Given], None]
+) -> Callable[..., None]:
+    """Return a command with a file and settings as arguments, and these options.
+
+    `work` gets the arguments and the options.
+    """
+
+    def command(**given: Any) -> None:
+        work(given.pop("arguments") or [], given)
+
+    parameters = {"arguments": FileAndAssignments, **options}
+    command.__annotations__ = parameters
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=False if get_args(annotation)[0] is bool else None,
+                annotation=annotation,
+            )
+            for name, annotation in parameters.items()
+        ]
+    )
+    return command
 
 
 class SettingsCommand(TyperCommand):

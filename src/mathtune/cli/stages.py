@@ -23,13 +23,14 @@ from mathtune.cli.options import (
     STAGES,
     Config,
     Fields,
-    FileAndAssignments,
+    Given,
     OnRay,
     Out,
     Redo,
     RowFormat,
     SettingsCommand,
     continues,
+    from_options,
     with_ray,
 )
 from mathtune.cli.sets import data, evaluate
@@ -62,20 +63,20 @@ COLLECT_FILE = (
     "mathtune collect generations.parquet keep=pairs --format dpo --out pairs"
 )
 
+STAGE = {"config": Config, "out": Out, "redo": Redo}
+"""The options of every stage."""
+
 app = typer.Typer()
 app.command(rich_help_panel=FILES)(evaluate)
 app.command(rich_help_panel=FILES)(data)
 
 
-def run_stage(
-    kind: type[Stage[Any]],
-    positional: str,
-    arguments: list[str],
-    config: str | None,
-    out: Path | None,
-    redo: bool,
-) -> None:
-    """Execute one stage on plain files; its folder is skipped or resumed like a recipe's step."""
+def run_stage(kind: type[Stage[Any]], positional: str, arguments: list[str], given: Given) -> None:
+    """Execute one stage on plain files; its folder is skipped or resumed like a recipe's step.
+
+    `positional`: the setting of the file given first. `given`: the options of `STAGE`.
+    """
+    config, out, redo = given["config"], given["out"], given["redo"]
     if kind is not Train:
         ranks.refuse_several(kind.kind())
     command = f"mathtune {kind.kind()}"
@@ -161,54 +162,40 @@ def _settings(kind: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, st
 
 
 def _add(kind: type[Stage[Any]], positional: str) -> None:
-    """Add a stage as a command."""
+    """Add a stage as a command; collect also reads files that hold their golds."""
+    text, options = stage_help(kind, positional), dict(STAGE)
+    if kind is Collect:
+        text = f"{COLLECT_FILE}\n\nWith problems=FILE: {text}"
+        options = {"rows": RowFormat, "fields": Fields, **STAGE}
+    elif "ray" in kind.model_fields:
+        options |= {"ray": OnRay}
 
-    def command(
-        arguments: FileAndAssignments = None,
-        config: Config = None,
-        out: Out = None,
-        redo: Redo = False,
-    ) -> None:
-        run_stage(kind, positional, arguments or [], config, out, redo)
+    def command(arguments: list[str], given: Given) -> None:
+        if kind is Collect:
+            arguments = _converted(arguments, given)
+        run_stage(kind, positional, with_ray(given.get("ray", False), arguments), given)
 
-    def on_engines(
-        arguments: FileAndAssignments = None,
-        config: Config = None,
-        out: Out = None,
-        redo: Redo = False,
-        ray: OnRay = False,
-    ) -> None:
-        run_stage(kind, positional, with_ray(ray, arguments or []), config, out, redo)
+    app.command(name=kind.kind(), help=text, rich_help_panel=STAGES, cls=command_class(kind))(
+        from_options(options, command)
+    )
 
-    def with_format(
-        arguments: FileAndAssignments = None,
-        rows: RowFormat = None,
-        fields: Fields = None,
-        config: Config = None,
-        out: Out = None,
-        redo: Redo = False,
-    ) -> None:
-        given = [*(arguments or []), *([] if rows is None else [f"format={rows}"])]
-        if given and config is None and not any(one.startswith("problems=") for one in given):
-            from mathtune.foreign.convert import as_settings
 
-            own = [one for one in given if "=" in one and not Path(one).exists()]
-            if len(own) < len(given):  # before a file is converted: a fault writes nothing
-                named = {"problems": "", "samples": "", **settings.read(None, own, package=None)}
-                validated(kind, named)
-            given = as_settings(given, fields, out)
-        elif fields is not None:
-            raise InputError("--fields: only for a file alone, with its golds in it.")
-        run_stage(kind, positional, given, config, out, redo)
+def _converted(arguments: list[str], given: Given) -> list[str]:
+    """Return collect's settings; a file alone is converted to the files that they name."""
+    rows, fields = given["rows"], given["fields"]
+    arguments = [*arguments, *([] if rows is None else [f"format={rows}"])]
+    named = any(one.startswith("problems=") for one in arguments)
+    if arguments and given["config"] is None and not named:
+        from mathtune.foreign.convert import as_settings
 
-    text = stage_help(kind, positional)
-    chosen = on_engines if "ray" in kind.model_fields else command
-    app.command(
-        name=kind.kind(),
-        help=f"{COLLECT_FILE}\n\nWith problems=FILE: {text}" if kind is Collect else text,
-        rich_help_panel=STAGES,
-        cls=command_class(kind),
-    )(with_format if kind is Collect else chosen)
+        own = [one for one in arguments if "=" in one and not Path(one).exists()]
+        if len(own) < len(arguments):  # before a file is converted: a fault writes nothing
+            files = {"problems": "", "samples": ""}
+            validated(Collect, {**files, **settings.read(None, own, package=None)})
+        return as_settings(arguments, fields, given["out"])
+    if fields is not None:
+        raise InputError("--fields: only for a file alone, with its golds in it.")
+    return arguments
 
 
 for _kind, _positional in (

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from mathtune.engines import opener
 from mathtune.engines.protocol import Candidates, Engine
 from mathtune.engines.settings import ModelChoice, Server
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many
 
 Text = str | Sequence[Mapping[str, Any]]
 """A text, or a chat whose last message counts."""
@@ -55,8 +55,8 @@ def judged_by(engine: Engine) -> RewardFunction:
         problems = columns.get("problem", columns.get("question", prompts))
         if len(problems) != len(completions):
             raise InputError(
-                f"judge reward: {len(problems)} problems for {len(completions)} completions; "
-                "expected as many."
+                f"judge reward: {many(len(problems), 'problem', 'problems')} for "
+                f"{many(len(completions), 'completion', 'completions')}; expected as many."
             )
         places: dict[str, list[int]] = {}
         for place, problem in enumerate(problems):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mathtune.answers.equivalence import graded_rows
 from mathtune.data.files.texts import says_none
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many
 from mathtune.foreign.judged import Judged, Request, judged
 from mathtune.rows import jsonl
 from mathtune.rows.records import UNKNOWN, Problem, Sample
@@ -91,7 +91,9 @@ def convert(request: Request, folder: Path) -> tuple[Path, Path, Path]:
             )
         ),
     )
-    say(f"  {len(groups)} problems, {sum(map(len, groups.values()))} samples{left_out}")
+    problems = many(len(groups), "problem", "problems")
+    samples = many(sum(map(len, groups.values())), "sample", "samples")
+    say(f"  {problems}, {samples}{left_out}")
     return files
 
 
@@ -117,7 +119,8 @@ def _groups(request: Request) -> tuple[dict[str, list[Judged]], str]:
         raise InputError(f"{request.name}: it has no sample with a text and a usable gold.")
     words = f"; {empty} without text left out" if empty else ""
     if unusable:
-        words += f"\n  {len(unusable)} problems left out, with golds such as "
+        problems = many(len(unusable), "problem", "problems")
+        words += f"\n  {problems} left out, with golds such as "
         words += repr(min(unusable.values()))
     return groups, words
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many
 from mathtune.rows.records import Problem, Verdict
 from mathtune.rows.samples import Columns, Joined, read_groups, read_samples
 
@@ -82,8 +82,9 @@ def _counted(columns: Columns, problems: dict[str, Problem], k: int | None) -> C
     found = Counter(joined.sample.problem_id for joined in read_samples(columns[:1]))
     unknown = found.keys() - problems.keys()
     if unknown:
+        strangers = many(len(unknown), "problem that is", "problems that are")
         raise InputError(
-            f"{columns[0]}: samples of {len(unknown)} problems that are not in the problem file, "
+            f"{columns[0]}: samples of {strangers} not in the problem file, "
             f"{min(unknown)!r} for one; training on them would be leakage."
         )
     for problem_id, samples in found.items():

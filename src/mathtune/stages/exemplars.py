@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mathtune.answers import extract
 from mathtune.engines import prompts
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import ExemplarsMetrics
 from mathtune.rows.records import Example
@@ -58,9 +58,10 @@ class Exemplars(Stage[Path]):
             if shown is not None and len(shown.solution) <= self.longest:
                 fitting.setdefault(row.problem_id, shown)
         if len(fitting) < self.shots:
+            have = many(len(fitting), "problem has", "problems have")
             raise InputError(
-                f"{self.solutions}: {len(fitting)} problems have a solution that can be an "
-                f"exemplar; expected at least {self.shots}."
+                f"{self.solutions}: {have} a solution that can be an exemplar; expected at least "
+                f"{self.shots}."
             )
         drawn = list(fitting.values())[: self.shots]
         jsonl.write(self.outputs(folder), drawn)

@@ -12,7 +12,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import HalfMetrics, HalveMetrics
 from mathtune.rows.records import Example
@@ -61,7 +61,8 @@ class Halve(Stage[tuple[Half, Half]]):
         """
         problems = read_problems(self.problems)
         if len(problems) < 2:
-            raise InputError(f"{self.problems}: has {len(problems)} problems; expected at least 2.")
+            have = many(len(problems), "problem", "problems")
+            raise InputError(f"{self.problems}: has {have}; expected at least 2.")
         ids = sorted(problems)
         random.Random(self.seed).shuffle(ids)
         first = set(ids[: len(ids) // 2])

@@ -22,7 +22,7 @@ from mathtune.engines.model_names import ModelName
 from mathtune.engines.protocol import Draft, Drafts, Sampling, Want
 from mathtune.engines.settings import EngineSettings
 from mathtune.engines.thought_budget import refuse_ended
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many
 from mathtune.rows import jsonl, unfinished
 from mathtune.rows.metrics import SampleMetrics
 from mathtune.rows.records import Problem, Row
@@ -185,9 +185,8 @@ class Sample(EngineSettings[Columns]):
             return ""
         rows = list(jsonl.read(self.few_shot, Exemplar))[: self.shots]
         if len(rows) < self.shots:
-            raise InputError(
-                f"{self.few_shot}: has {len(rows)} rows; expected {self.shots} exemplars."
-            )
+            have = many(len(rows), "row", "rows")
+            raise InputError(f"{self.few_shot}: has {have}; expected {self.shots} exemplars.")
         form = self._few_shot_form()
         return "".join(prompts.exemplar(row.problem, row.solution, form=form) for row in rows)
 
@@ -219,9 +218,9 @@ class Sample(EngineSettings[Columns]):
         if not tasks:
             return
         self._say_first(texts[0])
-        many = workers.count(self.workers, device, threads=self.threads, blocks=len(tasks))
+        processes = workers.count(self.workers, device, threads=self.threads, blocks=len(tasks))
         make = partial(_sampler, self, sampling)
-        results = workers.run(make, tasks, workers=many, threads=self.threads)
+        results = workers.run(make, tasks, workers=processes, threads=self.threads)
         with _Rate(sum(len(block.texts) for block in tasks)) as rate:
             for block, drafts in zip(tasks, results, strict=True):
                 own = problems[block.problems]
@@ -368,7 +367,8 @@ def _summary(path: Path, problems: int, n: int) -> SampleMetrics:
             too_long[row.problem_id] = None
     if too_long:
         names = ", ".join(list(too_long)[:5]) + (", ..." if len(too_long) > 5 else "")
-        say(f"  {len(too_long)} prompts are longer than the model's context: {names}")
+        prompts_are = many(len(too_long), "prompt is", "prompts are")
+        say(f"  {prompts_are} longer than the model's context: {names}")
     return SampleMetrics(
         problems=problems,
         n=n,
