@@ -268,8 +268,13 @@ def target(
     solution: str, *, form: AnyForm, tokenizer: EndingTokenizer, prompt: str = ""
 ) -> list[int]:
     """Return the token ids of a solution after its prompt, with the end token exactly once."""
-    end, marks, _ = _ending(form, tokenizer)
     text = reply(solution, form=form, tokenizer=tokenizer, prompt=prompt)
+    return ended(text, form=form, tokenizer=tokenizer)
+
+
+def ended(text: str, *, form: AnyForm, tokenizer: EndingTokenizer) -> list[int]:
+    """Return the token ids of what `reply` returned, with the end token exactly once."""
+    end, marks, _ = _ending(form, tokenizer)
     while (bare := text.rstrip()).endswith(marks):
         text = next(bare.removesuffix(mark) for mark in marks if bare.endswith(mark))
     return [*token_ids(text, tokenizer), end]

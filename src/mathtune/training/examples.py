@@ -156,14 +156,14 @@ class Encoder:
     def _solution(self, problem: str, solution: str, *, column: int) -> Reading | None:
         prompt = prompts.solver(problem, form=self.form, tokenizer=self.tokenizer)
         before = prompts.encode(prompt, form=self.form, tokenizer=self.tokenizer)
-        target = prompts.target(solution, form=self.form, tokenizer=self.tokenizer, prompt=prompt)
+        reply = prompts.reply(solution, form=self.form, tokenizer=self.tokenizer, prompt=prompt)
+        target = prompts.ended(reply, form=self.form, tokenizer=self.tokenizer)
         self._note_thoughts(solution, prompt)
         whole = [*before, *target]
         if len(whole) > self.max_length:
             self.truncated += 1
         start = len(before)
         if prompts.worded(self.form).thoughts == "read":
-            reply = prompts.reply(solution, form=self.form, tokenizer=self.tokenizer, prompt=prompt)
             start += thought_tokens(reply, target, tokenizer=self.tokenizer)
         if start >= self.max_length:
             return None
