@@ -109,13 +109,8 @@ class Service:
         try:
             self._let_in(http)
             response = await self._solution(http, endpoint)
-        except RefusalError as refusal:
-            response = refusal.response()
-        except InputError as error:
-            code = "context_length_exceeded" if "longer than" in str(error) else None
-            response = RefusalError(400, str(error), code=code).response()
-        except FailedError as error:
-            response = RefusalError(502, str(error)).response()
+        except (RefusalError, InputError, FailedError) as error:
+            response = _refusal(error).response()
         self.counts.requests.labels(endpoint, str(response.status_code)).inc()
         return response
 
@@ -189,11 +184,8 @@ class Service:
                     await asyncio.sleep(0)  # the last update can still be taken
             try:
                 found = task.result()
-            except (InputError, FailedError) as error:
-                yield reply.event(reply.error(_status(error), str(error)))
-                return
-            except RefusalError as refusal:
-                yield reply.event(reply.error(refusal.status, str(refusal)))
+            except (RefusalError, InputError, FailedError) as error:
+                yield reply.event(reply.error(_refusal(error).status, str(error)))
                 return
             for chunk in Reply(asked, self._name).chunks(found):
                 yield reply.event(chunk)
@@ -359,8 +351,14 @@ async def _ended(*tasks: asyncio.Task[Any]) -> None:
             await task
 
 
-def _status(error: Exception) -> int:
-    return 400 if isinstance(error, InputError) else 502
+def _refusal(error: RefusalError | InputError | FailedError) -> RefusalError:
+    """Return the refusal for a fault of the question, or of a model."""
+    if isinstance(error, RefusalError):
+        return error
+    if isinstance(error, FailedError):
+        return RefusalError(502, str(error))
+    code = "context_length_exceeded" if "longer than" in str(error) else None
+    return RefusalError(400, str(error), code=code)
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

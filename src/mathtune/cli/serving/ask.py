@@ -128,9 +128,10 @@ class Served:
 
 def _solved(question: str, solver: Solver, answer: _Answer, found: _Decided, model: str) -> Solved:
     choice = answer.choices[0]
+    solutions = {found.answer: choice.message.content}  # of the other clusters it sends none
     clusters = tuple(
-        Answered(one.answer, one.votes, one.score, None, choice.message.content if first else "")
-        for one, first in ((one, one.answer == found.answer) for one in found.clusters)
+        Answered(one.answer, one.votes, one.score, None, solutions.get(one.answer, ""))
+        for one in found.clusters
     )
     sure, pick = None, None
     if found.answer is not None:

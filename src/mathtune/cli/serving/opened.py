@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -31,32 +31,21 @@ def opened(
     Raises:
         InputError: a model or a server cannot be used.
     """
-    open_models: list[Any] = []
     judged = solver.evaluator not in (None, calculator.NAME)
-    try:
-        generator: Any
-        judge: Judge | None = None
-        generator_is_here = not is_address(solver.generator)
-        judge_is_here = judged and not is_address(str(solver.evaluator))
-        if generator_is_here and solver.engine == "transformers":
-            generator, judge = _here(solver, judge_is_here, longest or solver.max_tokens)
-            open_models.append(generator)
-        elif generator_is_here:
-            generator, judge = _vllm(solver, judge_is_here)
-            open_models.append(generator)
-        else:
+    judge_is_here = judged and not is_address(str(solver.evaluator))
+    judge: Any = None
+    with ExitStack() as to_close:
+        if is_address(solver.generator):
             generator = _generator_there(solver, timeout)
-            open_models.append(generator)
-        if judged and not judge_is_here:
-            judge = _judge_there(solver, timeout)
-            open_models.append(judge)
-        elif judge_is_here and judge is None:
-            judge = _judge_here(solver)
-            open_models.append(judge)
+        elif solver.engine == "transformers":
+            generator, judge = _here(solver, judge_is_here, longest or solver.max_tokens)
+        else:
+            generator, judge = _vllm(solver, judge_is_here)
+        to_close.callback(generator.close)
+        if judged and judge is None:
+            judge = _judge_here(solver) if judge_is_here else _judge_there(solver, timeout)
+            to_close.callback(judge.close)
         yield Models(generator, judge)
-    finally:
-        for one in open_models:
-            one.close()
 
 
 def is_address(name: str) -> bool:
@@ -74,25 +63,23 @@ def _judge_name(solver: Solver) -> str:
 
 
 def _here(solver: Solver, judges: bool, longest: int) -> tuple[Any, Judge | None]:
+    """Return a generator in this process, and its judge unless that must be opened by itself."""
     from mathtune.cli.serving.elsewhere import Batched
     from mathtune.cli.serving.here import Here
     from mathtune.engines.transformers.one_by_one import OneByOne
 
     name = model_in(solver.generator)
     refuse_absent(name)
-    if judges:
-        refuse_absent(_judge_name(solver))
+    other = _judge_name(solver) if judges else None
+    if other is not None:
+        refuse_absent(other)
     engine = _engine(name, solver)
-    judge = None
-    if judges:
-        other = _judge_name(solver)
-        judge = engine if other == name else _engine(other, solver)
     sampler = engine.sampler
     if isinstance(sampler.forward, OneByOne) or sampler.steady is not None:
         # Its samples cannot, or not always, share a decode loop.
         batched = Batched(engine, form=solver.wording, tokenizer=engine.tokenizer)
-        other_judge = batched if judge is engine else None
-        return batched, other_judge or (_judge_here(solver) if judges else None)
+        return batched, batched if other == name else None
+    judge = engine if other == name else None if other is None else _engine(other, solver)
     here = Here(engine, judge, longest=longest)
     return here, here if judges else None
 
@@ -124,7 +111,7 @@ def _vllm(solver: Solver, judges: bool) -> tuple[Any, Judge | None]:
 
 
 def _judge_here(solver: Solver) -> Any:
-    """Return a judge in this process for a generator on a server."""
+    """Return a judge in this process, apart from the generator."""
     from mathtune.cli.serving.elsewhere import Batched
 
     engine = _engine(_judge_name(solver), solver)

@@ -43,7 +43,10 @@ async def solved(
             return picked(question.text, solver, found, why, read)
         many = early_stopping.next_wave(clusters, most=most, stop_at=stop_at, least=LEAST)
         drawn = await models.sample(question, solver.sampling(many), seed=solver.seed, first=used)
-        _refuse_too_long(drawn.drafts)
+        if any(draft.finish_reason == "prompt_too_long" for draft in drawn.drafts):
+            raise InputError(
+                "question: longer than the generator can read; expected a shorter one."
+            )
         read += drawn.read if not used else 0  # a server may read it again: its cache has it
         found, judged = await _joined(question, solver, models, found, drawn.drafts)
         read += judged
@@ -55,7 +58,8 @@ async def _joined(
     question: Question, solver: Solver, models: Models, found: Sampled, drafts: Sequence[Draft]
 ) -> tuple[Sampled, int]:
     """Add a wave's drafts: their answers, scores and clusters; return the tokens read, too."""
-    new = [_answer(draft, solver) for draft in drafts]
+    extracted = (extract(draft.text, rule=solver.rule) for draft in drafts)
+    new = [None if one is None else one.text for one in extracted]
     answers = [*found.answers, *new]
     scores, read = await _scores(question, solver, models, drafts, new)
     groups = [list(range(len(answers)))]
@@ -93,13 +97,3 @@ async def _scores(
         values, read = [], 0
     left = iter(values)
     return [None if answer is None else next(left) for answer in answers], read
-
-
-def _answer(draft: Draft, solver: Solver) -> str | None:
-    found = extract(draft.text, rule=solver.rule)
-    return None if found is None else found.text
-
-
-def _refuse_too_long(drafts: Sequence[Draft]) -> None:
-    if any(draft.finish_reason == "prompt_too_long" for draft in drafts):
-        raise InputError("question: longer than the generator can read; expected a shorter one.")
