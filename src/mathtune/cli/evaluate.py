@@ -25,8 +25,10 @@ STAGES: tuple[tuple[type[Stage[Any]], str], ...] = (
     (Measure, "measure"),
     (Prepare, "data"),
 )
-ENGINE = ("engine", "device", "dtype", "server", "vllm", "ray", "adapter")
-"""Settings of the model: a judge of another name has no `adapter`."""
+STEPS = ("greedy", "samples", "scores", "exemplars", "greedy-grades", "samples-grades")
+"""The recipe's steps, under whose names settings may be given, as under those of the stages."""
+ENGINE = ("engine", "device", "dtype", "server", "vllm", "ray")
+"""Settings of the model that its judge gets too; the judge has another `adapter`, or none."""
 
 
 @dataclass(frozen=True)
@@ -60,26 +62,18 @@ def placed(settings: Sequence[str], *, judged: bool) -> Iterator[str]:
     >>> list(placed(["max_tokens=64", "limit=5", "grader=prm800k"], judged=False))
     ['sample.max_tokens=64', 'limit=5', 'grade.grader=prm800k']
     """
+    known = {*Evaluate.model_fields, *SHORT, *STEPS, *(stage.kind() for stage, _ in STAGES)}
     for setting in settings:
         head = re.split(r"[.=]", setting, maxsplit=1)[0]
-        how = "how" if head in ("temperature", "top_p") else None
-        own = head in Evaluate.model_fields or head in SHORT or head in dict.fromkeys(_names())
-        if own or how is not None:
-            yield f"{how}.{setting}" if how else setting
-            continue
         found = [name for stage, name in STAGES if head in stage.model_fields]
-        if not found:
+        if head in ("temperature", "top_p"):
+            yield f"how.{setting}"
+        elif head in known or not found:
             yield setting
-            continue
-        yield f"{found[0]}.{setting}"
-        if judged and head in ENGINE and "score" in found and head != "adapter":
-            yield f"score.{setting}"
-
-
-def _names() -> list[str]:
-    """Return the names of stages and steps, under which settings may be given."""
-    steps = ["greedy", "samples", "scores", "exemplars", "greedy-grades", "samples-grades"]
-    return [stage.kind() for stage, _ in STAGES] + steps
+        else:
+            yield f"{found[0]}.{setting}"
+            if judged and head in ENGINE and "score" in found:
+                yield f"score.{setting}"
 
 
 def folder_of(options: EvaluateOptions, out: Path | None) -> Path:

@@ -39,7 +39,7 @@ def problem_table(folder: Path, *, row: str | None) -> RenderableType:
     name, config = next(iter(measured.items()))
     problems, outcomes = read_problems(folder / config["problems"]), read_outcomes(folder / name)
     first = next(iter(outcomes.values())).values if outcomes else {}
-    shown = [key for key in first if key in ("Pass@1", "mean", "W.RR") or _over_all(key)]
+    shown = [key for key in first if key in ("mean", "W.RR") or key.startswith(("Maj1@", "Pass@"))]
     table = Table("problem", *map(escape, shown), "begins", title=escape(_shown(name)))
     for key, outcome in list(outcomes.items())[:LISTED]:
         values = (f"{100 * outcome.values[metric]:.0f} %" for metric in shown)
@@ -53,10 +53,6 @@ def problem_table(folder: Path, *, row: str | None) -> RenderableType:
         + (f" Other rows, with --row: {others}." if others else "")
     )
     return table
-
-
-def _over_all(metric: str) -> bool:
-    return metric.startswith(("Maj1@", "Pass@"))
 
 
 def _shown(name: str) -> str:

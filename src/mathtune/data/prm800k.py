@@ -156,7 +156,9 @@ def read(paths: Sequence[Path]) -> Release:
         for record in jsonl.read(path, Record):
             key = normalized(record.question.problem)
             release.problems.setdefault(key, record.question)
-            _add_steps(release.steps.setdefault(key, {}), record)
+            known = release.steps.setdefault(key, {})
+            for step, right in steps(record):  # of different ratings of a text the worse counts
+                known[step] = known.get(step, True) and right
             text, reason = solution(record)
             if text is not None:
                 kept = release.solutions.setdefault(key, [])
@@ -218,12 +220,6 @@ def steps(record: Record) -> list[tuple[str, bool]]:
         if human:
             found.append(("\n".join(before), True))
     return found
-
-
-def _add_steps(known: dict[str, bool], record: Record) -> None:
-    """Add a record's steps; if people rated a text differently, the worse rating counts."""
-    for text, right in steps(record):
-        known[text] = known.get(text, True) and right
 
 
 def _taken(step: LabelledStep) -> Completion | None:

@@ -189,7 +189,9 @@ def to_problems(
             break
     _refuse_unknown(reading.where, met, last)
     if not problems and counts.rows:
-        _refuse_all(counts)
+        reasons = ", ".join(f"{count} {reason}" for reason, count in counts.dropped.items())
+        none = f"none of {counts.rows} rows can be used: {reasons}."
+        raise InputError(counts.first_fault or none)
     return problems
 
 
@@ -363,11 +365,6 @@ def _refuse_unknown(where: Iterable[Condition], met: list[bool], row: Row | None
                 f"where: no row has the field '{condition.path}'; the fields are "
                 f"{', '.join(map(str, row.values))}."
             )
-
-
-def _refuse_all(counts: Counts) -> None:
-    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.dropped.items())
-    raise InputError(counts.first_fault or f"none of {counts.rows} rows can be used: {reasons}.")
 
 
 def shortened(text: str) -> str:

@@ -88,7 +88,10 @@ def filled(
         _refuse_unread(variables, tokenizer)
     fault = lacking = ""
     kind = InputError
-    for turns in (conversation, [{**turn, "content": _parts(turn)} for turn in conversation]):
+    in_parts = [
+        {**turn, "content": [{"type": "text", "text": turn["content"]}]} for turn in conversation
+    ]
+    for turns in (conversation, in_parts):
         try:
             text = _by(tokenizer, turns, variables, add_generation_prompt=add_generation_prompt)
         except ValueError as error:
@@ -133,10 +136,6 @@ def names_read(template: str) -> frozenset[str]:
         return frozenset(_asked({"names of": template})["names"])
     except TemplateError:
         return frozenset()  # to render it says why
-
-
-def _parts(turn: Mapping[str, Any]) -> list[dict[str, str]]:
-    return [{"type": "text", "text": turn["content"]}]
 
 
 def _shows(text: str, turn: Mapping[str, Any]) -> bool:

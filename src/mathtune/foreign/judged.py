@@ -235,17 +235,13 @@ def _scored(samples: Samples, request: Request) -> Iterator[ForeignSample]:
         texts: dict[str, Any] = {
             name: jsonl.writable(value)
             for name, value in sample._asdict().items()
-            if _doubtful(value)
+            if isinstance(value, str) and not value.isascii()
         }
         found = sample._replace(**texts) if texts else sample
         if request.scorer is not None:
             score = request.scorer(found.question, found.solution) if found.solution else None
             found = found._replace(score=float("nan") if score is None else score)
         yield found
-
-
-def _doubtful(value: object) -> bool:
-    return isinstance(value, str) and not value.isascii()
 
 
 def _blocks(samples: Iterator[ForeignSample]) -> Iterator[list[ForeignSample]]:

@@ -107,7 +107,7 @@ class Looks:
             if 20 * np.count_nonzero(column == _NONE) > len(column):
                 continue
             for per_file in (False, True) if many_files else (False,):
-                ids = _paired(column, files) if per_file else column
+                ids = column * np.int64(1_000_003) + files if per_file else column
                 if _agree(ids, golds) and (texts is None or _agree(ids, texts)):
                     found.append((Key("id", path, per_file), _distinct(ids)))
                     break
@@ -133,10 +133,6 @@ class Looks:
 
 def _column(values: array[int]) -> Digests:
     return np.array(values, dtype=np.int64)
-
-
-def _paired(column: Digests, files: Digests) -> Digests:
-    return column * np.int64(1_000_003) + files
 
 
 def _distinct(column: Digests) -> int:

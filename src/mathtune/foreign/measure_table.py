@@ -33,6 +33,8 @@ def table(document: dict[str, Any]) -> Table:
         marked = f"{100 * document['mean_by_rule']['explicit']:.1f}"
         rows.insert(1, ("mean, marked answers only", marked, "–", *("–" for _ in compared)))
     broken = document["broken_lines"]
+    clusters = document.get("clusters")
+    drawn = "problems" if clusters is None else f"{clusters:,} clusters of problems"
     return Table(
         f"{many(document['problems'], 'problem', 'problems')}, {many(n, 'sample', 'samples')} each"
         + (f", {many(broken, 'broken line', 'broken lines')} left out" if broken else ""),
@@ -42,7 +44,7 @@ def table(document: dict[str, Any]) -> Table:
         f"samples without an answer, {counts['undecided']:,} undecided; "
         f"{counts['verdict_differs_from_cluster']:,} have another verdict than their cluster. "
         f"{_ties(document)}{_beats_the_calculator(document)}Intervals are over "
-        f"{_drawn(document)}; differences are paired.{_notes(document)}",
+        f"{drawn}; differences are paired.{_notes(document)}",
     )
 
 
@@ -57,11 +59,6 @@ def _beats_the_calculator(document: dict[str, Any]) -> str:
         return ""
     points = _points(document["over_calculator"], "W.RR")
     return f"W.RR minus votes weighted by the calculator, which needs no judge: {points}. "
-
-
-def _drawn(document: dict[str, Any]) -> str:
-    clusters = document.get("clusters")
-    return "problems" if clusters is None else f"{clusters:,} clusters of problems"
 
 
 def _notes(document: dict[str, Any]) -> str:

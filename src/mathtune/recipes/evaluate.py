@@ -93,11 +93,12 @@ def evaluate(run: Run, c: Evaluate) -> None:
 def _evaluated(
     run: Run, c: Evaluate, name: str, found: declared.NamedSet | None, form: Form | None
 ) -> None:
-    kept = {} if c.data.limit is None else {"limit": _limit(c)}
+    limit: Any = c.data.limit
+    if isinstance(limit, int):
+        limit = {"test": limit, "train": EXEMPLARS_OF}
     sizes = {"train": 0, "validation": 0} if name == "arithmetic" else {"test": "all"}
-    given = {**c.data.changed(), "source": name, "folder": c.data.folder, **sizes}
-    given.pop("limit", None)
-    data = run("data", Prepare(**{**given, **kept}))
+    given = {"source": name, "folder": c.data.folder, "limit": limit, **sizes}
+    data = run("data", Prepare(**{**c.data.changed(), **given}))
     read_as: dict[str, Any] = {"max_tokens": LONGEST} if name == "arithmetic" else {}
     prompt = Prompt() if found is None else found.set.prompt
     if form == "chat" and prompt.instruction is not None:
@@ -126,11 +127,6 @@ def _measured(
         judge = Score(model=c.evaluator, problems=data.test, samples=samples)
         samples = run("scores", judge)
     run(row, Measure(problems=data.test, samples=samples, greedy=first))
-
-
-def _limit(c: Evaluate) -> Any:
-    limit = c.data.limit
-    return {"test": limit, "train": EXEMPLARS_OF} if isinstance(limit, int) else limit
 
 
 def _form(run: Run, c: Evaluate) -> Form | None:

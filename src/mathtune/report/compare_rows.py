@@ -58,9 +58,10 @@ def pairs(document: Document) -> Table:
             f"{one['a']} – {one['b']}: {one['metric']}",
             difference({"": one}, ""),
             f"{one['wins']} / {one['ties']} / {one['losses']}",
-            _equal(one["equivalence"]),
+            f"{'yes' if equal['equivalent'] else 'not shown'}, {p_value(equal['p'])}",
         )
         for one in document["comparisons"]
+        for equal in [one["equivalence"]]
     ]
     several = len(document["rows"]) > 2
     notes = [
@@ -127,10 +128,6 @@ def _mostly_in(kinds: Mapping[str, Any]) -> str:
         if names := concentrated(gains):
             return f", nearly all of it in {kind} {', '.join(names)}"
     return ""
-
-
-def _equal(found: Mapping[str, Any]) -> str:
-    return f"{'yes' if found['equivalent'] else 'not shown'}, {p_value(found['p'])}"
 
 
 def page(document: Document, changed: Sequence[Document], count: int) -> str:

@@ -28,7 +28,8 @@ def write(
     for left in folder.rglob(f"*{jsonl.PARTIAL}"):  # by a kill just before a rename
         remove(left)
     record = {**mark, "bill": meter.read(), "made_with": provenance.record()}
-    record |= {"settings": described, "files": _checksums(folder)}
+    hashes = {path.relative_to(folder).as_posix(): content_hash(path) for path in files(folder)}
+    record |= {"settings": described, "files": hashes}
     jsonl.write_json(folder / STEP, record)
 
 
@@ -108,7 +109,3 @@ def regathered(folder: Path, stage: Stage, mark: Mapping[str, Any]) -> list[str]
     gone = [key.partition(".")[0] for key in before if key not in now]
     changed += [key for key in gone if key in may & mark["config"].keys()]
     return sorted(set(changed)) if set(changed) <= may else []
-
-
-def _checksums(folder: Path) -> dict[str, str]:
-    return {path.relative_to(folder).as_posix(): content_hash(path) for path in files(folder)}

@@ -59,11 +59,8 @@ def bug_report() -> dict[str, str | int | None]:
             )
             found["cuda"] = torch.version.cuda
     found["device"] = _device()
-    return {**found, **_versions(), **{name: _variable(name) for name in TOLD}}
-
-
-def _variable(name: str) -> str:
-    return os.environ.get(name, "not set").replace(str(Path.home()), "~")
+    told = {name: os.environ.get(name, "not set").replace(str(Path.home()), "~") for name in TOLD}
+    return {**found, **_versions(), **told}
 
 
 @cache

@@ -160,7 +160,7 @@ def _json_kind(text: bytes, source: Source) -> str:
         return "json"
     # A first line that the head cuts off is a long row; `{` alone opens a document.
     torn = len(lines) > 1 and lines[1].lstrip().startswith(b"{")
-    return "jsonl" if torn and not _opens_document(lines[0]) else "json"
+    return "jsonl" if torn and lines[0].strip() != b"{" else "json"
 
 
 def _is_object(line: bytes) -> bool:
@@ -170,10 +170,6 @@ def _is_object(line: bytes) -> bool:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _opens_document(line: bytes) -> bool:
-    return line.strip() == b"{"
 
 
 def _decimal(text: str) -> Decimal:
