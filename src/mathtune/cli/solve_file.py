@@ -67,8 +67,7 @@ def solve_file(path: Path, out: Path, solver: Solver, *, server: str | None) -> 
     if not out.parent.is_dir():
         raise InputError(f"--out: {out.parent} is no folder; expected one that is there.")
     begun = out.with_name(out.name + ".begun")
-    content = msgspec.json.encode([asked, asdict(solver), server])
-    made_with = hashlib.sha256(content).hexdigest()
+    made_with = _made_with(asked, solver, server)
     done = _begun(begun, made_with)
     with Progress("solve", total=len(asked), unit="questions") as progress:
         for _ in done:
@@ -115,6 +114,11 @@ def questions(path: Path) -> list[Solution]:
             problem_id=name, problem=text, gold_answer=None if gold is None else str(gold)
         )
     return list(found.values())
+
+
+def _made_with(asked: Sequence[Solution], solver: Solver, server: str | None) -> str:
+    content = msgspec.json.encode([list(asked), asdict(solver), server])
+    return hashlib.sha256(content).hexdigest()
 
 
 def _begun(partial: Path, made_with: str) -> list[Solution]:
