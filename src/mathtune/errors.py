@@ -29,6 +29,16 @@ def of_samples(part: int, total: int, one: str, more: str) -> str:
     return f"{part:,} of {total:,} {samples} {one if part == 1 else more}"
 
 
+def one_line(error: object, *, most: int = 300) -> str:
+    r"""Return the message of another library's error as one line; it may be pages long.
+
+    Example:
+        >>> one_line(ValueError("no such\n  key"))
+        'no such key'
+    """
+    return " ".join(str(error).split())[:most]
+
+
 def split(text: str) -> tuple[str, ...]:
     """Return the names of a list with commas.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mathtune.cli.options import RUNS
-from mathtune.errors import InputError
+from mathtune.errors import InputError, one_line
 from mathtune.run.fingerprint import SUMS
 from mathtune.run.progress import say
 from mathtune.run.stage import PLAN
@@ -88,7 +88,7 @@ def _pushed(repo: str, model: Path, card: Path, *, private: bool) -> str:
     except OfflineModeIsEnabled:
         raise InputError("push_to_hub: HF_HUB_OFFLINE is set; expected it unset.") from None
     except (HfHubHTTPError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error)
         raise InputError(
             f"{repo}: cannot be pushed to {api.endpoint} ({reason}); the card is in {card}."
         ) from None

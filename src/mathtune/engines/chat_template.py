@@ -20,7 +20,7 @@ from datetime import date
 from functools import lru_cache
 from typing import IO, Any, Protocol, runtime_checkable
 
-from mathtune.errors import InputError
+from mathtune.errors import InputError, one_line
 
 SECONDS = 10.0
 """The longest time for one prompt, in seconds; a usual template takes a millisecond."""
@@ -322,7 +322,7 @@ def _answer(task: dict[str, Any], render: Any) -> dict[str, Any]:
             **words,
         )
     except (Exception, MemoryError) as error:  # a stranger's program may raise anything
-        reason, kind = " ".join(str(error).split())[:300], type(error).__name__
+        reason, kind = one_line(error), type(error).__name__
         named = kind in ("SecurityError", "MemoryError", "RecursionError") or not reason
         return {"fault": f"{kind}: {reason}".removesuffix(": ") if named else reason}
     return {"text": texts[0]}

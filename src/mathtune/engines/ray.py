@@ -24,7 +24,7 @@ from mathtune.engines.protocol import (
     Want,
 )
 from mathtune.engines.settings import Ray
-from mathtune.errors import InputError
+from mathtune.errors import InputError, one_line
 
 Batch = dict[str, Any]
 """The columns of a batch in Ray Data: arrays of equal length."""
@@ -173,7 +173,7 @@ def connected(settings: Ray) -> Iterator[Any]:
                 include_dashboard=False if settings.address is None else None,
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:300]
+            reason = one_line(error)
             raise InputError(
                 f"ray: cannot use the cluster at {settings.address!r} ({reason}); start one with "
                 "ray start, or leave ray.address out."

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any, Protocol
 
-from mathtune.errors import InputError
+from mathtune.errors import InputError, one_line
 from mathtune.run.progress import visible
 
 SECONDS = 20.0
@@ -46,9 +46,8 @@ def token_ids(text: str, tokenizer: Encoding, *, special_tokens: bool = False) -
         except BaseException as error:
             if type(error).__name__ != "PanicException":  # the library's panic is not an Exception
                 raise
-            reason = " ".join(str(error).split())[:300]
             raise InputError(
-                f"{_named(tokenizer)} fails at a text ({reason}); {EXPECTED}"
+                f"{_named(tokenizer)} fails at a text ({one_line(error)}); {EXPECTED}"
             ) from None
 
 

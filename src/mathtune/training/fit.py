@@ -24,7 +24,7 @@ from torch import nn
 from transformers import TrainingArguments
 
 from mathtune.engines.transformers import memory, models
-from mathtune.errors import InputError
+from mathtune.errors import InputError, one_line
 from mathtune.run import ranks, trackers
 from mathtune.run.children import on_sigterm
 from mathtune.run.progress import Progress, say
@@ -245,9 +245,8 @@ def _set_attention(model: Any, name: str) -> None:
     try:
         model.set_attn_implementation(name)
     except (ValueError, ImportError) as error:
-        reason = " ".join(str(error).split())[:300]
         raise InputError(
-            f"attention: found {name!r}, which this model refuses ({reason})."
+            f"attention: found {name!r}, which this model refuses ({one_line(error)})."
         ) from error
 
 
@@ -387,11 +386,11 @@ def _with_adapters(model: Any, lora: Lora) -> Any:
         return get_peft_model(model, config)
     except ImportError as error:
         raise InputError(
-            f"lora: peft cannot add adapters to this model ({' '.join(str(error).split())[:300]}); "
+            f"lora: peft cannot add adapters to this model ({one_line(error)}); "
             "expected the package that it needs, or a model in full weights."
         ) from error
     except ValueError as error:
-        refused = f"which peft refuses ({' '.join(str(error).split())[:300]})"
+        refused = f"which peft refuses ({one_line(error)})"
         unknown = set(lora.targets) - linear
         raise InputError(
             f"lora.targets: found {', '.join(lora.targets) or 'none (every linear layer)'}, "

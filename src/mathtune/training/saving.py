@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mathtune.engines import prompts
 from mathtune.engines.token_ids import start_text
-from mathtune.errors import InputError
+from mathtune.errors import InputError, one_line
 from mathtune.rows import jsonl
 from mathtune.run.fingerprint import write_sums
 from mathtune.run.progress import say
@@ -55,7 +55,7 @@ class ModelFolder:
         try:
             generation.validate(strict=True)
         except ValueError as error:
-            reason = " ".join(str(error).split())[:300]
+            reason = one_line(error)
             say(f"  the model's generation_config.json contradicts itself; corrected ({reason})")
             model.generation_config = _mended(generation)
 
@@ -71,7 +71,7 @@ class ModelFolder:
         except (OSError, InputError):
             raise
         except Exception as error:
-            reason = " ".join(str(error).split())[:300]
+            reason = one_line(error)
             raise InputError(
                 f"model: a trial before the first update shows that it cannot be saved ({reason}); "
                 "expected a model that transformers can write."

@@ -19,7 +19,7 @@ from mathtune.engines.transformers import models
 from mathtune.engines.transformers.decode import Sampler, forward_of
 from mathtune.engines.transformers.scoring import Scorer
 from mathtune.engines.transformers.shared_attention import Forward
-from mathtune.errors import InputError
+from mathtune.errors import InputError, one_line
 from mathtune.rows import jsonl
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def load(
             return adapted.get_base_model().eval(), tokenizer
         merged = adapted.merge_and_unload()
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error)
         raise InputError(f"adapter {str(adapter)!r}: does not fit {name!r} ({reason}).") from error
     return merged.eval(), tokenizer
 

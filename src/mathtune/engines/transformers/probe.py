@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mathtune.engines.transformers import line_attention, memory, models
 from mathtune.engines.transformers.shared_attention import ModelForward, UnsharedError
-from mathtune.errors import InputError
+from mathtune.errors import InputError, one_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -47,7 +47,7 @@ def checked_logits(model: PreTrainedModel) -> Tensor:
             raise
         raise InputError(
             f"model {model.name_or_path!r}: fails at reading a row of tokens "
-            f"({' '.join(str(error).split())[:200]}); expected a model that runs on "
+            f"({one_line(error, most=200)}); expected a model that runs on "
             f"{model.device.type} in {str(model.dtype).removeprefix('torch.')}."
         ) from error
     if ahead:
