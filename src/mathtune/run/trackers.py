@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -121,72 +121,70 @@ class Tensorboard:
         self._files.add_event(Event(step=at, wall_time=time.time(), summary=summary))
 
 
-class Wandb:
-    """A run of the project WANDB_PROJECT, else `mathtune`; steps of one run folder are a group."""
+class Logged:
+    """A run that logs dictionaries and tables, as wandb's and trackio's do.
 
-    def __init__(self, place: Place, config: Mapping[str, Any]) -> None:
-        import wandb
+    `table`: the library's kind of table. `where`: further arguments of a table's entry.
+    """
 
-        try:
-            self._run = wandb.init(
-                project=os.environ.get("WANDB_PROJECT", PROJECT),
-                name=place.title,
-                group=place.group,
-                config=dict(config),
-                reinit="create_new",  # a separate run for every training in one process
-            )
-        except wandb.Error as error:
-            raise InputError(
-                f"report_to: wandb says {str(error).rstrip('.')!r}; expected `wandb login`, or "
-                "WANDB_MODE=offline in the environment."
-            ) from error
+    def __init__(self, run: Any, table: Any, **where: int) -> None:
+        self._run, self._table, self._where = run, table, where
 
     def numbers(self, values: Mapping[str, float], *, at: int) -> None:
         self._run.log(dict(values), step=at)
 
     def table(self, title: str, header: tuple[str, ...], rows: Rows, *, text: str) -> None:  # noqa: ARG002
-        import wandb
-
-        data = [list(row) for row in rows]
-        self._run.log({key(title): wandb.Table(columns=_headed(header), data=data)})
+        shown = self._table(columns=_headed(header), data=[list(row) for row in rows])
+        self._run.log({key(title): shown}, **self._where)
 
     def close(self) -> None:
         self._run.finish()
 
 
-class Trackio:
-    """A run of the project TRACKIO_PROJECT, else `mathtune`, in trackio's files on this machine."""
+def _wandb(place: Place, config: Mapping[str, Any]) -> Logged:
+    """Begin a run of the project WANDB_PROJECT, else `mathtune`; steps of one run folder are a
+    group.
+    """
+    import wandb
 
-    def __init__(self, place: Place, config: Mapping[str, Any]) -> None:
-        import trackio
-
-        self._run = trackio.init(
-            project=os.environ.get("TRACKIO_PROJECT", PROJECT),
+    try:
+        run = wandb.init(
+            project=os.environ.get("WANDB_PROJECT", PROJECT),
             name=place.title,
             group=place.group,
             config=dict(config),
-            embed=False,
-            auto_log_cpu=False,
-            auto_log_gpu=False,
+            reinit="create_new",  # a separate run for every training in one process
         )
-
-    def numbers(self, values: Mapping[str, float], *, at: int) -> None:
-        self._run.log(dict(values), step=at)
-
-    def table(self, title: str, header: tuple[str, ...], rows: Rows, *, text: str) -> None:  # noqa: ARG002
-        import trackio
-
-        data = [list(row) for row in rows]
-        self._run.log({key(title): trackio.Table(columns=_headed(header), data=data)}, step=0)
-
-    def close(self) -> None:
-        self._run.finish()
+    except wandb.Error as error:
+        raise InputError(
+            f"report_to: wandb says {str(error).rstrip('.')!r}; expected `wandb login`, or "
+            "WANDB_MODE=offline in the environment."
+        ) from error
+    return Logged(run, wandb.Table)
 
 
-KINDS: dict[Name, type[Tensorboard] | type[Wandb] | type[Trackio]] = {
+def _trackio(place: Place, config: Mapping[str, Any]) -> Logged:
+    """Begin a run of the project TRACKIO_PROJECT, else `mathtune`, in trackio's files on this
+    machine.
+    """
+    import trackio
+
+    run = trackio.init(
+        project=os.environ.get("TRACKIO_PROJECT", PROJECT),
+        name=place.title,
+        group=place.group,
+        config=dict(config),
+        embed=False,
+        auto_log_cpu=False,
+        auto_log_gpu=False,
+    )
+    return Logged(run, trackio.Table, step=0)
+
+
+KINDS: dict[Name, Callable[[Place, Mapping[str, Any]], Tracker]] = {
     "tensorboard": Tensorboard,
-    "wandb": Wandb,
-    "trackio": Trackio,
+    "wandb": _wandb,
+    "trackio": _trackio,
 }
 
 
