@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from mathtune.metrics.weights import WeightRule
 from mathtune.paths import calculator
 from mathtune.rows import jsonl
 from mathtune.rows.records import Verdict
-from mathtune.run.progress import Progress, console, say
+from mathtune.run.progress import Progress
 
 SAMPLES_AT_ONCE = 4_096
 CHARACTERS_AT_ONCE = 16_000_000
@@ -144,9 +143,10 @@ def judged(request: Request) -> Iterator[Judged]:
         InputError: a file cannot be read, no line of it can be used, or, if the request is strict,
         one line cannot.
     """
-    done = 0
     samples = request.samples
-    with _Watched(samples) as watched:
+    known = samples.rows if samples.problems is not None else 0
+    progress = Progress("grade", total=known, unit="samples", every=SECONDS_BETWEEN_LINES)
+    with progress:
         for block in _blocks(_scored(samples, request)):
             answers = [
                 extract(sample.solution, rule=request.rule) if sample.solution else None
@@ -158,9 +158,8 @@ def judged(request: Request) -> Iterator[Judged]:
             for one in map(Judged, block, answers, verdicts):
                 _notice(one, request.counted)
                 yield one
-            done += len(block)
-            watched.advance(len(block))
-    if not done:
+            progress.advance(len(block))
+    if not progress.done:
         raise InputError(
             f"{request.name}: no line can be used{_broken_lines(request)}; "
             "expected rows with samples and a gold."
@@ -197,36 +196,6 @@ def _verdicts(
     texts = [answer.text if answer else None for answer in answers]
     golds = [sample.accepted or (sample.gold,) for sample in block]
     return compare_accepted(texts, golds, grader=grader)
-
-
-class _Watched:
-    """Progress over samples: a bar in a terminal, else a line now and then."""
-
-    def __init__(self, samples: Samples) -> None:
-        known = samples.rows if samples.problems is not None else 0
-        shown = known and console.is_terminal
-        self._bar = Progress("grade", total=known, unit="samples") if shown else None
-        self._of = f" of {known:,}" if known else ""
-        self._done = 0
-        self._last = time.monotonic()
-
-    def __enter__(self) -> _Watched:
-        if self._bar is not None:
-            self._bar.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        if self._bar is not None:
-            self._bar.__exit__(*error)
-
-    def advance(self, samples: int) -> None:
-        """Count samples."""
-        self._done += samples
-        if self._bar is not None:
-            self._bar.advance(samples)
-        elif time.monotonic() - self._last > SECONDS_BETWEEN_LINES:
-            self._last = time.monotonic()
-            say(f"  {self._done:,}{self._of} samples graded")
 
 
 def _scored(samples: Samples, request: Request) -> Iterator[ForeignSample]:

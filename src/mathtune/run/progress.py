@@ -138,7 +138,7 @@ class Countdown:
 
 
 class Progress:
-    """A count of finished units of work, with the rate and the time left.
+    """A count of finished units of work, with the rate and the time left; `total` 0: unknown.
 
     Example:
         >>> with Progress("sample", total=2, unit="problems") as progress:
@@ -146,12 +146,15 @@ class Progress:
         ...     progress.advance(note="1,200 tokens/s")
     """
 
-    def __init__(self, label: str, *, total: int, unit: str) -> None:
+    def __init__(
+        self, label: str, *, total: int, unit: str, every: float = SECONDS_BETWEEN_LINES
+    ) -> None:
+        self._every = every  # seconds between two lines if there is no bar
         self.label, self.total, self.unit = label, total, unit
         self.done = 0
         self._start = self._last = time.monotonic()
         self._bar = None
-        if console.is_terminal and ranks.first():
+        if total and console.is_terminal and ranks.first():
             columns = (
                 TextColumn("  {task.description}"),
                 BarColumn(),
@@ -167,11 +170,13 @@ class Progress:
         self.done += units
         if self._bar is not None:
             self._bar.update(self._task, advance=units, note=escape(note))
-        elif time.monotonic() - self._last > SECONDS_BETWEEN_LINES:
+        elif time.monotonic() - self._last > self._every:
             self._last = time.monotonic()
             say(f"  {self.label}: {self._state()}{'; ' + note if note else ''}")
 
     def _state(self) -> str:
+        if not self.total:
+            return f"{self.done:,} {self.unit}"
         elapsed = time.monotonic() - self._start
         left = elapsed / max(self.done, 1) * (self.total - self.done)
         return f"{self.done} of {self.total} {self.unit}, {left:.0f} s left"
