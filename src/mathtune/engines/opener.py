@@ -27,10 +27,7 @@ def form_of(choice: EngineChoice, form: prompts.AnyForm) -> prompts.AnyForm:
             "folder here, so it is unknown whether it has a chat template; expected prompt=chat or "
             "prompt=plain."
         )
-    from mathtune.engines.transformers import models
-
-    resolved = prompts.resolve(form, models.load_tokenizer(choice.model))
-    return replace(wording, form=resolved)
+    return replace(wording, form=prompts.resolve(form, _own_tokenizer(choice.model)))
 
 
 def solver_tokenizer(choice: EngineChoice) -> prompts.ChatTokenizer:
@@ -44,9 +41,7 @@ def solver_tokenizer(choice: EngineChoice) -> prompts.ChatTokenizer:
         from mathtune.engines.openai import Unrendered
 
         return Unrendered()
-    from mathtune.engines.transformers import models
-
-    return models.load_tokenizer(choice.model)
+    return _own_tokenizer(choice.model)
 
 
 def judge_tokenizer(choice: EngineChoice, form: prompts.AnyForm) -> prompts.ChatTokenizer:
@@ -63,9 +58,13 @@ def judge_tokenizer(choice: EngineChoice, form: prompts.AnyForm) -> prompts.Chat
             "evaluator's last sentence is part of the assistant's turn, which needs the model's "
             "tokenizer: expected model=FOLDER with server.model as its name, or prompt=plain."
         )
+    return _own_tokenizer(choice.model)
+
+
+def _own_tokenizer(model: str) -> prompts.EndingTokenizer:
     from mathtune.engines.transformers import models
 
-    return models.load_tokenizer(choice.model)
+    return models.load_tokenizer(model)
 
 
 def open_engine(choice: EngineChoice, form: prompts.AnyForm, *, seed: int = 0) -> Engine:
@@ -147,9 +146,7 @@ def _openai(choice: EngineChoice, form: prompts.AnyForm, seed: int) -> Engine:  
         )
     judge, tokenizer = judge_tokenizer(choice, "plain"), None
     if is_here(choice.model):
-        from mathtune.engines.transformers import models
-
-        tokenizer = cache(partial(models.load_tokenizer, choice.model))
+        tokenizer = cache(partial(_own_tokenizer, choice.model))
         if prompts.worded(form).form == "chat":
             judge = tokenizer()
     return OpenAI(choice.model, choice.server, form=form, judge=judge, tokenizer=tokenizer)

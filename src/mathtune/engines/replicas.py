@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from operator import methodcaller
 from typing import Any
 
 from mathtune.engines.protocol import (
@@ -40,15 +41,16 @@ class Replicas:
     ) -> Iterator[Drafts]:
         """Yield the drafts of each batch as soon as it is finished."""
         yield from self._results(
-            wants, lambda number, part: (_sample, (part, sampling, (*seed, number)))
+            wants,
+            lambda number, part: methodcaller("sample", part, sampling, seed=(*seed, number)),
         )
 
     def score(self, groups: Sequence[Candidates], scorer: ScorerName) -> Iterator[Scores]:
         """Yield the scores of each batch as soon as it is finished."""
-        yield from self._results(groups, lambda _, part: (_score, (part, scorer)))
+        yield from self._results(groups, lambda _, part: methodcaller("score", part, scorer))
 
     def _results(
-        self, items: Sequence[Any], task: Callable[[int, Sequence[Any]], Any]
+        self, items: Sequence[Any], task: Callable[[int, Sequence[Any]], Callable[[Engine], Any]]
     ) -> Iterator[tuple[int, Any]]:
         """Yield the batches' results, numbered over all items."""
         size = max(1, len(items) // (len(self._devices) * BATCHES))
@@ -66,27 +68,14 @@ class Replicas:
 
 
 def _opened(opened: Callable[[], Engine], device: str) -> Callable[[Any], tuple[list[Any], int]]:
-    """Open the engine on its GPUs, in a child; the work calls a function with it."""
+    """Open the engine on its GPUs, in a child; a task calls one of its methods."""
     if device:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
     engine = opened()
 
-    def work(task: Any) -> tuple[list[Any], int]:
-        function, arguments = task
-        return function(engine, *arguments)
+    def work(task: Callable[[Engine], Iterator[Any]]) -> tuple[list[Any], int]:
+        before = engine.tokens
+        found = list(task(engine))
+        return found, engine.tokens - before
 
     return work
-
-
-def _sample(
-    engine: Engine, wants: Sequence[Want], sampling: Sampling, seed: tuple[int, ...]
-) -> tuple[list[Drafts], int]:
-    return list(engine.sample(wants, sampling, seed=seed)), 0
-
-
-def _score(
-    engine: Engine, groups: Sequence[Candidates], scorer: ScorerName
-) -> tuple[list[Scores], int]:
-    before = engine.tokens
-    found = list(engine.score(groups, scorer))
-    return found, engine.tokens - before
