@@ -231,23 +231,20 @@ def _on_scores(document: MeasureMetrics, request: Request) -> list[str]:
     return found
 
 
-def outcomes_to(
-    folder: Path, outcomes: Sequence[Outcome], problems: Mapping[str, Problem]
-) -> list[Path]:
+def outcomes_to(folder: Path, outcomes: Sequence[Outcome], problems: Mapping[str, Problem]) -> None:
     """Write each problem's outcome: JSON Lines, and Parquet if pyarrow is installed.
 
     The JSON Lines are those of a measure step, so that `mathtune compare` reads the folder. The
     Parquet file has a column per metric, and the problem's level and subject.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = [folder / OUTCOMES]
-    jsonl.write(written[0], outcomes)
+    jsonl.write(folder / OUTCOMES, outcomes)
     jsonl.write(folder / PROBLEMS, [problems[row.problem_id] for row in outcomes])
     try:
         import pyarrow as pa  # type: ignore[import-untyped]
         from pyarrow import parquet  # type: ignore[import-untyped]
     except ModuleNotFoundError:
-        return written
+        return
     rows = [
         {
             "problem_id": row.problem_id,
@@ -258,6 +255,5 @@ def outcomes_to(
         }
         for row in outcomes
     ]
-    written.append(folder / OUTCOMES.replace(".jsonl", ".parquet"))
-    parquet.write_table(pa.Table.from_pylist(rows), written[1])
-    return written
+    columns = folder / OUTCOMES.replace(".jsonl", ".parquet")
+    parquet.write_table(pa.Table.from_pylist(rows), columns)

@@ -17,15 +17,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mathtune.metrics import strategies, ties
 from mathtune.metrics.calibration import habit_scores
 from mathtune.metrics.curves import Plan, subsets_of
 from mathtune.metrics.sample_columns import Gathered
-from mathtune.metrics.strategies import Clusters, Strategy
-
-Floats = NDArray[np.float64]
+from mathtune.metrics.strategies import Clusters, Floats, Strategy
 
 CALCULATOR, SHORTNESS, FORM = "calculator", "shortness", "form"
 BASELINES = (CALCULATOR, SHORTNESS, FORM)

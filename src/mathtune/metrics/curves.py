@@ -16,11 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mathtune.metrics import strategies, ties
-from mathtune.metrics.strategies import Clusters
+from mathtune.metrics.strategies import Bools, Clusters, Floats
 from mathtune.metrics.ties import Ties
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

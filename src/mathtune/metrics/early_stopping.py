@@ -22,12 +22,9 @@ from typing import Any, Literal
 
 import mpmath
 import numpy as np
-from numpy.typing import NDArray
 
-from mathtune.metrics.intervals import Ints, intervals, paired
+from mathtune.metrics.intervals import Floats, Ints, intervals, paired
 from mathtune.metrics.strategies import Clusters
-
-Floats = NDArray[np.float64]
 
 LIMITS = (0.7, 0.8, 0.9, 0.95, 0.99)
 """The limits of the curve; 0.95 is the usual one."""

@@ -19,8 +19,6 @@ from mathtune.metrics.curves import Curves, votes_at
 from mathtune.metrics.intervals import Ints, intervals, paired
 from mathtune.metrics.strategies import Clusters
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Lengths:

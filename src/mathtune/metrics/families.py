@@ -6,11 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mathtune.metrics.intervals import Ints, gains_of, intervals_of
-
-Floats = NDArray[np.float64]
+from mathtune.metrics.intervals import Floats, Ints, gains_of, intervals_of
 
 NEARLY_ALL = 0.8
 """A gain is concentrated in some groups if they hold at least this fraction of it."""

@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from mathtune.errors import InputError
 from mathtune.metrics import baselines, early_stopping, strategies, ties
@@ -21,6 +20,7 @@ from mathtune.metrics.equal_compute import Lengths, matched
 from mathtune.metrics.families import by_group, over_maj1
 from mathtune.metrics.intervals import (
     RESAMPLES,
+    Floats,
     Ints,
     gains_of,
     intervals,
@@ -34,8 +34,6 @@ from mathtune.metrics.weights import WeightRule, equals_verdict
 from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import Row
 from mathtune.rows.samples import Joined
-
-Floats = NDArray[np.float64]
 
 CHOSEN = ("RR.MajK", "W.RR.MajK", "Maj1.TopN")
 """The strategies whose K (or N) is chosen on validation."""

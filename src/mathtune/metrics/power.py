@@ -24,12 +24,9 @@ from math import ceil, inf
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mathtune.metrics.distributions import t_quantile
-from mathtune.metrics.intervals import POWER, Ints, group_sums
-
-Floats = NDArray[np.float64]
+from mathtune.metrics.intervals import POWER, Floats, Ints, group_sums
 
 SAMPLES = (1, 4, 16, 64)
 SEEDS = (1, 3, 5, 10)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from math import inf, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mathtune.metrics.distributions import t_quantile
 from mathtune.metrics.intervals import (
     POWER,
     RESAMPLES,
     Difference,
+    Floats,
     Interval,
     Ints,
     drawn_units,
@@ -26,8 +26,6 @@ from mathtune.metrics.intervals import (
     paired,
     variance,
 )
-
-Floats = NDArray[np.float64]
 
 SINGLE = (
     "one training each: another seed may change the difference; the interval is over problems only"

@@ -17,10 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mathtune.metrics import strategies
-from mathtune.metrics.strategies import Bools, Clusters, Standings
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from mathtune.metrics.strategies import Bools, Clusters, Floats, Ints, Standings
 
 Ties = Literal["earliest", "expected"]
 """How ties are broken: by the earliest sample, or in expectation over the tied ones."""

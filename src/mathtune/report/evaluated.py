@@ -91,10 +91,8 @@ def _of_row(row: Measured, samples: Path) -> dict[str, Any]:
         "metrics": found,
         "over_n": {
             "n": row.document.curves["over_n"]["n"],
-            **{
-                name: row.document.curves["over_n"][key]
-                for key, name in (("Pass", "Pass@k"), ("Maj1", "Maj@k"))
-            },
+            "Pass@k": row.document.curves["over_n"]["Pass"],
+            "Maj@k": row.document.curves["over_n"]["Maj1"],
         },
         "truncated": _rounded(truncated.value, truncated.low, truncated.high),
         "unanswered": _rounded(unanswered.value, unanswered.low, unanswered.high),

@@ -114,11 +114,13 @@ def sentence(results: Results, found: list[Closed]) -> str:
     if not found:
         return f"{start}: there is no gap to close."
     votes = found[0]
-    parts = [f"majority voting closes {_part(votes)}"]
+    parts = [f"majority voting closes {closed_part(votes)}"]
     best = _validated(row, found)
     fixed = [one for one in found if best is None and one.label in FIXED]
     judge = "" if row.name == row.model else f" ({row.name})"
-    parts += [f"{one.label}{judge} closes {_part(one)}" for one in ([best] if best else fixed)]
+    parts += [
+        f"{one.label}{judge} closes {closed_part(one)}" for one in ([best] if best else fixed)
+    ]
     parts += [_against_controls(results, one, found) for one in found if one.trained]
     trained = any(one.trained for one in found)
     once = trained and all(len(row.each) == 1 for row in results.rows)
@@ -165,7 +167,7 @@ def _against_controls(results: Results, one: Closed, found: list[Closed]) -> str
         f"{other.label} {other.part.value:z.0%}" for other in found if other.label in others
     ]
     beside = f" (control: {', '.join(controls)})" if controls else ""
-    return f"{one.label}, greedily, {_part(one)}{beside}"
+    return f"{one.label}, greedily, {closed_part(one)}{beside}"
 
 
 def _validated(row: Measured, found: list[Closed]) -> Closed | None:
@@ -176,7 +178,8 @@ def _validated(row: Measured, found: list[Closed]) -> Closed | None:
     return next((one for one in found if one.label == label), None)
 
 
-def _part(one: Closed) -> str:
+def closed_part(one: Closed) -> str:
+    """Return the part of the gap as text: `62% [57%, 67%]`."""
     return f"{one.part.value:z.0%} [{one.part.low:z.0%}, {one.part.high:z.0%}]"
 
 

@@ -9,16 +9,13 @@ from dataclasses import asdict, replace
 import msgspec
 import numpy as np
 from msgspec import structs
-from numpy.typing import NDArray
 
 from mathtune.metrics.baselines import CALCULATOR
-from mathtune.metrics.intervals import Ints, intervals, paired
+from mathtune.metrics.intervals import Floats, Ints, intervals, paired
 from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, compare, rounded
 from mathtune.metrics.seeds import average_seeds, difference_over_seeds, mean_over_seeds
 from mathtune.report.results import Document, Measured, Results
 from mathtune.rows.metrics import MeasureMetrics
-
-Floats = NDArray[np.float64]
 
 
 def over_seeds(results: Results) -> Results:

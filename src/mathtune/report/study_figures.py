@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 
 import matplotlib as mpl
@@ -45,8 +45,7 @@ def _over_loss(points: Sequence[MeasuredPoint]) -> Drawn:
     if not series:
         return {}
     figure, axes = blank()
-    for (way, rows), look in zip(series.items(), cycle(_looks()), strict=False):
-        _line(axes, study.known(row.loss for row in rows), rows, way, look)
+    _lines(axes, series, lambda row: row.loss)
     axes.set_xlabel("loss of the base model on held-out text, bits per byte")
     _finish(axes)
     return {"study-loss": ("Accuracy over the base model's loss", figure)}
@@ -62,8 +61,7 @@ def _over_data(points: Sequence[MeasuredPoint]) -> Drawn:
     if not series:
         return {}
     figure, axes = blank()
-    for (base, rows), look in zip(series.items(), cycle(_looks()), strict=False):
-        _line(axes, study.known(row.problems for row in rows), rows, base, look)
+    _lines(axes, series, lambda row: row.problems)
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.set_xlabel("problems with a solution to learn from")
@@ -178,6 +176,16 @@ Look = tuple[str, object, str]
 
 def _looks() -> list[Look]:
     return list(zip(COLOURS, LINES, MARKERS, strict=True))
+
+
+def _lines(
+    axes: Axes,
+    series: Mapping[str, Sequence[MeasuredPoint]],
+    x: Callable[[MeasuredPoint], float | None],
+) -> None:
+    """Draw each series over x, which its points all have, in a look of its own."""
+    for (name, rows), look in zip(series.items(), cycle(_looks()), strict=False):
+        _line(axes, study.known(map(x, rows)), rows, name, look)
 
 
 def _line(

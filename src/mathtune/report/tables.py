@@ -12,7 +12,7 @@ from mathtune.metrics.baselines import BASELINES, BOTH, CALCULATOR
 from mathtune.metrics.intervals import Interval
 from mathtune.metrics.seeds import SINGLE
 from mathtune.report.cells import NONE, Table, accuracy, difference, gain, percent
-from mathtune.report.gap import Closed, strategy_label
+from mathtune.report.gap import Closed, closed_part, strategy_label
 from mathtune.report.groups import GAINS, grouped
 from mathtune.report.results import Measured, Results, StepRecord
 from mathtune.rows.metrics import PrepareMetrics
@@ -36,7 +36,6 @@ def accuracy_tables(results: Results, found: list[Closed]) -> list[Table]:
     if results.reference is not None:
         first = results.reference.each[0]
         tables += [early_stops(first), ties(first)]
-    if results.reference is not None:
         tables += [groups(results.reference, kind) for kind in ("level", "subject")]
     return [table for table in tables if table.rows] + _between(results)
 
@@ -162,7 +161,7 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
                 accuracy(row.metrics, name),
                 difference(row.document.over_maj1, name),
                 difference(beyond, name),
-                _part(parts[label]) if label in parts else NONE,
+                closed_part(parts[label]) if label in parts else NONE,
                 _cost(row, name),
             )
         )
@@ -363,10 +362,6 @@ def evaluators(rows: list[Measured]) -> Table:
         "problems is what re-ranking depends on. The last columns: the same of "
         "shortness, of form and of the calculator alone.",
     )
-
-
-def _part(one: Closed) -> str:
-    return f"{one.part.value:z.0%} [{one.part.low:z.0%}, {one.part.high:z.0%}]"
 
 
 def _cost(row: Measured, name: str) -> str:
