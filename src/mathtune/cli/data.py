@@ -16,7 +16,7 @@ from mathtune.data.declared import Declared, NamedSet
 from mathtune.data.load import SourceRequest, rows_of
 from mathtune.data.problems import Counts, to_problems
 from mathtune.data.rows import Row, read_rows
-from mathtune.data.sets import overlaps, read_set, training_problems
+from mathtune.data.sets import overlaps, problems_of, read_set
 from mathtune.data.splits import SPLITS
 from mathtune.errors import InputError
 from mathtune.rows.records import Problem
@@ -76,7 +76,7 @@ def document(name: str, folder: Path | None) -> dict[str, Any]:
 
 def overlap_document(name: str, others: Sequence[str], folder: Path | None) -> dict[str, Any]:
     """Return the overlap of other sets with a set's training problems, else with all of them."""
-    train = training_problems(read_set(name, folder))
+    train = problems_of(read_set(name, folder), "train")
     found = overlaps(train, others, folder)
     return {"name": name, "problems": len(train), "against": msgspec.to_builtins(found)}
 

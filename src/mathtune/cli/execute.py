@@ -82,8 +82,16 @@ def _planned(
 ) -> tuple[Resolved, Run]:
     with settings.placed(settings_of(recipe, config), given, package="mathtune.recipes"):
         found = resolve(recipe, config=config, assignments=given)
-        trackers.require(found.report_to)
-        run = planned(
-            found.compose, name=found.name, folder=folder, overrides=found.overrides, redo=redo
-        )
-    return found, run
+        return found, plan_of(found, folder, redo)
+
+
+def plan_of(found: Resolved, folder: Path, redo: frozenset[str]) -> Run:
+    """Plan and check a recipe's steps.
+
+    Raises:
+        InputError: a tracker is not installed, or a setting, an input or the folder does not fit.
+    """
+    trackers.require(found.report_to)
+    return planned(
+        found.compose, name=found.name, folder=folder, overrides=found.overrides, redo=redo
+    )

@@ -46,18 +46,15 @@ def evaluate(
     """
     from mathtune import report
     from mathtune.cli import evaluate
-    from mathtune.cli.execute import carry_out
+    from mathtune.cli.execute import carry_out, plan_of
     from mathtune.report import evaluated
     from mathtune.report.cells import grid
-    from mathtune.run.recipe_run import planned
 
     asked = evaluate.EvaluateOptions(model, data, n, evaluator, tuple(settings or ()), config)
     folder, again = evaluate.folder_of(asked, out), frozenset(redo or ())
     with stoppable(partial(continues, folder)):
         found = evaluate.resolved(asked)
-        steps = planned(
-            found.compose, name=found.name, folder=folder, overrides=found.overrides, redo=again
-        )
+        steps = plan_of(found, folder, again)
         if not carry_out(found, steps, redo=again, dry_run=dry_run):
             return
     document = evaluated.write(folder)

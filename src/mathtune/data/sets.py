@@ -34,14 +34,9 @@ def read_set(name: str, folder: Path | None = None) -> Parts:
     return load(SourceRequest(source, subset=subset, reading=reading, declared=found.set), Counts())
 
 
-def test_problems(parts: Parts) -> list[Problem]:
-    """Return the problems to test on: the set's test problems, else all of them."""
-    return parts["test"] if "test" in parts else [p for part in parts.values() for p in part]
-
-
-def training_problems(parts: Parts) -> list[Problem]:
-    """Return the problems to train on: the set's training problems, else all of them."""
-    return parts["train"] if "train" in parts else [p for part in parts.values() for p in part]
+def problems_of(parts: Parts, split: str) -> list[Problem]:
+    """Return a set's problems of a split; all of its problems if it does not have this split."""
+    return parts[split] if split in parts else [p for part in parts.values() for p in part]
 
 
 def overlaps(
@@ -49,5 +44,6 @@ def overlaps(
 ) -> dict[str, OverlapMetrics]:
     """Return the overlap of training problems with each of some sets."""
     return {
-        name: overlap(train, test_problems(read_set(name, folder)), what=name) for name in names
+        name: overlap(train, problems_of(read_set(name, folder), "test"), what=name)
+        for name in names
     }

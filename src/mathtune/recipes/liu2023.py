@@ -26,7 +26,6 @@ from pydantic import model_validator
 
 from mathtune.recipes.parts import (
     Count,
-    FewShot,
     Judge,
     RecipeSettings,
     Seeds,
@@ -128,8 +127,8 @@ def liu2023(run: Run, c: Liu2023) -> None:
     for name in c.few_shot:
         form = c.few_shot_form
         shown = run(f"exemplars-{name}", Exemplars(solutions=sets[name], form=form))
-        how = FewShot(**dict(c.how), few_shot=shown, form=form)
-        row(run, f"few-shot-{name}", c.model, data.test, n=c.n, how=how)
+        asked = run.within(None, few_shot=shown, prompt=form)
+        row(asked, f"few-shot-{name}", c.model, data.test, n=c.n, how=c.how)
     for seeded in each_seed(run, c.seeds):
         for name, solutions in sets.items():
             if name != "data":

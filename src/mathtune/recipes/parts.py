@@ -16,7 +16,6 @@ from pydantic import (
     model_validator,
 )
 
-from mathtune.engines.prompts import Form
 from mathtune.rows.samples import Columns
 from mathtune.run import trackers
 from mathtune.run.recipe_run import Run
@@ -80,21 +79,6 @@ class Drawing(BaseModel):
     top_p: float = Field(default=0.95, gt=0, le=1)
     """Draw only the likeliest tokens that together have this probability; 1: all."""
 
-    def read_as(self) -> dict[str, Any]:
-        """Return the fields of the sample steps for the prompts, greedy or not."""
-        return {}
-
-
-class FewShot(Drawing):
-    """Drawing from a model that is shown solved problems before each problem."""
-
-    few_shot: Path
-    form: Form
-
-    def read_as(self) -> dict[str, Any]:
-        """Return the exemplars and their form."""
-        return {"few_shot": self.few_shot, "prompt": self.form}
-
 
 class RecipeSettings(BaseModel):
     """The settings of every recipe. Its steps' own settings are given under their names."""
@@ -137,18 +121,13 @@ def graded(run: Run, name: str, sample: Sample) -> Columns:
 
 def drawn(run: Run, name: str, model: str, problems: Path, *, n: int, how: Drawing) -> Columns:
     """Add steps `<name>-samples` and `<name>-grades`: n graded samples of every problem."""
-    drawing = {"temperature": how.temperature, "top_p": how.top_p, **how.read_as()}
-    samples = run(f"{name}-samples", Sample(model=model, problems=problems, n=n, **drawing))
+    samples = run(f"{name}-samples", Sample(model=model, problems=problems, n=n, **dict(how)))
     return run(f"{name}-grades", Grade(problems=problems, samples=samples))
 
 
-def greedy(
-    run: Run, name: str, model: str, problems: Path, *, how: Drawing | None = None
-) -> Columns:
+def greedy(run: Run, name: str, model: str, problems: Path) -> Columns:
     """Add steps `<name>-greedy` and `<name>-greedy-grades`: each problem solved once, graded."""
-    read_as = {} if how is None else how.read_as()
-    sample = Sample(model=model, problems=problems, greedy=True, **read_as)
-    return graded(run, f"{name}-greedy", sample)
+    return graded(run, f"{name}-greedy", Sample(model=model, problems=problems, greedy=True))
 
 
 def row(
@@ -162,7 +141,7 @@ def row(
     against: Mapping[str, Path] | None = None,
 ) -> Path:
     """Add all of a row's steps; return the folder of the last one, `<name>-row`."""
-    first = greedy(run, name, model, problems, how=how)
+    first = greedy(run, name, model, problems)
     samples = drawn(run, name, model, problems, n=n, how=how)
     measure = Measure(problems=problems, samples=samples, greedy=first, against=against or {})
     return run(f"{name}-row", measure)

@@ -100,7 +100,7 @@ def _round(
     against: dict[str, Path] = {"round-0": rows["round-0"]}
     for control, train in trained.items():
         against[control] = row(run, control, run(control, train), data.test, n=c.n, how=c.how)
-    first = greedy(run, name, generator, data.test, how=c.how)
+    first = greedy(run, name, generator, data.test)
     samples = drawn(run, name, generator, data.test, n=c.n, how=c.how)
     measure = Measure(problems=data.test, samples=samples, greedy=first, against=against)
     rows[name] = judged(run, name, Judge(judge), measure)

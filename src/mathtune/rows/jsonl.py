@@ -213,7 +213,8 @@ def _reason(error: Exception, kind: type) -> str:
     shape = re.match(r"Object (contains unknown|missing required) field `(.*)`$", text)
     if shape is not None:
         what = "unknown" if shape[1] == "contains unknown" else "missing"
-        return f"field '{shape[2]}': {what}; {kind.__name__} rows have {', '.join(_fields(kind))}."
+        fields = ", ".join(getattr(kind, "__struct_fields__", ()))
+        return f"field '{shape[2]}': {what}; {kind.__name__} rows have {fields}."
     what = "JSON object" if kind is dict else f"{kind.__name__} row"
     return f"not a {what}: {_continued(text)}."
 
@@ -226,7 +227,3 @@ def _continued(message: str) -> str:
         ('expected `object`', 'JSON is malformed')
     """
     return message if message[:2].isupper() else message[0].lower() + message[1:]
-
-
-def _fields(kind: type) -> tuple[str, ...]:
-    return kind.__struct_fields__ if issubclass(kind, msgspec.Struct) else ()

@@ -112,7 +112,9 @@ class Findings(Stage[Path]):
         for name, model in sorted(self.models.items(), key=lambda item: item[1].seed):
             if model.label == label:
                 test.setdefault(model.budget, []).append(_values(self.test[name], ids))
-                validation.setdefault(model.budget, []).append(_mean(self.validation[name]))
+                held_out = read_outcomes(self.validation[name]).values()
+                mean = float(np.mean([row.values[FIRST] for row in held_out]))
+                validation.setdefault(model.budget, []).append(mean)
         if len({len(seeds) for seeds in test.values()}) > 1:
             raise InputError(f"findings: {label} does not have the same seeds for every budget.")
         return Trained(
@@ -169,7 +171,3 @@ def _values(folder: Path, ids: Sequence[str]) -> Floats:
     if outcomes.keys() != set(ids):
         raise InputError(f"{folder}: measured on other problems; expected the test problems.")
     return np.array([outcomes[problem].values[FIRST] for problem in ids])
-
-
-def _mean(folder: Path) -> float:
-    return float(np.mean([row.values[FIRST] for row in read_outcomes(folder).values()]))
