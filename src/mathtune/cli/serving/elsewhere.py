@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from mathtune.cli.serving.models import Drawn, FailedError, Judged, Question, prompt_of
@@ -84,13 +85,23 @@ class Elsewhere:
         self._engine.close()
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A call that waits for its answer: what to sample, or without `sampling` what to judge."""
+
+    answer: Future[Any]
+    what: Any
+    sampling: Sampling | None = None
+    seed: tuple[int, ...] = ()
+
+
 class Batched:
     """An engine of this process: what waits together is one call."""
 
     def __init__(self, engine: Engine, *, form: prompts.AnyForm, tokenizer: Any) -> None:
         self._engine, self._tokenizer, self._form = engine, tokenizer, form
         self.chats = prompts.resolve(form, tokenizer) == "chat"
-        self._asked: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="engine", daemon=True).start()
 
     async def sample(
@@ -103,7 +114,7 @@ class Batched:
         """
         prompt = prompt_of(question, self._form, self._tokenizer)
         ids = prompts.encode(prompt, form=self._form, tokenizer=self._tokenizer)
-        drafts = await self._ask(("sample", sampling, (seed, first), Want(prompt, sampling.n)))
+        drafts = await self._ask(Want(prompt, sampling.n), sampling, (seed, first))
         return Drawn(drafts, len(ids))
 
     async def judge(self, problem: str, solutions: Sequence[str]) -> Judged:
@@ -119,13 +130,13 @@ class Batched:
         read = sum(
             len(prompts.encode(text, form=self._form, tokenizer=self._tokenizer)) for text in texts
         )
-        scores = await self._ask(("judge", None, (), Candidates(problem, tuple(solutions))))
+        scores = await self._ask(Candidates(problem, tuple(solutions)))
         return Judged(scores, read)
 
-    async def _ask(self, what: tuple[Any, ...]) -> Any:
-        answer: Future[Any] = Future()
-        self._asked.put((answer, *what))
-        return await asyncio.wrap_future(answer)
+    async def _ask(self, *what: Any) -> Any:
+        asked = _Asked(Future(), *what)
+        self._asked.put(asked)
+        return await asyncio.wrap_future(asked.answer)
 
     def close(self) -> None:
         """End the thread after the call that it is in."""
@@ -138,33 +149,32 @@ class Batched:
                 waiting.append(self._asked.get())
             if None in waiting:
                 return
-            alive = [one for one in waiting if one[0].set_running_or_notify_cancel()]
-            kinds: dict[Any, list[Any]] = {}
-            for one in alive:
-                kinds.setdefault((one[1], one[2]), []).append(one)
-            for (kind, sampling), group in kinds.items():
-                self._together(kind, sampling, group)
+            kinds: dict[Sampling | None, list[_Asked]] = {}
+            for one in waiting:
+                if one is not None and one.answer.set_running_or_notify_cancel():
+                    kinds.setdefault(one.sampling, []).append(one)
+            for group in kinds.values():
+                self._together(group)
 
-    def _together(self, kind: str, sampling: Sampling | None, group: list[Any]) -> None:
+    def _together(self, group: list[_Asked]) -> None:
         """Answer waves of one kind with one call; if it fails, each alone."""
         try:
-            for answer, result in zip(group, self._results(kind, sampling, group), strict=True):
-                answer[0].set_result(result)
+            for one, result in zip(group, self._results(group), strict=True):
+                one.answer.set_result(result)
         except Exception as error:
             if len(group) > 1:
                 for one in group:
-                    if not one[0].done():
-                        self._together(kind, sampling, [one])
+                    if not one.answer.done():
+                        self._together([one])
             else:
-                group[0][0].set_exception(FailedError(f"the engine failed ({error})."))
+                group[0].answer.set_exception(FailedError(f"the engine failed ({error})."))
 
-    def _results(self, kind: str, sampling: Sampling | None, group: list[Any]) -> list[Any]:
-        if kind == "judge":
-            found = dict(self._engine.score([one[4] for one in group], "evaluator"))
+    def _results(self, group: list[_Asked]) -> list[Any]:
+        asked, sampling = [one.what for one in group], group[0].sampling
+        if sampling is None:
+            found = dict(self._engine.score(asked, "evaluator"))
             return [found[place] for place in range(len(group))]
-        assert sampling is not None
         drafts: list[list[Draft]] = [[] for _ in group]
-        wants = [one[4] for one in group]
-        for place, some in self._engine.sample(wants, sampling, seed=group[0][3]):
+        for place, some in self._engine.sample(asked, sampling, seed=group[0].seed):
             drafts[place] += some
         return drafts
