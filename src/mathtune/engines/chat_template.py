@@ -10,16 +10,14 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import queue
-import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import date
 from functools import lru_cache
-from typing import IO, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+from mathtune.answers.workers.line_process import LineProcess
 from mathtune.errors import InputError, one_line
 
 SECONDS = 10.0
@@ -218,9 +216,8 @@ class _Child:
     """
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: LineProcess | None = None
         self._owner = 0
-        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._lock = threading.Lock()
 
     def answer(self, task: Mapping[str, Any]) -> dict[str, Any]:
@@ -231,63 +228,35 @@ class _Child:
         """
         with self._lock:
             process = self._started()
-            assert process.stdin is not None
-            with suppress(OSError):  # the child died: no answer comes
-                process.stdin.write(json.dumps(task).encode() + b"\n")
-                process.stdin.flush()
+            process.ask(task)
             try:
-                found: dict[str, Any] = json.loads(self._receive(SECONDS))
+                found: dict[str, Any] = json.loads(_line(process, SECONDS))
             except (TimeoutError, EOFError):
                 self.kill()
                 raise
             return found
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is not None and self._owner == os.getpid():
-            return self._process
-        program = (
-            f"import sys; sys.path[:] = {sys.path!r}; "
-            "from mathtune.engines.chat_template import main; main()"
-        )
-        process = subprocess.Popen(
-            [sys.executable, "-c", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        self._process, self._owner = process, os.getpid()
-        self._lines = queue.SimpleQueue()
-        assert process.stdout is not None
-        threading.Thread(target=_forward, args=(process.stdout, self._lines), daemon=True).start()
-        self._receive(START)
-        return process
-
-    def _receive(self, seconds: float) -> bytes:
-        try:
-            line = self._lines.get(timeout=seconds)
-        except queue.Empty:
-            raise TimeoutError from None
-        if not line:
-            raise EOFError
-        return line
+    def _started(self) -> LineProcess:
+        if self._process is None or self._owner != os.getpid():
+            program = "from mathtune.engines.chat_template import main; main()"
+            self._process, self._owner = LineProcess(program), os.getpid()
+            _line(self._process, START)
+        return self._process
 
     def kill(self) -> None:
         """End the child at once."""
         process, self._process = self._process, None
         if process is not None and self._owner == os.getpid():
-            process.kill()
-            process.wait()
-            assert process.stdin is not None
-            with suppress(OSError):  # while the rest was sent
-                process.stdin.close()
+            process.end()
 
 
-def _forward(stream: IO[bytes], lines: queue.SimpleQueue[bytes]) -> None:
-    """Put the child's lines into a queue; an empty one at its end."""
-    with stream:
-        for line in stream:
-            lines.put(line)
-    lines.put(b"")
+def _line(process: LineProcess, seconds: float) -> bytes:
+    line = process.receive(seconds)
+    if line is None:
+        raise TimeoutError
+    if not line:
+        raise EOFError
+    return line
 
 
 _child = _Child()

@@ -6,18 +6,14 @@ subprocesses with bounded memory; they stay for the next call.
 """
 
 import atexit
-import json
 import os
-import queue
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import IO
 
+from mathtune.answers.workers.line_process import LineProcess
 from mathtune.errors import ProcessDiedError
 from mathtune.rows.records import Verdict
 
@@ -40,8 +36,7 @@ class Worker:
 
     def __init__(self, grader: str) -> None:
         self._grader = grader
-        self._process: subprocess.Popen[bytes] | None = None
-        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._process: LineProcess | None = None
         self._said: IO[bytes] | None = None  # the child's standard error
         self._ready = False
 
@@ -56,7 +51,8 @@ class Worker:
         while len(verdicts) < len(pairs):
             if not self.await_ready(start):
                 raise ProcessDiedError(f"a grading worker did not start within {start:g} s.")
-            self._send(pairs[len(verdicts) :])
+            assert self._process is not None
+            self._process.ask(pairs[len(verdicts) :])
             while len(verdicts) < len(pairs):
                 line = self._receive(limit)
                 if line is None:
@@ -70,12 +66,9 @@ class Worker:
         """End the child at once. The next batch starts another."""
         process, self._process, self._ready = self._process, None, False
         if process is not None:
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout, self._said):
-                with suppress(OSError):  # while the rest was sent
-                    if stream is not None:
-                        stream.close()
+            process.end()
+        if self._said is not None:
+            self._said.close()
 
     def await_ready(self, seconds: float) -> bool:
         """Start the child if there is none; return whether it is ready within `seconds`.
@@ -102,50 +95,17 @@ class Worker:
         return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
     def _launch(self) -> None:
-        program = (
-            f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from mathtune.answers.workers.worker import main; main({self._grader!r})"
-        )
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by kill)
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
+        self._process = LineProcess(
+            f"from mathtune.answers.workers.worker import main; main({self._grader!r})",
+            said=self._said,
         )
-        self._lines = queue.SimpleQueue()
-        reader = threading.Thread(
-            target=_forward, args=(self._process, self._lines), name="answers-reader", daemon=True
-        )
-        reader.start()
-
-    def _send(self, batch: Sequence[Pair]) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(batch).encode() + b"\n")
-            self._process.stdin.flush()
-        except OSError:  # a broken pipe has another class on Windows
-            # The child died between batches; its end of file makes the first pair undecided.
-            return
 
     def _receive(self, seconds: float) -> bytes | None:
-        """Return the next line: empty if the child ended, None if nothing came in time."""
-        try:
-            line = self._lines.get(timeout=seconds)
-        except queue.Empty:
-            return None
-        return line if line else (b"" if not self._ready else None)
-
-
-def _forward(process: "subprocess.Popen[bytes]", lines: "queue.SimpleQueue[bytes]") -> None:
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            lines.put(line)
-    except ValueError:  # closed by kill()
-        return
-    lines.put(b"")
+        """Return the next line: empty if the child ended in its start, None if nothing came."""
+        assert self._process is not None
+        line = self._process.receive(seconds)
+        return None if line == b"" and self._ready else line
 
 
 class Pool:

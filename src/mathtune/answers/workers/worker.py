@@ -1,8 +1,4 @@
-"""The child process that compares pairs for the pool: batches in, one verdict per line out.
-
-Started as a plain subprocess, so that it works from any thread, in notebooks, in daemonic processes
-and in scripts without a main guard, where multiprocessing does not.
-"""
+"""The child process that compares pairs for the pool: batches in, one verdict per line out."""
 
 import json
 import os
