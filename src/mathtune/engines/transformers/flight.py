@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mathtune.engines.prompts import first_difference
 from mathtune.engines.transformers.kv_cache import Arena, KVCache
 from mathtune.engines.transformers.shared_attention import Forward, Prompts
 
@@ -129,8 +130,7 @@ def read_beginning(
         return None
     first, last = min(encoded), max(encoded)
     most = min(map(len, encoded)) - 1
-    pairs = zip(first[:most], last[:most], strict=True)
-    common = next((at for at, (one, other) in enumerate(pairs) if one != other), most)
+    common = first_difference(first[:most], last[:most])
     if common < SHARED:
         return None
     beginning, _ = read(forward, device, [first[:common]])
