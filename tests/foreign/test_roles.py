@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mathtune.data.files.head import Head
+from mathtune.data.files.paths import leaves, reach
 from mathtune.errors import InputError
 from mathtune.foreign import Request, grade_file
 from mathtune.foreign.grade import brief
@@ -122,6 +123,18 @@ ROLES: list[tuple[dict[str, Any], str, str]] = [
      "example.answer"),
     ({"question": "q", "response": "5", "answer": 5, "label": 1}, "response", "answer"),
     ({"problem": "q", "pred": "5", "gold": "5"}, "pred", "gold"),
+    # Steps are one solution, and give way to a text that holds them.
+    ({"problem": "q", "gold": "5", "steps": ["2 + 3 is 5", "So 5 it is"]}, "steps.+", "gold"),
+    ({"problem": "q", "gold": "5",
+      "reasoning_steps": [{"text": "2 + 3 is 5"}, {"text": "So 5 it is"}]},
+     "reasoning_steps.+.text", "gold"),
+    ({"problem": "q", "gold": "5", "steps": [{"text": "2 + 3 = 5"}, {"text": "So 5"}],
+      "raw_text": "user q\n\n1. 2 + 3 = 5\n\nSo 5"}, "raw_text", "gold"),
+    ({"problem": "q", "gold": "5", "candidates": [
+        {"steps": [{"text": "2 + 3 = 5"}, {"text": "So 5"}]}, {"steps": [{"text": "It is 6"}]}]},
+     "candidates.*.steps.+.text", "gold"),
+    ({"problem": "q", "gold": "5", "solution": "so 5", "step_scores": [0.5, 1.0], "steps": 2},
+     "solution", "gold"),
 ]  # fmt: skip
 
 
@@ -129,6 +142,18 @@ ROLES: list[tuple[dict[str, Any], str, str]] = [
 def test_roles_of_other_rows(row: dict[str, Any], solution: str, gold: str) -> None:
     found = decide(Head("f", [row]), Fields())
     assert (found.solution, found.gold) == (solution, gold)
+
+
+def test_named_steps_are_one_solution() -> None:
+    row = {"problem": "q", "gold": "5", "steps": ["2 + 3 = 5", "So 5"], "response": "it is 6"}
+    found = decide(Head("f", [row]), Fields(solution="steps"))
+    assert found.solution == "steps.+"
+    assert reach(row, found.solution) == "2 + 3 = 5\nSo 5"
+    assert found.read()["solution"] == "steps[] (steps, joined)"
+    candidates = [{"steps": [{"text": "a"}, {"text": "b"}]}, {"steps": []}, {}]
+    nested = dict(leaves({"candidates": candidates}))
+    assert nested["candidates.*.steps.+.text"] == ["a\nb", None, None]
+    assert reach({"candidates": candidates}, "candidates.*.steps.+.text") == ["a\nb", None, None]
 
 
 def test_a_field_that_is_equal_in_all_samples_of_a_problem_is_no_sample() -> None:

@@ -15,6 +15,7 @@ from mathtune.foreign import notes
 from mathtune.foreign.judged import Request
 from mathtune.foreign.judgments import Judgments, judge_problems
 from mathtune.foreign.measure_table import graded_by, without_choices
+from mathtune.metrics.agreement import doubt
 from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, measure_columns
 from mathtune.metrics.ties import Ties
 from mathtune.paths import calculator
@@ -35,6 +36,7 @@ COUNTS = ("samples", "no_answer", "undecided", "verdict_differs_from_cluster")
 MORE = (
     "samples_per_problem",
     "too_few_samples",
+    "golds",
     "clusters",
     "curves",
     "early_stopping",
@@ -80,7 +82,7 @@ def measure_file(
     Returns `read` (role -> field), `warnings`, `problems`, `n`, `grader`, `grader_version`,
     `extract`, `rules` (how many answers each rule found), `broken_lines`, `scorer`, `counts`,
     `metrics` (name -> value, low, high) and `over_maj1` (name -> difference, low, high, p), all in
-    [0, 1]; `ties`, `curves`, `early_stopping` (left out of very large files), `groups`;
+    [0, 1]; `ties`, `golds`, `curves`, `early_stopping` (left out of very large files), `groups`;
     `mean_by_rule` if the mean depends on what counts as an answer; with scores `weights`,
     `oracle` (the rows whose scores are the verdicts themselves), `evaluator` (AUC, calibration,
     what length, form or the calculator alone would reach), `matched_compute` and `over_calculator`:
@@ -180,7 +182,7 @@ def _document(request: Request, judgments: Judgments, document: MeasureMetrics) 
     total = counted["samples"]
     found: dict[str, Any] = {
         "read": judgments.read,
-        "warnings": [*_on_scores(document, request), *judgments.warnings],
+        "warnings": [*_on_golds(document), *_on_scores(document, request), *judgments.warnings],
         "problems": document.problems,
         "n": document.n,
         "grader": grader,
@@ -206,6 +208,11 @@ def _document(request: Request, judgments: Judgments, document: MeasureMetrics) 
     if "over_calculator" in found:
         found["over_calculator"] = without_choices(found["over_calculator"])
     return found
+
+
+def _on_golds(document: MeasureMetrics) -> list[str]:
+    doubted = doubt(document.golds)
+    return [] if doubted is None else [doubted]
 
 
 def _on_scores(document: MeasureMetrics, request: Request) -> list[str]:

@@ -81,7 +81,10 @@ class Roles:
     def read(self) -> dict[str, str]:
         """Return the roles in the form in which they are shown."""
         shown = f"{self.solution}[]" if self.lists and "*" not in self.solution else self.solution
-        return {"solution": shown.replace(".*", "[]"), "gold": self.gold or ""}
+        shown, joined = shown.replace(".*", "[]"), ""
+        if ".+" in shown:
+            shown, joined = shown.replace(".+", "[]"), " (steps, joined)"
+        return {"solution": f"{shown}{joined}", "gold": self.gold or ""}
 
 
 def decide(head: Head, fields: Fields, *, joined: bool = False, score: str | None = None) -> Roles:
@@ -96,7 +99,7 @@ def decide(head: Head, fields: Fields, *, joined: bool = False, score: str | Non
     if score is not None:
         _check_score(head, score)
     layout = next((one for one in LAYOUTS if _fits(one, head)), None)
-    solution = fields.solution
+    solution = fields.solution and _steps(head, fields.solution)
     if solution is None and layout is not None:
         solution = _first(head, layout.solution)
     gold = fields.gold
@@ -133,6 +136,12 @@ def _fits(layout: Layout, head: Head) -> bool:
     return all(head.has(path) for path in layout.needs) and (
         _first(head, layout.solution) is not None
     )
+
+
+def _steps(head: Head, path: str) -> str:
+    """Return the path of a field's steps as one text, if it holds steps; else the path itself."""
+    inside = (one for one in head.paths if one.startswith(f"{path}.+"))
+    return next((one for one in inside if names.sample_rank(one) >= 0), path)
 
 
 def _first(head: Head, paths: Sequence[str]) -> str | None:

@@ -36,7 +36,7 @@ def solution_field(head: Head, taken: Collection[str | None]) -> str:
         and (texts := head.texts(path)) is not None
         and (names.sample_rank(path) > 0 or _holds_values(head, path, texts))
     }
-    found = _without_parts(_without_copies(every))
+    found = _without_parts(_without_copies(_without_steps(every)))
     found = _without_constants(found, head.problems)
     likely = {path: texts for path, texts in found.items() if _likely(path, texts)}
     ranks = {path: _rank(head, path, texts) for path, texts in likely.items()}
@@ -93,6 +93,28 @@ def _answers(texts: list[list[str | None]]) -> bool:
     """Return whether half of the texts have an answer that can be found."""
     flat = [text for row in texts for text in row if text][:TEXTS_COMPARED]
     return 2 * sum(extract(text, rule="auto") is not None for text in flat) >= len(flat)
+
+
+def _without_steps(found: _Texts) -> _Texts:
+    """Leave out the steps of texts that another field has whole."""
+    whole = {path: texts for path, texts in found.items() if ".+" not in path}
+    return {
+        path: texts
+        for path, texts in found.items()
+        if path in whole or not any(_inside(texts, other) for other in whole.values())
+    }
+
+
+def _inside(steps: list[list[str | None]], whole: list[list[str | None]]) -> bool:
+    """Return whether nearly all lines of the steps are in the whole texts: some lose a number."""
+    lines = [
+        line in text
+        for row, rest in zip(steps[:TEXTS_COMPARED], whole[:TEXTS_COMPARED], strict=True)
+        for one, text in zip(row, rest, strict=False)
+        if one and text
+        for line in one.splitlines()
+    ]
+    return bool(lines) and sum(lines) >= NEARLY_ALL * len(lines)
 
 
 def _without_parts(found: _Texts) -> _Texts:

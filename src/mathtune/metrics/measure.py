@@ -15,6 +15,7 @@ import numpy as np
 
 from mathtune.errors import InputError
 from mathtune.metrics import baselines, early_stopping, strategies, ties
+from mathtune.metrics.agreement import Golds
 from mathtune.metrics.curves import OVER_K, Curves, Plan, curves
 from mathtune.metrics.equal_compute import Lengths, matched
 from mathtune.metrics.families import by_group, over_maj1
@@ -136,6 +137,7 @@ def measure_columns(
         "too_few_samples": len(every_problem.ids) - len(found.ids),
         "counts": found.counts,
         "ties": tied(found, values, plan),
+        "golds": asdict(Golds.of(found)),
         "metrics": intervals_of(values, groups=together),
         "over_maj1": over_maj1(values, plan.n, groups=together, **drawing),
         "curves": drawn_curves(every, scored=found.scored, groups=together),

@@ -304,7 +304,8 @@ class MeasureMetrics(Metrics, frozen=True, kw_only=True):
     other measure. With scores: `chosen`, `over_calculator`, `matched_compute`, `evaluator`,
     `weights` (the rule that makes weights of scores) and `oracle` (the metrics whose scores are the
     verdicts themselves). `mean_by_rule`: the mean by extraction rule, if it depends on the rule.
-    `clusters`: the number of groups that problems were drawn in. An average over seeds and
+    `clusters`: the number of groups that problems were drawn in. `golds`: see
+    `mathtune.metrics.agreement`. An average over seeds and
     a measure of an earlier version lack some of the fields.
     """
 
@@ -315,6 +316,7 @@ class MeasureMetrics(Metrics, frozen=True, kw_only=True):
     too_few_samples: int | None = None
     counts: dict[str, int] | None = None
     ties: dict[str, Any] | None = None
+    golds: dict[str, Any] | None = None
     metrics: dict[str, dict[str, Any]]
     over_maj1: dict[str, dict[str, Any]]
     curves: dict[str, dict[str, Any]]

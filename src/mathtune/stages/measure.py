@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from pydantic import Field, PositiveInt
 
 from mathtune.errors import InputError, many
+from mathtune.metrics.agreement import doubt
 from mathtune.metrics.intervals import RESAMPLES
 from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, measure
 from mathtune.metrics.ties import Ties
@@ -117,6 +118,8 @@ class Measure(Stage[Path]):
             f"another verdict than their cluster; ties of votes in {ties['votes']:.1%}, of scores "
             f"in {ties['scores']:.1%} of problems"
         )
+        if (doubted := doubt(metrics.golds)) is not None:
+            say(f"  warning: {doubted}")
         say(f"  {accuracies(metrics.metrics)} of {metrics.problems} problems")
         return replace(metrics, grader=self.grader or graded_by(self.samples))
 

@@ -198,3 +198,10 @@ def test_a_table_by_columns_whose_rows_were_filtered(tmp_path: Path) -> None:
     columns = {name: {"4": ROWS[0][name], "7": ROWS[1][name]} for name in ROWS[0]}
     path.write_text(json.dumps(columns))
     assert read(path) == ROWS
+
+
+def test_a_folder_is_refused_with_the_files_it_holds(tmp_path: Path) -> None:
+    for name in ("a.json", "b.json", "notes.md"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(InputError, match=r"is a folder; expected files, such as '.*/\*\.json'\.$"):
+        sources([tmp_path])

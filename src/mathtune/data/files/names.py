@@ -77,14 +77,21 @@ _META = re.compile(
     r"|datasets?|data_source|ability|style|finish\w*|reasoning\w*|thinking\w*|thoughts?|think|filter"
     r"|metrics?|report|verdicts?|graded?|raw_input|few_?shots?|examples?|model|models|fingerprint)"
 )
+_STEPS = re.compile(r"(?:\w+_)?steps?(?:_texts?)?")
 _THOUGHT = re.compile(r"(?:\w+_)?(?:reasoning|thinking|thoughts?)(?:_\w+)?")
 
 
 def leaf(path: str) -> str:
     """Return a path's last name in snake case: `text` for `response.body.choices.*.Text`."""
-    named = [part for part in re.split(r"\.", path) if part != "*" and not part.isdigit()]
+    parts = path.split(".")
+    named = [part for part in parts if part not in ("*", "+") and not part.isdigit()]
     last = named[-1] if named else path
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", last).lower().strip("_")
+
+
+def are_steps(path: str) -> bool:
+    """Return whether a name marks the steps of one solution: `reasoning_steps`."""
+    return _STEPS.fullmatch(leaf(path)) is not None
 
 
 def is_strong_gold(path: str) -> bool:
@@ -101,12 +108,18 @@ def sample_rank(path: str) -> int:
     """Return how strongly a name suggests a sample.
 
     3: a sample (`responses`); 2: the answer extracted from one; 1: a sample or a reference; 0:
-    nothing; -1: something else.
+    nothing, or steps, which give way to a whole text; -1: something else.
 
     >>> [sample_rank(name) for name in ("model_outputs", "pred", "solution", "qwen", "level")]
     [3, 2, 1, 0, -1]
+    >>> sample_rank("candidates.*.steps.+.text"), sample_rank("steps.+.rating")
+    (0, -1)
     """
     name = leaf(path)
+    if path.endswith("+"):
+        return 0
+    if ".+." in path:
+        return 0 if sample_rank(name) > 0 else -1
     if name in IDS or name in QUESTIONS[:-1] or _THOUGHT.fullmatch(name):
         return -1
     if _EXTRACTED.fullmatch(name):

@@ -3,6 +3,7 @@
 a.b          a key in an object; a key that has a dot in it is found first
 a.0.b        a place in a list, from 0
 a.*.b        every member of a list (or object), as a list
+a.+.b        every member of a list of steps, as one text, a step a line
 a_*          every key of that stem with a number behind it: a_0, a_1, ...
 a.{b.c}      the place or key that the value at `b.c` names: choices.{gold_index}
 
@@ -16,6 +17,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final, TypeGuard
+
+from mathtune.data.files import names
 
 MISSING: Final = object()
 """The value that `reach` returns if a row has no such path."""
@@ -54,6 +57,9 @@ def _walk(value: Any, parts: tuple[str, ...], row: Any) -> Any:
                 return MISSING
             members = value if isinstance(value, list) else value.values()
             return _every(members, rest, row)
+        elif part == "+":
+            found = _every(value, rest, row) if isinstance(value, list) else MISSING
+            return _joined(found) if _are_steps(found) else MISSING
         elif part.endswith("*") and isinstance(value, dict) and part not in value:
             return _every(_series(value, part[:-1]), rest, row)
         elif isinstance(value, dict):
@@ -86,6 +92,19 @@ def _every(members: Any, rest: tuple[str, ...], row: Any) -> Any:
     if all(value is MISSING for value in found):
         return MISSING
     return [None if value is MISSING else value for value in found]
+
+
+def _are_steps(value: Any) -> bool:
+    """Return whether a value holds the steps of one solution: a list of texts."""
+    return (
+        isinstance(value, list)
+        and any(isinstance(one, str) for one in value)
+        and all(isinstance(one, str) or one is None for one in value)
+    )
+
+
+def _joined(steps: list[str | None]) -> str:
+    return "\n".join(step for step in steps if step)
 
 
 def _named(value: Any, name: Any) -> Any:
@@ -128,10 +147,12 @@ def is_parts(value: Any) -> bool:
 
 
 def leaves(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield (path, value) of everything in a row that is not a plain object.
+    r"""Yield (path, value) of everything in a row that is not a plain object.
 
     >>> list(leaves({"a": {"b": 1}, "c": [{"d": 2}, {"d": 3}], "r_1": "x", "r_2": "y"}))
     [('a.b', 1), ('c.*.d', [2, 3]), ('r_*', ['x', 'y'])]
+    >>> list(leaves({"steps": ["2 + 2 = 4", "So 4"]}))
+    [('steps.+', '2 + 2 = 4\nSo 4')]
     """
     yield from _leaves(row, "", DEEPEST)
 
@@ -149,18 +170,34 @@ def _leaves(value: dict[str, Any], prefix: str, depth: int) -> Iterator[tuple[st
         elif isinstance(member, dict) and member and depth:
             yield from _leaves(member, f"{prefix}{key}.", depth - 1)
         elif _is_table(member) and depth:
-            keys = dict.fromkeys(name for one in member if isinstance(one, dict) for name in one)
-            for name in keys:
-                path = f"{prefix}{key}.*.{name}"
-                yield from _member_leaves(member, name, path, depth - 1)
+            for name in _keys(member):
+                values = [one.get(name) if isinstance(one, dict) else None for one in member]
+                if names.are_steps(key) and _are_steps(values):
+                    yield f"{prefix}{key}.+.{name}", _joined(values)
+                else:
+                    yield from _member_leaves(member, name, f"{prefix}{key}.*.{name}", depth - 1)
+        elif names.are_steps(key) and _are_steps(member):
+            yield f"{prefix}{key}.+", _joined(member)
         else:
             yield f"{prefix}{key}", member
+
+
+def _keys(members: list[Any]) -> dict[str, None]:
+    return dict.fromkeys(name for one in members if isinstance(one, dict) for name in one)
 
 
 def _member_leaves(
     members: list[Any], name: str, path: str, depth: int
 ) -> Iterator[tuple[str, Any]]:
     values = [one.get(name) if isinstance(one, dict) else None for one in members]
+    if names.are_steps(name):
+        tables = (one for one in values if _is_table(one))
+        parts = dict.fromkeys([("+",), *(("+", key) for one in tables for key in _keys(one))])
+        for part in parts:
+            texts = [_walk(one, part, None) for one in values]
+            if any(isinstance(text, str) for text in texts):
+                found = [None if text is MISSING else text for text in texts]
+                yield f"{path}.{'.'.join(part)}", found
     objects = [one for one in values if isinstance(one, dict)]
     if objects and depth:
         for inner in dict.fromkeys(key for one in objects for key in one):

@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -57,7 +58,9 @@ def sources(names: Sequence[str | Path]) -> list[Source]:
         elif Path(name).is_file():
             found.append(Source(Path(name), name))
         elif Path(name).is_dir():
-            raise InputError(f"{name}: is a folder; expected files, such as {name}/*.jsonl.")
+            endings = Counter(path.suffix for path in Path(name).iterdir() if path.is_file())
+            ending = endings.most_common(1)[0][0] if endings else ".jsonl"
+            raise InputError(f"{name}: is a folder; expected files, such as '{name}/*{ending}'.")
         elif any(mark in name for mark in "*?["):
             paths = [path for path in sorted(glob.glob(name), key=_natural) if Path(path).is_file()]
             if not paths:
