@@ -94,7 +94,7 @@ def _every(members: Any, rest: tuple[str, ...], row: Any) -> Any:
     return [None if value is MISSING else value for value in found]
 
 
-def _are_steps(value: Any) -> bool:
+def _are_steps(value: Any) -> TypeGuard[list[str | None]]:
     """Return whether a value holds the steps of one solution: a list of texts."""
     return (
         isinstance(value, list)
@@ -191,7 +191,7 @@ def _member_leaves(
 ) -> Iterator[tuple[str, Any]]:
     values = [one.get(name) if isinstance(one, dict) else None for one in members]
     if names.are_steps(name):
-        tables = (one for one in values if _is_table(one))
+        tables = [one for one in values if isinstance(one, list) and _is_table(one)]
         parts = dict.fromkeys([("+",), *(("+", key) for one in tables for key in _keys(one))])
         for part in parts:
             texts = [_walk(one, part, None) for one in values]
