@@ -82,6 +82,19 @@ OPTIONS: dict[type, dict[str, Any]] = {
             Text,
             typer.Option(metavar="TEXT", help="What to do, behind the problem; '' for nothing."),
         ],
+        "template": Annotated[
+            str,
+            typer.Option(
+                metavar="{NAME: VALUE}",
+                help="Variables of the chat template, such as {enable_thinking: false}.",
+            ),
+        ],
+        "thoughts": Annotated[
+            str,
+            typer.Option(
+                metavar="HOW", help="What the evaluator does with thoughts: read or drop."
+            ),
+        ],
         "generator_name": Annotated[
             Text, typer.Option(metavar="NAME", help="What the generator's server calls it.")
         ],

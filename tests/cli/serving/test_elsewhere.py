@@ -67,6 +67,10 @@ def test_copies_and_chats(serve: Any) -> None:
     assert {path for path, _ in server.asked} == {"/v1/chat/completions"}
     assert len(server.asked) == 4  # the first one asks for four and gets one
     assert [m["role"] for m in server.asked[0][1]["messages"]] == ["system", "user"]
+    assert "chat_template_kwargs" not in server.asked[0][1]
+    solver = Solver(generator=server.url, n=1, max_tokens=48, template="{enable_thinking: false}")
+    ask(solver)
+    assert server.asked[-1][1]["chat_template_kwargs"] == {"enable_thinking": False}
 
 
 @pytest.mark.timeout(600)
@@ -110,21 +114,29 @@ def test_a_judges_tokenizer_writes_its_prompts(serve: Any, tmp_path: Path) -> No
 
     tokenizer = loaded.load_tokenizer("embedded")
     tokenizer.chat_template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
-    tokenizer.chat_template += "{% if add_generation_prompt %}<assistant>{% endif %}"
+    tokenizer.chat_template += "{% if add_generation_prompt %}<assistant {{ mood }}>{% endif %}"
     tokenizer.save_pretrained(tmp_path)
     for name in ("config.json", "model.safetensors"):
         shutil.copy(embedded_model.path() / name, tmp_path)
     server = serve()
-    solver = Solver(evaluator=server.url, evaluator_tokenizer=str(tmp_path), evaluator_logprobs=888)
+    solver = Solver(
+        evaluator=server.url,
+        evaluator_tokenizer=str(tmp_path),
+        evaluator_logprobs=888,
+        system="Be brief.",
+        template="{mood: calm}",
+        thoughts="drop",
+    )
     with opened(solver) as models:
-        asyncio.run(models.judge(SURE, TEXTS[:1]))
+        asyncio.run(models.judge(SURE, [f"<think>17?</think>{TEXTS[0]}"]))
     nowhere = Solver(evaluator=server.url, evaluator_tokenizer="./nowhere")
     with pytest.raises(InputError, match="nowhere"), opened(nowhere):
         pass
     ((path, body),) = server.asked
     assert path == "/v1/completions"
-    assert body["prompt"].startswith("<user>")
-    assert body["prompt"].endswith("<assistant>The above candidate solution is")
+    assert body["prompt"].startswith("<system>Be brief.<user>Here is a math problem: ")
+    assert "think" not in body["prompt"]
+    assert body["prompt"].endswith("<assistant calm>The above candidate solution is")
 
 
 @pytest.fixture
@@ -174,6 +186,8 @@ def test_servers_that_are_none_and_requests_that_are_refused(votes: Any, serve: 
             server.solve(SURE, Solver(strategy="W.RR", evaluator="embedded"))
         with pytest.raises(InputError, match="samples: found 99; this server allows at most 64"):
             server.solve(SURE, Solver(n=99))
+        with pytest.raises(InputError, match="--template: not with --server"):
+            server.solve(SURE, Solver(template="{enable_thinking: false}"))
     with (
         Served(serve().url) as server,
         pytest.raises(InputError, match="expected the address of a `mathtune serve`"),

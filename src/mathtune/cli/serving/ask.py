@@ -108,8 +108,9 @@ class Served:
             "k": solver.k,
             "stop_at": solver.stop_at,
         }
-        if solver.instruction is not None:
-            raise InputError("--instruction: not with --server, which has its own; expected none.")
+        for name in ("instruction", "template", "thoughts"):
+            if getattr(solver, name) != getattr(Solver(), name):
+                raise InputError(f"--{name}: not with --server, which has its own; expected none.")
         if solver.system is not None:
             body["system"] = solver.system
         if solver.strategy is not None:

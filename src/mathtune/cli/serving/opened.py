@@ -137,7 +137,7 @@ def _judge_there(solver: Solver, timeout: float) -> Any:
         from mathtune.engines.transformers import models  # torch, which servers alone do not need
 
         tokenizer = models.load_tokenizer(model_in(solver.evaluator_tokenizer, "evaluator"))
-    wording = prompts.Wording(prompts.resolve("auto", tokenizer))
+    wording = replace(solver.wording, form=prompts.resolve("auto", tokenizer))
     server = _server(str(solver.evaluator), timeout=timeout, top_logprobs=solver.evaluator_logprobs)
     return _there(server, solver.evaluator_name, wording, tokenizer)
 

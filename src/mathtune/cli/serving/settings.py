@@ -6,18 +6,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from mathtune.answers.extract import ExtractRule
 from mathtune.engines import prompts
 from mathtune.engines.protocol import Sampling
+from mathtune.engines.settings import PromptSettings
 from mathtune.errors import InputError
 from mathtune.metrics.strategies import Strategy
+from mathtune.run.settings import value_of
+from mathtune.run.stage import validated
 
 SUMS: tuple[Strategy, ...] = ("Maj1", "W.RR", "W.RR.calculator")
 """The strategies that add up votes or scores over samples, so that a lead can be sure."""
 STOP_AT = 0.95
 Local = Literal["transformers", "vllm"]
+Seen = Literal["read", "drop"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,10 @@ class Solver:
     form: prompts.Form = "auto"
     system: str | None = None
     instruction: str | None = None
+    template: str = "{}"
+    """Variables of the chat template, in YAML: {enable_thinking: false}."""
+    thoughts: Seen = "read"
+    """What the evaluator does with a solution's thoughts: read or drop."""
     device: str = "auto"
     engine: Local = "transformers"
     """What runs a model that is here."""
@@ -65,7 +73,19 @@ class Solver:
     @property
     def wording(self) -> prompts.Wording:
         """The form of the prompts, and what else is said."""
-        return prompts.Wording(self.form, self.system, self.instruction)
+        return prompts.Wording(
+            self.form, self.system, self.instruction, self.variables, self.thoughts
+        )
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The variables of the chat template.
+
+        Raises:
+            InputError: they are no mapping, or one is not the template's to set.
+        """
+        given = {"template": value_of(self.template, where="--template")}
+        return validated(PromptSettings, given).template
 
     @property
     def most(self) -> int:
@@ -157,9 +177,11 @@ def check(solver: Solver) -> None:
         ("extract", solver.rule, get_args(ExtractRule)),
         ("engine", solver.engine, get_args(Local)),
         ("prompt", solver.form, get_args(prompts.Form)),
+        ("thoughts", solver.thoughts, get_args(Seen)),
     ):
         if found not in names:
             raise InputError(f"--{option}: found {found!r}; expected {' or '.join(names)}.")
+    _ = solver.variables
     strategy = solver.picks_by
     if strategy not in get_args(Strategy):
         known = ", ".join(get_args(Strategy))
