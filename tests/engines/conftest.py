@@ -19,7 +19,15 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
@@ -69,6 +77,38 @@ def make_tokenizer() -> MakeTokenizer:
         )
         core.train_from_iterator([TEXT] * 3, trainer)
         return PreTrainedTokenizerFast(tokenizer_object=core, eos_token=eos)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_spaced() -> MakeTokenizer:
+    """A tokenizer of characters as those converted from sentencepiece: it puts the start token, and
+    a space, before a text. `everywhere`: the space comes behind special tokens, too. Each label
+    word is one token.
+    """
+
+    def make(*, everywhere: bool, template: str | None = None) -> PreTrainedTokenizerFast:
+        signs = ["<unk>", "<s>", "</s>", "[/INST]", "\u2581", "\n", *map(chr, range(33, 127))]
+        words = ("\u2581correct", "\u2581incorrect")
+        merges = [(word[:at], word[at]) for word in words for at in range(1, len(word))]
+        signs += dict.fromkeys(map("".join, merges))
+        vocabulary = {one: at for at, one in enumerate(signs)}
+        core = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>"))
+        if everywhere:
+            core.normalizer = normalizers.Sequence(
+                [normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")]
+            )
+        else:
+            core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+        core.decoder = decoders.Metaspace()
+        core.add_special_tokens(signs[:4])
+        core.post_processor = processors.TemplateProcessing(
+            single="<s> $A", special_tokens=[("<s>", 1)]
+        )
+        return PreTrainedTokenizerFast(
+            tokenizer_object=core, bos_token="<s>", eos_token="</s>", chat_template=template
+        )
 
     return make
 
@@ -318,7 +358,11 @@ class _Answering(BaseHTTPRequestHandler):
         """The true answer: what the transformers engine samples, what the model says comes next."""
         chat = "messages" in body
         prompt = body["messages"][-1]["content"] if chat else body["prompt"]
-        count = self.server.tokenizer.encode(prompt)
+        count = prompt
+        if isinstance(prompt, str):
+            count = self.server.tokenizer.encode(prompt)
+        else:
+            prompt = self.server.tokenizer.decode(prompt)
         if len(count) + body["max_tokens"] > 512:
             message = (
                 f"This model's maximum context length is 512 tokens. However, you requested "

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("transformers")
 
 from mathtune.engines import chat_template
+from mathtune.errors import InputError
 
 USUAL = (
     "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content | trim }}\n{% endfor %}"
@@ -94,3 +95,25 @@ def test_an_endless_template_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
         rendered(loop)
     monkeypatch.setattr(chat_template, "SECONDS", 60.0)
     assert rendered(USUAL).startswith("<s>")
+
+
+def test_a_template_may_leave_out_spaces_of_a_message_but_no_words() -> None:
+    """Falcon's drops empty lines: a solution with one had been taken for a message left out."""
+
+    class Falcon:
+        def __init__(self, template: str) -> None:
+            self.chat_template, self.special_tokens_map = template, dict[str, Any]()
+
+        def get_chat_template(self) -> str:
+            return self.chat_template
+
+        def apply_chat_template(self, conversation: Any, **options: Any) -> str:
+            raise NotImplementedError
+
+    template = "{% for m in messages %}User: {{ m.content.replace('\n\n', '\n') }}{% endfor %}"
+    asked = [{"role": "user", "content": "1 + 1?\n\nBriefly."}]
+    text = chat_template.filled(asked, {}, Falcon(template), add_generation_prompt=True)
+    assert text == "User: 1 + 1?\nBriefly."
+    without = Falcon(template.replace("'\n\n', '\n'", "'Briefly', ''"))
+    with pytest.raises(InputError, match="leaves out the message of the user"):
+        chat_template.filled(asked, {}, without, add_generation_prompt=True)

@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable
+from copy import deepcopy
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import pytest
 
 pytest.importorskip("httpx2", reason="pip install 'mathtune[openai]'")
 
+from tokenizers.processors import TemplateProcessing
+
 from mathtune.engines import prompts
 from mathtune.engines.label_endpoint import _LabelScores
 from mathtune.engines.openai import OpenAI, Unrendered
@@ -24,9 +27,9 @@ from mathtune.engines.protocol import Candidates, Sampling, Want
 from mathtune.engines.served import Answer, drafts_of, likeliest_of, refuse_impossible
 from mathtune.engines.server import _retry_after, listed
 from mathtune.engines.settings import Server
-from mathtune.engines.token_ids import start_text
 from mathtune.engines.transformers import models
 from mathtune.engines.transformers.engine import TransformersEngine
+from mathtune.engines.transformers.scoring import Scorer
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample, Scored
@@ -447,6 +450,24 @@ def test_scoring_chats_needs_the_model_s_tokenizer(tmp_path: Path, serve: Serve)
         scored(serve(), tmp_path, prompt="chat")
 
 
+def test_a_judge_reads_no_start_token_that_its_template_leaves_out(serve: Serve) -> None:
+    model, loaded = models.load("embedded", device="cpu")
+    tokenizer: Any = deepcopy(loaded)
+    tokenizer.chat_template = "{% for m in messages %}Problem: {{ m.content }}\n{% endfor %}"
+    tokenizer.bos_token = end = tokenizer.eos_token
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{end} $A", special_tokens=[(end, tokenizer.eos_token_id)]
+    )
+    server = serve()
+    there = Server(url=server.url, top_logprobs=888)
+    engine = OpenAI("tiny", there, form="chat", judge=tokenizer)
+    text = prompts.evaluator("1 + 1?", "#### 2", form="chat", tokenizer=tokenizer)
+    ((here,),) = Scorer(model, tokenizer, form="chat").evaluate([[text]])
+    assert engine.judged("1 + 1?", "#### 2")[0] == pytest.approx(here, abs=1e-5)
+    ((_, body),) = server.asked
+    assert body["prompt"] == tokenizer.encode(text, add_special_tokens=False)
+
+
 def test_a_candidate_beyond_the_context_has_no_score(serve: Serve) -> None:
     server = Server(url=serve().url, top_logprobs=200)
     _, tokenizer = models.load("embedded")
@@ -469,16 +490,6 @@ def test_the_local_engine_answers_every_want() -> None:
     how = Sampling(n=9, temperature=0.7, top_p=1.0, max_tokens=6)
     found = dict(engine.sample(wants, how, seed=(0,)))
     assert [len(found[place]) for place in range(3)] == [2, 1, 2]
-
-
-def test_a_rendered_chat_has_one_start_token() -> None:
-    class Starting:
-        bos_token, bos_token_id = "<s>", 1
-
-        def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-            return [1, *map(ord, text)] if add_special_tokens else [*map(ord, text)]
-
-    assert "<s>[INST] a".removeprefix(start_text(Starting())) == "[INST] a"
 
 
 def test_a_servers_own_settings_cannot_leak_in(

@@ -61,3 +61,25 @@ def test_replacements_that_make_a_text_enormous_are_refused() -> None:
         token_ids.refuse_growth(made(normalizer=normalizers.Sequence(tens)))
     token_ids.refuse_growth(made(normalizer=normalizers.Sequence(tens[:3])))
     token_ids.refuse_growth(made())
+
+
+INST = "{{ bos_token }}{% for m in messages %}[INST] {{ m.content }} [/INST]{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("template", "everywhere", "sent"),
+    [
+        (INST, True, "[INST] 1 + 1? [/INST]is"),
+        (INST, False, None),  # a space before the text, but not behind the start token
+        (INST.removeprefix("{{ bos_token }}"), True, None),  # the server would put one there
+    ],
+)
+def test_a_server_reads_the_tokens_of_a_rendered_chat(
+    template: str, everywhere: bool, sent: str | None, make_spaced: Any
+) -> None:
+    tokenizer = make_spaced(everywhere=everywhere, template=template)
+    text = tokenizer.apply_chat_template([{"role": "user", "content": "1 + 1?"}], tokenize=False)
+    found = token_ids.completed(text + "is", tokenizer)
+    assert found == (sent or tokenizer.encode(text + "is", add_special_tokens=False))
+    read = found if isinstance(found, list) else tokenizer.encode(found)
+    assert read == tokenizer.encode(text + "is", add_special_tokens=False)

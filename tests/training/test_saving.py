@@ -20,6 +20,9 @@ from mathtune.errors import InputError
 from mathtune.stages.train import Train
 from mathtune.training.checkpoint import newest
 from mathtune.training.saving import ModelFolder, judge_card
+from tests.engines.conftest import make_spaced
+
+__all__ = ["make_spaced"]
 
 QUICK: dict[str, Any] = {"device": "cpu", "threads": 1, "batch_size": 4, "learning_rate": 3e-3}
 GEMMA = (
@@ -261,3 +264,26 @@ def test_a_judges_request_has_the_start_token_once() -> None:
     assert card["request"]["body"]["query"].startswith(f"{end}Here is a math problem")
     assert card["request"]["body"]["add_special_tokens"] is False
     assert card["fallback"]["body"]["prompt"] == card["prompt"]
+
+
+@pytest.mark.parametrize("start", ["{{ bos_token }}", ""])
+@pytest.mark.parametrize("everywhere", [True, False])
+@pytest.mark.parametrize("form", ["plain", "chat"])
+def test_a_judges_requests_give_its_own_tokens_with_tokenizers_of_sentencepiece(
+    form: Any, everywhere: bool, start: str, make_spaced: Any
+) -> None:
+    """They put a space before a text, so that the request's item had one more than the judge's."""
+    template = start + "{% for m in messages %}[INST] {{ m.content }} [/INST]{% endfor %}"
+    tokenizer = make_spaced(everywhere=everywhere, template=template)
+    card = judge_card(tokenizer, form)
+    whole, apart = card["fallback"]["body"], card["request"]["body"]
+    for solution in ("It is 7.\n#### 7", "\\boxed{7}", "\n7"):
+
+        def tokens(text: str, added: bool, solution: str = solution) -> list[int]:
+            filled = text.replace("{problem}", "How many?").replace("{solution}", solution)
+            return list(tokenizer.encode(filled, add_special_tokens=added))
+
+        text = prompts.evaluator("How many?", solution, form=form, tokenizer=tokenizer)
+        own = prompts.encode(text, form=form, tokenizer=tokenizer)
+        assert tokens(whole["prompt"], whole.get("add_special_tokens", True)) == own
+        assert tokens(apart["query"], False) + tokens(apart["items"][0], False) == own

@@ -43,7 +43,7 @@ from mathtune.engines.server import (
 )
 from mathtune.engines.settings import Server
 from mathtune.engines.thought_budget import after_thoughts, first, opened, refuse_ended
-from mathtune.engines.token_ids import start_text
+from mathtune.engines.token_ids import completed
 from mathtune.errors import KEPT, InputError
 from mathtune.run.progress import say_once
 
@@ -230,9 +230,7 @@ class OpenAI:
             return list(wants)
         texts = [prompts.chat_prompt(want.prompt, self._form, tokenizer) for want in wants]
         refuse_ended(texts)
-        # The server adds the start token itself.
-        starting = [text.removeprefix(start_text(tokenizer)) for text in texts]
-        return [Want(text, want.count) for text, want in zip(starting, wants, strict=True)]
+        return [Want(text, want.count) for text, want in zip(texts, wants, strict=True)]
 
     def _thought_through(self, prompt: str, sampling: Sampling, drawn: tuple[int, int]) -> Draft:
         """Return one draft whose thoughts keep to their budget, of one or two requests.
@@ -331,8 +329,14 @@ class OpenAI:
             if self._form.template:
                 body["chat_template_kwargs"] = dict(self._form.template)
         else:
-            body["prompt"] = want.prompt
+            body["prompt"] = self._completed(want.prompt, self._own_tokenizer)
         return body
+
+    def _completed(self, text: str, tokenizer: Any) -> str | list[int]:
+        """Return the prompt of a request for the text after `text`, which a template rendered if
+        the form is chat.
+        """
+        return completed(text, tokenizer) if self._chat else text
 
     def _post(self, path: str, body: dict[str, Any]) -> Answer:
         """Return the answer; neutral settings are left out for a server that does not know them."""
@@ -359,13 +363,11 @@ class OpenAI:
             InputError: the server refuses to score, or returns too few of the likeliest tokens.
         """
         text = prompts.evaluator(problem, solution, form=self._form, tokenizer=self._judge)
-        if self._chat:
-            text = text.removeprefix(start_text(self._judge))
         # Temperature 1: some servers return the logarithms after the temperature.
         asked = self._server.top_logprobs
         body = {
             "model": self._model,
-            "prompt": text,
+            "prompt": self._completed(text, self._judge),
             "max_tokens": 1,
             "temperature": 1,
             "top_p": 1,

@@ -60,6 +60,17 @@ def start_text(tokenizer: Any) -> str:
     return str(start) if first == [tokenizer.bos_token_id] else ""
 
 
+def completed(text: str, tokenizer: Any) -> str | list[int]:
+    """Return a rendered chat as a server is to read it: without the start token, which the server
+    adds itself; as token ids if it would read other tokens then.
+
+    It would if the template has no start token and the tokenizer adds one, or if the tokenizer puts
+    a space before a text, as those converted from sentencepiece do, though not behind that token.
+    """
+    bare, ids = text.removeprefix(start_text(tokenizer)), token_ids(text, tokenizer)
+    return bare if token_ids(bare, tokenizer, special_tokens=True) == ids else ids
+
+
 EXPECTED = "expected a tokenizer.json whose regular expressions do not backtrack without end."
 
 

@@ -12,11 +12,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mathtune.engines import prompts
-from mathtune.engines.token_ids import start_text
+from mathtune.engines.token_ids import start_text, token_ids
 from mathtune.errors import InputError, one_line
 from mathtune.rows import jsonl
 from mathtune.run.fingerprint import write_sums
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 
 CARD = "judge.json"
+PROBES = ("It is 4.", "4 + 3 = 7\n#### 7", "\\boxed{7}", "- 1", "$x$", "\n\n7", "<think>7")
+"""Solutions by which a card's texts are compared with what the judge reads."""
 
 
 @dataclass
@@ -113,19 +116,16 @@ def judge_card(tokenizer: Any, form: prompts.AnyForm) -> dict[str, Any]:
     text = prompts.evaluator("{problem}", "{solution}", form=form, tokenizer=tokenizer)
     start, *both = prompts.labelled(text, form=form, tokenizer=tokenizer)
     ids = [found[start:] for found in both]
-    begin = start_text(tokenizer)  # /completions adds it itself
-    bare = text.removeprefix(begin)
-    before, after = bare.split("{solution}")
-    # Query and items are tokenised each by itself: a space belongs to the word behind it.
-    query = before.rstrip(" ")
+    halves = _halves(text, form, tokenizer)
     request = {
         "model": "MODEL",
-        "query": begin + query,
-        "items": [f"{before[len(query) :]}{{solution}}{after}"],
+        "query": halves[0],
+        "items": [halves[1]],
         "label_token_ids": [one[0] for one in ids],
         "apply_softmax": True,
         "add_special_tokens": False,
     }
+    whole = _whole(text, form, tokenizer)
     return {
         "prompt": text,
         "labels": [prompts.CORRECT, prompts.INCORRECT],
@@ -133,19 +133,70 @@ def judge_card(tokenizer: Any, form: prompts.AnyForm) -> dict[str, Any]:
         "score": "p(correct) / (p(correct) + p(incorrect)) as the next token after the prompt",
         "auc_within_problems": None,
         "request": {"POST": "/generative_scoring (vLLM) or /v1/score (SGLang)", "body": request}
-        if all(len(one) == 1 for one in ids)
+        if all(halves) and all(len(one) == 1 for one in ids)
         else None,
-        "fallback": {
+        "fallback": whole
+        and {
             "POST": "/v1/completions",
             "body": {
                 "model": "MODEL",
-                "prompt": bare,
+                **whole,
                 "max_tokens": 1,
                 "temperature": 1,  # some servers give log p after the temperature
                 "logprobs": 20,
             },
         },
     }
+
+
+def _halves(text: str, form: prompts.AnyForm, tokenizer: Any) -> tuple[str, str]:
+    """Cut the judge's prompt before its solution. Both halves, tokenised each by itself, give the
+    judge's own tokens; two empty texts if no cut does.
+
+    A byte-level tokenizer gives a space to the word behind it. One converted from sentencepiece
+    puts a space before a text, though not behind the start token.
+    """
+    for whole, space in product(_starting(text, tokenizer), (" ", "")):
+        before, after = whole.split("{solution}")
+        halves = before.rstrip(" "), f"{space}{{solution}}{after}"
+        if all(
+            [one for half in halves for one in token_ids(_filled(half, solution), tokenizer)]
+            == _own(text, solution, form, tokenizer)
+            for solution in PROBES
+        ):
+            return halves
+    return "", ""
+
+
+def _whole(text: str, form: prompts.AnyForm, tokenizer: Any) -> dict[str, Any] | None:
+    """Return the judge's prompt as fields of a request to a server that tokenises it and, unless
+    told otherwise, puts the start token before it; None: no text gives the judge's own tokens.
+    """
+    without, *others = _starting(text, tokenizer)
+    for whole, added in ((without, True), *((other, False) for other in (without, *others))):
+        if all(
+            token_ids(_filled(whole, solution), tokenizer, special_tokens=added)
+            == _own(text, solution, form, tokenizer)
+            for solution in PROBES
+        ):
+            return {"prompt": whole} | ({} if added else {"add_special_tokens": False})
+    return None
+
+
+def _starting(text: str, tokenizer: Any) -> list[str]:
+    """Return a prompt without the start token, with it, and with a space behind it."""
+    begin = start_text(tokenizer)
+    bare = text.removeprefix(begin)
+    return [bare, begin + bare, f"{begin} {bare}"]
+
+
+def _own(text: str, solution: str, form: prompts.AnyForm, tokenizer: Any) -> list[int]:
+    """Return the tokens that the judge reads."""
+    return prompts.encode(_filled(text, solution), form=form, tokenizer=tokenizer)
+
+
+def _filled(text: str, solution: str) -> str:
+    return text.replace("{problem}", "How many?").replace("{solution}", solution)
 
 
 def _with(ends: int | list[int] | None, end: int) -> int | list[int]:
