@@ -97,6 +97,20 @@ def test_an_endless_template_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rendered(USUAL).startswith("<s>")
 
 
+def test_several_templates_without_a_default_are_one_sentence() -> None:
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    named = {"rag": USUAL, "tools": USUAL}
+    tokenizer: Any = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.BPE()), chat_template=named
+    )
+    asked = [{"role": "user", "content": "1 + 1?"}]
+    for variables in ({}, {"enable_thinking": False}):
+        with pytest.raises(InputError, match="no default specified.* expected other settings"):
+            chat_template.filled(asked, variables, tokenizer, add_generation_prompt=True)
+
+
 def test_a_template_may_leave_out_spaces_of_a_message_but_no_words() -> None:
     """Falcon's drops empty lines: a solution with one had been taken for a message left out."""
 

@@ -53,6 +53,13 @@ def test_models_that_are_here_or_elsewhere_pass(tmp_path: Path) -> None:
     refuse_absent_models(served, lambda _: False, finished=False)
 
 
+def test_a_train_steps_folder_is_refused_with_the_models_own(tmp_path: Path) -> None:
+    (tmp_path / "ssft" / "model").mkdir(parents=True)
+    inner = re.escape(str(tmp_path / "ssft" / "model"))
+    with pytest.raises(InputError, match=f"the folder has no config.json; expected {inner}"):
+        refuse_absent(str(tmp_path / "ssft"))
+
+
 @pytest.mark.parametrize(
     ("settings", "missing", "sentence"),
     [

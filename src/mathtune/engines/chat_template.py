@@ -116,7 +116,10 @@ def filled(
 def _refuse_unread(variables: Mapping[str, Any], tokenizer: ChatTokenizer) -> None:
     """Raise InputError for a variable that the template never reads: it would have no effect."""
     assert isinstance(tokenizer, TemplateTokenizer)
-    read = names_read(tokenizer.get_chat_template())
+    try:
+        read = names_read(tokenizer.get_chat_template())
+    except ValueError:  # several named templates without a default
+        return  # to render one says so
     strange = sorted(set(variables) - read)
     if read and strange:
         others = sorted(read - OURS - set(tokenizer.special_tokens_map))

@@ -171,7 +171,9 @@ def _check_folder(name: str, path: Path) -> None:
             + (", which does not exist." if gone else ".")
         )
     if not (path / "config.json").exists():
-        raise InputError(f"model {name!r}: the folder has no config.json; {EXPECTED}.")
+        inside = [part for part in ("model", "adapter") if (path / part).is_dir()]
+        expected = f"expected {Path(name) / inside[0]}" if inside else EXPECTED
+        raise InputError(f"model {name!r}: the folder has no config.json; {expected}.")
     if not list(path.glob("*.safetensors")):
         pickles = sorted(found.name for found in path.glob("*.bin"))
         pickle = f"; {pickles[0]} is a pickle, which is never loaded" if pickles else ""
