@@ -107,7 +107,7 @@ def test_several_templates_without_a_default_are_one_sentence() -> None:
     )
     asked = [{"role": "user", "content": "1 + 1?"}]
     for variables in ({}, {"enable_thinking": False}):
-        with pytest.raises(InputError, match="no default specified.* expected other settings"):
+        with pytest.raises(InputError, match=r"no default specified.* expected other settings"):
             chat_template.filled(asked, variables, tokenizer, add_generation_prompt=True)
 
 

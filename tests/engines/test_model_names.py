@@ -56,7 +56,7 @@ def test_models_that_are_here_or_elsewhere_pass(tmp_path: Path) -> None:
 def test_a_train_steps_folder_is_refused_with_the_models_own(tmp_path: Path) -> None:
     (tmp_path / "ssft" / "model").mkdir(parents=True)
     inner = re.escape(str(tmp_path / "ssft" / "model"))
-    with pytest.raises(InputError, match=f"the folder has no config.json; expected {inner}"):
+    with pytest.raises(InputError, match=rf"the folder has no config\.json; expected {inner}"):
         refuse_absent(str(tmp_path / "ssft"))
 
 
