@@ -116,7 +116,8 @@ def test_a_template_may_leave_out_spaces_of_a_message_but_no_words() -> None:
 
     class Falcon:
         def __init__(self, template: str) -> None:
-            self.chat_template, self.special_tokens_map = template, dict[str, Any]()
+            self.chat_template: str | None = template
+            self.special_tokens_map: dict[str, Any] = {}
 
         def get_chat_template(self) -> str:
             return self.chat_template
