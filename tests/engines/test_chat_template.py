@@ -120,7 +120,7 @@ def test_a_template_may_leave_out_spaces_of_a_message_but_no_words() -> None:
             self.special_tokens_map: dict[str, Any] = {}
 
         def get_chat_template(self) -> str:
-            return self.chat_template
+            return str(self.chat_template)
 
         def apply_chat_template(self, conversation: Any, **options: Any) -> str:
             raise NotImplementedError
