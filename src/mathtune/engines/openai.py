@@ -329,14 +329,11 @@ class OpenAI:
             if self._form.template:
                 body["chat_template_kwargs"] = dict(self._form.template)
         else:
-            body["prompt"] = self._completed(want.prompt, self._own_tokenizer)
+            rendered = self._chat  # by the model's own template
+            body["prompt"] = (
+                completed(want.prompt, self._own_tokenizer) if rendered else want.prompt
+            )
         return body
-
-    def _completed(self, text: str, tokenizer: Any) -> str | list[int]:
-        """Return the prompt of a request for the text after `text`, which a template rendered if
-        the form is chat.
-        """
-        return completed(text, tokenizer) if self._chat else text
 
     def _post(self, path: str, body: dict[str, Any]) -> Answer:
         """Return the answer; neutral settings are left out for a server that does not know them."""
@@ -367,7 +364,7 @@ class OpenAI:
         asked = self._server.top_logprobs
         body = {
             "model": self._model,
-            "prompt": self._completed(text, self._judge),
+            "prompt": completed(text, self._judge) if self._chat else text,
             "max_tokens": 1,
             "temperature": 1,
             "top_p": 1,
