@@ -38,8 +38,7 @@ from pathlib import Path
 from torture_attempt import ALONE, RECIPES, Blow, attempt
 
 from mathtune.run.documents import read_plan
-from mathtune.run.finished import STEP
-from mathtune.run.step import STARTED
+from mathtune.run.names import STARTED, STEP
 
 TMPFS = 64 * 2**20
 PER_RUN = 70

@@ -17,7 +17,8 @@ from mathtune.rows import jsonl
 from mathtune.rows.records import Problem, Sample
 from mathtune.run import failures
 from mathtune.run.folder_lock import locked
-from mathtune.run.recipe_run import LOCK, Run, planned, work
+from mathtune.run.names import LOCK
+from mathtune.run.recipe_run import Run, planned, work
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
 

@@ -14,7 +14,7 @@ from mathtune.engines.model_names import refuse_absent_models
 from mathtune.errors import FailedStepsError
 from mathtune.recipes import Resolved, resolve, settings_of
 from mathtune.run import settings, trackers
-from mathtune.run.finished import STEP
+from mathtune.run.names import STEP
 from mathtune.run.progress import output, say
 from mathtune.run.recipe_run import Run, planned, work
 from mathtune.run.stopping import stoppable

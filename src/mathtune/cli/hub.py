@@ -10,8 +10,8 @@ import typer
 from mathtune.cli.options import RUNS
 from mathtune.errors import InputError, one_line
 from mathtune.run.fingerprint import SUMS
+from mathtune.run.names import PLAN
 from mathtune.run.progress import say
-from mathtune.run.stage import PLAN
 from mathtune.stages.train import ADAPTER, MODEL
 from mathtune.training.card import CARD
 

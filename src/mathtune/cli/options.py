@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperCommand
 
 from mathtune.errors import InputError
+from mathtune.run.names import CHECKPOINT, CHECKPOINTS, STARTED
 
 RUNS, STAGES, FILES, REFERENCE = (
     "Recipes and their runs",
@@ -205,10 +206,10 @@ class SettingsCommand(TyperCommand):
 def continues(folder: Path | None = None) -> str:
     """Say what a stopped command continues from: of a training in `folder`, its last checkpoint."""
     with suppress(OSError):
-        for place in folder.rglob("checkpoints") if folder is not None else ():
-            if not (place.parent / "started.json").exists():
+        for place in folder.rglob(CHECKPOINTS) if folder is not None else ():
+            if not (place.parent / STARTED).exists():
                 continue
-            names = [path.name.removeprefix("checkpoint-") for path in place.iterdir()]
+            names = [path.name.removeprefix(CHECKPOINT) for path in place.iterdir()]
             updates = [int(name) for name in names if name.isdecimal()]
             if not updates:
                 return (

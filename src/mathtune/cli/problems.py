@@ -17,7 +17,7 @@ from mathtune.report.results import ROW
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import Joined, read_groups, read_problems
 from mathtune.run.documents import read_plan
-from mathtune.run.finished import STEP
+from mathtune.run.names import STEP
 from mathtune.run.progress import visible
 from mathtune.stages.measure import read_outcomes
 

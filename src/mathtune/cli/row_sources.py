@@ -21,8 +21,8 @@ from mathtune.report.seeds import over_seeds
 from mathtune.rows.records import Problem
 from mathtune.rows.samples import read_groups, read_problems
 from mathtune.run.documents import read_plan
+from mathtune.run.names import PLAN
 from mathtune.run.progress import say
-from mathtune.run.stage import PLAN
 from mathtune.stages.measure import OUTCOMES, clusters_by, read_outcomes
 
 FIELDS = ("level", "subject")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mathtune.errors import InputError
-from mathtune.run.stage import PLAN
+from mathtune.run.names import PLAN
 
 if TYPE_CHECKING:
     from mathtune.report.steps import StepRecord

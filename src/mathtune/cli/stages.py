@@ -39,7 +39,7 @@ from mathtune.engines.settings import Group
 from mathtune.errors import InputError
 from mathtune.run import ranks, settings
 from mathtune.run.fingerprint import inputs
-from mathtune.run.finished import STEP
+from mathtune.run.names import STEP
 from mathtune.run.progress import output, say
 from mathtune.run.recipe_run import missing
 from mathtune.run.stage import Stage, validated

@@ -14,10 +14,8 @@ from rich.text import Text
 from mathtune.rows import jsonl
 from mathtune.run import failures, finished
 from mathtune.run.documents import PlannedStep, read_plan
-from mathtune.run.finished import STEP
 from mathtune.run.folder_lock import is_locked
-from mathtune.run.recipe_run import LOCK
-from mathtune.run.step import STARTED
+from mathtune.run.names import LOCK, STARTED, STEP
 from mathtune.training.curve import CURVE
 
 GROWING = ("samples.jsonl", "scores.jsonl", CURVE)

@@ -12,8 +12,8 @@ from mathtune.report.gap import closed
 from mathtune.report.results import read_folder
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import GradeMetrics
+from mathtune.run.names import METRICS
 from mathtune.run.stage import Stage
-from mathtune.run.step import METRICS
 from mathtune.stages.grade import Grade
 from mathtune.stages.measure import Measure
 

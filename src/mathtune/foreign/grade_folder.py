@@ -19,8 +19,7 @@ from mathtune.errors import InputError
 from mathtune.foreign.judged import Judged
 from mathtune.rows import jsonl
 from mathtune.rows.records import Graded
-
-METRICS = "metrics.json"
+from mathtune.run.names import METRICS
 
 
 def names(graders: Sequence[Grader]) -> dict[Grader, str]:
@@ -42,7 +41,7 @@ def refuse_folder(folder: Path, *, redo: bool) -> None:
         raise InputError(f"{folder}: is a file; expected a folder to write.")
     found = sorted(path.name for path in folder.iterdir())
     others = [name for name in found if name != METRICS and not name.startswith("grades")]
-    if others or "started.json" in found:
+    if others:
         raise InputError(f"{folder}: holds {others[0]}, which is no grade; choose another --out.")
     if found and not redo:
         raise InputError(f"{folder}: holds grades; give --redo to replace them, or another --out.")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mathtune.metrics.claims import Kind
 from mathtune.recipes.parts import Drawing, drawn, greedy
+from mathtune.run.names import METRICS
 from mathtune.run.recipe_run import Run
-from mathtune.run.step import METRICS
 from mathtune.stages.collect import Collect
 from mathtune.stages.measure import Measure
 from mathtune.stages.study import Study, StudyPoint

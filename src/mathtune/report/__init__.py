@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from mathtune.rows import jsonl
 from mathtune.run import provenance
+from mathtune.run.names import METRICS, PLAN
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,9 +58,9 @@ def build(run_folder: Path) -> Path:
     from mathtune.report import page, results
 
     found = results.read_folder(run_folder)
-    if (run_folder / results.PLAN).exists():
+    if (run_folder / PLAN).exists():
         metrics = {step.name: step.metrics for step in found.steps if step.finished}
-        jsonl.write_json(run_folder / "metrics.json", metrics)
+        jsonl.write_json(run_folder / METRICS, metrics)
     return page.write(found, run_folder)
 
 

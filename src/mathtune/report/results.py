@@ -18,8 +18,7 @@ from mathtune.rows.records import Problem
 from mathtune.rows.samples import Joined, read_groups, read_problems
 from mathtune.run import failures
 from mathtune.run.documents import PlannedStep, Prediction, Record, read_plan
-from mathtune.run.finished import STEP
-from mathtune.run.recipe_run import FORECAST, PLAN
+from mathtune.run.names import FORECAST, PLAN, STEP
 from mathtune.stages.measure import OUTCOMES, Measure, clusters_by
 from mathtune.training.curve import CURVE, CurvePoint
 

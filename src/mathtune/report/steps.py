@@ -17,8 +17,7 @@ from mathtune.rows import jsonl
 from mathtune.rows.metrics import Metrics, TrainMetrics
 from mathtune.run import finished
 from mathtune.run.documents import PlannedStep, Record
-from mathtune.run.finished import STEP
-from mathtune.run.step import METRICS
+from mathtune.run.names import METRICS, STEP
 from mathtune.stages.prepare import NAMED
 
 Document = dict[str, Any]

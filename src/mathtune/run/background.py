@@ -13,9 +13,10 @@ from pathlib import Path
 
 from mathtune.run.children import Child, on_sigterm
 from mathtune.run.failures import Failures, StepFailedError
+from mathtune.run.names import STEP
 from mathtune.run.progress import say
 from mathtune.run.stage import Stage
-from mathtune.run.step import STEP, execute
+from mathtune.run.step import execute
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import msgspec
 
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
-from mathtune.run.stage import PLAN
+from mathtune.run.names import PLAN, STEP
 
 DAMAGED = "The plan is damaged; the command that made the run writes it again."
 
@@ -86,7 +86,7 @@ def read_plan(folder: Path) -> Plan:
         name = PurePosixPath(step.name)
         if name.is_absolute() or ".." in name.parts:
             raise InputError(f"{path}: step {step.name!r} lies outside the run folder.")
-        if step.stage not in _READ_AGAIN or not (folder / step.name / "step.json").exists():
+        if step.stage not in _READ_AGAIN or not (folder / step.name / STEP).exists():
             continue
         try:
             msgspec.convert(step.config, _READ_AGAIN[step.stage])

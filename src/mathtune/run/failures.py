@@ -14,10 +14,8 @@ import msgspec
 
 from mathtune.errors import FailedStepsError, InputError, ProcessDiedError
 from mathtune.rows import jsonl
+from mathtune.run.names import FAILED
 from mathtune.run.progress import say
-
-FAILED = "failed.json"
-"""The file in a failed step's folder; removed when the step is tried again."""
 
 
 class Failure(msgspec.Struct, frozen=True):

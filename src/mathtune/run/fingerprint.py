@@ -13,11 +13,12 @@ from pydantic import BaseModel
 
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.run.names import FAILED, LOCK, METRICS, STARTED, STEP
 from mathtune.run.stage import Free, Input, Large, Stage, input_fields, marked_inputs
 
 SUMS = "SHA256SUMS"
 """The checksums of a model folder's files, as `sha256sum --check` reads them."""
-UNREAD = {"started.json", "step.json", "failed.json", "metrics.json.partial", ".lock", SUMS}
+UNREAD = {STARTED, STEP, FAILED, METRICS + jsonl.PARTIAL, LOCK, SUMS}
 """Files of a step's folder that are not results: they hold times and hosts, or derive from them."""
 REPORT = {"report.html", "report.md", "figures"}
 """The files that `mathtune report` writes into a step's folder."""

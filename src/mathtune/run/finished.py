@@ -12,10 +12,8 @@ from mathtune.rows import jsonl
 from mathtune.run import bill, provenance
 from mathtune.run.documents import Record
 from mathtune.run.fingerprint import content_hash, differences, files, flat
+from mathtune.run.names import STEP
 from mathtune.run.stage import Stage, input_fields
-
-STEP = "step.json"
-"""Written last, by rename: its existence means that the step is complete."""
 
 
 def write(

@@ -26,12 +26,13 @@ from mathtune.rows import jsonl
 from mathtune.run import finished, ranks
 from mathtune.run.background import Background, Step
 from mathtune.run.documents import Plan, PlannedStep, Prediction, read_plan
-from mathtune.run.failures import FAILED, Failures, StepFailedError
+from mathtune.run.failures import Failures, StepFailedError
 from mathtune.run.fingerprint import growth, inputs, settings
-from mathtune.run.finished import STEP, refuse_changes, refuse_edits, regathered
+from mathtune.run.finished import refuse_changes, refuse_edits, regathered
 from mathtune.run.folder_lock import locked
+from mathtune.run.names import FAILED, FORECAST, LOCK, PLAN, STEP
 from mathtune.run.progress import Countdown, say
-from mathtune.run.stage import PLAN, Stage, fault
+from mathtune.run.stage import Stage, fault
 from mathtune.run.step import execute
 from mathtune.run.version import __version__
 
@@ -39,9 +40,6 @@ Handle = TypeVar("Handle")
 Overrides = Mapping[str, Mapping[str, Any]]
 """Fields to set, by step name (`ssft`) or by stage (`train`, for every step of that stage)."""
 
-FORECAST = "forecast.json"
-"""The expected cost of the plan."""
-LOCK = ".lock"
 BEGUN = (LOCK, PLAN + jsonl.PARTIAL)
 """The files of a run that was killed before its plan was whole."""
 FILES = (".jsonl", ".jsonl.gz", ".gguf", ".yaml")

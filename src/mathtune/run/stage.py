@@ -14,10 +14,6 @@ from pydantic.fields import FieldInfo
 from mathtune.errors import SettingError, split
 from mathtune.rows.metrics import Metrics
 
-PLAN = "plan.json"
-"""The file that makes a folder a run: it lists every step and is written before work starts."""
-
-
 STRICT = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 """The configuration of every group of settings; a setting's docstring is its help."""
 

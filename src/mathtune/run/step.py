@@ -23,13 +23,12 @@ from mathtune.run import bill, failures, finished, ranks
 from mathtune.run.children import Child, on_sigterm
 from mathtune.run.failures import StepFailedError
 from mathtune.run.fingerprint import differences, fingerprint, growth, without_free
-from mathtune.run.finished import STEP
 from mathtune.run.folder_lock import locked
+from mathtune.run.names import FAILED, METRICS, STARTED, STEP
 from mathtune.run.progress import say
 from mathtune.run.stage import Stage
 
-STARTED, METRICS = "started.json", "metrics.json"
-MARKS = (STEP, STARTED, failures.FAILED)
+MARKS = (STEP, STARTED, FAILED)
 """The files of which a step's folder has at least one, once it is not empty."""
 GROWN_FROM = "grown_from"
 """The key in started.json for the former values of the setting that may be raised."""
@@ -142,7 +141,7 @@ def _reopened(stage: Stage, folder: Path, mark: dict[str, Any]) -> bool:
 
 def _prepare_folder(stage: Stage, folder: Path, mark: dict[str, Any], *, name: str) -> None:
     started = folder / STARTED
-    (folder / failures.FAILED).unlink(missing_ok=True)
+    (folder / FAILED).unlink(missing_ok=True)
     if folder.exists():
         if started.exists():
             found = _started(started, name=name)

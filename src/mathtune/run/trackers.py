@@ -25,7 +25,8 @@ from typing import Annotated, Any, Literal, Protocol, get_args
 from pydantic import BeforeValidator
 
 from mathtune.errors import InputError, named, split
-from mathtune.run.stage import PLAN, Free
+from mathtune.run.names import PLAN
+from mathtune.run.stage import Free
 
 Name = Literal["tensorboard", "wandb", "trackio"]
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import BestMetrics, MeasureMetrics
+from mathtune.run.names import METRICS
 from mathtune.run.progress import say
 from mathtune.run.stage import File, Stage
 
@@ -43,7 +44,7 @@ class Best(Stage[Path]):
         return BestMetrics(metric=self.metric, values=values, best=best, stopped_at=stop)
 
     def _value(self, folder: Path) -> float:
-        metrics = jsonl.read_json(folder / "metrics.json", MeasureMetrics).metrics
+        metrics = jsonl.read_json(folder / METRICS, MeasureMetrics).metrics
         if self.metric not in metrics:
             raise InputError(f"{folder}: no metric {self.metric!r}; it has {', '.join(metrics)}.")
         return float(metrics[self.metric]["value"])

@@ -19,6 +19,7 @@ from mathtune.metrics.seeds import row_mean
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import FindingsMetrics
 from mathtune.rows.samples import read_problems
+from mathtune.run.names import METRICS
 from mathtune.run.progress import say
 from mathtune.run.stage import STRICT, File, Stage
 from mathtune.stages.measure import read_outcomes
@@ -153,7 +154,7 @@ class Findings(Stage[Path]):
     def _over_loss(self, trained: dict[str, Trained]) -> dict[str, Any]:
         """Fit accuracy to the base's bits per byte, each model at its best budget."""
         losses = {
-            label: jsonl.read_json(folder / "metrics.json")["bits_per_byte"]
+            label: jsonl.read_json(folder / METRICS)["bits_per_byte"]
             for label, folder in self.losses.items()
         }
         if len(losses) < 3:

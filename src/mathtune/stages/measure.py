@@ -19,6 +19,7 @@ from mathtune.rows import jsonl
 from mathtune.rows.metrics import MeasureMetrics
 from mathtune.rows.records import Problem, Verdict
 from mathtune.rows.samples import Joined, read_groups, read_problems
+from mathtune.run.names import METRICS
 from mathtune.run.progress import say
 from mathtune.run.stage import Columns, File, Stage
 
@@ -183,7 +184,7 @@ def clusters_by(problems: Mapping[str, Problem], name: str) -> dict[str, str]:
 def graded_by(columns: Columns) -> str:
     """Return the grader of `columns` from the grade step's folder: `math 2 (answers: explicit)`."""
     for path in columns:
-        metrics = path.with_name("metrics.json")
+        metrics = path.with_name(METRICS)
         if not path.name.startswith("grades") or not metrics.exists():
             continue
         found = json.loads(metrics.read_bytes())
@@ -247,7 +248,7 @@ def read_choice(folder: Path) -> dict[str, int]:
     Raises:
         InputError: the folder holds no measure of scored samples.
     """
-    chosen = jsonl.read_json(folder / "metrics.json", MeasureMetrics).chosen
+    chosen = jsonl.read_json(folder / METRICS, MeasureMetrics).chosen
     if chosen is None:
         raise InputError(f"{folder}: measured samples without scores; K cannot be chosen from it.")
     return {name: int(chosen.k[name]) for name in CHOSEN}

@@ -21,6 +21,7 @@ from mathtune.metrics.measure import rounded
 from mathtune.metrics.seeds import OverSeeds, mean_over_seeds
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import BitsMetrics, Metrics, PathsMetrics, SourceMetrics, TrainMetrics
+from mathtune.run.names import METRICS
 from mathtune.run.progress import say
 from mathtune.run.stage import STRICT, File, Stage
 from mathtune.stages.measure import read_outcomes
@@ -174,8 +175,7 @@ class Study(Stage[Path]):
             InputError: points were measured on different problems.
         """
         bases = {
-            base: jsonl.read_json(path / "metrics.json", BitsMetrics)
-            for base, path in self.bits.items()
+            base: jsonl.read_json(path / METRICS, BitsMetrics) for base, path in self.bits.items()
         }
         groups: dict[StudyPoint, list[str]] = {}
         for name, point in self.points.items():
@@ -229,7 +229,7 @@ class Study(Stage[Path]):
                         f"{self.measured[name]}: measured on other problems than the first point; "
                         "expected the same for all."
                     )
-                n = jsonl.read_json(self.measured[name] / "metrics.json", Sampled).n
+                n = jsonl.read_json(self.measured[name] / METRICS, Sampled).n
                 rows = [outcomes[i].values for i in problems]
                 first = next(metric for metric in FIRST if metric in rows[0])
                 seeds.append([row[first] for row in rows])

@@ -18,6 +18,7 @@ from mathtune.rows import jsonl
 from mathtune.rows.metrics import TrainMetrics
 from mathtune.run import ranks, trackers
 from mathtune.run.cores import usable_cores
+from mathtune.run.names import METRICS
 from mathtune.run.progress import say, say_once
 from mathtune.run.stage import Columns, Stage
 from mathtune.training.settings import SOLVERS, TrainingSettings
@@ -233,7 +234,7 @@ def defaults() -> dict[str, Any]:
 
 def _updates_of(model: str) -> int:
     """Read the number of updates that the train step of this model folder made."""
-    path = Path(model).parent / "metrics.json"
+    path = Path(model).parent / METRICS
     metrics = jsonl.read_json(path)
     if not isinstance(metrics.get("updates"), int):
         raise InputError(

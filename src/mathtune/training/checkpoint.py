@@ -27,6 +27,7 @@ from torch import nn
 
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
+from mathtune.run.names import CHECKPOINT
 
 WEIGHTS = "weights.safetensors"
 OPTIMIZER = "optimizer.safetensors"
@@ -52,7 +53,7 @@ def writing(path: Path) -> Iterator[None]:
 
 def name_of(update: int) -> str:
     """Return the folder's name after this many updates."""
-    return f"checkpoint-{update}"
+    return f"{CHECKPOINT}{update}"
 
 
 def update_of(folder: Path) -> int:
@@ -62,7 +63,11 @@ def update_of(folder: Path) -> int:
 
 def newest(folder: Path) -> Path | None:
     """Return the complete checkpoint in `folder` with the most updates."""
-    found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdecimal()]
+    found = [
+        path
+        for path in folder.glob(f"{CHECKPOINT}*")
+        if path.name.removeprefix(CHECKPOINT).isdecimal()
+    ]
     return max(found, key=update_of, default=None)
 
 

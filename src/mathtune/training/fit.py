@@ -27,6 +27,7 @@ from mathtune.engines.transformers import memory, models
 from mathtune.errors import InputError, one_line
 from mathtune.run import ranks, trackers
 from mathtune.run.children import on_sigterm
+from mathtune.run.names import CHECKPOINTS
 from mathtune.run.progress import Progress, say
 from mathtune.training import checkpoint, curve, llama_layers, segment_attention
 from mathtune.training.examples import Item
@@ -34,8 +35,6 @@ from mathtune.training.saving import ModelFolder
 from mathtune.training.settings import Lora, Plan, TrainingSettings
 from mathtune.training.trainer import PACKED, BatchForm, Trainer
 from mathtune.training.watch import BEST, Watch
-
-CHECKPOINTS = "checkpoints"
 
 TOKENS_AT_ONCE = {"cpu": 2**11, "mps": 2**11, "cuda": 2**13}
 LOGITS_AT_ONCE = {"cpu": 2**26, "mps": 2**26, "cuda": 2**28}
