@@ -1,5 +1,4 @@
-"""Score samples with an evaluator, a model's likelihood or the calculator. Between grade and
-collect or measure.
+"""Stage `score`: an evaluator's score of each sample, or a likelihood's, or the calculator's.
 
 scores.jsonl  {"problem_id":"a1","index":0,"score":0.83}
 """
