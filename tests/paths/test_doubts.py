@@ -30,8 +30,19 @@ NEVER_FALSE = {
         r"So he can buy 35 / 15 = 2 whole sets.",
         r"$\left\lfloor \frac{100}{7} \right\rfloor = 14$",
         r"$\lfloor 17/5 \rfloor = 3$",
+        r"\[ 570 \div 160 = 3 \quad \text{(since } 160 \times 3 = 480 \text{)} \]",
+        "$54 \\div 25 = 2$\nNow $54 - 2 \\cdot 25 = 4$, which gives us one more digit.",
+        r"\[ 4 \div 5 = 0 \] So, the coefficient of 5 is 0.",
     ],
+    "conversion": [
+        r"\[ \frac{5 \text{ yaps}}{3} = 1 \text{ bap} \]",
+        r"$v = \frac{1 \text{ km}}{9000 \text{ s}} = \frac{1000 \text{ meters}}{9000 \text{ s}}$",
+    ],
+    "remark": [r"$(-1) + (-1) + \cdots + (-1) \quad \text{(50 times)} = -50$"],
+    "root": [r"$\sqrt[3]{3^{-3}} = 3^{-3/3} = 3^{-1}$", r"$\sqrt[3]{2^{6}} = 4$"],
     "refuted": [
+        "\\[ 1 = 3 + 4 \\]\n\\[ 1 = 7 \\quad \\text{(False)} \\]",
+        "\\[ 1 = 3 + 4 \\]\nSo, \\( x = 1 \\) is not a solution.",
         r"Substituting, \[ 2(3) + 4 = 12 \] This is false, so there is no solution.",
         r"Substituting gives $2(3)+4 = 12$. This is a contradiction.",
         r"If $x=2$, then $3(2) + 1 = 8$, which is false.",
@@ -219,6 +230,11 @@ FALSE = [
     r"The area is 6 × 7 = 48 square feet.",
     r"$3 \text{ hours} \times 60 \text{ minutes/hour} = 190 \text{ minutes}$",
     r"15 - 8 = 6 left.",
+    r"$\sqrt[3]{2^{6}} = 5$",
+    r"\[ 570 \div 160 = 3 \quad \text{(since } 160 \times 4 = 640 \text{)} \]",
+    r"\[ 7 \div 5 = 0 \]",
+    r"$\frac{120 \text{ miles}}{2 \text{ hours}} = 65 \text{ mph}$",
+    r"$\frac{6 \text{ apples}}{3} = 1 \text{ apple}$",
 ]
 
 
@@ -310,3 +326,16 @@ def test_sentences() -> None:
 )
 def test_hostile_text_is_read_to_its_end(piece: str) -> None:
     equations(piece * 20_000)
+
+
+def displayed(*formulas: str) -> str:
+    return "".join(f"\\[\n{formula}\n\\]\n" for formula in formulas)
+
+
+def test_only_steps_to_a_refuted_equation_are_taken_back() -> None:
+    steps = [r"1 = \sqrt{2 + 7} + 4", r"1 = \sqrt{9} + 4", "1 = 3 + 4", "1 = 7"]
+    assert false(displayed(*steps) + "This is not true.") == []
+    assert len(false(displayed(*steps) + "So the answer is 7.")) == 3
+    others = displayed(r"2 = \sqrt{2 + 7} + 4", r"1 = \sqrt{16} + 4", *steps[2:])
+    found = false(others + "This is not true.")
+    assert found == ["2=((2+7)^(1/2))+4", "1=((16)^(1/2))+4"]

@@ -118,6 +118,11 @@ class Claim:
             return None
         return left, right
 
+    @property
+    def context(self) -> str:
+        """The sentence and the next one with words."""
+        return f"{self.sentence} {self.after}"
+
     def says(self, words: re.Pattern[str]) -> bool:
         """Return whether the sentence, or the next one with words, has such words."""
         return _has(words, self.sentence) or _has(words, self.after)
@@ -187,7 +192,8 @@ _REFUTED = _words(
 _TAKING_UP = _words(
     r"\W*(?:(?:but|however|so|and|clearly|since|as|thus|therefore|hence|obviously|again),? )*"
     r"(?:this|that|which|these|it|the (?:\w+ )?(?:equation|statement|equality|case|sides?|result)"
-    r"|contradiction|impossible|there|no|we|wait|oops|not|both)\b|\W*(?:so |thus |hence )?[a-z] ?="
+    r"|contradiction|impossible|there|no|we|wait|oops|not|both)\b"
+    r"|\W*(?:(?:so|thus|hence|therefore)\b\W*)?(?:[a-z]|\d+) ?(?:=|\\n|≠)"
 )
 _ASKED = _words(
     r"\?\W*$|\b(?:whether|suppose|supposing|(?:check|checking|see|verify|test|testing) if"
@@ -218,15 +224,25 @@ _REMAINDER = _words(
 def _is_a_quotient(claim: Claim) -> bool:
     """Return whether the right side is the whole part of a division, or the division written out.
 
-    17 / 5 = 3 remainder 2; 17 / 5 = 3 * 5 + 2.
+    17 / 5 = 3 remainder 2; 17 / 5 = 3, since 3 * 5 = 15; 17 / 5 = 3 * 5 + 2; 4 / 5 = 0.
     """
-    over, divided, _ = claim.equation.partition("=")[0].rpartition("/")
-    if not divided or claim.numbers is None:
+    over, sign, divisor = claim.equation.partition("=")[0].rpartition("/")
+    if not sign or claim.numbers is None:
         return False
     left, right = claim.numbers
-    if over.strip("()") == f"{right:g}":
+    if over.strip("()") == f"{right:g}" or (right == 0 < left < 1):
+        return True
+    if right == floor(left) and _has(_product(divisor.strip("()"), f"{right:g}"), claim.context):
         return True
     return right in (floor(left), ceil(left)) and claim.says(_REMAINDER)
+
+
+@lru_cache(maxsize=1 << 8)
+def _product(one: str, other: str) -> re.Pattern[str]:
+    """Return the pattern of a product, in either order: 160 \\times 3."""
+    times = r"\s*(?:\\times|\\cdot|[*×·x])\s*"
+    one, other = re.escape(one), re.escape(other)
+    return re.compile(rf"(?<![\d.])(?:{one}{times}{other}|{other}{times}{one})(?![\d.]*\d)")
 
 
 _ROUNDED = _words(

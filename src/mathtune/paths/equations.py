@@ -80,7 +80,23 @@ def equations(solution: str) -> list[Equation]:
         if setting is not None and any(equation.holds is False for equation in own):
             own = _with_doubts(own, line, setting)
         found += own
-    return found
+    return found if setting is None else _without_steps_to_refuted(found)
+
+
+def _without_steps_to_refuted(found: list[Equation]) -> list[Equation]:
+    """Take back what led to an equation that the text takes back: 1 = 3 + 4 after 1 = 9^(1/2) + 4.
+
+    Such steps have the same left side, and sides of the same values.
+    """
+    settled = list(found)
+    for at in range(len(found) - 2, -1, -1):
+        this, later = settled[at], settled[at + 1]
+        if this.holds is False and later.holds is None and "=" in this.text:
+            left, _, right = this.text.partition("=")
+            same, _, again = later.text.partition("=")
+            if left == same and value(right) is not None and value(right) == value(again):
+                settled[at] = this._replace(holds=None)
+    return settled
 
 
 def annotated(solution: str) -> list[str]:
@@ -201,13 +217,24 @@ def _is_doubtful(left: Side, right: Side) -> bool:
     """Return whether a side may have been read only in part, or may mean something else."""
     if not left.whole or not right.whole or (left.label and right.computes):
         return True
-    return any(map(_is_stacked, (left, right))) or _is_rate(left, right) or _is_rate(right, left)
+    if _is_conversion(left, right) or any(map(_is_stacked, (left, right))):
+        return True
+    return _is_rate(left, right) or _is_rate(right, left)
 
 
 def _is_rate(side: Side, one: Side) -> bool:
-    """Return whether the text equates two quantities: (1 hour) / (60 minutes) = 1."""
+    """Return whether it equates two quantities: (1 hour) / (60 minutes) = 1, 5 yaps / 3 = 1 bap."""
+    if [token.text for token in one.tokens] != ["1"]:
+        return False
     named = len(side.words) + any(token.text == "¢" for token in side.tokens)
-    return named > 1 and [token.text for token in one.tokens] == ["1"]
+    other = bool(side.words) and not any(one.unit.startswith(word[:3]) for word in side.words)
+    return named > 1 or (bool(one.unit) and other)
+
+
+def _is_conversion(left: Side, right: Side) -> bool:
+    """Return whether it equates quotients of other units: 1 km / 60 s = 1000 meters / 60 s."""
+    quotients = all(any(token.text == "/" for token in side.tokens) for side in (left, right))
+    return quotients and bool(left.words) and bool(right.words) and left.words != right.words
 
 
 def _is_stacked(side: Side) -> bool:

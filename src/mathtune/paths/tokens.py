@@ -69,6 +69,8 @@ _STRIPPED = tuple(
         ("^", r"\^(\d)(?=\d+\s*\^)", r"^\1*"),
         ("\\operatorname", r"\\operatorname\*?\s*\{\s*([A-Za-z]*)\s*\}", r" \\\1 "),
         ("_", r"(?<=[A-Za-z})])_(?:\{[^{}]*\}|\d+|\w)", ""),
+        # "(50 times)", "(since ...": a remark, no factor
+        ("\\text", r"\\text\w*\s*\{\s*\([^{}]*[A-Za-z]{3}[^{}]*\}", " ; "),
         (
             "\\text \\mbox \\mathrm",
             r"\\(?:text\w*|mbox|mathrm)\s*\{([^{}A-Za-z]*[A-Za-z][^{}\d]*\d[^{}]*)\}",
@@ -114,7 +116,7 @@ _REWRITTEN = tuple(
         ("percent", r"(?<=\d)\s*percent\b", "%"),
     )
 )
-_ARGUMENT = r"\s*(?:\{([^{}]*)\}|(\d|(?<=\s)[a-z]))"
+_ARGUMENT = r"\s*(?:\{((?:[^{}^]|\^(?:\{[^{}]*\})?)*)\}|(\d|(?<=\s)[a-z]))"
 _FRACTION = re.compile(rf"(?:(?<![\d.])(\d+)\s*)?\\[dtc]?frac{_ARGUMENT}{_ARGUMENT}")
 _ROOT = re.compile(rf"\\sqrt(?:\[(\d+)\])?{_ARGUMENT}|(?:\\|\b)sqrt()\s*\(([^()]*)\)")
 _CHOICES = re.compile(rf"\\[dt]?binom{_ARGUMENT}{_ARGUMENT}")

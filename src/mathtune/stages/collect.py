@@ -51,7 +51,7 @@ class Collect(Stage[Path]):
     Rows do not depend on the order of the files or of their rows: the draw is seeded per problem.
     """
 
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
 
     problems: File
     """The training problems. Samples of any other problem are refused: they would leak."""

@@ -38,7 +38,7 @@ class Measure(Stage[Path]):
         (PosixPath('samples.jsonl'), PosixPath('grades.jsonl'))
     """
 
-    revision: ClassVar[int] = 7
+    revision: ClassVar[int] = 8
     gathers: ClassVar[tuple[str, ...]] = ()
 
     problems: File
