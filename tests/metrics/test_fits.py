@@ -80,6 +80,14 @@ def test_flops_of_the_papers_table(
     assert found > drawn
 
 
+def test_sampling_flops_are_the_sum_over_tokens() -> None:
+    # Two prompt tokens of 2 * 100 + 2 * 3 * 2 * 5, then tokens 2, 3 and 4 with the cache.
+    read = 2 * (200 + 60)
+    write = sum(1.66 * 100 + 2 * 3 * i * 5 for i in (2, 3, 4))
+    found = sampling_flops(100, layers=3, width=5, prompt=2, solution=2, samples=7)
+    assert found == pytest.approx(7 * (read + write))
+
+
 def test_a_flat_line_explains_nothing() -> None:
     assert line([0, 1, 2], [3, 3, 3]).r2 == 0.0
     assert line([1, 2, 3], [0.1 + 0.2, 0.3, 0.3]).r2 == 0.0

@@ -49,6 +49,11 @@ def test_an_empty_tuple_is_no_number() -> None:
         ("abs(3-5)", 2),
         ("1<<3", 8),
         ("5 if 3 > 2 > 1 else 4", 5),
+        ("5 if 3 > 2 > 2 else 4", 4),
+        ("2 and 0 and 3", 0),
+        ("2 and 3", 3),
+        ("0 or 4 or 5", 4),
+        ("0 or 0.0", 0.0),
     ],
 )
 def test_by_hand(expression: str, value: float) -> None:

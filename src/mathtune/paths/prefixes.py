@@ -64,12 +64,14 @@ def wrong_beginnings(solution: str) -> list[str]:
 def drawn_beginnings(
     rights: list[str], wrongs: list[str], rng: random.Random, counts: Counter[str]
 ) -> tuple[list[str], list[str]]:
-    """Draw as many right as wrong beginnings of these solutions, each text once."""
+    """Draw as many right as wrong beginnings of these solutions, each text once.
+
+    None is both: a wrong one has a false equation, a right one has none.
+    """
     right = {text for solution in rights for text in right_beginnings(solution)}
     wrong = {text for solution in wrongs for text in wrong_beginnings(solution)}
-    both = right & wrong
-    count = min(len(right - both), len(wrong - both))
+    count = min(len(right), len(wrong))
     counts["beginnings"] += count
-    counts["right_beginnings_left"] += len(right - both) - count
-    counts["wrong_beginnings_left"] += len(wrong - both) - count
-    return rng.sample(sorted(right - both), count), rng.sample(sorted(wrong - both), count)
+    counts["right_beginnings_left"] += len(right) - count
+    counts["wrong_beginnings_left"] += len(wrong) - count
+    return rng.sample(sorted(right), count), rng.sample(sorted(wrong), count)
