@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -63,7 +64,9 @@ def column(accuracy: float) -> Floats:
 
 def judged(points: list[tuple[Point, float]]) -> dict[str, Claim]:
     study = Study([point for point, _ in points], [column(a)[None] for _, a in points])
-    return {claim.claim.split(" ")[0]: claim for claim in study.claims()}
+    claims = study.claims()
+    assert msgspec.json.encode(claims)  # NumPy's numbers have no JSON form
+    return {claim.claim.split(" ")[0]: claim for claim in claims}
 
 
 NAMES = ("a", "b", "c", "d", "e", "f", "g", "h")

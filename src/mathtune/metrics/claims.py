@@ -268,12 +268,12 @@ def better_predictor(ours: Floats, theirs: Floats, y: Floats, *, draws: int) -> 
     """
     table = np.corrcoef([y, ours, theirs]) if y.std() > 0 else np.zeros((3, 3))
     signs = np.sign(table[0, 1:]) + (table[0, 1:] == 0)
-    r, s = np.abs(table[0, 1:])
+    r, s = map(float, np.abs(table[0, 1:]))
     c = float(table[1, 2] * signs[0] * signs[1])
     value = float(r**2 - s**2)
     rest = max(0.0, 1 - r**2 - s**2 - c**2 + 2 * r * s * c)
     under = 2 * rest * (draws - 1) / (draws - 3) + ((r + s) / 2) ** 2 * (1 - c) ** 3
-    t = (r - s) * sqrt((draws - 1) * (1 + c) / under) if under > 0 else inf * np.sign(r - s)
+    t = (r - s) * sqrt((draws - 1) * (1 + c) / under) if under > 0 else inf * float(np.sign(r - s))
     if abs(t) < _NO_T:
         return Interval(value, -1.0, 1.0)
     reach = t_quantile(draws - 3) * abs(value / t)
