@@ -86,7 +86,7 @@ def test_tables_say_what_the_document_holds() -> None:
 
 def test_the_answer_first_is_how_many_claims_hold() -> None:
     assert study.sentence(results()) == (
-        "Of 1 claims, 1 hold here, 0 do not, and 0 cannot be told from 0 bases."
+        "Of 1 claim, 1 holds here, 0 do not, and 0 cannot be told from 0 base models."
     )
     assert study.sentence(Results("quickstart", [], steps=[])) is None
 

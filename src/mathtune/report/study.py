@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from mathtune.errors import many
 from mathtune.metrics.claims import Claim
 from mathtune.metrics.intervals import Interval
 from mathtune.report import cost
@@ -43,8 +44,9 @@ def sentence(results: Results) -> str | None:
         return None
     answers = Counter(row.answer for row in document.claims)
     return (
-        f"Of {answers.total()} claims, {answers['yes']} hold here, {answers['no']} do not, and "
-        f"{answers['cannot tell']} cannot be told from {len(document.bases)} bases."
+        f"Of {many(answers.total(), 'claim', 'claims')}, {many(answers['yes'], 'holds', 'hold')} "
+        f"here, {many(answers['no'], 'does', 'do')} not, and {answers['cannot tell']} cannot be "
+        f"told from {many(len(document.bases), 'base model', 'base models')}."
     )
 
 
