@@ -49,6 +49,13 @@ def test_the_problem_file_decides_the_order(tmp_path: Path) -> None:
     assert found["a"] == [("x", "a0"), ("x", "a1"), ("y", "a0"), ("y", "a1")]
 
 
+def test_parts_without_common_problems_are_put_together(tmp_path: Path) -> None:
+    # The halves of liu2023's evaluator_data=held-out.
+    sets = named([source(tmp_path / "x", "b"), source(tmp_path / "y", "a")])
+    found = {p: [(c.source, c.text) for c in them] for p, them in united(sets, PROBLEMS, k=2)}
+    assert found == {"a": [("y", "a0"), ("y", "a1")], "b": [("x", "b0"), ("x", "b1")]}
+
+
 def test_only_the_first_k_of_each_source(tmp_path: Path) -> None:
     sets = named([source(tmp_path / "x", "ab", n=3)])
     assert [c.text for _, them in united(sets, PROBLEMS, k=2) for c in them] == [

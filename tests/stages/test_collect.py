@@ -316,7 +316,7 @@ def test_bad_input_is_refused(tmp_path: Path) -> None:
         collect(tmp_path / "y", Example, PATHS, keep="paths", k=7)
     other = write(tmp_path / "other", {"a": PATHS["a"]})
     same = write(tmp_path / "same", PATHS)
-    with pytest.raises(InputError, match="a union needs the same problems"):
+    with pytest.raises(InputError, match="expected sets of the same problems, or of parts"):
         collect(tmp_path / "v", Example, (same, other), keep="paths")
     jsonl.write(tmp_path / "test.jsonl", [Problem(id="t", problem=" b? ", answer="8")])
     with pytest.raises(InputError, match="1 training problems are test problems, 'b' for one"):

@@ -51,17 +51,19 @@ def united(
 
     Raises:
         InputError: samples of problems that are not in the problem file, not graded, or fewer than
-        k; or sources that sampled different problems. All are raised before the first problem is
-        yielded.
+            k; or sources that share only some problems: they must have the same ones, or be parts
+            without any in common, as the halves of `halve` are. All are raised before the first
+            problem is yielded.
     """
     present = {name: _counted(columns, problems, k) for name, columns in sources}
     (first, base), *others = sources
     for name, columns in others:
         differing = present[name].keys() ^ present[first].keys()
-        if differing:
+        if differing and not present[name].keys().isdisjoint(present[first]):
             raise InputError(
                 f"{columns[0]}: samples of other problems than {base[0]} ({len(differing)} are in "
-                f"one of them only, {min(differing)!r} for one); a union needs the same problems."
+                f"one of them only, {min(differing)!r} for one); expected sets of the same "
+                "problems, or of parts that have none in common."
             )
     streams = [_Stream(name, columns, present[name].keys(), k) for name, columns in sources]
     return (
