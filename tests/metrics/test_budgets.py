@@ -69,6 +69,14 @@ def test_resamples_are_shared_so_that_equal_columns_stay_equal() -> None:
     assert np.array_equal(drawn[:, 0], drawn[:, 1])
 
 
+def test_resamples_have_the_means_of_what_is_resampled() -> None:
+    rng = np.random.default_rng(2)
+    drawn = (rng.random((3, 100)) < 0.4).astype(float)
+    found = resampled([drawn])[:, 0]
+    assert found.mean() == pytest.approx(drawn.mean(), abs=0.005)
+    assert found.std() == pytest.approx(drawn.mean(axis=0).std() / 10, rel=0.5)
+
+
 def test_a_line_through_accuracies_by_hand() -> None:
     found = curve([0.0, 1.0, 2.0], [values(0.1), values(0.3), values(0.5)])
     assert found.slope.value == pytest.approx(0.2)
