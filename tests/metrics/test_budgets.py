@@ -74,7 +74,6 @@ def test_resamples_have_the_means_of_what_is_resampled() -> None:
     drawn = (rng.random((3, 100)) < 0.4).astype(float)
     found = resampled([drawn])[:, 0]
     assert found.mean() == pytest.approx(drawn.mean(), abs=0.005)
-    assert found.std() == pytest.approx(drawn.mean(axis=0).std() / 10, rel=0.5)
 
 
 def test_a_line_through_accuracies_by_hand() -> None:
