@@ -39,4 +39,5 @@ def test_damaged_files_are_refused_in_sentences() -> None:
     pytest.importorskip("gguf")
     said = run("fuzz.py", "--seconds", "6")
     assert said.endswith("0 places ended in a traceback\n")
-    assert said.count("\n| ") == 10  # the heading and nine readers
+    table = [line for line in said.splitlines() if line.startswith("| ")]
+    assert len(table) == 10  # the heading and nine readers
