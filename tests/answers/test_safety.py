@@ -1,7 +1,7 @@
 """Hostile texts: no call raises, none hangs, none runs what it reads."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mathtune.answers import cluster, compare, equivalent, explain, extract, grade
@@ -149,6 +149,7 @@ def test_no_text_raises(a: str, b: str) -> None:
 
 @pytest.mark.slow
 @settings(max_examples=20_000, deadline=None)
+@example(r"\mathbb{R} \in \pi", r"\pi \in \pi")
 @given(_TEXTS, _TEXTS)
 def test_no_text_raises_at_length(a: str, b: str) -> None:
     for judge in (mathematical.judge, prm800k.judge):

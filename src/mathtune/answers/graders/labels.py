@@ -60,12 +60,12 @@ def indexed_and_plain(labels: set[Node], others: set[Node]) -> bool:
 
 
 def function_labels(a: Node, g: Node) -> bool:
-    """Return True for `y = ...` and `f(x) = ...`, which name the same thing."""
-    kinds = {_label_kind(a), _label_kind(g)}
-    if kinds == {"y", "function"}:
-        return True
-    names = {node[1][1] if node[0] == "mul" else node[1] for node in (a, g)}
-    return kinds == {"function", ""} and len(names) == 1 and names <= set("fgh")
+    """Return True for `y = ...` or `f = ...` and `f(x) = ...`, which name the same thing."""
+    plain, function = sorted((a, g), key=lambda node: _label_kind(node) == "function")
+    if _label_kind(plain) == "function" or _label_kind(function) != "function":
+        return False
+    name = function[1]
+    return _label_kind(plain) == "y" or (plain == name and name[1] in ("f", "g", "h"))
 
 
 def _label_kind(node: Node) -> str:
