@@ -56,6 +56,13 @@ def test_parts_without_common_problems_are_put_together(tmp_path: Path) -> None:
     assert found == {"a": [("y", "a0"), ("y", "a1")], "b": [("x", "b0"), ("x", "b1")]}
 
 
+def test_parts_that_share_some_problems_are_refused_behind_the_first(tmp_path: Path) -> None:
+    problems = {name: Problem(id=name, problem=f"{name}?", answer="1") for name in "abc"}
+    sets = named([source(tmp_path / name, name[1:]) for name in ("xa", "yb", "zbc")])
+    with pytest.raises(InputError, match=r"zbc.* of other problems than .*yb"):
+        united(sets, problems, k=None)
+
+
 def test_only_the_first_k_of_each_source(tmp_path: Path) -> None:
     sets = named([source(tmp_path / "x", "ab", n=3)])
     assert [c.text for _, them in united(sets, PROBLEMS, k=2) for c in them] == [

@@ -118,11 +118,6 @@ class Claim:
             return None
         return left, right
 
-    @property
-    def context(self) -> str:
-        """The sentence and the next one with words."""
-        return f"{self.sentence} {self.after}"
-
     def says(self, words: re.Pattern[str]) -> bool:
         """Return whether the sentence, or the next one with words, has such words."""
         return _has(words, self.sentence) or _has(words, self.after)
@@ -232,7 +227,7 @@ def _is_a_quotient(claim: Claim) -> bool:
     left, right = claim.numbers
     if over.strip("()") == f"{right:g}" or (right == 0 < left < 1):
         return True
-    if right == floor(left) and _has(_product(divisor.strip("()"), f"{right:g}"), claim.context):
+    if right == floor(left) and claim.says(_product(divisor.strip("()"), f"{right:g}")):
         return True
     return right in (floor(left), ceil(left)) and claim.says(_REMAINDER)
 

@@ -88,15 +88,16 @@ def _without_steps_to_refuted(found: list[Equation]) -> list[Equation]:
 
     Such steps have the same left side, and sides of the same values.
     """
-    settled = list(found)
-    for at in range(len(found) - 2, -1, -1):
-        this, later = settled[at], settled[at + 1]
-        if this.holds is False and later.holds is None and "=" in this.text:
+    settled = found[-1:]
+    for this in reversed(found[:-1]):
+        later = settled[-1]
+        if this.holds is False and later.holds is None:
             left, _, right = this.text.partition("=")
             same, _, again = later.text.partition("=")
-            if left == same and value(right) is not None and value(right) == value(again):
-                settled[at] = this._replace(holds=None)
-    return settled
+            if left == same and (known := value(right)) is not None and known == value(again):
+                this = this._replace(holds=None)
+        settled.append(this)
+    return settled[::-1]
 
 
 def annotated(solution: str) -> list[str]:

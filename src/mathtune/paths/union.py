@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from itertools import combinations
 
 from mathtune.errors import InputError, many
 from mathtune.rows.records import Problem, Verdict
@@ -56,8 +57,7 @@ def united(
             problem is yielded.
     """
     present = {name: _counted(columns, problems, k) for name, columns in sources}
-    (first, base), *others = sources
-    for name, columns in others:
+    for (first, base), (name, columns) in combinations(sources, 2):
         differing = present[name].keys() ^ present[first].keys()
         if differing and not present[name].keys().isdisjoint(present[first]):
             raise InputError(

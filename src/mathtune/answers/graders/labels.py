@@ -61,11 +61,11 @@ def indexed_and_plain(labels: set[Node], others: set[Node]) -> bool:
 
 def function_labels(a: Node, g: Node) -> bool:
     """Return True for `y = ...` or `f = ...` and `f(x) = ...`, which name the same thing."""
-    plain, function = sorted((a, g), key=lambda node: _label_kind(node) == "function")
-    if _label_kind(plain) == "function" or _label_kind(function) != "function":
-        return False
-    name = function[1]
-    return _label_kind(plain) == "y" or (plain == name and name[1] in ("f", "g", "h"))
+    for function, plain in ((a, g), (g, a)):
+        if _label_kind(function) == "function" and _label_kind(plain) != "function":
+            name = function[1]
+            return _label_kind(plain) == "y" or (plain == name and name[1] in ("f", "g", "h"))
+    return False
 
 
 def _label_kind(node: Node) -> str:

@@ -59,7 +59,7 @@ def _walk(value: Any, parts: tuple[str, ...], row: Any) -> Any:
             return _every(members, rest, row)
         elif part == "+":
             found = _every(value, rest, row) if isinstance(value, list) else MISSING
-            return _joined(found) if _are_steps(found) else MISSING
+            return _joined(found) if _are_texts(found) else MISSING
         elif part.endswith("*") and isinstance(value, dict) and part not in value:
             return _every(_series(value, part[:-1]), rest, row)
         elif isinstance(value, dict):
@@ -94,8 +94,8 @@ def _every(members: Any, rest: tuple[str, ...], row: Any) -> Any:
     return [None if value is MISSING else value for value in found]
 
 
-def _are_steps(value: Any) -> TypeGuard[list[str | None]]:
-    """Return whether a value holds the steps of one solution: a list of texts."""
+def _are_texts(value: Any) -> TypeGuard[list[str | None]]:
+    """Return whether a value is a list of texts, with at least one."""
     return (
         isinstance(value, list)
         and any(isinstance(one, str) for one in value)
@@ -172,11 +172,11 @@ def _leaves(value: dict[str, Any], prefix: str, depth: int) -> Iterator[tuple[st
         elif _is_table(member) and depth:
             for name in _keys(member):
                 values = [one.get(name) if isinstance(one, dict) else None for one in member]
-                if names.are_steps(key) and _are_steps(values):
+                if names.are_steps(key) and _are_texts(values):
                     yield f"{prefix}{key}.+.{name}", _joined(values)
                 else:
                     yield from _member_leaves(member, name, f"{prefix}{key}.*.{name}", depth - 1)
-        elif names.are_steps(key) and _are_steps(member):
+        elif names.are_steps(key) and _are_texts(member):
             yield f"{prefix}{key}.+", _joined(member)
         else:
             yield f"{prefix}{key}", member
