@@ -38,6 +38,28 @@ def test_a_regular_expression_that_the_library_gives_up_is_a_sentence() -> None:
         token_ids.token_ids("a" * 40 + "b", made("(a+)+$"))
 
 
+def test_many_texts_have_the_ids_of_each_alone() -> None:
+    tokenizer = made()
+    tokenizer.backend_tokenizer.enable_truncation(2)
+    tokenizer.backend_tokenizer.enable_padding(length=4)
+    assert token_ids.all_token_ids(["ab c ab", "", "c"], tokenizer) == [[1, 0, 1], [], [0]]
+    assert token_ids.all_token_ids([], tokenizer) == []
+
+
+def test_many_texts_of_a_tokenizer_that_changes_them_are_encoded_one_by_one() -> None:
+    class Doubling(PreTrainedTokenizerFast):
+        def encode(self, text: str, **how: Any) -> list[int]:
+            return super().encode(f"{text} {text}", **how)
+
+    tokenizer = Doubling(tokenizer_object=made().backend_tokenizer)
+    assert token_ids.all_token_ids(["ab c", "c"], tokenizer) == [[1, 0, 1, 0], [0, 0]]
+
+
+def test_one_of_many_texts_at_which_the_tokenizer_fails_is_a_sentence() -> None:
+    with pytest.raises(InputError, match=r"'stranger': its tokenizer fails at a text"):
+        token_ids.all_token_ids(["b", "a" * 40 + "b"], made("(a+)+$"))
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the process that is ended is forked")
 @pytest.mark.timeout(120)
 def test_a_regular_expression_that_goes_on_and_on_ends_the_process(

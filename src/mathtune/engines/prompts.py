@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 
 from mathtune.answers.visible import closing, opening, thoughts_end
 from mathtune.engines import chat_template
-from mathtune.engines.token_ids import token_ids
+from mathtune.engines.token_ids import all_token_ids, token_ids
 from mathtune.errors import InputError
 
 Form = Literal["auto", "plain", "alpaca", "minerva", "chat"]
@@ -204,10 +204,16 @@ def encode(prompt: str, *, form: AnyForm, tokenizer: ChatTokenizer) -> list[int]
     after a prompt is encoded without special tokens: a solution by itself, as it is sampled, and an
     evaluator's label together with its prompt.
     """
+    return _encoded([prompt], form, tokenizer)[0]
+
+
+def _encoded(texts: Sequence[str], form: AnyForm, tokenizer: ChatTokenizer) -> list[list[int]]:
+    """Return the token ids of every prompt, as `encode` does."""
     if resolve(form, tokenizer) == "chat":
-        return token_ids(prompt, tokenizer)
-    ids = token_ids(prompt, tokenizer, special_tokens=True)
-    return ids[: len(ids) - _appended(tokenizer)]
+        return all_token_ids(texts, tokenizer)
+    behind = _appended(tokenizer)
+    found = all_token_ids(texts, tokenizer, special_tokens=True)
+    return [ids[: len(ids) - behind] for ids in found]
 
 
 def labelled(
@@ -221,10 +227,17 @@ def labelled(
     Returns:
         The position of the first token that differs, and both texts' token ids.
     """
-    correct, incorrect = (
-        encode(prompt + label, form=form, tokenizer=tokenizer) for label in (CORRECT, INCORRECT)
-    )
-    return first_difference(correct, incorrect), correct, incorrect
+    return all_labelled([prompt], form=form, tokenizer=tokenizer)[0]
+
+
+def all_labelled(
+    prompts: Sequence[str], *, form: AnyForm, tokenizer: ChatTokenizer
+) -> list[tuple[int, list[int], list[int]]]:
+    """Return what `labelled` returns of every prompt, tokenised together: faster for many."""
+    texts = [prompt + label for prompt in prompts for label in (CORRECT, INCORRECT)]
+    ids = _encoded(texts, form, tokenizer)
+    pairs = zip(ids[::2], ids[1::2], strict=True)
+    return [(first_difference(*pair), *pair) for pair in pairs]
 
 
 def first_difference(one: Sequence[int], other: Sequence[int]) -> int:

@@ -102,7 +102,9 @@ class Scorer:
         word's tokens are those after the common beginning of both texts. None: the prompt does not
         fit the context.
         """
-        judged = {text: self._judged(text) for text in dict.fromkeys(chain.from_iterable(groups))}
+        texts = list(dict.fromkeys(chain.from_iterable(groups)))
+        labels = prompts.all_labelled(texts, form=self.form, tokenizer=self.tokenizer)
+        judged = {text: _judged(*found) for text, found in zip(texts, labels, strict=True)}
         rows = [[judged[text] for text in texts] for texts in groups]
         found = self._read_groups(rows)
         return [[None if logs is None else share(*logs) for logs in group] for group in found]
@@ -127,19 +129,6 @@ class Scorer:
             rows.append([[self._solved(prompt, solution, text)] for solution in own])
         found = self._read_groups(rows)
         return [[None if logs is None else logs[0] for logs in group] for group in found]
-
-    def _judged(self, text: str) -> list[Query]:
-        """Return the rows that give log p of both words: one row for both, or one per word."""
-        start, *both = prompts.labelled(text, form=self.form, tokenizer=self.tokenizer)
-        right, wrong = map(tuple, both)
-        refuse_empty([both[0][:start]])
-        words = [
-            tuple((at - 1, ids[at]) for at in range(start, len(ids))) for ids in (right, wrong)
-        ]
-        short, long = sorted((right[:-1], wrong[:-1]), key=len)
-        if long[: len(short)] == short:
-            return [Query(long, tuple(words))]
-        return [Query(right[:-1], (words[0],)), Query(wrong[:-1], (words[1],))]
 
     def _solved(self, prompt: list[int], solution: str, text: str) -> Query:
         target = prompts.target(solution, form=self.form, tokenizer=self.tokenizer, prompt=text)
@@ -331,6 +320,17 @@ def float32_logits(model: PreTrainedModel) -> Iterator[None]:
         yield
     finally:
         del head.forward
+
+
+def _judged(start: int, correct: list[int], incorrect: list[int]) -> list[Query]:
+    """Return the rows that give log p of both words: one row for both, or one per word."""
+    refuse_empty([correct[:start]])
+    right, wrong = tuple(correct), tuple(incorrect)
+    words = [tuple((at - 1, ids[at]) for at in range(start, len(ids))) for ids in (right, wrong)]
+    short, long = sorted((right[:-1], wrong[:-1]), key=len)
+    if long[: len(short)] == short:
+        return [Query(long, tuple(words))]
+    return [Query(right[:-1], (words[0],)), Query(wrong[:-1], (words[1],))]
 
 
 def _log_p(logits: Tensor, words: list[list[list[tuple[int, int]]]]) -> list[list[float]]:
