@@ -193,3 +193,10 @@ def test_booleans_are_refused_as_golds_with_the_reason(fields: str, tmp_path: Pa
         grade_file(Request.parse(path, **({"fields": fields} if fields else {})))
     path.write_text(json.dumps({**rows[0], "answer": "Yes"}) + "\n")
     assert grade_file(Request.parse(path))["graders"]["math"]["correct"] == 1
+
+
+def test_seconds_of_samples_are_not_the_samples(tmp_path: Path) -> None:
+    outputs = [{"model_output": f"so \\boxed{{{n}}}", "seconds": n + 0.5} for n in (12, 18)]
+    rows = [{**row, "model_outputs": outputs, "all_seconds": 31.5} for row in MATH_500]
+    found = brief(grade_file(Request.parse(write(tmp_path / "a.jsonl", rows))))
+    assert found["read"]["solution"] == "model_outputs[].model_output"

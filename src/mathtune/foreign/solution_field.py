@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from decimal import Decimal
 
 from mathtune.answers import extract
 from mathtune.data.files import names
@@ -59,10 +60,17 @@ def solution_field(head: Head, taken: Collection[str | None]) -> str:
 
 def _holds_values(head: Head, path: str, texts: list[list[str | None]]) -> bool:
     """Return whether a field of unclear name has texts, and numbers or formulas in half of them."""
-    if any(isinstance(value, int | float) for value in head.column(path)):
+    if any(_has_numbers(value) for value in head.column(path)):
         return False
     flat = [text for row in texts for text in row if text]
     return 2 * sum(any(sign in text for sign in "0123456789$\\") for text in flat) >= len(flat)
+
+
+def _has_numbers(value: object) -> bool:
+    """Return whether a value is a number, or a list with one; fractions are read as Decimals."""
+    if isinstance(value, list):
+        return any(map(_has_numbers, value))
+    return isinstance(value, int | float | Decimal)
 
 
 def _likely(path: str, texts: list[list[str | None]]) -> bool:

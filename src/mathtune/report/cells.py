@@ -97,8 +97,12 @@ def percent(found: Interval) -> str:
 
 
 def gain(row: Mapping[str, float]) -> str:
-    """Return a paired difference in points with its interval: `+1.5 [-0.2, +3.1]`."""
-    return f"{100 * row['difference']:+.1f} {bounds(row['low'], row['high'], '+')}"
+    """Return a paired difference in points with its interval: `+1.5 [-0.2, +3.1]`.
+
+    >>> gain({"difference": -1e-17, "low": -0.0001, "high": 0.03})
+    '+0.0 [-0.0, +3.0]'
+    """
+    return f"{100 * row['difference']:+z.1f} {bounds(row['low'], row['high'], '+')}"
 
 
 def bounds(low: float, high: float, sign: str = "") -> str:

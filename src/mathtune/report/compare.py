@@ -95,7 +95,7 @@ def sentence(found: Compared) -> str:
         won, lost = _counted(each[0], row, metric)
         change = {**minus[metric], **(minus[metric]["over_seeds"] or {})}
         parts.append(
-            f"{other} is {100 * change['difference']:+.1f} points "
+            f"{other} is {100 * change['difference']:+z.1f} points "
             f"{bounds(change['low'], change['high'], '+')} from {found.names[0]} in {metric} "
             f"({p_value(change['p'])}; better on {won} problems, worse on {lost})"
         )

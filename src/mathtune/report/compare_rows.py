@@ -108,7 +108,7 @@ def sentence(document: Document) -> str:
     """Return the first pair in words, in its first metric."""
     one = document["comparisons"][0]
     change = 100 * one["difference"]
-    start = f"On {one['problems']} problems {one['a']} is {change:+.1f} points "
+    start = f"On {one['problems']} problems {one['a']} is {change:+z.1f} points "
     start += f"{bounds(one['low'], one['high'], '+')} from "
     start += f"{one['b']} in {one['metric']} ({p_value(one['p'])}"
     if one["equivalence"]["equivalent"]:

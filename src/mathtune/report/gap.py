@@ -139,7 +139,7 @@ def _gain(row: Measured, best: Closed | None) -> str:
     gain = row.document.over_maj1[metric]
     where = mostly_in(row, metric, f"Maj1@{row.n}")
     return (
-        f"Over Maj1@{row.n} {metric} gains {100 * gain['difference']:+.1f} points "
+        f"Over Maj1@{row.n} {metric} gains {100 * gain['difference']:+z.1f} points "
         f"{bounds(gain['low'], gain['high'], '+')}{where}."
     )
 
