@@ -279,10 +279,11 @@ def _gguf(folder: Path) -> Path:
     ):  # fmt: skip
         add(value)
     writer.add_tokenizer_model("gpt2")
-    writer.add_token_list(["a", "b", "<|end|>"])
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(["a", "b", "<|end|>", "ab"])
     writer.add_token_merges(["a b"])
     writer.add_eos_token_id(2)
-    writer.add_tensor("token_embd.weight", np.zeros((3, 8), np.float32))
+    writer.add_tensor("token_embd.weight", np.zeros((4, 8), np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -100,9 +100,10 @@ def write(
     tensors: dict[str, Any] | None = None,
     *,
     named: bool = True,
+    ends: tuple[str, ...] = ("eos_token_id",),
 ) -> None:
     """Write a model; `keys` and `tensors` beside those that every model has. `named`: its own
-    weights have names that gguf knows; else all are in `tensors`.
+    weights have names that gguf knows; else all are in `tensors`. `ends`: the keys of tokens 0, 1.
     """
     config = model.config
     rope = getattr(config, "rope_parameters", None) or {}
@@ -132,10 +133,12 @@ def write(
     tokens = [chr(code) for code in range(0x100, 0x100 + config.vocab_size - 2)]
     tokens += [tokens[0] + tokens[1]]
     writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(["<|end|>", *tokens])
     writer.add_token_types([3] + [1] * len(tokens))
     writer.add_token_merges([" ".join(tokens[:2])])
-    writer.add_eos_token_id(0)
+    for number, end in enumerate(ends):
+        writer.add_uint32(f"tokenizer.ggml.{end}", number)
     numbers = {name: number for number, name in gguf.MODEL_ARCH_NAMES.items()}
     names = gguf.get_tensor_name_map(numbers[kind], config.num_hidden_layers)
     for name, weight in model.state_dict().items() if named else ():
@@ -331,6 +334,15 @@ def test_what_the_reader_would_leave_out_is_refused(
     with pytest.raises(InputError, match=said) as error:
         models.load(str(tmp_path / "tiny.gguf"), device="cpu")
     assert "\n" not in str(error.value)
+
+
+def test_a_solution_ends_with_the_files_tokens_and_no_others(tmp_path: Path) -> None:
+    path, model = tmp_path / "tiny.gguf", made(LlamaConfig(**SHAPE))
+    write(path, model, "llama", ends=("eos_token_id", "eot_token_id"))
+    assert models.end_tokens(*models.load(str(path), device="cpu")) == [0, 1]
+    write(path, model, "llama", ends=())
+    with pytest.raises(InputError, match="its tokenizer has no end token"):
+        models.end_tokens(*models.load(str(path), device="cpu"))
 
 
 def test_a_file_without_a_weight_is_refused(tmp_path: Path) -> None:

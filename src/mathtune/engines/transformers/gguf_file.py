@@ -97,6 +97,10 @@ class GgufFile:
             for key, value in metadata.items()
             if key.startswith(begin)
         }
+        self.specials = {
+            name: metadata.get(f"tokenizer.ggml.{name}")
+            for name in ("bos_token_id", "eos_token_id", "eot_token_id")
+        }
         self.header = GgufHeader.from_file(str(path))
         self.shapes = {info.name: info.shape for info in self.header.tensors}
 
@@ -106,7 +110,8 @@ class GgufFile:
         return self.architecture in GGUF_CONFIG_ARCHS
 
     def config(self) -> PreTrainedConfig:
-        """Return the model's config, with what the file says and the reader leaves out.
+        """Return the model's config, with what the file says and the reader leaves out. A solution
+        ends with the file's end token, and with that of a turn.
 
         Raises:
             InputError: the file says what its config cannot hold.
@@ -114,6 +119,9 @@ class GgufFile:
         config: PreTrainedConfig = AutoConfig.from_pretrained(
             str(self.path.parent), gguf_file=self.path.name, trust_remote_code=False
         )
+        start, end, turn = self.specials.values()
+        config.bos_token_id = start  # a class's default would be another model's token
+        config.eos_token_id = end if turn in (None, end) else [end, turn]
         left = dict(self.keys)
         for key, fields in FIELDS.items():
             known = [field for field in fields if hasattr(config, field)]

@@ -18,6 +18,7 @@ from transformers.utils import logging
 
 from mathtune.engines import Dtype, model_names, prompts
 from mathtune.engines.token_ids import refuse_growth
+from mathtune.engines.transformers import gguf_tokenizer
 from mathtune.engines.transformers.gguf_file import GgufFile
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
@@ -248,8 +249,11 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 def _tokenizer(source: str, more: dict[str, Any]) -> PreTrainedTokenizerBase:
     """Load the tokenizer without its warning about long texts: we report these ourselves."""
     if more:
-        GgufFile(Path(source) / more["gguf_file"])  # transformers fails at others with an odd error
-    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **more)
+        path = Path(source) / more["gguf_file"]
+        GgufFile(path)  # refuses architectures that are not read
+        tokenizer = gguf_tokenizer.load(path)
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     refuse_growth(tokenizer)
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     return tokenizer
