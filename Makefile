@@ -8,7 +8,7 @@ LIMIT ?= 900
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart quickstart-full ladder smollm2 smollm2-study test quick-test test-vllm test-llama test-ray vllm-env llama-env ray-env check torture torture-sample fuzz audit fix docs site transcripts picture wheels clean
+.PHONY: help quickstart quickstart-full ladder smollm2 smollm2-study test quick-test test-vllm test-llama test-ray vllm-env llama-env ray-env check torture torture-sample fuzz audit fix docs site transcripts picture numbers wheels clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -99,6 +99,9 @@ transcripts: $(VENV)/train ## Write the transcripts of README and docs anew, fro
 
 picture: $(VENV)/train ## Draw the picture of docs/results.md anew, from results/
 	$(BIN)/python docs/results_picture.py
+
+numbers: $(VENV)/train ## Print the figures of docs/miniature.md that `mathtune compare` does not, from results/
+	$(BIN)/python docs/results_numbers.py
 
 wheels: $(BUILD)/ready ## Both packages in dist/, checked, installed and used
 	rm -rf dist

@@ -69,6 +69,23 @@ def test_the_picture_shows_the_figures_of_the_results(tmp_path: Path) -> None:
     assert "|81.7 [" in text
 
 
+def test_the_numbers_are_those_of_the_results(capsys: pytest.CaptureFixture[str]) -> None:
+    script("docs/results_numbers.py")["main"]()
+    printed = capsys.readouterr().out
+    text = " ".join((ROOT / "docs" / "miniature.md").read_text(encoding="utf-8").split())
+    shown = {
+        "| rft-u600 | mean | 43.3 [36.2, 50.5] |": "43.3 (45.8, 43.5, 40.8)",
+        "| 0.997 [0.984, 0.999] | +16.0 [+14.6, +17.4] |": (
+            "R^2 .997 [.984, .999], +16.0 [+14.6, +17.4] per doubling"
+        ),
+        "per doubling of the pairs: +0.041 [+0.021, +0.062]": "+.041 [+.021, +.062]",
+        "| union-five-u1800 | 1.41 |": "**1.41**",
+        "57.0, 50.0, 55.0 | -4.3 [-14.4, +5.7] |": "-4.3 [-14.4, +5.7]",
+    }
+    assert [key for key in shown if key not in printed] == []
+    assert [value for value in shown.values() if value not in text] == []
+
+
 def test_there_are_transcripts() -> None:
     block = script("docs/transcripts.py")["BLOCK"]
     shown = [found[2] for page in (ROOT / "docs").glob("*.md") for found in
