@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +24,7 @@ def load(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
         return importlib.import_module(name)
 
     yield module
-    for name in ("turns", "sampling", "scoring", "training", "end_to_end"):
+    for name in ("turns", "sampling", "scoring", "training", "end_to_end", "judges"):
         sys.modules.pop(name, None)
 
 
@@ -110,3 +111,20 @@ def test_contenders_take_turns(load) -> None:  # type: ignore[no-untyped-def]
     rates = load("turns").race(contenders, torch.device("cpu"), 2)
     assert came == ["a", "b", "a", "b"]
     assert rates["b"] > rates["a"] > 0
+
+
+def test_judges_are_shown_beside_what_needs_none(load, monkeypatch, capsys, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    file, golds = tmp_path / "samples.jsonl", tmp_path / "golds.jsonl"
+    samples = ["3 + 4 = 7\n#### 7", "3 + 4 = 8\n#### 8", "3 + 4 = 8, so\n#### 8"]
+    rows = [{"problem_id": f"p{n}", "samples": samples, "s": [0.9, 0.1, 0.1]} for n in range(4)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    known = [{"id": f"p{n}", "problem": f"{n}: 3 + 4?", "answer": "7"} for n in range(4)]
+    golds.write_text("".join(json.dumps(row) + "\n" for row in known))
+    monkeypatch.setattr(sys, "argv", ["judges.py", str(file), "s", "--problems", str(golds)])
+    load("judges").main()
+    first, *table = capsys.readouterr().out.splitlines()
+    assert first == "4 problems x 3 samples; votes 0.0"
+    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
+    assert [row[0] for row in shown] == ["calculator", "form", "shortness", "s"]
+    assert [row[2].split()[0] for row in shown][::3] == ["1.000", "1.000"]
+    assert [row[3].split()[0] for row in shown] == ["+100.0", "+0.0", "+0.0", "+100.0"]
