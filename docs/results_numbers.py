@@ -21,6 +21,7 @@ from mathtune.metrics.distributions import t_quantile
 from mathtune.metrics.measure import Outcome
 from mathtune.metrics.seeds import row_difference, row_mean
 from mathtune.rows import jsonl
+from mathtune.run.names import METRICS
 
 MINIATURE = Path(__file__).parents[1] / "results" / "miniature"
 SIZES = (250, 500, 1000, 2000, 4000)
@@ -121,6 +122,22 @@ def lines() -> None:
         )
 
 
+def bases() -> None:
+    """Print the line of SSFT on 1,000 problems over the loss of its base, 600 updates."""
+    head("Five bases", "base", "bits per byte", "percent", "AUC of its judge, seed 0")
+    losses, accuracies, areas = [], [], []
+    for name in ("128x6-200M", "96x4", "96x4-30M", "64x4-40M", "96x4-8M"):
+        label = "ssft-1000" if name == "96x4" else f"ssft-of-{name}"
+        losses.append(jsonl.read_json(MINIATURE / f"{label}-bits" / METRICS)["bits_per_byte"])
+        accuracies.append(values(f"{label}-u600"))
+        areas.append(auc(f"judge/test-of-{name}", 0))
+        mean = f"{100 * accuracies[-1].mean():.1f}"
+        line(name, f"{losses[-1]:.4f}", mean, f"{areas[-1]:.3f}")
+    found = curve([100 * loss for loss in losses], accuracies)
+    slope = interval((found.slope.value, found.slope.low, found.slope.high))
+    print(f"\nPoints per hundredth of a bit: {slope}, R^2 {found.r2.value:.2f}")
+
+
 def factors() -> None:
     """Print what RFT is of SSFT, and its distance in points from the paper's factor."""
     head("RFT over SSFT on 1,000 problems", "row", "times SSFT", "seeds", "minus factor x SSFT")
@@ -186,6 +203,7 @@ def main() -> None:
     """Print all of it."""
     families()
     lines()
+    bases()
     factors()
     judges()
     unseen()
