@@ -61,3 +61,23 @@ def test_what_is_left(text: str, left: str) -> None:
 
 def test_a_thought_of_megabytes_is_cheap() -> None:
     assert visible("<think>" + "x = 5 \n" * 200_000 + "</think>It is 7.") == "It is 7."
+
+
+RENDERED = {
+    "s1": "<|im_start|>system\nMind 5.<|im_end|>\n<|im_start|>user\n3 + 4?<|im_end|>\n"
+    "<|im_start|>assistant\n<|im_start|>think\n9? \\boxed{9}\n<|im_start|>answer\nIt is 7.",
+    "Llama 3": "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n3 + 4?<|eot_id|>"
+    "<|start_header_id|>assistant<|end_header_id|>\n\nIt is 7.<|eot_id|>",
+    "Mistral": "<s>[INST] 3 + 4? [/INST] It is 7.</s>",
+    "Gemma": "<bos><start_of_turn>user\n3 + 4?<end_of_turn>\n"
+    "<start_of_turn>model\nIt is 7.<end_of_turn>",
+}
+
+
+@pytest.mark.parametrize("template", RENDERED)
+def test_a_rendered_prompt_before_the_reply_is_no_part_of_it(template: str) -> None:
+    assert visible(RENDERED[template]).strip() == "It is 7."
+
+
+def test_a_thought_of_s1_that_never_ends_holds_no_answer() -> None:
+    assert visible("<|im_start|>think\nMaybe \\boxed{9}").strip() == ""

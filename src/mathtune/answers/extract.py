@@ -127,17 +127,20 @@ def _marked(text: str) -> tuple[str, Mark] | None:
     return found
 
 
+_HEADING = re.compile(r"\A\s*#{1,3}\s+(?=\S)")
+
+
 def gold_answer(text: str) -> str:
     r"""Return the answer that a gold solution marks; any other gold unchanged.
 
-    >>> gold_answer("6 * 3 = 18\n#### 18"), gold_answer("18")
-    ('18', '18')
+    >>> gold_answer("6 * 3 = 18\n#### 18"), gold_answer("18"), gold_answer("# 18")
+    ('18', '18', '18')
     >>> gold_answer("It takes 180 days. Therefore, the answer is: 180.")
     '180'
     """
     marked = "####" in text or "\\boxed" in text or "\\fbox" in text
     if not marked and len(text.split()) < 3:
-        return text
+        return _HEADING.sub("", text) or text
     answer = extract(text)
     return answer.text if answer else text
 

@@ -11,12 +11,12 @@ import re
 _NAMES = r"think|thinking|thought|thoughts|reasoning|seed:think|analysis"
 _OPENS = re.compile(
     rf"<(?:{_NAMES})>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|<\|START_THINKING\|>"
-    r"|<\|channel\|>\s*(?:analysis|commentary)|<\|channel>\s*thought",
+    r"|<\|im_start\|>think\b|<\|channel\|>\s*(?:analysis|commentary)|<\|channel>\s*thought",
     re.I,
 )
 _CLOSES = re.compile(
     rf"</(?:{_NAMES})\s*>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|<\|END_THINKING\|>|<channel\|>"
-    r"|<\|channel\|>\s*final(?:\s*<\|constrain\|>\s*\w+)?\s*<\|message\|>",
+    r"|<\|im_start\|>answer\b|<\|channel\|>\s*final(?:\s*<\|constrain\|>\s*\w+)?\s*<\|message\|>",
     re.I,
 )
 # The same channels if the decoder dropped the special tokens.
@@ -36,6 +36,15 @@ _ENDS_TURN = re.compile(
     r"|</s>|<(?:eos|EOD|eod|pad)>|<(?:end|start)_of_turn>|\[/?INST\]|<turn\|>"
     r"|<｜(?:end▁of▁sentence|User|Assistant)｜>"
 )
+_PROMPT = re.compile(
+    r"\A\s*(?:(?:<\|begin_of_text\|>|<s>|<bos>|<｜begin▁of▁sentence｜>)\s*)*"
+    r"(?:<\|im_start\|>(?:system|user)\b|<\|start_header_id\|>(?:system|user)<\|end_header_id\|>"
+    r"|<start_of_turn>user\b|<\|(?:system|user)\|>|<｜User｜>|\[INST\])"
+)
+_REPLY = re.compile(
+    r"<\|im_start\|>assistant\b|<\|start_header_id\|>assistant<\|end_header_id\|>"
+    r"|<start_of_turn>model\b|<\|assistant\|>|<｜Assistant｜>|\[/INST\]"
+)
 _NEW_QUESTION = re.compile(
     r"^[ \t]*(?:#{1,6}[ \t]*|\*\*|__)?(?:(?:new|next|another)[ \t]+)?"
     r"(?:question|problem|exercise|q|human|user|instruction)"
@@ -54,8 +63,10 @@ def visible(text: str) -> str:
     'The answer is 7.'
     >>> visible("<think>\nLet me try 5"), visible("It is 7.\n\nQuestion: And 8?").strip()
     ('', 'It is 7.')
+    >>> visible("<|im_start|>user\n3 + 4?<|im_end|>\n<|im_start|>assistant\n7<|im_end|>").strip()
+    '7'
     """
-    return _first_solution(_turn(_after_thought(text)))
+    return _first_solution(_turn(_after_thought(_without_prompt(text))))
 
 
 def opening(prompt: str) -> str:
@@ -75,6 +86,8 @@ def closing(mark: str) -> str:
     >>> closing("<think>"), closing("[THINK]"), closing("<|START_THINKING|>")
     ('</think>', '[/THINK]', '<|END_THINKING|>')
     """
+    if mark.startswith("<|im_start|>"):  # s1's
+        return "<|im_start|>answer"
     if mark.startswith("<|channel"):  # Gemma 4's, or gpt-oss's
         final = "<|end|><|start|>assistant<|channel|>final<|message|>"
         return "<channel|>" if mark.startswith("<|channel>") else final
@@ -94,6 +107,14 @@ def thoughts_end(text: str) -> int:
     (20, 0)
     """
     return max((mark.end() for mark in _CLOSES.finditer(text)), default=0)
+
+
+def _without_prompt(text: str) -> str:
+    """Return the last reply in a text that begins with a rendered prompt; else the text."""
+    if ("<" not in text and "[" not in text) or not _PROMPT.match(text):
+        return text
+    ends = [reply.end() for reply in _REPLY.finditer(text)]
+    return text[ends[-1] :] if ends else text
 
 
 def _after_thought(text: str) -> str:

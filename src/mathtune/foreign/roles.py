@@ -168,6 +168,8 @@ def _questions(head: Head, layout: Layout | None) -> tuple[str, ...]:
     found += [
         path for path in head.paths if "." in path and names.leaf(path) in names.QUESTIONS[:4]
     ]
+    if not found:
+        found = [path for path in head.paths if names.asks(path)]
     return tuple(dict.fromkeys(path for path in found if head.has(path) and _asks(head, path)))
 
 

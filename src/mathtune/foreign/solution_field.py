@@ -16,6 +16,7 @@ from mathtune.data.files.gold_field import (
     gold_columns,
 )
 from mathtune.data.files.head import Head, refuse_shape, refuse_two
+from mathtune.foreign.not_samples import no_samples, source, without_beginnings
 
 _COMPARED_LENGTH = 20_000
 
@@ -36,10 +37,14 @@ def solution_field(head: Head, taken: Collection[str | None]) -> str:
         and names.sample_rank(path) >= 0
         and (texts := head.texts(path)) is not None
         and (names.sample_rank(path) > 0 or _holds_values(head, path, texts))
+        and not no_samples(head, path, texts)
     }
-    found = _without_parts(_without_copies(_without_steps(every)))
+    found = _without_parts(without_beginnings(_without_copies(_without_steps(every))))
     found = _without_constants(found, head.problems)
     likely = {path: texts for path, texts in found.items() if _likely(path, texts)}
+    told = source(head, likely)
+    if told is not None:
+        return told
     ranks = {path: _rank(head, path, texts) for path, texts in likely.items()}
     golds_of = gold_columns(head, exclude=tuple(path for path in likely if ranks[path] >= 2))
     ranks = _without_references(likely, ranks, golds_of)
@@ -94,6 +99,9 @@ def _rank(head: Head, path: str, texts: list[list[str | None]]) -> int:
         return 3
     if names.leaf(path) == "output" and head.has("instruction"):
         return 1
+    if rank == 2:  # a long answer is the sample itself: `model_answer_raw`
+        flat = [text for row in texts for text in row if text]
+        return 3 if sum(map(len, flat)) > 2 * SHORT * len(flat) else 2
     return max(rank, 1)
 
 

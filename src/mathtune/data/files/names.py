@@ -43,6 +43,12 @@ SUBJECTS = ("subject", "type", "category")
 SCORES = ("scores", "score")
 """Fields whose numbers are taken for scores by default."""
 
+_REFERENCE = re.compile(
+    r"(?:gold(?:en)?|gt|g\w{0,8}_?truth|reference|official|expected|true)s?"
+    r"_(?:(?:final_)?answers?|solutions?|completions?|responses?|outputs?|results?|values?|numbers?"
+    r"|texts?|rationales?|labels?)|g\w{0,8}_?truths?"
+)
+"""The data set's own, of which a model's fields have the other half: `ground_truth_completion`."""
 _STRONG_GOLD = re.compile(
     r"golds?|gts?|gold(?:en)?_?(?:answers?|solutions?|labels?|targets?)|ground_?truths?(?:_answers?)?"
     r"|gt_?(?:answers?|solutions?)|expected(?:_(?:answers?|outputs?|results?))?"
@@ -59,7 +65,7 @@ _SAMPLE_WORDS = (
 )
 _STRONG_SAMPLE = re.compile(rf"(?:\w+_)?(?:{_SAMPLE_WORDS})(?:_\w+|_?\*)?")
 _EXTRACTED = re.compile(
-    r"preds?|(?:extracted|parsed|predicted|pred|final|model|llm|student|sample[sd]?|candidate|gen"
+    r"preds?|(?:all|extracted|parsed|predicted|pred|final|model|llm|student|sample[sd]?|candidate|gen"
     r"|generated|output|response|extract)s?_?(?:answers?|ans|results?|values?|labels?"
     r"|predictions?)(?:_\w+)?|extracted\w*|parsed\w*|ans|filtered_resps"
 )
@@ -75,7 +81,18 @@ _META = re.compile(
     r"|system(?:_prompt)?|templates?|prefix|stop|status|errors?|refusal|temperature|role|object"
     r"|metadata|notes?|hints?|comments?|feedback|judg\w*|critiques?|explanations?|context|passage"
     r"|datasets?|data_source|ability|style|finish\w*|reasoning\w*|thinking\w*|thoughts?|think|filter"
-    r"|metrics?|report|verdicts?|graded?|raw_input|few_?shots?|examples?|model|models|fingerprint)"
+    r"|metrics?|report|verdicts?|graded?|raw_input|few_?shots?|examples?|model|models|fingerprint"
+    r"|images?|image_\w+)"
+)
+_ASKED = re.compile(
+    r"(?!system)(?:\w+_)?(?:inputs?|prompts?|questions?|problems?|quer(?:y|ies)|instructions?)"
+    r"(?:_(?:texts?|content|statement|body|description))?"
+)
+"""What a model was asked: `model_input`, `variant_problem`, `problem_content`."""
+_OPTIONS = re.compile(r"(?:\w+_)?(?:options?|choices)")
+_ANSWERS = re.compile(
+    r"(?!num_|n_)(?:\w+_)?(?:answers?|preds?|predict(?:ed|s)?|predictions?|outputs?|responses?"
+    r"|results?|completions?|generations?|repl(?:y|ies)|hypothes[ie]s|hyps?|resps?)"
 )
 _STEPS = re.compile(r"(?:\w+_)?steps?(?:_texts?)?")
 _THOUGHT = re.compile(r"(?:\w+_)?(?:reasoning|thinking|thoughts?)(?:_\w+)?")
@@ -96,7 +113,27 @@ def are_steps(path: str) -> bool:
 
 def is_strong_gold(path: str) -> bool:
     """Return whether a name marks the gold: `ground_truth`."""
-    return _STRONG_GOLD.fullmatch(leaf(path)) is not None
+    name = leaf(path)
+    return any(known.fullmatch(name) is not None for known in (_STRONG_GOLD, _REFERENCE))
+
+
+def asks(path: str) -> bool:
+    """Return whether a name marks what a model was asked: `variant_problem`."""
+    return _ASKED.fullmatch(leaf(path)) is not None
+
+
+def are_options(path: str) -> bool:
+    """Return whether a name may mark the answers that a problem offers: `choices`."""
+    return _OPTIONS.fullmatch(leaf(path)) is not None
+
+
+def holds_answers(path: str) -> bool:
+    """Return whether numbers under a name can be answers: `predictions`, not `num_samples`.
+
+    >>> [holds_answers(name) for name in ("output", "n_outputs", "attempts", "output_entropy")]
+    [True, False, False, False]
+    """
+    return is_weak_gold(path) or _ANSWERS.fullmatch(leaf(path)) is not None
 
 
 def is_weak_gold(path: str) -> bool:
@@ -124,7 +161,7 @@ def sample_rank(path: str) -> int:
         return -1
     if _EXTRACTED.fullmatch(name):
         return 2
-    if _META.fullmatch(name):
+    if _META.fullmatch(name) or asks(path):
         return -1
     if is_strong_gold(path):
         return -1
