@@ -39,6 +39,16 @@ def rows(tmp_path: Path) -> tuple[str, str, str]:
     )
 
 
+def judged_row(folder: Path, areas: dict[str, float | None]) -> str:
+    folder.mkdir()
+    rows = [
+        Outcome(problem_id=i, values={"W.RR": 1.0}, picks={}, within_auc=area)
+        for i, area in areas.items()
+    ]
+    jsonl.write(folder / "outcomes.jsonl", rows)
+    return str(folder)
+
+
 def of(found: dict[str, Any], metric: str) -> dict[str, Any]:
     (one,) = (one for one in found["comparisons"] if one["metric"] == metric)
     return one
@@ -172,6 +182,25 @@ def test_sample_files_of_any_program(tmp_path: Path) -> None:
     assert "#### 3" in html
     assert page.with_suffix(".md").read_text().startswith("# ")
     assert compared([a, str(row_of(tmp_path))], shared=True).document["left_out"] == 1
+
+
+def test_auc_is_compared_on_problems_with_right_and_wrong_samples(tmp_path: Path) -> None:
+    a = judged_row(tmp_path / "a", {"p": 1.0, "q": 0.5, "r": None, "s": 0.0})
+    b = judged_row(tmp_path / "b", {"p": 0.5, "q": 0.25, "r": 0.75, "s": 0.0})
+    none = judged_row(tmp_path / "none", dict.fromkeys("pqrs"))
+    odd = judged_row(tmp_path / "odd", {"p": None, "q": None, "r": 0.5, "s": None})
+    document = compared([f"{a}:AUC", f"{b}:AUC"]).document
+    auc = of(document, "AUC")
+    assert (auc["problems"], document["without_auc"]) == (3, 1)
+    assert (auc["value_a"], auc["value_b"], auc["difference"]) == (0.5, 0.25, 0.25)
+    assert (auc["wins"], auc["ties"], auc["losses"]) == (2, 1, 0)
+    assert "1 problem without right and wrong samples" in compare_rows.rows(document).note
+    assert "without_auc" not in compared([a, b]).document
+    assert [one["metric"] for one in compared([a, b]).document["comparisons"]] == ["W.RR"]
+    with pytest.raises(InputError, match="none:AUC: no problem has an AUC"):
+        compared([f"{a}:AUC", f"{none}:AUC"])
+    with pytest.raises(InputError, match="in all rows; AUC needs both"):
+        compared([f"{a}:AUC", f"{odd}:AUC"])
 
 
 def test_clusters_by_any_field_of_sample_files(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@
     mathtune compare before=runs/a after=runs/b                    two runs, named
     mathtune compare mine.jsonl theirs.jsonl.gz                    samples of any program
     mathtune compare rft=s0/rft-row,s1/rft-row sft=s0/sft-row,s1/sft-row
+    mathtune compare a/judge-row:AUC b/judge-row:AUC               AUC within problems
 
-Commas join seeds: the interval counts them as other trainings, not as other problems.
+Commas join seeds: the interval counts them as other trainings, not as other problems. AUC compares
+the problems that have right and wrong samples in every seed of every row.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from mathtune.cli.options import FILES, AsJson, ClusterBy, ExtractFile, Fields, 
 from mathtune.cli.row_sources import FileOptions, RowRequest, Source, clusters_of, read
 from mathtune.errors import InputError
 from mathtune.metrics.comparison import CompareSettings, Row, changed, comparisons, pairs_of, shown
-from mathtune.metrics.measure import rounded
+from mathtune.metrics.measure import Outcome, rounded
 from mathtune.report import compare_rows
 from mathtune.report.cells import grid
 from mathtune.rows import jsonl
@@ -35,6 +37,8 @@ from mathtune.stages.measure import labels_of
 app = typer.Typer()
 
 USUAL, ALL = FileOptions(), CompareSettings()
+AUC = "AUC"
+"""The metric of `Outcome.within_auc`, which only some problems have."""
 SOLUTIONS = 4
 """The number of solutions per problem and row that the page shows."""
 
@@ -91,6 +95,8 @@ def command(
     mathtune compare runs/quickstart/ssft-row:W.RR runs/quickstart/ssft-row:Maj1@32
 
     mathtune compare mine=mine.jsonl theirs=theirs.jsonl --report compared.html
+
+    mathtune compare a/judge-row:AUC b/judge-row:AUC
     """
     found = compared(
         rows,
@@ -120,21 +126,26 @@ def compared(
 
     The document has `rows` (name, source, problems, seeds, metrics; `read` of sample files) and
     `comparisons` (see `metrics.comparison`). `shared`: compare on the problems that all rows have;
-    `left_out` then counts the others. `clusters`: how many there are, by `reading.cluster_by`,
-    else those that the rows were measured in.
+    `left_out` then counts the others, and `without_auc` those that a named AUC leaves out.
+    `clusters`: how many there are, by `reading.cluster_by`, else those that the rows were measured
+    in.
 
     Raises:
         InputError: fewer than two rows, a row that cannot be read, other problems, or no metric in
-            common.
+            common, or no problem has an AUC.
     """
     if len(texts) < 2:
         raise InputError("compare: one row; expected two or more.")
     named = [RowRequest.of(text) for text in texts]
     sources = read(named, reading)
     problems, left_out = _problems(named, sources, shared=shared)
+    judged = any(one.metric == AUC for one in named)
+    every_problem = len(problems)
+    if judged:
+        problems = _with_auc(named, sources, problems)
     known = _known(named, sources, problems)
     rows = [
-        _row(one, seeds, problems, labels_of(known))
+        _row(one, seeds, problems, labels_of(known), judged=judged)
         for one, seeds in zip(named, sources, strict=True)
     ]
     for a, b in combinations(rows, 2):
@@ -160,6 +171,8 @@ def compared(
         document["clusters"] = len(set(settings.cluster.values()))
     if left_out:
         document["left_out"] = left_out
+    if len(problems) < every_problem:
+        document["without_auc"] = every_problem - len(problems)
     return Compared(rounded(document), rows, problems, known, sources)
 
 
@@ -168,9 +181,13 @@ def _row(
     seeds: Sequence[Source],
     problems: Sequence[str],
     labels: Mapping[str, Mapping[str, str]],
+    *,
+    judged: bool,
 ) -> Row:
-    """Return the row, its metric checked."""
-    values = tuple({name: seed.outcomes[name].values for name in problems} for seed in seeds)
+    """Return the row, its metric checked; `judged`: with the AUC of every problem."""
+    values = tuple(
+        {name: _values(seed.outcomes[name], judged=judged) for name in problems} for seed in seeds
+    )
     row = Row(one.name, one.text, values, one.metric, labels)
     if one.metric is not None and one.metric not in row.metrics:
         raise InputError(
@@ -207,6 +224,31 @@ def _problems(
     if not kept:
         raise InputError("compare: the rows have no problem in common.")
     return kept, len(union) - len(kept)
+
+
+def _values(outcome: Outcome, *, judged: bool) -> Mapping[str, float]:
+    """Return the problem's metrics, with its AUC if that is asked for."""
+    area = outcome.within_auc
+    return {**outcome.values, AUC: area} if judged and area is not None else outcome.values
+
+
+def _with_auc(
+    named: Sequence[RowRequest], sources: Sequence[Sequence[Source]], problems: Sequence[str]
+) -> list[str]:
+    """Return the problems that have an AUC in every seed of every row."""
+    for one, seeds in zip(named, sources, strict=True):
+        if all(seed.outcomes[name].within_auc is None for seed in seeds for name in problems):
+            raise InputError(
+                f"{one.text}: no problem has an AUC; expected a row of scored samples, right and "
+                "wrong ones of a problem."
+            )
+    every = [seed.outcomes for seeds in sources for seed in seeds]
+    found = [n for n in problems if all(of[n].within_auc is not None for of in every)]
+    if not found:
+        raise InputError(
+            "compare: no problem has right and wrong samples in all rows; AUC needs both."
+        )
+    return found
 
 
 def _known(

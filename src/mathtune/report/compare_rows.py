@@ -48,6 +48,9 @@ def rows(document: Document) -> Table:
     if "left_out" in document:
         left = many(document["left_out"], "problem", "problems")
         note += f". Left out: {left} that not all rows have"
+    if "without_auc" in document:
+        without = many(document["without_auc"], "problem", "problems")
+        note += f". Left out: {without} without right and wrong samples in every row"
     return Table("Rows", ("", *(row["name"] for row in each)), body, f"{note}.")
 
 
