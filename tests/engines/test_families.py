@@ -123,7 +123,7 @@ FAMILIES = {
         ("<|endoftext|>", "[gMASK]", "<sop>", "<|user|>", "<|assistant|>"),
         "<|endoftext|>",
         "\n<think></think>\nIt is 4.<|endoftext|>",
-        f"{THOUGHTS}It is 4.<|endoftext|>",
+        f"\n{THOUGHTS}It is 4.<|endoftext|>",
     ),
     "SmolLM3, no thinking": Family(
         CHATML
@@ -207,7 +207,7 @@ def test_thoughts_of_a_sample_are_no_answer(chatting: tuple[Family, Any]) -> Non
     whole = sampled(len(ids))
     assert visible(whole).strip() == "It is 4."
     unfinished = thought_tokens(family.thoughtful, ids, tokenizer=tokenizer) - 1
-    assert visible(sampled(unfinished)) == ""
+    assert visible(sampled(unfinished)).strip() == ""
     # A sample is learned again as it was written.
     again = prompts.target(whole, form=form, tokenizer=tokenizer, prompt=prompt)
     assert tokenizer.decode(again) == family.thoughtful

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import re
 
-_NAMES = r"think|thinking|thought|thoughts|reasoning|seed:think|analysis"
+_NAMES = r"(?:\w+:)?(?:think|thinking|thought|thoughts|reasoning|analysis)(?::\w+)?"
 _OPENS = re.compile(
     rf"<(?:{_NAMES})>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|<\|START_THINKING\|>"
-    r"|<\|im_start\|>think\b|<\|channel\|>\s*(?:analysis|commentary)|<\|channel>\s*thought",
+    r"|<\|im_start\|>think\b|<\|channel\|>\s*(?:analysis|commentary)|<\|channel>\s*thought"
+    r"|<\|inner_prefix\|>|<\|think\|>|<\|open\|>think<\|sep\|>|(?<=assistant) to=self<\|message\|>"
+    r"|\A to=self<\|message\|>|<\|begin_assistant\|>\s*Here are my reasoning steps:",
     re.I,
 )
 _CLOSES = re.compile(
     rf"</(?:{_NAMES})\s*>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|<\|END_THINKING\|>|<channel\|>"
-    r"|<\|im_start\|>answer\b|<\|channel\|>\s*final(?:\s*<\|constrain\|>\s*\w+)?\s*<\|message\|>",
+    r"|<\|channel\|>\s*final(?:\s*<\|constrain\|>\s*\w+)?\s*<\|message\|>|<\|inner_suffix\|>"
+    r"|<\|end\|><\|begin\|>assistant<\|content\|>|(?<=<\|think\|>)<\|end\|><\|begin\|>assistant"
+    r"|\[BEGIN FINAL RESPONSE\]|<\|im_start\|>answer\b"
+    r"|(?:<\|close\|>think<\|sep\|>)?<\|open\|>response<\|sep\|>|<\|close\|>think<\|sep\|>"
+    r"|(?:<\|eom\|><\|start\|>assistant)? to=user<\|message\|>",
     re.I,
 )
 # The same channels if the decoder dropped the special tokens.
@@ -32,8 +38,10 @@ _LEADING = re.compile(
 )
 _ENDS_TURN = re.compile(
     r"<\|(?:im_end|eot_id|eom_id|end_of_text|endoftext|end|return|eot|user|END_OF_TURN_TOKEN"
-    r"|end_of_turn|end_of_role|im_start|start_header_id|EOT|endofprompt|eos)\|>"
-    r"|</s>|<(?:eos|EOD|eod|pad)>|<(?:end|start)_of_turn>|\[/?INST\]|<turn\|>"
+    r"|end_of_turn|end_of_role|im_start|start_header_id|EOT|endofprompt|eos|assistant_end|close"
+    r"|eom|end_of_msg|END_RESPONSE|END_TEXT|role_end|message_sep)\|>"
+    r"|</s>|<(?:eos|EOD|eod|pad)>|<(?:end|start)_of_turn>|\[/?INST\]|<turn\|>|<seed:eos>"
+    r"|<end_of_sentence>|\[e~\[|\[END FINAL RESPONSE\]"
     r"|<｜(?:end▁of▁sentence|User|Assistant)｜>"
 )
 _PROMPT = re.compile(
@@ -86,18 +94,63 @@ def closing(mark: str) -> str:
     >>> closing("<think>"), closing("[THINK]"), closing("<|START_THINKING|>")
     ('</think>', '[/THINK]', '<|END_THINKING|>')
     """
-    if mark.startswith("<|im_start|>"):  # s1's
-        return "<|im_start|>answer"
-    if mark.startswith("<|channel"):  # Gemma 4's, or gpt-oss's
-        final = "<|end|><|start|>assistant<|channel|>final<|message|>"
-        return "<channel|>" if mark.startswith("<|channel>") else final
-    words = mark.replace("begin", "end").replace("START", "END")
-    return words if words != mark else f"{mark[0]}/{mark[1:]}"
+    final = next((end for start, end in _FINAL.items() if mark.startswith(start)), "")
+    words = mark.replace("begin", "end").replace("START", "END").replace("prefix", "suffix")
+    return final or (words if words != mark else f"{mark[0]}/{mark[1:]}")
+
+
+_FINAL = {
+    "<|channel>": "<channel|>",
+    "<|channel|>": "<|end|><|start|>assistant<|channel|>final<|message|>",
+    "<|think|>": "<|end|><|begin|>assistant<|content|>",
+    "<|open|>": "<|close|>think<|sep|><|open|>response<|sep|>",
+    " to=self": "<|eom|><|start|>assistant to=user<|message|>",
+    "<|begin_assistant|>": "[BEGIN FINAL RESPONSE]",
+    "<|im_start|>": "<|im_start|>answer",
+}
+"""The ends of thoughts that are not their beginning's words: Gemma 4's, gpt-oss's, Solar's, Kimi's,
+Muse's, Apriel's, s1's.
+"""
 
 
 def marks_thoughts(text: str) -> bool:
     """Return whether a text is a mark that opens or closes thoughts."""
     return bool(_OPENS.fullmatch(text) or _CLOSES.fullmatch(text))
+
+
+def closes_thoughts(text: str) -> bool:
+    """Return whether a text is a mark that closes thoughts."""
+    return bool(_CLOSES.fullmatch(text))
+
+
+def begins_thought(text: str) -> bool:
+    """Return whether a text begins with a mark that opens thoughts."""
+    return bool(_OPENS.match(text))
+
+
+def thoughts_start(text: str) -> int:
+    """Return the position of the last mark that closes thoughts; 0 if there is none.
+
+    >>> thoughts_start("2, 4.</think>It is 4.")
+    5
+    """
+    return max((mark.start() for mark in _CLOSES.finditer(text)), default=0)
+
+
+def final_thought(prompt: str) -> int:
+    """Return where the thought begins with which a prompt ends, opened or empty; its length if it
+    ends with none.
+
+    >>> final_thought("<s><think>\\n"), final_thought("<s><think></think>"), final_thought("<s>")
+    (3, 3, 3)
+    """
+    started = opening(prompt)
+    if started:
+        return len(prompt) - len(started)
+    if thoughts_end(prompt) != len(prompt.rstrip()):
+        return len(prompt)
+    closed = prompt[: thoughts_start(prompt)]
+    return len(closed) - len(opening(closed))
 
 
 def thoughts_end(text: str) -> int:

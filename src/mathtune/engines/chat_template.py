@@ -96,7 +96,8 @@ def filled(
             fault = fault or " ".join(str(error).split()) or type(error).__name__
             kind = UnrenderedError if isinstance(error, UnansweredError) else kind
             continue
-        left_out = [turn["role"] for turn in conversation if not _shows(text, turn)]
+        template = tokenizer.chat_template or ""
+        left_out = [turn["role"] for turn in conversation if not _shows(text, turn, template)]
         if not left_out or not own:  # a stand-in leaves the chat to a server
             return text
         lacking = lacking or left_out[0]
@@ -139,13 +140,16 @@ def names_read(template: str) -> frozenset[str]:
         return frozenset()  # to render it says why
 
 
-def _shows(text: str, turn: Mapping[str, Any]) -> bool:
-    """Return whether a rendered text holds a message, apart from its spaces: Falcon's template
-    leaves out empty lines.
+def _shows(text: str, turn: Mapping[str, Any], template: str) -> bool:
+    """Return whether a rendered text holds a message, apart from its spaces, since Falcon's
+    template leaves out empty lines, and from switches that the template names, such as /no_think.
     """
     as_code = "'type': 'text'" in text  # a template of texts prints parts so
-    content, rendered = ("".join(one.split()) for one in (turn["content"], text))
-    return turn["role"] not in TOLD or (content in rendered and not as_code)
+    words = turn["content"].split()
+    said = [word for word in words if not (word.startswith("/") and word in template)]
+    rendered = "".join(text.split())
+    found = "".join(words) in rendered or "".join(said) in rendered
+    return turn["role"] not in TOLD or (found and not as_code)
 
 
 def _by(

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
-from mathtune.answers.visible import closing, opening, thoughts_end
+from mathtune.answers.visible import opening, thoughts_end
 from mathtune.engines import chat_template
+from mathtune.engines.assistant_turn import EndingTokenizer, Turn, learned
 from mathtune.engines.token_ids import all_token_ids, token_ids
 from mathtune.errors import InputError
 
@@ -42,8 +43,6 @@ INSTRUCTION = "Reason step by step, and put the final answer in \\boxed{}."
 """The instruction after a problem in chat form, unless another is set."""
 THOUGHT_START, THOUGHT_END = "<think>", "</think>"
 """The marks around the thoughts of thinking models (Qwen3, DeepSeek-R1 and kin)."""
-_REPLY = "a reply to find"
-"""The assistant's turn in the conversation that shows how a template ends one."""
 
 
 class ChatTokenizer(chat_template.ChatTokenizer, Protocol):
@@ -52,17 +51,6 @@ class ChatTokenizer(chat_template.ChatTokenizer, Protocol):
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
 
     def __hash__(self) -> int: ...
-
-
-class EndingTokenizer(ChatTokenizer, Protocol):
-    """The part of a Hugging Face tokenizer that `end_token` needs."""
-
-    name_or_path: str
-    eos_token_id: int | None
-
-    def decode(self, token_ids: Any) -> str: ...
-
-    def get_added_vocab(self) -> dict[str, int]: ...
 
 
 @dataclass(frozen=True)
@@ -177,7 +165,7 @@ def minerva_solution(solution: str, answer: str) -> str:
 def evaluator(problem: str, solution: str, *, form: AnyForm, tokenizer: ChatTokenizer) -> str:
     """Return the text that ` correct` or ` incorrect` follows (the T of Liu et al. 2023, 3.2).
 
-    It ends in the word `is`. In chat form the last sentence opens the assistant's turn.
+    It ends in the word `is`. In chat form the last sentence begins the assistant's answer.
     Candidates of one problem share the text up to their solution.
 
     Example:
@@ -193,7 +181,9 @@ def evaluator(problem: str, solution: str, *, form: AnyForm, tokenizer: ChatToke
     before, after = _CANDIDATE.split("{solution}")
     candidate = before.replace("{problem}", problem) + solution + after
     if resolve(form, tokenizer) == "chat":
-        return chat_prompt(candidate, worded(form), tokenizer) + _VERDICT
+        assert isinstance(tokenizer, EndingTokenizer)  # a server's stand-in has no evaluator's chat
+        prompt = chat_prompt(candidate, worded(form), tokenizer)
+        return prompt + _turn(form, tokenizer, text="1 + 1").written(_VERDICT, prompt)
     return f"{candidate}\n{_VERDICT}"
 
 
@@ -251,25 +241,6 @@ def first_difference(one: Sequence[int], other: Sequence[int]) -> int:
     return next(differing, min(len(one), len(other)))
 
 
-def written(solution: str, prompt: str) -> str:
-    """Return the text that the model writes after the prompt, so that `solution` is there.
-
-    A prompt that opens a thought holds the mark that the solution begins with; after it, a solution
-    without thoughts begins with the end of an empty thought.
-
-    Example:
-        >>> written("<think>\\n1, 2.</think>2", "<think>\\n"), written("2", "<think>\\n")
-        ('1, 2.</think>2', '\\n</think>\\n\\n2')
-    """
-    start, bare = opening(prompt), solution.lstrip()
-    if not start or solution.startswith(start):
-        return solution.removeprefix(start)
-    mark = start.rstrip()
-    if lacks_thoughts(solution, prompt):
-        return f"\n{closing(mark)}\n\n{bare}"
-    return bare.removeprefix(mark) if bare.startswith(mark) else solution
-
-
 def lacks_thoughts(solution: str, prompt: str) -> bool:
     """Return whether a solution has no thoughts, although its prompt opens a thought."""
     mark = opening(prompt).rstrip()
@@ -287,21 +258,33 @@ def target(
 
 def ended(text: str, *, form: AnyForm, tokenizer: EndingTokenizer) -> list[int]:
     """Return the token ids of what `reply` returned, with the end token exactly once."""
-    end, marks, _ = _ending(form, tokenizer)
+    end, marks, tail = _ending(form, tokenizer)
     while (bare := text.rstrip()).endswith(marks):
         text = next(bare.removesuffix(mark) for mark in marks if bare.endswith(mark))
+    if not text.endswith(tail):
+        text = text.rstrip() + tail
     return [*token_ids(text, tokenizer), end]
 
 
 def reply(solution: str, *, form: AnyForm, tokenizer: EndingTokenizer, prompt: str) -> str:
-    """Return the text that the model writes after the prompt, with what its template puts before an
-    answer without thoughts: gpt-oss's final channel, an empty thought of Qwen3.
+    """Return the text that the model writes after the prompt, with what its template puts around
+    thoughts and before an answer: gpt-oss's final channel, an empty thought of Qwen3, the end of a
+    thought that the prompt opens.
     """
-    lead = _ending(form, tokenizer)[2]
-    text = written(worded(form).without(solution), prompt)
-    if not lead or opening(prompt) or thoughts_end(text) or text.startswith(lead):
-        return text
-    return lead + text.lstrip()
+    return _turn(form, tokenizer).written(worded(form).without(solution), prompt)
+
+
+def refuse_shared_end(tokenizer: EndingTokenizer, *, form: AnyForm) -> None:
+    """Raise InputError if the token that ends a turn ends thoughts too, which the prompt leaves to
+    the model: a sample would end before its answer.
+    """
+    turn = _turn(form, tokenizer)
+    if turn.ends_thoughts and turn.end is not None:
+        raise InputError(
+            f"model {tokenizer.name_or_path!r}: its chat template ends thoughts with "
+            f"{tokenizer.decode([turn.end])!r}, which also ends an answer, so that a sample would "
+            "end with its thoughts; expected a template setting that switches thinking off."
+        )
 
 
 def end_token(tokenizer: EndingTokenizer, *, form: AnyForm = "plain") -> int:
@@ -316,47 +299,35 @@ def end_token(tokenizer: EndingTokenizer, *, form: AnyForm = "plain") -> int:
 
 
 def _ending(form: AnyForm, tokenizer: EndingTokenizer) -> tuple[int, tuple[str, ...], str]:
-    """Return the end token, the texts of tokens that end a solution, and `_turn`'s text."""
-    if resolve(form, tokenizer) != "chat":
-        return _ending_of(tokenizer, None, "")
-    variables = json.dumps(dict(worded(form).template), sort_keys=True)
-    return _ending_of(tokenizer, variables, str(tokenizer.chat_template))
-
-
-@lru_cache(maxsize=32)
-def _ending_of(
-    tokenizer: EndingTokenizer,
-    variables: str | None,
-    template: str,  # noqa: ARG001
-) -> tuple[int, tuple[str, ...], str]:
-    """Find `_ending`; `template` is a key of the cache, since it may be set anew."""
-    lead, turn = ("", None) if variables is None else _turn(tokenizer, json.loads(variables))
-    end = tokenizer.eos_token_id if turn is None else turn
+    """Return the end token, the texts of tokens that end a solution, and the text before one."""
+    turn, eos = _turn(form, tokenizer), tokenizer.eos_token_id
+    end = eos if turn.end is None else turn.end
     if end is None:
         raise InputError(
             f"model {tokenizer.name_or_path!r}: its tokenizer has no end token, so a solution has "
             "no end; expected an eos_token in tokenizer_config.json."
         )
-    both = [end] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id, end]
-    return end, tuple(filter(None, (tokenizer.decode([token]) for token in both))), lead
+    both = [end] if eos is None else [eos, end]
+    return end, tuple(filter(None, (tokenizer.decode([token]) for token in both))), turn.tail
 
 
-def _turn(tokenizer: EndingTokenizer, variables: Mapping[str, Any]) -> tuple[str, int | None]:
-    """Return what a template puts before (beyond the prompt) and behind an assistant's text."""
-    both = [{"role": "user", "content": "1 + 1"}, {"role": "assistant", "content": _REPLY}]
-    try:
-        text = chat_template.filled(both, variables, tokenizer, add_generation_prompt=False)
-        prompt = chat_template.filled(both[:1], variables, tokenizer, add_generation_prompt=True)
-    except chat_template.UnrenderedError:
-        raise  # the template may well end a turn
-    except InputError:
-        return "", None
-    before, found, after = text.rpartition(_REPLY)
-    lead = before.removeprefix(prompt) if found and before.startswith(prompt) else ""
-    ids = token_ids(after.lstrip(), tokenizer) if found else []
-    special = {tokenizer.eos_token_id, *tokenizer.get_added_vocab().values()}
-    end = ids[0] if ids and ids[0] in special else None
-    return lead if lead.strip() else "", end
+def _turn(form: AnyForm, tokenizer: EndingTokenizer, text: str | None = None) -> Turn:
+    """Return how the template writes the answer to `text`; None: to a problem with the instruction,
+    which may hold a switch. Other forms have no marks.
+    """
+    if resolve(form, tokenizer) != "chat":
+        return Turn()
+    wording = worded(form)
+    user = turns(wording.asked("1 + 1", "chat") if text is None else text, wording)
+    said = json.dumps([user, dict(wording.template)], sort_keys=True)
+    return _learned(tokenizer, said, str(tokenizer.chat_template))
+
+
+@lru_cache(maxsize=32)
+def _learned(tokenizer: EndingTokenizer, said: str, template: str) -> Turn:  # noqa: ARG001
+    """Learn a turn; `template` is a key of the cache, since it may be set anew."""
+    user, variables = json.loads(said)
+    return learned(tokenizer, user, variables)
 
 
 @lru_cache(maxsize=32)

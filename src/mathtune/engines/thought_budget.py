@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
-from mathtune.answers.visible import marks_thoughts, opening, thoughts_end
+from mathtune.answers.visible import closes_thoughts, marks_thoughts, opening, thoughts_end
 from mathtune.engines import prompts
+from mathtune.engines.assistant_turn import EndingTokenizer
 from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
 from mathtune.engines.token_ids import token_ids
 from mathtune.errors import InputError
@@ -20,13 +22,18 @@ from mathtune.errors import InputError
 CHANNELS = (
     ("<|channel|>", "<|message|>", "<|constrain|>", "<|start|>", "<|end|>"),
     ("<|channel>", "<channel|>"),
+    ("<|begin|>", "<|think|>", "<|content|>", "<|end|>"),
+    ("<|close|>", "<|open|>", "<|sep|>"),
+    ("<|eom|>", "<|start|>", "<|message|>"),
 )
-"""The tokens around the parts of an answer, of which one is the thoughts: gpt-oss's, Gemma 4's."""
+"""The tokens around the parts of an answer, of which one is the thoughts: gpt-oss's, Gemma 4's,
+Solar's, Kimi's, Muse's. A tokenizer that has the first has them all.
+"""
 ENDS = (
     *(prompts.THOUGHT_END, "[/THINK]", "<channel|>", "</seed:think>", "<|END_THINKING|>"),
     *("<|end_of_thought|>", "◁/think▷"),
 )
-"""The tokens that end thoughts, by family; a tokenizer has one of them at most."""
+"""The usual tokens that end thoughts; a tokenizer has one of them at most."""
 
 
 def thought_tokens(solution: str, ids: Sequence[int], *, tokenizer: prompts.ChatTokenizer) -> int:
@@ -84,9 +91,12 @@ def thought_end(tokenizer: prompts.ChatTokenizer) -> int:
 
 
 def thought_mark(tokenizer: prompts.ChatTokenizer) -> str:
-    """Return the text of the token that ends the thoughts; without one, `THOUGHT_END`."""
+    """Return the text of the token that ends the thoughts, a usual one or another of the model's
+    own; without one, `THOUGHT_END`.
+    """
     single = (mark for mark in ENDS if len(token_ids(mark, tokenizer)) == 1)
-    return next(single, prompts.THOUGHT_END)
+    added = tokenizer.get_added_vocab() if isinstance(tokenizer, EndingTokenizer) else ()
+    return next(chain(single, filter(closes_thoughts, added)), prompts.THOUGHT_END)
 
 
 def refuse_ended(texts: Iterable[str]) -> None:

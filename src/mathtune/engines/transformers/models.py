@@ -350,11 +350,12 @@ def end_tokens(
     in chat form the one that ends an assistant's turn.
 
     Raises:
-        InputError: there is none, so no sample could ever end.
+        InputError: there is none, so no sample could ever end; or it would end with its thoughts.
     """
     more = model.generation_config.eos_token_id if model.generation_config else None
     found = {tokenizer.eos_token_id, *(more if isinstance(more, list) else [more])} - {None}
     if prompts.resolve(form, tokenizer) == "chat":
+        prompts.refuse_shared_end(tokenizer, form=form)
         found.add(prompts.end_token(tokenizer, form=form))
     if not found:
         raise InputError(
