@@ -270,6 +270,14 @@ def test_a_switch_in_a_message_is_no_message_left_out(
     )
 
 
+def test_a_solution_may_hold_a_switch_or_code(make_tokenizer: Any) -> None:
+    """One such sample had ended the scoring of all: 'leaves out the message of the user'."""
+    tokenizer = made(Way(SWITCH, ("<think>", "</think>"), "", ""), make_tokenizer)
+    for solution in ("<think>2</think>4 </no_think>", "[{'type': 'text', 'text': '4'}]"):
+        text = prompts.evaluator("2 + 2?", solution, form="chat", tokenizer=tokenizer)
+        assert solution.replace("/no_think", "") in text
+
+
 def test_a_message_without_its_words_is_left_out(make_tokenizer: Any) -> None:
     template = SWITCH.replace("{{ m.content", "{{ m.content.replace('brief', '')")
     tokenizer = made(Way(template, ("<think>", "</think>"), "", ""), make_tokenizer)

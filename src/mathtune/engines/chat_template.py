@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,9 @@ TODAY = date(2024, 7, 26)
 """The date for templates that print today's: with the real one, prompts would change every day."""
 TOLD = ("system", "user")
 """The messages that a template must show; it may shorten what the model itself said before."""
+
+AS_CODE = "'type': 'text'"
+"""The text that a template of texts prints when it is given contents in parts."""
 
 OURS = {"messages", "tools", "documents", "add_generation_prompt"}
 """The names in templates that are not variables to set."""
@@ -97,7 +101,10 @@ def filled(
             kind = UnrenderedError if isinstance(error, UnansweredError) else kind
             continue
         template = tokenizer.chat_template or ""
-        left_out = [turn["role"] for turn in conversation if not _shows(text, turn, template)]
+        as_code = text.count(AS_CODE) > sum(turn["content"].count(AS_CODE) for turn in conversation)
+        left_out = [
+            turn["role"] for turn in conversation if as_code or not _shows(text, turn, template)
+        ]
         if not left_out or not own:  # a stand-in leaves the chat to a server
             return text
         lacking = lacking or left_out[0]
@@ -142,14 +149,17 @@ def names_read(template: str) -> frozenset[str]:
 
 def _shows(text: str, turn: Mapping[str, Any], template: str) -> bool:
     """Return whether a rendered text holds a message, apart from its spaces, since Falcon's
-    template leaves out empty lines, and from switches that the template names, such as /no_think.
+    template leaves out empty lines, and from switches that the template names, such as '/no_think'.
     """
-    as_code = "'type': 'text'" in text  # a template of texts prints parts so
-    words = turn["content"].split()
-    said = [word for word in words if not (word.startswith("/") and word in template)]
-    rendered = "".join(text.split())
-    found = "".join(words) in rendered or "".join(said) in rendered
-    return turn["role"] not in TOLD or (found and not as_code)
+
+    def kept(switch: re.Match[str]) -> str:
+        named = f"'{switch[0]}'" in template or f'"{switch[0]}"' in template
+        return "" if named else switch[0]
+
+    content, rendered = ("".join(one.split()) for one in (turn["content"], text))
+    if turn["role"] not in TOLD or content in rendered:
+        return True
+    return "".join(re.sub(r"/\w+", kept, turn["content"]).split()) in rendered
 
 
 def _by(
