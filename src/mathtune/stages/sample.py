@@ -60,7 +60,7 @@ class Block:
 class Sample(EngineSettings[Columns]):
     """Sample solutions with transformers, vLLM or a server; asking for more adds to them."""
 
-    revision: ClassVar[int] = 6
+    revision: ClassVar[int] = 7
     grows: ClassVar[str | None] = "n"
 
     model: ModelName
