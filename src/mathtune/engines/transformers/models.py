@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from huggingface_hub import try_to_load_from_cache
 from safetensors import safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers import AutoConfig, AutoModelForCausalLM, GgufConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from transformers.utils import logging
 
 from mathtune.engines import Dtype, model_names, prompts
 from mathtune.engines.token_ids import refuse_growth
-from mathtune.engines.transformers import gguf_tokenizer
+from mathtune.engines.transformers import folder_tokenizer, gguf_tokenizer
 from mathtune.engines.transformers.gguf_file import GgufFile
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
@@ -68,7 +67,7 @@ def load(
     where = torch.device(resolve_device(device))
     options: dict[str, Any] = {"dtype": resolve_dtype(dtype, where)}
     source, more = model_names.source(name)
-    if bits is not None and (more or _declared(_folder(source))):
+    if bits is not None and (more or _declared(folder_tokenizer.place(source))):
         kind = "a GGUF file" if more else "whose weights are quantised already"
         raise InputError(
             f"lora.bits: found {bits} with the model {name!r}, {kind}; expected "
@@ -110,7 +109,7 @@ def load(
         file.check_weights(model, found)
         refuse_other_scale(name, model.config.get_text_config())
     else:
-        _refuse_undeclared(name, _folder(source))
+        _refuse_undeclared(name, folder_tokenizer.place(source))
     if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
         model.set_attn_implementation("eager")  # sdpa ignores the cap without a warning
     return model.eval(), tokenizer
@@ -133,7 +132,7 @@ def _pretrained(source: str, **options: Any) -> tuple[PreTrainedModel, dict[str,
 
 def _instead(source: str, more: dict[str, Any]) -> str:
     """Return what is expected instead of a model that cannot be loaded."""
-    declared = None if more else _declared(_folder(source))
+    declared = None if more else _declared(folder_tokenizer.place(source))
     if not declared:
         return model_names.EXPECTED
     method = declared.get("quant_method") if isinstance(declared, dict) else declared
@@ -143,12 +142,6 @@ def _instead(source: str, more: dict[str, Any]) -> str:
         f"its weights are quantised ({str(method)[:40]}): expected {library}, or the same model in "
         "full weights or as a .gguf file"
     )
-
-
-def _folder(source: str) -> Path:
-    """Return a model's folder, also where the hub's client keeps one; it may not exist."""
-    kept = None if Path(source).is_dir() else try_to_load_from_cache(source, "config.json")
-    return Path(kept).parent if isinstance(kept, str) else Path(source)
 
 
 def _declared(folder: Path) -> Any:
@@ -253,7 +246,7 @@ def _tokenizer(source: str, more: dict[str, Any]) -> PreTrainedTokenizerBase:
         GgufFile(path)  # refuses architectures that are not read
         tokenizer = gguf_tokenizer.load(path)
     else:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        tokenizer = folder_tokenizer.load(source)
     refuse_growth(tokenizer)
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     return tokenizer
