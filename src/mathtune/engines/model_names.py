@@ -24,6 +24,8 @@ from mathtune.run.stage import Input, Stage, marked_inputs
 EXPECTED = "expected `embedded`, a hub id, a model folder or a .gguf file"
 MAGIC = b"GGUF"
 POINTER = b"version https://git-lfs"
+TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+"""The files that make a tokenizer: one of these groups."""
 OTHER_TOKENIZERS = ("tokenizer.model", "tekken.json", "vocab.json", "tiktoken.model")
 
 
@@ -187,14 +189,7 @@ def _check_folder(name: str, path: Path) -> None:
         missing = sorted(shard for shard in shards if not (path / shard).exists())
         if missing:
             refuse(f"{index.name} names {missing[0]}, which does not exist")
-    if not any((path / file).exists() for file in ("tokenizer.json", "tokenizer_config.json")):
-        others = [file for file in OTHER_TOKENIZERS if (path / file).exists()]
-        other = (
-            f"; {others[0]} alone is not enough: write tokenizer.json with save_pretrained"
-            if others
-            else ""
-        )
-        refuse(f"it has no tokenizer (tokenizer.json or tokenizer_config.json{other})")
+    refuse_tokenizer(name, path)
     config = jsonl.read_json(path / "config.json")
     inner = config.get("text_config")
     for field, layers in (*config.items(), *(inner.items() if isinstance(inner, dict) else ())):
@@ -206,6 +201,20 @@ def _check_folder(name: str, path: Path) -> None:
     for said in ("config.json", "generation_config.json"):
         if (path / said).exists():
             _check_ends(name, said, jsonl.read_json(path / said).get("eos_token_id"))
+
+
+def refuse_tokenizer(name: str, folder: Path) -> None:
+    """Raise InputError for a folder whose tokenizer transformers would make up: without
+    tokenizer.json, it knows only special tokens, or reads tokenizer.model with other token ids.
+    """
+    if any(all((folder / file).exists() for file in files) for files in TOKENIZERS):
+        return
+    others = [file for file in OTHER_TOKENIZERS if (folder / file).exists()]
+    other = f"; {others[0]} alone would be read with other token ids" if others else ""
+    raise InputError(
+        f"model {name!r}: the folder is incomplete: it has no tokenizer.json{other}; expected "
+        "tokenizer.json, or the model as a .gguf file."
+    )
 
 
 def _check_ends(name: str, file: str, ends: Any) -> None:

@@ -13,6 +13,7 @@ from transformers import Qwen2Tokenizer
 
 from mathtune.engines import prompts
 from mathtune.engines.transformers import folder_tokenizer
+from mathtune.errors import InputError
 
 START, END = "<｜start｜>", "<｜end｜>"
 MERGES = [("1", "2"), ("12", "3"), ("Ġ", "+"), ("▁", "1")]
@@ -94,3 +95,14 @@ def test_a_start_token_that_only_the_config_asks_for_is_added(
     tokenizer.save_pretrained(tmp_path)
     again = folder_tokenizer.load(str(tmp_path))
     assert again.encode("1").count(again.bos_token_id) == starts
+
+
+def test_a_tokenizer_of_vocabulary_and_merges_is_read(tmp_path: Path) -> None:
+    write(tmp_path, threes(), "gpt2", tokenizer_class="GPT2Tokenizer")
+    (tmp_path / "tokenizer.json").unlink()
+    with pytest.raises(InputError, match=r"has no tokenizer\.json"):  # it would know three tokens
+        folder_tokenizer.load(str(tmp_path))
+    (tmp_path / "vocab.json").write_text(json.dumps(vocabulary()))
+    (tmp_path / "merges.txt").write_text("\n".join(" ".join(pair) for pair in MERGES))
+    tokenizer = folder_tokenizer.load(str(tmp_path))
+    assert tokenizer.tokenize("1 +123") == ["1", "Ġ+", "123"]

@@ -111,11 +111,17 @@ def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model,
             "model.safetensors is a pointer of Git LFS",
         ),
         (
-            lambda f: (
-                (f / "tokenizer.json").rename(f / "tekken.json")
-                and (f / "tokenizer_config.json").unlink()
-            ),
-            "tekken.json alone is not enough",
+            lambda f: (f / "tokenizer.json").rename(f / "tekken.json"),
+            r"no tokenizer\.json; tekken\.json alone would be read with other token ids; expected",
+        ),
+        (
+            lambda f: (f / "tokenizer.json").rename(f / "tokenizer.model"),
+            r"no tokenizer\.json; tokenizer\.model alone would be read with other .* a \.gguf file",
+        ),
+        (lambda f: (f / "tokenizer.json").rename(f / "vocab.json"), r"no tokenizer\.json; vocab"),
+        (
+            lambda f: (f / "tokenizer.json").unlink(),
+            r"no tokenizer\.json; expected tokenizer\.json",
         ),
         (lambda f: change_config(f, num_hidden_layers=-1), "has num_hidden_layers -1; expected"),
         (lambda f: change_config(f, num_hidden_layers=10**6), "expected a number from 1 to 1000"),
@@ -135,7 +141,7 @@ def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model,
     ids=[
         *("config", "weights", "pickle", "shard", "tokenizer", "empty-config", "torn-weights"),
         *("torn-tokenizer", "torn-index", "some-weights", "other-shapes"),
-        *("pointer", "other-tokenizer"),
+        *("pointer", "tekken", "sentencepiece", "no-merges", "no-tokenizer-json"),
         *("no-layers", "too-many-layers", "layers-of-another-name", "layers-inside"),
         *("list-for-config", "torn-generation-config", "ends-no-ids", "end-no-id"),
     ],

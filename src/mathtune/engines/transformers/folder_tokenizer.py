@@ -15,6 +15,7 @@ from huggingface_hub import try_to_load_from_cache
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from mathtune.engines.model_names import refuse_tokenizer
 from mathtune.engines.token_ids import start_text
 from mathtune.rows import jsonl
 
@@ -34,9 +35,17 @@ def place(source: str) -> Path:
 
 
 def load(source: str) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of a folder or hub id; its own code is never run."""
-    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    folder = place(source)
+    """Return the tokenizer of a folder or hub id; its own code is never run.
+
+    Raises:
+        InputError: it has no tokenizer.json.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    finally:
+        folder = place(source)
+        if folder.is_dir():
+            refuse_tokenizer(source, folder)
     if (folder / "tokenizer.json").exists() and isinstance(tokenizer, PreTrainedTokenizerFast):
         told = Tokenizer.from_file(str(folder / "tokenizer.json"))
         if _parts(tokenizer.backend_tokenizer) != _parts(told):
