@@ -12,19 +12,22 @@ _NAMES = r"(?:\w+:)?(?:think|thinking|thought|thoughts|reasoning|analysis)(?::\w
 _OPENS = re.compile(
     rf"<(?:{_NAMES})>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|<\|START_THINKING\|>"
     r"|<\|im_start\|>think\b|<\|channel\|>\s*(?:analysis|commentary)|<\|channel>\s*thought"
-    r"|<\|inner_prefix\|>|<\|think\|>|<\|open\|>think<\|sep\|>|(?<=assistant) to=self<\|message\|>"
-    r"|\A to=self<\|message\|>|<\|begin_assistant\|>\s*Here are my reasoning steps:",
+    r"|<\|inner_prefix\|>|<\|think\|>|<\|open\|>think<\|sep\|>"
+    r"|<\|start\|>assistant to=self<\|message\|>"
+    r"|<\|begin_assistant\|>\s*Here are my reasoning steps:",
     re.I,
 )
 _CLOSES = re.compile(
     rf"</(?:{_NAMES})\s*>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|<\|END_THINKING\|>|<channel\|>"
     r"|<\|channel\|>\s*final(?:\s*<\|constrain\|>\s*\w+)?\s*<\|message\|>|<\|inner_suffix\|>"
-    r"|<\|end\|><\|begin\|>assistant<\|content\|>|(?<=<\|think\|>)<\|end\|><\|begin\|>assistant"
-    r"|\[BEGIN FINAL RESPONSE\]|<\|im_start\|>answer\b"
-    r"|(?:<\|close\|>think<\|sep\|>)?<\|open\|>response<\|sep\|>|<\|close\|>think<\|sep\|>"
-    r"|(?:<\|eom\|><\|start\|>assistant)? to=user<\|message\|>",
+    r"|<\|end\|><\|begin\|>assistant<\|content\|>|<\|think\|><\|end\|><\|begin\|>assistant"
+    r"|\[BEGIN FINAL RESPONSE\]|<\|im_start\|>answer\b|<\|open\|>response<\|sep\|>"
+    r"|<\|close\|>think<\|sep\|>(?:<\|open\|>response<\|sep\|>)?"
+    r"|<\|eom\|><\|start\|>assistant to=user<\|message\|>",
     re.I,
 )
+# Each alternative above begins with a sign that texts rarely have, so that a search is quick.
+_BEGINS = re.compile(rf"{_OPENS.pattern}| to=self<\|message\|>", re.I)
 # The same channels if the decoder dropped the special tokens.
 _BARE_CHANNELS = re.compile(r"\A(?:assistant)?analysis(?=[A-Z\s\"'(\\$0-9])")
 _BARE_FINAL = re.compile(r"assistant\s*final(?=[^a-z]|\Z)")
@@ -32,6 +35,7 @@ _BARE_FINAL = re.compile(r"assistant\s*final(?=[^a-z]|\Z)")
 _TOKEN = (
     r"<\|[A-Za-z_][\w ]{0,40}\|>|<｜[^｜\n]{1,40}｜>|</?s>|<(?:eos|bos|pad|unk|EOD|eod)>"  # noqa: S105 (of chat formats)
     r"|<(?:end|start)_of_turn>|\[/?INST\]|<turn\|>|<unused\d+>|<\|?endoftext\|?>"
+    r"|to=user<\|message\|>"
 )
 _LEADING = re.compile(
     rf"\A(?:\s*(?:{_TOKEN}))+(?:\s*(?:assistant|model)\b\s*)?(?:\s*(?:{_TOKEN}))*", re.I
@@ -125,7 +129,7 @@ def closes_thoughts(text: str) -> bool:
 
 def begins_thought(text: str) -> bool:
     """Return whether a text begins with a mark that opens thoughts."""
-    return bool(_OPENS.match(text))
+    return bool(_BEGINS.match(text))
 
 
 def thoughts_start(text: str) -> int:
@@ -183,7 +187,7 @@ def _after_thought(text: str) -> str:
     end = 0
     for match in _CLOSES.finditer(text):
         end = match.end()
-    opened = _OPENS.search(text, end)
+    opened = _OPENS.search(text, end) if end else _BEGINS.match(text) or _OPENS.search(text)
     return text[end : opened.start()] if opened else text[end:]
 
 
