@@ -47,6 +47,10 @@ def test_answers_are_in_order_and_can_be_measured(problems: Path, tmp_path: Path
     assert not (tmp_path / "answers.jsonl.begun").exists()
     measured = measure_file(Request((out,)))
     assert measured["problems"] == 4
+    assert measured["read"] == {
+        "solution": "solution", "gold": "gold_answer", "problem": "problem_id"
+    }  # fmt: skip
+    assert measured["metrics"]["mean"]["value"] == 1.0
 
 
 def test_it_continues_and_refuses_other_settings(

@@ -180,6 +180,10 @@ def _notice(one: Judged, counted: Counter[str]) -> None:
     counted["samples"] += 1
     counted["no_text"] += one.sample.solution is None
     counted["prose"] += is_prose(one.sample.gold)
+    if one.sample.own is not None:
+        counted["own"] += 1
+        counted["own correct"] += one.sample.own
+        counted["own differs"] += one.sample.own != (one.verdicts[0] is Verdict.correct)
     if one.answer is None:
         return
     counted["answers"] += 1

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mathtune.data.files.paths import MISSING, reach
 from mathtune.data.files.texts import question_of
+from mathtune.foreign.labels import crossed
 from mathtune.foreign.roles import Roles
 
 Digests = NDArray[np.int64]
@@ -29,6 +30,7 @@ Digests = NDArray[np.int64]
 SAMPLE_IDS = 1.5
 """From this many ids per question on, ids belong to samples; below, some questions repeat."""
 _NONE = 0
+_NAMES = 1_000
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class Looks:
         self._files, self._golds = array("q"), array("q")
         self._ids = {path: array("q") for path in self.ids}
         self._questions = {path: array("q") for path in self.questions[:3]}
+        self._runs = {path: array("q") for path in first.runs}
+        self._names: dict[int, str] = {}
         self.samples = 0
 
     def add(self, row: dict[str, Any], file: int, gold: object, samples: int) -> None:
@@ -90,7 +94,27 @@ class Looks:
         for path, column in self._questions.items():
             text = question_of(value) if (value := reach(row, path)) is not MISSING else ""
             column.append(hash(text) if text else _NONE)
+        for path, column in self._runs.items():
+            value = reach(row, path)
+            column.append(hash(value) if isinstance(value, str) else _NONE)
+            if isinstance(value, str) and len(self._names) < _NAMES:
+                self._names[hash(value)] = value
         self.samples += samples
+
+    def runs(self, key: Key) -> tuple[str, list[str]] | None:
+        """Return a field that splits the samples of every problem alike, and its values."""
+        known = {**self._ids, **self._questions}
+        if key.path not in known or key.kind not in ("id", "question"):
+            return None
+        problems = _column(known[key.path])
+        if key.per_file:
+            problems = problems * np.int64(1_000_003) + _column(self._files)
+        columns = [_column(values) for values in self._runs.values()]
+        place = crossed(problems, columns)
+        if place is None:
+            return None
+        values = [self._names.get(int(one), "") for one in np.unique(columns[place])]
+        return list(self._runs)[place], sorted(values)
 
     def __len__(self) -> int:
         return len(self._files)

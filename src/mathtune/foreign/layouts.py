@@ -268,6 +268,16 @@ LAYOUTS = (
         example="one_per_row.jsonl",
     ),
     Layout(
+        "mathtune solve",
+        ("problem_id", "solution", "gold_answer", "strategy", "samples_used"),
+        ("solution",),
+        gold=("gold_answer",),
+        problem=("problem_id",),
+        question=("problem",),
+        file="`mathtune solve FILE --out`: the chosen sample of each problem",
+        example="solve.jsonl",
+    ),
+    Layout(
         "lists per problem",
         ("samples", "gold_answer"),
         ("samples",),

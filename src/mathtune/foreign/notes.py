@@ -18,6 +18,8 @@ from mathtune.run.progress import say
 RULES_DIFFER = 0.01
 """The largest effect of the rule for answers on the mean that is not reported."""
 SUSPICIOUS_SAMPLES = 20
+VERDICTS_DIFFER, HARDLY_ANY = 0.1, 0.01
+"""The part of samples with other verdicts, or with the gold's answer, that is not reported."""
 _LINE = 600
 """The longest line of warnings, in characters; further ones are counted."""
 
@@ -89,8 +91,17 @@ def warnings(request: Request) -> list[str]:
 def _warnings(request: Request) -> Iterator[str]:
     counted, samples = request.counted, request.samples
     total = counted["samples"]
+    yield from _on_verdicts(request)
     yield from _on_rules(request)
     yield from _on_reference(request)
+    if samples.runs is not None:
+        path, values = samples.runs
+        shown = ", ".join(values[:3]) + (", ..." if len(values) > 3 else "")
+        yield (
+            f"Every problem has samples for each of the {len(values)} values of '{path}' "
+            f"({shown}): these seem to be several runs, read as samples of one problem; write the "
+            "rows of one to a file of its own to measure it alone."
+        )
     if counted["prose"]:
         yield (
             f"{of_samples(counted['prose'], total, 'has', 'have')} a gold of many words that marks "
@@ -143,6 +154,24 @@ def _on_rules(request: Request) -> Iterator[str]:
         yield (
             f"{of_samples(unmarked, total, 'marks', 'mark')} no answer, which counts as wrong; "
             "--extract auto reads the last number or formula of their text."
+        )
+
+
+def _on_verdicts(request: Request) -> Iterator[str]:
+    """Say if the file's own verdicts are others, or if hardly any sample has its gold's answer."""
+    counted = request.counted
+    own, differs, total = counted["own"], counted["own differs"], counted["samples"]
+    if own and differs > max(2, VERDICTS_DIFFER * own):
+        yield (
+            f"The file's own verdicts ('{request.samples.files[0].roles.own}') are others for "
+            f"{differs:,} of {own:,} samples ({counted['own correct'] / own:.1%} are correct by "
+            f"the file, {counted['correct'] / total:.1%} here): look whether solution and gold are "
+            "the right fields (--fields), and whole."
+        )
+    elif total >= SUSPICIOUS_SAMPLES and counted["correct"] <= HARDLY_ANY * total:
+        yield (
+            f"Hardly any sample has its gold's answer ({counted['correct']:,} of {total:,}): look "
+            "whether solution and gold are the right fields (--fields)."
         )
 
 

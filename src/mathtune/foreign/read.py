@@ -20,8 +20,10 @@ from mathtune.data.files.paths import MISSING, reach
 from mathtune.data.files.sources import Source, sources
 from mathtune.data.files.texts import NoTextError, finite, golds, question_of, solutions
 from mathtune.errors import InputError, many
+from mathtune.foreign.filters import Filters
 from mathtune.foreign.gold_file import Entry, GoldFile, Join, label, label_paths
 from mathtune.foreign.keys import Key, Looks, identity
+from mathtune.foreign.labels import verdict
 from mathtune.foreign.roles import Fields, Roles, decide
 
 HEAD_ROWS = 1_000
@@ -38,7 +40,7 @@ class ForeignSample(NamedTuple):
     `solution` is None if the sample has no text: it counts, and has no answer. `accepted`: all
     golds that count as right, `gold` first. `group`: the value of the field that `cluster_by`
     names. `question` is the problem's text, empty if unknown. `score`: NaN if scores are read and
-    this sample has none.
+    this sample has none. `own`: the file's own verdict on the sample; None: it has none.
     """
 
     line: int
@@ -52,6 +54,7 @@ class ForeignSample(NamedTuple):
     accepted: tuple[str, ...] = ()
     file: str = ""
     group: str | None = None
+    own: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ class Samples:
     split: str | None = None
     cluster_by: str | None = None
     report: Callable[[str], None] | None = None
+    runs: tuple[str, list[str]] | None = None
+    """A field that seems to name several runs, and its values."""
     counted: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -102,7 +107,7 @@ class Samples:
 
     def __iter__(self) -> Iterator[ForeignSample]:
         for file in self.files:
-            filters = _Filters(file, self.counted)
+            filters = Filters(file.roles.layout, file.roles.solution, self.counted)
             for row in rows(file.source, split=self.split, columns=file.columns):
                 try:
                     if row.fields is None:
@@ -131,7 +136,8 @@ class Samples:
             raise _BrokenRowError(f"no field '{self.cluster_by}' to cluster by.")
         if len(accepted) > 1:
             self.counted["accepted"] += 1
-        for text, score in zip(texts, scores, strict=True):
+        own = self._own(file, fields, len(texts))
+        for text, score, right in zip(texts, scores, own, strict=True):
             yield ForeignSample(
                 row.place,
                 problem,
@@ -144,6 +150,7 @@ class Samples:
                 accepted,
                 file.source.name,
                 None if group is None else identity(group),
+                right,
             )
 
     def _problem(self, file: _File, row: Row) -> str:
@@ -164,6 +171,13 @@ class Samples:
         except NoTextError as error:
             raise _BrokenRowError(f"field '{file.roles.solution}': {error}.") from None
         return [_attached(text, fields) for text in found]
+
+    def _own(self, file: _File, fields: dict[str, Any], samples: int) -> list[bool | None]:
+        """Return the file's own verdict on each sample."""
+        path = file.roles.own
+        value = None if path is None else reach(fields, path)
+        members = value if isinstance(value, list) else [value]
+        return [verdict(one) for one in members] if len(members) == samples else [None] * samples
 
     def _scores(
         self, file: _File, fields: dict[str, Any], samples: int
@@ -226,36 +240,6 @@ def _entry(file: _File, fields: dict[str, Any]) -> Entry:
     return Entry(accepted, question, label(fields, file.levels), label(fields, file.subjects))
 
 
-class _Filters:
-    """lm-evaluation-harness logs a sample again for each of its filters: one copy counts.
-
-    Newer logs name the filter, older ones do not: there, a second row of the same problem with the
-    same text is a copy.
-    """
-
-    def __init__(self, file: _File, counted: Counter[str]) -> None:
-        self._path = file.roles.layout.once_per if file.roles.layout else None
-        self._solution = file.roles.solution
-        self._first: object = MISSING
-        self._seen: set[int] = set()
-        self._counted = counted
-
-    def repeats(self, fields: dict[str, Any]) -> bool:
-        """Return whether the row is another filter's copy of a sample already read."""
-        if self._path is None:
-            return False
-        if "filter" in fields:
-            if self._first is MISSING:
-                self._first = fields["filter"]
-            again = fields["filter"] != self._first
-        else:
-            sample = hash(str((reach(fields, self._path), reach(fields, self._solution))))
-            again = sample in self._seen
-            self._seen.add(sample)
-        self._counted["filtered"] += again
-        return again
-
-
 def open_samples(
     names: Sequence[str | Path],
     *,
@@ -279,10 +263,10 @@ def open_samples(
     ]
     files = tuple(found)
     if given.problem is not None:
-        key, count, seen = Key("id", given.problem), None, 0
+        key, count, seen, runs = Key("id", given.problem), None, 0, None
     else:
-        key, count, seen = _looked_through(files, split)
-    return Samples(files, key, count, seen, split, cluster_by, report)
+        key, count, seen, runs = _looked_through(files, split)
+    return Samples(files, key, count, seen, split, cluster_by, report, runs)
 
 
 def _decided(
@@ -305,11 +289,12 @@ def _decided(
         roles.solution,
         roles.gold,
         roles.score,
+        roles.own,
         join.path if join else None,
         "filter",
         cluster_by,
     )
-    paths = (*named, *roles.ids, *roles.questions, *levels, *subjects, "attachments")
+    paths = (*named, *roles.runs, *roles.ids, *roles.questions, *levels, *subjects, "attachments")
     tops = frozenset(_top(path) for path in paths if path is not None)
     stems = any("*" in part for part in tops)
     columns = None if stems else tops | _tops_inside(roles.gold)
@@ -364,17 +349,22 @@ def _size(value: Any) -> int:
     return 8
 
 
-def _looked_through(files: tuple[_File, ...], split: str | None) -> tuple[Key, int | None, int]:
-    """Return the key, the numbers of problems and of rows; None if not all rows were examined."""
+def _looked_through(
+    files: tuple[_File, ...], split: str | None
+) -> tuple[Key, int | None, int, tuple[str, list[str]] | None]:
+    """Return the key, the numbers of problems and of rows, and the runs that the files hold.
+
+    The number of problems is None if not all rows were examined.
+    """
     looks = Looks([file.roles for file in files])
     joined: set[int] = set()
     for number, file in enumerate(files):
-        filters = _Filters(file, Counter())
+        filters = Filters(file.roles.layout, file.roles.solution, Counter())
         for row in rows(file.source, split=split, columns=file.columns):
             if len(looks) == LOOKED_THROUGH:
                 join = files[0].join
                 key = Key("joined", join.file) if join is not None else looks.decide()[0]
-                return key, None, looks.samples
+                return key, None, looks.samples, looks.runs(key)
             if row.fields is None or filters.repeats(row.fields):
                 continue
             try:
@@ -387,9 +377,9 @@ def _looked_through(files: tuple[_File, ...], split: str | None) -> tuple[Key, i
             if file.join is not None:
                 joined.add(hash(file.join.problem(row.fields)))
     if not len(looks):
-        return Key("row"), None, 0
+        return Key("row"), None, 0, None
     join = files[0].join
     if join is not None:
-        return Key("joined", join.file), len(joined), looks.samples
+        return Key("joined", join.file), len(joined), looks.samples, None
     key, problems = looks.decide()
-    return key, problems, looks.samples
+    return key, problems, looks.samples, looks.runs(key)

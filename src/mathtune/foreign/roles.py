@@ -23,6 +23,7 @@ from mathtune.data.files.head import Head, refuse_missing
 from mathtune.data.files.paths import MISSING, is_chat, is_parts
 from mathtune.data.files.texts import finite, question_of
 from mathtune.errors import InputError
+from mathtune.foreign.labels import run_fields, verdict_field
 from mathtune.foreign.layouts import LAYOUTS, Layout
 from mathtune.foreign.solution_field import solution_field
 
@@ -77,6 +78,10 @@ class Roles:
     verdicts: bool = False
     """True if the scores are true and false."""
     lists: bool = False
+    own: str | None = None
+    """The field of the file's own verdicts."""
+    runs: tuple[str, ...] = ()
+    """The fields that may name a sample's run."""
 
     def read(self) -> dict[str, str]:
         """Return the roles in the form in which they are shown."""
@@ -125,6 +130,8 @@ def decide(head: Head, fields: Fields, *, joined: bool = False, score: str | Non
         given_problem=fields.problem is not None,
         verdicts=score is not None and not _has_numbers(head.column(score)),
         lists=any(_is_list(value) for value in head.column(solution)),
+        own=verdict_field(head, solution),
+        runs=run_fields(head, (solution, gold, score, *ids, *questions)),
     )
 
 
