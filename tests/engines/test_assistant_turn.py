@@ -291,3 +291,19 @@ def test_a_thought_without_end_is_left_as_it_is() -> None:
     turn = Turn(lead="<think>\n\n</think>\n\n")
     assert turn.written("<think>\n2, 4", "<bot>") == "<think>\n2, 4"
     assert turn.written("\n4", "<bot>") == "<think>\n\n</think>\n\n4"
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_the_space_before_an_answer_is_learned_once(everywhere: bool, make_spaced: Any) -> None:
+    """A tokenizer made from sentencepiece puts one before a text itself."""
+    template = (
+        EACH
+        + "{% if m.role == 'user' %}<s>{{ m.content }} [/INST]{% else %}"
+        + " {{ m.content }} </s>{% endif %}{% endfor %}"
+    )
+    tokenizer = make_spaced(everywhere=everywhere, template=template)
+    form = Wording("chat", instruction="")
+    prompt = prompts.solver("2+2?", form=form, tokenizer=tokenizer)
+    learned = prompts.target("4 = 4", form=form, tokenizer=tokenizer, prompt=prompt)
+    tokens = tokenizer.convert_ids_to_tokens(learned)
+    assert "".join(tokens).replace("\u2581", " ") == " 4 = 4 </s>"

@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 from mathtune.answers.visible import opening, thoughts_end
 from mathtune.engines import chat_template
 from mathtune.engines.assistant_turn import EndingTokenizer, Turn, learned
-from mathtune.engines.token_ids import all_token_ids, token_ids
+from mathtune.engines.token_ids import all_token_ids, puts_space, token_ids
 from mathtune.errors import InputError
 
 Form = Literal["auto", "plain", "alpaca", "minerva", "chat"]
@@ -271,7 +271,10 @@ def reply(solution: str, *, form: AnyForm, tokenizer: EndingTokenizer, prompt: s
     thoughts and before an answer: gpt-oss's final channel, an empty thought of Qwen3, the end of a
     thought that the prompt opens.
     """
-    return _turn(form, tokenizer).written(worded(form).without(solution), prompt)
+    solution = worded(form).without(solution)
+    text = _turn(form, tokenizer).written(solution, prompt)
+    led = text.startswith(" ") and not solution.startswith(" ")
+    return text[1:] if led and puts_space(tokenizer) else text
 
 
 def refuse_shared_end(tokenizer: EndingTokenizer, *, form: AnyForm) -> None:

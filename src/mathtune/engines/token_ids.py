@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar
 
 from mathtune.errors import InputError, one_line
@@ -80,6 +80,16 @@ def _guarded(encode: Callable[[], T], texts: Sequence[str], tokenizer: Encoding)
             raise InputError(
                 f"{_named(tokenizer)} fails at a text ({one_line(error)}); {EXPECTED}"
             ) from None
+
+
+@lru_cache(maxsize=8)
+def puts_space(tokenizer: Encoding) -> bool:
+    """Return whether the tokenizer puts a space before a text, as those converted from
+    sentencepiece do.
+    """
+    return token_ids("1 1", tokenizer)[len(token_ids("1", tokenizer)) :] == token_ids(
+        "1", tokenizer
+    )
 
 
 def start_text(tokenizer: Any) -> str:
