@@ -194,6 +194,14 @@ def test_a_template_that_refuses_is_a_sentence(
     assert "\n" not in str(error.value)
 
 
+def test_an_empty_template_is_a_sentence(family: Any) -> None:
+    tokenizer = family("qwen")
+    tokenizer.chat_template = ""
+    with pytest.raises(InputError, match="leaves out the message of the user"):
+        prompts.solver("1 + 1?", form="chat", tokenizer=tokenizer)
+    assert prompts.resolve("auto", tokenizer) == "plain"
+
+
 def test_a_template_of_parts_gets_parts(family: Any) -> None:
     """Those of models that also see images walk through the parts of a message."""
     tokenizer = family("gemma")

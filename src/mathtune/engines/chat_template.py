@@ -85,8 +85,8 @@ def filled(
     Raises:
         InputError: the template fails, refuses the conversation, or leaves out a message.
     """
-    own = isinstance(tokenizer, TemplateTokenizer) and bool(tokenizer.chat_template)
-    if own and variables:
+    own = isinstance(tokenizer, TemplateTokenizer)
+    if own and tokenizer.chat_template and variables:
         _refuse_unread(variables, tokenizer)
     fault = lacking = ""
     kind = InputError
