@@ -115,6 +115,8 @@ def _warnings(request: Request) -> Iterator[str]:
             f"{of_samples(counted['no_text'], total, 'has', 'have')} no text{missing}; "
             "a sample without a text counts as one without an answer."
         )
+    if counted["prompts"]:
+        yield "The samples begin with their prompts; they are read from their question on."
     if samples.key.kind == "row" and total > 1:
         yield (
             "No field tells problems apart: each row is a problem of its own "
@@ -166,7 +168,7 @@ def _on_verdicts(request: Request) -> Iterator[str]:
             f"The file's own verdicts ('{request.samples.files[0].roles.own}') are others for "
             f"{differs:,} of {own:,} samples ({counted['own correct'] / own:.1%} are correct by "
             f"the file, {counted['correct'] / total:.1%} here): look whether solution and gold are "
-            "the right fields (--fields), and whole."
+            "the right fields (--fields) and whole, and how the file was graded."
         )
     elif total >= SUSPICIOUS_SAMPLES and counted["correct"] <= HARDLY_ANY * total:
         yield (

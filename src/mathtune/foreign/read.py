@@ -18,12 +18,13 @@ from mathtune.data.files.formats import Row, rows
 from mathtune.data.files.head import Head, refuse_missing
 from mathtune.data.files.paths import MISSING, reach
 from mathtune.data.files.sources import Source, sources
-from mathtune.data.files.texts import NoTextError, finite, golds, question_of, solutions
+from mathtune.data.files.texts import NoTextError, finite, golds, solutions
 from mathtune.errors import InputError, many
 from mathtune.foreign.filters import Filters
 from mathtune.foreign.gold_file import Entry, GoldFile, Join, label, label_paths
 from mathtune.foreign.keys import Key, Looks, identity
 from mathtune.foreign.labels import verdict
+from mathtune.foreign.prompt_inside import asked, without_prompt
 from mathtune.foreign.roles import Fields, Roles, decide
 
 HEAD_ROWS = 1_000
@@ -129,6 +130,9 @@ class Samples:
         entry = _entry(file, fields)
         accepted = entry.golds
         texts = self._texts(file, fields)
+        if file.roles.prompts:
+            texts = [without_prompt(text, entry.question) for text in texts]
+            self.counted["prompts"] += len(texts)
         scores = self._scores(file, fields, len(texts))
         problem = self._problem(file, row)
         group = None if self.cluster_by is None else reach(fields, self.cluster_by)
@@ -232,11 +236,7 @@ def _entry(file: _File, fields: dict[str, Any]) -> Entry:
         accepted = golds(value)
     except NoTextError as error:
         raise _BrokenRowError(f"field '{file.roles.gold}': {error}.") from None
-    question = ""
-    for path in file.roles.questions:
-        question = question_of(found) if (found := reach(fields, path)) is not MISSING else ""
-        if question:
-            break
+    question = asked(fields, file.roles.questions)
     return Entry(accepted, question, label(fields, file.levels), label(fields, file.subjects))
 
 

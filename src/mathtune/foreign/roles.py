@@ -25,6 +25,7 @@ from mathtune.data.files.texts import finite, question_of
 from mathtune.errors import InputError
 from mathtune.foreign.labels import run_fields, verdict_field
 from mathtune.foreign.layouts import LAYOUTS, Layout
+from mathtune.foreign.prompt_inside import prompts_inside
 from mathtune.foreign.solution_field import solution_field
 
 
@@ -82,6 +83,8 @@ class Roles:
     """The field of the file's own verdicts."""
     runs: tuple[str, ...] = ()
     """The fields that may name a sample's run."""
+    prompts: bool = False
+    """True if the samples begin with their prompts."""
 
     def read(self) -> dict[str, str]:
         """Return the roles in the form in which they are shown."""
@@ -119,18 +122,19 @@ def decide(head: Head, fields: Fields, *, joined: bool = False, score: str | Non
         gold = gold_field(head, solution)
     ids = (fields.problem,) if fields.problem else _ids(head, layout)
     questions = (fields.question,) if fields.question else _questions(head, layout)
+    asking = tuple(path for path in questions if path not in (solution, gold))
     return Roles(
         solution=solution,
         gold=None if joined else gold,
         ids=tuple(path for path in ids if path not in (solution, gold)),
-        questions=tuple(path for path in questions if path not in (solution, gold))
-        or ((solution,) if _asks_and_answers(head, solution) else ()),
+        questions=asking or ((solution,) if _asks_and_answers(head, solution) else ()),
         score=score or _score(head, layout),
         layout=layout,
         given_problem=fields.problem is not None,
         verdicts=score is not None and not _has_numbers(head.column(score)),
         lists=any(_is_list(value) for value in head.column(solution)),
         own=verdict_field(head, solution),
+        prompts=prompts_inside(head, solution, asking),
         runs=run_fields(head, (solution, gold, score, *ids, *questions)),
     )
 

@@ -205,3 +205,27 @@ def test_a_folder_is_refused_with_the_files_it_holds(tmp_path: Path) -> None:
         (tmp_path / name).write_text("{}")
     with pytest.raises(InputError, match=r"is a folder; expected files, such as '.*/\*\.json'\.$"):
         sources([tmp_path])
+
+
+@pytest.mark.parametrize("first", ["We add 3 and 4 " * 12, "8.0"])
+def test_a_table_without_names_of_columns_is_refused(first: str, tmp_path: Path) -> None:
+    path = tmp_path / "nameless.csv"
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows([["Ann has 3.", first], ["Bo has 4.", "So 9.0"]])
+    with pytest.raises(InputError, match=r"nameless.csv, line 1: expected the names of the col"):
+        list(rows(sources([path])[0]))
+
+
+def test_rows_by_their_ids_deep_in_a_document(tmp_path: Path) -> None:
+    cases = {
+        f"task_{n}": {"prompt": f"{n}?", "expected": str(n), "response": f"It is {n}."}
+        for n in range(3)
+    }
+    state = {"id": "gsm8k", "path": "data/" * 20, "tasks": list(cases), "task_states": {
+        "total": 3, "cases": cases}}  # fmt: skip
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps(state))
+    found = [row.fields for row in rows(sources([path])[0])]
+    assert found == [{"id": name, **case} for name, case in cases.items()]
+    path.write_text(json.dumps({"run_a": {"accuracy": 0.5}, "run_b": {"accuracy": 0.6}}))
+    assert len(list(rows(sources([path])[0]))) == 1

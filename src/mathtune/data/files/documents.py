@@ -86,7 +86,7 @@ def _rows(document: Any) -> list[dict[str, Any]] | None:
 
 def _inside(document: dict[str, Any], depth: int) -> list[dict[str, Any]] | None:
     """Return an object's rows: by number, by columns, under a known key, else its longest list."""
-    table = _numbered(document) or _columns(document)
+    table = _numbered(document) or _columns(document) or _keyed(document)
     if table:
         return table
     for name in _NAMES:
@@ -107,7 +107,7 @@ def _is_header(document: dict[str, Any]) -> bool:
     """Return whether an object's own texts are short labels of its rows, such as a date."""
     texts = [value for value in document.values() if isinstance(value, str)]
     own = [document[name] for name in _OWN if name in document]
-    return all(len(text) < 80 and "\n" not in text for text in texts) and all(
+    return all((len(text) < 80 or " " not in text) and "\n" not in text for text in texts) and all(
         isinstance(value, list | dict) and not is_chat(value) for value in own
     )
 
@@ -130,6 +130,17 @@ def _numbered(document: dict[str, Any]) -> list[dict[str, Any]] | None:
     if not all(isinstance(value, dict) for value in members.values()):
         return None
     return [{"idx": key, **value} for key, value in members.items()]
+
+
+def _keyed(document: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the rows of `{"task_3": {...}, "task_7": {...}}`, which have a question or a gold."""
+    members = list(document.values())
+    if len(members) < 2 or not all(isinstance(value, dict) for value in members):
+        return None
+    shared = set.intersection(*map(set, members))
+    if not any(name in shared for name in (*_OWN, "expected", "ground_truth")):
+        return None
+    return [{"id": key, **value} for key, value in document.items()]
 
 
 def _columns(document: dict[str, Any]) -> list[dict[str, Any]] | None:

@@ -65,7 +65,7 @@ _SAMPLE_WORDS = (
 )
 _STRONG_SAMPLE = re.compile(rf"(?:\w+_)?(?:{_SAMPLE_WORDS})(?:_\w+|_?\*)?")
 _EXTRACTED = re.compile(
-    r"preds?|(?:all|extracted|parsed|predicted|pred|final|model|llm|student|sample[sd]?|candidate|gen"
+    r"preds?|(?:all|normali[sz]ed|extracted|parsed|predicted|pred|final|model|llm|student|sample[sd]?|candidate|gen"
     r"|generated|output|response|extract)s?_?(?:answers?|ans|results?|values?|labels?"
     r"|predictions?)(?:_\w+)?|extracted\w*|parsed\w*|ans|filtered_resps"
 )
@@ -81,7 +81,7 @@ _META = re.compile(
     r"|system(?:_prompt)?|templates?|prefix|stop|status|errors?|refusal|temperature|role|object"
     r"|metadata|notes?|hints?|comments?|feedback|judg\w*|critiques?|explanations?|context|passage"
     r"|datasets?|data_source|ability|style|finish\w*|reasoning\w*|thinking\w*|thoughts?|think|filter"
-    r"|metrics?|report|verdicts?|graded?|raw_input|few_?shots?|examples?|model|models|fingerprint"
+    r"|metrics?|report|verdicts?|graded?|grader_\w+|raw_input|few_?shots?|examples?|model|models|fingerprint"
     r"|images?|image_\w+)"
 )
 _ASKED = re.compile(

@@ -1,0 +1,61 @@
+"""Samples that begin with their prompt, found by the question in them. Under `roles`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from mathtune.data.files.gold_field import NEARLY_ALL, TEXTS_COMPARED
+from mathtune.data.files.head import Head
+from mathtune.data.files.paths import MISSING, reach
+from mathtune.data.files.texts import question_of
+
+SHORTEST = 12
+"""The shortest question that is sought in a sample, in characters."""
+FEWEST = 3
+"""The number of samples that must begin with the same words before their question."""
+
+
+def asked(row: dict[str, Any], questions: Sequence[str]) -> str:
+    """Return a row's question, by the first of its fields that has one."""
+    for path in questions:
+        value = reach(row, path)
+        text = "" if value is MISSING else question_of(value)
+        if text:
+            return text
+    return ""
+
+
+def prompts_inside(head: Head, solution: str, questions: Sequence[str]) -> bool:
+    """Return whether nearly all samples begin with the same words and then their own question."""
+    texts = head.texts(solution)
+    if texts is None:
+        return False
+    known = beginnings = 0
+    before: Counter[str] = Counter()
+    for row, rest in zip(head.rows[:TEXTS_COMPARED], texts[:TEXTS_COMPARED], strict=True):
+        question = asked(row, questions).strip()
+        if len(question) < SHORTEST:
+            continue
+        for text in filter(None, rest):
+            known += 1
+            first, found, after = text.partition(question)
+            if found and after.strip():
+                beginnings += 1
+                before[first] += 1
+    if beginnings < max(FEWEST, NEARLY_ALL * known):
+        return False
+    return before.most_common(1)[0][1] >= NEARLY_ALL * beginnings
+
+
+def without_prompt(text: str | None, question: str) -> str | None:
+    r"""Return what follows the question in a sample; the sample itself if it is not in there.
+
+    >>> without_prompt("user\nWhat is 3 + 4?\nmodel\nIt is 7.", "What is 3 + 4?")
+    '\nmodel\nIt is 7.'
+    """
+    if text is None or len(question.strip()) < SHORTEST:
+        return text
+    _, found, after = text.partition(question.strip())
+    return after if found else text
