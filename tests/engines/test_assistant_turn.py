@@ -130,6 +130,14 @@ WAYS = {
         "\n\n<|turn|>",
         " <think>2, 4.</think>",
     ),
+    "line breaks are added tokens": Way(
+        EACH
+        + "<|{{ m.role }}|>{{ m.content }}<|turn|>\n{% endfor %}"
+        + "{% if add_generation_prompt %}<|assistant|>{% endif %}",
+        ("<|turn|>", "\n", "\n\n"),
+        "",
+        "<|turn|>",
+    ),
     "the text's end follows the turn's": Way(
         EACH
         + "<|{{ m.role }}|>{{ m.content }}\n<|turn|>\n{% endfor %}"

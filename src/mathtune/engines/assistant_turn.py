@@ -187,7 +187,8 @@ def _end(
     special = dict(tokenizer.get_added_vocab())
     if eos is not None:
         special[tokenizer.decode([eos])] = eos
-    names = sorted(filter(None, special), key=len, reverse=True)
+    # Gemma's line breaks are added tokens, too.
+    names = sorted((name for name in special if name.strip()), key=len, reverse=True)
     if not names:
         return "", None
     mark = re.compile("(" + "|".join(map(re.escape, names)) + ")")
