@@ -200,3 +200,40 @@ def test_seconds_of_samples_are_not_the_samples(tmp_path: Path) -> None:
     rows = [{**row, "model_outputs": outputs, "all_seconds": 31.5} for row in MATH_500]
     found = brief(grade_file(Request.parse(write(tmp_path / "a.jsonl", rows))))
     assert found["read"]["solution"] == "model_outputs[].model_output"
+
+
+def test_several_models_samples_in_one_row() -> None:
+    """The user chooses a model; the other models' samples are no golds."""
+    rows = [
+        {
+            "question": "Nuts in 3 bags?",
+            "ground_truth": f"We multiply and get it.\nA: {n}",
+            **{
+                model: {"solution": f"I say, and I am sure: \\boxed{{{n + place % 2 * n + 1}}}"}
+                for place, model in enumerate(("small", "large", "verified"))
+            },
+        }
+        for n in range(4)
+    ]
+    refused = solution_and_gold(rows)
+    assert "'small.solution' and 'large.solution' (and verified.solution)" in refused
+    found = decide(Head("f", rows), Fields(solution="large.solution"))
+    assert found.gold == "ground_truth"
+
+
+def test_scores_of_samples_that_the_file_lacks() -> None:
+    def scores(lengths: list[int]) -> str | None:
+        rows = [
+            {
+                "question": f"{n}?",
+                "gold": "7",
+                "prediction": "so \\boxed{7}",
+                "scores": [0.5] * length,
+            }
+            for n, length in enumerate(lengths)
+        ]
+        return decide(Head("f", rows), Fields()).score
+
+    assert scores([10] * 6) is None
+    assert scores([3, 4, 3, 6, 2, 5]) == "scores"  # of steps
+    assert scores([1] * 6) == "scores"

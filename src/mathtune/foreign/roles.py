@@ -13,6 +13,7 @@ Names only propose: a field called `solution` may be the data set's own referenc
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,9 @@ from mathtune.foreign.labels import run_fields, verdict_field
 from mathtune.foreign.layouts import LAYOUTS, Layout
 from mathtune.foreign.prompt_inside import prompts_inside
 from mathtune.foreign.solution_field import solution_field
+
+FEWEST_LISTS = 5
+"""The number of lists of scores whose equal lengths tell that they are not of steps."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def decide(head: Head, fields: Fields, *, joined: bool = False, score: str | Non
         gold=None if joined else gold,
         ids=tuple(path for path in ids if path not in (solution, gold)),
         questions=asking or ((solution,) if _asks_and_answers(head, solution) else ()),
-        score=score or _score(head, layout),
+        score=score or _score(head, layout, solution),
         layout=layout,
         given_problem=fields.problem is not None,
         verdicts=score is not None and not _has_numbers(head.column(score)),
@@ -193,12 +197,20 @@ def _asks(head: Head, path: str) -> bool:
     return any(question_of(value) for value in head.column(path) if value is not MISSING)
 
 
-def _score(head: Head, layout: Layout | None) -> str | None:
-    """Return the field of the scores: the layout's, else `scores` or `score` if it has numbers."""
+def _score(head: Head, layout: Layout | None, solution: str) -> str | None:
+    """Return the field of the scores: the layout's, else `scores` or `score` if it has numbers.
+
+    Lists of always the same length, beside one sample each, are of samples that the file lacks:
+    one sample's steps differ in number.
+    """
+    single = all(len(row) <= 1 for row in head.texts(solution) or [])
     for path in (layout.score if layout else None, *names.SCORES):
         if path is None or path not in head.paths:
             continue
-        if _has_numbers(head.column(path)):
+        values = head.column(path)
+        lengths = Counter(len(value) for value in values if isinstance(value, list))
+        others = len(values) >= FEWEST_LISTS and list(lengths.values()) == [len(values)]
+        if _has_numbers(values) and not (single and others and max(lengths) > 1):
             return path
     return None
 

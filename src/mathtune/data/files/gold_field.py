@@ -29,6 +29,7 @@ def gold_field(head: Head, solution: str) -> str:
     columns = {
         path: column
         for path, column in gold_columns(head, exclude=(solution,)).items()
+        if not names.is_beside(path, solution)
         if not path.startswith(f"{solution.split('.*')[0]}.") or "." not in path
         or names.is_strong_gold(path)
     }  # fmt: skip
@@ -40,7 +41,7 @@ def gold_field(head: Head, solution: str) -> str:
     strong = [path for path in columns if names.is_strong_gold(path)]
     texts = head.texts(solution) or []
     weak = _answers([path for path in columns if path not in strong], columns, texts)
-    for group in (strong, weak):
+    for group in (strong, [] if strong and not _is_prose(columns[strong[0]]) else weak):
         rival = _rival(group, columns)
         if rival:
             own = [path for path in rival if _always_own(texts, columns[path])]

@@ -122,6 +122,16 @@ def asks(path: str) -> bool:
     return _ASKED.fullmatch(leaf(path)) is not None
 
 
+def is_beside(path: str, other: str) -> bool:
+    """Return whether two paths are of the same field of two objects: two models' samples.
+
+    >>> is_beside("gpt.solution", "qwen.solution"), is_beside("gpt.gold", "qwen.solution")
+    (True, False)
+    """
+    one, two = path.rpartition("."), other.rpartition(".")
+    return bool(one[0] and two[0]) and one[0] != two[0] and one[2] == two[2]
+
+
 def are_options(path: str) -> bool:
     """Return whether a name may mark the answers that a problem offers: `choices`."""
     return _OPTIONS.fullmatch(leaf(path)) is not None
