@@ -11,6 +11,7 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
+    FalconConfig,
     Gemma2Config,
     Gemma3TextConfig,
     LlamaConfig,
@@ -164,7 +165,7 @@ def turned(name: str, values: Any, config: Any, kind: str) -> list[tuple[str, An
         heads = config.num_attention_heads if ".q_" in name else config.num_key_value_heads
         halves = values.reshape(heads, 2, -1, *values.shape[1:])
         return [(name, halves.swapaxes(1, 2).reshape(values.shape))]
-    if "query_key_value" in name:
+    if "query_key_value" in name and kind == "bloom":
         heads = values.reshape(config.num_attention_heads, 3, -1, *values.shape[1:])
         return [(name, heads.swapaxes(0, 1).reshape(values.shape))]
     if name.endswith("experts.gate_up_proj"):
@@ -249,6 +250,24 @@ CASES: dict[str, tuple[PreTrainedConfig, str, dict[str, Any], dict[str, Any]]] =
         BloomConfig(vocab_size=VOCABULARY, hidden_size=32, n_layer=2, n_head=4, eos_token_id=0),
         "bloom",
         {"attention.layer_norm_epsilon": 1e-5},
+        {},
+    ),
+    "Falcon": (
+        FalconConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            layer_norm_epsilon=0.1,
+            eos_token_id=0,
+        ),
+        "falcon",
+        {
+            "attention.layer_norm_epsilon": 0.1,
+            "attention.head_count_kv": 1,
+            "attention.key_length": None,
+            "attention.value_length": None,
+        },
         {},
     ),
     "experts whose weights are normed": (

@@ -47,7 +47,9 @@ the reader's names of them.
 FIELDS = {
     "attention.key_length": ("head_dim",),
     "attention.layer_norm_rms_epsilon": ("rms_norm_eps", "norm_eps"),
-    "attention.layer_norm_epsilon": ("layer_norm_eps", "norm_eps", "norm_epsilon"),
+    "attention.layer_norm_epsilon": (
+        *("layer_norm_eps", "layer_norm_epsilon", "norm_eps", "norm_epsilon"),
+    ),
     "attn_logit_softcapping": ("attn_logit_softcapping",),
     "final_logit_softcapping": ("final_logit_softcapping",),
     "attention.sliding_window": ("sliding_window",),
