@@ -70,7 +70,8 @@ def source(name: str) -> tuple[str, dict[str, Any]]:
         with path.open("rb") as stream:
             if stream.read(len(MAGIC)) != MAGIC:
                 raise InputError(f"model {name!r}: does not begin as a GGUF file; {EXPECTED}.")
-        return str(path.parent), {"gguf_file": path.name}
+        # By its name alone, transformers prefers a file of the same name in the working directory.
+        return str(path.parent), {"gguf_file": str(path.absolute())}
     if path.exists():
         raise InputError(f"model {name!r}: a file of another kind; {EXPECTED}.")
     if looks_like_a_path(name) or path.suffix == ".gguf":

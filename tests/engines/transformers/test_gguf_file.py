@@ -355,6 +355,19 @@ def test_what_the_reader_would_leave_out_is_refused(
     assert "\n" not in str(error.value)
 
 
+def test_a_file_of_the_same_name_in_the_working_directory_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "named").mkdir()
+    model = made(LlamaConfig(**SHAPE))
+    write(tmp_path / "named" / "tiny.gguf", model, "llama")
+    model.model.norm.weight.data += 1
+    write(tmp_path / "tiny.gguf", model, "llama")
+    monkeypatch.chdir(tmp_path)
+    found, _ = models.load("named/tiny.gguf", device="cpu")
+    torch.testing.assert_close(found.model.norm.weight + 1, model.model.norm.weight)
+
+
 def test_a_solution_ends_with_the_files_tokens_and_no_others(tmp_path: Path) -> None:
     path, model = tmp_path / "tiny.gguf", made(LlamaConfig(**SHAPE))
     write(path, model, "llama", ends=("eos_token_id", "eot_token_id"))

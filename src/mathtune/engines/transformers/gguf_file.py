@@ -119,7 +119,7 @@ class GgufFile:
             InputError: the file says what its config cannot hold.
         """
         config: PreTrainedConfig = AutoConfig.from_pretrained(
-            str(self.path.parent), gguf_file=self.path.name, trust_remote_code=False
+            str(self.path.parent), gguf_file=str(self.path.absolute()), trust_remote_code=False
         )
         start, end, turn = self.specials.values()
         config.bos_token_id = start  # a class's default would be another model's token
