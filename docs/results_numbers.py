@@ -91,6 +91,7 @@ def families() -> None:
     greedy += [f"ssft-of-{base}-u600" for base in ("128x6-200M", "96x4-30M", "64x4-40M", "96x4-8M")]
     greedy += [f"judge/{kind}-u{u}" for u in (100, 200) for kind in ("sequential", "more-ssft")]
     rows = [(row, "mean", FIRST) for row in greedy]
+    rows += [(row, "mean", (0, 1, 2, 3)) for row in ("ssft-1000-u600", "rft-u600")]
     for kind in ("from-generator", "from-base", "likelihood", "zero-shot"):
         rows.append((f"judge/test-{kind}", "W.RR", FIRST))
     for row, seeds in (
