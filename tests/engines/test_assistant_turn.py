@@ -130,6 +130,21 @@ WAYS = {
         "\n\n<|turn|>",
         " <think>2, 4.</think>",
     ),
+    "the last turn is left open": Way(
+        "<|head|>{% for m in messages %}<|{{ m.role }}|>{{ m.content }}"
+        "{{ '' if loop.last and m.role == 'assistant' else '\n<|turn|>' }}{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}",
+        ("<|head|>", "<|turn|>", "<|user|>", "<|assistant|>"),
+        "",
+        "\n<|turn|>",
+    ),
+    "no token ends a turn": Way(
+        "<|head|>{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}",
+        ("<|head|>", "<|user|>", "<|assistant|>"),
+        "",
+        "<|stop|>",
+    ),
     "line breaks are added tokens": Way(
         EACH
         + "<|{{ m.role }}|>{{ m.content }}<|turn|>\n{% endfor %}"

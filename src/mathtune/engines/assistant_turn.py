@@ -121,10 +121,12 @@ def learned(
     channel = between if between is not None else lead
     channel = channel[thoughts_end(channel) :]
     later = shown([*user, reply, *user[-1:]])
+    said = user[-1]["content"]
     tail, end = _end(
         tokenizer,
         after,
-        None if later is None else later.partition(REPLY)[2],
+        (later or "").partition(REPLY)[2].rpartition(said)[0],
+        prompt.rpartition(said)[0],
         flag=prompt != shown(user),
     )
     return Turn(
@@ -175,13 +177,15 @@ def _thoughts(whole: str | None, prompt: str) -> tuple[str, str] | None:
 
 
 def _end(
-    tokenizer: EndingTokenizer, last: str, later: str | None, *, flag: bool
+    tokenizer: EndingTokenizer, last: str, later: str, head: str, *, flag: bool
 ) -> tuple[str, int | None]:
     """Return the text between an answer and the token that ends its turn, and that token.
 
-    `last` and `later` follow the answer at the end of a conversation and before another turn. What
-    they share ends the turn: with the tokenizer's end token if it is among that, else with the last
-    token; the first one, if the template opens a turn even unasked (not `flag`).
+    `last` and `later` follow the answer at the end of a conversation and before a user's text,
+    `head` stands before the first one. What `last` and `later` share ends the turn: with the
+    tokenizer's end token if it is among that, else with the last token; the first one, if the
+    template opens a turn even unasked (not `flag`). A template that leaves the last turn open ends
+    it in `later`, before what opens a user's turn.
     """
     eos = tokenizer.eos_token_id
     special = dict(tokenizer.get_added_vocab())
@@ -192,13 +196,20 @@ def _end(
     if not names:
         return "", None
     mark = re.compile("(" + "|".join(map(re.escape, names)) + ")")
-    parts, others = mark.split(last), mark.split(later or "")
-    alike = 0
-    while alike < min(len(parts), len(others)) and parts[alike] == others[alike]:
-        alike += 1
+    parts, others, heads = mark.split(last), mark.split(later), mark.split(head)
+    alike = _alike(parts, others)
     found = [at for at in range(1, len(parts), 2) if at < alike] or [*range(1, len(parts), 2)][:1]
+    if not found:
+        parts = others[: len(others) - _alike(others[::-1], heads[::-1])]
+        found = [*range(1, len(parts), 2)]
     if not found:
         return "", None
     at = found[-1] if flag else found[0]
     at = next((one for one in found if special[parts[one]] == eos), at)
     return "".join(parts[:at]), special[parts[at]]
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """Count the parts with which both lists begin."""
+    pairs = zip(one, other, strict=False)
+    return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
