@@ -209,8 +209,11 @@ def test_several_models_samples_in_one_row() -> None:
             "question": "Nuts in 3 bags?",
             "ground_truth": f"We multiply and get it.\nA: {n}",
             **{
-                model: {"solution": f"I say, and I am sure: \\boxed{{{n + place % 2 * n + 1}}}"}
-                for place, model in enumerate(("small", "large", "verified"))
+                model: {
+                    "solution": f"As {model} I say, surely: \\boxed{{{n + place}}}",
+                    "predicted_answer": str(n + place),
+                }
+                for place, model in enumerate(("small", "large", "verified"), 1)
             },
         }
         for n in range(4)

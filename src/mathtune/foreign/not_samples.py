@@ -99,7 +99,8 @@ def source(head: Head, candidates: dict[str, Texts]) -> str | None:
             continue
         *others, (share, best) = sorted((share, name) for name, share in shown.items())
         if sum(map(bool, told)) >= FEWEST and share >= max(SHOWN, others[-1][0] + AHEAD):
-            return best
+            beside = any(names.is_beside(best, other) for other in candidates)
+            return None if beside else best  # several models' samples have an answer each
     return None
 
 
