@@ -240,3 +240,12 @@ def test_scores_of_samples_that_the_file_lacks() -> None:
     assert scores([10] * 6) is None
     assert scores([3, 4, 3, 6, 2, 5]) == "scores"  # of steps
     assert scores([1] * 6) == "scores"
+
+
+def test_what_all_rows_ask_alike_is_no_question() -> None:
+    rows = [
+        {"few_shot_prompt": "Q: 1 + 1? A: 2", "asked_problem": f"{n} + 1?", "gold": str(n),
+         "response": f"so \\boxed{{{n}}}"}
+        for n in range(3)
+    ]  # fmt: skip
+    assert decide(Head("f", rows), Fields()).questions == ("asked_problem",)

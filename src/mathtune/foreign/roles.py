@@ -184,8 +184,14 @@ def _questions(head: Head, layout: Layout | None) -> tuple[str, ...]:
         path for path in head.paths if "." in path and names.leaf(path) in names.QUESTIONS[:4]
     ]
     if not found:
-        found = [path for path in head.paths if names.asks(path)]
+        found = [path for path in head.paths if names.asks(path) and _differ(head, path)]
     return tuple(dict.fromkeys(path for path in found if head.has(path) and _asks(head, path)))
+
+
+def _differ(head: Head, path: str) -> bool:
+    """Return whether rows ask for different things: all of them may have one `few_shot_prompt`."""
+    asked = {question_of(value) for value in head.column(path) if value is not MISSING}
+    return len(asked) > 1
 
 
 def _asks_and_answers(head: Head, path: str) -> bool:
