@@ -103,6 +103,30 @@ def test_a_dead_worker_is_replaced() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupted_call_leaves_no_verdicts_for_the_next(
+    workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, receive = Pool(workers, "math"), Worker._receive
+
+    def interrupted(worker: Worker, seconds: float) -> bytes | None:
+        if worker._ready and threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        return receive(worker, seconds)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Worker, "_receive", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pool.run([("x+1", "1+x")] * 200, limit=10)
+    assert pool.run([("x+1", "x+2")] * 200, limit=10) == [Verdict.wrong] * 200
+    with monkeypatch.context() as patched:
+        patched.setattr(Worker, "_receive", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pool.run_one(("x+1", "1+x"), limit=10)
+    assert pool.run_one(("x+1", "x+2"), limit=10) == Verdict.wrong
+    pool.close()
+
+
 def test_what_hangs_is_killed_and_the_rest_goes_on() -> None:
     pytest.importorskip("math_verify")
     pool = Pool(1, "math-verify")

@@ -97,6 +97,17 @@ def test_an_endless_template_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rendered(USUAL).startswith("<s>")
 
 
+def test_an_interrupted_task_leaves_no_answer_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> bytes:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(chat_template, "_line", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            rendered(USUAL, "an old message")
+    assert rendered(USUAL, "a new one") == "<s><|user|>a new one\n<|assistant|>"
+
+
 def test_several_templates_without_a_default_are_one_sentence() -> None:
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast

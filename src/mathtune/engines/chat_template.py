@@ -248,10 +248,10 @@ class _Child:
         """
         with self._lock:
             process = self._started()
-            process.ask(task)
             try:
+                process.ask(task)
                 found: dict[str, Any] = json.loads(_line(process, SECONDS))
-            except (TimeoutError, EOFError):
+            except BaseException:  # Ctrl-C too: its answer would be taken for the next task's
                 self.kill()
                 raise
             return found

@@ -112,7 +112,7 @@ class Pool:
     """Workers that share the batches of one call."""
 
     def __init__(self, workers: int, grader: str) -> None:
-        self.owner = os.getpid()
+        self.owner, self._grader = os.getpid(), grader
         self._workers = [Worker(grader) for _ in range(workers)]
         self._lock = threading.Lock()
 
@@ -127,7 +127,7 @@ class Pool:
         waiting = iter(batches)
         taking = threading.Lock()
 
-        faults: list[ProcessDiedError] = []
+        faults: list[BaseException] = []
 
         def work(worker: Worker) -> None:
             while not faults:
@@ -142,16 +142,24 @@ class Pool:
                     return
                 for i, verdict in zip(batch, found, strict=True):
                     verdicts[i] = verdict
+            worker.kill()
 
         with self._lock:
             active = self._workers[: len(batches)]
             threads = [threading.Thread(target=work, args=(w,), daemon=True) for w in active[1:]]
-            for thread in threads:
-                thread.start()
-            if active:
-                work(active[0])
-            for thread in threads:
-                thread.join()
+            try:
+                for thread in threads:
+                    thread.start()
+                if active:
+                    work(active[0])
+                for thread in threads:
+                    thread.join()
+            except BaseException as interruption:
+                # What the old workers still answer would be taken for the next call's verdicts.
+                faults.append(interruption)
+                active[0].kill()
+                self._workers = [Worker(self._grader) for _ in self._workers]
+                raise
         if faults:
             raise faults[0]
         return verdicts
@@ -167,7 +175,11 @@ class Pool:
             if not self._workers[0].await_ready(limit):
                 return Verdict.undecided
             left = max(0.1, limit - (time.monotonic() - began))
-            return self._workers[0].run([pair], limit=left, start=0)[0]
+            try:
+                return self._workers[0].run([pair], limit=left, start=0)[0]
+            except BaseException:  # Ctrl-C: as above
+                self._workers[0].kill()
+                raise
 
     def close(self) -> None:
         """End all workers."""
