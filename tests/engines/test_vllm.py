@@ -201,6 +201,27 @@ def test_thoughts_keep_to_their_budget(tmp_path: Path, make_tokenizer: Any) -> N
     assert all(draft.tokens <= 9 for draft in drawn)
 
 
+def test_a_sample_ends_with_the_turn_of_the_chat_template(
+    tmp_path: Path, make_tokenizer: Any
+) -> None:
+    tokenizer = make_tokenizer(special=("<|turn|>",))
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content }}<|turn|>{% endfor %}"
+    folder = save_small(tmp_path / "chats", tokenizer)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    (turn,) = tokenizer.encode("<|turn|>", add_special_tokens=False)
+    model.lm_head.weight.data[turn] *= 4  # the likeliest token every now and then
+    model.config.eos_token_id = model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.save_pretrained(folder)
+    stage = SampleStage(model=folder, problems=Path("none"), engine="vllm", device="cpu")
+    loaded, own = models.load(folder, device="cpu", dtype="float32")
+    here = TransformersEngine(loaded, own, form="chat")
+    expected = answers(here, TEXTS, GREEDY)
+    assert answers(open_engine(stage, "chat"), TEXTS, GREEDY) == expected
+    ended = [draft for (draft,) in expected if draft.finish_reason == "stop"]
+    assert ended
+    assert turn not in models.end_tokens(loaded, own, form="plain")
+
+
 def test_an_adapter_stands_on_the_model(small: str, tmp_path: Path) -> None:
     from peft import LoraConfig, get_peft_model
 

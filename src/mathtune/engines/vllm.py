@@ -111,6 +111,11 @@ class VLLM:
             ) from error
         self.context = int(self._engine.model_config.max_model_len)
         self._numbers = count()
+        # vLLM knows the tokenizer's end token and those of the generation config, no template's.
+        self._ends: list[int] = []
+        if prompts.resolve(form, self.tokenizer) == "chat":
+            prompts.refuse_shared_end(self.tokenizer, form=form)
+            self._ends = [prompts.end_token(self.tokenizer, form=form)]
 
     def sample(
         self,
@@ -206,7 +211,7 @@ class VLLM:
             min_p=sampling.min_p,
             max_tokens=most,
             stop=sampling.stop,
-            stop_token_ids=None if end is None else [end],
+            stop_token_ids=[*self._ends, *([] if end is None else [end])],
         )
 
     def _params(self, **options: Any) -> Any:
