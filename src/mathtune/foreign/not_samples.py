@@ -44,11 +44,16 @@ def no_samples(head: Head, path: str, texts: Texts) -> bool:
     return bool(flat) and all(_NAMES_A_THING.fullmatch(text) for text in flat[:TEXTS_COMPARED])
 
 
+def has_numbers(value: object) -> bool:
+    """Return whether a value is a number, or a list with one; fractions are read as Decimals."""
+    if isinstance(value, list):
+        return any(map(has_numbers, value))
+    return isinstance(value, int | float | Decimal)
+
+
 def _numbers(head: Head, path: str, flat: Sequence[str]) -> bool:
     """Return whether a field holds numbers only; a CSV file has them as texts."""
-    values = [one for value in head.column(path)
-              for one in (value if isinstance(value, list) else [value])]  # fmt: skip
-    if any(isinstance(one, int | float | Decimal) for one in values):
+    if any(map(has_numbers, head.column(path))):
         return True
     return len(flat) > 1 and all(re.fullmatch(r"-?\d+\.\d+", text) for text in flat)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from decimal import Decimal
 
 from mathtune.answers import extract
 from mathtune.data.files import names
@@ -16,7 +15,7 @@ from mathtune.data.files.gold_field import (
     gold_columns,
 )
 from mathtune.data.files.head import Head, refuse_shape, refuse_two
-from mathtune.foreign.not_samples import no_samples, source, without_beginnings
+from mathtune.foreign.not_samples import has_numbers, no_samples, source, without_beginnings
 
 _COMPARED_LENGTH = 20_000
 
@@ -65,17 +64,10 @@ def solution_field(head: Head, taken: Collection[str | None]) -> str:
 
 def _holds_values(head: Head, path: str, texts: list[list[str | None]]) -> bool:
     """Return whether a field of unclear name has texts, and numbers or formulas in half of them."""
-    if any(_has_numbers(value) for value in head.column(path)):
+    if any(map(has_numbers, head.column(path))):
         return False
     flat = [text for row in texts for text in row if text]
     return 2 * sum(any(sign in text for sign in "0123456789$\\") for text in flat) >= len(flat)
-
-
-def _has_numbers(value: object) -> bool:
-    """Return whether a value is a number, or a list with one; fractions are read as Decimals."""
-    if isinstance(value, list):
-        return any(map(_has_numbers, value))
-    return isinstance(value, int | float | Decimal)
 
 
 def _likely(path: str, texts: list[list[str | None]]) -> bool:
