@@ -46,8 +46,9 @@ from mathtune.stages.score import Score
 from mathtune.training import fit, objectives
 from mathtune.training.batches import collate
 from mathtune.training.examples import Encoder, Item, read_rows
+from mathtune.training.reading import PACKED
 from mathtune.training.settings import TrainingSettings
-from mathtune.training.trainer import PACKED, Trainer
+from mathtune.training.trainer import Trainer
 
 SAMPLES = "gsm8k_llama31_8b_n24_first700.jsonl.gz"
 TRAINING, VALIDATION_EVERY = 500, 5

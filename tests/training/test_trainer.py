@@ -60,3 +60,34 @@ def test_a_loss_or_a_gradient_that_is_no_number_is_enough(
 def test_a_norm_may_come_as_a_number(tiny: str, example_file: Path, tmp_path: Path) -> None:
     made = trainer(tiny, example_file, tmp_path)
     assert float(made._get_grad_norm(made.trained, 1.5)) == 1.5  # as DeepSpeed gives it
+
+
+@pytest.mark.parametrize("form", ["padded", "single"])
+def test_label_words_of_a_bfloat16_training_are_not_rounded(
+    form: str, tiny: str, pair_file: Path, tmp_path: Path
+) -> None:
+    model, tokenizer = models.load(tiny, device="cpu", dtype="float32")
+    with torch.no_grad():
+        model.get_output_embeddings().weight.mul_(50)  # logits as large as trained models have
+    items = Encoder(tokenizer, "plain", 512).items(read_rows([pair_file], "cls-xent"), "cls-xent")
+    plan = Plan(updates=1, updates_per_epoch=1, micro_batch_size=4, bfloat16=True)
+    settings = TrainingSettings(objective="cls-xent", batch_size=4)
+    made = Trainer(
+        model,
+        fit.arguments(settings, plan, tmp_path, model=model, validate=False),
+        settings=settings,
+        items=items,
+        validation=[],
+        callbacks=[],
+        form=form,  # type: ignore[arg-type]
+    )
+    read = []
+    model.get_output_embeddings().register_forward_hook(
+        lambda head, given, logits: read.append((given[0], head.weight, logits))
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        log_p = made._log_p(model, made._collator()(items[:4]))
+    exact = torch.cat([hidden.float() @ weight.T for hidden, weight, _ in read])
+    assert exact.abs().max() > 8  # where bfloat16 numbers are a sixteenth apart
+    torch.testing.assert_close(torch.cat([logits for *_, logits in read]), exact)
+    assert log_p.dtype == torch.float32

@@ -31,9 +31,10 @@ from mathtune.run.names import CHECKPOINTS
 from mathtune.run.progress import Progress, say
 from mathtune.training import checkpoint, curve, llama_layers, segment_attention
 from mathtune.training.examples import Item
+from mathtune.training.reading import PACKED, BatchForm
 from mathtune.training.saving import ModelFolder
 from mathtune.training.settings import Lora, Plan, TrainingSettings
-from mathtune.training.trainer import PACKED, BatchForm, Trainer
+from mathtune.training.trainer import Trainer
 from mathtune.training.watch import BEST, Watch
 
 TOKENS_AT_ONCE = {"cpu": 2**11, "mps": 2**11, "cuda": 2**13}

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import transformers
@@ -18,24 +18,19 @@ from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader, Dataset
 
 from mathtune.engines.transformers import memory
+from mathtune.engines.transformers.scoring import float32_logits
 from mathtune.errors import InputError
 from mathtune.run import bill
 from mathtune.run.progress import say
-from mathtune.training import checkpoint, llama_layers, objectives
+from mathtune.training import checkpoint, objectives
 from mathtune.training.batches import Batch, MicroBatches, Order, collate
 from mathtune.training.examples import TEXTS, Item
 from mathtune.training.losses import ACCURACIES, LOSSES, Read, auc_within_problems, scores
+from mathtune.training.reading import PACKED, BatchForm, token_log_p
 from mathtune.training.settings import SOLVERS, TrainingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-BatchForm = Literal["single", "padded", "packed", "fused"]
-"""How the model reads: single rows, padded rows, one packed row, or a packed row with fused layers.
-"""
-PACKED = ("packed", "fused")
-"""The forms in which a batch is one row."""
+    pass
 
 
 class Trainer(transformers.Trainer):
@@ -172,20 +167,12 @@ class Trainer(transformers.Trainer):
         return loss * self.accelerator.num_processes
 
     def _log_p(self, model: nn.Module, batch: Any) -> Tensor:
-        """Return log p of the batch's tokens [R]; only these positions read the vocabulary."""
+        """Return log p of the batch's tokens [R]."""
         head = self.accelerator.unwrap_model(model).get_output_embeddings()
-        given = {"input_ids": batch["input_ids"]}
-        if batch["segments"] is not None:  # else the model counts: some do not begin at 0
-            given |= {name: batch[name] for name in ("position_ids", "segments")}
-        if self.form == "fused":
-            with llama_layers.reading(head, batch["positions"], batch["tokens"]):
-                return model(**given, use_cache=False).logits
-        if self.form == "single":
-            logits = torch.cat(list(_row_by_row(model, head, batch)))
-        else:
-            with _reading_at(batch["positions"], head):
-                logits = model(**given, use_cache=False).logits
-        return objectives.token_log_p(logits, batch["tokens"])
+        # Labels are few: their logits cost nothing in float32, also where the training is bfloat16.
+        widened = self.args.bf16 and self.settings.objective in ("cls-margin", "cls-xent")
+        with float32_logits(head) if widened else nullcontext():
+            return token_log_p(model, head, batch, self.form)
 
     def _get_num_items_in_batch(
         self, batch_samples: list[Batch], device: torch.device
@@ -363,32 +350,3 @@ class Trainer(transformers.Trainer):
 def _pieces(items: tuple[Item, ...], most: int) -> list[tuple[Item, ...]]:
     starts = range(0, max(1, len(items)), most)
     return [items[start : start + most] for start in starts]
-
-
-def _row_by_row(model: nn.Module, head: nn.Module, batch: Any) -> Iterator[Tensor]:
-    """Yield the logits at the positions of each row [R V], read by itself and without padding."""
-    width = batch["input_ids"].shape[1]
-    rows = batch["positions"] // width
-    for number, row in enumerate(batch["input_ids"]):
-        at = batch["positions"][rows == number] - number * width
-        with _reading_at(at, head):
-            yield model(input_ids=row[None, : int(at.max()) + 1], use_cache=False).logits
-
-
-@contextmanager
-def _reading_at(positions: Tensor, head: nn.Module) -> Iterator[None]:
-    """Let the output layer see only the hidden states at `positions` of the flattened [B T] grid.
-
-    The model's own forward does the rest, so that its changes to logits (scaling, soft caps) and
-    its wrappers (adapters, distributed training) stay in place. Its logits become [R V].
-    """
-
-    def select(_: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
-        (hidden,) = args
-        return (hidden.flatten(0, 1)[positions],)
-
-    hook = head.register_forward_pre_hook(select)
-    try:
-        yield
-    finally:
-        hook.remove()

@@ -16,7 +16,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from mathtune.engines import prompts
@@ -235,7 +235,7 @@ class Scorer:
         """Compute log p of every word of one row, in a separate forward call."""
         self.tokens += len(row.tokens)
         wanted = sorted({position for word in row.words for position, _ in word})
-        with float32_logits(self.model):
+        with float32_logits(self.model.get_output_embeddings()):
             logits = self._alone.logits(row.tokens, wanted)
         return _log_p(logits, [[list(word) for word in row.words]])[0]
 
@@ -293,27 +293,29 @@ class Scorer:
     ) -> Tensor:
         """Return logits [wanted, vocabulary]."""
         self.tokens += len(line.tokens)
-        with float32_logits(self.model):
+        with float32_logits(self.model.get_output_embeddings()):
             return self._forward(reader.ids, reader.positions, reader, kept=wanted)[0]
 
 
 @contextmanager
-def float32_logits(model: PreTrainedModel) -> Iterator[None]:
-    """Let the output layer of a bfloat16 or float16 model multiply in float32.
+def float32_logits(head: nn.Module) -> Iterator[None]:
+    """Let an output layer multiply in float32, whatever its weights and autocast are.
 
     A bfloat16 logit near 20 is a multiple of 1/8: the difference of two of them, and so S, would
-    have a handful of values.
+    have a handful of values. A layer that is no plain one (adapters, 8-bit weights) stays as it is.
     """
-    head = model.get_output_embeddings()
-    if head.weight.dtype not in (torch.bfloat16, torch.float16):
+    if type(head) is not nn.Linear:
         yield
         return
 
     def forward(hidden: Tensor) -> Tensor:
-        # In parts: the whole widened layer may not fit next to the model.
-        parts = [linear(hidden.float(), rows.float()) for rows in head.weight.split(HEAD_ROWS)]
-        logits = torch.cat(parts, -1)
-        return logits if head.bias is None else logits + head.bias.float()
+        weight, bias = head.weight, head.bias
+        whole = weight.dtype == torch.float32
+        # Else in parts: the whole widened layer may not fit next to the model.
+        parts = [weight] if whole else weight.split(HEAD_ROWS)
+        with torch.autocast(hidden.device.type, enabled=False):
+            logits = torch.cat([linear(hidden.float(), rows.float()) for rows in parts], -1)
+            return logits if bias is None else logits + bias.float()
 
     head.forward = forward
     try:
