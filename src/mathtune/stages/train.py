@@ -38,7 +38,7 @@ class Train(TrainingSettings, Stage[str]):
     card, README.md.
     """
 
-    revision: ClassVar[int] = 7
+    revision: ClassVar[int] = 8
     costly: ClassVar[bool] = True
 
     model: ModelName
