@@ -42,6 +42,15 @@ TEXTS: dict[Objective, int] = {
     "mul-xent": 3,
 }
 """The number of texts of an item, by objective: the K of the table above."""
+LABEL_WORDS: dict[Objective, int] = {
+    "mle": 0,
+    "cls-margin": 4,
+    "cls-xent": 2,
+    "ctr": 0,
+    "mul-margin": 4,
+    "mul-xent": 2,
+}
+"""How many of an item's texts are label words, by objective: its first ones."""
 
 KINDS: dict[Objective, tuple[type[Row], ...]] = {
     "mle": (Example,),

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,13 +17,12 @@ from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader, Dataset
 
 from mathtune.engines.transformers import memory
-from mathtune.engines.transformers.scoring import float32_logits
 from mathtune.errors import InputError
 from mathtune.run import bill
 from mathtune.run.progress import say
 from mathtune.training import checkpoint, objectives
 from mathtune.training.batches import Batch, MicroBatches, Order, collate
-from mathtune.training.examples import TEXTS, Item
+from mathtune.training.examples import LABEL_WORDS, TEXTS, Item
 from mathtune.training.losses import ACCURACIES, LOSSES, Read, auc_within_problems, scores
 from mathtune.training.reading import PACKED, BatchForm, token_log_p
 from mathtune.training.settings import SOLVERS, TrainingSettings
@@ -169,10 +167,11 @@ class Trainer(transformers.Trainer):
     def _log_p(self, model: nn.Module, batch: Any) -> Tensor:
         """Return log p of the batch's tokens [R]."""
         head = self.accelerator.unwrap_model(model).get_output_embeddings()
-        # Labels are few: their logits cost nothing in float32, also where the training is bfloat16.
-        widened = self.args.bf16 and self.settings.objective in ("cls-margin", "cls-xent")
-        with float32_logits(head) if widened else nullcontext():
-            return token_log_p(model, head, batch, self.form)
+        words = LABEL_WORDS[self.settings.objective]
+        exact = None
+        if self.args.bf16 and words:  # they are few, so that float32 costs nothing
+            exact = batch["texts"] % TEXTS[self.settings.objective] < words
+        return token_log_p(model, head, batch, self.form, exact)
 
     def _get_num_items_in_batch(
         self, batch_samples: list[Batch], device: torch.device

@@ -298,17 +298,19 @@ class Scorer:
 
 
 @contextmanager
-def float32_logits(head: nn.Module) -> Iterator[None]:
+def float32_logits(head: nn.Module, rows: Tensor | None = None) -> Iterator[None]:
     """Let an output layer multiply in float32, whatever its weights and autocast are.
 
     A bfloat16 logit near 20 is a multiple of 1/8: the difference of two of them, and so S, would
-    have a handful of values. A layer that is no plain one (adapters, 8-bit weights) stays as it is.
+    have a handful of values. `rows`, bool [R], chooses among hidden states [R, D]; the others are
+    multiplied as before. A layer that is no plain one (adapters, 8-bit weights) stays as it is.
     """
     if type(head) is not nn.Linear:
         yield
         return
+    as_before = head.forward
 
-    def forward(hidden: Tensor) -> Tensor:
+    def exact(hidden: Tensor) -> Tensor:
         weight, bias = head.weight, head.bias
         whole = weight.dtype == torch.float32
         # Else in parts: the whole widened layer may not fit next to the model.
@@ -317,7 +319,12 @@ def float32_logits(head: nn.Module) -> Iterator[None]:
             logits = torch.cat([linear(hidden.float(), rows.float()) for rows in parts], -1)
             return logits if bias is None else logits + bias.float()
 
-    head.forward = forward
+    def mixed(hidden: Tensor) -> Tensor:
+        logits = as_before(hidden).float()
+        logits[rows] = exact(hidden[rows])
+        return logits
+
+    head.forward = exact if rows is None or bool(rows.all()) else mixed
     try:
         yield
     finally:
