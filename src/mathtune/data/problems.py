@@ -12,8 +12,10 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from mathtune.data.columns import IDS, columns_by
 from mathtune.data.files import names
-from mathtune.data.files.paths import leaves
+from mathtune.data.files.options import either, options, options_field
+from mathtune.data.files.paths import tops
 from mathtune.data.files.texts import UNUSABLE, says_none
 from mathtune.data.rows import Row, stable_id
 from mathtune.data.values import (
@@ -26,7 +28,6 @@ from mathtune.data.values import (
     inner,
     is_bare,
     label_of,
-    parts_of,
     question_at,
     solution_at,
     value_at,
@@ -40,11 +41,6 @@ Thoughts = Literal["keep", "drop"]
 NAMED = 3
 """The number of dropped rows that are named per reason."""
 SHOWN = 60
-
-_QUESTIONS = ("question", "prompt", "query", "messages", "conversations", "instruction")
-"""Fields that hold the problem if no field has that name and the user names none."""
-_IDS = ("problem_id", "question_id", "unique_id", "uid")
-"""Fields that hold the id if no field has that name and the user names none."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +73,9 @@ class RowOptions:
         gold_named = "answer" in self.fields or columns_of(self.fields)["answer"] is None
         if not ("problem" in self.fields and gold_named):
             return None  # a field of another name may be the gold
-        paths = [part for path in self.fields.values() for part in parts_of(path)]
-        paths += [one.path for one in self.where]
-        return frozenset({*FIELDS, *(path.split(".")[0] for path in paths), *paths})
+        paths = [*self.fields.values(), *(one.path for one in self.where)]
+        read = (top for path in paths for top in tops(path))
+        return frozenset({*FIELDS, "options", "choices", *read, *paths})
 
 
 @dataclass
@@ -178,7 +174,7 @@ def to_problems(
             if kept is not None:
                 counts.leave_out(kept)
                 continue
-            found = reader.columns["id"] in _IDS and "id" not in reading.fields
+            found = names.leaf(reader.columns["id"] or "") in IDS and "id" not in reading.fields
             problems.append(ids.named(reader.problem(row), row.where, found=found))
         except UnusableError as error:
             if reading.strict:
@@ -239,20 +235,7 @@ class _Reader:
     @classmethod
     def of(cls, row: Row, reading: RowOptions, counts: Counts) -> _Reader:
         """Choose the columns by the first row."""
-        columns = columns_of(reading.fields)
-        problem = columns["problem"]
-        if "problem" not in reading.fields and problem is not None:
-            there = [name for name in _QUESTIONS if name in row.values]
-            if problem not in row.values and len(there) == 1:
-                columns["problem"] = there[0]
-        if "id" not in reading.fields and "id" not in row.values:
-            columns["id"] = next((name for name in _IDS if name in row.values), columns["id"])
-        answer, solution = columns["answer"], columns["solution"]
-        if "answer" not in reading.fields and answer is not None and answer not in row.values:
-            golds = [path for path, _ in leaves(dict(row.values)) if _is_gold(path)]
-            if len(golds) == 1 and golds[0] != solution:
-                columns["answer"] = golds[0]
-        return cls(columns, reading, counts)
+        return cls(columns_by(row.values, reading.fields), reading, counts)
 
     def has(self, row: Row, condition: Condition) -> bool:
         """Return whether the row or the problem has the condition's field."""
@@ -299,6 +282,8 @@ class _Reader:
         if not usable:
             said = shortened(golds.answer)
             raise UnusableError(f"gold says {said!r}", f": the gold is {said!r}.")
+        if (offering := options_field(values)) is not None:
+            usable = list(either(tuple(usable), options(values[offering])))
         if self.counts.first is None:
             self.counts.first = (row.where, golds)
         if len(self.counts.roles) < len(columns):
@@ -320,11 +305,6 @@ class _Reader:
             subject=label_of(values, columns["subject"]),
             accepted=tuple(usable[1:]),
         )
-
-
-def _is_gold(path: str) -> bool:
-    """Return whether a field's name marks a gold: `ground_truth`, `final_answer`."""
-    return names.is_strong_gold(path) or names.leaf(path) in ("final_answer", "answers")
 
 
 class _Ids:

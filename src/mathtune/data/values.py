@@ -69,27 +69,14 @@ def columns_of(fields: Mapping[str, str]) -> dict[str, str | None]:
 def value_at(values: Mapping[str, Any], path: str) -> Any:
     """Return the value at a path; None: there is none.
 
-    `Body+Question` joins two texts with a space; `{id}-{instance}` fills paths into a text.
+    `{id}-{instance}` fills paths into a text.
     """
     found = reach(values, path)
     if found is MISSING and path.startswith("{"):
         return _PATH.sub(lambda match: str(value_at(values, match[1]) or ""), path)
-    if found is MISSING and "+" in path:
-        parts = [reach(values, part.strip()) for part in path.split("+")]
-        texts = [part.strip() for part in parts if isinstance(part, str) and part.strip()]
-        return " ".join(texts) or None
     if isinstance(found, str) and is_chat(whole := unpacked(found)):
         return whole
     return None if found is MISSING else found
-
-
-def parts_of(path: str) -> list[str]:
-    """Return the paths that `value_at` may read for a path.
-
-    >>> parts_of("Body+Question"), parts_of("{id}-{instance}")
-    (['Body', 'Question'], ['{id}-{instance}', 'id', 'instance'])
-    """
-    return [part.strip() for part in path.split("+")] + _PATH.findall(path)
 
 
 def question_at(row: Row, path: str | None) -> str:

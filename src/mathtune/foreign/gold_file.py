@@ -12,9 +12,11 @@ from mathtune.data.files import names
 from mathtune.data.files.formats import rows
 from mathtune.data.files.gold_field import gold_of_problems
 from mathtune.data.files.head import Head
+from mathtune.data.files.options import either, options
 from mathtune.data.files.paths import MISSING, reach
+from mathtune.data.files.question_field import asked, with_passage
 from mathtune.data.files.sources import sources
-from mathtune.data.files.texts import NoTextError, golds, question_of
+from mathtune.data.files.texts import NoTextError, golds
 from mathtune.errors import InputError
 from mathtune.foreign.keys import identity
 
@@ -44,7 +46,7 @@ class Join:
     stripped: bool = False
 
     def entry(self, row: dict[str, Any]) -> Entry | None:
-        """Return the problem of a sample's row."""
+        """Return the problem of a sample's row; one without golds if several have the key."""
         return self.found.get(self.key(row))
 
     def key(self, row: dict[str, Any]) -> str:
@@ -75,33 +77,46 @@ class GoldFile:
         self.gold = gold_of_problems(head)
         self._by: dict[str, dict[str, Entry]] = {}
         ids = [one for one in head.paths if names.leaf(one) in names.IDS]
-        questions = [one for one in head.paths if names.leaf(one) in names.QUESTIONS]
+        asking = [one for one in head.paths if names.leaf(one) in names.QUESTIONS]
+        questions = [
+            one for path in asking for one in (with_passage(path, head.rows, (self.gold,)), path)
+        ]
         labels = label_paths(head.paths)
         for row in found:
-            self._add(row, ids, questions, labels)
+            self._add(row, ids, dict.fromkeys(questions), labels, head.options)
         if not any(self._by.values()):
             raise InputError(f"{self.name}: no problem has a gold in '{self.gold}'.")
 
     def _add(
         self,
         row: dict[str, Any],
-        ids: Sequence[str],
-        questions: Sequence[str],
+        ids: Iterable[str],
+        questions: Iterable[str],
         labels: tuple[Sequence[str], Sequence[str]],
+        offering: str | None,
     ) -> None:
         try:
             accepted = golds(reach(row, self.gold))
         except NoTextError:
             return
-        asked = [text for path in questions if (text := question_of(reach(row, path)))]
+        if offering is not None:
+            accepted = either(accepted, options(reach(row, offering)))
         levels, subjects = labels
-        entry = Entry(accepted, asked[0] if asked else "", label(row, levels), label(row, subjects))
+        question = asked(row, questions)
+        entry = Entry(accepted, question, label(row, levels), label(row, subjects))
         for path in ids:
             value = reach(row, path)
             if value is not MISSING and value is not None:
-                self._by.setdefault(path, {}).setdefault(identity(value), entry)
-        for text in asked:
-            self._by.setdefault("question", {}).setdefault(text.strip(), entry)
+                self._enter(path, identity(value), entry)
+        for path in questions:
+            if text := asked(row, [path]):
+                self._enter("question", text.strip(), entry)
+
+    def _enter(self, by: str, key: str, entry: Entry) -> None:
+        """Keep a problem under a key; one without golds stands for keys that have several."""
+        known = self._by.setdefault(by, {}).setdefault(key, entry)
+        if known.golds != entry.golds:
+            self._by[by][key] = entry._replace(golds=())
 
     def join(self, head: Head, ids: Sequence[str], questions: Sequence[str], given: bool) -> Join:
         """Return the way in which the most samples of `head` find their golds.
@@ -116,9 +131,11 @@ class GoldFile:
                 for stripped in (False, True) if by != "question" else (False,):
                     shown = f"{self.gold} of {self.name}, where {by} = {path}"
                     way = Join(path, shown, found, self.name, by == "question", stripped)
-                    hits = sum(way.entry(row) is not None for row in head.rows)
+                    entries = (way.entry(row) for row in head.rows)
+                    hits = sum(bool(entry.golds) for entry in entries if entry is not None)
                     ways.append((hits, way))
-        hits, best = max(ways, key=lambda pair: pair[0], default=(0, None))
+        # A number of a row may be an id by chance; a question is none.
+        hits, best = max(ways, key=lambda pair: (pair[0], pair[1].by_question), default=(0, None))
         if best is None or not hits:
             theirs = next((key for found in self._by.values() for key in found), "(none)")
             ours = next((identity(reach(head.rows[0], path)) for path in ids), "(none)")
@@ -131,10 +148,10 @@ class GoldFile:
 
 
 def _key(row: dict[str, Any], path: str, *, by_question: bool) -> str | None:
+    if by_question:
+        return asked(row, [path]).strip()
     value = reach(row, path)
-    if value is MISSING or value is None:
-        return None
-    return question_of(value).strip() if by_question else identity(value)
+    return None if value is MISSING or value is None else identity(value)
 
 
 def _stripped(key: str) -> str:
@@ -149,15 +166,8 @@ LONGEST_LABEL = 60
 
 def label_paths(paths: Iterable[str]) -> tuple[list[str], list[str]]:
     """Return the paths of levels and of subjects, the likeliest names first."""
-    found = list(paths)
-
-    def of(known: tuple[str, ...]) -> list[str]:
-        return sorted(
-            (p for p in found if names.leaf(p) in known and "*" not in p),
-            key=lambda p: (p.count("."), known.index(names.leaf(p))),
-        )
-
-    return of(names.LEVELS), of(names.SUBJECTS)
+    found = [path for path in paths if "*" not in path]
+    return names.called(found, names.LEVELS), names.called(found, names.SUBJECTS)
 
 
 def label(row: dict[str, Any], paths: Sequence[str]) -> str | None:

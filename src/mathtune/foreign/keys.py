@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mathtune.data.files.paths import MISSING, reach
-from mathtune.data.files.texts import question_of
+from mathtune.data.files.question_field import asked
 from mathtune.foreign.labels import crossed
 from mathtune.foreign.roles import Roles
 
@@ -55,13 +55,13 @@ class Key:
 
     def of(self, row: dict[str, Any], file: str, place: int) -> str:
         """Return a row's problem."""
-        value: Any = MISSING if self.kind == "row" else reach(row, self.path)
-        if value is MISSING or value is None:
-            found = f"line {place}"
-        elif self.kind == "question":
-            found = question_of(value) or f"line {place}"
-        else:
-            found = identity(value)
+        found = ""
+        if self.kind == "question":
+            found = asked(row, [self.path])
+        elif self.kind != "row":
+            value = reach(row, self.path)
+            found = "" if value is MISSING or value is None else identity(value)
+        found = found or f"line {place}"
         return f"{file}: {found}" if self.per_file else found
 
 
@@ -92,7 +92,7 @@ class Looks:
             value = reach(row, path)
             column.append(_NONE if value is MISSING or value is None else hash(identity(value)))
         for path, column in self._questions.items():
-            text = question_of(value) if (value := reach(row, path)) is not MISSING else ""
+            text = asked(row, [path])
             column.append(hash(text) if text else _NONE)
         for path, column in self._runs.items():
             value = reach(row, path)

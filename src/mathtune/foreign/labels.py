@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from decimal import Decimal
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,34 +15,18 @@ from numpy.typing import NDArray
 from mathtune.data.files import names
 from mathtune.data.files.head import Head
 from mathtune.data.files.paths import MISSING
+from mathtune.data.files.texts import verdict
 
 _VERDICTS = (
     "correct", "is_correct", "correctness", "answer_correct", "is_answer_correct", "final_correct",
     "is_right", "exact_match", "acc", "result", "passed", "score",
 )  # fmt: skip
 """Fields that may hold verdicts on samples, the likeliest first."""
-_WORDS = {
-    "true": True, "false": False, "correct": True, "wrong": False, "incorrect": False,
-    "right": True, "yes": True, "no": False,
-}  # fmt: skip
 _LONGEST, _MOST = 60, 50
 """The longest name of a run, in characters, and the most runs."""
 MOST_FIELDS = 8
 EVEN = 0.9
 """The part of problems that must have the same number of samples of a run."""
-
-
-def verdict(value: Any) -> bool | None:
-    """Return a verdict; None if a value is none.
-
-    >>> verdict(True), verdict("False"), verdict("Wrong"), verdict(1), verdict(0.5)
-    (True, False, False, True, None)
-    """
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int | float | Decimal):
-        return bool(value) if value in (0, 1) else None
-    return _WORDS.get(value.strip().lower()) if isinstance(value, str) else None
 
 
 def verdict_field(head: Head, solution: str) -> str | None:

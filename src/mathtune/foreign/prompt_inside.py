@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from mathtune.data.files.gold_field import NEARLY_ALL, TEXTS_COMPARED
 from mathtune.data.files.head import Head
-from mathtune.data.files.paths import MISSING, reach
-from mathtune.data.files.texts import question_of
+from mathtune.data.files.question_field import asked
 
 SHORTEST = 12
 """The shortest question that is sought in a sample, in characters."""
 FEWEST = 3
 """The number of samples that must begin with the same words before their question."""
-
-
-def asked(row: dict[str, Any], questions: Sequence[str]) -> str:
-    """Return a row's question, by the first of its fields that has one."""
-    for path in questions:
-        value = reach(row, path)
-        text = "" if value is MISSING else question_of(value)
-        if text:
-            return text
-    return ""
 
 
 def prompts_inside(head: Head, solution: str, questions: Sequence[str]) -> bool:

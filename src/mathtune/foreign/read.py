@@ -16,15 +16,16 @@ from typing import Any, NamedTuple
 
 from mathtune.data.files.formats import Row, rows
 from mathtune.data.files.head import Head, refuse_missing
-from mathtune.data.files.paths import MISSING, reach
+from mathtune.data.files.options import either, options
+from mathtune.data.files.paths import MISSING, reach, tops
+from mathtune.data.files.question_field import asked
 from mathtune.data.files.sources import Source, sources
-from mathtune.data.files.texts import NoTextError, finite, golds, solutions
+from mathtune.data.files.texts import NoTextError, finite, golds, solutions, verdict
 from mathtune.errors import InputError, many
 from mathtune.foreign.filters import Filters
 from mathtune.foreign.gold_file import Entry, GoldFile, Join, label, label_paths
 from mathtune.foreign.keys import Key, Looks, identity
-from mathtune.foreign.labels import verdict
-from mathtune.foreign.prompt_inside import asked, without_prompt
+from mathtune.foreign.prompt_inside import without_prompt
 from mathtune.foreign.roles import Fields, Roles, decide
 
 HEAD_ROWS = 1_000
@@ -227,6 +228,10 @@ def _entry(file: _File, fields: dict[str, Any]) -> Entry:
         entry = file.join.entry(fields)
         if entry is None:
             raise _BrokenRowError(f"no gold: '{file.join.path}' is not in the file of problems.")
+        if not entry.golds:
+            raise _BrokenRowError(
+                f"no gold: the file of problems has several for {file.join.key(fields)[:60]!r}."
+            )
         return entry
     assert file.roles.gold is not None
     value = reach(fields, file.roles.gold)
@@ -236,6 +241,8 @@ def _entry(file: _File, fields: dict[str, Any]) -> Entry:
         accepted = golds(value)
     except NoTextError as error:
         raise _BrokenRowError(f"field '{file.roles.gold}': {error}.") from None
+    if file.roles.options is not None:
+        accepted = either(accepted, options(reach(fields, file.roles.options)))
     question = asked(fields, file.roles.questions)
     return Entry(accepted, question, label(fields, file.levels), label(fields, file.subjects))
 
@@ -290,26 +297,15 @@ def _decided(
         roles.gold,
         roles.score,
         roles.own,
+        roles.options,
         join.path if join else None,
         "filter",
         cluster_by,
     )
     paths = (*named, *roles.runs, *roles.ids, *roles.questions, *levels, *subjects, "attachments")
-    tops = frozenset(_top(path) for path in paths if path is not None)
-    stems = any("*" in part for part in tops)
-    columns = None if stems else tops | _tops_inside(roles.gold)
+    read = frozenset(top for path in paths if path is not None for top in tops(path))
+    columns = None if any("*" in part for part in read) else read
     return _File(source, roles, join, tuple(levels), tuple(subjects), columns)
-
-
-def _top(path: str) -> str:
-    return path.split(".", 1)[0]
-
-
-def _tops_inside(path: str | None) -> frozenset[str]:
-    """Return the columns that a path names inside braces."""
-    if path is None or "{" not in path:
-        return frozenset()
-    return frozenset({_top(path.split("{", 1)[1])})
 
 
 def _head(source: Source, split: str | None) -> Head:

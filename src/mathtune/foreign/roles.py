@@ -14,7 +14,7 @@ Names only propose: a field called `solution` may be the data set's own referenc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from mathtune.data.files import names
 from mathtune.data.files.gold_field import checked_gold, gold_field
 from mathtune.data.files.head import Head, refuse_missing
 from mathtune.data.files.paths import MISSING, is_chat, is_parts
+from mathtune.data.files.question_field import with_passage
 from mathtune.data.files.texts import finite, question_of
 from mathtune.errors import InputError
 from mathtune.foreign.labels import run_fields, verdict_field
@@ -87,6 +88,8 @@ class Roles:
     """The field of the file's own verdicts."""
     runs: tuple[str, ...] = ()
     """The fields that may name a sample's run."""
+    options: str | None = None
+    """The field of the options that problems offer."""
     prompts: bool = False
     """True if the samples begin with their prompts."""
 
@@ -125,7 +128,9 @@ def decide(head: Head, fields: Fields, *, joined: bool = False, score: str | Non
     if gold is None and not joined:
         gold = gold_field(head, solution)
     ids = (fields.problem,) if fields.problem else _ids(head, layout)
-    questions = (fields.question,) if fields.question else _questions(head, layout)
+    questions = (
+        (fields.question,) if fields.question else _questions(head, layout, (solution, gold))
+    )
     asking = tuple(path for path in questions if path not in (solution, gold))
     return Roles(
         solution=solution,
@@ -138,6 +143,7 @@ def decide(head: Head, fields: Fields, *, joined: bool = False, score: str | Non
         verdicts=score is not None and not _has_numbers(head.column(score)),
         lists=any(_is_list(value) for value in head.column(solution)),
         own=verdict_field(head, solution),
+        options=head.options,
         prompts=prompts_inside(head, solution, asking),
         runs=run_fields(head, (solution, gold, score, *ids, *questions)),
     )
@@ -168,7 +174,7 @@ def _first(head: Head, paths: Sequence[str]) -> str | None:
 
 def _ids(head: Head, layout: Layout | None) -> tuple[str, ...]:
     found = list(layout.problem if layout else ())
-    found += [name for name in names.IDS if name in head.paths]
+    found += [name for name in names.called(head.names, names.IDS) if name in head.paths]
     found += [
         path
         for path in head.paths
@@ -177,15 +183,17 @@ def _ids(head: Head, layout: Layout | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for path in found if head.has(path)))
 
 
-def _questions(head: Head, layout: Layout | None) -> tuple[str, ...]:
+def _questions(head: Head, layout: Layout | None, taken: Collection[str | None]) -> tuple[str, ...]:
     found = list(layout.question if layout else ())
-    found += [name for name in names.QUESTIONS if head.has(name)]
+    found += names.called(head.names, names.QUESTIONS)
     found += [
         path for path in head.paths if "." in path and names.leaf(path) in names.QUESTIONS[:4]
     ]
     if not found:
         found = [path for path in head.paths if names.asks(path) and _differ(head, path)]
-    return tuple(dict.fromkeys(path for path in found if head.has(path) and _asks(head, path)))
+    there = [path for path in found if head.has(path) and _asks(head, path)]
+    pairs = ((with_passage(path, head.rows, taken), path) for path in there)
+    return tuple(dict.fromkeys(path for pair in pairs for path in pair))
 
 
 def _differ(head: Head, path: str) -> bool:

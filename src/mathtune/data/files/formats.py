@@ -13,21 +13,19 @@ import importlib
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import IO, Any, NamedTuple, cast
 
 import msgspec
 
-from mathtune.data.files import documents, hub_reach
+from mathtune.data.files import column_names, documents, hub_reach
 from mathtune.data.files.sources import BROKEN_STREAM, Source, opened, packing, pyarrow_for
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 
 HEAD = 1 << 16
 ROWS_AT_ONCE = 32
-_LONGEST_NAME = 150
-"""The longest name of a column, in characters; what is longer is a value."""
 EXPECTED = (
     "expected JSON Lines, JSON, CSV, TSV, parquet, Arrow or an inspect log, "
     "plain or packed (gz, xz, bz2, zst)"
@@ -272,11 +270,11 @@ def _of_table(stream: IO[bytes], head: bytes, source: Source) -> Iterator[Row]:
     if not first.count(delimiter):
         raise InputError(f"{source.name}: is text of no known kind; {EXPECTED}.")
     csv.field_size_limit(jsonl.LONGEST)
-    reader = csv.DictReader(text, delimiter=delimiter)
+    reader = csv.DictReader(text, delimiter=delimiter, skipinitialspace=True)
     try:
         if any(map(_STRAY.search, reader.fieldnames or ())):
             raise InputError(f"{source.name}, line 1: {NOT_UTF8}")
-        _refuse_values(reader.fieldnames or (), source)
+        reader.fieldnames = column_names.checked(reader.fieldnames or (), source.name)
         for cells in reader:
             if None in cells or None in cells.values():
                 count = len(reader.fieldnames or ())
@@ -289,16 +287,6 @@ def _of_table(stream: IO[bytes], head: bytes, source: Source) -> Iterator[Row]:
         raise InputError(f"{source.name}, line {reader.line_num}: {error}.") from None
     finally:
         text.detach()  # the caller closes the stream
-
-
-def _refuse_values(names: Sequence[str], source: Source) -> None:
-    """Raise InputError if the first line of a table holds the first row's values, not names."""
-    values = [one for one in names if len(one) > _LONGEST_NAME or re.fullmatch(r"-?\d+\.\d+", one)]
-    if values:
-        raise InputError(
-            f"{source.name}, line 1: expected the names of the columns, found {values[0][:40]!r}; "
-            "put a line of names before it."
-        )
 
 
 def _cell(cell: str) -> Any:

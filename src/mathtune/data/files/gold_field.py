@@ -10,7 +10,7 @@ from mathtune.answers import Verdict, compare, extract
 from mathtune.data.files import names
 from mathtune.data.files.head import Head, refuse_shape, refuse_two
 from mathtune.data.files.paths import MISSING
-from mathtune.data.files.texts import is_prose, says_none
+from mathtune.data.files.texts import is_prose, says_none, verdict
 from mathtune.errors import InputError
 
 NEARLY_ALL = 0.95
@@ -31,14 +31,14 @@ def gold_field(head: Head, solution: str) -> str:
         for path, column in gold_columns(head, exclude=(solution,)).items()
         if not names.is_beside(path, solution)
         if not path.startswith(f"{solution.split('.*')[0]}.") or "." not in path
-        or names.is_strong_gold(path)
+        or _is_strong(path)
     }  # fmt: skip
     binary = [path for path in columns if _is_label(head.column(path))]
     if len(binary) < len(columns):
         columns = {path: column for path, column in columns.items() if path not in binary}
     if not columns:
         refuse_shape(head, solution)
-    strong = [path for path in columns if names.is_strong_gold(path)]
+    strong = [path for path in columns if _is_strong(path)]
     texts = head.texts(solution) or []
     weak = _answers([path for path in columns if path not in strong], columns, texts)
     for group in (strong, [] if strong and not _is_prose(columns[strong[0]]) else weak):
@@ -64,7 +64,7 @@ def gold_of_problems(head: Head) -> str:
     if not columns:
         shown = ", ".join(head.paths[:30])
         raise InputError(f"{head.name}: none of the fields {shown} is known to hold golds.")
-    strong = [path for path in columns if names.is_strong_gold(path)] or list(columns)
+    strong = [path for path in columns if _is_strong(path)] or list(columns)
     rival = _rival(strong, columns)
     if rival:
         raise InputError(
@@ -83,7 +83,7 @@ def checked_gold(head: Head, gold: str, solution: str | None) -> str:
         path
         for path in columns
         if path != gold
-        and names.is_strong_gold(path) == names.is_strong_gold(gold)
+        and _is_strong(path) == _is_strong(gold)
         and not _is_label(head.column(path))
     ]
     rival = _rival([gold, *others], columns)
@@ -97,15 +97,26 @@ def gold_columns(head: Head, exclude: Sequence[str]) -> dict[str, Golds]:
     """Return the columns that may be golds, by path."""
     found = {}
     for path in head.paths:
-        if path in exclude or not (names.is_strong_gold(path) or names.is_weak_gold(path)):
+        if path in exclude or not (_is_strong(path) or names.is_weak_gold(path)):
             continue
         values = [value for value in head.column(path) if value not in (MISSING, None)]
         if not values or any(isinstance(value, bool) for value in values):
+            continue
+        if _is_correct(path) and all(verdict(value) is not None for value in values):
             continue
         column = head.golds(path)
         if 2 * sum(map(bool, column)) >= len(column):
             found[path] = column
     return found
+
+
+def _is_strong(path: str) -> bool:
+    return names.is_strong_gold(path) or _is_correct(path)
+
+
+def _is_correct(path: str) -> bool:
+    """Return whether a field may hold verdicts or, as AQuA's, the letter of the right option."""
+    return names.leaf(path) == "correct"
 
 
 def _rival(group: Sequence[str], columns: dict[str, Golds]) -> list[str]:

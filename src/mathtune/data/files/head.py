@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NoReturn
 
 from mathtune.data.files import names
+from mathtune.data.files.options import options
 from mathtune.data.files.paths import MISSING, leaves, reach
+from mathtune.data.files.question_field import with_passage
 from mathtune.data.files.texts import NoTextError, golds, question_of, solutions
 from mathtune.errors import InputError
 
@@ -29,6 +32,22 @@ class Head:
                 column.append(value)
         for column in self._columns.values():
             column += [MISSING] * (len(self.rows) - len(column))
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of the rows' fields, in order."""
+        return list(dict.fromkeys(name for row in self.rows for name in row))
+
+    @cached_property
+    def options(self) -> str | None:
+        """The path of the options that problems offer; None: there is none."""
+        found = dict.fromkeys(
+            path[: match.end()]
+            for path in self.paths
+            for match in re.finditer(r"[^.]+", path)
+            if names.are_options(match.group())
+        )
+        return next((path for path in found if any(map(options, self.column(path)))), None)
 
     @property
     def paths(self) -> list[str]:
@@ -68,14 +87,14 @@ class Head:
     @cached_property
     def problems(self) -> list[str]:
         """The rows' questions, which distinguish their problems at first sight."""
-        for path in names.QUESTIONS:
-            for found in (path, *(one for one in self.paths if names.leaf(one) == path)):
-                questions = [question_of(value) for value in self.column(found)]
-                if all(questions):
-                    return questions
-        for name in names.IDS:
-            if name in self._columns:
-                return [str(value) for value in self.column(name)]
+        for path in names.called(self.paths, names.QUESTIONS):
+            joined = with_passage(path, self.rows)
+            questions = [question_of(value) for value in self.column(joined)]
+            if all(questions):
+                return questions
+        for path in names.called(self.paths, names.IDS):
+            if "." not in path:
+                return [str(value) for value in self.column(path)]
         return [str(number) for number in range(len(self.rows))]
 
 

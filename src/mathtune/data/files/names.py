@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 IDS = (
     "problem_id",
@@ -38,6 +39,9 @@ QUESTIONS = (
     "task",
     "messages",
 )
+ABOUT_A_PASSAGE = ("question", "query")
+PASSAGES = ("body", "passage", "context", "story", "background", "scenario")
+"""Fields without which the question beside them cannot be answered."""
 LEVELS = ("level", "difficulty")
 SUBJECTS = ("subject", "type", "category")
 SCORES = ("scores", "score")
@@ -104,6 +108,16 @@ def leaf(path: str) -> str:
     named = [part for part in parts if part not in ("*", "+") and not part.isdigit()]
     last = named[-1] if named else path
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", last).lower().strip("_")
+
+
+def called(paths: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Return the paths that have one of the known names in any spelling, in the names' order.
+
+    >>> called(["Answer", "doc.id", "Problem ID", "ID"], ("problem_id", "id"))
+    ['Problem ID', 'ID', 'doc.id']
+    """
+    there = [path for path in paths if leaf(path) in known]
+    return sorted(there, key=lambda path: (path.count("."), known.index(leaf(path))))
 
 
 def are_steps(path: str) -> bool:

@@ -6,6 +6,7 @@ a.*.b        every member of a list (or object), as a list
 a.+.b        every member of a list of steps, as one text, a step a line
 a_*          every key of that stem with a number behind it: a_0, a_1, ...
 a.{b.c}      the place or key that the value at `b.c` names: choices.{gold_index}
+a+b          the texts at a and at b as one text; the options of a problem, a line each
 
 A text in JSON is walked into as what it holds.
 """
@@ -19,12 +20,15 @@ from functools import lru_cache
 from typing import Any, Final, TypeGuard
 
 from mathtune.data.files import names
+from mathtune.data.files.options import options
 
 MISSING: Final = object()
 """The value that `reach` returns if a row has no such path."""
 
 DEEPEST = 6
 _PART = re.compile(r"\{[^}]*\}|[^.{}]+")
+_PLUS = re.compile(r"(?<!\.)\+(?!\.)")
+_BRACES = re.compile(r"\{([^{}]+)\}")
 _NUMBERED = re.compile(r"(.*?[A-Za-z][_-]?)(\d{1,4})")
 
 
@@ -40,10 +44,44 @@ def reach(row: Any, path: str) -> Any:
     ['a', 'b']
     >>> reach({"options": ["5", "7"], "right": 1}, "options.{right}")
     '7'
+    >>> reach({"Body": "Ann has 3 pens.", "Question": "How many?"}, "Body+Question")
+    'Ann has 3 pens. How many?'
     """
     if isinstance(row, dict) and path in row:
         return row[path]
+    if "+" in path and len(parts := summands(path)) > 1:
+        return _together(row, parts)
     return _walk(row, _parts(path), row)
+
+
+def summands(path: str) -> list[str]:
+    """Return the paths whose texts a path joins.
+
+    >>> summands("Body+Question"), summands("steps.+.text")
+    (['Body', 'Question'], ['steps.+.text'])
+    """
+    return [part.strip() for part in _PLUS.split(path)]
+
+
+def tops(path: str) -> set[str]:
+    """Return the top-level fields that a path reads.
+
+    >>> sorted(tops("doc.choices.{label}")), sorted(tops("Body+Question"))
+    (['doc', 'label'], ['Body', 'Question'])
+    """
+    inner = [one for found in _BRACES.findall(path) for one in tops(found)]
+    return {part.split(".", 1)[0] for part in summands(path)} | set(inner)
+
+
+def _together(row: Any, paths: list[str]) -> Any:
+    text = ""
+    for path in paths:
+        value = reach(row, path)
+        if isinstance(value, str) and value.strip():
+            text += f" {value.strip()}"
+        for letter, option in options(value).items():
+            text += f"\n{letter}) {option}"
+    return text.strip() or MISSING
 
 
 def _walk(value: Any, parts: tuple[str, ...], row: Any) -> Any:

@@ -7,7 +7,6 @@ solution.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from mathtune.answers import gold_answer
 from mathtune.data.files.paths import is_chat, is_parts
+from mathtune.data.files.quoted_list import quoted_list
 
 ASSISTANTS = ("assistant", "model", "gpt", "bot", "ai", "chatbot")
 _TEXTS = (
@@ -40,6 +40,10 @@ UNUSABLE = (
 )  # fmt: skip
 """Golds that mean "no answer", in any letter case (but None only in this one)."""
 _LONGEST_EXPONENT = 60
+_WORDS = {
+    "true": True, "false": False, "correct": True, "wrong": False, "incorrect": False,
+    "right": True, "yes": True, "no": False,
+}  # fmt: skip
 _WORDS_OF_PROSE = 12
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 
@@ -184,43 +188,6 @@ def number_text(value: float | Decimal) -> str:
     return str(value)
 
 
-_QUOTED = re.compile(r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")\s*(,|\Z)""", re.S)
-
-
-def quoted_list(text: str) -> list[str] | None:
-    r"""Return the members of a list of texts written as one text, in JSON or in Python's form.
-
-    >>> quoted_list("['18']"), quoted_list('["a", "b"]'), quoted_list("[1, 2)")
-    (['18'], ['a', 'b'], None)
-    """
-    text = text.strip()
-    if not (text.startswith(("['", '["')) and text.endswith(("']", '"]'))):
-        return None
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return _python_list(text[1:-1])
-    return found if all(isinstance(member, str) for member in found) else None
-
-
-def _python_list(inside: str) -> list[str] | None:
-    members, at = [], 0
-    while at < len(inside):
-        match = _QUOTED.match(inside, at)
-        if match is None:
-            return None
-        single, double, _ = match.groups()
-        member = single if single is not None else double
-        members.append(re.sub(r"\\(.)", _unescaped, member, flags=re.S))
-        at = match.end()
-    return members
-
-
-def _unescaped(match: re.Match[str]) -> str:
-    letter = match.group(1)
-    return {"n": "\n", "t": "\t"}.get(letter, letter if letter in "\\'\"" else match.group())
-
-
 def is_prose(gold: str) -> bool:
     """Return whether a gold is a text of many words, which no answer equals.
 
@@ -240,6 +207,19 @@ def finite(value: Any) -> float | None:
     except OverflowError:  # JSON's integers are unlimited
         return None
     return number if math.isfinite(number) else None
+
+
+def verdict(value: Any) -> bool | None:
+    """Return a verdict; None if a value is none.
+
+    >>> verdict(True), verdict("False"), verdict("Wrong"), verdict(1), verdict(0.5)
+    (True, False, False, True, None)
+    """
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float | Decimal):
+        return bool(value) if value in (0, 1) else None
+    return _WORDS.get(value.strip().lower()) if isinstance(value, str) else None
 
 
 def shown(value: Any) -> str:
