@@ -107,9 +107,18 @@ def test_one_problem_that_cannot_be_solved_is_told_and_the_others_are(tmp_path: 
         ('{"text": "q"}', "no question; the row has 'text'"),
         ('{"id": 1, "problem": "a"}\n{"id": 1, "problem": "b"}', "the id '1' occurs twice"),
         ("", "the file is empty"),
+        ('{"problem": "a"}\n{"problem": ', "line 2: not valid JSON"),
     ],
 )
 def test_a_file_without_questions_is_one_sentence(text: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "p.jsonl").write_text(text)
     with pytest.raises(InputError, match=sentence):
         solve_file.solve_file(tmp_path / "p.jsonl", tmp_path / "a.jsonl", SOLVER, server=None)
+
+
+def test_a_question_is_read_with_its_passage_in_any_spelling(tmp_path: Path) -> None:
+    path = tmp_path / "svamp.csv"
+    path.write_text("ID,Body,Question,Answer\nc-1,Ann has 3 pens.,How many?,3\n")
+    (row,) = solve_file.questions(path)
+    assert (row.problem_id, row.problem) == ("c-1", "Ann has 3 pens. How many?")
+    assert row.gold_answer == "3"

@@ -226,3 +226,21 @@ def test_conversations_with_their_answers_are_samples_of_what_was_asked(tmp_path
     found = list(open_samples([path]))
     assert [one.problem_id for one in found] == ["What is 1 + 1?"] * 2 + ["What is 2 + 2?"] * 2
     assert [one.solution for one in found][:2] == ["The answer is 2.", "The answer is 3."]
+
+
+def test_a_row_with_options_has_the_letter_and_the_text_as_golds(tmp_path: Path) -> None:
+    path = tmp_path / "aqua.jsonl"
+    rows = [
+        {
+            "Question": f"{n} + 1?",
+            "options": [f"A){n}", f"B){n + 1}"],
+            "correct": "B",
+            "output": "x",
+        }
+        for n in range(3)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    samples = open_samples([path])
+    assert samples.read == {"solution": "output", "gold": "correct", "problem": "Question"}
+    assert [one.accepted for one in samples] == [("B", "1"), ("B", "2"), ("B", "3")]
+    assert samples.counted["options"] == 3

@@ -18,15 +18,15 @@ import msgspec
 
 from mathtune.cli.serving.settings import Solver, check
 from mathtune.cli.serving.solved import Solved
-from mathtune.data.rows import read_rows, stable_id
+from mathtune.data.columns import columns_by
+from mathtune.data.rows import Row, read_rows, stable_id
+from mathtune.data.values import value_at
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.run.progress import Progress, say
 
 TOGETHER = 64
 """Questions solved at once."""
-NAMES = ("problem", "question")
-"""The fields that hold a row's question, the first that is there."""
 
 
 class Solution(msgspec.Struct, kw_only=True):
@@ -93,27 +93,37 @@ def solve_file(path: Path, out: Path, solver: Solver, *, server: str | None) -> 
 def questions(path: Path) -> list[Solution]:
     """Read a file's problems: a `problem` or `question` each; optionally an id and a gold.
 
+    The first row decides which fields these are, as it does for `mathtune prepare`.
+
     Raises:
         InputError: a row has no question, or an id occurs twice.
     """
     found: dict[str, Solution] = {}
+    columns: dict[str, str | None] = {}
     for row in read_rows(path):
-        text = next((row.values[name] for name in NAMES if name in row.values), None)
+        if row.fault:
+            raise InputError(f"{row.where}: {row.fault}")
+        columns = columns or columns_by(row.values, {})
+        text = _value(row, columns["problem"])
         if not isinstance(text, str) or not text.strip():
             there = ", ".join(map(repr, row.values))
             raise InputError(
                 f"{row.where}: no question; the row has {there}; expected a text in `problem` or "
                 "`question`."
             )
-        given = row.values.get("id", row.values.get("problem_id"))
+        given = _value(row, columns["id"])
         name = str(given) if given is not None else f"{stable_id(text)}-{len(found)}"
         if name in found:
             raise InputError(f"{row.where}: the id {name!r} occurs twice; expected every id once.")
-        gold = row.values.get("gold_answer", row.values.get("answer"))
+        gold = row.values.get("gold_answer", _value(row, columns["answer"]))
         found[name] = Solution(
             problem_id=name, problem=text, gold_answer=None if gold is None else str(gold)
         )
     return list(found.values())
+
+
+def _value(row: Row, path: str | None) -> Any:
+    return None if path is None else value_at(row.values, path)
 
 
 def _made_with(asked: Sequence[Solution], solver: Solver, server: str | None) -> str:

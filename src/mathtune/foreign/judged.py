@@ -14,6 +14,7 @@ from mathtune.answers.extract import GUESSED, ExtractRule
 from mathtune.answers.graders import math_verify
 from mathtune.data.files.texts import is_prose
 from mathtune.errors import InputError, many, named
+from mathtune.foreign.programs import program_start
 from mathtune.foreign.read import Fields, ForeignSample, Samples, open_samples
 from mathtune.metrics.weights import WeightRule
 from mathtune.paths import calculator
@@ -180,6 +181,7 @@ def _notice(one: Judged, counted: Counter[str]) -> None:
     counted["samples"] += 1
     counted["no_text"] += one.sample.solution is None
     counted["prose"] += is_prose(one.sample.gold)
+    counted["programs"] += _is_program(one.sample.solution or "")
     if one.sample.own is not None:
         counted["own"] += 1
         counted["own correct"] += one.sample.own
@@ -191,6 +193,12 @@ def _notice(one: Judged, counted: Counter[str]) -> None:
     if one.verdicts[0] is Verdict.correct:
         counted["correct"] += 1
         counted["correct and marked"] += one.answer.rule not in GUESSED
+
+
+def _is_program(text: str) -> bool:
+    """Return whether a text ends in a program, and marks no answer before it."""
+    start = program_start(text)
+    return start is not None and extract(text[:start]) is None
 
 
 def _verdicts(

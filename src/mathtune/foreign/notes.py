@@ -91,6 +91,12 @@ def warnings(request: Request) -> list[str]:
 def _warnings(request: Request) -> Iterator[str]:
     counted, samples = request.counted, request.samples
     total = counted["samples"]
+    if counted["programs"] > HARDLY_ANY * total:
+        yield (
+            f"{of_samples(counted['programs'], total, 'ends', 'end')} in a program: programs are "
+            "never run, and what counts as the answer is a number of their text. Run them "
+            "elsewhere, and name the field of their outputs with --fields solution=NAME."
+        )
     yield from _on_verdicts(request)
     yield from _on_rules(request)
     yield from _on_reference(request)
@@ -127,6 +133,15 @@ def _warnings(request: Request) -> Iterator[str]:
             f"Left out: {many(counted['filtered'], 'row that is a copy', 'rows that are copies')} "
             "of a sample, by another filter."
         )
+    if counted["options"]:
+        named = many(counted["options"], "row has", "rows have")
+        yield (
+            f"{named} options: the letter and the text of the right one are both correct "
+            f"('{request.samples.files[0].roles.options}')."
+        )
+    if counted["none of these"]:
+        rows = many(counted["none of these"], "row's right option says", "rows' right option says")
+        yield f"{rows} 'none of these': a value instead of the letter counts as wrong there."
     if counted["accepted"]:
         several = many(counted["accepted"], "row has", "rows have")
         yield f"{several} several golds; a sample that fits one is correct."

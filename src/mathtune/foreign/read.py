@@ -140,7 +140,10 @@ class Samples:
         if group is MISSING:
             raise _BrokenRowError(f"no field '{self.cluster_by}' to cluster by.")
         if len(accepted) > 1:
-            self.counted["accepted"] += 1
+            self.counted["accepted" if file.roles.options is None else "options"] += 1
+            self.counted["none of these"] += file.roles.options is not None and any(
+                gold.casefold().startswith(("none of", "not given")) for gold in accepted
+            )
         own = self._own(file, fields, len(texts))
         for text, score, right in zip(texts, scores, own, strict=True):
             yield ForeignSample(

@@ -207,15 +207,6 @@ def test_a_folder_is_refused_with_the_files_it_holds(tmp_path: Path) -> None:
         sources([tmp_path])
 
 
-@pytest.mark.parametrize("first", ["We add 3 and 4 " * 12, "8.0"])
-def test_a_table_without_names_of_columns_is_refused(first: str, tmp_path: Path) -> None:
-    path = tmp_path / "nameless.csv"
-    with path.open("w", newline="") as stream:
-        csv.writer(stream).writerows([["Ann has 3.", first], ["Bo has 4.", "So 9.0"]])
-    with pytest.raises(InputError, match=r"nameless.csv, line 1: expected the names of the col"):
-        list(rows(sources([path])[0]))
-
-
 def test_rows_by_their_ids_deep_in_a_document(tmp_path: Path) -> None:
     cases = {
         f"task_{n}": {"prompt": f"{n}?", "expected": str(n), "response": f"It is {n}."}

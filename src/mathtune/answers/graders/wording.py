@@ -18,8 +18,11 @@ _CHOICE_WORDS = re.compile(
     re.I,
 )
 _CHOICE = re.compile(
-    r"\s*(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)\s*(?:is)?\s*:?\s*)?\(?\s*([A-Za-z])\s*(?:\)?\s*[.,]?\s*$|[).:]\s)",
+    r"\s*(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)\s*(?:is)?\s*:?\s*)?\(?\s*([A-Za-z])\s*(?:\)?\s*[.,]?\s*$|\)(?=\s|[0-9$]|[A-Za-z]{2})|[.:]\s)",
     re.I,
+)
+_CHOICE_BEHIND = re.compile(
+    r"(?=.*(?:[0-9]|[A-Za-z]{2})).*\s(?:\(\s*([A-H])\s*\)|(?:option|choice)\s+\(?([A-H])\)?)\s*[.,]?\s*"
 )
 
 
@@ -35,7 +38,10 @@ def same_words(answer: str, gold: str) -> bool:
             return labelled[0] == wanted.group(1)
         chosen = _CHOICE.match(_unwrapped(answer))
         if chosen is None:
-            return False
+            behind = _CHOICE_BEHIND.fullmatch(_unwrapped(answer))
+            if behind is None or _DENIAL.search(answer):
+                return False
+            return wanted.group(1) in behind.groups()
         variable = gold.strip().isalpha() and wanted.group(1) > "F"
         return (chosen.group(1) if variable else chosen.group(1).upper()) == wanted.group(1)
     if _BASE.sub("", ours) == _BASE.sub("", golds) and ("_" in ours) != ("_" in golds):
@@ -50,7 +56,8 @@ def same_words(answer: str, gold: str) -> bool:
 
 _CHOICE_LABEL = re.compile(
     r"\s*(?:\\(?:text|textbf|mathrm|mathbf|textrm|mbox|bf)\s*\{?\s*)*(?:\(\s*([A-H])\s*\)|([A-H])\s*[).:])"
-    r"\s*\}*(?:\\[ ,;:!]|~|\\quad|\\qquad|:|\s)+(?=[^\s.,;:!']*[\w\\])"
+    r"\s*\}*(?:(?:\\[ ,;:!]|~|\\quad|\\qquad|:|\s)+|(?<=\))(?=[0-9$]|[A-Za-z]{2}))"
+    r"(?=[^\s.,;:!']*[\w\\])"
 )
 _ANY_CHOICE = re.compile(r"\(\s*([A-H])\s*\)")
 

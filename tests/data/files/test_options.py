@@ -1,0 +1,50 @@
+"""Options in the forms of public data sets, and golds that name one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mathtune.data.files.options import either, letter, options
+
+AQUA = {"A": "21", "B": "21.5", "C": "22", "D": "22.5", "E": "None of these"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["A)21", "B)21.5", "C)22", "D)22.5", "E)None of these"],
+        "['A)21', 'B)21.5', 'C)22', 'D)22.5', 'E)None of these']",
+        ["21", "21.5", "22", "22.5", "None of these"],
+        {"A": 21, "B": "21.5", "C": "22", "D": "22.5", "E": "None of these"},
+        {"label": list("ABCDE"), "text": ["21", "21.5", "22", "22.5", "None of these"]},
+        [{"label": name, "text": text} for name, text in AQUA.items()],
+        "a ) 21 , b ) 21.5 , c ) 22 , d ) 22.5 , e ) None of these",
+        "A. 21\nB. 21.5\nC. 22\nD. 22.5\nE. None of these",
+    ],
+)
+def test_options_of_every_form_are_the_same(value: Any) -> None:
+    assert options(value) == AQUA
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, 3, "", "A text.", [], ["one"], {}, {"A": "21"}, {"x": "21", "y": "22"},
+        [{"message": {"content": "7"}}, {"message": {"content": "8"}}], [["a"], ["b"]],
+        {"B": "21", "C": "22"},
+    ],
+)  # fmt: skip
+def test_what_offers_nothing(value: Any) -> None:
+    assert options(value) == {}
+
+
+def test_a_gold_is_right_as_its_letter_and_as_its_text() -> None:
+    assert either(("E",), AQUA) == ("E", "None of these")
+    assert either(("(c)",), AQUA) == ("(c)", "22")
+    assert either(("22.5",), AQUA) == ("22.5", "D")
+    assert either(("23",), AQUA) == ("23",)
+    assert either(("F",), AQUA) == ("F",)
+    assert either(("5",), {"A": "5", "B": "5"}) == ("5",)
+    assert [letter(gold, AQUA) for gold in ("b.", "AB", "7")] == ["B", None, None]
