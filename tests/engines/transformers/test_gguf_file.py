@@ -14,8 +14,12 @@ from transformers import (
     FalconConfig,
     Gemma2Config,
     Gemma3TextConfig,
+    GPT2Config,
+    Lfm2Config,
     LlamaConfig,
+    MambaConfig,
     MiniMaxM2Config,
+    NemotronConfig,
     Phi3Config,
     PreTrainedConfig,
     PreTrainedModel,
@@ -24,6 +28,7 @@ from transformers import (
     Qwen3Config,
     Qwen3MoeConfig,
     StableLmConfig,
+    Starcoder2Config,
 )
 
 from mathtune.engines.transformers import models
@@ -102,9 +107,11 @@ def write(
     *,
     named: bool = True,
     ends: tuple[str, ...] = ("eos_token_id",),
+    packed: dict[str, Any] | None = None,
 ) -> None:
     """Write a model; `keys` and `tensors` beside those that every model has. `named`: its own
     weights have names that gguf knows; else all are in `tensors`. `ends`: the keys of tokens 0, 1.
+    `packed`: tensors in few bits and their types, instead of those in full.
     """
     config = model.config
     rope = getattr(config, "rope_parameters", None) or {}
@@ -146,9 +153,9 @@ def write(
         if name != "lm_head.weight" or not config.tie_word_embeddings:
             for part, values in turned(name, weight.numpy(), config, kind):
                 place, _, end = part.removeprefix("transformer.").rpartition(".")
-                writer.add_tensor(
-                    f"{names.get_name(place) or place}.{end}", np.ascontiguousarray(values)
-                )
+                called = f"{names.get_name(place) or place}.{end}"
+                bits, of = (packed or {}).get(called, (np.ascontiguousarray(values), None))
+                writer.add_tensor(called, bits, raw_dtype=of)
     for name, extra in (tensors or {}).items():
         writer.add_tensor(name, np.array(extra, dtype=np.float32))
     writer.write_header_to_file()
@@ -165,6 +172,19 @@ def turned(name: str, values: Any, config: Any, kind: str) -> list[tuple[str, An
         heads = config.num_attention_heads if ".q_" in name else config.num_key_value_heads
         halves = values.reshape(heads, 2, -1, *values.shape[1:])
         return [(name, halves.swapaxes(1, 2).reshape(values.shape))]
+    if kind == "gpt2" and name.endswith((".c_attn.weight", ".c_fc.weight", ".c_proj.weight")):
+        return [(name, values.T)]
+    if "conv.conv" in name or "conv1d.weight" in name:
+        return [(name, values[:, 0])]
+    if name.endswith(".A_log"):
+        return [
+            (
+                name.replace("backbone.layers", "blk").replace("mixer.A_log", "ssm_a"),
+                -np.exp(values),
+            )
+        ]
+    if name.endswith("mixer.D"):
+        return [(name.replace("backbone.layers", "blk").replace("mixer.D", "ssm_d"), values)]
     if "query_key_value" in name and kind == "bloom":
         heads = values.reshape(config.num_attention_heads, 3, -1, *values.shape[1:])
         return [(name, heads.swapaxes(0, 1).reshape(values.shape))]
@@ -178,9 +198,13 @@ def turned(name: str, values: Any, config: Any, kind: str) -> list[tuple[str, An
         return [(f"{name}.weight", values)]
     if name.endswith("e_score_correction_bias"):
         return [(name.replace("e_score_correction_bias", "e_score_correction.bias"), values)]
-    return [(name, values + 1 if kind.startswith("gemma") and "norm" in name else values)]
+    plus = kind.startswith("gemma") or (kind == "nemotron" and name.endswith("weight"))
+    return [(name, values + 1 if plus and "norm" in name else values)]
 
 
+HEADS = tuple(
+    f"attention.{one}" for one in ("head_count", "head_count_kv", "key_length", "value_length")
+)
 EXPERTS: dict[str, Any] = {"num_experts_per_tok": 2, "moe_intermediate_size": 24}
 EXPERT_KEYS = {"expert_count": 4, "expert_used_count": 2, "expert_feed_forward_length": 24}
 
@@ -270,6 +294,72 @@ CASES: dict[str, tuple[PreTrainedConfig, str, dict[str, Any], dict[str, Any]]] =
         },
         {},
     ),
+    "GPT-2": (
+        GPT2Config(
+            vocab_size=VOCABULARY,
+            n_embd=32,
+            n_layer=2,
+            n_head=4,
+            bos_token_id=None,
+            eos_token_id=0,
+        ),
+        "gpt2",
+        {
+            "attention.layer_norm_epsilon": 1e-5,
+            **dict.fromkeys(("attention.head_count_kv", "rope.dimension_count")),
+        },
+        {},
+    ),
+    "layers of convolutions": (
+        Lfm2Config(
+            **{**SHAPE, "num_hidden_layers": 3},
+            layer_types=["conv", "full_attention", "conv"],
+            block_auto_adjust_ff_dim=False,
+        ),
+        "lfm2",
+        {
+            "attention.head_count_kv": [0, 2, 0],
+            "attention.layer_norm_rms_epsilon": 1e-5,
+            "rope.freq_base": 1e6,
+            "shortconv.l_cache": 3,
+        },
+        {},
+    ),
+    "Mamba": (
+        MambaConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=32,
+            num_hidden_layers=2,
+            state_size=8,
+            num_attention_heads=4,
+            bos_token_id=None,
+            eos_token_id=0,
+        ),
+        "mamba",
+        {
+            "ssm.conv_kernel": 4,
+            "ssm.state_size": 8,
+            "ssm.time_step_rank": 2,
+            "ssm.inner_size": 64,
+            "attention.layer_norm_rms_epsilon": 1e-5,
+            **dict.fromkeys((*HEADS, "rope.dimension_count")),
+        },
+        {},
+    ),
+    "Nemotron": (
+        NemotronConfig(
+            **SHAPE, head_dim=8, rope_parameters={**PLAIN, "partial_rotary_factor": 0.5}
+        ),
+        "nemotron",
+        {"attention.layer_norm_rms_epsilon": 1e-5},
+        {},
+    ),
+    "StarCoder 2": (
+        Starcoder2Config(**SHAPE, tie_word_embeddings=True),
+        "starcoder2",
+        {"attention.layer_norm_epsilon": 1e-5},
+        {},
+    ),
     "experts whose weights are normed": (
         Qwen3MoeConfig(**SHAPE, **EXPERTS, num_experts=4, head_dim=8, norm_topk_prob=True),
         "qwen3moe",
@@ -353,6 +443,19 @@ def test_what_the_reader_would_leave_out_is_refused(
     with pytest.raises(InputError, match=said) as error:
         models.load(str(tmp_path / "tiny.gguf"), device="cpu")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0", "Q4_1", "Q4_0"])
+def test_weights_in_few_bits_are_read_in_full(kind: str, tmp_path: Path) -> None:
+    number, model = gguf.GGMLQuantizationType[kind], made(LlamaConfig(**SHAPE))
+    values = model.model.embed_tokens.weight.detach().numpy()
+    packed = gguf.quantize(values, number)
+    write(tmp_path / "tiny.gguf", model, "llama", packed={"token_embd.weight": (packed, number)})
+    found, _ = models.load(str(tmp_path / "tiny.gguf"), device="cpu")
+    assert found.name_or_path == str(tmp_path / "tiny.gguf")
+    expected = torch.from_numpy(gguf.dequantize(packed, number))
+    torch.testing.assert_close(found.model.embed_tokens.weight.data, expected, atol=0, rtol=0)
+    assert 0 < (expected - torch.from_numpy(values)).abs().max() < 0.2
 
 
 def test_a_file_of_the_same_name_in_the_working_directory_is_not_read(

@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from mathtune.engines import prompts
 from mathtune.engines.transformers import gguf_tokenizer
+from mathtune.engines.transformers.gguf_file import GgufFile
 from mathtune.errors import InputError
 
 gguf = pytest.importorskip("gguf")
@@ -46,7 +47,7 @@ def write(
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return gguf_tokenizer.load(path)
+    return gguf_tokenizer.load(GgufFile(path))
 
 
 def byte_level(

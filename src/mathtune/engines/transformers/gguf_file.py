@@ -14,21 +14,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 from transformers import AutoConfig
-from transformers.integrations.ggml import GGUF_CONFIG_MAPPING
+from transformers.integrations.ggml import GGUF_CONFIG_DEFAULTS_MAPPING, GGUF_CONFIG_MAPPING
 from transformers.integrations.gguf import GGUF_CONFIG_ARCHS, GgufHeader, read_gguf_metadata
 from transformers.integrations.gguf.reader import load_gguf_state_dict
-from transformers.modeling_gguf_pytorch_utils import (
-    TENSOR_PROCESSORS,
-    TensorProcessor,
-    get_gguf_hf_weights_map,
-)
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
+from mathtune.engines.transformers import gguf_weights
 from mathtune.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
+TOKENS, MERGES = "tokenizer.ggml.tokens", "tokenizer.ggml.merges"
 INSTEAD = "expected the model as a folder of safetensors"
 SAME_NAME = (
     *("bloom", "falcon", "gemma2", "gemma3", "gpt2", "lfm2", "llama", "mamba", "nemotron", "phi3"),
@@ -44,6 +41,10 @@ ARCHITECTURES = {
 """The architectures whose logits have been compared with the models' own, as files name them, and
 the reader's names of them.
 """
+TIED = ("bloom", "falcon")
+"""The architectures whose output is always the embedding."""
+GATES = {0: "none", 1: "softmax", 2: "sigmoid"}
+"""The functions that choose experts, by their numbers in files."""
 FIELDS = {
     "attention.key_length": ("head_dim",),
     "attention.layer_norm_rms_epsilon": ("rms_norm_eps", "norm_eps"),
@@ -85,14 +86,17 @@ LLAMA3 = {
 
 
 class GgufFile:
-    """A file's metadata and the shapes of its tensors; `keys`: those of its architecture."""
+    """A file's metadata and the shapes of its tensors; `keys`: those of its architecture.
+
+    Both are read once, since a vocabulary is long.
+    """
 
     def __init__(self, path: Path) -> None:
-        metadata, _ = read_gguf_metadata(str(path))
-        self.path = path
+        metadata, _ = read_gguf_metadata(str(path), (TOKENS, MERGES))
+        self.path, self.metadata = path, metadata
         self.architecture = str(metadata["general.architecture"])
         if not self.complete and self.architecture not in ARCHITECTURES:
-            self._refuse("general.architecture", self.architecture)
+            self.refuse("general.architecture", self.architecture)
         begin = f"{self.architecture}."
         self.keys = {
             key.removeprefix(begin): value
@@ -118,9 +122,7 @@ class GgufFile:
         Raises:
             InputError: the file says what its config cannot hold.
         """
-        config: PreTrainedConfig = AutoConfig.from_pretrained(
-            str(self.path.parent), gguf_file=str(self.path.absolute()), trust_remote_code=False
-        )
+        config = self._begun()
         start, end, turn = self.specials.values()
         config.bos_token_id = start  # a class's default would be another model's token
         config.eos_token_id = end if turn in (None, end) else [end, turn]
@@ -139,7 +141,7 @@ class GgufFile:
         read = READ if self.complete else GGUF_CONFIG_MAPPING[ARCHITECTURES[self.architecture]]
         for key, value in left.items():
             if key not in read and key not in SAID_TWICE and not _plain(key, value):
-                self._refuse(key, value)
+                self.refuse(key, value)
         return config
 
     def check_weights(self, model: PreTrainedModel, loading: dict[str, Any]) -> None:
@@ -148,9 +150,9 @@ class GgufFile:
         """
         strange, lacking = loading["unexpected_keys"], loading["missing_keys"]
         if not self.complete:  # its report knows only what had a place
-            strange, lacking = self._compared(model)
+            strange, lacking = gguf_weights.compared(self, model)
         for name in sorted(strange):
-            self._refuse("the tensor", name, verb="holds")
+            self.refuse("the tensor", name, verb="holds")
         for name in sorted(lacking):
             raise InputError(
                 f"model {str(self.path)!r}: its GGUF file has no tensor for {name}, which a "
@@ -159,33 +161,43 @@ class GgufFile:
         for name, layer in model.named_modules():
             if isinstance(layer, nn.Linear):
                 said, found = (layer.out_features, layer.in_features), tuple(layer.weight.shape)
-                if said == found[1:] and found[0] == 1:  # a gate of one row, stored as one
-                    layer.weight.data = layer.weight.data[0]
-                elif said != found:
-                    self._refuse(f"sizes {said} of {name}", f"but holds {found}")
+                if said != found:
+                    self.refuse(f"sizes {said} of {name}", f"but holds {found}")
 
-    def _compared(self, model: PreTrainedModel) -> tuple[set[str], set[str]]:
-        """Return the tensors that the reader has no place for, and the weights without a tensor."""
-        kind = TENSOR_PROCESSORS.get(self.architecture, TensorProcessor)
-        places = get_gguf_hf_weights_map(model, kind(config={}))
-        found = {
-            name: places.get(name) or places.get(name.removesuffix(".weight"))
-            for name in self.shapes
+    def _begun(self) -> PreTrainedConfig:
+        """Return the config of the keys that the reader knows."""
+        if self.complete:
+            return AutoConfig.from_pretrained(
+                str(self.path.parent), gguf_file=str(self.path.absolute()), trust_remote_code=False
+            )
+        name = ARCHITECTURES[self.architecture]
+        fields = {
+            field: self.keys[key]
+            for key, field in GGUF_CONFIG_MAPPING[name].items()
+            if field is not None and key in self.keys
         }
-        strange = {
-            name for name, place in found.items() if not place and not name.startswith("rope_")
-        }
-        weights = {name for name, _ in model.named_parameters()} - set(found.values())
-        tied = model.config.get_text_config().tie_word_embeddings
-        if tied or "output.weight" in self.shapes:  # the reader treats it by itself
-            strange, weights = strange - {"output.weight"}, weights - {"lm_head.weight"}
-        return strange, weights
+        fields.setdefault("vocab_size", len(self.metadata[TOKENS]))
+        own = "output.weight" in self.shapes and name not in TIED
+        fields |= {"tie_word_embeddings": not own, **GGUF_CONFIG_DEFAULTS_MAPPING.get(name, {})}
+        if (padding := self.metadata.get("tokenizer.ggml.padding_token_id")) is not None:
+            fields["pad_token_id"] = padding
+        if name == "stablelm":
+            fields["use_qkv_bias"] = any(".attn_q.bias" in one for one in self.shapes)
+            fields["use_parallel_residual"] = not any(".ffn_norm." in one for one in self.shapes)
+        elif name == "lfm2":  # layers without heads are convolutions
+            heads = fields["num_key_value_heads"]
+            fields["num_key_value_heads"] = max(heads)
+            fields["full_attn_idxs"] = [layer for layer, count in enumerate(heads) if count]
+            fields["block_auto_adjust_ff_dim"] = False
+        elif name == "minimax_m2":
+            fields["scoring_func"] = GATES[fields["scoring_func"]]
+        return AutoConfig.for_model("gemma3_text" if name == "gemma3" else name, **fields)
 
     def _check_heads(self, config: PreTrainedConfig) -> None:
         """Raise InputError for heads of another size than the config can say."""
         for key in ("attention.key_length", "attention.value_length"):
             if key in self.keys and self.keys[key] != _head_size(config):
-                self._refuse(key, self.keys[key])
+                self.refuse(key, self.keys[key])
 
     def _check_windows(self, config: PreTrainedConfig, left: dict[str, Any]) -> None:
         """Raise InputError for windows, or layers with them, that the config does not have; take
@@ -201,7 +213,7 @@ class GgufFile:
         if isinstance(pattern, int):
             pattern = [bool((at + 1) % pattern) for at in range(config.num_hidden_layers)]
         if [kind == "sliding_attention" for kind in kinds] != [bool(one) for one in pattern]:
-            self._refuse(f"{key}_pattern", pattern)
+            self.refuse(f"{key}_pattern", pattern)
 
     def _turn(self, config: PreTrainedConfig, left: dict[str, Any]) -> None:
         """Complete the rotary positions of a config; take from `left` what they now hold."""
@@ -224,7 +236,7 @@ class GgufFile:
             kind = "longrope"
         if kind != "none":
             if kind not in SCALINGS:
-                self._refuse("rope.scaling.type", kind)
+                self.refuse("rope.scaling.type", kind)
             rope |= SCALINGS[kind](self, config, scaling)
         left |= {f"rope.scaling.{key}": value for key, value in scaling.items()}
         if "rope_freqs.weight" in self.shapes:
@@ -252,16 +264,17 @@ class GgufFile:
         unslowed = plain["rope_theta"] ** -(torch.arange(0, size, 2).float() / size)
         config.rope_parameters = plain
         if len(factors) != len(slowed) or not torch.allclose(unslowed / factors, slowed, rtol=1e-3):
-            self._refuse("rope_freqs.weight", "other factors than Llama 3's")
+            self.refuse("rope_freqs.weight", "other factors than Llama 3's")
         return found
 
     def _tensor(self, name: str) -> torch.Tensor:
         stored = load_gguf_state_dict(self.header)
         if name not in stored:
-            self._refuse(name, "nothing")
+            self.refuse(name, "nothing")
         return stored[name][...].float()
 
-    def _refuse(self, key: str, value: Any, *, verb: str = "says") -> None:
+    def refuse(self, key: str, value: Any, *, verb: str = "says") -> None:
+        """Raise InputError about a key, or about what the file holds."""
         raise InputError(
             f"model {str(self.path)!r}: its GGUF file {verb} {key} {str(value)[:80]}, which "
             f"transformers does not read, so its numbers would be wrong; {INSTEAD}."

@@ -8,22 +8,20 @@ have: other token ids, without a warning. Here every key is read, or the file is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
-from transformers.integrations.gguf import read_gguf_metadata
 from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
 from transformers.tokenization_utils_base import generate_merges
 
+from mathtune.engines.transformers.gguf_file import MERGES, TOKENS, GgufFile
 from mathtune.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-TOKENS, MERGES = "tokenizer.ggml.tokens", "tokenizer.ggml.merges"
 CONTROL, USER_DEFINED = 3, 4
 """The types of tokens that are found in a text as they are written."""
 SPACE = "\u2581"
@@ -87,13 +85,13 @@ WORDS = {
 """How texts become words, by `tokenizer.ggml.pre`: the families' published tokenizers."""
 
 
-def load(path: Path) -> PreTrainedTokenizerBase:
+def load(gguf: GgufFile) -> PreTrainedTokenizerBase:
     """Return the tokenizer that a GGUF file holds.
 
     Raises:
         InputError: the file says something of its tokenizer that cannot be followed.
     """
-    file = _File(path)
+    file = _File(gguf)
     kind = file.get("model")
     backend = _byte_level(file) if kind == "gpt2" else _sentencepiece(file)
     file.add_tokens(backend)
@@ -108,7 +106,7 @@ def load(path: Path) -> PreTrainedTokenizerBase:
         add_eos_token=bool(add_end and special["eos_token"]),
         **special,
     )
-    tokenizer.name_or_path = str(path)  # as an argument, it would be looked up
+    tokenizer.name_or_path = str(gguf.path)  # as an argument, it would be looked up
     return tokenizer
 
 
@@ -124,9 +122,8 @@ SPECIAL = {
 class _File:
     """A file's keys about its tokenizer."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.metadata, _ = read_gguf_metadata(str(path), (TOKENS, MERGES))
+    def __init__(self, gguf: GgufFile) -> None:
+        self.path, self.metadata = gguf.path, gguf.metadata
         self.tokens: list[str] = self.metadata[TOKENS]
         self.types: list[int] = self.get("token_type", [])
         self.vocabulary = {token: number for number, token in enumerate(self.tokens)}

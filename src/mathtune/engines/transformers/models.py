@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from safetensors import safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, GgufConfig
+from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from transformers.utils import logging
 
 from mathtune.engines import Dtype, model_names, prompts
 from mathtune.engines.token_ids import refuse_growth
-from mathtune.engines.transformers import folder_tokenizer, gguf_tokenizer
+from mathtune.engines.transformers import folder_tokenizer, gguf_tokenizer, gguf_weights
 from mathtune.engines.transformers.gguf_file import GgufFile
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
@@ -77,21 +77,18 @@ def load(
     _show_visibly()
     part = "its tokenizer: "
     try:
-        tokenizer = _tokenizer(source, more)
+        file = GgufFile(Path(source) / more["gguf_file"]) if more else None
+        tokenizer = _tokenizer(source, file)
         part = ""
-        options["trust_remote_code"] = False  # without it, transformers would ask on a terminal
-        if more:
-            file = GgufFile(Path(source) / more["gguf_file"])
-            options["quantization_config"] = GgufConfig(dequantize=True)
-            options["config"] = file.config()
+        if file is not None:
+            model, found = gguf_weights.load(file, file.config(), options["dtype"])
         else:
-            options["use_safetensors"] = True
             if bits is not None:
                 options |= {
                     "quantization_config": _in_bits(bits, options["dtype"]),
                     "device_map": where,
                 }
-        model, found = _pretrained(source, **more, **options)
+            model, found = _pretrained(source, **options)
         if not quantised(model):
             model = model.to(where)
             if options["dtype"] == torch.float32:  # what was dequantised may have come in bfloat16
@@ -105,7 +102,7 @@ def load(
         ) from error
     # The weights of a .gguf are dequantized, and its list of missing ones is not reliable.
     _refuse_unusable(name, model, None if more else sorted(found["missing_keys"]))
-    if more:
+    if file is not None:
         file.check_weights(model, found)
         refuse_other_scale(name, model.config.get_text_config())
     else:
@@ -119,13 +116,15 @@ def _pretrained(source: str, **options: Any) -> tuple[PreTrainedModel, dict[str,
     """Load a model and what was found of its weights; with plain attention if its config asks for
     a kernel that is not installed, such as flash attention.
     """
-    load = partial(AutoModelForCausalLM.from_pretrained, source, **options)
+    # Without trust_remote_code, transformers would ask on a terminal.
+    safe = {"trust_remote_code": False, "use_safetensors": True, "output_loading_info": True}
+    load = partial(AutoModelForCausalLM.from_pretrained, source, **safe, **options)
     try:
-        return load(output_loading_info=True)
+        return load()
     except ImportError as error:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         config._attn_implementation = "eager"
-        found = load(output_loading_info=True, config=config)
+        found = load(config=config)
         say_once(f"kernel {source}", f"  plain attention instead of the config's ({_said(error)})")
         return found
 
@@ -229,7 +228,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """
     source, more = model_names.source(name)
     try:
-        return _tokenizer(source, more)
+        return _tokenizer(source, GgufFile(Path(source) / more["gguf_file"]) if more else None)
     except InputError:
         raise
     except Exception as error:  # a false file may raise anything
@@ -239,14 +238,9 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         ) from error
 
 
-def _tokenizer(source: str, more: dict[str, Any]) -> PreTrainedTokenizerBase:
+def _tokenizer(source: str, file: GgufFile | None) -> PreTrainedTokenizerBase:
     """Load the tokenizer without its warning about long texts: we report these ourselves."""
-    if more:
-        path = Path(source) / more["gguf_file"]
-        GgufFile(path)  # refuses architectures that are not read
-        tokenizer = gguf_tokenizer.load(path)
-    else:
-        tokenizer = folder_tokenizer.load(source)
+    tokenizer = folder_tokenizer.load(source) if file is None else gguf_tokenizer.load(file)
     refuse_growth(tokenizer)
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     return tokenizer
