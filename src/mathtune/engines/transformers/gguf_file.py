@@ -12,18 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 from transformers import AutoConfig
 from transformers.integrations.ggml import GGUF_CONFIG_DEFAULTS_MAPPING, GGUF_CONFIG_MAPPING
 from transformers.integrations.gguf import GGUF_CONFIG_ARCHS, GgufHeader, read_gguf_metadata
 from transformers.integrations.gguf.reader import load_gguf_state_dict
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from mathtune.engines.transformers import gguf_weights
 from mathtune.errors import InputError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel
+    from transformers import PreTrainedConfig
 
 TOKENS, MERGES = "tokenizer.ggml.tokens", "tokenizer.ggml.merges"
 INSTEAD = "expected the model as a folder of safetensors"
@@ -143,26 +141,6 @@ class GgufFile:
             if key not in read and key not in SAID_TWICE and not _plain(key, value):
                 self.refuse(key, value)
         return config
-
-    def check_weights(self, model: PreTrainedModel, loading: dict[str, Any]) -> None:
-        """Raise InputError if the reader had no place for a tensor, or no tensor for a weight, or
-        if a layer has another size than the config says. `loading`: what transformers reports.
-        """
-        strange, lacking = loading["unexpected_keys"], loading["missing_keys"]
-        if not self.complete:  # its report knows only what had a place
-            strange, lacking = gguf_weights.compared(self, model)
-        for name in sorted(strange):
-            self.refuse("the tensor", name, verb="holds")
-        for name in sorted(lacking):
-            raise InputError(
-                f"model {str(self.path)!r}: its GGUF file has no tensor for {name}, which a "
-                f"{model.config.model_type} model has, so its numbers would be made up; {INSTEAD}."
-            )
-        for name, layer in model.named_modules():
-            if isinstance(layer, nn.Linear):
-                said, found = (layer.out_features, layer.in_features), tuple(layer.weight.shape)
-                if said != found:
-                    self.refuse(f"sizes {said} of {name}", f"but holds {found}")
 
     def _begun(self) -> PreTrainedConfig:
         """Return the config of the keys that the reader knows."""

@@ -81,14 +81,15 @@ def load(
         tokenizer = _tokenizer(source, file)
         part = ""
         if file is not None:
-            model, found = gguf_weights.load(file, file.config(), options["dtype"])
+            model, missing = gguf_weights.load(file, file.config(), options["dtype"]), None
         else:
             if bits is not None:
                 options |= {
                     "quantization_config": _in_bits(bits, options["dtype"]),
                     "device_map": where,
                 }
-            model, found = _pretrained(source, **options)
+            model, report = _pretrained(source, **options)
+            missing = sorted(report["missing_keys"])
         if not quantised(model):
             model = model.to(where)
             if options["dtype"] == torch.float32:  # what was dequantised may have come in bfloat16
@@ -100,10 +101,8 @@ def load(
         raise InputError(
             f"model {name!r}: cannot be loaded ({reason}); {_instead(source, more)}."
         ) from error
-    # The weights of a .gguf are dequantized, and its list of missing ones is not reliable.
-    _refuse_unusable(name, model, None if more else sorted(found["missing_keys"]))
+    _refuse_unusable(name, model, missing)
     if file is not None:
-        file.check_weights(model, found)
         refuse_other_scale(name, model.config.get_text_config())
     else:
         _refuse_undeclared(name, folder_tokenizer.place(source))
