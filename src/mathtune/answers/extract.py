@@ -16,7 +16,8 @@ If nothing is marked there is no answer, unless the caller asks for one of these
 
     last-number  (rules last-number, auto) the last number of the text, with its percent sign; auto:
                  of the last sentence that has a number or a formula
-    last-formula (rule auto) the last formula of that sentence, or a text that is a formula alone
+    last-formula (rule auto) the last formula of that sentence, or a text that is a formula alone;
+                 the values of several unknowns that end the text: `x = 3, y = 4`
     last-word    (rule auto) the choice in `the correct option is (C)` or `option C is correct`; in
                  a text without numbers, the yes, no, true or false that a sentence begins with
 

@@ -168,6 +168,9 @@ def last_sentence_value(text: str) -> tuple[str, str] | None:
         number = NUMBER.fullmatch(whole.removesuffix("."))
         return trim(whole), "last-number" if number else "last-formula"
     displayed = re.sub(r"\\\[\s*(.+?)\s*\\\]|\$\$\s*(.+?)\s*\$\$", _on_one_line, tail, flags=re.S)
+    system = _unknowns(displayed)
+    if system is not None:
+        return system, "last-formula"
     parts = _BETWEEN.split(displayed)
     for part in reversed(parts):
         found = _value(part)
@@ -175,6 +178,35 @@ def last_sentence_value(text: str) -> tuple[str, str] | None:
             return found
     word = _stated_word(parts)
     return (word, "last-word") if word else None
+
+
+_UNKNOWN = (
+    r"(?<![\w.])\\?[A-Za-z](?:_\w)?\s*=\s*[-−]?\s*"
+    r"(?:\\d?frac\{\d+\}\{\d+\}|[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?(?:/[0-9]+)?)"
+)
+_FORMULA_MARK = re.compile(r"\\[()\[\],;]|\\q?quad\b|\$|\*\*")
+_IN_A_ROW = re.compile(
+    rf"{_UNKNOWN}(?:\s*(?:[,;]\s*(?:and\s+)?|\s+(?:and|\\text\{{\s*and\s*\}})\s+){_UNKNOWN})+[\s.]*\Z"
+)
+_ON_LINES = re.compile(rf":\s*((?:\n\s*(?:- )?{_UNKNOWN}[.,]?[ \t]*){{2,}})\s*\Z")
+_OPERATOR = re.compile(r"[-−+*/^=({×·][ \t]*\Z|[0-9][ \t]*\Z")
+
+
+def _unknowns(text: str) -> str | None:
+    r"""Return the values of several unknowns that end a text, as one list.
+
+    >>> _unknowns("So x = 25 and y = -3."), _unknowns("The solution is:\nx = 1/2\ny = 4")
+    ('x = 25, y = -3', 'x = 1/2, y = 4')
+    >>> _unknowns("y = 3."), _unknowns("2x = 6\nx = 3\ny = 1"), _unknowns("x = 2 and x = 3")
+    (None, None, None)
+    """
+    end = _FORMULA_MARK.sub(" ", text[-200:])
+    found = _IN_A_ROW.search(end) or _ON_LINES.search(end)
+    if found is None or _OPERATOR.search(end, 0, found.start()):
+        return None
+    values = re.findall(_UNKNOWN, found.group())
+    names = {value.partition("=")[0].strip() for value in values}
+    return ", ".join(values) if len(names) == len(values) else None
 
 
 def _on_one_line(match: re.Match[str]) -> str:
