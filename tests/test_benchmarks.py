@@ -128,3 +128,30 @@ def test_judges_are_shown_beside_what_needs_none(load, monkeypatch, capsys, tmp_
     assert [row[0] for row in shown] == ["calculator", "form", "shortness", "s"]
     assert [row[2].split()[0] for row in shown][::3] == ["1.000", "1.000"]
     assert [row[3].split()[0] for row in shown] == ["+100.0", "+0.0", "+0.0", "+100.0"]
+
+
+def test_a_pool_of_samples_is_one_row_and_pools_have_a_mean(  # type: ignore[no-untyped-def]
+    load, monkeypatch, capsys, tmp_path
+) -> None:
+    file, kept, other = tmp_path / "samples.jsonl", tmp_path / "kept", tmp_path / "other"
+    samples = ["3 + 4 = 7\n#### 7", "3 + 4 = 8\n#### 8", "3 + 4 = 8, so\n#### 8", "So 7.\n#### 7"]
+    right = {"problem_id": "a secret text", "gold_answer": "7", "samples": samples[:3]}
+    wrong = {"problem_id": "q", "gold_answer": "8", "samples": [samples[3], *samples[1:3]]}
+    file.write_text(json.dumps(right) + "\n" + json.dumps(wrong) + "\n")
+    monkeypatch.setattr(sys, "argv", ["judges.py", str(file), "--keep", str(kept)])
+    load("judges").main()
+    cells = [cell.strip() for cell in capsys.readouterr().out.strip().strip("|").split("|")]
+    # a: one of three is right, weighted 1 to .2; q: two of three, weighted .2 to 1
+    assert cells[:4] == ["2 x 3", "50.0", "50.0", "100.0"]
+    assert cells[4].split()[0] == "+0.0"
+    assert cells[5:7] == ["66.7", "66.7"]
+    outcomes = (kept / "outcomes.jsonl").read_text()
+    assert "secret" not in outcomes
+    other.mkdir()
+    (other / "outcomes.jsonl").write_text(
+        '{"problem_id":"0","values":{"Maj1@3":0.0,"calculator":0.02},"picks":{}}\n'
+    )
+    monkeypatch.setattr(sys, "argv", ["judges.py", str(kept), str(other)])
+    load("judges").main()
+    # t(1) = 12.706, stdev(0, 2) / sqrt(2) = 1
+    assert capsys.readouterr().out.splitlines()[-1] == "2 pools: +1.00 [-11.71, +13.71]"
