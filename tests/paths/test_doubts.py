@@ -308,6 +308,10 @@ def test_what_is_refuted_later_is_not_claimed() -> None:
     claim = "\\[ 2(3) + 4 = 12 \\]\n\\[ 10 = 12 \\]\n"
     assert false(claim + "This is a contradiction, so there is no such x.") == []
     assert false(claim + "This is what each of them has to pay in the end.") == ["2(3)+4=12"]
+    tried = "Let x = 1:\n" + displayed("3^2 + 19 = 10", "9 + 19 = 10")
+    assert false(tried + displayed("28 \\neq 10") + "Let x = 2.") == []
+    assert false(tried + "28 != 10") == []
+    assert false(tried + displayed("x \\neq 10")) == ["3^2+19=10", "9+19=10"]
     # Only what takes the equation up refutes it.
     assert false("Then 5 * 9 = 46. Tom is not the same age as Ann or their friend Ben.") == [
         "5*9=46"

@@ -166,7 +166,7 @@ def words_after(text: str, start: int) -> str:
         if number > MOST_SENTENCES:
             break
         words = len(_WORDS.findall(_COMMAND.sub(" ", sentence)))
-        if words >= _FEW_WORDS or (words > 0 and _REFUTED.search(sentence)):
+        if words >= _FEW_WORDS or (_REFUTED if words else _UNEQUAL).search(sentence):
             return sentence
     return ""
 
@@ -184,11 +184,12 @@ _REFUTED = _words(
     r"|\b(?:false|incorrect|invalid|wrong|fails?|failed|violat\w*|untrue|mistake|nonsense)\b"
     r"|\\n(?:eq?|ot)(?![A-Za-z])|≠|!="
 )
+_UNEQUAL = re.compile(r"\d\s*(?:\\neq?(?![A-Za-z])|≠|!=)\s*[-\d(]")
 _TAKING_UP = _words(
     r"\W*(?:(?:but|however|so|and|clearly|since|as|thus|therefore|hence|obviously|again),? )*"
     r"(?:this|that|which|these|it|the (?:\w+ )?(?:equation|statement|equality|case|sides?|result)"
     r"|contradiction|impossible|there|no|we|wait|oops|not|both)\b"
-    r"|\W*(?:(?:so|thus|hence|therefore)\b\W*)?(?:[a-z]|\d+) ?(?:=|\\n|≠)"
+    r"|\W*(?:(?:so|thus|hence|therefore)\b\W*)?(?:[a-z]|\d+) ?(?:!?=|\\n|≠)"
 )
 _ASKED = _words(
     r"\?\W*$|\b(?:whether|suppose|supposing|(?:check|checking|see|verify|test|testing) if"

@@ -86,15 +86,14 @@ def equations(solution: str) -> list[Equation]:
 def _without_steps_to_refuted(found: list[Equation]) -> list[Equation]:
     """Take back what led to an equation that the text takes back: 1 = 3 + 4 after 1 = 9^(1/2) + 4.
 
-    Such steps have the same left side, and sides of the same values.
+    Such steps have sides of the same values.
     """
     settled = found[-1:]
     for this in reversed(found[:-1]):
         later = settled[-1]
         if this.holds is False and later.holds is None:
-            left, _, right = this.text.partition("=")
-            same, _, again = later.text.partition("=")
-            if left == same and (known := value(right)) is not None and known == value(again):
+            known = [value(side) for side in this.text.split("=", 1)]
+            if None not in known and known == [value(side) for side in later.text.split("=", 1)]:
                 this = this._replace(holds=None)
         settled.append(this)
     return settled[::-1]
