@@ -24,7 +24,11 @@ from mathtune.run.stage import Input, Stage, marked_inputs
 EXPECTED = "expected `embedded`, a hub id, a model folder or a .gguf file"
 MAGIC = b"GGUF"
 POINTER = b"version https://git-lfs"
-TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+TOKENIZERS = (
+    ("tokenizer.json",),
+    ("vocab.json", "merges.txt"),
+    ("tokenizer.model", "tokenizer_config.json"),
+)
 """The files that make a tokenizer: one of these groups."""
 OTHER_TOKENIZERS = ("tokenizer.model", "tekken.json", "vocab.json", "tiktoken.model")
 
@@ -206,7 +210,7 @@ def _check_folder(name: str, path: Path) -> None:
 
 def refuse_tokenizer(name: str, folder: Path) -> None:
     """Raise InputError for a folder whose tokenizer transformers would make up: without
-    tokenizer.json, it knows only special tokens, or reads tokenizer.model with other token ids.
+    tokenizer.json, it knows only special tokens, or reads other files with other token ids.
     """
     if any(all((folder / file).exists() for file in files) for files in TOKENIZERS):
         return

@@ -17,6 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from mathtune.engines.model_names import refuse_tokenizer
 from mathtune.engines.token_ids import start_text
+from mathtune.engines.transformers import sentencepiece_tokenizer
 from mathtune.rows import jsonl
 
 if TYPE_CHECKING:
@@ -38,8 +39,13 @@ def load(source: str) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a folder or hub id; its own code is never run.
 
     Raises:
-        InputError: it has no tokenizer.json.
+        InputError: it has no tokenizer.json, nor a tokenizer.model whose token ids are known.
     """
+    folder = place(source)
+    if (folder / sentencepiece_tokenizer.NAME).exists() and not (
+        folder / "tokenizer.json"
+    ).exists():
+        return sentencepiece_tokenizer.load(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     finally:

@@ -14,9 +14,9 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
-from transformers.tokenization_utils_base import generate_merges
 
 from mathtune.engines.transformers.gguf_file import MERGES, TOKENS, GgufFile
+from mathtune.engines.transformers.sentencepiece_tokenizer import SPACE, merged_letters
 from mathtune.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 CONTROL, USER_DEFINED = 3, 4
 """The types of tokens that are found in a text as they are written."""
-SPACE = "\u2581"
-"""What sentencepiece writes for a space."""
 
 
 @dataclass(frozen=True)
@@ -205,17 +203,5 @@ def _sentencepiece(file: _File) -> Tokenizer:
     if file.metadata["general.architecture"].startswith("gemma"):  # its scores have another order
         tokens = [SPACE * len(one) if one and not one.strip(" ") else one for one in tokens]
         scores = range(0, -len(tokens), -1)
-    vocabulary = {token: number for number, token in enumerate(tokens)}
-    merges = generate_merges(vocabulary, dict(zip(tokens, scores, strict=True)))
-    unknown = file.token("unknown_token_id")
-    backend = Tokenizer(
-        BPE(vocabulary, merges, unk_token=unknown, fuse_unk=True, byte_fallback=True)
-    )
-    prefix = file.get("add_space_prefix", True)
-    spaced = [normalizers.Prepend(SPACE)] if prefix else []
-    backend.normalizer = normalizers.Sequence([*spaced, normalizers.Replace(" ", SPACE)])
-    bare = [decoders.Strip(" ", left=1)] if prefix else []
-    backend.decoder = decoders.Sequence(
-        [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), *bare]
-    )
-    return backend
+    unknown, prefix = file.token("unknown_token_id"), file.get("add_space_prefix", True)
+    return merged_letters(tokens, scores, unknown=unknown, prefix=prefix)
