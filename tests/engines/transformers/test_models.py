@@ -116,7 +116,7 @@ def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model,
         ),
         (
             lambda f: (f / "tokenizer.json").rename(f / "tokenizer.model"),
-            r"tokenizer\.model belongs to the tokenizer_class .* expected tokenizer\.json, or the model",
+            r"tokenizer\.model belongs to the tokenizer_class .* expected tokenizer\.json, or the",
         ),
         (lambda f: (f / "tokenizer.json").rename(f / "vocab.json"), r"no tokenizer\.json; vocab"),
         (

@@ -1,4 +1,4 @@
-"""Folders with sentencepiece's tokenizer.model alone, tiny and written here: its ids, or refused."""
+"""Folders with sentencepiece's tokenizer.model alone, written here: its ids, or refused."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ def write(
         (1, message([(1, piece.encode()), (2, score), *([(3, kind)] if kind != NORMAL else [])]))
         for piece, score, kind in pieces
     ]
-    specs = [(2, {**TRAINER, **(trainer or {})}), (3, {**NORMALIZER, **(normalizer or {})})]
+    specs: list[tuple[int, dict[int, Any]]] = [
+        (2, {**TRAINER, **(trainer or {})}),
+        (3, {**NORMALIZER, **(normalizer or {})}),
+    ]
     rows += [(at, message(sorted(spec.items()))) for at, spec in specs]
     (folder / "tokenizer.model").write_bytes(message(rows))
     said = {"tokenizer_class": "LlamaTokenizer", **config}
@@ -100,9 +103,7 @@ def test_pieces_are_merged_by_their_scores(text: str, expected: str, tmp_path: P
     ],
     ids=["Llama's", "no start", "an end"],
 )
-def test_texts_begin_and_end_as_the_config_says(
-    said: dict[str, bool], ends: list[int], tmp_path: Path
-) -> None:
+def test_texts_begin_and_end_as_the_config_says(said: Any, ends: list[int], tmp_path: Path) -> None:
     write(tmp_path, **said)
     tokenizer = load(tmp_path)
     a = 259 + WORDS.index("▁a")
