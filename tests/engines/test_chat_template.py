@@ -78,6 +78,7 @@ def test_a_failing_template_is_one_sentence(template: str, sentence: str) -> Non
             "{% set ns = namespace(a=1) %}{% for m in messages %}{{ ns.a }}{% endfor %}",
             {"messages"},
         ),
+        ("{% for m in messages %}{% set x = m %}{% endfor %}{{ m.a }}{{ x }}", {"messages"}),
         ("{% generation %}{{ strftime_now('%d') }}{% endgeneration %}", set()),
         ("{% if %}", set()),
     ],

@@ -60,3 +60,9 @@ def test_the_letter_of_an_option_is_also_right_as_its_text(tmp_path: Path) -> No
     golds = [{"id": "a", "options": ["A)6", "B)None of these"], "correct": "B"}]
     (sample,) = opened(golds, [{"id": "a", "response": "None of these"}], tmp_path)
     assert sample.accepted == ("B", "None of these")
+
+
+def test_whole_numbers_that_a_table_wrote_as_fractions_are_the_same_ids(tmp_path: Path) -> None:
+    golds = [{"id": float(n), "answer": str(n)} for n in (7, 8)]
+    found = opened(golds, [{"id": n, "response": "7"} for n in (7, 8)], tmp_path)
+    assert [one.gold for one in found] == ["7", "8"]

@@ -244,3 +244,31 @@ def test_a_row_with_options_has_the_letter_and_the_text_as_golds(tmp_path: Path)
     assert samples.read == {"solution": "output", "gold": "correct", "problem": "Question"}
     assert [one.accepted for one in samples] == [("B", "1"), ("B", "2"), ("B", "3")]
     assert samples.counted["options"] == 3
+
+
+def test_golds_that_number_the_choices(tmp_path: Path) -> None:
+    path = tmp_path / "mmlu.jsonl"
+    rows = [
+        {"question": f"{n}?", "choices": ["10", "20", "30"], "answer": n % 3, "response": "(A)"}
+        for n in range(6)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert [one.accepted for one in open_samples([path])][:3] == [
+        ("A", "10"), ("B", "20"), ("C", "30")
+    ]  # fmt: skip
+
+
+def test_a_table_has_scores_as_texts(tmp_path: Path) -> None:
+    path = tmp_path / "scored.csv"
+    path.write_text('question,answer,response,score,rm\n1 + 1?,2,It is 2.,0.5,"[0.1, 0.75]"\n')
+    assert [one.score for one in open_samples([path])] == [0.5]
+    assert [one.score for one in open_samples([path], score="rm")] == [0.75]
+
+
+def test_numbered_columns_with_spaces_and_golds_in_objects(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text("Q,GT,Response 1,Response 2,Score 1,Score 2\n1?,2,It is 2.,So 3.,0.5,0.1\n")
+    assert open_samples([path]).read["solution"] == "Response *"
+    path = tmp_path / "nested.jsonl"
+    path.write_text('{"input": "1?", "target": {"value": 2}, "runs": [{"text": "It is 2."}]}')
+    assert open_samples([path]).read["gold"] == "target.value"

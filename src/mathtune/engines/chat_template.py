@@ -318,8 +318,16 @@ def _answer(task: dict[str, Any], render: Any) -> dict[str, Any]:
 
 
 def _names_in(template: str) -> set[str]:
-    from jinja2 import meta
+    """Return the names that a template reads, without those that it sets itself and never asks for:
+    the variable of a loop, read behind it, is none of the caller's.
+    """
+    from jinja2 import meta, nodes
     from transformers.utils.chat_template_utils import _compile_jinja_template
 
     environment = _compile_jinja_template("").environment  # with the tags of transformers
-    return meta.find_undeclared_variables(environment.parse(template))
+    tree = environment.parse(template)
+    own = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
+    asked = [test.node for test in tree.find_all(nodes.Test) if "defined" in test.name]
+    asked += [one.node for one in tree.find_all(nodes.Filter) if one.name in ("default", "d")]
+    own -= {node.name for node in asked if isinstance(node, nodes.Name)}
+    return meta.find_undeclared_variables(tree) - own

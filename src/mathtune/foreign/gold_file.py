@@ -82,8 +82,9 @@ class GoldFile:
             one for path in asking for one in (with_passage(path, head.rows, (self.gold,)), path)
         ]
         labels = label_paths(head.paths)
+        self._options = head.options, head.first_option(self.gold)
         for row in found:
-            self._add(row, ids, dict.fromkeys(questions), labels, head.options)
+            self._add(row, ids, dict.fromkeys(questions), labels)
         if not any(self._by.values()):
             raise InputError(f"{self.name}: no problem has a gold in '{self.gold}'.")
 
@@ -93,14 +94,14 @@ class GoldFile:
         ids: Iterable[str],
         questions: Iterable[str],
         labels: tuple[Sequence[str], Sequence[str]],
-        offering: str | None,
     ) -> None:
         try:
             accepted = golds(reach(row, self.gold))
         except NoTextError:
             return
+        offering, first = self._options
         if offering is not None:
-            accepted = either(accepted, options(reach(row, offering)))
+            accepted = either(accepted, options(reach(row, offering)), first)
         levels, subjects = labels
         question = asked(row, questions)
         entry = Entry(accepted, question, label(row, levels), label(row, subjects))

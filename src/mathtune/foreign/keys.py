@@ -15,6 +15,7 @@ import json
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -66,7 +67,13 @@ class Key:
 
 
 def identity(value: Any) -> str:
-    """Return an id as text."""
+    """Return an id as text; a whole number has no fraction, since tables write 7 as 7.0.
+
+    >>> identity("7"), identity(7), identity(7.0), identity([7, "a"])
+    ('7', '7', '7', '[7, "a"]')
+    """
+    if isinstance(value, float | Decimal) and -1e15 < value < 1e15 and value == int(value):
+        value = int(value)
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from mathtune.data.files.formats import Row, rows
 from mathtune.data.files.head import Head, refuse_missing
 from mathtune.data.files.options import either, options
-from mathtune.data.files.paths import MISSING, reach, tops
+from mathtune.data.files.paths import MISSING, reach, tops, unpacked
 from mathtune.data.files.question_field import asked
 from mathtune.data.files.sources import Source, sources
 from mathtune.data.files.texts import NoTextError, finite, golds, solutions, verdict
@@ -194,7 +194,7 @@ class Samples:
         path = file.roles.score
         if path is None:
             return [None] * samples
-        value = reach(fields, path)
+        value = unpacked(reach(fields, path))
         members = value if isinstance(value, list) else [value]
         if samples == 1 and len(members) > 1 and not isinstance(members[0], list):
             members = [members]  # the scores of one sample's steps
@@ -245,7 +245,8 @@ def _entry(file: _File, fields: dict[str, Any]) -> Entry:
     except NoTextError as error:
         raise _BrokenRowError(f"field '{file.roles.gold}': {error}.") from None
     if file.roles.options is not None:
-        accepted = either(accepted, options(reach(fields, file.roles.options)))
+        offered = options(reach(fields, file.roles.options))
+        accepted = either(accepted, offered, file.roles.first_option)
     question = asked(fields, file.roles.questions)
     return Entry(accepted, question, label(fields, file.levels), label(fields, file.subjects))
 

@@ -21,7 +21,7 @@ from typing import Any
 from mathtune.data.files import names
 from mathtune.data.files.gold_field import checked_gold, gold_field
 from mathtune.data.files.head import Head, refuse_missing
-from mathtune.data.files.paths import MISSING, is_chat, is_parts
+from mathtune.data.files.paths import MISSING, is_chat, is_parts, unpacked
 from mathtune.data.files.question_field import with_passage
 from mathtune.data.files.texts import finite, question_of
 from mathtune.errors import InputError
@@ -90,6 +90,8 @@ class Roles:
     """The fields that may name a sample's run."""
     options: str | None = None
     """The field of the options that problems offer."""
+    first_option: int | None = None
+    """The number of the first option, if golds number the options."""
     prompts: bool = False
     """True if the samples begin with their prompts."""
 
@@ -140,10 +142,11 @@ def decide(head: Head, fields: Fields, *, joined: bool = False, score: str | Non
         score=score or _score(head, layout, solution),
         layout=layout,
         given_problem=fields.problem is not None,
-        verdicts=score is not None and not _has_numbers(head.column(score)),
+        verdicts=score is not None and not _has_numbers(list(map(unpacked, head.column(score)))),
         lists=any(_is_list(value) for value in head.column(solution)),
         own=verdict_field(head, solution),
         options=head.options,
+        first_option=None if gold is None or joined else head.first_option(gold),
         prompts=prompts_inside(head, solution, asking),
         runs=run_fields(head, (solution, gold, score, *ids, *questions)),
     )
@@ -218,10 +221,11 @@ def _score(head: Head, layout: Layout | None, solution: str) -> str | None:
     one sample's steps differ in number.
     """
     single = all(len(row) <= 1 for row in head.texts(solution) or [])
-    for path in (layout.score if layout else None, *names.SCORES):
+    named = [path for path in names.called(head.names, names.SCORES) if path in head.paths]
+    for path in (layout.score if layout else None, *named):
         if path is None or path not in head.paths:
             continue
-        values = head.column(path)
+        values = [unpacked(value) for value in head.column(path)]
         lengths = Counter(len(value) for value in values if isinstance(value, list))
         others = len(values) >= FEWEST_LISTS and list(lengths.values()) == [len(values)]
         if _has_numbers(values) and not (single and others and max(lengths) > 1):
@@ -246,7 +250,8 @@ def _flat(value: Any) -> Iterator[Any]:
 
 def _check_score(head: Head, path: str) -> None:
     """Raise InputError if a field that was named for the scores has no numbers and no verdicts."""
-    if any(finite(one) is not None or isinstance(one, bool) for one in _flat(head.column(path))):
+    values = [unpacked(value) for value in head.column(path)]
+    if any(finite(one) is not None or isinstance(one, bool) for one in _flat(values)):
         return
     numeric = [one for one in head.paths if _has_numbers(head.column(one))]
     raise InputError(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mathtune.data.files.options import either, letter, options
+from mathtune.data.files.options import either, first_number, letter, options
 
 AQUA = {"A": "21", "B": "21.5", "C": "22", "D": "22.5", "E": "None of these"}
 
@@ -48,3 +48,16 @@ def test_a_gold_is_right_as_its_letter_and_as_its_text() -> None:
     assert either(("F",), AQUA) == ("F",)
     assert either(("5",), {"A": "5", "B": "5"}) == ("5",)
     assert [letter(gold, AQUA) for gold in ("b.", "AB", "7")] == ["B", None, None]
+
+
+def test_golds_that_number_the_options() -> None:
+    four = {"A": "5", "B": "6", "C": "7", "D": "8"}
+
+    def first(*golds: str) -> int | None:
+        return first_number(golds, [four] * len(golds))
+
+    assert (first("0", "3"), first("1", "4"), first("1", "2")) == (0, 1, None)
+    assert (first("5", "8"), first("B", "0"), first("0", "4"), first()) == (None,) * 4
+    assert either(("3",), four, 0) == ("D", "8")
+    assert either(("4",), four, 1) == ("D", "8")
+    assert either(("9",), four, 0) == ("9",)

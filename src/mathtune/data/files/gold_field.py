@@ -63,7 +63,10 @@ def gold_of_problems(head: Head) -> str:
     columns = gold_columns(head, exclude=())
     if not columns:
         shown = ", ".join(head.paths[:30])
-        raise InputError(f"{head.name}: none of the fields {shown} is known to hold golds.")
+        raise InputError(
+            f"{head.name}: none of the fields {shown} is known to hold golds; expected rows with "
+            "an id or a question, and a gold under a name such as gold or answer."
+        )
     strong = [path for path in columns if _is_strong(path)] or list(columns)
     rival = _rival(strong, columns)
     if rival:

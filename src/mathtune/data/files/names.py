@@ -13,6 +13,7 @@ IDS = (
     "task_id",
     "native_id",
     "problem_idx",
+    "qid",
     "question_idx",
     "idx",
     "id",
@@ -126,8 +127,11 @@ def are_steps(path: str) -> bool:
 
 
 def is_strong_gold(path: str) -> bool:
-    """Return whether a name marks the gold: `ground_truth`."""
+    """Return whether a name marks the gold: `ground_truth`, `target.value`."""
     name = leaf(path)
+    if name in ("value", "text", "answer", "content"):
+        outer = path.rpartition(".")[0]
+        return bool(outer) and is_strong_gold(outer)
     return any(known.fullmatch(name) is not None for known in (_STRONG_GOLD, _REFERENCE))
 
 
@@ -185,7 +189,7 @@ def sample_rank(path: str) -> int:
         return -1
     if _EXTRACTED.fullmatch(name):
         return 2
-    if _META.fullmatch(name) or asks(path):
+    if _META.fullmatch(name.removesuffix("*").removesuffix("_")) or asks(path):
         return -1
     if is_strong_gold(path):
         return -1

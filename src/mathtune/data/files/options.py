@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeGuard
 
@@ -68,12 +68,43 @@ def letter(gold: str, offered: Mapping[str, str]) -> str | None:
     return match[1].upper() if match and match[1].upper() in offered else None
 
 
-def either(accepted: tuple[str, ...], offered: Mapping[str, str]) -> tuple[str, ...]:
+def first_number(golds: Sequence[str], offers: Sequence[Mapping[str, str]]) -> int | None:
+    """Return the number of the first option, 0 or 1, if golds are numbers of options.
+
+    None: they are not, or they do not tell the number of the first.
+
+    >>> four = {"A": "5", "B": "6", "C": "7", "D": "8"}
+    >>> first_number(["1", "0"], [four] * 2), first_number(["1", "4"], [four] * 2)
+    (0, 1)
+    >>> first_number(["5", "8"], [four] * 2), first_number(["1", "2"], [four] * 2)
+    (None, None)
+    """
+    pairs = list(zip(golds, offers, strict=True))
+    if not pairs or any(re.fullmatch("[0-9]", gold) is None for gold, _ in pairs):
+        return None
+    if all(gold in offered.values() for gold, offered in pairs):
+        return None
+    if all(int(gold) < len(offered) for gold, offered in pairs):
+        return 0 if "0" in golds else None
+    one_more = all(0 < int(gold) <= len(offered) for gold, offered in pairs)
+    return 1 if one_more else None
+
+
+def either(
+    accepted: tuple[str, ...], offered: Mapping[str, str], first: int | None = None
+) -> tuple[str, ...]:
     """Return golds with the text of an option that one names, and the letter of one that one is.
+
+    `first`: golds are numbers of options, this of the first.
 
     >>> either(("B",), {"A": "21", "B": "22"}), either(("22",), {"A": "21", "B": "22"})
     (('B', '22'), ('22', 'B'))
+    >>> either(("1",), {"A": "21", "B": "22"}, 0)
+    ('B', '22')
     """
+    if first is not None:
+        numbers = {str(number): one for number, one in enumerate(offered, start=first)}
+        accepted = tuple(numbers.get(gold, gold) for gold in accepted)
     found = list(accepted)
     for gold in accepted:
         named = letter(gold, offered)

@@ -29,7 +29,7 @@ DEEPEST = 6
 _PART = re.compile(r"\{[^}]*\}|[^.{}]+")
 _PLUS = re.compile(r"(?<!\.)\+(?!\.)")
 _BRACES = re.compile(r"\{([^{}]+)\}")
-_NUMBERED = re.compile(r"(.*?[A-Za-z][_-]?)(\d{1,4})")
+_NUMBERED = re.compile(r"(.*?[A-Za-z][ _-]?)(\d{1,4})")
 
 
 @lru_cache(maxsize=1_024)

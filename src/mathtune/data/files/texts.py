@@ -40,6 +40,7 @@ UNUSABLE = (
 )  # fmt: skip
 """Golds that mean "no answer", in any letter case (but None only in this one)."""
 _LONGEST_EXPONENT = 60
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 _WORDS = {
     "true": True, "false": False, "correct": True, "wrong": False, "incorrect": False,
     "right": True, "yes": True, "no": False,
@@ -199,7 +200,15 @@ def is_prose(gold: str) -> bool:
 
 
 def finite(value: Any) -> float | None:
-    """Return a score as a float; None if it is not a number (null, a text, NaN, a verdict)."""
+    """Return a score as a float; None if it is not a number (null, a word, NaN, a verdict).
+
+    A table has its numbers as texts.
+
+    >>> finite("0.25"), finite("1e-3"), finite("nan"), finite("True"), finite(True)
+    (0.25, 0.001, None, None, None)
+    """
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        return finite(float(value))
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     try:
