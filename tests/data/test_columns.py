@@ -11,6 +11,8 @@ import pytest
 from mathtune.data.columns import columns_by
 from mathtune.data.problems import RowOptions, to_problems
 from mathtune.data.rows import read_rows
+from mathtune.errors import InputError
+from mathtune.stages.prepare import Prepare
 
 PASSAGE = "Ann has 3 pens and Bo has 4."
 ASKED = "How many do they have?"
@@ -51,3 +53,12 @@ def test_a_choice_is_a_problem_with_its_options_and_two_golds(tmp_path: Path) ->
     (problem,) = to_problems(read_rows(path), RowOptions(strict=True))
     assert problem.problem == "3 + 4?\nA) 6\nB) 8\nC) None of these"
     assert (problem.answer, problem.accepted) == ("C", ("None of these",))
+
+
+def test_a_named_field_that_no_row_has_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    rows = [{"question": f"{n} + 1?", "target": n + 1, "steps": "..."} for n in range(30)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    fields = {"problem": "question", "answer": "target", "solution": "stepps"}
+    with pytest.raises(InputError, match=r"solution: no row has a value in 'stepps'; .* steps\."):
+        Prepare(source=str(path), fields=fields, validation=5, test=5).read()

@@ -63,6 +63,20 @@ COLLECT_FILE = (
     "mathtune collect generations.parquet keep=pairs --format dpo --out pairs"
 )
 
+EXAMPLES: dict[type[Stage[Any]], str] = {
+    Prepare: "mathtune prepare problems.jsonl fields=problem=question,answer=target "
+    "validation=50 test=100 --out data",
+    Halve: "mathtune halve data/train.jsonl solutions=data/solutions.jsonl --out halves",
+    Train: "mathtune train data/solutions.jsonl model=HuggingFaceTB/SmolLM2-135M epochs=2 --out "
+    "ssft",
+    Sample: "mathtune sample data/test.jsonl model=ssft/model n=8 --out samples",
+    Score: "mathtune score samples/samples.jsonl,grades/grades.jsonl problems=data/test.jsonl "
+    "model=judge/model --out scores",
+    Collect: "mathtune collect drafts/samples.jsonl,drafts-grades/grades.jsonl "
+    "problems=data/train.jsonl keep=pairs --out pairs",
+}
+"""The example in the help of each stage that people call; recipes call the others."""
+
 STAGE = {"config": Config, "out": Out, "redo": Redo}
 """The options of every stage."""
 
@@ -135,10 +149,15 @@ def command_class(kind: type[Stage[Any]]) -> type[SettingsCommand]:
 
 
 def stage_help(kind: type[Stage[Any]], positional: str) -> str:
-    """Return a stage's help: its docstring's first paragraph, and the setting of the file."""
+    """Return a stage's help: its docstring's first paragraph, the setting of the file, an example.
+
+    The examples follow each other; docs/train_a_judge.md runs such a chain.
+    """
     summary = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
     summary = summary.partition(" Handle: ")[0]  # what a recipe's step returns
-    return f"{summary}\n\nThe file given first is `{positional}`."
+    text = f"{summary}\n\nThe file given first is `{positional}`."
+    example = EXAMPLES.get(kind)
+    return text if example is None else f"{text} Example:\n\n{example}"
 
 
 def _settings_table(kind: type[BaseModel]) -> Table:

@@ -83,7 +83,8 @@ class Counts:
     """The counts of rows read and dropped, over all splits of a source.
 
     `dropped`: reason -> rows; `places`: reason -> the first few. `first`: the first gold with the
-    value that it was read from. `roles`: our names -> the fields they were read from.
+    value that it was read from. `roles`: our names -> the fields they were read from. `names`: the
+    fields of the first row.
     """
 
     rows: int = 0
@@ -91,6 +92,7 @@ class Counts:
     places: dict[str, list[str]] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
     first: tuple[str, Golds] | None = None
+    names: tuple[str, ...] = ()
     first_fault: str = ""
     golds_reduced: int = 0
     bare_solutions: int = 0
@@ -105,6 +107,15 @@ class Counts:
     def leave_out(self, reason: str) -> None:
         """Count a row that a condition excludes."""
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+    def refuse_unfound(self, fields: Mapping[str, str]) -> None:
+        """Raise InputError if no row has a value in a field that the user named."""
+        for ours, path in fields.items():
+            if self.names and ours not in self.roles:
+                raise InputError(
+                    f"fields.{ours}: no row has a value in '{path}'; the fields are "
+                    f"{', '.join(self.names)}."
+                )
 
     def tell(self) -> None:
         """Print the fields' roles, the first gold and its rule, and what was dropped."""
@@ -235,6 +246,7 @@ class _Reader:
     @classmethod
     def of(cls, row: Row, reading: RowOptions, counts: Counts) -> _Reader:
         """Choose the columns by the first row."""
+        counts.names = counts.names or tuple(map(str, row.values))
         return cls(columns_by(row.values, reading.fields), reading, counts)
 
     def has(self, row: Row, condition: Condition) -> bool:

@@ -21,7 +21,7 @@ from mathtune.data.sets import overlaps
 from mathtune.data.splits import SPLITS, Split, Splits, apart, draw_out, limited
 from mathtune.data.values import GoldRule
 from mathtune.data.where import conditions
-from mathtune.errors import InputError
+from mathtune.errors import InputError, many
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import PrepareMetrics
 from mathtune.rows.records import Example, Problem
@@ -210,6 +210,7 @@ class Prepare(Stage[Data]):
         counts = Counts()
         splits = _split(self, release, counts)
         counts.tell()
+        counts.refuse_unfound(self.fields)
         parts = {split: self._limited(split, getattr(splits, split)) for split in SPLITS}
         if not parts["train"] and (splits.had_train or not any(parts.values())):
             raise InputError(
@@ -352,7 +353,8 @@ def _drawn(c: Prepare, found: Parts) -> Splits:
     asked = c.test is not None or c.validation is not None
     if not asked and len(found) == 1 and len(train) < FEWEST:
         say(
-            f"  {len(train)} problems, fewer than {FEWEST}: all of them are test problems. To "
+            f"  {many(len(train), 'problem', 'problems')}, fewer than {FEWEST}: all of them are "
+            "test problems. To "
             "train on them, set validation=NUMBER and test=NUMBER."
         )
         return apart([], [], train, had_train=False)

@@ -40,8 +40,8 @@ from mathtune.training.watch import BEST, Watch
 TOKENS_AT_ONCE = {"cpu": 2**11, "mps": 2**11, "cuda": 2**13}
 LOGITS_AT_ONCE = {"cpu": 2**26, "mps": 2**26, "cuda": 2**28}
 """The largest micro-batch if its size is not set: small enough for a laptop, or for a 7B model with
-`gradient_checkpointing` and adapters on a GPU of 24 GB (docs/scaling.md).
-"""
+`gradient_checkpointing` and adapters on a GPU of 24 GB (docs/scaling.md)."""
+_SAVED = "activation" if hasattr(TrainingArguments, "activation_checkpointing") else "gradient"
 
 
 def planned(
@@ -309,7 +309,7 @@ def arguments(
         max_grad_norm=0.0 if settings.clip is None else settings.clip,
         optim="adamw_torch_fused" if settings.optimizer == "adamw" else "adamw_bnb_8bit",
         use_liger_kernel=settings.liger,
-        gradient_checkpointing=settings.gradient_checkpointing,
+        **{f"{_SAVED}_checkpointing": settings.gradient_checkpointing},  # renamed in 5.24
         logging_steps=1,
         logging_nan_inf_filter=False,
         disable_tqdm=True,
