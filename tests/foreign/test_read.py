@@ -272,3 +272,17 @@ def test_numbered_columns_with_spaces_and_golds_in_objects(tmp_path: Path) -> No
     path = tmp_path / "nested.jsonl"
     path.write_text('{"input": "1?", "target": {"value": 2}, "runs": [{"text": "It is 2."}]}')
     assert open_samples([path]).read["gold"] == "target.value"
+
+
+def test_the_texts_of_options_are_no_samples(tmp_path: Path) -> None:
+    path = tmp_path / "arc.jsonl"
+    offered = {"text": ["5", "6", "7"], "label": ["A", "B", "C"]}
+    rows = [
+        {"question": f"{n}?", "choices": offered, "answerKey": "B", "output": f"Answer: {one}"}
+        for n in range(3)
+        for one in "BC"
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    samples = open_samples([path])
+    assert (samples.read["solution"], samples.read["gold"]) == ("output", "answerKey")
+    assert next(iter(samples)).accepted == ("B", "6")

@@ -33,6 +33,7 @@ def solution_field(head: Head, taken: Collection[str | None]) -> str:
         path: texts
         for path in head.paths
         if path not in taken
+        and not head.offers(path)
         and names.sample_rank(path) >= 0
         and (texts := head.texts(path)) is not None
         and (names.sample_rank(path) > 0 or _holds_values(head, path, texts))

@@ -100,7 +100,11 @@ def gold_columns(head: Head, exclude: Sequence[str]) -> dict[str, Golds]:
     """Return the columns that may be golds, by path."""
     found = {}
     for path in head.paths:
-        if path in exclude or not (_is_strong(path) or names.is_weak_gold(path)):
+        if (
+            path in exclude
+            or head.offers(path)
+            or not (_is_strong(path) or names.is_weak_gold(path))
+        ):
             continue
         values = [value for value in head.column(path) if value not in (MISSING, None)]
         if not values or any(isinstance(value, bool) for value in values):

@@ -49,6 +49,10 @@ class Head:
         )
         return next((path for path in found if any(map(options, self.column(path)))), None)
 
+    def offers(self, path: str) -> bool:
+        """Return whether a path is inside the options: `choices.label`."""
+        return self.options is not None and path.startswith(f"{self.options}.")
+
     def first_option(self, gold: str) -> int | None:
         """Return the number of the first option if the golds number the options; else None."""
         if self.options is None:
