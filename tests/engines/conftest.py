@@ -241,6 +241,8 @@ class _Answering(BaseHTTPRequestHandler):
         elif self.server.manner == "strict" and "top_k" in body:
             message = "Unrecognized request argument supplied: top_k"
             self.answer(400, {"error": {"message": message}})
+        elif self.server.manner == "no ids" and "return_tokens_as_token_ids" in body:
+            self.answer(400, {"error": {"message": "Extra inputs are not permitted"}})
         else:
             with self.server.lock:
                 status, found = self.answered(body)
@@ -388,7 +390,12 @@ class _Answering(BaseHTTPRequestHandler):
             with torch.no_grad():
                 logits = self.server.model(torch.tensor([count])).logits[0, -1]
             top = logits.double().log_softmax(-1).topk(body["logprobs"])
-            texts = [self.server.tokenizer.decode([token]) for token in top.indices.tolist()]
+            tokens = top.indices.tolist()
+            texts = [self.server.tokenizer.decode([token]) for token in tokens]
+            if self.server.manner == "sentencepiece" and "return_tokens_as_token_ids" in body:
+                texts = [f"token_id:{token}" for token in tokens]
+            elif self.server.manner == "sentencepiece":
+                texts = [text.strip() for text in texts]
             likeliest = dict(zip(texts, top.values.tolist(), strict=True))
             choices[0]["logprobs"] = {"top_logprobs": [likeliest]}
         spent = sum(draft.tokens for draft in drafts)

@@ -720,6 +720,29 @@ def test_scores_are_those_of_the_transformers_engine_in_every_manner(
         assert len(query["label_token_ids"]) == 2
 
 
+@pytest.mark.parametrize("manner", ["sentencepiece", "no ids", "llama.cpp", ""])
+def test_labels_are_found_by_their_ids_where_the_tokenizer_is_here(
+    manner: str, serve: Serve
+) -> None:
+    model, tokenizer = models.load("embedded", device="cpu")
+    groups = [Candidates("Tom has 3 apples and buys 4. How many?", ("#### 7", "#### 12"))]
+    ((_, expected),) = TransformersEngine(model, tokenizer, form="plain").score(groups, "evaluator")
+    server = serve(manner=manner)
+    there = Server(url=server.url, top_logprobs=200, concurrency=1)
+    engine = OpenAI("tiny", there, form="plain", judge=Unrendered(), tokenizer=lambda: tokenizer)
+    ((_, found),) = engine.score(groups, "evaluator")
+    assert found == pytest.approx(expected, abs=1e-5)
+    bodies = [body for path, body in server.asked if path == "/v1/completions"]
+    by_id = ["return_tokens_as_token_ids" in body for body in bodies]
+    assert by_id == ([True, True, False, False] if manner == "no ids" else [True, True])
+    for body, named in zip(bodies, by_id, strict=True):
+        assert isinstance(body["prompt"], list) is named
+    alone = OpenAI("tiny", there, form="plain", judge=Unrendered())
+    if manner == "sentencepiece":
+        with pytest.raises(InputError, match="the label ' correct' is not among the 19"):
+            list(alone.score(groups, "evaluator"))
+
+
 ONE = Sampling(n=4, temperature=1, top_p=1, max_tokens=9)
 
 

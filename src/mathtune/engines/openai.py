@@ -15,6 +15,7 @@ from typing import Any
 
 from mathtune.engines import prompts
 from mathtune.engines.label_endpoint import LabelEndpoint
+from mathtune.engines.label_tokens import Labels
 from mathtune.engines.protocol import (
     TOO_LONG,
     Candidates,
@@ -29,7 +30,6 @@ from mathtune.engines.protocol import (
 from mathtune.engines.served import (
     Answer,
     drafts_of,
-    likeliest_of,
     refuse_impossible,
 )
 from mathtune.engines.server import (
@@ -98,6 +98,7 @@ class OpenAI:
         self._counting = threading.Lock()
         self._limit = "max_tokens"  # the server's name for the most tokens of a sample
         self._tokenizer = tokenizer
+        self._ids = True  # False if the server refuses to name tokens by their ids
         self._strict = False  # True if the server refuses fields that OpenAI's protocol lacks
         there = self._client.models()
         self.copies = self._client.counts_first_only
@@ -360,15 +361,18 @@ class OpenAI:
             InputError: the server refuses to score, or returns too few of the likeliest tokens.
         """
         text = prompts.evaluator(problem, solution, form=self._form, tokenizer=self._judge)
+        labels = Labels(text, self._form, self._own_tokenizer if self._ids else None)
+        prompt = completed(text, self._judge) if self._chat else text
         # Temperature 1: some servers return the logarithms after the temperature.
         asked = self._server.top_logprobs
         body = {
             "model": self._model,
-            "prompt": completed(text, self._judge) if self._chat else text,
+            "prompt": prompt if labels.prompt is None else labels.prompt,
             "max_tokens": 1,
             "temperature": 1,
             "top_p": 1,
             "logprobs": asked,
+            **labels.fields,
             **NEUTRAL,
             **self._server.extra,
         }
@@ -377,20 +381,11 @@ class OpenAI:
         except RefusedError as error:
             if CONTEXT.search(str(error)):
                 return None, 0
+            if labels.fields:
+                self._ids = False  # it may be these that it refuses
+                return self.judged(problem, solution)
             raise InputError(
                 f"{self._client}: refuses to score with server.top_logprobs={asked}: {error}."
             ) from None
         refuse_impossible(answer, str(self._client))
-        likeliest = likeliest_of(answer)
-        missing = [
-            label for label in (prompts.CORRECT, prompts.INCORRECT) if label not in likeliest
-        ]
-        if missing:
-            raise InputError(
-                f"{self._client}: the label {missing[0]!r} is not among the {len(likeliest)} "
-                f"likeliest next tokens that it returned ({asked} were asked for), so there is no "
-                "score; expected both labels, one token each: set server.top_logprobs higher (vLLM "
-                "gives more than 20 when started with --max-logprobs), or use engine=vllm or "
-                "engine=transformers, which need no such list."
-            )
-        return share(likeliest[prompts.CORRECT], likeliest[prompts.INCORRECT]), answer.read
+        return share(*labels.found(answer, str(self._client), asked)), answer.read
