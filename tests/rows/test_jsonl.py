@@ -36,6 +36,13 @@ def test_a_broken_line_is_named(tmp_path: Path, line: bytes, sentence: str) -> N
         list(jsonl.read(path, Problem))
 
 
+def test_a_file_of_other_rows_is_told_what_it_is_to_hold(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(b'{"id":1,"question":"1+1?","answer":"2"}\n')
+    with pytest.raises(InputError, match=r"line 1: field .* The file is to hold problems, as prep"):
+        list(jsonl.read(path, Problem))
+
+
 def test_missing_empty_and_truncated_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         list(jsonl.read(tmp_path / "none.jsonl", Problem))

@@ -95,8 +95,10 @@ def run_stage(kind: type[Stage[Any]], positional: str, arguments: list[str], giv
         ranks.refuse_several(kind.kind())
     command = f"mathtune {kind.kind()}"
     if not arguments and config is None:
+        reads_any = kind.kind() in ("grade", "measure")  # other programs' files, without settings
+        rest = "" if reads_any else " KEY=VALUE ... --out FOLDER"
         raise InputError(
-            f"{command}: nothing given; expected {command} FILE KEY=VALUE ... --out FOLDER. "
+            f"{command}: nothing given; expected {command} FILE{rest}. "
             f"{command} --help lists the settings."
         )
     bare = [one for one in arguments if "=" not in one]

@@ -50,6 +50,8 @@ def read(path: Path, kind: type[T]) -> Iterator[T]:
             yield decoder.decode(line)
         except UNREADABLE as error:
             reason = _another_kind(line, kind) or _reason(error, kind)
+            if number == 1 and reason.startswith("field") and hasattr(kind, "written"):
+                reason += f" The file is to hold {kind.written}."
             raise InputError(f"{path}, line {number}: {reason}") from None
     if empty:
         raise InputError(f"{path}: the file has no rows; expected at least one {kind.__name__}.")

@@ -75,8 +75,8 @@ def read_plan(folder: Path) -> Plan:
     path = folder / PLAN
     if not path.exists():
         raise InputError(
-            f"{folder}: no run here; expected a folder that `mathtune run` or a stage wrote. "
-            "Files of samples: `mathtune measure FILE --report page.html`."
+            f"{folder}: no run here; expected the folder of a `mathtune run` or, for a report, of "
+            "a `mathtune measure`. Files of samples: `mathtune measure FILE --report page.html`."
         )
     try:
         plan = jsonl.read_json(path, Plan)
