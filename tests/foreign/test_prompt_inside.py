@@ -52,3 +52,10 @@ def test_without_prompt() -> None:
     assert without_prompt("A: So 7.", "What is 3 + 4?") == "A: So 7."
     assert without_prompt(None, "What is 3 + 4?") is None
     assert without_prompt("x? It is x.", "x?") == "x? It is x."  # too short to be sought
+
+
+def test_a_passage_and_its_question_on_two_lines() -> None:
+    question = "Ann has 3 pens. How many pens has Ann?"
+    assert (
+        without_prompt("Q: Ann has 3 pens.\nHow many pens has Ann?\nNone.", question) == "\nNone."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -28,10 +29,10 @@ def prompts_inside(head: Head, solution: str, questions: Sequence[str]) -> bool:
             continue
         for text in filter(None, rest):
             known += 1
-            first, found, after = text.partition(question)
-            if found and after.strip():
+            parts = _around(text, question)
+            if parts is not None and parts[1].strip():
                 beginnings += 1
-                before[first] += 1
+                before[parts[0]] += 1
     if beginnings < max(FEWEST, NEARLY_ALL * known):
         return False
     return before.most_common(1)[0][1] >= NEARLY_ALL * beginnings
@@ -45,5 +46,16 @@ def without_prompt(text: str | None, question: str) -> str | None:
     """
     if text is None or len(question.strip()) < SHORTEST:
         return text
-    _, found, after = text.partition(question.strip())
-    return after if found else text
+    parts = _around(text, question.strip())
+    return text if parts is None else parts[1]
+
+
+def _around(text: str, question: str) -> tuple[str, str] | None:
+    """Return what is before and behind a question in a text; its spaces may be line breaks there,
+    as between a passage and its question.
+    """
+    first, found, after = text.partition(question)
+    if found:
+        return first, after
+    match = re.search(r"\s+".join(map(re.escape, question.split())), text)
+    return None if match is None else (text[: match.start()], text[match.end() :])

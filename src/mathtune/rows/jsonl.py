@@ -50,8 +50,9 @@ def read(path: Path, kind: type[T]) -> Iterator[T]:
             yield decoder.decode(line)
         except UNREADABLE as error:
             reason = _another_kind(line, kind) or _reason(error, kind)
-            if number == 1 and reason.startswith("field") and hasattr(kind, "written"):
-                reason += f" The file is to hold {kind.written}."
+            written = getattr(kind, "written", None)
+            if number == 1 and reason.startswith("field") and written:
+                reason += f" The file is to hold {written}."
             raise InputError(f"{path}, line {number}: {reason}") from None
     if empty:
         raise InputError(f"{path}: the file has no rows; expected at least one {kind.__name__}.")
