@@ -234,3 +234,16 @@ def test_a_budget_of_thoughts_needs_their_token(make_model: Any, make_tokenizer:
     how = Sampling(n=1, temperature=1, top_p=1, max_tokens=3, thought_tokens=5)
     with pytest.raises(InputError, match="thought_tokens: the tokenizer has no token '</think>'"):
         sampler.sample(TEXTS, how, seed=(1,))
+
+
+def test_a_model_that_generate_fails_with_is_refused(make_tokenizer: Any) -> None:
+    """transformers' xLSTM cannot continue from its states with queries smaller than values."""
+    tokenizer = make_tokenizer()
+    config = AutoConfig.for_model(
+        "xlstm", vocab_size=len(tokenizer), hidden_size=32, num_heads=4, num_blocks=2
+    )
+    model = AutoModelForCausalLM.from_config(config).eval()
+    how = Sampling(n=1, temperature=0, top_p=1, max_tokens=3)
+    with pytest.raises(InputError, match="`generate` fails with xLSTMForCausalLM") as error:
+        list(Sampler(model, tokenizer, form="plain").sample(TEXTS[:1], how, seed=(0,)))
+    assert "\n" not in str(error.value)

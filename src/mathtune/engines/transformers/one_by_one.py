@@ -17,7 +17,10 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
 from mathtune.engines.protocol import Sampling
+from mathtune.engines.transformers.memory import ran_out
+from mathtune.engines.transformers.probe import FAULTS
 from mathtune.engines.transformers.top_p import draw
+from mathtune.errors import InputError, one_line
 from mathtune.run.progress import say_once
 
 if TYPE_CHECKING:
@@ -56,7 +59,11 @@ class OneByOne:
 
     @torch.inference_mode()
     def sample(self, ids: list[int], sampling: Sampling, watch: StopWatch) -> Tensor:
-        """Return the sampled tokens [samples, T] of one prompt; `watch` knows how many count."""
+        """Return the sampled tokens [samples, T] of one prompt; `watch` knows how many count.
+
+        Raises:
+            InputError: the library's `generate` fails with this model.
+        """
         before = self._model.generation_config
         # `generate` takes what this config leaves out from the model's: a temperature, a top_k.
         self._model.generation_config = GenerationConfig(pad_token_id=0)
@@ -71,6 +78,16 @@ class OneByOne:
                     logits_processor=[_Draw(sampling, watch, len(ids))],
                     stopping_criteria=[watch],
                 )
+        except InputError:
+            raise
+        except FAULTS as error:
+            if isinstance(error, RuntimeError) and ran_out(error):
+                raise
+            raise InputError(
+                f"model {self._model.name_or_path!r}: transformers' `generate` fails with "
+                f"{type(self._model).__name__} ({one_line(error, most=200)}); expected a model "
+                "that it can sample from, or engine=vllm."
+            ) from error
         finally:
             self._model.generation_config = before
         return found[:, len(ids) :]
