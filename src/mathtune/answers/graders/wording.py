@@ -38,10 +38,7 @@ def same_words(answer: str, gold: str) -> bool:
             return labelled[0] == wanted.group(1)
         chosen = _CHOICE.match(_unwrapped(answer))
         if chosen is None:
-            behind = _CHOICE_BEHIND.fullmatch(_unwrapped(answer))
-            if behind is None or _DENIAL.search(answer):
-                return False
-            return wanted.group(1) in behind.groups()
+            return choice_behind(answer) == wanted.group(1)
         variable = gold.strip().isalpha() and wanted.group(1) > "F"
         return (chosen.group(1) if variable else chosen.group(1).upper()) == wanted.group(1)
     if _BASE.sub("", ours) == _BASE.sub("", golds) and ("_" in ours) != ("_" in golds):
@@ -74,6 +71,18 @@ def choice_label(text: str) -> tuple[str, str] | None:
     if match is None or len(set(_ANY_CHOICE.findall(text))) > 1:
         return None
     return match[1] or match[2], text[match.end() :].strip()
+
+
+def choice_behind(text: str) -> str | None:
+    """Return the letter of a choice that stands behind its value; None for any other text.
+
+    >>> choice_behind("78 (C)"), choice_behind("neither B nor (C)"), choice_behind("78")
+    ('C', None, None)
+    """
+    found = _CHOICE_BEHIND.fullmatch(_unwrapped(text))
+    if found is None or _DENIAL.search(text):
+        return None
+    return found.group(1) or found.group(2)
 
 
 def choice(text: str) -> str | None:
