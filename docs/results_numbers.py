@@ -25,7 +25,7 @@ from mathtune.run.names import METRICS
 
 MINIATURE = Path(__file__).parents[1] / "results" / "miniature"
 SIZES = (250, 500, 1000, 2000, 4000)
-FIRST, LAST, ALL = (0, 1, 2), (3, 4, 5), tuple(range(6))
+FIRST, LAST = (0, 1, 2), (3, 4, 5)
 VOTES, CALCULATOR, BOTH = "Maj1@24", "calculator", "W.RR.calculator"
 PAIRS = {"test-long-ninth": 1043, "test-long-third": 3101, "test-long": 9429}
 """The judges of unlike numbers of pairs (of seed 0; the other seeds differ by a few)."""
@@ -37,6 +37,17 @@ def outcomes(row: str, seed: int) -> list[Outcome]:
     """Return a row's outcomes, in the order of the problems' ids."""
     found = jsonl.read(MINIATURE / f"seed-{seed}" / f"{row}-row" / "outcomes.jsonl", Outcome)
     return sorted(found, key=lambda one: one.problem_id)
+
+
+def seeds_of(row: str) -> tuple[int, ...]:
+    """Return the seeds that have this row, ascending."""
+    found = MINIATURE.glob(f"seed-*/{row}-row")
+    return tuple(sorted(int(one.relative_to(MINIATURE).parts[0].split("-")[1]) for one in found))
+
+
+def further(row: str) -> tuple[int, ...]:
+    """Return the seeds of RFT that were planned last, and together."""
+    return tuple(seed for seed in seeds_of(row) if seed > 3)
 
 
 def values(row: str, metric: str = "mean", seeds: Sequence[int] = FIRST) -> Floats:
@@ -91,12 +102,17 @@ def families() -> None:
     greedy += [f"ssft-of-{base}-u600" for base in ("128x6-200M", "96x4-30M", "64x4-40M", "96x4-8M")]
     greedy += [f"judge/{kind}-u{u}" for u in (100, 200) for kind in ("sequential", "more-ssft")]
     rows = [(row, "mean", FIRST) for row in greedy]
-    rows += [(row, "mean", (0, 1, 2, 3)) for row in ("ssft-1000-u600", "rft-u600")]
+    for row in ("ssft-1000-u600", "rft-u600", "ssft-1000-u1800", "rft-u1800"):
+        every = seeds_of(row)
+        rows += [(row, "mean", every), (row, "mean", further(row))]
     for kind in ("from-generator", "from-base", "likelihood", "zero-shot"):
         rows.append((f"judge/test-{kind}", "W.RR", FIRST))
+    every = seeds_of("judge/test-long")
     for row, seeds in (
         ("judge/test-long", FIRST),
-        ("judge/test-long", ALL),
+        ("judge/test-long", every[:6]),
+        ("judge/test-long", every[6:]),
+        ("judge/test-long", every),
         ("judge/ssft-4000-u1800", FIRST),
         ("judge/test-long-u1800", LAST),
     ):
@@ -142,15 +158,20 @@ def bases() -> None:
 def factors() -> None:
     """Print what RFT is of SSFT, and its distance in points from the paper's factor."""
     head("RFT over SSFT on 1,000 problems", "row", "times SSFT", "seeds", "minus factor x SSFT")
-    for row, updates, factor in (
-        ("rft", 600, 1.16),
-        ("rft", 1800, 1.16),
-        ("union", 600, 1.37),
-        ("union", 1800, 1.37),
-        ("rft-k40", 1800, 1.37),
-        ("union-five", 1800, 1.37),
+    for row, updates, factor, seeds in (
+        ("rft", 600, 1.16, FIRST),
+        ("rft", 600, 1.16, further("rft-u600")),
+        ("rft", 600, 1.16, seeds_of("rft-u600")),
+        ("rft", 1800, 1.16, FIRST),
+        ("rft", 1800, 1.16, further("rft-u1800")),
+        ("rft", 1800, 1.16, seeds_of("rft-u1800")),
+        ("union", 600, 1.37, FIRST),
+        ("union", 1800, 1.37, FIRST),
+        ("rft-k40", 1800, 1.37, FIRST),
+        ("union-five", 1800, 1.37, FIRST),
     ):
-        ours, theirs = values(f"{row}-u{updates}"), values(f"ssft-1000-u{updates}")
+        ours = values(f"{row}-u{updates}", seeds=seeds)
+        theirs = values(f"ssft-1000-u{updates}", seeds=seeds)
         found = row_difference(ours, factor * theirs).shown
         line(
             f"{row}-u{updates}",
@@ -166,7 +187,7 @@ def judges() -> None:
     untrained = {seed: auc("judge/test-zero-shot", seed) for seed in FIRST}
     every = sorted(MINIATURE.glob("seed-*/judge/*-row"))
     for name in dict.fromkeys(folder.name.removesuffix("-row") for folder in every):
-        seeds = [s for s in ALL if (MINIATURE / f"seed-{s}" / "judge" / f"{name}-row").exists()]
+        seeds = seeds_of(f"judge/{name}")
         if all(one.within_auc is None for one in outcomes(f"judge/{name}", seeds[0])):
             continue
         each = [auc(f"judge/{name}", seed) for seed in seeds]
