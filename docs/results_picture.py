@@ -31,7 +31,7 @@ WEIGHTS = {
     "... × judge": "W.RR.calculator",
 }
 JUDGED = {
-    "600 updates, seeds 0 to 5": [f"seed-{seed}/judge/test-long-row" for seed in range(6)],
+    "600 updates, seeds 0 to 11": [f"seed-{seed}/judge/test-long-row" for seed in range(12)],
     "1,800 updates, seeds 3 to 5": [
         f"seed-{seed}/judge/test-long-u1800-row" for seed in range(3, 6)
     ],
