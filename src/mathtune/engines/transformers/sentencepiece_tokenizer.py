@@ -65,7 +65,9 @@ def load(folder: Path) -> PreTrainedTokenizerBase:
     template = folder / "chat_template.jinja"
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend,
-        chat_template=template.read_text() if template.exists() else config.get("chat_template"),
+        chat_template=template.read_text(encoding="utf-8")
+        if template.exists()
+        else config.get("chat_template"),
         clean_up_tokenization_spaces=False,
         add_bos_token=config.get("add_bos_token", True),
         add_eos_token=config.get("add_eos_token", False),
