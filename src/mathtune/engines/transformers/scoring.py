@@ -311,13 +311,13 @@ def float32_logits(head: nn.Module, rows: Tensor | None = None) -> Iterator[None
     as_before = head.forward
 
     def exact(hidden: Tensor) -> Tensor:
-        weight, bias = head.weight, head.bias
-        whole = weight.dtype == torch.float32
-        # Else in parts: the whole widened layer may not fit next to the model.
-        parts = [weight] if whole else weight.split(HEAD_ROWS)
         with torch.autocast(hidden.device.type, enabled=False):
-            logits = torch.cat([linear(hidden.float(), rows.float()) for rows in parts], -1)
-            return logits if bias is None else logits + bias.float()
+            if head.weight.dtype == torch.float32:
+                return linear(hidden.float(), head.weight, head.bias)
+            # In parts: the whole widened layer may not fit next to the model.
+            parts = [linear(hidden.float(), rows.float()) for rows in head.weight.split(HEAD_ROWS)]
+            logits = torch.cat(parts, -1)
+            return logits if head.bias is None else logits + head.bias.float()
 
     def mixed(hidden: Tensor) -> Tensor:
         logits = as_before(hidden).float()
