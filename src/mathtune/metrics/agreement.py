@@ -56,6 +56,7 @@ def doubt(golds: dict[str, Any] | None) -> str | None:
         return None
     return (
         f"In {golds['against']:,} of {golds['agreed']:,} problems whose samples nearly all have "
-        "one answer, this is not the gold: golds may be wrong, or only a part of the answer "
-        "(`golds` in the JSON lists these problems)."
+        "one answer, this is not the gold: the model makes the same mistake each time, as weak "
+        "ones do, or golds are wrong or only a part of the answer (`golds` in the JSON lists these "
+        "problems)."
     )
