@@ -155,7 +155,11 @@ _WHOLE = 80
 def last_sentence_value(text: str) -> tuple[str, str] | None:
     r"""Return the last number or formula of the last sentence that has one, and its rule.
 
+    If that sentence has the result of the text's last equation, this is the value, not its 3 bags.
+
     >>> last_sentence_value("3 * 6 = 18. So Tom has 18 nuts in 3 bags... I hope this helps!")
+    ('18', 'last-number')
+    >>> last_sentence_value("So Tom has 18 nuts in 3 bags.")
     ('3', 'last-number')
     >>> last_sentence_value(r"Therefore $x = \frac{1}{2}$.")
     ('x = \\frac{1}{2}', 'last-formula')
@@ -172,8 +176,9 @@ def last_sentence_value(text: str) -> tuple[str, str] | None:
     if system is not None:
         return system, "last-formula"
     parts = _BETWEEN.split(displayed)
+    results = _RESULT.findall(displayed)
     for part in reversed(parts):
-        found = _value(part)
+        found = _value(part, results[-1] if results else None)
         if found is not None:
             return found
     word = _stated_word(parts)
@@ -258,10 +263,32 @@ def _stated_word(parts: list[str]) -> str | None:
     return found[-1] if len({word.lower() for word in found}) == 1 else None
 
 
-def _value(part: str) -> tuple[str, str] | None:
+_RESULT = re.compile(
+    r"=\s*(?:<<[^>]*>>)?[\s\\$*]*([-−]?[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?)(?![0-9])(?!\s*[-+*/×÷=^])"
+)
+
+
+def _stated_result(part: str, result: str | None) -> str | None:
+    """Return the number of a sentence that is the last equation's result, if not its last."""
+    if result is None:
+        return None
+    wanted = result.replace(",", "").removesuffix(".00")
+    numbers = with_percent(part)
+    if numbers and numbers[-1].rstrip("%").replace(",", "").removesuffix(".00") == wanted:
+        return None
+    for number in reversed(numbers):
+        if number.rstrip("%").replace(",", "").removesuffix(".00") == wanted:
+            return number
+    return None
+
+
+def _value(part: str, result: str | None = None) -> tuple[str, str] | None:
     choice = _choice(part)
     if choice is not None:
         return choice, "last-word"
+    stated = _stated_result(part, result) if "=" not in part else None
+    if stated is not None:
+        return stated, "last-number"
     formulas = [match for match in DOLLARS.finditer(part) if _is_formula(match)]
     end = formulas[-1].end() if formulas else 0
     numbers = with_percent(part[end:])
