@@ -15,7 +15,8 @@ whatever its kind:
 If nothing is marked there is no answer, unless the caller asks for one of these rules:
 
     last-number  (rules last-number, auto) the last number of the text, with its percent sign; auto:
-                 of the last sentence that has a number or a formula
+                 of the last sentence that has a number or a formula, and if this sentence holds the
+                 result of the text's last equation, that: `18 + 3 = 21. So he is 21 in 3 years.`
     last-formula (rule auto) the last formula of that sentence, or a text that is a formula alone;
                  the values of several unknowns that end the text: `x = 3, y = 4`
     last-word    (rule auto) the choice in `the correct option is (C)` or `option C is correct`; in
@@ -29,8 +30,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from mathtune.answers import marks, phrases
+from mathtune.answers import marks
+from mathtune.answers.last_sentence import last_sentence_value
 from mathtune.answers.marks import Mark
+from mathtune.answers.phrases import with_percent
 from mathtune.answers.visible import visible
 
 ExtractRule = Literal["explicit", "auto", "last-number"]
@@ -84,7 +87,7 @@ def extract(solution: str, *, rule: ExtractRule = "explicit") -> Answer | None:
     if rule == "explicit":
         return None
     if rule == "auto":
-        value = phrases.last_sentence_value(tail)
+        value = last_sentence_value(tail)
         return Answer(*value) if value else None
     text = _last_number(tail)
     return Answer(text, "last-number") if text else None
@@ -151,7 +154,7 @@ def _last_number(text: str) -> str | None:
         tail = text[-length:]
         if len(text) > length:
             tail = tail[tail.find(" ") + 1 :]  # never half a number
-        numbers = phrases.with_percent(tail)
+        numbers = with_percent(tail)
         if numbers:
             return numbers[-1]
     return None

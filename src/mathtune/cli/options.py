@@ -84,7 +84,8 @@ ExtractFile = Annotated[
         "--extract",
         metavar="RULE",
         help="What counts as an answer. explicit: only a marked one; auto (the default for a "
-        "file alone): else the last number or formula of the last sentence; last-number.",
+        "file alone): else the last equation's result, if the last sentence holds it, or the last "
+        "number or formula of this sentence; last-number.",
     ),
 ]
 Fields = Annotated[
