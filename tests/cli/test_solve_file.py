@@ -89,6 +89,15 @@ def test_what_was_refused_or_stopped_before_its_first_answer_may_change(
     assert len(rows_of(out)) == 4
 
 
+@pytest.mark.parametrize("head", [b"{", b'{"x": ' + b"[" * 100_000, b'{"made_with": "\xff"}'])
+def test_a_damaged_file_of_an_earlier_call_is_refused(
+    head: bytes, problems: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out.jsonl.begun").write_bytes(head + b"\n")
+    with pytest.raises(InputError, match="is not what an earlier call left; remove it"):
+        solve_file.solve_file(problems, tmp_path / "out.jsonl", SOLVER, server=None)
+
+
 def test_one_problem_that_cannot_be_solved_is_told_and_the_others_are(tmp_path: Path) -> None:
     path, out = tmp_path / "p.jsonl", tmp_path / "a.jsonl"
     path.write_text(

@@ -270,3 +270,6 @@ def test_grader_version_and_rule_stand_beside_the_numbers(tmp_path: Path) -> Non
     foreign = {"extract": "explicit", "graders": {"math": {"version": "3"}}}
     jsonl.write_json(tmp_path / "metrics.json", foreign)
     assert graded_by(columns) == "math 3 (answers: explicit)"
+    (tmp_path / "metrics.json").write_text('{"grader": ')
+    with pytest.raises(InputError, match=r"metrics.json: not a JSON object: "):
+        graded_by(columns)

@@ -248,6 +248,12 @@ def test_rows_that_do_not_fit_end_with_a_sentence(
     assert sentence in str(error.value)
 
 
+def test_a_line_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"problem": ' + "[" * 100_000 + "\n")
+    with pytest.raises(InputError, match=r"rows.jsonl, line 1: field 'problem': expected"):
+        list(read_rows([tmp_path / "rows.jsonl"], "mle"))
+
+
 def test_an_empty_solution_may_be_judged(tmp_path: Path) -> None:
     empty = Labelled(problem_id="a", problem="2?", solution="", correct=False)
     jsonl.write(tmp_path / "rows.jsonl", [empty])

@@ -141,7 +141,7 @@ def _begun(partial: Path, made_with: str) -> list[Solution]:
     try:
         begun = msgspec.json.decode(head, type=Begun)
         rows = [msgspec.json.decode(line, type=Solution) for _, line in lines]
-    except msgspec.DecodeError:
+    except jsonl.UNREADABLE:
         raise InputError(f"{partial}: is not what an earlier call left; remove it.") from None
     if begun.made_with == made_with:
         return rows

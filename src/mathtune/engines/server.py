@@ -26,6 +26,7 @@ import msgspec
 
 from mathtune.engines.settings import Server
 from mathtune.errors import KEPT, InputError
+from mathtune.rows import jsonl
 from mathtune.run.progress import say
 
 KEY = "OPENAI_API_KEY"
@@ -202,7 +203,7 @@ class Client:
         if 200 <= status < 300:
             try:
                 return msgspec.json.decode(content, type=kind)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            except jsonl.UNREADABLE as error:
                 flaw = f"an error with status {status}: {said}" if told else self._shown(str(error))
                 raise _PassingError(f"the answer is not what was expected: {flaw}") from None
         if status < 400:
@@ -322,7 +323,7 @@ def _message(content: bytes) -> tuple[str, bool]:
     """Return the message of a body, and whether the body is an error's."""
     try:
         found: Any = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except jsonl.UNREADABLE:
         return content.decode("utf-8", "replace"), False
     whole = found
     for key in ("error", "message", "detail"):

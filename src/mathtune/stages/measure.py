@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -182,12 +181,16 @@ def clusters_by(problems: Mapping[str, Problem], name: str) -> dict[str, str]:
 
 
 def graded_by(columns: Columns) -> str:
-    """Return the grader of `columns` from the grade step's folder: `math 2 (answers: explicit)`."""
+    """Return the grader of `columns` from the grade step's folder: `math 2 (answers: explicit)`.
+
+    Raises:
+        InputError: the metrics of that step are damaged.
+    """
     for path in columns:
         metrics = path.with_name(METRICS)
         if not path.name.startswith("grades") or not metrics.exists():
             continue
-        found = json.loads(metrics.read_bytes())
+        found = jsonl.read_json(metrics)
         if "grader_version" in found:  # of the stage
             return f"{found['grader']} {found['grader_version']} (answers: {found['extract']})"
         for name, of in found.get("graders", {}).items():  # of `mathtune grade FILE --out`

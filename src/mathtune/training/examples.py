@@ -237,7 +237,7 @@ def _kind(path: Path, objective: Objective) -> Any:
     _, line = next(jsonl.lines(path), (0, b"{}"))
     try:
         fields = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except jsonl.UNREADABLE:
         return KINDS[objective][0]  # reading it as such raises the right error
     for kind in (Example, Pair, Labelled):
         required = {f.name for f in msgspec.structs.fields(kind) if f.required}

@@ -18,6 +18,7 @@ from mathtune.cli.serving.settings import SUMS, Solver
 from mathtune.engines import prompts
 from mathtune.errors import InputError
 from mathtune.metrics.strategies import Strategy
+from mathtune.rows import jsonl
 
 Endpoint = Literal["chat", "completions"]
 
@@ -153,7 +154,7 @@ def read(
     try:
         given = msgspec.json.decode(raw, type=dict[str, Any])
         body = msgspec.convert(given, Body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except jsonl.UNREADABLE as error:
         raise InputError(f"body: {error}; expected a JSON object.") from None
     _refuse_fields(given)
     question, ignored = _question(body, endpoint, chats=chats)
