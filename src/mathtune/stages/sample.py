@@ -38,9 +38,6 @@ NEXT_PROBLEM = "\nProblem:"
 BLOCK_ROWS = {"cpu": 1024, "mps": 1024, "cuda": 16384}
 """Samples per block if `block_size` is not set: twice the samples in flight on an accelerator."""
 
-ROUNDS = "rounds.json"
-"""The name of `grown_from` in earlier versions, still read."""
-
 
 @dataclass(frozen=True)
 class Block:
@@ -147,7 +144,6 @@ class Sample(EngineSettings[Columns]):
             self._as_they_arrive(path, problems, texts)
         wanted = _keys(problems, 0, self._sampling().n)
         unfinished.put_in_order(path, wanted, SampleRow)
-        (folder / ROUNDS).unlink(missing_ok=True)
         return _summary(path, len(problems), self._sampling().n)
 
     def _prompts(self, problems: list[Problem]) -> list[str]:
@@ -209,7 +205,7 @@ class Sample(EngineSettings[Columns]):
 
         sampling, device = self._sampling(), models.resolve_device(self.device)
         rows = BLOCK_ROWS[device.split(":")[0]]
-        planned = self._blocks(len(problems), sampling.n, _rounds(path.parent), rows=rows)
+        planned = self._blocks(len(problems), sampling.n, grown_from(path.parent), rows=rows)
         wanted = [_keys(problems[b.problems], b.first, b.last) for b in planned]
         tasks = [
             replace(block, texts=tuple(texts[block.problems]))
@@ -325,13 +321,6 @@ def _sampler(config: Sample, sampling: Sampling) -> Callable[[Block], list[list[
         return sampler.sample(block.texts, how, seed=block.seed(config.seed))
 
     return work
-
-
-def _rounds(folder: Path) -> list[int]:
-    """Return the n of earlier rounds if more samples were requested later."""
-    path = folder / ROUNDS
-    found = msgspec.json.decode(path.read_bytes(), type=list[int]) if path.exists() else []
-    return sorted({*found, *grown_from(folder)})
 
 
 def _keys(problems: Sequence[Problem], first: int, last: int) -> list[unfinished.Key]:

@@ -74,11 +74,6 @@ class ContinuousLoop:
         self._waiting.append(wave)
 
     @property
-    def in_flight(self) -> int:
-        """The number of samples that are being drawn."""
-        return len(self._waves)
-
-    @property
     def waiting(self) -> int:
         """The number of waves that have not entered as a whole."""
         return len(self._waiting)

@@ -85,7 +85,7 @@ def adapter_rank(adapter: Path) -> int:
 
 
 class TransformersEngine:
-    """A loaded model. `rows`: the most samples in flight; None: as memory allows."""
+    """A loaded model."""
 
     def __init__(
         self,
@@ -93,9 +93,8 @@ class TransformersEngine:
         tokenizer: PreTrainedTokenizerBase,
         *,
         form: prompts.AnyForm,
-        rows: int | None = None,
     ) -> None:
-        self.model, self.tokenizer, self.form, self.rows = model, tokenizer, form, rows
+        self.model, self.tokenizer, self.form = model, tokenizer, form
 
     @cached_property
     def _forward(self) -> Forward:
@@ -105,9 +104,7 @@ class TransformersEngine:
     @cached_property
     def sampler(self) -> Sampler:
         """The half that samples."""
-        return Sampler(
-            self.model, self.tokenizer, form=self.form, rows=self.rows, forward=self._forward
-        )
+        return Sampler(self.model, self.tokenizer, form=self.form, forward=self._forward)
 
     @cached_property
     def scorer(self) -> Scorer:
