@@ -41,7 +41,7 @@ CHOSEN = ("RR.MajK", "W.RR.MajK", "Maj1.TopN")
 
 DECIMALS = 6
 FEW_PROBLEMS = 10_000
-"""Up to this many samples the curve of early stopping is computed even without details."""
+"""Up to this many problems the curve of early stopping is computed even without details."""
 POINT = 0.01
 """From this difference on, the way in which ties are broken matters."""
 

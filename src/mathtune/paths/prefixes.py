@@ -16,7 +16,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from mathtune.paths.equations import equations
+from mathtune.paths.calculator import states_false
 
 
 def beginnings(solution: str) -> list[str]:
@@ -33,10 +33,7 @@ def beginnings(solution: str) -> list[str]:
 
 def first_false(texts: list[str]) -> int:
     """Return the index of the first text that holds a false equation; else their number."""
-    for place, text in enumerate(texts):
-        if any(equation.holds is False for equation in equations(text)):
-            return place
-    return len(texts)
+    return next((place for place, text in enumerate(texts) if states_false(text)), len(texts))
 
 
 def right_beginnings(solution: str) -> list[str]:

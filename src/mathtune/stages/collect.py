@@ -125,13 +125,11 @@ class Collect(Stage[Path]):
         groups = united(sources, problems, k=self.k)
         if self.leave_out:
             groups = self._others(groups, problems, counts)
-        if self.keep == "counts":
+        if self.keep in ("counts", "paths"):
             paths = Paths(self, counts)
-            jsonl.write(self.outputs(folder), paths.numbers(groups))
-            return paths.metrics(sources, near)
-        if self.keep == "paths":
-            paths = Paths(self, counts)
-            jsonl.write(self.outputs(folder), paths.rows(problems, groups))
+            only_numbers = self.keep == "counts"
+            rows = paths.numbers(groups) if only_numbers else paths.rows(problems, groups)
+            jsonl.write(self.outputs(folder), rows)
             self._export(folder, problems)
             return paths.metrics(sources, near)
         jsonl.write(self.outputs(folder), self._judged(problems, groups, counts))

@@ -77,7 +77,7 @@ LOSSES: dict[Objective, Callable[[Read, TrainingSettings], Tensor]] = {
     "mul-margin": _mul_margin,
     "mul-xent": _mul_xent,
 }
-"""Return a micro-batch's share of the accumulated batch's loss, by objective."""
+"""The functions that return a micro-batch's share of the accumulated batch's loss."""
 
 
 def _right_above_wrong(log_p: Tensor, _: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ ACCURACIES: dict[Objective, Callable[[Tensor, Tensor], Tensor | None]] = {
     "mul-margin": _right_above_wrong,
     "mul-xent": _label_found,
 }
-"""Return the share of items judged correctly, from their log p and labels.
+"""The functions that return the share of items judged correctly, from their log p and labels.
 
 A pair is if its right solution scores higher; another item is if the likelier label word is true.
 """

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 import transformers
@@ -26,9 +26,6 @@ from mathtune.training.examples import LABEL_WORDS, TEXTS, Item
 from mathtune.training.losses import ACCURACIES, LOSSES, Read, auc_within_problems, scores
 from mathtune.training.reading import PACKED, BatchForm, token_log_p
 from mathtune.training.settings import SOLVERS, TrainingSettings
-
-if TYPE_CHECKING:
-    pass
 
 
 class Trainer(transformers.Trainer):

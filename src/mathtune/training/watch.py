@@ -57,7 +57,7 @@ class Watch(TrainerCallback):
             list(jsonl.read(path, CurvePoint)) if path.exists() and path.stat().st_size else []
         )
         self.stopped = False
-        """Return whether training ends early; all processes end after the same update."""
+        """True if training ends early; all processes end after the same update."""
         self._asked = False
         self._due = False
         self._meter = bill.Meter()
