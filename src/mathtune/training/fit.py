@@ -20,7 +20,6 @@ from typing import Any
 import torch
 import transformers
 from accelerate import PartialState
-from torch import nn
 from transformers import TrainingArguments
 
 from mathtune.engines.transformers import memory, models
@@ -29,11 +28,11 @@ from mathtune.run import ranks, trackers
 from mathtune.run.children import on_sigterm
 from mathtune.run.names import CHECKPOINTS
 from mathtune.run.progress import Progress, say
-from mathtune.training import checkpoint, curve, llama_layers, segment_attention
+from mathtune.training import adapters, checkpoint, curve, llama_layers, segment_attention
 from mathtune.training.examples import Item
 from mathtune.training.reading import PACKED, BatchForm
 from mathtune.training.saving import ModelFolder
-from mathtune.training.settings import Lora, Plan, TrainingSettings
+from mathtune.training.settings import Plan, TrainingSettings
 from mathtune.training.trainer import Trainer
 from mathtune.training.watch import BEST, Watch
 
@@ -163,7 +162,7 @@ def _prepared(model: Any, settings: TrainingSettings, saved: ModelFolder, *, don
     if settings.attention != "auto":
         _set_attention(model, settings.attention)
     if settings.lora is not None:
-        model = _with_adapters(model, settings.lora)
+        model = adapters.added(model, settings.lora)
     if fresh and not whole:
         saved.try_out(model)
     return model
@@ -327,73 +326,3 @@ def arguments(
         ddp_find_unused_parameters=False,
         ddp_broadcast_buffers=False,
     )
-
-
-def _tied(model: Any, modules: Sequence[str]) -> bool:
-    """Return whether the modules hold an embedding that is also the output layer."""
-    if not model.config.get_text_config().tie_word_embeddings:
-        return False
-    ends = (model.get_input_embeddings(), model.get_output_embeddings())
-    return any(
-        module in ends and name.rpartition(".")[2] in modules
-        for name, module in model.named_modules()
-    )
-
-
-def _changed(model: Any) -> list[str]:
-    """Return the linear layers whose family has changed what they return, such as routers."""
-    families = (
-        (name, one)
-        for name, one in model.named_modules()
-        if isinstance(one, nn.Linear) and type(one).__module__.startswith("transformers.models.")
-    )
-    with torch.inference_mode():
-        return [
-            name
-            for name, one in families
-            if not isinstance(one(one.weight.new_zeros(1, one.in_features)), torch.Tensor)
-        ]
-
-
-def _with_adapters(model: Any, lora: Lora) -> Any:
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
-
-    names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
-    modules = model.named_modules()
-    linear = {name.rpartition(".")[2] for name, one in modules if isinstance(one, nn.Linear)}
-    if strange := sorted(set(lora.modules_to_save) - names):
-        raise InputError(
-            f"lora.modules_to_save: found {strange[0]}, which the model does not have; expected "
-            f"some of {', '.join(sorted(filter(str.isidentifier, names)))}."
-        )
-    if models.quantised(model):
-        model = prepare_model_for_kbit_training(
-            model, use_gradient_checkpointing=model.is_gradient_checkpointing
-        )
-    config = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=lora.rank,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=list(lora.targets) or "all-linear",
-        exclude_modules=_changed(model) or None,
-        use_dora=lora.dora,
-        use_rslora=lora.rslora,
-        modules_to_save=list(lora.modules_to_save) or None,
-        **({"ensure_weight_tying": True} if _tied(model, lora.modules_to_save) else {}),
-    )
-    try:
-        return get_peft_model(model, config)
-    except ImportError as error:
-        raise InputError(
-            f"lora: peft cannot add adapters to this model ({one_line(error)}); "
-            "expected the package that it needs, or a model in full weights."
-        ) from error
-    except ValueError as error:
-        refused = f"which peft refuses ({one_line(error)})"
-        unknown = set(lora.targets) - linear
-        raise InputError(
-            f"lora.targets: found {', '.join(lora.targets) or 'none (every linear layer)'}, "
-            f"{'which the model does not have' if unknown else refused}; expected some of "
-            f"{', '.join(sorted(linear))}."
-        ) from error

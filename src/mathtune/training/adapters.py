@@ -1,0 +1,88 @@
+"""Low-rank adapters on a frozen model, by peft. Under fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from mathtune.engines.transformers import models
+from mathtune.errors import InputError, one_line
+from mathtune.training.settings import Lora
+
+
+def added(model: Any, lora: Lora) -> Any:
+    """Return the model, frozen, with low-rank adapters on its linear layers.
+
+    Raises:
+        InputError: the model lacks a named layer or module, or peft cannot add adapters to it.
+    """
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+
+    names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+    modules = model.named_modules()
+    linear = {name.rpartition(".")[2] for name, one in modules if isinstance(one, nn.Linear)}
+    if strange := sorted(set(lora.modules_to_save) - names):
+        raise InputError(
+            f"lora.modules_to_save: found {strange[0]}, which the model does not have; expected "
+            f"some of {', '.join(sorted(filter(str.isidentifier, names)))}."
+        )
+    if models.quantised(model):
+        model = prepare_model_for_kbit_training(
+            model, use_gradient_checkpointing=model.is_gradient_checkpointing
+        )
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets) or "all-linear",
+        exclude_modules=_changed(model) or None,
+        use_dora=lora.dora,
+        use_rslora=lora.rslora,
+        modules_to_save=list(lora.modules_to_save) or None,
+        **({"ensure_weight_tying": True} if _tied(model, lora.modules_to_save) else {}),
+    )
+    try:
+        return get_peft_model(model, config)
+    except ImportError as error:
+        raise InputError(
+            f"lora: peft cannot add adapters to this model ({one_line(error)}); "
+            "expected the package that it needs, or a model in full weights."
+        ) from error
+    except ValueError as error:
+        refused = f"which peft refuses ({one_line(error)})"
+        unknown = set(lora.targets) - linear
+        raise InputError(
+            f"lora.targets: found {', '.join(lora.targets) or 'none (every linear layer)'}, "
+            f"{'which the model does not have' if unknown else refused}; expected some of "
+            f"{', '.join(sorted(linear))}."
+        ) from error
+
+
+def _tied(model: Any, modules: Sequence[str]) -> bool:
+    """Return whether the modules hold an embedding that is also the output layer."""
+    if not model.config.get_text_config().tie_word_embeddings:
+        return False
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    return any(
+        module in ends and name.rpartition(".")[2] in modules
+        for name, module in model.named_modules()
+    )
+
+
+def _changed(model: Any) -> list[str]:
+    """Return the linear layers whose family has changed what they return, such as routers."""
+    families = (
+        (name, one)
+        for name, one in model.named_modules()
+        if isinstance(one, nn.Linear) and type(one).__module__.startswith("transformers.models.")
+    )
+    with torch.inference_mode():
+        return [
+            name
+            for name, one in families
+            if not isinstance(one(one.weight.new_zeros(1, one.in_features)), torch.Tensor)
+        ]
