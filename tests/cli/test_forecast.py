@@ -143,8 +143,11 @@ def test_a_busy_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sizes_of_sources() -> None:
     assert problems(Prepare(source="arithmetic", train=50, test=20)) == (50, 200, 20)
     assert problems(Prepare(source="arithmetic", train=50, test=20, limit=30)) == (30, 30, 20)
-    assert problems(Prepare(source="gsm8k")) == (7473, 0, 1319)
-    assert problems(Prepare(source="gsm8k", limit={"train": 10})) == (10, 0, 1319)
+    assert problems(Prepare(source="gsm8k")) == (6973, 500, 1319)
+    assert problems(Prepare(source="gsm8k", limit={"train": 10})) == (10, 500, 1319)
+    assert problems(Prepare(source="gsm8k", validation=73, limit=90)) == (90, 73, 90)
+    assert problems(Prepare(source="math")) == (11000, 1000, 500)
+    assert problems(Prepare(source="aime24", test="all")) == (0, 0, 30)
 
 
 def test_sizes_of_a_file_are_counted(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ their LLaMA-7B, Table 2), and the fraction of the device's speed that a stage re
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ import numpy as np
 from rich.table import Table
 
 from mathtune.cli.device import Device
-from mathtune.data.splits import SPLITS
+from mathtune.data import declared
+from mathtune.data.splits import SPLITS, Split
 from mathtune.engines import embedded_model
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
@@ -33,7 +34,7 @@ from mathtune.stages.grade import Grade
 from mathtune.stages.halve import Halve
 from mathtune.stages.measure import Measure
 from mathtune.stages.part import Part
-from mathtune.stages.prepare import FEWEST, Prepare
+from mathtune.stages.prepare import FEWEST, Prepare, generated, usual_size
 from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
@@ -46,10 +47,13 @@ NAMED = 3
 """The number of steps of unknown cost that are named."""
 GRADED, MEASURED = 5000, 1.0
 """The samples that a core grades per second, and the seconds in which it measures a row."""
-KNOWN = {"gsm8k": (7473, 0, 1319), "math": (11000, 1000, 500), "prm800k": (6473, 564, 512)}
-"""The problems of sources with a known size: train, validation, test."""
-DEFAULT = (1000, 200, 400)
-"""The guess for any other source without a limit."""
+SIZES: dict[str, dict[Split, int]] = {
+    "math": {"train": 12000, "test": 500},
+    "prm800k": {"train": 6473, "validation": 564, "test": 512},
+}
+"""The problems of each split of the sources whose files are split anew."""
+DEFAULT: dict[Split, int] = {"train": 1000, "validation": 200, "test": 400}
+"""The guess for sources of unknown size."""
 _K = (1, 3, 6, 12, 25, 50, 100)
 _PATHS = (1.17, 1.44, 1.74, 2.20, 2.93, 3.94, 5.25)
 _RIGHT = 0.533
@@ -83,10 +87,8 @@ class Forecast:
         if isinstance(stage, Prepare):
             self.lengths = LENGTHS.get(stage.source, self.lengths)
             sizes = problems(stage)
-            for path, count in zip(
-                (outputs.train, outputs.validation, outputs.test), sizes, strict=True
-            ):
-                self.rows[path] = count
+            files = (outputs.train, outputs.validation, outputs.test)
+            self.rows |= dict(zip(files, sizes, strict=True))
             self.rows[outputs.solutions] = sizes[0]
         elif isinstance(stage, Halve):
             for half in outputs:
@@ -293,36 +295,42 @@ def _short(seconds: float) -> str:
     return duration(seconds) if seconds else ""
 
 
-def problems(stage: Prepare) -> tuple[float, float, float]:
+def problems(stage: Prepare) -> tuple[int, int, int]:
     """Return how many training, validation and test problems a prepare step will likely write."""
-    known: tuple[float, float, float] = KNOWN.get(stage.source, DEFAULT)
-    if stage.source == "arithmetic":
-        held_out = 200 if stage.validation is None else stage.validation
-        known = stage.train, held_out, stage.test if isinstance(stage.test, int) else 400
-    elif stage.source.endswith((".jsonl", ".jsonl.gz")) and Path(stage.source).is_file():
-        known = _drawn(_lines(Path(stage.source)), stage)
-    if stage.limit is None:
-        return known
-    if isinstance(stage.limit, int):
-        limits = dict.fromkeys(SPLITS, stage.limit)
-    else:
-        limits = dict(stage.limit)
+    sizes = generated(stage) if stage.source == "arithmetic" else _drawn(_found(stage), stage)
+    limits = stage.limit if isinstance(stage.limit, dict) else dict.fromkeys(SPLITS, stage.limit)
     train, validation, test = (
-        min(size or DEFAULT[0], limits[split]) if split in limits else size
-        for split, size in zip(SPLITS, known, strict=True)
+        sizes[split] if (most := limits.get(split)) is None else min(sizes[split], most)
+        for split in SPLITS
     )
     return train, validation, test
 
 
-def _drawn(rows: float, stage: Prepare) -> tuple[float, float, float]:
-    """Return the splits of a file without any: test and validation are drawn from its rows."""
-    few = stage.test is None and stage.validation is None and rows < FEWEST
+def _found(stage: Prepare) -> Mapping[Split, int]:
+    """Return the problems of each split that a source has."""
+    if stage.source.endswith((".jsonl", ".jsonl.gz")) and Path(stage.source).is_file():
+        return {"train": _lines(Path(stage.source))}
+    if stage.split is None and stage.source in SIZES:
+        return SIZES[stage.source]
+    found = declared.find(stage.source)
+    return (found is not None and found.set.rows) or DEFAULT
+
+
+def _drawn(found: Mapping[Split, int], stage: Prepare) -> dict[Split, int]:
+    """Return the splits with those that the source lacks, drawn from train as prepare does."""
+    sizes: dict[Split, int] = {split: found.get(split, 0) for split in SPLITS}
+    left = sizes["train"]
+    if "train" not in found or (stage.test == "all" and "test" in found):
+        return sizes
+    few = len(found) == 1 and left < FEWEST and stage.test is None and stage.validation is None
     if few or stage.test == "all":
-        return 0, 0, rows
-    test = min(500.0, rows // 10) if stage.test is None else stage.test
-    left = rows - test
-    validation = min(500.0, left // 10) if stage.validation is None else stage.validation
-    return left - validation, validation, test
+        return {"train": 0, "validation": 0, "test": left}
+    draws: dict[Split, Any] = {"test": stage.test, "validation": stage.validation}
+    for split, asked in draws.items():
+        if split not in found:
+            number = usual_size(stage, split, of=left) if asked is None else asked
+            sizes[split], left = number, left - number
+    return {**sizes, "train": left}
 
 
 def size_of(model: str) -> Size | None:
@@ -341,7 +349,7 @@ def size_of(model: str) -> Size | None:
     return Size(round(float(found[1]) * {"m": 1e6, "b": 1e9}[found[2]]), 0, 0)
 
 
-def _lines(path: Path) -> float:
+def _lines(path: Path) -> int:
     """Return the number of rows of a file from outside the run."""
     with path.open("rb") as stream:
         return sum(1 for _ in stream)

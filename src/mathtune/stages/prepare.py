@@ -289,11 +289,7 @@ def _split(c: Prepare, release: dict[str, prm800k.Release] | None, counts: Count
     if c.source == "arithmetic":
         from mathtune.data import arithmetic
 
-        sizes: dict[Split, int] = {
-            "train": c.train,
-            "validation": 200 if c.validation is None else c.validation,
-            "test": c.test if isinstance(c.test, int) else 400,
-        }
+        sizes = generated(c)
         families = {name: arithmetic.TASKS[name] for name in c.families or arithmetic.TASKS}
         made: Parts = {
             s: arithmetic.generate(s, sizes[s], c.seed, families) for s in SPLITS if sizes[s]
@@ -321,6 +317,20 @@ def _split(c: Prepare, release: dict[str, prm800k.Release] | None, counts: Count
         stream=c.limit is not None,
     )
     return _drawn(c, load(asked, counts))
+
+
+def generated(c: Prepare) -> dict[Split, int]:
+    """Return how many problems of each split are generated (arithmetic)."""
+    return {
+        "train": c.train,
+        "validation": 200 if c.validation is None else c.validation,
+        "test": c.test if isinstance(c.test, int) else 400,
+    }
+
+
+def usual_size(c: Prepare, split: str, *, of: int) -> int:
+    """Return how many of the training problems are drawn for another split if no number is set."""
+    return 1000 if (c.source, split) == ("math", "validation") else min(500, of // 10)
 
 
 def _passing(c: Prepare, parts: Parts, counts: Counts) -> Parts:
@@ -364,8 +374,7 @@ def _drawn(c: Prepare, found: Parts) -> Splits:
             continue
         count = c.test if split == "test" else c.validation
         if count is None:
-            paper = c.source == "math" and split == "validation"
-            count = 1000 if paper else min(500, len(train) // 10)
+            count = usual_size(c, split, of=len(train))
         train, drawn[split] = draw_out(train, count, seed=c.seed, what=split)
     return apart(train, drawn["validation"], drawn["test"])
 
