@@ -21,9 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mathtune.metrics.arrays import Floats
 from mathtune.metrics.calibration import calibration
 from mathtune.metrics.claims import Point, Study
-from mathtune.metrics.fits import Floats
 from mathtune.metrics.intervals import bootstrap_ratio, half_widths, intervals, resampled_problems
 from mathtune.metrics.seeds import difference_over_seeds
 

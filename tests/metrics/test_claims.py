@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from mathtune.metrics.arrays import Floats
 from mathtune.metrics.claims import Claim, Kind, Point, Study, better_predictor, mean_of, slope
-from mathtune.metrics.fits import Floats, holds
+from mathtune.metrics.fits import holds
 
 PROBLEMS = 400
 COVERAGE = Path(__file__).parents[2] / "benchmarks" / "coverage.py"

@@ -19,10 +19,11 @@ from dataclasses import replace
 import numpy as np
 
 from mathtune.metrics import strategies, ties
+from mathtune.metrics.arrays import Floats
 from mathtune.metrics.calibration import habit_scores
 from mathtune.metrics.curves import Plan, subsets_of
 from mathtune.metrics.sample_columns import Gathered
-from mathtune.metrics.strategies import Clusters, Floats, Strategy
+from mathtune.metrics.strategies import Clusters, Strategy
 
 CALCULATOR, SHORTNESS, FORM = "calculator", "shortness", "form"
 BASELINES = (CALCULATOR, SHORTNESS, FORM)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mathtune.metrics.fits import Answer, Floats, holds, lines
+from mathtune.metrics.arrays import Floats
+from mathtune.metrics.fits import Answer, holds, lines
 from mathtune.metrics.intervals import Interval
 from mathtune.metrics.seeds import row_difference
 

@@ -12,11 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from mathtune.metrics.arrays import Bools, Floats, Ints
 
 BINS = 10
 ROC_POINTS = 101
@@ -186,14 +183,24 @@ def _inverted(gaps: Floats, noise: Floats, chance: float) -> float:
 
 def roc(scores: Floats, right: Bools) -> list[tuple[float, float]]:
     """Return (false, true) positive rates as the threshold falls, at most `ROC_POINTS` of them."""
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    true = np.cumsum(right[order])[ends]
-    false = ends + 1 - true
+    true, false = at_thresholds(scores, right)
     points = np.stack([np.append(0, false) / false[-1], np.append(0, true) / true[-1]], axis=1)
     if len(points) > ROC_POINTS:
         points = points[np.linspace(0, len(points) - 1, ROC_POINTS).round().astype(int)]
     return [(float(x), float(y)) for x, y in points]
+
+
+def at_thresholds(scores: Floats, right: Bools) -> tuple[Ints, Ints]:
+    """Return how many right and how many wrong samples reach each score, the highest score first.
+
+    Example:
+        >>> at_thresholds(np.array([0.5, 0.9, 0.5]), np.array([True, True, False]))
+        (array([1, 2]), array([0, 1]))
+    """
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # of equal scores
+    true = np.cumsum(right[order])[last]
+    return true, last + 1 - true
 
 
 def habit_scores(habits: Sequence[Hashable], right: Bools, problem: Ints) -> Floats:

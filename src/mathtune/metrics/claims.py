@@ -15,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from mathtune.metrics.arrays import Floats
 from mathtune.metrics.distributions import t_quantile
-from mathtune.metrics.fits import Answer, Floats, holds, lines
+from mathtune.metrics.fits import Answer, holds, lines
 from mathtune.metrics.intervals import Interval
 from mathtune.metrics.seeds import difference_over_seeds
 
@@ -85,7 +86,7 @@ class Study:
 
     def _loss_or_size(self) -> Claim:
         claim = "The pre-training loss predicts SFT accuracy better than the parameter count"
-        at = [i for i in self._whole_sft() if self.points[i].loss is not None]
+        at = [i for i in whole_sft(self.points) if self.points[i].loss is not None]
         sizes = {self.points[i].parameters for i in at}
         if len(at) < 4 or len(sizes) < 2 or len({self.points[i].loss for i in at}) < 2:
             return _untold(claim, "needs four base models of two sizes, with their losses")
@@ -188,21 +189,11 @@ class Study:
     def _by_base(self, kinds: Sequence[Kind]) -> dict[str, list[int]]:
         """Return the points of these kinds by base; for SFT only the one on all problems."""
         found: dict[str, list[int]] = {}
-        whole = self._whole_sft()
+        whole = whole_sft(self.points)
         for index, point in enumerate(self.points):
             if point.kind in kinds and (point.kind != "sft" or index in whole):
                 found.setdefault(point.base, []).append(index)
         return found
-
-    def _whole_sft(self) -> list[int]:
-        """Return each base's SFT point on the most problems."""
-        best: dict[str, int] = {}
-        for index, point in enumerate(self.points):
-            if point.kind == "sft":
-                kept = best.setdefault(point.base, index)
-                if (point.problems or 0) > (self.points[kept].problems or 0):
-                    best[point.base] = index
-        return list(best.values())
 
     def _data_curves(self) -> dict[str, tuple[list[int], list[int]]]:
         """Return (numbers of problems, points) of each base that has three SFT points."""
@@ -228,6 +219,20 @@ class Study:
             return max(indices, key=lambda i: self.points[i].k or 0)
 
         return [(most(at), most(theirs[base])) for base, at in ours.items() if theirs.get(base)]
+
+
+def whole_sft(points: Sequence[Any]) -> list[int]:
+    """Return the numbers of each base's SFT point on the most problems; of equal ones the first.
+
+    `points`: `Point`s, or others with a base, a kind and a number of problems.
+    """
+    best: dict[str, int] = {}
+    for number, point in enumerate(points):
+        if point.kind == "sft":
+            kept = best.setdefault(point.base, number)
+            if (point.problems or 0) > (points[kept].problems or 0):
+                best[point.base] = number
+    return list(best.values())
 
 
 def slope(x: Floats, y: Floats) -> Interval:

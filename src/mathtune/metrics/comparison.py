@@ -13,12 +13,11 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mathtune.metrics.intervals import RESAMPLES, Ints, half_widths, holm, intervals, numbered
+from mathtune.metrics.arrays import Floats, Ints
+from mathtune.metrics.intervals import RESAMPLES, half_widths, holm, intervals, numbered
 from mathtune.metrics.seeds import mean_over_seeds, row_difference
 
-Floats = NDArray[np.float64]
 Values = Mapping[str, Mapping[str, float]]
 """problem -> metric -> value"""
 

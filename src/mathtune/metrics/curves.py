@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mathtune.metrics import strategies, ties
-from mathtune.metrics.strategies import Bools, Clusters, Floats
+from mathtune.metrics.arrays import Bools, Floats, Ints
+from mathtune.metrics.strategies import Clusters
 from mathtune.metrics.ties import Ties
 
 
@@ -158,7 +159,7 @@ class _Drawn:
     """
 
     stacked: Bools
-    bounds: NDArray[np.int64]
+    bounds: Ints
     passed: Floats
     picked: Floats
 

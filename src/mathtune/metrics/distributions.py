@@ -11,9 +11,8 @@ from math import exp, inf, lgamma, log, log1p, pi, sqrt
 
 import mpmath
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from mathtune.metrics.arrays import Floats
 
 _HALVINGS = 80
 _TERMS = 60

@@ -23,7 +23,8 @@ from typing import Any, Literal
 import mpmath
 import numpy as np
 
-from mathtune.metrics.intervals import Floats, Ints, intervals, paired
+from mathtune.metrics.arrays import Floats, Ints
+from mathtune.metrics.intervals import intervals, paired
 from mathtune.metrics.strategies import Clusters
 
 LIMITS = (0.7, 0.8, 0.9, 0.95, 0.99)

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mathtune.metrics import strategies
+from mathtune.metrics.arrays import Ints
 from mathtune.metrics.curves import Curves, votes_at
-from mathtune.metrics.intervals import Ints, intervals, paired
+from mathtune.metrics.intervals import intervals, paired
 from mathtune.metrics.strategies import Clusters
 
 

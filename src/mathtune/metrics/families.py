@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mathtune.metrics.intervals import Floats, Ints, gains_of, intervals_of
+from mathtune.metrics.arrays import Floats, Ints
+from mathtune.metrics.intervals import gains_of, intervals_of
 
 NEARLY_ALL = 0.8
 """A gain is concentrated in some groups if they hold at least this fraction of it."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from mathtune.metrics.arrays import Floats
 from mathtune.metrics.intervals import RESAMPLES, Interval, resampled_means
 
-Floats = NDArray[np.float64]
 _NO_VARIANCE = 1e-18
 """A sum of squares of accuracies below this is rounding noise."""
 

@@ -22,12 +22,9 @@ from dataclasses import asdict, dataclass
 from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mathtune.metrics.arrays import Bools, Floats, Ints
 from mathtune.metrics.distributions import gamma_quantile, t_quantile
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 RESAMPLES = 10_000
 """The number of sign flips, and of resamples for statistics that are not means."""
@@ -285,7 +282,7 @@ def group_sums(values: Floats, groups: Ints) -> Floats:
     return sums
 
 
-def _all_in(values: Floats, wanted: tuple[float, ...]) -> NDArray[np.bool_]:
+def _all_in(values: Floats, wanted: tuple[float, ...]) -> Bools:
     near = [np.abs(values - one) < _TOLERANCE for one in wanted]
     return np.logical_or.reduce(near).all(axis=0)
 

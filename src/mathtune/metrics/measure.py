@@ -16,13 +16,12 @@ import numpy as np
 from mathtune.errors import InputError
 from mathtune.metrics import baselines, early_stopping, strategies, ties
 from mathtune.metrics.agreement import Golds
+from mathtune.metrics.arrays import Floats, Ints
 from mathtune.metrics.curves import OVER_K, Curves, Plan, curves
 from mathtune.metrics.equal_compute import Lengths, matched
 from mathtune.metrics.families import by_group, over_maj1
 from mathtune.metrics.intervals import (
     RESAMPLES,
-    Floats,
-    Ints,
     gains_of,
     intervals,
     intervals_of,

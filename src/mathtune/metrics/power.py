@@ -25,8 +25,9 @@ from typing import Any
 
 import numpy as np
 
+from mathtune.metrics.arrays import Floats, Ints
 from mathtune.metrics.distributions import t_quantile
-from mathtune.metrics.intervals import POWER, Floats, Ints, group_sums
+from mathtune.metrics.intervals import POWER, group_sums
 
 SAMPLES = (1, 4, 16, 64)
 SEEDS = (1, 3, 5, 10)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from mathtune.errors import InputError
 from mathtune.metrics import calibration, strategies
-from mathtune.metrics.intervals import Interval, Ints, intervals, resampled_problems
-from mathtune.metrics.strategies import Bools, Clusters, Floats
+from mathtune.metrics.arrays import Bools, Floats, Ints
+from mathtune.metrics.intervals import Interval, intervals, resampled_problems
+from mathtune.metrics.strategies import Clusters
 from mathtune.metrics.weights import WeightRule, rule_for, weights_of
 from mathtune.paths import calculator
 from mathtune.rows.records import Graded, Verdict
@@ -368,9 +369,9 @@ def evaluator(
 
 
 def _overall(
-    scores: calibration.Floats,
-    right: calibration.Bools,
-    problem: calibration.Ints,
+    scores: Floats,
+    right: Bools,
+    problem: Ints,
     groups: Ints | None,
 ) -> dict[str, float] | None:
     """Return the AUC over all samples, its interval by the error for clustered data."""

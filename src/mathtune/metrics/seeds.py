@@ -12,14 +12,13 @@ from math import inf, sqrt
 
 import numpy as np
 
+from mathtune.metrics.arrays import Floats, Ints
 from mathtune.metrics.distributions import t_quantile
 from mathtune.metrics.intervals import (
     POWER,
     RESAMPLES,
     Difference,
-    Floats,
     Interval,
-    Ints,
     drawn_units,
     half_widths,
     intervals,

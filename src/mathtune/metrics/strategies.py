@@ -33,11 +33,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mathtune.metrics.arrays import Bools, Floats, Ints
 from mathtune.rows.records import Graded, Verdict
-
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 Strategy = Literal["Maj1", "RR.All", "RR.MajK", "W.RR", "W.RR.MajK", "Maj1.TopN", "W.RR.calculator"]
 """The strategies over samples; greedy (Pass@1) picks the one solution that was not sampled.
@@ -113,8 +110,7 @@ class Clusters:
 def clusters_of(grades: Sequence[Graded], scores: Sequence[float] | None = None) -> Clusters:
     """Return the clusters of one problem's graded samples, in their order.
 
-    A cluster's verdict is that of its most frequent answer text (equally frequent: the earliest),
-    so a cluster whose members were graded differently has one verdict. Undecided is not correct.
+    Undecided is not correct; see `answer_of` for the verdict of a cluster.
 
     Example:
         >>> def row(index, answer, verdict, cluster):
@@ -135,14 +131,17 @@ def clusters_of(grades: Sequence[Graded], scores: Sequence[float] | None = None)
             members.append([])
         members[number].append(grade)
         of[position] = number
-    correct = np.array([_verdict(rows) is Verdict.correct for rows in members], dtype=bool)
+    correct = np.array([answer_of(rows)[1] is Verdict.correct for rows in members], dtype=bool)
     return Clusters(of, correct, None if scores is None else np.asarray(scores, dtype=np.float64))
 
 
-def _verdict(rows: Sequence[Graded]) -> Verdict:
+def answer_of(cluster: Sequence[Graded]) -> tuple[str | None, Verdict]:
+    """Return a cluster's most frequent answer text (equally frequent: the earliest), and its
+    verdict: that of the cluster, even if other members were graded differently.
+    """
     # Counter.most_common keeps the order of first appearance among equally frequent texts.
-    text = Counter(row.answer for row in rows).most_common(1)[0][0]
-    return next(row.verdict for row in rows if row.answer == text)
+    text = Counter(row.answer for row in cluster).most_common(1)[0][0]
+    return text, next(row.verdict for row in cluster if row.answer == text)
 
 
 def part(clusters: Clusters, positions: Ints) -> Clusters:

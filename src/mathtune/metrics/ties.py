@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mathtune.metrics import strategies
-from mathtune.metrics.strategies import Bools, Clusters, Floats, Ints, Standings
+from mathtune.metrics.arrays import Bools, Floats, Ints
+from mathtune.metrics.strategies import Clusters, Standings
 
 Ties = Literal["earliest", "expected"]
 """How ties are broken: by the earliest sample, or in expectation over the tied ones."""

@@ -18,12 +18,9 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mathtune.metrics.calibration import mid_ranks
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from mathtune.metrics.arrays import Bools, Floats, Ints
+from mathtune.metrics.calibration import at_thresholds, mid_ranks
 
 WeightRule = Literal["auto", "as-is", "softmax", "sigmoid", "rank"]
 
@@ -84,7 +81,7 @@ FEW_VALUES = 10
 MANY_SAMPLES = 50
 
 
-def equals_verdict(scores: Floats, right: NDArray[np.bool_]) -> bool:
+def equals_verdict(scores: Floats, right: Bools) -> bool:
     """Return whether a threshold on the scores gives nearly every verdict: a label, not a judge.
 
     With more than two values, the set must be too large for chance; with many, no exception is
@@ -99,11 +96,9 @@ def equals_verdict(scores: Floats, right: NDArray[np.bool_]) -> bool:
     positives = int(np.count_nonzero(right))
     if positives in (0, len(right)):
         return False
-    order = np.argsort(-scores, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # of equal scores
-    hits = np.cumsum(right[order])[last]
-    agree = hits + (len(right) - positives) - (last + 1 - hits)
+    true, false = at_thresholds(scores, right)
+    agree = true + (false[-1] - false)
     share = float(agree.max()) / len(right)
-    if len(last) == 2:
+    if len(agree) == 2:
         return share >= LEAK
-    return len(right) >= MANY_SAMPLES and share >= (LEAK if len(last) <= FEW_VALUES else 1.0)
+    return len(right) >= MANY_SAMPLES and share >= (LEAK if len(agree) <= FEW_VALUES else 1.0)

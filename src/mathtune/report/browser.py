@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from mathtune.metrics.strategies import answer_of
 from mathtune.paths.equations import equations
 from mathtune.report.results import Measured
 from mathtune.rows import jsonl
@@ -110,8 +111,7 @@ def _clusters(samples: Sequence[Joined]) -> Iterator[dict[str, Any]]:
             members[row.grade.cluster].append(row)
     for number, rows in sorted(members.items(), key=lambda item: (-len(item[1]), item[0])):
         grades = [row.grade for row in rows if row.grade is not None]
-        answer = Counter(grade.answer for grade in grades).most_common(1)[0][0]
-        verdict = next(grade.verdict for grade in grades if grade.answer == answer)
+        answer, verdict = answer_of(grades)
         scores = [row.score for row in rows if row.score is not None]
         yield {
             "number": number,

@@ -59,26 +59,26 @@ def write(found: Compared, page: Path) -> Path:
         "95 % intervals"
     )
     title = " and ".join(found.names) if len(found.names) == 2 else f"{len(found.names)} runs"
+    answer, tables, differ = sentence(found), accuracies(found), settings(found)
     text = rendered(
         "compare.html",
         title=title,
-        sentence=sentence(found),
+        sentence=answer,
         figure={"svg": figures.inline(svg), "caption": caption},
-        tables=accuracies(found),
+        tables=tables,
         names=found.names,
         changed=[
             {"name": name, "count": len(problems), "problems": problems[:SHOWN]}
             for name in found.rows
             if (problems := _changed(found, name, page.parent))
         ],
-        settings=settings(found),
+        settings=differ,
     )
     jsonl.write_text(page, text)
-    differ = settings(found)
-    parts = [f"# {cells.plain(title)}\n", cells.plain(sentence(found)) + "\n"]
+    parts = [f"# {cells.plain(title)}\n", f"{cells.plain(answer)}\n"]
     parts += [picture(f"{page.stem}-differences", caption)]
-    parts += [cells.markdown(table) for table in accuracies(found)]
-    parts += [cells.markdown(differ)] if differ is not None else []
+    shown = tables if differ is None else [*tables, differ]
+    parts += [cells.markdown(table) for table in shown]
     jsonl.write_text(page.with_suffix(".md"), "\n".join(parts))
     return page
 

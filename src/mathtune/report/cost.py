@@ -205,7 +205,7 @@ def _expected(step: StepRecord, forecast: Prediction | None) -> dict[str, float]
 
 
 def amount(bill: Mapping[str, float], key: str) -> str:
-    """Return a cell: hours to four places below one, FLOPs as 1.2e17; a dash for None."""
+    """Return a cell: hours to four places below one, FLOPs as 1.2e17; a dash if unknown."""
     if key not in bill:
         return NONE
     if key in (FLOPS, EXPECTED_FLOPS):

@@ -64,7 +64,7 @@ def _model(results: Results) -> str:
 
 
 def _of_row(row: Measured, samples: Path) -> dict[str, Any]:
-    """Yield a set's figures and write its samples."""
+    """Return a set's figures, and write its samples."""
     parts: dict[str, tuple[float, float, float]] = {}
 
     def lines() -> Iterator[Line]:

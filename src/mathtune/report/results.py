@@ -9,7 +9,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from mathtune.errors import InputError
-from mathtune.metrics.intervals import Ints, numbered
+from mathtune.metrics.arrays import Ints
+from mathtune.metrics.intervals import numbered
 from mathtune.metrics.measure import Outcome
 from mathtune.report.steps import Document, Origin, StepRecord, origin, read_step
 from mathtune.rows import jsonl

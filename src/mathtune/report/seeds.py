@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 from msgspec import structs
 
+from mathtune.metrics.arrays import Floats, Ints
 from mathtune.metrics.baselines import CALCULATOR
-from mathtune.metrics.intervals import Floats, Ints, intervals, paired
+from mathtune.metrics.intervals import intervals, paired
 from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, compare, rounded
 from mathtune.metrics.seeds import average_seeds, difference_over_seeds, mean_over_seeds
 from mathtune.report.results import Document, Measured, Results

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from mathtune.errors import many
-from mathtune.metrics.claims import Claim
+from mathtune.metrics.claims import Claim, whole_sft
 from mathtune.metrics.intervals import Interval
 from mathtune.report import cost
 from mathtune.report.cells import NONE, Table, bounds
@@ -218,13 +218,7 @@ def _bases(points: Sequence[MeasuredPoint]) -> list[str]:
 
 def whole(points: Sequence[MeasuredPoint]) -> list[MeasuredPoint]:
     """Return each base's SFT on the most problems."""
-    best: dict[str, MeasuredPoint] = {}
-    for point in points:
-        if point.kind == "sft":
-            kept = best.setdefault(point.base, point)
-            if (point.problems or 0) > (kept.problems or 0):
-                best[point.base] = point
-    return list(best.values())
+    return [points[number] for number in whole_sft(points)]
 
 
 def way(point: MeasuredPoint) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from mathtune.errors import InputError
+from mathtune.metrics.arrays import Floats
 from mathtune.metrics.budgets import Trained, best_of_budget, curve, equal_updates
-from mathtune.metrics.fits import Floats
 from mathtune.metrics.measure import rounded
 from mathtune.metrics.seeds import row_mean
 from mathtune.rows import jsonl

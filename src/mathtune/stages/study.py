@@ -14,8 +14,9 @@ from pydantic import BaseModel, Field
 
 from mathtune.errors import InputError
 from mathtune.metrics import claims
+from mathtune.metrics.arrays import Floats
 from mathtune.metrics.claims import Kind
-from mathtune.metrics.fits import Floats, Line, fit_over_problems
+from mathtune.metrics.fits import Line, fit_over_problems
 from mathtune.metrics.intervals import RESAMPLES, Interval, intervals
 from mathtune.metrics.measure import rounded
 from mathtune.metrics.seeds import OverSeeds, mean_over_seeds
