@@ -40,6 +40,8 @@ def source(folder: Path, order: str, *, n: int = 2, graded: bool = True) -> tupl
 def test_sets_are_named_after_their_folders_and_numbered() -> None:
     sets = [(Path("a/s.jsonl"),), (Path("b/s.jsonl"),), (Path("a/t.jsonl"),), (Path("s.jsonl"),)]
     assert [name for name, _ in named(sets)] == ["a", "b", "a-2", "s"]
+    sets = [(Path(f"{folder}/s.jsonl"),) for folder in ("x/a", "y/a", "a-2")]
+    assert [name for name, _ in named(sets)] == ["a", "a-2", "a-2-2"]
 
 
 def test_the_problem_file_decides_the_order(tmp_path: Path) -> None:

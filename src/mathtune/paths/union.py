@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations, count
 
 from mathtune.errors import InputError, many
 from mathtune.rows.records import Problem, Verdict
@@ -33,13 +33,22 @@ def named(samples: Sequence[Columns]) -> list[Source]:
         >>> [name for name, _ in named([(Path("a/s.jsonl"),), (Path("a/t.jsonl"),)])]
         ['a', 'a-2']
     """
-    names = [columns[0].parent.name or columns[0].stem for columns in samples]
-    seen: Counter[str] = Counter()
-    found = []
-    for name, columns in zip(names, samples, strict=True):
-        seen[name] += 1
-        found.append((name if seen[name] == 1 else f"{name}-{seen[name]}", columns))
-    return found
+    names = distinct(columns[0].parent.name or columns[0].stem for columns in samples)
+    return list(zip(names, samples, strict=True))
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """Return the names, those that are there already with the first free number from 2 on.
+
+    Example:
+        >>> distinct(["a", "b", "a", "a-2"])
+        ['a', 'b', 'a-2', 'a-2-2']
+    """
+    found: dict[str, None] = {}
+    for name in names:
+        numbered = (f"{name}-{number}" for number in count(2))
+        found[next(one for one in chain([name], numbered) if one not in found)] = None
+    return list(found)
 
 
 def united(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mathtune.metrics.claims import Kind
+from mathtune.paths.union import distinct
 from mathtune.recipes.parts import Drawing, drawn, greedy
 from mathtune.run.names import METRICS
 from mathtune.run.recipe_run import Run
@@ -23,13 +23,8 @@ def labels(models: Sequence[str]) -> dict[str, str]:
         >>> labels(["ladder/64x4-3M", "org/64x4-3M", "embedded"])
         {'64x4-3M': 'ladder/64x4-3M', '64x4-3M-2': 'org/64x4-3M', 'embedded': 'embedded'}
     """
-    seen: Counter[str] = Counter()
-    found = {}
-    for model in models:
-        name = Path(model).name.removesuffix(".gguf")
-        seen[name] += 1
-        found[name if seen[name] == 1 else f"{name}-{seen[name]}"] = model
-    return found
+    names = distinct(Path(model).name.removesuffix(".gguf") for model in models)
+    return dict(zip(names, models, strict=True))
 
 
 @dataclass
