@@ -32,7 +32,7 @@ _CUT = re.compile(r"\s*(?:\.\.\.|…)?\s*\Z")
 
 def no_samples(head: Head, path: str, texts: Texts) -> bool:
     """Return whether a field holds counts, scores, names of files, digests or offered answers."""
-    flat = [text for row in texts for text in row if text]
+    flat = filled(texts)
     if names.are_options(path) and sum(map(len, flat)) < SHORT * len(flat):
         return True
     if (
@@ -42,6 +42,11 @@ def no_samples(head: Head, path: str, texts: Texts) -> bool:
     ):
         return True
     return bool(flat) and all(_NAMES_A_THING.fullmatch(text) for text in flat[:TEXTS_COMPARED])
+
+
+def filled(texts: Texts) -> list[str]:
+    """Return the texts of all rows that are there and not empty."""
+    return [text for row in texts for text in row if text]
 
 
 def has_numbers(value: object) -> bool:

@@ -15,11 +15,18 @@ from mathtune.data.files.gold_field import (
     gold_columns,
 )
 from mathtune.data.files.head import Head, refuse_shape, refuse_two
-from mathtune.foreign.not_samples import has_numbers, no_samples, source, without_beginnings
+from mathtune.foreign.not_samples import (
+    Texts,
+    filled,
+    has_numbers,
+    no_samples,
+    source,
+    without_beginnings,
+)
 
 _COMPARED_LENGTH = 20_000
 
-_Texts = dict[str, list[list[str | None]]]
+_Found = dict[str, Texts]
 """The texts of each row, by path."""
 
 
@@ -63,17 +70,17 @@ def solution_field(head: Head, taken: Collection[str | None]) -> str:
     return rivals[0]
 
 
-def _holds_values(head: Head, path: str, texts: list[list[str | None]]) -> bool:
+def _holds_values(head: Head, path: str, texts: Texts) -> bool:
     """Return whether a field of unclear name has texts, and numbers or formulas in half of them."""
     if any(map(has_numbers, head.column(path))):
         return False
-    flat = [text for row in texts for text in row if text]
+    flat = filled(texts)
     return 2 * sum(any(sign in text for sign in "0123456789$\\") for text in flat) >= len(flat)
 
 
-def _likely(path: str, texts: list[list[str | None]]) -> bool:
+def _likely(path: str, texts: Texts) -> bool:
     """Return whether texts may be solutions: by name, as lists, by length, or by marked answers."""
-    flat = [text for row in texts for text in row if text]
+    flat = filled(texts)
     return (
         names.sample_rank(path) > 0
         or any(len(row) > 1 for row in texts)
@@ -82,7 +89,7 @@ def _likely(path: str, texts: list[list[str | None]]) -> bool:
     )
 
 
-def _rank(head: Head, path: str, texts: list[list[str | None]]) -> int:
+def _rank(head: Head, path: str, texts: Texts) -> int:
     """Return 3 for a name of samples or lists of several texts, 2: extracted answers, 1: unclear.
 
     The `output` of an `instruction` is the data set's own.
@@ -93,18 +100,18 @@ def _rank(head: Head, path: str, texts: list[list[str | None]]) -> int:
     if names.leaf(path) == "output" and head.has("instruction"):
         return 1
     if rank == 2:  # a long answer is the sample itself: `model_answer_raw`
-        flat = [text for row in texts for text in row if text]
+        flat = filled(texts)
         return 3 if sum(map(len, flat)) > 2 * SHORT * len(flat) else 2
     return max(rank, 1)
 
 
-def _answers(texts: list[list[str | None]]) -> bool:
+def _answers(texts: Texts) -> bool:
     """Return whether half of the texts have an answer that can be found."""
-    flat = [text for row in texts for text in row if text][:TEXTS_COMPARED]
+    flat = filled(texts)[:TEXTS_COMPARED]
     return 2 * sum(extract(text, rule="auto") is not None for text in flat) >= len(flat)
 
 
-def _without_steps(found: _Texts) -> _Texts:
+def _without_steps(found: _Found) -> _Found:
     """Leave out the steps of texts that another field has whole."""
     whole = {path: texts for path, texts in found.items() if ".+" not in path}
     return {
@@ -114,7 +121,7 @@ def _without_steps(found: _Texts) -> _Texts:
     }
 
 
-def _inside(steps: list[list[str | None]], whole: list[list[str | None]]) -> bool:
+def _inside(steps: Texts, whole: Texts) -> bool:
     """Return whether nearly all lines of the steps are in the whole texts: some lose a number."""
     lines = [
         line in text
@@ -126,7 +133,7 @@ def _inside(steps: list[list[str | None]], whole: list[list[str | None]]) -> boo
     return bool(lines) and sum(lines) >= NEARLY_ALL * len(lines)
 
 
-def _without_parts(found: _Texts) -> _Texts:
+def _without_parts(found: _Found) -> _Found:
     """Leave out fields extracted from another one: short parts of it in every row."""
     return {
         path: texts
@@ -139,7 +146,7 @@ def _without_parts(found: _Texts) -> _Texts:
     }
 
 
-def _has_rival(path: str, found: _Texts) -> bool:
+def _has_rival(path: str, found: _Found) -> bool:
     """Return whether a field that could be the samples remains besides `path`."""
     return any(
         other != path and (names.sample_rank(other) in (0, 1, 3)) and _is_part(found[path], rest)
@@ -147,7 +154,7 @@ def _has_rival(path: str, found: _Texts) -> bool:
     )
 
 
-def _is_part(short: list[list[str | None]], long: list[list[str | None]]) -> bool:
+def _is_part(short: Texts, long: Texts) -> bool:
     """Return whether the texts of `short` are short and nearly always inside those of `long`."""
     pairs = 0
     inside = 0
@@ -162,9 +169,9 @@ def _is_part(short: list[list[str | None]], long: list[list[str | None]]) -> boo
     return pairs > 0 and inside >= NEARLY_ALL * pairs
 
 
-def _without_copies(found: _Texts) -> _Texts:
+def _without_copies(found: _Found) -> _Found:
     """Keep the first of equal fields; of prompt with sample and sample alone, keep the sample."""
-    kept: _Texts = {}
+    kept: _Found = {}
     for path, texts in found.items():
         if any(_same_end(texts, other) and _better(kept_path, path) for kept_path, other in
                kept.items()):  # fmt: skip
@@ -182,7 +189,7 @@ def _better(path: str, other: str) -> bool:
     return names.sample_rank(path) >= names.sample_rank(other)
 
 
-def _same_end(texts: list[list[str | None]], other: list[list[str | None]]) -> bool:
+def _same_end(texts: Texts, other: Texts) -> bool:
     """Return whether two fields hold the same texts, or one the other after something else."""
     pairs = 0
     for row, rest in zip(texts[:TEXTS_COMPARED], other[:TEXTS_COMPARED], strict=True):
@@ -197,7 +204,7 @@ def _same_end(texts: list[list[str | None]], other: list[list[str | None]]) -> b
     return pairs > 0
 
 
-def _without_constants(found: _Texts, problems: Sequence[str]) -> _Texts:
+def _without_constants(found: _Found, problems: Sequence[str]) -> _Found:
     """Leave out fields that are equal in all samples of a problem, if another one is not."""
     varies = {path: _varies(texts, problems) for path, texts in found.items()}
     if True not in varies.values():
@@ -205,7 +212,7 @@ def _without_constants(found: _Texts, problems: Sequence[str]) -> _Texts:
     return {path: found[path] for path, verdict in varies.items() if verdict is not False}
 
 
-def _varies(texts: list[list[str | None]], problems: Sequence[str]) -> bool | None:
+def _varies(texts: Texts, problems: Sequence[str]) -> bool | None:
     """Return whether samples of a problem differ; None: no problem has several rows or texts."""
     first: dict[str, str | None] = {}
     several = False
@@ -221,7 +228,7 @@ def _varies(texts: list[list[str | None]], problems: Sequence[str]) -> bool | No
 
 
 def _without_references(
-    found: _Texts, ranks: dict[str, int], golds_of: dict[str, Golds]
+    found: _Found, ranks: dict[str, int], golds_of: dict[str, Golds]
 ) -> dict[str, int]:
     """Leave out the data set's own solutions, which always have the gold's answer.
 
@@ -243,7 +250,7 @@ def _without_references(
     return left or ranks
 
 
-def _always_right(texts: list[list[str | None]], golds_of: dict[str, Golds], path: str) -> bool:
+def _always_right(texts: Texts, golds_of: dict[str, Golds], path: str) -> bool:
     """Return whether the texts of `path` always have the answer of a field that may be the gold."""
     for name, column in golds_of.items():
         if name == path:
