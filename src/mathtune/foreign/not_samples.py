@@ -15,10 +15,7 @@ from mathtune.data.files.gold_field import (
     agrees_with,
     gold_columns,
 )
-from mathtune.data.files.head import Head
-
-Texts = list[list[str | None]]
-"""The texts of each row."""
+from mathtune.data.files.head import Head, Texts
 
 SHOWN, AHEAD = 0.8, 0.2
 """The part of the answers that an extraction's source shows at least, and its lead on others."""

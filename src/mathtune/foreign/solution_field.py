@@ -14,9 +14,8 @@ from mathtune.data.files.gold_field import (
     agrees_with,
     gold_columns,
 )
-from mathtune.data.files.head import Head, refuse_shape, refuse_two
+from mathtune.data.files.head import Head, Texts, refuse_shape, refuse_two
 from mathtune.foreign.not_samples import (
-    Texts,
     filled,
     has_numbers,
     no_samples,

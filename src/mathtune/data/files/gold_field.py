@@ -8,7 +8,7 @@ from typing import Any
 
 from mathtune.answers import Verdict, compare, extract
 from mathtune.data.files import names
-from mathtune.data.files.head import Head, refuse_shape, refuse_two
+from mathtune.data.files.head import Head, Texts, refuse_shape, refuse_two
 from mathtune.data.files.paths import MISSING
 from mathtune.data.files.texts import is_prose, says_none, verdict
 from mathtune.errors import InputError
@@ -135,9 +135,7 @@ def _rival(group: Sequence[str], columns: dict[str, Golds]) -> list[str]:
     return []
 
 
-def _answers(
-    group: list[str], columns: dict[str, Golds], texts: list[list[str | None]]
-) -> list[str]:
+def _answers(group: list[str], columns: dict[str, Golds], texts: Texts) -> list[str]:
     """Return the fields that hold answers, if others hold solutions that mark none.
 
     All of them if such an answer may be the sample's own.
@@ -208,7 +206,7 @@ def _is_label(values: Sequence[Any]) -> bool:
     )
 
 
-def _always_own(texts: list[list[str | None]], column: Golds) -> bool:
+def _always_own(texts: Texts, column: Golds) -> bool:
     """Return whether the gold is the sample's own answer in every row; False without `texts`."""
     if not texts:
         return False

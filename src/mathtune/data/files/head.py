@@ -15,6 +15,9 @@ from mathtune.data.files.question_field import with_passage
 from mathtune.data.files.texts import NoTextError, golds, question_of, solutions
 from mathtune.errors import InputError
 
+Texts = list[list[str | None]]
+"""The texts of each row at a path; None: it has none."""
+
 
 @dataclass
 class Head:
@@ -77,9 +80,9 @@ class Head:
             return [reach(row, path) for row in self.rows]
         return self._columns[path]
 
-    def texts(self, path: str) -> list[list[str | None]] | None:
+    def texts(self, path: str) -> Texts | None:
         """Return each row's texts at a path; None if the value is not text."""
-        found: list[list[str | None]] = []
+        found: Texts = []
         for value in self.column(path):
             try:
                 found.append([] if value is MISSING else solutions(value))
