@@ -146,7 +146,7 @@ def prepared(work: Path, most: int | None) -> None:
             ],
         )
         # Over half of these samples end in a sentence, with no mark of the answer.
-        Grade(problems=paths[0], samples=(paths[1],), extract="last-number").run(work / name)
+        Grade(problems=paths[0], samples=(paths[1],), extract="auto").run(work / name)
 
 
 def columns(work: Path, split: str) -> tuple[Path, Path]:

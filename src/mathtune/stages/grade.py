@@ -13,6 +13,7 @@ import msgspec
 
 from mathtune.answers import compare_accepted, extract, grader_version
 from mathtune.answers.equivalence import graded_rows
+from mathtune.answers.extract import ExtractRule
 from mathtune.engines.settings import Ray
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
@@ -37,8 +38,9 @@ class Grade(Stage[Columns]):
     """The samples, as `sample` writes them."""
     grader: Literal["math", "prm800k", "math-verify"] = "math"
     """The grader, which compares an answer with the gold one."""
-    extract: Literal["explicit", "last-number"] = "explicit"
-    """The rule for answers; `last-number`: the text's last number if no answer is explicit."""
+    extract: ExtractRule = "explicit"
+    """The rule for answers. Where none is marked, `auto` takes the last sentence's value,
+    `last-number` the text's last number."""
 
     ray: Annotated[Ray | None, Free()] = None
     """Grade on a Ray cluster: address, cpus; --ray takes the defaults."""
@@ -126,7 +128,7 @@ def remedy(samples: int, cut: int) -> str:
     return (
         f"{samples - cut} of {samples} ended by themselves without marking one; ask for one with "
         "instruction='Put the final answer in \\boxed{}.' (a chat model is asked by default), or "
-        "read the last number with extract=last-number"
+        "read the last sentence with extract=auto"
     )
 
 
