@@ -181,6 +181,11 @@ def test_last_number_only_where_asked_for(solution: str, number: str) -> None:
             "last-number",
         ),
         ("0.2 * 50 = 10\nSo 10% less than 50 are 45 for 2.", "10%", "last-number"),
+        (
+            "Time = \\( 9 \\) * 4 = \\( 36 \\) hours\nSo he needs 36 hours in 4 weeks.",
+            "36",
+            "last-number",
+        ),
         # Not the result: what is said of the last number, premises, asides, parts, cut texts.
         ("6 * 7 = 42\nFor 42 nuts the number of days is 9.", "9", "last-number"),
         ("9 - 2 = 7\nSo he has 7 boxes that are 4 feet long.", "7", "last-number"),
