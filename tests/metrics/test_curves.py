@@ -152,3 +152,15 @@ def test_curves_in_expectation_over_ties() -> None:
         row = first.plan.over_n.index(name)
         assert (first.over_n[0, row, -1], fair.over_n[0, row, -1]) == (0.0, 0.5)
     assert votes_at([half], fair.plan, [2])[0, 0] == 0.5
+
+
+def test_curves_over_the_first_k_in_expectation_over_ties() -> None:
+    # Any two of the three equal clusters are the first two: the correct one in 2 of 3 orders.
+    three = Clusters(np.array([0, 1, 2]), np.array([False, True, False]), np.full(3, 0.5))
+    fair = curves([three], Plan(3, k=2, ties="expected"))
+    found = dict(zip(fair.plan.over_n, fair.over_n[0, :, -1].tolist(), strict=True))
+    assert found == pytest.approx(
+        {"Pass": 1, "cost.Maj2": 2 / 3, "Maj2": 2 / 3}
+        | dict.fromkeys(("Maj1", "RR.All", "RR.Maj2", "W.RR", "W.RR.Maj2", "Maj1.Top2"), 1 / 3),
+        abs=0.05,  # Maj1.Top2 is the mean of 24 random orders
+    )

@@ -106,6 +106,17 @@ def test_the_least_detectable_difference_is_seen_four_times_in_five() -> None:
     assert np.mean([one.low > 0 for one in seen]) == pytest.approx(0.8, abs=0.08)
 
 
+def test_a_difference_of_more_than_one_is_not_named_detectable() -> None:
+    (found,) = paired(column(1.0, 0.0, 0.5), column(0.0, 1.0, 0.0))
+    assert (found.low, found.detectable) == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize(("problems", "t"), [(2, 12.706), (3, 4.303), (11, 2.228)])
+def test_fractions_have_students_t_of_one_degree_less(problems: int, t: float) -> None:
+    _, k = half_widths(column(*np.linspace(0.1, 0.9, problems)))
+    assert k.tolist() == pytest.approx([t], abs=5e-4)
+
+
 def test_holm_by_hand() -> None:
     assert holm([0.02, 0.5, 0.01]) == [0.04, 0.5, 0.03]
     assert holm([0.9, 0.8]) == [1.0, 1.0]

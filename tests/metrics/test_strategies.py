@@ -257,9 +257,13 @@ def test_a_mixed_cluster_has_the_verdict_of_its_most_frequent_answer() -> None:
     assert clusters_of(rows[:2]).correct.tolist() == [False]
 
 
-def test_clusters_are_numbered_by_their_earliest_sample() -> None:
+def test_clusters_are_numbered_by_their_earliest_sample_and_keep_the_scores() -> None:
     rows = [grade(0, "a", "wrong", 7), grade(1, "b", "correct", 2), grade(2, "a", "wrong", 7)]
-    assert clusters_of(rows).of.tolist() == [0, 1, 0]
+    found = clusters_of(rows, [0.25, 1, 0])
+    assert found.of.tolist() == [0, 1, 0]
+    assert found.scores is not None
+    assert found.scores.tolist() == [0.25, 1.0, 0.0]
+    assert clusters_of(rows).scores is None
 
 
 def test_whole_is_one_subset_of_every_sample() -> None:

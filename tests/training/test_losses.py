@@ -94,6 +94,8 @@ def test_accuracy_by_hand() -> None:
     for objective in ("cls-xent", "mul-xent"):  # says correct, incorrect, correct
         assert float(accuracies[objective](pairs[:, :2], labels)) == pytest.approx(2 / 3)
     assert float(accuracies["ctr"](pairs[:, :2], labels)) == pytest.approx(2 / 3)
+    equal = torch.tensor([[-1.0, -1.0]])  # as likely: says incorrect
+    assert float(accuracies["cls-xent"](equal, torch.tensor([False]))) == 1.0
     assert accuracies["mle"](pairs, labels) is None
 
 
