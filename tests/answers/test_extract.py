@@ -87,6 +87,9 @@ FOUND = [
     ("Final Answer: The final answer is $\\frac{1}{2}$. I hope it is correct.", r"\frac{1}{2}",
      "minerva"),
     ("Final Answer: The final answer is 3.5. I hope it is correct.", "3.5", "minerva"),
+    # Lower case is longer than "İ"; "ſ" is an "s" where case does not count.
+    ("İİ. The final answer is 3.5. I hope it is correct.", "3.5", "minerva"),
+    ("The answers:\n\nAnſwer:\n468", "468", "section"),
     ("The answer is 42.", "42", "phrase"),
     ("The answer is 3.14.", "3.14", "phrase"),
     ("so the final answer is: **$12$**.", "12", "phrase"),

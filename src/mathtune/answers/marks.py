@@ -174,7 +174,8 @@ def hashes(text: str) -> Mark | None:
 
 _SECTION = re.compile(
     r"^[ \t]{0,3}(?:>[ \t]*)?(?:#{1,6}[ \t]*)?(?:\*\*|__|[*_])?(?:the[ \t]+)?"
-    r"(?:(?:final|correct)[ \t]+)?answers?[ \t]*:?[ \t]*(?:\*\*|__|[*_])?[ \t]*:?[ \t]*#*[ \t\r]*$",
+    r"(?:(?:final|correct)[ \t]+)?(?P<word>answers?)[ \t]*:?[ \t]*(?:\*\*|__|[*_])?[ \t]*:?"
+    r"[ \t]*#*[ \t\r]*$",
     re.I | re.M,
 )
 _LONGEST_SECTION = 400
@@ -187,13 +188,13 @@ def section(text: str) -> Mark | None:
     headings = list(_SECTION.finditer(text))
     if not headings:
         return None
-    below = text[headings[-1].end() :].strip()
+    last = headings[-1]
+    below = text[last.end() :].strip()
     paragraph = re.split(r"\n\s*\n", below, maxsplit=1)[0]
     content = trim(_undisplayed(paragraph))
     if not content or len(content) > _LONGEST_SECTION:
         return None
-    word = headings[-1].group().lower().index("answer")
-    return Mark(headings[-1].start() + word, prose_value(content) or content)
+    return Mark(last.start("word"), prose_value(content) or content)
 
 
 def _undisplayed(paragraph: str) -> str:
@@ -241,16 +242,17 @@ def keyed(text: str) -> Mark | None:
     return found
 
 
-_MINERVA = re.compile(r"final answer is\s*:?\s*(.{1,2000}?)\.?\s*I hope it is correct", re.I | re.S)
+_FINAL = re.compile(r"final (?=answer is)", re.I)
+_MINERVA = re.compile(r"answer is\s*:?\s*(.{1,2000}?)\.?\s*I hope it is correct", re.I | re.S)
 
 
 def minerva(text: str) -> Mark | None:
     """Find `Final Answer: The final answer is $x$. I hope it is correct.`"""
     if "I hope it is correct" not in text:
         return None
-    at = text.lower().rfind("final answer is")
-    match = _MINERVA.match(text, at) if at >= 0 else None
-    return Mark(at + len("final "), trim(match.group(1))) if match else None
+    starts = [final.end() for final in _FINAL.finditer(text)]
+    match = _MINERVA.match(text, starts[-1]) if starts else None
+    return Mark(match.start(), trim(match.group(1))) if match else None
 
 
 def phrase(text: str) -> Mark | None:
