@@ -12,47 +12,48 @@ the text and numbers that fit them; no numbers if the text takes the equation ba
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from math import ceil, floor, isfinite, nan
 
 from mathtune.paths.arithmetic import NoExpressionError, evaluate
+from mathtune.paths.refutations import FARTHEST, has, is_refuted, words
 from mathtune.paths.tokens import tokenized
 
-MOST_SENTENCES = 5
-"""The number of sentences after an equation in which the first one with words is sought."""
-
-_FEW_WORDS = 7
 _NEAR = 1e-6
 
 
-def _words(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
-
-
-_UNDEFINED = _words(
+_UNDEFINED = words(
     r"undefined|indeterminate|defin|infin|\\infty|∞|asymptot|limit|\\lim|denominator"
     r"|divi\w+ by (?:zero|0)|slope|vertical"
 )
-_CONGRUENT = _words(r"\\equiv|≡|congruen|\\[pb]?mod(?![a-z])|\bmodulo\b|modular")
-_MODULUS = _words(r"\\[pb]?mod(?:ulo)?\s*\{?\s*(\d+)|\bmod(?:ulo)?[ $({\\]{1,3}(\d+)")
-_DIVIDED = _words(
-    r"remainder[^.]{0,80}?divided by \$?(\d+)|divided by \$?(\d+)[^.]{0,60}?remainder"
+_CONGRUENT = words(r"\\equiv|≡|congruen|\\[pb]?mod(?![a-z])|\bmodulo\b|modular")
+_MODULI = tuple(
+    map(
+        words,
+        (
+            r"\\[pb]?mod(?:ulo)?\s*\{?\s*(\d+)",
+            r"\bmod(?:ulo)?[ $({\\]{0,3}(\d+)",
+            r"(?-i:\bZ|ℤ|\\mathbb\s*\{?[ZF]\}?)\s*(?:_\s*\{?|/)\s*(\d+)",
+            r"\b(\d+)-hour clock",
+            r"remainder[^.]{0,80}?divided by \$?(\d+)",
+            r"divided by \$?(\d+)[^.]{0,60}?remainder",
+        ),
+    )
 )
 _LAST_DIGITS = (
-    (_words(r"(?:units?|ones|last|final) digit"), 10),
-    (_words(r"(?:last|final) two digits|tens digit"), 100),
-    (_words(r"(?:last|final) three digits|hundreds digit"), 1000),
-    (_words(r"parity|\bbinary\b"), 2),
-    (_words(r"o['’]clock|\b[ap]\.?m\b\.?"), 12),
+    (words(r"(?:units?|ones|last|final) digit"), 10),
+    (words(r"(?:last|final) two digits|tens digit"), 100),
+    (words(r"(?:last|final) three digits|hundreds digit"), 1000),
+    (words(r"parity|\bbinary\b"), 2),
+    (words(r"o['’]clock|\b[ap]\.?m\b\.?"), 12),
 )
 _BASE = re.compile(
     r"\d_\{?\d|\bbases\b|\bbase(?:[- ]?\$?\d|[- ]\$?[a-z]\b(?! of)"
     r"|[- ](?:two|three|four|five|six|seven|eight|nine))"
 )
-_SHAPED = _words(r"height|triang|area|prism|pyramid|cone")
+_SHAPED = words(r"height|triang|area|prism|pyramid|cone")
 _DEFINED = re.compile(r"\b[a-z]\s*(?:\*|\\ast|\\star)\s*[a-z]\s*=")
-_CENTS = _words(r"\bcents?\b|¢")
+_CENTS = words(r"\bcents?\b|¢")
 
 
 class Setting:
@@ -64,8 +65,7 @@ class Setting:
     @cached_property
     def moduli(self) -> list[int]:
         """The numbers that it counts modulo."""
-        found = [int(one or other) for one, other in _MODULUS.findall(self.text)]
-        found += [int(one or other) for one, other in _DIVIDED.findall(self.text)]
+        found = [int(modulus) for said in _MODULI for modulus in said.findall(self.text)]
         found += [modulus for said, modulus in _LAST_DIGITS if said.search(self.text)]
         return [modulus for modulus in found if modulus > 1]
 
@@ -118,15 +118,9 @@ class Claim:
             return None
         return left, right
 
-    def says(self, words: re.Pattern[str]) -> bool:
+    def says(self, sought: re.Pattern[str]) -> bool:
         """Return whether the sentence, or the next one with words, has such words."""
-        return _has(words, self.sentence) or _has(words, self.after)
-
-
-@lru_cache(maxsize=1 << 8)
-def _has(words: re.Pattern[str], text: str) -> bool:
-    """Return whether a text has the words; a sentence with many equations is searched once."""
-    return bool(words.search(text))
+        return has(sought, self.sentence) or has(sought, self.after)
 
 
 def _value(side: str) -> float | None:
@@ -141,67 +135,9 @@ def is_doubtful(claim: Claim) -> bool:
     return any(reason(claim) for reason in _REASONS)
 
 
-def sentences(text: str) -> Iterator[str]:
-    """Yield the sentences of a text.
-
-    Example:
-        >>> list(sentences("One. Two is 2.5 here.\\nThree?"))
-        ['One.', 'Two is 2.5 here.', 'Three?']
-    """
-    start = 0
-    for match in _END.finditer(text):
-        yield text[start : match.start()]
-        start = match.end()
-    yield text[start:]
-
-
-def words_after(text: str, start: int) -> str:
-    """Return the first sentence after `start` that is more than a formula, or "".
-
-    Example:
-        >>> words_after("2 + 2 = 5. So 4 = 5. This is not true. Try 3.", 10)
-        'This is not true.'
-    """
-    for number, sentence in enumerate(sentences(text[start : start + _FARTHEST])):
-        if number > MOST_SENTENCES:
-            break
-        words = len(_WORDS.findall(_COMMAND.sub(" ", sentence)))
-        if words >= _FEW_WORDS or (_REFUTED if words else _UNEQUAL).search(sentence):
-            return sentence
-    return ""
-
-
-_FARTHEST = 1_000
-_END = re.compile(r"(?<=[.!?])\s+|\s*\n\s*")
-_WORDS = re.compile(r"[A-Za-z]{2,}")
-_COMMAND = re.compile(r"\\[A-Za-z]+")
-_REFUTED = _words(
-    r"contradict|impossible|absurd|extraneous|undefined|indeterminate|inconsistent"
-    r"|\bno (?:\w+ )?(?:solutions?|values?)\b"
-    r"|(?:n['’]t|\bnot|\bnever|\bcannot) (?:\w+ )?(?:true|correct|possible|valid|equal|holds?"
-    r"|satisf\w*|works?|working|solutions?|match\w*|consistent|help|fit|defined|integers?|allowed"
-    r"|be|case)\b"
-    r"|\b(?:false|incorrect|invalid|wrong|fails?|failed|violat\w*|untrue|mistake|nonsense)\b"
-    r"|\\n(?:eq?|ot)(?![A-Za-z])|≠|!="
-)
-_UNEQUAL = re.compile(r"\d\s*(?:\\neq?(?![A-Za-z])|≠|!=)\s*[-\d(]")
-_TAKING_UP = _words(
-    r"\W*(?:(?:but|however|so|and|clearly|since|as|thus|therefore|hence|obviously|again),? )*"
-    r"(?:this|that|which|these|it|the (?:\w+ )?(?:equation|statement|equality|case|sides?|result)"
-    r"|contradiction|impossible|there|no|we|wait|oops|not|both)\b"
-    r"|\W*(?:(?:so|thus|hence|therefore)\b\W*)?(?:[a-z]|\d+) ?(?:!?=|\\n|≠)"
-)
-_ASKED = _words(
-    r"\?\W*$|\b(?:whether|suppose|supposing|(?:check|checking|see|verify|test|testing) if"
-    r"|would (?:be|mean|give|imply|need|require)|should (?:be|equal))\b"
-)
-
-
 def _is_refuted(claim: Claim) -> bool:
-    """Return whether the sentence, or the next with words, retracts or questions the equation."""
-    if _has(_REFUTED, claim.sentence) or _has(_ASKED, claim.sentence):
-        return True
-    return bool(_TAKING_UP.match(claim.after)) and _has(_REFUTED, claim.after)
+    """Return whether the text retracts or questions the equation."""
+    return is_refuted(claim.sentence, claim.after)
 
 
 def _is_undefined(claim: Claim) -> bool:
@@ -210,10 +146,10 @@ def _is_undefined(claim: Claim) -> bool:
     return missing == 2 or (missing == 1 and claim.setting.divides_by_zero)
 
 
-_REMAINDER = _words(
+_REMAINDER = words(
     r"remainder|\brem\b|left ?-?over|\bleft\b|quotient|\bwhole\b|\bfull\b|complete|floor|ceil"
     r"|\bround(?:ed|ing|s)? (?:\w+ )?(?:up|down|off|to)\b|integer|at most|at least|greatest|largest"
-    r"|\bR ?\d|\bgoes into\b|entire|divid\w+ evenly"
+    r"|\bR ?=? ?\d|\bgoes into\b|entire|divid\w+ evenly"
 )
 
 
@@ -228,8 +164,13 @@ def _is_a_quotient(claim: Claim) -> bool:
     left, right = claim.numbers
     if over.strip("()") == f"{right:g}" or (right == 0 < left < 1):
         return True
-    if right == floor(left) and claim.says(_product(divisor.strip("()"), f"{right:g}")):
+    divisor = divisor.strip("()")
+    if right == floor(left) and claim.says(_product(divisor, f"{right:g}")):
         return True
+    if divisor.isdecimal() and right == floor(left):
+        rest = round((left - right) * int(divisor))
+        if has(_followed_by(f"{right:g}", f"{rest}"), claim.sentence):
+            return True
     return right in (floor(left), ceil(left)) and claim.says(_REMAINDER)
 
 
@@ -241,9 +182,17 @@ def _product(one: str, other: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\d.])(?:{one}{times}{other}|{other}{times}{one})(?![\d.]*\d)")
 
 
-_ROUNDED = _words(
-    r"nearest|\brounded\b|\bround(?:ing)? (?:\w+ )?(?:up|down|off|to)\b|approx|\babout\b|roughly|≈"
-    r"|\\sim(?![A-Za-z])|estimate|decimal|significant|almost|[<>≤≥]|\\[lg](?:eq?|t)(?![A-Za-z])"
+@lru_cache(maxsize=1 << 8)
+def _followed_by(quotient: str, rest: str) -> re.Pattern[str]:
+    """Return the pattern of a quotient and its remainder, a number by itself: 1 hour 15 minutes."""
+    alone = r"(?![\d.,]*\d)(?!\s*[-+*/^=×÷%]|\s*\\(?:times|cdot|div))"
+    between = r"[^\d=+*/^]{1,40}"
+    return re.compile(rf"=\s*\$?{quotient}\b{between}(?<![-.$]){rest}{alone}")
+
+
+_ROUNDED = words(
+    r"nearest|\brounded\b|\bround(?:ing|s)? (?:\w+ )?(?:up|down|off|to)\b|approx|\babout\b|roughly|≈"
+    r"|\\sim(?![A-Za-z])|repeating|recurring|estimate|decimal|significant|almost|[<>≤≥]|\\[lg](?:eq?|t)(?![A-Za-z])"
 )
 _NUMBERS = re.compile(r"\d+(?:\.\d+)?")
 _MONEY = 2
@@ -255,7 +204,8 @@ _SLIGHT = 0.005
 def _is_rounded(claim: Claim) -> bool:
     """Return whether the text rounds this number and the sides agree to its digits.
 
-    A result computed from decimals of three places or more, as 60 * 0.0833, needs no words.
+    A result computed from decimals of three places or more, as 60 * 0.0833, needs no words, nor
+    does a root or a power: 50^(1/2) = 7.07 has no other decimals, and nobody writes 1.05^9 out.
     """
     if claim.numbers is None:
         return False
@@ -270,8 +220,10 @@ def _is_rounded(claim: Claim) -> bool:
     ]
     if rounded and error <= 1.01 * max(rounded) * max(abs(left), abs(right)):
         return True
-    later = numbers[-1] in claim.after and _has(_ROUNDED, claim.after)
-    if not later and not _has(_ROUNDED, claim.sentence):
+    if decimals[-1] and "^" in claim.equation and error <= 0.51 * 10.0 ** -decimals[-1]:
+        return True
+    later = numbers[-1] in claim.after and has(_ROUNDED, claim.after)
+    if not later and not has(_ROUNDED, claim.sentence):
         return False
     if left.is_integer() and not any(decimals):
         zeros = len(f"{right:.0f}") - len(f"{right:.0f}".rstrip("0"))
@@ -343,7 +295,7 @@ def _is_an_operation(claim: Claim) -> bool:
     return claim.setting.defines_star or bool(_LIKE_A_DEFINITION.fullmatch(claim.equation))
 
 
-_SIZE = re.compile(r"\d\s?[xX]\s?\d+(?:\s?[xX]\s?\d+)?\s+[A-Za-z]")
+_SIZE = re.compile(r"\d\s?[xX]\s?\d+(?:\s?[xX]\s?\d+)?\s+(?![xX]\s?\d)[A-Za-z]")
 _PRODUCT = re.compile(r"\d+(?:\*\d+)+=")
 _SHAPE = re.compile(r"\d+-\d+-\d+=\d+-\d+-\d+")
 
@@ -351,7 +303,7 @@ _SHAPE = re.compile(r"\d+-\d+-\d+=\d+-\d+-\d+")
 def _is_a_name(claim: Claim) -> bool:
     """Return whether numbers name a size or a shape: a 2 x 4 x 10 board, a 3-4-5 triangle."""
     if _PRODUCT.match(claim.equation):
-        return _has(_SIZE, claim.sentence)
+        return has(_SIZE, claim.sentence)
     return bool(_SHAPE.fullmatch(claim.equation))
 
 
@@ -362,7 +314,7 @@ _MEASURES = (
     "cup|pint|quart|gallon|liter|litre|ml",
 )
 _TWO_MEASURES = tuple(
-    _words(rf"\b({units})(?:e?s)?\b[^.]*?\b(?!\1(?:e?s)?\b)(?:{units})(?:e?s)?\b")
+    words(rf"\b({units})(?:e?s)?\b[^.]*?\b(?!\1(?:e?s)?\b)(?:{units})(?:e?s)?\b")
     for units in _MEASURES
 )
 _SUM = re.compile(r"\d[\s)]*[-+]")
@@ -372,7 +324,7 @@ def _is_of_two_measures(claim: Claim) -> bool:
     """Return whether it mixes two units of one measure: 4 pounds - 6 ounces = 58 ounces."""
     if not _SUM.search(claim.equation) or "*" in claim.equation or "/" in claim.equation:
         return False
-    return any(_has(two, claim.sentence[:_FARTHEST]) for two in _TWO_MEASURES)
+    return any(has(two, claim.sentence[:FARTHEST]) for two in _TWO_MEASURES)
 
 
 def _is_in_cents(claim: Claim) -> bool:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from mathtune.paths import doubts
 from mathtune.paths.arithmetic import HUNDREDTHS, NoExpressionError, evaluate
+from mathtune.paths.refutations import words_after
 from mathtune.paths.sides import Side, runs_of, sides_of
 from mathtune.paths.tokens import Token, tokenized
 
@@ -131,6 +132,7 @@ def value(expression: str) -> float | None:
 
 def _joined(text: str) -> str:
     """Return the text, each equation on one line."""
+    text = text.replace("＝", "=")
     if "=" not in text:
         return ""
     if "\\" in text or "[asy]" in text:
@@ -156,7 +158,7 @@ def _with_doubts(
     own: tuple[Equation, ...], line: str, setting: doubts.Setting
 ) -> tuple[Equation, ...]:
     """Return a line's equations; those that the text gives reason to doubt are not called false."""
-    after = doubts.words_after(setting.text, setting.text.find(line) + len(line))
+    after = words_after(setting.text, setting.text.find(line) + len(line))
     settled = []
     for equation in own:
         if equation.holds is False:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
+from mathtune.answers.latex.money import CURRENCIES
 from mathtune.paths.arithmetic import BRACKETS_THAT_COMPUTE, HUNDREDTHS, POSTFIX
 from mathtune.paths.tokens import ENGLISH, ROUNDED, Token
 
@@ -104,12 +105,15 @@ def _begun(tokens: list[Token], start: int) -> tuple[str, bool]:
     torn = _is_unknown(token) or _goes_before(tokens, start - 1)
     torn = torn or (operand_before and _goes_on(tokens, start - 1))
     torn = torn or (token.glued and _is_unknown(tokens[start - 2]))  # 2*1995AH - 7
+    torn = torn or (operand_before and _is_decimal_comma(tokens, start - 1))
     return (token.text if token.kind == "word" else ""), torn
 
 
 def _goes_on(tokens: list[Token], position: int) -> bool:
     """Return whether a number goes on after the word or sign at `position`: 1 and 1/3, 3:5."""
     token, after = tokens[position], tokens[position + 1 : position + 4]
+    if token.text == ",":
+        return _is_decimal_comma(tokens, position)
     if token.text == ":":
         return bool(after) and (after[0].glued or _is_ratio(tokens, position))
     shape = [t.kind for t in after]
@@ -121,6 +125,13 @@ def _goes_on(tokens: list[Token], position: int) -> bool:
         shape[:1] == ["open"]
         or (shape == ["number", "operator", "number"] and after[1].text == "/")
     )
+
+
+def _is_decimal_comma(tokens: list[Token], position: int) -> bool:
+    """Return whether a comma stands between two digits: 3,14 is one number to some."""
+    around = tokens[position - 1 : position + 2]
+    shape = [token.kind for token in around] == ["number", "stop", "number"]
+    return shape and around[1].text == "," and around[1].glued and around[2].glued
 
 
 def _is_ratio(tokens: list[Token], position: int) -> bool:
@@ -174,7 +185,7 @@ _RELATIONS = (
     r"\implies \Rightarrow \Longrightarrow \iff \Leftrightarrow \to \rightarrow \therefore "
     r"\because \text \le \leq \ge \geq \lt \gt \ne \neq \approx \sim \equiv \hline \begin \end"
 )
-_SEPARATING = {*".,;:?<>≤≥≈≠→⇒[]\"'’“”‘", *_RELATIONS.split(" ")}
+_SEPARATING = {*".,;:?<>≤≥≈≠→⇒[]\"'’“”‘`", *_RELATIONS.split(" ")}
 """Signs and LaTeX commands that end an expression; others may be part of one: 5!, 2\\pi."""
 _OPERAND_ENDS = ("number", "letter", "close", "word")
 _MOST_WORDS = 3
@@ -295,7 +306,7 @@ def _is_product(token: Token) -> bool:
     """Return whether a word in an equation may be a product of letters or a length: bh, AB."""
     text = token.text
     return token.kind == "word" and (
-        (2 <= len(text) <= 3 and text.isupper())
+        (2 <= len(text) <= 3 and text.isupper() and text.lower() not in CURRENCIES)
         or (len(text) == 2 and text.islower() and text not in _SHORT_UNITS)
     )
 

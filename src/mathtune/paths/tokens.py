@@ -59,7 +59,8 @@ _STRIPPED = tuple(
     Rewrite(tuple(having.split()) or (" ",), re.compile(pattern), replacement)
     for having, pattern, replacement in (
         ("- * • . ) # :", r"^[ \t]*(?:[-*•]|\d{1,2}[.)]|#+|Step \d+[:.])[ \t]+", ""),
-        ("\\ {,", rf"(?<=\d){GROUPED}(?=\d{{3}}(?!\d))", ","),
+        ("\\ {, ' ’", rf"(?<=\d)(?:{GROUPED}|['’])(?=\d{{3}}(?!\d))", ","),
+        ("color", r"\\(?:text)?color\s*(?:\[[^\[\]]*\])?\s*\{[^{}]*\}", ""),
         ("\\left \\right", r"(?:(?<=[\w)}])\s+)?\\left(?=[(\[{\\|.])|\s*\\right(?=[)\]}\\|.])", ""),
         ("\\sqrt", r"(?<=[\w)}])\s+(?=\\sqrt(?![A-Za-z]))", ""),
         ("quad", r"\\q?quad(?![A-Za-z])(?!\s*(?:[-+*/=&<>]|\\(?:times|cdot|div|[lg]eq?)))", " ; "),
@@ -77,8 +78,8 @@ _STRIPPED = tuple(
             _named,
         ),
         (
-            "\\text \\math \\mbox \\boxed \\operatorname",
-            r"\\(?:text\w*|math\w+|mbox|boxed|operatorname)\s*\{([^{}]*)\}",
+            "\\text \\math \\mbox \\boxed \\operatorname \\underline",
+            r"\\(?:text\w*|math\w+|mbox|boxed|operatorname|underline)\s*\{([^{}]*)\}",
             r" \1 ",
         ),
         ("vert", r"\\(?:l|r)?vert(?![A-Za-z])", "|"),
@@ -101,6 +102,8 @@ _REWRITTEN = tuple(
         ("\\%", r"\\%", "%"),
         ("\\] $$", r"\\\]|\$\$", " ; "),
         ("$-", r"(?<=[a-z] )\$(?=-\d)", " ; "),
+        ("-$ -\\$ -€ -£", r"(?<![\d)}\w])-\\?[$€£](?=[\d.])", "-"),
+        ("$", r"(?<![A-Za-z])(?:US|HK|NZ|AU?|CA?)\\?\$(?=\d)", " "),
         ("\\( \\) \\[ $ € £ ¥ ₹", r"\\[()\[]|\\?[$€£¥₹]", " "),
         (" ", r"(?<![\d.])(\d{1,3}) (?=\d{3}(?: \d{3})*(?!\d|\.\d))", r"\1"),
         ("**", r"(?<=[\d)])\*\*(?=[\d(])", "^"),
@@ -110,10 +113,11 @@ _REWRITTEN = tuple(
             r"(?<=\d)\s*[xX]\s*(?=[\d.])|(?<=\d)\s+[xX]\s+(?=\()|(?<=[a-z)])\s+x\s+(?=[\d(.])",
             "*",
         ),
-        ("of", r"(?<=[\d%])\s+of\s+(?=[\d(])", "*"),
         ("/", r"(?<![\d./^])(\d+)\s+(\d+)/(\d+)(?![\d/.])", r"(\1+\2/\3)"),
         ("cent", r"(?<=\d)\s*cents?\b", "¢"),
-        ("percent", r"(?<=\d)\s*percent\b", "%"),
+        ("Rs", r"\bRs\.?\s*(?=\d)", " "),
+        ("percent per cent", r"(?<=\d)\s*per ?cent\b", "%"),
+        ("of", r"(?<=[\d%])\s+of\s+(?=[\d(])", "*"),
     )
 )
 _ARGUMENT = r"\s*(?:\{((?:[^{}^]|\^(?:\{[^{}]*\})?)*)\}|(\d|(?<=\s)[a-z]))"

@@ -22,6 +22,8 @@ SIGNS = {
     "¾": r"\frac34 ", "⅕": r"\frac15 ", "⅖": r"\frac25 ", "⅗": r"\frac35 ", "⅘": r"\frac45 ",
     "⅙": r"\frac16 ", "⅚": r"\frac56 ", "⅛": r"\frac18 ", "⅜": r"\frac38 ", "⅝": r"\frac58 ",
     "⅞": r"\frac78 ", "⅐": r"\frac17 ", "⅑": r"\frac19 ", "⅒": r"\frac1{10} ",
+    "✕": r"\times ", "✖": r"\times ", "⨯": r"\times ", "＋": "+", "－": "-", "＊": "*", "／": "/",
+    "＝": "=", "＜": "<", "＞": ">", "（": "(", "）": ")", "，": ", ", "；": "; ",
 }  # fmt: skip
 """One character and its LaTeX, the same for both readers."""
 
@@ -39,7 +41,7 @@ _PLAIN = str.maketrans(_RAISED, "0123456789+-()n")
 _SUPERSCRIPT = re.compile(f"[{_RAISED}]+")
 _TRANSLATION = str.maketrans(SIGNS)
 _SPACED_GROUPS = re.compile(r"(?<=[0-9]) ?\{, \} ?(?=[0-9]{3}(?![0-9]))")
-_ROOT_OF_NUMBER = re.compile(r"√\s*([0-9]+(?:\.[0-9]+)?)")
+_ROOT_OF_NUMBER = re.compile(r"([√∛])\s*([0-9]+(?:\.[0-9]+)?)")
 
 
 def plain_signs(text: str) -> str:
@@ -49,7 +51,7 @@ def plain_signs(text: str) -> str:
     ('2\\frac12  - 5^{2} \\div  \\sqrt{16}', '10^{-3}', '1{,}200')
     """
     if not text.isascii():
-        text = _ROOT_OF_NUMBER.sub(r"\\sqrt{\1}", text)
+        text = _ROOT_OF_NUMBER.sub(r"\1{\2}", text)
         text = _SUPERSCRIPT.sub(_raised, text).translate(_TRANSLATION)
     return _SPACED_GROUPS.sub("{,}", text) if "{, }" in text else text
 
