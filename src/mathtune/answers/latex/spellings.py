@@ -51,9 +51,13 @@ def plain_signs(text: str) -> str:
     ('2\\frac12  - 5^{2} \\div  \\sqrt{16}', '10^{-3}', '1{,}200')
     """
     if not text.isascii():
-        text = _ROOT_OF_NUMBER.sub(r"\1{\2}", text)
+        text = _ROOT_OF_NUMBER.sub(_root, text)
         text = _SUPERSCRIPT.sub(_raised, text).translate(_TRANSLATION)
     return _SPACED_GROUPS.sub("{,}", text) if "{, }" in text else text
+
+
+def _root(match: re.Match[str]) -> str:
+    return f"{SIGNS[match.group(1)].strip()}{{{match.group(2)}}}"
 
 
 def repeated(digits: str, period: str) -> Fraction:
