@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 from mathtune.answers.phrases import (
+    DIGITS,
     DOLLARS,
     NUMBER,
-    PERCENT,
     WORDS,
     is_formula,
+    percent_at,
     sentence,
     trim,
     with_percent,
@@ -55,7 +56,7 @@ def last_sentence_value(text: str) -> tuple[str, str] | None:
 
 _UNKNOWN = (
     r"(?<![\w.])\\?[A-Za-z](?:_\w)?\s*=\s*[-−]?\s*"
-    r"(?:\\d?frac\{\d+\}\{\d+\}|[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?(?:/[0-9]+)?)"
+    rf"(?:\\d?frac\{{\d+\}}\{{\d+\}}|{DIGITS}(?:/[0-9]+)?)"
 )
 _FORMULA_MARK = re.compile(r"\\[()\[\],;]|\\q?quad\b|\$|\*\*")
 _IN_A_ROW = re.compile(
@@ -132,7 +133,7 @@ def _stated_word(parts: list[str]) -> str | None:
 
 
 _RESULT = re.compile(
-    r"\s*(?:<<[^<>]*>>)?[\s\\$*]*(?:\(\s*)?([-−]?[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?)"
+    rf"\s*(?:<<[^<>]*>>)?[\s\\$*]*(?:\(\s*)?([-−]?{DIGITS})"
     r"(?![0-9(^_!]|[A-Za-z](?![a-z])|\s*[-+*/×÷]\s*[\d($\\]|\s*(?:with|R|r) )"
 )
 
@@ -184,7 +185,7 @@ def _stated_result(part: str, result: str) -> str | None:
         before = part[max(0, match.start() - 9) : match.start()]
         apart = _ASIDE.search(before) or _DIVIDED.match(part, match.end())
         if match.start() >= start and not apart and _same(match.group(), result):
-            return match.group() + ("%" if PERCENT.match(part, match.end()) else "")
+            return match.group() + percent_at(part, match.end())
     return None
 
 
@@ -215,5 +216,4 @@ def _value(part: str, result: str | None) -> tuple[str, str] | None:
     left, equals, right = content.rpartition("=")
     if equals and right.strip() and not re.fullmatch(r"\s*\\?[A-Za-z](?:_\w)?\s*", left):
         content = trim(right)
-    percent = "%" if PERCENT.match(part, end) else ""
-    return (content + percent, "last-formula") if content else None
+    return (content + percent_at(part, end), "last-formula") if content else None

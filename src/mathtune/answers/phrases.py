@@ -104,10 +104,9 @@ def trim(text: str) -> str:
             return text
 
 
-NUMBER = re.compile(
-    r"(?<![\w.)}])[-−]?\.?[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?|[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?"
-)
-PERCENT = re.compile(r"\s{0,2}\\?%|\s{1,2}per\s?cent\b")
+DIGITS = r"[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?"
+NUMBER = re.compile(rf"(?<![\w.)}}])[-−]?\.?{DIGITS}|{DIGITS}")
+_PERCENT = re.compile(r"\s{0,2}\\?%|\s{1,2}per\s?cent\b")
 
 
 def with_percent(text: str) -> list[str]:
@@ -116,10 +115,16 @@ def with_percent(text: str) -> list[str]:
     >>> with_percent("Of 40 pupils, 50 % or 20 are here, 12.5 percent more than 7.")
     ['40', '50%', '20', '12.5%', '7']
     """
-    return [
-        match.group() + ("%" if PERCENT.match(text, match.end()) else "")
-        for match in NUMBER.finditer(text)
-    ]
+    return [match.group() + percent_at(text, match.end()) for match in NUMBER.finditer(text)]
+
+
+def percent_at(text: str, end: int) -> str:
+    """Return "%" if a percent sign, or the word, follows what ends there; else "".
+
+    >>> percent_at("12 percent", 2), percent_at("12 pens", 2)
+    ('%', '')
+    """
+    return "%" if _PERCENT.match(text, end) else ""
 
 
 WORDS = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2,}")

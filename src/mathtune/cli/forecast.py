@@ -18,7 +18,7 @@ from rich.table import Table
 
 from mathtune.cli.device import Device
 from mathtune.data import declared
-from mathtune.data.splits import SPLITS, Split
+from mathtune.data.splits import SPLITS, Split, usual_size
 from mathtune.engines import embedded_model
 from mathtune.engines.settings import EngineSettings
 from mathtune.errors import InputError
@@ -34,7 +34,7 @@ from mathtune.stages.grade import Grade
 from mathtune.stages.halve import Halve
 from mathtune.stages.measure import Measure
 from mathtune.stages.part import Part
-from mathtune.stages.prepare import FEWEST, Prepare, generated, usual_size
+from mathtune.stages.prepare import FEWEST, Prepare, generated
 from mathtune.stages.sample import Sample
 from mathtune.stages.score import Score
 from mathtune.stages.train import Train
@@ -328,7 +328,7 @@ def _drawn(found: Mapping[Split, int], stage: Prepare) -> dict[Split, int]:
     draws: dict[Split, Any] = {"test": stage.test, "validation": stage.validation}
     for split, asked in draws.items():
         if split not in found:
-            number = usual_size(stage, split, of=left) if asked is None else asked
+            number = usual_size(stage.source, split, of=left) if asked is None else asked
             sizes[split], left = number, left - number
     return {**sizes, "train": left}
 

@@ -76,6 +76,15 @@ def draw_out(
     return stay, [p for position, p in enumerate(problems) if position in drawn]
 
 
+def usual_size(source: str, split: str, *, of: int) -> int:
+    """Return how many of the training problems are drawn for another split if no number is set.
+
+    >>> usual_size("math", "validation", of=12_000), usual_size("mine.jsonl", "test", of=90)
+    (1000, 9)
+    """
+    return 1000 if (source, split) == ("math", "validation") else min(500, of // 10)
+
+
 def limited(problems: Sequence[Problem], limit: int | None, *, seed: int) -> list[Problem]:
     """Return at most `limit` problems, drawn at random, in their order.
 

@@ -192,8 +192,8 @@ def _followed_by(quotient: str, rest: str) -> re.Pattern[str]:
 
 _ROUNDED = words(
     r"nearest|\brounded\b|\bround(?:ing|s)? (?:\w+ )?(?:up|down|off|to)\b|approx|\babout\b|roughly"
-    r"|≈"
-    r"|\\sim(?![A-Za-z])|repeating|recurring|estimate|decimal|significant|almost|[<>≤≥]|\\[lg](?:eq?|t)(?![A-Za-z])"
+    r"|≈|\\sim(?![A-Za-z])|repeating|recurring|estimate|decimal|significant|almost"
+    r"|[<>≤≥]|\\[lg](?:eq?|t)(?![A-Za-z])"
 )
 _NUMBERS = re.compile(r"\d+(?:\.\d+)?")
 _MONEY = 2

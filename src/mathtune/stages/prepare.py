@@ -18,7 +18,7 @@ from mathtune.data.load import Parts, SourceRequest, load, no_split
 from mathtune.data.overlap import overlap, report_near
 from mathtune.data.problems import Counts, Enough, RowOptions, Thoughts, passing
 from mathtune.data.sets import overlaps
-from mathtune.data.splits import SPLITS, Split, Splits, apart, draw_out, limited
+from mathtune.data.splits import SPLITS, Split, Splits, apart, draw_out, limited, usual_size
 from mathtune.data.values import GoldRule
 from mathtune.data.where import conditions
 from mathtune.errors import InputError, many
@@ -328,11 +328,6 @@ def generated(c: Prepare) -> dict[Split, int]:
     }
 
 
-def usual_size(c: Prepare, split: str, *, of: int) -> int:
-    """Return how many of the training problems are drawn for another split if no number is set."""
-    return 1000 if (c.source, split) == ("math", "validation") else min(500, of // 10)
-
-
 def _passing(c: Prepare, parts: Parts, counts: Counts) -> Parts:
     """Return the problems of a named source that fulfil the conditions."""
     where = conditions(c.where)
@@ -364,8 +359,7 @@ def _drawn(c: Prepare, found: Parts) -> Splits:
     if not asked and len(found) == 1 and len(train) < FEWEST:
         say(
             f"  {many(len(train), 'problem', 'problems')}, fewer than {FEWEST}: all of them are "
-            "test problems. To "
-            "train on them, set validation=NUMBER and test=NUMBER."
+            "test problems. To train on them, set validation=NUMBER and test=NUMBER."
         )
         return apart([], [], train, had_train=False)
     for split in ("test", "validation"):
@@ -374,7 +368,7 @@ def _drawn(c: Prepare, found: Parts) -> Splits:
             continue
         count = c.test if split == "test" else c.validation
         if count is None:
-            count = usual_size(c, split, of=len(train))
+            count = usual_size(c.source, split, of=len(train))
         train, drawn[split] = draw_out(train, count, seed=c.seed, what=split)
     return apart(train, drawn["validation"], drawn["test"])
 
