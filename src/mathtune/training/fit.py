@@ -145,6 +145,8 @@ def fit(
     if watch.stopped:
         start = "the start" if trainer.sharded else "the checkpoint"
         say(f"  stopped by SIGTERM; the same command continues from {start}")
+        together.wait_for_everyone()
+        together.destroy_process_group()  # its threads abort a process that ends before them
         raise SystemExit(0)
     together.wait_for_everyone()
     _save(model, saved, trainer)
