@@ -60,6 +60,36 @@ def test_a_base_whose_generation_config_contradicts_itself_is_trained_and_writte
     assert written["eos_token_id"] == 1
 
 
+def test_a_negative_pad_token_is_left_out(base: Path, example_file: Path, tmp_path: Path) -> None:
+    change(base / "generation_config.json", pad_token_id=-1)
+    saved = trained(base, example_file, tmp_path / "out", updates=1)
+    written = json.loads((saved / "generation_config.json").read_text())
+    assert "pad_token_id" not in written
+    assert written["eos_token_id"] == 1
+
+
+def test_a_config_that_asks_for_other_returns_is_trained_and_written(
+    base: Path, example_file: Path, tmp_path: Path
+) -> None:
+    expected = trained(base, example_file, tmp_path / "plain", updates=1)
+    asked = {"return_dict": False, "output_attentions": True, "output_hidden_states": True}
+    change(base / "config.json", **asked)
+    saved = trained(base, example_file, tmp_path / "out", updates=1)
+    found, wanted = (load_file(path / "model.safetensors") for path in (saved, expected))
+    assert all(torch.equal(found[key], wanted[key]) for key in wanted)
+
+
+def test_the_folder_names_no_code_that_it_does_not_hold(
+    base: Path, example_file: Path, tmp_path: Path
+) -> None:
+    change(base / "config.json", auto_map={"AutoModelForCausalLM": "own.Model"})
+    change(base / "tokenizer_config.json", auto_map={"AutoTokenizer": ["own.Tokenizer", None]})
+    saved = trained(base, example_file, tmp_path / "out", updates=1)
+    for name in ("config.json", "tokenizer_config.json"):
+        written = json.loads((saved / name).read_text())
+        assert not {"auto_map", "is_local", "local_files_only"} & set(written)
+
+
 def test_saving_is_tried_before_the_first_update(
     base: Path, example_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +215,22 @@ def test_a_module_that_is_not_there_is_named(
 ) -> None:
     with pytest.raises(InputError, match="modules_to_save: found head, which the model does not"):
         trained(base, example_file, tmp_path / "out", lora={"modules_to_save": ["head"]})
+
+
+@pytest.mark.parametrize(
+    ("lora", "said"),
+    [
+        ({"modules_to_save": ["layers"]}, "modules_to_save: found layers, which leaves no layer"),
+        ({"modules_to_save": ["model"]}, "modules_to_save: found model, which leaves no layer"),
+        ({"targets": ["q_proj"], "modules_to_save": ["q_proj"]}, "modules_to_save: found q_proj"),
+        ({"targets": ["all-linear"]}, "or an empty list for all linear layers"),
+    ],
+)
+def test_adapters_without_a_layer_name_the_setting(
+    lora: dict[str, Any], said: str, base: Path, example_file: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=said):
+        trained(base, example_file, tmp_path / "out", lora=lora)
 
 
 @pytest.mark.parametrize(("every", "at"), [(2, [2, 4, 5]), (9, [5])])

@@ -53,12 +53,18 @@ def added(model: Any, lora: Lora) -> Any:
             "expected the package that it needs, or a model in full weights."
         ) from error
     except ValueError as error:
-        refused = f"which peft refuses ({one_line(error)})"
         unknown = set(lora.targets) - linear
+        if lora.modules_to_save and not unknown:
+            raise InputError(
+                f"lora.modules_to_save: found {', '.join(lora.modules_to_save)}, which leaves no "
+                "layer for the adapters of lora.targets; expected modules that are none of these "
+                "layers and do not hold them all, such as embed_tokens or lm_head."
+            ) from error
+        refused = f"which peft refuses ({one_line(error)})"
         raise InputError(
             f"lora.targets: found {', '.join(lora.targets) or 'none (every linear layer)'}, "
             f"{'which the model does not have' if unknown else refused}; expected some of "
-            f"{', '.join(sorted(linear))}."
+            f"{', '.join(sorted(linear))}, or an empty list for all linear layers."
         ) from error
 
 

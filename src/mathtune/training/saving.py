@@ -14,21 +14,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mathtune.engines import prompts
 from mathtune.engines.token_ids import start_text, token_ids
+from mathtune.engines.transformers import generation_settings
 from mathtune.errors import InputError, one_line
 from mathtune.rows import jsonl
 from mathtune.run.fingerprint import write_sums
 from mathtune.run.progress import say
 from mathtune.training.checkpoint import flush, writing
 
-if TYPE_CHECKING:
-    from transformers import GenerationConfig
-
-
 CARD = "judge.json"
+NOT_OF_THE_FOLDER = ("auto_map", "is_local", "local_files_only")
+"""What a tokenizer remembers of how it was loaded, and code that the folder does not hold."""
 PROBES = ("It is 4.", "4 + 3 = 7\n#### 7", "\\boxed{7}", "- 1", "$x$", "\n\n7", "<think>7")
 """Solutions by which a card's texts are compared with what the judge reads."""
 
@@ -45,13 +44,16 @@ class ModelFolder:
     card: dict[str, Any] | None = None
 
     def prepare(self, model: Any) -> None:
-        """Let the model's configs name the end token of its training, and nothing that transformers
-        refuses to write.
+        """Let the model's configs name the end token of its training, no code of their own, and
+        nothing that transformers refuses to write.
 
         Our own sampling never reads a generation config's temperature.
         """
         config = model.config.get_text_config()
         config.eos_token_id = _with(getattr(config, "eos_token_id", None), self.end)
+        vars(model.config).pop("auto_map", None)
+        for name in NOT_OF_THE_FOLDER:
+            self.tokenizer.init_kwargs.pop(name, None)
         if (generation := model.generation_config) is None:
             return
         generation.eos_token_id = _with(generation.eos_token_id, self.end)
@@ -59,8 +61,8 @@ class ModelFolder:
             generation.validate(strict=True)
         except ValueError as error:
             reason = one_line(error)
-            say(f"  the model's generation_config.json contradicts itself; corrected ({reason})")
-            model.generation_config = _mended(generation)
+            say(f"  the model's generation_config.json is not valid; corrected ({reason})")
+            model.generation_config = generation_settings.only_tokens(vars(generation))
 
     def try_out(self, model: Any) -> None:
         """Write the whole folder once and remove it, so that saving cannot fail after the training.
@@ -210,9 +212,3 @@ def _with(ends: int | list[int] | None, end: int) -> int | list[int]:
     if end in before:
         return before if isinstance(ends, list) else end
     return [*before, end] if before else end
-
-
-def _mended(generation: GenerationConfig) -> GenerationConfig:
-    """Return a config that keeps only the special tokens."""
-    kept = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
-    return type(generation)(**{name: getattr(generation, name) for name in kept})

@@ -106,3 +106,17 @@ def test_a_tokenizer_of_vocabulary_and_merges_is_read(tmp_path: Path) -> None:
     (tmp_path / "merges.txt").write_text("\n".join(" ".join(pair) for pair in MERGES))
     tokenizer = folder_tokenizer.load(str(tmp_path))
     assert tokenizer.tokenize("1 +123") == ["1", "Ġ+", "123"]
+
+
+def test_a_template_of_an_older_processor_is_read(tmp_path: Path) -> None:
+    write(tmp_path, threes(), "llama", chat_template=None)
+    assert folder_tokenizer.load(str(tmp_path)).chat_template is None
+    (tmp_path / "chat_template.json").write_text(json.dumps({"chat_template": TEMPLATE}))
+    tokenizer = folder_tokenizer.load(str(tmp_path))
+    assert tokenizer.chat_template == TEMPLATE
+    assert prompts.resolve("auto", tokenizer) == "chat"  # type: ignore[arg-type]
+    (tmp_path / "chat_template.json").write_text('{"chat_template": 5}')
+    with pytest.raises(
+        InputError, match=r"chat_template\.json, field .* found '5'; expected a text"
+    ):
+        folder_tokenizer.load(str(tmp_path))

@@ -154,6 +154,30 @@ def test_an_incomplete_folder_is_refused(folder: Path, spoil, said: str) -> None
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"num_return_sequences": 5},
+        {"max_new_tokens": -1},
+        {"cache_implementation": "of nobody"},
+        {"watermarking_config": {"nothing": 1}},
+        {"compile_config": {"mode": "reduce-overhead"}},
+    ],
+    ids=str,
+)
+def test_generation_settings_that_are_never_read_refuse_no_model(
+    settings: dict[str, Any], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = folder / "generation_config.json"
+    tokens = {"bos_token_id": 3, "eos_token_id": [1, 4], "pad_token_id": 2}
+    file.write_text(json.dumps({**settings, **tokens}))
+    model, _ = models.load(str(folder), device="cpu")
+    assert model.generation_config is not None
+    assert tokens.items() <= model.generation_config.to_diff_dict().items()
+    assert not settings.keys() & model.generation_config.to_diff_dict().keys()
+    assert f"{file}: only its special tokens are used" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["bert", "t5"])
 def test_a_model_that_does_not_write_from_left_to_right_is_refused(kind: str, folder: Path) -> None:
     small: dict[str, Any] = {"vocab_size": 400}

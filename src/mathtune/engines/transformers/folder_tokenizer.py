@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub import try_to_load_from_cache
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers.utils import cached_file
 
 from mathtune.engines.model_names import refuse_tokenizer
 from mathtune.engines.token_ids import start_text
 from mathtune.engines.transformers import sentencepiece_tokenizer
+from mathtune.errors import InputError
 from mathtune.rows import jsonl
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+PROCESSOR_TEMPLATE = "chat_template.json"
 SEQUENCES = ("normalizers", "pretokenizers", "decoders")
 """The names of a sequence's steps."""
 FLAGS = ("byte_fallback", "fuse_unk", "ignore_merges", "unk_token")
@@ -39,8 +42,16 @@ def load(source: str) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a folder or hub id; its own code is never run.
 
     Raises:
-        InputError: it has no tokenizer.json, nor a tokenizer.model whose token ids are known.
+        InputError: it has no tokenizer.json, nor a tokenizer.model whose token ids are known; or
+        its chat_template.json holds no template.
     """
+    tokenizer = _read(source)
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = _processor_template(source)
+    return tokenizer
+
+
+def _read(source: str) -> PreTrainedTokenizerBase:
     folder = place(source)
     if (folder / sentencepiece_tokenizer.NAME).exists() and not (
         folder / "tokenizer.json"
@@ -58,6 +69,28 @@ def load(source: str) -> PreTrainedTokenizerBase:
             tokenizer = PreTrainedTokenizerFast.from_pretrained(source)
         _add_start(tokenizer, folder / "tokenizer_config.json")
     return tokenizer
+
+
+def _processor_template(source: str) -> str | None:
+    """Return the template that an older processor keeps in a file of its own; None: there is none.
+
+    transformers reads it for processors only, though the tokenizer is the same.
+    """
+    found = cached_file(
+        source,
+        PROCESSOR_TEMPLATE,
+        _raise_exceptions_for_gated_repo=False,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+    if found is None:
+        return None
+    template = jsonl.read_json(Path(found)).get("chat_template")
+    if not isinstance(template, str):
+        raise InputError(
+            f"{found}, field 'chat_template': found {str(template)[:40]!r}; expected a text."
+        )
+    return template
 
 
 def _add_start(tokenizer: PreTrainedTokenizerFast, config: Path) -> None:

@@ -17,7 +17,12 @@ from transformers.utils import logging
 
 from mathtune.engines import Dtype, model_names, prompts
 from mathtune.engines.token_ids import refuse_growth
-from mathtune.engines.transformers import folder_tokenizer, gguf_tokenizer, gguf_weights
+from mathtune.engines.transformers import (
+    folder_tokenizer,
+    generation_settings,
+    gguf_tokenizer,
+    gguf_weights,
+)
 from mathtune.engines.transformers.gguf_file import GgufFile
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
@@ -88,7 +93,7 @@ def load(
                     "quantization_config": _in_bits(bits, options["dtype"]),
                     "device_map": where,
                 }
-            model, report = _pretrained(source, **options)
+            model, report = _pretrained(source, **options, **generation_settings.instead(source))
             missing = sorted(report["missing_keys"])
         if not quantised(model):
             model = model.to(where)
@@ -102,6 +107,7 @@ def load(
             f"model {name!r}: cannot be loaded ({reason}); {_instead(source, more)}."
         ) from error
     _refuse_unusable(name, model, missing)
+    _return_only_logits(model)
     if file is not None:
         refuse_other_scale(name, model.config.get_text_config())
     else:
@@ -140,6 +146,13 @@ def _instead(source: str, more: dict[str, Any]) -> str:
         f"its weights are quantised ({str(method)[:40]}): expected {library}, or the same model in "
         "full weights or as a .gguf file"
     )
+
+
+def _return_only_logits(model: PreTrainedModel) -> None:
+    """Let a model return what we read, in the form that we read, whatever its config says."""
+    for config in (model.config, model.config.get_text_config()):
+        config.return_dict = True
+        config.output_attentions = config.output_hidden_states = False
 
 
 def _declared(folder: Path) -> Any:
