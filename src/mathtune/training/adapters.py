@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,7 +47,9 @@ def added(model: Any, lora: Lora) -> Any:
         **({"ensure_weight_tying": True} if _tied(model, lora.modules_to_save) else {}),
     )
     try:
-        return get_peft_model(model, config)
+        with warnings.catch_warnings():  # merging.merge handles tied layers
+            warnings.filterwarnings("ignore", ".*tie_word_embeddings")
+            return get_peft_model(model, config)
     except ImportError as error:
         raise InputError(
             f"lora: peft cannot add adapters to this model ({one_line(error)}); "

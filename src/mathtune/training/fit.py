@@ -22,7 +22,7 @@ import transformers
 from accelerate import PartialState
 from transformers import TrainingArguments
 
-from mathtune.engines.transformers import memory, models
+from mathtune.engines.transformers import memory, merging, models
 from mathtune.errors import InputError, one_line
 from mathtune.run import ranks, trackers
 from mathtune.run.children import on_sigterm
@@ -212,7 +212,7 @@ def _save(model: Any, saved: ModelFolder, trainer: Trainer) -> None:
     try:
         if settings.choose != "last":
             checkpoint.load_weights(model, saved.path.parent / BEST)
-        done = model.merge_and_unload() if merged else model
+        done = merging.merge(model) if merged else model
         if settings.save_dtype is not None:
             dtype = getattr(torch, settings.save_dtype)
             done = done.to(dtype)

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from mathtune.engines import Dtype, prompts
 from mathtune.engines.protocol import Candidates, Drafts, Sampling, ScorerName, Scores, Want
-from mathtune.engines.transformers import models
+from mathtune.engines.transformers import merging, models
 from mathtune.engines.transformers.decode import Sampler, forward_of
 from mathtune.engines.transformers.scoring import Scorer
 from mathtune.engines.transformers.shared_attention import Forward
@@ -58,7 +58,7 @@ def load(
                 there[key].copy_(saved.get_tensor(key))
         if models.quantised(model):
             return adapted.get_base_model().eval(), tokenizer
-        merged = adapted.merge_and_unload()
+        merged = merging.merge(adapted)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = one_line(error)
         raise InputError(f"adapter {str(adapter)!r}: does not fit {name!r} ({reason}).") from error
