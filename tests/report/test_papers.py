@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from mathtune.report.cells import Table
-from mathtune.report.papers import beside
+from mathtune.report.papers import tables_of
 from mathtune.report.results import Results, read_run
 from mathtune.report.steps import Origin, StepRecord
 from mathtune.rows.metrics import PathsMetrics
@@ -21,7 +21,7 @@ def results(run_folder: Path) -> Results:
 
 def by_number(results: Results) -> dict[str, Table]:
     """Table by what stands between the paper's name and the colon."""
-    return {table.title.partition(", ")[2].partition(":")[0]: table for table in beside(results)}
+    return {table.title.partition(", ")[2].partition(":")[0]: table for table in tables_of(results)}
 
 
 def test_rows_that_correspond_stand_side_by_side(results: Results) -> None:
@@ -41,7 +41,7 @@ def test_rows_that_correspond_stand_side_by_side(results: Results) -> None:
 
 
 def test_what_is_not_ours_says_whose_it_is(results: Results) -> None:
-    for table in beside(results):
+    for table in tables_of(results):
         for row in table.rows:
             assert row[0].endswith("(ours)") or row[0].startswith(("PaLM 2", "LLaMA"))
         assert "PaLM 2" in table.note
@@ -50,7 +50,7 @@ def test_what_is_not_ours_says_whose_it_is(results: Results) -> None:
 
 def test_nothing_of_ours_nothing_of_theirs(results: Results) -> None:
     untrained = [replace(row, origin=Origin()) for row in results.rows]
-    assert beside(replace(results, rows=untrained)) == []
+    assert tables_of(replace(results, rows=untrained)) == []
 
 
 def test_an_evaluator_of_another_model_is_another_table(results: Results) -> None:
@@ -96,7 +96,7 @@ def test_rft_stands_beside_its_k(
         "paths", "collect", config, msgspec.to_builtins(metrics), {}, {}, True, run_folder
     )
     rft = replace(results.rows[0], name="rft", origin=Origin(("mle",), paths=paths))
-    (table,) = beside(replace(results, rows=[rft]))
+    (table,) = tables_of(replace(results, rows=[rft]))
     assert table.rows[0][0] == "rft (ours)"
     assert table.rows[0][-1] == "2.50"
     assert theirs in table.rows

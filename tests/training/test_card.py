@@ -72,7 +72,7 @@ def test_the_split_is_the_one_that_the_hub_has(name: str, split: str, expected: 
 
 
 def test_the_hub_s_results_are_a_file_for_each_of_its_benchmarks() -> None:
-    voted = replace(GREEDY, metric="Maj1@8", value=0.5, own=False)
+    voted = replace(GREEDY, metric="Maj1@8", value=0.5, single=False)
     others = [
         replace(GREEDY, data="mine.jsonl", hub=None),
         replace(GREEDY, data="amc23", hub=declared.on_hub("amc23")),  # no benchmark of the hub
@@ -118,7 +118,7 @@ def test_a_reader_finds_how_to_ask_it() -> None:
 
 
 def test_what_stands_beside_is_in_the_table_alone() -> None:
-    votes = replace(GREEDY, metric="Maj1@8", own=False, beside=True)
+    votes = replace(GREEDY, metric="Maj1@8", single=False, for_comparison=True)
     auc = replace(votes, metric="AUC within problems", value=0.8126)
     card = text(trained(), [GREEDY, votes, auc], name="mine")
     assert [one.metric_name for one in read(card).eval_results] == ["Pass@1 (greedy) (ssft)"]

@@ -261,8 +261,8 @@ def _known(
     """
     found: dict[str, Problem] = {}
     for one, seeds in zip(named, sources, strict=True):
-        own = ((n, seed.problems[n]) for seed in seeds for n in problems if n in seed.problems)
-        for name, problem in own:
+        known = ((n, seed.problems[n]) for seed in seeds for n in problems if n in seed.problems)
+        for name, problem in known:
             other = found.setdefault(name, problem)
             same = other.problem == problem.problem or not (other.problem and problem.problem)
             if not same or other.answer != problem.answer:

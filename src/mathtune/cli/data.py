@@ -86,8 +86,8 @@ def as_text(found: dict[str, Any]) -> str:
     if "declaration" in found:
         usual = msgspec.to_builtins(Declared(id="", splits={}))
         given = found["declaration"].items()
-        own = {key: value for key, value in given if value != usual[key]}
-        found = {**found, "declaration": own}
+        changed = {key: value for key, value in given if value != usual[key]}
+        found = {**found, "declaration": changed}
     return str(yaml.safe_dump(_plain(found), sort_keys=False, allow_unicode=True, width=100))
 
 

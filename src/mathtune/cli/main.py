@@ -38,15 +38,15 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order that the help shows."""
-        own = super().list_commands(ctx)
-        last = [name for name in own if vars(self.commands[name])["rich_help_panel"] == REFERENCE]
-        return [*(one for one in own if one not in last), *_others().list_commands(ctx), *last]
+        here = super().list_commands(ctx)
+        last = [name for name in here if vars(self.commands[name])["rich_help_panel"] == REFERENCE]
+        return [*(one for one in here if one not in last), *_others().list_commands(ctx), *last]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command; a misspelt one is refused with the names that resemble it."""
-        near = get_close_matches(args[0], self.list_commands(ctx))
-        if near and self.get_command(ctx, args[0]) is None:
-            ctx.fail(f"No such command {args[0]!r}. Did you mean {' or '.join(near)}?")
+        similar = get_close_matches(args[0], self.list_commands(ctx))
+        if similar and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {' or '.join(similar)}?")
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:

@@ -135,9 +135,9 @@ def schema(recipe: str) -> dict[str, Any]:
         groups[stage.__name__].pop("required", None)  # a step's other settings come from the recipe
     fields = groups["Prepare"]["properties"]
     fields["fields"] = {"anyOf": [fields["fields"], {"type": "string"}]}
-    own = groups.pop(config.__name__)
+    of_recipe = groups.pop(config.__name__)
     properties: dict[str, Any] = {"recipe": {"const": recipe}}
-    properties |= own["properties"]
+    properties |= of_recipe["properties"]
     properties["data"] = {"anyOf": [{"type": "string"}, refs[Prepare, "validation"]]}
     properties |= {name: fields[name] for name in SHORT}
     for stage in STAGES:

@@ -190,13 +190,13 @@ async def _side_by_side(
     asked: Sequence[Solution], solve: Solve, keep: Callable[[Sequence[Solution]], None]
 ) -> None:
     """Solve `TOGETHER` questions at once; hand rows over in order, as soon as they can be."""
-    places = asyncio.Semaphore(TOGETHER)
+    slots = asyncio.Semaphore(TOGETHER)
     finished: dict[int, Solution] = {}
     kept = 0
 
     async def one(number: int, row: Solution) -> None:
         nonlocal kept
-        async with places:
+        async with slots:
             finished[number] = await _row(row, solve)
         ready = []
         while kept in finished:

@@ -209,10 +209,10 @@ def _converted(arguments: list[str], given: Given) -> list[str]:
     if arguments and given["config"] is None and not named:
         from mathtune.foreign.convert import as_settings
 
-        own = [one for one in arguments if "=" in one and not Path(one).exists()]
-        if len(own) < len(arguments):  # before a file is converted: a fault writes nothing
+        assigned = [one for one in arguments if "=" in one and not Path(one).exists()]
+        if len(assigned) < len(arguments):  # before a file is converted: a fault writes nothing
             files = {"problems": "", "samples": ""}
-            validated(Collect, {**files, **settings.read(None, own, package=None)})
+            validated(Collect, {**files, **settings.read(None, assigned, package=None)})
         return as_settings(arguments, fields, given["out"])
     if fields is not None:
         raise InputError("--fields: only for a file alone, with its golds in it.")

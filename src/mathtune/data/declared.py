@@ -62,7 +62,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def reading(self, **given: Any) -> RowOptions:
         """Return how its rows are read; the settings `given` override the declaration's."""
-        own = {
+        declared = {
             "where": conditions(self.where),
             "unusable": self.unusable,
             "gold_rule": self.gold_rule,
@@ -70,7 +70,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "inner": self.inner,
         }
         fields = {**self.fields, **given.pop("fields", {})}
-        return RowOptions(fields=fields, **{**own, **given})
+        return RowOptions(fields=fields, **{**declared, **given})
 
     @property
     def source(self) -> str:
@@ -200,9 +200,9 @@ def local_copy(found: NamedSet, folder: Path | None) -> Path | None:
 
     The set's own id may be a path relative to the folder of the file that declares it.
     """
-    own = (found.folder or Path()) / found.set.id
-    if found.folder is not None and own.exists():
-        return own
+    by_id = (found.folder or Path()) / found.set.id
+    if found.folder is not None and by_id.exists():
+        return by_id
     if folder is None:
         return None
     names = (found.name, found.set.id.rpartition("/")[2])

@@ -58,18 +58,18 @@ def judged_by(engine: Engine) -> RewardFunction:
                 f"judge reward: {many(len(problems), 'problem', 'problems')} for "
                 f"{many(len(completions), 'completion', 'completions')}; expected as many."
             )
-        places: dict[str, list[int]] = {}
-        for place, problem in enumerate(problems):
-            places.setdefault(_text(problem), []).append(place)
+        positions: dict[str, list[int]] = {}
+        for position, problem in enumerate(problems):
+            positions.setdefault(_text(problem), []).append(position)
         groups = [
-            Candidates(problem, tuple(_text(completions[place]) for place in own))
-            for problem, own in places.items()
+            Candidates(problem, tuple(_text(completions[position]) for position in group))
+            for problem, group in positions.items()
         ]
         rewards: list[float | None] = [None] * len(completions)
-        members = list(places.values())
+        members = list(positions.values())
         for number, scores in engine.score(groups, "evaluator"):
-            for place, score in zip(members[number], scores, strict=True):
-                rewards[place] = score
+            for position, score in zip(members[number], scores, strict=True):
+                rewards[position] = score
         return rewards
 
     return judge_reward

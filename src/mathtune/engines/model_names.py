@@ -130,9 +130,9 @@ def refuse_absent_models(
 
 def packages(choice: EngineChoice) -> list[str]:
     """Return the packages that an engine needs: its own, and torch for what is done here."""
-    own = {"transformers": [], "openai": ["httpx2"], "vllm": ["vllm"]}[choice.engine]
+    engine = {"transformers": [], "openai": ["httpx2"], "vllm": ["vllm"]}[choice.engine]
     torch = ["torch"] if choice.engine != "openai" or is_here(choice.model) else []
-    return [*torch, *own, *([] if choice.ray is None else ["ray"])]
+    return [*torch, *engine, *([] if choice.ray is None else ["ray"])]
 
 
 def is_here(model: str) -> bool:

@@ -198,13 +198,17 @@ class Client:
             raise _PassingError(f"no answer within {self._server.timeout:g} s") from None
         except self._httpx.HTTPError as error:
             raise _PassingError(self._shown(f"{type(error).__name__}: {error}")) from None
-        said, told = _message(content)
+        said, is_error = _message(content)
         said = self._shown(said) or "no reason given"
         if 200 <= status < 300:
             try:
                 return msgspec.json.decode(content, type=kind)
             except jsonl.UNREADABLE as error:
-                flaw = f"an error with status {status}: {said}" if told else self._shown(str(error))
+                flaw = (
+                    f"an error with status {status}: {said}"
+                    if is_error
+                    else self._shown(str(error))
+                )
                 raise _PassingError(f"the answer is not what was expected: {flaw}") from None
         if status < 400:
             there = self._shown(SECRETS.sub("", headers.get("location", "")))

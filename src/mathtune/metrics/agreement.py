@@ -35,9 +35,9 @@ class Golds:
         """Look at each problem's largest cluster."""
         agreed, against = 0, []
         for place, problem in enumerate(found.ids):
-            own = found.of[found.starts[place] : found.starts[place + 1]]
-            votes = np.bincount(own[own >= 0], minlength=1)
-            if len(own) < FEWEST or votes.max() < AGREED * len(own):
+            clusters = found.of[found.starts[place] : found.starts[place + 1]]
+            votes = np.bincount(clusters[clusters >= 0], minlength=1)
+            if len(clusters) < FEWEST or votes.max() < AGREED * len(clusters):
                 continue
             agreed += 1
             if not found.correct[found.cluster_starts[place] + int(votes.argmax())]:

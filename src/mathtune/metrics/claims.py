@@ -89,7 +89,7 @@ class Study:
         at = [i for i in whole_sft(self.points) if self.points[i].loss is not None]
         sizes = {self.points[i].parameters for i in at}
         if len(at) < 4 or len(sizes) < 2 or len({self.points[i].loss for i in at}) < 2:
-            return _untold(claim, "needs four base models of two sizes, with their losses")
+            return _undecided(claim, "needs four base models of two sizes, with their losses")
         losses = np.array([self.points[i].loss for i in at], dtype=float)
         counts = np.log([float(self.points[i].parameters or 1) for i in at])
         found = better_predictor(losses, counts, self._accuracy[at], draws=len(at))
@@ -99,7 +99,7 @@ class Study:
         claim = "Accuracy is linear in the logarithm of the supervised data"
         curves = [(np.array(n, dtype=float), at) for n, at in self._data_curves().values()]
         if len(curves) < 2:
-            return _untold(claim, "needs three amounts of supervised data of each of two bases")
+            return _undecided(claim, "needs three amounts of supervised data of each of two bases")
         each = np.array([self._r2(np.log(n), at) - self._r2(n, at) for n, at in curves])
         number = "R2 on log(data) minus R2 on data, mean over bases"
         return _asked(claim, number, mean_of(each), f"{len(curves)} bases")
@@ -112,7 +112,7 @@ class Study:
             if self.points[at[0]].loss is not None
         ]
         if len({loss for loss, _, _ in curves}) < 3:
-            return _untold(claim, "needs data curves of three base models, with their losses")
+            return _undecided(claim, "needs data curves of three base models, with their losses")
         losses = np.array([loss for loss, _, _ in curves], dtype=float)
         gains = [lines(n, self._accuracy[at][None])[1][0] * np.log(2) for _, n, at in curves]
         number = "rise of the gain of a doubling per bit of loss"
@@ -127,7 +127,7 @@ class Study:
         at = [i for group in groups.values() for i in group]
         draws = len(at) - len(groups) + 1
         if draws < 4:
-            return _untold(claim, "needs three sets of samples beside SFT for a base model")
+            return _undecided(claim, "needs three sets of samples beside SFT for a base model")
         paths = np.log1p([self.points[i].paths or 0.0 for i in at])
         rows = np.log([float(self.points[i].examples or 1) for i in at])
         members = [[at.index(i) for i in group] for group in groups.values()]
@@ -140,7 +140,7 @@ class Study:
 
         one, other = centred(paths), centred(rows)
         if not one.any() or not other.any():
-            return _untold(claim, "needs sets with different numbers of paths and of rows")
+            return _undecided(claim, "needs sets with different numbers of paths and of rows")
         number = "within bases, R2 on log(1 + paths) minus R2 on log(rows trained on)"
         found = better_predictor(one, other, centred(self._accuracy[at]), draws=draws)
         return _asked(claim, number, found, f"{len(at)} sets")
@@ -153,7 +153,7 @@ class Study:
             if self.points[theirs].loss is not None
         ]
         if len({loss for loss, _, _ in pairs}) < 3:
-            return _untold(claim, "needs RFT of three base models, with their losses")
+            return _undecided(claim, "needs RFT of three base models, with their losses")
         losses = np.array([loss for loss, _, _ in pairs], dtype=float)
         gains = np.array([self._accuracy[p[1]] - self._accuracy[p[2]] for p in pairs])
         number = "rise of RFT minus SFT per bit of loss"
@@ -169,7 +169,7 @@ class Study:
     def _beats(self, claim: str, kind: Kind, other: Kind) -> Claim:
         pairs = self._pairs(kind, other)
         if not pairs:
-            return _untold(claim, f"needs {kind} and {other} of a base model")
+            return _undecided(claim, f"needs {kind} and {other} of a base model")
         number = f"accuracy of {kind} minus {other}"
         if len(pairs) > 1:
             ours, theirs = (np.stack([self._trainings[p[side]] for p in pairs]) for side in (0, 1))
@@ -179,7 +179,9 @@ class Study:
             units = f"{len(ours)} and {len(theirs)} seeds of one base"
         found = difference_over_seeds(ours, theirs)
         if found is None:
-            return _untold(claim, "needs several seeds, or several bases: one training is one draw")
+            return _undecided(
+                claim, "needs several seeds, or several bases: one training is one draw"
+            )
         value = float(ours.mean() - theirs.mean())
         return _asked(claim, number, Interval(value, found.low, found.high), units)
 
@@ -294,5 +296,5 @@ def _asked(claim: str, number: str, found: Interval, units: str) -> Claim:
     return Claim(claim, holds(found), number, found, units)
 
 
-def _untold(claim: str, why: str) -> Claim:
+def _undecided(claim: str, why: str) -> Claim:
     return Claim(claim, "cannot tell", why, None)

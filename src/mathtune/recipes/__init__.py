@@ -79,14 +79,14 @@ def resolve(asked: str, *, config: str | None, assignments: Sequence[str]) -> Re
         raise InputError(f"{asked}: no such recipe; there are {known}.")
     recipe = RECIPES[name]
     fields = (*recipe.config.model_fields, *SHORT)
-    own = {key: value for key, value in given.items() if key in fields}
+    of_recipe = {key: value for key, value in given.items() if key in fields}
     overrides = _everywhere({key: value for key, value in given.items() if key not in fields})
     for key, value in overrides.items():
         if not isinstance(value, dict):
             raise SettingError(
                 key, f"no such setting; settings are {', '.join(fields)}, and those of steps."
             )
-    filled = validated(recipe.config, own)
+    filled = validated(recipe.config, of_recipe)
     report_to = filled.report_to
     if report_to:
         overrides = merged({"train": {"report_to": list(report_to)}}, overrides)

@@ -145,8 +145,8 @@ def _exemplars(
     run: Run, c: Evaluate, found: declared.NamedSet | None, solutions: Path, shots: int
 ) -> Path:
     """Add a step that draws exemplars from the set's training problems, or its declared ones."""
-    own = found is None or "train" in found.set.splits
-    if found is not None and found.set.prompt.of is not None and not own:
+    has_train = found is None or "train" in found.set.splits
+    if found is not None and found.set.prompt.of is not None and not has_train:
         limit: Any = {"train": 10 * EXEMPLARS_OF, "test": 1, "validation": 1}
         source = Prepare(source=found.set.prompt.of, folder=c.data.folder, limit=limit)
         solutions = run("exemplar-data", source).solutions

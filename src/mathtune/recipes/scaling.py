@@ -149,12 +149,12 @@ def rft(
 ) -> None:
     """Run RFT for each k, without dedup, on the union, and SFT with the updates of the last k."""
     label, model = base
-    own = [drafts[label]]
+    of_base = [drafts[label]]
     collected: dict[tuple[str, Kind, int], Collect] = {
-        (f"rft-k{k}", "rft", k): right_paths(data, own, k=k)
+        (f"rft-k{k}", "rft", k): right_paths(data, of_base, k=k)
         for k in (*(k for k in c.ks if k < c.k), c.k)
     }
-    collected["no-dedup", "no-dedup", c.k] = right_paths(data, own, k=c.k, dedup=False)
+    collected["no-dedup", "no-dedup", c.k] = right_paths(data, of_base, k=c.k, dedup=False)
     if len(drafts) > 1:
         union = right_paths(data, list(drafts.values()), k=c.k, most=c.most)
         collected["union", "union", c.k] = union

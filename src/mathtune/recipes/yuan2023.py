@@ -101,8 +101,8 @@ def yuan2023(run: Run, c: Yuan2023) -> None:
 
     others = []
     for seed in c.generator_seeds:
-        own = run.within(f"generator-seed-{seed}", seed=seed)
-        others.append(generated(own, f"sft-seed-{seed}", c.model, c, data)[1])
+        seeded = run.within(f"generator-seed-{seed}", seed=seed)
+        others.append(generated(seeded, f"sft-seed-{seed}", c.model, c, data)[1])
     for seeded in each_seed(run, c.seeds):
         trained(seeded, c, data, points, others)
     points.study(run, bits)
@@ -116,9 +116,9 @@ def trained(
     `others`: drafts of further seeds, which join unions last.
     """
     (base,) = labels([c.model])
-    sft, own = generated(run, "sft", c.model, c, data)
+    sft, graded_samples = generated(run, "sft", c.model, c, data)
     against = {"sft": points.measure(run, "sft", sft, point=(base, "sft"))}
-    drafts = [own]
+    drafts = [graded_samples]
     for number, model in enumerate(c.generators, start=2):
         drafts.append(generated(run, f"sft-{number}", model, c, data)[1])
     drafts += others
@@ -130,14 +130,16 @@ def trained(
             model=c.model, objective="mle", examples=data.solutions, equal_updates_to=rft
         )
         long = run(f"{name}-control", control)
-        beside = points.measure(run, f"{name}-control", long, point=(base, "control"), k=k, of=kind)
+        of_control = points.measure(
+            run, f"{name}-control", long, point=(base, "control"), k=k, of=kind
+        )
         points.measure(
             run,
             name,
             rft,
             point=(base, kind),
             made_by=paths,
-            against={**against, "control": beside},
+            against={**against, "control": of_control},
             k=k,
         )
 
@@ -153,13 +155,15 @@ def collections(
     c: Yuan2023, drafts: Sequence[Columns], data: Data
 ) -> list[tuple[str, Kind, int, Collect]]:
     """Return the sets to fine-tune on: name, kind, k, and the step that makes it."""
-    own = drafts[:1]
+    first = drafts[:1]
     found: list[tuple[str, Kind, int, Collect]] = [
-        (f"rft-k{k}", "rft", k, right_paths(data, own, k=k))
+        (f"rft-k{k}", "rft", k, right_paths(data, first, k=k))
         for k in (*(k for k in c.ks if k < c.k), c.k)
     ]
     if c.dedup_control:
-        found.append(("rft-no-dedup", "no-dedup", c.k, right_paths(data, own, k=c.k, dedup=False)))
+        found.append(
+            ("rft-no-dedup", "no-dedup", c.k, right_paths(data, first, k=c.k, dedup=False))
+        )
     sizes = c.unions or ((len(drafts),) if len(drafts) > 1 else ())
     for size in sizes:
         union = right_paths(data, drafts[:size], k=c.k)

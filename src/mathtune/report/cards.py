@@ -94,8 +94,8 @@ def _shares(
 ) -> list[Accuracy]:
     judged = column.stage == "score"
     votes = f"Maj1@{row.n}"
-    beside = (votes, "calculator", AUC) if judged else ()
-    wanted = (*beside, *JUDGED) if judged else (row.first, votes, f"Pass@{row.n}")
+    compared = (votes, "calculator", AUC) if judged else ()
+    wanted = (*compared, *JUDGED) if judged else (row.first, votes, f"Pass@{row.n}")
     prepared = maker(measured.config["problems"], steps)
     source = str(prepared.config.get("source")) if prepared is not None else ""
     drawn = f", {row.n} samples" + (
@@ -116,9 +116,9 @@ def _shares(
             data=PurePath(source or measured.config["problems"]).name,
             hub=on_hub(measured.config["problems"], steps),
             how="" if name == "Pass@1" else drawn,
-            own=not judged and name == row.first,
+            single=not judged and name == row.first,
             date=str(measured.made_with["finished"])[:10],
-            beside=name in beside,
+            for_comparison=name in compared,
         )
         for name, found in values.items()
     ]

@@ -61,7 +61,7 @@ def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, st
         gap=pictures.get(GAP),
         figures=[picture for key, picture in pictures.items() if key != GAP],
         tables=[*study.tables(results), *tables.accuracy_tables(results, found)],
-        papers=papers.beside(results),
+        papers=papers.tables_of(results),
         papers_note=papers.NOTE,
         pages=browser.pages(_in_order(results)),
         bill=cost.table(results, by_stage=True) if results.steps else None,
@@ -108,7 +108,7 @@ def markdown(results: Results, found: list[Closed], captions: dict[str, str], pr
     parts += [picture(prefix + GAP, captions[GAP])] if GAP in captions else []
     shown = [*study.tables(results), *tables.accuracy_tables(results, found)]
     parts += [cells.markdown(table) for table in shown]
-    theirs = papers.beside(results)
+    theirs = papers.tables_of(results)
     parts += [f"## Next to the papers\n\n{papers.NOTE}\n"] if theirs else []
     parts += [cells.markdown(table) for table in theirs]
     parts += [picture(prefix + name, caption) for name, caption in captions.items() if name != GAP]

@@ -62,7 +62,7 @@ MATH = "Theirs: PaLM 2, 500 problems of MATH, N = 64."
 GSM8K = "Theirs: LLaMA, 1,319 problems of GSM8K, N = 100."
 
 
-def beside(results: Results) -> list[Table]:
+def tables_of(results: Results) -> list[Table]:
     """Return the tables with rows of ours and theirs; none if no training was measured."""
     judged = [row for row in results.rows if row.origin.evaluator in RERANKED]
     others = [row for row in judged if not row.origin.own_evaluator]

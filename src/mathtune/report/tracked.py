@@ -46,7 +46,7 @@ def numbers(results: Results, found: list[Closed]) -> dict[str, float]:
 def all_tables(results: Results, found: list[Closed]) -> list[Table]:
     """Return the page's tables, from top to bottom."""
     shown = [*study.tables(results), *tables.accuracy_tables(results, found)]
-    shown += papers.beside(results)
+    shown += papers.tables_of(results)
     if results.steps:
         shown += [cost.table(results, by_stage=True), cost.table(results)]
     return shown

@@ -112,8 +112,9 @@ class Grade(Stage[Columns]):
         accepted = [golds[problem_id] for problem_id, rows in block for _ in rows]
         verdicts = iter(compare_accepted(every, accepted, grader=self.grader))
         for (problem_id, rows), answers in zip(block, found, strict=True):
-            indices, own = [row.sample.index for row in rows], list(islice(verdicts, len(rows)))
-            yield from graded_rows(problem_id, indices, answers, own, grader=self.grader)
+            indices = [row.sample.index for row in rows]
+            decided = list(islice(verdicts, len(rows)))
+            yield from graded_rows(problem_id, indices, answers, decided, grader=self.grader)
 
 
 def remedy(samples: int, cut: int) -> str:

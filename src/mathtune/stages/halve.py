@@ -75,11 +75,13 @@ class Halve(Stage[tuple[Half, Half]]):
                 )
             solutions[row.problem_id not in first].append(row)
         halves = []
-        for number, (half, own) in enumerate(zip(self.outputs(folder), solutions, strict=True)):
+        for number, (half, examples) in enumerate(
+            zip(self.outputs(folder), solutions, strict=True)
+        ):
             kept = [row for row in problems.values() if (row.id in first) == (number == 0)]
-            if not own:
+            if not examples:
                 raise InputError(f"{self.solutions}: half {number + 1} has no solutions.")
             jsonl.write(half.problems, kept)
-            jsonl.write(half.solutions, own)
-            halves.append(HalfMetrics(problems=len(kept), solutions=len(own)))
+            jsonl.write(half.solutions, examples)
+            halves.append(HalfMetrics(problems=len(kept), solutions=len(examples)))
         return HalveMetrics(half_1=halves[0], half_2=halves[1])

@@ -219,10 +219,10 @@ class Sample(EngineSettings[Columns]):
         results = workers.run(make, tasks, workers=processes, threads=self.threads)
         with _Rate(sum(len(block.texts) for block in tasks)) as rate:
             for block, drafts in zip(tasks, results, strict=True):
-                own = problems[block.problems]
-                indices = [range(block.first, block.last)] * len(own)
-                jsonl.append(path, _rows(own, drafts, indices))
-                rate.count(drafts, len(own))
+                sampled = problems[block.problems]
+                indices = [range(block.first, block.last)] * len(sampled)
+                jsonl.append(path, _rows(sampled, drafts, indices))
+                rate.count(drafts, len(sampled))
 
     def _say_first(self, text: str) -> None:
         shown = "" if self.few_shot is None else ", few-shot"
@@ -260,7 +260,7 @@ class Sample(EngineSettings[Columns]):
         self._say_first(f"{system}{texts[0]}")
         wants = [Want(texts[place], len(lacking[place])) for place in asked]
         with _Rate(len(asked)) as rate:
-            for number, drafts in self._arriving(wants, sampling, len(have)):
+            for number, drafts in self._drafts(wants, sampling, len(have)):
                 place = asked[number]
                 arrived, lacking[place] = (
                     lacking[place][: len(drafts)],
@@ -269,7 +269,7 @@ class Sample(EngineSettings[Columns]):
                 jsonl.append(path, _rows([problems[place]], [drafts], [arrived]))
                 rate.count([drafts], int(not lacking[place]))
 
-    def _arriving(self, wants: list[Want], sampling: Sampling, have: int) -> Iterator[Drafts]:
+    def _drafts(self, wants: list[Want], sampling: Sampling, have: int) -> Iterator[Drafts]:
         """Yield drafts from the engine here, or from those on the cluster.
 
         The seed of a continued step depends on the rows it has, so that none is drawn twice.
@@ -340,8 +340,8 @@ def _rows(
             finish_reason=draft.finish_reason,
             tokens=draft.tokens,
         )
-        for problem, group, own in zip(problems, drafts, indices, strict=True)
-        for index, draft in zip(own, group, strict=True)
+        for problem, group, numbers in zip(problems, drafts, indices, strict=True)
+        for index, draft in zip(numbers, group, strict=True)
     ]
 
 

@@ -164,18 +164,18 @@ class Score(EngineSettings[Columns]):
         """Ask for the missing scores; append each problem's as soon as they are known."""
         have = unfinished.held(path, _keys(groups), Scored)
         lacking = [
-            (problem, [sample for sample in own if (problem.id, sample.index) not in have])
-            for problem, own in groups
+            (problem, [sample for sample in samples if (problem.id, sample.index) not in have])
+            for problem, samples in groups
         ]
-        left = [(problem, own) for problem, own in lacking if own]
+        left = [(problem, samples) for problem, samples in lacking if samples]
         if left:
             self._say_first(*groups[0])
             with Progress("score", total=len(left), unit="problems") as progress:
-                for place, scores in self._arriving(_candidates(left)):
+                for place, scores in self._scores(_candidates(left)):
                     jsonl.append(path, _rows([left[place]], [scores]))
                     progress.advance()
 
-    def _arriving(self, candidates: Block) -> Iterator[Arrived]:
+    def _scores(self, candidates: Block) -> Iterator[Arrived]:
         """Yield scores from the engine here, or from those on the cluster."""
         engine = opener.open_engine(_choice(self), self._form())
         yield from engine.score(candidates, cast(ScorerName, self.scorer))
@@ -197,7 +197,7 @@ def _calculated(path: Path, groups: list[Group]) -> None:
 
 def _keys(groups: list[Group]) -> list[unfinished.Key]:
     """Return the keys of the groups' rows, in the file's order."""
-    return [(problem.id, sample.index) for problem, own in groups for sample in own]
+    return [(problem.id, sample.index) for problem, samples in groups for sample in samples]
 
 
 def _choice(config: Score) -> EngineChoice:
@@ -207,7 +207,8 @@ def _choice(config: Score) -> EngineChoice:
 
 def _candidates(groups: list[Group]) -> Block:
     return [
-        Candidates(problem.problem, tuple(sample.text for sample in own)) for problem, own in groups
+        Candidates(problem.problem, tuple(sample.text for sample in samples))
+        for problem, samples in groups
     ]
 
 

@@ -248,13 +248,13 @@ def take_gpu() -> None:
     """Give each process of this machine a GPU of its own."""
     import torch
 
-    own, there = ranks.local_rank(), torch.cuda.device_count()
-    if own >= there:
+    gpu, count = ranks.local_rank(), torch.cuda.device_count()
+    if gpu >= count:
         raise InputError(
-            f"launched as {own + 1} processes or more on a machine with {there} GPUs; expected one "
+            f"launched as {gpu + 1} processes or more on a machine with {count} GPUs; expected one "
             "process per GPU, or device=cpu."
         )
-    torch.cuda.set_device(own)
+    torch.cuda.set_device(gpu)
 
 
 @contextmanager

@@ -60,10 +60,10 @@ def collate(items: Sequence[Item], *, texts: int, packed: bool, idle: Item) -> B
         return {**batch, "counts": torch.zeros(2), "items": (), "read_tokens": 0}
     readings = [reading for item in items for reading in item.readings]
     rows = [row for row, item in enumerate(items) for _ in item.readings]
-    ids, places, segments, positions = (_packed if packed else _padded)(readings)
+    ids, position_ids, segments, positions = (_packed if packed else _padded)(readings)
     return Batch(
         input_ids=torch.from_numpy(ids.astype(np.int64)),
-        position_ids=torch.from_numpy(places),
+        position_ids=torch.from_numpy(position_ids),
         segments=segments,
         positions=_flat(positions),
         tokens=_flat([r.tokens for r in readings]),
@@ -83,8 +83,8 @@ def _padded(readings: Sequence[Reading]) -> _Layout:
     ids = np.zeros((len(readings), width), dtype=np.int64)
     for line, reading in zip(ids, readings, strict=True):
         line[: len(reading.ids)] = reading.ids
-    places = np.broadcast_to(np.arange(width), ids.shape).copy()
-    return ids, places, None, [line * width + r.positions for line, r in enumerate(readings)]
+    position_ids = np.broadcast_to(np.arange(width), ids.shape).copy()
+    return ids, position_ids, None, [line * width + r.positions for line, r in enumerate(readings)]
 
 
 def _packed(readings: Sequence[Reading]) -> _Layout:
@@ -93,7 +93,7 @@ def _packed(readings: Sequence[Reading]) -> _Layout:
     for number, reading in enumerate(readings):
         families.setdefault(reading.family or str(number), []).append(number)
     parts: list[np.ndarray] = []
-    places: list[np.ndarray] = []
+    position_ids: list[np.ndarray] = []
     segments: list[Segment] = []
     positions: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(readings)
     end = 0
@@ -104,19 +104,24 @@ def _packed(readings: Sequence[Reading]) -> _Layout:
         if shared:
             parent = len(segments)
             parts.append(readings[numbers[0]].ids[:shared])
-            places.append(np.arange(shared))
+            position_ids.append(np.arange(shared))
             segments.append(Segment(shared))
             end += shared
         for number in numbers:
             reading = readings[number]
-            own = len(reading.ids) - shared
+            rest = len(reading.ids) - shared
             parts.append(reading.ids[shared:])
-            places.append(np.arange(shared, shared + own))
-            segments.append(Segment(own, parent))
+            position_ids.append(np.arange(shared, shared + rest))
+            segments.append(Segment(rest, parent))
             moved = np.where(reading.positions < shared, start, end - shared)
             positions[number] = reading.positions + moved
-            end += own
-    return np.concatenate(parts)[None], np.concatenate(places)[None], tuple(segments), positions
+            end += rest
+    return (
+        np.concatenate(parts)[None],
+        np.concatenate(position_ids)[None],
+        tuple(segments),
+        positions,
+    )
 
 
 def _common(rows: list[np.ndarray]) -> int:

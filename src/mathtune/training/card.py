@@ -45,10 +45,10 @@ METRICS = {
 class Accuracy:
     """A measured share with its 95 % interval. `hub`: its data as the hub names it; None: unknown.
 
-    `how`: the metric as the report names it, with n and sampling if it has them. `own`: the
-    model's share, of one solution per problem, which is what benchmarks list; not what it chose
-    among samples. `date`: the day on which it was measured. `beside`: it stands beside the model's
-    results, to compare: a baseline, or an AUC instead of a share.
+    `how`: the metric as the report names it, with n and sampling if it has them. `single`:
+    the share of one solution per problem, which is what benchmarks list; not of what was chosen
+    among samples. `date`: the day on which it was measured. `for_comparison`: no result of the
+    model, but a baseline, or an AUC instead of a share.
     """
 
     row: str
@@ -61,8 +61,8 @@ class Accuracy:
     date: str
     hub: OnHub | None = None
     how: str = ""
-    own: bool = True
-    beside: bool = False
+    single: bool = True
+    for_comparison: bool = False
 
     @property
     def text(self) -> str:
@@ -148,7 +148,7 @@ def text(facts: Trained, accuracies: Sequence[Accuracy] = (), *, name: str | Non
         else ("judge", "Judge of solutions", "judges solutions of math problems")
     )
     name = name or title
-    results = [_result(one) for one in accuracies if not one.beside]
+    results = [_result(one) for one in accuracies if not one.for_comparison]
     metadata = ModelCardData(
         base_model=facts.base_id,
         library_name="peft" if _adapters(facts) else "transformers",
@@ -182,7 +182,7 @@ def results_files(accuracies: Sequence[Accuracy]) -> dict[str, str]:
 
     files: dict[str, str] = {}
     for one in accuracies:
-        if one.own and one.hub is not None and one.hub.task_id is not None:
+        if one.single and one.hub is not None and one.hub.task_id is not None:
             notes = f"{one.metric}{one.how}: percent with 95 % interval {one.text}"
             entry = one.hub.result(one.value, one.problems, notes=notes, date=one.date)
             content = yaml.safe_dump([entry], sort_keys=False, allow_unicode=True)
@@ -245,19 +245,19 @@ def _explained(metrics: Sequence[str]) -> str:
         >>> _explained(["Maj1@8", "Maj1@8"])
         '- Maj1@8: the most frequent answer of the samples (votes)'
     """
-    told = {}
+    known = {}
     for metric in metrics:
         begun = metric[: metric.find("@") + 1]
         if metric in METRICS or begun in METRICS:
-            told[metric] = METRICS.get(metric) or METRICS[begun]
-    return "\n".join(f"- {metric}: {what}" for metric, what in told.items())
+            known[metric] = METRICS.get(metric) or METRICS[begun]
+    return "\n".join(f"- {metric}: {what}" for metric, what in known.items())
 
 
 def _result(one: Accuracy) -> EvalResult:
     from huggingface_hub import EvalResult
 
-    own = {"type": one.data, "name": one.data}
-    dataset: dict[str, Any] = own if one.hub is None else one.hub.dataset()
+    local = {"type": one.data, "name": one.data}
+    dataset: dict[str, Any] = local if one.hub is None else one.hub.dataset()
     return EvalResult(
         task_type="text-generation",
         task_name="Math word problems",

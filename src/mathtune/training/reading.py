@@ -52,9 +52,9 @@ def _row_by_row(
     width = batch["input_ids"].shape[1]
     rows = batch["positions"] // width
     for number, row in enumerate(batch["input_ids"]):
-        own = rows == number
-        at = batch["positions"][own] - number * width
-        with _reading_at(at, head, None if exact is None else exact[own]):
+        in_row = rows == number
+        at = batch["positions"][in_row] - number * width
+        with _reading_at(at, head, None if exact is None else exact[in_row]):
             yield model(input_ids=row[None, : int(at.max()) + 1], use_cache=False).logits
 
 

@@ -369,8 +369,8 @@ def alone_of(model: PreTrainedModel, forward: AnyForward) -> OneByOne:
     """Return the reader, one row at a time, of a model that also has this forward call."""
     if isinstance(forward, OneByOne):
         return forward
-    own = forward.own if isinstance(forward, shared_attention.ModelForward) else None
-    return OneByOne(model, own)
+    usual = forward.usual if isinstance(forward, shared_attention.ModelForward) else None
+    return OneByOne(model, usual)
 
 
 def _uniforms(samples: int, rooms: Sequence[int], seed: tuple[int, ...]) -> Tensor:

@@ -37,14 +37,15 @@ class Line:
         self.before = before
         self.tokens: list[int] = []
         self.paths: list[list[int]] = []
-        self.own: list[int] = []
+        self.added: list[int] = []
+        """The number of tokens of each row that belong to the line."""
 
     def add(self, path: Sequence[int], tokens: Sequence[int]) -> list[int]:
         """Add a row that continues `path` by `tokens`; return the row's path."""
         start = self.before + len(self.tokens)
         self.tokens += tokens
         self.paths.append([*path, *range(start, start + len(tokens))])
-        self.own.append(len(tokens))
+        self.added.append(len(tokens))
         return self.paths[-1]
 
 
@@ -88,8 +89,8 @@ class Packed:
         at[before + order] = np.arange(before, before + total)
         keys = at[_padded(line.paths)]
         every = [
-            range(len(path) - own, len(path))
-            for path, own in zip(line.paths, line.own, strict=True)
+            range(len(path) - added, len(path))
+            for path, added in zip(line.paths, line.added, strict=True)
         ]
         some = [
             [place for place in places if path[place] in wanted]
@@ -133,12 +134,12 @@ class _Plan:
         cells, start = [], 0
         for runs in _similar(list(_runs(places)), KEYS[device.type]):
             asking = _padded([places for _, places in runs])
-            own = keys[[row for row, _ in runs], : asking.max() + 1]
-            queries = np.take_along_axis(own, asking, 1) - first
+            row_keys = keys[[row for row, _ in runs], : asking.max() + 1]
+            queries = np.take_along_axis(row_keys, asking, 1) - first
             real = np.arange(asking.shape[1]) < [[len(places)] for _, places in runs]
             cells.append((queries[real], start + np.flatnonzero(real)))
             start += real.size
-            grids = (queries.clip(min=0), own, asking)
+            grids = (queries.clip(min=0), row_keys, asking)
             self._parts.append(_Part(*(torch.from_numpy(grid).to(device) for grid in grids)))
         queries, cell = (np.concatenate(found) for found in zip(*cells, strict=True))
         self._cell_of = torch.from_numpy(cell[queries.argsort()]).to(device)
@@ -188,12 +189,12 @@ class _Part:
         return self._biases[window]
 
 
-def _runs(places: Sequence[Sequence[int]]) -> Iterator[_Run]:
+def _runs(queries: Sequence[Sequence[int]]) -> Iterator[_Run]:
     """Cut each row's queries into runs of at most QUERIES."""
-    for row, own in enumerate(places):
-        many = -(-len(own) // QUERIES)
-        for run in range(many):
-            yield row, own[run * len(own) // many : (run + 1) * len(own) // many]
+    for row, places in enumerate(queries):
+        count, total = -(-len(places) // QUERIES), len(places)
+        for run in range(count):
+            yield row, places[run * total // count : (run + 1) * total // count]
 
 
 def _similar(runs: list[_Run], most: int) -> Iterator[list[_Run]]:

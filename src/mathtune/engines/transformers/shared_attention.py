@@ -93,7 +93,7 @@ class ModelForward:
         if not model._supports_attention_backend:
             raise UnsharedError("transformers does not let its attention be replaced")
         before = model.config._attn_implementation
-        self.own = before if before != NAME else "eager"
+        self.usual = before if before != NAME else "eager"
         """The attention that the model has without readers."""
         model.set_attn_implementation(NAME)
         self._model = model
