@@ -22,7 +22,7 @@ from mathtune.rows import jsonl
 from mathtune.run import bill, failures, finished, ranks
 from mathtune.run.children import Child, on_sigterm
 from mathtune.run.failures import StepFailedError
-from mathtune.run.fingerprint import differences, fingerprint, growth, without_free
+from mathtune.run.fingerprint import differences, fingerprint, growth, inputs, without_free
 from mathtune.run.folder_lock import locked
 from mathtune.run.names import FAILED, METRICS, STARTED, STEP
 from mathtune.run.progress import say
@@ -49,15 +49,20 @@ def execute(
     that gathers is made again if its files have changed, and a stage that fails leaves its reason
     in the folder.
 
+    A link to a folder stays one: the work goes into the folder that it names.
+
     Raises:
-        InputError: the folder holds a finished step with other settings or inputs, or another
-        process works in it; or the stage fails.
+        InputError: the folder holds a finished step with other settings or inputs, or what the
+        stage reads, or another process works in it; or the stage fails.
         StepFailedError: the stage fails in a recipe.
     """
+    if folder.is_symlink():
+        folder = folder.resolve()
     if not ranks.first():
         if redo or not (folder / STEP).exists():
             stage.run(folder)
         return
+    _refuse_inputs_inside(stage, folder)
     mark = fingerprint(stage)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.parent / f".{folder.name}.lock", folder=folder):
@@ -84,6 +89,24 @@ def _refuse_foreign(folder: Path) -> None:
             f"{folder}: holds files that are no step's, first {names[0]}; expected a new folder, "
             "an empty one, or that of a step."
         )
+
+
+def _refuse_inputs_inside(stage: Stage, folder: Path) -> None:
+    """Raise InputError if the stage reads what its own folder holds, which would be removed first,
+    or if a model's work would lie in a folder that it reads: that would count as changed.
+    """
+    for path in inputs(stage):
+        read, written = Path(path).resolve(), folder.resolve()
+        if not read.exists():
+            continue
+        if read.is_relative_to(written):
+            raise InputError(
+                f"{folder}: holds {path}, which this step reads; expected another folder."
+            )
+        if stage.on_device and written.is_relative_to(read):
+            raise InputError(
+                f"{folder}: lies in {path}, which this step reads; expected a folder outside it."
+            )
 
 
 def _remove(folder: Path) -> None:
