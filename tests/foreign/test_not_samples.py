@@ -123,3 +123,20 @@ def test_variants_of_a_problem_are_problems(tmp_path: Path) -> None:
     assert measured["read"]["problem"] == "variant_problem"
     assert (measured["problems"], measured["n"]) == (8, 3)
     assert measured["metrics"]["mean"]["value"] == 0.25
+
+
+def test_options_in_one_long_text_are_no_samples() -> None:
+    """A data set of questions with options is no file of samples, however long the options are."""
+    offered = " ".join(f"{one}) the number of apples that are left over, {k}" for k, one in
+                       enumerate("ABCD"))  # fmt: skip
+    rows_ = [{"id": k, "question": f"{k}?", "options": offered, "Answer": "A"} for k in range(4)]
+    assert len(offered) > 80
+    with pytest.raises(InputError, match="no field is a gold among id, question, options, Answer"):
+        solution(rows_)
+
+
+@pytest.mark.parametrize("name", ["extracted_groundtruth", "parsed_gold", "gold_extracted"])
+def test_a_gold_that_was_extracted_is_no_sample(name: str) -> None:
+    own = [{"problem": f"{k}?", "solution": f"So {k}.0", name: float(k)} for k in range(3)]
+    found = decide(Head("f", own), Fields())
+    assert (found.solution, found.gold) == ("solution", name)

@@ -30,7 +30,9 @@ _CUT = re.compile(r"\s*(?:\.\.\.|…)?\s*\Z")
 def no_samples(head: Head, path: str, texts: Texts) -> bool:
     """Return whether a field holds counts, scores, names of files, digests or offered answers."""
     flat = filled(texts)
-    if names.are_options(path) and sum(map(len, flat)) < SHORT * len(flat):
+    if names.are_options(path) and (
+        "option" in names.leaf(path) or sum(map(len, flat)) < SHORT * len(flat)
+    ):
         return True
     if (
         names.sample_rank(path) == 3

@@ -197,7 +197,7 @@ def _on_reference(request: Request) -> Iterator[str]:
     counted = request.counted
     roles_ = request.samples.files[0].roles
     if (
-        names.sample_rank(roles_.solution) == 1
+        names.sample_rank(roles_.solution) in (0, 1)
         and request.fields is None
         and counted["correct"] == counted["samples"] >= SUSPICIOUS_SAMPLES
     ):

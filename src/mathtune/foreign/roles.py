@@ -27,6 +27,7 @@ from mathtune.data.files.texts import finite, question_of
 from mathtune.errors import InputError
 from mathtune.foreign.labels import run_fields, verdict_field
 from mathtune.foreign.layouts import LAYOUTS, Layout
+from mathtune.foreign.lists import as_lists, refuse_lists_of_problems
 from mathtune.foreign.prompt_inside import prompts_inside
 from mathtune.foreign.solution_field import solution_field
 
@@ -127,8 +128,11 @@ def decide(head: Head, fields: Fields, *, joined: bool = False, score: str | Non
     if solution is None:
         taken = (gold, fields.gold, fields.problem, fields.question)
         solution = solution_field(head, taken)
+    solution = as_lists(head, solution)
     if gold is None and not joined:
-        gold = gold_field(head, solution)
+        gold = gold_field(head, solution.removesuffix(".*").removesuffix(".+"))
+    if gold is not None:
+        refuse_lists_of_problems(head, solution, gold)
     ids = (fields.problem,) if fields.problem else _ids(head, layout)
     questions = (
         (fields.question,) if fields.question else _questions(head, layout, (solution, gold))

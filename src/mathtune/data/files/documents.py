@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
+from mathtune.data.files import names
 from mathtune.data.files.paths import is_chat, is_parts
 from mathtune.data.files.sources import Source, pyarrow_for
 from mathtune.errors import InputError
@@ -81,7 +82,9 @@ def _rows(document: Any) -> list[dict[str, Any]] | None:
         return None
     found = _inside(document, DEEPEST)
     # An object with a question or a gold of its own is a row, whatever lists of objects it has.
-    return found if found is not None and _is_header(document) else [document]
+    if found is not None and (_is_header(document) or _are_problems(found, document)):
+        return found
+    return [document]
 
 
 def _inside(document: dict[str, Any], depth: int) -> list[dict[str, Any]] | None:
@@ -110,6 +113,13 @@ def _is_header(document: dict[str, Any]) -> bool:
     return all((len(text) < 80 or " " not in text) and "\n" not in text for text in texts) and all(
         isinstance(value, list | dict) and not is_chat(value) for value in own
     )
+
+
+def _are_problems(found: list[dict[str, Any]], document: dict[str, Any]) -> bool:
+    """Return whether each of the rows has a question and a gold of its own, the document none."""
+    shared = set.intersection(*map(set, found))
+    asked, golds = names.called(shared, names.QUESTIONS), filter(names.is_strong_gold, shared)
+    return bool(asked and any(golds)) and not any(name in document for name in _OWN)
 
 
 def _is_rows(value: Any) -> bool:

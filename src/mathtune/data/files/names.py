@@ -49,9 +49,11 @@ SCORES = ("scores", "score")
 """Fields whose numbers are taken for scores by default."""
 
 _REFERENCE = re.compile(
-    r"(?:gold(?:en)?|gt|g\w{0,8}_?truth|reference|official|expected|true)s?"
+    r"(?:(?:extracted|parsed|normali[sz]ed|cleaned|processed|numeric|final)_)?"
+    r"(?:golds?|gts?|g\w{0,8}_?truths?)(?:_(?:extracted|parsed))?"
+    r"|(?:gold(?:en)?|gt|g\w{0,8}_?truth|reference|official|expected|true)s?"
     r"_(?:(?:final_)?answers?|solutions?|completions?|responses?|outputs?|results?|values?|numbers?"
-    r"|texts?|rationales?|labels?)|g\w{0,8}_?truths?"
+    r"|texts?|rationales?|labels?)"
 )
 """The data set's own, of which a model's fields have the other half: `ground_truth_completion`."""
 _STRONG_GOLD = re.compile(
@@ -188,7 +190,7 @@ def sample_rank(path: str) -> int:
     if name in IDS or name in QUESTIONS[:-1] or _THOUGHT.fullmatch(name):
         return -1
     if _EXTRACTED.fullmatch(name):
-        return 2
+        return -1 if _REFERENCE.fullmatch(name) else 2
     if _META.fullmatch(name.removesuffix("*").removesuffix("_")) or asks(path):
         return -1
     if is_strong_gold(path):

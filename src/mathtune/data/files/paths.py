@@ -21,6 +21,7 @@ from typing import Any, Final, TypeGuard
 
 from mathtune.data.files import names
 from mathtune.data.files.options import options
+from mathtune.data.files.quoted_list import quoted_list
 
 MISSING: Final = object()
 """The value that `reach` returns if a row has no such path."""
@@ -114,15 +115,15 @@ def _walk(value: Any, parts: tuple[str, ...], row: Any) -> Any:
 def unpacked(value: Any) -> Any:
     """Return what a text in JSON holds, as tables store lists; other values as they are.
 
-    >>> unpacked('{"answer": 5}'), unpacked("{1, 2}"), unpacked([1])
-    ({'answer': 5}, '{1, 2}', [1])
+    >>> unpacked('{"answer": 5}'), unpacked("{1, 2}"), unpacked([1]), unpacked("['a', 'b']")
+    ({'answer': 5}, '{1, 2}', [1], ['a', 'b'])
     """
     if not isinstance(value, str) or not value.startswith(("{", "[")):
         return value
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
-        return value
+        return quoted_list(value) or value
 
 
 def _every(members: Any, rest: tuple[str, ...], row: Any) -> Any:
