@@ -132,6 +132,71 @@ def test_the_bars_hold_the_dots_of_calibrated_scores() -> None:
     assert sum(b["calibrated_low"] <= b["right"] <= b["calibrated_high"] for b in wrong) <= 2
 
 
+def by_resamples(
+    scores: np.ndarray, right: np.ndarray, problem: np.ndarray, weights: np.ndarray
+) -> tuple[list[float], list[tuple[float, float]]]:
+    """Low, high and debiased error, and the bars, by counting copies of samples, and by trying
+    every scale.
+    """
+    bins = np.minimum((scores * 10).astype(int), 9)
+    problems = len(weights[0])
+
+    def gaps(copies: np.ndarray) -> np.ndarray:
+        signed = [sum(copies[bins == b] * (scores - right)[bins == b]) for b in range(10)]
+        return np.array(signed) / copies.sum()
+
+    plain = gaps(np.ones(len(scores)))
+    noise = np.array([gaps(row[problem]) - plain for row in weights])
+    noise *= np.sqrt(problems / (problems - 1))
+    value = np.abs(plain).sum()
+    scales = np.linspace(0, 3, 1501)
+    measured = np.abs(scales[:, None, None] * plain + noise).sum(axis=2)
+    chances = (measured <= value + 1e-12).mean(axis=1)
+    low, middle, high = (scales[chances > c].max(initial=0.0) * value for c in (0.975, 0.5, 0.025))
+    below, half, above = np.percentile(np.abs(plain + noise).sum(axis=1), [2.5, 50, 97.5])
+    low = max(0.0, min(low, middle - (half - below)))
+    high = min(1.0, max(high, middle + (above - half), value))
+    bars = []
+    for b in sorted(set(bins)):
+        inside = bins == b
+        fractions = scores[inside].mean() - noise[:, b] * len(scores) / inside.sum()
+        bar = np.percentile(fractions, [2.5, 97.5])
+        bars.append((max(0.0, bar[0]), min(1.0, bar[1])))
+    return [low, high, middle], bars
+
+
+@pytest.mark.parametrize("shift", [-0.3, 0.0, 0.2, 0.6])
+def test_the_error_and_the_bars_are_those_of_a_second_implementation(shift: float) -> None:
+    rng = np.random.default_rng(21)
+    for trial in range(4):
+        scores, right, problem = drawn(rng, 12, shift)
+        weights = list(resampled_problems(12, 60, trial))
+        found = calibration(scores, right, problem, weights)
+        errors, bars = by_resamples(scores, right, problem, np.concatenate(weights))
+        assert [found.low, found.high, found.debiased] == pytest.approx(errors, abs=0.003)
+        shown = [(row["calibrated_low"], row["calibrated_high"]) for row in found.bins]
+        assert np.array(shown) == pytest.approx(np.array(bars))
+
+
+def test_noise_alone_widens_the_interval_and_bars_stay_in_range() -> None:
+    # One problem is all right, the other all wrong: a resample of one of them has the gap 1/2 or
+    # -1/2, and noise counts sqrt(2) times, since two problems have one degree of freedom.
+    one_problem, both = [[2.0, 0.0], [0.0, 2.0]], [[1.0, 1.0]] * 3
+    problem, right = np.array([3, 3, 9, 9]), np.array([True, True, False, False])
+    found = calibration(np.full(4, 0.5), right, problem, [np.array(one_problem + both)])
+    assert (found.value, found.low, found.debiased) == (0.0, 0.0, 0.0)
+    assert found.high == pytest.approx(2**0.5 / 2)
+    (only,) = found.bins
+    assert (only["calibrated_low"], only["calibrated_high"]) == (0.0, 1.0)
+
+
+def test_an_error_is_at_most_one() -> None:
+    found = calibration(np.full(4, 0.99), np.zeros(4, bool), np.arange(4), [np.eye(4) * 4])
+    assert found.high == found.value == pytest.approx(0.99)
+    found = calibration(np.ones(4), np.zeros(4, bool), np.arange(4), [np.eye(4) * 4])
+    assert (found.value, found.high) == (1.0, 1.0)
+
+
 def test_roc_is_a_staircase_with_the_auc_below_it() -> None:
     scores, right = np.array([0.9, 0.8, 0.8, 0.1]), np.array([True, True, False, False])
     points = roc(scores, right)
@@ -139,7 +204,10 @@ def test_roc_is_a_staircase_with_the_auc_below_it() -> None:
     x, y = np.array(points).T
     assert np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2) == pytest.approx(auc(scores, right))
     many = np.random.default_rng(0).random(5000)
-    assert len(roc(many, many > 0.5)) == 101
+    thinned = roc(many, many > 0.5)
+    assert (len(thinned), thinned[0], thinned[-1]) == (101, (0.0, 0.0), (1.0, 1.0))
+    ends_right = roc(np.array([0.9, 0.5, 0.1]), np.array([True, False, True]))
+    assert ends_right == [(0.0, 0.0), (0.0, 0.5), (1.0, 0.5), (1.0, 1.0)]
 
 
 def test_a_habit_is_scored_by_the_other_half_of_the_problems() -> None:
@@ -157,3 +225,16 @@ def test_habits_of_even_problems_are_scored_with_the_odd_ones() -> None:
     right, problem = np.array([True, False, True, False]), np.arange(4)
     found = habit_scores(["boxed"] * 4, right, problem)
     assert found.tolist() == [0.0, 1.0, 0.0, 1.0]
+
+
+def test_halves_of_unequal_size_by_hand() -> None:
+    # The even half has boxed T T F and plain F: overall 1/2. The odd half has boxed T: overall 1.
+    problem = np.array([0, 0, 2, 2, 1])
+    right = np.array([True, True, False, False, True])
+    found = habit_scores(["boxed", "boxed", "boxed", "plain", "boxed"], right, problem)
+    assert found.tolist() == [1.0, 1.0, 1.0, 1.0, (2 + 0.5) / (3 + 1)]
+
+
+def test_without_another_half_nothing_is_expected() -> None:
+    found = habit_scores(["boxed", "plain"], np.array([True, False]), np.array([0, 2]))
+    assert found.tolist() == [0.0, 0.0]

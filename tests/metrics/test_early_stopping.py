@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,30 @@ def test_silent_samples_are_used_and_never_stop() -> None:
 def test_a_tie_at_the_end_counts_half() -> None:
     used, right = stopped([Clusters(np.array([0, 1]), np.array([False, True]))], [0.99])
     assert (used.tolist(), right.tolist()) == ([[2.0]], [[0.5]])
+
+
+@pytest.mark.parametrize(
+    ("of", "correct"),
+    [((0, 0, 0, 1, 1), (True, False)), ((0, 0, 1, 1, 2), (True, False, True)), ((0, 1, 1), (1, 0))],
+)
+def test_random_orders_are_as_all_orders(of: tuple[int, ...], correct: tuple[bool, ...]) -> None:
+    limits = (0.75, 0.8, 0.875, 0.9)  # of one vote and of two votes without any against: reached
+    expected = []
+    for order in permutations(of):
+        for limit in limits:
+            for used in range(1, len(of) + 1):
+                votes = [order[:used].count(kind) for kind in range(len(correct))]
+                first, second = sorted(votes)[:-3:-1]
+                if used == len(of) or lead_is_sure(first, second) >= limit:
+                    break
+            tied = [good for good, count in zip(correct, votes, strict=True) if count == first]
+            expected.append((used, sum(tied) / len(tied)))
+    used_of, right_of = np.array(expected).reshape(-1, len(limits), 2).mean(axis=0).T
+    problem = Clusters(np.array(of), np.array(correct, dtype=bool))
+    used, right = stopped([problem] * 100, limits)
+    assert used.mean(axis=0) == pytest.approx(used_of, abs=0.05)
+    assert right.mean(axis=0) == pytest.approx(right_of, abs=0.03)
+    assert 0 < right[0, 0] < 1  # a problem's value is the mean over several orders
 
 
 def test_a_surer_limit_uses_more_samples_and_is_as_right() -> None:
@@ -86,6 +112,23 @@ def test_waves_use_no_sample_more_than_one_at_a_time() -> None:
         while ended(some(*drawn[:single]), most=24, stop_at=0.95) is None:
             single += 1
         assert used == single
+
+
+@pytest.mark.parametrize("stop_at", [0.75, 0.875, 0.95])
+def test_a_wave_is_the_fewest_samples_that_can_end_sampling(stop_at: float) -> None:
+    rng = np.random.default_rng(5)
+    for size in range(8):
+        drawn = np.sort(rng.integers(0, 2, size)).tolist()
+        have = some(*drawn)
+        if ended(have, most=9, stop_at=stop_at) is not None:
+            continue
+        leader = int(sum(drawn) > size / 2)
+        wave = next_wave(have, most=9, stop_at=stop_at)
+        ends = [
+            ended(some(*drawn, *[leader] * more), most=9, stop_at=stop_at) for more in range(wave)
+        ]
+        assert ends == [None] * wave
+        assert ended(some(*drawn, *[leader] * wave), most=9, stop_at=stop_at) is not None
 
 
 def test_a_wave_is_no_smaller_than_asked_and_fits() -> None:

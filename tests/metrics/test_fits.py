@@ -9,6 +9,7 @@ from mathtune.metrics.fits import (
     fit_over_problems,
     holds,
     line,
+    reading_flops,
     sampling_flops,
     training_flops,
 )
@@ -51,6 +52,17 @@ def test_claims() -> None:
     assert holds(Interval(0.2, 0.1, 0.3)) == "yes"
     assert holds(Interval(-0.2, -0.3, -0.1)) == "no"
     assert holds(Interval(0.2, -0.1, 0.3)) == "cannot tell"
+    assert holds(Interval(0.2, 0.0, 0.3)) == holds(Interval(-0.2, -0.3, 0.0)) == "cannot tell"
+
+
+def test_the_line_over_problems_is_that_of_the_mean_problem() -> None:
+    x, values = [0.0, 1.0, 3.0], np.random.default_rng(4).random((20, 3))
+    assert fit_over_problems(x, values, resamples=10).line == line(x, values.mean(axis=0))
+
+
+def test_training_costs_three_times_reading() -> None:
+    # The backward pass computes two products for each of the forward pass: 6 N against 2 N.
+    assert training_flops(1e9, tokens=100) == 3 * reading_flops(1e9, tokens=100) == 6e11
 
 
 @pytest.mark.parametrize(
@@ -89,6 +101,7 @@ def test_sampling_flops_are_the_sum_over_tokens() -> None:
 
 
 def test_a_flat_line_explains_nothing() -> None:
+    assert line([0, 1], [3, 3 + 1e-6]).r2 == pytest.approx(1.0)  # little variance is not none
     assert line([0, 1, 2], [3, 3, 3]).r2 == 0.0
     assert line([1, 2, 3], [0.1 + 0.2, 0.3, 0.3]).r2 == 0.0
     flat = fit_over_problems([1, 2, 3], np.ones((50, 3)), resamples=200)
