@@ -51,6 +51,10 @@ def test_a_pilot_is_taken_apart_into_between_and_within() -> None:
     assert found.accuracy == pytest.approx(1 / 3, abs=0.02)
     assert found.between == pytest.approx(chances.var(), rel=0.1)
     assert found.within == pytest.approx((chances * (1 - chances)).mean(), rel=0.05)
+    # By hand: means 0, 1, 1/2; variance 1/4; within 1/4 x 4/3 / 3; noise a fourth of it.
+    found = Spread.of_counts([0, 4, 2], [4, 4, 4])
+    assert (found.within, found.between) == pytest.approx((1 / 9, 1 / 4 - 1 / 36))
+    assert Spread.of_counts([2, 2, 2], [4, 4, 4]).between == 0.0  # less than the samples' noise
     once = Spread.of_counts([1, 0], [1, 1])
     assert once == Spread.assumed(0.5, 0.5)
 
@@ -72,6 +76,19 @@ def test_the_gain_is_seen_four_times_in_five() -> None:
     differences = first - second + 0.05
     half, _ = half_widths(differences)
     assert np.mean(differences.mean(axis=0) > half) == pytest.approx(0.8, abs=0.04)
+
+
+def test_a_design_effect_by_hand() -> None:
+    # Deviations 1/2, 1/2, -1/2, -1/2 in clusters of two: 2/1 x (1 + 1) / 4 over the variance 1/3.
+    found = Spread.of_counts([4, 4, 0, 0], [4] * 4, groups=np.array([0, 0, 1, 1]))
+    assert (found.design_effect, found.per_cluster) == (pytest.approx(3.0), 2.0)
+
+
+def test_ten_clusters_are_the_fewest_and_a_part_of_a_problem_is_a_whole_one() -> None:
+    spread = Spread(0.5, between=0.1, within=0.15, per_cluster=2.25)
+    assert problems_needed(spread, 0.9, samples=64, seeds=1, assumed=Assumed()) == 23
+    single = Spread(0.5, between=0.1, within=0.15)
+    assert problems_needed(single, 0.9, samples=64, seeds=1, assumed=Assumed()) == 10
 
 
 def test_the_gain_is_seen_in_clusters_too() -> None:
