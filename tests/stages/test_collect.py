@@ -18,7 +18,8 @@ from mathtune.rows import jsonl
 from mathtune.rows.metrics import SourceMetrics
 from mathtune.rows.records import Example, Graded, Labelled, Pair, Problem, Row, Sample, Verdict
 from mathtune.run.stage import Columns
-from mathtune.stages.collect import Collect, Counted
+from mathtune.stages.collect import Collect
+from mathtune.stages.path_rows import Counted
 
 Texts = dict[str, list[tuple[str, str]]]
 """Per problem: (text, answer) of each sample; "8" is right, "" no answer, "?" undecided."""

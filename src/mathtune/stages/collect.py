@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -17,14 +15,15 @@ from mathtune.data.overlap import refuse_shared, report_near
 from mathtune.engines import prompts
 from mathtune.errors import InputError
 from mathtune.paths.prefixes import drawn_beginnings
-from mathtune.paths.select import Rule, Selection, path_of, selections
+from mathtune.paths.select import Rule
 from mathtune.paths.union import Candidate, named, united
 from mathtune.rows import jsonl
-from mathtune.rows.metrics import JudgedMetrics, NearMetrics, PathsMetrics, SourceMetrics
-from mathtune.rows.records import Example, Labelled, Pair, Problem, Row, Verdict
+from mathtune.rows.metrics import JudgedMetrics, NearMetrics, PathsMetrics
+from mathtune.rows.records import Labelled, Pair, Problem, Verdict
 from mathtune.rows.samples import read_problems
 from mathtune.run.cores import usable_cores
 from mathtune.run.stage import Columns, File, Stage
+from mathtune.stages.path_rows import PathChoice, PathRows, drawing
 
 WORTH_WORKERS = 20_000_000
 """The size of samples, in bytes, from which a process for every core is worth its start."""
@@ -126,7 +125,7 @@ class Collect(Stage[Path]):
         if self.leave_out:
             groups = self._others(groups, problems, counts)
         if self.keep in ("counts", "paths"):
-            paths = Paths(self, counts)
+            paths = PathRows(self._path_choice(), counts)
             only_numbers = self.keep == "counts"
             rows = paths.numbers(groups) if only_numbers else paths.rows(problems, groups)
             jsonl.write(self.outputs(folder), rows)
@@ -141,6 +140,11 @@ class Collect(Stage[Path]):
             )
         self._export(folder, problems)
         return JudgedMetrics(**counts, near_test=near)
+
+    def _path_choice(self) -> PathChoice:
+        size = sum(columns[0].stat().st_size for columns in self.samples)
+        workers = usable_cores() if size > WORTH_WORKERS else 1
+        return PathChoice(self.rule, self.dedup, self.gold, self.most, self.seed, workers)
 
     def _remedy(self) -> str:
         """Say how to get pairs or labels from such samples."""
@@ -235,157 +239,6 @@ class Collect(Stage[Path]):
             right, wrong = drawn_beginnings(right_texts, wrong_texts, rng, counts)
             right_texts, wrong_texts = right_texts + right, wrong_texts + wrong
         return list(zip(right_texts, wrong_texts, strict=True))
-
-
-class Counted(Row, frozen=True):
-    """A problem's counts: samples, correct ones, and distinct correct paths."""
-
-    problem_id: str
-    samples: int
-    correct: int
-    paths: int
-
-
-class Chosen(NamedTuple):
-    """A problem's samples, the correct ones, and the selection of those that are kept."""
-
-    problem_id: str
-    candidates: list[Candidate]
-    correct: list[Candidate]
-    chosen: Selection
-
-
-class Paths:
-    """The rows of keep="paths", and the counts of their making."""
-
-    def __init__(self, config: Collect, counts: Counter[str]) -> None:
-        self.config, self.counts = config, counts
-        self.histogram: Counter[int] = Counter()
-        self.found: Counter[str] = Counter()
-        self.exclusive: Counter[str] = Counter()
-        self.correct: Counter[str] = Counter()
-
-    def rows(
-        self, problems: dict[str, Problem], groups: Iterable[tuple[str, list[Candidate]]]
-    ) -> Iterator[Example]:
-        """Yield gold and kept solutions by problem; gold even of problems without samples."""
-        for chosen in self._chosen(groups):
-            problem = problems[chosen.problem_id]
-            self.counts["problems"] += 1
-            if self.config.gold:
-                yield from self._gold(problem)
-            for candidate in self._kept(chosen):
-                self.counts["kept"] += 1
-                yield Example(
-                    problem_id=problem.id,
-                    problem=problem.problem,
-                    solution=candidate.text,
-                    source=candidate.source,
-                )
-
-    def numbers(self, groups: Iterable[tuple[str, list[Candidate]]]) -> Iterator[Counted]:
-        """Return the counts of every problem: samples, correct ones, and distinct correct paths."""
-        for chosen in self._chosen(groups):
-            self.counts["problems"] += 1
-            before = self.counts["correct"], self.counts["distinct_paths"]
-            self._kept(chosen)
-            yield Counted(
-                problem_id=chosen.problem_id,
-                samples=len(chosen.candidates),
-                correct=self.counts["correct"] - before[0],
-                paths=self.counts["distinct_paths"] - before[1],
-            )
-
-    def metrics(
-        self, sources: Sequence[tuple[str, Columns]], near: NearMetrics | None
-    ) -> PathsMetrics:
-        """Return the counts, the means per problem, and the paths that only one source has."""
-        problems = self.counts["problems"]
-        return PathsMetrics(
-            **self.counts,
-            rows=self.counts["kept"] + self.counts["gold"],
-            correct_per_problem=round(self.counts["correct"] / problems, 6),
-            paths_per_problem=round(self.counts["distinct_paths"] / problems, 6),
-            histogram={str(paths): self.histogram[paths] for paths in sorted(self.histogram)},
-            sources={
-                name: SourceMetrics(
-                    correct=self.correct[name],
-                    paths=self.found[name],
-                    exclusive_paths=self.exclusive[name],
-                )
-                for name, _ in sources
-            },
-            near_test=near,
-        )
-
-    def _gold(self, problem: Problem) -> Iterator[Example]:
-        if problem.solution is None:
-            self.counts["without_gold_solution"] += 1
-            return
-        self.counts["gold"] += 1
-        self.counts["gold_with_false_equation"] += path_of(problem.solution) is None
-        yield Example(
-            problem_id=problem.id,
-            problem=problem.problem,
-            solution=problem.solution,
-            source="gold",
-        )
-
-    def _chosen(self, groups: Iterable[tuple[str, list[Candidate]]]) -> Iterator[Chosen]:
-        """Yield the selection of every problem, in order; many samples use several processes."""
-        rule = self.config.rule
-        size = sum(columns[0].stat().st_size for columns in self.config.samples)
-        workers = usable_cores() if size > WORTH_WORKERS else 1
-
-        def asked() -> Iterator[tuple[tuple[str, list[Candidate], list[Candidate]], list[str]]]:
-            for problem_id, candidates in groups:
-                correct = [c for c in candidates if c.verdict is Verdict.correct]
-                if rule == "default":
-                    correct.sort(key=lambda c: (c.text, c.source))
-                yield (problem_id, candidates, correct), [c.text for c in correct]
-
-        for known, chosen in selections(asked(), rule=rule, workers=workers):
-            yield Chosen(*known, chosen)
-
-    def _kept(self, problem: Chosen) -> list[Candidate]:
-        correct, chosen = problem.correct, problem.chosen
-        self._count(problem.candidates, correct, chosen.paths)
-        self.counts["false_equation_dropped"] += chosen.false
-        self.counts["without_equations"] += chosen.without_equations
-        if self.config.dedup:
-            kept = [correct[index] for index in chosen.kept]
-        else:
-            kept = [c for c, path in zip(correct, chosen.paths, strict=True) if path is not None]
-        self.counts["repeated_path_dropped"] += len(correct) - chosen.false - len(kept)
-        if self.config.most is not None and len(kept) > self.config.most:
-            self.counts["over_most_dropped"] += len(kept) - self.config.most
-            kept = drawing(problem.problem_id, self.config.seed).sample(kept, self.config.most)
-        return kept
-
-    def _count(
-        self,
-        candidates: Sequence[Candidate],
-        correct: Sequence[Candidate],
-        paths: Sequence[str | None],
-    ) -> None:
-        self.counts.update(samples=len(candidates), correct=len(correct))
-        sources: dict[str, set[str]] = {}
-        for candidate, path in zip(correct, paths, strict=True):
-            self.correct[candidate.source] += 1
-            if path is not None:
-                sources.setdefault(path, set()).add(candidate.source)
-        self.counts["distinct_paths"] += len(sources)
-        self.histogram[len(sources)] += 1
-        for names in sources.values():
-            self.found.update(names)
-            if len(names) == 1:
-                self.exclusive.update(names)
-
-
-def drawing(problem_id: str, seed: int) -> random.Random:
-    """Return a problem's own random generator, independent of other draws and their order."""
-    digest = hashlib.sha256(f"{seed}\0{problem_id}".encode()).digest()
-    return random.Random(digest)
 
 
 def _distinct(candidates: Iterable[Candidate]) -> dict[str, str | None]:
