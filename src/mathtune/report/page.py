@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +14,13 @@ from mathtune.report import browser, cells, cost, papers, study, tables
 from mathtune.report.cells import plain
 from mathtune.report.gap import Closed, closed, headline, sentence
 from mathtune.report.results import Results
+from mathtune.report.scripts import HERE, KATEX, Script, policy, script
 from mathtune.report.seeds import over_seeds
 from mathtune.rows import jsonl
 
 GAP = "gap"
-SCRIPTS = (("katex/katex.min.js",), ("texts.js", "page.js"))
-"""The page's scripts, each the files one after the other. KaTeX (MIT, Khan Academy and others; its
-licence is next to it) is unchanged, and draws MathML, which needs no fonts.
-"""
+SCRIPTS = (KATEX, (HERE / "texts.js", HERE / "page.js"))
+"""The page's scripts, each the files one after the other."""
 
 
 def write(results: Results, folder: Path, *, name: str = "report") -> Path:
@@ -57,7 +53,7 @@ def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, st
         missing=results.missing,
         sentence=study.sentence(results) or headline(results),
         details=None if study.found(results) else sentence(results, found),
-        scripts=[_script(*names) for names in SCRIPTS],
+        scripts=[script(*parts) for parts in SCRIPTS],
         gap=pictures.get(GAP),
         figures=[picture for key, picture in pictures.items() if key != GAP],
         tables=[*study.tables(results), *tables.accuracy_tables(results, found)],
@@ -74,7 +70,7 @@ def html(results: Results, found: list[Closed], pictures: dict[str, dict[str, st
     )
 
 
-def rendered(template: str, *, scripts: Sequence[dict[str, str]] = (), **values: Any) -> str:
+def rendered(template: str, *, scripts: Sequence[Script] = (), **values: Any) -> str:
     """Return a page: every value escaped, but for the style, our scripts and our figures."""
     environment = Environment(
         loader=PackageLoader("mathtune", "report"),
@@ -83,8 +79,11 @@ def rendered(template: str, *, scripts: Sequence[dict[str, str]] = (), **values:
         trim_blocks=True,
     )
     environment.filters["kept"] = _kept
-    css = (files("mathtune.report") / "page.css").read_text(encoding="utf-8")
-    return environment.get_template(template).render(css=css, scripts=scripts, **values).lstrip()
+    css = (HERE / "page.css").read_text(encoding="utf-8")
+    page = environment.get_template(template).render(
+        css=css, scripts=scripts, policy=policy(scripts), **values
+    )
+    return page.lstrip()
 
 
 def _kept(cell: str) -> str:
@@ -118,14 +117,6 @@ def markdown(results: Results, found: list[Closed], captions: dict[str, str], pr
     made_with = [f"{key} {value}" for key, value in results.made_with.items() if value]
     parts += [f"Made with {plain('; '.join(made_with))}.\n"] if made_with else []
     return "\n".join(parts)
-
-
-def _script(*names: str) -> dict[str, str]:
-    """Return a script's text and its hash for the page's policy."""
-    here = files("mathtune.report")
-    text = "".join((here / name).read_text(encoding="utf-8") for name in names)
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
-    return {"text": text, "hash": f"sha256-{digest}"}
 
 
 def picture(name: str, caption: str) -> str:
