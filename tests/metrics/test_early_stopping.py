@@ -43,13 +43,13 @@ def test_random_orders_are_as_all_orders(of: tuple[int, ...], correct: tuple[boo
     expected = []
     for order in permutations(of):
         for limit in limits:
-            for used in range(1, len(of) + 1):
-                votes = [order[:used].count(kind) for kind in range(len(correct))]
+            for drawn in range(1, len(of) + 1):
+                votes = [order[:drawn].count(kind) for kind in range(len(correct))]
                 first, second = sorted(votes)[:-3:-1]
-                if used == len(of) or lead_is_sure(first, second) >= limit:
+                if drawn == len(of) or lead_is_sure(first, second) >= limit:
                     break
             tied = [good for good, count in zip(correct, votes, strict=True) if count == first]
-            expected.append((used, sum(tied) / len(tied)))
+            expected.append((drawn, sum(tied) / len(tied)))
     used_of, right_of = np.array(expected).reshape(-1, len(limits), 2).mean(axis=0).T
     problem = Clusters(np.array(of), np.array(correct, dtype=bool))
     used, right = stopped([problem] * 100, limits)

@@ -11,7 +11,7 @@ import pytest
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.records import Graded, Problem, Sample, Scored, Verdict
-from mathtune.stages.measure import Measure, graded_by, read_outcomes
+from mathtune.stages.measure import Measure, grader_of, read_outcomes
 
 # Per problem: the answer of each of four samples ("8" is right, None: no answer), and its score.
 Answers = dict[str, tuple[list[str | None], list[float]]]
@@ -263,13 +263,13 @@ def test_bad_input_is_one_sentence(files: dict[str, Any], tmp_path: Path) -> Non
 
 def test_grader_version_and_rule_stand_beside_the_numbers(tmp_path: Path) -> None:
     columns = (tmp_path / "samples.jsonl", tmp_path / "grades.jsonl")
-    assert graded_by(columns) == "a grader that is not named"
+    assert grader_of(columns) == "a grader that is not named"
     document = {"grader": "prm800k", "grader_version": "7", "extract": "last-number"}
     jsonl.write_json(tmp_path / "metrics.json", document)
-    assert graded_by(columns) == "prm800k 7 (answers: last-number)"
+    assert grader_of(columns) == "prm800k 7 (answers: last-number)"
     foreign = {"extract": "explicit", "graders": {"math": {"version": "3"}}}
     jsonl.write_json(tmp_path / "metrics.json", foreign)
-    assert graded_by(columns) == "math 3 (answers: explicit)"
+    assert grader_of(columns) == "math 3 (answers: explicit)"
     (tmp_path / "metrics.json").write_text('{"grader": ')
     with pytest.raises(InputError, match=r"metrics.json: not a JSON object: "):
-        graded_by(columns)
+        grader_of(columns)

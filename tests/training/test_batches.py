@@ -22,8 +22,8 @@ from mathtune.training.settings import Plan, TrainingSettings
 
 def reading(ids: list[int], positions: list[int], texts: list[int], family: str = "") -> Reading:
     """A sequence whose read tokens are 100 more than their positions."""
-    tokens = [100 + position for position in positions]
-    return Reading(*(np.array(one, np.int32) for one in (ids, positions, tokens, texts)), family)
+    at = np.array(positions, np.int32)
+    return Reading(np.array(ids, np.int32), at, at + 100, np.array(texts, np.int32), family)
 
 
 def laid_out(*items: Item, packed: bool, texts: int = 1) -> Batch:

@@ -15,7 +15,7 @@ from mathtune.rows.metrics import GradeMetrics
 from mathtune.run.names import METRICS
 from mathtune.run.stage import Stage
 from mathtune.stages.grade import Grade
-from mathtune.stages.measure import Measure
+from mathtune.stages.measure import Measure, graded_by
 
 
 def of(stage: Stage[Any], folder: Path) -> list[Grid]:
@@ -40,6 +40,6 @@ def verdicts(found: GradeMetrics) -> cells.Table:
         f"{found.samples:,} samples",
         ("verdict", "samples", "percent"),
         body,
-        f"Graded by {found.grader} {found.grader_version} (answers: {found.extract}). Answers "
+        f"Graded by {graded_by(found.grader, found.grader_version, found.extract)}. Answers "
         f"found by rule: {rules}.",
     )

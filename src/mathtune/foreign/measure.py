@@ -14,7 +14,7 @@ from mathtune.errors import InputError, of_samples
 from mathtune.foreign import notes
 from mathtune.foreign.judged import Request
 from mathtune.foreign.judgments import Judgments, judge_problems
-from mathtune.foreign.measure_table import graded_by, without_choices
+from mathtune.foreign.measure_table import grader_of, without_choices
 from mathtune.metrics.agreement import doubt
 from mathtune.metrics.measure import CHOSEN, MeasureSettings, Outcome, measure_columns
 from mathtune.metrics.ties import Ties
@@ -155,7 +155,7 @@ def _show(
     results = report.of_samples(
         _title(request),
         document=structs.replace(
-            document, grader=graded_by(found), mean_by_rule=found.get("mean_by_rule")
+            document, grader=grader_of(found), mean_by_rule=found.get("mean_by_rule")
         ),
         outcomes={row.problem_id: row for row in outcomes},
         problems={row.problem_id: judgments.problems[row.problem_id] for row in outcomes},

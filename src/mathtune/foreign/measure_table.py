@@ -10,7 +10,7 @@ from mathtune.metrics.families import concentrated
 from mathtune.metrics.measure import CHOSEN
 from mathtune.paths import calculator
 from mathtune.report.cells import NONE, Table, bounds, gain
-from mathtune.stages.measure import unequal
+from mathtune.stages.measure import graded_by, unequal
 
 
 def table(document: dict[str, Any]) -> Table:
@@ -40,7 +40,7 @@ def table(document: dict[str, Any]) -> Table:
         + (f", {many(broken, 'broken line', 'broken lines')} left out" if broken else ""),
         ("", "percent", "95 % interval", *(title for _, title in compared)),
         rows,
-        f"Graded by {graded_by(document)}: {counts['no_answer']:,} of {counts['samples']:,} "
+        f"Graded by {grader_of(document)}: {counts['no_answer']:,} of {counts['samples']:,} "
         f"samples without an answer, {counts['undecided']:,} undecided; "
         f"{counts['verdict_differs_from_cluster']:,} have another verdict than their cluster. "
         f"{_ties(document)}{_beats_the_calculator(document)}Intervals are over "
@@ -103,8 +103,9 @@ def _label(name: str, n: int, oracle: list[str]) -> str:
     return f"samples read, {name.removeprefix('cost.')}" if name.startswith("cost.") else name
 
 
-def graded_by(document: dict[str, Any]) -> str:
-    return f"{document['grader']} {document['grader_version']} (answers: {document['extract']})"
+def grader_of(document: dict[str, Any]) -> str:
+    """Return the grader of a document of `mathtune measure FILE`."""
+    return graded_by(document["grader"], document["grader_version"], document["extract"])
 
 
 def without_choices(values: dict[str, Any]) -> dict[str, Any]:

@@ -48,16 +48,21 @@ def filled(texts: Texts) -> list[str]:
     return [text for row in texts for text in row if text]
 
 
-def has_numbers(value: object) -> bool:
+def has_numbers(head: Head, path: str) -> bool:
+    """Return whether a value of a field is a number, true or false, or a list with one of them."""
+    return any(map(_is_number, head.column(path)))
+
+
+def _is_number(value: object) -> bool:
     """Return whether a value is a number, or a list with one; fractions are read as Decimals."""
     if isinstance(value, list):
-        return any(map(has_numbers, value))
+        return any(map(_is_number, value))
     return isinstance(value, int | float | Decimal)
 
 
 def _numbers(head: Head, path: str, flat: Sequence[str]) -> bool:
     """Return whether a field holds numbers only; a CSV file has them as texts."""
-    if any(map(has_numbers, head.column(path))):
+    if has_numbers(head, path):
         return True
     return len(flat) > 1 and all(re.fullmatch(r"-?\d+\.\d+", text) for text in flat)
 

@@ -146,7 +146,7 @@ def decide(head: Head, fields: Fields, *, joined: bool = False, score: str | Non
         score=score or _score(head, layout, solution),
         layout=layout,
         given_problem=fields.problem is not None,
-        verdicts=score is not None and not _has_numbers(list(map(unpacked, head.column(score)))),
+        verdicts=score is not None and not _hold_scores(list(map(unpacked, head.column(score)))),
         lists=any(_is_list(value) for value in head.column(solution)),
         own=verdict_field(head, solution),
         options=head.options,
@@ -232,13 +232,13 @@ def _score(head: Head, layout: Layout | None, solution: str) -> str | None:
         values = [unpacked(value) for value in head.column(path)]
         lengths = Counter(len(value) for value in values if isinstance(value, list))
         others = len(values) >= FEWEST_LISTS and list(lengths.values()) == [len(values)]
-        if _has_numbers(values) and not (single and others and max(lengths) > 1):
+        if _hold_scores(values) and not (single and others and max(lengths) > 1):
             return path
     return None
 
 
-def _has_numbers(values: Sequence[Any]) -> bool:
-    """Return whether there are other values than verdicts: one `score` is true or false."""
+def _hold_scores(values: Sequence[Any]) -> bool:
+    """Return whether numbers outnumber verdicts: a field `score` may hold true and false only."""
     flat = list(_flat(values))
     numbers = sum(finite(one) is not None for one in flat)
     return numbers > sum(isinstance(one, bool) for one in flat)
@@ -257,7 +257,7 @@ def _check_score(head: Head, path: str) -> None:
     values = [unpacked(value) for value in head.column(path)]
     if any(finite(one) is not None or isinstance(one, bool) for one in _flat(values)):
         return
-    numeric = [one for one in head.paths if _has_numbers(head.column(one))]
+    numeric = [one for one in head.paths if _hold_scores(head.column(one))]
     raise InputError(
         f"{head.name}: --score names '{path}', but the field '{path}' holds no numbers; "
         f"the fields with numbers are {', '.join(numeric) or '(none)'}."

@@ -71,7 +71,7 @@ def solution_field(head: Head, taken: Collection[str | None]) -> str:
 
 def _holds_values(head: Head, path: str, texts: Texts) -> bool:
     """Return whether a field of unclear name has texts, and numbers or formulas in half of them."""
-    if any(map(has_numbers, head.column(path))):
+    if has_numbers(head, path):
         return False
     flat = filled(texts)
     return 2 * sum(any(sign in text for sign in "0123456789$\\") for text in flat) >= len(flat)

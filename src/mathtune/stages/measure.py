@@ -121,7 +121,7 @@ class Measure(Stage[Path]):
         if (doubted := doubt(metrics.golds)) is not None:
             say(f"  warning: {doubted}")
         say(f"  {accuracies(metrics.metrics)} of {metrics.problems} problems")
-        return replace(metrics, grader=self.grader or graded_by(self.samples))
+        return replace(metrics, grader=self.grader or grader_of(self.samples))
 
 
 def accuracies(metrics: Mapping[str, Mapping[str, Any]]) -> str:
@@ -180,8 +180,18 @@ def clusters_by(problems: Mapping[str, Problem], name: str) -> dict[str, str]:
     return {key: str(value) for key, value in found.items()}
 
 
-def graded_by(columns: Columns) -> str:
-    """Return the grader of `columns` from the grade step's folder: `math 2 (answers: explicit)`.
+def graded_by(grader: str, version: object, rule: str) -> str:
+    """Name a grader, its version and the rule that found the answers, as every result does.
+
+    Example:
+        >>> graded_by("math", 2, "explicit")
+        'math 2 (answers: explicit)'
+    """
+    return f"{grader} {version} (answers: {rule})"
+
+
+def grader_of(columns: Columns) -> str:
+    """Return the grader of `columns`, from the grade step's folder; see `graded_by`.
 
     Raises:
         InputError: the metrics of that step are damaged.
@@ -192,10 +202,10 @@ def graded_by(columns: Columns) -> str:
             continue
         found = jsonl.read_json(metrics)
         if "grader_version" in found:  # of the stage
-            return f"{found['grader']} {found['grader_version']} (answers: {found['extract']})"
+            return graded_by(found["grader"], found["grader_version"], found["extract"])
         for name, of in found.get("graders", {}).items():  # of `mathtune grade FILE --out`
             if path.name in ("grades.jsonl", f"grades-{name}.jsonl"):
-                return f"{name} {of['version']} (answers: {found['extract']})"
+                return graded_by(name, of["version"], found["extract"])
     return "a grader that is not named"
 
 
