@@ -269,3 +269,51 @@ def test_clusters_are_numbered_by_their_earliest_sample_and_keep_the_scores() ->
 def test_whole_is_one_subset_of_every_sample() -> None:
     clusters = Clusters(np.array([0, 1, 0]), np.array([False, True]), None)
     assert whole(clusters).tolist() == [[True, True, True]]
+
+
+def test_no_pick_is_not_right() -> None:
+    assert Clusters(np.array([0]), np.array([True])).right.tolist() == [True, False]
+
+
+def test_scores_of_zero_do_not_vote() -> None:
+    # Sums of 0 are equal, so the cluster of the earliest sample is picked, not the larger one.
+    scored = Clusters(np.array([0, 1, 1]), np.array([True, False]), np.zeros(3))
+    assert pick(scored, "W.RR") == 0
+
+
+@pytest.mark.parametrize("samples", [1, 3, 100, 4000])
+@pytest.mark.parametrize("largest", [1e-9, 0.7, 1.0, 300.0])
+def test_sums_of_scores_are_exact(samples: int, largest: float) -> None:
+    draw = np.random.default_rng(samples)
+    scores = np.append(draw.random(samples - 1) * largest, largest)
+    units = Clusters(np.zeros(samples, int), np.array([True]), scores).units
+    assert (units == np.rint(units)).all()
+    assert units.sum() <= 2**53  # of whole numbers up to here every sum is exact
+    assert units.max() * samples >= 2**49  # and no score is rounded more than it must be
+    assert units / units.max() == pytest.approx(scores / largest, abs=samples * 2**-49)
+
+
+def test_a_part_keeps_the_verdict_of_its_first_cluster() -> None:
+    kept = strategies.part(Clusters(np.array([0, 1, 0]), np.array([True, False])), np.array([2, 1]))
+    assert (kept.of.tolist(), kept.correct.tolist()) == ([0, 1], [True, False])
+
+
+def test_a_cluster_outside_of_a_subset_counts_for_nothing() -> None:
+    c = Clusters(np.array([0, 1, 1]), np.array([True, False]), np.array([0.9, 0.2, 0.4]))
+    found = standings(c, np.array([[False, True, True], [False, True, False]]))
+    assert found.votes.tolist() == [[2, 0], [1, 0]]
+    assert found.first.tolist() == [[1, 3], [1, 3]]
+    assert found.best.tolist() == [[1, 3], [2, 3]]
+    assert found.weight[:, 1].tolist() == [-np.inf, -np.inf]
+    assert found.correct.tolist() == [[False, False], [False, False]]
+    assert not strategies.any_right(found).any()
+
+
+def test_the_first_k_clusters_for_every_k() -> None:
+    c = Clusters(np.array([0, 0, 1, -1]), np.array([False, True]), np.array([0.1, 0.2, 0.3, 0.9]))
+    found = standings(c, whole(c)).prefixes()
+    assert found.votes.tolist() == [[2, 0], [2, 1], [2, 1], [2, 1]]
+    assert found.first.tolist() == [[0, 4], [0, 2], [0, 2], [0, 2]]
+    assert found.best.tolist() == [[1, 4], [1, 0], [1, 0], [1, 0]]
+    assert found.weight[0].tolist() == [found.weight[1, 0], -np.inf]
+    assert strategies.any_right(found).tolist() == [False, True, True, True]
