@@ -90,9 +90,35 @@ def run_stage(kind: type[Stage[Any]], positional: str, arguments: list[str], giv
 
     `positional`: the setting of the file given first. `given`: the options of `STAGE`.
     """
-    config, out, redo = given["config"], given["out"], given["redo"]
+    out: Path | None = given["out"]
     if kind is not Train:
         ranks.refuse_several(kind.kind())
+    stage = _stage_of(kind, positional, arguments, given["config"])
+    if out is None:
+        raise InputError(f"mathtune {kind.kind()}: --out is missing; expected the folder to write.")
+    for path in inputs(stage):
+        if missing(path):
+            raise InputError(f"{path}: no such file or folder.")
+    refuse_absent_models(stage, lambda _: False, finished=(out / STEP).exists())
+    with stoppable(partial(continues, out)):
+        try:
+            execute(stage, out.absolute(), name=out.name, redo=given["redo"])
+        except InputError as error:
+            raise _with_flag(error, out.name) from None
+    if ranks.first():
+        for table in summaries.of(stage, out):
+            output.print(table)
+    say(f"wrote {out}")
+
+
+def _stage_of(
+    kind: type[Stage[Any]], positional: str, arguments: list[str], config: str | None
+) -> Stage[Any]:
+    """Return the stage with its settings: those of the arguments override those of `config`.
+
+    Raises:
+        InputError: nothing is given, several words are no settings, or a setting is wrong.
+    """
     command = f"mathtune {kind.kind()}"
     if not arguments and config is None:
         reads_any = kind.kind() in ("grade", "measure")  # other programs' files, without settings
@@ -110,22 +136,7 @@ def run_stage(kind: type[Stage[Any]], positional: str, arguments: list[str], giv
     if bare:
         arguments = [f"{positional}={bare[0]}", *(one for one in arguments if one is not bare[0])]
     with settings.placed(config, arguments, package=None):
-        stage = validated(kind, settings.read(config, arguments, package=None))
-    if out is None:
-        raise InputError(f"mathtune {kind.kind()}: --out is missing; expected the folder to write.")
-    for path in inputs(stage):
-        if missing(path):
-            raise InputError(f"{path}: no such file or folder.")
-    refuse_absent_models(stage, lambda _: False, finished=(out / STEP).exists())
-    with stoppable(partial(continues, out)):
-        try:
-            execute(stage, out.absolute(), name=out.name, redo=redo)
-        except InputError as error:
-            raise _with_flag(error, out.name) from None
-    if ranks.first():
-        for table in summaries.of(stage, out):
-            output.print(table)
-    say(f"wrote {out}")
+        return validated(kind, settings.read(config, arguments, package=None))
 
 
 def _with_flag(error: InputError, name: str) -> InputError:
