@@ -1,11 +1,11 @@
 """The generator and the judge of a question, as awaitable calls: loaded here, in vLLM, or served.
 
-Here       any Hugging Face model; waves of all questions share one decode loop
-Batched    any other engine of this process (vLLM): waves that wait together are one call
-Elsewhere  a server that speaks OpenAI's protocol: a request per wave
+Continuous  any Hugging Face model; waves of all questions share one decode loop
+Batched     any other engine of this process (vLLM): waves that wait together are one call
+Remote      a server that speaks OpenAI's protocol: a request per wave
 
-A thread owns each model that is here. Cancelling a call gives up its samples: at the next token
-(Here), or before the next request (the others, whose calls cannot be interrupted).
+A thread owns each model of this process. Cancelling a call gives up its samples: at the next token
+(Continuous), or before the next request (the others, whose calls cannot be interrupted).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Open the generator and the judge that the settings name. Above models, here and elsewhere."""
+"""Open the generator and the judge that the settings name. Above models and their three kinds."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def opened(
     judge: Any = None
     with ExitStack() as to_close:
         if is_address(solver.generator):
-            generator = _generator_there(solver, timeout)
+            generator = _remote_generator(solver, timeout)
         elif solver.engine == "transformers":
-            generator, judge = _here(solver, judge_is_here, longest or solver.max_tokens)
+            generator, judge = _loaded(solver, judge_is_here, longest or solver.max_tokens)
         else:
             generator, judge = _vllm(solver, judge_is_here)
         to_close.callback(generator.close)
         if judged and judge is None:
-            judge = _judge_here(solver) if judge_is_here else _judge_there(solver, timeout)
+            judge = _local_judge(solver) if judge_is_here else _remote_judge(solver, timeout)
             to_close.callback(judge.close)
         yield Models(generator, judge)
 
@@ -62,10 +62,10 @@ def _judge_name(solver: Solver) -> str:
     return model_in(str(solver.evaluator), "evaluator")
 
 
-def _here(solver: Solver, judges: bool, longest: int) -> tuple[Any, Judge | None]:
+def _loaded(solver: Solver, judges: bool, longest: int) -> tuple[Any, Judge | None]:
     """Return a generator in this process, and its judge unless that must be opened by itself."""
-    from mathtune.cli.serving.elsewhere import Batched
-    from mathtune.cli.serving.here import Here
+    from mathtune.cli.serving.batched import Batched
+    from mathtune.cli.serving.continuous import Continuous
     from mathtune.engines.transformers.one_by_one import OneByOne
 
     name = model_in(solver.generator)
@@ -80,8 +80,8 @@ def _here(solver: Solver, judges: bool, longest: int) -> tuple[Any, Judge | None
         batched = Batched(engine, form=solver.wording, tokenizer=engine.tokenizer)
         return batched, batched if other == name else None
     judge = engine if other == name else None if other is None else _engine(other, solver)
-    here = Here(engine, judge, longest=longest)
-    return here, here if judges else None
+    loop = Continuous(engine, judge, longest=longest)
+    return loop, loop if judges else None
 
 
 def _engine(name: str, solver: Solver) -> Any:
@@ -92,7 +92,7 @@ def _engine(name: str, solver: Solver) -> Any:
 
 
 def _vllm(solver: Solver, judges: bool) -> tuple[Any, Judge | None]:
-    from mathtune.cli.serving.elsewhere import Batched
+    from mathtune.cli.serving.batched import Batched
     from mathtune.engines import opener
 
     name = model_in(solver.generator)
@@ -110,25 +110,25 @@ def _vllm(solver: Solver, judges: bool) -> tuple[Any, Judge | None]:
     return batched, batched if judges else None
 
 
-def _judge_here(solver: Solver) -> Any:
+def _local_judge(solver: Solver) -> Any:
     """Return a judge in this process, apart from the generator."""
-    from mathtune.cli.serving.elsewhere import Batched
+    from mathtune.cli.serving.batched import Batched
 
     engine = _engine(_judge_name(solver), solver)
     return Batched(engine, form=solver.wording, tokenizer=engine.tokenizer)
 
 
-def _generator_there(solver: Solver, timeout: float) -> Any:
+def _remote_generator(solver: Solver, timeout: float) -> Any:
     from mathtune.engines.openai import Unrendered
 
     wording = solver.wording
     if wording.form == "auto":
         wording = replace(wording, form="chat")
     server = _server(solver.generator, timeout=timeout)
-    return _there(server, solver.generator_name, wording, Unrendered())
+    return _remote(server, solver.generator_name, wording, Unrendered())
 
 
-def _judge_there(solver: Solver, timeout: float) -> Any:
+def _remote_judge(solver: Solver, timeout: float) -> Any:
     """Return a judge on a server; a tokenizer that is here renders the prompts if it chats."""
     from mathtune.engines.openai import Unrendered
 
@@ -139,7 +139,7 @@ def _judge_there(solver: Solver, timeout: float) -> Any:
         tokenizer = models.load_tokenizer(model_in(solver.evaluator_tokenizer, "evaluator"))
     wording = replace(solver.wording, form=prompts.resolve("auto", tokenizer))
     server = _server(str(solver.evaluator), timeout=timeout, top_logprobs=solver.evaluator_logprobs)
-    return _there(server, solver.evaluator_name, wording, tokenizer)
+    return _remote(server, solver.evaluator_name, wording, tokenizer)
 
 
 def _server(url: str, **settings: Any) -> Server:
@@ -152,10 +152,10 @@ def _server(url: str, **settings: Any) -> Server:
         ) from None
 
 
-def _there(
+def _remote(
     server: Server, name: str | None, wording: prompts.Wording, judge: prompts.ChatTokenizer
 ) -> Any:
-    from mathtune.cli.serving.elsewhere import Elsewhere
+    from mathtune.cli.serving.remote import Remote
     from mathtune.engines.openai import OpenAI
     from mathtune.engines.server import Client, listed
 
@@ -169,4 +169,4 @@ def _there(
             )
         name = there[0]
     engine = OpenAI(name, server, form=wording, judge=judge)
-    return Elsewhere(engine, wording=wording, width=WIDTH)
+    return Remote(engine, wording=wording, width=WIDTH)

@@ -29,7 +29,7 @@ JUDGED = 64
 Deliver = Callable[[Any], None]
 
 
-class Here:
+class Continuous:
     """A loaded generator and a loaded judge, which may be the same. `longest`: the most tokens of a
     sample.
     """
@@ -117,7 +117,7 @@ class Here:
         while self._judging and sum(len(one.solutions) for one, _ in chosen) < JUDGED:
             chosen.append(self._judging.popleft())
         if chosen:
-            self._judged(chosen)
+            self._judge_groups(chosen)
         try:
             busy = self.loop.turn()
         except Exception as error:  # whatever it is, only these questions fail
@@ -154,7 +154,7 @@ class Here:
         wave.cancelled = deliver.cancelled
         self.loop.add(wave)
 
-    def _judged(self, chosen: list[tuple[Candidates, Deliver]]) -> None:
+    def _judge_groups(self, chosen: list[tuple[Candidates, Deliver]]) -> None:
         """Judge groups at once; if that fails, each alone, so that one failure is its own."""
         assert self._judge is not None
         before = self._judge.tokens
@@ -163,7 +163,7 @@ class Here:
         except Exception as error:
             if len(chosen) > 1:
                 for one in chosen:
-                    self._judged([one])
+                    self._judge_groups([one])
                 return
             say(f"  the evaluator failed ({type(error).__name__}: {error}); it goes on")
             chosen[0][1](FailedError("the evaluator failed at this question."))
