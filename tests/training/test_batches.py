@@ -130,6 +130,8 @@ def test_processes_share_every_batch(
     assert [len(part) for part in parts] == list(map(len, sizes))
     in_turn = [i for turn in zip(*found, strict=True) for micro in turn for i in micro]
     assert in_turn == list(order)
+    if processes == 1:
+        assert list(MicroBatches(order, micro_batch_size=micro_batch_size)) == found[0]
     parts[0].set_epoch(1)
     assert [i for micro in parts[0] for i in micro] != [i for micro in found[0] for i in micro]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,47 @@ def kept(made: Any, run: Callable[[], Any]) -> int:
     return found
 
 
-def test_weights_by_hand() -> None:
+def test_weights_are_those_of_a_model() -> None:
     assert model().num_parameters() == SHAPE.parameters
+
+
+SMALL = Shape(layers=2, width=3, kv_width=2, feed_forward=5, vocabulary=7)
+TIED = replace(SMALL, tied=True)
+
+
+def test_weights_by_hand() -> None:
+    # Per layer 2 x 9 + 2 x 6 of attention, 3 x 15 of the feed-forward network, 2 x 3 of norms: 81.
+    assert SMALL.parameters == 2 * 81 + 2 * 21 + 3
+    assert TIED.parameters == 2 * 81 + 21 + 3
+    # Rank 2, in and out widths: two of 3 + 3, two of 3 + 2, three of 3 + 5, in two layers.
+    assert SMALL.adapters(2) == 2 * 2 * (12 + 10 + 24)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        # weights, gradients, optimizer, activations of 10 tokens, logits of 4
+        ({}, (828, 828, 1656, 2 * 10 * 2 * (27 + 4 + 20), 10 * 4 * 7)),
+        ({"fused": True}, (828, 828, 1656, 4 * 10 * 2 * (15 + 4 + 10), 8 * 4 * 7)),
+        ({"checkpointing": True}, (828, 828, 1656, 2 * 10 * (2 * 3 + 51), 280)),
+        ({"checkpointing": True, "fused": True}, (828, 828, 1656, 4 * 10 * (6 + 29), 224)),
+        ({"adapters": 184}, (4 * 184 + 2 * 207, 4 * 184, 8 * 184, 2040, 280)),
+        # Gathered in bfloat16: two layers of 82.5 (the last norm is shared out) and the embeddings.
+        ({"shards": 4}, (207 + 2 * (2 * 82.5 + 21), 207, 414, 2040, 280)),
+        ({"shards": 2, "adapters": 184}, (575 + 372, 368, 736, 2040, 280)),
+    ],
+)
+def test_plans_by_hand(given: dict[str, Any], expected: tuple[float, ...]) -> None:
+    plan = planned(SMALL, tokens=10, targets=4, **given)
+    found = (plan.weights, plan.gradients, plan.optimizer, plan.activations, plan.logits)
+    assert found == expected
+    assert plan.total == sum(expected)
+
+
+def test_tied_embeddings_are_no_part_of_the_layers() -> None:
+    both = (planned(shape, tokens=1, targets=1, shards=4) for shape in (SMALL, TIED))
+    plain, tied = (plan.weights for plan in both)
+    assert plain - tied == 4 * 21 / 4  # one matrix of 21 in float32, a fourth of it here
 
 
 @pytest.mark.parametrize("way", ["fused", "packed"])

@@ -33,7 +33,17 @@ class Shape:
         """
         d = self.width
         layer = 2 * d * d + 2 * d * self.kv_width + 3 * d * self.feed_forward + 2 * d
-        return self.layers * layer + (1 if self.tied else 2) * self.vocabulary * d + d
+        return self.layers * layer + self.embeddings + d
+
+    @property
+    def embeddings(self) -> int:
+        """The number of weights that read and that predict tokens: the same ones if they are tied.
+
+        Example:
+            >>> Shape(32, 4096, 4096, 11008, 32000).embeddings
+            262144000
+        """
+        return (1 if self.tied else 2) * self.vocabulary * self.width
 
     def adapters(self, rank: int) -> int:
         """Return the number of weights of adapters on every linear layer but the output.
@@ -93,7 +103,7 @@ def planned(
     trained = adapters or shape.parameters
     weights = (FLOAT32 * trained + (BFLOAT16 * shape.parameters if adapters else 0)) / shards
     if shards > 1:
-        layer = (shape.parameters - 2 * shape.vocabulary * d) / shape.layers
+        layer = (shape.parameters - shape.embeddings) / shape.layers
         weights += BFLOAT16 * (2 * layer + shape.vocabulary * d)
     number = FLOAT32 if fused else BFLOAT16
     kept = 5 * d + 2 * k + 2 * f if fused else 9 * d + 2 * k + 4 * f
