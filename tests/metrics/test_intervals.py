@@ -15,6 +15,7 @@ from mathtune.metrics.intervals import (
     paired,
     resampled_problems,
     sign_flip,
+    variance,
 )
 
 Z = 1.959964
@@ -207,3 +208,24 @@ def test_an_imagined_cluster_is_like_those_seen() -> None:
     whole = np.repeat(np.eye(12)[0], 33)[:, None]  # one family changes as a whole: others may
     (wide,), _ = half_widths(whole, groups=groups)
     assert wide > 1.3 * np.std(np.eye(12)[0], ddof=1) / 12**0.5 * 2.201
+
+
+def test_the_variance_of_a_mean_by_hand() -> None:
+    # Of ten problems three deviate, by 1/2: h = (1/2)^(2/3), and 2/3 of a problem is imagined.
+    values = np.array([0.5] * 3 + [0.0] * 7)[:, None]
+    squares = 3 * 0.35**2 + 7 * 0.15**2 + 2 / 3 * 0.5 ** (4 / 3)
+    assert variance(values) == pytest.approx([10 / 100 * squares / (9 + 2 / 3)])
+    # Of 120 problems a whole one is imagined, however many deviate: all of them by 1/4, h below it.
+    values = np.tile([0.0, 0.5], 60)[:, None]
+    h = 0.25 ** (1 - 1 / 120)
+    assert variance(values) == pytest.approx([1 / 120 * (120 * 0.25**2 + h**2) / 120])
+
+
+def test_whole_differences_are_1_96_standard_errors_wide() -> None:
+    _, k = half_widths(np.array([[1.0, 1.0], [0.0, 0.5], [-1.0, -1.0], [0.0, 0.0]]))
+    assert k == pytest.approx([1.959964, 3.182446])  # of three degrees of freedom
+
+
+def test_a_ratio_of_small_sums() -> None:
+    found = bootstrap_ratio(np.array([0.1, 0.2]), np.array([0.2, 0.4]), resamples=50)
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))

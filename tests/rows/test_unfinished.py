@@ -35,6 +35,7 @@ def keys(path: Path) -> list[tuple[str, int]]:
         ([*lines(KEYS), *lines(KEYS[:1])], 2, 5),  # more than was asked for
         ([*lines(KEYS[:2]), *lines(KEYS[3:])], 1, 2),  # a line was lost
         ([*lines(KEYS[:1]), *lines(KEYS[:1]), *lines(KEYS[2:])], 0, 0),  # one is there twice
+        ([*lines(KEYS[:4]), lines(KEYS[4:])[0].rstrip()], 1, 2),  # the end of a line was lost
         ([*lines(KEYS[:2]), b"\0" * 40 + b"\n", *lines(KEYS[3:])], 1, 2),  # zeros of a lost page
         ([*lines(KEYS[:2]), b'{"problem_id":"b","index":0}\n', *lines(KEYS[3:])], 1, 2),
         ([*lines(KEYS[1:2]), *lines(KEYS[:1]), *lines(KEYS[2:])], 0, 0),  # another order
@@ -65,6 +66,9 @@ def test_rows_in_any_order_are_known_by_their_ids(tmp_path: Path) -> None:
     path.write_bytes(b"".join(torn))
     assert held(path, KEYS, Scored) == set(KEYS[3:])
     assert keys(path) == KEYS[3:]
+    path.write_bytes(b"".join(lines(KEYS[:2])).rstrip())  # a row behind it would be glued to it
+    assert held(path, KEYS, Scored) == set(KEYS[:1])
+    assert path.read_bytes() == lines(KEYS)[0]
 
 
 def test_a_finished_file_has_each_row_once(tmp_path: Path) -> None:
@@ -72,6 +76,9 @@ def test_a_finished_file_has_each_row_once(tmp_path: Path) -> None:
     path.write_bytes(b"".join(reversed(lines(KEYS))))
     put_in_order(path, KEYS, Scored)
     assert keys(path) == KEYS
+    before = path.stat().st_ino
+    put_in_order(path, KEYS, Scored)  # it is in order: left as it is
+    assert path.stat().st_ino == before
     for content, sentence in [
         (lines(KEYS[:2]), "row 0 of problem 'b' is missing"),
         (lines([*KEYS, KEYS[3]]), "row 1 of problem 'b' is there twice"),
