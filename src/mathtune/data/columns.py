@@ -57,11 +57,11 @@ def _question(row: Mapping[str, Any], path: str, answer: str | None) -> str:
     if offering is None or not isinstance(gold, str):
         return path
     offered = options(row[offering])
-    named = letter(gold, offered) and not _asked(row, path, offered)
-    return f"{path}+{offering}" if named else path
+    missing = letter(gold, offered) and not _names_options(row, path, offered)
+    return f"{path}+{offering}" if missing else path
 
 
-def _asked(row: Mapping[str, Any], path: str, offered: Mapping[str, str]) -> bool:
+def _names_options(row: Mapping[str, Any], path: str, offered: Mapping[str, str]) -> bool:
     """Return whether a question names its options itself."""
     question = value_at(row, path)
     return isinstance(question, str) and all(text in question for text in offered.values())

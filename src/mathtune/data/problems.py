@@ -241,7 +241,7 @@ class _Reader:
         self, columns: Mapping[str, str | None], reading: RowOptions, counts: Counts
     ) -> None:
         self.columns, self.reading, self.counts = columns, reading, counts
-        self.twofold = not {"answer", "solution"} & set(reading.fields)
+        self.gold_may_be_solution = not {"answer", "solution"} & set(reading.fields)
 
     @classmethod
     def of(cls, row: Row, reading: RowOptions, counts: Counts) -> _Reader:
@@ -296,14 +296,8 @@ class _Reader:
             raise UnusableError(f"gold says {said!r}", f": the gold is {said!r}.")
         if (offering := options_field(values)) is not None:
             usable = list(either(tuple(usable), options(values[offering])))
-        if self.counts.first is None:
-            self.counts.first = (row.where, golds)
-        if len(self.counts.roles) < len(columns):
-            for ours, path in columns.items():
-                if path and ours not in self.counts.roles and value_at(values, path) is not None:
-                    self.counts.roles[ours] = path
-        self.counts.golds_reduced += golds.rule is not None
-        if solution is None and self.twofold and golds.rule == "hashes":
+        self._note(row, golds)
+        if solution is None and self.gold_may_be_solution and golds.rule == "hashes":
             solution = golds.text  # GSM8K's form: one column is the solution and its answer
         if solution is not None and is_bare(solution, usable[0]):
             self.counts.bare_solutions += 1
@@ -317,6 +311,17 @@ class _Reader:
             subject=label_of(values, columns["subject"]),
             accepted=tuple(usable[1:]),
         )
+
+    def _note(self, row: Row, golds: Golds) -> None:
+        """Count a row's gold; note the first gold, and the fields in which a role was found."""
+        self.counts.golds_reduced += golds.rule is not None
+        if self.counts.first is None:
+            self.counts.first = (row.where, golds)
+        if len(self.counts.roles) < len(self.columns):
+            for ours, path in self.columns.items():
+                found = ours in self.counts.roles
+                if path and not found and value_at(row.values, path) is not None:
+                    self.counts.roles[ours] = path
 
 
 class _Ids:

@@ -28,7 +28,7 @@ def distract(rng: random.Random, who: str) -> tuple[str, tuple[int, ...]]:
 
 
 def shop(rng: random.Random) -> Puzzle | None:
-    """Return two purchases: the change for a note, or without a note the total."""
+    """Return a story of two purchases that asks for the change, or without a note for the total."""
     who, (x, y) = rng.choice(NAMES), rng.sample(THINGS, 2)
     a, b, p, q = (rng.randint(2, 12) for _ in range(4))
     total, change = a * p + b * q, rng.random() < 0.6
@@ -96,7 +96,7 @@ def fraction(rng: random.Random) -> Puzzle | None:
 
 
 def travel(rng: random.Random) -> Puzzle | None:
-    """Return two legs at two speeds; the rest of the way is asked."""
+    """Return a story of two legs at two speeds that asks for the rest of the way."""
     who = rng.choice(NAMES)
     v, w = rng.randint(4, 20), rng.randint(4, 20)
     t, u = rng.randint(2, 6), rng.randint(2, 6)
@@ -135,7 +135,7 @@ def travel(rng: random.Random) -> Puzzle | None:
 
 
 def saving(rng: random.Random) -> Puzzle | None:
-    """Return two people who save every week, then buy something together."""
+    """Return a story of two people who save every week, then buy something together."""
     who, other = rng.sample(NAMES, 2)
     a, b, w = rng.randint(2, 15), rng.randint(2, 15), rng.randint(2, 9)
     total = (a + b) * w
