@@ -209,7 +209,7 @@ async def _side_by_side(
 
 
 async def _row(row: Solution, solve: Solve) -> Solution:
-    """Solve a row; what one question suffers from is its own."""
+    """Solve a row; a question that fails has its error as its row."""
     from mathtune.cli.serving.models import FailedError
 
     try:

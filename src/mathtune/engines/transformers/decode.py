@@ -125,8 +125,8 @@ class Sampler:
             if not room:
                 drafts.append([TOO_LONG] * sampling.n)
                 continue
-            own = uniforms[number * sampling.n : (number + 1) * sampling.n, :room]
-            watch = StopWatch(own, self._ends, stops, prompt=len(ids))
+            drawn_with = uniforms[number * sampling.n : (number + 1) * sampling.n, :room]
+            watch = StopWatch(drawn_with, self._ends, stops, prompt=len(ids))
             if sampling.thought_tokens:
                 watch.thoughts = Thoughts(sampling, thought_end(self.tokenizer), self._ends)
             rows = forward.sample(ids, sampling, watch)

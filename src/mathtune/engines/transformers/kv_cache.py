@@ -69,16 +69,16 @@ class _Cohort:
                 self.bias = self.bias[kept.to(device)]
             self.prompt_of = torch.searchsorted(kept, self.prompt_of)
             counts = counts[kept]
-        places = torch.argsort(self.prompt_of, stable=True)
-        prompt = self.prompt_of[places]
-        rank = torch.arange(len(places)) - (counts.cumsum(0) - counts)[prompt]
+        by_prompt = torch.argsort(self.prompt_of, stable=True)
+        prompt = self.prompt_of[by_prompt]
+        rank = torch.arange(len(by_prompt)) - (counts.cumsum(0) - counts)[prompt]
         self.width = int(counts.max())
         head = torch.arange(self.prompts.keys[0].shape[1])
         cell = (prompt[:, None] * len(head) + head) * self.width + rank[:, None]
         gather = torch.zeros(len(counts) * len(head) * self.width, dtype=torch.long)
-        gather[cell] = places[:, None] * len(head) + head
+        gather[cell] = by_prompt[:, None] * len(head) + head
         cell_of = torch.empty_like(cell)
-        cell_of[places] = cell
+        cell_of[by_prompt] = cell
         self.gather, self.cell_of = gather.to(device), cell_of.flatten().to(device)
         self.moved = False
 
@@ -137,15 +137,15 @@ class KVCache:
 
         Few rows move: those that stay keep their slots if these still exist.
         """
-        places = torch.arange(len(counts))
+        slots = torch.arange(len(counts))
         if bool((counts == 1).all()):
-            return places
+            return slots
         rows = int(counts.sum())
         stays = counts > 0
         kept = torch.zeros(rows, dtype=torch.bool)
         kept[: len(counts)] = stays[:rows]
-        moved = places[rows:][stays[rows:]]
-        more = places.repeat_interleave((counts - 1).clamp(min=0))
+        moved = slots[rows:][stays[rows:]]
+        more = slots.repeat_interleave((counts - 1).clamp(min=0))
         targets, sources = (~kept).nonzero()[:, 0], torch.cat((moved, more))
         former = torch.arange(rows)
         former[targets] = sources
@@ -175,23 +175,23 @@ class KVCache:
         parts, offset = [], 0
         for cohort in self._cohorts:
             rows = slice(offset, offset + cohort.rows)
-            places = slice(cohort.start, cohort.start + cohort.rows)
-            keys, values = (buffer[layer, places] for buffer in self._buffers)
+            slots = slice(cohort.start, cohort.start + cohort.rows)
+            keys, values = (buffer[layer, slots] for buffer in self._buffers)
             keys[:, :, cohort.columns] = key[rows, :, 0]
             values[:, :, cohort.columns] = value[rows, :, 0]
             # The newest token sees the last `window` tokens: of its own, and before them.
             many = cohort.columns + 1
             window = rule.window if rule.window is not None else many + cohort.prompts.longest
             seen = slice(max(0, many - window), many)
-            own = _part(query[rows], keys[:, :, seen], values[:, :, seen], None, rule)
+            sampled = _part(query[rows], keys[:, :, seen], values[:, :, seen], None, rule)
             if window > many:
                 before = _attend_prompts(cohort, layer, query[rows], window - many, rule)
                 if self._beginning is not None:
                     start = _attend_beginning(self._beginning, layer, query[rows], rule)
                     before = _joined(before, start), torch.logaddexp(before[1], start[1])
-                parts.append(_joined(own, before))
+                parts.append(_joined(sampled, before))
             else:
-                parts.append(own[0])
+                parts.append(sampled[0])
             offset = rows.stop
         mixed = parts[0] if len(parts) == 1 else torch.cat(parts)
         return mixed.reshape(offset, 1, heads, -1)
