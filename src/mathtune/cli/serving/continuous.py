@@ -155,7 +155,7 @@ class Continuous:
         self.loop.add(wave)
 
     def _judge_groups(self, chosen: list[tuple[Candidates, Deliver]]) -> None:
-        """Judge groups at once; if that fails, each alone, so that one failure is its own."""
+        """Judge groups at once; if that fails, each alone, so that only the faulty one fails."""
         assert self._judge is not None
         before = self._judge.tokens
         try:
