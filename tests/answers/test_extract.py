@@ -340,3 +340,30 @@ def test_a_percent_in_prose_is_the_number_it_means(
     found = extract("It is 50%.", rule=rule)
     assert found is not None
     assert (compare(found.text, gold) == "correct") is right
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("3 × 14 = 42.\n\nAns: 42", "42"),
+        ("The trans: 42 pens.", None),
+        ("So the answer would be 42.", "42"),
+        ("The answer would be an integer.", None),
+        ("故选：C．", "C"),
+        ("所以选 $B$。", "B"),
+        ("我们选三个数。", None),
+        ("故答案为：$\\frac{1}{2}$．", "\\frac{1}{2}"),
+        ("答案是3万元。", "3万元"),
+        ("答案是18元。", "18"),
+        ("Đáp án: 42", "42"),
+        ("คำตอบคือ 42", "42"),
+        ("Jibu ni 42.", "42"),
+        ("الجواب: 42", "42"),
+        ("So it is $\boxed{\frac{1}{2}}$.", "\\frac{1}{2}"),
+    ],
+)
+def test_answers_in_short_in_other_languages_and_with_lost_backslashes(
+    text: str, answer: str | None
+) -> None:
+    found = extract(text)
+    assert (found and found.text) == answer

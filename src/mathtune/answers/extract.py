@@ -79,6 +79,8 @@ def extract(solution: str, *, rule: ExtractRule = "explicit") -> Answer | None:
     require_text("solution", solution)
     if "<|begin_of_box|>" in solution:
         solution = _TOKEN_BOX.sub(r"\\boxed{\1}", solution)
+    if "\b" in solution:  # a box that was written into JSON with one backslash
+        solution = solution.replace("\boxed", "\\boxed").replace("\frac", "\\frac")
     tail = visible(solution)[-TAIL:]
     found = _marked(tail)
     if found is not None:

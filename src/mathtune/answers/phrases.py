@@ -10,7 +10,8 @@ DOLLARS = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]"
 
 _ENGLISH = (
     r"(?:(?<![^\W_])answer|\bthe\s+(?:final\s+|correct\s+)?answers)(?:\s+to\s+[^.\n]{1,100}?)?"
-    r"\s*(?:\*\*)?\s*(?:(?:is|are|=)(?![A-Za-z])|[:：])"
+    r"\s*(?:\*\*)?\s*(?:(?:is|are|=)(?![A-Za-z])|would\s+be(?=\s+[-−$\\(*0-9])|[:：])"
+    r"|(?<![^\W_])ans\s*(?:\*\*)?\s*(?:[:：=]|\.(?=\s*[-−$\\0-9]))"
 )
 _LATIN = (
     r"\br[ée]ponse(?:\s+(?:finale|correcte))?\s*(?:\*\*)?\s*(?:est(?:\s+donc)?\b|[:=])"
@@ -23,12 +24,18 @@ _OTHER = (
     r"\bответ(?:ом)?\s*(?:\*\*)?\s*(?:(?:равен|есть|будет|является|составляет)\b|[:=—–-])"
     r"|答案(?:应该|應該|应|就)?\s*(?:\*\*)?\s*(?:[是为為選选]|等于|等於|[:：=])"
     r"|(?:答え|解答|答)\s*(?:\*\*)?\s*(?:は|[:：=])"
+    r"|[故应應该該以此](?:选|選)[项項择擇]?(?=\s*[:：]?\s*[$(（]?[A-H])"
     r"|(?:정답|답)\s*(?:\*\*)?\s*(?:[은는]|[:：=])"
+    r"|(?:đáp\s+(?:án|số)|jibu|উত্তর|उत्तर|సమాధానం|คำตอบ|الجواب|الإجابة)(?:\s+cuối\s+cùng|\s+النهائية)?"
+    r"\s*(?:\*\*)?\s*(?:(?:là|ni|হল|हो?ै|คือ|هو|هي)(?!\w)|[:=])"
 )
 _AFTER = r"\s*(?:\*\*|__)?\s*[:：]?\s*(?:\*\*)?\s*"
 _PHRASE = re.compile(f"(?:{_ENGLISH}){_AFTER}", re.I)
 _WORLD = re.compile(f"(?:{_LATIN}|{_OTHER}){_AFTER}", re.I)
-_WORLDWORDS = ("ponse", "ntwort", "espuesta", "esposta", "isposta", "твет", "ТВЕТ", "答", "답")
+_WORLDWORDS = (
+    "ponse", "ntwort", "espuesta", "esposta", "isposta", "твет", "ТВЕТ", "答", "답", "选", "選",
+    "áp", "ibu", "উত্তর", "उत्तर", "సమాధానం", "คำตอบ", "جواب", "إجابة",
+)  # fmt: skip
 _ASKED = re.compile(r"[^.!?\n]{0,200}\?")
 _CHECKED = re.compile(r"\b(?:check|verify|confirm|test)(?:ing)?\s+\w{0,8}\s*answer\W*\Z", re.I)
 _DENIED = re.compile(r"(?:not|n't|never|nicht|pas|no)\s", re.I)
@@ -37,7 +44,7 @@ _DENIED = re.compile(r"(?:not|n't|never|nicht|pas|no)\s", re.I)
 def last_phrase(text: str) -> tuple[int, str] | None:
     """Return the position of the last phrase that states an answer, and the answer."""
     matches = []
-    if "nswer" in text or "NSWER" in text:
+    if any(word in text for word in ("nswer", "NSWER", "Ans", "ANS", "ans")):
         matches += list(_PHRASE.finditer(text))[-_MAX_MARKS:]
     if any(word in text for word in _WORLDWORDS):
         matches += list(_WORLD.finditer(text))[-_MAX_MARKS:]
@@ -64,13 +71,15 @@ _REASON = (
     r"|потому|поскольку|а\s+не|nicht|pas|no\s"
 )
 _SENTENCE_END = re.compile(
-    r"\n|[.;!?](?=\s|\*|_|\"|<|\Z)|[。！？；]|</"
+    r"\n|[.;!?](?=\s|\*|_|\"|<|\Z)|[。．！？；]|</"
     rf"|,\s+(?:{_REASON})\b|\s+(?:because|since|rather\s+than|instead\s+of|weil|porque|car)\b"
     r"|\s+\((?=(?:since|because|as|for|note|i\.e|that\s+is|rounded|approximately|from|by|see|which"
     r"|not|check)\b)|，"
 )
 _CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_BEFORE_CJK = re.compile(rf"([-+−]?[0-9][0-9.,/]*(?:\s*[%％])?)\s*[{_CJK}].*", re.S)
+_BEFORE_CJK = re.compile(
+    rf"([-+−]?[0-9][0-9.,/]*(?:\s*[%％])?)\s*(?![十百千万萬亿億半点點천백십만억])[{_CJK}].*", re.S
+)
 _POLITE = re.compile(r"(?:です|である|となります|になります|だ|입니다|이다|이에요|예요)\s*\Z")
 
 
@@ -79,7 +88,7 @@ def sentence(text: str) -> str | None:
     math = DOLLARS.match(text)
     if math and is_formula(math):
         after = text[math.end() :]
-        if re.match(rf"\s*(?:\Z|[.,;:!?*_\n\"'。，；（(]|[{_CJK}])", after):
+        if re.match(rf"\s*(?:\Z|[.,;:!?*_\n\"'。．，；（(]|[{_CJK}])", after):
             rest = _SENTENCE_END.split(after, maxsplit=1)[0]
             if not re.search(r"[$\\]", rest) and not re.match(r"\s*,\s*[0-9\w]+\s*\Z", rest):
                 return trim(math.group())
@@ -94,7 +103,7 @@ def trim(text: str) -> str:
     while True:
         before = text
         text = text.strip("`").strip().rstrip("*_").lstrip("*").strip()
-        text = text.removesuffix(".").removesuffix("。").rstrip()
+        text = text.removesuffix(".").removesuffix("。").removesuffix("．").rstrip()
         if len(text) > 2 and text[0] == "_":
             text = text[1:]
         math = DOLLARS.fullmatch(text)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mathtune.answers import marks
-from mathtune.answers.graders import qualifiers
+from mathtune.answers.graders import cjk, qualifiers
 from mathtune.answers.graders.forgiveness import (
     Agreement,
     agreement,
@@ -24,6 +24,7 @@ from mathtune.answers.graders.wording import (
     chain_end,
     choice,
     choice_label,
+    choices,
     is_sentence,
     readings,
     same_words,
@@ -120,7 +121,7 @@ def _accepted(written: str, wanted: str) -> Agreement:
         found = _by_reading(answer, gold, read)
         if found is not None:
             return found
-    for reread in (_by_qualifier, _by_remark, _by_commas):
+    for reread in (_by_qualifier, _by_remark, _by_commas, _by_intervals, _without_words):
         found = reread(answer, gold)
         if found is not None:
             return found
@@ -138,7 +139,7 @@ def _compared(
             found = _as_quantities(answer, gold, ours, golds)
         if found is not None:
             return found
-    if same_words(answer, gold):
+    if same_words(answer, gold) or (choices(gold) and choices(answer) == choices(gold)):
         return frozenset(("the same words",))
     if golds is None and (end := chain_end(gold)):
         return _compared(answer, end)
@@ -250,6 +251,44 @@ def _by_commas(answer: str, gold: str) -> Agreement:
     if _TRIPLES.fullmatch(gold) and ", " in answer:
         return _compared(answer, gold.replace(",", ", "))
     return None
+
+
+_END_POINT = r"[^()\[\],;]{1,60}"
+_BOUND = re.compile(r"\\left|\\right|\s+")
+_UNBOUNDED = rf"(?:[(\[]-(?:\\infty|∞),{_END_POINT}[)\]]|[(\[]{_END_POINT},\+?(?:\\infty|∞)[)\]])"
+_INTERVALS = re.compile(
+    rf"{_UNBOUNDED}(?:(?:,|;|and|or|\\(?:text|mbox)\{{,?(?:and|or)\}}){_UNBOUNDED})+"
+)
+_BETWEEN = re.compile(r"(?<=[)\]])[^()\[\]]+(?=[(\[])")
+
+
+def _by_intervals(answer: str, gold: str) -> Agreement:
+    r"""Compare `(-\infty, 1), (3, \infty)` with the union: points have no infinite coordinate."""
+    ours, golds = (_BOUND.sub("", text.replace("$", "")) for text in (answer, gold))
+    listed = [_INTERVALS.fullmatch(text) is not None for text in (ours, golds)]
+    if listed in ([False, False], [True, True]):
+        return None
+    ours, golds = (_BETWEEN.sub(r"\\cup ", text) for text in (ours, golds))
+    return _compared(ours, golds)
+
+
+def _without_words(answer: str, gold: str) -> Agreement:
+    """Compare without Chinese, Japanese or Korean words; two different units are different."""
+    ours, golds = cjk.in_signs(answer), cjk.in_signs(gold)
+    if ours is None and golds is None:
+        return None
+    (text, unit), (gold_text, gold_unit) = ours or (answer, ""), golds or (gold, "")
+    if unit and gold_unit and unit != gold_unit:
+        return None
+    if (unit and _has_unit(gold_text)) or (gold_unit and _has_unit(text)):
+        return None
+    found = _compared(text, gold_text)
+    return None if found is None else found | {"words forgiven"}
+
+
+def _has_unit(text: str) -> bool:
+    tree = _tree(text)
+    return tree is None or tree[0] == "unit" or with_units(tree)[0] == "unit"
 
 
 def measured_key(text: str) -> Key:

@@ -13,7 +13,7 @@ from mathtune.answers.graders.forgiveness import bare, has_marks
 from mathtune.answers.graders.labels import oriented
 from mathtune.answers.graders.quantities import may_hold_unit_letters, with_units
 from mathtune.answers.graders.vectors import as_vector
-from mathtune.answers.graders.wording import choice_behind, choice_label, is_sentence
+from mathtune.answers.graders.wording import choice_behind, choice_label, choices, is_sentence
 from mathtune.answers.latex.clean import unwrapped
 from mathtune.answers.latex.limits import NotMathError, TooLargeError
 from mathtune.answers.latex.nodes import Node
@@ -63,6 +63,7 @@ def outline(answer: str) -> Outline:
         is_sentence(answer)
         or choice_label(answer)
         or choice_behind(answer)
+        or choices(answer)
         or "box" in answer
         or qualifiers.is_turns(answer)
     ):

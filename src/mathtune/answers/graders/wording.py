@@ -48,7 +48,37 @@ def same_words(answer: str, gold: str) -> bool:
     if re.search(r"[\\^_=<>+*/|-]|(?<![a-z])[a-z]'(?![a-z])", f"{ours} {golds}"):
         return False
     ours, golds = (_NOT_WORD.sub(" ", _ARTICLE.sub("", text)).strip() for text in (ours, golds))
-    return bool(golds) and ours == golds
+    return bool(golds) and (ours == golds or _meaning(ours) == _meaning(golds))
+
+
+_MEANINGS = (
+    ("does not exist", r"dne|(?:(?:the )?(?:limit|value|it) )?(?:does not|doesn t) exist"),
+    ("no solution", r"(?:there (?:is|are) )?no solutions?(?: exists?)?|has no solutions?"),
+    ("infinitely many", r"(?:there are )?infinite(?:ly many)?(?: solutions)?"),
+    ("impossible", r"(?:it is )?(?:impossible|not possible)"),
+    ("diverges", r"(?:(?:the )?(?:series|integral|it) )?(?:is )?diverge(?:s|nt)"),
+    ("converges", r"(?:(?:the )?(?:series|integral|it) )?(?:is )?converge(?:s|nt)"),
+    ("true", "true|yes"),
+    ("false", "false|no"),
+)
+
+
+def _meaning(words: str) -> str:
+    return next((name for name, said in _MEANINGS if re.fullmatch(said, words)), words)
+
+
+_CHOICES = re.compile(r"[A-H](?:(?:[,;\s]|and)*[A-H]){1,7}")
+
+
+def choices(text: str) -> str | None:
+    r"""Return the letters of several choices in their order; None for any other text.
+
+    >>> choices(r"\text{A, C and D}"), choices("ACD"), choices("CA"), choices("A")
+    ('ACD', 'ACD', None, None)
+    """
+    text = TEXT_COMMAND.sub("", text).replace("{", "").replace("}", "").strip()
+    letters = re.sub("[^A-H]", "", text) if _CHOICES.fullmatch(text) else ""
+    return letters if letters and list(letters) == sorted(set(letters)) else None
 
 
 _CHOICE_LABEL = re.compile(
