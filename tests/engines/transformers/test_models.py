@@ -127,6 +127,7 @@ def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model,
         (lambda f: change_config(f, num_hidden_layers=10**6), "expected a number from 1 to 1000"),
         (lambda f: change_config(f, n_layer=10**9), "has n_layer 1000000000; expected a number"),
         (lambda f: change_config(f, text_config={"num_hidden_layers": "9"}), "layers '9'; expect"),
+        (lambda f: change_config(f, hidden_size="8"), r"\(config\.json: .*'hidden_size'"),
         (lambda f: (f / "config.json").write_text("[]"), "config.json: not a JSON object"),
         (
             lambda f: (f / "generation_config.json").write_text('{"eos'),
@@ -143,7 +144,13 @@ def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model,
         *("torn-tokenizer", "torn-index", "some-weights", "other-shapes"),
         *("pointer", "tekken", "sentencepiece", "no-merges", "no-tokenizer-json"),
         *("no-layers", "too-many-layers", "layers-of-another-name", "layers-inside"),
-        *("list-for-config", "torn-generation-config", "ends-no-ids", "end-no-id"),
+        *(
+            "text-for-number",
+            "list-for-config",
+            "torn-generation-config",
+            "ends-no-ids",
+            "end-no-id",
+        ),
     ],
 )
 def test_an_incomplete_folder_is_refused(folder: Path, spoil, said: str) -> None:  # type: ignore[no-untyped-def]

@@ -80,9 +80,13 @@ def load(
         )
     logging.disable_progress_bar()
     _show_visibly()
-    part = "its tokenizer: "
+    part = ""
     try:
         file = GgufFile(Path(source) / more["gguf_file"]) if more else None
+        if file is None:
+            part = "config.json: "
+            AutoConfig.from_pretrained(source, trust_remote_code=False)
+        part = "its tokenizer: "
         tokenizer = _tokenizer(source, file)
         part = ""
         if file is not None:
