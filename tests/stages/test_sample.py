@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mathtune.engines import embedded_model
 from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import SampleMetrics
@@ -189,3 +190,15 @@ def test_growth_that_is_cut_off_is_the_uninterrupted_one(
     more = (tmp_path / "later.jsonl").read_bytes()
     (tmp_path / "cut/samples.jsonl").write_bytes(few + more[: int(len(more) * at)])
     assert run_on(problems, tmp_path / "cut", n=5) == whole
+
+
+def test_a_prompt_other_than_the_trained_one_is_warned_of(
+    problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "train" / "model"
+    model.parent.mkdir()
+    model.symlink_to(embedded_model.path(), target_is_directory=True)
+    record = {"stage": "train", "config": {"objective": "mle", "prompt": "alpaca"}}
+    jsonl.write_json(model.parent / "step.json", record)
+    sampled(problems, tmp_path / "out", model=str(model), max_tokens=2, n=1)
+    assert f"warning: {model} was trained on other prompts, with" in capsys.readouterr().err

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import torch
 
+from mathtune.engines import embedded_model
 from mathtune.engines.transformers import models
 from mathtune.errors import InputError, SettingError
 from mathtune.rows import jsonl
@@ -169,3 +170,23 @@ def test_the_calculator_needs_no_torch(files: tuple[Path, Path], tmp_path: Path)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
     assert (tmp_path / "out" / "scores.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("scorer", "objective"), [("evaluator", "cls-xent"), ("likelihood", "mle")]
+)
+def test_prompts_other_than_the_trained_ones_are_warned_of(
+    scorer: str,
+    objective: str,
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = tmp_path / "train" / "model"
+    model.parent.mkdir()
+    model.symlink_to(embedded_model.path(), target_is_directory=True)
+    config = {"objective": objective, "prompt": "alpaca", "thoughts": "drop"}
+    record = {"stage": "train", "config": config}
+    jsonl.write_json(model.parent / "step.json", record)
+    scored(files, tmp_path / "out", model=str(model), scorer=scorer)
+    assert f"warning: {model} was trained on other prompts, with" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from pydantic import Field
 
-from mathtune.engines import Dtype, opener, prompts
+from mathtune.engines import Dtype, opener, prompts, trained_wording
 from mathtune.engines.model_names import ModelName
 from mathtune.engines.protocol import Draft, Drafts, Sampling, Want
 from mathtune.engines.settings import EngineSettings
@@ -162,6 +162,8 @@ class Sample(EngineSettings[Columns]):
         ]
         if self.thought_tokens is not None:
             refuse_ended(texts)
+        if self.few_shot is None and self.engine != "openai":
+            trained_wording.warn(self.adapter or self.model, form, tokenizer, role="solver")
         return texts
 
     def _form(self) -> prompts.AnyForm:

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
-from mathtune.engines import Dtype, opener, prompts
+from mathtune.engines import Dtype, opener, prompts, trained_wording
 from mathtune.engines.model_names import ModelName
 from mathtune.engines.protocol import Candidates, EngineChoice, ScorerName
 from mathtune.engines.protocol import Scores as Arrived
@@ -124,7 +124,8 @@ class Score(EngineSettings[Columns]):
 
     def _say_first(self, problem: Problem, samples: list[Sample]) -> None:
         form = self._form()
-        if self.scorer == "evaluator":
+        role: trained_wording.Role = "evaluator" if self.scorer == "evaluator" else "solver"
+        if role == "evaluator":
             tokenizer = opener.judge_tokenizer(_choice(self), form)
             text = prompts.evaluator(
                 problem.problem, samples[0].text, form=form, tokenizer=tokenizer
@@ -132,6 +133,8 @@ class Score(EngineSettings[Columns]):
         else:
             tokenizer = opener.solver_tokenizer(_choice(self))
             text = prompts.solver(problem.problem, form=form, tokenizer=tokenizer)
+        if self.engine != "openai":
+            trained_wording.warn(self.adapter or _choice(self).model, form, tokenizer, role=role)
         say_once(f"{self.scorer} {form}", f"  the first prompt ({self.scorer}):\n{text}")
 
     def _form(self) -> prompts.AnyForm:

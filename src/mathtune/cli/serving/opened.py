@@ -10,7 +10,7 @@ from typing import Any
 from mathtune.cli.run_models import model_in
 from mathtune.cli.serving.models import Judge, Models
 from mathtune.cli.serving.settings import Solver
-from mathtune.engines import prompts
+from mathtune.engines import prompts, trained_wording
 from mathtune.engines.model_names import packages, refuse_absent
 from mathtune.engines.protocol import Engine
 from mathtune.engines.settings import ModelChoice, Server
@@ -73,21 +73,27 @@ def _loaded(solver: Solver, judges: bool, longest: int) -> tuple[Any, Judge | No
     other = _judge_name(solver) if judges else None
     if other is not None:
         refuse_absent(other)
-    engine = _engine(name, solver)
+    engine = _engine(name, solver, "solver")
+    if other == name:
+        trained_wording.warn(name, solver.wording, engine.tokenizer, role="evaluator")
     sampler = engine.sampler
     if isinstance(sampler.forward, OneByOne) or sampler.steady is not None:
         # Its samples cannot, or not always, share a decode loop.
         batched = Batched(engine, form=solver.wording, tokenizer=engine.tokenizer)
         return batched, batched if other == name else None
-    judge = engine if other == name else None if other is None else _engine(other, solver)
+    judge = engine if other == name else None
+    if judge is None and other is not None:
+        judge = _engine(other, solver, "evaluator")
     loop = Continuous(engine, judge, longest=longest)
     return loop, loop if judges else None
 
 
-def _engine(name: str, solver: Solver) -> Any:
+def _engine(name: str, solver: Solver, role: trained_wording.Role) -> Any:
+    """Load a model; warn if it was trained on other prompts for its role."""
     from mathtune.engines.transformers.engine import TransformersEngine, load
 
     model, tokenizer = load(name, None, device=solver.device, dtype="auto")
+    trained_wording.warn(name, solver.wording, tokenizer, role=role)
     return TransformersEngine(model, tokenizer, form=solver.wording)
 
 
@@ -114,7 +120,7 @@ def _local_judge(solver: Solver) -> Any:
     """Return a judge in this process, apart from the generator."""
     from mathtune.cli.serving.batched import Batched
 
-    engine = _engine(_judge_name(solver), solver)
+    engine = _engine(_judge_name(solver), solver, "evaluator")
     return Batched(engine, form=solver.wording, tokenizer=engine.tokenizer)
 
 
