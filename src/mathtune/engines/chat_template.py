@@ -85,8 +85,8 @@ def filled(
     Raises:
         InputError: the template fails, refuses the conversation, or leaves out a message.
     """
-    own = isinstance(tokenizer, TemplateTokenizer)
-    if own and tokenizer.chat_template and variables:
+    renders = isinstance(tokenizer, TemplateTokenizer)
+    if renders and tokenizer.chat_template and variables:
         _refuse_unread(variables, tokenizer)
     fault = lacking = ""
     kind = InputError
@@ -105,7 +105,7 @@ def filled(
         left_out = [
             turn["role"] for turn in conversation if as_code or not _shows(text, turn, template)
         ]
-        if not left_out or not own:  # a stand-in leaves the chat to a server
+        if not left_out or not renders:  # a stand-in leaves the chat to a server
             return text
         lacking = lacking or left_out[0]
     name = f"model {getattr(tokenizer, 'name_or_path', '')!r}: its chat template"
@@ -326,8 +326,8 @@ def _names_in(template: str) -> set[str]:
 
     environment = _compile_jinja_template("").environment  # with the tags of transformers
     tree = environment.parse(template)
-    own = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
+    stored = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
     asked = [test.node for test in tree.find_all(nodes.Test) if "defined" in test.name]
     asked += [one.node for one in tree.find_all(nodes.Filter) if one.name in ("default", "d")]
-    own -= {node.name for node in asked if isinstance(node, nodes.Name)}
-    return meta.find_undeclared_variables(tree) - own
+    stored -= {node.name for node in asked if isinstance(node, nodes.Name)}
+    return meta.find_undeclared_variables(tree) - stored

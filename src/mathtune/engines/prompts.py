@@ -359,8 +359,8 @@ def chat(messages: Sequence[Mapping[str, str]], wording: Wording) -> list[dict[s
         ['Be brief.', '1 + 1']
     """
     *before, last = messages
-    own = any(one["role"] == "system" for one in before)
-    system = [] if own or wording.system is None else [("system", wording.system)]
+    has_system = any(one["role"] == "system" for one in before)
+    system = [] if has_system or wording.system is None else [("system", wording.system)]
     earlier = [(one["role"], one["content"]) for one in before]
     asked = [*system, *earlier, ("user", wording.asked(last["content"], "chat"))]
     return [{"role": role, "content": content} for role, content in asked]

@@ -44,10 +44,10 @@ class PromptSettings(BaseModel):
 
     @field_validator("template")
     @classmethod
-    def _no_own(cls, template: dict[str, Any]) -> dict[str, Any]:
-        own = {"conversation", "messages", "tokenize", "add_generation_prompt"} & set(template)
-        if own:
-            raise ValueError(f"{min(own)} is not the template's to set; expected its variables")
+    def _refuse_reserved(cls, template: dict[str, Any]) -> dict[str, Any]:
+        reserved = {"conversation", "messages", "tokenize", "add_generation_prompt"}
+        if found := reserved & set(template):
+            raise ValueError(f"{min(found)} is not the template's to set; expected its variables")
         return template
 
     @property
@@ -83,9 +83,9 @@ class Server(Group):
 
     @field_validator("extra")
     @classmethod
-    def _no_own(cls, extra: dict[str, Any]) -> dict[str, Any]:
-        own = {"model", "prompt", "messages", "n", "stream", "stop", "logprobs", "max_tokens"}
-        if found := (own | {"temperature", "top_p", "top_k", "min_p"}) & set(extra):
+    def _refuse_reserved(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        reserved = {"model", "prompt", "messages", "n", "stream", "stop", "logprobs", "max_tokens"}
+        if found := (reserved | {"temperature", "top_p", "top_k", "min_p"}) & set(extra):
             raise ValueError(f"{min(found)} is set by other settings; expected further fields")
         return extra
 
@@ -139,9 +139,9 @@ class Vllm(Group):
 
     @field_validator("extra")
     @classmethod
-    def _no_own(cls, extra: dict[str, Any]) -> dict[str, Any]:
-        own = {"model", "seed", "dtype", "trust_remote_code", "quantization", "max_model_len"}
-        if found := own & set(extra):
+    def _refuse_reserved(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        reserved = {"model", "seed", "dtype", "trust_remote_code", "quantization", "max_model_len"}
+        if found := reserved & set(extra):
             raise ValueError(f"{min(found)} is not to be set here; expected further arguments")
         return extra
 

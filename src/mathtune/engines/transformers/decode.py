@@ -347,8 +347,8 @@ def forward_of(model: PreTrainedModel) -> shared_attention.Forward:
     """
     if fits(model):
         return FusedForward(model)
-    own = model.config._attn_implementation
-    if own == shared_attention.NAME:  # another reader of this model has compared it
+    usual = model.config._attn_implementation
+    if usual == shared_attention.NAME:  # another reader of this model has compared it
         return shared_attention.ModelForward(model)
     logits = probe.checked_logits(model)
     try:
@@ -356,7 +356,7 @@ def forward_of(model: PreTrainedModel) -> shared_attention.Forward:
         probe.refuse_others(forward, logits, model)
         return forward
     except (shared_attention.UnsharedError, *probe.FAULTS) as error:
-        model.set_attn_implementation(own)
+        model.set_attn_implementation(usual)
         reason = str(error) if isinstance(error, shared_attention.UnsharedError) else repr(error)
         say(
             f"  {type(model).__name__}: sampled with `generate` and scored one candidate at a "

@@ -75,7 +75,7 @@ class Flight:
         device = self.table.device
         shared, logits = read(self._forward, device, encoded, self._beginning)
         first = self._cache.rows
-        counts = torch.tensor([len(own) for own in samples])
+        counts = torch.tensor([len(numbers) for numbers in samples])
         follows = torch.repeat_interleave(counts) + first
         self.samples = torch.cat((self.samples, torch.cat(list(samples)).to(device)))
         self.follows = torch.cat((self.follows, follows.to(device)))

@@ -60,7 +60,7 @@ def checked_logits(model: PreTrainedModel) -> Tensor:
 
 
 @torch.inference_mode()
-def refuse_others(forward: ModelForward, own: Tensor, model: PreTrainedModel) -> None:
+def refuse_others(forward: ModelForward, expected: Tensor, model: PreTrainedModel) -> None:
     """Raise UnsharedError if the forward call gives other logits than the model's own attention:
     its positions or its masks differ from what readers expect. So too if a library rounds the
     tokens of a call together, as bitsandbytes does in 8 bits: texts would change each other's.
@@ -68,14 +68,14 @@ def refuse_others(forward: ModelForward, own: Tensor, model: PreTrainedModel) ->
     row = _row(model)
     if models.quantised(model):
         begun = model(input_ids=row[None, : TOKENS // 2], use_cache=False).logits[0]
-        if _apart(begun, own[: TOKENS // 2], _limit(own)):
+        if _apart(begun, expected[: TOKENS // 2], _limit(expected)):
             raise UnsharedError("its library rounds all tokens that are read together")
     ids = row.tolist()
     line = line_attention.Line(0)
     line.add((), ids)
     reader = line_attention.Packed(line, set(range(len(ids))), None, model.device)
     found = forward(reader.ids, reader.positions, reader, kept=len(ids))[0]
-    if _apart(found, own, _limit(own)):
+    if _apart(found, expected, _limit(expected)):
         raise UnsharedError("with shared attention its logits would be others")
 
 
@@ -83,12 +83,12 @@ def _limit(logits: Tensor) -> float:
     return ALIKE.get(logits.dtype, ROUNDED)
 
 
-def _apart(found: Tensor, own: Tensor, limit: float) -> bool:
+def _apart(found: Tensor, expected: Tensor, limit: float) -> bool:
     """Return whether logits [tokens, vocabulary] differ by more than the limit at most tokens.
 
     At a token or two, one expert more or less may have been chosen.
     """
-    apart = (found - own).abs().amax(-1) / own.abs().max().clamp(min=1e-6)
+    apart = (found - expected).abs().amax(-1) / expected.abs().max().clamp(min=1e-6)
     return bool(apart.median() > limit)
 
 

@@ -123,10 +123,10 @@ class Scorer:
             InputError: the tokenizer has no end token, or a prompt no token.
         """
         rows = []
-        for text, own in zip(texts, solutions, strict=True):
+        for text, group in zip(texts, solutions, strict=True):
             prompt = prompts.encode(text, form=self.form, tokenizer=self.tokenizer)
             refuse_empty([prompt])
-            rows.append([[self._solved(prompt, solution, text)] for solution in own])
+            rows.append([[self._solved(prompt, solution, text)] for solution in group])
         found = self._read_groups(rows)
         return [[None if logs is None else logs[0] for logs in group] for group in found]
 
@@ -282,7 +282,7 @@ class Scorer:
                 path = [at - start for at in family.shared]
             path = line.add(path[:shared], row.tokens[shared:])
             words.append([[(path[at], token) for at, token in word] for word in row.words])
-        wanted = {number for own in words for word in own for number, _ in word}
+        wanted = {number for row in words for word in row for number, _ in word}
         before = None if kept is None else kept.between(start, stop)
         reader = line_attention.Packed(line, wanted, before, self.model.device)
         logits = self._read(line, reader, len(wanted))
@@ -346,13 +346,13 @@ def _log_p(logits: Tensor, words: list[list[list[tuple[int, int]]]]) -> list[lis
     """Sum log p over each word's tokens, each given with the number of the token before it. The
     logits [wanted, vocabulary] are those of all these numbers, in order.
     """
-    pairs = [pair for own in words for word in own for pair in word]
+    pairs = [pair for row in words for word in row for pair in word]
     rank = {number: rank for rank, number in enumerate(sorted({number for number, _ in pairs}))}
     at, token = torch.tensor([(rank[number], token) for number, token in pairs]).to(logits.device).T
     log_p = logits.float().log_softmax(-1)[at, token].double()
     refuse_not_finite(log_p.clamp(min=-1e300))  # minus infinity: an impossible token
     found = iter(log_p.tolist())
-    return [[math.fsum(next(found) for _ in word) for word in own] for own in words]
+    return [[math.fsum(next(found) for _ in word) for word in row] for row in words]
 
 
 def _without(rows: list[Query], known: Container[Query]) -> list[Query]:
