@@ -113,7 +113,10 @@ def test_one_problem_that_cannot_be_solved_is_told_and_the_others_are(tmp_path: 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('{"text": "q"}', "no question; the row has 'text'"),
+        (
+            '{"text": "q"}',
+            "no question; the row has 'text'; expected .* problem, question, prompt, .* or ",
+        ),
         ('{"id": 1, "problem": "a"}\n{"id": 1, "problem": "b"}', "the id '1' occurs twice"),
         ("", "the file is empty"),
         ('{"problem": "a"}\n{"problem": ', "line 2: not valid JSON"),
@@ -131,3 +134,12 @@ def test_a_question_is_read_with_its_passage_in_any_spelling(tmp_path: Path) -> 
     (row,) = solve_file.questions(path)
     assert (row.problem_id, row.problem) == ("c-1", "Ann has 3 pens. How many?")
     assert row.gold_answer == "3"
+
+
+def test_golds_that_number_options_become_letters(tmp_path: Path) -> None:
+    rows = [{"question": f"{k} + 1?", "choices": ["1", "7", "3"], "answer": k} for k in (0, 2)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = solve_file.questions(path)
+    assert [one.gold_answer for one in found] == ["A", "C"]
+    assert found[1].problem == "2 + 1?\nA) 1\nB) 7\nC) 3"

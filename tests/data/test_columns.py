@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from mathtune.data.columns import columns_by
+from mathtune.data.counts import Counts
 from mathtune.data.problems import RowOptions, to_problems
-from mathtune.data.rows import read_rows
+from mathtune.data.rows import Row, read_rows
 from mathtune.errors import InputError
 from mathtune.stages.prepare import Prepare
 
@@ -62,3 +63,44 @@ def test_a_named_field_that_no_row_has_is_refused(tmp_path: Path) -> None:
     fields = {"problem": "question", "answer": "target", "solution": "stepps"}
     with pytest.raises(InputError, match=r"solution: no row has a value in 'stepps'; .* steps\."):
         Prepare(source=str(path), fields=fields, validation=5, test=5).read()
+
+
+FOUR = ["15", "16", "17", "18"]
+
+
+def chosen(golds: list[Any]) -> list[tuple[str, str, tuple[str, ...]]]:
+    rows = [
+        Row(f"a.jsonl, line {k}", {"question": f"{k} + 7?", "choices": FOUR, "answer": gold})
+        for k, gold in enumerate(golds)
+    ]
+    return [(one.problem, one.answer, one.accepted) for one in to_problems(rows, counts=Counts())]
+
+
+@pytest.mark.parametrize("golds", [[2, 0, 3], ["2", "0", "3"], [3, 1, 4]])
+def test_golds_that_number_options_are_read_as_their_letters(golds: list[Any]) -> None:
+    """Read as they stand, every right `C` would be wrong; the model is asked with the options."""
+    assert chosen(golds) == [
+        (f"{k} + 7?\nA) 15\nB) 16\nC) 17\nD) 18", letter, (FOUR["ABCD".index(letter)],))
+        for k, letter in enumerate("CAD")
+    ]
+
+
+def test_golds_that_are_the_options_texts_are_no_numbers() -> None:
+    assert chosen(["17", "15"]) == [("0 + 7?", "17", ("C",)), ("1 + 7?", "15", ("A",))]
+
+
+def test_numbers_of_options_that_tell_no_first_one_are_refused() -> None:
+    with pytest.raises(InputError, match="do not tell whether the first option is 0 or 1"):
+        chosen([1, 2, 3])
+
+
+def test_the_first_of_several_reference_solutions_is_kept() -> None:
+    """A problem with a gold of its own is not dropped; named by the user, they are refused."""
+    several = {"question": "1 + 1?", "final_answer": ["2"], "solution": ["1 + 1 = 2", "Count: 2"]}
+    rows = [Row("a.jsonl, line 1", several)]
+    counts = Counts()
+    (problem,) = to_problems(rows, counts=counts)
+    assert (problem.answer, problem.solution) == ("2", "1 + 1 = 2")
+    assert (counts.several_solutions, counts.dropped) == (1, {})
+    with pytest.raises(InputError, match="holds 2 solutions"):
+        to_problems(rows, RowOptions(fields={"solution": "solution"}))

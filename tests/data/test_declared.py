@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mathtune.data import declared, local
-from mathtune.data.problems import Counts, to_problems
+from mathtune.data.counts import Counts
+from mathtune.data.problems import to_problems
 from mathtune.data.rows import Row
 from mathtune.data.sets import read_set
 from mathtune.errors import InputError

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from mathtune.data import local
+from mathtune.data.counts import Counts
 from mathtune.data.folders import splits_of
-from mathtune.data.problems import Counts, RowOptions, to_problems
+from mathtune.data.problems import RowOptions, to_problems
 from mathtune.data.rows import Row, normalized, read_rows, stable_id
 from mathtune.errors import InputError
 

@@ -12,9 +12,10 @@ import yaml
 from rich.table import Table
 
 from mathtune.data import declared, gsm8k, local, math
+from mathtune.data.counts import Counts
 from mathtune.data.declared import Declared, NamedSet
 from mathtune.data.load import SourceRequest, rows_of
-from mathtune.data.problems import Counts, to_problems
+from mathtune.data.problems import to_problems
 from mathtune.data.rows import Row, read_rows
 from mathtune.data.sets import overlaps, problems_of, read_set
 from mathtune.data.splits import SPLITS

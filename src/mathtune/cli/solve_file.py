@@ -18,7 +18,8 @@ import msgspec
 
 from mathtune.cli.serving.settings import Solver, check
 from mathtune.cli.serving.solved import Solved
-from mathtune.data.columns import columns_by
+from mathtune.data.columns import QUESTIONS, columns_by
+from mathtune.data.files.options import either, first_of, options, options_field
 from mathtune.data.rows import Row, read_rows, stable_id
 from mathtune.data.values import value_at
 from mathtune.errors import InputError
@@ -99,6 +100,7 @@ def questions(path: Path) -> list[Solution]:
         InputError: a row has no question, or an id occurs twice.
     """
     found: dict[str, Solution] = {}
+    offers: list[dict[str, str]] = []
     columns: dict[str, str | None] = {}
     for row in read_rows(path):
         if row.fault:
@@ -108,8 +110,8 @@ def questions(path: Path) -> list[Solution]:
         if not isinstance(text, str) or not text.strip():
             there = ", ".join(map(repr, row.values))
             raise InputError(
-                f"{row.where}: no question; the row has {there}; expected a text in `problem` or "
-                "`question`."
+                f"{row.where}: no question; the row has {there}; expected a text in "
+                f"{', '.join(('problem', *QUESTIONS[:-1]))} or {QUESTIONS[-1]}."
             )
         given = _value(row, columns["id"])
         name = str(given) if given is not None else f"{stable_id(text)}-{len(found)}"
@@ -119,6 +121,12 @@ def questions(path: Path) -> list[Solution]:
         found[name] = Solution(
             problem_id=name, problem=text, gold_answer=None if gold is None else str(gold)
         )
+        offering = options_field(row.values)
+        offers.append({} if offering is None else options(row.values[offering]))
+    first = first_of([one.gold_answer for one in found.values()], offers)
+    if first is not None:
+        for one, offered in zip(found.values(), offers, strict=True):
+            one.gold_answer = one.gold_answer and either((one.gold_answer,), offered, first)[0]
     return list(found.values())
 
 

@@ -9,8 +9,8 @@ from statistics import fmean
 from typing import Any
 
 from mathtune.data import local
+from mathtune.data.counts import Counts, shortened
 from mathtune.data.declared import NamedSet
-from mathtune.data.problems import Counts, shortened
 from mathtune.data.rows import normalized
 from mathtune.rows.metrics import FirstGold, RowsMetrics, SolutionMetrics, SplitMetrics
 from mathtune.rows.records import Example, Problem

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mathtune.data.files import names
-from mathtune.data.files.options import letter, options, options_field
+from mathtune.data.files.options import are_numbers, letter, options, options_field
 from mathtune.data.files.paths import leaves
 from mathtune.data.files.question_field import with_passage
 from mathtune.data.files.texts import verdict
@@ -22,7 +22,7 @@ def columns_by(row: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, s
     """Return our names -> the paths of a row's fields; `fields`: those that the user named.
 
     A question is read with the passage beside it, and with its options if the gold is the letter
-    of one.
+    or the number of one.
 
     >>> columns_by({"Question": "1 + 1?", "Answer": 2}, {})["problem"]
     'Question'
@@ -54,10 +54,11 @@ def _question(row: Mapping[str, Any], path: str, answer: str | None) -> str:
     path = with_passage(path, [row])
     gold = None if answer is None else value_at(row, answer)
     offering = options_field(row)
-    if offering is None or not isinstance(gold, str):
+    if offering is None or not isinstance(gold, str | int):
         return path
     offered = options(row[offering])
-    missing = letter(gold, offered) and not _names_options(row, path, offered)
+    chosen = letter(str(gold), offered) or are_numbers([str(gold)], [offered])
+    missing = chosen and not _names_options(row, path, offered)
     return f"{path}+{offering}" if missing else path
 
 

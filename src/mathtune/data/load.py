@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mathtune.data import declared, folders, hub, local
+from mathtune.data.counts import Counts
 from mathtune.data.declared import Declared
-from mathtune.data.problems import Counts, Enough, RowOptions, to_problems
+from mathtune.data.problems import Enough, RowOptions, to_problems
 from mathtune.data.rows import Row, read_rows
 from mathtune.errors import InputError
 from mathtune.rows.records import Problem

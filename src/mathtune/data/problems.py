@@ -13,8 +13,9 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from mathtune.data.columns import IDS, columns_by
+from mathtune.data.counts import Counts, shortened
 from mathtune.data.files import names
-from mathtune.data.files.options import either, options, options_field
+from mathtune.data.files.options import either, first_of, options, options_field
 from mathtune.data.files.paths import tops
 from mathtune.data.files.texts import UNUSABLE, says_none
 from mathtune.data.rows import Row, stable_id
@@ -25,6 +26,7 @@ from mathtune.data.values import (
     UnusableError,
     columns_of,
     golds_of,
+    holds_several,
     inner,
     is_bare,
     label_of,
@@ -33,14 +35,10 @@ from mathtune.data.values import (
     value_at,
 )
 from mathtune.data.where import Condition
-from mathtune.errors import InputError, many
+from mathtune.errors import InputError
 from mathtune.rows.records import Problem
-from mathtune.run.progress import say
 
 Thoughts = Literal["keep", "drop"]
-NAMED = 3
-"""The number of dropped rows that are named per reason."""
-SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -78,71 +76,6 @@ class RowOptions:
         return frozenset({*FIELDS, "options", "choices", *read, *paths})
 
 
-@dataclass
-class Counts:
-    """The counts of rows read and dropped, over all splits of a source.
-
-    `dropped`: reason -> rows; `places`: reason -> the first few. `first`: the first gold with the
-    value that it was read from. `roles`: our names -> the fields they were read from. `names`: the
-    fields of the first row.
-    """
-
-    rows: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-    places: dict[str, list[str]] = field(default_factory=dict)
-    roles: dict[str, str] = field(default_factory=dict)
-    first: tuple[str, Golds] | None = None
-    names: tuple[str, ...] = ()
-    first_fault: str = ""
-    golds_reduced: int = 0
-    bare_solutions: int = 0
-
-    def drop(self, reason: str, where: str) -> None:
-        """Count a row that cannot be used, and name it."""
-        self.leave_out(reason)
-        named = self.places.setdefault(reason, [])
-        if len(named) < NAMED:
-            named.append(where)
-
-    def leave_out(self, reason: str) -> None:
-        """Count a row that a condition excludes."""
-        self.dropped[reason] = self.dropped.get(reason, 0) + 1
-
-    def refuse_unfound(self, fields: Mapping[str, str]) -> None:
-        """Raise InputError if no row has a value in a field that the user named."""
-        for ours, path in fields.items():
-            if self.names and ours not in self.roles:
-                raise InputError(
-                    f"fields.{ours}: no row has a value in '{path}'; the fields are "
-                    f"{', '.join(self.names)}."
-                )
-
-    def tell(self) -> None:
-        """Print the fields' roles, the first gold and its rule, and what was dropped."""
-        if self.roles:
-            say("  read as " + ", ".join(f"{ours}: '{p}'" for ours, p in self.roles.items()))
-        if self.first is not None:
-            where, gold = self.first
-            origin = shortened(gold.text)
-            how = "as it stands" if gold.rule is None else f"the answer ({gold.rule}) of {origin!r}"
-            say(f"  the first gold is {shortened(gold.answer)!r} ({where}), {how}")
-        if self.golds_reduced:
-            reduced = many(self.golds_reduced, "gold is a solution", "golds are solutions")
-            say(f"  {reduced}, of which the answer is taken")
-        if self.bare_solutions:
-            bare = many(self.bare_solutions, "solution is", "solutions are")
-            say(f"  {bare} only the answer: not learned from")
-        if self.rows:
-            without = sum(count for why, count in self.dropped.items() if why.startswith("gold"))
-            total = sum(self.dropped.values())
-            end = ":" if total else ""
-            say(f"  {total} of {self.rows} rows dropped, {without} without a usable gold{end}")
-        for reason, count in sorted(self.dropped.items(), key=lambda pair: -pair[1]):
-            named = self.places.get(reason, [])
-            places = f" ({', '.join(named)}{', ...' if count > NAMED else ''})" if named else ""
-            say(f"    {count}: {reason}{places}")
-
-
 def to_problems(
     rows: Iterable[Row],
     reading: RowOptions | None = None,
@@ -168,6 +101,7 @@ def to_problems(
     """
     reading, counts = reading or RowOptions(), Counts() if counts is None else counts
     problems: list[Problem] = []
+    offers: list[Mapping[str, str]] = []
     ids = _Ids()
     met = [False] * len(reading.where)
     reader: _Reader | None = None
@@ -187,6 +121,7 @@ def to_problems(
                 continue
             found = names.leaf(reader.columns["id"] or "") in IDS and "id" not in reading.fields
             problems.append(ids.named(reader.problem(row), row.where, found=found))
+            offers.append(reader.offered)
         except UnusableError as error:
             if reading.strict:
                 raise InputError(f"{row.where}{error.sentence}") from None
@@ -199,7 +134,18 @@ def to_problems(
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts.dropped.items())
         none = f"none of {counts.rows} rows can be used: {reasons}."
         raise InputError(counts.first_fault or none)
-    return problems
+    counts.first_option = first_of([one.answer for one in problems], offers, counts.first_option)
+    return [
+        _lettered(one, offered, counts.first_option)
+        for one, offered in zip(problems, offers, strict=True)
+    ]
+
+
+def _lettered(problem: Problem, offered: Mapping[str, str], first: int | None) -> Problem:
+    if first is None or not offered:
+        return problem
+    answer, *accepted = either((problem.answer,), offered, first)
+    return msgspec.structs.replace(problem, answer=answer, accepted=tuple(accepted))
 
 
 class Stop(Protocol):
@@ -241,6 +187,8 @@ class _Reader:
         self, columns: Mapping[str, str | None], reading: RowOptions, counts: Counts
     ) -> None:
         self.columns, self.reading, self.counts = columns, reading, counts
+        self.offered: Mapping[str, str] = {}
+        """The options that the last problem offers, by letter."""
         self.gold_may_be_solution = not {"answer", "solution"} & set(reading.fields)
 
     @classmethod
@@ -278,7 +226,11 @@ class _Reader:
         problem = question_at(row, columns["problem"])
         if self.reading.inner:
             problem = inner(problem)
-        solution = solution_at(row, columns["solution"], thoughts=self.reading.thoughts == "keep")
+        path = columns["solution"]
+        if "solution" not in self.reading.fields and holds_several(values, path):
+            path = f"{path}.0"
+            self.counts.several_solutions += 1
+        solution = solution_at(row, path, thoughts=self.reading.thoughts == "keep")
         try:
             golds = golds_of(row, columns["answer"], solution, rule=self.reading.gold_rule)
         except UnusableError:
@@ -294,8 +246,10 @@ class _Reader:
         if not usable:
             said = shortened(golds.answer)
             raise UnusableError(f"gold says {said!r}", f": the gold is {said!r}.")
-        if (offering := options_field(values)) is not None:
-            usable = list(either(tuple(usable), options(values[offering])))
+        offering = options_field(values)
+        self.offered = {} if offering is None else options(values[offering])
+        if self.offered:
+            usable = list(either(tuple(usable), self.offered))
         self._note(row, golds)
         if solution is None and self.gold_may_be_solution and golds.rule == "hashes":
             solution = golds.text  # GSM8K's form: one column is the solution and its answer
@@ -362,12 +316,6 @@ def _refuse_unknown(where: Iterable[Condition], met: list[bool], row: Row | None
                 f"where: no row has the field '{condition.path}'; the fields are "
                 f"{', '.join(map(str, row.values))}."
             )
-
-
-def shortened(text: str) -> str:
-    """Return the beginning and the end of a long text."""
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN else f"{line[: SHOWN // 2]} ... {line[-SHOWN // 3 :]}"
 
 
 def passing(

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mathtune.data import declared, gsm8k, local, math
+from mathtune.data.counts import Counts
 from mathtune.data.load import Parts, SourceRequest, load
 from mathtune.data.overlap import overlap
-from mathtune.data.problems import Counts, RowOptions
+from mathtune.data.problems import RowOptions
 from mathtune.rows.metrics import OverlapMetrics
 from mathtune.rows.records import Problem
 

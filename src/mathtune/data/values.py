@@ -141,6 +141,16 @@ def solution_at(row: Row, path: str | None, *, thoughts: bool) -> str | None:
     return _whole(text, path) or None
 
 
+def holds_several(values: Mapping[str, Any], path: str | None) -> bool:
+    """Return whether a field of references holds several texts, as OlympiadBench's does."""
+    found = None if path is None else value_at(values, path)
+    return (
+        isinstance(found, list)
+        and len(found) > 1
+        and all(isinstance(one, str) and one.strip() for one in found)
+    )
+
+
 def _thought(value: Any) -> str:
     """Return the thoughts that a conversation's last message holds besides its text."""
     message = value[-1] if is_chat(value) else value

@@ -12,11 +12,12 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mathtune.data import declared, gsm8k, local, math, prm800k
 from mathtune.data.card import CARD, card, read_from, read_metrics, solution_metrics, split_metrics
+from mathtune.data.counts import Counts
 from mathtune.data.files.texts import UNUSABLE
 from mathtune.data.folders import is_data
 from mathtune.data.load import Parts, SourceRequest, load, no_split
 from mathtune.data.overlap import overlap, report_near
-from mathtune.data.problems import Counts, Enough, RowOptions, Thoughts, passing
+from mathtune.data.problems import Enough, RowOptions, Thoughts, passing
 from mathtune.data.sets import overlaps
 from mathtune.data.splits import SPLITS, Split, Splits, apart, draw_out, limited, usual_size
 from mathtune.data.values import GoldRule

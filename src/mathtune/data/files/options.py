@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 
 from mathtune.data.files import names
 from mathtune.data.files.quoted_list import quoted_list
+from mathtune.errors import InputError
 
 _LETTERS = "ABCDEFGHIJ"
 _GOLD = re.compile(r"\(?([A-Ja-j])\)?[.:]?")
@@ -88,6 +89,43 @@ def first_number(golds: Sequence[str], offers: Sequence[Mapping[str, str]]) -> i
         return 0 if "0" in golds else None
     one_more = all(0 < int(gold) <= len(offered) for gold, offered in pairs)
     return 1 if one_more else None
+
+
+def are_numbers(golds: Sequence[str], offers: Sequence[Mapping[str, str]]) -> bool:
+    """Return whether golds are numbers of options, whichever is the first, and not their texts.
+
+    >>> four = {"A": "15", "B": "16", "C": "17", "D": "18"}
+    >>> are_numbers(["1", "3"], [four] * 2), are_numbers(["1", "15"], [four] * 2)
+    (True, False)
+    """
+    pairs = list(zip(golds, offers, strict=True))
+    return bool(pairs) and all(
+        re.fullmatch("[0-9]", gold) and int(gold) <= len(offered) and gold not in offered.values()
+        for gold, offered in pairs
+    )
+
+
+def first_of(
+    golds: Sequence[str | None], offers: Sequence[Mapping[str, str]], known: int | None = None
+) -> int | None:
+    """Return the number of the first option if golds are numbers of options; None: they are not.
+
+    `known`: that of another split of the same source. Rows without options do not count.
+
+    Raises:
+        InputError: they are, and do not tell whether the first option is 0 or 1.
+    """
+    pairs = [(gold, offer) for gold, offer in zip(golds, offers, strict=True) if gold and offer]
+    found, offered = [gold for gold, _ in pairs], [offer for _, offer in pairs]
+    first = first_number(found, offered)
+    if first is not None or not are_numbers(found, offered):
+        return first
+    if known is None:
+        raise InputError(
+            f"the golds are numbers of options, such as {found[0]}, and do not tell whether the "
+            "first option is 0 or 1; expected the letters of options or their texts."
+        )
+    return known
 
 
 def either(
