@@ -82,6 +82,10 @@ def test_a_design_effect_by_hand() -> None:
     # Deviations 1/2, 1/2, -1/2, -1/2 in clusters of two: 2/1 x (1 + 1) / 4 over the variance 1/3.
     found = Spread.of_counts([4, 4, 0, 0], [4] * 4, groups=np.array([0, 0, 1, 1]))
     assert (found.design_effect, found.per_cluster) == (pytest.approx(3.0), 2.0)
+    # Deviations of a tenth of that, in 2,000 samples each: the samples' noise is left.
+    found = Spread.of_counts([900, 900, 1100, 1100], [2000] * 4, groups=np.array([0, 0, 1, 1]))
+    noise = 0.45 * 0.55 / 1999
+    assert found.design_effect == pytest.approx((0.01 - noise) / (0.01 / 3 - noise))
 
 
 def test_ten_clusters_are_the_fewest_and_a_part_of_a_problem_is_a_whole_one() -> None:

@@ -85,15 +85,18 @@ class ByHand:
 
 
 def test_accuracy_by_hand() -> None:
-    # Log-odds of "correct" of the right and the wrong solution: 2 > 1, -1 < 0, 1 = 1.
-    pairs = torch.tensor([[-1.0, -3, -2, -3], [-3.0, -2, -3, -3], [-2.0, -3, -1, -2]])
-    labels = torch.tensor([True, False, False])
+    # Log-odds of "correct" of the right and the wrong solution: 2 > 1, -1 < 0, 1 = 1,
+    # 3 > 1.
+    pairs = torch.tensor(
+        [[-1.0, -3, -2, -3], [-3.0, -2, -3, -3], [-2.0, -3, -1, -2], [-1.0, -4, -2, -3]]
+    )
+    labels = torch.tensor([True, False, False, True])
     accuracies: dict[Any, Any] = dict(ACCURACIES)
     for objective in ("cls-margin", "mul-margin"):
-        assert float(accuracies[objective](pairs, labels)) == pytest.approx(1 / 3)
-    for objective in ("cls-xent", "mul-xent"):  # says correct, incorrect, correct
-        assert float(accuracies[objective](pairs[:, :2], labels)) == pytest.approx(2 / 3)
-    assert float(accuracies["ctr"](pairs[:, :2], labels)) == pytest.approx(2 / 3)
+        assert float(accuracies[objective](pairs, labels)) == 1 / 2
+    for objective in ("cls-xent", "mul-xent"):  # says correct, incorrect, correct, correct
+        assert float(accuracies[objective](pairs[:, :2], labels)) == 3 / 4
+    assert float(accuracies["ctr"](pairs[:, :2], labels)) == 3 / 4
     equal = torch.tensor([[-1.0, -1.0]])  # as likely: says incorrect
     assert float(accuracies["cls-xent"](equal, torch.tensor([False]))) == 1.0
     assert accuracies["mle"](pairs, labels) is None
