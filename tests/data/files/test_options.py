@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from mathtune.data.files.head import Head
 from mathtune.data.files.options import either, first_number, letter, options
+from mathtune.errors import InputError
 
 AQUA = {"A": "21", "B": "21.5", "C": "22", "D": "22.5", "E": "None of these"}
 
@@ -61,3 +63,16 @@ def test_golds_that_number_the_options() -> None:
     assert either(("3",), four, 0) == ("D", "8")
     assert either(("4",), four, 1) == ("D", "8")
     assert either(("9",), four, 0) == ("9",)
+
+
+def test_numbers_of_options_that_tell_no_first_one_are_no_golds() -> None:
+    """Taken as they stand, a right `B` or its text would be wrong."""
+    rows = [
+        {"question": f"{k}?", "choices": ["15", "16", "17", "18"], "answer": k, "response": "B"}
+        for k in (1, 2, 3)
+    ]
+    with pytest.raises(InputError, match="do not tell whether the first option is 0 or 1"):
+        Head("f", rows).first_option("answer")
+    assert Head("f", [*rows, {**rows[0], "answer": 0}]).first_option("answer") == 0
+    assert Head("f", [*rows, {**rows[0], "answer": 4}]).first_option("answer") == 1
+    assert Head("f", [*rows, {**rows[0], "answer": 18}]).first_option("answer") is None

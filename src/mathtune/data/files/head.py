@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, NoReturn
 
 from mathtune.data.files import names
-from mathtune.data.files.options import first_number, options
+from mathtune.data.files.options import first_of, options
 from mathtune.data.files.paths import MISSING, leaves, reach
 from mathtune.data.files.question_field import with_passage
 from mathtune.data.files.texts import NoTextError, golds, question_of, solutions
@@ -57,13 +57,15 @@ class Head:
         return self.options is not None and path.startswith(f"{self.options}.")
 
     def first_option(self, gold: str) -> int | None:
-        """Return the number of the first option if the golds number the options; else None."""
+        """Return the number of the first option if the golds number the options; else None.
+
+        Raises:
+            InputError: they do, and do not tell whether it is 0 or 1.
+        """
         if self.options is None:
             return None
-        offers = map(options, self.column(self.options))
-        pairs = [(one[0], offer) for one, offer in zip(self.golds(gold), offers, strict=True)
-                 if one and offer]  # fmt: skip
-        return first_number([one for one, _ in pairs], [offer for _, offer in pairs])
+        offers = [options(value) for value in self.column(self.options)]
+        return first_of([one[0] if one else None for one in self.golds(gold)], offers)
 
     @property
     def paths(self) -> list[str]:
