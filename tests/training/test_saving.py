@@ -313,6 +313,20 @@ def test_a_judges_request_has_the_start_token_once() -> None:
     assert card["fallback"]["body"]["prompt"] == card["prompt"]
 
 
+@pytest.mark.parametrize(
+    ("content", "solution"),
+    [("m.content", "whole"), ("m.content | trim", "without spaces and line breaks at its end")],
+)
+def test_a_judges_card_says_what_its_template_trims(content: str, solution: str) -> None:
+    tokenizer: Any = models.load_tokenizer("embedded")
+    tokenizer.chat_template = f"{{% for m in messages %}}{{{{ {content} }}}}|{{% endfor %}}"
+    card = judge_card(tokenizer, "chat")
+    assert card["solution"] == solution
+    read = prompts.evaluator("1 + 1", "2 \n", form="chat", tokenizer=tokenizer)
+    sent = "2" if "trim" in content else "2 \n"
+    assert card["prompt"].replace("{problem}", "1 + 1").replace("{solution}", sent) == read
+
+
 @pytest.mark.parametrize("start", ["{{ bos_token }}", ""])
 @pytest.mark.parametrize("everywhere", [True, False])
 @pytest.mark.parametrize("form", ["plain", "chat"])

@@ -28,6 +28,7 @@ from mathtune.training.checkpoint import flush, writing
 CARD = "judge.json"
 NOT_OF_THE_FOLDER = ("auto_map", "is_local", "local_files_only")
 """What a tokenizer remembers of how it was loaded, and code that the folder does not hold."""
+TRIMMED = "without spaces and line breaks at its end"
 PROBES = ("It is 4.", "4 + 3 = 7\n#### 7", "\\boxed{7}", "- 1", "$x$", "\n\n7", "<think>7")
 """Solutions by which a card's texts are compared with what the judge reads."""
 
@@ -130,6 +131,7 @@ def judge_card(tokenizer: Any, form: prompts.AnyForm) -> dict[str, Any]:
     whole = _whole(text, form, tokenizer)
     return {
         "prompt": text,
+        "solution": TRIMMED if _trims(form, tokenizer) else "whole",
         "labels": [prompts.CORRECT, prompts.INCORRECT],
         "label_token_ids": ids,
         "score": "p(correct) / (p(correct) + p(incorrect)) as the next token after the prompt",
@@ -195,6 +197,15 @@ def _starting(text: str, tokenizer: Any) -> list[str]:
 def _own(text: str, solution: str, form: prompts.AnyForm, tokenizer: Any) -> list[int]:
     """Return the tokens that the judge reads."""
     return prompts.encode(_filled(text, solution), form=form, tokenizer=tokenizer)
+
+
+def _trims(form: prompts.AnyForm, tokenizer: Any) -> bool:
+    """Return whether the chat template removes spaces at the end of a message (Gemma, Llama 3)."""
+    bare, spaced = (
+        prompts.evaluator("1 + 1", solution, form=form, tokenizer=tokenizer)
+        for solution in ("2", "2 \n")
+    )
+    return bare == spaced
 
 
 def _filled(text: str, solution: str) -> str:
