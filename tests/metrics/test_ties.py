@@ -150,3 +150,16 @@ def test_top_n_of_equal_scores() -> None:
     made = Clusters(np.array([0, 1, 2, 3, 4, 4]), np.array([False] * 4 + [True]), np.ones(6))
     assert expected(made, k=1)["Maj1.Top1"] == pytest.approx(1 / 3, abs=0.2)
     assert expected(made, k=6)["Maj1.Top6"] == 1.0
+
+
+def test_two_sure_clusters_and_one_of_two_tied_ones_by_hand() -> None:
+    """Every score is 1; of three kept clusters the right one is one in half of the orders."""
+    made = Clusters(np.array([0, 0, 1, 1, 2, 3]), np.array([False, False, True, False]), np.ones(6))
+    standing = strategies.standings(made, strategies.whole(made))
+    assert largest_of_top(standing, 3, best_scores(standing))[0] == pytest.approx(1 / 2 / 3)
+
+
+def test_without_scores_every_cluster_that_is_there_is_as_good() -> None:
+    made = Clusters(np.array([0, 1]), np.array([True, False]))
+    standing = strategies.standings(made, np.array([[True, True], [False, True]]))
+    assert best_scores(standing).tolist() == [[0.0, 0.0], [0.0, -np.inf]]
