@@ -20,6 +20,8 @@ HOSTILE = {
     "megabyte-words": "answer is " * 100_000,
     "braces": "{" * 10_000,
     "braces-closed": "{" * 10_000 + "}" * 10_000,
+    "box-and-words": "\\boxed{5} " + "consequently " * 40 + "(",
+    "box-and-rules": "\\boxed{5} " + "*" * 400 + "(",
     "boxes": "\\boxed{" * 10_000,
     "boxes-closed": "\\boxed{" * 10_000 + "5" + "}" * 10_000,
     "brackets": "(" * 900 + "1" + ")" * 900,

@@ -182,11 +182,12 @@ def _boxed(text: str) -> str:
     return mark.answer
 
 
-# Words, spaces and separators; `-\boxed{5}` and `\boxed{5}^2` are not what is in the box.
+# Words, spaces and separators; `-\boxed{5}` and `\boxed{5}^2` are not what is in the box. Atomic:
+# a long word could be split into shorter ones in exponentially many ways.
 _AROUND_BOXES = re.compile(
-    r"(?!.*\b(?:not|no|never|wrong)\b)(?:\\(?:text|mathrm|textbf)\s*\{[^{}]*\}|[A-Za-z]{2,}"
-    r"|[\s.,:;$*]|\\[()\[\],;:! ]|\\q?quad(?![a-z])|[-+*=_~#]{3,}"
-    r"|\b[A-Za-z](?:_\w|_\{\w+\})?\s*=)*"
+    r"(?!.*\b(?:not|no|never|wrong)\b)(?>\\(?:text|mathrm|textbf)\s*\{[^{}]*\}|[A-Za-z]{2,}"
+    r"|[-+*=_~#]{3,}|[\s.,:;$*]|\\[()\[\],;:! ]|\\q?quad(?![a-z])"
+    r"|\b[A-Za-z](?:_\w|_\{\w+\})?\s*=)*+"
 )
 SAME_FAMILY = frozenset(("the same family of values",))
 _LONGEST_CORE = 30
