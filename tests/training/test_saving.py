@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tokenizers.processors import TemplateProcessing
 
 from mathtune.engines import prompts
@@ -181,6 +181,38 @@ def test_weights_are_saved_in_the_precision_that_is_asked_for(
     wanted, found = (load_file(path / "model.safetensors") for path in (full, half))
     assert all(torch.equal(found[key], wanted[key].bfloat16()) for key in wanted)
     assert json.loads((half / "config.json").read_text())["dtype"] == "bfloat16"
+
+
+def fill_a_norm(base: Path, value: float) -> None:
+    weights = load_file(base / "model.safetensors")
+    name = next(one for one in sorted(weights) if "norm" in one)
+    weights[name].fill_(value)
+    save_file(weights, base / "model.safetensors", {"format": "pt"})
+
+
+def test_weights_that_the_precision_cannot_hold_are_refused_before_the_training(
+    base: Path, example_file: Path, tmp_path: Path
+) -> None:
+    fill_a_norm(base, 70_000.0)
+    with pytest.raises(InputError, match="save_dtype: found float16, which cannot hold 1 of"):
+        trained(base, example_file, tmp_path / "out", updates=1, save_dtype="float16")
+    saved = trained(base, example_file, tmp_path / "wide", updates=1, save_dtype="bfloat16")
+    assert (
+        load_file(saved / "model.safetensors").keys()
+        == load_file(base / "model.safetensors").keys()
+    )
+
+
+def test_weights_that_grow_too_large_for_the_precision_are_saved_as_they_were_trained(
+    base: Path, example_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill_a_norm(base, 65_500.0)
+    steep = {"updates": 1, "learning_rate": 100.0, "save_dtype": "float16", "warmup": 0.0}
+    saved = load_file(trained(base, example_file, tmp_path / "out", **steep) / "model.safetensors")
+    assert all(weight.dtype == torch.float32 for weight in saved.values())
+    assert all(weight.isfinite().all() for weight in saved.values())
+    assert max(weight.abs().max() for weight in saved.values()) > 65_520
+    assert "float16 cannot hold 1 of the trained weights" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`")

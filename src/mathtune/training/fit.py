@@ -31,7 +31,7 @@ from mathtune.run.progress import Progress, say
 from mathtune.training import adapters, checkpoint, curve, llama_layers, segment_attention
 from mathtune.training.examples import Item
 from mathtune.training.reading import PACKED, BatchForm
-from mathtune.training.saving import ModelFolder
+from mathtune.training.saving import ModelFolder, too_large
 from mathtune.training.settings import Plan, TrainingSettings
 from mathtune.training.trainer import Trainer
 from mathtune.training.watch import BEST, Watch
@@ -160,6 +160,7 @@ def _prepared(model: Any, settings: TrainingSettings, saved: ModelFolder, *, don
     fresh = ranks.first() and not done
     whole = settings.lora is None or settings.lora.merge
     if fresh and whole:
+        _refuse_overflow(model, settings)
         saved.try_out(model)
     if settings.attention != "auto":
         _set_attention(model, settings.attention)
@@ -168,6 +169,17 @@ def _prepared(model: Any, settings: TrainingSettings, saved: ModelFolder, *, don
     if fresh and not whole:
         saved.try_out(model)
     return model
+
+
+def _refuse_overflow(model: Any, settings: TrainingSettings) -> None:
+    """Raise InputError if `save_dtype` cannot hold the weights even before the training."""
+    if settings.save_dtype is None:
+        return
+    if large := too_large(model.named_parameters(), getattr(torch, settings.save_dtype)):
+        raise InputError(
+            f"save_dtype: found {settings.save_dtype}, which cannot hold {len(large)} of the "
+            f"model's weights, first {large[0]}; expected bfloat16 or float32."
+        )
 
 
 def _trackers(
@@ -213,15 +225,31 @@ def _save(model: Any, saved: ModelFolder, trainer: Trainer) -> None:
         if settings.choose != "last":
             checkpoint.load_weights(model, saved.path.parent / BEST)
         done = merging.merge(model) if merged else model
-        if settings.save_dtype is not None:
-            dtype = getattr(torch, settings.save_dtype)
-            done = done.to(dtype)
-            weights = weights and {name: value.to(dtype) for name, value in weights.items()}
-        saved.write(done, weights)
+        saved.write(*_narrowed(done, weights, settings))
     except BaseException:
         if not merged:
             trainer.keep()
         raise
+
+
+def _narrowed(
+    model: Any, weights: dict[str, Any] | None, settings: TrainingSettings
+) -> tuple[Any, dict[str, Any] | None]:
+    """Return a model, and the weights of a sharded one, in `save_dtype`; as they were trained, and
+    said so, if one of them grew too large for it.
+    """
+    if settings.save_dtype is None:
+        return model, weights
+    dtype = getattr(torch, settings.save_dtype)
+    alone = settings.lora is not None and not settings.lora.merge
+    named = weights.items() if weights else model.named_parameters()
+    if large := too_large((one for one in named if not alone or one[1].requires_grad), dtype):
+        say(
+            f"  save_dtype: {settings.save_dtype} cannot hold {len(large)} of the trained weights, "
+            f"first {large[0]}; all are saved as they were trained"
+        )
+        return model, weights
+    return model.to(dtype), weights and {name: one.to(dtype) for name, one in weights.items()}
 
 
 def batch_form(

@@ -9,12 +9,14 @@ adapter/     the adapters alone, as peft writes them, and the tokenizer
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from mathtune.engines import prompts
 from mathtune.engines.token_ids import start_text, token_ids
@@ -108,6 +110,19 @@ class ModelFolder:
                 yield partial
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def too_large(weights: Iterable[tuple[str, torch.Tensor]], dtype: torch.dtype) -> list[str]:
+    """Return the names of the weights that are finite, but not in this precision.
+
+    Example:
+        >>> weights = {"norm": torch.tensor([2.0, 70_000.0]), "bias": torch.tensor([65_504.0])}
+        >>> too_large(weights.items(), torch.float16), too_large(weights.items(), torch.bfloat16)
+        (['norm'], [])
+    """
+    return [
+        name for name, weight in weights if (weight.isfinite() & ~weight.to(dtype).isfinite()).any()
+    ]
 
 
 def judge_card(tokenizer: Any, form: prompts.AnyForm) -> dict[str, Any]:
