@@ -65,8 +65,11 @@ def test_a_judge_is_compared_by_what_it_learned(
     assert (expected in said()) if warned else said() == ""
 
 
-def test_other_folders_are_no_trainings(tmp_path: Path, said: Any) -> None:
-    (tmp_path / "step.json").write_text('{"stage": "sample", "config": {"instruction": "x"}}')
+@pytest.mark.parametrize(
+    "record", ['{"stage": "sample", "config": {"instruction": "x"}}', "[1]", "{", '{"step": 3}']
+)
+def test_other_folders_are_no_trainings(record: str, tmp_path: Path, said: Any) -> None:
+    (tmp_path / "step.json").write_text(record)
     trained_wording.warn(tmp_path / "model", "plain", PLAIN, role="solver")
     trained_wording.warn("Qwen/Qwen3-0.6B", "plain", PLAIN, role="solver")
     assert said() == ""

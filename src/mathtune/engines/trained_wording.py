@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from mathtune.engines import prompts
+from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.run.names import STEP
 from mathtune.run.progress import say_once
@@ -38,6 +39,7 @@ class TrainConfig(msgspec.Struct):
 class TrainRecord(msgspec.Struct):
     """The part of a train step's step.json that is read."""
 
+    stage: Literal["train"]
     config: TrainConfig
 
 
@@ -46,16 +48,16 @@ def warn(
 ) -> None:
     """Print a warning if the train step that made `weights` taught this role other prompts.
 
-    Raises:
-        InputError: the step's record cannot be read.
+    A file of that name which is no record of a train step says nothing, as does none.
 
     Example:
         >>> warn("embedded", "plain", None, role="solver")  # no train step's folder
     """
     record = Path(weights).parent / STEP
-    if not record.is_file() or jsonl.read_json(record).get("stage") != "train":
+    try:
+        config = jsonl.read_json(record, TrainRecord).config
+    except InputError:
         return
-    config = jsonl.read_json(record, TrainRecord).config
     taught = prompts.Wording(
         config.prompt, config.system, config.instruction, config.template, config.thoughts
     )
