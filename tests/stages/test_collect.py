@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 from mathtune.cli.main import app
 from mathtune.data.exports import Completion
 from mathtune.errors import InputError
+from mathtune.paths.example_rows import Counted
 from mathtune.rows import jsonl
 from mathtune.rows.metrics import SourceMetrics
 from mathtune.rows.records import Example, Graded, Labelled, Pair, Problem, Row, Sample, Verdict
 from mathtune.run.stage import Columns
 from mathtune.stages.collect import Collect
-from mathtune.stages.path_rows import Counted
 
 Texts = dict[str, list[tuple[str, str]]]
 """Per problem: (text, answer) of each sample; "8" is right, "" no answer, "?" undecided."""

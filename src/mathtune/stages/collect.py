@@ -14,6 +14,7 @@ from mathtune.data.exports import Format
 from mathtune.data.overlap import refuse_shared, report_near
 from mathtune.engines import prompts
 from mathtune.errors import InputError
+from mathtune.paths.example_rows import PathChoice, PathRows, drawing
 from mathtune.paths.prefixes import drawn_beginnings
 from mathtune.paths.select import Rule
 from mathtune.paths.union import Candidate, named, united
@@ -23,7 +24,6 @@ from mathtune.rows.records import Labelled, Pair, Problem, Verdict
 from mathtune.rows.samples import read_problems
 from mathtune.run.cores import usable_cores
 from mathtune.run.stage import Columns, File, Stage
-from mathtune.stages.path_rows import PathChoice, PathRows, drawing
 
 WORTH_WORKERS = 20_000_000
 """The size of samples, in bytes, from which a process for every core is worth its start."""

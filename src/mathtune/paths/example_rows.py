@@ -13,7 +13,7 @@ from mathtune.paths.select import Rule, Selection, path_of, selections
 from mathtune.paths.union import Candidate
 from mathtune.rows.metrics import NearMetrics, PathsMetrics, SourceMetrics
 from mathtune.rows.records import Example, Problem, Row, Verdict
-from mathtune.run.stage import Columns
+from mathtune.rows.samples import Columns
 
 
 class Counted(Row, frozen=True):
