@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -167,6 +168,20 @@ def test_a_hub_that_refuses_costs_a_sentence(hub: Hub, trained: Path) -> None:
     assert "Traceback" not in done.stderr
     assert "hf_secret" not in done.stderr
     assert hub.files == {}
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "nonsense"])
+def test_a_hub_that_cannot_be_reached_costs_a_sentence(url: str, trained: Path) -> None:
+    with socket.socket() as bound:  # a port that nobody listens on
+        bound.bind(("127.0.0.1", 0))
+        endpoint = url.format(port=bound.getsockname()[1])
+        given = {"HF_ENDPOINT": endpoint, "HF_TOKEN": "hf_secret"}
+        command = ["push_to_hub", "step", "me/solver"]
+        done = mathtune(*command, folder=trained.parent, **given)
+    assert done.returncode == 2
+    assert f"me/solver: cannot be pushed to {endpoint}" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert (trained / "model" / "model.safetensors").is_file()
 
 
 @pytest.mark.parametrize(

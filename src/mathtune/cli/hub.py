@@ -65,7 +65,7 @@ def _pushed(repo: str, model: Path, card: Path, *, private: bool) -> str:
         InputError: the hub cannot be reached, or refuses.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 
     files = {path.relative_to(model).as_posix(): path for path in sorted(model.rglob("*"))}
     files |= {CARD: card / CARD}
@@ -87,7 +87,7 @@ def _pushed(repo: str, model: Path, card: Path, *, private: bool) -> str:
         ) from None
     except OfflineModeIsEnabled:
         raise InputError("push_to_hub: HF_HUB_OFFLINE is set; expected it unset.") from None
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except Exception as error:  # the hub's client has passed on those of three network libraries
         reason = one_line(error)
         raise InputError(
             f"{repo}: cannot be pushed to {api.endpoint} ({reason}); the card is in {card}."
