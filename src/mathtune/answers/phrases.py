@@ -76,9 +76,10 @@ _SENTENCE_END = re.compile(
     r"|\s+\((?=(?:since|because|as|for|note|i\.e|that\s+is|rounded|approximately|from|by|see|which"
     r"|not|check)\b)|，"
 )
-_CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+"""Chinese, Japanese and Korean letters, as a range of a regular expression."""
 _BEFORE_CJK = re.compile(
-    rf"([-+−]?[0-9][0-9.,/]*(?:\s*[%％])?)\s*(?![十百千万萬亿億半点點천백십만억])[{_CJK}].*", re.S
+    rf"([-+−]?[0-9][0-9.,/]*(?:\s*[%％])?)\s*(?![十百千万萬亿億半点點천백십만억])[{CJK}].*", re.S
 )
 _POLITE = re.compile(r"(?:です|である|となります|になります|だ|입니다|이다|이에요|예요)\s*\Z")
 
@@ -88,7 +89,7 @@ def sentence(text: str) -> str | None:
     math = DOLLARS.match(text)
     if math and is_formula(math):
         after = text[math.end() :]
-        if re.match(rf"\s*(?:\Z|[.,;:!?*_\n\"'。．，；（(]|[{_CJK}])", after):
+        if re.match(rf"\s*(?:\Z|[.,;:!?*_\n\"'。．，；（(]|[{CJK}])", after):
             rest = _SENTENCE_END.split(after, maxsplit=1)[0]
             if not re.search(r"[$\\]", rest) and not re.match(r"\s*,\s*[0-9\w]+\s*\Z", rest):
                 return trim(math.group())

@@ -61,19 +61,19 @@ def warn(
     taught = prompts.Wording(
         config.prompt, config.system, config.instruction, config.template, config.thoughts
     )
-    own = prompts.worded(wording)
+    asked = prompts.worded(wording)
     learns = config.objective.startswith("mul") or (
         config.objective.startswith("cls") == (role == "evaluator")
     )
-    if not learns or _prompt(taught, tokenizer, role) == _prompt(own, tokenizer, role):
+    if not learns or _prompt(taught, tokenizer, role) == _prompt(asked, tokenizer, role):
         return
     then, now = (
         ", ".join(
             f"{'prompt' if name == 'form' else name}={getattr(one, name)!r}"
             for name in READ_BY[role]
-            if getattr(taught, name) != getattr(own, name)
+            if getattr(taught, name) != getattr(asked, name)
         )
-        for one in (taught, own)
+        for one in (taught, asked)
     )
     say_once(
         f"taught {weights} {role}",

@@ -6,7 +6,9 @@ ones are different answers. What this cannot read is left to the comparison of w
 
 import re
 
-_LETTER = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+from mathtune.answers.phrases import CJK
+
+_LETTER = f"[{CJK}]"
 _MIGHT = re.compile(rf"{_LETTER}|[、。．：]")
 _WRITTEN = (
     (re.compile(r"\s*[。．]\s*(?=\$?\s*\Z)"), ""),
