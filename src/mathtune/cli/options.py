@@ -112,7 +112,9 @@ Explain = Annotated[
 Score = Annotated[
     str | None,
     typer.Option(
-        metavar="FIELD", help="The scores' field, or calculator; else scores or score if there."
+        metavar="FIELD|FILE[:FIELD]",
+        help="The scores' field, or a file of scores for these samples, or calculator; else scores "
+        "or score if there.",
     ),
 ]
 Weights = Annotated[

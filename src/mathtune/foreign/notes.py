@@ -150,6 +150,9 @@ def _warnings(request: Request) -> Iterator[str]:
             f"{many(counted['unmatched_scores'], 'row has', 'rows have')} another number of scores "
             "than of samples; these scores count as missing."
         )
+    if samples.joined is not None and samples.joined.unused:
+        scores = many(samples.joined.unused, "score fits", "scores fit")
+        yield f"{scores} no sample ({samples.joined.shown})."
     if request.broken:
         yield _broken(request)
 

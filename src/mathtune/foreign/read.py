@@ -27,6 +27,7 @@ from mathtune.foreign.gold_file import Entry, GoldFile, Join, label, label_paths
 from mathtune.foreign.keys import Key, Looks, identity
 from mathtune.foreign.prompt_inside import without_prompt
 from mathtune.foreign.roles import Fields, Roles, decide
+from mathtune.foreign.score_file import ScoreJoin, score_file, text_rows
 
 HEAD_ROWS = 1_000
 HEAD_CHARACTERS = 8_000_000
@@ -89,6 +90,8 @@ class Samples:
     report: Callable[[str], None] | None = None
     runs: tuple[str, list[str]] | None = None
     """A field that seems to name several runs, and its values."""
+    joined: ScoreJoin | None = None
+    """The scores that come from a file of their own."""
     counted: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -104,11 +107,11 @@ class Samples:
 
     @property
     def score(self) -> str | None:
-        """The field of the scores, if the files have one."""
-        return self.files[0].roles.score
+        """The field of the scores, if there are any."""
+        return self.joined.shown if self.joined is not None else self.files[0].roles.score
 
     def __iter__(self) -> Iterator[ForeignSample]:
-        for file in self.files:
+        for number, file in enumerate(self.files):
             filters = Filters(file.roles.layout, file.roles.solution, self.counted)
             for row in rows(file.source, split=self.split, columns=file.columns):
                 try:
@@ -116,7 +119,7 @@ class Samples:
                         raise _BrokenRowError(row.fault)
                     if filters.repeats(row.fields):
                         continue
-                    found = list(self._of_row(file, row))
+                    found = list(self._of_row(file, row, number))
                 except _BrokenRowError as error:
                     sentence = f"{file.source.name}, line {row.place}: {error}"
                     if self.report is None:
@@ -125,7 +128,7 @@ class Samples:
                     continue
                 yield from found
 
-    def _of_row(self, file: _File, row: Row) -> Iterator[ForeignSample]:
+    def _of_row(self, file: _File, row: Row, number: int) -> Iterator[ForeignSample]:
         fields = row.fields
         assert fields is not None
         entry = _entry(file, fields)
@@ -134,7 +137,9 @@ class Samples:
         if file.roles.prompts:
             texts = [without_prompt(text, entry.question) for text in texts]
             self.counted["prompts"] += len(texts)
-        scores = self._scores(file, fields, len(texts))
+        scores: Sequence[float | None] = self._scores(file, fields, len(texts))
+        if self.joined is not None:
+            scores = self.joined.scores[number, row.place]
         problem = self._problem(file, row)
         group = None if self.cluster_by is None else reach(fields, self.cluster_by)
         if group is MISSING:
@@ -269,15 +274,22 @@ def open_samples(
     """
     gold_file = GoldFile(problems) if problems is not None else None
     given = fields or Fields()
+    scored = score_file(score)
+    field = score if scored is None else None
     found = [
-        _decided(source, given, gold_file, score, split, cluster_by) for source in sources(names)
+        _decided(source, given, gold_file, field, split, cluster_by) for source in sources(names)
     ]
     files = tuple(found)
+    joined = None
+    if scored is not None:
+        paths = dict.fromkeys((*files[0].roles.ids, *files[0].roles.questions))
+        texts = text_rows([(file.source, file.roles) for file in files], split)
+        joined = scored.join(texts, tuple(paths))
     if given.problem is not None:
         key, count, seen, runs = Key("id", given.problem), None, 0, None
     else:
         key, count, seen, runs = _looked_through(files, split)
-    return Samples(files, key, count, seen, split, cluster_by, report, runs)
+    return Samples(files, key, count, seen, split, cluster_by, report, runs, joined)
 
 
 def _decided(

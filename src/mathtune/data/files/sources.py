@@ -27,7 +27,7 @@ from mathtune.errors import InputError
 
 STDIN = "-"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".eval", ".gz", ".txt")
+SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".eval", ".gz", ".txt")
 _MAGIC = (
     (b"\x1f\x8b", "gz"),
     (b"\xfd7zXZ\x00", "xz"),
@@ -66,7 +66,7 @@ def sources(names: Sequence[str | Path]) -> list[Source]:
             if not paths:
                 raise InputError(f"{name}: no file has such a name.")
             found += [Source(Path(path), path) for path in paths]
-        elif _HUB_ID.fullmatch(name) and not name.endswith(_SUFFIXES):
+        elif _HUB_ID.fullmatch(name) and not name.endswith(SUFFIXES):
             found.append(Source(Path(name), name, hub=True))
         else:
             raise InputError(f"{name}: no such file.")
