@@ -47,6 +47,7 @@ def test_lines_are_cut_at_words_and_between_numbers(line: str, expected: list[st
         ("1 and (2 + 3) = 6", ["( 2 + 3 )? = 6"]),
         ("so (2 + 3) = 5", ["( 2 + 3 ) = 5"]),
         ("2 * 2 = 4 and 1/3", ["2 * 2 = 4 [and]?"]),
+        ("2 * 2 = 4 and a half", ["2 * 2 = 4 [and]?"]),
         ("2 + 4 = 6 and (2 + 3)", ["2 + 4 = 6 [and]?"]),
         ("2 + 4 = 6 and 2 + 3", ["2 + 4 = 6 [and]"]),
         ("2 + 4 = 6 but (2 + 3)", ["2 + 4 = 6 [but]"]),

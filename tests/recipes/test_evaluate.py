@@ -57,6 +57,12 @@ def test_each_set_has_its_steps(tmp_path: Path, copies: Path) -> None:
     assert run.steps["mine/data"].stage.test == "all"  # type: ignore[attr-defined]
 
 
+def test_the_calculator_judges_without_a_model(tmp_path: Path) -> None:
+    run = steps(tmp_path / "run", data="arithmetic", evaluator="calculator")
+    score: Any = run.steps["arithmetic/scores"].stage
+    assert (score.scorer, score.model) == ("calculator", None)
+
+
 @pytest.mark.usefixtures("copies")
 def test_settings_reach_the_stage_that_has_them(tmp_path: Path) -> None:
     run = steps(

@@ -148,6 +148,7 @@ def replace_text(sample: Sample, text: str) -> Sample:
     [
         ({"scorer": "calculator"}, "model: found 'embedded'; the scorer calculator reads no model"),
         ({"model": None}, "model: missing; the scorer evaluator needs one"),
+        ({"scorer": "calc"}, "'evaluator', 'likelihood' or 'calculator'"),
     ],
 )
 def test_a_scorer_has_its_model_or_none(

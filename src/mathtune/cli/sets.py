@@ -24,7 +24,8 @@ def evaluate(
     ] = None,
     n: Annotated[int, typer.Option("-n", "--n", min=1, help="Samples per problem.")] = 8,
     evaluator: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Judges the samples, for re-ranking.")
+        str | None,
+        typer.Option(metavar="MODEL", help="Judges the samples, for re-ranking; or calculator."),
     ] = None,
     config: Config = None,
     out: Annotated[

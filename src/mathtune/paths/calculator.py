@@ -5,9 +5,11 @@ Above `equations.py`. A judge must beat it: one that does no better has not lear
 
 from __future__ import annotations
 
+from typing import Final
+
 from mathtune.paths.equations import equations
 
-NAME = "calculator"
+NAME: Final = "calculator"
 """Its name among scorers, evaluators and fields of scores."""
 
 FALSE = 0.1

@@ -286,6 +286,11 @@ def _is_a_power_of_a_negative(claim: Claim) -> bool:
     return inside != claim.equation and _holds(inside)
 
 
+def _begins_with_a_sign(claim: Claim) -> bool:
+    """Return whether the dash that begins its line is a sign, not a list item: - 3 + 5 = 2."""
+    return claim.sentence.lstrip().startswith("-") and _holds(f"-{claim.equation}")
+
+
 _LIKE_A_DEFINITION = re.compile(r"\(?\d+\*\d+\)?(?:\*\d+)?=.*(?:\^|\d\().*")
 
 
@@ -344,6 +349,7 @@ _REASONS = (
     _is_congruent,
     _is_in_a_base,
     _is_a_power_of_a_negative,
+    _begins_with_a_sign,
     _is_an_operation,
     _is_a_name,
     _is_of_two_measures,

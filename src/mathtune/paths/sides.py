@@ -124,6 +124,7 @@ def _goes_on(tokens: list[Token], position: int) -> bool:
     return token.text == "and" and (
         shape[:1] == ["open"]
         or (shape == ["number", "operator", "number"] and after[1].text == "/")
+        or (shape[:2] == ["word", "word"] and after[1].text.lower() in _PARTS)  # 2 and a half
     )
 
 

@@ -23,6 +23,7 @@ from mathtune.engines import opener, prompts
 from mathtune.engines.model_names import packages
 from mathtune.engines.prompts import Form
 from mathtune.errors import InputError
+from mathtune.paths import calculator
 from mathtune.recipes.parts import (
     Count,
     Drawing,
@@ -61,7 +62,7 @@ class Evaluate(RecipeSettings):
     n: Count = 8
     """Samples per problem, besides the greedy one."""
     evaluator: str | None = None
-    """A model that judges the samples, for re-ranking; None: votes alone."""
+    """A model that judges the samples, for re-ranking, or `calculator`; None: votes alone."""
     shots: int | None = Field(default=None, ge=0)
     """Solved problems before each problem. None: as the set declares for models without a chat
     template (4 of GSM8K's or MATH's own), none for the others and for those of a server."""
@@ -124,9 +125,15 @@ def _measured(
     first = graded("greedy", greedy=True)
     samples = graded("samples", n=c.n, temperature=c.how.temperature, top_p=c.how.top_p)
     if c.evaluator is not None:
-        judge = Score(model=c.evaluator, problems=data.test, samples=samples)
-        samples = run("scores", judge)
+        samples = run("scores", _judge(c.evaluator, data.test, samples))
     run(row, Measure(problems=data.test, samples=samples, greedy=first))
+
+
+def _judge(evaluator: str, problems: Path, samples: Columns) -> Score:
+    """Return the stage that scores the samples: by a model, or by the calculator without one."""
+    if evaluator == calculator.NAME:
+        return Score(scorer=calculator.NAME, problems=problems, samples=samples)
+    return Score(model=evaluator, problems=problems, samples=samples)
 
 
 def _form(run: Run, c: Evaluate) -> Form | None:

@@ -49,7 +49,7 @@ class Score(EngineSettings[Columns]):
     """The problems of the samples."""
     samples: Columns
     """A samples file, alone or with its grades, which are not read."""
-    scorer: ScorerName | Literal["calculator"] = "evaluator"
+    scorer: Literal[ScorerName, "calculator"] = "evaluator"
     """evaluator: S = p(correct) / (p(correct) + p(incorrect)), in [0, 1] (Liu et al. 2023, 3.2).
     likelihood: p(solution | prompt) = exp(sum_t log p), the end token included: a weight that is
     never negative; below about 1e-308 it is 0. calculator: 0.1 if the solution states a false
