@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mathtune.answers.visible import visible
+from mathtune.answers.visible import after_thoughts, thoughts_end, unanswered, visible
 
 SAME = [
     "",
@@ -69,6 +69,47 @@ CUT = [
 @pytest.mark.parametrize(("text", "left"), CUT)
 def test_what_is_left(text: str, left: str) -> None:
     assert visible(text) == left
+
+
+OPEN = [
+    "<think>",
+    "[THINK]",
+    "◁think▷",
+    "<|begin_of_thought|>",
+    "<|START_THINKING|>",
+    "<|channel|>analysis<|message|>",
+    "<|channel>thought",
+    " to=self<|message|>",
+    "analysisWe try ",
+]
+
+
+@pytest.mark.parametrize("mark", OPEN)
+def test_a_thought_that_is_cut_off_is_no_solution(mark: str) -> None:
+    assert unanswered(f"{mark}5? No, 6")
+    assert after_thoughts(f"{mark}5? No, 6") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "left", "ends_with_thoughts"),
+    [
+        ("It is 7.", "It is 7.", False),
+        ("", "", False),
+        ("<think>5?</think>It is 7.", "It is 7.", False),
+        ("5?</think>It is 7.", "It is 7.", False),
+        ("<think>5?</think>\n", "\n", True),
+        ("5?</think><|im_end|>", "<|im_end|>", True),
+        ("It was 7. <think>or 5", "It was 7. ", True),
+        ("<think>5?</think>It is 7.<think>or", "It is 7.", True),
+        ("analysisWe try 5.assistantfinalIt is 7.", "It is 7.", False),
+        ("analysis of 5 gives</think>It is 7.", "It is 7.", False),
+        ("analysis of the problem gives 5", "analysis of the problem gives 5", False),
+    ],
+)
+def test_what_follows_the_thoughts(text: str, left: str, ends_with_thoughts: bool) -> None:
+    assert after_thoughts(text) == left
+    assert unanswered(text) == ends_with_thoughts
+    assert text[thoughts_end(text) :].startswith(left)
 
 
 def test_a_thought_of_megabytes_is_cheap() -> None:

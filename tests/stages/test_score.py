@@ -87,6 +87,22 @@ def test_a_likelihood_is_the_solutions_probability(
     assert math.log(rows[2 * 4 + 1].score) == pytest.approx(log, abs=1e-4)
 
 
+def test_samples_of_which_the_judge_reads_nothing_are_counted(
+    files: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    thought = ["<think>3?", "<think>3?</think>#### 3", "3?\n</think>", "#### 3"]
+    samples = [msgspec.structs.replace(sample, text=thought[sample.index]) for sample in SAMPLES]
+    jsonl.write(files[1], samples)
+    scored(files, tmp_path / "out", thoughts="drop")
+    said = "thoughts=drop: 10 of 20 samples end with thoughts, finished or cut off"
+    assert said in capfd.readouterr().err
+    rows = list(jsonl.read(tmp_path / "out" / "scores.jsonl", Scored))
+    first = [row.score for row in rows[:4]]
+    assert first[0] == first[2] and first[1] == first[3] and first[0] != first[1]  # noqa: PT018
+    scored(files, tmp_path / "read")
+    assert said not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("cut", [0.0, 0.3, 0.9])
 def test_a_continued_file_is_the_uninterrupted_one(
     cut: float, files: tuple[Path, Path], tmp_path: Path

@@ -318,3 +318,55 @@ def test_a_thought_that_the_prompt_opens_or_ends(
     ((shown_before, target),) = texts(item, tokenizer).values()
     assert (shown_before, target) == (f"1 + 1?{before}", learned)
     assert (encoder.unthought, encoder.rethought) == counts
+
+
+CUT, ENDED = "<think>\n1 + 1 is", "1 + 1 is 2\n</think>\n"
+THOUGHTLESS = "so #### 2"
+
+
+@pytest.mark.parametrize("unanswered", [CUT, ENDED, "#### 2 <think> or"])
+@pytest.mark.parametrize(
+    ("objective", "right", "wrong", "thoughts", "kept"),
+    [
+        ("mle", True, None, "learn", False),
+        ("mle", True, None, "read", False),
+        ("mle", True, None, "drop", False),
+        ("ctr", False, True, "learn", False),
+        ("mul-margin", True, False, "read", False),
+        ("mul-margin", False, True, "read", True),  # a wrong solution is only judged
+        ("mul-margin", False, True, "drop", False),
+        ("cls-margin", True, True, "learn", True),
+        ("cls-margin", False, True, "drop", False),
+        ("cls-xent", True, None, "read", True),
+        ("cls-xent", True, None, "drop", False),
+        ("mul-xent", True, None, "learn", False),
+    ],
+)
+def test_a_solution_that_ends_with_its_thoughts_is_left_out_and_counted(
+    objective: Any,
+    right: bool,
+    wrong: bool | None,
+    thoughts: Any,
+    kept: bool,
+    unanswered: str,
+    character_tokenizer: Callable[..., Any],
+) -> None:
+    first = unanswered if right else THOUGHTLESS
+    row: Any
+    if wrong is not None:
+        other = unanswered if wrong else THOUGHTLESS
+        row = Pair(problem_id="a", problem="1?", right=first, wrong=other)
+        whole: Any = PAIR
+    elif objective == "mle":
+        row, whole = Example(problem_id="a", problem="1?", solution=first), EXAMPLE
+    else:
+        row = Labelled(problem_id="a", problem="1?", solution=first, correct=True)
+        whole = LABELLED
+    tokenizer = character_tokenizer(["</think>"])
+    encoder = Encoder(tokenizer, prompts.Wording("plain", thoughts=thoughts), 512)
+    items = encoder.items([("a", row), ("b", whole)], objective)
+    assert [item.name for item in items] == (["a", "b"] if kept else ["b"])
+    assert (encoder.unanswered, encoder.left_out) == ((0, 0) if kept else (1, 1))
+    if not kept:
+        with pytest.raises(InputError, match=r"^a: a solution that ends with its thoughts.* 1 of"):
+            Encoder(tokenizer, encoder.form, 512).items([("a", row)], objective)

@@ -374,3 +374,24 @@ def test_it_shows_the_first_example_with_its_target_marked(
     assert f"The above candidate solution is⟦{prompts.CORRECT}⟧" in shown.err
     assert "0 truncated, 0 left out" in shown.err
     assert shown.out == ""
+
+
+def test_solutions_without_an_answer_behind_their_thoughts_are_named(
+    tiny: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        Example(problem_id="a", problem="1 + 1?", solution=text)
+        for text in ("<think>2?</think>#### 2", "<think>2? 3?", "#### 2", "2?\n</think>")
+    ]
+    jsonl.write(tmp_path / "rows.jsonl", rows)
+    metrics = train(
+        tmp_path / "a",
+        model=tiny,
+        examples=tmp_path / "rows.jsonl",
+        validation=tmp_path / "rows.jsonl",
+        updates=1,
+        thoughts="drop",
+    )
+    assert (metrics.examples, metrics.left_out) == (2, 2)
+    said = "left out, since a solution ends with its thoughts, finished or cut off: 2"
+    assert capfd.readouterr().err.count(said) == 2

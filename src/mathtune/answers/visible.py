@@ -78,7 +78,29 @@ def visible(text: str) -> str:
     >>> visible("<|im_start|>user\n3 + 4?<|im_end|>\n<|im_start|>assistant\n7<|im_end|>").strip()
     '7'
     """
-    return _first_solution(_turn(_after_thought(_without_prompt(text))))
+    return _first_solution(_turn(after_thoughts(_without_prompt(text))))
+
+
+def after_thoughts(text: str) -> str:
+    """Return the text after the last thought, up to a thought that never ends; without thoughts,
+    the text.
+
+    >>> after_thoughts("[THINK]2, 4.[/THINK]It is 4."), after_thoughts("<think>2, 4")
+    ('It is 4.', '')
+    """
+    start, end = _answer(text)
+    return text[start:end]
+
+
+def unanswered(text: str) -> bool:
+    """Return whether a text ends with its thoughts, finished or cut off, so that no solution
+    follows them.
+
+    >>> unanswered("<think>2, 4"), unanswered("2, 4.</think>"), unanswered("<think>2</think>4")
+    (True, True, False)
+    """
+    start, end = _answer(text)
+    return end < len(text) or (start > 0 and not _turn(text[start:]).strip())
 
 
 def opening(prompt: str) -> str:
@@ -163,7 +185,8 @@ def thoughts_end(text: str) -> int:
     >>> thoughts_end("[THINK]2, 4.[/THINK]It is 4."), thoughts_end("It is 4.")
     (20, 0)
     """
-    return max((mark.end() for mark in _CLOSES.finditer(text)), default=0)
+    finals = [*_BARE_FINAL.finditer(text)] if _BARE_CHANNELS.match(text) else []
+    return max((mark.end() for mark in finals or _CLOSES.finditer(text)), default=0)
 
 
 def _without_prompt(text: str) -> str:
@@ -174,21 +197,18 @@ def _without_prompt(text: str) -> str:
     return text[ends[-1] :] if ends else text
 
 
-def _after_thought(text: str) -> str:
-    """Return the text after the last thought, or before a thought that is not closed."""
+def _answer(text: str) -> tuple[int, int]:
+    """Return where the answer begins behind the last thought, and where a thought that is not
+    closed ends it.
+    """
     bare = _BARE_CHANNELS.match(text)
-    if bare:
-        finals = list(_BARE_FINAL.finditer(text))
-        if finals:
-            return text[finals[-1].end() :]
-        return "" if text[bare.end() : bare.end() + 1].isupper() else text
-    if not any(mark in text for mark in ("<", "[", "◁")):
-        return text
-    end = 0
-    for match in _CLOSES.finditer(text):
-        end = match.end()
+    if not bare and not any(mark in text for mark in ("<", "[", "◁")):
+        return 0, len(text)
+    end = thoughts_end(text)
+    if bare and not end and text[bare.end() : bare.end() + 1].isupper():
+        return 0, 0
     opened = _OPENS.search(text, end) if end else _BEGINS.match(text) or _OPENS.search(text)
-    return text[end : opened.start()] if opened else text[end:]
+    return end, opened.start() if opened else len(text)
 
 
 def _turn(text: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
-from mathtune.answers.visible import opening, thoughts_end
+from mathtune.answers.visible import after_thoughts, opening, thoughts_end
 from mathtune.engines import chat_template
 from mathtune.engines.assistant_turn import EndingTokenizer, Turn, learned
 from mathtune.engines.token_ids import all_token_ids, puts_space, token_ids
@@ -69,14 +69,15 @@ class Wording:
     thoughts: Thoughts = "learn"
 
     def without(self, solution: str) -> str:
-        """Return the solution that the model reads: with its thoughts, or without.
+        """Return the solution that the model reads: with its thoughts, or without, also if they
+        never end.
 
         Example:
             >>> Wording(thoughts="drop").without("<think>1, 2, 3.</think>\\n\\n#### 3")
             '#### 3'
         """
-        end = thoughts_end(solution) if self.thoughts == "drop" else 0
-        return solution[end:].lstrip() if end else solution
+        kept = after_thoughts(solution) if self.thoughts == "drop" else solution
+        return solution if kept == solution else kept.lstrip()
 
     def asked(self, problem: str, form: Form) -> str:
         """Return the problem with the instruction.

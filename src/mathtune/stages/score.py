@@ -15,6 +15,7 @@ from typing import ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
+from mathtune.answers.visible import unanswered
 from mathtune.engines import Dtype, opener, prompts, trained_wording
 from mathtune.engines.model_names import ModelName
 from mathtune.engines.protocol import Candidates, EngineChoice, ScorerName
@@ -100,6 +101,8 @@ class Score(EngineSettings[Columns]):
         """
         groups = self._groups()
         path = self.outputs(folder)[-1]
+        if self.thoughts == "drop" and self.on_device:
+            _say_unanswered(groups)
         if self.scorer == calculator.NAME:
             _calculated(path, groups)
         elif self.engine == "transformers" and self.ray is None:
@@ -196,6 +199,13 @@ def _calculated(path: Path, groups: list[Group]) -> None:
     jsonl.write(path, rows)
     false = sum(row.score < 1.0 for row in rows)
     say(f"  {of_samples(false, len(rows), 'states', 'state')} a false equation")
+
+
+def _say_unanswered(groups: list[Group]) -> None:
+    texts = [sample.text for _, samples in groups for sample in samples]
+    if count := sum(map(unanswered, texts)):
+        ends = of_samples(count, len(texts), "ends", "end")
+        say(f"  thoughts=drop: {ends} with thoughts, finished or cut off; nothing is left to read")
 
 
 def _keys(groups: list[Group]) -> list[unfinished.Key]:

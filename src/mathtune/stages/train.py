@@ -134,6 +134,7 @@ class Train(TrainingSettings, Stage[str]):
         if validation:
             cut = f"{held.truncated} truncated, {held.left_out} left out"
             say(f"  validation: {len(validation)} examples; {cut}")
+            _say_unanswered(held)
         say_once(
             f"train {self.objective} {self.prompt}",
             f"  first example, target in brackets:\n{shown(items[0], tokenizer)}",
@@ -208,6 +209,7 @@ class Train(TrainingSettings, Stage[str]):
             f"  {self.objective}: {examples} examples, {updates} updates of {self.batch_size}; "
             f"{encoder.truncated} truncated, {encoder.left_out} left out"
         )
+        _say_unanswered(encoder)
         if encoder.unthought:
             say(
                 "  the prompt opens a thought; solutions without one, which are learned after an "
@@ -224,6 +226,14 @@ class Train(TrainingSettings, Stage[str]):
                 f"every update sees all of them and the training ends after {updates}; "
                 "expected a smaller batch_size or more epochs"
             )
+
+
+def _say_unanswered(encoder: Encoder) -> None:
+    if encoder.unanswered:
+        say(
+            "  left out, since a solution ends with its thoughts, finished or cut off: "
+            f"{encoder.unanswered}"
+        )
 
 
 def defaults() -> dict[str, Any]:

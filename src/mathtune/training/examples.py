@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mathtune.answers.visible import thoughts_end
+from mathtune.answers.visible import thoughts_end, unanswered
 from mathtune.engines import prompts
 from mathtune.engines.prompts import AnyForm, EndingTokenizer
 from mathtune.engines.thought_budget import thought_tokens
@@ -103,8 +103,9 @@ class Encoder:
     """Turns rows into items and counts those that exceed `max_length` tokens.
 
     `truncated` counts solutions that were cut, `left_out` rows from which nothing can be learned,
-    `unthought` solutions without the thoughts that their prompt opens, `rethought` those with
-    thoughts that their prompt has ended.
+    `unanswered` those among them with a solution that ends with its thoughts, `unthought` solutions
+    without the thoughts that their prompt opens, `rethought` those with thoughts that their prompt
+    has ended.
     """
 
     tokenizer: EndingTokenizer
@@ -112,6 +113,7 @@ class Encoder:
     max_length: int
     truncated: int = 0
     left_out: int = 0
+    unanswered: int = 0
     unthought: int = 0
     rethought: int = 0
 
@@ -119,22 +121,46 @@ class Encoder:
         """Encode named rows for an objective.
 
         Raises:
-            InputError: no row has a target inside `max_length`.
+            InputError: no row has a target inside `max_length`, or a solution behind its thoughts.
         """
         items = []
         rows = list(rows)
         for name, row in rows:
-            item = self._item(name, row, objective)
+            unanswered = self._unanswered(row, objective)
+            self.unanswered += unanswered
+            item = None if unanswered else self._item(name, row, objective)
             if item is None:
                 self.left_out += 1
             else:
                 items.append(item)
+        if not items and self.unanswered:
+            raise InputError(
+                f"{rows[0][0]}: a solution that ends with its thoughts, finished or cut off, as in "
+                f"{self.unanswered} of the {len(rows)} examples; no example is left."
+            )
         if not items:
             raise InputError(
                 f"max_length: found {self.max_length}, inside which none of the {len(rows)} "
                 f"examples has a target; expected more tokens."
             )
         return items
+
+    def _unanswered(self, row: Row, objective: Objective) -> bool:
+        """Return whether a row has a solution to learn that ends with its thoughts; or one to
+        judge, if thoughts are dropped.
+        """
+        judged = prompts.worded(self.form).thoughts == "drop"
+        solutions = {}
+        if isinstance(row, Pair):
+            solutions = {
+                row.right: judged or objective in ("ctr", "mul-margin"),
+                row.wrong: judged or objective == "ctr",
+            }
+        elif isinstance(row, Labelled):
+            solutions = {row.solution: judged or (objective == "mul-xent" and row.correct)}
+        elif isinstance(row, Example):
+            solutions = {row.solution: True}
+        return any(used and unanswered(solution) for solution, used in solutions.items())
 
     def _item(self, name: str, row: Row, objective: Objective) -> Item | None:
         readings: list[Reading | None] = []

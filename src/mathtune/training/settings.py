@@ -87,7 +87,8 @@ class TrainingSettings(PromptSettings):
     """
     thoughts: Thoughts = "learn"
     """The thoughts in solutions, up to </think>: learned like any text; read but not learned; or
-    dropped.
+    dropped. Solutions that end with them, finished or cut off, are left out and counted; a judge
+    that does not drop thoughts reads them.
     """
     margin: float = Field(default=1.0, ge=0)
     """The margin (lambda) of Eq. 8 and Eq. 10, in nats; the paper does not publish its own."""
