@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
 from mathtune.metrics.measure import MeasureSettings, measure
+from mathtune.metrics.ties import Ties
 from mathtune.rows.records import Graded, Sample, Verdict
 from mathtune.rows.samples import Joined
 
@@ -77,11 +79,32 @@ def test_votes_by_judge_times_calculator_by_hand() -> None:
     assert document["over_calculator"]["W.RR.calculator"]["difference"] == pytest.approx(1 / 3)
 
 
+def test_the_calculator_multiplies_weights_not_negative_scores() -> None:
+    """exp(score): 7 has 0.5 twice, times 0.1 for its slips; 8 has 0.25."""
+    scores = (-0.6931, -0.6931, -1.3863)
+    texts = (("5 + 4 = 7", "7"), ("5 + 4 = 7", "7"), ("5 + 3 = 8", "8"))
+    rows = [(text, answer, score) for (text, answer), score in zip(texts, scores, strict=True)]
+    _, outcomes = measured([problem("a", rows)])
+    assert outcomes[0].values["W.RR"] == 0.0
+    assert outcomes[0].values["W.RR.calculator"] == 1.0
+
+
 def test_the_calculator_is_not_multiplied_with_itself() -> None:
     own = [problem("a", [("5 + 4 = 7", "7", 0.1), ("5 + 3 = 8", "8", 1.0)])]
     document, _ = measured(own)
     assert "calculator" in document["metrics"]
     assert "W.RR.calculator" not in document["metrics"]
+
+
+@pytest.mark.parametrize(("broken", "value"), [("earliest", 1 / 3), ("expected", 2 / 3)])
+def test_a_problem_with_more_samples_counts_with_its_mean_over_subsets(
+    broken: Ties, value: float
+) -> None:
+    """Pairs of 7, 8 and 8 without equations: twice one vote each, once two right votes."""
+    many = problem("a", [("x", "7", 0.5), ("y", "8", 0.6), ("z", "8", 0.7)])
+    two = problem("b", [("x", "7", 0.5), ("y", "7", 0.6)])
+    _, (outcome, _) = measure([many, two], settings=replace(SETTINGS, ties=broken))
+    assert outcome.values["calculator"] == pytest.approx(value, abs=1e-6)
 
 
 def test_votes_by_form_are_weighted_by_the_other_half_of_the_problems() -> None:

@@ -28,7 +28,9 @@ def test_the_best_budget_is_validations_not_tests() -> None:
 
 def test_equal_updates_and_best_of_budget_can_disagree() -> None:
     """RFT is ahead after a short training, and not after the longer one that validation finds."""
-    gold = Trained({200: values(0.2, 0.2), 500: values(0.6, 0.6)}, {200: 0.2, 500: 0.6})
+    gold = Trained(
+        {200: values(0.2, 0.2), 500: values(0.6, 0.6), 900: values(0.1, 0.1)}, {200: 0.2, 500: 0.6}
+    )
     rft = Trained({200: values(0.5, 0.5), 500: values(0.6, 0.6)}, {200: 0.5, 500: 0.6})
     short, long = equal_updates(rft, gold)
     assert (short.ours, short.theirs, short.answer) == (200, 200, "yes")

@@ -11,6 +11,7 @@ from mathtune.metrics.ties import (
     any_right_of_top,
     best_scores,
     expected,
+    largest,
     largest_of_top,
     rates,
     right_by_rank,
@@ -105,6 +106,22 @@ def test_maj_k_by_hand() -> None:
     assert any_right_of_top(standing, 9)[0] == 1.0
 
 
+def test_a_right_cluster_above_the_tied_ones_is_always_among_the_first() -> None:
+    made = Clusters(np.array([0, 0, 1, 2, 3]), np.array([True, True, False, False]))
+    standing = strategies.standings(made, strategies.whole(made))
+    assert any_right_of_top(standing, 2)[0] == 1.0
+
+
+def test_clusters_with_equal_keys_by_hand() -> None:
+    """Every cluster has one vote and the score 0; a cluster that is not there shares nothing."""
+    made = Clusters(np.array([0, 1, 2]), np.array([True, True, False]), np.zeros(3))
+    subsets = np.array([[1, 1, 1], [1, 0, 1], [0, 0, 1], [0, 1, 0], [0, 0, 0]], dtype=bool)
+    standing = strategies.standings(made, subsets)
+    for keys in (standing.votes, standing.weight, best_scores(standing)):
+        assert largest(standing, keys) == pytest.approx([2 / 3, 1 / 2, 0.0, 1.0, 0.0])
+    assert best_scores(standing)[1].tolist() == [0.0, 0.0, -np.inf]
+
+
 def test_equal_scores_of_kept_and_of_tied_clusters_by_hand() -> None:
     """Every score is 1; one wrong cluster is sure, two of three others fit, one is right."""
     scores = np.ones(5)
@@ -129,13 +146,26 @@ def test_several_subsets_by_hand() -> None:
     assert found.tolist() == [0.5, 1.0, 1.0, 0.0]
 
 
-def test_the_one_tied_cluster_that_fits_decides() -> None:
+@pytest.mark.parametrize("right", [1, 2, 3])
+def test_the_one_tied_cluster_that_fits_decides(right: int) -> None:
     """Two votes for a wrong cluster; of three with one vote and better scores one fits."""
     scores = np.array([0.1, 0.1, 0.9, 0.5, 0.3])
-    made = Clusters(np.array([0, 0, 1, 2, 3]), np.array([False, False, True, False]), scores)
+    made = Clusters(np.array([0, 0, 1, 2, 3]), np.arange(4) == right, scores)
     standing = strategies.standings(made, strategies.whole(made))
     found = largest_of_top(standing, 2, best_scores(standing))
     assert found[0] == pytest.approx(1 / 3)
+
+
+def test_a_sure_cluster_that_is_better_than_all_tied_ones_decides() -> None:
+    scores = np.array([0.9, 0.1, 0.5, 0.3, 0.2])
+    made = Clusters(np.array([0, 0, 1, 2, 3]), np.array([True, False, False, True]), scores)
+    standing = strategies.standings(made, strategies.whole(made))
+    assert largest_of_top(standing, 2, best_scores(standing))[0] == 1.0
+
+
+def test_without_scores_only_votes_have_expected_values() -> None:
+    made = Clusters(np.array([0, 1]), np.array([True, False]))
+    assert expected(made, k=2) == {"Maj1": 0.5, "Maj2": 1.0}
 
 
 def test_equal_scores_share_what_is_right_among_them() -> None:

@@ -52,9 +52,8 @@ def weighted(found: Gathered, name: str) -> Iterator[Clusters]:
         part = slice(start, start + len(clusters.of))
         scores = every[part]
         if name == BOTH:
-            assert clusters.scores is not None
-            judged = clusters.scores if clusters.weights is None else clusters.weights
-            yield replace(clusters, weights=judged * scores)
+            assert clusters.weights is not None
+            yield replace(clusters, weights=clusters.weights * scores)
             continue
         if name == SHORTNESS:
             lengths = np.maximum(found.lengths[part].astype(np.float64), 1.0)

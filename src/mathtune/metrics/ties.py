@@ -86,9 +86,9 @@ def largest_of_top(standing: Standings, k: int | Ints, keys: Floats) -> Floats:
     The pick is the cluster with the largest of `keys`, float (R, K), among the K first.
     """
     above, tied, room = _at_the_border(standing, k)
-    kept = above | (tied & (tied.sum(axis=1) <= room)[:, None])
+    kept = above | tied
     most = np.where(kept, keys, -np.inf).max(axis=1, keepdims=True)
-    found = _part_correct(standing, kept & (keys == most))
+    found = _part_correct(standing, kept & (keys == most))  # right if all tied ones fit
     for row in np.flatnonzero(tied.sum(axis=1) > room):
         found[row] = _largest_of_row(
             keys[row], standing.correct[row], above[row], tied[row], int(room[row])
@@ -178,7 +178,7 @@ def expected(clusters: Clusters, k: int) -> dict[str, float]:
     found = {"Maj1": leaders(every), f"Maj{k}": any_right_of_top(every, k)}
     if clusters.scores is not None:
         found |= {
-            "RR.All": right_by_rank(clusters)[:1],
+            "RR.All": right_by_rank(clusters),
             f"RR.Maj{k}": largest_of_top(every, k, best_scores(every)),
             "W.RR": largest(every, every.weight),
             f"W.RR.Maj{k}": largest_of_top(every, k, every.weight),
@@ -193,7 +193,7 @@ def rates(problems: Sequence[Clusters]) -> dict[str, float]:
     for clusters in problems:
         standing = strategies.standings(clusters, strategies.whole(clusters))
         counts = standing.votes[0]
-        votes += len(counts) > 1 and counts[0] == counts[1] > 0
+        votes += len(counts) > 1 and counts[0] == counts[1]
         if clusters.scores is not None and len(clusters.correct):
             answered = clusters.of >= 0
             best = clusters.scores[answered].max()
