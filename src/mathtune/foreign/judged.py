@@ -182,10 +182,12 @@ def _notice(one: Judged, counted: Counter[str]) -> None:
     counted["no_text"] += one.sample.solution is None
     counted["prose"] += is_prose(one.sample.gold)
     counted["programs"] += _is_program(one.sample.solution or "")
-    if one.sample.own is not None:
-        counted["own"] += 1
-        counted["own correct"] += one.sample.own
-        counted["own differs"] += one.sample.own != (one.verdicts[0] is Verdict.correct)
+    if one.sample.file_verdict is not None:
+        counted["file verdicts"] += 1
+        counted["file says correct"] += one.sample.file_verdict
+        counted["file verdict differs"] += one.sample.file_verdict != (
+            one.verdicts[0] is Verdict.correct
+        )
     if one.answer is None:
         return
     counted["answers"] += 1

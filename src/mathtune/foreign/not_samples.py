@@ -103,8 +103,8 @@ def source(head: Head, candidates: dict[str, Texts]) -> str | None:
     strong = {path: column for path, column in every.items() if names.is_strong_gold(path)}
     golds = strong or every
     for path in head.paths:
-        own = names.sample_rank(path) == 2 and (strong or not names.is_weak_gold(path))
-        texts = head.texts(path) if own else None
+        is_text = names.sample_rank(path) == 2 and (strong or not names.is_weak_gold(path))
+        texts = head.texts(path) if is_text else None
         if texts is None or not any(other != path for other in golds):
             continue
         told = _wrong(texts, [column for other, column in golds.items() if other != path])

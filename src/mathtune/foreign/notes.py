@@ -180,13 +180,15 @@ def _on_rules(request: Request) -> Iterator[str]:
 def _on_verdicts(request: Request) -> Iterator[str]:
     """Say if the file's own verdicts are others, or if hardly any sample has its gold's answer."""
     counted = request.counted
-    own, differs, total = counted["own"], counted["own differs"], counted["samples"]
-    if own and differs > max(2, VERDICTS_DIFFER * own):
+    by_file, total = counted["file verdicts"], counted["samples"]
+    differs = counted["file verdict differs"]
+    if by_file and differs > max(2, VERDICTS_DIFFER * by_file):
         yield (
-            f"The file's own verdicts ('{request.samples.files[0].roles.own}') are others for "
-            f"{differs:,} of {own:,} samples ({counted['own correct'] / own:.1%} are correct by "
-            f"the file, {counted['correct'] / total:.1%} here): look whether solution and gold are "
-            "the right fields (--fields) and whole, and how the file was graded."
+            f"The file's own verdicts ('{request.samples.files[0].roles.file_verdict}') are others "
+            f"for {differs:,} of {by_file:,} samples "
+            f"({counted['file says correct'] / by_file:.1%} are correct by the file, "
+            f"{counted['correct'] / total:.1%} here): look whether solution and gold are the right "
+            "fields (--fields) and whole, and how the file was graded."
         )
     elif total >= SUSPICIOUS_SAMPLES and counted["correct"] <= HARDLY_ANY * total:
         yield (

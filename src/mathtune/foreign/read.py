@@ -43,7 +43,7 @@ class ForeignSample(NamedTuple):
     `solution` is None if the sample has no text: it counts, and has no answer. `accepted`: all
     golds that count as right, `gold` first. `group`: the value of the field that `cluster_by`
     names. `question` is the problem's text, empty if unknown. `score`: NaN if scores are read and
-    this sample has none. `own`: the file's own verdict on the sample; None: it has none.
+    this sample has none. `file_verdict`: the file's own verdict on the sample; None: it has none.
     """
 
     line: int
@@ -57,7 +57,7 @@ class ForeignSample(NamedTuple):
     accepted: tuple[str, ...] = ()
     file: str = ""
     group: str | None = None
-    own: bool | None = None
+    file_verdict: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,8 @@ class Samples:
             self.counted["none of these"] += file.roles.options is not None and any(
                 gold.casefold().startswith(("none of", "not given")) for gold in accepted
             )
-        own = self._own(file, fields, len(texts))
-        for text, score, right in zip(texts, scores, own, strict=True):
+        verdicts = self._file_verdicts(file, fields, len(texts))
+        for text, score, right in zip(texts, scores, verdicts, strict=True):
             yield ForeignSample(
                 row.place,
                 problem,
@@ -185,9 +185,11 @@ class Samples:
             raise _BrokenRowError(f"field '{file.roles.solution}': {error}.") from None
         return [_attached(text, fields) for text in found]
 
-    def _own(self, file: _File, fields: dict[str, Any], samples: int) -> list[bool | None]:
+    def _file_verdicts(
+        self, file: _File, fields: dict[str, Any], samples: int
+    ) -> list[bool | None]:
         """Return the file's own verdict on each sample."""
-        path = file.roles.own
+        path = file.roles.file_verdict
         value = None if path is None else reach(fields, path)
         members = value if isinstance(value, list) else [value]
         return [verdict(one) for one in members] if len(members) == samples else [None] * samples
@@ -312,7 +314,7 @@ def _decided(
         roles.solution,
         roles.gold,
         roles.score,
-        roles.own,
+        roles.file_verdict,
         roles.options,
         join.path if join else None,
         "filter",

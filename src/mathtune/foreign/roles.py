@@ -85,7 +85,7 @@ class Roles:
     verdicts: bool = False
     """True if the scores are true and false."""
     lists: bool = False
-    own: str | None = None
+    file_verdict: str | None = None
     """The field of the file's own verdicts."""
     runs: tuple[str, ...] = ()
     """The fields that may name a sample's run."""
@@ -148,7 +148,7 @@ def decide(head: Head, fields: Fields, *, joined: bool = False, score: str | Non
         given_problem=fields.problem is not None,
         verdicts=score is not None and not _hold_scores(list(map(unpacked, head.column(score)))),
         lists=any(_is_list(value) for value in head.column(solution)),
-        own=verdict_field(head, solution),
+        file_verdict=verdict_field(head, solution),
         options=head.options,
         first_option=None if gold is None or joined else head.first_option(gold),
         prompts=prompts_inside(head, solution, asking),

@@ -17,82 +17,10 @@ from math import ceil, floor, isfinite, nan
 
 from mathtune.paths.arithmetic import NoExpressionError, evaluate
 from mathtune.paths.refutations import FARTHEST, has, is_refuted, words
+from mathtune.paths.subjects import Subjects
 from mathtune.paths.tokens import tokenized
 
 _NEAR = 1e-6
-
-
-_UNDEFINED = words(
-    r"undefined|indeterminate|defin|infin|\\infty|∞|asymptot|limit|\\lim|denominator"
-    r"|divi\w+ by (?:zero|0)|slope|vertical"
-)
-_CONGRUENT = words(r"\\equiv|≡|congruen|\\[pb]?mod(?![a-z])|\bmodulo\b|modular")
-_MODULI = tuple(
-    map(
-        words,
-        (
-            r"\\[pb]?mod(?:ulo)?\s*\{?\s*(\d+)",
-            r"\bmod(?:ulo)?[ $({\\]{0,3}(\d+)",
-            r"(?-i:\bZ|ℤ|\\mathbb\s*\{?[ZF]\}?)\s*(?:_\s*\{?|/)\s*(\d+)",
-            r"\b(\d+)-hour clock",
-            r"remainder[^.]{0,80}?divided by \$?(\d+)",
-            r"divided by \$?(\d+)[^.]{0,60}?remainder",
-        ),
-    )
-)
-_LAST_DIGITS = (
-    (words(r"(?:units?|ones|last|final) digit"), 10),
-    (words(r"(?:last|final) two digits|tens digit"), 100),
-    (words(r"(?:last|final) three digits|hundreds digit"), 1000),
-    (words(r"parity|\bbinary\b"), 2),
-    (words(r"o['’]clock|\b[ap]\.?m\b\.?"), 12),
-)
-_BASE = re.compile(
-    r"\d_\{?\d|\bbases\b|\bbase(?:[- ]?\$?\d|[- ]\$?[a-z]\b(?! of)"
-    r"|[- ](?:two|three|four|five|six|seven|eight|nine))"
-)
-_SHAPED = words(r"height|triang|area|prism|pyramid|cone")
-_DEFINED = re.compile(r"\b[a-z]\s*(?:\*|\\ast|\\star)\s*[a-z]\s*=")
-_CENTS = words(r"\bcents?\b|¢")
-
-
-class Setting:
-    """The subjects of a whole text; each property is looked up once, when first needed."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    @cached_property
-    def moduli(self) -> list[int]:
-        """The numbers that it counts modulo."""
-        found = [int(modulus) for said in _MODULI for modulus in said.findall(self.text)]
-        found += [modulus for said, modulus in _LAST_DIGITS if said.search(self.text)]
-        return [modulus for modulus in found if modulus > 1]
-
-    @cached_property
-    def has_congruences(self) -> bool:
-        """True if it speaks of congruences."""
-        return bool(_CONGRUENT.search(self.text))
-
-    @cached_property
-    def has_bases(self) -> bool:
-        """True if it writes numbers in several bases; the base of a triangle does not count."""
-        return bool(_BASE.search(self.text)) and not _SHAPED.search(self.text)
-
-    @cached_property
-    def divides_by_zero(self) -> bool:
-        """True if it speaks of values that do not exist."""
-        return bool(_UNDEFINED.search(self.text))
-
-    @cached_property
-    def defines_star(self) -> bool:
-        """True if it defines a * b."""
-        return bool(_DEFINED.search(self.text))
-
-    @cached_property
-    def has_cents(self) -> bool:
-        """True if it counts cents."""
-        return bool(_CENTS.search(self.text))
 
 
 class Claim:
@@ -101,8 +29,9 @@ class Claim:
     `after`: the next sentence that is more than a formula.
     """
 
-    def __init__(self, equation: str, *, sentence: str, after: str, setting: Setting) -> None:
-        self.equation, self.sentence, self.after, self.setting = equation, sentence, after, setting
+    def __init__(self, equation: str, *, sentence: str, after: str, subjects: Subjects) -> None:
+        self.equation, self.subjects = equation, subjects
+        self.sentence, self.after = sentence, after
 
     @cached_property
     def values(self) -> tuple[float | None, float | None]:
@@ -131,7 +60,15 @@ def _value(side: str) -> float | None:
 
 
 def is_doubtful(claim: Claim) -> bool:
-    """Decide whether the text gives a reason not to call the equation false."""
+    """Decide whether the text gives a reason not to call the equation false.
+
+    Example:
+        >>> plain = Subjects("")
+        >>> is_doubtful(Claim("7/3=2.33", sentence="7 / 3 = 2.33", after="", subjects=plain))
+        False
+        >>> is_doubtful(Claim("7/3=2.33", sentence="About 7 / 3 = 2.33", after="", subjects=plain))
+        True
+    """
     return any(reason(claim) for reason in _REASONS)
 
 
@@ -143,7 +80,7 @@ def _is_refuted(claim: Claim) -> bool:
 def _is_undefined(claim: Claim) -> bool:
     """Return whether both sides divide by zero, or the text speaks of a division by zero."""
     missing = claim.values.count(None)
-    return missing == 2 or (missing == 1 and claim.setting.divides_by_zero)
+    return missing == 2 or (missing == 1 and claim.subjects.divides_by_zero)
 
 
 _REMAINDER = words(
@@ -242,8 +179,8 @@ def _is_congruent(claim: Claim) -> bool:
     difference = claim.numbers[0] - claim.numbers[1]
     if abs(difference - round(difference)) > _NEAR:
         inverse = any(sign in claim.equation for sign in ("^{-", "^-", "/"))
-        return inverse and claim.setting.has_congruences
-    return any(round(difference) % modulus == 0 for modulus in claim.setting.moduli)
+        return inverse and claim.subjects.has_congruences
+    return any(round(difference) % modulus == 0 for modulus in claim.subjects.moduli)
 
 
 _DIGITS = re.compile(r"\d+")
@@ -260,7 +197,7 @@ def _is_in_a_base(claim: Claim) -> bool:
         return False
     if _BINARY.search(claim.equation) and _holds(_in_base(claim.equation, _BINARY, 2)):
         return True
-    if not claim.setting.has_bases:
+    if not claim.subjects.has_bases:
         return False
     largest = max(map(int, set("".join(_DIGITS.findall(claim.equation)))))
     bases = range(max(2, largest + 1), _LARGEST_BASE + 1)
@@ -298,7 +235,7 @@ def _is_an_operation(claim: Claim) -> bool:
     """Return whether `*` is an operation that the problem defines: 2 * 6 = 2^6 + 6^2."""
     if "*" not in claim.sentence:
         return False
-    return claim.setting.defines_star or bool(_LIKE_A_DEFINITION.fullmatch(claim.equation))
+    return claim.subjects.defines_star or bool(_LIKE_A_DEFINITION.fullmatch(claim.equation))
 
 
 _SIZE = re.compile(r"\d\s?[xX]\s?\d+(?:\s?[xX]\s?\d+)?\s+(?![xX]\s?\d)[A-Za-z]")
@@ -335,7 +272,7 @@ def _is_of_two_measures(claim: Claim) -> bool:
 
 def _is_in_cents(claim: Claim) -> bool:
     """Return whether one side counts dollars and the other cents, in a text that has cents."""
-    if claim.numbers is None or not claim.setting.has_cents:
+    if claim.numbers is None or not claim.subjects.has_cents:
         return False
     left, right = claim.numbers
     return abs(left - 100 * right) < _NEAR or abs(100 * left - right) < _NEAR

@@ -22,6 +22,7 @@ from mathtune.paths import doubts
 from mathtune.paths.arithmetic import HUNDREDTHS, NoExpressionError, evaluate
 from mathtune.paths.refutations import words_after
 from mathtune.paths.sides import Side, runs_of, sides_of
+from mathtune.paths.subjects import Subjects
 from mathtune.paths.tokens import Token, tokenized
 
 TOLERANCE = 1e-3
@@ -73,15 +74,15 @@ def equations(solution: str) -> list[Equation]:
     """
     solution = solution[:LONGEST]
     lines = annotated(solution)
-    setting = None if lines else doubts.Setting(_joined(solution))
+    subjects = None if lines else Subjects(_joined(solution))
     found: list[Equation] = []
-    for line in _lines(setting.text) if setting is not None else lines:
+    for line in _lines(subjects.text) if subjects is not None else lines:
         # A problem's samples repeat each other's lines; keeping long ones costs too much memory.
-        own = _known_line(line) if len(line) <= _LONGEST_KEPT else _of_line(line)
-        if setting is not None and any(equation.holds is False for equation in own):
-            own = _with_doubts(own, line, setting)
-        found += own
-    return found if setting is None else _without_steps_to_refuted(found)
+        stated = _known_line(line) if len(line) <= _LONGEST_KEPT else _of_line(line)
+        if subjects is not None and any(equation.holds is False for equation in stated):
+            stated = _with_doubts(stated, line, subjects)
+        found += stated
+    return found if subjects is None else _without_steps_to_refuted(found)
 
 
 def _without_steps_to_refuted(found: list[Equation]) -> list[Equation]:
@@ -155,14 +156,14 @@ def _lines(text: str) -> list[str]:
 
 
 def _with_doubts(
-    own: tuple[Equation, ...], line: str, setting: doubts.Setting
+    stated: tuple[Equation, ...], line: str, subjects: Subjects
 ) -> tuple[Equation, ...]:
     """Return a line's equations; those that the text gives reason to doubt are not called false."""
-    after = words_after(setting.text, setting.text.find(line) + len(line))
+    after = words_after(subjects.text, subjects.text.find(line) + len(line))
     settled = []
-    for equation in own:
+    for equation in stated:
         if equation.holds is False:
-            claim = doubts.Claim(equation.text, sentence=line, after=after, setting=setting)
+            claim = doubts.Claim(equation.text, sentence=line, after=after, subjects=subjects)
             equation = equation._replace(holds=None if doubts.is_doubtful(claim) else False)
         settled.append(equation)
     return tuple(settled)

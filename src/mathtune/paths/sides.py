@@ -105,7 +105,6 @@ def _begun(tokens: list[Token], start: int) -> tuple[str, bool]:
     torn = _is_unknown(token) or _goes_before(tokens, start - 1)
     torn = torn or (operand_before and _goes_on(tokens, start - 1))
     torn = torn or (token.glued and _is_unknown(tokens[start - 2]))  # 2*1995AH - 7
-    torn = torn or (operand_before and _is_decimal_comma(tokens, start - 1))
     return (token.text if token.kind == "word" else ""), torn
 
 

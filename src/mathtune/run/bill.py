@@ -26,9 +26,9 @@ def add(**counts: float) -> None:
     _counts.update(counts)
 
 
-def total(*, own: bool) -> dict[str, float]:
-    """Return all counts so far; with `own`, `cpu_s` includes this process's seconds."""
-    return {**_counts, "cpu_s": _counts["cpu_s"] + (_cpu_seconds() if own else 0.0)}
+def total(*, with_process: bool) -> dict[str, float]:
+    """Return all counts so far; `with_process`: `cpu_s` includes this process's seconds."""
+    return {**_counts, "cpu_s": _counts["cpu_s"] + (_cpu_seconds() if with_process else 0.0)}
 
 
 def difference(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
@@ -46,11 +46,11 @@ class Meter:
     """A meter that counts from its creation on."""
 
     def __init__(self) -> None:
-        self._wall, self._before = time.monotonic(), total(own=True)
+        self._wall, self._before = time.monotonic(), total(with_process=True)
 
     def read(self) -> dict[str, float]:
         """Return wall and CPU seconds and the counts since the meter was made."""
-        counts = difference(total(own=True), self._before)
+        counts = difference(total(with_process=True), self._before)
         cpu = counts.pop("cpu_s", 0.0)
         wall = time.monotonic() - self._wall
         return {"wall_s": round(wall, 2), "cpu_s": round(cpu, 2), **counts}

@@ -237,8 +237,8 @@ def _serve(end: connection.Connection, make: Make, billing: tuple[bool, bool], q
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     Thread(target=_end_with_parent, daemon=True).start()
-    own, server = billing
-    before = bill.total(own=False)
+    with_process, server = billing
+    before = bill.total(with_process=False)
     before["cpu_s"] -= server_cpu_s if server else 0.0
     work = None
     while True:
@@ -256,7 +256,7 @@ def _serve(end: connection.Connection, make: Make, billing: tuple[bool, bool], q
             if not isinstance(fault, InputError):
                 fault.add_note(f"In the child process:\n{traceback.format_exc()}")
             error = fault
-        now = bill.total(own=own)
+        now = bill.total(with_process=with_process)
         counts = bill.difference(now, before)
         before = now
         said = console.file.getvalue() if isinstance(console.file, io.StringIO) else ""

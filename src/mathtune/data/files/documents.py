@@ -17,7 +17,16 @@ from mathtune.errors import InputError
 
 _NAMES = ("samples", "details", "rows", "data", "results", "examples", "predictions", "records")
 """The keys under which documents keep their rows; else the longest list of objects counts."""
-_OWN = ("problem", "question", "prompt", "gold_answer", "answer", "doc_id", "custom_id", "target")
+_OF_A_ROW = (
+    "problem",
+    "question",
+    "prompt",
+    "gold_answer",
+    "answer",
+    "doc_id",
+    "custom_id",
+    "target",
+)
 """The keys that only a row has."""
 _SPLIT = {"columns", "index", "data", "index_names", "column_names"}
 """The keys of a pandas table by orientation `split` or `tight`."""
@@ -109,9 +118,9 @@ def _contained(value: Any, depth: int) -> list[dict[str, Any]] | None:
 def _is_header(document: dict[str, Any]) -> bool:
     """Return whether an object's own texts are short labels of its rows, such as a date."""
     texts = [value for value in document.values() if isinstance(value, str)]
-    own = [document[name] for name in _OWN if name in document]
+    of_a_row = [document[name] for name in _OF_A_ROW if name in document]
     return all((len(text) < 80 or " " not in text) and "\n" not in text for text in texts) and all(
-        isinstance(value, list | dict) and not is_chat(value) for value in own
+        isinstance(value, list | dict) and not is_chat(value) for value in of_a_row
     )
 
 
@@ -119,7 +128,7 @@ def _are_problems(found: list[dict[str, Any]], document: dict[str, Any]) -> bool
     """Return whether each of the rows has a question and a gold of its own, the document none."""
     shared = set.intersection(*map(set, found))
     asked, golds = names.called(shared, names.QUESTIONS), filter(names.is_strong_gold, shared)
-    return bool(asked and any(golds)) and not any(name in document for name in _OWN)
+    return bool(asked and any(golds)) and not any(name in document for name in _OF_A_ROW)
 
 
 def _is_rows(value: Any) -> bool:
@@ -148,7 +157,7 @@ def _keyed(document: dict[str, Any]) -> list[dict[str, Any]] | None:
     if len(members) < 2 or not all(isinstance(value, dict) for value in members):
         return None
     shared = set.intersection(*map(set, members))
-    if not any(name in shared for name in (*_OWN, "expected", "ground_truth")):
+    if not any(name in shared for name in (*_OF_A_ROW, "expected", "ground_truth")):
         return None
     return [{"id": key, **value} for key, value in document.items()]
 

@@ -44,8 +44,8 @@ def gold_field(head: Head, solution: str) -> str:
     for group in (strong, [] if strong and not _is_prose(columns[strong[0]]) else weak):
         rival = _rival(group, columns)
         if rival:
-            own = [path for path in rival if _always_own(texts, columns[path])]
-            refuse_two(head, "gold", rival, own)
+            extracted = [path for path in rival if _always_own(texts, columns[path])]
+            refuse_two(head, "gold", rival, extracted)
     chosen = _shortest(_as_they_stand(head, strong or weak, columns), columns)
     if strong and weak and _is_prose(columns[chosen]) and not _alike(columns, chosen, weak[0]):
         refuse_two(head, "gold", (chosen, weak[0]), ())

@@ -124,9 +124,11 @@ def refuse_missing(head: Head, path: str, option: str) -> NoReturn:
     )
 
 
-def refuse_two(head: Head, role: str, rivals: Sequence[str], own: Sequence[str] = ()) -> NoReturn:
+def refuse_two(
+    head: Head, role: str, rivals: Sequence[str], extracted: Sequence[str] = ()
+) -> NoReturn:
     one, two, *more = rivals
-    why = f" ('{own[0]}' is always the sample's own answer)" if own else ""
+    why = f" ('{extracted[0]}' is always the sample's own answer)" if extracted else ""
     others = f" (and {', '.join(more)})" if more else ""
     raise InputError(
         f"{head.name}: both '{one}' and '{two}'{others} may be the {role}{why}; "

@@ -155,8 +155,9 @@ class GgufFile:
             if field is not None and key in self.keys
         }
         fields.setdefault("vocab_size", len(self.metadata[TOKENS]))
-        own = "output.weight" in self.shapes and name not in TIED
-        fields |= {"tie_word_embeddings": not own, **GGUF_CONFIG_DEFAULTS_MAPPING.get(name, {})}
+        separate_output = "output.weight" in self.shapes and name not in TIED
+        fields["tie_word_embeddings"] = not separate_output
+        fields |= GGUF_CONFIG_DEFAULTS_MAPPING.get(name, {})
         if (padding := self.metadata.get("tokenizer.ggml.padding_token_id")) is not None:
             fields["pad_token_id"] = padding
         if name == "stablelm":
@@ -292,7 +293,7 @@ def _yarn(file: GgufFile, config: PreTrainedConfig, scaling: dict[str, Any]) -> 
     """Return YaRN's positions; the file's `attn_factor` is multiplied with the usual one."""
     del file
     factor = scaling.pop("factor")
-    own = scaling.pop("attn_factor", 1.0) * scaling.pop("yarn_attn_factor", 1.0)
+    stated = scaling.pop("attn_factor", 1.0) * scaling.pop("yarn_attn_factor", 1.0)
     context = scaling.pop("original_context_length", config.max_position_embeddings)
     betas = {
         key: scaling.pop(f"yarn_{key}")
@@ -302,7 +303,7 @@ def _yarn(file: GgufFile, config: PreTrainedConfig, scaling: dict[str, Any]) -> 
     return {
         "rope_type": "yarn",
         "factor": factor,
-        "attention_factor": own * (1 + 0.1 * log(factor)),
+        "attention_factor": stated * (1 + 0.1 * log(factor)),
         "original_max_position_embeddings": context,
         **betas,
     }
