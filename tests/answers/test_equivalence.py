@@ -34,6 +34,8 @@ TROUBLE = [
 CLASSES = [
     ["0.5", "1/2", r"\frac12", r"\dfrac{2}{4}", "50\\%", r"2^{-1}", r"\sin 30^\circ", "$.50$"],
     ["x+1", "1+x", r"\frac{2x+2}{2}", "x + 1.0"],
+    # Layout after a bracket: the comma is still one of thousands.
+    ["2,400", r"(2)\cdot 1,200", r"\left(2\right)\;\cdot 1,200", r"(2)\text{ }\cdot 1,200"],
     ["y=2x", "2x-y=0", "y/2=x"],
     ["x>1", "1<x", "2x-2>0", r"x\in(1,\infty)"],
     ["1,2", "2, 1", r"\{1,2\}", "1 and 2"],

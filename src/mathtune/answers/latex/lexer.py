@@ -114,7 +114,7 @@ def tokenize(text: str) -> list[Token]:
     ['2', 'pi', 'r']
     """
     tokens: list[Token] = []
-    depth = 0
+    depth = count = 0  # open brackets; tokens
     at, end = 0, len(text)
     list_end = 0  # the end of digits and commas that are a list
     spaced = False
@@ -158,10 +158,13 @@ def tokenize(text: str) -> list[Token]:
             tokens.extend(_letters(word, spaced, glued=glued, after=tokens[-1:]))
         else:
             tokens.append(Token("mark", "^" if word == "**" else word, spaced))
-        last = tokens[-1].text if tokens else ""
-        depth += (last in ("(", "[", "\\{")) - (last in (")", "]", "\\}"))
         spaced = False
-        if len(tokens) > MAX_TOKENS:
+        if len(tokens) == count:
+            continue  # a command of layout
+        count = len(tokens)
+        last = tokens[-1].text
+        depth += (last in ("(", "[", "\\{")) - (last in (")", "]", "\\}"))
+        if count > MAX_TOKENS:
             raise TooLargeError(f"more than {MAX_TOKENS} tokens")
     return tokens
 
@@ -248,29 +251,9 @@ def _command(text: str, name: str, at: int, spaced: bool, tokens: list[Token]) -
             tokens.append(Token("word", "dollars", spaced))
         return at
     if name in _TEXT_COMMANDS or name == "operatorname":
-        group = _TEXT_GROUP.match(text, at)
-        if group is None:
-            return at
-        content = _SPACING.sub(" ", group.group(1))
-        if "\\" in content:
-            return at  # mathematics inside: read it as a group
-        function = content.strip()
-        applied = name in ("mathrm", "operatorname") or text.startswith(
-            ("(", "{", " ("), group.end()
-        )
-        if function in _FUNCTIONS and (applied or function in ("mod", "cis")):
-            tokens.append(Token("command", _ALIASES.get(function, function), spaced))
-        else:
-            tokens.extend(_words(content, spaced))
-        return group.end()
+        return _text(text, name, at, spaced, tokens)
     if name in ("begin", "end"):
-        environment = _ENVIRONMENT.match(text, at)
-        if environment is None:
-            raise NotMathError(f"\\{name} without a name")
-        tokens.append(Token("command", f"{name} {environment.group(1)}", spaced))
-        at = environment.end()
-        columns = _COLUMNS.match(text, at) if name == "begin" else None
-        return columns.end() if columns else at
+        return _environment(text, name, at, spaced, tokens)
     name = _ALIASES.get(name, name)
     if name in _CURRENCY_COMMANDS:
         tokens.append(Token("word", _CURRENCY_COMMANDS[name], spaced))
@@ -278,13 +261,41 @@ def _command(text: str, name: str, at: int, spaced: bool, tokens: list[Token]) -
         tokens.append(Token("symbol", _LETTERS[name], spaced))
     elif name in ("and", "or"):
         tokens.append(Token("word", name, spaced))
-    elif not name.isalpha() or name in ("{", "}"):
+    elif not name.isalpha():
         if name.isspace() or not name.isascii():
             raise NotMathError(f"unknown command {name!r}")
         tokens.append(Token("mark", "\\" + name if name in "{}" else name, spaced))
     else:
         tokens.append(Token("command", name, spaced))
     return at
+
+
+def _text(text: str, name: str, at: int, spaced: bool, tokens: list[Token]) -> int:
+    r"""Append the words of `\text{...}`, or the function that it names; return the end."""
+    group = _TEXT_GROUP.match(text, at)
+    if group is None:
+        return at
+    content = _SPACING.sub(" ", group.group(1))
+    if "\\" in content:
+        return at  # mathematics inside: read it as a group
+    function = content.strip()
+    applied = name in ("mathrm", "operatorname") or text.startswith(("(", "{", " ("), group.end())
+    if function in _FUNCTIONS and (applied or function in ("mod", "cis")):
+        tokens.append(Token("command", _ALIASES.get(function, function), spaced))
+    else:
+        tokens.extend(_words(content, spaced))
+    return group.end()
+
+
+def _environment(text: str, name: str, at: int, spaced: bool, tokens: list[Token]) -> int:
+    r"""Append `\begin{...}` or `\end{...}`; return the end, after the columns of an array."""
+    environment = _ENVIRONMENT.match(text, at)
+    if environment is None:
+        raise NotMathError(f"\\{name} without a name")
+    tokens.append(Token("command", f"{name} {environment.group(1)}", spaced))
+    at = environment.end()
+    columns = _COLUMNS.match(text, at) if name == "begin" else None
+    return columns.end() if columns else at
 
 
 _TEXT_TOKEN = re.compile(
