@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from mathtune.rows.samples import Joined
 SETTINGS = MeasureSettings(k=2, resamples=100)
 
 
-def problem(name: str, rows: list[tuple[str, str, float | None]]) -> tuple[str, list[Joined]]:
+def problem(name: str, rows: Sequence[tuple[str, str, float | None]]) -> tuple[str, list[Joined]]:
     """Samples (text, answer, score); the answer 8 is right."""
     numbers: dict[str, int] = {}
     found = []

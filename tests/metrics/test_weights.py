@@ -36,12 +36,18 @@ def test_the_rule_that_fits_the_range(scores: list[float], rule: str) -> None:
     [
         ("softmax", [1.0, np.exp(-2.0), 0.0, 1.0]),
         ("sigmoid", [1 / (1 + np.exp(1.0)), 1 / (1 + np.exp(3.0)), 0.0, 1 / (1 + np.exp(-2.0))]),
+        ("auto", [1 / (1 + np.exp(1.0)), 1 / (1 + np.exp(3.0)), 0.0, 1 / (1 + np.exp(-2.0))]),
         ("rank", [1.0, 0.5, 0.0, 1.0]),
     ],
 )
 def test_weights_by_hand(rule: WeightRule, expected: list[float]) -> None:
     found = weights_of(np.array([-1.0, -3.0, NAN, 2.0]), np.array([0, 3, 4]), rule)
     assert found == pytest.approx(expected)
+
+
+def test_a_problem_without_any_score_weighs_nothing() -> None:
+    scores, starts = np.array([-1.0, NAN, NAN]), np.array([0, 1, 3])
+    assert weights_of(scores, starts, "softmax").tolist() == [1.0, 0.0, 0.0]
 
 
 def test_negative_scores_are_no_weights_as_they_are() -> None:
@@ -99,6 +105,8 @@ def test_a_missing_score_ranks_last_and_weighs_nothing() -> None:
         ([1, 1, 1, 1], [1, 1, 1, 1], False),
         ([0.9, 0.3, 0.4, 0.1], [1, 0, 1, 0], False),
         ([NAN, 0, 1, 0], [1, 0, 1, 0], True),
+        ([0] + [1] * 49 + [0] * 50, [1] * 50 + [0] * 50, True),  # 99 of 100 verdicts
+        ([0, 0] + [1] * 48 + [0] * 50, [1] * 50 + [0] * 50, False),
     ],
 )
 def test_a_score_that_is_the_verdict(scores: list[float], right: list[int], label: bool) -> None:

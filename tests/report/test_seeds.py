@@ -3,16 +3,18 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from msgspec import structs
 
 from mathtune.metrics.measure import Outcome
+from mathtune.metrics.seeds import difference_over_seeds
 from mathtune.report import cost
 from mathtune.report.gap import closed, sentence
 from mathtune.report.groups import grouped
 from mathtune.report.results import Measured, Results, read_run
 from mathtune.report.seeds import averaged, over_seeds
-from mathtune.report.tables import accuracy_tables
+from mathtune.report.tables import accuracy_tables, strategies
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,31 @@ def test_the_auc_within_problems_is_compared_too(one: Results) -> None:
     _, _, again = averaged([base, *rows])
     found = again.document.against["ssft"]["within_auc"]
     assert (found["difference"], found["problems"]) == (0.0, len(inside))
+
+
+def test_a_judge_minus_the_calculator_has_an_interval_over_seeds_too(one: Results) -> None:
+    """The second judge is right everywhere; the calculator is the same."""
+    _, ssft, _ = one.rows
+    better = {
+        name: structs.replace(found, values={**found.values, "W.RR": 1.0})
+        for name, found in ssft.outcomes.items()
+    }
+    rows = [replace(ssft, name="seed-0/ssft"), replace(ssft, name="seed-1/ssft", outcomes=better)]
+    (row,) = averaged(rows)
+    ours, theirs = (
+        np.array([[found.values[name] for found in one.outcomes.values()] for one in rows])
+        for name in ("W.RR", "calculator")
+    )
+    assert row.document.over_calculator is not None
+    found = row.document.over_calculator["W.RR"]
+    assert found["difference"] == pytest.approx((ours - theirs).mean(), abs=1e-6)
+    expected = difference_over_seeds(ours, theirs)
+    assert expected is not None
+    both = (found["over_seeds"]["low"], found["over_seeds"]["high"])
+    assert both == pytest.approx((expected.low, expected.high), abs=1e-6)
+    table = strategies(row, [])
+    shown = next(cells for cells in table.rows if cells[0] == "W.RR")
+    assert ", seeds [" in shown[3]
 
 
 def test_the_tables_say_so(one: Results) -> None:

@@ -59,30 +59,16 @@ def _average(name: str, parts: list[Measured]) -> Measured:
         )
         for i, row in values.items()
     }
-    names = list(next(iter(values.values())))
-    columns = np.array([[row[metric] for metric in names] for row in values.values()])
-    drawn = parts[0].drawn_together(values)
-    found = intervals(columns, groups=drawn)
-    base = columns[:, [names.index(f"Maj1@{parts[0].n}")]]
-    over = zip(names, paired(columns, base, groups=drawn), strict=True)
+    names, votes = list(next(iter(values.values()))), f"Maj1@{parts[0].n}"
     seeds = {metric: _column(parts, list(values), metric) for metric in names}
-    votes = seeds[f"Maj1@{parts[0].n}"]
+    drawn = parts[0].drawn_together(values)
     first = parts[0].document
     document: Document = {
         "grader": first.grader,
         "problems": first.problems,
         "n": first.n,
-        "metrics": {
-            metric: {
-                **asdict(one),
-                "over_seeds": asdict(mean_over_seeds(seeds[metric], groups=drawn)),
-            }
-            for metric, one in zip(names, found, strict=True)
-        },
-        "over_maj1": {
-            metric: {**asdict(one), "over_seeds": _over_seeds(seeds[metric], votes, drawn)}
-            for metric, one in over
-        },
+        "metrics": _means(seeds, drawn),
+        "over_maj1": _gains(seeds, names, votes, drawn),
         "curves": first.curves,
         "against": first.against,
         "clusters": first.clusters,
@@ -91,12 +77,7 @@ def _average(name: str, parts: list[Measured]) -> Measured:
         document["chosen"] = _chosen(parts)
     if all(part.document.over_calculator is not None for part in parts):
         judged = [name for name in names if name in (first.over_calculator or {})]
-        beyond = paired(
-            _of(judged, names, columns), _of([CALCULATOR], names, columns), groups=drawn
-        )
-        document["over_calculator"] = {
-            name: asdict(one) for name, one in zip(judged, beyond, strict=True)
-        }
+        document["over_calculator"] = _gains(seeds, judged, CALCULATOR, drawn)
     deciding = [part.chosen_by for part in parts if part.chosen_by is not None]
     return replace(
         parts[0],
@@ -108,9 +89,25 @@ def _average(name: str, parts: list[Measured]) -> Measured:
     )
 
 
-def _of(wanted: Sequence[str], names: Sequence[str], columns: Floats) -> Floats:
-    """Return the columns of some of the metrics."""
-    return columns[:, [names.index(name) for name in wanted]]
+def _means(seeds: Mapping[str, Floats], drawn: Ints | None) -> Document:
+    """Return each metric's mean over seeds and problems; `seeds`: metric -> float (seeds, P)."""
+    columns = np.stack([values.mean(axis=0) for values in seeds.values()], axis=1)
+    return {
+        metric: {**asdict(one), "over_seeds": asdict(mean_over_seeds(seeds[metric], groups=drawn))}
+        for metric, one in zip(seeds, intervals(columns, groups=drawn), strict=True)
+    }
+
+
+def _gains(
+    seeds: Mapping[str, Floats], names: Sequence[str], base: str, drawn: Ints | None
+) -> Document:
+    """Return the paired differences of some metrics from `base`, each also over the seeds."""
+    columns = np.stack([seeds[metric].mean(axis=0) for metric in names], axis=1)
+    found = paired(columns, seeds[base].mean(axis=0)[:, None], groups=drawn)
+    return {
+        metric: {**asdict(one), "over_seeds": _over_seeds(seeds[metric], seeds[base], drawn)}
+        for metric, one in zip(names, found, strict=True)
+    }
 
 
 def _column(parts: Sequence[Measured], ids: Sequence[str], metric: str) -> Floats:

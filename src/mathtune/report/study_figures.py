@@ -70,52 +70,53 @@ def _over_data(points: Sequence[MeasuredPoint]) -> Drawn:
 
 
 def _paths(points: Sequence[MeasuredPoint]) -> Drawn:
-    """Return accuracy over distinct paths; correct samples and paths over k; exclusive paths."""
+    """Return the figures of points that were trained on sampled paths."""
     sampled = [point for point in points if point.paths is not None]
+    unions = [point for point in sampled if len(point.sources or {}) > 1]
+    return _over_paths(sampled) | _over_k(sampled) | (_exclusive(unions[-1]) if unions else {})
+
+
+def _over_paths(sampled: Sequence[MeasuredPoint]) -> Drawn:
+    """Return accuracy over distinct paths; points without deduplication are apart from the line."""
     if not sampled:
         return {}
-    drawn: Drawn = {}
-    by_base = _grouped(sampled)
     figure, axes = blank(width=7.6)
-    for (base, rows), look in zip(by_base.items(), cycle(_looks()), strict=False):
+    for (base, rows), look in zip(_grouped(sampled).items(), cycle(_looks()), strict=False):
         joined = [row for row in rows if row.kind != "no-dedup"]
         _line(axes, study.known(row.paths for row in joined), joined, base, look)
         apart = [row for row in rows if row.kind == "no-dedup"]
         at = study.known(row.paths for row in apart), [row.accuracy.value for row in apart]
-        label = f"{base}, without dedup"
-        axes.plot(
-            *at, look[2], color=look[0], mfc="none", ms=9, ls="", label=label if apart else None
-        )
+        label = f"{base}, without dedup" if apart else None
+        axes.plot(*at, look[2], color=look[0], mfc="none", ms=9, ls="", label=label)
     axes.set_xlabel("distinct paths per training problem, besides gold")
     _finish(axes)
-    drawn["study-paths"] = ("Accuracy over distinct paths", figure)
-    by_k = {base: [row for row in rows if row.kind == "rft"] for base, rows in by_base.items()}
-    by_k = {base: rows for base, rows in by_k.items() if len(rows) > 1}
-    if by_k:
-        figure, axes = blank()
-        for (base, rows), look in zip(by_k.items(), cycle(_looks()), strict=False):
-            rows = sorted(rows, key=lambda row: row.k or 0)
-            ks = study.known(row.k for row in rows)
-            axes.plot(
-                ks, study.known(r.paths for r in rows), look[2], color=look[0], ls="-", label=base
-            )
-            axes.plot(
-                ks, study.known(r.correct for r in rows), look[2], color=look[0], ls=":", mfc="none"
-            )
-        axes.set_xscale("log", base=2)
-        ticks = sorted(set(study.known(row.k for rows in by_k.values() for row in rows)))
-        axes.set_xticks(ticks, [str(k) for k in ticks])
-        if all(
-            paths > 0 for paths in study.known(row.paths for rows in by_k.values() for row in rows)
-        ):
-            axes.set_yscale("log", base=2)
-            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.set_xlabel("samples per problem, k")
-        axes.set_ylabel("per problem: paths (lines), correct (dots)")
-        axes.legend(fontsize=8)
-        drawn["study-samples"] = ("Correct samples and distinct paths over k", figure)
-    unions = [point for point in sampled if len(point.sources or {}) > 1]
-    return drawn | (_exclusive(unions[-1]) if unions else {})
+    return {"study-paths": ("Accuracy over distinct paths", figure)}
+
+
+def _over_k(sampled: Sequence[MeasuredPoint]) -> Drawn:
+    """Return correct samples and distinct paths over k, on logarithmic axes."""
+    by_base = _grouped([point for point in sampled if point.kind == "rft"])
+    by_base = {base: rows for base, rows in by_base.items() if len(rows) > 1}
+    if not by_base:
+        return {}
+    figure, axes = blank()
+    for (base, unordered), look in zip(by_base.items(), cycle(_looks()), strict=False):
+        rows = sorted(unordered, key=lambda row: row.k or 0)
+        ks, paths = study.known(row.k for row in rows), study.known(row.paths for row in rows)
+        axes.plot(ks, paths, look[2], color=look[0], ls="-", label=base)
+        correct = study.known(row.correct for row in rows)
+        axes.plot(ks, correct, look[2], color=look[0], ls=":", mfc="none")
+    drawn = [row for rows in by_base.values() for row in rows]
+    ticks = sorted(set(study.known(row.k for row in drawn)))
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(ticks, [str(k) for k in ticks])
+    if all(row.paths for row in drawn):  # a logarithmic axis has no zero
+        axes.set_yscale("log", base=2)
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.set_xlabel("samples per problem, k")
+    axes.set_ylabel("per problem: paths (lines), correct (dots)")
+    axes.legend(fontsize=8)
+    return {"study-samples": ("Correct samples and distinct paths over k", figure)}
 
 
 def _exclusive(union: MeasuredPoint) -> Drawn:
