@@ -120,7 +120,7 @@ def test_equal_within_by_hand() -> None:
     assert found.equal_within(0.05) == pytest.approx(normal, rel=0.1)
     assert found.equal_within(0.02) > 0.05
     shifted = row_difference(moved[None] + 0.1, np.zeros((1, 400)))
-    assert shifted.equal_within(0.05) > 0.99
+    assert 0.99 < shifted.equal_within(0.05) <= 1.0
 
 
 def test_rows_that_agree_over_all_seeds_are_equal() -> None:
@@ -134,6 +134,22 @@ def test_other_numbers_of_seeds_are_not_paired() -> None:
     found = difference_over_seeds(row(rng, chances, 3, 0.1), row(rng, chances, 1, 0.1))
     assert found is not None
     assert found.seeds == (3, 1)
+
+
+def test_unequal_seeds_by_hand() -> None:
+    """Every problem has the seed's value. Two seeds have one degree of freedom: Cauchy's tails."""
+    ours, theirs = (
+        np.tile(np.array(values)[:, None], 4000) for values in ((0.40, 0.41, 0.42), (0.30, 0.31))
+    )
+    found = difference_over_seeds(ours, theirs)
+    assert found is not None
+    error = (0.01**2 / 3 + 0.01**2 / 2 / 2) ** 0.5
+    assert found.parts.trainings == pytest.approx(error)
+    assert (found.high - found.low) / 2 == pytest.approx(12.706 * error, rel=1e-4)
+    assert found.p == pytest.approx(1 - 2 / math.pi * math.atan(0.105 / error), rel=1e-3)
+    same = difference_over_seeds(ours, ours)
+    assert same is not None
+    assert same.p == 1.0
 
 
 def test_the_p_is_that_of_the_interval() -> None:

@@ -88,6 +88,15 @@ def test_solutions_without_equations_are_told_apart_by_their_words() -> None:
     assert select(["It is seven.", "Seven it is."], rule="published") == [0]
 
 
+def test_solutions_without_equations_are_counted() -> None:
+    texts = ["It is seven.", "3 + 4 = 7", "3 + 4 = 8", "Seven."]
+    found = selection(texts)
+    assert (found.without_equations, found.false) == (2, 1)
+    published = selection([*texts, "<<3+4=7>>", "<<3+4=8>>"], rule="published")
+    assert (published.without_equations, published.false) == (4, 1)
+    assert selection([]).without_equations == 0
+
+
 # ---- the published rule
 
 

@@ -160,6 +160,19 @@ class Run:
 
     def check(self, redo: frozenset[str]) -> None:
         """Raise InputError for faults known before any work: overrides, inputs, other settings."""
+        self._refuse_unknown(redo)
+        for step in self.steps.values():
+            for path in inputs(step.stage):
+                if not self._inside(path) and missing(path):
+                    raise InputError(
+                        f"{path}: no such file or folder; step {step.name!r} reads it."
+                    )
+            step.stage.check(self._inside)
+            self._refuse_link(self.folder / step.name)
+        self._refuse_other_settings(redo)
+
+    def _refuse_unknown(self, redo: frozenset[str]) -> None:
+        """Raise InputError for a setting or `--redo` of a step that the recipe does not have."""
         names = dict.fromkeys(name.rpartition("/")[2] for name in self.steps)
         kinds = {step.stage.kind() for step in self.steps.values()}
         for name, given in self._overrides.items():
@@ -172,25 +185,20 @@ class Run:
             if name not in self.steps:
                 known = ", ".join(self.steps)
                 raise InputError(f"--redo {name}: no such step; steps are {known}.")
-        for step in self.steps.values():
-            for path in inputs(step.stage):
-                if not self._inside(path) and missing(path):
-                    raise InputError(
-                        f"{path}: no such file or folder; step {step.name!r} reads it."
-                    )
-            step.stage.check(self._inside)
-            self._refuse_link(self.folder / step.name)
-        grown = self._grown(redo)
+
+    def _refuse_other_settings(self, redo: frozenset[str]) -> None:
+        """Raise InputError for finished steps that were made otherwise, or would be made again."""
+        asked, grown = self._dependent_on(redo), self._grown(redo)
         again = self._dependent_on(redo | grown)
         costly = [n for n in again if self.steps[n].stage.costly and self._finished(n)]
-        if unasked := [name for name in costly if name not in self._dependent_on(redo)]:
+        if unasked := [name for name in costly if name not in asked]:
             raise InputError(
                 f"{', '.join(sorted(grown))}: asked for more than before, and "
                 f"{', '.join(unasked)} would be made again from it; "
                 f"add --redo {unasked[0]} to have that, or choose another --out."
             )
         for name, step in self.steps.items():
-            if name not in self._dependent_on(redo) and self._finished(name):
+            if name not in asked and self._finished(name):
                 refuse_edits(self.folder / name, name=name)
             if name not in again and self._finished(name):
                 mark = settings(step.stage)

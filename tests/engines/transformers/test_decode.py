@@ -118,6 +118,19 @@ def test_few_common_tokens_and_prompts_without_room_are_not_shared(make_model, m
     assert [draft.finish_reason == "prompt_too_long" for (draft,) in found] == [True, False, True]
 
 
+@pytest.mark.parametrize(("window", "shared"), [(SHARED + 10, True), (SHARED + 9, False)])
+def test_common_tokens_are_shared_if_a_whole_sample_fits_into_the_window(  # type: ignore[no-untyped-def]
+    window, shared, make_model, make_tokenizer
+):
+    """A prompt of one token more than is common, and nine tokens of solution."""
+    model = make_model("mistral", len(make_tokenizer()))
+    model.config.sliding_window = window
+    ids = list(range(20, 20 + SHARED))
+    encoded = [[*ids, 1], [*ids, 2]]
+    found = read_beginning(ModelForward(model), torch.device("cpu"), encoded, 9)
+    assert (found is not None) == shared
+
+
 @pytest.mark.parametrize(
     ("family", "temperature", "some"),
     [("llama", 0.8, 20), ("gpt_neox", 0.8, 20), ("llama", 0.2, 8)],
