@@ -10,6 +10,7 @@ from msgspec import structs
 from mathtune.metrics.measure import Outcome
 from mathtune.metrics.seeds import difference_over_seeds
 from mathtune.report import cost
+from mathtune.report.cells import bounds
 from mathtune.report.gap import closed, sentence
 from mathtune.report.groups import grouped
 from mathtune.report.results import Measured, Results, read_run
@@ -90,6 +91,24 @@ def test_a_judge_minus_the_calculator_has_an_interval_over_seeds_too(one: Result
     table = strategies(row, [])
     shown = next(cells for cells in table.rows if cells[0] == "W.RR")
     assert ", seeds [" in shown[3]
+
+
+def test_the_main_sentence_has_the_interval_over_seeds(one: Results) -> None:
+    base, ssft, _ = one.rows
+    assert ssft.chosen_by is not None
+    assert ssft.chosen_by.chosen is not None
+    metric = ssft.chosen_by.chosen.best
+    better = {
+        name: structs.replace(found, values={**found.values, metric: 1.0})
+        for name, found in ssft.outcomes.items()
+    }
+    rows = [replace(ssft, name="seed-0/ssft"), replace(ssft, name="seed-1/ssft", outcomes=better)]
+    results = over_seeds(replace(one, rows=[base, *rows]))
+    gain = results.rows[1].document.over_maj1[metric]
+    wide = bounds(gain["over_seeds"]["low"], gain["over_seeds"]["high"], "+")
+    assert wide != bounds(gain["low"], gain["high"], "+")
+    points = f"{metric} gains {100 * gain['difference']:+.1f} points"
+    assert f"{points} {wide}" in sentence(results, closed(results))
 
 
 def test_the_tables_say_so(one: Results) -> None:

@@ -131,12 +131,16 @@ def sentence(results: Results, found: list[Closed]) -> str:
 
 
 def _gain(row: Measured, best: Closed | None) -> str:
-    """Return the gain of judging over votes, and the groups of problems that hold it, if few."""
+    """Return the gain of judging over votes, and the groups of problems that hold it, if few.
+
+    Its interval includes the seeds if there are several.
+    """
     if not row.scored:
         return ""
     chosen = row.chosen_by.chosen if row.chosen_by is not None else None
     metric = chosen.best if best is not None and chosen is not None else "W.RR"
     gain = row.document.over_maj1[metric]
+    gain = {**gain, **(gain.get("over_seeds") or {})}
     where = mostly_in(row, metric, f"Maj1@{row.n}")
     return (
         f"Over Maj1@{row.n} {metric} gains {100 * gain['difference']:+z.1f} points "
