@@ -4,11 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mathtune import report
 from mathtune.cli import main
 from mathtune.errors import InputError
+from mathtune.report import figures
 from mathtune.report.compare import accuracies, compared, sentence, settings
 from mathtune.rows import jsonl
 
@@ -42,6 +44,15 @@ def test_differences_by_hand(runs: tuple[Path, Path]) -> None:
     cells = {row[0]: row for row in tables["ssft"].rows}
     assert cells["Pass@1"][3].startswith("+40.0 [")
     assert cells["AUC within problems"][3] == "+0.000 [-0.800, +0.800] p=1.000"
+
+
+def test_the_sentence_and_the_figure_show_the_interval_over_seeds(runs: tuple[Path, Path]) -> None:
+    found = compared(runs)
+    found.minus["ssft"][0]["Pass@1"]["over_seeds"] = {"low": -0.25, "high": 0.9, "p": 0.125}
+    assert "b/run is +40.0 points [-25.0, +90.0] from a/run in Pass@1 (p=0.125" in sentence(found)
+    lines = figures.differences(found).axes[0].lines
+    drawn = [np.asarray(line.get_xdata()).tolist() for line in lines]
+    assert pytest.approx([-25.0, 90.0]) in drawn
 
 
 def test_the_page_links_into_both_reports(runs: tuple[Path, Path], tmp_path: Path) -> None:

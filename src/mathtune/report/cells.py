@@ -91,6 +91,16 @@ def _with_seeds(row: Mapping[str, Any], sign: str = "") -> str:
     return f", seeds {bounds(found['low'], found['high'], sign)}{p}"
 
 
+def with_other_seeds(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a value with the interval that includes other seeds, if it is of several seeds.
+
+    Example:
+        >>> with_other_seeds({"value": 0.5, "low": 0.4, "over_seeds": {"low": 0.3}})["low"]
+        0.3
+    """
+    return {**row, **(row.get("over_seeds") or {})}
+
+
 def percent(found: Interval) -> str:
     """Return a fraction in percent with its interval: `62.3 [57.2, 67.0]`."""
     return f"{100 * found.value:.1f} {bounds(found.low, found.high)}"

@@ -11,7 +11,15 @@ from urllib.parse import urlencode
 from mathtune.errors import InputError, many
 from mathtune.metrics.seeds import SINGLE
 from mathtune.report import cells, figures, seeds
-from mathtune.report.cells import NONE, Table, accuracy, bounds, difference, p_value
+from mathtune.report.cells import (
+    NONE,
+    Table,
+    accuracy,
+    bounds,
+    difference,
+    p_value,
+    with_other_seeds,
+)
 from mathtune.report.page import picture, rendered
 from mathtune.report.results import Compared, Measured, read_run
 from mathtune.rows import jsonl
@@ -56,7 +64,7 @@ def write(found: Compared, page: Path) -> Path:
     svg = next(iter(figures.save(drawn, page.parent / "figures").values()))
     caption = (
         f"Points above (right) or below (left) {found.names[0]}, paired problem by problem, with "
-        "95 % intervals"
+        "95 % intervals, which include other seeds if there are several"
     )
     title = " and ".join(found.names) if len(found.names) == 2 else f"{len(found.names)} runs"
     answer, tables, differ = sentence(found), accuracies(found), settings(found)
@@ -93,7 +101,7 @@ def sentence(found: Compared) -> str:
     for other, row, minus in zip(found.names[1:], each[1:], found.minus[name], strict=True):
         metric = _one(each[0], row)
         won, lost = _counted(each[0], row, metric)
-        change = {**minus[metric], **(minus[metric]["over_seeds"] or {})}
+        change = with_other_seeds(minus[metric])
         parts.append(
             f"{other} is {100 * change['difference']:+z.1f} points "
             f"{bounds(change['low'], change['high'], '+')} from {found.names[0]} in {metric} "

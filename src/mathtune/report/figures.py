@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from mathtune.report.cells import with_other_seeds
 from mathtune.report.curves import (
     COLOURS,
     INK,
@@ -210,7 +211,8 @@ def differences(found: Compared) -> Figure:
             colour, marker = COLOURS[number % 8], MARKERS[number % 8]
             shift = 0.6 * (number + 0.5) / len(others) - 0.3
             for place, (_, ones) in enumerate(lines):
-                one = {key: 100 * ones[number][key] for key in ("difference", "low", "high")}
+                wide = with_other_seeds(ones[number])
+                one = {key: 100 * wide[key] for key in ("difference", "low", "high")}
                 at = [place + shift] * 2
                 axes.plot([one["low"], one["high"]], at, color=colour, linewidth=2)
                 label = plain(name) if place == 0 else None

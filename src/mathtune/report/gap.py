@@ -11,7 +11,7 @@ from mathtune.metrics.baselines import LABELS
 from mathtune.metrics.families import concentrated
 from mathtune.metrics.intervals import Interval, bootstrap_ratio
 from mathtune.metrics.measure import CHOSEN
-from mathtune.report.cells import bounds
+from mathtune.report.cells import bounds, with_other_seeds
 from mathtune.report.results import Measured, Results
 from mathtune.stages.measure import NO_GROUP
 
@@ -139,8 +139,7 @@ def _gain(row: Measured, best: Closed | None) -> str:
         return ""
     chosen = row.chosen_by.chosen if row.chosen_by is not None else None
     metric = chosen.best if best is not None and chosen is not None else "W.RR"
-    gain = row.document.over_maj1[metric]
-    gain = {**gain, **(gain.get("over_seeds") or {})}
+    gain = with_other_seeds(row.document.over_maj1[metric])
     where = mostly_in(row, metric, f"Maj1@{row.n}")
     return (
         f"Over Maj1@{row.n} {metric} gains {100 * gain['difference']:+z.1f} points "
