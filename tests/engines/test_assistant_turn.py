@@ -310,6 +310,61 @@ def test_a_message_without_its_words_is_left_out(make_tokenizer: Any) -> None:
         )
 
 
+QWEN = (
+    USER
+    + f"<|bot|>{REASON}<think>\n{{{{ m.reasoning_content }}}}\n</think>\n\n{{% endif %}}"
+    + "{{ m.content }}<|stop|>"
+    + WRITE
+    + "<|bot|>{% if open is defined %}<think>\n{% if not open %}</think>\n{% endif %}{% endif %}"
+    + "{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("solution", "free", "open_prompt", "closed"),
+    [
+        ("<think>5</think>7", "<think>5</think>7", "5</think>7", "<think>5</think>7"),
+        ("5\n</think>7", "<think>\n5\n</think>\n\n7", "5\n</think>7", "5\n</think>7"),
+        ("[THINK]5[/THINK]7", "<think>\n5\n</think>\n\n7", "5\n</think>\n\n7",
+         "[THINK]5[/THINK]7"),
+        ("analysisThe 5.assistantfinal7", "<think>\nThe 5.\n</think>\n\n7",
+         "The 5.\n</think>\n\n7", "analysisThe 5.assistantfinal7"),
+        ("<think>\n\n</think>\n\n7", "<think>\n\n</think>\n\n7", "\n</think>\n\n7", "7"),
+        ("[THINK][/THINK]7", "7", "\n</think>\n\n7", "7"),
+        ("7", "7", "\n</think>\n\n7", "7"),
+    ],
+)  # fmt: skip
+def test_thoughts_are_written_in_the_templates_marks(
+    solution: str, free: str, open_prompt: str, closed: str, make_tokenizer: Any
+) -> None:
+    tokenizer = made(Way(QWEN, ("<think>", "</think>", "<|bot|>"), "", ""), make_tokenizer)
+    for variables, whole in (({}, free), ({"open": True}, open_prompt), ({"open": False}, closed)):
+        form = Wording("chat", template=variables)
+        prompt = prompts.solver("2 + 5?", form=form, tokenizer=tokenizer)
+        ids = prompts.target(solution, form=form, tokenizer=tokenizer, prompt=prompt)
+        assert tokenizer.decode(ids) == f"{whole}<|stop|>"
+
+
+def test_thoughts_of_a_server_become_a_channel(make_tokenizer: Any) -> None:
+    """Servers keep gpt-oss's thoughts apart, and samples hold them as <think>."""
+    channel = "<|channel|>final<|message|>"
+    template = (
+        USER
+        + f"{REASON}<|start|>assistant<|channel|>analysis<|message|>{{{{ m.reasoning_content }}}}"
+        + f"<|end|>{{% endif %}}<|start|>assistant{channel}{{{{ m.content }}}}<|stop|>"
+        + WRITE
+        + "<|start|>assistant{% endif %}"
+    )
+    special = ("<|channel|>", "<|message|>", "<|start|>", "<|end|>")
+    tokenizer = made(Way(template, special, "", ""), make_tokenizer)
+    form = Wording("chat")
+    prompt = prompts.solver("2 + 5?", form=form, tokenizer=tokenizer)
+    whole = f"<|channel|>analysis<|message|>5<|end|><|start|>assistant{channel}7"
+    for solution in (whole, "<think>\n5\n</think>\n\n7", "analysis5assistantfinal7"):
+        ids = prompts.target(solution, form=form, tokenizer=tokenizer, prompt=prompt)
+        assert tokenizer.decode(ids) == f"{whole}<|stop|>"
+
+
 def test_a_thought_without_end_is_left_as_it_is() -> None:
     turn = Turn(lead="<think>\n\n</think>\n\n")
     assert turn.written("<think>\n2, 4", "<bot>") == "<think>\n2, 4"

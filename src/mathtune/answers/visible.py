@@ -160,7 +160,7 @@ def thoughts_start(text: str) -> int:
     >>> thoughts_start("2, 4.</think>It is 4.")
     5
     """
-    return max((mark.start() for mark in _CLOSES.finditer(text)), default=0)
+    return max((mark.start() for mark in _closes(text)), default=0)
 
 
 def final_thought(prompt: str) -> int:
@@ -185,8 +185,37 @@ def thoughts_end(text: str) -> int:
     >>> thoughts_end("[THINK]2, 4.[/THINK]It is 4."), thoughts_end("It is 4.")
     (20, 0)
     """
+    return max((mark.end() for mark in _closes(text)), default=0)
+
+
+def _closes(text: str) -> list[re.Match[str]]:
+    """Return the marks that close thoughts, also without the special tokens of channels."""
     finals = [*_BARE_FINAL.finditer(text)] if _BARE_CHANNELS.match(text) else []
-    return max((mark.end() for mark in finals or _CLOSES.finditer(text)), default=0)
+    return finals or [*_CLOSES.finditer(text)]
+
+
+def ends_thoughts(prompt: str) -> bool:
+    """Return whether a prompt ends with the end of thoughts.
+
+    >>> ends_thoughts("<think>\\n</think>\\n\\n"), ends_thoughts("<think>\\n")
+    (True, False)
+    """
+    return thoughts_end(prompt) == len(prompt.rstrip()) > 0
+
+
+def parted(text: str) -> tuple[str, str, str, str] | None:
+    """Return the mark with which a text begins, its thoughts up to the last mark that closes them,
+    that mark and the answer; None if it has no thoughts.
+
+    >>> parted("<think>2, 4.</think>4"), parted("2.[/THINK]4"), parted("4")
+    (('<think>', '2, 4.', '</think>', '4'), ('', '2.', '[/THINK]', '4'), None)
+    """
+    start, end, bare = thoughts_start(text), thoughts_end(text), text.lstrip()
+    if not start < end:
+        return None
+    opened = _BEGINS.match(bare) or _BARE_CHANNELS.match(bare)
+    mark = opened[0] if opened else ""
+    return mark, text[:start].lstrip().removeprefix(mark), text[start:end], text[end:].lstrip()
 
 
 def _without_prompt(text: str) -> str:

@@ -10,8 +10,10 @@ from typing import Any, Protocol, runtime_checkable
 from mathtune.answers.visible import (
     begins_thought,
     closing,
+    ends_thoughts,
     final_thought,
     opening,
+    parted,
     thoughts_end,
     thoughts_start,
 )
@@ -44,14 +46,15 @@ class Turn:
     """The texts and the token that a template puts around an assistant's answer.
 
     `lead`: between the prompt and an answer without thoughts. `before_thoughts`: spaces between the
-    prompt and thoughts. `channel`: the mark of the answer behind thoughts, if there is one apart
-    from their end. `tail`: between the answer and `end`, the token that ends the turn; None: the
-    template ends it with no token. `ends_thoughts`: that token ends thoughts too, and the prompt
-    does not.
+    prompt and thoughts. `around`: the texts before and behind thoughts; None: unknown. `channel`:
+    the mark of the answer behind thoughts, if there is one apart from their end. `tail`: between
+    the answer and `end`, the token that ends the turn; None: the template ends it with no token.
+    `ends_thoughts`: that token ends thoughts too, and the prompt does not.
     """
 
     lead: str = ""
     before_thoughts: str = ""
+    around: tuple[str, str] | None = None
     channel: str = ""
     tail: str = ""
     end: int | None = None
@@ -60,13 +63,17 @@ class Turn:
     def written(self, solution: str, prompt: str) -> str:
         """Return the text that the model writes after the prompt, so that `solution` is there.
 
-        A prompt that opens a thought holds the mark that the solution begins with.
+        A prompt that opens a thought holds the mark that the solution begins with. Thoughts in
+        other marks than the template's get the template's.
 
         Example:
             >>> turn = Turn(lead="</think>")
             >>> turn.written("<think>1, 2.</think>2", "<think>"), turn.written("2", "<think>")
             ('1, 2.</think>2', '</think>2')
+            >>> turn.written("[THINK]1, 2.[/THINK]2", "<think>")
+            '1, 2.</think>2'
         """
+        solution = self._marked(solution, prompt)
         start, bare = opening(prompt), solution.lstrip()
         mark = start.rstrip()
         if mark and bare.startswith(mark):
@@ -80,6 +87,24 @@ class Turn:
         if begins_thought(bare) or not self.lead or solution.startswith(self.lead):
             return solution  # a thought without end, or as the template writes it
         return self.lead + bare
+
+    def _marked(self, solution: str, prompt: str) -> str:
+        """Return the solution with the template's own marks around its thoughts, as far as they are
+        known; without thoughts, if they are empty and the prompt ends them, or in other marks.
+        """
+        mark, ended = opening(prompt), ends_thoughts(prompt)
+        before, behind = (mark, self.lead) if mark else self.around or ("", "")
+        known = begins_thought(before.lstrip()) and bool(thoughts_end(behind))
+        found = None if solution.startswith(self.lead or "\0") else parted(solution)
+        if found is None or not (known or ended):
+            return solution
+        start, thoughts, end, answer = found
+        if ended:
+            return solution if thoughts.strip() else answer
+        own = behind[thoughts_start(behind) : thoughts_end(behind)] == end
+        if own and (before.lstrip().startswith(start) if start else mark):
+            return solution
+        return f"{before}{thoughts.strip()}{behind}{answer}" if thoughts.strip() else answer
 
     def _in_channel(self, text: str) -> str:
         """Return a text with thoughts, and the mark of the answer behind them."""
@@ -132,13 +157,14 @@ def learned(
     return Turn(
         lead=lead,
         before_thoughts=opens[: len(opens) - len(opens.lstrip())],
+        around=thoughts,
         channel=channel if channel.strip() else "",
         tail=tail,
         end=end,
         ends_thoughts=thoughts is not None
         and end is not None
         and tokenizer.decode([end]) in thoughts[1]
-        and thoughts_end(prompt) != len(prompt.rstrip()),
+        and not ends_thoughts(prompt),
     )
 
 

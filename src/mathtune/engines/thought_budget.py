@@ -12,7 +12,13 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from mathtune.answers.visible import closes_thoughts, marks_thoughts, opening, thoughts_end
+from mathtune.answers.visible import (
+    closes_thoughts,
+    ends_thoughts,
+    marks_thoughts,
+    opening,
+    thoughts_end,
+)
 from mathtune.engines import prompts
 from mathtune.engines.assistant_turn import EndingTokenizer
 from mathtune.engines.protocol import TOO_LONG, Draft, Sampling
@@ -101,7 +107,7 @@ def thought_mark(tokenizer: prompts.ChatTokenizer) -> str:
 
 def refuse_ended(texts: Iterable[str]) -> None:
     """Raise InputError if a prompt ends its thoughts: a model that does not think has no budget."""
-    if any(thoughts_end(text) == len(text.rstrip()) > 0 for text in texts):
+    if any(map(ends_thoughts, texts)):
         raise InputError(
             "thought_tokens: found a number with a chat template that ends the thoughts in the "
             "prompt, since thinking is switched off; expected max_tokens alone, or a template "

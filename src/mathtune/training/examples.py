@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mathtune.answers.visible import thoughts_end, unanswered
+from mathtune.answers.visible import ends_thoughts, parted, unanswered
 from mathtune.engines import prompts
 from mathtune.engines.prompts import AnyForm, EndingTokenizer
 from mathtune.engines.thought_budget import thought_tokens
@@ -208,8 +208,8 @@ class Encoder:
         """Count a solution whose thoughts do not go with the prompt."""
         solution = prompts.worded(self.form).without(solution)
         self.unthought += prompts.lacks_thoughts(solution, prompt)
-        ended = thoughts_end(prompt) == len(prompt.rstrip()) > 0
-        self.rethought += ended and thoughts_end(solution) > 0
+        parts = parted(solution) if ends_thoughts(prompt) else None
+        self.rethought += parts is not None and bool(parts[1].strip())
 
     def _candidate(self, problem: str, solution: str, *, column: int) -> list[Reading | None]:
         prompt = prompts.evaluator(problem, solution, form=self.form, tokenizer=self.tokenizer)
