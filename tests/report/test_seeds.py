@@ -91,6 +91,7 @@ def test_a_judge_minus_the_calculator_has_an_interval_over_seeds_too(one: Result
     table = strategies(row, [])
     shown = next(cells for cells in table.rows if cells[0] == "W.RR")
     assert ", seeds [" in shown[3]
+    assert "includes other training seeds" in table.note
 
 
 def test_the_main_sentence_has_the_interval_over_seeds(one: Results) -> None:
@@ -108,7 +109,10 @@ def test_the_main_sentence_has_the_interval_over_seeds(one: Results) -> None:
     wide = bounds(gain["over_seeds"]["low"], gain["over_seeds"]["high"], "+")
     assert wide != bounds(gain["low"], gain["high"], "+")
     points = f"{metric} gains {100 * gain['difference']:+.1f} points"
-    assert f"{points} {wide}" in sentence(results, closed(results))
+    said = sentence(results, closed(results))
+    assert f"{points} {wide}" in said
+    assert "parts of the gap are over problems" in said
+    assert "parts of the gap are over problems" not in sentence(one, closed(one))
 
 
 def test_the_tables_say_so(one: Results) -> None:

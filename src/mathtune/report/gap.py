@@ -23,6 +23,11 @@ SINGLE_MODELS = (
 )
 
 
+PARTS_OVER_PROBLEMS = (
+    "Intervals of the parts of the gap are over problems; they do not include other trainings."
+)
+
+
 @dataclass(frozen=True)
 class Closed:
     """One way to answer: its accuracy and the part of the gap it closes (0: Pass@1, 1: Pass@N)."""
@@ -124,7 +129,12 @@ def sentence(results: Results, found: list[Closed]) -> str:
     parts += [_against_controls(results, one, found) for one in found if one.trained]
     trained = any(one.trained for one in found)
     once = trained and all(len(row.each) == 1 for row in results.rows)
-    more = [_gain(row, best), SINGLE_MODELS if once else ""]
+    several = any(len(row.each) > 1 for row in results.rows)
+    more = [
+        PARTS_OVER_PROBLEMS if several else "",
+        _gain(row, best),
+        SINGLE_MODELS if once else "",
+    ]
     return " ".join(
         [f"{start}. Of that gap, {'; '.join(filter(None, parts))}.", *filter(None, more)]
     )

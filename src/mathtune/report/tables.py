@@ -178,11 +178,11 @@ def strategies(row: Measured, found: list[Closed]) -> Table:
         ),
         body,
         f"{_begun([row])}K and N chosen on {chosen.on}. Differences are paired, in points, "
-        "with 95 % intervals and the p of a sign-flip test. W.RR by calculator alone: a sample "
-        "that states a false equation weighs 0.1, any other 1; by shortness alone: 1 / length; by "
-        "form alone: how often samples of its form are right in the other half of the problems. "
-        "A judge that adds nothing to the calculator has learned no judging. Samples read: the "
-        "part that the evaluator must score.",
+        f"with 95 % intervals and the p of a sign-flip test{_seeds([row])}. W.RR by "
+        "calculator alone: a sample that states a false equation weighs 0.1, any other 1; by "
+        "shortness alone: 1 / length; by form alone: how often samples of its form are right in "
+        "the other half of the problems. A judge that adds nothing to the calculator has learned "
+        "no judging. Samples read: the part that the evaluator must score.",
     )
 
 
