@@ -51,3 +51,8 @@ def test_few_groups_that_hold_the_gain(gains: dict[str, float], named: list[str]
 )
 def test_how_few_problems_a_third_is(gains: dict[str, tuple[int, float]], named: list[str]) -> None:
     assert concentrated(gains) == named
+
+
+def test_no_group_holds_a_gain_that_is_rounding_alone() -> None:
+    """3 x 0.1 - 1 x 0.3 is 5.6e-17 in floats."""
+    assert concentrated({"a": (3, 0.1), "b": (1, -0.3), "c": (9, 0.0)}) == []

@@ -64,6 +64,11 @@ def within_auc(scores: Floats, right: Bools, problem: Ints) -> dict[int, float]:
     """Return the AUC inside each problem that has both right and wrong samples, by problem number.
 
     Re-ranking depends on their mean: knowing which problems are easy does not raise it.
+
+    Example:
+        >>> right = np.array([True, False, True])
+        >>> within_auc(np.array([0.9, 0.1, 0.5]), right, np.array([0, 0, 1]))
+        {0: 1.0}
     """
     found: dict[int, float] = {}
     order = np.argsort(problem, kind="stable")
@@ -182,7 +187,12 @@ def _inverted(gaps: Floats, noise: Floats, chance: float) -> float:
 
 
 def roc(scores: Floats, right: Bools) -> list[tuple[float, float]]:
-    """Return (false, true) positive rates as the threshold falls, at most `ROC_POINTS` of them."""
+    """Return (false, true) positive rates as the threshold falls, at most `ROC_POINTS` of them.
+
+    Example:
+        >>> roc(np.array([0.9, 0.1]), np.array([True, False]))
+        [(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)]
+    """
     true, false = at_thresholds(scores, right)
     points = np.stack([np.append(0, false) / false[-1], np.append(0, true) / true[-1]], axis=1)
     if len(points) > ROC_POINTS:
@@ -209,6 +219,10 @@ def habit_scores(habits: Sequence[Hashable], right: Bools, problem: Ints) -> Flo
     Problems are halved by their number's parity and each half is scored with the other half's rates
     (smoothed towards that half's overall rate by one sample), so that no sample is scored by its
     own verdict.
+
+    Example:
+        >>> habit_scores(["boxed", "boxed"], np.array([True, False]), np.array([0, 1]))
+        array([0., 1.])
     """
     numbers: dict[Hashable, int] = {}
     habit = np.array([numbers.setdefault(name, len(numbers)) for name in habits], dtype=np.int64)
@@ -223,7 +237,12 @@ def habit_scores(habits: Sequence[Hashable], right: Bools, problem: Ints) -> Flo
 
 
 def mid_ranks(values: Floats) -> Floats:
-    """Return ranks from 1, equal values sharing the mean of theirs."""
+    """Return ranks from 1, equal values sharing the mean of theirs.
+
+    Example:
+        >>> mid_ranks(np.array([5.0, 7.0, 5.0]))
+        array([1.5, 3. , 1.5])
+    """
     _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[group]

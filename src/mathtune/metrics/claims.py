@@ -257,7 +257,13 @@ def slope(x: Floats, y: Floats) -> Interval:
 
 
 def mean_of(values: Floats) -> Interval:
-    """Return the mean of independent values and its interval: t with n - 1 degrees of freedom."""
+    """Return the mean of independent values and its interval: t with n - 1 degrees of freedom.
+
+    Example:
+        >>> found = mean_of(np.array([1.0, 3.0]))
+        >>> round(found.low, 3), found.value, round(found.high, 3)
+        (-10.706, 2.0, 14.706)
+    """
     value = float(values.mean())
     reach = t_quantile(len(values) - 1) * float(values.std(ddof=1)) / sqrt(len(values))
     return Interval(value, value - reach, value + reach)

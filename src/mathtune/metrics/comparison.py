@@ -91,7 +91,14 @@ def shown(row: Row, problems: Sequence[str], settings: CompareSettings) -> dict[
 
 
 def pairs_of(a: Row, b: Row) -> list[tuple[str, str]]:
-    """Return the metrics to compare, a's and b's; empty if they have none in common."""
+    """Return the metrics to compare, a's and b's; empty if they have none in common.
+
+    Example:
+        >>> a = Row("a", "a", ({"p": {"mean": 1.0, "W.RR": 1.0}},))
+        >>> b = Row("b", "b", ({"p": {"mean": 0.0}},))
+        >>> pairs_of(a, b)
+        [('mean', 'mean')]
+    """
     if a.metric is None and b.metric is None:
         return [(name, name) for name in a.metrics if name in b.metrics]
     pair = (a.metric or b.metric or "", b.metric or a.metric or "")

@@ -109,6 +109,10 @@ def subsets_of(n: int, size: int, *, count: int, seed: int) -> Bools:
 
     Else `count` random ones, cut from random orders of all samples, so that every sample is used
     almost equally often. They depend on n, size, count and seed only: every problem has the same.
+
+    Example:
+        >>> subsets_of(3, 2, count=3, seed=0).astype(int).tolist()
+        [[1, 1, 0], [1, 0, 1], [0, 1, 1]]
     """
     if comb(n, size) <= count:
         chosen = np.array(list(combinations(range(n), size)))

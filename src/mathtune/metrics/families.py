@@ -14,6 +14,7 @@ NEARLY_ALL = 0.8
 """A gain is concentrated in some groups if they hold at least this fraction of it."""
 FEW = 1 / 3
 """They must also hold at most this fraction of the problems."""
+_NO_GAIN = 1e-9
 RESAMPLES = 2_000
 """The most sign flips: fewer than for the headline, since groups are many and small."""
 
@@ -74,7 +75,7 @@ def concentrated(gains: Mapping[str, tuple[int, float]]) -> list[str]:
     """
     total = sum(count * gain for count, gain in gains.values())
     problems = sum(count for count, _ in gains.values())
-    if len(gains) < 3 or total == 0.0:
+    if len(gains) < 3 or abs(total) < _NO_GAIN:
         return []
     parts = sorted(gains, key=lambda name: -gains[name][0] * gains[name][1] / total)
     held, named = 0.0, list[str]()

@@ -84,6 +84,10 @@ def training_flops(parameters: float, *, tokens: float) -> float:
     epochs.
 
     `parameters`: without embeddings, as in all formulas here.
+
+    Example:
+        >>> training_flops(1e9, tokens=1000)
+        6000000000000.0
     """
     return 6.0 * parameters * tokens
 
@@ -115,6 +119,11 @@ def sampling_flops(
 
     Their appendix E; the printed sum multiplies each term by i once more, which is taken as a
     misprint: C'_fwd(i) is already the cost of token i.
+
+    Example:
+        >>> how = {"layers": 1, "width": 3, "prompt": 0, "solution": 1, "samples": 1}
+        >>> round(sampling_flops(6, **how), 2)  # 2 x (1.66 x 6 + 2 x 0.5 x 3)
+        25.92
     """
     read = prompt * (2 * parameters + 2 * layers * prompt * width)
     mean_position = prompt + solution / 2
@@ -123,7 +132,15 @@ def sampling_flops(
 
 
 def lines(x: Floats, ys: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return intercept, slope and r2 of lines through the rows of `ys` (R, points), (R,) each."""
+    """Return intercept, slope and r2 of lines through the rows of `ys` (R, points), (R,) each.
+
+    Raises:
+        ValueError: all x are equal.
+
+    Example:
+        >>> lines(np.array([0.0, 1.0, 2.0]), np.array([[1.0, 3.0, 5.0]]))
+        (array([1.]), array([2.]), array([1.]))
+    """
     centred = x - x.mean()
     spread = float(centred @ centred)
     if spread == 0.0:

@@ -275,7 +275,12 @@ def _imagined(values: Floats, groups: Ints | None) -> tuple[Floats, Floats, Floa
 
 
 def group_sums(values: Floats, groups: Ints) -> Floats:
-    """Return the sum of each column's values in each group, float (groups, M)."""
+    """Return the sum of each column's values in each group, float (groups, M).
+
+    Example:
+        >>> group_sums(np.array([1.0, 2.0, 4.0]), np.array([7, 3, 7]))
+        array([2., 5.])
+    """
     _, number = np.unique(groups, return_inverse=True)
     sums = np.zeros((int(number.max()) + 1, *values.shape[1:]))
     np.add.at(sums, number, values)

@@ -241,7 +241,12 @@ def _shown_name(name: str, plan: Plan) -> str:
 
 
 def needs_scores(name: str) -> bool:
-    """Return whether a metric of this name reads scores, or is the cost of reading them."""
+    """Return whether a metric of this name reads scores, or is the cost of reading them.
+
+    Example:
+        >>> needs_scores("W.RR"), needs_scores("Maj1@8")
+        (True, False)
+    """
     return name.startswith(("RR", "W.RR", "Maj1.Top", "cost"))
 
 
@@ -362,7 +367,12 @@ def _outcomes(
 
 
 def rounded(value: Any) -> Any:
-    """Round every float of the document to `DECIMALS`: the same file on every machine."""
+    """Round every float of the document to `DECIMALS`: the same file on every machine.
+
+    Example:
+        >>> rounded({"low": (0.1234567, 1)})
+        {'low': [0.123457, 1]}
+    """
     if isinstance(value, float):
         return round(float(value), DECIMALS)  # numpy's floats have no JSON form
     if isinstance(value, dict):

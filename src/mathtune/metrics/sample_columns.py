@@ -315,7 +315,12 @@ class Gathering:
 
 
 def form_of(text: str, rule: str | None, finish_reason: str) -> tuple[Hashable, ...]:
-    """Return the features of a sample's form that need no reading of its mathematics."""
+    """Return the features of a sample's form that need no reading of its mathematics.
+
+    Example:
+        >>> form_of("<<1+1=2>>\\n#### 2", "hashes", "stop")
+        ('hashes', 'stop', True, False, False, 1)
+    """
     marks = ("<<" in text, "\\" in text, "**" in text)
     return (rule, finish_reason, *marks, text.count("\n").bit_length())
 

@@ -240,6 +240,10 @@ def average_seeds(runs: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict
 
     Raises:
         ValueError: the runs are not of the same problems.
+
+    Example:
+        >>> average_seeds([{"p": {"mean": 1.0}}, {"p": {"mean": 0.5}}])
+        {'p': {'mean': 0.75}}
     """
     first, *rest = runs
     if any(run.keys() != first.keys() for run in rest):

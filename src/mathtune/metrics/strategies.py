@@ -216,7 +216,12 @@ class Standings:
 
 
 def whole(clusters: Clusters) -> Bools:
-    """Return the one subset that holds every sample, bool (1, n)."""
+    """Return the one subset that holds every sample, bool (1, n).
+
+    Example:
+        >>> whole(Clusters(np.array([0, 1]), np.array([True, False])))
+        array([[ True,  True]])
+    """
     return np.ones((1, len(clusters.of)), dtype=bool)
 
 
@@ -246,7 +251,13 @@ def standings(clusters: Clusters, subsets: Bools, *, top: int | None = None) -> 
 
 
 def maj1(clusters: Clusters, subsets: Bools) -> Ints:
-    """Return Maj1: the earliest sample of the cluster with most votes."""
+    """Return Maj1: the earliest sample of the cluster with most votes.
+
+    Example:
+        >>> three = Clusters(np.array([0, 1, 1]), np.array([False, True]))
+        >>> maj1(three, np.array([[True, True, True], [True, True, False]])).tolist()
+        [1, 0]
+    """
     order, starts = clusters.grouped
     if len(starts) == 0:
         return np.full(len(subsets), -1)
@@ -327,7 +338,13 @@ def heaviest(standing: Standings) -> Ints:
 
 
 def any_right(standing: Standings) -> Bools:
-    """Return the oracle: is any cluster kept correct? (Pass@N of all, MajK@N of the top K.)"""
+    """Return the oracle: is any cluster kept correct? (Pass@N of all, MajK@N of the top K.)
+
+    Example:
+        >>> two = Clusters(np.array([0, 0, 1]), np.array([False, True]))
+        >>> any_right(standings(two, whole(two))), any_right(standings(two, whole(two), top=1))
+        (array([ True]), array([False]))
+    """
     return np.any(standing.correct, axis=1)
 
 

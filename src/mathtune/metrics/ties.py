@@ -31,6 +31,12 @@ def largest(standing: Standings, keys: NDArray[np.number]) -> Floats:
     """Return float (R,): the fraction of the clusters with the largest of `keys` that is correct.
 
     `keys` (R, K): the best scores for RR.All, the weights for W.RR, the votes for Maj1.
+
+    Example:
+        >>> two = Clusters(np.array([0, 1]), np.array([False, True]), np.array([0.5, 0.5]))
+        >>> standing = strategies.standings(two, strategies.whole(two))
+        >>> largest(standing, standing.weight)
+        array([0.5])
     """
     most = keys.max(axis=1, keepdims=True)
     return _part_correct(standing, (keys == most) & (standing.votes > 0))
@@ -172,7 +178,12 @@ def right_by_rank(clusters: Clusters) -> Floats:
 
 
 def expected(clusters: Clusters, k: int) -> dict[str, float]:
-    """Return each strategy's expected value over ties, of all samples, by its short name."""
+    """Return each strategy's expected value over ties, of all samples, by its short name.
+
+    Example:
+        >>> expected(Clusters(np.array([0, 1]), np.array([False, True])), k=2)
+        {'Maj1': 0.5, 'Maj2': 1.0}
+    """
     whole = strategies.whole(clusters)
     every = strategies.standings(clusters, whole)
     found = {"Maj1": leaders(every), f"Maj{k}": any_right_of_top(every, k)}
@@ -188,12 +199,17 @@ def expected(clusters: Clusters, k: int) -> dict[str, float]:
 
 
 def rates(problems: Sequence[Clusters]) -> dict[str, float]:
-    """Return the fractions of problems whose clusters share the most votes or the best score."""
+    """Return the fractions of problems whose clusters share the most votes or the best score.
+
+    Example:
+        >>> rates([Clusters(np.array([0, 1]), np.array([False, True]))])
+        {'votes': 1.0, 'scores': 0.0}
+    """
     votes = scores = 0
     for clusters in problems:
         standing = strategies.standings(clusters, strategies.whole(clusters))
         counts = standing.votes[0]
-        votes += len(counts) > 1 and counts[0] == counts[1]
+        votes += int(len(counts) > 1 and counts[0] == counts[1])
         if clusters.scores is not None and len(clusters.correct):
             answered = clusters.of >= 0
             best = clusters.scores[answered].max()
