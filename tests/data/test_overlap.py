@@ -75,3 +75,11 @@ def test_overlap_counts_each_kind(capsys: pytest.CaptureFixture[str]) -> None:
     assert "bench: 2 of 3 problems overlap with training problems" in capsys.readouterr().err
     clean = overlap(train, test[2:], what="bench")
     assert (clean.any, clean.first) == (0, [])
+
+
+def test_every_test_problem_that_is_near_one_training_problem_counts() -> None:
+    """Each is counted, not only the nearest; the second shares no run of 13 words."""
+    spelled = STORY.replace("green", "grean").replace("market", "markets")
+    test = [problem("t", STORY), problem("u", spelled)]
+    found = overlap([problem("a", STORY)], test, what="bench")
+    assert (found.equal, found.near, found.shared_run, found.any) == (1, 2, 1, 2)

@@ -120,15 +120,16 @@ def _words(text: str) -> list[str]:
 
 def overlap(train: Sequence[Problem], test: Sequence[Problem], *, what: str) -> OverlapMetrics:
     """Return how much of a test set is in training problems; print it if anything is."""
-    found, alike = shared_runs(train, test), near(train, test)
+    found = shared_runs(train, test)
+    alike = {name for name, _, _ in near(test, train)}  # each test problem's nearest training one
     texts = {normalized(problem.problem) for problem in train}
     equal = sum(normalized(problem.problem) in texts for problem in test)
-    touched = {name for name, _ in found} | {name for _, name, _ in alike}
+    touched = {name for name, _ in found} | alike
     if touched:
         names = ", ".join(f"{test_id} ~ {train_id}" for test_id, train_id in found[:_SHOWN])
         say(
             f"  {what}: {len(touched)} of {len(test)} problems overlap with training problems "
-            f"({equal} equal, {len({name for _, name, _ in alike})} near, {len(found)} share a run "
+            f"({equal} equal, {len(alike)} near, {len(found)} share a run "
             f"of {WORDS} words): {names}"
         )
     elif train and test:
@@ -136,7 +137,7 @@ def overlap(train: Sequence[Problem], test: Sequence[Problem], *, what: str) -> 
     return OverlapMetrics(
         problems=len(test),
         equal=equal,
-        near=len({name for _, name, _ in alike}),
+        near=len(alike),
         shared_run=len(found),
         any=len(touched),
         first=found[:_SHOWN],
