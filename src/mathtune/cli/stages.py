@@ -10,10 +10,11 @@ import inspect
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import typer
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from rich.markup import escape
 from rich.table import Table
 
@@ -183,14 +184,20 @@ def _settings_table(kind: type[BaseModel]) -> Table:
 
 
 def _settings(kind: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
-    """Return each setting's name, default and meaning; an engine's groups precede theirs."""
+    """Return each setting's name, default and meaning; a group precedes its own settings."""
     for name, field in kind.model_fields.items():
         value = None if field.is_required() else field.get_default(call_default_factory=True)
         inner = isinstance(value, Group)
         default = "required" if field.is_required() else "" if inner else str(value)
         yield f"{prefix}{name}", default, " ".join((field.description or "").split())
-        if isinstance(value, Group):
-            yield from _settings(type(value), f"{prefix}{name}.")
+        for group in [type(value)] if isinstance(value, Group) else _optional(field):
+            yield from _settings(group, f"{prefix}{name}.")
+
+
+def _optional(field: FieldInfo) -> list[type[BaseModel]]:
+    """Return the group of settings that a field has only if one of them is given, such as lora."""
+    kinds = get_args(field.annotation) if field.default is None else ()
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
 
 
 def _add(kind: type[Stage[Any]], positional: str) -> None:

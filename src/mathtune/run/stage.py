@@ -237,6 +237,8 @@ def fault(
         return SettingError(key, f"no such setting; settings are {known}.")
     if first["type"] == "missing":
         return SettingError(key, "missing; this setting has no default.")
+    if first["type"] == "tuple_type":
+        reason = "input should be a list, such as [A, B]"
     return SettingError(key, f"found {first['input']!r}; {reason[0].lower()}{reason[1:]}.")
 
 

@@ -30,6 +30,11 @@ def added(model: Any, lora: Lora) -> Any:
             f"lora.modules_to_save: found {strange[0]}, which the model does not have; expected "
             f"some of {', '.join(sorted(filter(str.isidentifier, names)))}."
         )
+    if absent := [name for name in lora.targets if not _has(model, name)]:
+        raise InputError(
+            f"lora.targets: found {absent[0]}, which the model does not have; expected some of "
+            f"{', '.join(sorted(linear))}, or an empty list for all linear layers."
+        )
     if models.quantised(model):
         model = prepare_model_for_kbit_training(
             model, use_gradient_checkpointing=model.is_gradient_checkpointing
@@ -56,19 +61,22 @@ def added(model: Any, lora: Lora) -> Any:
             "expected the package that it needs, or a model in full weights."
         ) from error
     except ValueError as error:
-        unknown = set(lora.targets) - linear
-        if lora.modules_to_save and not unknown:
+        if lora.modules_to_save and not set(lora.targets) - linear:
             raise InputError(
                 f"lora.modules_to_save: found {', '.join(lora.modules_to_save)}, which leaves no "
                 "layer for the adapters of lora.targets; expected modules that are none of these "
                 "layers and do not hold them all, such as embed_tokens or lm_head."
             ) from error
-        refused = f"which peft refuses ({one_line(error)})"
         raise InputError(
-            f"lora.targets: found {', '.join(lora.targets) or 'none (every linear layer)'}, "
-            f"{'which the model does not have' if unknown else refused}; expected some of "
-            f"{', '.join(sorted(linear))}, or an empty list for all linear layers."
+            f"lora.targets: found {', '.join(lora.targets) or 'none (every linear layer)'}, which "
+            f"peft refuses ({one_line(error)}); expected some of {', '.join(sorted(linear))}, or "
+            "an empty list for all linear layers."
         ) from error
+
+
+def _has(model: Any, name: str) -> bool:
+    """Return whether the model has a module of this name, or one that ends in it: q_proj."""
+    return any(f".{known}".endswith(f".{name}") for known, _ in model.named_modules())
 
 
 def _tied(model: Any, modules: Sequence[str]) -> bool:

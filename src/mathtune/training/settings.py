@@ -12,7 +12,7 @@ from mathtune.engines.prompts import Thoughts, Wording
 from mathtune.engines.settings import PromptSettings
 from mathtune.errors import InputError
 from mathtune.run import trackers
-from mathtune.run.stage import STRICT
+from mathtune.run.stage import STRICT, Texts
 
 Objective = Literal["mle", "cls-margin", "cls-xent", "ctr", "mul-margin", "mul-xent"]
 SOLVERS: tuple[Objective, ...] = ("mle", "ctr")
@@ -30,14 +30,14 @@ class Lora(BaseModel):
     """Scale of the adapters: their product is multiplied by alpha / rank."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout on the adapters' input during training."""
-    targets: tuple[str, ...] = ()
+    targets: Texts = ()
     """Names of the linear layers that get adapters; none: every linear layer but the output.
     """
     dora: bool = False
     """Learn the length of each weight vector separately from its direction (DoRA)."""
     rslora: bool = False
     """Scale by alpha / sqrt(rank) instead of alpha / rank (rank-stabilised)."""
-    modules_to_save: tuple[str, ...] = ()
+    modules_to_save: Texts = ()
     """Names of modules, such as lm_head, that are trained whole and saved with the adapters."""
     bits: Literal[4, 8] | None = None
     """Hold the frozen model in this many bits (QLoRA; needs bitsandbytes, and merge=false)."""
