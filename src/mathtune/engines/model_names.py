@@ -17,7 +17,7 @@ from mathtune.errors import InputError
 from mathtune.rows import jsonl
 from mathtune.run import extras
 from mathtune.run.fingerprint import refuse_damage
-from mathtune.run.progress import say
+from mathtune.run.progress import say_once
 from mathtune.run.recipe_run import looks_like_a_path
 from mathtune.run.stage import Input, Stage, marked_inputs
 
@@ -107,7 +107,8 @@ def refuse_absent(name: str, *, needed: bool = True) -> None:
             f"model {name!r}: no folder or file here, and the hub {reason}; {EXPECTED}."
         )
     if found == "unreachable":
-        say(f"  model {name!r}: the hub cannot be reached to say whether there is such a model")
+        line = f"  model {name!r}: the hub cannot be reached to say whether there is such a model"
+        say_once(line, line)
 
 
 def refuse_absent_models(
