@@ -1,7 +1,7 @@
 """Rows from anywhere, compared problem by problem: the command `mathtune compare`.
 
     mathtune compare runs/a/sequential-row runs/a/more-ssft-row    every metric of both
-    mathtune compare runs/a/ssft-row:W.RR runs/a/ssft-row:Maj1@32  two metrics of one row
+    mathtune compare runs/a/ssft-row:W.RR runs/a/ssft-row:Maj1@24  two metrics of one row
     mathtune compare before=runs/a after=runs/b                    two runs, named
     mathtune compare mine.jsonl theirs.jsonl.gz                    samples of any program
     mathtune compare rft=s0/rft-row,s1/rft-row sft=s0/sft-row,s1/sft-row
@@ -92,7 +92,7 @@ def command(
     The difference is the first minus the second. Folders of several seeds are joined by commas;
     the interval then includes other seeds. Examples:
 
-    mathtune compare runs/quickstart/ssft-row:W.RR runs/quickstart/ssft-row:Maj1@32
+    mathtune compare runs/quickstart/ssft-row:W.RR runs/quickstart/ssft-row:Maj1@24
 
     mathtune compare mine=mine.jsonl theirs=theirs.jsonl --report compared.html
 
