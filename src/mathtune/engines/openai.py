@@ -47,6 +47,7 @@ from mathtune.engines.token_ids import completed
 from mathtune.errors import KEPT, InputError
 from mathtune.run.progress import say_once
 
+FILTERED = "filtered the content of samples, which are kept as they came"
 UNCOUNTED = "does not count tokens, so those of its samples are written as 0"
 Messages = Sequence[dict[str, str]]
 """A chat: role and content of each message."""
@@ -99,6 +100,7 @@ class OpenAI:
         self._limit = "max_tokens"  # the server's name for the most tokens of a sample
         self._tokenizer = tokenizer
         self._ids = True  # False if the server refuses to name tokens by their ids
+        self._says_ends = False  # True once it has said how a sample ended
         self._strict = False  # True if the server refuses fields that OpenAI's protocol lacks
         there = self._client.models()
         self.copies = self._client.counts_first_only
@@ -298,11 +300,15 @@ class OpenAI:
                     raise InputError(f"{self._client}: refuses the request: {error}.") from None
                 continue
             refuse_impossible(answer, str(self._client), most=room)
-            drafts = drafts_of(answer, sampling, unsaid=broken > 0)[: want.count]
+            self._says_ends = self._says_ends or any(choice.end for choice in answer.choices)
+            unsaid = broken > 0 and not self._says_ends
+            drafts = drafts_of(answer, sampling, unsaid=unsaid)[: want.count]
             if drafts:
                 self.copies = self.copies or (len(answer.distinct()) == 1 and want.count > 1)
                 if not answer.written and any(draft.text for draft in drafts):
                     say_once(f"{self._client} counts", f"  {self._client}: {UNCOUNTED}")
+                if any(choice.end == "content_filter" for choice in answer.choices):
+                    say_once(f"{self._client} filters", f"  {self._client}: {FILTERED}")
                 return drafts, answer.read
             broken += 1
             if broken > self._server.retries:

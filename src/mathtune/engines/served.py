@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -69,13 +70,18 @@ class _Message(msgspec.Struct):
     content: str | list[str | _Part] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    thinking: str | None = None
+    refusal: str | None = None
+    tool_calls: list[Any] | None = None
 
-    def text(self) -> str:
+    def text(self) -> str | None:
         """Return the whole text of the model, with the thoughts that the server keeps apart
-        between the marks and lines that a model writes.
+        between the marks and lines that a model writes. None: it calls a tool instead.
         """
-        thoughts, content = _apart(self.content)
-        thoughts = (self.reasoning_content or self.reasoning or thoughts).strip()
+        thoughts, content = _apart(self.content or self.refusal)
+        if self.tool_calls and not content:
+            return None
+        thoughts = (self.reasoning_content or self.reasoning or self.thinking or thoughts).strip()
         twice = content.lstrip().startswith(prompts.THOUGHT_START) and thoughts in content
         if not thoughts or twice:
             return content
@@ -101,10 +107,16 @@ class _Choice(msgspec.Struct):
     text: str | None = None
     message: _Message | None = None
     finish_reason: str | None = None
-    logprobs: _Logprobs | None = None
+    logprobs: Any = None
+    """As `_Logprobs`; a server may give them unasked, in any other shape."""
+    error: Any = None
 
     def content(self) -> str | None:
-        """Return the sampled text, from the field in which this endpoint puts it."""
+        """Return the sampled text, from the field in which this endpoint puts it; None: the server
+        gives an error instead, or nothing.
+        """
+        if self.error:
+            return None
         return self.message.text() if self.message is not None else self.text
 
     @property
@@ -153,6 +165,8 @@ class Answer(msgspec.Struct):
 
     def flaw(self) -> str:
         """Say why none of the choices is a finished sample."""
+        if any(choice.error for choice in self.choices):
+            return "an error in them"
         ends = {choice.end for choice in self.choices if choice.content() is not None} - {""}
         if ends:
             return f"finish_reason {min(ends)[:40]!r}"
@@ -178,22 +192,29 @@ def drafts_of(answer: Answer, sampling: Sampling, *, unsaid: bool) -> list[Draft
     at = [round(answer.written * end / max(1, sum(lengths))) for end in ends]
     tokens = {id(one): end - start for one, (start, end) in zip(choices, pairwise(at), strict=True)}
     return [
-        Draft(_cut(text, ways[choice.end], sampling), ways[choice.end], tokens[id(choice)])
+        _draft(text, ways[choice.end], tokens[id(choice)], sampling)
         for choice in answer.distinct()
         if (text := choice.content()) is not None and choice.end in ways
     ]
 
 
-def _cut(text: str, reason: str, sampling: Sampling) -> str:
-    """Return the text before the stop, where the server may have left the blank lines before it."""
+def _draft(text: str, reason: Reason, tokens: int, sampling: Sampling) -> Draft:
+    """Return the sample up to the stop, which a server may not know, without the blank lines that
+    it may have left before it.
+    """
+    if sampling.stop is None:
+        return Draft(text, reason, tokens)
+    reason = "stop" if sampling.stop in text else reason
     text = sampling.cut(text)
-    return text.rstrip() if sampling.stop and reason == "stop" else text
+    return Draft(text.rstrip() if reason == "stop" else text, reason, tokens)
 
 
 def likeliest_of(answer: Answer) -> dict[str, float]:
     """Return log p of the first token's likeliest alternatives, by text, if the server gave any."""
-    logprobs = answer.choices[0].logprobs if answer.choices else None
-    found: dict[str, float | None] = {}
+    logprobs, found = None, dict[str, float | None]()
+    if answer.choices:
+        with suppress(msgspec.ValidationError):  # another shape names no token that we look for
+            logprobs = msgspec.convert(answer.choices[0].logprobs, _Logprobs | None)
     if logprobs is not None and logprobs.top_logprobs:
         found = logprobs.top_logprobs[0] or {}
     elif logprobs is not None and logprobs.content:

@@ -14,6 +14,7 @@ import re
 import socket
 import threading
 import time
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -33,6 +34,10 @@ KEY = "OPENAI_API_KEY"
 LONGEST_PAUSE = 60.0
 MANY = 20
 """The most models of a server that a message names."""
+PASSING = (408, 425, 429)
+"""The 4xx statuses that a repetition may change."""
+NOT_IMPLEMENTED = 501
+"""A status that no repetition changes: some servers answer so if asked for several choices."""
 LARGEST = 2**28
 """The largest answer, in bytes; anything larger is not one."""
 
@@ -73,7 +78,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class RefusedError(Exception):
-    """The server refused the request: a 4xx status, which a repetition does not change."""
+    """The server refused the request: a status that a repetition does not change."""
 
 
 class AbsentError(InputError):
@@ -92,13 +97,13 @@ class Listed(msgspec.Struct):
     """A model of a server."""
 
     id: str
-    owned_by: str | None = None
+    owned_by: Any = None
 
 
 class Models(msgspec.Struct):
-    """The answer to GET /models."""
+    """The answer to GET /models, if it is no bare list."""
 
-    data: list[Listed]
+    data: list[Listed] | None
 
 
 class Client:
@@ -145,20 +150,23 @@ class Client:
             InputError: nothing answers, it is no OpenAI-compatible server, or it refuses the key.
         """
         try:
-            found = self._patient("GET", "/models", None, Models, retries=2)
+            # Together's is a bare list, Ollama's without models null.
+            found = self._patient("GET", "/models", None, Models | list[Listed], retries=2)
         except RefusedError as error:
             raise InputError(f"{self}: is no OpenAI-compatible server ({error}).") from None
-        self.counts_first_only = any(model.owned_by == "llamacpp" for model in found.data)
-        return [self._clean(model.id) for model in found.data]
+        models = found if isinstance(found, list) else found.data or []
+        self.counts_first_only = any(model.owned_by == "llamacpp" for model in models)
+        return [self._clean(model.id) for model in models]
 
     def post(self, path: str, body: dict[str, Any], kind: type[T]) -> T:
         """Return the answer to a request, which is repeated as long as its fault may pass.
 
         Raises:
-            RefusedError: a 4xx status that says something about this request.
+            RefusedError: a 4xx status or 501, which says something about this request.
             InputError: 401, 403, 404, or nothing usable after all retries.
         """
-        return self._patient("POST", path, body, kind, retries=self._server.retries)
+        answer: T = self._patient("POST", path, body, kind, retries=self._server.retries)
+        return answer
 
     @property
     def root(self) -> str:
@@ -169,8 +177,8 @@ class Client:
         return f"server {self._server.url}"
 
     def _patient(
-        self, method: str, path: str, body: dict[str, Any] | None, kind: type[T], *, retries: int
-    ) -> T:
+        self, method: str, path: str, body: dict[str, Any] | None, kind: Any, *, retries: int
+    ) -> Any:
         for attempt in range(retries + 1):
             try:
                 return self._once(method, path, body, kind)
@@ -191,7 +199,7 @@ class Client:
             )
         return f"{self}: {path} still fails after {attempts} attempts ({reason}); {KEPT}"
 
-    def _once(self, method: str, path: str, body: dict[str, Any] | None, kind: type[T]) -> T:
+    def _once(self, method: str, path: str, body: dict[str, Any] | None, kind: Any) -> Any:
         try:
             status, headers, content = self._exchange(method, path, body)
         except self._httpx.TimeoutException:
@@ -224,7 +232,7 @@ class Client:
                 f"{self}: lacks {path} or this model, status 404 ({said}); expected the base "
                 "URL, which usually ends in /v1, and prompt=chat if it serves only chats."
             )
-        if status in (408, 425, 429) or status >= 500:
+        if status in PASSING or (status >= 500 and status != NOT_IMPLEMENTED):
             raise _PassingError(f"status {status} ({said})", _retry_after(headers))
         raise RefusedError(f"status {status}: {said}")
 
@@ -244,7 +252,7 @@ class Client:
                     raise self._httpx.ReadTimeout("too slow")
                 if len(content) > LARGEST:
                     raise _PassingError(f"the answer is larger than {LARGEST} bytes")
-            return answer.status_code, answer.headers, bytes(content)
+            return answer.status_code, answer.headers, bytes(content.removeprefix(BOM_UTF8))
 
     def _traced(self, event: str, info: dict[str, Any]) -> None:
         """Keep every new connection, so that `close` can hang up."""
