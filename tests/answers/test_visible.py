@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mathtune.answers.visible import after_thoughts, thoughts_end, unanswered, visible
+from mathtune.answers.visible import after_thoughts, parted, thoughts_end, unanswered, visible
 
 SAME = [
     "",
@@ -134,3 +134,24 @@ def test_a_rendered_prompt_before_the_reply_is_no_part_of_it(template: str) -> N
 
 def test_a_thought_of_s1_that_never_ends_holds_no_answer() -> None:
     assert visible("<|im_start|>think\nMaybe \\boxed{9}").strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "thoughts", "rest"),
+    [
+        ("thoughts\n</think>\n\n4", "thoughts", "4"),
+        ("<think></think>\n\n4", "", "4"),
+        ("<think>2, 4.", "2, 4.", ""),
+        (
+            "<|channel|>analysis<|message|>Add.<|end|><|start|>assistant<|channel|>final<|message|>4",
+            "Add.",
+            "4",
+        ),
+        ("<|channel|>analysis<|message|>We", "We", ""),
+        ("<|channel>thought\n2, 4.<channel|>4", "2, 4.", "4"),
+        ("<think>2</think>4\n<think>5", "2", "4\n"),
+        (" 3 < 4 ", "", " 3 < 4 "),
+    ],
+)
+def test_thoughts_and_the_rest_are_apart(text: str, thoughts: str, rest: str) -> None:
+    assert parted(text) == (thoughts, rest)

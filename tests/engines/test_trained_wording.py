@@ -73,3 +73,11 @@ def test_other_folders_are_no_trainings(record: str, tmp_path: Path, said: Any) 
     trained_wording.warn(tmp_path / "model", "plain", PLAIN, role="solver")
     trained_wording.warn("Qwen/Qwen3-0.6B", "plain", PLAIN, role="solver")
     assert said() == ""
+
+
+def test_the_words_that_a_judge_was_taught(tmp_path: Path) -> None:
+    judge = model_of(tmp_path, objective="cls-xent", system="You judge.", thoughts="drop")
+    expected = prompts.Wording("auto", "You judge.", None, {}, "drop")
+    assert trained_wording.taught_to(judge, role="evaluator") == expected
+    assert trained_wording.taught_to(judge, role="solver") is None
+    assert trained_wording.taught_to(tmp_path / "other" / "model", role="evaluator") is None

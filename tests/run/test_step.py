@@ -38,6 +38,14 @@ def test_what_an_interrupted_step_left_is_made_anew(left: list[str], tmp_path: P
     assert len(list(jsonl.lines(tmp_path / "data" / "train.jsonl"))) == 2
 
 
+def test_a_kill_after_the_last_file_leaves_nothing_behind(tmp_path: Path) -> None:
+    prepare(tmp_path / "data")
+    files = sorted(path.name for path in (tmp_path / "data").iterdir())
+    (tmp_path / "data" / "started.json").write_text("{}")
+    prepare(tmp_path / "data")
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == files
+
+
 def test_a_removal_that_is_interrupted_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

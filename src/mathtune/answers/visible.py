@@ -40,6 +40,7 @@ _TOKEN = (
 _LEADING = re.compile(
     rf"\A(?:\s*(?:{_TOKEN}))+(?:\s*(?:assistant|model)\b\s*)?(?:\s*(?:{_TOKEN}))*", re.I
 )
+_TURNS = re.compile(rf"(?:\s*(?:{_TOKEN})\s*(?:assistant)?)+\s*\Z", re.I)
 _ENDS_TURN = re.compile(
     r"<\|(?:im_end|eot_id|eom_id|end_of_text|endoftext|end|return|eot|user|END_OF_TURN_TOKEN"
     r"|end_of_turn|end_of_role|im_start|start_header_id|EOT|endofprompt|eos|assistant_end|close"
@@ -216,6 +217,23 @@ def parted(text: str) -> tuple[str, str, str, str] | None:
     opened = _BEGINS.match(bare) or _BARE_CHANNELS.match(bare)
     mark = opened[0] if opened else ""
     return mark, text[:start].lstrip().removeprefix(mark), text[start:end], text[end:].lstrip()
+
+
+def parted(text: str) -> tuple[str, str]:
+    """Return the thoughts of a model's answer, without their marks, and the rest of it.
+
+    Thoughts that are not closed leave no rest.
+
+    >>> parted("<think>\\n2, 4.\\n</think>\\n\\nIt is 4."), parted("<think>2,"), parted(" It is 4.")
+    (('2, 4.', 'It is 4.'), ('2,', ''), ('', ' It is 4.'))
+    """
+    end, begun = thoughts_end(text), _BEGINS.match(text.lstrip())
+    if not end and not begun:
+        return "", text
+    thoughts = text[: thoughts_start(text)] if end else text
+    bare = thoughts.lstrip()[begun.end() :] if begun else thoughts
+    bare = _TURNS.sub("", _LEADING.sub("", bare))
+    return bare.strip(), after_thoughts(text).lstrip()
 
 
 def _without_prompt(text: str) -> str:

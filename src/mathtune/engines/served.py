@@ -66,7 +66,9 @@ class _Part(msgspec.Struct):
     thinking: str | list[_Part] | None = None
 
 
-class _Message(msgspec.Struct):
+class Message(msgspec.Struct):
+    """What a model says in a chat, in the fields in which servers put it."""
+
     content: str | list[str | _Part] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -105,7 +107,7 @@ def _apart(content: str | Sequence[str | _Part] | None) -> tuple[str, str]:
 class _Choice(msgspec.Struct):
     index: int | str | None = None
     text: str | None = None
-    message: _Message | None = None
+    message: Message | None = None
     finish_reason: str | None = None
     logprobs: Any = None
     """As `_Logprobs`; a server may give them unasked, in any other shape."""

@@ -53,20 +53,10 @@ def warn(
     Example:
         >>> warn("embedded", "plain", None, role="solver")  # no train step's folder
     """
+    taught, asked = taught_to(weights, role=role), prompts.worded(wording)
+    if taught is None or shown(taught, tokenizer, role) == shown(asked, tokenizer, role):
+        return
     record = Path(weights).parent / STEP
-    try:
-        config = jsonl.read_json(record, TrainRecord).config
-    except InputError:
-        return
-    taught = prompts.Wording(
-        config.prompt, config.system, config.instruction, config.template, config.thoughts
-    )
-    asked = prompts.worded(wording)
-    learns = config.objective.startswith("mul") or (
-        config.objective.startswith("cls") == (role == "evaluator")
-    )
-    if not learns or _prompt(taught, tokenizer, role) == _prompt(asked, tokenizer, role):
-        return
     then, now = (
         ", ".join(
             f"{'prompt' if name == 'form' else name}={getattr(one, name)!r}"
@@ -82,8 +72,31 @@ def warn(
     )
 
 
-def _prompt(wording: prompts.Wording, tokenizer: prompts.ChatTokenizer, role: Role) -> str:
-    """Return what the role reads of a problem that shows every part of the wording."""
+def taught_to(weights: str | Path, *, role: Role) -> prompts.Wording | None:
+    """Return the words in which the train step that made `weights` taught this role; None if no
+    record says so.
+
+    Example:
+        >>> taught_to("embedded", role="evaluator")  # no train step's folder
+    """
+    try:
+        config = jsonl.read_json(Path(weights).parent / STEP, TrainRecord).config
+    except InputError:
+        return None
+    judges = config.objective.startswith("cls") == (role == "evaluator")
+    if not judges and not config.objective.startswith("mul"):
+        return None
+    return prompts.Wording(
+        config.prompt, config.system, config.instruction, config.template, config.thoughts
+    )
+
+
+def shown(wording: prompts.Wording, tokenizer: prompts.ChatTokenizer, role: Role) -> str:
+    """Return what the role reads of a problem that shows every part of the wording.
+
+    Raises:
+        InputError: the model's chat template refuses the wording.
+    """
     if role == "solver":
         return prompts.solver("1 + 1", form=wording, tokenizer=tokenizer)
     return prompts.evaluator("1 + 1", THOUGHTFUL, form=wording, tokenizer=tokenizer)

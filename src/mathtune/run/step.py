@@ -71,6 +71,7 @@ def execute(
             _remove(folder)
         if _stays(stage, folder, mark, name=name, in_recipe=in_recipe):
             say(f"{name}: finished before, skipped")
+            (folder / STARTED).unlink(missing_ok=True)  # a kill may have left it
             return
         _prepare_folder(stage, folder, mark, name=name)
         say(f"{name}: {stage.kind()}{place and f' ({place})'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,16 +113,18 @@ def test_an_address_without_a_server_or_with_several_models_is_one_sentence(serv
 def test_a_judges_tokenizer_writes_its_prompts(serve: Any, tmp_path: Path) -> None:
     from mathtune.engines.transformers import models as loaded
 
+    folder = tmp_path / "model"
     tokenizer = loaded.load_tokenizer("embedded")
     tokenizer.chat_template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
     tokenizer.chat_template += "{% if add_generation_prompt %}<assistant {{ mood }}>{% endif %}"
-    tokenizer.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(folder)
     for name in ("config.json", "model.safetensors"):
-        shutil.copy(embedded_model.path() / name, tmp_path)
+        shutil.copy(embedded_model.path() / name, folder)
     server = serve()
     solver = Solver(
+        generator=str(folder),
         evaluator=server.url,
-        evaluator_tokenizer=str(tmp_path),
+        evaluator_tokenizer=str(folder),
         evaluator_logprobs=888,
         system="Be brief.",
         template="{mood: calm}",
@@ -129,10 +132,16 @@ def test_a_judges_tokenizer_writes_its_prompts(serve: Any, tmp_path: Path) -> No
     )
     with opened(solver) as models:
         asyncio.run(models.judge(SURE, [f"<think>17?</think>{TEXTS[0]}"]))
+    taught = {"objective": "cls-xent", "prompt": "auto", "system": "You judge.", "template": {}}
+    (tmp_path / "step.json").write_text(json.dumps({"stage": "train", "config": taught}))
+    with opened(replace(solver, evaluator_logprobs=887)) as models:
+        asyncio.run(models.judge(SURE, TEXTS[:1]))
     nowhere = Solver(evaluator=server.url, evaluator_tokenizer="./nowhere")
     with pytest.raises(InputError, match="nowhere"), opened(nowhere):
         pass
-    ((path, body),) = server.asked
+    (path, body), (_, as_taught) = server.asked
+    assert as_taught["prompt"].startswith("<system>You judge.<user>Here is a math problem: ")
+    assert as_taught["prompt"].endswith("<assistant >The above candidate solution is")
     assert path == "/v1/completions"
     assert body["prompt"].startswith("<system>Be brief.<user>Here is a math problem: ")
     assert "think" not in body["prompt"]

@@ -9,6 +9,7 @@ import msgspec
 from mathtune.cli.serving.settings import Solver
 from mathtune.cli.serving.solved import Answered, Solved, Sure
 from mathtune.engines.protocol import Draft
+from mathtune.engines.served import Message
 from mathtune.engines.server import Client, RefusedError
 from mathtune.engines.settings import Server
 from mathtune.errors import InputError
@@ -34,12 +35,8 @@ class _Decided(msgspec.Struct):
     cut_off: int
 
 
-class _Message(msgspec.Struct):
-    content: str
-
-
 class _Choice(msgspec.Struct):
-    message: _Message
+    message: Message
     finish_reason: str
 
 
@@ -129,7 +126,8 @@ class Served:
 
 def _solved(question: str, solver: Solver, answer: _Answer, found: _Decided, model: str) -> Solved:
     choice = answer.choices[0]
-    solutions = {found.answer: choice.message.content}  # of the other clusters it sends none
+    text = choice.message.text() or ""
+    solutions = {found.answer: text}  # of the other clusters it sends none
     clusters = tuple(
         Answered(one.answer, one.votes, one.score, None, solutions.get(one.answer, ""))
         for one in found.clusters
@@ -140,7 +138,7 @@ def _solved(question: str, solver: Solver, answer: _Answer, found: _Decided, mod
         score = next((one.score for one in found.clusters if one.answer == found.answer), None)
         part = None if score is None else score / total if total else 0.0
         sure = Sure(found.votes / found.samples_used, part, None)
-        pick = Answered(found.answer, found.votes, score, None, choice.message.content)
+        pick = Answered(found.answer, found.votes, score, None, text)
     return Solved(
         question=question,
         answer=found.answer,
@@ -158,6 +156,6 @@ def _solved(question: str, solver: Solver, answer: _Answer, found: _Decided, mod
         read=answer.usage.prompt_tokens,
         generator=model,
         evaluator=None,
-        first=Draft(choice.message.content, "unknown", 0),
+        first=Draft(text, "unknown", 0),
         picked=pick,
     )

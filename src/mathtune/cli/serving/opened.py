@@ -75,7 +75,7 @@ def _loaded(solver: Solver, judges: bool, longest: int) -> tuple[Any, Judge | No
         refuse_absent(other)
     engine = _engine(name, solver, "solver")
     if other == name:
-        trained_wording.warn(name, solver.wording, engine.tokenizer, role="evaluator")
+        _check_words(name, solver.wording, engine.tokenizer, "evaluator")
     sampler = engine.sampler
     if isinstance(sampler.forward, OneByOne) or sampler.steady is not None:
         # Its samples cannot, or not always, share a decode loop.
@@ -89,12 +89,35 @@ def _loaded(solver: Solver, judges: bool, longest: int) -> tuple[Any, Judge | No
 
 
 def _engine(name: str, solver: Solver, role: trained_wording.Role) -> Any:
-    """Load a model; warn if it was trained on other prompts for its role."""
+    """Load a model; warn if it was trained on other prompts for its role.
+
+    Raises:
+        InputError: its chat template refuses the words of its prompts.
+    """
     from mathtune.engines.transformers.engine import TransformersEngine, load
 
     model, tokenizer = load(name, None, device=solver.device, dtype="auto")
-    trained_wording.warn(name, solver.wording, tokenizer, role=role)
-    return TransformersEngine(model, tokenizer, form=solver.wording)
+    wording = solver.wording if role == "solver" else judges_wording(name, solver)
+    _check_words(name, wording, tokenizer, role)
+    return TransformersEngine(model, tokenizer, form=wording)
+
+
+def judges_wording(name: str, solver: Solver) -> prompts.Wording:
+    """Return the words of a judge that is another model than the generator: those it was taught, if
+    its train step says so, else the generator's, in the form that is its own.
+    """
+    taught = trained_wording.taught_to(name, role="evaluator")
+    if taught is None:
+        return replace(solver.wording, form="auto")
+    return replace(taught, thoughts=solver.thoughts)
+
+
+def _check_words(
+    name: str, wording: prompts.Wording, tokenizer: Any, role: trained_wording.Role
+) -> None:
+    """Warn if a model was trained on other prompts; raise InputError if it cannot have these."""
+    trained_wording.warn(name, wording, tokenizer, role=role)
+    trained_wording.shown(wording, tokenizer, role)
 
 
 def _vllm(solver: Solver, judges: bool) -> tuple[Any, Judge | None]:
@@ -121,7 +144,7 @@ def _local_judge(solver: Solver) -> Any:
     from mathtune.cli.serving.batched import Batched
 
     engine = _engine(_judge_name(solver), solver, "evaluator")
-    return Batched(engine, form=solver.wording, tokenizer=engine.tokenizer)
+    return Batched(engine, form=engine.form, tokenizer=engine.tokenizer)
 
 
 def _remote_generator(solver: Solver, timeout: float) -> Any:
@@ -139,11 +162,14 @@ def _remote_judge(solver: Solver, timeout: float) -> Any:
     from mathtune.engines.openai import Unrendered
 
     tokenizer: Any = Unrendered()
+    wording = replace(solver.wording, form="plain")
     if solver.evaluator_tokenizer is not None:
         from mathtune.engines.transformers import models  # torch, which servers alone do not need
 
-        tokenizer = models.load_tokenizer(model_in(solver.evaluator_tokenizer, "evaluator"))
-    wording = replace(solver.wording, form=prompts.resolve("auto", tokenizer))
+        name = model_in(solver.evaluator_tokenizer, "evaluator")
+        tokenizer, wording = models.load_tokenizer(name), judges_wording(name, solver)
+        _check_words(name, wording, tokenizer, "evaluator")
+        wording = replace(wording, form=prompts.resolve(wording, tokenizer))
     server = _server(str(solver.evaluator), timeout=timeout, top_logprobs=solver.evaluator_logprobs)
     return _remote(server, solver.evaluator_name, wording, tokenizer)
 

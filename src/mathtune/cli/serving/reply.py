@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from mathtune.answers.visible import parted
 from mathtune.cli.serving.request import SolveRequest
 from mathtune.cli.serving.solved import Sampled, Solved
 
@@ -99,7 +100,7 @@ class Reply:
         """Return the answer in one document."""
         choices = []
         for index, one in enumerate(found.choices(self.asked.n)):
-            message = {"role": "assistant", "content": one.solution, "refusal": None}
+            message = {**_said(one.solution), "refusal": None}
             content = {"message": message} if self._chat else {"text": one.solution}
             choices.append({"index": index, **content, "logprobs": None, **_end(one.finish_reason)})
         kind = "chat.completion" if self._chat else "text_completion"
@@ -118,7 +119,7 @@ class Reply:
             text: dict[str, Any] = {"text": one.solution}
             nothing: dict[str, Any] = {"text": ""}
             if self._chat:
-                text = {"delta": {"role": "assistant", "content": one.solution}}
+                text = {"delta": _said(one.solution)}
                 nothing = {"delta": {}}
             for part in (
                 {**text, "finish_reason": None},
@@ -129,6 +130,13 @@ class Reply:
         if self.asked.usage:
             chunks.append({**head, "choices": [], "usage": usage(found)})
         return chunks
+
+
+def _said(solution: str) -> dict[str, str]:
+    """Return the message of an assistant; thoughts have a field of their own, as in vLLM."""
+    thoughts, rest = parted(solution)
+    apart = {"reasoning_content": thoughts} if thoughts else {}
+    return {"role": "assistant", "content": rest, **apart}
 
 
 def _end(reason: str) -> dict[str, str]:

@@ -58,7 +58,10 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "response_format": ({"type": "text"}, None),
 }
 """Values that change nothing."""
-UNREAD = {"user", "metadata", "store", "service_tier", "parallel_tool_calls", "safety_identifier"}
+UNREAD = {
+    *("user", "metadata", "store", "service_tier", "parallel_tool_calls", "safety_identifier"),
+    *("prompt_cache_key", "prompt_cache_retention"),
+}
 """Fields about the client, not about the answer."""
 
 Count = Annotated[int, Meta(ge=1)]
@@ -84,13 +87,19 @@ class Message(msgspec.Struct):
     role: str
     content: str | list[Part] | None = None
     name: str | None = None
+    tool_calls: list[Any] | None = None
+    function_call: Any = None
+    audio: Any = None
 
     def text(self, number: int) -> str:
         """Return the message's text.
 
         Raises:
-            InputError: a part is no text.
+            InputError: a part is no text, or there is more than text.
         """
+        for name in ("tool_calls", "function_call", "audio"):
+            if getattr(self, name):
+                raise InputError(f"messages[{number}]: has {name}; expected text.")
         if isinstance(self.content, list):
             for part in self.content:
                 if part.type != "text" or part.text is None:
@@ -155,8 +164,8 @@ def read(
         given = msgspec.json.decode(raw, type=dict[str, Any])
         body = msgspec.convert(given, Body)
     except jsonl.UNREADABLE as error:
-        raise InputError(f"body: {error}; expected a JSON object.") from None
-    _refuse_fields(given)
+        raise InputError(_flaw(str(error))) from None
+    _refuse_fields(given, endpoint)
     question, ignored = _question(body, endpoint, chats=chats)
     return body.model, SolveRequest(
         question,
@@ -169,8 +178,25 @@ def read(
     )
 
 
-def _refuse_fields(given: dict[str, Any]) -> None:
+def _flaw(said: str) -> str:
+    """Return msgspec's message as our sentence: the field, what was expected, what was found.
+
+    Example:
+        >>> _flaw("Expected `int | null`, got `str` - at `$.n`"), _flaw("JSON is malformed")
+        ('n: expected `int | null`, got `str`.', 'body: JSON is malformed; expected a JSON object.')
+    """
+    message, _, field = said.partition(" - at `$.")
+    if field:
+        return f"{field.rstrip('`')}: {message[0].lower()}{message[1:]}."
+    missing = "" if "required field" in said else "; expected a JSON object"
+    return f"body: {said}{missing}."
+
+
+def _refuse_fields(given: dict[str, Any], endpoint: Endpoint) -> None:
     known = {field.name for field in msgspec.structs.fields(Body)} | UNREAD
+    other = "prompt" if endpoint == "chat" else "messages"
+    if given.get(other) is not None:
+        raise InputError(f"{other}: no field of this endpoint; see docs/serve.md.")
     for name, value in given.items():
         if name in known or any(value == one for one in NEUTRAL.get(name, ())):
             continue
@@ -236,7 +262,7 @@ def _question(body: Body, endpoint: Endpoint, *, chats: bool) -> tuple[Question,
     if turns[-1][0] != "user":
         raise InputError("messages: the last one is not the user's; expected a question there.")
     if body.system is not None:
-        turns = [("system", body.system), *(one for one in turns if one[0] == "user" or chats)]
+        turns = [("system", body.system), *turns]
     text = turns[-1][1]
     if not chats:
         if sum(role in ("user", "assistant") for role, _ in turns) > 1:
