@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from mathtune.answers.visible import after_thoughts, parted, thoughts_end, unanswered, visible
+from mathtune.answers.visible import (
+    after_thoughts,
+    thoughts_and_answer,
+    thoughts_end,
+    unanswered,
+    visible,
+)
 
 SAME = [
     "",
@@ -154,4 +160,4 @@ def test_a_thought_of_s1_that_never_ends_holds_no_answer() -> None:
     ],
 )
 def test_thoughts_and_the_rest_are_apart(text: str, thoughts: str, rest: str) -> None:
-    assert parted(text) == (thoughts, rest)
+    assert thoughts_and_answer(text) == (thoughts, rest)

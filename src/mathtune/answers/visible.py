@@ -219,21 +219,18 @@ def parted(text: str) -> tuple[str, str, str, str] | None:
     return mark, text[:start].lstrip().removeprefix(mark), text[start:end], text[end:].lstrip()
 
 
-def parted(text: str) -> tuple[str, str]:
-    """Return the thoughts of a model's answer, without their marks, and the rest of it.
+def thoughts_and_answer(text: str) -> tuple[str, str]:
+    """Return a text's thoughts without their marks, and its answer: empty, if they are not closed.
 
-    Thoughts that are not closed leave no rest.
-
-    >>> parted("<think>\\n2, 4.\\n</think>\\n\\nIt is 4."), parted("<think>2,"), parted(" It is 4.")
-    (('2, 4.', 'It is 4.'), ('2,', ''), ('', ' It is 4.'))
+    >>> thoughts_and_answer("<think>\\n2, 4.\\n</think>\\n\\n4"), thoughts_and_answer("<think>2,")
+    (('2, 4.', '4'), ('2,', ''))
     """
-    end, begun = thoughts_end(text), _BEGINS.match(text.lstrip())
-    if not end and not begun:
+    parts, bare = parted(text), text.lstrip()
+    begun = _BEGINS.match(bare)
+    if parts is None and begun is None:
         return "", text
-    thoughts = text[: thoughts_start(text)] if end else text
-    bare = thoughts.lstrip()[begun.end() :] if begun else thoughts
-    bare = _TURNS.sub("", _LEADING.sub("", bare))
-    return bare.strip(), after_thoughts(text).lstrip()
+    thoughts = parts[1] if parts else bare[begun.end() :] if begun else ""
+    return _TURNS.sub("", _LEADING.sub("", thoughts)).strip(), after_thoughts(text).lstrip()
 
 
 def _without_prompt(text: str) -> str:

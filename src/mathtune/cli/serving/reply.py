@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from mathtune.answers.visible import parted
+from mathtune.answers.visible import thoughts_and_answer
 from mathtune.cli.serving.request import SolveRequest
 from mathtune.cli.serving.solved import Sampled, Solved
 
@@ -134,7 +134,7 @@ class Reply:
 
 def _said(solution: str) -> dict[str, str]:
     """Return the message of an assistant; thoughts have a field of their own, as in vLLM."""
-    thoughts, rest = parted(solution)
+    thoughts, rest = thoughts_and_answer(solution)
     apart = {"reasoning_content": thoughts} if thoughts else {}
     return {"role": "assistant", "content": rest, **apart}
 
