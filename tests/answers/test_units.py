@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import pytest
 
+from mathtune.answers import Verdict, cluster, compare
 from mathtune.answers.latex.number_words import in_digits
 from mathtune.answers.latex.units import NO_UNIT, read_unit
 
@@ -75,3 +76,59 @@ def test_a_name_with_two_meanings_has_two_readings() -> None:
 )
 def test_written_numbers(words: str, digits: str) -> None:
     assert in_digits(words) == digits
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold"),
+    [
+        ("9", "9 (apples)"),
+        (r"9\text{ apples}", "9 (apples)"),
+        ("9 (apples)", "9"),
+        ("0.75", "3/4 (cups)"),
+        ("45 minutes", "3/4 (hours)"),
+        ("2000", "2,000 (miles)"),
+        ("$1.50", "1.5 (dollars)"),
+        ("15 cm^2", "15 (cm²)"),
+        ("60 mph", "60 (miles per hour)"),
+        ("50%", "50 (%)"),
+        ("9:30", "9:30 (a.m.)"),
+        ("24", "2 (dozen)"),
+        ("10", "10 years old"),
+        ("10 years", "10 years old"),
+        (r"\frac{3}{4}", "3/4 of a cup"),
+        ("6", "6 slices of pizza"),
+        ("12", "12 miles per hour"),
+        ("5", "5 red balloons"),
+        ("5 balloons", "5 (red balloons)"),
+    ],
+)
+def test_a_unit_in_words_may_be_left_out(answer: str, gold: str) -> None:
+    assert compare(answer, gold) is Verdict.correct
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold"),
+    [
+        ("8", "9 (apples)"),
+        ("9 pears", "9 (apples)"),
+        ("9 cents", "9 (dollars)"),
+        ("5 feet", "5 (square feet)"),
+        ("5 liters", "5 gallons of milk"),
+        ("5 blue balloons", "5 red balloons"),
+        ("2", "2 (dozen)"),
+        ("3", "3 (x + 1)"),
+        ("2", "2 or more"),
+        ("2", "2 and a half"),
+        ("6", "6 less than Ann"),
+        ("5 xy", "5"),
+        ("5", "5 xy"),
+        ("5", "5 (x)"),
+        ("5", "5 apples and 3 pears"),
+    ],
+)
+def test_what_is_no_unit_is_not_left_out(answer: str, gold: str) -> None:
+    assert compare(answer, gold) is Verdict.wrong
+
+
+def test_quantities_in_words_are_in_one_cluster() -> None:
+    assert cluster(["9 (apples)", "8", "9 apples", "9"]) == [[0, 2, 3], [1]]

@@ -20,7 +20,7 @@ from typing import Any
 
 from mathtune.data.files import names
 from mathtune.data.files.gold_field import checked_gold, gold_field
-from mathtune.data.files.head import Head, refuse_missing
+from mathtune.data.files.head import Head, refuse_missing, refuse_summary
 from mathtune.data.files.paths import MISSING, is_chat, is_parts, unpacked
 from mathtune.data.files.question_field import with_passage
 from mathtune.data.files.texts import finite, question_of
@@ -117,6 +117,8 @@ def decide(head: Head, fields: Fields, *, joined: bool = False, score: str | Non
     if score is not None:
         _check_score(head, score)
     layout = next((one for one in LAYOUTS if _fits(one, head)), None)
+    if layout is None and fields.solution is None:
+        refuse_summary(head)
     solution = fields.solution and _steps(head, fields.solution)
     if solution is None and layout is not None:
         solution = _first(head, layout.solution)

@@ -24,6 +24,8 @@ from mathtune.foreign.not_samples import (
 )
 
 _COMPARED_LENGTH = 20_000
+MOST_FIELDS = 100
+"""The most fields whose texts are compared, each with every other one."""
 
 _Found = dict[str, Texts]
 """The texts of each row, by path."""
@@ -45,6 +47,11 @@ def solution_field(head: Head, taken: Collection[str | None]) -> str:
         and (names.sample_rank(path) > 0 or _holds_values(head, path, texts))
         and not no_samples(head, path, texts)
     }
+    if len(every) > MOST_FIELDS:
+        named = {path: texts for path, texts in every.items() if names.sample_rank(path) > 0}
+        if not named:
+            refuse_two(head, "solution", list(every))
+        every = named
     found = _without_parts(without_beginnings(_without_copies(_without_steps(every))))
     found = _without_constants(found, head.problems)
     likely = {path: texts for path, texts in found.items() if _likely(path, texts)}
@@ -245,7 +252,14 @@ def _without_references(
             return dict.fromkeys((*strong, *doubtful), 3)
     if strong:
         return {path: rank for path, rank in ranks.items() if rank != 1}
-    left = {path: rank for path, rank in ranks.items() if not (rank == 1 and agrees[path])}
+    # A model may always be right: without a reference's name its field is no reference.
+    named = {path: names.sample_rank(path) > 0 for path in ranks}
+    kept = not all(named.values()) and any(agrees[path] and not named[path] for path in unclear)
+    left = {
+        path: rank
+        for path, rank in ranks.items()
+        if not (rank == 1 and agrees[path] and (named[path] or not kept))
+    }
     return left or ranks
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mathtune.answers import marks
-from mathtune.answers.graders import cjk, qualifiers
+from mathtune.answers.graders import cjk, constants, qualifiers, unit_words
 from mathtune.answers.graders.forgiveness import (
     Agreement,
     agreement,
@@ -121,7 +121,7 @@ def _accepted(written: str, wanted: str) -> Agreement:
         found = _by_reading(answer, gold, read)
         if found is not None:
             return found
-    for reread in (_by_qualifier, _by_remark, _by_commas, _by_intervals, _without_words):
+    for reread in _REREAD:
         found = reread(answer, gold)
         if found is not None:
             return found
@@ -285,6 +285,37 @@ def _without_words(answer: str, gold: str) -> Agreement:
         return None
     found = _compared(text, gold_text)
     return None if found is None else found | {"words forgiven"}
+
+
+def _by_unit(answer: str, gold: str) -> Agreement:
+    """Compare `9 (apples)` and `10 years old` as quantities."""
+    ours, golds = unit_words.worded(answer), unit_words.worded(gold)
+    if ours is None and golds is None:
+        return None
+    if ours and golds and unit_words.one_names_the_other(ours[1], golds[1]):
+        return _compared(ours[0], golds[0])
+    return _compared(
+        answer if ours is None else unit_words.in_text(*ours),
+        gold if golds is None else unit_words.in_text(*golds),
+    )
+
+
+def _by_constant(answer: str, gold: str) -> Agreement:
+    """Compare antiderivatives whose constants have different names."""
+    both = constants.with_one_name(answer, gold)
+    found = None if both is None else _compared(*both)
+    return None if found is None else found | {"name of the constant"}
+
+
+_REREAD = (
+    _by_qualifier,
+    _by_remark,
+    _by_commas,
+    _by_intervals,
+    _without_words,
+    _by_unit,
+    _by_constant,
+)
 
 
 def _has_unit(text: str) -> bool:

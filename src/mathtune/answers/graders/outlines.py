@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from functools import lru_cache
 from typing import NamedTuple
 
-from mathtune.answers.graders import qualifiers
+from mathtune.answers.graders import constants, qualifiers, unit_words
 from mathtune.answers.graders.forgiveness import bare, has_marks
 from mathtune.answers.graders.labels import oriented
 from mathtune.answers.graders.quantities import may_hold_unit_letters, with_units
@@ -69,6 +69,8 @@ def outline(answer: str) -> Outline:
     ):
         return _ANY
     if qualifiers.split(answer)[1] or qualifiers.without_remark(answer):
+        return _ANY
+    if unit_words.worded(answer) or constants.ends_in_constant(answer):
         return _ANY
     try:
         tree = parse(answer)

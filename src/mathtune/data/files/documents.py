@@ -31,6 +31,8 @@ _OF_A_ROW = (
 _SPLIT = {"columns", "index", "data", "index_names", "column_names"}
 """The keys of a pandas table by orientation `split` or `tight`."""
 DEEPEST = 3
+MANY = 20
+"""The number of objects with the same keys that are rows, whatever these are."""
 LARGEST = 2**29
 """The largest document that is read at once, unpacked, in bytes: 512 MiB."""
 _ZSTANDARD = 93
@@ -152,12 +154,17 @@ def _numbered(document: dict[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def _keyed(document: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the rows of `{"task_3": {...}, "task_7": {...}}`, which have a question or a gold."""
+    """Return the rows of `{"task_3": {...}, "task_7": {...}}`: they have a question or a gold, or
+    there are many with the same fields.
+    """
     members = list(document.values())
     if len(members) < 2 or not all(isinstance(value, dict) for value in members):
         return None
     shared = set.intersection(*map(set, members))
-    if not any(name in shared for name in (*_OF_A_ROW, "expected", "ground_truth")):
+    alike = (
+        len(members) >= MANY and len(shared) > 1 and all(len(one) == len(shared) for one in members)
+    )
+    if not alike and not any(name in shared for name in (*_OF_A_ROW, "expected", "ground_truth")):
         return None
     return [{"id": key, **value} for key, value in document.items()]
 

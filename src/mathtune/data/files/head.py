@@ -12,8 +12,14 @@ from mathtune.data.files import names
 from mathtune.data.files.options import first_of, options
 from mathtune.data.files.paths import MISSING, leaves, reach
 from mathtune.data.files.question_field import with_passage
-from mathtune.data.files.texts import NoTextError, golds, question_of, solutions
+from mathtune.data.files.texts import NoTextError, finite, golds, question_of, solutions, verdict
 from mathtune.errors import InputError
+
+_METRIC = re.compile(
+    r"(?:\w+_)?(?:acc(?:uracy)?|exact_match|em|f1|pass(?:@|_at_|_)\d+|symbolic_correct)"
+    r"(?:[,_:@ ].*)?|score:std"
+)
+"""The names under which harnesses write what a run has reached."""
 
 Texts = list[list[str | None]]
 """The texts of each row at a path; None: it has none."""
@@ -129,15 +135,59 @@ def refuse_two(
 ) -> NoReturn:
     one, two, *more = rivals
     why = f" ('{extracted[0]}' is always the sample's own answer)" if extracted else ""
-    others = f" (and {', '.join(more)})" if more else ""
+    rest = f" and {len(more) - 20} more" if len(more) > 20 else ""
+    others = f" (and {', '.join(more[:20])}{rest})" if more else ""
     raise InputError(
         f"{head.name}: both '{one}' and '{two}'{others} may be the {role}{why}; "
         f"choose with --fields {role}={one} or --fields {role}={two}."
     )
 
 
+def refuse_summary(head: Head, most: int = 1) -> None:
+    """Refuse rows (at most so many) with an accuracy and without a question: a run's summary.
+
+    Raises:
+        InputError: they are.
+    """
+    found = [path for path in head.paths if _METRIC.fullmatch(path.rpartition(".")[2].lower())]
+    measured = [path for path in found if finite(head.column(path)[0]) not in (None, 0, 1)]
+    questions = names.called(head.paths, [name for name in names.QUESTIONS if name != "task"])
+    asks = any(question_of(value) for path in questions for value in head.column(path))
+    if len(head.rows) <= most and measured and not asks:
+        raise InputError(
+            f"{head.name}: is the summary of a run ({measured[0]} is "
+            f"{head.column(measured[0])[0]}), not its samples; expected the file with a row per "
+            "sample, or per problem."
+        )
+
+
+def _refuse_verdicts(head: Head) -> None:
+    """Refuse rows with a verdict of each of several models, and without texts."""
+    judged = [path for path in head.paths if _judges(head, path)]
+    known = (*names.IDS, *names.QUESTIONS)
+    others = (one for one in head.paths if one not in judged and names.leaf(one) not in known)
+    if len(judged) < 2 or any(names.sample_rank(one) == 0 and head.texts(one) for one in others):
+        return
+    if all(len(set(map(str, head.column(path)))) == 1 for path in judged):
+        return  # settings
+    more = f" and {len(judged) - 6} more" if len(judged) > 6 else ""
+    raise InputError(
+        f"{head.name}: the fields {', '.join(judged[:6])}{more} hold verdicts (true and false, or "
+        "1 and 0), as of several models, and no field holds samples; expected their texts."
+    )
+
+
+def _judges(head: Head, path: str) -> bool:
+    values = [value for value in head.column(path) if value not in (MISSING, None)]
+    known = names.leaf(path) in (*names.IDS, *names.LEVELS, *names.SUBJECTS)
+    said = (verdict(value) is not None or finite(value) in (0, 1) for value in values)
+    return bool(values) and not known and all(said)
+
+
 def refuse_shape(head: Head, solution: str | None = None) -> NoReturn:
     fields = ", ".join(head.paths[:30]) or "(none)"
+    refuse_summary(head, most=len(head.rows))
+    _refuse_verdicts(head)
     if solution is not None:
         named = (one for one in head.paths if names.is_strong_gold(one) or names.is_weak_gold(one))
         for path in named:
