@@ -17,7 +17,8 @@ from mathtune.answers.phrases import (
 )
 
 _LAST_SENTENCES = 5_000
-_BETWEEN = re.compile(r"\n+|(?<=[.!?])\s+|(?<=[。！？])")
+_BETWEEN = re.compile(r"\n+|\s(?<=[.!?]\s)\s*")
+_BETWEEN_CJK = re.compile(rf"{_BETWEEN.pattern}|(?<=[。！？])")  # slow: it fits every place
 _WHOLE = 80
 
 
@@ -44,7 +45,8 @@ def last_sentence_value(text: str) -> tuple[str, str] | None:
     system = _unknowns(displayed)
     if system is not None:
         return system, "last-formula"
-    parts = _BETWEEN.split(displayed)
+    wide = any(sign in displayed for sign in "。！？")
+    parts = (_BETWEEN_CJK if wide else _BETWEEN).split(displayed)
     result = _last_result(displayed)
     for part in reversed(parts):
         found = _value(part, result)

@@ -57,5 +57,7 @@ def _around(text: str, question: str) -> tuple[str, str] | None:
     first, found, after = text.partition(question)
     if found:
         return first, after
+    if " ".join(question.split()) not in " ".join(text.split()):
+        return None
     match = re.search(r"\s+".join(map(re.escape, question.split())), text)
     return None if match is None else (text[: match.start()], text[match.end() :])
