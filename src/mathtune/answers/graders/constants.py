@@ -64,7 +64,9 @@ def _is_free(rest: str, name: str, *, gold: bool) -> bool:
         tree: Node = parse(rest)
     except NotMathError:
         return False
-    if tree[0] == "rel" and set(tree[2]) == {"="}:
+    if tree[0] == "rel":
+        if set(tree[2]) != {"="}:
+            return False
         tree = tree[1][-1]
     letters = ev.symbols(tree)
     if name in letters:

@@ -21,7 +21,7 @@ from mathtune.answers.latex.parse import parse
 from mathtune.answers.latex.text import plain_text
 from mathtune.answers.latex.units import names
 from mathtune.answers.values import numbers
-from mathtune.answers.values.evaluate import INVERSE_HYPERBOLIC, calls
+from mathtune.answers.values.evaluate import INVERSE_HYPERBOLIC, calls, symbols
 from mathtune.answers.values.fast_path import exact_number
 from mathtune.answers.values.keys import canonical_key, node_key, scalar_key
 
@@ -70,10 +70,12 @@ def outline(answer: str) -> Outline:
         return _ANY
     if qualifiers.split(answer)[1] or qualifiers.without_remark(answer):
         return _ANY
-    if unit_words.worded(answer) or constants.ends_in_constant(answer):
+    if constants.ends_in_constant(answer):
         return _ANY
     try:
         tree = parse(answer)
+        if (tree[0] != "unit" or symbols(tree)) and unit_words.worded(answer):
+            return _ANY
         if calls(tree, INVERSE_HYPERBOLIC):
             return _ANY
         with numbers.metered():
