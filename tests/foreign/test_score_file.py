@@ -150,6 +150,15 @@ def test_a_field_and_a_file_that_are_not_there(tmp_path: Path) -> None:
         open_samples([write(tmp_path / "s.jsonl", SAMPLES)], score="none.jsonl")
 
 
+def test_scores_in_one_object_by_id(tmp_path: Path) -> None:
+    rows = [{"id": f"q{n}", "gold": "7", "samples": ["It is 7.", "It is 8."]} for n in range(20)]
+    file = tmp_path / "scores.json"
+    file.write_text(json.dumps({f"q{n}": [n / 32, 0.5] for n in reversed(range(20))}))
+    found = scores_of(open_samples([write(tmp_path / "s.jsonl", rows)], score=str(file)))
+    assert found[:4] == [0.0, 0.5, 1 / 32, 0.5]
+    assert found[-2:] == [19 / 32, 0.5]
+
+
 def test_our_own_scores(tmp_path: Path) -> None:
     rows = [
         {"problem_id": one["id"], "index": one["sample_idx"], "score": one["reward"]}

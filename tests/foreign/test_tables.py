@@ -70,7 +70,7 @@ def test_hundreds_of_names(tmp_path: Path) -> None:
     texts = {f"name {n}x": [f"It is {n}, since {n} + 0 = {n}."] * 4 for n in range(4 * MOST_FIELDS)}
     began = time.process_time()
     with pytest.raises(InputError, match=r"'name 0x' and 'name 1x' .* and 378 more\) may be"):
-        opened(tmp_path / "texts.json", texts)
+        opened(tmp_path / "texts.jsonl", texts)
     assert time.process_time() - began < 2  # each field with every other one: 4 s and more
     rows = {
         f"name {n}x": {"says": f"I think it is {n}.", "label": str(n), "note": "-"}
@@ -79,3 +79,26 @@ def test_hundreds_of_names(tmp_path: Path) -> None:
     samples = opened(tmp_path / "rows.json", rows)
     assert samples.read == {"solution": "says", "gold": "label", "problem": "id"}
     assert [one.gold for one in samples] == [str(n) for n in range(4 * MOST_FIELDS)]
+
+
+def test_ids_with_their_texts_and_ids_with_their_golds(tmp_path: Path) -> None:
+    for name, each in (("golds", 1), ("samples", 2)):
+        content = {
+            f"q{n}": [f"It is {n}.", f"So {n + 1}."] if each == 2 else str(n) for n in range(30)
+        }
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    samples = open_samples([tmp_path / "samples.json"], problems=tmp_path / "golds.json")
+    assert [(one.problem_id, one.solution, one.gold) for one in samples][:3] == [
+        ("q0", "It is 0.", "0"),
+        ("q0", "So 1.", "0"),
+        ("q1", "It is 1.", "1"),
+    ]
+    assert samples.problems == 30
+
+
+def test_likelihoods_of_options_are_no_samples(tmp_path: Path) -> None:
+    row = {"doc_id": 0, "doc": {"question": "1 + 1?", "choices": ["2", "3"]}, "target": "0"}
+    resps = [[["-1.5", "False"]], [["-inf", "True"]]]
+    with pytest.raises(InputError, match="'resps' holds log-likelihoods of options, not texts"):
+        opened(tmp_path / "samples.jsonl", {**row, "resps": resps})
+    assert opened(tmp_path / "texts.jsonl", {**row, "resps": [["-1.5", "2"]]}).rows == 2

@@ -165,6 +165,16 @@ LAYOUTS = (
         example="opencompass_details.json",
     ),
     Layout(
+        "HELM",
+        ("instance.references", "result.completions"),
+        ("result.completions.*.text",),
+        gold=("instance.references",),
+        problem=("instance.id",),
+        question=("instance.input.text",),
+        file="`scenario_state.json`",
+        example="helm.json",
+    ),
+    Layout(
         "olmes",
         ("doc_id", "model_output", "label"),
         ("model_output.*.continuation",),

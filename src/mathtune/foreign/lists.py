@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mathtune.answers import extract
@@ -12,6 +13,7 @@ from mathtune.data.files.quoted_list import quoted_list
 from mathtune.data.files.texts import golds
 from mathtune.errors import InputError
 
+_LIKELIHOOD = re.compile(r"True|False|-?(?:inf|[0-9.]+(?:e-?[0-9]+)?)")
 FEWEST_ROWS = 3
 MOST = 0.8
 """The rows whose lists tell that they are one sample's steps: their number, and the part of them
@@ -56,6 +58,21 @@ def _are_steps(values: list[Any]) -> bool:
     marked = [row for row in marks if any(row)]
     at_the_end = sum(row.index(True) == len(row) - 1 for row in marked)
     return len(marked) >= max(FEWEST_ROWS, len(marks) / 2) and at_the_end >= MOST * len(marked)
+
+
+def refuse_likelihoods(head: Head, solution: str) -> None:
+    """Refuse the logs of a harness that compared options: `[["-1.5", "False"], ["-2.5", "True"]]`.
+
+    Raises:
+        InputError: the samples are log-likelihoods, each with true or false behind it.
+    """
+    flat = [text for row in head.texts(solution) or [] for text in row if text]
+    greedy = sum(text in ("True", "False") for text in flat)
+    if greedy and 2 * greedy == len(flat) and all(map(_LIKELIHOOD.fullmatch, flat)):
+        raise InputError(
+            f"{head.name}: '{solution}' holds log-likelihoods of options, not texts; expected "
+            "samples that a model wrote."
+        )
 
 
 def refuse_lists_of_problems(head: Head, solution: str, gold: str) -> None:

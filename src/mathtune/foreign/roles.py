@@ -27,7 +27,7 @@ from mathtune.data.files.texts import finite, question_of
 from mathtune.errors import InputError
 from mathtune.foreign.labels import run_fields, verdict_field
 from mathtune.foreign.layouts import LAYOUTS, Layout
-from mathtune.foreign.lists import as_lists, refuse_lists_of_problems
+from mathtune.foreign.lists import as_lists, refuse_likelihoods, refuse_lists_of_problems
 from mathtune.foreign.prompt_inside import prompts_inside
 from mathtune.foreign.solution_field import solution_field
 
@@ -130,6 +130,7 @@ def decide(head: Head, fields: Fields, *, joined: bool = False, score: str | Non
     if solution is None:
         taken = (gold, fields.gold, fields.problem, fields.question)
         solution = solution_field(head, taken)
+    refuse_likelihoods(head, solution)
     solution = as_lists(head, solution)
     if gold is None and not joined:
         gold = gold_field(head, solution.removesuffix(".*").removesuffix(".+"))

@@ -34,7 +34,7 @@ LEAST = 0.5
 _SCORES = re.compile(r"(?:\w+_)?(?:scores?|rewards?|logits?)")
 _NUMBERS = re.compile(
     r"(?:\w+_)?(?:index|idx|no|num|number|i|k|n)|epoch|seed"
-    r"|(?:sample|rollout|attempt|completion|response|generation|candidate|run|trial)(?:_id)?"
+    r"|(?:sample|rollout|attempt|run|trial)(?:_id)?|(?:completion|response|generation)_id"
 )
 """Fields that may number a problem's samples, from 0 or 1."""
 

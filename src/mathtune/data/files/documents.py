@@ -8,6 +8,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import IO, Any
 
 from mathtune.data.files import names
@@ -91,6 +92,8 @@ def _rows(document: Any) -> list[dict[str, Any]] | None:
         return objects if objects and len(objects) == len(document) else None
     if not isinstance(document, dict) or not document:
         return None
+    if (texts := _texts_by_id(document)) is not None:
+        return texts
     found = _inside(document, DEEPEST)
     # An object with a question or a gold of its own is a row, whatever lists of objects it has.
     if found is not None and (_is_header(document) or _are_problems(found, document)):
@@ -167,6 +170,17 @@ def _keyed(document: dict[str, Any]) -> list[dict[str, Any]] | None:
     if not alike and not any(name in shared for name in (*_OF_A_ROW, "expected", "ground_truth")):
         return None
     return [{"id": key, **value} for key, value in document.items()]
+
+
+def _texts_by_id(document: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the rows of `{"q0": "...", "q1": "..."}`: many ids, each with a text or several."""
+    lists = [value if isinstance(value, list) else [value] for value in document.values()]
+    kinds = {type(one) for value in lists for one in value}
+    listed = all(isinstance(value, list) for value in document.values())
+    known = kinds in ({str}, {int}) or (listed and kinds == {Decimal})  # lists of scores
+    if len(document) < MANY or not all(lists) or not known:
+        return None
+    return [{"id": key, "response": value} for key, value in document.items()]
 
 
 def _columns(document: dict[str, Any]) -> list[dict[str, Any]] | None:

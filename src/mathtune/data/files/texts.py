@@ -143,11 +143,21 @@ def golds(value: Any) -> tuple[str, ...]:
         replies = [text for text in solutions(value) if text]
         return golds(replies[-1] if replies else "")
     if isinstance(value, dict):
-        for key in ("ground_truth", "gold", "answer", "target", "value", "text", "content"):
+        for key in (
+            "ground_truth",
+            "gold",
+            "answer",
+            "target",
+            "value",
+            "text",
+            "content",
+            "output",
+        ):
             if key in value:
                 return golds(value[key])
     if isinstance(value, list):
-        found = [gold for member in value if member is not None for gold in golds(member)]
+        right = [one for one in value if one is not None and not _is_wrong_option(one)]
+        found = [gold for member in right for gold in golds(member)]
         if found:
             return tuple(dict.fromkeys(found))
     if isinstance(value, str) and value.strip():
@@ -167,6 +177,12 @@ def golds(value: Any) -> tuple[str, ...]:
     empty = value == [] or (isinstance(value, str) and not value.strip())
     found_text = "empty" if empty else shown(value)
     raise NoTextError(f"the gold is {found_text}, expected a text or a number")
+
+
+def _is_wrong_option(value: Any) -> bool:
+    """Return whether a reference of HELM's lacks the tag of the right ones."""
+    tags = value.get("tags") if isinstance(value, dict) else None
+    return isinstance(tags, list) and "output" in value and "correct" not in tags
 
 
 def says_none(gold: str, unusable: Sequence[str] = UNUSABLE) -> bool:
