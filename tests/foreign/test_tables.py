@@ -63,7 +63,7 @@ def test_the_summary_of_a_run_is_told(document: Any, what: str, tmp_path: Path) 
 
 def test_one_sample_with_its_verdict_is_no_summary(tmp_path: Path) -> None:
     samples = opened(tmp_path / "one.json", {"response": "It is 7.", "gold": "7", "acc": 1.0})
-    assert [one.own for one in samples] == [True]
+    assert [one.file_verdict for one in samples] == [True]
 
 
 def test_hundreds_of_names(tmp_path: Path) -> None:
