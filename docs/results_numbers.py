@@ -102,6 +102,7 @@ def families() -> None:
     greedy += [f"ssft-of-{base}-u600" for base in ("128x6-200M", "96x4-30M", "64x4-40M", "96x4-8M")]
     greedy += [f"judge/{kind}-u{u}" for u in (100, 200) for kind in ("sequential", "more-ssft")]
     rows = [(row, "mean", FIRST) for row in greedy]
+    rows += [(row, "mean", seeds_of(row)) for row in ("union-four-u1800", "rft-k160-u1800")]
     for row in ("ssft-1000-u600", "rft-u600", "ssft-1000-u1800", "rft-u1800", "rft-k40-u1800"):
         rows += [(row, "mean", seeds) for seeds in (further(row), seeds_of(row))]
     for kind in ("from-generator", "from-base", "likelihood", "zero-shot"):
@@ -168,6 +169,8 @@ def factors() -> None:
         for row, updates, factor in grown
         for seeds in (FIRST, further(f"{row}-u{updates}"), seeds_of(f"{row}-u{updates}"))
     ]
+    for row in ("union-four", "rft-k160"):
+        rows.append((row, 1800, 1.37, seeds_of(f"{row}-u1800")))
     rows += [
         (row, u, 1.37, FIRST) for row, u in (("union", 600), ("union", 1800), ("union-five", 1800))
     ]
