@@ -243,6 +243,23 @@ def test_kinds_of_adapters_learn_and_load_again(
     assert ("lm_head.weight" in changed) == ("targets" in kind)
 
 
+def test_dora_refuses_outputs_without_a_length(
+    base: Path, example_file: Path, tmp_path: Path
+) -> None:
+    """Each weight vector is divided by its length: the loss had become no number."""
+    weights = load_file(base / "model.safetensors")
+    output = weights["model.embed_tokens.weight"]  # it is the output layer, too
+    output[output.abs().sum(1) == 0] = 0.1
+    lora = {"targets": ["lm_head"], "dora": True}
+    save_file(weights, base / "model.safetensors", {"format": "pt"})
+    trained(base, example_file, tmp_path / "whole", updates=1, lora=lora)
+    output[5] = 0.0
+    save_file(weights, base / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match=r"dora: found true for lm_head, of which 1 output has"):
+        trained(base, example_file, tmp_path / "out", lora=lora)
+    trained(base, example_file, tmp_path / "layers", updates=1, lora={"dora": True})
+
+
 def test_a_module_that_is_not_there_is_named(
     base: Path, example_file: Path, tmp_path: Path
 ) -> None:

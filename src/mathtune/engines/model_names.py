@@ -83,6 +83,9 @@ def source(name: str) -> tuple[str, dict[str, Any]]:
     return name, {}
 
 
+MOST_HEAD = 100_000_000
+"""The longest head of a safetensors file, in bytes, that its library reads."""
+SIZES = ("vocab_size", "hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim")
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 """The names of the number of layers in configs."""
 MOST_LAYERS = 1000
@@ -190,6 +193,8 @@ def _check_folder(name: str, path: Path) -> None:
         with file.open("rb") as stream:
             if stream.read(len(POINTER)) == POINTER:
                 refuse(f"{file.name} is a pointer of Git LFS, not the weights: run git lfs pull")
+        if fault := _fault(file):
+            refuse(f"{file.name} {fault}")
     for index in path.glob("*.index.json"):
         shards = set(jsonl.read_json(index, ShardIndex).weight_map.values())
         missing = sorted(shard for shard in shards if not (path / shard).exists())
@@ -204,9 +209,39 @@ def _check_folder(name: str, path: Path) -> None:
                 f"model {name!r}: config.json has {field} {layers!r}; expected a number from 1 to "
                 f"{MOST_LAYERS}."
             )
+        if field in SIZES and type(layers) is int and layers < 1:
+            raise InputError(
+                f"model {name!r}: config.json has {field} {layers}; expected a number above 0."
+            )
     for said in ("config.json", "generation_config.json"):
         if (path / said).exists():
             _check_ends(name, said, jsonl.read_json(path / said).get("eos_token_id"))
+
+
+def _fault(file: Path) -> str | None:
+    """Return what is wrong with a safetensors file as a whole; None: its size is what it says.
+
+    It begins with the length of its head, in 8 bytes; the head has each weight's place behind it.
+    """
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if size < 8:
+            return f"has {size} bytes; expected weights"
+        if length > MOST_HEAD:
+            return "is no safetensors file"
+        if length + 8 > size:
+            return f"is cut off after {size:,} bytes"
+        head = stream.read(length)
+    try:
+        weights = msgspec.json.decode(head, type=dict[str, dict[str, Any]])
+        ends = [one["data_offsets"][1] for name, one in weights.items() if name != "__metadata__"]
+        whole = 8 + length + max(ends, default=0)
+    except (*jsonl.UNREADABLE, KeyError, IndexError, TypeError):
+        return "is no safetensors file"
+    if size == whole:
+        return None
+    return f"has {size:,} bytes; expected {whole:,}: it was not copied as a whole"
 
 
 def refuse_tokenizer(name: str, folder: Path) -> None:

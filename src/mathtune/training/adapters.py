@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from mathtune.engines.transformers import models
-from mathtune.errors import InputError, one_line
+from mathtune.errors import InputError, many, one_line
 from mathtune.training.settings import Lora
 
 
@@ -54,7 +54,7 @@ def added(model: Any, lora: Lora) -> Any:
     try:
         with warnings.catch_warnings():  # merging.merge handles tied layers
             warnings.filterwarnings("ignore", ".*tie_word_embeddings")
-            return get_peft_model(model, config)
+            adapted = get_peft_model(model, config)
     except ImportError as error:
         raise InputError(
             f"lora: peft cannot add adapters to this model ({one_line(error)}); "
@@ -72,6 +72,23 @@ def added(model: Any, lora: Lora) -> Any:
             f"peft refuses ({one_line(error)}); expected some of {', '.join(sorted(linear))}, or "
             "an empty list for all linear layers."
         ) from error
+    _refuse_zeros(adapted)
+    return adapted
+
+
+def _refuse_zeros(model: Any) -> None:
+    """Raise InputError if DoRA would divide by the length of weights that are all zero, as those of
+    padding tokens in an output layer are.
+    """
+    for name, weight in model.named_parameters():
+        if "lora_magnitude_vector" in name and not weight.all():
+            layer = name.partition(".lora_magnitude_vector")[0].rpartition(".")[2]
+            zeros = many(int((weight == 0).sum()), "output has", "outputs have")
+            raise InputError(
+                f"lora.dora: found true for {layer}, of which {zeros} only weights of 0, such as "
+                "those of padding tokens; DoRA divides by their length: expected other "
+                "lora.targets, or no dora."
+            )
 
 
 def _has(model: Any, name: str) -> bool:

@@ -41,6 +41,11 @@ def keep_weights(folder: Path, wanted: Callable[[str], bool]) -> None:
     save_file(kept, folder / "model.safetensors", {"format": "pt"})
 
 
+def cut(folder: Path, share: float) -> None:
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
+
+
 def change_config(folder: Path, **changes: Any) -> None:
     config = json.loads((folder / "config.json").read_bytes())
     (folder / "config.json").write_text(json.dumps({**config, **changes}))
@@ -92,7 +97,26 @@ def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model,
             "has no tokenizer",
         ),
         (lambda f: (f / "config.json").write_text("{}"), "cannot be loaded"),
-        (lambda f: (f / "model.safetensors").write_bytes(b"short"), "cannot be loaded"),
+        (
+            lambda f: (f / "model.safetensors").write_bytes(b"short"),
+            "model.safetensors has 5 bytes",
+        ),
+        (lambda f: (f / "model.safetensors").write_bytes(b""), "model.safetensors has 0 bytes"),
+        (
+            lambda f: cut(f, 0.5),
+            r"safetensors has [\d,]+ bytes; expected [\d,]+: it was not copied",
+        ),
+        (lambda f: cut(f, 0.002), r"model.safetensors is cut off after \d+ bytes"),
+        (
+            lambda f: (f / "model.safetensors").write_text("<!doctype html><p>404</p>"),
+            "model.safetensors is no safetensors file",
+        ),
+        (lambda f: change_config(f, hidden_act="nope"), r"json: hidden_act 'nope' is unknown"),
+        (
+            lambda f: change_config(f, rope_scaling={"rope_type": "nope", "factor": 2.0}),
+            r"config\.json: rope_scaling\.rope_type 'nope' is unknown to transformers",
+        ),
+        (lambda f: change_config(f, vocab_size=0), "has vocab_size 0; expected a number above 0"),
         (lambda f: (f / "tokenizer.json").write_text("{"), r"cannot be loaded \(its tokenizer: "),
         (
             lambda f: (f / "model.safetensors.index.json").write_text('{"weight_'),
@@ -141,6 +165,7 @@ def test_a_loaded_model_with_capped_scores_caps_them(tmp_path: Path, make_model,
     ],
     ids=[
         *("config", "weights", "pickle", "shard", "tokenizer", "empty-config", "torn-weights"),
+        *("no-bytes", "half-weights", "torn-head", "web-page", "activation", "rope", "no-words"),
         *("torn-tokenizer", "torn-index", "some-weights", "other-shapes"),
         *("pointer", "tekken", "sentencepiece", "no-merges", "no-tokenizer-json"),
         *("no-layers", "too-many-layers", "layers-of-another-name", "layers-inside"),

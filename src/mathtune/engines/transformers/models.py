@@ -18,6 +18,7 @@ from transformers.utils import logging
 from mathtune.engines import Dtype, model_names, prompts
 from mathtune.engines.token_ids import refuse_growth
 from mathtune.engines.transformers import (
+    config_faults,
     folder_tokenizer,
     generation_settings,
     gguf_tokenizer,
@@ -106,7 +107,8 @@ def load(
     except InputError:
         raise
     except Exception as error:  # a false file may raise anything
-        reason = part + _said(error)
+        blamed = None if part or more else config_faults.named(source, error)
+        reason = blamed or part + _said(error)
         raise InputError(
             f"model {name!r}: cannot be loaded ({reason}); {_instead(source, more)}."
         ) from error
