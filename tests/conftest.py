@@ -29,8 +29,9 @@ def stand_in() -> Callable[[Path], Path]:
 
     def make(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        for name in ("config.json", "tokenizer.json"):
             (folder / name).write_text("{}")
+        (folder / "model.safetensors").write_bytes(b"\x02" + b"\x00" * 7 + b"{}")  # without weights
         return folder
 
     return make

@@ -16,7 +16,9 @@ from mathtune.run.fingerprint import SUMS, content_hash, write_sums
 def model(tmp_path: Path) -> Path:
     folder = tmp_path / "model"
     folder.mkdir()
-    (folder / "model.safetensors").write_bytes(bytes(range(256)) * 64)
+    content = bytes(range(256)) * 64
+    head = b'{"w": {"dtype": "U8", "shape": [16384], "data_offsets": [0, 16384]}}'
+    (folder / "model.safetensors").write_bytes(len(head).to_bytes(8, "little") + head + content)
     (folder / "config.json").write_text("{}")
     (folder / "tokenizer.json").write_text("{}")
     return folder
