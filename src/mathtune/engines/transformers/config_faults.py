@@ -1,4 +1,4 @@
-"""Say what keeps a model from being built from its config.json. Under models."""
+"""Name the value of a config.json that transformers does not know. Under models."""
 
 from __future__ import annotations
 
@@ -9,32 +9,27 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from mathtune.engines.transformers import folder_tokenizer
-from mathtune.errors import one_line
 from mathtune.rows import jsonl
 
 
 def named(source: str, error: Exception) -> str | None:
-    """Return the fault in a config.json if building the model from it alone ends with the same
-    error; None: it is not to blame.
+    """Return the value of a config.json that transformers does not know, with its field, if looking
+    it up is what failed and building the model from that file alone fails so too; else None.
     """
+    if not isinstance(error, KeyError) or not error.args:
+        return None
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         with torch.device("meta"):
             AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except Exception as again:  # a false config may raise anything
-        if (type(again), str(again)) == (type(error), str(error)):
-            return f"config.json: {_said(source, error)}"
+    except KeyError as again:
+        if again.args == error.args:
+            said = jsonl.read_json(folder_tokenizer.place(source) / "config.json")
+            where = " and ".join(fields_with(said, error.args[0])) or "a value"
+            return f"config.json: {where} {str(error.args[0])[:80]!r} is unknown to transformers"
+    except Exception:  # noqa: S110 - a false config may raise anything: it is not this fault
+        pass
     return None
-
-
-def _said(source: str, error: Exception) -> str:
-    """Return the error as a sentence; a key that the library does not have, with its field."""
-    if not isinstance(error, KeyError) or not error.args:
-        return one_line(error)
-    config = jsonl.read_json(folder_tokenizer.place(source) / "config.json")
-    fields = list(fields_with(config, error.args[0]))
-    where = " and ".join(fields) if fields else "a value"
-    return f"{where} {str(error.args[0])[:80]!r} is unknown to transformers"
 
 
 def fields_with(config: Mapping[str, Any], value: object) -> Iterator[str]:
