@@ -30,7 +30,7 @@ PROBLEMS_AT_ONCE = 256
 class Grade(Stage[Columns]):
     """Give every sample its answer, a verdict and a cluster."""
 
-    revision: ClassVar[int] = 6
+    revision: ClassVar[int] = 7
 
     problems: File
     """The problems with their gold answers."""

@@ -42,7 +42,7 @@ Scores = list[list[float | None]]
 class Score(EngineSettings[Columns]):
     """Give every sample a score. A problem's samples with the same text are read once."""
 
-    revision: ClassVar[int] = 7
+    revision: ClassVar[int] = 8
 
     model: ModelName | None = None
     """The evaluator; for `likelihood`, the solver. The calculator needs none."""

@@ -38,7 +38,7 @@ class Train(TrainingSettings, Stage[str]):
     card, README.md.
     """
 
-    revision: ClassVar[int] = 8
+    revision: ClassVar[int] = 9
     costly: ClassVar[bool] = True
 
     model: ModelName

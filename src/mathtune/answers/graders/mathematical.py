@@ -39,7 +39,7 @@ from mathtune.answers.values.fast_path import exact_number
 from mathtune.answers.values.keys import Key, canonical_key, node_key
 from mathtune.rows.records import Verdict
 
-VERSION = "4"
+VERSION = "5"
 
 
 class Judgement(NamedTuple):
