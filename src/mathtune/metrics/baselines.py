@@ -38,7 +38,10 @@ def names_of(found: Gathered) -> tuple[str, ...]:
     """Return the metrics that samples have here: none without scores, `BOTH` only with a judge."""
     if found.calculator is None:
         return ()
-    alone = found.scores is None or np.array_equal(found.scores, found.calculator)
+    if found.scores is None:
+        return BASELINES
+    scored = ~np.isnan(found.scores)  # a sample without a text has none
+    alone = np.array_equal(found.scores[scored], found.calculator[scored])
     return BASELINES if alone else (*BASELINES, BOTH)
 
 
