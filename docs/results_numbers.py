@@ -98,7 +98,7 @@ def families() -> None:
     inside = stories()
     greedy = [f"ssft-{size}-u{updates}" for updates in (200, 600, 1800) for size in SIZES]
     greedy += [f"{kind}-u{updates}" for updates in (200, 600, 1800) for kind in ("rft", "union")]
-    greedy += ["rft-k40-u1800", "union-five-u1800"]
+    greedy += ["rft-k40-u1800", "union-five-u1800", "without-family-u600", "without-kind-u600"]
     greedy += [f"ssft-of-{base}-u600" for base in ("128x6-200M", "96x4-30M", "64x4-40M", "96x4-8M")]
     greedy += [f"judge/{kind}-u{u}" for u in (100, 200) for kind in ("sequential", "more-ssft")]
     rows = [(row, "mean", FIRST) for row in greedy]
@@ -226,9 +226,23 @@ def unseen() -> None:
             line(row, metric, ", ".join(f"{100 * one:.1f}" for one in each), shown)
 
 
+def carried() -> None:
+    """Print what SSFT reaches on families that it never saw, next to SSFT on all of them."""
+    head("Families that SSFT never saw", "family", "base", "without it", "without its kind", "all")
+    problems = sorted(generate("test", 400, 0), key=lambda problem: problem.id)
+    base = jsonl.read(MINIATURE / "base-row" / "outcomes.jsonl", Outcome)
+    start = np.array([one.values["mean"] for one in sorted(base, key=lambda one: one.problem_id)])
+    rows = ("without-family-u600", "without-kind-u600", "ssft-4000-u600")
+    shares = [start, *(values(row).mean(axis=0) for row in rows)]
+    for family in dict.fromkeys(problem.subject for problem in problems):
+        part = np.array([problem.subject == family for problem in problems])
+        line(family, *(f"{100 * share[part].mean():.1f}" for share in shares))
+
+
 def main() -> None:
     """Print all of it."""
     families()
+    carried()
     lines()
     bases()
     factors()
