@@ -237,8 +237,8 @@ def test_the_calculator_judges_a_file_without_scores(lists: Path, tmp_path: Path
     shown = table(found)
     assert shown.header[-1] == "minus calculator"
     assert "W.RR by calculator alone" in [row[0] for row in shown.rows]
-    rows[1]["samples"] = ["#### 8", "#### 8", None]  # without a text, without a score
-    again = measure_file(Request.parse(write(path, rows), score="calculator"))
+    silent = {**rows[1], "samples": ["#### 8", "#### 8", None]}  # without a text, without a score
+    again = measure_file(Request.parse(write(path, [rows[0], silent]), score="calculator"))
     assert "W.RR.calculator" not in again["metrics"]
 
 
