@@ -51,6 +51,12 @@ def test_words_that_are_no_unit() -> None:
     assert read_unit(("red", "apples")) != read_unit(("apples",))
 
 
+def test_squared_behind_a_number_is_a_power_and_behind_a_unit_its_own() -> None:
+    assert compare("10 squared", "100") is compare("5 cubed", "125") is Verdict.correct
+    assert compare("10 meters squared", r"10\text{ m}^2") is Verdict.correct
+    assert compare("10 squared", "10") is compare("5 cubed", "5") is Verdict.wrong
+
+
 def test_a_name_with_two_meanings_has_two_readings() -> None:
     mass, money = read_unit(("pounds",))
     assert {dict(mass.powers).popitem()[0], dict(money.powers).popitem()[0]} == {"mass", "sterling"}

@@ -18,6 +18,7 @@ from mathtune.answers.latex.number_words import FIRST_WORDS, in_digits
 from mathtune.answers.latex.units import (
     MULTIPLES,
     NO_UNIT,
+    POWERS,
     UNIT_LETTERS,
     Unit,
     known,
@@ -214,6 +215,8 @@ class _AnswerReader(ExpressionReader):
         words = self.unit_words()
         while words and words[0] in MULTIPLES:
             value = ("mul", value, ("num", MULTIPLES[words.pop(0)]))
+        if words and words[0] in POWERS:
+            value = ("pow", value, ("num", POWERS[words.pop(0)]))
         if not words and not currency:
             return value
         return self._with_unit(value, words or [currency])

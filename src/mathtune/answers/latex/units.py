@@ -144,7 +144,9 @@ _PLURALS = {
     "feet": "foot", "centuries": "century", "dice": "die", "teeth": "tooth", "geese": "goose",
     "halves": "half", "lives": "life", "loaves": "loaf", "leaves": "leaf",
 }  # fmt: skip
-_MODIFIERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cubed": 3, "cu": 3}
+POWERS = {"squared": 2, "cubed": 3}
+"""Words behind a unit, or behind a number: `10 squared` is 100."""
+_MODIFIERS = {**POWERS, "square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _FILLERS = names("of the a an in total")
 # Single letters that are units behind a number, and their spelling in the table.
 UNIT_LETTERS = {
@@ -251,7 +253,7 @@ def _product(words: list[str], meaning: dict[str, str]) -> Unit:
         if word.startswith("^"):
             unit = unit.times(last, int(word[1:]) - 1)
             noun_power = int(word[1:]) if last is NO_UNIT else noun_power
-        elif word in ("squared", "cubed"):
+        elif word in POWERS:
             unit = unit.times(last, _MODIFIERS[word] - 1)
         elif word in _MODIFIERS:
             power = _MODIFIERS[word]
