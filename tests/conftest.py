@@ -13,6 +13,7 @@ import pytest
 BESIDE = Path(__file__).parents[2] / "shared" / "data"
 if BESIDE.is_dir():
     os.environ.setdefault("MATHTUNE_DATA", str(BESIDE))
+os.environ.pop("COLUMNS", None)  # a caller's narrow terminal would break words of tables
 
 
 @pytest.fixture(scope="session")

@@ -322,14 +322,18 @@ def test_fewer_rows_are_in_flight_where_memory_runs_out(  # type: ignore[no-unty
     tokenizer = make_tokenizer()
     sampling = Sampling(n=5, temperature=1.0, top_p=1.0, max_tokens=20)
     engine = Sampler(make_model("llama", len(tokenizer)), tokenizer, form="plain", rows=16)
+
+    def said() -> list[str]:  # without the progress that a slow machine shows
+        lines = [line.strip() for line in capsys.readouterr().err.splitlines()]
+        return [line for line in lines if not line.startswith("sampling: ")]
+
     expected = engine.sample(TEXTS, sampling, seed=(0, 0))
-    assert capsys.readouterr().err == ""
+    assert said() == []
     failing_beyond(engine, 5, error)
     assert engine.sample(TEXTS, sampling, seed=(0, 0)) == expected
-    said = [f"out of memory: continuing with {rows} rows in flight" for rows in (8, 4)]
-    assert [line.strip() for line in capsys.readouterr().err.splitlines()] == said
+    assert said() == [f"out of memory: continuing with {rows} rows in flight" for rows in (8, 4)]
     assert engine.sample(TEXTS, sampling, seed=(0, 0)) == expected
-    assert capsys.readouterr().err == ""  # what was learned is kept
+    assert said() == []  # what was learned is kept
 
 
 def test_memory_for_a_single_sample_is_needed(make_model, make_tokenizer):  # type: ignore[no-untyped-def]
